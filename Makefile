@@ -1,0 +1,58 @@
+# make demo    asks the demo models, builds a pack, routes new tasks through a gateway and prints what came of it
+# make serve   keeps a demo gateway running for curl
+# make test    the tests           make check   lint, types, import rules      make fix    formats and mends what it can
+# make replay  real benchmark results through HTTP (needs a benchmark folder beside the checkout, see benchmarks/)
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+# Where PyTorch's CPU build is not what plain pip finds, name PyTorch's CPU index: make demo TORCH_INDEX=https://…
+TORCH_INDEX ?=
+BENCHMARK ?= ../shared/benchmarks/openllm_v2
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+export PYTHONWARNINGS ?= default
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: demo serve test check fix replay clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/benchroute demo run
+
+serve: $(VENV)/demo.stamp
+	$(BIN)/benchroute demo serve
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+replay: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/replay.py --benchmark $(BENCHMARK) --pool carrot --results results/replay.json
+
+$(VENV)/torch.stamp: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing PyTorch's CPU build (once)"
+	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r constraints.txt
+	@touch $@
+
+$(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml
+	@echo "installing benchroute and what the demo needs (once)"
+	$(PIP) install -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/torch.stamp pyproject.toml
+	@echo "installing benchroute and what development needs (once)"
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/demo.stamp
+
+clean:
+	rm -rf $(VENV) .demo results build dist *.egg-info

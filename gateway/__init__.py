@@ -1,0 +1,1 @@
+"""The service: an OpenAI-compatible gateway around the routing library."""

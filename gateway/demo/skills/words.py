@@ -1,0 +1,32 @@
+"""Numbers written as words, and the pieces of a sentence."""
+
+import re
+
+_SMALL = (  # noqa: SIM905 - reads better in lines than in a column
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty"
+).split()
+_VALUES = {word: str(value) for value, word in enumerate(_SMALL) if value > 1} | {
+    "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "hundred": "100", "dozen": "12",
+}  # fmt: skip
+_SPELLED = re.compile(rf"\b({'|'.join(_VALUES)})\b", re.IGNORECASE)
+_CLAUSE = re.compile(r"[.;:?!](?=\s|$)|,(?=\s)|\s(?:and|then|while|but|plus)\s", re.IGNORECASE)
+
+
+def with_digits(text: str) -> str:
+    """Number words turned into digits: `three boxes` becomes `3 boxes`, `a dozen eggs` becomes `12 eggs`.
+
+    `one` stays: more often than not it is no number (`one of them`).
+    """
+    text = re.sub(r"\b(an?|one) (dozen|hundred)\b", r"\2", text, flags=re.IGNORECASE)
+    return _SPELLED.sub(lambda match: _VALUES[match.group().lower()], text)
+
+
+def clauses(text: str) -> list[str]:
+    """The text cut at stops, commas and conjunctions; a decimal point or thousands separator does not cut."""
+    return [piece.strip() for piece in _CLAUSE.split(text) if piece.strip()]
+
+
+def says(text: str, *stems: str) -> bool:
+    """Whether any of the stems (regular expressions) begins a word of the text."""
+    return any(re.search(rf"(?<!\w)(?:{stem})", text, re.IGNORECASE) for stem in stems)

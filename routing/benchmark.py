@@ -1,0 +1,157 @@
+"""A benchmark in memory: what every model made of every input.
+
+| paper        | here                        | shape                 |
+|--------------|-----------------------------|-----------------------|
+| d            | dataset_ids                 | (n_inputs,)           |
+| f, y(x, m)   | outcomes                    | (n_inputs, n_models)  |
+| eta_d        | datasets[d].threshold       |                       |
+| y in {0, 1}  | correct()                   | (n_inputs, n_models)  |
+| S~(m, d)     | dataset_averages()          | (n_datasets, n_models)|
+| m*           | best_on_average()           |                       |
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from routing.arrays import Floats, Ints
+from routing.errors import BenchmarkError
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One labelled set of inputs. An outcome above `threshold` (eta_d) counts as correct."""
+
+    name: str
+    threshold: float = 0.5
+    source: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A column of the benchmark. Sizes in billions of parameters, prices in USD per million tokens."""
+
+    name: str
+    params_b: float | None = None
+    input_usd_per_mtok: float | None = None
+    output_usd_per_mtok: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Outcomes of every model on every input; NaN where one was not measured.
+
+    texts: (n_inputs,) the inputs themselves; empty where only outcomes are needed.
+    dataset_ids: (n_inputs,) rows of `datasets`.
+    outcomes: (n_inputs, n_models) in [0, 1] or NaN.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    datasets: tuple[Dataset, ...]
+    dataset_ids: Ints
+    models: tuple[Model, ...]
+    outcomes: Floats
+
+    @property
+    def n_inputs(self) -> int:
+        """How many inputs, over all datasets."""
+        return len(self.dataset_ids)
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The models' names in column order."""
+        return tuple(model.name for model in self.models)
+
+    def correct(self) -> Floats:
+        """1 where the outcome is above its dataset's threshold, else 0; NaN where it is missing.
+
+        Returns (n_inputs, n_models).
+        """
+        thresholds = np.array([dataset.threshold for dataset in self.datasets])[self.dataset_ids]
+        above = (self.outcomes > thresholds[:, None]).astype(np.float64)
+        return np.where(np.isnan(self.outcomes), np.nan, above)
+
+    def rows_of(self, dataset: str) -> Ints:
+        """The rows of one dataset's inputs, ascending."""
+        return np.flatnonzero(self.dataset_ids == self.dataset_index(dataset))
+
+    def dataset_index(self, name: str) -> int:
+        """The place of a dataset in `datasets`. Raises BenchmarkError for an unknown name."""
+        names = [dataset.name for dataset in self.datasets]
+        if name not in names:
+            raise BenchmarkError(self.name, [f"no dataset {name!r}; it has {', '.join(names)}"])
+        return names.index(name)
+
+    def dataset_averages(self) -> Floats:
+        """Mean outcome of every model on every dataset, NaN where it has none. (n_datasets, n_models)"""
+        return dataset_averages(self.outcomes, self.dataset_ids, len(self.datasets))
+
+    def with_models(self, names: Sequence[str]) -> "Benchmark":
+        """The same benchmark with only these models, in this order. Raises BenchmarkError for an unknown name."""
+        known = {name: column for column, name in enumerate(self.model_names)}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise BenchmarkError(self.name, [f"no model {name!r}" for name in unknown])
+        columns = [known[name] for name in names]
+        return replace(
+            self,
+            models=tuple(self.models[column] for column in columns),
+            outcomes=np.ascontiguousarray(self.outcomes[:, columns]),
+        )
+
+    def without(self, datasets: Sequence[str]) -> tuple["Benchmark", Ints]:
+        """The benchmark with these datasets taken out, and the rows that stayed."""
+        out = {self.dataset_index(name) for name in datasets}
+        staying = [place for place in range(len(self.datasets)) if place not in out]
+        renumbered = np.full(len(self.datasets), -1, dtype=np.int64)
+        renumbered[staying] = np.arange(len(staying))
+        rows = np.flatnonzero(renumbered[self.dataset_ids] >= 0)
+        smaller = replace(
+            self,
+            texts=tuple(self.texts[row] for row in rows) if self.texts else (),
+            datasets=tuple(self.datasets[place] for place in staying),
+            dataset_ids=renumbered[self.dataset_ids[rows]],
+            outcomes=self.outcomes[rows],
+        )
+        return smaller, rows
+
+
+def dataset_averages(outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> Floats:
+    """S~(m, d): mean over a dataset's inputs, missing outcomes left out.
+
+    outcomes: (n_inputs, n_models); dataset_ids: (n_inputs,).
+    Returns (n_datasets, n_models), NaN where a model has no outcome on a dataset.
+    """
+    present = ~np.isnan(outcomes)
+    sums = np.zeros((n_datasets, outcomes.shape[1]))
+    counts = np.zeros_like(sums)
+    np.add.at(sums, dataset_ids, np.where(present, outcomes, 0.0))
+    np.add.at(counts, dataset_ids, present)
+    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+
+
+def macro_averages(averages: Floats) -> Floats:
+    """A model's mean over the datasets, every dataset weighing the same; datasets without outcomes left out.
+
+    averages: (n_datasets, n_models). Returns (n_models,), NaN for a model without any outcome.
+    """
+    present = ~np.isnan(averages)
+    counts = present.sum(axis=0)
+    sums = np.where(present, averages, 0.0).sum(axis=0)
+    return np.asarray(np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0))
+
+
+def order_on_average(averages: Floats) -> list[int]:
+    """Models from best to worst on average; the first is m* (below eq. 6).
+
+    A model that was not measured on every dataset comes after all that were: an average over the easy
+    half of a benchmark is no evidence of being best on the whole. Ties go to the lower column.
+
+    averages: (n_datasets, n_models). Returns column numbers.
+    """
+    macro = macro_averages(averages)
+    partial = np.isnan(averages).any(axis=0)
+    return [int(column) for column in np.lexsort((np.arange(len(macro)), -np.nan_to_num(macro, nan=-1.0), partial))]

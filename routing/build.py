@@ -1,0 +1,115 @@
+"""From a benchmark to a pack: embed, index, calibrate, and say what it is worth."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from routing.arrays import Embeddings
+from routing.benchmark import Benchmark, macro_averages, order_on_average
+from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
+from routing.embedder import Embedder, canonical_name
+from routing.errors import BenchmarkError
+from routing.manifest import EmbedderId, Manifest, PackDataset, PackModel
+from routing.neighbours.hnsw import Hnsw
+from routing.pack import Pack
+from routing.report import leave_one_out
+from routing.tidy import GivenEmbeddings
+
+Steps = Callable[[str, int, int], None]
+"""Called with (what is being done, steps done, steps in all)."""
+
+SAMPLED = 8
+CLOSE_ENOUGH = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who made a pack, when (ISO 8601), with what. The caller knows; this library has no clock."""
+
+    made_by: str = ""
+    made_at: str = ""
+    software: str = ""
+
+
+def check_given(given: GivenEmbeddings, benchmark: Benchmark, embedder: Embedder) -> None:
+    """Embeds a few of the texts again. Raises BenchmarkError if the given vectors are not that embedder's.
+
+    Half-precision vectors pass; another model's, or rows in another order, do not.
+    """
+    if canonical_name(given.embedder) != embedder.name:
+        raise BenchmarkError(benchmark.name, [f"embeddings are of {given.embedder}, the embedder is {embedder.name}"])
+    rows = np.linspace(0, benchmark.n_inputs - 1, min(SAMPLED, benchmark.n_inputs)).astype(int)
+    again = embedder.embed([benchmark.texts[row] for row in rows])
+    if again.shape[1] != given.vectors.shape[1]:
+        raise BenchmarkError(
+            benchmark.name, [f"embeddings have {given.vectors.shape[1]} dimensions, {embedder.name} {again.shape[1]}"]
+        )
+    cosines = (again * given.vectors[rows]).sum(axis=1)
+    faults = [
+        f"embeddings.f16.npy row {row + 1}: cosine {cosine:.3f} to what {embedder.name} gives for that text"
+        for row, cosine in zip(rows, cosines, strict=True)
+        if cosine < CLOSE_ENOUGH
+    ]
+    if faults:
+        raise BenchmarkError(benchmark.name, faults)
+
+
+def build_pack(
+    benchmark: Benchmark,
+    vectors: Embeddings,
+    embedder: EmbedderId,
+    routing: RoutingSettings | None = None,
+    calibration: CalibrationSettings | None = None,
+    provenance: Provenance | None = None,
+    steps: Steps = lambda what, done, total: None,
+) -> Pack:
+    """Makes a pack in memory.
+
+    vectors: (n_inputs, dim), unit length, rows as in the benchmark. The same arguments give the same pack.
+    """
+    routing, settings = routing or RoutingSettings(), calibration or CalibrationSettings()
+    provenance = provenance or Provenance()
+    steps("indexing", 0, 1)
+    index = Hnsw.build(vectors)
+    steps("indexing", 1, 1)
+    found = list(hold_out(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
+    pairs = calibrate(vectors, benchmark, found, routing, settings, lambda done, all_: steps("calibrating", done, all_))
+    report = leave_one_out(benchmark, vectors, found, pairs, routing)
+    manifest = Manifest(
+        name=benchmark.name,
+        n_inputs=benchmark.n_inputs,
+        embedder=embedder,
+        datasets=_datasets(benchmark),
+        models=_models(benchmark),
+        on_average=tuple(benchmark.model_names[column] for column in order_on_average(benchmark.dataset_averages())),
+        routing=asdict(routing),
+        calibration={**asdict(settings), "alphas": list(settings.alphas), "pairs": len(pairs.distances)},
+        files={},
+        **asdict(provenance),
+    )
+    return Pack(manifest, vectors, benchmark.outcomes, benchmark.dataset_ids, index, pairs, report)
+
+
+def _datasets(benchmark: Benchmark) -> tuple[PackDataset, ...]:
+    counts = np.bincount(benchmark.dataset_ids, minlength=len(benchmark.datasets))
+    return tuple(
+        PackDataset(dataset.name, int(count), dataset.threshold, dataset.source, dataset.licence)
+        for dataset, count in zip(benchmark.datasets, counts, strict=True)
+    )
+
+
+def _models(benchmark: Benchmark) -> tuple[PackModel, ...]:
+    averages = benchmark.dataset_averages()
+    macro, partial = macro_averages(averages), np.asarray(np.isnan(averages).any(axis=0))
+    return tuple(
+        PackModel(
+            model.name,
+            None if np.isnan(macro[column]) else float(macro[column]),
+            bool(partial[column]),
+            model.params_b,
+            model.input_usd_per_mtok,
+            model.output_usd_per_mtok,
+        )
+        for column, model in enumerate(benchmark.models)
+    )

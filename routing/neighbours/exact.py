@@ -1,0 +1,60 @@
+"""Exact nearest neighbours by one matrix product a block: the oracle, and what calibration uses."""
+
+import numpy as np
+
+from routing.arrays import Embeddings, Floats, Ints
+from routing.neighbours import TIE_DECIMALS, check_queries, in_order
+
+BLOCK_CELLS = 16_000_000  # similarities held at once: 64 MB of float32
+
+
+class Exact:
+    """Searches by comparing with everything; O(n_inputs) a query."""
+
+    def __init__(self, vectors: Embeddings) -> None:
+        """vectors: (n_inputs, dim), unit length."""
+        self._vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self._vectors.shape[1])
+
+    @property
+    def size(self) -> int:
+        """How many inputs are indexed."""
+        return len(self._vectors)
+
+    def nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
+        """See Neighbours.nearest."""
+        queries = check_queries(queries, count, self.dim, self.size)
+        rows = np.empty((len(queries), count), dtype=np.int64)
+        distances = np.empty((len(queries), count))
+        block = max(1, BLOCK_CELLS // self.size)
+        for start in range(0, len(queries), block):
+            similarity = queries[start : start + block] @ self._vectors.T
+            rows[start : start + block], distances[start : start + block] = most_similar(similarity, count)
+        return rows, distances
+
+
+def most_similar(similarity: Embeddings, count: int) -> tuple[Ints, Floats]:
+    """The columns of the `count` largest similarities of each row, largest first, ties by the lower column.
+
+    similarity: (n, size); -inf marks a column that must not be taken.
+    Returns columns and distances 1 - similarity, both (n, count).
+    """
+    size = similarity.shape[1]
+    if count >= size:
+        candidates = np.broadcast_to(np.arange(size), similarity.shape)
+    else:
+        candidates = np.argpartition(-similarity, count, axis=1)[:, : count + 1]
+    distances = 1.0 - np.take_along_axis(similarity, candidates, axis=1).astype(np.float64)
+    columns, distances = in_order(candidates.astype(np.int64), distances)
+    if count < size:
+        # One candidate more than asked for: where it ties with the last one taken, the partition's cut between equally
+        # near columns was arbitrary, and the row is sorted in full.
+        rounded = np.round(distances, TIE_DECIMALS)
+        for row in np.flatnonzero(rounded[:, count] == rounded[:, count - 1]):
+            order = np.argsort(np.round(1.0 - similarity[row].astype(np.float64), TIE_DECIMALS), kind="stable")[:count]
+            columns[row, :count], distances[row, :count] = order, 1.0 - similarity[row, order]
+    return columns[:, :count], np.maximum(distances[:, :count], 0.0)

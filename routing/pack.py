@@ -1,0 +1,174 @@
+"""A pack: one benchmark made ready to route with, in a folder or the same as one .tar.
+
+manifest.json      what it is (see routing.manifest)
+embeddings.npy     (n_inputs, dim) float32, unit length
+outcomes.npy       (n_inputs, n_models) float64, NaN = missing
+dataset_ids.npy    (n_inputs,) int64
+index.hnsw, index.json
+calibration.npz    the pairs (u, p)
+report.json        what leave-one-dataset-out says the pack is worth
+"""
+
+import hashlib
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.arrays import Embeddings, Floats, Ints
+from routing.calibration import Calibration
+from routing.errors import PackAltered, PackError, PackMismatch
+from routing.manifest import MANIFEST, EmbedderId, Manifest, read_manifest
+from routing.neighbours.hnsw import Hnsw
+
+FILES = (
+    "embeddings.npy",
+    "outcomes.npy",
+    "dataset_ids.npy",
+    "index.hnsw",
+    "index.json",
+    "calibration.npz",
+    "report.json",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """An opened pack. Shapes as in the table above; `report` as in report.json."""
+
+    manifest: Manifest
+    embeddings: Embeddings
+    outcomes: Floats
+    dataset_ids: Ints
+    index: Hnsw
+    calibration: Calibration
+    report: Mapping[str, Any]
+
+
+def save_pack(pack: Pack, path: Path) -> Manifest:
+    """Writes a pack beside its place and moves it there whole; a name ending in .tar makes one file.
+
+    An older pack of that name is replaced; anything else there is refused with PackError. Returns the sealed manifest.
+    """
+    if path.exists() and not _is_pack(path):
+        raise PackError(f"{path} exists and is no pack: it is left alone")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        folder = Path(scratch) / "pack"
+        folder.mkdir()
+        manifest = _write_files(pack, folder)
+        made = folder
+        if path.suffix == ".tar":
+            made = Path(scratch) / "pack.tar"
+            with tarfile.open(made, "w") as tar:
+                for name in (MANIFEST, *FILES):
+                    tar.add(folder / name, arcname=name)
+        if path.exists():
+            os.replace(path, Path(scratch) / "old")
+        os.replace(made, path)
+    return manifest
+
+
+def open_pack(path: Path, embedder: EmbedderId | None = None) -> Pack:
+    """Opens a pack and checks all of it.
+
+    embedder: the one that will embed the tasks; None where the caller brings vectors of its own.
+    Raises PackAltered for a missing, truncated or altered file, PackMismatch for another schema, embedder or shape.
+    """
+    manifest = read_manifest(path)
+    if embedder is not None and not manifest.embedder.matches(embedder):
+        raise PackMismatch(
+            f"{path} was built with embedder {manifest.embedder}, the tasks would be embedded with {embedder}"
+        )
+    with _folder_of(path) as folder:
+        _check_files(folder, manifest, path)
+        return _load(folder, manifest, path)
+
+
+def _is_pack(path: Path) -> bool:
+    return path.suffix == ".tar" if path.is_file() else (path / MANIFEST).exists() or not any(path.iterdir())
+
+
+def _write_files(pack: Pack, folder: Path) -> Manifest:
+    np.save(folder / "embeddings.npy", pack.embeddings)
+    np.save(folder / "outcomes.npy", pack.outcomes)
+    np.save(folder / "dataset_ids.npy", pack.dataset_ids)
+    pack.index.save(folder / "index.hnsw", folder / "index.json")
+    calibration = pack.calibration
+    np.savez(
+        folder / "calibration.npz",
+        distances=calibration.distances,
+        accuracies=calibration.accuracies,
+        weights=calibration.weights,
+        dataset_ids=calibration.dataset_ids,
+    )
+    (folder / "report.json").write_text(json.dumps(pack.report, indent=2) + "\n")
+    manifest = replace(pack.manifest, files={name: _sha256(folder / name) for name in FILES}).sealed()
+    (folder / MANIFEST).write_text(manifest.to_json())
+    return manifest
+
+
+@contextmanager
+def _folder_of(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="benchroute-pack-") as scratch:
+        try:
+            with tarfile.open(path) as tar:
+                tar.extractall(scratch, filter="data")
+        except (OSError, tarfile.TarError) as error:
+            raise PackAltered(f"{path} cannot be unpacked: {error}") from error
+        yield Path(scratch)
+
+
+def _check_files(folder: Path, manifest: Manifest, path: Path) -> None:
+    for name in FILES:
+        named = manifest.files.get(name, "")
+        if not (folder / name).exists():
+            raise PackAltered(f"{path}: {name} is missing")
+        found = _sha256(folder / name)
+        if found != named:
+            raise PackAltered(f"{path}: {name} has hash {found[:12]}, the manifest names {named[:12] or 'none'}")
+
+
+def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
+    with np.load(folder / "calibration.npz", allow_pickle=False) as saved:
+        calibration = Calibration(saved["distances"], saved["accuracies"], saved["weights"], saved["dataset_ids"])
+    pack = Pack(
+        manifest=manifest,
+        embeddings=np.load(folder / "embeddings.npy", allow_pickle=False),
+        outcomes=np.load(folder / "outcomes.npy", allow_pickle=False),
+        dataset_ids=np.load(folder / "dataset_ids.npy", allow_pickle=False),
+        index=Hnsw.load(folder / "index.hnsw", folder / "index.json"),
+        calibration=calibration,
+        report=json.loads((folder / "report.json").read_text()),
+    )
+    n_inputs, n_models, dim = manifest.n_inputs, len(manifest.models), manifest.embedder.dim
+    _expect(path, "embeddings.npy", pack.embeddings, (n_inputs, dim))
+    _expect(path, "outcomes.npy", pack.outcomes, (n_inputs, n_models))
+    _expect(path, "dataset_ids.npy", pack.dataset_ids, (n_inputs,))
+    _expect(path, "calibration.npz", calibration.accuracies, (len(calibration.distances), n_models))
+    if (pack.index.size, pack.index.dim) != (n_inputs, dim):
+        raise PackMismatch(
+            f"{path}: the index holds {pack.index.size} x {pack.index.dim}, the manifest says {n_inputs} x {dim}"
+        )
+    return pack
+
+
+def _expect(path: Path, file: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise PackMismatch(f"{path}: {file} has shape {array.shape}, the manifest says {shape}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

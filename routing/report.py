@@ -1,0 +1,87 @@
+"""What a pack is worth: leave-one-dataset-out over its own datasets, in the short form.
+
+For each dataset, a model is chosen from the others' evidence and its real outcomes on the dataset are counted. Short
+form: the (u, p) pairs of the other datasets were gathered with the held-out one still in the benchmark, which a full
+evaluation would not allow; S1, S2, BMA and oracle are exact.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from routing.arrays import Embeddings, Floats
+from routing.benchmark import Benchmark, order_on_average
+from routing.calibration import Calibration, HeldOut, RoutingSettings
+from routing.decision import decide
+from routing.predictor import predict, predict_correct
+from routing.scores import Score
+from routing.task import Evidence, TaskState, task_scores
+
+
+def leave_one_out(
+    benchmark: Benchmark,
+    vectors: Embeddings,
+    held_out: list[HeldOut],
+    calibration: Calibration,
+    routing: RoutingSettings,
+) -> Mapping[str, Any]:
+    """Macro accuracy of S1, S2, S3, best on average and oracle, over the datasets, and the choices on each.
+
+    vectors: (n_inputs, dim). held_out: every dataset with its neighbours outside it.
+    """
+    averages = benchmark.dataset_averages()
+    rows = [_dataset(benchmark, vectors, one, averages, calibration, routing) for one in held_out if one.near.shape[1]]
+    if not rows:
+        return {"form": "short", "n_datasets": 0, "accuracy": {}, "datasets": []}
+    accuracy = {name: float(np.mean([row["accuracy"][name] for row in rows])) for name in rows[0]["accuracy"]}
+    return {"form": "short", "n_datasets": len(rows), "accuracy": accuracy, "datasets": rows}
+
+
+def worth(report: Mapping[str, Any]) -> str:
+    """One sentence on what routing with this pack can be expected to bring."""
+    accuracy = report["accuracy"]
+    if not accuracy:
+        return "nothing is known: with one dataset there is nothing to hold out"
+    gain = 100 * (accuracy["s3"] - accuracy["best_on_average"])
+    room = 100 * (accuracy["oracle"] - accuracy["best_on_average"])
+    tail = (
+        f"over {report['n_datasets']} held-out datasets (S3 {accuracy['s3']:.3f}, "
+        f"best on average {accuracy['best_on_average']:.3f}, oracle {accuracy['oracle']:.3f})"
+    )
+    against = "always using the best model on average"
+    if gain >= 0.5:
+        return f"routing gains {gain:.1f} points over {against}, of at most {room:.1f}, {tail}"
+    if gain > -0.5:
+        return f"routing gains nothing ({gain:+.1f} points) over {against}, {tail}"
+    return f"routing loses {-gain:.1f} points to {against}, {tail}"
+
+
+def _dataset(
+    benchmark: Benchmark,
+    vectors: Embeddings,
+    held_out: HeldOut,
+    averages: Floats,
+    calibration: Calibration,
+    routing: RoutingSettings,
+) -> dict[str, Any]:
+    on_average = order_on_average(np.delete(averages, held_out.dataset, axis=0))
+    g = predict(benchmark.outcomes, held_out.near[:, : routing.k])
+    evidence = Evidence(
+        g, predict_correct(g, routing.threshold), held_out.near_distances.mean(axis=1), vectors[held_out.rows]
+    )
+    scores = task_scores(
+        TaskState.of(evidence), benchmark.model_names, on_average, calibration.without(held_out.dataset), routing
+    )
+    known = averages[held_out.dataset]
+    choices = {score.value: decide(scores, routing.eta, score=score).model for score in Score}
+    choices["best_on_average"] = scores.models[0]
+    choices["oracle"] = benchmark.model_names[int(np.nanargmax(known))]
+    accuracy = {name: float(np.nan_to_num(known[benchmark.model_names.index(m)])) for name, m in choices.items()}
+    return {
+        "dataset": benchmark.datasets[held_out.dataset].name,
+        "n": len(held_out.rows),
+        "distance": scores.distance,
+        "model": choices,
+        "accuracy": accuracy,
+    }

@@ -1,0 +1,74 @@
+"""A pack at work: a task's inputs in, scores and a decision out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from routing.arrays import Embeddings
+from routing.calibration import RoutingSettings
+from routing.decision import Decision, decide
+from routing.neighbours import Neighbours
+from routing.pack import Pack
+from routing.predictor import predict, predict_correct
+from routing.scores import Score, TaskScores
+from routing.task import Evidence, TaskState, task_scores
+
+
+class Router:
+    """What the benchmark in a pack says about tasks."""
+
+    def __init__(
+        self, pack: Pack, settings: RoutingSettings | None = None, neighbours: Neighbours | None = None
+    ) -> None:
+        """settings: the paper's parameters by default. neighbours: the pack's HNSW index by default."""
+        self.pack = pack
+        self.settings = settings or RoutingSettings()
+        self._neighbours: Neighbours = neighbours or pack.index
+        self._names = pack.manifest.model_names
+        self._centres = _dataset_centres(pack)
+
+    def empty(self) -> TaskState:
+        """The state of a task nobody has called yet."""
+        return TaskState.empty(len(self._names), self._neighbours.dim)
+
+    def evidence(self, vectors: Embeddings) -> Evidence:
+        """g, g_bar and distance of a task's inputs (eq. 7, 2, 9).
+
+        vectors: (n_inputs, dim), unit length. Raises NeighboursError for another dimension or a NaN.
+        """
+        kappa = min(self.settings.kappa, self._neighbours.size)
+        k = min(self.settings.k, self._neighbours.size)
+        rows, distances = self._neighbours.nearest(vectors, max(k, kappa))
+        g = predict(self.pack.outcomes, rows[:, :k])
+        return Evidence(g, predict_correct(g, self.settings.threshold), distances[:, :kappa].mean(axis=1), vectors)
+
+    def candidates(self, names: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Those of the names that the pack knows, best on average first; all of the pack's models for None."""
+        known = self.pack.manifest.on_average
+        return known if names is None else tuple(name for name in known if name in set(names))
+
+    def scores(self, state: TaskState, candidates: Sequence[str]) -> TaskScores:
+        """S1, S2, S3 and p of the candidates on a task. candidates: as `candidates` gives them."""
+        columns = [self._names.index(name) for name in candidates]
+        return task_scores(state, self._names, columns, self.pack.calibration, self.settings)
+
+    def decide(self, scores: TaskScores, current: str | None = None, score: Score = Score.S3) -> Decision:
+        """Eq. 6; see routing.decision.decide."""
+        return decide(scores, self.settings.eta, current, score)
+
+    def nearest_datasets(self, state: TaskState, count: int = 3) -> list[tuple[str, float]]:
+        """The datasets whose mean embedding points most nearly the way the task's does, with the cosine."""
+        length = float(np.linalg.norm(state.embedding_sum))
+        if length == 0:
+            return []
+        cosines = self._centres @ (state.embedding_sum / length)
+        order = np.argsort(-cosines, kind="stable")[:count]
+        return [(self.pack.manifest.datasets[place].name, float(cosines[place])) for place in order]
+
+
+def _dataset_centres(pack: Pack) -> Embeddings:
+    """The mean embedding of each dataset, scaled to unit length. (n_datasets, dim)"""
+    sums = np.zeros((len(pack.manifest.datasets), pack.embeddings.shape[1]))
+    np.add.at(sums, pack.dataset_ids, pack.embeddings)
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.asarray(sums / np.where(lengths > 0, lengths, 1))

@@ -1,0 +1,68 @@
+"""The three task scores of a model.
+
+| paper        | here        | shape       |
+|--------------|-------------|-------------|
+| S1, eq. 1    | mean_known(g)     | (n_models,) |
+| S2, eq. 2    | mean_known(g_bar) | (n_models,) |
+| p(d', m)     | reliability | (n_models,) |
+| S3, eq. 5    | s3()        | (n_models,) |
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from routing.arrays import Floats, same_shape
+
+
+class Score(StrEnum):
+    """Which task score leads. S1 and S2 are the paper's plain argmax; eq. 6 belongs to S3."""
+
+    S1 = "s1"
+    S2 = "s2"
+    S3 = "s3"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScores:
+    """What the benchmark says of every candidate on one task.
+
+    models: candidate names, best on average first. s1, s2, s3, reliability, counts: (n_candidates,), NaN where the
+    benchmark is silent on a candidate. distance: u(d'). n: inputs seen.
+    """
+
+    models: tuple[str, ...]
+    n: int
+    distance: float
+    s1: Floats
+    s2: Floats
+    s3: Floats
+    reliability: Floats
+    counts: Floats
+
+    def of(self, score: Score) -> Floats:
+        """The named score, (n_candidates,)."""
+        return {Score.S1: self.s1, Score.S2: self.s2, Score.S3: self.s3}[score]
+
+
+def mean_known(sums: Floats, counts: Floats) -> Floats:
+    """S1 from the sum of g over a task's inputs (eq. 1), S2 from the sum of g_bar (eq. 2).
+
+    sums, counts: (n_models,). Returns (n_models,), in [0, 1]; NaN for a model with nothing to average.
+    """
+    same_shape("counts", counts, sums)
+    return np.asarray(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
+
+
+def s3(s2: Floats, reliability: Floats) -> Floats:
+    """S2 corrected for how far the predictor can be trusted on this task (eq. 5).
+
+    A prediction is right with probability p and flipped with 1 - p, so the expected share of
+    correct answers is S2*p + (1 - S2)*(1 - p). At p = 1 it is S2; at p = 0.5 every model ties.
+
+    s2, reliability: (n_models,), in [0, 1].
+    Returns (n_models,), in [0, 1]. Raises ShapeError if the shapes differ.
+    """
+    same_shape("reliability", reliability, s2)
+    return s2 * reliability + (1 - s2) * (1 - reliability)

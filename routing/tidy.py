@@ -1,0 +1,271 @@
+"""The tidy benchmark format on disk: what importers write and `pack build` reads.
+
+    inputs.parquet     input_id, dataset, text
+    outcomes.parquet   input_id, model, score          score in [0, 1]; a row left out is a missing outcome
+    models.csv         model, params_b, input_usd_per_mtok, output_usd_per_mtok      (all but model optional)
+    datasets.csv       dataset, threshold, source, licence                           (the file is optional)
+    embeddings.f16.npy with embeddings.json            (optional) made by the embedder that the json names
+
+Columns beyond these are left alone. Whatever is wrong is refused with its file and row (the first row is 1).
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from routing.arrays import Embeddings, Ints, unit_rows
+from routing.benchmark import Benchmark, Dataset, Model
+from routing.errors import BenchmarkError
+
+SHOWN_PER_FAULT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class GivenEmbeddings:
+    """Embeddings that lie beside a benchmark. vectors: (n_inputs, dim), unit length, rows as in inputs.parquet."""
+
+    vectors: Embeddings
+    embedder: str
+
+
+def read_benchmark(folder: Path) -> Benchmark:
+    """Reads and checks a benchmark folder. Raises BenchmarkError with every fault found."""
+    faults: list[str] = []
+    inputs = _read_parquet(folder / "inputs.parquet", ("input_id", "dataset", "text"), faults)
+    outcomes = _read_parquet(folder / "outcomes.parquet", ("input_id", "model", "score"), faults)
+    models = _read_models(folder / "models.csv", faults)
+    details = _read_datasets(folder / "datasets.csv", faults)
+    if inputs is None or outcomes is None or faults:
+        raise BenchmarkError(str(folder), faults)
+
+    _check_inputs(inputs, faults)
+    if faults:
+        raise BenchmarkError(str(folder), faults)
+    names, dataset_ids = _codes(inputs["dataset"])
+    matrix = _outcome_matrix(inputs, outcomes, [model.name for model in models], faults)
+    faults += [f"datasets.csv: dataset {name!r} has no input" for name in sorted(set(details) - set(names))]
+    for place, name in enumerate(names):
+        if matrix is not None and np.isnan(matrix[dataset_ids == place]).all():
+            faults.append(f"outcomes.parquet: dataset {name!r} is empty: none of its inputs has an outcome")
+    if matrix is None or faults:
+        raise BenchmarkError(str(folder), faults)
+    return Benchmark(
+        name=folder.resolve().name,
+        texts=tuple(inputs["text"].to_pylist()),
+        datasets=tuple(details.get(name, Dataset(name)) for name in names),
+        dataset_ids=dataset_ids,
+        models=tuple(models),
+        outcomes=matrix,
+    )
+
+
+def read_embeddings(folder: Path, n_inputs: int) -> GivenEmbeddings | None:
+    """The embeddings beside a benchmark, or None where there are none. Raises BenchmarkError if unusable."""
+    path, about = folder / "embeddings.f16.npy", folder / "embeddings.json"
+    if not path.exists():
+        return None
+    if not about.exists():
+        raise BenchmarkError(
+            str(folder), ["embeddings.json is missing: it must name the embedder of embeddings.f16.npy"]
+        )
+    try:
+        vectors = np.load(path, allow_pickle=False)
+        embedder = str(json.loads(about.read_text())["embedder"])
+    except (ValueError, KeyError, TypeError, EOFError) as error:
+        raise BenchmarkError(str(folder), [f"embeddings.f16.npy or embeddings.json: {error}"]) from error
+    return GivenEmbeddings(check_vectors(vectors, n_inputs, str(path)), embedder)
+
+
+def check_vectors(vectors: NDArray[Any], n_inputs: int, where: str) -> Embeddings:
+    """The vectors as unit rows. Raises BenchmarkError naming the row of a NaN, an infinity or a zero vector.
+
+    vectors: (n_inputs, dim).
+    """
+    if vectors.ndim != 2 or len(vectors) != n_inputs:
+        raise BenchmarkError(where, [f"shape {vectors.shape}, expected ({n_inputs}, dim): one row an input"])
+    rows = vectors.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1) | ~rows.any(axis=1))
+    if len(bad):
+        raise BenchmarkError(where, [f"row {row + 1}: not a finite, non-zero vector" for row in bad])
+    return unit_rows(rows)
+
+
+def write_benchmark(
+    folder: Path,
+    inputs: Iterable[tuple[str, str, str]],
+    outcomes: Iterable[tuple[str, str, float]],
+    models: Sequence[Model],
+    datasets: Sequence[Dataset] = (),
+) -> None:
+    """Writes a benchmark folder in the tidy format.
+
+    inputs: (input_id, dataset, text) rows. outcomes: (input_id, model, score) rows.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_parquet(folder / "inputs.parquet", ("input_id", "dataset", "text"), inputs)
+    _write_parquet(folder / "outcomes.parquet", ("input_id", "model", "score"), outcomes)
+    with (folder / "models.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("model", "params_b", "input_usd_per_mtok", "output_usd_per_mtok"))
+        writer.writerows((m.name, m.params_b, m.input_usd_per_mtok, m.output_usd_per_mtok) for m in models)
+    if datasets:
+        with (folder / "datasets.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("dataset", "threshold", "source", "licence"))
+            writer.writerows((d.name, d.threshold, d.source, d.licence) for d in datasets)
+
+
+def _write_parquet(path: Path, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    pq.write_table(pa.table({name: list(column) for name, column in zip(columns, values, strict=True)}), path)
+
+
+def _read_parquet(path: Path, columns: Sequence[str], faults: list[str]) -> pa.Table | None:
+    if not path.exists():
+        faults.append(f"{path.name} is missing")
+        return None
+    try:
+        present = pq.read_schema(path).names
+        missing = [name for name in columns if name not in present]
+        if missing:
+            faults.append(f"{path.name}: no column {', '.join(missing)}; it has {', '.join(present)}")
+            return None
+        return pq.read_table(path, columns=list(columns))
+    except (pa.ArrowException, OSError) as error:
+        faults.append(f"{path.name}: not a readable parquet file: {error}")
+        return None
+
+
+def _read_csv(path: Path, key: str, faults: list[str]) -> list[tuple[int, dict[str, str]]]:
+    """The rows as (row number, cells), every one with its key filled and unlike the others'."""
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        if key not in (reader.fieldnames or ()):
+            faults.append(f"{path.name}: no column {key}")
+            return []
+        rows, seen = [], set()
+        for number, row in enumerate(reader, 1):
+            name = (row[key] or "").strip()
+            if not name or name in seen:
+                faults.append(f"{path.name} row {number}: {key} {name!r} is {'a duplicate' if name else 'empty'}")
+            seen.add(name)
+            rows.append((number, {column: (cell or "").strip() for column, cell in row.items() if column}))
+    return rows
+
+
+def _number(cells: dict[str, str], column: str, where: str, faults: list[str]) -> float | None:
+    cell = cells.get(column, "")
+    if not cell:
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value < float("inf"):
+        faults.append(f"{where}: {column} {cell!r} is not a number of 0 or more")
+        return None
+    return value
+
+
+def _read_models(path: Path, faults: list[str]) -> list[Model]:
+    if not path.exists():
+        faults.append(f"{path.name} is missing")
+        return []
+    models = []
+    for number, cells in _read_csv(path, "model", faults):
+        where = f"{path.name} row {number}"
+        numbers = [_number(cells, c, where, faults) for c in ("params_b", "input_usd_per_mtok", "output_usd_per_mtok")]
+        models.append(Model(cells["model"], *numbers))
+    if not models:
+        faults.append(f"{path.name}: lists no model")
+    return models
+
+
+def _read_datasets(path: Path, faults: list[str]) -> dict[str, Dataset]:
+    if not path.exists():
+        return {}
+    details = {}
+    for number, cells in _read_csv(path, "dataset", faults):
+        threshold = _number(cells, "threshold", f"{path.name} row {number}", faults)
+        details[cells["dataset"]] = Dataset(
+            cells["dataset"], 0.5 if threshold is None else threshold, cells.get("source", ""), cells.get("licence", "")
+        )
+    return details
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
+    """The distinct strings in order of first appearance, and each row's place among them."""
+    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _report(faults: list[str], file: str, rows: Ints, what: str) -> None:
+    shown = ", ".join(str(row + 1) for row in rows[:SHOWN_PER_FAULT])
+    more = f" and {len(rows) - SHOWN_PER_FAULT} more" if len(rows) > SHOWN_PER_FAULT else ""
+    if len(rows):
+        faults.append(f"{file} row {shown}{more}: {what}")
+
+
+def _check_inputs(inputs: pa.Table, faults: list[str]) -> None:
+    if inputs.num_rows == 0:
+        faults.append("inputs.parquet: no inputs")
+        return
+    for name in ("input_id", "dataset", "text"):
+        if not (
+            pa.types.is_string(inputs[name].type)
+            or pa.types.is_large_string(inputs[name].type)
+            or pa.types.is_dictionary(inputs[name].type)
+        ):
+            faults.append(f"inputs.parquet: column {name} holds {inputs[name].type}, expected text")
+            return
+        _report(faults, "inputs.parquet", np.flatnonzero(inputs[name].is_null().to_numpy()), f"{name} is missing")
+    if faults:
+        return
+    for name in ("input_id", "dataset"):
+        empty = np.array([not value.strip() for value in inputs[name].to_pylist()])
+        _report(faults, "inputs.parquet", np.flatnonzero(empty), f"{name} is empty")
+    _, ids = _codes(inputs["input_id"])
+    _, first = np.unique(ids, return_index=True)
+    repeated = np.setdiff1d(np.arange(len(ids)), first)
+    _report(faults, "inputs.parquet", repeated, "input_id is a duplicate")
+
+
+def _places(column: pa.ChunkedArray, known: Sequence[str]) -> Ints:
+    """Each row's place in `known`, -1 where it is not there."""
+    names, codes = _codes(column)
+    order = {name: place for place, name in enumerate(known)}
+    return np.array([order.get(name, -1) for name in names], dtype=np.int64)[codes]
+
+
+def _outcome_matrix(inputs: pa.Table, outcomes: pa.Table, models: Sequence[str], faults: list[str]) -> Any:
+    """(n_inputs, n_models) float64, NaN where no row gives an outcome; None if a row was refused."""
+    file, before = "outcomes.parquet", len(faults)
+    for name in ("input_id", "model", "score"):
+        _report(faults, file, np.flatnonzero(outcomes[name].is_null().to_numpy()), f"{name} is missing")
+    if not (pa.types.is_floating(outcomes["score"].type) or pa.types.is_integer(outcomes["score"].type)):
+        faults.append(f"{file}: column score holds {outcomes['score'].type}, expected numbers")
+    if len(faults) > before:
+        return None
+    rows = _places(outcomes["input_id"], inputs["input_id"].to_pylist())
+    columns = _places(outcomes["model"], models)
+    scores = outcomes["score"].to_numpy().astype(np.float64)
+    _report(faults, file, np.flatnonzero(rows < 0), "input_id is not in inputs.parquet")
+    _report(faults, file, np.flatnonzero(columns < 0), "model is not in models.csv")
+    _report(faults, file, np.flatnonzero(~((scores >= 0) & (scores <= 1))), "score is outside [0, 1]")
+    cells = rows * len(models) + columns
+    _, first = np.unique(cells, return_index=True)
+    repeated = np.setdiff1d(np.flatnonzero((rows >= 0) & (columns >= 0)), first)
+    _report(faults, file, repeated, "input_id and model are a duplicate")
+    if len(faults) > before:
+        return None
+    matrix = np.full((inputs.num_rows, len(models)), np.nan)
+    matrix[rows, columns] = scores
+    return matrix

@@ -1,0 +1,168 @@
+"""Laws of the mathematics, over random scores, states and tasks."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from routing.arrays import Embeddings, Floats
+from routing.benchmark import Benchmark
+from routing.build import build_pack
+from routing.calibration import Calibration
+from routing.confidence import probability_better
+from routing.errors import ShapeError
+from routing.manifest import EmbedderId
+from routing.predictor import accuracy_of, predict, predict_correct
+from routing.router import Router
+from routing.scores import mean_known, s3
+from routing.task import Evidence, TaskState
+from tests.routing.conftest import DIM, clustered
+
+shares = st.floats(0, 1)
+share_rows = arrays(np.float64, st.integers(1, 6), elements=shares)
+
+
+def evidence_of(g: Floats) -> Evidence:
+    n = len(g)
+    generator = np.random.default_rng(n)
+    return Evidence(g, predict_correct(g), generator.random(n), generator.random((n, 3)).astype(np.float32))
+
+
+@st.composite
+def evidences(draw: Callable[[st.SearchStrategy[Floats]], Floats]) -> Evidence:
+    g = draw(arrays(np.float64, st.tuples(st.integers(1, 8), st.just(3)), elements=st.one_of(shares, st.just(np.nan))))
+    return evidence_of(g)
+
+
+def one_by_one(evidence: Evidence) -> TaskState:
+    state = TaskState.empty(evidence.g.shape[1], evidence.vectors.shape[1])
+    for row in range(len(evidence)):
+        some = slice(row, row + 1)
+        state = state + TaskState.of(
+            Evidence(evidence.g[some], evidence.g_bar[some], evidence.distances[some], evidence.vectors[some])
+        )
+    return state
+
+
+def assert_same(a: TaskState, b: TaskState) -> None:
+    assert a.n == b.n
+    assert (a.counts == b.counts).all()
+    assert (a.g_bar_sum == b.g_bar_sum).all()
+    np.testing.assert_allclose(a.g_sum, b.g_sum, atol=1e-12)
+    np.testing.assert_allclose(a.embedding_sum, b.embedding_sum, atol=1e-12)
+    assert a.distance_sum == pytest.approx(b.distance_sum)
+
+
+@given(share_rows)
+def test_s3_at_p_1_is_s2(s2: Floats) -> None:
+    assert (s3(s2, np.ones_like(s2)) == s2).all()
+
+
+@given(share_rows)
+def test_at_p_one_half_every_model_ties(s2: Floats) -> None:
+    np.testing.assert_allclose(s3(s2, np.full_like(s2, 0.5)), 0.5)
+
+
+@given(share_rows, shares)
+def test_s3_is_a_share(s2: Floats, p: float) -> None:
+    scores = s3(s2, np.full_like(s2, p))
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_s3_of_arrays_that_do_not_fit_names_the_argument() -> None:
+    with pytest.raises(ShapeError, match=r"reliability has shape \(2,\), expected \(3,\)"):
+        s3(np.zeros(3), np.zeros(2))
+
+
+@given(evidences())
+def test_scores_lie_between_0_and_1(evidence: Evidence) -> None:
+    state = TaskState.of(evidence)
+    for sums in (state.g_sum, state.g_bar_sum):
+        known = mean_known(sums, state.counts)
+        known = known[~np.isnan(known)]
+        assert ((known >= 0) & (known <= 1 + 1e-12)).all()
+
+
+@given(evidences())
+def test_adding_inputs_one_by_one_equals_adding_them_at_once(evidence: Evidence) -> None:
+    assert_same(one_by_one(evidence), TaskState.of(evidence))
+
+
+@given(evidences(), evidences())
+def test_the_sums_of_two_replicas_add_up(a: Evidence, b: Evidence) -> None:
+    both = Evidence(
+        np.concatenate([a.g, b.g]),
+        np.concatenate([a.g_bar, b.g_bar]),
+        np.concatenate([a.distances, b.distances]),
+        np.concatenate([a.vectors, b.vectors]),
+    )
+    assert_same(TaskState.of(a) + TaskState.of(b), TaskState.of(both))
+    assert_same(TaskState.of(a) + TaskState.of(b), TaskState.of(b) + TaskState.of(a))
+
+
+def test_states_of_different_packs_do_not_add() -> None:
+    with pytest.raises(ShapeError, match="g_sum"):
+        TaskState.empty(3, 4) + TaskState.empty(2, 4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(range(4)))
+def test_permuting_models_permutes_scores(benchmark_: Benchmark, vectors: Embeddings, order: list[int]) -> None:
+    generator = np.random.default_rng(3)
+    rows = generator.integers(0, benchmark_.n_inputs, size=(12, 5))
+    permuted = benchmark_.with_models([benchmark_.model_names[column] for column in order])
+    g, permuted_g = predict(benchmark_.outcomes, rows), predict(permuted.outcomes, rows)
+    assert (permuted_g == g[:, order]).all()
+    correct, permuted_correct = benchmark_.correct()[:12], permuted.correct()[:12]
+    accuracy = accuracy_of(predict_correct(g), correct)
+    assert (accuracy_of(predict_correct(permuted_g), permuted_correct) == accuracy[order]).all()
+
+
+def test_permuting_the_models_of_a_pack_permutes_what_it_says_of_a_task(
+    benchmark_: Benchmark, vectors: Embeddings
+) -> None:
+    task = clustered(9, 0, 20)
+    said = []
+    for names in (benchmark_.model_names, tuple(reversed(benchmark_.model_names))):
+        router = Router(build_pack(benchmark_.with_models(names), vectors, EmbedderId("test/none", "", DIM)))
+        scores = router.scores(TaskState.of(router.evidence(task)), router.candidates())
+        said.append({m: (scores.s1[i], scores.s2[i], scores.s3[i]) for i, m in enumerate(scores.models)})
+    assert said[0] == said[1]
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 400), shares, shares, shares, shares, st.integers(0, 2**32 - 1))
+def test_the_probability_of_eq_6_is_what_a_million_draws_give(
+    n: int, s2_a: float, p_a: float, s2_b: float, p_b: float, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    draws = 1_000_000
+
+    def correct(s2: float, p: float) -> Floats:
+        ones = round(n * s2)
+        drawn = generator.binomial(ones, p, draws) + generator.binomial(n - ones, 1 - p, draws)
+        return np.asarray(drawn, dtype=np.float64)
+
+    simulated = float(np.mean(correct(s2_a, p_a) > correct(s2_b, p_b)))
+    assert probability_better(n, s2_a, p_a, s2_b, p_b) == pytest.approx(simulated, abs=0.003)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3000), shares, shares, shares, shares)
+def test_one_of_two_is_better_or_they_tie(n: int, s2_a: float, p_a: float, s2_b: float, p_b: float) -> None:
+    above = probability_better(n, s2_a, p_a, s2_b, p_b)
+    below = probability_better(n, s2_b, p_b, s2_a, p_a)
+    assert 0 <= above <= 1
+    assert above + below <= 1 + 1e-9
+
+
+@given(st.floats(0, 2), st.floats(0.01, 1))
+def test_the_smoother_stays_between_the_accuracies_it_smooths(distance: float, sigma: float) -> None:
+    accuracies = np.array([[0.2, np.nan], [0.6, np.nan], [0.9, np.nan]])
+    calibration = Calibration(np.array([0.2, 0.5, 0.7]), accuracies, np.array([10.0, 1.0, 1.0]), np.arange(3))
+    known, unknown = calibration.reliability(distance, sigma)
+    assert 0.2 - 1e-9 <= known <= 0.9 + 1e-9
+    assert unknown == 0.5

@@ -1,0 +1,103 @@
+"""Exact and HNSW through the same tests; Exact is checked against sorting everything."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from routing.arrays import Embeddings, unit_rows
+from routing.errors import NeighboursError
+from routing.neighbours import Neighbours
+from routing.neighbours.exact import Exact
+from routing.neighbours.hnsw import Hnsw
+
+Make = Callable[[Embeddings], Neighbours]
+BACKENDS: dict[str, Make] = {"exact": Exact, "hnsw": Hnsw.build}
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def make(request: pytest.FixtureRequest) -> Make:
+    return BACKENDS[request.param]
+
+
+def random_vectors(n: int, dim: int = 8, seed: int = 0) -> Embeddings:
+    return unit_rows(np.random.default_rng(seed).normal(size=(n, dim)))
+
+
+def test_the_nearest_are_those_that_sorting_everything_finds(make: Make) -> None:
+    vectors, queries = random_vectors(300), random_vectors(20, seed=1)
+    rows, distances = make(vectors).nearest(queries, 7)
+    expected = 1.0 - queries.astype(np.float64) @ vectors.T.astype(np.float64)
+    order = np.argsort(expected, axis=1, kind="stable")[:, :7]
+    assert (rows == order).all()
+    np.testing.assert_allclose(distances, np.take_along_axis(expected, order, axis=1), atol=1e-6)
+
+
+def test_equally_near_inputs_come_by_the_lower_row(make: Make) -> None:
+    vectors = random_vectors(5)
+    rows, distances = make(np.concatenate([vectors, vectors, vectors])).nearest(vectors, 3)
+    assert rows.tolist() == [[row, row + 5, row + 10] for row in range(5)]
+    np.testing.assert_allclose(distances, 0.0, atol=1e-6)
+
+
+def test_a_cut_between_equally_near_inputs_keeps_the_lower_rows() -> None:
+    vectors = random_vectors(4)
+    rows, _ = Exact(np.concatenate([vectors] * 6)).nearest(vectors, 4)
+    assert rows.tolist() == [[row, row + 4, row + 8, row + 12] for row in range(4)]
+
+
+def test_all_of_a_small_index_can_be_asked_for(make: Make) -> None:
+    rows, distances = make(random_vectors(6)).nearest(random_vectors(2, seed=3), 6)
+    assert sorted(rows[0].tolist()) == list(range(6))
+    assert (np.diff(distances, axis=1) >= -1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("queries", "count", "said"),
+    [
+        (random_vectors(2, dim=9), 1, r"shape \(2, 9\), expected \(n, 8\)"),
+        (random_vectors(2)[0], 1, "shape"),
+        (np.full((1, 8), np.nan, dtype=np.float32), 1, "NaN"),
+        (random_vectors(2), 0, "0 neighbours"),
+        (random_vectors(2), 11, "11 neighbours asked of an index that holds 10"),
+    ],
+)
+def test_what_native_code_would_choke_on_is_refused(make: Make, queries: Embeddings, count: int, said: str) -> None:
+    with pytest.raises(NeighboursError, match=said):
+        make(random_vectors(10)).nearest(queries, count)
+
+
+def test_a_saved_graph_answers_as_before(tmp_path: Path) -> None:
+    vectors, queries = random_vectors(200), random_vectors(9, seed=2)
+    built = Hnsw.build(vectors)
+    built.save(tmp_path / "i", tmp_path / "i.json")
+    loaded = Hnsw.load(tmp_path / "i", tmp_path / "i.json")
+    assert loaded.settings == built.settings
+    assert (loaded.nearest(queries, 5)[0] == built.nearest(queries, 5)[0]).all()
+
+
+def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in "ab":
+        Hnsw.build(random_vectors(200)).save(tmp_path / name, tmp_path / f"{name}.json")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"space": "l2"}, "built for space 'l2'"),
+        ({"n": 7}, "holds|cannot be loaded"),
+        ({"dim": 9}, "cannot be loaded|dimension"),
+        ({"m": None}, "cannot be read"),
+    ],
+)
+def test_a_graph_beside_other_arguments_is_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
+    Hnsw.build(random_vectors(20)).save(tmp_path / "i", tmp_path / "i.json")
+    about = json.loads((tmp_path / "i.json").read_text()) | change
+    if change.get("m", 1) is None:
+        del about["m"]
+    (tmp_path / "i.json").write_text(json.dumps(about))
+    with pytest.raises(NeighboursError, match=said):
+        Hnsw.load(tmp_path / "i", tmp_path / "i.json")
