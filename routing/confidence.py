@@ -51,7 +51,7 @@ def _normal_error(n: int, ones_a: int, p_a: float, ones_b: int, p_b: float, vari
         return math.inf
     third_a = (2 * ones_a - n) * p_a * (1 - p_a) * (1 - 2 * p_a)
     third_b = (2 * ones_b - n) * p_b * (1 - p_b) * (1 - 2 * p_b)
-    return 0.0665 * abs(third_a - third_b) / variance**1.5 + 0.083 / variance
+    return 0.0665 * abs(third_a - third_b) / (variance * math.sqrt(variance)) + 0.083 / variance
 
 
 def _correct_answers(n: int, ones: int, p: float) -> tuple[int, Floats]:

@@ -78,7 +78,11 @@ def explain(decision: Decision, scores: TaskScores, eta: float) -> str:
     if decision.reason is Reason.COLD_START:
         return f"no evidence about this task yet, so it gets the best model on average, {decision.model}"
     if decision.reason is Reason.SCORE and decision.p_better is None:
-        return f"{decision.model} has the highest score over {inputs}"
+        best = scores.models[0]
+        return (
+            f"{decision.model} has the highest score over {inputs}: S3 {value[decision.model]:.3f}, "
+            f"against {value[best]:.3f} of {best}, the best model on average"
+        )
     if decision.reason is Reason.SCORE:
         return f"{decision.model} has the highest S3 ({value[decision.model]:.3f}) over {inputs} and {beats} > {eta:g}"
     role = "the best model on average" if decision.reason is Reason.BEST_ON_AVERAGE else "the task's current model"

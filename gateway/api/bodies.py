@@ -1,0 +1,48 @@
+"""The bodies that our own endpoints take."""
+
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.errors import InvalidRequest
+from gateway.scoring.messages import InputSelector
+from gateway.scoring.texts import text_of
+
+MAX_INPUTS = 1000
+
+
+class Conversation(BaseModel):
+    """An input as a request would bring it."""
+
+    model_config = ConfigDict(extra="ignore")
+    messages: list[dict[str, Any]]
+
+
+Input = Annotated[str, Field(min_length=1)] | Conversation
+"""A text, or an object with `messages`, of which the task's selector takes its part."""
+
+
+class Inputs(BaseModel):
+    """A sample of a task's inputs."""
+
+    model_config = ConfigDict(extra="forbid")
+    inputs: list[Input] = Field(min_length=1, max_length=MAX_INPUTS)
+
+
+class DryRunBody(Inputs):
+    """Inputs to decide on without storing them. task: whose candidates; candidates: these instead."""
+
+    task: str | None = None
+    candidates: list[str] | None = Field(default=None, min_length=1)
+
+
+def texts_of(body: Inputs, selector: InputSelector) -> list[str]:
+    """What is embedded of the inputs. Raises InvalidRequest naming the first that has no text."""
+    texts = []
+    for place, given in enumerate(body.inputs):
+        text = given if isinstance(given, str) else text_of(msgspec.json.encode(given.messages), selector)
+        if not text or not text.strip():
+            raise InvalidRequest(f"inputs[{place}] holds no text", param=f"inputs[{place}]")
+        texts.append(text)
+    return texts

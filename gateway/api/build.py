@@ -1,0 +1,25 @@
+"""All endpoints but the request path in one FastAPI application."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from gateway.api import errors, models, operations, tasks
+
+
+def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+    """The application. Its `state.services` is set by `lifespan`, before the first request."""
+    api = FastAPI(
+        title="Benchroute",
+        version=version("benchroute"),
+        summary="Sends every task to the model that benchmark evidence says is best for it.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    errors.install(api)
+    for part in (models, tasks, operations):
+        api.include_router(part.router)
+    return api

@@ -1,0 +1,52 @@
+"""In front of the endpoints: a limit on bodies, and a request ID on every answer."""
+
+from dataclasses import dataclass
+
+from gateway.asgi import App, Message, Receive, Scope, Send, response_body, response_start
+from gateway.chat.read import ClientGone, read_all
+from gateway.errors import RequestError
+from gateway.wire import envelope
+from gateway.wire.headers import REQUEST_ID, request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Hands on what passes."""
+
+    app: App
+    max_body_bytes: int
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        own = (REQUEST_ID.encode(), request_id(scope["headers"]).encode())
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], own]
+            await send(message)
+
+        try:
+            body = await read_all(scope, receive, self.max_body_bytes)
+        except ClientGone:
+            return
+        except RequestError as error:
+            told = envelope.envelope(error)
+            headers = [(b"content-type", envelope.JSON), (b"content-length", str(len(told)).encode())]
+            await send_with_id(response_start(error.status, headers))
+            await send_with_id(response_body(told))
+            return
+        await self.app(scope, _replaying(body, receive), send_with_id)
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    """A body that has been read, given once more; what comes after it comes from the client."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

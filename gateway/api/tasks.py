@@ -1,0 +1,94 @@
+"""GET /v1/tasks, GET and DELETE /v1/tasks/{id}, POST /v1/tasks/{id}/inputs, POST /v1/route.
+
+Task IDs may hold slashes, so a task's path takes all that follows.
+"""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+
+from gateway.api.accounts import account, summary
+from gateway.api.bodies import DryRunBody, Inputs, texts_of
+from gateway.api.services import Given, Scorer, Services, principal_of
+from gateway.decisions import Choice
+from gateway.errors import InvalidRequest, ModelNotFound, NotFound, ScorerUnavailable
+from gateway.state import StoredDecision
+from gateway.words import DEFAULT_TASK, TASK_ID_RULE, is_task_id
+
+router = APIRouter(tags=["tasks"], dependencies=[Depends(principal_of)])
+
+
+@router.get("/v1/tasks")
+async def list_tasks(
+    services: Given, after: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> dict[str, Any]:
+    """The tasks that have been seen, by name; `after` pages on."""
+    decisions = await asyncio.to_thread(services.store.decisions)
+    names = sorted(name for name in decisions if name > after)
+    page = [summary(name, decisions[name]) for name in names[:limit]]
+    return {"object": "list", "data": page, "has_more": len(names) > limit}
+
+
+@router.get("/v1/tasks/{task:path}")
+async def get_task(task: str, services: Given) -> dict[str, Any]:
+    """A task's state, scores, and decision with its explanation."""
+    stored = await asyncio.to_thread(services.store.stored, _checked(task))
+    if stored.decision is None and task not in services.config.tasks:
+        raise NotFound(f"task {task!r} has had no input yet")
+    history = await asyncio.to_thread(services.store.history, task)
+    if stored.decision is not None:
+        # The store may know before the scorer's word has come: whoever reads of a decision here is routed by it.
+        services.table.apply(task, _choice(stored.decision))
+    return account(task, services.table.route(task), stored.decision, history)
+
+
+@router.delete("/v1/tasks/{task:path}")
+async def delete_task(task: str, services: Given) -> dict[str, Any]:
+    """Forgets a task: its sums, embeddings, decisions."""
+    known = await _forget(_checked(task), services)
+    services.table.forget(task)
+    if not known:
+        raise NotFound(f"task {task!r} has had no input yet")
+    return {"object": "task.deleted", "id": task, "deleted": True}
+
+
+@router.post("/v1/tasks/{task:path}/inputs")
+async def seed_task(task: str, body: Inputs, services: Given) -> dict[str, Any]:
+    """Gives a task a sample of its inputs, before its first call or beside them; answers with its decision."""
+    texts = texts_of(body, services.table.policy(_checked(task)).input)
+    return dict(await _scorer(services).seed(task, texts))
+
+
+@router.post("/v1/route")
+async def dry_run(body: DryRunBody, services: Given) -> dict[str, Any]:
+    """What these inputs would be decided as, stored nowhere and routed nowhere."""
+    unknown = sorted(set(body.candidates or ()) - {model.name for model in services.config.models})
+    if unknown:
+        raise ModelNotFound(f"candidates: {unknown[0]!r} is no configured model", param="candidates")
+    task = None if body.task is None else _checked(body.task)
+    texts = texts_of(body, services.table.policy(task or DEFAULT_TASK).input)
+    return dict(await _scorer(services).dry_run(texts, task, body.candidates))
+
+
+async def _forget(task: str, services: Services) -> bool:
+    """By the scorer while it works, so that no decision made before comes after."""
+    if services.scorer is not None and services.scorer.status == "ready":
+        return await services.scorer.forget(task)
+    return await asyncio.to_thread(services.store.forget, task)
+
+
+def _scorer(services: Services) -> Scorer:
+    if services.scorer is None:
+        raise ScorerUnavailable("no pack is configured, so nothing can be scored")
+    return services.scorer
+
+
+def _checked(task: str) -> str:
+    if not is_task_id(task):
+        raise InvalidRequest(f"{task[:150]!r} is no task ID; it takes {TASK_ID_RULE}", code="invalid_task_id")
+    return task
+
+
+def _choice(decision: StoredDecision) -> Choice:
+    return Choice(decision.version, decision.n, decision.model, decision.reason, decision.ranking)

@@ -1,0 +1,166 @@
+"""The one room that puts the gateway together."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from gateway.api.build import build_api
+from gateway.api.front import Front
+from gateway.api.services import Services
+from gateway.asgi import App, Receive, Scope, Send
+from gateway.chat import lane
+from gateway.chat.forward import Forwarder
+from gateway.chat.lane import ChatLane
+from gateway.config import Config
+from gateway.decisions import Choice, DecisionTable, Policies, Policy
+from gateway.errors import ConfigError, GatewayError
+from gateway.keys import Keys
+from gateway.metrics import Metrics, ScorerCollector, ScorerFigures
+from gateway.policy import policies, strangers
+from gateway.scoring.link import ScorerLink
+from gateway.scoring.messages import ScoreSettings, Start, TaskDecision, TaskPolicy
+from gateway.state import Store, open_store
+from gateway.upstream.build import build_backends
+from gateway.upstream.openai_kind import client_session
+from routing.errors import RoutingError
+from routing.manifest import Manifest, read_manifest
+
+log = logging.getLogger("benchroute")
+
+
+class Gateway:
+    """The whole service as one ASGI application."""
+
+    def __init__(self, config: Config) -> None:
+        """Raises ConfigError for a pack that is none, or a task without candidates."""
+        self._config = config
+        manifest = _manifest(config)
+        self._policies = policies(config, manifest)
+        self._link = ScorerLink(_start(config, self._policies), self._decided) if manifest else None
+        self._table = DecisionTable(self._policies, self._router_works)
+        self._keys = Keys(config.keys)
+        self._metrics = Metrics()
+        self._api = build_api(self._lifespan)
+        self._front = Front(self._api, config.server.max_body_bytes)
+        self._lane: App | None = None
+        _warn(config, manifest)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The request path goes its own way; all else goes to the endpoints."""
+        if scope["type"] != "http":
+            await self._api(scope, receive, send)
+        elif scope["path"] == lane.PATH and self._lane is not None:
+            await self._lane(scope, receive, send)
+        else:
+            await self._front(scope, receive, send)
+
+    async def reload_pack(self) -> None:
+        """Opens the configured pack anew, as after it was built again; one that cannot be used changes nothing."""
+        if self._link is None or self._config.routing.pack is None:
+            return
+        try:
+            manifest = _manifest(self._config)
+            renewed = policies(self._config, manifest)
+            await self._link.reload(self._config.routing.pack)
+        except GatewayError as error:
+            log.error("the pack stays as it was: %s", error)
+            return
+        self._policies = renewed
+        self._table.renew(renewed)
+        log.info("pack %s opened again", self._config.routing.pack)
+
+    @asynccontextmanager
+    async def _lifespan(self, api: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            store = open_store(self._config.state.url)
+            stack.callback(store.close)
+            self._remember(store)
+            session = await stack.enter_async_context(client_session(self._config.upstream.connect_s))
+            backends = build_backends(self._config, session)
+            for backend in (backend for model in backends.values() for backend in model):
+                stack.push_async_callback(backend.close)
+            if self._link is not None:
+                self._metrics.registry.register(ScorerCollector(partial(_figures, self._link)))
+                await self._link.start()
+                stack.push_async_callback(self._link.stop)
+            self._lane = self._chat_lane(Forwarder(backends, self._config.upstream))
+            api.state.services = Services(self._config, self._keys, self._table, store, self._link, self._metrics)
+            yield
+
+    def _chat_lane(self, forwarder: Forwarder) -> ChatLane:
+        return ChatLane(
+            keys=self._keys,
+            models=frozenset(model.name for model in self._config.models),
+            table=self._table,
+            forwarder=forwarder,
+            observe=_observer(self._link),
+            metrics=self._metrics,
+            max_body_bytes=self._config.server.max_body_bytes,
+            between_chunks_s=self._config.upstream.between_chunks_s,
+        )
+
+    def _remember(self, store: Store) -> None:
+        """The decisions of the run before hold until the scorer knows better."""
+        for task, kept in store.decisions().items():
+            self._table.apply(task, Choice(kept.version, kept.n, kept.model, kept.reason, kept.ranking))
+
+    def _decided(self, decisions: Sequence[TaskDecision]) -> None:
+        for made in decisions:
+            self._table.apply(made.task, Choice(made.version, made.n, made.model, made.reason, made.ranking))
+
+    def _router_works(self) -> bool:
+        return self._link is not None and self._link.status != "down"
+
+
+def _manifest(config: Config) -> Manifest | None:
+    """What the configured pack says of itself. Raises ConfigError if it is no pack."""
+    if config.routing.pack is None:
+        return None
+    try:
+        return read_manifest(Path(config.routing.pack))
+    except RoutingError as error:
+        raise ConfigError("routing", [("routing.pack", str(error))]) from error
+
+
+def _start(config: Config, made: Policies) -> Start:
+    routing = config.routing
+    return Start(
+        pack=routing.pack or "",
+        state_url=config.state.url,
+        routing=ScoreSettings(
+            score=routing.score, k=routing.k, kappa=routing.kappa, sigma=routing.sigma, eta=routing.eta
+        ),
+        policy=_task_policy(made.default),
+        tasks={name: _task_policy(policy) for name, policy in made.tasks.items()},
+    )
+
+
+def _task_policy(policy: Policy) -> TaskPolicy:
+    return TaskPolicy(policy.candidates, policy.input)
+
+
+def _observer(link: ScorerLink | None) -> Callable[[str, bytes], None]:
+    return link.observe if link is not None else lambda task, messages: None
+
+
+def _figures(link: ScorerLink) -> ScorerFigures:
+    counts = link.counts
+    return ScorerFigures(
+        link.status == "ready", counts.observed, counts.dropped, counts.faults, counts.queued, counts.restarts
+    )
+
+
+def _warn(config: Config, manifest: Manifest | None) -> None:
+    """What an operator should know before the first request."""
+    if manifest is None:
+        log.warning("NO PACK: every task goes to %s; build one with `benchroute pack build`", config.models[0].name)
+    else:
+        unknown = strangers(config, manifest)
+        if unknown:
+            log.warning("the pack does not know %s: never chosen by score", ", ".join(unknown))
+    if not config.keys:
+        log.warning("NO KEYS: whoever reaches this gateway may use it")

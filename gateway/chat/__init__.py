@@ -1,0 +1,11 @@
+"""The request path: POST /v1/chat/completions from its first byte to its last.
+
+    lane       one request, step by step
+    read       the body, within its size limit
+    tag        which task a request belongs to, and where it may go
+    forward    backends in order until one answers
+    relay      the answer back to the client
+    outcome    what is said of a request: headers, metrics, log
+
+Nothing here embeds, searches, or waits for anything but the backend. Never imports routing or the scorer's side.
+"""

@@ -1,0 +1,40 @@
+"""A request's body, within its size limit."""
+
+from gateway.asgi import Receive, Scope
+from gateway.errors import InvalidRequest, TooLarge
+from gateway.wire.headers import first
+
+
+class ClientGone(Exception):
+    """The client left before its request was complete."""
+
+
+async def read_all(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises TooLarge as soon as that is certain, ClientGone if the client leaves."""
+    _check_announced(scope, limit)
+    message = await receive()
+    parts, size = [], 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()
+
+
+def _check_announced(scope: Scope, limit: int) -> None:
+    announced = first(scope["headers"], b"content-length")
+    if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
+        raise _too_large(limit)
+    encoding = first(scope["headers"], b"content-encoding")
+    if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
+        raise InvalidRequest("a request body must not be compressed: send it without Content-Encoding")
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {limit} bytes")

@@ -1,0 +1,76 @@
+"""Which task a request belongs to, and which models it may go to."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from gateway.decisions import Route
+from gateway.errors import Forbidden, InvalidRequest, ModelNotFound
+from gateway.keys import Principal, allowed
+from gateway.wire.body import Body
+from gateway.wire.headers import RawHeaders, first
+from gateway.words import (
+    AUTO,
+    DEFAULT_TASK,
+    REQUESTED,
+    TASK_ID_RULE,
+    TASK_PREFIX,
+    asks_for_routing,
+    is_task_id,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A request's task. is_explicit: the request itself names it. source: where, for messages."""
+
+    task: str
+    is_explicit: bool
+
+
+def task_of(headers: RawHeaders, body: Body, principal: Principal) -> Tag:
+    """The first that is there: X-Task-Id, metadata.task_id, model task/<id>, the key's default task, `default`.
+
+    Raises InvalidRequest for what is no task ID.
+    """
+    header = first(headers, b"x-task-id")
+    if header is not None:
+        return Tag(_checked(header.decode("latin-1"), "header X-Task-Id"), True)
+    if body.task_id is not None:
+        return Tag(_checked(body.task_id, "metadata.task_id"), True)
+    if body.model.startswith(TASK_PREFIX):
+        return Tag(_checked(body.model.removeprefix(TASK_PREFIX), "model"), True)
+    return Tag(principal.default_task or DEFAULT_TASK, False)
+
+
+def route_of(
+    body: Body, task: str, principal: Principal, models: Collection[str], decided: Callable[[str], Route]
+) -> Route:
+    """Where a request goes: by decision, or straight to the model it names.
+
+    Raises ModelNotFound for a model that is not configured, Forbidden for one that the key may not use.
+    """
+    if asks_for_routing(body.model):
+        route = decided(task)
+        if principal.models is None:
+            return route
+        return Route(allowed(principal, route.ranking, task), route.reason, route.version)
+    if body.model not in models:
+        raise ModelNotFound(
+            f"the model {_shown(body.model)} does not exist here: use {AUTO!r}, 'task/<id>', or one of /v1/models",
+            param="model",
+        )
+    if not principal.may_use(body.model):
+        raise Forbidden(f"the key {principal.name!r} may not use model {body.model!r}", param="model")
+    return Route((body.model,), REQUESTED, 0)
+
+
+def _checked(task: str, param: str) -> str:
+    if not is_task_id(task):
+        raise InvalidRequest(
+            f"{param}: {_shown(task)} is no task ID; it takes {TASK_ID_RULE}", param=param, code="invalid_task_id"
+        )
+    return task
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 150 else f"{text[:150]}…")

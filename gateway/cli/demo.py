@@ -1,0 +1,35 @@
+"""`benchroute demo …`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The demonstration: small real backends, a benchmark of them, and new tasks.")
+
+WorkDir = Annotated[Path, typer.Option(help="Where benchmark, pack and logs are kept from run to run.")]
+ConfigFile = Annotated[Path, typer.Option(help="The demo gateway's configuration.")]
+
+
+@app.command()
+def run(
+    work_dir: WorkDir = Path(".demo"),
+    config: ConfigFile = Path("config.yaml"),
+    results: Annotated[Path, typer.Option(help="Where the results are written, as JSON.")] = Path("results/demo.json"),
+) -> None:
+    """Route new tasks through a gateway, and print what came of it."""
+    from gateway.demo.run import run as run_demo
+
+    run_demo(work_dir, config, results)
+
+
+@app.command()
+def serve(
+    work_dir: WorkDir = Path(".demo"),
+    config: ConfigFile = Path("config.yaml"),
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="The demo gateway's port.")] = 8100,
+) -> None:
+    """Keep a demo gateway running until Ctrl-C."""
+    from gateway.demo.run import serve as serve_demo
+
+    serve_demo(work_dir, config, port)

@@ -1,0 +1,66 @@
+"""Errors raised on purpose, told in a sentence on standard error; anything else keeps its traceback.
+
+| exit code | for |
+|---|---|
+| 2 | what the caller gave: configuration, benchmark, inputs, options |
+| 1 | everything else |
+| 130 | Ctrl-C |
+"""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from gateway.cli.errors import CliError
+from gateway.demo.errors import DemoError
+from gateway.errors import ConfigError, GatewayError
+from routing.errors import BenchmarkError, RoutingError
+
+INTERRUPTED = 130
+
+EXTRAS = {
+    "hnswlib": "routing",
+    "numpy": "routing",
+    "pyarrow": "routing",
+    "sentence_transformers": "routing",
+    "torch": "routing",
+    "transformers": "routing",
+    "openai": "demo",
+    "litellm": "litellm",
+}
+"""Which optional dependency installs a module."""
+
+
+class Explaining(TyperGroup):
+    """The one place where the command line's errors become messages and exit codes."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command. Raises typer.Exit after an error that has been told."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _told(": ".join(["interrupted", *map(str, error.args)]), INTERRUPTED) from None
+        except (CliError, RoutingError, GatewayError, DemoError) as error:
+            raise _told(f"error: {error}", exit_code(error)) from error
+        except ImportError as error:
+            extra = EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            raise _told(f"error: {error.name} is not installed: pip install 'benchroute[{extra}]'", 1) from error
+        except OSError as error:
+            if error.filename is None:  # no file's fault: a broken pipe, which typer knows about, or something to trace
+                raise
+            raise _told(f"error: {error.filename}: {error.strerror}", 1) from error
+
+
+def exit_code(error: Exception) -> int:
+    """2 where the caller's own files or options are at fault, else 1."""
+    if isinstance(error, CliError):
+        return error.exit_code
+    return 2 if isinstance(error, ConfigError | BenchmarkError) else 1
+
+
+def _told(message: str, code: int) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(code)

@@ -1,0 +1,91 @@
+"""A task's inputs out of a file or standard input: plain lines, or JSON lines.
+
+    txt      one input a line
+    jsonl    a JSON string; or an object with `text`, `input` or `prompt`; or a chat completion's body, of which the
+             last user message is the input
+
+Blank lines are skipped. Whatever else is no input is refused with file and line.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from gateway.cli.errors import InputsError
+from gateway.scoring.texts import NoMessages, text_of
+
+FIELDS = ("text", "input", "prompt")
+STDIN = Path("-")
+
+
+class Format(StrEnum):
+    """How inputs are written."""
+
+    TXT = "txt"
+    JSONL = "jsonl"
+
+
+SUFFIXES = {".txt": Format.TXT, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
+
+
+def read_inputs(path: Path, format_: Format | None = None) -> list[str]:
+    """The inputs in a file, or on standard input where the path is `-`.
+
+    format_: by default what the file's name says, else JSON lines if the first line is a JSON string or object. Raises
+    InputsError, also where there is no input at all.
+    """
+    where = "standard input" if path == STDIN else str(path)
+    try:
+        content = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
+    except OSError as error:
+        raise InputsError(f"{where} cannot be read: {error.strerror}") from error
+    lines = list(_lines(content, where))
+    if not lines:
+        raise InputsError(f"{where} holds no input")
+    if (format_ or SUFFIXES.get(path.suffix) or _guess(lines[0][1])) is Format.TXT:
+        return [line for _, line in lines]
+    return [_input(line, f"{where} line {number}") for number, line in lines]
+
+
+def _lines(content: bytes, where: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, with their numbers from 1."""
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            text = line.decode().strip()
+        except UnicodeDecodeError as error:
+            raise InputsError(f"{where} line {number}: not UTF-8 text") from error
+        if text:
+            yield number, text
+
+
+def _guess(first: str) -> Format:
+    try:
+        return Format.JSONL if isinstance(json.loads(first), str | dict) else Format.TXT
+    except (ValueError, RecursionError):
+        return Format.TXT
+
+
+def _input(line: str, where: str) -> str:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputsError(f"{where}: no JSON ({error}); plain lines are read with --format txt") from error
+    text = _text(value) if isinstance(value, dict) else value
+    if not isinstance(text, str):
+        raise InputsError(f"{where}: expected a string, or an object with {', '.join(FIELDS)} or messages")
+    if not text.strip():
+        raise InputsError(f"{where}: the input is empty")
+    return text
+
+
+def _text(value: dict[str, Any]) -> object:
+    for field in FIELDS:
+        if field in value:
+            return value[field]
+    try:
+        return text_of(json.dumps(value.get("messages")).encode(), "last_user")
+    except NoMessages:
+        return None

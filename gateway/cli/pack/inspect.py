@@ -1,0 +1,111 @@
+"""`benchroute pack inspect`: what is in a pack, and what it is worth."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from gateway.cli.pack.files import read_report, size_bytes
+from gateway.cli.terminal import UNKNOWN, number, prices, results, table
+from routing.manifest import Manifest, read_manifest
+
+CHOOSERS = {"s1": "S1", "s2": "S2", "s3": "S3", "best_on_average": "best on average", "oracle": "oracle"}
+
+
+def inspect(
+    pack: Annotated[Path, typer.Argument(help="A pack: a folder or a .tar.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    datasets: Annotated[bool, typer.Option("--datasets", help="Show what routing brings on each dataset.")] = False,
+) -> None:
+    """Show what is in a pack, and what it is worth. Reads the manifest and the report only: see `pack verify`."""
+    from routing.report import worth
+
+    manifest = read_manifest(pack)
+    report = read_report(pack, manifest)
+    if as_json:
+        about = {"path": str(pack), "size_bytes": size_bytes(pack), **asdict(manifest)}
+        typer.echo(json.dumps({**about, "report": report, "worth": worth(report)}, indent=2))
+        return
+    console = results()
+    _show_head(console, pack, manifest)
+    _show_table(console, "datasets", _datasets(manifest))
+    _show_table(console, "models, best on average first", _models(manifest))
+    if report["datasets"]:
+        _show_table(console, f"accuracy on a dataset held out, mean over {report['n_datasets']}", _accuracy(report))
+    if datasets:
+        _show_table(console, "each dataset held out", _each_dataset(report))
+    console.print(worth(report), soft_wrap=True)
+
+
+def _show_table(console: Console, title: str, made: Table) -> None:
+    console.print(title, style="bold", soft_wrap=True)
+    console.print(made)
+    console.print()
+
+
+def _show_head(console: Console, path: Path, manifest: Manifest) -> None:
+    maker = f"{manifest.made_by or 'unknown'}, {manifest.made_at or 'unknown'}, {manifest.software or 'unknown'}"
+    for name, value in (
+        ("pack", f"{manifest.name} ({path})"),
+        ("hash", manifest.hash),
+        ("size", f"{decimal(size_bytes(path))}, {manifest.n_inputs} inputs, schema {manifest.schema}"),
+        ("made", maker),
+        ("embedder", str(manifest.embedder)),
+        ("routing", ", ".join(f"{name} = {value:g}" for name, value in manifest.routing.items())),
+        ("calibration", _calibration(manifest.calibration)),
+    ):
+        console.print(f"{name:<12}{value}", soft_wrap=True)
+    console.print()
+
+
+def _calibration(settings: Mapping[str, Any]) -> str:
+    alphas = settings["alphas"]
+    return (
+        f"{settings['pairs']} pairs (u, p) from {len(alphas)} alphas, {min(alphas):g} to {max(alphas):g}, "
+        f"{settings['repeats']} repeats, at most {settings['cap']} inputs moved, seed {settings['seed']}"
+    )
+
+
+def _datasets(manifest: Manifest) -> Table:
+    made = table(("dataset", "source", "licence"), ("n", "correct above"))
+    for one in manifest.datasets:
+        made.add_row(
+            one.name, one.source or UNKNOWN, one.licence or UNKNOWN, str(one.n_inputs), number(one.threshold, "{:g}")
+        )
+    return made
+
+
+def _models(manifest: Manifest) -> Table:
+    made = table(("model",), ("average", "size, B", "in/out, USD per Mtok"))
+    by_name = {model.name: model for model in manifest.models}
+    for name in manifest.on_average:
+        model = by_name[name]
+        partial = " (not on every dataset)" if model.partial else ""
+        made.add_row(
+            f"{name}{partial}",
+            number(model.average),
+            number(model.params_b, "{:g}"),
+            prices(model.input_usd_per_mtok, model.output_usd_per_mtok),
+        )
+    return made
+
+
+def _accuracy(report: Mapping[str, Any]) -> Table:
+    made = table((), tuple(CHOOSERS.values()))
+    made.add_row(*(number(report["accuracy"][name]) for name in CHOOSERS))
+    return made
+
+
+def _each_dataset(report: Mapping[str, Any]) -> Table:
+    made = table(("dataset", "chosen by S3", "oracle's"), ("n", "u", *CHOOSERS.values()))
+    for row in report["datasets"]:
+        accuracy = (number(row["accuracy"][name]) for name in CHOOSERS)
+        chosen = (row["model"]["s3"], row["model"]["oracle"])
+        made.add_row(row["dataset"], *chosen, str(row["n"]), number(row["distance"]), *accuracy)
+    return made

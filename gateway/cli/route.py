@@ -1,0 +1,137 @@
+"""`benchroute route`: what a pack says about a task's inputs, and the model that the task would get."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.embedding import embed, identity, load_embedder
+from gateway.cli.errors import ChoiceError
+from gateway.cli.inputs import STDIN, Format, read_inputs
+from gateway.cli.terminal import note, number, prices, results, table
+from routing.manifest import Manifest, read_manifest
+
+if TYPE_CHECKING:
+    from routing.calibration import Calibration
+
+
+class ScoreName(StrEnum):
+    """routing.scores.Score, which this module must not load to say what the options are."""
+
+    S1 = "s1"
+    S2 = "s2"
+    S3 = "s3"
+
+
+def route(
+    pack: Annotated[Path, typer.Option(help="A pack: a folder or a .tar.", show_default=False)],
+    inputs: Annotated[
+        Path,
+        typer.Argument(help="The task's inputs: .txt, one a line, or .jsonl; `-` is standard input.", allow_dash=True),
+    ] = STDIN,
+    format_: Annotated[Format | None, typer.Option("--format", help="How the inputs are written.")] = None,
+    score: Annotated[ScoreName, typer.Option(help="Which task score leads; s3 with the fallback of eq. 6.")] = (
+        ScoreName.S3
+    ),
+    candidates: Annotated[str | None, typer.Option(help="Only these models, separated by commas.")] = None,
+    max_params_b: Annotated[float | None, typer.Option(min=0, help="No larger model, billions of parameters.")] = None,
+    eta: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How sure a change of model must be. Default: the pack's.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Score a new task's inputs, and say which model it would get. Needs no gateway and no labels."""
+    if inputs == STDIN and sys.stdin.isatty():
+        note("one input a line, Ctrl-D ends")
+    texts = read_inputs(inputs, format_)
+    manifest = read_manifest(pack)
+    names = _candidates(manifest, candidates, max_params_b)
+    document = _routed(pack, manifest, texts, names, score, eta)
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, allow_nan=False))
+    else:
+        _show(document, manifest)
+
+
+def _candidates(manifest: Manifest, named: str | None, max_params_b: float | None) -> tuple[str, ...]:
+    """The models to choose from. Raises ChoiceError for an unknown one, and where none is left."""
+    names = manifest.model_names if named is None else [name.strip() for name in named.split(",") if name.strip()]
+    unknown = [name for name in names if name not in manifest.model_names]
+    if unknown:
+        known = ", ".join(manifest.on_average)
+        raise ChoiceError(f"--candidates: the pack knows no model {', '.join(unknown)}; it knows {known}")
+    sizes = {model.name: model.params_b for model in manifest.models}
+    fitting = tuple(name for name in names if _fits(sizes[name], max_params_b))
+    if not fitting:
+        limit = "" if max_params_b is None else f" of at most {max_params_b:g} B parameters"
+        raise ChoiceError(f"no candidate{limit} is left; a model of unknown size fits no limit")
+    return fitting
+
+
+def _fits(size: float | None, largest: float | None) -> bool:
+    return largest is None or (size is not None and size <= largest)
+
+
+def _routed(
+    path: Path, manifest: Manifest, texts: Sequence[str], names: Sequence[str], score: ScoreName, eta: float | None
+) -> Mapping[str, Any]:
+    """The document that the gateway's dry run gives: eq. 6, once over all inputs.
+
+    k, kappa and sigma are those that the pack was calibrated with.
+    """
+    from gateway.scoring.fold import account
+    from routing.calibration import RoutingSettings
+    from routing.pack import open_pack
+    from routing.router import Router
+    from routing.scores import Score
+    from routing.task import TaskState
+
+    embedder = load_embedder(manifest.embedder.name)
+    pack = open_pack(path, identity(embedder))
+    settings = RoutingSettings(**manifest.routing)  # type: ignore[arg-type]  # k and kappa are whole there too
+    router = Router(pack, settings if eta is None else replace(settings, eta=eta))
+    state = TaskState.of(router.evidence(embed(embedder, texts)))
+    scores = router.scores(state, router.candidates(names))
+    made = router.decide(scores, score=Score(score))
+    _warn(scores.distance, pack.calibration)
+    shown = account(router, state, made, scores, Score(score))
+    decision = {"model": made.model, "reason": made.reason.value, "ranking": list(made.ranking), **shown["decision"]}
+    return {"object": "route", "n": state.n, **shown, "decision": decision}
+
+
+def _warn(distance: float, calibration: "Calibration") -> None:
+    if len(calibration.distances) == 0:
+        note("warning: the pack has no calibration pairs (one dataset alone): p is 0.5 and S3 ties for every model")
+    elif distance > calibration.distances.max():
+        note(
+            f"warning: u = {distance:.3f} is farther off the benchmark than anything the pack was calibrated on "
+            f"(at most {calibration.distances.max():.3f}): p is extrapolated"
+        )
+
+
+def _show(document: Mapping[str, Any], manifest: Manifest) -> None:
+    decision, console = document["decision"], results()
+    rows, models = {row["model"]: row for row in document["scores"]}, {model.name: model for model in manifest.models}
+    made = table(("model",), ("S1", "S2", "S3", "p", "size, B", "in/out, USD per Mtok"))
+    for name in decision["ranking"]:
+        model = models[name]
+        made.add_row(
+            name,
+            *(number(rows[name][key]) for key in ("s1", "s2", "s3", "p")),
+            number(model.params_b, "{:g}"),
+            prices(model.input_usd_per_mtok, model.output_usd_per_mtok),
+            style="green" if name == decision["model"] else "",
+        )
+    console.print(made)
+    console.print()
+    near = ", ".join(f"{row['dataset']} {row['cosine']:.2f}" for row in document["nearest_datasets"])
+    console.print(
+        f"n = {document['n']}, u = {number(document['u'])}; nearest datasets (cosine): {near}", soft_wrap=True
+    )
+    console.print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
+    console.print(decision["why"], soft_wrap=True)

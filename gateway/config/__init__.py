@@ -1,0 +1,12 @@
+"""config.yaml: read, checked as a whole, refused with every fault at once.
+
+expand    ${VAR} and ${VAR:-default}
+schema    the sections and their fields
+check     what the sections must say of each other
+load      file in, Config out
+"""
+
+from gateway.config.load import load_config, parse_config
+from gateway.config.schema import BackendConfig, Config, KeyConfig, ModelConfig
+
+__all__ = ["BackendConfig", "Config", "KeyConfig", "ModelConfig", "load_config", "parse_config"]

@@ -1,0 +1,43 @@
+"""`${VAR}` and `${VAR:-default}` in the strings of a document, from the environment.
+
+Done after YAML is parsed, so that a value cannot add structure. `$${` stands for a literal `${`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Fault = tuple[str, str]
+"""(path, message)"""
+
+_VARIABLE = re.compile(r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def expand(value: Any, environment: Mapping[str, str], path: str, faults: list[Fault]) -> Any:
+    """The document with its variables filled in; a missing one is added to `faults` and leaves an empty string."""
+    if isinstance(value, str):
+        return _expand_text(value, environment, path, faults)
+    if isinstance(value, Mapping):
+        return {key: expand(item, environment, join(path, key), faults) for key, item in value.items()}
+    if isinstance(value, list):
+        return [expand(item, environment, f"{path}[{place}]", faults) for place, item in enumerate(value)]
+    return value
+
+
+def join(path: str, key: object) -> str:
+    """The path of a member: routing.eta."""
+    return f"{path}.{key}" if path else str(key)
+
+
+def _expand_text(text: str, environment: Mapping[str, str], path: str, faults: list[Fault]) -> str:
+    def replace(match: re.Match[str]) -> str:
+        literal, name, default = match.groups()
+        if literal:
+            return "${"
+        if name in environment and (environment[name] or default is None):
+            return environment[name]
+        if default is None:
+            faults.append((path, f"environment variable {name} is not set"))
+        return default or ""
+
+    return _VARIABLE.sub(replace, text)

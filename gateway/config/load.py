@@ -1,0 +1,89 @@
+"""A configuration file in, a Config out, or ConfigError with every fault and its path."""
+
+import os
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from gateway.config.check import check_references
+from gateway.config.expand import Fault, expand
+from gateway.config.schema import Config
+from gateway.errors import ConfigError
+
+
+def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Reads a file. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [("", f"cannot be read: {error}")]) from error
+    return parse_config(text, str(path), os.environ if environment is None else environment)
+
+
+def parse_config(text: str, source: str, environment: Mapping[str, str]) -> Config:
+    """Reads a text. source: what to call it in an error. Raises ConfigError."""
+    try:
+        raw = yaml.load(text, _UniqueKeys)  # noqa: S506  # a SafeLoader that also refuses duplicates
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(source, [("", f"is no valid YAML: {' '.join(str(error).split())}")]) from error
+    if not isinstance(raw, dict):
+        raise ConfigError(source, [("", "expected sections such as `models:`")])
+    faults: list[Fault] = []
+    document = expand(raw, environment, "", faults)
+    document = {name: section for name, section in document.items() if section is not None}
+    _drop_empty(document)
+    config: Config | None = None
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        faults += _field_faults(error, {path for path, _ in faults})
+    faults += [fault for fault in check_references(document) if fault not in faults]
+    if faults or config is None:
+        raise ConfigError(source, faults)
+    return config
+
+
+def _drop_empty(document: dict[str, Any]) -> None:
+    """`pack: ${BENCHROUTE_PACK:-}` with the variable unset says: no pack."""
+    routing = document.get("routing")
+    if isinstance(routing, dict) and routing.get("pack") == "":
+        del routing["pack"]
+
+
+def _field_faults(error: ValidationError, missing: set[str]) -> list[Fault]:
+    """Pydantic's faults, but those that follow from another: a missing variable's, an item's left out for its own."""
+    details = [(*_fault(detail), detail["type"]) for detail in error.errors()]
+    within = [path for path, _, _ in details]
+    return [
+        (path, message)
+        for path, message, kind in details
+        if path not in missing and not (kind == "too_short" and any(other.startswith(f"{path}[") for other in within))
+    ]
+
+
+def _fault(error: Any) -> Fault:
+    path = ""
+    for part in error["loc"]:
+        if part in ("openai", "litellm") and path.endswith("]"):
+            continue  # which member of a union was tried is no part of the path
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    if error["type"] == "extra_forbidden":
+        return path, "unknown key"
+    return path.removesuffix(".[key]"), error["msg"].removeprefix("Value error, ")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error; plain YAML lets the last one win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable):
+                if key in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
+                seen.add(key)
+        return super().construct_mapping(node, deep)

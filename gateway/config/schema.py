@@ -1,0 +1,160 @@
+"""The sections of config.yaml. Unknown keys are errors; secrets show as asterisks wherever they are printed."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from gateway.scoring.messages import InputSelector
+from gateway.words import TASK_ID_RULE, is_task_id
+
+
+class Section(BaseModel):
+    """Base of all: no unknown keys, no changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _http_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid or re.search(r"\s", url):
+        raise ValueError("is no http:// or https:// URL")
+    if parts.username or parts.password:
+        raise ValueError("holds credentials: give them as api_key")
+    if parts.query or parts.fragment:
+        raise ValueError("has a query or a fragment")
+    return url.rstrip("/")
+
+
+def _task_id(task: str) -> str:
+    if not is_task_id(task):
+        raise ValueError(f"is no task ID: {TASK_ID_RULE}")
+    return task
+
+
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+TaskId = Annotated[str, AfterValidator(_task_id)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Usd = Annotated[Decimal, Field(ge=0)]
+
+
+class PriceConfig(Section):
+    """What a model charges, US dollars for a million tokens."""
+
+    input_usd_per_mtok: Usd
+    output_usd_per_mtok: Usd
+
+
+class OpenAIBackend(Section):
+    """An endpoint that speaks OpenAI's API. model: its name there, the model's own by default."""
+
+    kind: Literal["openai"]
+    base_url: HttpUrl
+    api_key: SecretStr | None = None
+    model: str | None = Field(default=None, min_length=1)
+    weight: float = Field(default=1.0, gt=0)
+
+
+class LitellmBackend(Section):
+    """An endpoint that litellm speaks to. model: as litellm spells it, for instance anthropic/claude-…."""
+
+    kind: Literal["litellm"]
+    model: str = Field(min_length=1)
+    base_url: HttpUrl | None = None
+    api_key: SecretStr | None = None
+    weight: float = Field(default=1.0, gt=0)
+
+
+BackendConfig = Annotated[OpenAIBackend | LitellmBackend, Field(discriminator="kind")]
+
+
+class ModelConfig(Section):
+    """A model that requests can go to. name: the pack's column.
+
+    params_b: billions of parameters; the pack's figure where it is left out. price, context_window, supports: listed by
+    /v1/models.
+    """
+
+    name: Name
+    params_b: float | None = Field(default=None, gt=0)
+    price: PriceConfig | None = None
+    context_window: int | None = Field(default=None, gt=0)
+    supports: tuple[str, ...] = ()
+    backends: tuple[BackendConfig, ...] = Field(min_length=1)
+
+
+class RoutingConfig(Section):
+    """The paper's parameters, and the pack. No pack: every task gets the first configured model."""
+
+    pack: str | None = None
+    score: Literal["s1", "s2", "s3"] = "s3"
+    k: int = Field(default=5, ge=1, le=1000)
+    kappa: int = Field(default=19, ge=1, le=1000)
+    sigma: float = Field(default=0.09, gt=0)
+    eta: float = Field(default=0.6, ge=0, le=1)
+
+
+class TaskConfig(Section):
+    """What holds for one task. pin: always this model; input: which messages are the task's input."""
+
+    candidates: tuple[str, ...] | None = Field(default=None, min_length=1)
+    max_params_b: float | None = Field(default=None, gt=0)
+    pin: str | None = None
+    input: InputSelector = "last_user"
+
+
+class StateConfig(Section):
+    """Where tasks are kept. A relative path is relative to the working directory."""
+
+    url: str = "sqlite:///benchroute.db"
+
+
+class KeyConfig(Section):
+    """A client's key: only its SHA-256 is kept. models: those it may use; all by default."""
+
+    name: Name
+    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
+    default_task: TaskId | None = None
+    models: tuple[str, ...] | None = Field(default=None, min_length=1)
+
+
+class ServerConfig(Section):
+    """Where the gateway listens, and the largest body it reads."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8100, ge=0, le=65_535)
+    max_body_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=1024**3)
+
+
+class UpstreamConfig(Section):
+    """Limits on a request's way to a backend. answer_s: from sending to the first byte of the answer (all of it where
+    it is not a stream). between_chunks_s: silence allowed inside a stream. max_attempts: backends tried in all.
+    """
+
+    connect_s: Seconds = 5.0
+    answer_s: Seconds = 600.0
+    between_chunks_s: Seconds = 120.0
+    max_attempts: int = Field(default=3, ge=1, le=20)
+
+
+class Config(Section):
+    """All of config.yaml."""
+
+    models: tuple[ModelConfig, ...] = Field(min_length=1)
+    routing: RoutingConfig = RoutingConfig()
+    tasks: dict[TaskId, TaskConfig] = {}
+    state: StateConfig = StateConfig()
+    keys: tuple[KeyConfig, ...] = ()
+    server: ServerConfig = ServerConfig()
+    upstream: UpstreamConfig = UpstreamConfig()
+
+    def masked(self) -> dict[str, Any]:
+        """The configuration for printing, without secrets."""
+        return self.model_dump(mode="json")

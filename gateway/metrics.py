@@ -1,0 +1,92 @@
+"""What is counted, for /metrics (Prometheus text format).
+
+No label takes a value that a client can make up: tasks are in /v1/tasks, not here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+DURATIONS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+OVERHEADS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+
+
+class Metrics:
+    """The request path's figures."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "benchroute_requests",
+            "Requests answered, by the model that answered, why it was chosen, and the status the client got.",
+            ["model", "reason", "status"],
+            registry=self.registry,
+        )
+        self._attempts = Counter(
+            "benchroute_upstream_attempts",
+            "Backends asked, by backend and what came of it.",
+            ["backend", "outcome"],
+            registry=self.registry,
+        )
+        self._duration = Histogram(
+            "benchroute_request_seconds",
+            "From a request's first byte to its answer's last, by model.",
+            ["model"],
+            buckets=DURATIONS_S,
+            registry=self.registry,
+        )
+        self.overhead = Histogram(
+            "benchroute_overhead_seconds",
+            "From a request's last byte to its answer's first, without waiting for backends.",
+            buckets=OVERHEADS_S,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge("benchroute_requests_in_flight", "Requests being answered now.", registry=self.registry)
+        # Looking a label up takes longer than counting; models, reasons and statuses are few.
+        self.requests = cache(lambda model, reason, status: self._requests.labels(model, reason, status))
+        self.attempts = cache(lambda backend, outcome: self._attempts.labels(backend, outcome))
+        self.duration = cache(lambda model: self._duration.labels(model))
+
+    def text(self) -> bytes:
+        """All figures in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerFigures:
+    """The scorer's figures at one moment. dropped: observations by reason."""
+
+    is_ready: bool
+    observed: int
+    dropped: Mapping[str, int]
+    faults: int
+    queued: int
+    restarts: int
+
+
+class ScorerCollector(Collector):
+    """Reads the scorer's figures when they are asked for."""
+
+    def __init__(self, figures: Callable[[], ScorerFigures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus_client.registry.Collector."""
+        figures = self._figures()
+        yield GaugeMetricFamily("benchroute_scorer_ready", "Whether inputs are scored now.", figures.is_ready)
+        yield GaugeMetricFamily("benchroute_observations_queued", "Inputs waiting to be scored.", figures.queued)
+        yield CounterMetricFamily("benchroute_observations", "Inputs scored and stored.", figures.observed)
+        yield CounterMetricFamily("benchroute_observation_faults", "Inputs that could not be scored.", figures.faults)
+        yield CounterMetricFamily("benchroute_scorer_restarts", "Times the scorer was started again.", figures.restarts)
+        dropped = CounterMetricFamily(
+            "benchroute_observations_dropped",
+            "Inputs not scored, by reason; their requests went on.",
+            labels=["reason"],
+        )
+        for reason, count in figures.dropped.items():
+            dropped.add_metric([reason], count)
+        yield dropped

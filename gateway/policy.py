@@ -1,0 +1,58 @@
+"""What the configuration and the pack's manifest say of every task before any input has come.
+
+Computed once for a configuration and a pack; the request path and the scorer both start from it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from gateway.config import Config
+from gateway.config.schema import TaskConfig
+from gateway.decisions import Policies, Policy
+from gateway.errors import ConfigError
+from gateway.words import COLD_START, PINNED, ROUTER_UNAVAILABLE
+from routing.manifest import Manifest
+
+
+def policies(config: Config, manifest: Manifest | None) -> Policies:
+    """Raises ConfigError where a task has no candidate left."""
+    sizes = _sizes(config, manifest)
+    made = {name: _policy(config, task, manifest, sizes) for name, task in config.tasks.items()}
+    empty = [(f"tasks.{name}", "no candidate is known to be small enough") for name in made if not made[name].ranking]
+    if empty:
+        raise ConfigError("tasks", empty)
+    return Policies(_policy(config, TaskConfig(), manifest, sizes), made)
+
+
+def strangers(config: Config, manifest: Manifest) -> list[str]:
+    """The configured models that the pack does not know: they are never chosen by score."""
+    return [model.name for model in config.models if model.name not in manifest.model_names]
+
+
+def _policy(config: Config, task: TaskConfig, manifest: Manifest | None, sizes: Mapping[str, float | None]) -> Policy:
+    candidates = tuple(
+        model.name
+        for model in config.models
+        if (task.candidates is None or model.name in task.candidates) and _fits(sizes[model.name], task.max_params_b)
+    )
+    on_average = manifest.on_average if manifest else ()
+    ranking = _ranked(candidates, on_average)
+    if task.pin:
+        ranking = (task.pin, *(name for name in ranking if name != task.pin))
+    reason = PINNED if task.pin else COLD_START if manifest else ROUTER_UNAVAILABLE
+    return Policy(candidates, ranking, reason, task.pin is not None, task.input)
+
+
+def _ranked(candidates: Sequence[str], on_average: Sequence[str]) -> tuple[str, ...]:
+    known = [name for name in on_average if name in candidates]
+    return (*known, *(name for name in candidates if name not in known))
+
+
+def _fits(size: float | None, largest: float | None) -> bool:
+    """A model of unknown size fits no limit: whoever sets one hates surprises."""
+    return largest is None or (size is not None and size <= largest)
+
+
+def _sizes(config: Config, manifest: Manifest | None) -> dict[str, float | None]:
+    """Billions of parameters of every configured model: the configuration's figure, else the pack's."""
+    packed = {model.name: model.params_b for model in manifest.models} if manifest else {}
+    return {model.name: model.params_b or packed.get(model.name) for model in config.models}

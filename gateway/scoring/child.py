@@ -1,0 +1,214 @@
+"""The scorer's process: `python -m gateway.scoring.child FD`, FD a socket to the gateway.
+
+A thread reads what the gateway sends; the main loop takes whatever has come, embeds it together and answers. It ends
+when the gateway closes the socket or is gone, whatever the reason.
+"""
+
+import logging
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from gateway.errors import StateError
+from gateway.scoring.frames import FrameError, framed, read_blocking
+from gateway.scoring.messages import (
+    Decided,
+    DryRun,
+    Forget,
+    Observation,
+    Observations,
+    Ready,
+    Refused,
+    Reload,
+    Reply,
+    Seed,
+    Start,
+    ToScorer,
+)
+from gateway.scoring.scorer import Scorer
+from gateway.state import Store, open_store
+from routing.calibration import RoutingSettings
+from routing.embedder import Embedder, SentenceTransformerEmbedder
+from routing.errors import RoutingError
+from routing.manifest import EmbedderId, read_manifest
+from routing.pack import open_pack
+from routing.router import Router
+
+log = logging.getLogger("benchroute.scorer")
+
+T = TypeVar("T")
+
+AT_ONCE = 64
+"""Inputs embedded in one call: twice as fast an input as one by one, and still done within a fraction of a second."""
+
+STORE_ATTEMPTS = 5
+STORE_PAUSE_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A pack in use. embedder: kept over a reload that names the same one, since loading it takes seconds."""
+
+    scorer: Scorer
+    embedder: Embedder
+
+
+class Child:
+    """The main loop."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._came: queue.SimpleQueue[ToScorer | None] = queue.SimpleQueue()
+        self._start: Start | None = None
+        self._store: Store | None = None
+        self._opened: Opened | None = None
+
+    def run(self) -> None:
+        """Until the gateway is gone."""
+        threading.Thread(target=self._read, name="reader", daemon=True).start()
+        left: ToScorer | None = None
+        while (message := left or self._came.get()) is not None:
+            left = None
+            if isinstance(message, Observations):
+                items, left = self._more(list(message.items))
+                self._observe(items)
+            else:
+                self._handle(message)
+
+    def _read(self) -> None:
+        try:
+            while (message := read_blocking(self._connection)) is not None:
+                self._came.put(message)
+        except (FrameError, OSError) as error:
+            log.error("the gateway sent %s", error)
+        self._came.put(None)
+
+    def _more(self, items: list[Observation]) -> tuple[list[Observation], ToScorer | None]:
+        """What else has come already, up to the first message of another kind, which is handed back."""
+        while len(items) < AT_ONCE:
+            try:
+                message = self._came.get_nowait()
+            except queue.Empty:
+                break
+            if not isinstance(message, Observations):
+                if message is None:
+                    self._came.put(None)
+                return items, message
+            items += message.items
+        return items, None
+
+    def _send(self, message: msgspec.Struct) -> None:
+        try:
+            self._connection.sendall(framed(message))
+        except OSError:
+            self._came.put(None)  # the gateway is gone
+
+    def _observe(self, items: list[Observation]) -> None:
+        scorer = self._opened.scorer if self._opened else None
+        if scorer is None:
+            self._send(Decided((), len(items), len(items)))
+            return
+        try:
+            self._send(_patiently(lambda: scorer.observe(items)))
+        except Exception:  # the edge of a background job: one bad batch must not end the scorer
+            log.exception("%d inputs could not be scored", len(items))
+            self._send(Decided((), len(items), len(items)))
+
+    def _handle(self, message: ToScorer) -> None:
+        if isinstance(message, Start):
+            self._start = message
+            self._open(message.pack)
+        elif isinstance(message, Reload):
+            self._open(message.pack)
+        elif isinstance(message, Seed | DryRun | Forget):
+            self._reply(message)
+
+    def _open(self, path: str) -> None:
+        """Takes a pack into use. One that cannot be used changes nothing."""
+        assert self._start is not None  # noqa: S101 - the gateway sends Start first
+        try:
+            opened, name = self._opening(self._start, path)
+            decisions = opened.scorer.renew()
+        except (RoutingError, StateError) as error:
+            log.error("pack %s is refused: %s", path, error)
+            self._send(Refused(path, str(error)))
+            return
+        self._opened = opened
+        if decisions:
+            log.info("%d tasks scored again with %s", len(decisions), path)
+            self._send(Decided(decisions))
+        self._send(Ready(path, name))
+
+    def _opening(self, start: Start, path: str) -> tuple[Opened, str]:
+        self._store = self._store or open_store(start.state_url)
+        embedder = self._embedder(read_manifest(Path(path)).embedder.name)
+        pack = open_pack(Path(path), EmbedderId(embedder.name, embedder.revision, embedder.dim))
+        scorer = Scorer(Router(pack, _settings(start)), embedder, self._store, start, time.time)
+        return Opened(scorer, embedder), pack.manifest.hash
+
+    def _embedder(self, name: str) -> Embedder:
+        if self._opened is not None and self._opened.embedder.name == name:
+            return self._opened.embedder
+        return SentenceTransformerEmbedder(name)
+
+    def _reply(self, message: Seed | DryRun | Forget) -> None:
+        try:
+            self._send(self._answer(message))
+        except (ValueError, StateError, RoutingError) as error:
+            self._send(Reply(message.id, error=str(error)))
+        except Exception:  # the edge of a background job, as above
+            log.exception("%s failed", type(message).__name__)
+            self._send(Reply(message.id, error="the scorer failed; its log says why"))
+
+    def _answer(self, message: Seed | DryRun | Forget) -> Reply:
+        if self._opened is None:
+            return Reply(message.id, error="no pack is open")
+        scorer = self._opened.scorer
+        if isinstance(message, Seed):
+            decisions, document = _patiently(lambda: scorer.seed(message))
+            self._send(Decided(decisions))
+            return Reply(message.id, document)
+        if isinstance(message, DryRun):
+            return Reply(message.id, scorer.dry_run(message))
+        return Reply(message.id, {"known": scorer.forget(message.task)})
+
+
+def _settings(start: Start) -> RoutingSettings:
+    given = start.routing
+    return RoutingSettings(k=given.k, kappa=given.kappa, threshold=given.threshold, sigma=given.sigma, eta=given.eta)
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    """Does what writes to the store, a few times over if the store is busy. Raises StateError."""
+    for _ in range(STORE_ATTEMPTS - 1):
+        try:
+            return work()
+        except StateError as error:
+            log.warning("the state cannot be written, trying again: %s", error)
+            time.sleep(STORE_PAUSE_S)
+    return work()
+
+
+def main() -> None:
+    """Runs the scorer on the socket whose descriptor is the first argument."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which then closes the socket
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    level = os.environ.get("BENCHROUTE_LOG_LEVEL", "INFO")
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    with socket.socket(fileno=int(sys.argv[1])) as connection:
+        Child(connection).run()
+
+
+if __name__ == "__main__":
+    main()

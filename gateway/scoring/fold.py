@@ -1,0 +1,111 @@
+"""One task's inputs, one after the other: state, decision, and the turns its model takes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gateway.scoring.messages import TaskDecision
+from gateway.state import StoredDecision
+from routing.decision import Decision, explain
+from routing.router import Router
+from routing.scores import Score, TaskScores
+from routing.task import Evidence, TaskState
+
+
+class Fold:
+    """A task on its way through a batch. Its result depends on the inputs and their order, not on how they were cut."""
+
+    def __init__(
+        self,
+        router: Router,
+        score: Score,
+        candidates: Sequence[str],
+        state: TaskState,
+        decision: StoredDecision | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """decision: the one that holds so far; its model is kept unless another beats it. clock: Unix time, seconds."""
+        self.state = state
+        self.decision = decision
+        self.turns: list[StoredDecision] = []
+        self._router = router
+        self._score = score
+        self._candidates = router.candidates(candidates)
+        self._clock = clock
+        self._last: tuple[Decision, TaskScores] | None = None
+
+    def add(self, evidence: Evidence) -> None:
+        """Adds the inputs one by one, deciding after each."""
+        for place in range(len(evidence)):
+            one = slice(place, place + 1)
+            row = Evidence(evidence.g[one], evidence.g_bar[one], evidence.distances[one], evidence.vectors[one])
+            self.state = self.state + TaskState.of(row)
+            self.decide()
+
+    def decide(self) -> None:
+        """Decides on the state as it is; the version rises when that changes the model."""
+        if not self._candidates:
+            return
+        current = self.decision.model if self.decision else None
+        scores = self._router.scores(self.state, self._candidates)
+        made = self._router.decide(scores, current, self._score)
+        self._last = made, scores
+        turns = self.decision is None or made.model != self.decision.model
+        self.decision = StoredDecision(
+            version=(self.decision.version if self.decision else 0) + turns,
+            n=made.n,
+            model=made.model,
+            reason=made.reason.value,
+            ranking=made.ranking,
+            at=self._clock() if turns or self.decision is None else self.decision.at,
+            account={},
+        )
+        if turns:
+            self.turns.append(self.decision)
+
+    def explained(self) -> StoredDecision | None:
+        """The decision with its account, which is only made once for all inputs."""
+        if self.decision is None or self._last is None:
+            return self.decision
+        made, scores = self._last
+        held = self.decision
+        told = account(self._router, self.state, made, scores, self._score)
+        return StoredDecision(held.version, held.n, held.model, held.reason, held.ranking, held.at, told)
+
+
+def account(router: Router, state: TaskState, decision: Decision, scores: TaskScores, score: Score) -> dict[str, Any]:
+    """What there is to say of a decision, ready for JSON: u, scores (best first), nearest datasets, why."""
+    eta = router.settings.eta
+    return {
+        "u": _number(scores.distance),
+        "scores": [
+            {
+                "model": scores.models[place],
+                "s1": _number(scores.s1[place]),
+                "s2": _number(scores.s2[place]),
+                "s3": _number(scores.s3[place]),
+                "p": _number(scores.reliability[place]),
+                "n": int(scores.counts[place]),
+            }
+            for place in np.argsort(-np.nan_to_num(scores.of(score), nan=-1.0), kind="stable")
+        ],
+        "nearest_datasets": [{"dataset": name, "cosine": cosine} for name, cosine in router.nearest_datasets(state)],
+        "decision": {
+            "why": explain(decision, scores, eta),
+            "p_better": decision.p_better,
+            "leader": decision.leader,
+            "baseline": decision.baseline,
+            "eta": eta,
+            "score": score.value,
+        },
+    }
+
+
+def told(task: str, decision: StoredDecision) -> TaskDecision:
+    """A decision as the gateway hears it."""
+    return TaskDecision(task, decision.version, decision.n, decision.model, decision.reason, decision.ranking)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

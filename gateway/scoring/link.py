@@ -1,0 +1,233 @@
+"""The gateway's end of scoring: hands on observations, takes decisions, and starts the scorer again when it dies.
+
+Nothing the request path calls here waits or raises. What the scorer has not acknowledged when it dies is lost and
+counted; what still waits in the queue goes to the next one.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from gateway.errors import InvalidRequest, PackRefused, ScorerUnavailable
+from gateway.scoring import frames
+from gateway.scoring.messages import (
+    Decided,
+    DryRun,
+    Forget,
+    FromScorer,
+    Observations,
+    Ready,
+    Refused,
+    Reload,
+    Reply,
+    Seed,
+    Start,
+    TaskDecision,
+)
+from gateway.scoring.process import ScorerProcess
+from gateway.scoring.queue import Counts, ObservationQueue
+
+log = logging.getLogger("benchroute.scorer")
+
+T = TypeVar("T")
+
+BATCH_ITEMS = 64
+BATCH_BYTES = 16 * 1024 * 1024
+IN_FLIGHT = 256
+"""Observations sent and not yet acknowledged: enough to keep the scorer busy, few enough to lose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds. The pause before a restart doubles from first_s to longest_s, and starts over after steady_s of work."""
+
+    first_s: float = 0.5
+    longest_s: float = 30.0
+    steady_s: float = 60.0
+    answer_s: float = 120.0
+
+
+class ScorerLink:
+    """One scorer, for as long as the gateway runs."""
+
+    def __init__(
+        self,
+        start: Start,
+        decided: Callable[[Sequence[TaskDecision]], None],
+        queue: Callable[[Counts], ObservationQueue] = ObservationQueue,
+        patience: Patience | None = None,
+    ) -> None:
+        """decided: takes over decisions, in the order they were made."""
+        self.status: Literal["starting", "ready", "down"] = "starting"
+        self.message = "loading the embedder and the pack"
+        self.counts = Counts()
+        self._start = start
+        self._decided = decided
+        self._queue = queue(self.counts)
+        self._patience = patience or Patience()
+        self._ids = itertools.count(1)
+        self._replies: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._reload: asyncio.Future[None] | None = None
+        self._in_flight = 0
+        self._moved = asyncio.Event()
+        self._process: ScorerProcess | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The scorer's process, None while there is none."""
+        return self._process.process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Begins to run a scorer; returns at once."""
+        self._running = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Ends the scorer, after what has been sent to it."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    def observe(self, task: str, messages: bytes) -> None:
+        """Hands on a request's `messages` (JSON). Never waits, never raises."""
+        self._queue.put(task, messages)
+
+    async def seed(self, task: str, texts: Sequence[str]) -> Mapping[str, Any]:
+        """Adds inputs to a task. Raises ScorerUnavailable, InvalidRequest."""
+        return await self._ask(Seed(next(self._ids), task, texts))
+
+    async def dry_run(
+        self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
+    ) -> Mapping[str, Any]:
+        """Decides without storing anything. Raises ScorerUnavailable, InvalidRequest."""
+        return await self._ask(DryRun(next(self._ids), texts, task, candidates))
+
+    async def forget(self, task: str) -> bool:
+        """Removes all that is known of a task; False if nothing was. Raises ScorerUnavailable."""
+        return bool((await self._ask(Forget(next(self._ids), task)))["known"])
+
+    async def reload(self, pack: str) -> None:
+        """Opens another pack. Raises PackRefused, with the old one still in use, or ScorerUnavailable."""
+        if self._process is None or self._reload is not None:
+            raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
+        self._reload = asyncio.get_running_loop().create_future()
+        try:
+            self._start = msgspec.structs.replace(self._start, pack=pack)
+            self._send(Reload(pack))
+            await self._in_time(self._reload)
+        finally:
+            self._reload = None
+
+    async def _ask(self, message: Seed | DryRun | Forget) -> Mapping[str, Any]:
+        if self.status != "ready":
+            raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
+        reply: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._replies[message.id] = reply
+        try:
+            self._send(message)
+            return await self._in_time(reply)
+        finally:
+            del self._replies[message.id]
+
+    async def _in_time(self, answer: "asyncio.Future[T]") -> T:
+        try:
+            return await asyncio.wait_for(answer, self._patience.answer_s)
+        except TimeoutError as error:
+            raise ScorerUnavailable("the scorer does not answer") from error
+
+    def _send(self, message: msgspec.Struct) -> None:
+        assert self._process is not None  # noqa: S101 - callers look at the status first
+        self._process.writer.write(frames.framed(message))
+
+    async def _run(self) -> None:
+        """A scorer after the other, with a growing pause between them."""
+        pause_s = self._patience.first_s
+        loop = asyncio.get_running_loop()
+        while True:
+            begun = loop.time()
+            await self._one()
+            if loop.time() - begun > self._patience.steady_s:
+                pause_s = self._patience.first_s
+            log.warning("the scorer is down (%s); another one starts in %g s", self.message, pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, self._patience.longest_s)
+            self.counts.restarts += 1
+
+    async def _one(self) -> None:
+        """One scorer from its start to its end."""
+        try:
+            self._process = await ScorerProcess.start()
+        except OSError as error:
+            self._fell(f"it cannot be started: {error}")
+            return
+        pump = asyncio.create_task(self._pump(self._process))
+        try:
+            self._send(self._start)
+            while (message := await frames.read(self._process.reader)) is not None:
+                self._take(message)
+        except frames.FrameError as error:
+            log.error("the scorer sent %s", error)
+        finally:
+            pump.cancel()
+            process, self._process = self._process, None
+            self._fell("it ended")
+            await asyncio.shield(process.end())
+            self.message = f"it ended with code {process.process.returncode}"
+
+    async def _pump(self, process: ScorerProcess) -> None:
+        """Sends what is queued, as long as the scorer keeps up."""
+        while True:
+            while self.status != "ready" or self._in_flight >= IN_FLIGHT:
+                self._moved.clear()
+                await self._moved.wait()
+            items = await self._queue.take(BATCH_ITEMS, BATCH_BYTES)
+            self._in_flight += len(items)
+            process.writer.write(frames.framed(Observations(items)))
+            await process.writer.drain()
+
+    def _take(self, message: FromScorer) -> None:
+        if isinstance(message, Decided):
+            self._in_flight -= message.observed
+            self.counts.observed += message.observed - message.faults
+            self.counts.faults += message.faults
+            self._decided(message.decisions)
+        elif isinstance(message, Reply):
+            self._replied(message)
+        elif isinstance(message, Ready):
+            self.status, self.message = "ready", ""
+            if self._reload is not None and not self._reload.done():
+                self._reload.set_result(None)
+        else:
+            self._refused(message)
+        self._moved.set()
+
+    def _replied(self, reply: Reply) -> None:
+        waiting = self._replies.get(reply.id)
+        if waiting is None or waiting.done():
+            return
+        if reply.document is not None:
+            waiting.set_result(reply.document)
+        else:
+            waiting.set_exception(InvalidRequest(reply.error or "the scorer gave no answer"))
+
+    def _refused(self, refused: Refused) -> None:
+        """A pack that is refused at the start leaves the scorer without one; later, the old one stays."""
+        if self.status != "ready":
+            self.status, self.message = "down", f"pack {refused.pack} is refused: {refused.message}"
+        if self._reload is not None and not self._reload.done():
+            self._reload.set_exception(PackRefused(f"pack {refused.pack} is refused: {refused.message}"))
+
+    def _fell(self, message: str) -> None:
+        self.status, self.message = "down", message
+        if self._in_flight:
+            self.counts.dropped["scorer_died"] += self._in_flight
+            self._in_flight = 0
+        waiting: asyncio.Future[Any]
+        for waiting in (*self._replies.values(), *([self._reload] if self._reload else ())):
+            if not waiting.done():
+                waiting.set_exception(ScorerUnavailable(f"the scorer is down: {message}"))

@@ -1,0 +1,129 @@
+"""What the gateway and its scorer say to each other, as msgpack (msgspec). Plain data, no numpy.
+
+The gateway sends a Start first, then any number of the others; the scorer answers a Start or a Reload with Ready or
+Refused, Observations with one Decided per batch, and Seed, DryRun and Forget with one Reply each.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+InputSelector = Literal["last_user", "all_user", "all"]
+"""Which messages of a request are the task's input."""
+
+
+class ScoreSettings(msgspec.Struct, frozen=True):
+    """The `routing` section of the configuration. eta: in [0, 1]; score: which task score leads."""
+
+    score: Literal["s1", "s2", "s3"] = "s3"
+    k: int = 5
+    kappa: int = 19
+    sigma: float = 0.09
+    eta: float = 0.6
+    threshold: float = 0.5
+
+
+class TaskPolicy(msgspec.Struct, frozen=True):
+    """What the configuration says of a task. candidates: model names; those the pack does not know are left out."""
+
+    candidates: Sequence[str]
+    input: InputSelector = "last_user"
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """What the scorer works with. policy: of every task that `tasks` does not name."""
+
+    pack: str
+    state_url: str
+    routing: ScoreSettings
+    policy: TaskPolicy
+    tasks: Mapping[str, TaskPolicy] = {}
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """One request's task and its `messages` member: the JSON bytes that the client wrote."""
+
+    task: str
+    messages: bytes
+
+
+class Observations(msgspec.Struct, frozen=True, tag=True):
+    """Requests seen, oldest first."""
+
+    items: Sequence[Observation]
+
+
+class Seed(msgspec.Struct, frozen=True, tag=True):
+    """Inputs of a task given before, or beside, its calls."""
+
+    id: int
+    task: str
+    texts: Sequence[str]
+
+
+class DryRun(msgspec.Struct, frozen=True, tag=True):
+    """What would be decided for these inputs. candidates: None for those of `task`, or of a task without a policy."""
+
+    id: int
+    texts: Sequence[str]
+    task: str | None = None
+    candidates: Sequence[str] | None = None
+
+
+class Forget(msgspec.Struct, frozen=True, tag=True):
+    """Remove all that is known of a task. Through the scorer, so that no decision made before comes after it."""
+
+    id: int
+    task: str
+
+
+class Reload(msgspec.Struct, frozen=True, tag=True):
+    """Open this pack instead; answered with Ready, or with Refused while the old one stays in use."""
+
+    pack: str
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """A pack is open and inputs are scored."""
+
+    pack: str
+    pack_hash: str
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """The pack cannot be used; the message names both sides."""
+
+    pack: str
+    message: str
+
+
+class TaskDecision(msgspec.Struct, frozen=True):
+    """The decision that holds for a task from now on. version: rises when the chosen model changes."""
+
+    task: str
+    version: int
+    n: int
+    model: str
+    reason: str
+    ranking: Sequence[str]
+
+
+class Decided(msgspec.Struct, frozen=True, tag=True):
+    """A batch is done. observed: how many observations it held; faults: how many of them could not be used."""
+
+    decisions: Sequence[TaskDecision]
+    observed: int = 0
+    faults: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True, tag=True):
+    """The answer to the Seed, DryRun or Forget of that id: a document, or an error's message."""
+
+    id: int
+    document: Mapping[str, Any] | None = None
+    error: str | None = None
+
+
+ToScorer = Start | Observations | Seed | DryRun | Forget | Reload
+FromScorer = Ready | Refused | Decided | Reply

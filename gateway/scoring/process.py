@@ -1,0 +1,47 @@
+"""The scorer's process as the gateway sees it: started with one end of a socket pair, ended by closing the other."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from dataclasses import dataclass
+
+GRACE_S = 3.0
+COMMAND = (sys.executable, "-m", "gateway.scoring.child")
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerProcess:
+    """A running scorer, and the gateway's end of the socket."""
+
+    process: asyncio.subprocess.Process
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    async def start(cls) -> "ScorerProcess":
+        """Starts one, in a session of its own: Ctrl-C at a terminal is for the gateway alone. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *COMMAND, str(theirs.fileno()), pass_fds=(theirs.fileno(),), start_new_session=True
+                )
+            except BaseException:
+                ours.close()
+                raise
+        reader, writer = await asyncio.open_connection(sock=ours)
+        return cls(process, reader, writer)
+
+    async def end(self) -> None:
+        """Closes the socket, upon which the scorer finishes its batch and ends; makes it end if it does not."""
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+        for insist in (self.process.terminate, self.process.kill):
+            try:
+                await asyncio.wait_for(self.process.wait(), GRACE_S)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    insist()
+        await self.process.wait()

@@ -1,0 +1,154 @@
+"""Observations in, decisions out: what the scorer's process does, without sockets.
+
+A batch is embedded together, since that is what takes the time; then every task's inputs are folded one by one, in the
+order they came, so that a decision does not depend on how the inputs were cut into batches.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gateway.scoring import sums
+from gateway.scoring.fold import Fold, account, told
+from gateway.scoring.messages import Decided, DryRun, Observation, Seed, Start, TaskDecision, TaskPolicy
+from gateway.scoring.texts import NoMessages, text_of
+from gateway.state import Change, Store, Stored, StoredTask
+from routing.arrays import unit_rows
+from routing.embedder import Embedder
+from routing.router import Router
+from routing.scores import Score
+from routing.task import Evidence, TaskState
+
+TASKS_AT_ONCE = 100
+
+
+class Scorer:
+    """One pack at work on all tasks."""
+
+    def __init__(
+        self, router: Router, embedder: Embedder, store: Store, start: Start, clock: Callable[[], float]
+    ) -> None:
+        """clock: Unix time in seconds."""
+        self._router = router
+        self._embedder = embedder
+        self._store = store
+        self._start = start
+        self._clock = clock
+        settings = router.settings
+        self._basis = f"{router.pack.manifest.hash}/{settings.k}/{settings.kappa}/{settings.threshold:g}"
+
+    def observe(self, observations: Sequence[Observation]) -> Decided:
+        """Stores a batch of observations. Raises StateError if it cannot be stored."""
+        inputs: list[tuple[str, str]] = []
+        faults = 0
+        for seen in observations:
+            try:
+                text = text_of(seen.messages, self._policy(seen.task).input)
+            except NoMessages:
+                faults += 1
+                continue
+            if text is not None:
+                inputs.append((seen.task, text))
+        return Decided(self._fold(inputs), len(observations), faults)
+
+    def seed(self, seed: Seed) -> tuple[list[TaskDecision], dict[str, Any]]:
+        """Stores a sample of a task's inputs: the decision that follows, and an answer for who gave them."""
+        decisions = self._fold([(seed.task, text) for text in seed.texts])
+        stored = self._store.stored(seed.task)
+        made = stored.decision
+        decision = made and {
+            "version": made.version,
+            "model": made.model,
+            "reason": made.reason,
+            "ranking": list(made.ranking),
+            **made.account["decision"],
+        }
+        n = stored.task.n if stored.task else 0
+        return decisions, {"object": "task", "id": seed.task, "n": n, "added": len(seed.texts), "decision": decision}
+
+    def dry_run(self, asked: DryRun) -> dict[str, Any]:
+        """What these inputs would be decided as, from nothing (eq. 6 to the letter). Raises ValueError."""
+        policy = self._policy(asked.task) if asked.task is not None else self._start.policy
+        candidates = self._router.candidates(asked.candidates or policy.candidates)
+        if not candidates:
+            raise ValueError("the pack knows none of the candidates")
+        state = TaskState.of(self._router.evidence(self._embedder.embed(list(asked.texts))))
+        scores = self._router.scores(state, candidates)
+        score = Score(self._start.routing.score)
+        made = self._router.decide(scores, None, score)
+        shown = account(self._router, state, made, scores, score)
+        decision = {
+            "model": made.model,
+            "reason": made.reason.value,
+            "ranking": list(made.ranking),
+            **shown["decision"],
+        }
+        return {"object": "route", "n": state.n, **shown, "decision": decision}
+
+    def forget(self, task: str) -> bool:
+        """Removes all that is known of a task. False if nothing was."""
+        return self._store.forget(task)
+
+    def renew(self) -> list[TaskDecision]:
+        """Scores every task again whose sums were made with another pack, from its most recent embeddings."""
+        names = [name for name in self._store.names() if self._is_stale(self._store.stored(name))]
+        made: list[TaskDecision] = []
+        for start in range(0, len(names), TASKS_AT_ONCE):
+            made += self._update(names[start : start + TASKS_AT_ONCE], {})
+        return made
+
+    def _policy(self, task: str) -> TaskPolicy:
+        return self._start.tasks.get(task, self._start.policy)
+
+    def _fold(self, inputs: Sequence[tuple[str, str]]) -> list[TaskDecision]:
+        if not inputs:
+            return []
+        evidence = self._router.evidence(self._embedder.embed([text for _, text in inputs]))
+        rows: dict[str, list[int]] = {}
+        for row, (task, _) in enumerate(inputs):
+            rows.setdefault(task, []).append(row)
+        return self._update(list(rows), {task: _rows(evidence, found) for task, found in rows.items()})
+
+    def _update(self, tasks: Sequence[str], new: Mapping[str, Evidence]) -> list[TaskDecision]:
+        """Adds evidence to tasks, in one transaction; those without any are only brought up to the open pack."""
+        decisions: list[TaskDecision] = []
+
+        def change(stored: Mapping[str, Stored]) -> dict[str, Change]:
+            changes = {task: self._changed(task, stored[task], new.get(task)) for task in tasks}
+            decisions.extend(told(task, made.decision) for task, made in changes.items() if made.decision)
+            return changes
+
+        self._store.update(tasks, change)
+        return decisions
+
+    def _changed(self, task: str, stored: Stored, evidence: Evidence | None) -> Change:
+        policy = self._policy(task)
+        stale = self._is_stale(stored)
+        state = self._rebuilt(task) if stale else self._state(stored)
+        score = Score(self._start.routing.score)
+        fold = Fold(self._router, score, policy.candidates, state, stored.decision, self._clock)
+        if stale:
+            fold.decide()
+        if evidence is not None:
+            fold.add(evidence)
+        seen = (stored.task.seen if stored.task else 0) + (len(evidence) if evidence else 0)
+        embeddings = [sums.embedding_to_bytes(vector) for vector in evidence.vectors] if evidence else []
+        task_sums = StoredTask(self._basis, fold.state.n, seen, sums.to_bytes(fold.state))
+        return Change(task_sums, embeddings, fold.explained(), fold.turns)
+
+    def _is_stale(self, stored: Stored) -> bool:
+        return stored.task is not None and stored.task.basis != self._basis
+
+    def _state(self, stored: Stored) -> TaskState:
+        return sums.from_bytes(stored.task.sums, stored.task.n) if stored.task else self._router.empty()
+
+    def _rebuilt(self, task: str) -> TaskState:
+        empty = self._router.empty()
+        vectors = sums.embeddings_from_bytes(list(self._store.ring(task)), len(empty.embedding_sum))
+        return TaskState.of(self._router.evidence(unit_rows(vectors))) if len(vectors) else empty
+
+
+def _rows(evidence: Evidence, rows: Sequence[int]) -> Evidence:
+    at = np.array(rows)
+    return Evidence(evidence.g[at], evidence.g_bar[at], evidence.distances[at], evidence.vectors[at])

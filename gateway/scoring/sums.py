@@ -1,0 +1,42 @@
+"""A task's sums as bytes: little-endian, the two sizes, then float64 arrays one after the other."""
+
+import struct
+
+import numpy as np
+
+from gateway.errors import StateError
+from routing.task import TaskState
+
+_SIZES = struct.Struct("<II")
+_NUMBER = np.dtype("<f8")
+
+
+def to_bytes(state: TaskState) -> bytes:
+    """n is kept beside the bytes."""
+    arrays = (state.g_sum, state.g_bar_sum, state.counts, np.array([state.distance_sum]), state.embedding_sum)
+    body = b"".join(np.ascontiguousarray(array, dtype=_NUMBER).tobytes() for array in arrays)
+    return _SIZES.pack(len(state.g_sum), len(state.embedding_sum)) + body
+
+
+def from_bytes(data: bytes, n: int) -> TaskState:
+    """Raises StateError for what `to_bytes` has not written."""
+    try:
+        n_models, dim = _SIZES.unpack_from(data)
+        numbers = np.frombuffer(data, dtype=_NUMBER, offset=_SIZES.size).astype(np.float64)
+    except (struct.error, ValueError) as error:
+        raise StateError(f"a task's sums cannot be read: {error}") from error
+    if len(numbers) != 3 * n_models + 1 + dim:
+        raise StateError(f"a task's sums hold {len(numbers)} numbers, expected {3 * n_models + 1 + dim}")
+    g_sum, g_bar_sum, counts = numbers[: 3 * n_models].reshape(3, n_models)
+    return TaskState(n, g_sum, g_bar_sum, counts, float(numbers[3 * n_models]), numbers[3 * n_models + 1 :])
+
+
+def embedding_to_bytes(vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bytes:
+    """(dim,) as float16: half the size, and far more exact than neighbours are apart."""
+    return vector.astype("<f2").tobytes()
+
+
+def embeddings_from_bytes(ring: list[bytes], dim: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """(n, dim), those of another dimension left out: they come from another embedder."""
+    kept = [np.frombuffer(data, dtype="<f2") for data in ring if len(data) == 2 * dim]
+    return np.array(kept, dtype=np.float32).reshape(len(kept), dim)

@@ -1,0 +1,59 @@
+"""Runs the gateway under uvicorn until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+
+import uvicorn
+
+from gateway.app import Gateway
+from gateway.config import load_config
+
+KEEPALIVE_S = 75
+GRACE_S = 30
+
+
+def serve(config_path: Path, host: str | None = None, port: int | None = None, log_level: str = "info") -> None:
+    """Serves until SIGTERM or Ctrl-C; SIGHUP opens the pack anew. Raises ConfigError, StateError."""
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    config = load_config(config_path)
+    gateway = Gateway(config)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            gateway,
+            host=host or config.server.host,
+            port=config.server.port if port is None else port,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEPALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(_serve(server, gateway))
+    if not server.started:
+        raise SystemExit(3)
+
+
+async def _serve(server: uvicorn.Server, gateway: Gateway) -> None:
+    loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    def reload() -> None:
+        task = asyncio.create_task(gateway.reload_pack())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, reload)
+    await server.serve()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether uvicorn says what is not known: a response left without its end is how a broken stream is shown."""
+    return not record.getMessage().startswith("ASGI callable returned without completing response")

@@ -1,0 +1,106 @@
+"""What is known of every task, kept where a restart finds it again.
+
+One contract, one file per store. The scorer writes; the gateway reads decisions and accounts, and forgets tasks.
+Sums and embeddings are bytes here: what they mean is the scorer's business, and the gateway's process needs no numpy.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.errors import StateError
+
+RING = 256
+"""How many of a task's most recent embeddings are kept, for scoring it again with another pack."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTask:
+    """A task's sums. n: inputs in them; seen: inputs ever, which places the ring's next embedding.
+
+    basis: what the sums were made with, the pack and the settings that g depends on; under another they mean nothing.
+    """
+
+    basis: str
+    n: int
+    seen: int
+    sums: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDecision:
+    """The decision that holds for a task. at: Unix time in seconds of the last change of its model.
+
+    account: what GET /v1/tasks/{id} shows of it: scores, u, nearest datasets, explanation.
+    """
+
+    version: int
+    n: int
+    model: str
+    reason: str
+    ranking: tuple[str, ...]
+    at: float
+    account: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a batch did to one task. embeddings: the new ones for the ring, oldest first.
+
+    decision: None where no candidate is known to the pack. turns: the decisions of this batch in which the model
+    changed, oldest first; kept as the task's history.
+    """
+
+    task: StoredTask
+    embeddings: Sequence[bytes]
+    decision: StoredDecision | None
+    turns: Sequence[StoredDecision]
+
+
+class Store(Protocol):
+    """Where tasks are kept. Every method may raise StateError."""
+
+    def update(self, tasks: Sequence[str], change: "Callable[[Mapping[str, Stored]], Mapping[str, Change]]") -> None:
+        """Reads these tasks, lets `change` say what becomes of them, writes it: all or nothing, nobody in between.
+
+        `change` may read this store's rings.
+        """
+
+    def stored(self, task: str) -> "Stored":
+        """What is kept of one task."""
+
+    def ring(self, task: str) -> Sequence[bytes]:
+        """The task's most recent embeddings, oldest first."""
+
+    def names(self) -> Sequence[str]:
+        """Every task, by name."""
+
+    def decisions(self) -> Mapping[str, StoredDecision]:
+        """Every task's decision."""
+
+    def history(self, task: str) -> Sequence[StoredDecision]:
+        """The decisions that changed a task's model, oldest first, the most recent ones if there are many."""
+
+    def forget(self, task: str) -> bool:
+        """Removes all that is known of a task. False if nothing was."""
+
+    def close(self) -> None:
+        """Lets go of the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Both halves of what is kept of a task; None where there is nothing yet."""
+
+    task: StoredTask | None
+    decision: StoredDecision | None
+
+
+def open_store(url: str) -> Store:
+    """The store at a URL: sqlite:///relative/path, sqlite:////absolute/path. Raises StateError."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        from gateway.state.sqlite import SqliteStore
+
+        return SqliteStore(rest[1:])
+    raise StateError(f"state.url {url!r}: expected sqlite:///path")

@@ -1,0 +1,195 @@
+"""Tasks in a SQLite file: the embedded deployment.
+
+WAL, so that the gateway reads while the scorer writes; every update is one immediate transaction, so a program killed
+in its middle leaves the state before it. Embeddings lie in a ring of slots, the oldest overwritten first.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from gateway.errors import StateError
+from gateway.state import RING, Change, Stored, StoredDecision, StoredTask
+
+SCHEMA = 1
+BUSY_S = 5.0
+TURNS_KEPT = 100
+
+_TABLES = """
+CREATE TABLE tasks (task TEXT PRIMARY KEY, basis TEXT NOT NULL, n INTEGER NOT NULL, seen INTEGER NOT NULL,
+                    sums BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE ring (task TEXT NOT NULL, slot INTEGER NOT NULL, embedding BLOB NOT NULL,
+                   PRIMARY KEY (task, slot)) WITHOUT ROWID;
+CREATE TABLE decisions (task TEXT PRIMARY KEY, decision TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE turns (task TEXT NOT NULL, version INTEGER NOT NULL, decision TEXT NOT NULL,
+                    PRIMARY KEY (task, version)) WITHOUT ROWID;
+"""
+
+
+class SqliteStore:
+    """See gateway.state.Store. Threads and processes may share a file."""
+
+    def __init__(self, path: str) -> None:
+        """Opens a file, or makes one. Raises StateError."""
+        self._path = path
+        self._lock = threading.RLock()  # an update's `change` may read the ring
+        self._connection = _connect(path)
+
+    def update(self, tasks: Sequence[str], change: Callable[[Mapping[str, Stored]], Mapping[str, Change]]) -> None:
+        """See Store.update."""
+        with self._transaction() as connection:
+            changes = change({task: _stored(connection, task) for task in tasks})
+            for task, made in changes.items():
+                _write(connection, task, made)
+
+    def stored(self, task: str) -> Stored:
+        """See Store.stored."""
+        with self._reading() as connection:
+            return _stored(connection, task)
+
+    def ring(self, task: str) -> Sequence[bytes]:
+        """See Store.ring."""
+        with self._reading() as connection:
+            return _ring(connection, task)
+
+    def names(self) -> Sequence[str]:
+        """See Store.names."""
+        with self._reading() as connection:
+            return [name for (name,) in connection.execute("SELECT task FROM tasks ORDER BY task")]
+
+    def decisions(self) -> Mapping[str, StoredDecision]:
+        """See Store.decisions."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT task, decision FROM decisions").fetchall()
+        return {task: _decision(text) for task, text in rows}
+
+    def history(self, task: str) -> Sequence[StoredDecision]:
+        """See Store.history."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT decision FROM turns WHERE task = ? ORDER BY version", (task,)).fetchall()
+        return [_decision(text) for (text,) in rows]
+
+    def forget(self, task: str) -> bool:
+        """See Store.forget."""
+        with self._transaction() as connection:
+            gone = [
+                connection.execute(f"DELETE FROM {table} WHERE task = ?", (task,)).rowcount  # noqa: S608 - fixed names
+                for table in ("tasks", "ring", "decisions", "turns")
+            ]
+        return any(gone)
+
+    def close(self) -> None:
+        """See Store.close."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise StateError(f"{self._path} cannot be read: {error}") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is written inside, or nothing of it; other writers wait meanwhile."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                except BaseException:
+                    self._connection.execute("ROLLBACK")
+                    raise
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise StateError(f"{self._path} cannot be written: {error}") from error
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise StateError(f"{path} cannot be opened: {error}") from error
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        _prepare(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StateError(f"{path} cannot be used as state: {error}") from error
+    except StateError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    """Makes the tables in a new file. Raises StateError for another schema, or a database of somebody else."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if found == 0 and tables == 0:
+            for statement in filter(str.strip, _TABLES.split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        elif found != SCHEMA:
+            raise StateError(f"{path} has schema {found}, this version reads schema {SCHEMA}")
+    finally:
+        connection.execute("COMMIT")
+
+
+def _stored(connection: sqlite3.Connection, task: str) -> Stored:
+    sums = connection.execute("SELECT basis, n, seen, sums FROM tasks WHERE task = ?", (task,)).fetchone()
+    decision = connection.execute("SELECT decision FROM decisions WHERE task = ?", (task,)).fetchone()
+    return Stored(StoredTask(*sums) if sums else None, _decision(decision[0]) if decision else None)
+
+
+def _ring(connection: sqlite3.Connection, task: str) -> Sequence[bytes]:
+    rows = connection.execute("SELECT slot, embedding FROM ring WHERE task = ? ORDER BY slot", (task,)).fetchall()
+    seen = connection.execute("SELECT seen FROM tasks WHERE task = ?", (task,)).fetchone()
+    start = seen[0] % RING if seen and len(rows) == RING else 0
+    return [embedding for _, embedding in rows[start:] + rows[:start]]
+
+
+def _write(connection: sqlite3.Connection, task: str, made: Change) -> None:
+    sums = made.task
+    connection.execute(
+        "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)", (task, sums.basis, sums.n, sums.seen, sums.sums)
+    )
+    first = sums.seen - len(made.embeddings)
+    connection.executemany(
+        "INSERT OR REPLACE INTO ring VALUES (?, ?, ?)",
+        [(task, (first + place) % RING, embedding) for place, embedding in enumerate(made.embeddings)],
+    )
+    if made.decision is not None:
+        connection.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?)", (task, _text(made.decision)))
+    for turn in made.turns:
+        connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?)", (task, turn.version, _text(turn)))
+        connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, turn.version - TURNS_KEPT))
+
+
+def _text(decision: StoredDecision) -> str:
+    return json.dumps(
+        {
+            "version": decision.version,
+            "n": decision.n,
+            "model": decision.model,
+            "reason": decision.reason,
+            "ranking": decision.ranking,
+            "at": decision.at,
+            "account": decision.account,
+        }
+    )
+
+
+def _decision(text: str) -> StoredDecision:
+    try:
+        found = json.loads(text)
+        return StoredDecision(**{**found, "ranking": tuple(found["ranking"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(f"a decision in the state cannot be read: {error!r}") from error

@@ -1,0 +1,58 @@
+"""What a backend is asked, and what it answers."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.wire.body import Body
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A client's request on its way. headers: those for the backend, lower case."""
+
+    body: Body
+    headers: Mapping[str, str]
+
+
+class Answer(Protocol):
+    """A backend's answer whose status has come. Whoever holds one closes it."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers, by whatever case the backend wrote."""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a stream of events."""
+
+    async def read(self) -> bytes:
+        """All of the body. Raises UpstreamFault."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, with the backend's own boundaries where they are known. Raises UpstreamFault."""
+
+    def close(self) -> None:
+        """Lets go of the connection; one whose body has not been read to its end is not used again."""
+
+
+class Backend(Protocol):
+    """An endpoint that serves one model."""
+
+    @property
+    def name(self) -> str:
+        """What headers, metrics and messages call it: never an address, never a key."""
+
+    @property
+    def weight(self) -> float:
+        """Its share among the model's backends."""
+
+    async def open(self, call: Call) -> Answer:
+        """Sends the request and waits for the status, however long it takes. Raises UpstreamFault."""
+
+    async def close(self) -> None:
+        """Lets go of its connections."""

@@ -1,0 +1,83 @@
+"""How a backend can fail, and the one place where foreign exceptions become that.
+
+UpstreamFault
+├── Unreachable    no connection: refused, no such name, TLS
+├── TimedOut       nothing came in time
+├── Broken         the connection was lost, or what came is no HTTP, no JSON, no complete stream
+└── Answered       an HTTP status that another backend may well not give
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import aiohttp
+
+TRY_ANOTHER = frozenset({401, 403, 404, 408, 409, 425, 429})
+"""Client errors that are this backend's affair: its key, its name for the model, its limits. All others would be the
+same everywhere, and go back to the client."""
+
+
+class UpstreamFault(Exception):
+    """A backend did not answer as it should. str(): a few words, without addresses or secrets."""
+
+    kind = "broken"
+
+
+class Unreachable(UpstreamFault):
+    """No connection could be made."""
+
+    kind = "unreachable"
+
+
+class TimedOut(UpstreamFault):
+    """Nothing came in time."""
+
+    kind = "timeout"
+
+
+class Broken(UpstreamFault):
+    """What came is not an answer, or stopped in its middle."""
+
+
+class Answered(UpstreamFault):
+    """An error status. retry_after: the backend's header, if any."""
+
+    kind = "status"
+
+    def __init__(self, status: int, retry_after: str | None = None) -> None:
+        super().__init__(f"answered {status}")
+        self.status = status
+        self.retry_after = retry_after
+
+
+def is_fault(status: int) -> bool:
+    """Whether a status is a reason to try another backend."""
+    return status >= 500 or status in TRY_ANOTHER or status < 200 or 300 <= status < 400
+
+
+def answered(status: int, headers: Mapping[str, str]) -> Answered:
+    """The fault of a status."""
+    return Answered(status, headers.get("Retry-After") or headers.get("retry-after"))
+
+
+def translated(error: Exception) -> UpstreamFault:
+    """Our fault for a foreign exception, most specific first. Anything unknown is raised again: it is a bug of ours."""
+    if isinstance(error, UpstreamFault):
+        return error
+    if isinstance(error, (aiohttp.ConnectionTimeoutError, aiohttp.SocketTimeoutError, asyncio.TimeoutError)):
+        return TimedOut("did not answer in time")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+        return Unreachable("TLS failed")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Unreachable("its host name cannot be resolved")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Unreachable("refused the connection")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return Broken("closed the connection without an answer")
+    if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ClientOSError, OSError)):
+        return Broken("lost the connection")
+    if isinstance(error, (aiohttp.ClientResponseError, aiohttp.http_exceptions.HttpProcessingError)):
+        return Broken("answered what is no HTTP")
+    if isinstance(error, aiohttp.ClientError):
+        return Broken("could not be asked")
+    raise error

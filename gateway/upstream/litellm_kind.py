@@ -1,0 +1,139 @@
+"""Providers that do not speak OpenAI's API, through litellm.
+
+Importing litellm takes seconds and hundreds of megabytes, so it happens in the constructor: a gateway without such a
+backend never does it.
+"""
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from types import ModuleType
+from typing import Any
+
+from gateway.config.schema import LitellmBackend
+from gateway.errors import ConfigError
+from gateway.upstream.contract import Answer, Call
+from gateway.upstream.faults import Answered, Broken, TimedOut, Unreachable, UpstreamFault
+
+JSON_HEADERS = {"content-type": "application/json"}
+SSE_HEADERS = {"content-type": "text/event-stream; charset=utf-8"}
+
+
+class LitellmModel:
+    """One provider's model."""
+
+    def __init__(self, name: str, config: LitellmBackend) -> None:
+        """Raises ConfigError if litellm is not installed."""
+        self.name = name
+        self.weight = config.weight
+        self._litellm = _import(name)
+        self._arguments: dict[str, Any] = {"model": config.model, "num_retries": 0, "drop_params": False}
+        if config.base_url:
+            self._arguments["api_base"] = config.base_url
+        if config.api_key:
+            self._arguments["api_key"] = config.api_key.get_secret_value()
+
+    async def open(self, call: Call) -> Answer:
+        """See Backend.open. An answer of the client's own making (400, 422, …) comes back as such."""
+        body = json.loads(call.body.forwarded(""))
+        del body["model"]
+        try:
+            made = await self._litellm.acompletion(**body, **self._arguments)
+        except Exception as error:  # litellm's tree is its own; this is where it becomes ours
+            return self._refusal(error)
+        if body.get("stream"):
+            return LitellmStream(made, self._fault)
+        return Whole(200, json.dumps(made.model_dump(exclude_unset=True)).encode())
+
+    async def close(self) -> None:
+        """Lets go of litellm's cached clients."""
+        close = getattr(self._litellm, "close_litellm_async_clients", None)
+        if close is not None:
+            await close()
+
+    def _refusal(self, error: Exception) -> Answer:
+        fault = self._fault(error)
+        if isinstance(fault, Answered) and fault.status in (400, 413, 422):
+            message = str(getattr(error, "message", error))
+            told = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+            return Whole(fault.status, json.dumps({"error": told}).encode())
+        raise fault from error
+
+    def _fault(self, error: Exception) -> UpstreamFault:
+        """Our fault for litellm's exception, most specific first."""
+        litellm = self._litellm
+        if isinstance(error, UpstreamFault):
+            return error
+        if isinstance(error, litellm.exceptions.Timeout):
+            return TimedOut("did not answer in time")
+        if isinstance(error, litellm.exceptions.APIConnectionError):
+            return Unreachable("could not be reached")
+        status = getattr(error, "status_code", None)
+        if isinstance(status, int):
+            response = getattr(error, "response", None)
+            headers = getattr(response, "headers", None) or {}
+            return Answered(status, headers.get("retry-after"))
+        return Broken(f"could not be asked: {type(error).__name__}")
+
+
+class Whole:
+    """An answer that is there in one piece."""
+
+    is_stream = False
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.headers: Mapping[str, str] = JSON_HEADERS
+        self._body = body
+
+    async def read(self) -> bytes:
+        """See Answer.read."""
+        return self._body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """See Answer.chunks."""
+        yield self._body
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class LitellmStream:
+    """litellm's stream of chunks, written as OpenAI writes them."""
+
+    status = 200
+    is_stream = True
+
+    def __init__(self, stream: Any, fault: Any) -> None:
+        self.headers: Mapping[str, str] = SSE_HEADERS
+        self._stream = stream
+        self._fault = fault
+
+    async def read(self) -> bytes:
+        """See Answer.read."""
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """See Answer.chunks."""
+        try:
+            async for chunk in self._stream:
+                yield b"data: " + json.dumps(chunk.model_dump(exclude_unset=True)).encode() + b"\n\n"
+        except Exception as error:
+            raise self._fault(error) from error
+        yield b"data: [DONE]\n\n"
+
+    def close(self) -> None:
+        """The stream's generator lets go of its connection when it is collected."""
+
+
+def _import(name: str) -> ModuleType:
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or importing it fetches a price list
+    try:
+        import litellm
+    except ImportError as error:
+        fault = (name, "kind litellm needs litellm: pip install 'benchroute[litellm]'")
+        raise ConfigError("models", [fault]) from error
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    module: ModuleType = litellm
+    return module

@@ -1,0 +1,160 @@
+"""A request's body: read as little as possible, forward as it was written.
+
+Re-encoding JSON changes it: thirty-digit integers turn into floats, lone surrogates are refused, nulls are dropped. So
+only the top level is taken apart, every member's value stays the bytes that the client wrote, and forwarding writes
+them one after the other again. A member that stands twice counts as its last, as in every common parser; the earlier
+one is not forwarded, so nothing can be said to the gateway and something else to the backend.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import msgspec
+
+from gateway.errors import InvalidRequest
+
+Members = Mapping[str, bytes]
+"""Member name -> the bytes of its value."""
+
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_SPACE = re.compile(r"[ \t\n\r]*")
+_ARRAY, _OBJECT = b"[", b"{"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A chat completion's body. members: all of them; task_id: of `metadata`, which is forwarded without it."""
+
+    members: Members
+    model: str
+    task_id: str | None
+
+    @property
+    def messages(self) -> bytes:
+        """The JSON of the conversation."""
+        return self.members["messages"]
+
+    def forwarded(self, model: str) -> bytes:
+        """The body for a backend: `model` is its name there, our tag is gone, all else is as it was."""
+        changed = dict(self.members)
+        changed["model"] = _encode(model)
+        if self.task_id is not None:
+            metadata = dict(members_of(self.members["metadata"]))
+            del metadata["task_id"]
+            if metadata:
+                changed["metadata"] = _join(metadata)
+            else:
+                del changed["metadata"]
+        return _join(changed)
+
+
+def read_body(data: bytes) -> Body:
+    """Raises InvalidRequest where the gateway cannot tell what to do with it; what else is wrong is the backend's."""
+    members = members_of(data)
+    if "model" not in members:
+        raise InvalidRequest("you must provide a model parameter", param="model")
+    model = _string(members["model"], "model")
+    if "messages" not in members:
+        raise InvalidRequest("missing required parameter: 'messages'", param="messages")
+    if not members["messages"].startswith(_ARRAY):
+        raise InvalidRequest("'messages' must be an array", param="messages")
+    return Body(members, model, _task_id(members))
+
+
+def members_of(data: bytes) -> Members:
+    """The top level of a JSON object. Raises InvalidRequest for anything else."""
+    try:
+        if not data.isascii():
+            data.decode()
+        return {name: bytes(value) for name, value in _decode_members(data).items()}
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the body is not UTF-8: byte {error.start}") from error
+    except RecursionError as error:
+        raise InvalidRequest("the body is nested too deeply") from error
+    except msgspec.ValidationError as error:
+        raise InvalidRequest("the body must be a JSON object") from error
+    except msgspec.DecodeError:
+        # Either no JSON, or JSON with half a surrogate pair, which msgspec refuses and JavaScript clients send.
+        return _members_slowly(data)
+
+
+def is_json_object(data: bytes) -> bool:
+    """Whether a backend's answer can be relayed as JSON."""
+    try:
+        members_of(data)
+    except InvalidRequest:
+        return False
+    return True
+
+
+def _task_id(members: Members) -> str | None:
+    metadata = members.get("metadata")
+    if metadata is None or not metadata.startswith(_OBJECT):
+        return None
+    value = members_of(metadata).get("task_id")
+    return None if value in (None, b"null") else _string(value, "metadata.task_id")
+
+
+def _string(value: bytes, param: str) -> str:
+    found = json.loads(value)
+    if not isinstance(found, str):
+        raise InvalidRequest(f"'{param}' must be a string", param=param)
+    return found
+
+
+def _encode(text: str) -> bytes:
+    return json.dumps(text).encode()
+
+
+def _join(members: Members) -> bytes:
+    return b"{" + b",".join(_encode(name) + b":" + value for name, value in members.items()) + b"}"
+
+
+def _members_slowly(data: bytes) -> dict[str, bytes]:
+    """The same by the standard library, which takes surrogates as they come."""
+    text = data.decode()
+    members: dict[str, bytes] = {}
+    try:
+        place = _past(text, 0, "{")
+        if not text.startswith("}", place):
+            while True:
+                name, place = _scan(text, place)
+                start = _past(text, place, ":")
+                _, place = _scan(text, start)
+                if not isinstance(name, str):
+                    raise ValueError("a member's name must be a string")
+                members[name] = text[start:place].encode()
+                place = _SPACE.match(text, place).end()  # type: ignore[union-attr]  # matches everywhere
+                if text.startswith("}", place):
+                    break
+                place = _past(text, place, ",")
+        if text[place + 1 :].strip(" \t\n\r"):
+            raise ValueError("something follows the object")
+    except (ValueError, StopIteration) as error:
+        raise InvalidRequest(f"the body is not valid JSON: {error or 'it ends too early'}") from error
+    except RecursionError as error:
+        raise InvalidRequest("the body is nested too deeply") from error
+    return members
+
+
+def _past(text: str, place: int, mark: str) -> int:
+    """The place after a punctuation mark and the spaces around it."""
+    place = _SPACE.match(text, place).end()  # type: ignore[union-attr]  # matches everywhere
+    if not text.startswith(mark, place):
+        raise ValueError(f"expected {mark!r} at character {place}")
+    return _SPACE.match(text, place + 1).end()  # type: ignore[union-attr]  # matches everywhere
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def _scan(text: str, place: int) -> tuple[Any, int]:
+    """The value at a place, and the place after it."""
+    return _DECODER.raw_decode(text, place)

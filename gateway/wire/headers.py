@@ -1,0 +1,57 @@
+"""Which headers go through, and the gateway's own.
+
+Both directions work by allow-list: a client's Authorization is for the gateway, a backend's cookies are for nobody,
+and hop-by-hop headers (RFC 9110, 7.6.1) belong to their own connection.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+TO_BACKEND = frozenset({b"accept", b"user-agent", b"traceparent", b"tracestate", b"openai-beta", b"idempotency-key"})
+TO_CLIENT = frozenset({"content-type", "retry-after", "openai-processing-ms", "openai-version", "openai-model"})
+TO_CLIENT_PREFIX = "x-ratelimit-"
+
+TASK = "x-benchroute-task"
+MODEL = "x-benchroute-model"
+BACKEND = "x-benchroute-backend"
+REASON = "x-benchroute-reason"
+DECISION = "x-benchroute-decision"
+ATTEMPTS = "x-benchroute-attempts"
+OVERHEAD_MS = "x-benchroute-overhead-ms"
+REQUEST_ID = "x-request-id"
+
+NONE = "none"
+"""Stands in a header whose value is not known, so that every answer carries the same headers."""
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}\Z")
+
+
+def first(headers: RawHeaders, name: bytes) -> bytes | None:
+    """The value of the first header of that (lower-case) name."""
+    return next((value for key, value in headers if key == name), None)
+
+
+def request_id(headers: RawHeaders) -> str:
+    """The client's own x-request-id where it is harmless, else a new one."""
+    given = first(headers, b"x-request-id")
+    if given is not None and _REQUEST_ID.match(given):
+        return given.decode()
+    return f"req_{secrets.token_hex(12)}"
+
+
+def to_backend(headers: RawHeaders) -> dict[str, str]:
+    """What of a client's headers a backend gets. Bodies come uncompressed, so that they can be relayed as they are."""
+    kept = {key.decode("latin-1"): value.decode("latin-1") for key, value in headers if key in TO_BACKEND}
+    return {**kept, "content-type": "application/json", "accept-encoding": "identity"}
+
+
+def to_client(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """What of a backend's headers a client gets, in lower case."""
+    return [
+        (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+        for name, value in headers.items()
+        if name.lower() in TO_CLIENT or name.lower().startswith(TO_CLIENT_PREFIX)
+    ]

@@ -1,0 +1,25 @@
+"""Words that more than one room needs: the task ID's rule, the names that ask for routing, and the headers."""
+
+import re
+
+TASK_ID = re.compile(r"[A-Za-z0-9._:/-]{1,128}\Z")
+TASK_ID_RULE = "1 to 128 of the characters A-Z a-z 0-9 . _ : / -"
+DEFAULT_TASK = "default"
+
+AUTO = "auto"
+TASK_PREFIX = "task/"
+
+ROUTER_UNAVAILABLE = "router-unavailable"
+PINNED = "pinned"
+REQUESTED = "requested"
+COLD_START = "cold-start"
+
+
+def is_task_id(text: str) -> bool:
+    """Whether a text can name a task."""
+    return TASK_ID.match(text) is not None
+
+
+def asks_for_routing(model: str) -> bool:
+    """Whether a request's `model` leaves the choice to the gateway."""
+    return model == AUTO or model.startswith(TASK_PREFIX)

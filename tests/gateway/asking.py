@@ -1,0 +1,61 @@
+"""Requests written by hand, for what a proper client would not send."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+HELLO: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error envelope, which must have exactly its four members."""
+        assert set(self.json) == {"error"}
+        error: dict[str, Any] = self.json["error"]
+        assert set(error) == {"message", "type", "param", "code"}
+        return error
+
+    def ours(self, name: str) -> str:
+        return self.headers[f"x-benchroute-{name}"]
+
+
+@contextmanager
+def connection(url: str) -> Iterator[http.client.HTTPConnection]:
+    made = http.client.HTTPConnection(urlsplit(url).netloc, timeout=15)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def ask(
+    url: str, path: str = "/v1/chat/completions", body: Any = None, method: str | None = None, **headers: str
+) -> Response:
+    """One request on a connection of its own. body: bytes as they are, anything else as JSON."""
+    data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    with connection(url) as made:
+        made.request(method or ("GET" if data is None else "POST"), path, data, sent)
+        response = made.getresponse()
+        told = {name.lower(): value for name, value in response.getheaders()}
+        return Response(response.status, told, response.read())
+
+
+def chat(url: str, model: str = "auto", task: str | None = None, **members: Any) -> Response:
+    """One chat completion."""
+    headers = {} if task is None else {"x_task_id": task}
+    return ask(url, body={**HELLO, "model": model, **members}, **headers)

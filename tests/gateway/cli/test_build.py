@@ -1,0 +1,216 @@
+"""`pack build`: a tidy benchmark in, a pack out; given embeddings are checked, interruptions cost nothing."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import Result
+
+from gateway.cli.embedding import CACHE_FILE, default_cache
+from routing.arrays import Embeddings
+from routing.calibration import RoutingSettings
+from routing.embedder import DEFAULT_EMBEDDER, SentenceTransformerEmbedder
+from routing.manifest import EmbedderId, read_manifest
+from routing.pack import open_pack
+from routing.tidy import read_benchmark
+from tests.gateway.cli.conftest import run_command, write_questions
+
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from gateway.cli import main; main()"
+)
+"""A shell that starts the tests in the background has its children ignore Ctrl-C; this one does not."""
+
+
+def give_embeddings(folder: Path, vectors: Embeddings, embedder: str) -> None:
+    np.save(folder / "embeddings.f16.npy", vectors.astype(np.float16))
+    (folder / "embeddings.json").write_text(json.dumps({"embedder": embedder}))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A benchmark that may be written to."""
+    write_questions(tmp_path / "questions")
+    return tmp_path / "questions"
+
+
+@pytest.fixture(scope="session")
+def vectors(questions: Path, embedder: SentenceTransformerEmbedder) -> Embeddings:
+    return embedder.embed(read_benchmark(questions).texts)
+
+
+def test_a_built_pack_holds_the_benchmark_and_who_made_it(
+    pack: Path, questions: Path, vectors: Embeddings, embedder: SentenceTransformerEmbedder
+) -> None:
+    opened, benchmark = open_pack(pack), read_benchmark(questions)
+    np.testing.assert_array_equal(opened.outcomes, benchmark.outcomes)
+    np.testing.assert_allclose(opened.embeddings, vectors, atol=1e-5)
+    assert opened.manifest.embedder == EmbedderId(embedder.name, embedder.revision, embedder.dim)
+    assert opened.manifest.software.startswith("benchroute ")
+    assert opened.manifest.made_at.endswith("+00:00")
+
+
+def test_building_says_where_the_pack_is_its_hash_size_and_worth(built: tuple[Path, Result]) -> None:
+    pack, result = built
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"pack   {pack}"
+    assert lines[1] == f"hash   {read_manifest(pack).hash}"
+    assert lines[2].startswith("size   ")
+    assert lines[2].endswith(" kB")
+    assert lines[3].startswith("worth  routing ")
+    assert "over 4 held-out datasets" in lines[3]
+
+
+def test_away_from_a_terminal_progress_is_plain_lines_on_standard_error(built: tuple[Path, Result]) -> None:
+    stderr = built[1].stderr
+    assert "embedding: 80 of 80 in " in stderr
+    assert "calibrating: 4 of 4 in " in stderr
+    assert not {"\x1b", "\r", "%"} & set(stderr)
+
+
+def test_the_options_are_the_packs_parameters(folder: Path, vectors: Embeddings, tmp_path: Path) -> None:
+    give_embeddings(folder, vectors, DEFAULT_EMBEDDER)
+    options = ("--k", 3, "--kappa", 7, "--sigma", 0.2, "--eta", 0.75, "--seed", 5)
+    assert run_command("pack", "build", folder, "-o", tmp_path / "pack.tar", *options).exit_code == 0
+    manifest = read_manifest(tmp_path / "pack.tar")
+    assert RoutingSettings(**manifest.routing) == RoutingSettings(k=3, kappa=7, sigma=0.2, eta=0.75)  # type: ignore[arg-type]
+    assert manifest.calibration["seed"] == 5
+
+
+def test_given_embeddings_of_the_embedder_are_used(folder: Path, vectors: Embeddings, tmp_path: Path) -> None:
+    give_embeddings(folder, vectors, "all-MiniLM-L6-v2")
+    result = run_command("pack", "build", folder, "-o", tmp_path / "pack", "--cache", tmp_path / "cache")
+    assert result.exit_code == 0
+    assert "nothing has to be embedded" in result.stderr
+    assert not (tmp_path / "cache").exists()
+    assert read_manifest(tmp_path / "pack").embedder.revision
+
+
+def test_given_embeddings_in_another_order_are_refused(folder: Path, vectors: Embeddings, tmp_path: Path) -> None:
+    give_embeddings(folder, vectors[::-1], DEFAULT_EMBEDDER)
+    result = run_command("pack", "build", folder, "-o", tmp_path / "pack")
+    assert result.exit_code == 2
+    assert "embeddings.f16.npy row 1: cosine" in result.stderr
+    assert not (tmp_path / "pack").exists()
+
+
+def test_given_embeddings_whose_embedder_is_not_to_be_had_are_used_with_a_warning(
+    folder: Path,
+    vectors: Embeddings,
+    tmp_path: Path,
+) -> None:
+    give_embeddings(folder, vectors, "/nonexistent/model")
+    result = run_command("pack", "build", folder, "-o", tmp_path / "pack")
+    assert result.exit_code == 0
+    assert "warning: embeddings.f16.npy is taken unchecked" in result.stderr
+    assert read_manifest(tmp_path / "pack").embedder == EmbedderId("/nonexistent/model", "", 384)
+
+
+def test_another_embedder_asked_for_by_name_is_used_instead_of_given_embeddings(
+    folder: Path,
+    vectors: Embeddings,
+    pack: Path,
+    tmp_path: Path,
+) -> None:
+    give_embeddings(folder, vectors, "/nonexistent/model")
+    options = ("--cache", pack.parent / "cache", "--embedder", DEFAULT_EMBEDDER)
+    result = run_command("pack", "build", folder, "-o", tmp_path / "pack", *options)
+    assert result.exit_code == 0
+    assert "left aside" in result.stderr
+    assert "80 of 80 embeddings are in " in result.stderr
+    assert read_manifest(tmp_path / "pack").embedder.name == DEFAULT_EMBEDDER
+
+
+def test_an_interrupted_build_keeps_its_embeddings_and_goes_on_from_there(tmp_path: Path) -> None:
+    """Ctrl-C in the second batch, of the long texts: exit code 130, and the same command embeds only those."""
+    write_questions(tmp_path / "many", 70, long_ones=6)
+    command = [
+        "pack",
+        "build",
+        str(tmp_path / "many"),
+        "-o",
+        str(tmp_path / "pack"),
+        "--cache",
+        str(tmp_path / "cache"),
+    ]
+    process = subprocess.Popen([sys.executable, "-c", INTERRUPTIBLE, *command], stderr=subprocess.PIPE, text=True)
+    _wait_for_a_batch(tmp_path / "cache" / CACHE_FILE)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert "interrupted: 256 of 280 embeddings are kept in " in stderr
+    assert "the same command goes on from there" in stderr
+    assert "Traceback" not in stderr
+    assert not (tmp_path / "pack").exists()
+
+    assert _embedded(tmp_path / "cache" / CACHE_FILE) == 256
+    result = run_command(*command)
+    assert result.exit_code == 0
+    assert f"256 of 280 embeddings are in {tmp_path / 'cache'}" in result.stderr
+    assert read_manifest(tmp_path / "pack").n_inputs == 280
+
+
+def _embedded(cache: Path) -> int:
+    with sqlite3.connect(cache) as connection:
+        count: int = connection.execute("SELECT count(*) FROM embeddings").fetchone()[0]
+    connection.close()
+    return count
+
+
+def _wait_for_a_batch(cache: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not (cache.exists() and _has_table(cache) and _embedded(cache)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _has_table(cache: Path) -> bool:
+    with sqlite3.connect(cache) as connection:
+        found = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+    connection.close()
+    return found
+
+
+def test_a_broken_benchmark_is_refused_with_every_fault(folder: Path, tmp_path: Path) -> None:
+    (folder / "outcomes.parquet").unlink()
+    (folder / "models.csv").write_text("model,params_b\ncalc,large\n")
+    result = run_command("pack", "build", folder, "-o", tmp_path / "pack")
+    assert result.exit_code == 2
+    assert "outcomes.parquet is missing" in result.stderr
+    assert "models.csv row 1: params_b 'large'" in result.stderr
+
+
+def test_what_is_no_pack_is_not_overwritten(questions: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("precious")
+    result = run_command("pack", "build", questions, "-o", tmp_path / "thesis")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"error: {tmp_path / 'thesis'} exists and is no pack: it is left alone\n",
+    )
+
+
+def test_a_cache_that_is_no_cache_is_named(questions: Path, tmp_path: Path) -> None:
+    (tmp_path / CACHE_FILE).write_text("no database " * 100)
+    result = run_command("pack", "build", questions, "-o", tmp_path / "pack", "--cache", tmp_path)
+    assert result.exit_code == 1
+    assert f"{tmp_path / CACHE_FILE} cannot be used: file is not a database" in result.stderr
+
+
+def test_an_embedder_that_is_not_to_be_had_is_named(questions: Path, tmp_path: Path) -> None:
+    result = run_command("pack", "build", questions, "-o", tmp_path / "pack", "--embedder", "/nonexistent/model")
+    assert result.exit_code == 1
+    assert "error: embedder '/nonexistent/model' cannot be loaded" in result.stderr
+
+
+def test_the_cache_lies_where_xdg_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert default_cache() == Path("/caches/benchroute/embeddings")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert default_cache() == Path("/home/ada/.cache/benchroute/embeddings")

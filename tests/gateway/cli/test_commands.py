@@ -1,0 +1,149 @@
+"""The command line as a whole: what it imports, its version, its exit codes, and the commands that only pass on."""
+
+import errno
+import json
+import socket
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.cli.errors import ChoiceError, InputsError
+from gateway.cli.explaining import Explaining
+from gateway.demo import benchmark
+from gateway.demo.errors import DemoError
+from gateway.demo.prepare import Places
+from gateway.errors import ConfigError, StateError
+from routing.errors import BenchmarkError, PackAltered
+from tests.gateway.cli.conftest import run_command
+
+COMMANDS = ("serve", "route", "pack build", "pack inspect", "pack verify", "demo run", "demo serve")
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = f"""
+import sys
+from gateway.cli import app
+for command in ["", *{COMMANDS}]:
+    app([*command.split(), "--help"], standalone_mode=False)
+heavy = ("numpy", "torch", "hnswlib", "pyarrow", "sentence_transformers", "transformers", "openai", "litellm")
+print("loaded:", [name for name in heavy if name in sys.modules])
+"""
+    done = python(code)
+    assert done.stdout.splitlines()[-1] == "loaded: []", done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(command: str) -> None:
+    group = typer.main.get_command(app)
+    for name in command.split():
+        group = group.commands[name]  # type: ignore[attr-defined]
+    assert group.help
+    assert [parameter.name for parameter in group.params if not getattr(parameter, "help", None)] == []
+
+
+def test_the_version_is_the_packages() -> None:
+    result = run_command("--version")
+    assert (result.exit_code, result.stdout) == (0, f"benchroute {version('benchroute')}\n")
+
+
+def test_the_module_runs_as_a_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"benchroute {version('benchroute')}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ConfigError("config.yaml", [("models", "missing")]), 2, "error: config.yaml: 1 fault\n  models: missing\n"),
+        (BenchmarkError("b", ["no inputs"]), 2, "error: b cannot be used:\n  no inputs\n"),
+        (InputsError("a.txt line 3: no"), 2, "error: a.txt line 3: no\n"),
+        (ChoiceError("no such model"), 2, "error: no such model\n"),
+        (PackAltered("report.json is missing"), 1, "error: report.json is missing\n"),
+        (StateError("locked"), 1, "error: locked\n"),
+        (DemoError("port taken"), 1, "error: port taken\n"),
+        (KeyboardInterrupt("3 are kept"), 130, "interrupted: 3 are kept\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 1, "error: /x: Permission denied\n"),
+        (
+            ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn"),
+            1,
+            "error: torch.nn is not installed: pip install 'benchroute[routing]'\n",
+        ),
+        (
+            ModuleNotFoundError("No module named 'openai'", name="openai"),
+            1,
+            "error: openai is not installed: pip install 'benchroute[demo]'\n",
+        ),
+    ],
+)
+def test_an_error_is_a_sentence_and_an_exit_code(error: BaseException, code: int, message: str) -> None:
+    result = CliRunner().invoke(failing_with(error), ["fail"])
+    assert (result.exit_code, result.stderr) == (code, message)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("a mistake of ours"), ModuleNotFoundError("x", name="gateway.x"), OSError("?")]
+)
+def test_what_nobody_foresaw_keeps_its_traceback(error: Exception) -> None:
+    assert CliRunner().invoke(failing_with(error), ["fail"]).exception is error
+
+
+def failing_with(error: BaseException) -> typer.Typer:
+    app = typer.Typer(cls=Explaining)
+
+    @app.command()
+    def fail() -> None:
+        raise error
+
+    @app.callback()
+    def options() -> None:
+        pass
+
+    return app
+
+
+def test_a_gateway_only_install_is_told_what_to_install(pack: Path) -> None:
+    code = "import sys; sys.modules['numpy'] = None; from gateway.cli import main; main()"
+    done = python(code, "pack", "inspect", str(pack))
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: numpy is not installed: pip install 'benchroute[routing]'\n",
+    )
+
+
+def test_a_gateway_without_a_configuration_does_not_start(tmp_path: Path) -> None:
+    result = run_command("serve", "--config", tmp_path / "nothing.yaml")
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'nothing.yaml'}: 1 fault" in result.stderr
+
+
+def test_a_demo_gateway_does_not_start_on_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run_command("demo", "serve", "--work-dir", tmp_path, "--port", port)
+    assert (result.exit_code, result.stderr) == (1, f"error: port {port} is taken: choose another with --port\n")
+
+
+def test_a_demo_whose_pack_cannot_be_built_says_so(tmp_path: Path) -> None:
+    """The stamp of a current benchmark without the benchmark: `pack build`, in its own process, refuses it."""
+    places = Places(tmp_path)
+    places.benchmark.mkdir()
+    (places.benchmark / benchmark.STAMP).write_text(json.dumps({"code": benchmark.code_key()}))
+    result = run_command("demo", "run", "--work-dir", tmp_path, "--results", tmp_path / "results.json")
+    assert result.exit_code == 1
+    assert "error: building the pack ended with exit code 2" in result.stderr
+    assert not (tmp_path / "results.json").exists()

@@ -1,0 +1,43 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.serving import configuration, running_gateway
+from tests.gateway.upstream import BEHAVIOURS, Upstream, running_upstream
+
+FAST = {"connect_s": 0.5, "answer_s": 0.6, "between_chunks_s": 0.4}
+
+
+@pytest.fixture(scope="session")
+def shared_upstream() -> Iterator[Upstream]:
+    with running_upstream() as running:
+        yield running
+
+
+@pytest.fixture
+def upstream(shared_upstream: Upstream) -> Upstream:
+    shared_upstream.received.clear()
+    shared_upstream.closed.clear()
+    return shared_upstream
+
+
+@pytest.fixture(scope="session")
+def gateway(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A gateway without a pack. Every behaviour of the upstream is a model; of the tasks, `x-then-y` may use x and y,
+    and `x-only` x.
+    """
+    behaviours = sorted({name for name, _ in BEHAVIOURS})
+    tasks = {f"{name}-then-good": {"candidates": [name, "good"], "pin": name} for name in behaviours if name != "good"}
+    tasks |= {f"{name}-only": {"candidates": [name]} for name in behaviours}
+    state = Path(tmp_path_factory.mktemp("state")) / "state.db"
+    text = configuration(
+        shared_upstream.base_url,
+        ["good", *(name for name in behaviours if name != "good")],
+        tasks=tasks,
+        state={"url": f"sqlite:///{state}"},
+        server={"max_body_bytes": 2_000_000},
+        upstream=FAST,
+    )
+    with running_gateway(text) as url:
+        yield url

@@ -1,0 +1,70 @@
+from gateway.decisions import Choice, DecisionTable, Policies, Policy
+
+PLAIN = Policy(("a", "b", "c"), ("b", "a", "c"), "cold-start")
+PINNED = Policy(("a", "b"), ("a", "b"), "pinned", pin=True)
+
+
+def table(works: bool = True, max_tasks: int = 100) -> DecisionTable:
+    return DecisionTable(Policies(PLAIN, {"pinned": PINNED}), lambda: works, max_tasks)
+
+
+def choice(model: str = "c", version: int = 1, n: int = 5) -> Choice:
+    return Choice(version, n, model, "score", [model, *(name for name in "abc" if name != model)])
+
+
+def test_a_task_without_a_decision_starts_cold() -> None:
+    route = table().route("t")
+    assert (route.ranking, route.reason, route.version) == (("b", "a", "c"), "cold-start", 0)
+
+
+def test_a_decision_is_followed() -> None:
+    decided = table()
+    decided.apply("t", choice())
+    assert (decided.route("t").ranking, decided.route("t").version) == (("c", "a", "b"), 1)
+    assert decided.route("other").version == 0
+
+
+def test_an_older_word_of_the_same_decision_changes_nothing() -> None:
+    decided = table()
+    decided.apply("t", choice("a", 2, 10))
+    decided.apply("t", choice("c", 1, 9))
+    assert decided.route("t").ranking[0] == "a"
+
+
+def test_a_forgotten_task_starts_cold() -> None:
+    decided = table()
+    decided.apply("t", choice())
+    decided.forget("t")
+    assert decided.route("t").reason == "cold-start"
+    decided.apply("t", choice("a", 1, 1))
+    assert decided.route("t").ranking[0] == "a"
+
+
+def test_a_pin_beats_a_decision() -> None:
+    decided = table()
+    decided.apply("pinned", Choice(1, 1, "b", "score", ["b", "a"]))
+    assert (decided.route("pinned").ranking[0], decided.route("pinned").reason) == ("a", "pinned")
+
+
+def test_while_the_router_is_down_the_last_decision_holds_and_says_so() -> None:
+    down = table(works=False)
+    down.apply("t", choice())
+    assert (down.route("t").ranking[0], down.route("t").reason) == ("c", "router-unavailable")
+    assert (down.route("new").ranking[0], down.route("new").reason) == ("b", "router-unavailable")
+    assert down.route("pinned").reason == "pinned"
+
+
+def test_a_model_that_is_no_candidate_any_more_is_not_followed() -> None:
+    decided = table()
+    decided.apply("t", choice("c"))
+    decided.renew(Policies(Policy(("a", "b"), ("b", "a"), "cold-start"), {}))
+    assert decided.route("t").ranking == ("b", "a")
+    decided.apply("t", choice("a", 2))
+    assert decided.route("t").ranking == ("a", "b")
+
+
+def test_the_table_is_bounded_and_the_least_recent_decision_goes_first() -> None:
+    decided = table(max_tasks=2)
+    for task in ("x", "y", "x", "z"):
+        decided.apply(task, choice(n=1 if task != "x" else 2))
+    assert [decided.route(task).version for task in ("x", "y", "z")] == [1, 0, 1]

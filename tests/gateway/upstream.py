@@ -1,0 +1,215 @@
+"""A real HTTP server on loopback that answers well or badly: which, the request's `model` says.
+
+Raw sockets, so that it can do what no HTTP library would: stop in the middle, send what is no HTTP, close too early.
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+COMPLETION: dict[str, Any] = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "upstream-name",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    "system_fingerprint": None,
+    "big": 123456789012345678901234567890,
+}
+BODY = json.dumps(COMPLETION, indent=1).encode()
+
+
+def chunk(text: str) -> bytes:
+    delta = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+    return b"data: " + json.dumps({"id": "c", "object": "chat.completion.chunk", "choices": [delta]}).encode() + b"\n\n"
+
+
+STREAM = (b": a comment\n\n", chunk("hel"), chunk("lo"), b"data: [DONE]\n\n")
+
+
+@dataclass(frozen=True)
+class Received:
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Upstream:
+    """What the server has seen. closed: by model, how many of its connections the other side closed early."""
+
+    port: int = 0
+    received: list[Received] = field(default_factory=list)
+    closed: dict[str, int] = field(default_factory=dict)
+    connections: int = 0
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def last(self) -> Received:
+        return self.received[-1]
+
+    def models(self) -> list[str]:
+        return [json.loads(request.body)["model"] for request in self.received]
+
+
+Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
+
+
+@contextmanager
+def running_upstream() -> Iterator[Upstream]:
+    """The server in a thread of its own."""
+    upstream, started, loop = Upstream(), threading.Event(), asyncio.new_event_loop()
+
+    async def main() -> None:
+        server = await asyncio.start_server(lambda r, w: _serve(upstream, r, w), "127.0.0.1", 0, limit=2**26)
+        upstream.port = server.sockets[0].getsockname()[1]
+        started.set()
+        async with server:
+            await stop.wait()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    stop = asyncio.Event()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield upstream
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
+
+
+async def _serve(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    upstream.connections += 1
+    try:
+        while True:
+            request = await _request(reader)
+            upstream.received.append(request)
+            model = json.loads(request.body)["model"].partition("/")[0]
+            stream = json.loads(request.body).get("stream") is True
+            behaviour = BEHAVIOURS.get((model, stream)) or BEHAVIOURS[(model, None)]
+            try:
+                keep = await behaviour(reader, writer)
+            except ConnectionError:
+                upstream.closed[model] = upstream.closed.get(model, 0) + 1
+                return
+            if not keep:
+                return
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return
+    finally:
+        writer.close()
+
+
+async def _request(reader: asyncio.StreamReader) -> Received:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[1:]
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head if line)}
+    return Received(headers, await reader.readexactly(int(headers.get("content-length", 0))))
+
+
+def _answer(status: str, body: bytes, headers: str = "") -> Behaviour:
+    async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        return True
+
+    return behave
+
+
+SSE_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def _framed(data: bytes) -> bytes:
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+def _stream(*chunks: bytes, end: bytes = b"0\r\n\r\n", keep: bool = True, gap_s: float = 0.01) -> Behaviour:
+    async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(SSE_HEAD)
+        for one in chunks:
+            writer.write(_framed(one))
+            await writer.drain()
+            await asyncio.sleep(gap_s)
+        writer.write(end)
+        await writer.drain()
+        return keep
+
+    return behave
+
+
+def _raw(data: bytes) -> Behaviour:
+    async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(data)
+        await writer.drain()
+        return False
+
+    return behave
+
+
+async def _stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    if await reader.read(1) == b"":
+        raise ConnectionResetError
+    return False
+
+
+async def _endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    writer.write(SSE_HEAD)
+    while not reader.at_eof():
+        writer.write(_framed(chunk("more")))
+        await writer.drain()
+        await asyncio.sleep(0.01)
+    raise ConnectionResetError
+
+
+async def _stall_in_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    writer.write(SSE_HEAD + _framed(chunk("he")))
+    return await _stall(reader, writer)
+
+
+async def _answer_then_close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Promises to keep the connection and closes it: the next request on it meets a dead one."""
+    await _answer("200 OK", BODY)(_, writer)
+    await asyncio.sleep(0.05)
+    return False
+
+
+def _error(status: int, message: str) -> bytes:
+    return json.dumps({"error": {"message": message, "type": "x", "param": None, "code": str(status)}}).encode()
+
+
+BEHAVIOURS: dict[tuple[str, bool | None], Behaviour] = {
+    ("good", False): _answer("200 OK", BODY, "openai-processing-ms: 7\r\nset-cookie: a=b\r\n"),
+    ("good", True): _stream(*STREAM),
+    ("other", False): _answer("200 OK", BODY),
+    ("other", True): _stream(*STREAM),
+    ("closes", False): _answer_then_close,
+    ("e401", None): _answer("401 Unauthorized", _error(401, "bad upstream key sk-secret")),
+    ("e429", None): _answer("429 Too Many Requests", _error(429, "slow down"), "retry-after: 7\r\n"),
+    ("e500", None): _answer("500 Internal Server Error", b"oops"),
+    ("e400", None): _answer("400 Bad Request", _error(400, "max_tokens is too large")),
+    ("e422", None): _answer("422 Unprocessable Entity", b'{"detail": "no envelope"}'),
+    ("garbage", None): _raw(b"\x00\x01 this is no HTTP\r\n\r\n"),
+    ("html", None): _answer("200 OK", b"<html>captive portal</html>"),
+    ("silent", None): _raw(b""),
+    ("half", None): _raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"),
+    ("stalls", None): _stall,
+    ("endless", None): _endless,
+    ("stalls-in-stream", None): _stall_in_stream,
+    ("empty-stream", None): _stream(),
+    ("dies-in-stream", None): _stream(chunk("hel"), chunk("l"), end=b"", keep=False),
+    ("dies-in-event", None): _stream(chunk("hel"), chunk("l")[:-8], end=b"", keep=False),
+    ("no-done", None): _stream(chunk("hel")),
+    ("bad-chunk", None): _stream(chunk("hel"), end=b"zzzz\r\nnonsense"),
+}

@@ -1,0 +1,31 @@
+import pytest
+
+from gateway.wire.headers import request_id, to_backend, to_client
+
+
+def test_a_clients_credentials_and_hop_headers_stay_here() -> None:
+    sent = to_backend(
+        [
+            (b"authorization", b"Bearer secret"),
+            (b"cookie", b"a=b"),
+            (b"connection", b"keep-alive"),
+            (b"x-task-id", b"t"),
+            (b"traceparent", b"00-1-2-01"),
+            (b"accept-encoding", b"gzip"),
+        ]
+    )
+    assert sent == {"traceparent": "00-1-2-01", "content-type": "application/json", "accept-encoding": "identity"}
+
+
+def test_a_backends_cookies_and_hop_headers_stay_here() -> None:
+    kept = to_client({"Set-Cookie": "a", "Transfer-Encoding": "chunked", "Content-Type": "x", "X-RateLimit-Left": "3"})
+    assert kept == [(b"content-type", b"x"), (b"x-ratelimit-left", b"3")]
+
+
+@pytest.mark.parametrize("given", [b"bad id", b"a\r\nb", b"", b"x" * 129])
+def test_a_request_id_that_could_do_harm_is_replaced(given: bytes) -> None:
+    assert request_id([(b"x-request-id", given)]).startswith("req_")
+
+
+def test_a_harmless_request_id_is_kept() -> None:
+    assert request_id([(b"x-request-id", b"abc-1")]) == "abc-1"

@@ -1,0 +1,43 @@
+"""The walls of the house: who may import whom, and what stays out of the gateway's process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[1]
+HEAVY = ("torch", "hnswlib", "sentence_transformers", "transformers", "numpy", "litellm", "pyarrow")
+
+
+def test_the_rooms_keep_to_their_imports() -> None:
+    program = Path(sys.executable).parent / "lint-imports"
+    command = [str(program), "--config", str(TOP / "pyproject.toml"), "--no-cache"]
+    found = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import gateway.serve",
+        "from gateway.app import Gateway; from gateway.config import load_config; from pathlib import Path; "
+        "Gateway(load_config(Path('config.yaml'), {}))",
+        "import gateway.cli",
+        "from gateway.state import open_store; open_store('sqlite:///FOLDER/state.db').close()",
+    ],
+)
+def test_the_gateways_process_imports_nothing_heavy(code: str, tmp_path: Path) -> None:
+    """Neither what embeds and searches, nor litellm while no backend needs it."""
+    program = f"{code.replace('FOLDER', str(tmp_path))}\nimport sys\nprint(*(name for name in {HEAVY} if name in sys.modules))"
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=TOP, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.split() == []
+
+
+@pytest.mark.parametrize("folder", ["gateway", "routing"])
+def test_no_module_has_grown_past_four_hundred_lines(folder: str) -> None:
+    long = [str(path) for path in (TOP / folder).rglob("*.py") if len(path.read_text().splitlines()) > 400]
+    assert long == []
