@@ -10,7 +10,6 @@ BIN    := $(VENV)/bin
 TORCH_INDEX ?=
 BENCHMARK ?= ../shared/benchmarks/openllm_v2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
-export PYTHONWARNINGS ?= default
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 

@@ -24,10 +24,9 @@ async def list_tasks(
     services: Given, after: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> dict[str, Any]:
     """The tasks that have been seen, by name; `after` pages on."""
-    decisions = await asyncio.to_thread(services.store.decisions)
-    names = sorted(name for name in decisions if name > after)
-    page = [summary(name, decisions[name]) for name in names[:limit]]
-    return {"object": "list", "data": page, "has_more": len(names) > limit}
+    decisions = await asyncio.to_thread(services.store.decisions, after, limit + 1)
+    page = [summary(name, decision) for name, decision in decisions.items()][:limit]
+    return {"object": "list", "data": page, "has_more": len(decisions) > limit}
 
 
 @router.get("/v1/tasks/{task:path}")

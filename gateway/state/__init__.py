@@ -75,11 +75,11 @@ class Store(Protocol):
     def names(self) -> Sequence[str]:
         """Every task, by name."""
 
-    def decisions(self) -> Mapping[str, StoredDecision]:
-        """Every task's decision."""
+    def decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, StoredDecision]:
+        """Tasks' decisions by name, from the first name behind `after` on; accounts are left empty."""
 
     def history(self, task: str) -> Sequence[StoredDecision]:
-        """The decisions that changed a task's model, oldest first, the most recent ones if there are many."""
+        """The decisions that changed a task's model, oldest first, the most recent if there are many; no accounts."""
 
     def forget(self, task: str) -> bool:
         """Removes all that is known of a task. False if nothing was."""

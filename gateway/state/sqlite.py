@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from gateway.errors import StateError
 from gateway.state import RING, Change, Stored, StoredDecision, StoredTask
@@ -17,13 +18,18 @@ SCHEMA = 1
 BUSY_S = 5.0
 TURNS_KEPT = 100
 
+_SHORT = "version, n, model, reason, ranking, at"
+"""A decision's columns but its account, which can be long."""
+
 _TABLES = """
 CREATE TABLE tasks (task TEXT PRIMARY KEY, basis TEXT NOT NULL, n INTEGER NOT NULL, seen INTEGER NOT NULL,
                     sums BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE ring (task TEXT NOT NULL, slot INTEGER NOT NULL, embedding BLOB NOT NULL,
                    PRIMARY KEY (task, slot)) WITHOUT ROWID;
-CREATE TABLE decisions (task TEXT PRIMARY KEY, decision TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE turns (task TEXT NOT NULL, version INTEGER NOT NULL, decision TEXT NOT NULL,
+CREATE TABLE decisions (task TEXT PRIMARY KEY, version INTEGER NOT NULL, n INTEGER NOT NULL, model TEXT NOT NULL,
+                        reason TEXT NOT NULL, ranking TEXT NOT NULL, at REAL NOT NULL, account TEXT NOT NULL);
+CREATE TABLE turns (task TEXT NOT NULL, version INTEGER NOT NULL, n INTEGER NOT NULL, model TEXT NOT NULL,
+                    reason TEXT NOT NULL, ranking TEXT NOT NULL, at REAL NOT NULL,
                     PRIMARY KEY (task, version)) WITHOUT ROWID;
 """
 
@@ -59,17 +65,19 @@ class SqliteStore:
         with self._reading() as connection:
             return [name for (name,) in connection.execute("SELECT task FROM tasks ORDER BY task")]
 
-    def decisions(self) -> Mapping[str, StoredDecision]:
+    def decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, StoredDecision]:
         """See Store.decisions."""
+        query = f"SELECT task, {_SHORT}, '{{}}' FROM decisions WHERE task > ? ORDER BY task LIMIT ?"  # noqa: S608 - fixed
         with self._reading() as connection:
-            rows = connection.execute("SELECT task, decision FROM decisions").fetchall()
-        return {task: _decision(text) for task, text in rows}
+            rows = connection.execute(query, (after, -1 if limit is None else limit)).fetchall()
+        return {task: _decision(row) for task, *row in rows}
 
     def history(self, task: str) -> Sequence[StoredDecision]:
         """See Store.history."""
         with self._reading() as connection:
-            rows = connection.execute("SELECT decision FROM turns WHERE task = ? ORDER BY version", (task,)).fetchall()
-        return [_decision(text) for (text,) in rows]
+            query = f"SELECT {_SHORT}, '{{}}' FROM turns WHERE task = ? ORDER BY version"  # noqa: S608 - fixed names
+            rows = connection.execute(query, (task,)).fetchall()
+        return [_decision(row) for row in rows]
 
     def forget(self, task: str) -> bool:
         """See Store.forget."""
@@ -145,8 +153,9 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
 
 def _stored(connection: sqlite3.Connection, task: str) -> Stored:
     sums = connection.execute("SELECT basis, n, seen, sums FROM tasks WHERE task = ?", (task,)).fetchone()
-    decision = connection.execute("SELECT decision FROM decisions WHERE task = ?", (task,)).fetchone()
-    return Stored(StoredTask(*sums) if sums else None, _decision(decision[0]) if decision else None)
+    query = f"SELECT {_SHORT}, account FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
+    decision = connection.execute(query, (task,)).fetchone()
+    return Stored(StoredTask(*sums) if sums else None, _decision(decision) if decision else None)
 
 
 def _ring(connection: sqlite3.Connection, task: str) -> Sequence[bytes]:
@@ -167,29 +176,20 @@ def _write(connection: sqlite3.Connection, task: str, made: Change) -> None:
         [(task, (first + place) % RING, embedding) for place, embedding in enumerate(made.embeddings)],
     )
     if made.decision is not None:
-        connection.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?)", (task, _text(made.decision)))
+        row = (*_row(task, made.decision), json.dumps(made.decision.account))
+        connection.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     for turn in made.turns:
-        connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?)", (task, turn.version, _text(turn)))
+        connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _row(task, turn))
         connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, turn.version - TURNS_KEPT))
 
 
-def _text(decision: StoredDecision) -> str:
-    return json.dumps(
-        {
-            "version": decision.version,
-            "n": decision.n,
-            "model": decision.model,
-            "reason": decision.reason,
-            "ranking": decision.ranking,
-            "at": decision.at,
-            "account": decision.account,
-        }
-    )
+def _row(task: str, made: StoredDecision) -> tuple[str, int, int, str, str, str, float]:
+    return task, made.version, made.n, made.model, made.reason, json.dumps(made.ranking), made.at
 
 
-def _decision(text: str) -> StoredDecision:
+def _decision(row: Sequence[Any]) -> StoredDecision:
+    version, n, model, reason, ranking, at, account = row
     try:
-        found = json.loads(text)
-        return StoredDecision(**{**found, "ranking": tuple(found["ranking"])})
-    except (ValueError, KeyError, TypeError) as error:
+        return StoredDecision(version, n, model, reason, tuple(json.loads(ranking)), at, json.loads(account))
+    except (ValueError, TypeError) as error:
         raise StateError(f"a decision in the state cannot be read: {error!r}") from error
