@@ -79,10 +79,12 @@ class SentenceTransformerEmbedder:
 def _load(name: str) -> "SentenceTransformer":
     try:
         from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise EmbedderError(
             "sentence-transformers is not installed: pip install 'benchroute[routing]' (PyTorch's CPU build first)"
         ) from error
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of loading the weights, which takes a moment
     try:
         return SentenceTransformer(_packaged(name) or name, device="cpu")
     except (OSError, ValueError, RuntimeError) as error:

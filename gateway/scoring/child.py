@@ -51,6 +51,9 @@ T = TypeVar("T")
 AT_ONCE = 64
 """Inputs embedded in one call: twice as fast an input as one by one, and still done within a fraction of a second."""
 
+NICENESS = 10
+"""Embedding takes every core it gets; where requests need them, they come first."""
+
 STORE_ATTEMPTS = 5
 STORE_PAUSE_S = 0.2
 
@@ -202,6 +205,7 @@ def _patiently(work: Callable[[], T]) -> T:
 def main() -> None:
     """Runs the scorer on the socket whose descriptor is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which then closes the socket
+    os.nice(NICENESS)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     level = os.environ.get("BENCHROUTE_LOG_LEVEL", "INFO")
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
