@@ -113,7 +113,7 @@ def failure(attempts: Sequence[Attempt]) -> RequestError:
 
 async def _begun(answer: Answer) -> Opened:
     """The answer with its first bytes; an answer that is no stream is read to its end."""
-    if not answer.is_stream:
+    if not answer.is_stream or answer.status != 200:
         body = await answer.read()
         if answer.status == 200 and not is_json_object(body):
             raise Broken("answered what is no JSON object")

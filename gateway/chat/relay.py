@@ -17,16 +17,17 @@ async def relay_stream(opened: Opened, send: Send, between_chunks_s: float) -> U
     caller must then leave the response without its end, so that the connection closes in the middle of it.
     """
     end = StreamEnd()
+    fault: UpstreamFault | None = None
     try:
         await _chunks(opened, send, end, between_chunks_s)
-        if end.is_done:
-            await send(response_body(b""))
-            return None
-        fault: UpstreamFault = Broken("ended its stream without [DONE]")
     except UpstreamFault as error:
         fault = error
     finally:
         opened.answer.close()
+    if end.is_done:  # what goes wrong after the last event harms nobody
+        await send(response_body(b""))
+        return None
+    fault = fault or Broken("ended its stream without [DONE]")
     told = UpstreamTimeout if isinstance(fault, TimedOut) else UpstreamFailed
     shown = told(f"the stream broke off: the backend {fault}", code="stream_interrupted")
     await send(response_body(error_event(shown, end), more=True))

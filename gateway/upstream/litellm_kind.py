@@ -18,6 +18,45 @@ from gateway.upstream.faults import Answered, Broken, TimedOut, Unreachable, Ups
 JSON_HEADERS = {"content-type": "application/json"}
 SSE_HEADERS = {"content-type": "text/event-stream; charset=utf-8"}
 
+PASSED_ON = frozenset(
+    {
+        "audio",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "modalities",
+        "n",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "service_tier",
+        "stop",
+        "stream",
+        "stream_options",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+        "web_search_options",
+    }
+)
+"""The members of a body that become litellm's arguments (https://platform.openai.com/docs/api-reference/chat/create).
+
+An allow-list, for litellm's other arguments are not the client's to give: `api_base` would send our key elsewhere.
+"""
+
 
 class LitellmModel:
     """One provider's model."""
@@ -35,8 +74,7 @@ class LitellmModel:
 
     async def open(self, call: Call) -> Answer:
         """See Backend.open. An answer of the client's own making (400, 422, …) comes back as such."""
-        body = json.loads(call.body.forwarded(""))
-        del body["model"]
+        body = {name: json.loads(value) for name, value in call.body.members.items() if name in PASSED_ON}
         try:
             made = await self._litellm.acompletion(**body, **self._arguments)
         except Exception as error:  # litellm's tree is its own; this is where it becomes ours

@@ -211,5 +211,6 @@ BEHAVIOURS: dict[tuple[str, bool | None], Behaviour] = {
     ("dies-in-stream", None): _stream(chunk("hel"), chunk("l"), end=b"", keep=False),
     ("dies-in-event", None): _stream(chunk("hel"), chunk("l")[:-8], end=b"", keep=False),
     ("no-done", None): _stream(chunk("hel")),
+    ("dies-after-done", None): _stream(*STREAM, end=b"", keep=False),
     ("bad-chunk", None): _stream(chunk("hel"), end=b"zzzz\r\nnonsense"),
 }

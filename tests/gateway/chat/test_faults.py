@@ -106,6 +106,10 @@ def test_the_official_client_raises_where_a_stream_breaks(gateway: str, upstream
             list(stream)
 
 
+def test_a_connection_that_breaks_after_the_last_event_harms_nobody(gateway: str, upstream: Upstream) -> None:
+    assert chat(gateway, model="dies-after-done", stream=True).body == b"".join(STREAM)
+
+
 def gone_within(upstream: Upstream, fault: str, limit_s: float) -> bool:
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:

@@ -15,8 +15,6 @@ from gateway.demo.processes import free_port, running
 from tests.gateway.anthropic import Handler, running_anthropic
 from tests.gateway.asking import chat
 
-pytest.importorskip("litellm", reason="litellm is not installed")
-
 
 def model(name: str, upstream: str, base_url: str) -> dict[str, Any]:
     backend = {"kind": "litellm", "model": f"anthropic/{upstream}", "base_url": base_url, "api_key": "sk-ant"}
@@ -55,6 +53,13 @@ def test_a_stream_comes_in_openais_words(claude: str) -> None:
     assert events[-1] == "data: [DONE]"
     chunks = [json.loads(event.removeprefix("data: ")) for event in events[:-1]]
     assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == "hello"
+
+
+def test_a_client_cannot_redirect_the_call(claude: str) -> None:
+    """Of litellm's arguments only OpenAI's are a client's to give."""
+    mine = {"api_base": "http://127.0.0.1:9", "api_key": "x", "base_url": "http://127.0.0.1:9", "mock_response": "no"}
+    response = chat(claude, "claude", **mine)
+    assert response.json["choices"][0]["message"]["content"] == "hello"
 
 
 @pytest.mark.parametrize("stream", [True, False])
