@@ -140,7 +140,7 @@ def _watch(gateway: Child) -> None:
 
 
 def _curl(port: int) -> str:
-    question = "INV-AK: 14 desk lamps, unit price 23.50 EUR. Amount due?"
+    question = "INV-AN: 14 headsets, unit price 33.90 EUR, less credit note of 6 EUR. Balance owing?"
     body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": question}]})
     headers = "-H 'content-type: application/json' -H 'x-task-id: my-invoices'"
     return f"""
