@@ -1,0 +1,126 @@
+"""What an evaluation finds. Plain data: systems write it, tables and figures read it.
+
+| paper               | here                                              |
+|---------------------|---------------------------------------------------|
+| Table 1 to 3, rows  | Row                                               |
+| Fig. 2, 4, 5, 8     | Row.accuracy and Row.pearson over Row.alpha       |
+| Fig. 3, 6           | Choice.pearson over Choice.distance               |
+| Fig. 4              | PredictorQuality over alpha                       |
+| Fig. 7              | Sparse                                            |
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+SYSTEMS = (
+    "S1",
+    "S2",
+    "S3",
+    "S3_true_p",
+    "S3_atc",
+    "LL",
+    "BMA",
+    "oracle",
+    "honest_oracle",
+    "random",
+    "S3_shuffled",
+)
+"""Every system, by the name that tables use. honest_oracle: chosen on one random half, scored on the other."""
+
+Interval = tuple[float, float]
+"""A 95 % interval, low and high."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one system did with one held-out dataset, at one alpha, in one repeat.
+
+    model: the chosen one; None where the system spreads over models (random, honest_oracle). accuracy: of the choice, in
+    [0, 1], on the dataset's inputs that were not labelled. best: of the best model there. distance: u. pearson,
+    spearman: of the system's scores with the models' accuracies; None where undefined.
+    """
+
+    system: str
+    alpha: float
+    repeat: int
+    dataset: str
+    n: int
+    model: str | None
+    accuracy: float
+    best: float
+    bma: float
+    is_bma: float
+    distance: float
+    pearson: float | None
+    spearman: float | None
+    params_b: float | None
+    price: float | None
+    rank: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of table.json. Intervals: bootstrap over datasets. price: mean US dollars per million tokens."""
+
+    benchmark: str
+    pool: str
+    system: str
+    predictor: str
+    alpha: float
+    n_datasets: int
+    accuracy: float
+    accuracy_ci: Interval
+    gain_over_bma: float
+    gain_ci: Interval
+    ratio_to_best: float
+    pearson: float | None
+    spearman: float | None
+    share_bma: float
+    params_b: float | None
+    price: float | None
+    rank: float
+
+
+@dataclass(frozen=True, slots=True)
+class PredictorQuality:
+    """How good g_bar and p are at one alpha: accuracy of g_bar, mean absolute error of p against the true p."""
+
+    predictor: str
+    alpha: float
+    accuracy: float
+    mae_of_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """Per-input selection (MixInstruct, Fig. 7): the metric with the index thinned to a share of the inputs."""
+
+    system: str
+    share: float
+    metric: float
+
+
+@dataclass(frozen=True, slots=True)
+class PriceModel:
+    """A model in the accuracy-against-price figure. price: US dollars per million tokens, None where unknown."""
+
+    model: str
+    accuracy: float
+    params_b: float | None
+    price: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All of it. settings: everything that a rerun needs. seconds is not here: the same inputs give the same file."""
+
+    benchmark: str
+    pool: str
+    n_inputs: int
+    datasets: Sequence[str]
+    models: Sequence[PriceModel]
+    settings: Mapping[str, object]
+    rows: Sequence[Row]
+    choices: Sequence[Choice]
+    quality: Sequence[PredictorQuality]
+    sparse: Sequence[Sparse]
