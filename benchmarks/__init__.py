@@ -1,0 +1,1 @@
+"""Measurements on real benchmarks. Scripts: nothing in the product imports them."""

@@ -1,0 +1,54 @@
+"""The same inputs through the library alone: what a gateway must come to, and what the paper would have chosen."""
+
+from dataclasses import dataclass
+
+from routing.arrays import Embeddings
+from routing.decision import Decision
+from routing.router import Router
+from routing.scores import TaskScores
+from routing.task import TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A decision that changed the task's model. n: inputs it rests on."""
+
+    version: int
+    model: str
+    reason: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """What the library makes of a task.
+
+    scores, decision, history: input by input, each decision from the one before, as a live task is decided.
+    scratch: eq. 6 once, over all inputs, as the paper decides.
+    """
+
+    scores: TaskScores
+    decision: Decision
+    history: tuple[Turn, ...]
+    scratch: Decision
+
+
+def fold(router: Router, vectors: Embeddings) -> Offline:
+    """Adds a task's inputs one by one and decides after each. vectors: (n_inputs, dim), at least one input."""
+    state, candidates = router.empty(), router.candidates()
+    scores = router.scores(state, candidates)
+    decision, current, history = router.decide(scores), None, list[Turn]()
+    for place in range(len(vectors)):
+        state += TaskState.of(router.evidence(vectors[place : place + 1]))
+        scores = router.scores(state, candidates)
+        decision = router.decide(scores, current)
+        if decision.model != current:
+            history.append(Turn(len(history) + 1, decision.model, str(decision.reason), decision.n))
+        current = decision.model
+    return Offline(scores, decision, tuple(history), router.decide(scores))
+
+
+def at_once(router: Router, vectors: Embeddings) -> tuple[TaskScores, Decision]:
+    """All inputs of a task in one sum, and eq. 6: the paper's experiment. vectors: (n_inputs, dim)."""
+    scores = router.scores(TaskState.of(router.evidence(vectors)), router.candidates())
+    return scores, router.decide(scores)

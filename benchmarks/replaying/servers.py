@@ -1,0 +1,114 @@
+"""The two programs of a replay, as anybody would start them: the backend, and a gateway in front of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.replaying.material import Material
+from benchmarks.replaying.recording import write_recording
+from gateway.demo.errors import WrongAnswer
+from gateway.demo.fetch import get_json
+from gateway.demo.processes import Child, free_port, running
+from routing.benchmark import Model
+
+BACKEND_TIMEOUT_S = 30.0
+GATEWAY_TIMEOUT_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a replay keeps what it makes."""
+
+    work_dir: Path
+
+    @property
+    def pack(self) -> Path:
+        """The pack of the rest of the benchmark."""
+        return self.work_dir / "pack"
+
+    @property
+    def recording(self) -> Path:
+        """What the backend answers from."""
+        return self.work_dir / "recording.json"
+
+    @property
+    def config(self) -> Path:
+        """The gateway's configuration."""
+        return self.work_dir / "config.yaml"
+
+    @property
+    def state(self) -> Path:
+        """The gateway's state."""
+        return self.work_dir / "state.db"
+
+    @property
+    def embeddings(self) -> Path:
+        """What the library's side of the replay embedded before."""
+        return self.work_dir / "embeddings.db"
+
+    def log(self, name: str) -> Path:
+        """A program's log."""
+        return self.work_dir / "logs" / f"{name}.log"
+
+
+@contextmanager
+def recorded_backend(places: Places, material: Material) -> Iterator[int]:
+    """The backend, answering; gives its port."""
+    port = free_port()
+    write_recording(places.recording, material.whole.model_names, material.tasks)
+    arguments = ["benchmarks.replaying.backend", str(places.recording), str(port)]
+    with running("the backend", arguments, places.log("backend"), {}) as child:
+        child.wait_until(lambda: get_json(port, "/v1/models") is not None, BACKEND_TIMEOUT_S)
+        yield port
+
+
+@contextmanager
+def gateway(places: Places, models: Sequence[Model], backend_port: int) -> Iterator[int]:
+    """A gateway with a fresh state whose scorer is ready; gives its port. Its log goes with a WrongAnswer."""
+    port = free_port()
+    for leftover in places.work_dir.glob(f"{places.state.name}*"):
+        leftover.unlink()
+    places.config.write_text(yaml.safe_dump(config(places, models, backend_port), sort_keys=False))
+    arguments = ["gateway.cli", "serve", "--config", str(places.config), "--port", str(port)]
+    with running("the gateway", arguments, places.log("gateway"), {}) as child:
+        child.wait_until(lambda: _scorer(port) == "ready", GATEWAY_TIMEOUT_S)
+        with _explained(child):
+            yield port
+
+
+def config(places: Places, models: Sequence[Model], backend_port: int) -> dict[str, Any]:
+    """The gateway's configuration: every model behind one backend, prices and sizes where they are known."""
+    return {
+        "models": [_model(model, f"http://127.0.0.1:{backend_port}/v1") for model in models],
+        "routing": {"pack": str(places.pack)},
+        "state": {"url": f"sqlite:///{places.state}"},
+    }
+
+
+def _model(model: Model, base_url: str) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": model.name}
+    if model.params_b is not None:
+        made["params_b"] = model.params_b
+    if model.input_usd_per_mtok is not None and model.output_usd_per_mtok is not None:
+        made["price"] = {
+            "input_usd_per_mtok": model.input_usd_per_mtok,
+            "output_usd_per_mtok": model.output_usd_per_mtok,
+        }
+    return {**made, "backends": [{"kind": "openai", "base_url": base_url, "model": model.name}]}
+
+
+def _scorer(port: int) -> object:
+    return (get_json(port, "/health/ready") or {}).get("scorer")
+
+
+@contextmanager
+def _explained(child: Child) -> Iterator[None]:
+    """Adds the end of the program's log to a WrongAnswer."""
+    try:
+        yield
+    except WrongAnswer as error:
+        raise WrongAnswer(f"{error}\n{child.tail()}") from error
