@@ -35,8 +35,8 @@ Interval = tuple[float, float]
 class Choice:
     """What one system did with one held-out dataset, at one alpha, in one repeat.
 
-    model: the chosen one; None where the system spreads over models (random, honest_oracle). accuracy: of the choice, in
-    [0, 1], on the dataset's inputs that were not labelled. best: of the best model there. distance: u. pearson,
+    model: the chosen one; None where the system spreads over models (random, honest_oracle). accuracy: of the choice,
+    in [0, 1], on the dataset's inputs that were not labelled. best: of the best model there. distance: u. pearson,
     spearman: of the system's scores with the models' accuracies; None where undefined.
     """
 
