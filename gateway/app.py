@@ -12,20 +12,24 @@ from gateway.api.build import build_api
 from gateway.api.front import Front
 from gateway.api.services import Services
 from gateway.asgi import App, Receive, Scope, Send
-from gateway.chat import lane
-from gateway.chat.forward import Forwarder
-from gateway.chat.lane import ChatLane
 from gateway.config import Config
 from gateway.decisions import Choice, DecisionTable, Policies, Policy
 from gateway.errors import ConfigError, GatewayError
 from gateway.keys import Keys
-from gateway.metrics import Metrics, ScorerCollector, ScorerFigures
+from gateway.lane.eligible import abilities
+from gateway.lane.forward import Forwarder
+from gateway.lane.lane import Lane
+from gateway.lane.retry import RetryPolicy
+from gateway.lane.timeouts import Timeouts
+from gateway.metrics import BreakerCollector, Metrics, ScorerCollector, ScorerFigures
 from gateway.policy import policies, strangers
 from gateway.scoring.link import ScorerLink
 from gateway.scoring.messages import ScoreSettings, Start, TaskDecision, TaskPolicy
 from gateway.state import Store, open_store
 from gateway.upstream.build import build_backends
+from gateway.upstream.choose import Backends
 from gateway.upstream.openai_kind import client_session
+from gateway.wire.operations import BY_PATH
 from routing.errors import RoutingError
 from routing.manifest import Manifest, read_manifest
 
@@ -53,7 +57,7 @@ class Gateway:
         """The request path goes its own way; all else goes to the endpoints."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
-        elif scope["path"] == lane.PATH and self._lane is not None:
+        elif scope["path"] in BY_PATH and self._lane is not None:
             await self._lane(scope, receive, send)
         else:
             await self._front(scope, receive, send)
@@ -79,28 +83,33 @@ class Gateway:
             store = open_store(self._config.state.url)
             stack.callback(store.close)
             self._remember(store)
-            session = await stack.enter_async_context(client_session(self._config.upstream.connect_s))
-            backends = build_backends(self._config, session)
-            for backend in (backend for model in backends.values() for backend in model):
-                stack.push_async_callback(backend.close)
+            session = await stack.enter_async_context(client_session())
+            backends = Backends(build_backends(self._config, session), self._config.upstream.breaker)
+            self._metrics.registry.register(BreakerCollector(partial(_breakers, backends)))
+            for watched in backends.all():
+                stack.push_async_callback(watched.backend.close)
             if self._link is not None:
                 self._metrics.registry.register(ScorerCollector(partial(_figures, self._link)))
                 await self._link.start()
                 stack.push_async_callback(self._link.stop)
-            self._lane = self._chat_lane(Forwarder(backends, self._config.upstream))
-            api.state.services = Services(self._config, self._keys, self._table, store, self._link, self._metrics)
+            self._lane = self._made_lane(backends)
+            api.state.services = Services(
+                self._config, self._keys, self._table, store, self._link, self._metrics, backends
+            )
             yield
 
-    def _chat_lane(self, forwarder: Forwarder) -> ChatLane:
-        return ChatLane(
+    def _made_lane(self, backends: Backends) -> Lane:
+        upstream = self._config.upstream
+        general = Timeouts().under(upstream.limits)
+        timeouts = {model.name: general.under(model.limits) for model in self._config.models}
+        return Lane(
             keys=self._keys,
-            models=frozenset(model.name for model in self._config.models),
+            abilities=abilities(self._config.models),
             table=self._table,
-            forwarder=forwarder,
+            forwarder=Forwarder(backends, timeouts, RetryPolicy(upstream), upstream.max_attempts),
             observe=_observer(self._link),
             metrics=self._metrics,
             max_body_bytes=self._config.server.max_body_bytes,
-            between_chunks_s=self._config.upstream.between_chunks_s,
         )
 
     def _remember(self, store: Store) -> None:
@@ -152,6 +161,10 @@ def _figures(link: ScorerLink) -> ScorerFigures:
     return ScorerFigures(
         link.status == "ready", counts.observed, counts.dropped, counts.faults, counts.queued, counts.restarts
     )
+
+
+def _breakers(backends: Backends) -> dict[str, str]:
+    return {watched.backend.name: watched.breaker.state for watched in backends.all()}
 
 
 def _warn(config: Config, manifest: Manifest | None) -> None:

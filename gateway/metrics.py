@@ -68,6 +68,24 @@ class ScorerFigures:
     restarts: int
 
 
+class BreakerCollector(Collector):
+    """Reads the backends' breakers when they are asked for."""
+
+    def __init__(self, states: Callable[[], Mapping[str, str]]) -> None:
+        """states: backend -> closed, open or half-open."""
+        self._states = states
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus_client.registry.Collector."""
+        shown = GaugeMetricFamily(
+            "benchroute_breaker_open", "1 while a backend is left alone, 0.5 while it is tried.", labels=["backend"]
+        )
+        values = {"closed": 0.0, "half-open": 0.5, "open": 1.0}
+        for backend, state in self._states().items():
+            shown.add_metric([backend], values[state])
+        yield shown
+
+
 class ScorerCollector(Collector):
     """Reads the scorer's figures when they are asked for."""
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from gateway.asgi import App, Message, Receive, Scope, Send, response_body, response_start
-from gateway.chat.read import ClientGone, read_all
 from gateway.errors import RequestError
+from gateway.lane.read import ClientGone, read_all
 from gateway.wire import envelope
 from gateway.wire.headers import REQUEST_ID, request_id
 

@@ -1,11 +1,11 @@
-"""GET /health/live, /health/ready, /metrics: for those who run the gateway; no key needed."""
+"""GET /health/live, /health/ready, /metrics, without a key, and /v1/backends: for those who run the gateway."""
 
 from typing import Any
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.api.services import Given
+from gateway.api.services import Client, Given
 
 router = APIRouter(tags=["operations"])
 
@@ -22,6 +22,24 @@ async def ready(services: Given) -> dict[str, Any]:
     if services.scorer is None:
         return {"status": "ok", "scorer": "none", "message": "no pack is configured"}
     return {"status": "ok", "scorer": services.scorer.status, "message": services.scorer.message}
+
+
+@router.get("/v1/backends")
+async def backends(services: Given, _: Client) -> dict[str, Any]:
+    """Every backend: its breaker, and the requests it is answering."""
+    data = [
+        {
+            "object": "backend",
+            "id": watched.backend.name,
+            "model": watched.model,
+            "weight": watched.backend.weight,
+            "breaker": watched.breaker.state,
+            "opens_in_s": round(watched.breaker.opens_in_s, 3),
+            "outstanding": watched.outstanding,
+        }
+        for watched in services.backends.all()
+    ]
+    return {"object": "list", "data": data}
 
 
 @router.get("/metrics")

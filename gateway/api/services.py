@@ -11,6 +11,7 @@ from gateway.decisions import DecisionTable
 from gateway.keys import Keys, Principal
 from gateway.metrics import Metrics
 from gateway.state import Store
+from gateway.upstream.choose import Backends
 
 
 class Scorer(Protocol):
@@ -46,6 +47,7 @@ class Services:
     store: Store
     scorer: Scorer | None
     metrics: Metrics
+    backends: Backends
 
 
 def services_of(request: Request) -> Services:

@@ -45,6 +45,9 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Usd = Annotated[Decimal, Field(ge=0)]
 
 
+Capability = Literal["tools", "json_schema", "vision", "audio"]
+
+
 class PriceConfig(Section):
     """What a model charges, US dollars for a million tokens."""
 
@@ -75,18 +78,32 @@ class LitellmBackend(Section):
 BackendConfig = Annotated[OpenAIBackend | LitellmBackend, Field(discriminator="kind")]
 
 
+class Limits(Section):
+    """How long to wait for a backend, in seconds. Left out: the value of the section above, or its default.
+
+    connect_s: until there is a connection. first_byte_s: from sending to the answer's first byte. between_chunks_s:
+    silence allowed inside a stream. total_s: from the request's last byte to the answer's, retries included.
+    """
+
+    connect_s: Seconds | None = None
+    first_byte_s: Seconds | None = None
+    between_chunks_s: Seconds | None = None
+    total_s: Seconds | None = None
+
+
 class ModelConfig(Section):
     """A model that requests can go to. name: the pack's column.
 
-    params_b: billions of parameters; the pack's figure where it is left out. price, context_window, supports: listed by
-    /v1/models.
+    params_b: billions of parameters; the pack's figure where it is left out. context_window: tokens. supports: what it
+    can do, everything where it is left out. limits: its own, in place of upstream.limits.
     """
 
     name: Name
     params_b: float | None = Field(default=None, gt=0)
     price: PriceConfig | None = None
     context_window: int | None = Field(default=None, gt=0)
-    supports: tuple[str, ...] = ()
+    supports: tuple[Capability, ...] | None = None
+    limits: Limits = Limits()
     backends: tuple[BackendConfig, ...] = Field(min_length=1)
 
 
@@ -133,15 +150,34 @@ class ServerConfig(Section):
     max_body_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=1024**3)
 
 
-class UpstreamConfig(Section):
-    """Limits on a request's way to a backend. answer_s: from sending to the first byte of the answer (all of it where
-    it is not a stream). between_chunks_s: silence allowed inside a stream. max_attempts: backends tried in all.
+class BreakerConfig(Section):
+    """When a backend is left alone: after so many faults in a row, or such a share of min_requests or more in a window.
+
+    open_s: for how long at first; twice as long each time that the request after it fails.
     """
 
-    connect_s: Seconds = 5.0
-    answer_s: Seconds = 600.0
-    between_chunks_s: Seconds = 120.0
-    max_attempts: int = Field(default=3, ge=1, le=20)
+    consecutive_faults: int = Field(default=5, ge=1)
+    fault_share: float = Field(default=0.5, gt=0, le=1)
+    min_requests: int = Field(default=20, ge=1)
+    window_s: Seconds = 30.0
+    open_s: Seconds = 10.0
+
+
+class UpstreamConfig(Section):
+    """A request's way to a backend.
+
+    max_attempts: backends asked for one request. retries: rounds over one model's backends after the first, with a
+    pause drawn from 0 to retry_pause_s, doubling; a backend's Retry-After is waited for up to max_retry_after_s.
+    retry_budget: retries allowed, as a share of requests.
+    """
+
+    limits: Limits = Limits()
+    max_attempts: int = Field(default=4, ge=1, le=20)
+    retries: int = Field(default=1, ge=0, le=10)
+    retry_pause_s: Seconds = 0.25
+    max_retry_after_s: float = Field(default=5.0, ge=0, le=3600)
+    retry_budget: float = Field(default=0.2, ge=0, le=1)
+    breaker: BreakerConfig = BreakerConfig()
 
 
 class Config(Section):

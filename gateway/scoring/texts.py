@@ -17,17 +17,21 @@ class NoMessages(ValueError):
 
 
 def text_of(messages: bytes, selector: InputSelector) -> str | None:
-    """The input that a selector takes out of `messages` (JSON), cut to MAX_CHARACTERS; None where there is no text.
+    """The input that a selector takes out of a request's (JSON), cut to MAX_CHARACTERS; None where there is no text.
 
-    last_user: the last message of role user; all_user: all of them; all: all messages. Raises NoMessages.
+    last_user: the last message of role user; all_user: all of them; all: all messages. A prompt is taken whole, and
+    several are joined. Raises NoMessages.
     """
     try:
         found = json.loads(messages)
     except (ValueError, RecursionError) as error:
         raise NoMessages(f"messages are no JSON: {error}") from error
+    if isinstance(found, str):
+        found = [found]
     if not isinstance(found, list):
-        raise NoMessages("messages are no array")
-    texts = [text for message in _selected(found, selector) for text in _texts(message)]
+        raise NoMessages("neither messages nor a prompt")
+    prompts = [prompt for prompt in found if isinstance(prompt, str)]
+    texts = prompts or [text for message in _selected(found, selector) for text in _texts(message)]
     joined = "\n".join(texts)[:MAX_CHARACTERS]
     return joined if joined.strip() else None
 

@@ -9,10 +9,11 @@ from gateway.wire.body import Body
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A client's request on its way. headers: those for the backend, lower case."""
+    """A client's request on its way. headers: those for the backend, lower case. connect_s: time for connecting."""
 
     body: Body
     headers: Mapping[str, str]
+    connect_s: float = 5.0
 
 
 class Answer(Protocol):

@@ -3,6 +3,7 @@
 UpstreamFault
 ├── Unreachable    no connection: refused, no such name, TLS
 ├── TimedOut       nothing came in time
+├── Unsupported    it does not answer this endpoint
 ├── Broken         the connection was lost, or what came is no HTTP, no JSON, no complete stream
 └── Answered       an HTTP status that another backend may well not give
 """
@@ -33,6 +34,12 @@ class TimedOut(UpstreamFault):
     """Nothing came in time."""
 
     kind = "timeout"
+
+
+class Unsupported(UpstreamFault):
+    """This kind of backend does not answer the endpoint that was asked."""
+
+    kind = "unsupported"
 
 
 class Broken(UpstreamFault):

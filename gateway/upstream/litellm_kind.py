@@ -13,7 +13,8 @@ from typing import Any
 from gateway.config.schema import LitellmBackend
 from gateway.errors import ConfigError
 from gateway.upstream.contract import Answer, Call
-from gateway.upstream.faults import Answered, Broken, TimedOut, Unreachable, UpstreamFault
+from gateway.upstream.faults import Answered, Broken, TimedOut, Unreachable, Unsupported, UpstreamFault
+from gateway.wire.operations import CHAT
 
 JSON_HEADERS = {"content-type": "application/json"}
 SSE_HEADERS = {"content-type": "text/event-stream; charset=utf-8"}
@@ -74,6 +75,8 @@ class LitellmModel:
 
     async def open(self, call: Call) -> Answer:
         """See Backend.open. An answer of the client's own making (400, 422, …) comes back as such."""
+        if call.body.operation is not CHAT:
+            raise Unsupported(f"answers only {CHAT.path}")
         body = {name: json.loads(value) for name, value in call.body.members.items() if name in PASSED_ON}
         try:
             made = await self._litellm.acompletion(**body, **self._arguments)

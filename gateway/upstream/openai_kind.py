@@ -14,16 +14,17 @@ READ_BYTES = 256 * 1024
 HEADER_BYTES = 32 * 1024
 
 
-def client_session(connect_s: float) -> aiohttp.ClientSession:
+def client_session() -> aiohttp.ClientSession:
     """The connection pool of all backends.
 
-    No decompression, no cookies, no redirects' state: what a backend says is relayed. Only connecting is timed here;
-    silence is timed where it is waited for, since a garbled chunk size leaves aiohttp waiting without end.
+    No decompression, no cookies, no redirects' state: what a backend says is relayed. Nothing is timed here but
+    connecting, call by call: silence is timed where it is waited for, since a garbled chunk size leaves aiohttp waiting
+    without end.
     """
     return aiohttp.ClientSession(
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
+        timeout=aiohttp.ClientTimeout(total=None),
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
         read_bufsize=READ_BYTES,
         max_line_size=HEADER_BYTES,
@@ -39,26 +40,32 @@ class HttpBackend:
         self.name = name
         self.weight = config.weight
         self._model = config.model or model
-        self._url = f"{config.base_url}/chat/completions"
+        self._base_url = config.base_url
         self._authorization = {"authorization": f"Bearer {config.api_key.get_secret_value()}"} if config.api_key else {}
         self._session = session
 
     async def open(self, call: Call) -> Answer:
         """See Backend.open. A pooled connection that the backend has just closed is replaced once by a new one."""
-        body, headers = call.body.forwarded(self._model), {**call.headers, **self._authorization}
+        body = call.body.forwarded(self._model)
         try:
             try:
-                return HttpAnswer(await self._send(body, headers))
+                return HttpAnswer(await self._send(body, call))
             except aiohttp.ServerDisconnectedError:
-                return HttpAnswer(await self._send(body, headers))
+                return HttpAnswer(await self._send(body, call))
         except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError) as error:
             raise translated(error) from error
 
     async def close(self) -> None:
         """The session belongs to whoever made it."""
 
-    async def _send(self, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        return await self._session.post(self._url, data=body, headers=headers, allow_redirects=False)
+    async def _send(self, body: bytes, call: Call) -> aiohttp.ClientResponse:
+        return await self._session.post(
+            self._base_url + call.body.operation.path,
+            data=body,
+            headers={**call.headers, **self._authorization},
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=call.connect_s),
+        )
 
 
 class HttpAnswer:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from gateway.errors import InvalidRequest
+from gateway.wire.operations import Operation
 
 Members = Mapping[str, bytes]
 """Member name -> the bytes of its value."""
@@ -26,16 +27,17 @@ _ARRAY, _OBJECT = b"[", b"{"
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A chat completion's body. members: all of them; task_id: of `metadata`, which is forwarded without it."""
+    """A body. members: all of them; task_id: of `metadata`, which is forwarded without it."""
 
+    operation: Operation
     members: Members
     model: str
     task_id: str | None
 
     @property
-    def messages(self) -> bytes:
-        """The JSON of the conversation."""
-        return self.members["messages"]
+    def content(self) -> bytes:
+        """The JSON of the input: the conversation, the prompt."""
+        return self.members[self.operation.content]
 
     def forwarded(self, model: str) -> bytes:
         """The body for a backend: `model` is its name there, our tag is gone, all else is as it was."""
@@ -51,17 +53,18 @@ class Body:
         return _join(changed)
 
 
-def read_body(data: bytes) -> Body:
+def read_body(data: bytes, operation: Operation) -> Body:
     """Raises InvalidRequest where the gateway cannot tell what to do with it; what else is wrong is the backend's."""
     members = members_of(data)
     if "model" not in members:
         raise InvalidRequest("you must provide a model parameter", param="model")
     model = _string(members["model"], "model")
-    if "messages" not in members:
-        raise InvalidRequest("missing required parameter: 'messages'", param="messages")
-    if not members["messages"].startswith(_ARRAY):
-        raise InvalidRequest("'messages' must be an array", param="messages")
-    return Body(members, model, _task_id(members))
+    content = operation.content
+    if content not in members:
+        raise InvalidRequest(f"missing required parameter: '{content}'", param=content)
+    if operation.is_array and not members[content].startswith(_ARRAY):
+        raise InvalidRequest(f"'{content}' must be an array", param=content)
+    return Body(operation, members, model, _task_id(members))
 
 
 def members_of(data: bytes) -> Members:

@@ -21,6 +21,7 @@ REASON = "x-benchroute-reason"
 DECISION = "x-benchroute-decision"
 ATTEMPTS = "x-benchroute-attempts"
 OVERHEAD_MS = "x-benchroute-overhead-ms"
+DEGRADED = "x-benchroute-degraded"
 REQUEST_ID = "x-request-id"
 
 NONE = "none"

@@ -1,28 +1,38 @@
-"""Server-sent events (WHATWG HTML, 9.2), as OpenAI streams them: `data: {…}` events and a last `data: [DONE]`."""
+"""Server-sent events (WHATWG HTML, 9.2), as OpenAI streams them: `data: {…}` events and a last one that says so."""
+
+import re
 
 from gateway.errors import RequestError
 from gateway.wire.envelope import envelope
+from gateway.wire.operations import Operation
 
 EVENT_STREAM = b"text/event-stream"
-DONE = b"data: [DONE]"
 _TAIL = 64
 
 
 class StreamEnd:
     """Watches a stream go past and knows whether it has ended as it should."""
 
-    def __init__(self) -> None:
+    def __init__(self, operation: Operation) -> None:
+        self._last_data = operation.last_data
+        self._last_event = _named(operation.last_events)
+        self._saw_last_event = False
         self._tail = b""
 
     def saw(self, chunk: bytes) -> None:
         """More of the stream."""
+        if self._last_event is not None and not self._saw_last_event:
+            self._saw_last_event = self._last_event.search(self._tail + chunk) is not None
         self._tail = chunk[-_TAIL:] if len(chunk) >= _TAIL else (self._tail + chunk)[-_TAIL:]
 
     @property
     def is_done(self) -> bool:
-        """Whether the last event was [DONE]."""
+        """Whether the last event has come."""
+        if self._last_event is not None:
+            return self._saw_last_event and self.at_boundary
         last = self._tail.rstrip(b"\r\n").rpartition(b"\n")[2].rpartition(b"\r")[2]
-        return last.strip().replace(b"data:[", b"data: [") == DONE
+        name, _, value = last.partition(b":")
+        return name == b"data" and value.strip() == self._last_data
 
     @property
     def at_boundary(self) -> bool:
@@ -33,3 +43,10 @@ class StreamEnd:
 def error_event(error: RequestError, end: StreamEnd) -> bytes:
     """An event that tells of an error; closes a half-written one before it."""
     return (b"" if end.at_boundary else b"\n\n") + b"data: " + envelope(error) + b"\n\n"
+
+
+def _named(events: tuple[bytes, ...]) -> re.Pattern[bytes] | None:
+    """A pattern for the line that names one of these events."""
+    if not events:
+        return None
+    return re.compile(rb"(?:^|[\r\n])event: ?(?:" + b"|".join(map(re.escape, events)) + rb")[\r\n]")

@@ -6,7 +6,12 @@ import pytest
 from tests.gateway.serving import configuration, running_gateway
 from tests.gateway.upstream import BEHAVIOURS, Upstream, running_upstream
 
-FAST = {"connect_s": 0.5, "answer_s": 0.6, "between_chunks_s": 0.4}
+FAST = {
+    "limits": {"connect_s": 0.5, "first_byte_s": 0.6, "between_chunks_s": 0.4},
+    "retries": 0,
+    "breaker": {"consecutive_faults": 1000, "min_requests": 10_000},
+}
+"""Short limits; and neither retries nor breakers, which have gateways of their own."""
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ Raw sockets, so that it can do what no HTTP library would: stop in the middle, s
 """
 
 import asyncio
+import itertools
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -149,11 +150,29 @@ def _stream(*chunks: bytes, end: bytes = b"0\r\n\r\n", keep: bool = True, gap_s:
     return behave
 
 
+def _slowly(pause_s: float, behaviour: Behaviour) -> Behaviour:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        await asyncio.sleep(pause_s)
+        return await behaviour(reader, writer)
+
+    return behave
+
+
 def _raw(data: bytes) -> Behaviour:
     async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(data)
         await writer.drain()
         return False
+
+    return behave
+
+
+def _in_turn(*behaviours: Behaviour) -> Behaviour:
+    """One after the other, from the first again after the last."""
+    turns = itertools.cycle(behaviours)
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        return await next(turns)(reader, writer)
 
     return behave
 
@@ -194,6 +213,9 @@ BEHAVIOURS: dict[tuple[str, bool | None], Behaviour] = {
     ("good", True): _stream(*STREAM),
     ("other", False): _answer("200 OK", BODY),
     ("other", True): _stream(*STREAM),
+    ("flaky", False): _in_turn(_answer("503 Service Unavailable", b"", "retry-after: 0\r\n"), _answer("200 OK", BODY)),
+    ("slow", False): _slowly(0.3, _answer("200 OK", BODY)),
+    ("trickles", True): _stream(*([chunk("x")] * 8), b"data: [DONE]\n\n", gap_s=0.1),
     ("closes", False): _answer_then_close,
     ("e401", None): _answer("401 Unauthorized", _error(401, "bad upstream key sk-secret")),
     ("e429", None): _answer("429 Too Many Requests", _error(429, "slow down"), "retry-after: 7\r\n"),

@@ -29,7 +29,7 @@ def test_the_example_starts_as_it_stands() -> None:
 def test_a_model_and_a_backend_are_enough() -> None:
     config = parse(MINIMAL)
     assert config.models[0].backends[0].base_url == "http://127.0.0.1:1/v1"
-    assert config.upstream.max_attempts == 3
+    assert config.upstream.max_attempts == 4
 
 
 def test_every_fault_is_told_at_once_with_its_path(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
 from gateway.wire.body import is_json_object, members_of, read_body
+from gateway.wire.operations import CHAT, COMPLETIONS, RESPONSES
 
 MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
 
@@ -23,7 +24,7 @@ def test_everything_but_the_model_is_forwarded_as_it_was(extra: dict[str, Any], 
         written.decode()
     except UnicodeDecodeError:
         return  # half a surrogate pair written as such is no UTF-8
-    read = read_body(written)
+    read = read_body(written, CHAT)
     assert read.task_id == "t"
     assert json.loads(read.forwarded("there")) == {**body, "model": "there", "metadata": {"other": tag}}
 
@@ -31,31 +32,31 @@ def test_everything_but_the_model_is_forwarded_as_it_was(extra: dict[str, Any], 
 def test_values_keep_their_bytes() -> None:
     kept = rb'{"a": 123456789012345678901234567890, "b": 1.10, "c": null, "d": "\u00e9\ud83d\ude00", "e":1E400}'
     written = b'{"model":"auto",' + MESSAGES.encode() + b',"x": ' + kept + b"}"
-    assert read_body(written).forwarded("m") == b'{"model":"m",' + MESSAGES.encode() + b',"x":' + kept + b"}"
+    assert read_body(written, CHAT).forwarded("m") == b'{"model":"m",' + MESSAGES.encode() + b',"x":' + kept + b"}"
 
 
 def test_half_a_surrogate_pair_passes_as_javascript_writes_it() -> None:
     written = rb'{"model" : "auto", "messages" : [{"role": "user", "content": "cut \ud83d"}] , "n": 1}'
-    read = read_body(written)
+    read = read_body(written, CHAT)
     assert rb"cut \ud83d" in read.forwarded("m")
-    assert read.messages == rb'[{"role": "user", "content": "cut \ud83d"}]'
+    assert read.content == rb'[{"role": "user", "content": "cut \ud83d"}]'
 
 
 def test_a_member_that_stands_twice_counts_once() -> None:
     """Or a gateway and a backend that take different ones could be told different things."""
-    read = read_body(b'{"model":"a","model":"auto",' + MESSAGES.encode() + b"}")
+    read = read_body(b'{"model":"a","model":"auto",' + MESSAGES.encode() + b"}", CHAT)
     assert read.model == "auto"
     assert read.forwarded("m").count(b'"model"') == 1
 
 
 def test_metadata_that_holds_only_our_tag_is_not_forwarded() -> None:
-    read = read_body(b'{"model":"auto",' + MESSAGES.encode() + b',"metadata":{"task_id":"t"}}')
+    read = read_body(b'{"model":"auto",' + MESSAGES.encode() + b',"metadata":{"task_id":"t"}}', CHAT)
     assert b"metadata" not in read.forwarded("m")
 
 
 @pytest.mark.parametrize("metadata", [b"null", b"3", b"[]", b'{"task_id":null}', b'{"a":"b"}'])
 def test_other_metadata_is_the_backends_affair(metadata: bytes) -> None:
-    read = read_body(b'{"model":"auto",' + MESSAGES.encode() + b',"metadata":' + metadata + b"}")
+    read = read_body(b'{"model":"auto",' + MESSAGES.encode() + b',"metadata":' + metadata + b"}", CHAT)
     assert read.task_id is None
     assert read.forwarded("m").endswith(b'"metadata":' + metadata + b"}")
 
@@ -84,7 +85,7 @@ def test_other_metadata_is_the_backends_affair(metadata: bytes) -> None:
 )
 def test_a_body_that_cannot_be_understood_is_refused(written: bytes, told: str, param: str | None) -> None:
     with pytest.raises(InvalidRequest, match=told) as caught:
-        read_body(written)
+        read_body(written, CHAT)
     assert caught.value.param == param
 
 
@@ -96,3 +97,10 @@ def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
         assert not is_json_object(data)
     else:
         assert isinstance(json.loads(data), dict)
+
+
+def test_other_endpoints_have_their_input_elsewhere() -> None:
+    assert read_body(b'{"model":"auto","prompt":"hi"}', COMPLETIONS).content == b'"hi"'
+    assert read_body(b'{"model":"auto","input":[{"role":"user"}]}', RESPONSES).content == b'[{"role":"user"}]'
+    with pytest.raises(InvalidRequest, match="'prompt'"):
+        read_body(b'{"model":"auto","input":"hi"}', COMPLETIONS)

@@ -3,11 +3,12 @@ import json
 import pytest
 
 from gateway.errors import UpstreamFailed
+from gateway.wire.operations import CHAT, RESPONSES
 from gateway.wire.sse import StreamEnd, error_event
 
 
 def ended(*chunks: bytes) -> StreamEnd:
-    end = StreamEnd()
+    end = StreamEnd(CHAT)
     for chunk in chunks:
         end.saw(chunk)
     return end
@@ -40,3 +41,19 @@ def test_an_error_event_closes_a_half_written_one() -> None:
     cut = error_event(error, ended(b'data: {"a": '))
     assert cut.startswith(b"\n\ndata: ")
     assert json.loads(cut.strip().removeprefix(b"data: "))["error"]["message"] == "it broke"
+
+
+@pytest.mark.parametrize("last", [b"response.completed", b"response.incomplete", b"response.failed"])
+@pytest.mark.parametrize("cut", [1, 7, 20, 1000])
+def test_a_response_is_done_after_its_last_event_however_it_was_cut(last: bytes, cut: int) -> None:
+    stream = b"event: response.created\ndata: {}\n\nevent: " + last + b"\ndata: {" + b"x" * 500 + b"}\n\n"
+    end = StreamEnd(RESPONSES)
+    for start in range(0, len(stream), cut):
+        end.saw(stream[start : start + cut])
+        assert end.is_done == (start + cut >= len(stream))
+
+
+def test_a_response_is_not_done_by_what_its_data_says() -> None:
+    end = StreamEnd(RESPONSES)
+    end.saw(b'data: {"text": "event: response.completed"}\n\n')
+    assert not end.is_done

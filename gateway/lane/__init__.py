@@ -1,4 +1,4 @@
-"""The request path: POST /v1/chat/completions from its first byte to its last.
+"""The request path: a call to a backend from its first byte to its last.
 
     lane       one request, step by step
     read       the body, within its size limit

@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass, field
 
 from gateway.asgi import RawHeaders
-from gateway.chat.forward import Trail
 from gateway.decisions import Route
+from gateway.lane.forward import Trail
 from gateway.metrics import Metrics
 from gateway.wire import headers as names
 
@@ -71,7 +71,8 @@ class Progress:
             (names.OVERHEAD_MS, f"{1000 * self.overhead_s:.3f}"),
             (names.REQUEST_ID, self.request_id),
         )
-        return [(name.encode(), value.encode("latin-1", "replace")) for name, value in told]
+        shown = [(name.encode(), value.encode("latin-1", "replace")) for name, value in told]
+        return [*shown, (names.DEGRADED.encode(), b"all-breakers-open")] if self.trail.is_degraded else shown
 
 
 def account(progress: Progress, metrics: Metrics) -> None:

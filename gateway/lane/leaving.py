@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway.asgi import Receive
-from gateway.chat.read import ClientGone
+from gateway.lane.read import ClientGone
 
 
 @asynccontextmanager

@@ -1,25 +1,27 @@
 """The answer back to the client: as it came, and a stream that broke never looks like one that ended."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 from gateway.asgi import Send, response_body
-from gateway.chat.forward import Opened
 from gateway.errors import UpstreamFailed, UpstreamTimeout
+from gateway.lane.forward import Opened
 from gateway.upstream.faults import Broken, TimedOut, UpstreamFault
+from gateway.wire.operations import Operation
 from gateway.wire.sse import StreamEnd, error_event
 
 
-async def relay_stream(opened: Opened, send: Send, between_chunks_s: float) -> UpstreamFault | None:
+async def relay_stream(opened: Opened, operation: Operation, send: Send) -> UpstreamFault | None:
     """Sends a stream's chunks as they come.
 
     Returns None when it ended as it should. Otherwise the client gets an error event, and the fault is returned: the
     caller must then leave the response without its end, so that the connection closes in the middle of it.
     """
-    end = StreamEnd()
+    end = StreamEnd(operation)
     fault: UpstreamFault | None = None
     try:
-        await _chunks(opened, send, end, between_chunks_s)
+        await _chunks(opened, send, end)
     except UpstreamFault as error:
         fault = error
     finally:
@@ -27,21 +29,21 @@ async def relay_stream(opened: Opened, send: Send, between_chunks_s: float) -> U
     if end.is_done:  # what goes wrong after the last event harms nobody
         await send(response_body(b""))
         return None
-    fault = fault or Broken("ended its stream without [DONE]")
+    fault = fault or Broken("ended its stream without its last event")
     told = UpstreamTimeout if isinstance(fault, TimedOut) else UpstreamFailed
     shown = told(f"the stream broke off: the backend {fault}", code="stream_interrupted")
     await send(response_body(error_event(shown, end), more=True))
     return fault
 
 
-async def _chunks(opened: Opened, send: Send, end: StreamEnd, between_chunks_s: float) -> None:
+async def _chunks(opened: Opened, send: Send, end: StreamEnd) -> None:
     """A client that reads slowly makes `send` wait, and with it the backend: nothing piles up here."""
     assert opened.rest is not None  # noqa: S101  # only streams come here
     chunk: bytes | None = opened.first
     while chunk is not None:
         end.saw(chunk)
         await send(response_body(chunk, more=True))
-        chunk = await _next(opened.rest, between_chunks_s)
+        chunk = await _next(opened.rest, min(opened.between_chunks_s, opened.deadline - time.monotonic()))
 
 
 async def _next(chunks: AsyncIterator[bytes], limit_s: float) -> bytes | None:

@@ -1,0 +1,88 @@
+"""A circuit breaker for one backend: after enough failures it is left alone for a while, then tried with one request.
+
+closed ──(consecutive faults, or share of faults in the window)──► open ──(open_s over)──► half-open
+   ▲                                                                 ▲                          │
+   └──────────────────────(the probe succeeds)───────────────────────┼──(the probe fails)───────┘
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Literal
+
+from gateway.config.schema import BreakerConfig
+
+State = Literal["closed", "open", "half-open"]
+
+LONGEST_OPEN_S = 300.0
+
+
+class Breaker:
+    """One backend's. Every time it opens again without having closed, it stays open twice as long."""
+
+    def __init__(self, config: BreakerConfig, clock: Callable[[], float]) -> None:
+        """clock: seconds, monotonic."""
+        self._config = config
+        self._clock = clock
+        self._outcomes: deque[tuple[float, bool]] = deque()
+        self._faults_in_window = 0
+        self._consecutive = 0
+        self._open_s = config.open_s
+        self._until: float | None = None
+        self._is_probing = False
+
+    @property
+    def state(self) -> State:
+        """What it lets through: everything, nothing, one request."""
+        if self._until is None:
+            return "closed"
+        return "open" if self._clock() < self._until else "half-open"
+
+    @property
+    def opens_in_s(self) -> float:
+        """Seconds until it lets something through again; 0 where it does now."""
+        return 0.0 if self._until is None else max(0.0, self._until - self._clock())
+
+    def allows(self) -> bool:
+        """Whether a request may go to the backend now. Asking changes nothing."""
+        state = self.state
+        return state == "closed" or (state == "half-open" and not self._is_probing)
+
+    def began(self) -> None:
+        """A request goes to the backend."""
+        if self.state == "half-open":
+            self._is_probing = True
+
+    def ended(self, is_fault: bool | None) -> None:
+        """It came back. is_fault: None where it tells nothing, as when the client left."""
+        was_probe, self._is_probing = self._is_probing, False
+        if is_fault is None:
+            return
+        self._remember(is_fault)
+        if not is_fault:
+            self._close()
+        elif was_probe or self._has_had_enough():
+            self._open()
+
+    def _remember(self, is_fault: bool) -> None:
+        now = self._clock()
+        self._consecutive = self._consecutive + 1 if is_fault else 0
+        self._outcomes.append((now, is_fault))
+        self._faults_in_window += is_fault
+        while self._outcomes[0][0] < now - self._config.window_s:
+            self._faults_in_window -= self._outcomes.popleft()[1]
+
+    def _has_had_enough(self) -> bool:
+        config, n = self._config, len(self._outcomes)
+        too_many = n >= config.min_requests and self._faults_in_window >= config.fault_share * n
+        return self._until is None and (self._consecutive >= config.consecutive_faults or too_many)
+
+    def _open(self) -> None:
+        self._until = self._clock() + self._open_s
+        self._open_s = min(2 * self._open_s, LONGEST_OPEN_S)
+
+    def _close(self) -> None:
+        if self._until is not None and self.state != "open":
+            self._until = None
+            self._open_s = self._config.open_s
+            self._outcomes.clear()
+            self._faults_in_window = 0

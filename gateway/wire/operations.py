@@ -1,0 +1,28 @@
+"""The endpoints that go to backends, and in what they differ (https://platform.openai.com/docs/api-reference)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One endpoint. path: below /v1 and below a backend's base URL. content: the member that holds the input.
+
+    is_array: whether that member can only be an array. last_events: what a complete stream ends with: the last line of
+    its data, or the names of its last event.
+    """
+
+    path: str
+    content: str
+    is_array: bool = False
+    last_data: bytes = b"[DONE]"
+    last_events: tuple[bytes, ...] = ()
+
+
+CHAT = Operation("/chat/completions", "messages", is_array=True)
+COMPLETIONS = Operation("/completions", "prompt")
+EMBEDDINGS = Operation("/embeddings", "input")
+RESPONSES = Operation(
+    "/responses", "input", last_events=(b"response.completed", b"response.incomplete", b"response.failed")
+)
+
+BY_PATH = {f"/v1{operation.path}": operation for operation in (CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES)}

@@ -1,0 +1,55 @@
+import json
+from typing import Any
+
+import pytest
+
+from gateway.config import parse_config
+from gateway.errors import InvalidRequest
+from gateway.lane.eligible import abilities, eligible, needs_of
+from gateway.wire.body import read_body
+from gateway.wire.operations import CHAT
+
+CONFIG = """
+models:
+  - {name: plain, supports: [], context_window: 100, backends: [{kind: openai, base_url: "http://x/v1"}]}
+  - {name: tools, supports: [tools, json_schema], backends: [{kind: openai, base_url: "http://x/v1"}]}
+  - {name: unknown, context_window: 1000, backends: [{kind: openai, base_url: "http://x/v1"}]}
+"""
+KNOWN = abilities(parse_config(CONFIG, "c", {}).models)
+ALL = ("plain", "tools", "unknown")
+
+
+def left(**members: Any) -> tuple[str, ...]:
+    body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], **members}
+    return eligible(ALL, needs_of(read_body(json.dumps(body).encode(), CHAT)), KNOWN)
+
+
+def test_a_plain_request_can_go_anywhere() -> None:
+    assert left() == ALL
+    assert left(tools=None, response_format={"type": "json_object"}) == ALL
+    assert left(tools=[]) == ALL
+
+
+def test_a_model_that_does_not_list_what_a_request_needs_is_passed_over() -> None:
+    assert left(tools=[{"type": "function"}]) == ("tools", "unknown")
+    assert left(response_format={"type": "json_schema", "json_schema": {}}) == ("tools", "unknown")
+    picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:" + "A" * 90_000}}]}]
+    assert left(messages=picture) == ("unknown",)
+    assert left(messages=[{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]) == ("unknown",)
+
+
+def test_a_request_longer_than_the_context_window_goes_elsewhere() -> None:
+    assert left(messages=[{"role": "user", "content": "word " * 100}]) == ("tools", "unknown")
+    assert left(messages=[{"role": "user", "content": "word " * 1000}]) == ("tools",)
+
+
+def test_when_no_model_can_the_client_is_told_why_each_cannot() -> None:
+    body = read_body(
+        json.dumps({"model": "auto", "messages": [{"role": "user", "content": "x" * 8000}], "tools": [1]}).encode(),
+        CHAT,
+    )
+    with pytest.raises(InvalidRequest) as caught:
+        eligible(("plain", "unknown"), needs_of(body), KNOWN)
+    assert caught.value.code == "no_eligible_model"
+    assert "plain does not support tools" in caught.value.message
+    assert "unknown has a context window of 1000 tokens, the request about 20" in caught.value.message
