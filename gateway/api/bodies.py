@@ -44,5 +44,5 @@ def texts_of(body: Inputs, selector: InputSelector) -> list[str]:
         text = given if isinstance(given, str) else text_of(msgspec.json.encode(given.messages), selector)
         if not text or not text.strip():
             raise InvalidRequest(f"inputs[{place}] holds no text", param=f"inputs[{place}]")
-        texts.append(text)
+        texts.append(text.encode("utf-8", "replace").decode())  # half a surrogate pair is no UTF-8
     return texts

@@ -37,11 +37,11 @@ CREATE TABLE turns (task TEXT NOT NULL, version INTEGER NOT NULL, n INTEGER NOT 
 class SqliteStore:
     """See gateway.state.Store. Threads and processes may share a file."""
 
-    def __init__(self, path: str) -> None:
-        """Opens a file, or makes one. Raises StateError."""
+    def __init__(self, path: str, busy_s: float = BUSY_S) -> None:
+        """Opens a file, or makes one. busy_s: how long another writer is waited for. Raises StateError."""
         self._path = path
         self._lock = threading.RLock()  # an update's `change` may read the ring
-        self._connection = _connect(path)
+        self._connection = _connect(path, busy_s)
 
     def update(self, tasks: Sequence[str], change: Callable[[Mapping[str, Stored]], Mapping[str, Change]]) -> None:
         """See Store.update."""
@@ -95,9 +95,17 @@ class SqliteStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One snapshot for all that is read inside."""
         with self._lock:
+            begins = not self._connection.in_transaction
             try:
-                yield self._connection
+                if begins:
+                    self._connection.execute("BEGIN")
+                try:
+                    yield self._connection
+                finally:
+                    if begins:
+                        self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 raise StateError(f"{self._path} cannot be read: {error}") from error
 
@@ -117,9 +125,9 @@ class SqliteStore:
                 raise StateError(f"{self._path} cannot be written: {error}") from error
 
 
-def _connect(path: str) -> sqlite3.Connection:
+def _connect(path: str, busy_s: float) -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise StateError(f"{path} cannot be opened: {error}") from error
     try:

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import StateError
+from gateway.scoring import sums
+from routing.task import TaskState
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_sums_come_back_to_the_last_bit(n_models: int, dim: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    g, g_bar, counts = random.random((3, n_models))
+    state = TaskState(7, g, g_bar, counts, float(random.random()), random.normal(size=dim))
+    again = sums.from_bytes(sums.to_bytes(state), 7)
+    assert (again.n, again.distance_sum) == (7, state.distance_sum)
+    for name in ("g_sum", "g_bar_sum", "counts", "embedding_sum"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(state, name))
+
+
+@pytest.mark.parametrize("cut", [0, 3, 8, 20, -8, -1])
+def test_cut_sums_are_refused(cut: int) -> None:
+    data = sums.to_bytes(TaskState.empty(3, 4))
+    with pytest.raises(StateError, match="sums"):
+        sums.from_bytes(data[:cut], 0)
+
+
+def test_embeddings_of_another_length_are_left_out() -> None:
+    ring = [sums.embedding_to_bytes(np.array([0.5, 0.25], dtype=np.float32)), b"x" * 6]
+    assert sums.embeddings_from_bytes(ring, 2).tolist() == [[0.5, 0.25]]
+    assert sums.embeddings_from_bytes(ring, 5).shape == (0, 5)

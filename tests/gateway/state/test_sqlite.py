@@ -1,0 +1,197 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import StateError
+from gateway.state import RING, Change, Stored, StoredDecision, StoredTask, open_store
+from gateway.state.sqlite import TURNS_KEPT, SqliteStore
+
+
+def decision(version: int = 1, n: int = 1, model: str = "m") -> StoredDecision:
+    return StoredDecision(version, n, model, "score", (model, "other"), 1.5, {"u": 0.5, "scores": [{"model": "m"}]})
+
+
+def put(store: SqliteStore, task: str, seen: int, embeddings: list[bytes], *turns: StoredDecision) -> None:
+    made = Change(StoredTask("basis", seen, seen, b"sums"), embeddings, turns[-1] if turns else None, turns)
+    store.update([task], lambda _: {task: made})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(str(path))
+    yield opened
+    opened.close()
+
+
+def test_what_is_written_is_read_again_after_a_restart(store: SqliteStore, path: Path) -> None:
+    put(store, "t/1", 2, [b"a", b"b"], decision())
+    store.close()
+    again = open_store(f"sqlite:///{path}")
+    assert again.stored("t/1") == Stored(StoredTask("basis", 2, 2, b"sums"), decision())
+    assert again.ring("t/1") == [b"a", b"b"]
+    assert again.names() == ["t/1"]
+    assert [(turn.version, turn.model) for turn in again.history("t/1")] == [(1, "m")]
+    assert again.stored("unknown") == Stored(None, None)
+    again.close()
+
+
+def test_decisions_come_by_name_page_by_page_and_without_accounts(store: SqliteStore) -> None:
+    for task in ("b", "a", "c"):
+        put(store, task, 1, [b"x"], decision())
+    put(store, "undecided", 1, [b"x"])
+    assert list(store.decisions()) == ["a", "b", "c"]
+    assert list(store.decisions("a", 1)) == ["b"]
+    assert store.decisions()["a"].account == {}
+    assert store.names() == ["a", "b", "c", "undecided"]
+
+
+def test_an_update_that_fails_changes_nothing(store: SqliteStore) -> None:
+    put(store, "t", 1, [b"a"], decision())
+
+    def change(stored: Mapping[str, Stored]) -> Mapping[str, Change]:
+        assert stored["t"].decision == decision()
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        store.update(["t"], change)
+    put(store, "t", 2, [b"b"], decision(n=2))
+    assert store.ring("t") == [b"a", b"b"]
+
+
+def test_a_change_may_read_the_ring(store: SqliteStore) -> None:
+    put(store, "t", 1, [b"a"])
+    seen: list[bytes] = []
+
+    def change(_: Mapping[str, Stored]) -> Mapping[str, Change]:
+        seen.extend(store.ring("t"))
+        return {}
+
+    store.update(["t"], change)
+    assert seen == [b"a"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(batches=st.lists(st.integers(0, 200), max_size=8))
+def test_the_ring_keeps_the_most_recent_oldest_first(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[int]
+) -> None:
+    store = SqliteStore(str(tmp_path_factory.mktemp("ring") / "state.db"))
+    kept: list[bytes] = []
+    seen = 0
+    for size in batches:
+        new = [str(seen + place).encode() for place in range(size)]
+        seen += size
+        put(store, "t", seen, new)
+        kept = (kept + new)[-RING:]
+    assert list(store.ring("t")) == kept
+    store.close()
+
+
+def test_the_history_is_bounded(store: SqliteStore) -> None:
+    for version in range(1, TURNS_KEPT + 21):
+        put(store, "t", version, [], decision(version))
+    versions = [turn.version for turn in store.history("t")]
+    assert versions == list(range(21, TURNS_KEPT + 21))
+
+
+def test_a_forgotten_task_leaves_nothing(store: SqliteStore) -> None:
+    put(store, "t", 1, [b"a"], decision())
+    put(store, "other", 1, [b"a"], decision())
+    assert store.forget("t")
+    assert not store.forget("t")
+    assert (store.stored("t"), store.ring("t"), store.history("t")) == (Stored(None, None), [], [])
+    assert store.names() == ["other"]
+
+
+def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    text = tmp_path / "text.db"
+    text.write_text("this is no database, whatever its name may say " * 50)
+    with pytest.raises(StateError, match=r"text\.db"):
+        SqliteStore(str(text))
+    assert text.read_text().startswith("this is no database")
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 1"):
+        SqliteStore(str(foreign))
+
+
+def test_another_schema_is_refused_with_both_sides(store: SqliteStore, path: Path) -> None:
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    with pytest.raises(StateError, match="has schema 7, this version reads schema 1"):
+        SqliteStore(str(path))
+
+
+@pytest.mark.parametrize("url", ["sqlite:///nowhere/at/all/state.db", "redis://x", "sqlite:///", "state.db"])
+def test_a_place_that_cannot_hold_state_is_named(url: str) -> None:
+    with pytest.raises(StateError) as caught:
+        open_store(url)
+    assert url.removeprefix("sqlite:///") in str(caught.value)
+
+
+def test_a_store_that_another_program_holds_is_an_error_and_no_hang(path: Path) -> None:
+    store = SqliteStore(str(path), busy_s=0.1)
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StateError, match="cannot be written"):
+        put(store, "t", 1, [])
+    assert store.stored("t") == Stored(None, None)
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    put(store, "t", 1, [])
+    store.close()
+
+
+WRITER = """
+import sys
+from gateway.state import Change, StoredDecision, StoredTask
+from gateway.state.sqlite import SqliteStore
+store, n = SqliteStore(sys.argv[1]), 0
+while True:
+    n += 1
+    made = StoredDecision(1, n, "m", "score", ("m",), 0.0, {})
+    store.update(["t"], lambda _: {"t": Change(StoredTask("b", n, n, b"s" * 1000), [str(n).encode()], made, ())})
+    print(n, flush=True)
+"""
+
+
+def test_what_was_written_survives_kill_nine_while_others_read(store: SqliteStore, path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        told = 0
+        for line in writer.stdout:
+            told = int(line)
+            stored = store.stored("t")
+            assert stored.task is not None
+            assert stored.decision is not None
+            assert stored.task.n == stored.decision.n >= told
+            if told >= 60:
+                os.kill(writer.pid, signal.SIGKILL)
+                break
+        told = max([told, *(int(line) for line in writer.stdout if line.strip())])
+    again = SqliteStore(str(path))
+    stored = again.stored("t")
+    assert stored.task is not None
+    assert stored.task.n >= told
+    assert again.ring("t")[-1] == str(stored.task.n).encode()
+    again.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
