@@ -1,0 +1,74 @@
+"""Small packs about sums and capitals, and an embedder that counts letters."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from routing.arrays import Embeddings, unit_rows
+from routing.benchmark import Benchmark, Dataset, Model
+from routing.build import build_pack
+from routing.embedder import Embedder
+from routing.manifest import EmbedderId
+from routing.pack import Pack, save_pack
+
+QUESTIONS = {
+    "sums": "What is {a} plus {b}?",
+    "prices": "{a} lamps cost {b} euros each. How much is due?",
+    "capitals": "Which city is the capital of country number {a}, with {b} million people?",
+    "rivers": "Name the longest river in region {a} of continent {b}.",
+}
+
+
+@dataclass(frozen=True)
+class Letters:
+    """How often each letter and digit occurs, at unit length. The same text has the same vector in any batch."""
+
+    dim: int = 36
+    name: str = "tests/letters"
+    revision: str = "1"
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        letters = "abcdefghijklmnopqrstuvwxyz0123456789"[: self.dim]
+        rows = [[Counter(text.lower())[letter] + 0.01 for letter in letters] for text in texts]
+        return unit_rows(np.array(rows, dtype=np.float32).reshape(len(texts), self.dim))
+
+
+def inputs(dataset: str, count: int, seed: int = 1) -> list[str]:
+    """Inputs as the dataset's, with other numbers for another seed."""
+    draw = random.Random(f"{dataset}{seed}")  # noqa: S311 - an example, no secret
+    return [QUESTIONS[dataset].format(a=draw.randint(2, 9999), b=draw.randint(2, 9999)) for _ in range(count)]
+
+
+def small_benchmark(models: Sequence[str] = ("calc", "atlas", "broad"), per_dataset: int = 20) -> Benchmark:
+    """The first model is right on sums and prices, the second on the others, the third mostly everywhere."""
+    draw = np.random.default_rng(5)
+    ids = np.repeat(np.arange(len(QUESTIONS)), per_dataset)
+    chances = np.array([[0.97, 0.1, 0.75], [0.97, 0.1, 0.75], [0.1, 0.97, 0.75], [0.1, 0.97, 0.75]])
+    return Benchmark(
+        name="small",
+        texts=tuple(text for dataset in QUESTIONS for text in inputs(dataset, per_dataset, seed=0)),
+        datasets=tuple(Dataset(name) for name in QUESTIONS),
+        dataset_ids=ids,
+        models=tuple(Model(name) for name in models),
+        outcomes=(draw.random((len(ids), 3)) < chances[ids]).astype(np.float64),
+    )
+
+
+def small_pack(embedder: Embedder, models: Sequence[str] = ("calc", "atlas", "broad"), per_dataset: int = 20) -> Pack:
+    """A pack in memory."""
+    benchmark = small_benchmark(models, per_dataset)
+    identity = EmbedderId(embedder.name, embedder.revision, embedder.dim)
+    made = build_pack(benchmark, embedder.embed(benchmark.texts), identity)
+    return replace(made, manifest=made.manifest.sealed())
+
+
+def saved_pack(
+    path: Path, embedder: Embedder, models: Sequence[str] = ("calc", "atlas", "broad"), **about: int
+) -> Path:
+    """A pack on disk."""
+    save_pack(small_pack(embedder, models, **about), path)
+    return path

@@ -1,0 +1,195 @@
+"""The scorer without its process: an embedder that counts letters, a real pack, a real store."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.scoring.messages import DryRun, Observation, ScoreSettings, Seed, Start, TaskPolicy
+from gateway.scoring.scorer import Scorer
+from gateway.state.sqlite import SqliteStore
+from routing.calibration import RoutingSettings
+from routing.decision import Decision
+from routing.pack import Pack
+from routing.router import Router
+from routing.scores import TaskScores
+from routing.task import TaskState
+from tests.gateway.packs import Letters, inputs, small_pack
+
+ALL = ("calc", "atlas", "broad")
+POLICY = TaskPolicy(ALL)
+START = Start(
+    pack="",
+    state_url="",
+    routing=ScoreSettings(),
+    policy=POLICY,
+    tasks={"few": TaskPolicy(("atlas", "broad")), "strange": TaskPolicy(("new",)), "talk": TaskPolicy(ALL, "all_user")},
+)
+LETTERS = Letters()
+MIXED = [*inputs("capitals", 4), *inputs("sums", 12), *inputs("rivers", 4)]
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    return small_pack(LETTERS)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqliteStore:
+    return SqliteStore(str(tmp_path / "state.db"))
+
+
+def scorer(pack: Pack, store: SqliteStore, about: RoutingSettings | None = None) -> Scorer:
+    return Scorer(Router(pack, about), LETTERS, store, START, itertools.count(100).__next__)
+
+
+def seen(task: str, *texts: str) -> list[Observation]:
+    return [Observation(task, json.dumps([{"role": "user", "content": text}]).encode()) for text in texts]
+
+
+def library_fold(pack: Pack, texts: Sequence[str]) -> tuple[TaskState, TaskScores, Decision, list[str]]:
+    """What the library says, input by input; the last is every model in turn."""
+    router = Router(pack)
+    state, turns = router.empty(), list[str]()
+    for text in texts:
+        state = state + TaskState.of(router.evidence(LETTERS.embed([text])))
+        scores = router.scores(state, router.candidates())
+        made = router.decide(scores, turns[-1] if turns else None)
+        if not turns or made.model != turns[-1]:
+            turns.append(made.model)
+    return state, scores, made, turns
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.integers(1, 7), min_size=1, max_size=20), others=st.lists(st.integers(0, 19), max_size=10))
+def test_however_inputs_are_cut_the_result_is_the_librarys(
+    pack: Pack, tmp_path_factory: pytest.TempPathFactory, cuts: list[int], others: list[int]
+) -> None:
+    """Batches of any size, with another task's inputs between them."""
+    store = SqliteStore(str(tmp_path_factory.mktemp("fold") / "state.db"))
+    made, waiting, sizes = scorer(pack, store), list(MIXED), itertools.cycle(cuts)
+    while waiting:
+        size = next(sizes)
+        batch = [*seen("t", *waiting[:size]), *seen("other", *(MIXED[place] for place in others[:size]))]
+        made.observe(batch)
+        del waiting[:size]
+    state, scores, decision, turns = library_fold(pack, MIXED)
+    stored = store.stored("t").decision
+    assert stored is not None
+    assert (stored.model, stored.reason, stored.ranking, stored.n) == (
+        decision.model,
+        decision.reason.value,
+        decision.ranking,
+        len(MIXED),
+    )
+    shown = {one["model"]: one for one in stored.account["scores"]}
+    for place, model in enumerate(scores.models):
+        assert shown[model]["s1"] == pytest.approx(scores.s1[place], abs=1e-12)
+        assert shown[model]["s2"] == pytest.approx(scores.s2[place], abs=1e-12)
+        assert shown[model]["s3"] == pytest.approx(scores.s3[place], abs=1e-9)
+    assert stored.account["u"] == pytest.approx(state.distance, abs=1e-9)
+    history = store.history("t")
+    assert [turn.model for turn in history] == turns
+    assert [turn.version for turn in history] == list(range(1, len(turns) + 1))
+    store.close()
+
+
+def test_the_version_rises_when_the_model_changes_and_only_then(pack: Pack, store: SqliteStore) -> None:
+    made = scorer(pack, store)
+    told = [made.observe(seen("t", text)).decisions[0] for text in inputs("sums", 15)]
+    assert told[-1].model == "calc"
+    for before, after in itertools.pairwise(told):
+        assert after.version - before.version == (after.model != before.model)
+        assert after.n == before.n + 1
+
+
+def test_candidates_limit_the_choice_and_strangers_leave_none(pack: Pack, store: SqliteStore) -> None:
+    made = scorer(pack, store)
+    decided = {one.task: one for one in made.observe(seen("few", *MIXED) + seen("strange", *MIXED)).decisions}
+    assert set(decided) == {"few"}
+    assert set(decided["few"].ranking) == {"atlas", "broad"}
+    stored = store.stored("strange")
+    assert stored.task is not None
+    assert (stored.task.n, stored.decision) == (len(MIXED), None)
+
+
+def test_no_text_is_not_counted_and_nonsense_is_a_fault(pack: Pack, store: SqliteStore) -> None:
+    made = scorer(pack, store)
+    image = Observation("t", b'[{"role":"user","content":[{"type":"image_url"}]}]')
+    done = made.observe([image, Observation("t", b"nonsense"), *seen("t", "What is 1 plus 2?")])
+    assert (done.observed, done.faults, done.decisions[0].n) == (3, 1, 1)
+    assert made.observe([image]).decisions == []
+
+
+def test_a_task_says_which_messages_are_its_input(pack: Pack, store: SqliteStore) -> None:
+    talk = json.dumps([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]).encode()
+    made = scorer(pack, store)
+    made.observe([Observation("talk", talk), Observation("plain", talk)])
+    expected = {"talk": LETTERS.embed(["a\nb"]), "plain": LETTERS.embed(["b"])}
+    for task, vector in expected.items():
+        assert np.frombuffer(store.ring(task)[0], dtype="<f2") == pytest.approx(vector[0], abs=1e-3)
+
+
+def test_a_seed_counts_as_inputs(pack: Pack, store: SqliteStore) -> None:
+    decisions, told = scorer(pack, store).seed(Seed(1, "t", inputs("sums", 12)))
+    assert (told["n"], told["added"], told["decision"]["model"]) == (12, 12, "calc")
+    assert decisions[0].model == "calc"
+    assert json.loads(json.dumps(told)) == told
+    strange = scorer(pack, store).seed(Seed(1, "strange", ["x"]))[1]
+    assert (strange["n"], strange["decision"]) == (1, None)
+
+
+def test_a_dry_run_is_equation_six_once_and_leaves_no_trace(pack: Pack, store: SqliteStore) -> None:
+    made, router = scorer(pack, store), Router(pack)
+    told = made.dry_run(DryRun(1, MIXED))
+    state = TaskState.of(router.evidence(LETTERS.embed(MIXED)))
+    expected = router.decide(router.scores(state, router.candidates()))
+    assert (told["decision"]["model"], told["decision"]["p_better"]) == (expected.model, expected.p_better)
+    assert told["decision"]["ranking"] == list(expected.ranking)
+    assert store.names() == []
+    assert made.dry_run(DryRun(1, MIXED, "few"))["decision"]["model"] in {"atlas", "broad"}
+    assert made.dry_run(DryRun(1, MIXED, None, ["broad"]))["decision"]["ranking"] == ["broad"]
+    with pytest.raises(ValueError, match="none of the candidates"):
+        made.dry_run(DryRun(1, MIXED, "strange"))
+
+
+def test_a_forgotten_task_begins_again(pack: Pack, store: SqliteStore) -> None:
+    made = scorer(pack, store)
+    made.observe(seen("t", *inputs("sums", 12)))
+    assert made.forget("t")
+    assert not made.forget("t")
+    assert made.observe(seen("t", "What is 1 plus 1?")).decisions[0].version == 1
+
+
+def test_another_pack_scores_live_tasks_again_from_their_embeddings(pack: Pack, store: SqliteStore) -> None:
+    scorer(pack, store).observe(seen("t", *inputs("sums", 12)) + seen("strange", "x"))
+    swapped = replace(pack, outcomes=pack.outcomes[:, [1, 0, 2]])
+    swapped = replace(swapped, manifest=replace(pack.manifest, name="swapped").sealed())
+    made = scorer(swapped, store)
+    told = {one.task: one for one in made.renew()}
+    assert set(told) == {"t"}
+    assert (told["t"].model, told["t"].n) == ("atlas", 12)
+    assert store.history("t")[-1].model == "atlas"
+    assert made.renew() == []
+    assert made.observe(seen("t", "What is 1 plus 1?")).decisions[0].n == 13
+
+
+def test_other_settings_that_g_depends_on_count_as_another_pack(pack: Pack, store: SqliteStore) -> None:
+    scorer(pack, store).observe(seen("t", *MIXED))
+    assert scorer(pack, store).renew() == []
+    assert scorer(pack, store, RoutingSettings(sigma=0.2)).renew() == []
+    assert len(scorer(pack, store, RoutingSettings(k=1)).renew()) == 1
+
+
+def test_embeddings_of_another_length_begin_again(store: SqliteStore, pack: Pack) -> None:
+    scorer(pack, store).observe(seen("t", *MIXED))
+    shorter = Letters(dim=20)
+    made = Scorer(Router(small_pack(shorter)), shorter, store, START, lambda: 0.0)
+    assert [(one.n, one.reason) for one in made.renew()] == [(0, "cold-start")]
+    assert made.observe(seen("t", "What is 1 plus 1?")).decisions[0].n == 1
