@@ -62,6 +62,11 @@ class Gateway:
         else:
             await self._front(scope, receive, send)
 
+    @property
+    def scorer_pid(self) -> int | None:
+        """The scorer's process, None while there is none."""
+        return self._link.pid if self._link else None
+
     async def reload_pack(self) -> None:
         """Opens the configured pack anew, as after it was built again; one that cannot be used changes nothing."""
         if self._link is None or self._config.routing.pack is None:

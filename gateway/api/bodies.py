@@ -1,8 +1,8 @@
 """The bodies that our own endpoints take."""
 
+import json
 from typing import Annotated, Any
 
-import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import InvalidRequest
@@ -41,7 +41,7 @@ def texts_of(body: Inputs, selector: InputSelector) -> list[str]:
     """What is embedded of the inputs. Raises InvalidRequest naming the first that has no text."""
     texts = []
     for place, given in enumerate(body.inputs):
-        text = given if isinstance(given, str) else text_of(msgspec.json.encode(given.messages), selector)
+        text = given if isinstance(given, str) else text_of(json.dumps(given.messages).encode(), selector)
         if not text or not text.strip():
             raise InvalidRequest(f"inputs[{place}] holds no text", param=f"inputs[{place}]")
         texts.append(text.encode("utf-8", "replace").decode())  # half a surrogate pair is no UTF-8

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from routing.embedder import SentenceTransformerEmbedder
+from tests.gateway.packs import saved_pack
 from tests.gateway.serving import configuration, running_gateway
 from tests.gateway.upstream import BEHAVIOURS, Upstream, running_upstream
 
@@ -12,6 +14,21 @@ FAST = {
     "breaker": {"consecutive_faults": 1000, "min_requests": 10_000},
 }
 """Short limits; and neither retries nor breakers, which have gateways of their own."""
+
+
+@pytest.fixture(scope="session")
+def embedder() -> SentenceTransformerEmbedder:
+    """The real one; loading it takes seconds."""
+    return SentenceTransformerEmbedder()
+
+
+@pytest.fixture(scope="session")
+def good_pack(embedder: SentenceTransformerEmbedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack whose models are behaviours of the upstream: `good` is right on sums, `other` on capitals, `slow` on most.
+
+    Not to be written to.
+    """
+    return saved_pack(Path(tmp_path_factory.mktemp("packs")) / "good", embedder, ("good", "other", "slow"))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """A gateway in this process, on a port of its own."""
 
+import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -20,17 +22,42 @@ def configuration(base_url: str, models: Sequence[str], **sections: Any) -> str:
     return yaml.safe_dump({"models": listed, **sections})
 
 
+@dataclass(frozen=True)
+class Serving:
+    """A running gateway. url: without /v1."""
+
+    url: str
+    gateway: Gateway
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def scorer_pid(self) -> int | None:
+        """The scorer's process."""
+        return self.gateway.scorer_pid
+
+    def reload_pack(self) -> None:
+        """As SIGHUP would; returns when it is done."""
+        asyncio.run_coroutine_threadsafe(self.gateway.reload_pack(), self.loop).result(60)
+
+
 @contextmanager
-def running_gateway(text: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def running_gateway(text: str) -> Iterator[str]:
     """Gives its base URL, without /v1."""
-    gateway = Gateway(parse_config(text, "config.yaml", environment or {}))
+    with serving_gateway(text) as serving:
+        yield serving.url
+
+
+@contextmanager
+def serving_gateway(text: str) -> Iterator[Serving]:
+    """Runs in a thread, with a port and an event loop of its own."""
+    gateway = Gateway(parse_config(text, "config.yaml", {}))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
             gateway, http="httptools", ws="none", lifespan="on", log_config=None, access_log=False, server_header=False
         )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        server, loop = uvicorn.Server(config), asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listening]),), daemon=True)
         thread.start()
         deadline = time.monotonic() + 10
         while not server.started:
@@ -38,7 +65,8 @@ def running_gateway(text: str, environment: Mapping[str, str] | None = None) -> 
             assert time.monotonic() < deadline
             time.sleep(0.01)
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield Serving(f"http://127.0.0.1:{listening.getsockname()[1]}", gateway, loop)
         finally:
             server.should_exit = True
             thread.join(15)
+            loop.close()

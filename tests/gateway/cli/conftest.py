@@ -8,7 +8,6 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from routing.benchmark import Dataset, Model
-from routing.embedder import SentenceTransformerEmbedder
 from routing.tidy import write_benchmark
 
 QUESTIONS = {
@@ -42,11 +41,6 @@ def write_questions(folder: Path, per_dataset: int = INPUTS_PER_DATASET, long_on
     write_benchmark(
         folder, inputs, outcomes, MODELS, [Dataset(name, source="[tests]", licence="CC0-1.0") for name in QUESTIONS]
     )
-
-
-@pytest.fixture(scope="session")
-def embedder() -> SentenceTransformerEmbedder:
-    return SentenceTransformerEmbedder()
 
 
 @pytest.fixture(scope="session")
