@@ -86,7 +86,7 @@ def explain(decision: Decision, scores: TaskScores, eta: float) -> str:
     if decision.reason is Reason.SCORE:
         return f"{decision.model} has the highest S3 ({value[decision.model]:.3f}) over {inputs} and {beats} > {eta:g}"
     role = "the best model on average" if decision.reason is Reason.BEST_ON_AVERAGE else "the task's current model"
-    if decision.leader == decision.model:
+    if decision.leader == decision.model == decision.baseline:
         return f"{decision.model}, {role}, also has the highest S3 ({value[decision.model]:.3f}) over {inputs}"
     if decision.model == decision.baseline:
         return (

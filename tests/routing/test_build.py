@@ -1,0 +1,120 @@
+"""Building a pack, what it is worth, and a pack at work."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from routing import errors
+from routing.arrays import Embeddings, same_shape
+from routing.benchmark import Benchmark
+from routing.build import build_pack, check_given
+from routing.errors import BenchmarkError, NeighboursError, ShapeError
+from routing.manifest import EmbedderId
+from routing.pack import Pack
+from routing.report import worth
+from routing.router import Router
+from routing.task import TaskState
+from routing.tidy import GivenEmbeddings
+from tests.gateway.packs import Letters, small_benchmark
+from tests.routing.conftest import DIM, clustered
+
+EMBEDDER = EmbedderId("tests/axes", "1", DIM)
+
+
+@pytest.fixture(scope="module")
+def pack(benchmark_: Benchmark, vectors: Embeddings) -> Pack:
+    return build_pack(benchmark_, vectors, EMBEDDER)
+
+
+def test_the_same_benchmark_gives_the_same_pack(pack: Pack, benchmark_: Benchmark, vectors: Embeddings) -> None:
+    again = build_pack(benchmark_, vectors, EMBEDDER)
+    np.testing.assert_array_equal(again.calibration.accuracies, pack.calibration.accuracies)
+    assert again.manifest == pack.manifest
+    assert again.report == pack.report
+
+
+def test_the_manifest_ranks_models_on_average(pack: Pack) -> None:
+    averages = {model.name: model.average or 0 for model in pack.manifest.models}
+    assert pack.manifest.on_average[0] == "broad"
+    assert sorted(averages, key=lambda name: -averages[name]) == list(pack.manifest.on_average)
+    assert [(dataset.name, dataset.n_inputs) for dataset in pack.manifest.datasets][:1] == [("a1", 40)]
+
+
+def test_the_report_says_what_routing_would_have_brought(pack: Pack) -> None:
+    accuracy = pack.report["accuracy"]
+    assert accuracy["s3"] > accuracy["best_on_average"]
+    assert accuracy["oracle"] >= accuracy["s3"]
+    assert {one["dataset"]: one["model"]["s3"] for one in pack.report["datasets"]} == {
+        "a1": "left",
+        "a2": "left",
+        "b1": "right",
+        "b2": "right",
+    }
+
+
+@pytest.mark.parametrize(
+    ("s3", "told"), [(0.75, "gains 5.0 points"), (0.702, "gains nothing (+0.2 points)"), (0.66, "loses 4.0 points")]
+)
+def test_what_a_pack_is_worth_is_said_plainly(s3: float, told: str) -> None:
+    accuracy = {"s3": s3, "best_on_average": 0.7, "oracle": 0.8}
+    assert told in worth({"accuracy": accuracy, "n_datasets": 3})
+    assert "nothing is known" in worth({"accuracy": {}, "n_datasets": 0})
+
+
+def test_one_dataset_alone_makes_a_pack_that_admits_it(benchmark_: Benchmark, vectors: Embeddings) -> None:
+    alone, rows = benchmark_.without(["a2", "b1", "b2"])
+    made = build_pack(alone, vectors[rows], EMBEDDER)
+    assert "nothing is known" in worth(made.report)
+    router = Router(made)
+    state = TaskState.of(router.evidence(vectors[:5]))
+    assert router.decide(router.scores(state, router.candidates())).model in alone.model_names
+
+
+def test_given_embeddings_are_checked_against_the_embedder() -> None:
+    benchmark, letters = small_benchmark(), Letters()
+    good = letters.embed(benchmark.texts)
+    check_given(GivenEmbeddings(good.astype(np.float16).astype(np.float32), "tests/letters"), benchmark, letters)
+    for given, told in (
+        (GivenEmbeddings(good, "tests/other"), "embeddings are of tests/other, the embedder is tests/letters"),
+        (GivenEmbeddings(good[::-1], "tests/letters"), "row 1: cosine"),
+        (GivenEmbeddings(good[:, :20], "tests/letters"), "20 dimensions"),
+    ):
+        with pytest.raises(BenchmarkError, match=told):
+            check_given(given, benchmark, letters)
+
+
+def test_candidates_come_best_on_average_first_and_strangers_are_left_out(pack: Pack) -> None:
+    router = Router(pack)
+    assert router.candidates() == pack.manifest.on_average
+    assert router.candidates(["poor", "nobody", "broad"]) == ("broad", "poor")
+
+
+def test_a_task_is_nearest_to_the_datasets_it_is_like(pack: Pack) -> None:
+    router = Router(pack)
+    state = TaskState.of(router.evidence(clustered(99, 1, 20)))
+    assert {name for name, _ in router.nearest_datasets(state, 2)} == {"b1", "b2"}
+    assert router.nearest_datasets(router.empty()) == []
+    scores = router.scores(state, router.candidates())
+    assert router.decide(scores).model == "right"
+
+
+def test_vectors_of_another_length_are_refused(pack: Pack) -> None:
+    with pytest.raises(NeighboursError, match=rf"expected \(n, {DIM}\)"):
+        Router(pack).evidence(np.ones((2, DIM + 1), dtype=np.float32))
+
+
+def test_states_of_different_packs_do_not_add_up(pack: Pack) -> None:
+    empty = Router(pack).empty()
+    with pytest.raises(ShapeError, match="g_sum"):
+        empty + replace(empty, g_sum=np.zeros(2))
+    with pytest.raises(ShapeError, match="here"):
+        same_shape("here", np.zeros(2), np.zeros(3))
+
+
+def test_the_tree_of_errors_is_the_one_that_is_drawn() -> None:
+    """So that an error added without a line in the drawing, or a line without its error, is noticed."""
+    assert errors.__doc__ is not None
+    drawn = {word for word in errors.__doc__.split() if word.endswith("Error") or word.startswith("Pack")}
+    defined = {name for name, value in vars(errors).items() if isinstance(value, type)}
+    assert drawn == defined

@@ -1,0 +1,133 @@
+"""Eq. 6 and the paths around it, with numbers that can be checked by hand."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from routing.confidence import probability_better
+from routing.decision import Reason, decide, explain
+from routing.scores import Score, TaskScores, s3
+
+
+def scored(n: int, s2: list[float], p: list[float], s1: list[float] | None = None) -> TaskScores:
+    names = ("best", "second", "third")[: len(s2)]
+    values, reliability = np.array(s2), np.array(p)
+    return TaskScores(
+        names, n, 0.3, np.array(s1 or s2), values, s3(values, reliability), reliability, np.full(len(s2), float(n))
+    )
+
+
+def enumerated(n: int, ones_a: int, p_a: float, ones_b: int, p_b: float) -> float:
+    """P(X_a > X_b) by going through every outcome of every coin."""
+
+    def chances(ones: int, p: float) -> list[float]:
+        found = [0.0] * (n + 1)
+        coins = [p] * ones + [1 - p] * (n - ones)
+        for faces in product((0, 1), repeat=n):
+            found[sum(faces)] += float(np.prod([c if face else 1 - c for c, face in zip(coins, faces, strict=True)]))
+        return found
+
+    a, b = chances(ones_a, p_a), chances(ones_b, p_b)
+    return sum(a[i] * b[j] for i in range(n + 1) for j in range(i))
+
+
+@pytest.mark.parametrize(("n", "a", "p_a", "b", "p_b"), [(1, 1, 0.9, 0, 0.8), (3, 2, 0.7, 1, 0.7), (5, 5, 1.0, 4, 0.6)])
+def test_the_probability_is_that_of_every_coin(n: int, a: int, p_a: float, b: int, p_b: float) -> None:
+    assert probability_better(n, a / n, p_a, b / n, p_b) == pytest.approx(enumerated(n, a, p_a, b, p_b), abs=1e-12)
+
+
+def test_one_input_by_hand() -> None:
+    """S~(a) is 1 with 0.9, S~(b) with 0.2: a is better with 0.9 x 0.8."""
+    assert probability_better(1, 1.0, 0.9, 0.0, 0.8) == pytest.approx(0.72)
+    assert probability_better(0, 1.0, 0.9, 0.0, 0.8) == 0.0
+
+
+def test_without_inputs_the_best_on_average_is_chosen() -> None:
+    made = decide(scored(0, [np.nan, np.nan], [0.5, 0.5]), 0.6)
+    assert (made.model, made.reason, made.ranking, made.p_better) == (
+        "best",
+        Reason.COLD_START,
+        ("best", "second"),
+        None,
+    )
+
+
+def test_a_leader_that_is_surely_better_is_chosen() -> None:
+    made = decide(scored(40, [0.2, 0.9, 0.5], [0.9, 0.9, 0.9]), 0.6)
+    assert (made.model, made.reason, made.leader, made.baseline) == ("second", Reason.SCORE, "second", "best")
+    assert made.ranking == ("second", "third", "best")
+    assert made.p_better is not None
+    assert made.p_better > 0.999
+
+
+def test_a_leader_that_may_not_be_better_leaves_the_best_on_average() -> None:
+    made = decide(scored(4, [0.5, 0.75], [0.6, 0.6]), 0.6)
+    assert (made.model, made.reason, made.leader) == ("best", Reason.BEST_ON_AVERAGE, "second")
+    assert made.ranking == ("best", "second")
+
+
+def test_the_probability_must_be_above_eta_not_at_it() -> None:
+    scores = scored(1, [0.0, 1.0], [0.8, 0.9])
+    assert decide(scores, 0.72 - 1e-9).model == "second"
+    p_better = decide(scores, 1.0).p_better
+    assert p_better is not None
+    assert decide(scores, p_better).model == "best"
+
+
+def test_a_task_keeps_its_model_until_another_is_surely_better() -> None:
+    scores = scored(4, [0.2, 0.5, 0.75], [0.6, 0.6, 0.6])
+    kept = decide(scores, 0.6, current="second")
+    assert (kept.model, kept.reason, kept.leader, kept.baseline) == ("second", Reason.KEPT, "third", "second")
+    sure = scored(40, [0.2, 0.5, 0.9], [0.9, 0.9, 0.9])
+    assert decide(sure, 0.6, current="second").model == "third"
+    back = decide(scored(40, [0.9, 0.2], [0.9, 0.9]), 0.6, current="second")
+    assert (back.model, back.reason) == ("best", Reason.BEST_ON_AVERAGE)
+
+
+def test_a_current_model_that_is_no_candidate_counts_as_none() -> None:
+    scores = scored(4, [0.5, 0.75], [0.6, 0.6])
+    assert decide(scores, 0.6, current="gone") == decide(scores, 0.6)
+
+
+def test_a_tie_goes_to_the_current_model_then_to_the_better_on_average() -> None:
+    tied = scored(4, [0.5, 0.5, 0.5], [0.7, 0.7, 0.7])
+    assert decide(tied, 0.0).model == "best"
+    assert decide(tied, 0.0, current="third").model == "third"
+
+
+def test_s1_and_s2_choose_their_highest() -> None:
+    scores = scored(4, [0.75, 0.5], [0.6, 0.6], s1=[0.4, 0.6])
+    assert decide(scores, 0.6, score=Score.S1).model == "second"
+    assert decide(scores, 0.6, score=Score.S2).model == "best"
+
+
+def test_a_model_the_benchmark_is_silent_on_never_leads() -> None:
+    made = decide(scored(10, [np.nan, 0.6], [0.5, 0.9]), 0.6)
+    assert made.model == "second"
+    assert decide(scored(10, [0.6, np.nan], [0.9, 0.5]), 0.6).ranking == ("best", "second")
+
+
+def test_no_candidates_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no candidates"):
+        decide(TaskScores((), 0, 0.0, *(np.zeros(0) for _ in range(5))), 0.6)
+
+
+@pytest.mark.parametrize(
+    ("scores", "current", "told"),
+    [
+        (scored(0, [np.nan, np.nan], [0.5, 0.5]), None, "no evidence about this task yet"),
+        (scored(40, [0.2, 0.9], [0.9, 0.9]), None, "second has the highest S3 (0.820) over 40 inputs and beats best"),
+        (scored(4, [0.5, 0.75], [0.6, 0.6]), None, "but only beats best (S3 0.500) with probability"),
+        (
+            scored(1, [1.0, 0.0], [0.9, 0.9]),
+            None,
+            "best, the best model on average, also has the highest S3 (0.900) over 1 input",
+        ),
+        (scored(40, [0.2, 0.9], [0.9, 0.9]), "second", "S3 0.820, against 0.260 of best, the best model on average"),
+        (scored(4, [0.2, 0.5, 0.75], [0.6] * 3), "second", "second, the task's current model, stays"),
+        (scored(40, [0.9, 0.2], [0.9, 0.9]), "second", "best, the best model on average, has the highest S3 over 40"),
+    ],
+)
+def test_a_decision_is_explained_by_its_own_numbers(scores: TaskScores, current: str | None, told: str) -> None:
+    assert told in explain(decide(scores, 0.6, current), scores, 0.6)
