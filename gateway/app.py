@@ -1,6 +1,8 @@
 """The one room that puts the gateway together."""
 
+import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -14,17 +16,20 @@ from gateway.api.services import Services
 from gateway.asgi import App, Receive, Scope, Send
 from gateway.config import Config
 from gateway.decisions import Choice, DecisionTable, Policies, Policy
-from gateway.errors import ConfigError, GatewayError
+from gateway.errors import ConfigError, GatewayError, StateError
 from gateway.keys import Keys
+from gateway.lane.account import Accountant
 from gateway.lane.eligible import abilities
 from gateway.lane.forward import Forwarder
 from gateway.lane.lane import Lane
 from gateway.lane.retry import RetryPolicy
 from gateway.lane.timeouts import Timeouts
 from gateway.metrics import BreakerCollector, Metrics, ScorerCollector, ScorerFigures
-from gateway.policy import policies, strangers
+from gateway.policy import policies, prices, strangers
+from gateway.quotas import Quotas
 from gateway.scoring.link import ScorerLink
 from gateway.scoring.messages import ScoreSettings, Start, TaskDecision, TaskPolicy
+from gateway.spending import Ledger
 from gateway.state import Store, open_store
 from gateway.upstream.build import build_backends
 from gateway.upstream.choose import Backends
@@ -34,6 +39,9 @@ from routing.errors import RoutingError
 from routing.manifest import Manifest, read_manifest
 
 log = logging.getLogger("benchroute")
+
+WRITE_EVERY_S = 1.0
+"""How often what was spent is written: what a kill -9 can lose."""
 
 
 class Gateway:
@@ -48,6 +56,7 @@ class Gateway:
         self._table = DecisionTable(self._policies, self._router_works)
         self._keys = Keys(config.keys)
         self._metrics = Metrics()
+        self._ledger = Ledger(prices(config, manifest), time.time)
         self._api = build_api(self._lifespan)
         self._front = Front(self._api, config.server.max_body_bytes)
         self._lane: App | None = None
@@ -88,6 +97,8 @@ class Gateway:
             store = open_store(self._config.state.url)
             stack.callback(store.close)
             self._remember(store)
+            writing = asyncio.create_task(self._write_spending(store))
+            stack.push_async_callback(self._stop_writing, writing, store)
             session = await stack.enter_async_context(client_session())
             backends = Backends(build_backends(self._config, session), self._config.upstream.breaker)
             self._metrics.registry.register(BreakerCollector(partial(_breakers, backends)))
@@ -99,7 +110,7 @@ class Gateway:
                 stack.push_async_callback(self._link.stop)
             self._lane = self._made_lane(backends)
             api.state.services = Services(
-                self._config, self._keys, self._table, store, self._link, self._metrics, backends
+                self._config, self._keys, self._table, store, self._link, self._metrics, backends, self._ledger
             )
             yield
 
@@ -113,12 +124,37 @@ class Gateway:
             table=self._table,
             forwarder=Forwarder(backends, timeouts, RetryPolicy(upstream), upstream.max_attempts),
             observe=_observer(self._link),
-            metrics=self._metrics,
+            books=self._accountant(),
             max_body_bytes=self._config.server.max_body_bytes,
         )
 
+    def _accountant(self) -> Accountant:
+        quotas = Quotas(self._config.keys, self._ledger, time.monotonic)
+        return Accountant(self._metrics, self._ledger, quotas, lambda task: self._table.policy(task).ranking[0])
+
+    async def _write_spending(self, store: Store) -> None:
+        while True:
+            await asyncio.sleep(WRITE_EVERY_S)
+            await self._write_once(store)
+
+    async def _write_once(self, store: Store) -> None:
+        rows = self._ledger.unwritten()
+        if not rows:
+            return
+        try:
+            await asyncio.to_thread(store.spend, rows)
+        except StateError as error:
+            self._ledger.give_back(rows)
+            log.warning("what was spent will be written later: %s", error)
+
+    async def _stop_writing(self, writing: "asyncio.Task[None]", store: Store) -> None:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await self._write_once(store)
+
     def _remember(self, store: Store) -> None:
         """The decisions of the run before hold until the scorer knows better."""
+        self._ledger.load(store.spent())
         for task, kept in store.decisions().items():
             self._table.apply(task, Choice(kept.version, kept.n, kept.model, kept.reason, kept.ranking))
 

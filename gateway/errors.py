@@ -15,6 +15,8 @@ GatewayError
     ├── UpstreamFailed       502
     │   ├── UpstreamTimeout  504
     │   └── UpstreamBusy     429  (every backend's own limit is reached; not the client's key)
+    ├── RateLimited          429  (the key's own limit)
+    │   └── BudgetSpent      429
     └── Internal             500
 
 Envelope: https://platform.openai.com/docs/guides/error-codes
@@ -145,6 +147,25 @@ class UpstreamBusy(UpstreamFailed):
     def __init__(self, message: str, *, retry_after: str | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class RateLimited(RequestError):
+    """The key is over its limit. retry_after: seconds until it is not, for the header."""
+
+    status = 429
+    type = "rate_limit_error"
+    default_code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, retry_after: str | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BudgetSpent(RateLimited):
+    """The key's budget is spent."""
+
+    type = "insufficient_quota"
+    default_code = "insufficient_quota"
 
 
 class Internal(RequestError):

@@ -46,10 +46,21 @@ class Metrics:
             registry=self.registry,
         )
         self.in_flight = Gauge("benchroute_requests_in_flight", "Requests being answered now.", registry=self.registry)
+        self._tokens = Counter(
+            "benchroute_tokens",
+            "Tokens that answers said they took, by model and direction.",
+            ["model", "direction"],
+            registry=self.registry,
+        )
+        self._cost_usd = Counter(
+            "benchroute_cost_usd", "US dollars that answers cost, by model.", ["model"], registry=self.registry
+        )
         # Looking a label up takes longer than counting; models, reasons and statuses are few.
         self.requests = cache(lambda model, reason, status: self._requests.labels(model, reason, status))
         self.attempts = cache(lambda backend, outcome: self._attempts.labels(backend, outcome))
         self.duration = cache(lambda model: self._duration.labels(model))
+        self.tokens = cache(lambda model, direction: self._tokens.labels(model, direction))
+        self.cost_usd = cache(lambda model: self._cost_usd.labels(model))
 
     def text(self) -> bytes:
         """All figures in Prometheus' text format."""

@@ -4,11 +4,13 @@ Computed once for a configuration and a pack; the request path and the scorer bo
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from gateway.config import Config
 from gateway.config.schema import TaskConfig
 from gateway.decisions import Policies, Policy
 from gateway.errors import ConfigError
+from gateway.spending import Price
 from gateway.words import COLD_START, PINNED, ROUTER_UNAVAILABLE
 from routing.manifest import Manifest
 
@@ -56,3 +58,17 @@ def _sizes(config: Config, manifest: Manifest | None) -> dict[str, float | None]
     """Billions of parameters of every configured model: the configuration's figure, else the pack's."""
     packed = {model.name: model.params_b for model in manifest.models} if manifest else {}
     return {model.name: model.params_b or packed.get(model.name) for model in config.models}
+
+
+def prices(config: Config, manifest: Manifest | None) -> Mapping[str, Price]:
+    """Of the models whose price is known: the configuration's, else the pack's."""
+    found: dict[str, Price] = {}
+    for packed in manifest.models if manifest else ():
+        if packed.input_usd_per_mtok is not None and packed.output_usd_per_mtok is not None:
+            found[packed.name] = Price(
+                Decimal(str(packed.input_usd_per_mtok)), Decimal(str(packed.output_usd_per_mtok))
+            )
+    for model in config.models:
+        if model.price is not None:
+            found[model.name] = Price(model.price.input_usd_per_mtok, model.price.output_usd_per_mtok)
+    return found

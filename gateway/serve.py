@@ -8,10 +8,12 @@ from pathlib import Path
 import uvicorn
 
 from gateway.app import Gateway
-from gateway.config import load_config
+from gateway.config import Config, load_config
+from gateway.errors import ConfigError
 
 KEEPALIVE_S = 75
 GRACE_S = 30
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(config_path: Path, host: str | None = None, port: int | None = None, log_level: str = "info") -> None:
@@ -19,11 +21,13 @@ def serve(config_path: Path, host: str | None = None, port: int | None = None, l
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     config = load_config(config_path)
+    host = host or config.server.host
+    _refuse_strangers(config, host)
     gateway = Gateway(config)
     server = uvicorn.Server(
         uvicorn.Config(
             gateway,
-            host=host or config.server.host,
+            host=host,
             port=config.server.port if port is None else port,
             http="httptools",
             ws="none",
@@ -52,6 +56,14 @@ async def _serve(server: uvicorn.Server, gateway: Gateway) -> None:
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload)
     await server.serve()
+
+
+def _refuse_strangers(config: Config, host: str) -> None:
+    """Without keys whoever reaches the port may spend our money: beyond this machine only if that is meant."""
+    if config.keys or config.server.open_to_anyone or host in LOOPBACK:
+        return
+    fault = f"listening on {host} without any key: configure keys, or set open_to_anyone if it is meant"
+    raise ConfigError("server", [("server.host", fault)])
 
 
 def _is_news(record: logging.LogRecord) -> bool:

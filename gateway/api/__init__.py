@@ -3,7 +3,7 @@
 services   what the endpoints work with
 bodies     the bodies they take
 accounts   a task as its endpoint shows it
-models, tasks, operations   the endpoints
+models, tasks, usage, operations   the endpoints
 errors     every error in OpenAI's envelope
 build      all of it in one application
 """

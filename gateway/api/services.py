@@ -10,6 +10,7 @@ from gateway.config import Config
 from gateway.decisions import DecisionTable
 from gateway.keys import Keys, Principal
 from gateway.metrics import Metrics
+from gateway.spending import Ledger
 from gateway.state import Store
 from gateway.upstream.choose import Backends
 
@@ -48,6 +49,7 @@ class Services:
     scorer: Scorer | None
     metrics: Metrics
     backends: Backends
+    ledger: Ledger
 
 
 def services_of(request: Request) -> Services:

@@ -13,6 +13,7 @@ from gateway.api.bodies import DryRunBody, Inputs, texts_of
 from gateway.api.services import Given, Scorer, Services, principal_of
 from gateway.decisions import Choice
 from gateway.errors import InvalidRequest, ModelNotFound, NotFound, ScorerUnavailable
+from gateway.spending import shown as spent_shown
 from gateway.state import StoredDecision
 from gateway.words import DEFAULT_TASK, TASK_ID_RULE, is_task_id
 
@@ -39,7 +40,8 @@ async def get_task(task: str, services: Given) -> dict[str, Any]:
     if stored.decision is not None:
         # The store may know before the scorer's word has come: whoever reads of a decision here is routed by it.
         services.table.apply(task, _choice(stored.decision))
-    return account(task, services.table.route(task), stored.decision, history)
+    shown = account(task, services.table.route(task), stored.decision, history)
+    return {**shown, "spent": spent_shown(services.ledger.spent("task", task))}
 
 
 @router.delete("/v1/tasks/{task:path}")

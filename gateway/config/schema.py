@@ -134,20 +134,28 @@ class StateConfig(Section):
 
 
 class KeyConfig(Section):
-    """A client's key: only its SHA-256 is kept. models: those it may use; all by default."""
+    """A client's key: only its SHA-256 is kept. models: those it may use, all by default. Limits left out: none."""
 
     name: Name
     sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
     default_task: TaskId | None = None
     models: tuple[str, ...] | None = Field(default=None, min_length=1)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    budget_usd_per_day: Usd | None = None
+    budget_usd_per_month: Usd | None = None
 
 
 class ServerConfig(Section):
-    """Where the gateway listens, and the largest body it reads."""
+    """Where the gateway listens, and the largest body it reads.
+
+    open_to_anyone: whether it may listen beyond this machine although no key is configured.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8100, ge=0, le=65_535)
     max_body_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=1024**3)
+    open_to_anyone: bool = False
 
 
 class BreakerConfig(Section):

@@ -6,22 +6,23 @@ from dataclasses import dataclass, replace
 
 from gateway.asgi import Receive, Scope, Send, response_body, response_start
 from gateway.decisions import DecisionTable, Route
-from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, RequestError, UpstreamBusy
+from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, RateLimited, RequestError, UpstreamBusy
 from gateway.keys import Keys, Principal
+from gateway.lane.account import Accountant
 from gateway.lane.eligible import Ability, eligible, needs_of
 from gateway.lane.forward import Forwarder, Opened
 from gateway.lane.leaving import while_connected
-from gateway.lane.outcome import Progress, account
+from gateway.lane.outcome import Progress
 from gateway.lane.read import ClientGone, read_all
 from gateway.lane.relay import relay_stream
 from gateway.lane.tag import route_of, task_of
 from gateway.lane.timeouts import asked_for
-from gateway.metrics import Metrics
 from gateway.upstream.contract import Call
 from gateway.wire import envelope
 from gateway.wire.body import Body, read_body
 from gateway.wire.headers import request_id, to_backend, to_client
 from gateway.wire.operations import BY_PATH, Operation
+from gateway.wire.usage import Tail, usage_in
 from gateway.words import REQUESTED, asks_for_routing
 
 log = logging.getLogger("benchroute.request")
@@ -36,13 +37,13 @@ class Lane:
     table: DecisionTable
     forwarder: Forwarder
     observe: Callable[[str, bytes], None]
-    metrics: Metrics
+    books: Accountant
     max_body_bytes: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, whatever happens."""
         progress = Progress(request_id(scope["headers"]))
-        self.metrics.in_flight.inc()
+        self.books.metrics.in_flight.inc()
         try:
             await self._answer(scope, receive, send, progress)
         except ClientGone:
@@ -55,14 +56,16 @@ class Lane:
                 failed = Internal(f"the gateway failed; its log names request {progress.request_id}")
                 await _refuse(failed, send, progress)
         finally:
-            self.metrics.in_flight.dec()
-            account(progress, self.metrics)
+            self.books.metrics.in_flight.dec()
+            self.books.close(progress)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, progress: Progress) -> None:
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{scope['method']} is not answered here: POST")
         headers, operation = scope["headers"], BY_PATH[scope["path"]]
         principal = self.keys.principal(headers)
+        progress.key = principal.name
+        self.books.admit(progress)
         data = await read_all(scope, receive, self.max_body_bytes)
         progress.read_now()
         body = read_body(data, operation)
@@ -74,7 +77,7 @@ class Lane:
         call, asked = Call(body, to_backend(headers)), asked_for(headers)
         async with while_connected(receive):
             opened = await self.forwarder.open(progress.route.ranking, call, asked, progress.trail)
-            await _relay(opened, operation, send, progress)
+            await self._relay(opened, operation, send, progress)
 
     def _route(self, body: Body, task: str, principal: Principal) -> Route:
         """Where it goes. A model that the request names is asked whether it can or not: its backend will say."""
@@ -83,18 +86,30 @@ class Lane:
             return route
         return replace(route, ranking=eligible(route.ranking, needs_of(body), self.abilities))
 
+    async def _relay(self, opened: Opened, operation: Operation, send: Send, progress: Progress) -> None:
+        is_fault: bool | None = None
+        try:
+            if opened.rest is None:
+                is_fault = False
+                self.books.priced(progress, usage_in(opened.first))
+                await _whole(opened, send, progress)
+            else:
+                is_fault = await self._stream(opened, operation, send, progress)
+        finally:
+            opened.answer.close()
+            opened.watched.finished(is_fault)
 
-async def _relay(opened: Opened, operation: Operation, send: Send, progress: Progress) -> None:
-    is_fault: bool | None = None
-    try:
-        if opened.rest is None:
-            is_fault = False
-            await _whole(opened, send, progress)
-        else:
-            is_fault = await _stream(opened, operation, send, progress)
-    finally:
-        opened.answer.close()
-        opened.watched.finished(is_fault)
+    async def _stream(self, opened: Opened, operation: Operation, send: Send, progress: Progress) -> bool:
+        """Whether it broke off."""
+        status, tail = opened.answer.status, Tail()
+        headers = [*to_client(opened.answer.headers), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        await send(response_start(status, [*headers, *progress.begin(status)]))
+        try:
+            fault = await relay_stream(opened, operation, tail, send)
+        finally:
+            self.books.priced(progress, tail.usage())
+        progress.is_complete, progress.broke = fault is None, str(fault) if fault else None
+        return fault is not None
 
 
 async def _whole(opened: Opened, send: Send, progress: Progress) -> None:
@@ -107,15 +122,6 @@ async def _whole(opened: Opened, send: Send, progress: Progress) -> None:
     await send(response_start(status, [*headers, *progress.begin(status)]))
     progress.is_complete = True
     await send(response_body(body))
-
-
-async def _stream(opened: Opened, operation: Operation, send: Send, progress: Progress) -> bool:
-    """Whether it broke off."""
-    headers = [*to_client(opened.answer.headers), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-    await send(response_start(opened.answer.status, [*headers, *progress.begin(opened.answer.status)]))
-    fault = await relay_stream(opened, operation, send)
-    progress.is_complete, progress.broke = fault is None, str(fault) if fault else None
-    return fault is not None
 
 
 def _foreign(status: int, body: bytes) -> RequestError:
@@ -131,7 +137,7 @@ async def _refuse(error: RequestError, send: Send, progress: Progress) -> None:
         (b"content-length", str(len(body)).encode()),
         *progress.begin(error.status),
     ]
-    if isinstance(error, UpstreamBusy) and error.retry_after:
+    if isinstance(error, UpstreamBusy | RateLimited) and error.retry_after:
         headers.append((b"retry-after", error.retry_after.encode("latin-1", "replace")))
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", b"POST"))

@@ -1,19 +1,14 @@
-"""What becomes of one request, and what is said of it: headers, metrics, log."""
+"""One request as far as it has come, and the headers that tell of it."""
 
-import logging
 import time
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from gateway.asgi import RawHeaders
 from gateway.decisions import Route
 from gateway.lane.forward import Trail
-from gateway.metrics import Metrics
 from gateway.wire import headers as names
-
-log = logging.getLogger("benchroute.request")
-
-CLIENT_GONE = 499
-"""nginx's status for a client that left; nobody receives it, metrics and log show it."""
+from gateway.wire.usage import Usage
 
 
 @dataclass(slots=True)
@@ -33,6 +28,9 @@ class Progress:
     overhead_s: float = 0.0
     is_complete: bool = False
     broke: str | None = None
+    key: str | None = None
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
 
     @property
     def model(self) -> str:
@@ -72,32 +70,8 @@ class Progress:
             (names.REQUEST_ID, self.request_id),
         )
         shown = [(name.encode(), value.encode("latin-1", "replace")) for name, value in told]
-        return [*shown, (names.DEGRADED.encode(), b"all-breakers-open")] if self.trail.is_degraded else shown
-
-
-def account(progress: Progress, metrics: Metrics) -> None:
-    """Counts a request that has ended, in whatever way. Nothing in here waits, so it runs on cancellation too."""
-    status = progress.status if progress.is_complete or progress.broke else CLIENT_GONE
-    reason = progress.route.reason if progress.route else names.NONE
-    metrics.requests(progress.model, reason, str(status)).inc()
-    metrics.duration(progress.model).observe(time.perf_counter() - progress.started)
-    if progress.status:
-        metrics.overhead.observe(progress.overhead_s)
-    for attempt in progress.trail.attempts:
-        metrics.attempts(attempt.backend, "ok" if attempt.fault is None else attempt.fault.kind).inc()
-    faults = [f"{attempt.backend} {attempt.fault}" for attempt in progress.trail.attempts if attempt.fault]
-    if progress.broke:
-        metrics.attempts(progress.backend, "broke_off").inc()
-        faults.append(f"{progress.backend} broke off: {progress.broke}")
-    level = logging.WARNING if faults else logging.DEBUG
-    if log.isEnabledFor(level):
-        log.log(
-            level,
-            "%s task=%s model=%s reason=%s status=%d%s",
-            progress.request_id,
-            progress.task,
-            progress.model,
-            reason,
-            status,
-            "".join(f"; {fault}" for fault in faults),
-        )
+        if self.cost_usd is not None:
+            shown.append((names.COST_USD.encode(), f"{self.cost_usd:f}".encode()))
+        if self.trail.is_degraded:
+            shown.append((names.DEGRADED.encode(), b"all-breakers-open"))
+        return shown

@@ -10,10 +10,11 @@ from gateway.lane.forward import Opened
 from gateway.upstream.faults import Broken, TimedOut, UpstreamFault
 from gateway.wire.operations import Operation
 from gateway.wire.sse import StreamEnd, error_event
+from gateway.wire.usage import Tail
 
 
-async def relay_stream(opened: Opened, operation: Operation, send: Send) -> UpstreamFault | None:
-    """Sends a stream's chunks as they come.
+async def relay_stream(opened: Opened, operation: Operation, tail: Tail, send: Send) -> UpstreamFault | None:
+    """Sends a stream's chunks as they come, and keeps the end of it in `tail`.
 
     Returns None when it ended as it should. Otherwise the client gets an error event, and the fault is returned: the
     caller must then leave the response without its end, so that the connection closes in the middle of it.
@@ -21,7 +22,7 @@ async def relay_stream(opened: Opened, operation: Operation, send: Send) -> Upst
     end = StreamEnd(operation)
     fault: UpstreamFault | None = None
     try:
-        await _chunks(opened, send, end)
+        await _chunks(opened, send, end, tail)
     except UpstreamFault as error:
         fault = error
     finally:
@@ -36,12 +37,13 @@ async def relay_stream(opened: Opened, operation: Operation, send: Send) -> Upst
     return fault
 
 
-async def _chunks(opened: Opened, send: Send, end: StreamEnd) -> None:
+async def _chunks(opened: Opened, send: Send, end: StreamEnd, tail: Tail) -> None:
     """A client that reads slowly makes `send` wait, and with it the backend: nothing piles up here."""
     assert opened.rest is not None  # noqa: S101  # only streams come here
     chunk: bytes | None = opened.first
     while chunk is not None:
         end.saw(chunk)
+        tail.saw(chunk)
         await send(response_body(chunk, more=True))
         chunk = await _next(opened.rest, min(opened.between_chunks_s, opened.deadline - time.monotonic()))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.errors import StateError
+from gateway.spending import SpentRows
 
 RING = 256
 """How many of a task's most recent embeddings are kept, for scoring it again with another pack."""
@@ -83,6 +84,12 @@ class Store(Protocol):
 
     def forget(self, task: str) -> bool:
         """Removes all that is known of a task. False if nothing was."""
+
+    def spend(self, rows: SpentRows) -> None:
+        """Adds to what was spent."""
+
+    def spent(self) -> SpentRows:
+        """All that was spent."""
 
     def close(self) -> None:
         """Lets go of the store."""

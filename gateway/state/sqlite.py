@@ -9,9 +9,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from gateway.errors import StateError
+from gateway.spending import Spent, SpentRows
 from gateway.state import RING, Change, Stored, StoredDecision, StoredTask
 
 SCHEMA = 1
@@ -31,6 +33,9 @@ CREATE TABLE decisions (task TEXT PRIMARY KEY, version INTEGER NOT NULL, n INTEG
 CREATE TABLE turns (task TEXT NOT NULL, version INTEGER NOT NULL, n INTEGER NOT NULL, model TEXT NOT NULL,
                     reason TEXT NOT NULL, ranking TEXT NOT NULL, at REAL NOT NULL,
                     PRIMARY KEY (task, version)) WITHOUT ROWID;
+CREATE TABLE spending (kind TEXT NOT NULL, name TEXT NOT NULL, day TEXT NOT NULL, requests INTEGER NOT NULL,
+                       input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, usd TEXT NOT NULL,
+                       baseline_usd TEXT NOT NULL, PRIMARY KEY (kind, name, day)) WITHOUT ROWID;
 """
 
 
@@ -87,6 +92,26 @@ class SqliteStore:
                 for table in ("tasks", "ring", "decisions", "turns")
             ]
         return any(gone)
+
+    def spend(self, rows: SpentRows) -> None:
+        """See Store.spend."""
+        with self._transaction() as connection:
+            for place, new in rows.items():
+                found = connection.execute(
+                    "SELECT requests, input_tokens, output_tokens, usd, baseline_usd FROM spending"
+                    " WHERE kind = ? AND name = ? AND day = ?",
+                    place,
+                ).fetchone()
+                total = _spent(found) + new if found else new
+                numbers = (total.requests, total.input_tokens, total.output_tokens, str(total.usd))
+                row = (*place, *numbers, str(total.baseline_usd))
+                connection.execute("INSERT OR REPLACE INTO spending VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def spent(self) -> SpentRows:
+        """See Store.spent."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT * FROM spending").fetchall()
+        return {(kind, name, day): _spent(numbers) for kind, name, day, *numbers in rows}
 
     def close(self) -> None:
         """See Store.close."""
@@ -201,3 +226,8 @@ def _decision(row: Sequence[Any]) -> StoredDecision:
         return StoredDecision(version, n, model, reason, tuple(json.loads(ranking)), at, json.loads(account))
     except (ValueError, TypeError) as error:
         raise StateError(f"a decision in the state cannot be read: {error!r}") from error
+
+
+def _spent(numbers: Sequence[Any]) -> Spent:
+    requests, input_tokens, output_tokens, usd, baseline_usd = numbers
+    return Spent(requests, input_tokens, output_tokens, Decimal(usd), Decimal(baseline_usd))

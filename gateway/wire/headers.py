@@ -22,6 +22,7 @@ DECISION = "x-benchroute-decision"
 ATTEMPTS = "x-benchroute-attempts"
 OVERHEAD_MS = "x-benchroute-overhead-ms"
 DEGRADED = "x-benchroute-degraded"
+COST_USD = "x-benchroute-cost-usd"
 REQUEST_ID = "x-request-id"
 
 NONE = "none"

@@ -82,6 +82,14 @@ sever: {{}}
     assert "1 to 128 of the characters" in told["tasks.with space"]
 
 
+def test_a_key_has_limits() -> None:
+    key = parse(MINIMAL + f"keys: [{{name: k, sha256: '{'a' * 64}', requests_per_minute: 6, budget_usd_per_day: 0.1}}]")
+    assert (key.keys[0].requests_per_minute, str(key.keys[0].budget_usd_per_day)) == (6, "0.1")
+    assert "keys[0].tokens_per_minute" in faults(
+        MINIMAL + f"keys: [{{name: k, sha256: '{'a' * 64}', tokens_per_minute: 0}}]"
+    )
+
+
 def test_variables_come_from_the_environment() -> None:
     text = MINIMAL.replace("127.0.0.1", "${HOST:-localhost}")
     assert parse(text).models[0].backends[0].base_url == "http://localhost:1/v1"

@@ -1,0 +1,94 @@
+"""What is counted of a request: its key's quota before it is answered; metrics, money and a line in the log after."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from gateway.lane.outcome import Progress
+from gateway.metrics import Metrics
+from gateway.quotas import Quotas
+from gateway.spending import Ledger
+from gateway.wire import headers as names
+from gateway.wire.usage import Usage
+
+log = logging.getLogger("benchroute.request")
+
+CLIENT_GONE = 499
+"""nginx's status for a client that left; nobody receives it, metrics and log show it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accountant:
+    """Keeps the books. baseline: of a task, the model that costs are compared with. Nothing in here waits."""
+
+    metrics: Metrics
+    ledger: Ledger
+    quotas: Quotas
+    baseline: Callable[[str], str]
+
+    def admit(self, progress: Progress) -> None:
+        """Counts a request on its key. Raises RateLimited, BudgetSpent."""
+        self.quotas.admit(progress.key)
+
+    def priced(self, progress: Progress, usage: Usage | None) -> None:
+        """The answer says what it took: to be known before the answer begins where that is possible."""
+        if usage is not None:
+            progress.usage, progress.cost_usd = usage, self.ledger.cost(progress.model, usage)
+
+    def close(self, progress: Progress) -> None:
+        """The request has ended, in whatever way. Runs on cancellation too."""
+        self._count(progress)
+        self._charge(progress)
+        _tell(progress)
+
+    def _count(self, progress: Progress) -> None:
+        metrics, model = self.metrics, progress.model
+        metrics.requests(model, _reason(progress), str(_status(progress))).inc()
+        metrics.duration(model).observe(time.perf_counter() - progress.started)
+        if progress.status:
+            metrics.overhead.observe(progress.overhead_s)
+        for attempt in progress.trail.attempts:
+            metrics.attempts(attempt.backend, "ok" if attempt.fault is None else attempt.fault.kind).inc()
+        if progress.broke:
+            metrics.attempts(progress.backend, "broke_off").inc()
+
+    def _charge(self, progress: Progress) -> None:
+        usage, cost = progress.usage, progress.cost_usd
+        if usage is None:
+            return
+        self.metrics.tokens(progress.model, "input").inc(usage.input_tokens)
+        self.metrics.tokens(progress.model, "output").inc(usage.output_tokens)
+        if cost is not None and progress.task is not None:
+            self.metrics.cost_usd(progress.model).inc(float(cost))
+            self.ledger.charge(progress.key, progress.task, usage, cost, self.baseline(progress.task))
+        if progress.key is not None:
+            self.quotas.charge(progress.key, usage.tokens, cost or Decimal(0))
+
+
+def _status(progress: Progress) -> int:
+    return progress.status if progress.is_complete or progress.broke else CLIENT_GONE
+
+
+def _reason(progress: Progress) -> str:
+    return progress.route.reason if progress.route else names.NONE
+
+
+def _tell(progress: Progress) -> None:
+    faults = [f"{attempt.backend} {attempt.fault}" for attempt in progress.trail.attempts if attempt.fault]
+    if progress.broke:
+        faults.append(f"{progress.backend} broke off: {progress.broke}")
+    level = logging.WARNING if faults else logging.DEBUG
+    if log.isEnabledFor(level):
+        log.log(
+            level,
+            "%s key=%s task=%s model=%s reason=%s status=%d%s",
+            progress.request_id,
+            progress.key,
+            progress.task,
+            progress.model,
+            _reason(progress),
+            _status(progress),
+            "".join(f"; {fault}" for fault in faults),
+        )
