@@ -133,7 +133,7 @@ def calibrate(
     generator = np.random.default_rng(settings.seed)
     pairs: list[tuple[float, Floats, float, int]] = []
     for done, one in enumerate(held_out, 1):
-        for moved, weight in _mixes(len(one.rows), settings, generator):
+        for moved, weight in mixes(len(one.rows), settings, generator):
             pair = _pair(one, moved, vectors, benchmark.outcomes, correct, routing)
             if pair is not None:
                 pairs.append((*pair, weight, one.dataset))
@@ -146,7 +146,7 @@ def calibrate(
     )
 
 
-def _mixes(n: int, settings: CalibrationSettings, generator: np.random.Generator) -> Iterator[tuple[Ints, float]]:
+def mixes(n: int, settings: CalibrationSettings, generator: np.random.Generator) -> Iterator[tuple[Ints, float]]:
     """The inputs to move into the benchmark, by place in the dataset, and the weight of what comes of it."""
     for alpha in settings.alphas:
         count = min(int(alpha * n), settings.cap)

@@ -2,6 +2,7 @@
 
     serve        a gateway
     pack/        build, inspect, verify
+    evaluate     what routing is worth on a benchmark
     route        what a pack says about some inputs, without a gateway
     demo         the demonstration
     inputs       a task's inputs out of a file or standard input
@@ -18,6 +19,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli import demo, pack
+from gateway.cli.evaluate import evaluate
 from gateway.cli.explaining import Explaining
 from gateway.cli.route import route
 from gateway.cli.serve import serve
@@ -32,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(route)
+app.command()(evaluate)
 app.add_typer(pack.app, name="pack")
 app.add_typer(demo.app, name="demo")
 

@@ -54,7 +54,7 @@ def build(
     from routing.tidy import read_benchmark
 
     benchmark = read_benchmark(benchmark_dir)
-    vectors, made_with = _embeddings(benchmark_dir, benchmark, embedder, cache or default_cache())
+    vectors, made_with = embeddings_of(benchmark_dir, benchmark, embedder, cache or default_cache())
     with progress(notes()) as steps:
         pack = build_pack(
             benchmark,
@@ -82,7 +82,7 @@ def _check_place(output: Path) -> None:
         raise PackError(f"{output} exists and is no pack: it is left alone") from error
 
 
-def _embeddings(
+def embeddings_of(
     folder: Path, benchmark: "Benchmark", named: str | None, cache: Path
 ) -> tuple["Embeddings", EmbedderId]:
     """The benchmark's embeddings, (n_inputs, dim), and whose they are. named: the embedder asked for."""

@@ -1,0 +1,49 @@
+"""A report's files in a folder: each appears whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from routing.evaluation.report.page import as_page
+from routing.evaluation.report.tables import as_csv, as_json, as_markdown
+from routing.evaluation.results import Evaluation
+
+
+def write_report(evaluation: Evaluation, folder: Path) -> None:
+    """Writes table.json, table.csv, table.md, choices.csv, report.html and the figures.
+
+    Without matplotlib there are no figures, and the page says so.
+    """
+    drawn = _figures(evaluation)
+    svgs = {Path(name).stem: data for name, data in drawn.items() if name.endswith(".svg")}
+    files: dict[str, bytes] = {
+        **drawn,
+        "table.json": as_json(evaluation).encode(),
+        "table.csv": as_csv(evaluation.rows).encode(),
+        "table.md": as_markdown(evaluation).encode(),
+        "choices.csv": as_csv(evaluation.choices).encode(),
+        "report.html": as_page(evaluation, svgs).encode(),
+    }
+    write_whole(folder, files)
+
+
+def write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes all files beside their places first, so that an interruption leaves the old ones or the new ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
+        for name, data in files.items():
+            (Path(scratch) / name).write_bytes(data)
+        for name in files:
+            os.replace(Path(scratch) / name, folder / name)
+
+
+def _figures(evaluation: Evaluation) -> dict[str, bytes]:
+    try:
+        from routing.evaluation.report.figures import as_png, as_svg, figures
+    except ImportError:
+        return {}
+    found: dict[str, bytes] = {}
+    for name, figure in figures(evaluation).items():
+        found[f"{name}.svg"], found[f"{name}.png"] = as_svg(figure), as_png(figure)
+    return found

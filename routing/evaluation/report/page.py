@@ -1,0 +1,108 @@
+"""report.html: one page without anything beside it, that says first what routing is worth."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from routing.evaluation.report.published import HELM_ACCURACY
+from routing.evaluation.report.tables import COLUMNS, cells, shown
+from routing.evaluation.results import Choice, Evaluation, Row
+
+CAPTIONS = {
+    "accuracy_against_alpha": "Accuracy of the chosen model as inputs are labelled (the paper's Fig. 2, 5, 8).",
+    "pearson_against_alpha": "How well a system's scores order the models, as inputs are labelled (Fig. 2, 5, 8).",
+    "pearson_against_distance": "How well scores order the models, against the task's distance u (Fig. 3, 6).",
+    "predictor_against_alpha": "The correctness predictor: accuracy of g_bar, mean error of p (Fig. 4).",
+    "metric_against_sparsity": "Choosing input by input, as the index thins out (Fig. 7).",
+    "accuracy_against_price": "What accuracy costs: single models, and what the systems chose.",
+    "gain_by_dataset": "S3 against the best model on average, dataset by dataset; hatched bars are losses.",
+}
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .85rem; }
+caption { text-align: left; font-weight: 600; padding: .5rem 0; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+figure { margin: 2rem 0; } figure svg { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
+.wide { overflow-x: auto; } .worth { font-size: 1.25rem; }
+"""
+
+
+def as_page(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> str:
+    """The page. drawn: SVG by the figure's name."""
+    title = escape(f"{evaluation.benchmark} / {evaluation.pool}")
+    parts = [
+        f"<h1>What routing is worth on {title}</h1>",
+        f'<p class="worth">{escape(worth(evaluation.rows))}</p>',
+        f"<p>{len(evaluation.datasets)} datasets, {evaluation.n_inputs} inputs, {len(evaluation.models)} models. Every"
+        " dataset is held out in turn, from index and calibration. Intervals: 95 %, bootstrap over datasets.</p>",
+        *(_table(evaluation.rows, alpha) for alpha in sorted({row.alpha for row in evaluation.rows})),
+        *(_figure(name, drawn.get(name)) for name in CAPTIONS),
+        _published(evaluation.rows),
+        _choices(evaluation.choices),
+        _settings(evaluation.settings),
+    ]
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
+    )
+
+
+def worth(rows: Sequence[Row]) -> str:
+    """One sentence: what S3 brings over always using the best model on average."""
+    found = next((row for row in rows if row.system == "S3" and row.alpha == 0), None)
+    if found is None:
+        return "S3 was not among the systems evaluated."
+    points, low, high = 100 * found.gain_over_bma, 100 * found.gain_ci[0], 100 * found.gain_ci[1]
+    told = f"({points:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, over {found.n_datasets} held-out datasets)"
+    against = "over always using the best model on average"
+    if low > 0:
+        return f"Routing by S3 gains {against} {told}."
+    if high < 0:
+        return f"Routing by S3 loses {told}: always use the best model on average."
+    return f"Routing by S3 is not shown to gain anything {against} {told}."
+
+
+def _table(rows: Sequence[Row], alpha: float) -> str:
+    body = [cells(row) for row in rows if row.alpha == alpha]
+    return _html_table(f"alpha = {alpha:g}", COLUMNS, body)
+
+
+def _html_table(caption: str, header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in body)
+    return (
+        f'<div class="wide"><table><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
+    )
+
+
+def _figure(name: str, svg: bytes | None) -> str:
+    caption = escape(CAPTIONS[name])
+    if svg is None:
+        return f"<p>Not drawn, for want of data: {caption}</p>"
+    drawn = svg.decode()
+    drawn = drawn[drawn.index("<svg") :]
+    return f'<figure role="group" aria-label="{caption}">{drawn}<figcaption>{caption}</figcaption></figure>'
+
+
+def _published(rows: Sequence[Row]) -> str:
+    ours = {row.system: row.accuracy for row in rows if row.alpha == 0}
+    body = [[name, f"{value:.3f}", shown(ours.get(name), "{:.3f}")] for name, value in HELM_ACCURACY.items()]
+    return _html_table("Accuracy, beside the paper's on HELM (Table 1)", ("system", "paper, HELM", "here"), body)
+
+
+def _choices(choices: Sequence[Choice]) -> str:
+    body = [
+        [one.dataset, one.model or "–", f"{one.distance:.3f}", *(f"{x:.3f}" for x in (one.accuracy, one.bma, one.best))]
+        for one in choices
+        if one.system == "S3" and one.alpha == 0
+    ]
+    header = ("dataset", "S3's choice", "u", "accuracy", "best on average", "oracle")
+    return _html_table("S3, dataset by dataset", header, body)
+
+
+def _settings(settings: Mapping[str, object]) -> str:
+    return _html_table("Settings", ("setting", "value"), [[name, str(value)] for name, value in settings.items()])
