@@ -1,6 +1,7 @@
 # make demo    asks the demo models, builds a pack, routes new tasks through a gateway and prints what came of it
 # make serve   keeps a demo gateway running for curl
 # make test    the tests           make check   lint, types, import rules      make fix    formats and mends what it can
+# make fuzz    broken requests against a gateway (REQUESTS=20000)
 # make replay  real benchmark results through HTTP (needs a benchmark folder beside the checkout, see benchmarks/)
 
 PYTHON ?= python3
@@ -9,11 +10,12 @@ BIN    := $(VENV)/bin
 # Where PyTorch's CPU build is not what plain pip finds, name PyTorch's CPU index: make demo TORCH_INDEX=https://…
 TORCH_INDEX ?=
 BENCHMARK ?= ../shared/benchmarks/openllm_v2
+REQUESTS ?= 20000
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo serve test check fix replay clean
+.PHONY: demo serve test check fix fuzz replay clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo run
@@ -33,6 +35,9 @@ check: $(VENV)/dev.stamp
 fix: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fuzz: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/fuzz.py --requests $(REQUESTS) --results results/fuzz.json
 
 replay: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/replay.py --benchmark $(BENCHMARK) --pool carrot --results results/replay.json
