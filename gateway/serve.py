@@ -9,7 +9,9 @@ import uvicorn
 
 from gateway.app import Gateway
 from gateway.config import Config, load_config
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, GatewayError
+
+log = logging.getLogger("benchroute")
 
 KEEPALIVE_S = 75
 GRACE_S = 30
@@ -17,7 +19,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(config_path: Path, host: str | None = None, port: int | None = None, log_level: str = "info") -> None:
-    """Serves until SIGTERM or Ctrl-C; SIGHUP opens the pack anew. Raises ConfigError, StateError."""
+    """Serves until SIGTERM or Ctrl-C; SIGHUP reads configuration and pack anew. Raises ConfigError, StateError."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     config = load_config(config_path)
@@ -40,22 +42,32 @@ def serve(config_path: Path, host: str | None = None, port: int | None = None, l
         )
     )
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(_serve(server, gateway))
+        runner.run(_serve(server, gateway, config_path))
     if not server.started:
         raise SystemExit(3)
 
 
-async def _serve(server: uvicorn.Server, gateway: Gateway) -> None:
+async def _serve(server: uvicorn.Server, gateway: Gateway, config_path: Path) -> None:
     loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
     def reload() -> None:
-        task = asyncio.create_task(gateway.reload_pack())
+        task = asyncio.create_task(_reload(gateway, config_path))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload)
     await server.serve()
+
+
+async def _reload(gateway: Gateway, config_path: Path) -> None:
+    """Reads the configuration again. A bad one changes nothing, and the log says why."""
+    try:
+        await gateway.reload(load_config(config_path))
+    except GatewayError as error:
+        log.error("everything stays as it was: %s", error)
+        return
+    log.info("%s and its pack are read again", config_path)
 
 
 def _refuse_strangers(config: Config, host: str) -> None:

@@ -75,6 +75,10 @@ class Ledger:
         for (kind, name, day), spent in rows.items():
             self._sums.setdefault((kind, name), {})[day] = spent
 
+    def reprice(self, price_of: Mapping[str, Price]) -> None:
+        """Other prices from now on; what was spent was spent."""
+        self._price_of = price_of
+
     def cost(self, model: str, usage: Usage) -> Decimal | None:
         """Of an answer in US dollars; None where the model has no price."""
         price = self._price_of.get(model)

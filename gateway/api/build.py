@@ -10,7 +10,7 @@ from gateway.api import errors, models, operations, tasks, usage
 
 
 def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
-    """The application. Its `state.services` is set by `lifespan`, before the first request."""
+    """The application. Its `state.services`, a function, is set by `lifespan` before the first request."""
     api = FastAPI(
         title="Benchroute",
         version=version("benchroute"),

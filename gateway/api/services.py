@@ -54,7 +54,7 @@ class Services:
 
 def services_of(request: Request) -> Services:
     """The services of the application that a request came to."""
-    services: Services = request.app.state.services
+    services: Services = request.app.state.services()
     return services
 
 

@@ -1,6 +1,7 @@
 """The command line: `benchroute`.
 
     serve        a gateway
+    config        is a configuration sound?
     pack/        build, inspect, verify
     evaluate     what routing is worth on a benchmark
     route        what a pack says about some inputs, without a gateway
@@ -18,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import demo, pack
+from gateway.cli import config, demo, pack
 from gateway.cli.evaluate import evaluate
 from gateway.cli.explaining import Explaining
 from gateway.cli.route import route
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(route)
 app.command()(evaluate)
+app.add_typer(config.app, name="config")
 app.add_typer(pack.app, name="pack")
 app.add_typer(demo.app, name="demo")
 

@@ -29,7 +29,6 @@ from gateway.scoring.messages import (
     Observations,
     Ready,
     Refused,
-    Reload,
     Reply,
     Seed,
     Start,
@@ -72,7 +71,6 @@ class Child:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._came: queue.SimpleQueue[ToScorer | None] = queue.SimpleQueue()
-        self._start: Start | None = None
         self._store: Store | None = None
         self._opened: Opened | None = None
 
@@ -129,18 +127,15 @@ class Child:
 
     def _handle(self, message: ToScorer) -> None:
         if isinstance(message, Start):
-            self._start = message
-            self._open(message.pack)
-        elif isinstance(message, Reload):
-            self._open(message.pack)
+            self._open(message)
         elif isinstance(message, Seed | DryRun | Forget):
             self._reply(message)
 
-    def _open(self, path: str) -> None:
-        """Takes a pack into use. One that cannot be used changes nothing."""
-        assert self._start is not None  # noqa: S101 - the gateway sends Start first
+    def _open(self, start: Start) -> None:
+        """Takes a pack and its settings into use. One that cannot be used changes nothing."""
+        path = start.pack
         try:
-            opened, name = self._opening(self._start, path)
+            opened, name = self._opening(start)
             decisions = opened.scorer.renew()
         except (RoutingError, StateError) as error:
             log.error("pack %s is refused: %s", path, error)
@@ -152,7 +147,8 @@ class Child:
             self._send(Decided(decisions))
         self._send(Ready(path, name))
 
-    def _opening(self, start: Start, path: str) -> tuple[Opened, str]:
+    def _opening(self, start: Start) -> tuple[Opened, str]:
+        path = start.pack
         self._store = self._store or open_store(start.state_url)
         embedder = self._embedder(read_manifest(Path(path)).embedder.name)
         pack = open_pack(Path(path), EmbedderId(embedder.name, embedder.revision, embedder.dim))

@@ -23,7 +23,6 @@ from gateway.scoring.messages import (
     Observations,
     Ready,
     Refused,
-    Reload,
     Reply,
     Seed,
     Start,
@@ -111,15 +110,17 @@ class ScorerLink:
         """Removes all that is known of a task; False if nothing was. Raises ScorerUnavailable."""
         return bool((await self._ask(Forget(next(self._ids), task)))["known"])
 
-    async def reload(self, pack: str) -> None:
-        """Opens another pack. Raises PackRefused, with the old one still in use, or ScorerUnavailable."""
+    async def reload(self, start: Start) -> None:
+        """Works with another pack, or other settings. Raises PackRefused, with the old ones still in use, or
+        ScorerUnavailable.
+        """
         if self._process is None or self._reload is not None:
             raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
         self._reload = asyncio.get_running_loop().create_future()
         try:
-            self._start = msgspec.structs.replace(self._start, pack=pack)
-            self._send(Reload(pack))
+            self._send(start)
             await self._in_time(self._reload)
+            self._start = start
         finally:
             self._reload = None
 

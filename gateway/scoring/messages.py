@@ -1,7 +1,7 @@
 """What the gateway and its scorer say to each other, as msgpack (msgspec). Plain data, no numpy.
 
-The gateway sends a Start first, then any number of the others; the scorer answers a Start or a Reload with Ready or
-Refused, Observations with one Decided per batch, and Seed, DryRun and Forget with one Reply each.
+The gateway sends a Start first, then any number of the others, another Start among them; the scorer answers a Start
+with Ready or Refused, Observations with one Decided per batch, and Seed, DryRun and Forget with one Reply each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class TaskPolicy(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
-    """What the scorer works with. policy: of every task that `tasks` does not name."""
+    """What the scorer works with from now on; refused, it goes on as before. policy: of tasks not in `tasks`."""
 
     pack: str
     state_url: str
@@ -78,12 +78,6 @@ class Forget(msgspec.Struct, frozen=True, tag=True):
     task: str
 
 
-class Reload(msgspec.Struct, frozen=True, tag=True):
-    """Open this pack instead; answered with Ready, or with Refused while the old one stays in use."""
-
-    pack: str
-
-
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """A pack is open and inputs are scored."""
 
@@ -125,5 +119,5 @@ class Reply(msgspec.Struct, frozen=True, tag=True):
     error: str | None = None
 
 
-ToScorer = Start | Observations | Seed | DryRun | Forget | Reload
+ToScorer = Start | Observations | Seed | DryRun | Forget
 FromScorer = Ready | Refused | Decided | Reply

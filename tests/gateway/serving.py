@@ -35,9 +35,10 @@ class Serving:
         """The scorer's process."""
         return self.gateway.scorer_pid
 
-    def reload_pack(self) -> None:
-        """As SIGHUP would; returns when it is done."""
-        asyncio.run_coroutine_threadsafe(self.gateway.reload_pack(), self.loop).result(60)
+    def reload(self, text: str) -> None:
+        """As SIGHUP would, with this configuration; returns when it is done."""
+        config = parse_config(text, "config.yaml", {})
+        asyncio.run_coroutine_threadsafe(self.gateway.reload(config), self.loop).result(60)
 
 
 @contextmanager

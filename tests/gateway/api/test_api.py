@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from gateway.errors import ConfigError, PackRefused
 from tests.gateway.asking import HELLO, Response, ask, chat
 from tests.gateway.packs import inputs
 from tests.gateway.serving import Serving, configuration, running_gateway, serving_gateway
@@ -193,19 +195,38 @@ def test_figures_are_told(url: str) -> None:
     assert {"/v1/models", "/v1/tasks", "/v1/route", "/health/ready"} <= set(paths)
 
 
-def test_a_pack_that_was_altered_changes_nothing(url: str, serving: Serving, pack: Path) -> None:
+def test_a_pack_that_was_altered_changes_nothing(url: str, serving: Serving, pack: Path, text: str) -> None:
     original = (pack / "outcomes.npy").read_bytes()
     (pack / "outcomes.npy").write_bytes(original[:-1] + b"\x55")
-    serving.reload_pack()
+    with pytest.raises(PackRefused, match=r"outcomes\.npy"):
+        serving.reload(text)
     assert ask(url, "/v1/route", {"inputs": ["What is 1 plus 2?"]}, **JSON).status == 200
     manifest = (pack / "manifest.json").read_text()
     (pack / "manifest.json").write_text("{}")
-    serving.reload_pack()
+    with pytest.raises(ConfigError, match=r"routing\.pack"):
+        serving.reload(text)
     assert chat(url, task="t").status == 200
     (pack / "outcomes.npy").write_bytes(original)
     (pack / "manifest.json").write_text(manifest)
-    serving.reload_pack()
+    serving.reload(text)
     assert is_ready(url)
+
+
+def test_another_configuration_is_taken_over_while_requests_go_on(url: str, serving: Serving, text: str) -> None:
+    ask(url, "/v1/tasks/moving/inputs", {"inputs": inputs("capitals", 12)}, **JSON)
+    assert chat(url, task="moving").ours("model") == "other"
+    document = yaml.safe_load(text)
+    document["tasks"]["moving"] = {"candidates": ["good", "slow"]}
+    document["models"][2]["price"] = {"input_usd_per_mtok": 1, "output_usd_per_mtok": 1}
+    serving.reload(yaml.safe_dump(document))
+    assert chat(url, task="moving").ours("model") in {"good", "slow"}
+    assert ask(url, "/v1/models/slow").json["benchroute"]["price"]
+    eventually(lambda: account(url, "moving")["n"] > 12)
+    assert account(url, "moving")["decision"]["model"] in {"good", "slow"}
+    with pytest.raises(ConfigError, match=r"state\.url: only a restart can change this"):
+        serving.reload(text.replace("state.db", "other.db"))
+    serving.reload(text)
+    assert "moving" not in yaml.safe_load(text)["tasks"]
 
 
 def test_requests_go_on_while_the_scorer_is_dead(url: str, serving: Serving) -> None:

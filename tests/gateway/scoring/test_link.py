@@ -128,10 +128,10 @@ async def keeps_its_pack(link: ScorerLink, good_pack: Path, folder: Path) -> Non
     data[-1] ^= 1
     (altered / "outcomes.npy").write_bytes(bytes(data))
     with pytest.raises(PackRefused, match=r"outcomes\.npy"):
-        await link.reload(str(altered))
+        await link.reload(start(altered, folder))
     assert link.status == "ready"
     assert (await link.dry_run(["What is 1 plus 2?"]))["n"] == 1
-    await link.reload(str(good_pack))
+    await link.reload(start(good_pack, folder))
 
 
 def test_a_pack_of_an_unknown_embedder_is_refused_until_a_good_one_comes(good_pack: Path, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_pack_of_an_unknown_embedder_is_refused_until_a_good_one_comes(good_pa
             assert "tests/letters" in link.message
             with pytest.raises(ScorerUnavailable, match="tests/letters"):
                 await link.seed("t", ["x"])
-            await link.reload(str(good_pack))
+            await link.reload(start(good_pack, tmp_path))
             assert link.status == "ready"
             assert (await link.seed("t", ["What is 1 plus 2?"]))["n"] == 1
 

@@ -1,0 +1,72 @@
+"""What a configuration and its pack's manifest come to, before anything is started or changed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.config import Config
+from gateway.decisions import Policies, Policy
+from gateway.errors import ConfigError
+from gateway.lane.timeouts import Timeouts
+from gateway.policy import policies
+from gateway.scoring.messages import ScoreSettings, Start, TaskPolicy
+from routing.errors import RoutingError
+from routing.manifest import Manifest, read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """start: what the scorer is told, None without a pack. timeouts: by model."""
+
+    config: Config
+    manifest: Manifest | None
+    policies: Policies
+    start: Start | None
+    timeouts: dict[str, Timeouts]
+
+
+def blueprint(config: Config) -> Blueprint:
+    """Raises ConfigError for a pack that is none, or a task without candidates."""
+    manifest = _manifest(config)
+    made = policies(config, manifest)
+    general = Timeouts().under(config.upstream.limits)
+    timeouts = {model.name: general.under(model.limits) for model in config.models}
+    return Blueprint(config, manifest, made, _start(config, made) if manifest else None, timeouts)
+
+
+def check_change(old: Config, new: Config) -> None:
+    """Raises ConfigError for what only a restart can change."""
+    fixed = {
+        "state.url": (old.state.url, new.state.url),
+        "server": (old.server, new.server),
+        "routing.pack": (old.routing.pack is None, new.routing.pack is None),
+    }
+    faults = [(path, "only a restart can change this") for path, (before, after) in fixed.items() if before != after]
+    if faults:
+        raise ConfigError("the new configuration", faults)
+
+
+def _manifest(config: Config) -> Manifest | None:
+    """What the configured pack says of itself."""
+    if config.routing.pack is None:
+        return None
+    try:
+        return read_manifest(Path(config.routing.pack))
+    except RoutingError as error:
+        raise ConfigError("routing", [("routing.pack", str(error))]) from error
+
+
+def _start(config: Config, made: Policies) -> Start:
+    routing = config.routing
+    return Start(
+        pack=routing.pack or "",
+        state_url=config.state.url,
+        routing=ScoreSettings(
+            score=routing.score, k=routing.k, kappa=routing.kappa, sigma=routing.sigma, eta=routing.eta
+        ),
+        policy=_task_policy(made.default),
+        tasks={name: _task_policy(policy) for name, policy in made.tasks.items()},
+    )
+
+
+def _task_policy(policy: Policy) -> TaskPolicy:
+    return TaskPolicy(policy.candidates, policy.input)
