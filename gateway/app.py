@@ -22,6 +22,7 @@ from gateway.lane.eligible import abilities
 from gateway.lane.forward import Forwarder
 from gateway.lane.lane import Lane
 from gateway.lane.retry import RetryPolicy
+from gateway.lane.sessions import Sessions
 from gateway.metrics import BreakerCollector, Metrics, ScorerCollector, ScorerFigures
 from gateway.policy import prices, strangers
 from gateway.quotas import Quotas
@@ -47,6 +48,7 @@ class Gateway:
         self._link = ScorerLink(self._plan.start, self._decided) if self._plan.start else None
         self._table = DecisionTable(self._plan.policies, self._router_works)
         self._metrics = Metrics()
+        self._sessions = Sessions(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(prices(config, self._plan.manifest), time.time)
         self._api = build_api(self._lifespan)
         self._front = Front(self._api, config.server.max_body_bytes)
@@ -117,6 +119,7 @@ class Gateway:
             forwarder=Forwarder(backends, self._plan.timeouts, RetryPolicy(upstream), upstream.max_attempts),
             observe=_observer(self._link),
             books=Accountant(self._metrics, self._ledger, quotas, lambda task: self._table.policy(task).ranking[0]),
+            sessions=self._sessions,
             max_body_bytes=config.server.max_body_bytes,
         )
 

@@ -12,6 +12,7 @@ TASK_PREFIX = "task/"
 ROUTER_UNAVAILABLE = "router-unavailable"
 PINNED = "pinned"
 REQUESTED = "requested"
+SESSION = "session"
 COLD_START = "cold-start"
 
 

@@ -108,7 +108,10 @@ class ModelConfig(Section):
 
 
 class RoutingConfig(Section):
-    """The paper's parameters, and the pack. No pack: every task gets the first configured model."""
+    """The paper's parameters, and the pack. No pack: every task gets the first configured model.
+
+    session_ttl_s: how long after its last request a session keeps its model.
+    """
 
     pack: str | None = None
     score: Literal["s1", "s2", "s3"] = "s3"
@@ -116,6 +119,7 @@ class RoutingConfig(Section):
     kappa: int = Field(default=19, ge=1, le=1000)
     sigma: float = Field(default=0.09, gt=0)
     eta: float = Field(default=0.6, ge=0, le=1)
+    session_ttl_s: Seconds = 3600.0
 
 
 class TaskConfig(Section):

@@ -15,7 +15,8 @@ from gateway.lane.leaving import while_connected
 from gateway.lane.outcome import Progress
 from gateway.lane.read import ClientGone, read_all
 from gateway.lane.relay import relay_stream
-from gateway.lane.tag import route_of, task_of
+from gateway.lane.sessions import Sessions
+from gateway.lane.tag import route_of, session_of, task_of
 from gateway.lane.timeouts import asked_for
 from gateway.upstream.contract import Call
 from gateway.wire import envelope
@@ -23,7 +24,7 @@ from gateway.wire.body import Body, read_body
 from gateway.wire.headers import request_id, to_backend, to_client
 from gateway.wire.operations import BY_PATH, Operation
 from gateway.wire.usage import Tail, usage_in
-from gateway.words import REQUESTED, asks_for_routing
+from gateway.words import PINNED, REQUESTED, SESSION, asks_for_routing
 
 log = logging.getLogger("benchroute.request")
 
@@ -38,6 +39,7 @@ class Lane:
     forwarder: Forwarder
     observe: Callable[[str, bytes], None]
     books: Accountant
+    sessions: Sessions
     max_body_bytes: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,20 +73,27 @@ class Lane:
         body = read_body(data, operation)
         tag = task_of(headers, body, principal)
         progress.task = tag.task
-        progress.route = self._route(body, tag.task, principal)
+        session = session_of(headers, body)
+        progress.route = self._route(body, tag.task, session, principal)
         if tag.is_explicit or asks_for_routing(body.model):
             self.observe(tag.task, body.content)
         call, asked = Call(body, to_backend(headers)), asked_for(headers)
         async with while_connected(receive):
             opened = await self.forwarder.open(progress.route.ranking, call, asked, progress.trail)
+            if session is not None:
+                self.sessions.answered(principal.name, tag.task, session, progress.model)
             await self._relay(opened, operation, send, progress)
 
-    def _route(self, body: Body, task: str, principal: Principal) -> Route:
+    def _route(self, body: Body, task: str, session: str | None, principal: Principal) -> Route:
         """Where it goes. A model that the request names is asked whether it can or not: its backend will say."""
         route = route_of(body, task, principal, self.abilities, self.table.route)
         if route.reason == REQUESTED:
             return route
-        return replace(route, ranking=eligible(route.ranking, needs_of(body), self.abilities))
+        route = replace(route, ranking=eligible(route.ranking, needs_of(body), self.abilities))
+        if session is None or route.reason == PINNED:
+            return route
+        ranking, is_kept = self.sessions.ranking(principal.name, task, session, route.ranking)
+        return replace(route, ranking=ranking, reason=SESSION) if is_kept else route
 
     async def _relay(self, opened: Opened, operation: Operation, send: Send, progress: Progress) -> None:
         is_fault: bool | None = None

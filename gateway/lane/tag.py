@@ -42,6 +42,14 @@ def task_of(headers: RawHeaders, body: Body, principal: Principal) -> Tag:
     return Tag(principal.default_task or DEFAULT_TASK, False)
 
 
+def session_of(headers: RawHeaders, body: Body) -> str | None:
+    """X-Session-Id, else metadata.session_id. Raises InvalidRequest for what is no ID."""
+    header = first(headers, b"x-session-id")
+    if header is not None:
+        return _checked(header.decode("latin-1"), "header X-Session-Id", "session")
+    return None if body.session_id is None else _checked(body.session_id, "metadata.session_id", "session")
+
+
 def route_of(
     body: Body, task: str, principal: Principal, models: Collection[str], decided: Callable[[str], Route]
 ) -> Route:
@@ -64,12 +72,12 @@ def route_of(
     return Route((body.model,), REQUESTED, 0)
 
 
-def _checked(task: str, param: str) -> str:
-    if not is_task_id(task):
+def _checked(text: str, param: str, kind: str = "task") -> str:
+    if not is_task_id(text):
         raise InvalidRequest(
-            f"{param}: {_shown(task)} is no task ID; it takes {TASK_ID_RULE}", param=param, code="invalid_task_id"
+            f"{param}: {_shown(text)} is no {kind} ID; it takes {TASK_ID_RULE}", param=param, code=f"invalid_{kind}_id"
         )
-    return task
+    return text
 
 
 def _shown(text: str) -> str:

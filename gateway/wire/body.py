@@ -24,15 +24,19 @@ _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _SPACE = re.compile(r"[ \t\n\r]*")
 _ARRAY, _OBJECT = b"[", b"{"
 
+OURS = ("task_id", "session_id")
+"""What `metadata` may hold for the gateway: taken out before forwarding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body. members: all of them; task_id: of `metadata`, which is forwarded without it."""
+    """A body. members: all of them; task_id, session_id: of `metadata`, which is forwarded without them."""
 
     operation: Operation
     members: Members
     model: str
-    task_id: str | None
+    task_id: str | None = None
+    session_id: str | None = None
 
     @property
     def content(self) -> bytes:
@@ -40,12 +44,13 @@ class Body:
         return self.members[self.operation.content]
 
     def forwarded(self, model: str) -> bytes:
-        """The body for a backend: `model` is its name there, our tag is gone, all else is as it was."""
+        """The body for a backend: `model` is its name there, our tags are gone, all else is as it was."""
         changed = dict(self.members)
         changed["model"] = _encode(model)
-        if self.task_id is not None:
+        if self.task_id is not None or self.session_id is not None:
             metadata = dict(members_of(self.members["metadata"]))
-            del metadata["task_id"]
+            for name in OURS:
+                metadata.pop(name, None)
             if metadata:
                 changed["metadata"] = _join(metadata)
             else:
@@ -64,7 +69,7 @@ def read_body(data: bytes, operation: Operation) -> Body:
         raise InvalidRequest(f"missing required parameter: '{content}'", param=content)
     if operation.is_array and not members[content].startswith(_ARRAY):
         raise InvalidRequest(f"'{content}' must be an array", param=content)
-    return Body(operation, members, model, _task_id(members))
+    return Body(operation, members, model, *_tags(members))
 
 
 def members_of(data: bytes) -> Members:
@@ -93,12 +98,17 @@ def is_json_object(data: bytes) -> bool:
     return True
 
 
-def _task_id(members: Members) -> str | None:
+def _tags(members: Members) -> tuple[str | None, ...]:
+    """Ours in `metadata`, in the order of OURS."""
     metadata = members.get("metadata")
     if metadata is None or not metadata.startswith(_OBJECT):
-        return None
-    value = members_of(metadata).get("task_id")
-    return None if value in (None, b"null") else _string(value, "metadata.task_id")
+        return (None,) * len(OURS)
+    values = members_of(metadata)
+    return tuple(_tag(values.get(name), name) for name in OURS)
+
+
+def _tag(value: bytes | None, name: str) -> str | None:
+    return None if value in (None, b"null") else _string(value or b"", f"metadata.{name}")
 
 
 def _string(value: bytes, param: str) -> str:
