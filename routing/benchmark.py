@@ -8,6 +8,7 @@
 | y in {0, 1}  | correct()                   | (n_inputs, n_models)  |
 | S~(m, d)     | dataset_averages()          | (n_datasets, n_models)|
 | m*           | best_on_average()           |                       |
+| LL           | loglik                      | (n_inputs, n_models)  |
 """
 
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ class Benchmark:
     texts: (n_inputs,) the inputs themselves; empty where only outcomes are needed.
     dataset_ids: (n_inputs,) rows of `datasets`.
     outcomes: (n_inputs, n_models) in [0, 1] or NaN.
+    loglik: (n_inputs, n_models) mean log-probability a token of the model's own answer, at most 0, NaN where it is
+    unknown; None where a benchmark has none.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Benchmark:
     dataset_ids: Ints
     models: tuple[Model, ...]
     outcomes: Floats
+    loglik: Floats | None = None
 
     @property
     def n_inputs(self) -> int:
@@ -70,9 +74,13 @@ class Benchmark:
 
         Returns (n_inputs, n_models).
         """
-        thresholds = np.array([dataset.threshold for dataset in self.datasets])[self.dataset_ids]
-        above = (self.outcomes > thresholds[:, None]).astype(np.float64)
-        return np.where(np.isnan(self.outcomes), np.nan, above)
+        return self.correct_at(np.arange(self.n_inputs))
+
+    def correct_at(self, rows: Ints) -> Floats:
+        """The same for some inputs only, (n_rows, n_models)."""
+        thresholds = np.array([dataset.threshold for dataset in self.datasets])[self.dataset_ids[rows]]
+        outcomes = self.outcomes[rows]
+        return np.where(np.isnan(outcomes), np.nan, (outcomes > thresholds[:, None]).astype(np.float64))
 
     def rows_of(self, dataset: str) -> Ints:
         """The rows of one dataset's inputs, ascending."""
@@ -100,6 +108,7 @@ class Benchmark:
             self,
             models=tuple(self.models[column] for column in columns),
             outcomes=np.ascontiguousarray(self.outcomes[:, columns]),
+            loglik=None if self.loglik is None else self.loglik[:, columns],
         )
 
     def without(self, datasets: Sequence[str]) -> tuple["Benchmark", Ints]:
@@ -115,6 +124,7 @@ class Benchmark:
             datasets=tuple(self.datasets[place] for place in staying),
             dataset_ids=renumbered[self.dataset_ids[rows]],
             outcomes=self.outcomes[rows],
+            loglik=None if self.loglik is None else self.loglik[rows],
         )
         return smaller, rows
 

@@ -4,6 +4,7 @@ RoutingError
 ├── ShapeError            an array whose axes do not fit the others
 ├── BenchmarkError        a benchmark folder that cannot be used; lists every fault with file and row
 ├── EmbedderError         no such embedder here, or it gave something unusable
+├── TrainingError         nothing to train a network on
 ├── NeighboursError       an index asked for what it cannot give, or a saved one that does not match
 └── PackError             a pack that cannot be opened
     ├── PackAltered       a file is missing, truncated or not the one the manifest names
@@ -30,6 +31,10 @@ class BenchmarkError(RoutingError, ValueError):
 
 class EmbedderError(RoutingError):
     """The embedder is not available, or returned something that is no embedding."""
+
+
+class TrainingError(RoutingError, ValueError):
+    """There is nothing to train a network on."""
 
 
 class NeighboursError(RoutingError, ValueError):

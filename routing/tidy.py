@@ -2,6 +2,7 @@
 
     inputs.parquet     input_id, dataset, text
     outcomes.parquet   input_id, model, score          score in [0, 1]; a row left out is a missing outcome
+                       loglik                          (optional) mean log-probability a token of the answer, or null
     models.csv         model, params_b, input_usd_per_mtok, output_usd_per_mtok      (all but model optional)
     datasets.csv       dataset, threshold, source, licence                           (the file is optional)
     embeddings.f16.npy with embeddings.json            (optional) made by the embedder that the json names
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from routing.arrays import Embeddings, Ints, unit_rows
+from routing.arrays import Embeddings, Floats, Ints, unit_rows
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.errors import BenchmarkError
 
@@ -40,7 +41,7 @@ def read_benchmark(folder: Path) -> Benchmark:
     """Reads and checks a benchmark folder. Raises BenchmarkError with every fault found."""
     faults: list[str] = []
     inputs = _read_parquet(folder / "inputs.parquet", ("input_id", "dataset", "text"), faults)
-    outcomes = _read_parquet(folder / "outcomes.parquet", ("input_id", "model", "score"), faults)
+    outcomes = _read_parquet(folder / "outcomes.parquet", ("input_id", "model", "score"), faults, ("loglik",))
     models = _read_models(folder / "models.csv", faults)
     details = _read_datasets(folder / "datasets.csv", faults)
     if inputs is None or outcomes is None or faults:
@@ -50,7 +51,7 @@ def read_benchmark(folder: Path) -> Benchmark:
     if faults:
         raise BenchmarkError(str(folder), faults)
     names, dataset_ids = _codes(inputs["dataset"])
-    matrix = _outcome_matrix(inputs, outcomes, [model.name for model in models], faults)
+    matrix, loglik = _outcome_matrices(inputs, outcomes, [model.name for model in models], faults)
     faults += [f"datasets.csv: dataset {name!r} has no input" for name in sorted(set(details) - set(names))]
     for place, name in enumerate(names):
         if matrix is not None and np.isnan(matrix[dataset_ids == place]).all():
@@ -64,6 +65,7 @@ def read_benchmark(folder: Path) -> Benchmark:
         dataset_ids=dataset_ids,
         models=tuple(models),
         outcomes=matrix,
+        loglik=loglik,
     )
 
 
@@ -128,7 +130,9 @@ def _write_parquet(path: Path, columns: Sequence[str], rows: Iterable[tuple[Any,
     pq.write_table(pa.table({name: list(column) for name, column in zip(columns, values, strict=True)}), path)
 
 
-def _read_parquet(path: Path, columns: Sequence[str], faults: list[str]) -> pa.Table | None:
+def _read_parquet(
+    path: Path, columns: Sequence[str], faults: list[str], optional: Sequence[str] = ()
+) -> pa.Table | None:
     if not path.exists():
         faults.append(f"{path.name} is missing")
         return None
@@ -138,7 +142,7 @@ def _read_parquet(path: Path, columns: Sequence[str], faults: list[str]) -> pa.T
         if missing:
             faults.append(f"{path.name}: no column {', '.join(missing)}; it has {', '.join(present)}")
             return None
-        return pq.read_table(path, columns=list(columns))
+        return pq.read_table(path, columns=[*columns, *(name for name in optional if name in present)])
     except (pa.ArrowException, OSError) as error:
         faults.append(f"{path.name}: not a readable parquet file: {error}")
         return None
@@ -245,27 +249,46 @@ def _places(column: pa.ChunkedArray, known: Sequence[str]) -> Ints:
     return np.array([order.get(name, -1) for name in names], dtype=np.int64)[codes]
 
 
-def _outcome_matrix(inputs: pa.Table, outcomes: pa.Table, models: Sequence[str], faults: list[str]) -> Any:
-    """(n_inputs, n_models) float64, NaN where no row gives an outcome; None if a row was refused."""
+def _outcome_matrices(inputs: pa.Table, outcomes: pa.Table, models: Sequence[str], faults: list[str]) -> Any:
+    """Outcomes and log-likelihoods, each (n_inputs, n_models) float64, NaN where no row gives one.
+
+    The first is None if a row was refused, the second also where there is no such column.
+    """
     file, before = "outcomes.parquet", len(faults)
     for name in ("input_id", "model", "score"):
         _report(faults, file, np.flatnonzero(outcomes[name].is_null().to_numpy()), f"{name} is missing")
-    if not (pa.types.is_floating(outcomes["score"].type) or pa.types.is_integer(outcomes["score"].type)):
-        faults.append(f"{file}: column score holds {outcomes['score'].type}, expected numbers")
+    faults += [
+        f"{file}: column {name} holds {outcomes[name].type}, expected numbers"
+        for name in ("score", "loglik")
+        if name in outcomes.column_names and not _is_number(outcomes[name].type)
+    ]
     if len(faults) > before:
-        return None
+        return None, None
     rows = _places(outcomes["input_id"], inputs["input_id"].to_pylist())
     columns = _places(outcomes["model"], models)
     scores = outcomes["score"].to_numpy().astype(np.float64)
     _report(faults, file, np.flatnonzero(rows < 0), "input_id is not in inputs.parquet")
     _report(faults, file, np.flatnonzero(columns < 0), "model is not in models.csv")
     _report(faults, file, np.flatnonzero(~((scores >= 0) & (scores <= 1))), "score is outside [0, 1]")
+    logliks = None
+    if "loglik" in outcomes.column_names:
+        logliks = outcomes["loglik"].to_numpy().astype(np.float64)
+        _report(faults, file, np.flatnonzero(logliks > 0), "loglik is above 0")
     cells = rows * len(models) + columns
     _, first = np.unique(cells, return_index=True)
     repeated = np.setdiff1d(np.flatnonzero((rows >= 0) & (columns >= 0)), first)
     _report(faults, file, repeated, "input_id and model are a duplicate")
     if len(faults) > before:
-        return None
-    matrix = np.full((inputs.num_rows, len(models)), np.nan)
-    matrix[rows, columns] = scores
+        return None, None
+    shape = (inputs.num_rows, len(models))
+    return _matrix(rows, columns, scores, shape), None if logliks is None else _matrix(rows, columns, logliks, shape)
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(type_) or pa.types.is_integer(type_) or pa.types.is_null(type_))
+
+
+def _matrix(rows: Ints, columns: Ints, values: Floats, shape: tuple[int, int]) -> Floats:
+    matrix = np.full(shape, np.nan)
+    matrix[rows, columns] = values
     return matrix

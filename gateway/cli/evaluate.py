@@ -25,16 +25,26 @@ class Preset(StrEnum):
     """The paper's tables and figures."""
 
     TABLE1 = "table1"
+    TABLE2 = "table2"
+    TABLE3 = "table3"
     FIG2 = "fig2"
     FIG3 = "fig3"
     MIXINSTRUCT = "mixinstruct"
     SMALL_MODELS = "small-models"
 
 
+class PredictorName(StrEnum):
+    """What g is: k nearest neighbours, or a network (appendix C.1)."""
+
+    KNN = "knn"
+    MLP = "mlp"
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The options that a preset stands for; those given beside it win."""
 
+    predictor: str = "knn"
     alphas: tuple[float, ...] = (0.0,)
     per_input: bool = False
     max_params_b: float | None = None
@@ -42,10 +52,12 @@ class Asked:
 
 PRESETS = {
     Preset.TABLE1: Asked(),
+    Preset.TABLE2: Asked(),
+    Preset.TABLE3: Asked(predictor="mlp"),
     Preset.FIG2: Asked(alphas=PAPERS_ALPHAS),
-    Preset.FIG3: Asked(),
+    Preset.FIG3: Asked(alphas=PAPERS_ALPHAS),
     Preset.MIXINSTRUCT: Asked(per_input=True),
-    Preset.SMALL_MODELS: Asked(max_params_b=13.0),
+    Preset.SMALL_MODELS: Asked(alphas=PAPERS_ALPHAS, max_params_b=13.0),
 }
 
 
@@ -56,6 +68,9 @@ def evaluate(
     output: Annotated[Path, typer.Option("--output", "-o", help="The report's folder.", show_default=False)],
     pool: Annotated[str, typer.Option(help="A list of models in the benchmark's pools.json; or all.")] = "all",
     max_params_b: Annotated[float | None, typer.Option(help="Only models known to be this small, billions.")] = None,
+    predictor: Annotated[
+        PredictorName | None, typer.Option(help="Nearest neighbours, or a network for every fold: slow. Default: knn.")
+    ] = None,
     scores: Annotated[str | None, typer.Option(help="Systems, by comma. Default: all.", show_default=False)] = None,
     alpha: Annotated[
         str | None, typer.Option(help="Shares of labelled inputs, by comma, at most 50 inputs each.")
@@ -79,7 +94,7 @@ def evaluate(
     limit = max_params_b if max_params_b is not None else asked.max_params_b
     benchmark, rows = fit_for_evaluation(_pooled(whole, benchmark_dir, pool), allow_partial, limit)
     vectors, _ = embeddings_of(benchmark_dir, whole, None, default_cache())
-    plan = _plan(pool, scores, alpha or ",".join(map(str, asked.alphas)))
+    plan = _plan(pool, predictor or asked.predictor, scores, alpha or ",".join(map(str, asked.alphas)))
     plan = replace(plan, repeats=repeats, per_input=per_input or asked.per_input, seed=seed)
     with progress(notes()) as steps:
         evaluation = run(benchmark, vectors[rows], plan, steps=steps)
@@ -99,20 +114,21 @@ def _pooled(benchmark: "Benchmark", folder: Path, pool: str) -> "Benchmark":
     return benchmark.with_models(pools[pool])
 
 
-def _plan(pool: str, scores: str | None, alpha: str) -> "Plan":
-    from routing.evaluation.evaluate import KNN_SYSTEMS, Plan
+def _plan(pool: str, predictor: str, scores: str | None, alpha: str) -> "Plan":
+    from routing.evaluation.evaluate import PREDICTORS, Plan
 
-    wanted = tuple(scores.split(",")) if scores else KNN_SYSTEMS
-    unknown = sorted(set(wanted) - set(KNN_SYSTEMS))
+    known = PREDICTORS[predictor]
+    wanted = tuple(scores.split(",")) if scores else known
+    unknown = sorted(set(wanted) - set(known))
     if unknown:
-        raise ChoiceError(f"--scores {unknown[0]}: known are {', '.join(KNN_SYSTEMS)}")
+        raise ChoiceError(f"--scores {unknown[0]}: known with {predictor} are {', '.join(known)}")
     try:
         alphas = tuple(sorted({float(share) for share in alpha.split(",")}))
     except ValueError as error:
         raise ChoiceError(f"--alpha {alpha}: expected numbers, by comma") from error
     if not all(0 <= share < 1 for share in alphas):
         raise ChoiceError(f"--alpha {alpha}: a share is at least 0 and below 1")
-    return Plan(pool=pool, systems=wanted, alphas=alphas)
+    return Plan(pool=pool, predictor=str(predictor), systems=wanted, alphas=alphas)
 
 
 def _show(evaluation: "Evaluation", output: Path) -> None:

@@ -1,6 +1,6 @@
 """Leave-one-dataset-out over a benchmark: every system, every alpha."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,20 +9,24 @@ from routing.arrays import Embeddings, Ints
 from routing.benchmark import Benchmark, Model
 from routing.calibration import CalibrationSettings, HeldOut, RoutingSettings, hold_out
 from routing.errors import BenchmarkError
-from routing.evaluation.folds import Folds
+from routing.evaluation.fold import Fold, Seen, samples, see
+from routing.evaluation.judge import price_of
+from routing.evaluation.knn_folds import Material, Steps, knn_folds
 from routing.evaluation.per_input import per_input
-from routing.evaluation.results import Choice, Evaluation, PredictorQuality, PriceModel, Row
-from routing.evaluation.systems import Fold, Sample, choices, price_of, samples, scores_of
+from routing.evaluation.results import SYSTEMS, Choice, Evaluation, PredictorQuality, PriceModel, Row
+from routing.evaluation.systems import choices
 from routing.evaluation.table import rows_of
 
-KNN_SYSTEMS = ("S1", "S2", "S3", "S3_true_p", "BMA", "oracle", "honest_oracle", "random", "S3_shuffled")
 SHUFFLED = "S3_shuffled"
 LEAST_INPUTS = 30
 NEIGHBOURS_KEPT = 64
 """Neighbours found for each input once, more than kappa, so that a fold seldom has to search again."""
 
-Steps = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
+PREDICTORS: Mapping[str, tuple[str, ...]] = {
+    "knn": SYSTEMS,
+    "mlp": tuple(name for name in SYSTEMS if name != SHUFFLED),
+}
+"""Predictor -> its systems. The control would need every network once more. LL is there where a benchmark has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class Plan:
     """What to evaluate. alphas: shares of labelled inputs, at most `cap` each; repeats: of every share but none."""
 
     pool: str = "all"
-    systems: tuple[str, ...] = KNN_SYSTEMS
+    predictor: str = "knn"
+    systems: tuple[str, ...] = SYSTEMS
     alphas: tuple[float, ...] = (0.0,)
     repeats: int = 10
     cap: int = 50
@@ -80,14 +85,11 @@ def evaluate(
     for one in hold_out(vectors, benchmark.dataset_ids, len(benchmark.datasets), NEIGHBOURS_KEPT):
         found.append(one)
         steps("finding neighbours", len(found), len(benchmark.datasets))
-    fold_maker = _FoldMaker(benchmark, vectors, found, routing, settings, steps)
+    folds, control = _folds(Material(benchmark, vectors, found, routing, settings, steps), plan)
     real = replace(plan, systems=tuple(name for name in plan.systems if name != SHUFFLED))
-    made, quality = _judged(fold_maker.folds(benchmark, "calibrating every fold"), vectors, real, routing)
-    if SHUFFLED in plan.systems:
-        folds = fold_maker.folds(shuffled(benchmark, plan.seed), "calibrating on shuffled outcomes")
-        control = replace(plan, systems=(SHUFFLED,), alphas=(0.0,))
-        made += _judged(folds, vectors, control, routing)[0]
-    rows: list[Row] = rows_of(benchmark.name, plan.pool, "knn", made, plan.seed)
+    made, quality = _judged(folds, vectors, real, routing)
+    made += _judged(control, vectors, replace(plan, systems=(SHUFFLED,), alphas=(0.0,)), routing)[0]
+    rows: list[Row] = rows_of(benchmark.name, plan.pool, plan.predictor, made, plan.seed)
     return Evaluation(
         benchmark=benchmark.name,
         pool=plan.pool,
@@ -107,24 +109,16 @@ def _is_small(model: Model, max_params_b: float | None) -> bool:
     return max_params_b is None or (model.params_b is not None and model.params_b <= max_params_b)
 
 
-@dataclass(frozen=True, slots=True)
-class _FoldMaker:
-    benchmark: Benchmark
-    vectors: Embeddings
-    found: Sequence[HeldOut]
-    routing: RoutingSettings
-    settings: CalibrationSettings
-    steps: Steps
+def _folds(material: Material, plan: Plan) -> tuple[list[Fold], list[Fold]]:
+    """The folds, and those of the control, whose systems see shuffled outcomes."""
+    if plan.predictor == "knn":
+        control = [shuffled(material.benchmark, plan.seed)] if SHUFFLED in plan.systems else []
+        folds, *rest = knn_folds(material, [material.benchmark, *control])
+        return folds, rest[0] if rest else []
+    from routing.evaluation.mlp_folds import mlp_folds  # loads torch
+    from routing.mlp import MlpSettings
 
-    def folds(self, routed: Benchmark, what: str) -> list[Fold]:
-        """Every dataset held out; the systems see `routed`, and are judged by the benchmark itself."""
-        maker = Folds(self.vectors, routed, self.found, self.routing, self.settings)
-        calibrations = maker.calibrations(lambda done, total: self.steps(what, done, total))
-        averages = routed.dataset_averages()
-        return [
-            Fold(one, self.benchmark, routed, averages, calibration)
-            for one, calibration in zip(self.found, calibrations, strict=True)
-        ]
+    return mlp_folds(material, MlpSettings(seed=plan.seed)), []
 
 
 def shuffled(benchmark: Benchmark, seed: int) -> Benchmark:
@@ -140,20 +134,26 @@ def _judged(
     folds: Sequence[Fold], vectors: Embeddings, plan: Plan, routing: RoutingSettings
 ) -> tuple[list[Choice], list[PredictorQuality]]:
     made: list[Choice] = []
-    errors: dict[float, list[tuple[float, float]]] = {alpha: [] for alpha in plan.alphas}
+    errors: dict[float, list[tuple[float, float, float]]] = {alpha: [] for alpha in plan.alphas}
     for fold in folds:
         seed = (plan.seed, 1, fold.held_out.dataset)
         for sample in samples(len(fold.held_out.rows), plan.alphas, plan.repeats, plan.cap, seed):
-            made += choices(fold, sample, vectors, routing, plan.systems)
-            errors[sample.alpha].append(_quality(fold, sample, vectors, routing))
-    quality = [PredictorQuality("knn", alpha, *np.mean(found, axis=0).tolist()) for alpha, found in errors.items()]
+            seen = see(fold, sample, vectors, routing)
+            made += choices(fold, sample, seen, routing.eta, plan.systems)
+            errors[sample.alpha].append(_quality(seen))
+    quality = [PredictorQuality(plan.predictor, alpha, *_means(found)) for alpha, found in errors.items() if found]
     return made, quality
 
 
-def _quality(fold: Fold, sample: Sample, vectors: Embeddings, routing: RoutingSettings) -> tuple[float, float]:
-    """The accuracy of g_bar, mean over models, and how far p is from it."""
-    scores, true_p = scores_of(fold, sample, vectors, routing)
-    return float(np.nanmean(true_p)), float(np.nanmean(np.abs(scores.reliability - true_p)))
+def _quality(seen: Seen) -> tuple[float, float, float]:
+    """The accuracy of g_bar, mean over models, and how far the kernel smoother and ATC are from it."""
+    p, atc = np.abs(seen.scores.reliability - seen.true_p), np.abs(seen.atc - seen.true_p)
+    return float(seen.true_p.mean()), float(p.mean()), float(atc.mean())
+
+
+def _means(found: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
+    accuracy, p, atc = np.mean(found, axis=0).tolist()
+    return accuracy, p, atc
 
 
 def _models(benchmark: Benchmark) -> list[PriceModel]:
@@ -166,6 +166,7 @@ def _models(benchmark: Benchmark) -> list[PriceModel]:
 
 def _settings(plan: Plan, routing: RoutingSettings, settings: CalibrationSettings) -> dict[str, object]:
     return {
+        "predictor": plan.predictor,
         "k": routing.k,
         "kappa": routing.kappa,
         "threshold": routing.threshold,

@@ -7,13 +7,14 @@ neighbours outside both are found once: a fold repairs the rows it touches, and 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
 from routing.calibration import Calibration, CalibrationSettings, HeldOut, RoutingSettings, mixes
+from routing.neighbours import TIE_DECIMALS
 from routing.neighbours.exact import most_similar
 from routing.predictor import predict, predict_correct
 
@@ -31,14 +32,16 @@ class Nearest:
         """Those of some of the inputs."""
         return Nearest(self.rows[places], self.distances[places])
 
-    def merged(self, rows: Ints, distances: Floats, kappa: int) -> "Nearest":
+    def merged(self, rows: Ints, distances: Floats | Embeddings, kappa: int) -> "Nearest":
         """The kappa nearest among these and others. rows: (n,) of the others; distances: (n_inputs, n)."""
         if len(rows) == 0:
             return self
+        known = self.distances.shape[1]
         all_distances = np.concatenate([self.distances, distances], axis=1)
-        all_rows = np.concatenate([self.rows, np.broadcast_to(rows, distances.shape)], axis=1)
-        order = np.argsort(all_distances, axis=1, kind="stable")[:, :kappa]
-        return Nearest(np.take_along_axis(all_rows, order, axis=1), np.take_along_axis(all_distances, order, axis=1))
+        order = _smallest(all_distances, kappa)
+        found = np.take_along_axis(self.rows, np.minimum(order, known - 1), axis=1)
+        found = np.where(order < known, found, rows[np.maximum(order - known, 0)])
+        return Nearest(found, np.take_along_axis(all_distances, order, axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,58 +59,70 @@ class Folds:
     def __init__(
         self,
         vectors: Embeddings,
-        benchmark: Benchmark,
+        routed: Sequence[Benchmark],
         held_out: Sequence[HeldOut],
         routing: RoutingSettings,
         settings: CalibrationSettings,
     ) -> None:
-        """vectors: (n_inputs, dim), unit length. held_out: every dataset, with kappa neighbours or more."""
+        """vectors: (n_inputs, dim), unit length. held_out: every dataset, with kappa neighbours or more.
+
+        routed: benchmarks of the same inputs, whose outcomes stand beside each other as if of more models: neighbours
+        cost much more than outcomes do.
+        """
         self._vectors = vectors
-        self._ids = benchmark.dataset_ids
-        self._outcomes = benchmark.outcomes
-        self._correct = benchmark.correct()
+        self._ids = routed[0].dataset_ids
+        self._outcomes = np.concatenate([one.outcomes for one in routed], axis=1)
+        self._correct = np.concatenate([one.correct() for one in routed], axis=1)
+        self._widths = [len(one.models) for one in routed]
         self._held_out = held_out
         self._routing = routing
         self._settings = settings
 
-    def calibrations(self, progress: Progress = lambda done, total: None) -> list[Calibration]:
-        """The calibration of every fold: from all datasets but that fold's own, without it in the benchmark."""
+    def calibrations(self, progress: Progress = lambda done, total: None) -> list[list[Calibration]]:
+        """For every benchmark, the calibration of every fold: from all datasets but its own, it away."""
         n = len(self._held_out)
         pairs: list[list[tuple[float, Floats, float, int]]] = [[] for _ in range(n)]
         for done, one in enumerate(self._held_out, 1):
             for fold, found in self._of_dataset(one):
                 pairs[fold] += found
             progress(done, n)
-        return [_calibration(found, self._outcomes.shape[1]) for found in pairs]
+        made = [_calibration(found, self._outcomes.shape[1]) for found in pairs]
+        ends = np.cumsum(self._widths).tolist()
+        return [
+            [_columns(one, slice(end - width, end)) for one in made]
+            for width, end in zip(self._widths, ends, strict=True)
+        ]
 
     def _of_dataset(self, one: HeldOut) -> Iterator[tuple[int, list[tuple[float, Floats, float, int]]]]:
         """The pairs of one dataset, for every fold but its own."""
         kappa = self._routing.kappa
-        nearest, own = Nearest(one.near[:, :kappa], one.near_distances[:, :kappa]), within(self._vectors, one.rows)
+        nearest = Nearest(one.near[:, :kappa], one.near_distances[:, :kappa])
+        within = apart(self._vectors, one.rows, one.rows)
         generator = np.random.default_rng([self._settings.seed, one.dataset])
         mixed = list(mixes(len(one.rows), self._settings, generator))
         rests = [np.delete(np.arange(len(one.rows)), moved) for moved, _ in mixed]
-        whole = [self._judged(one, nearest, own, rest, moved) for rest, (moved, _) in zip(rests, mixed, strict=True)]
+        whole = [
+            self._judge(one, nearest.of(rest), within, rest, moved)
+            for rest, (moved, _) in zip(rests, mixed, strict=True)
+        ]
         for fold in range(len(self._held_out)):
             if fold == one.dataset:
                 continue
             touched = np.flatnonzero((self._ids[nearest.rows] == fold).any(axis=1))
-            repaired = self._without(one, touched, fold) if len(touched) else None
+            repaired = self.nearest_without(one, touched, [fold]) if len(touched) else None
             found = []
             for rest, (moved, weight), judged in zip(rests, mixed, whole, strict=True):
                 pair = (
                     _pair(judged)
                     if repaired is None
-                    else self._repaired(one, (touched, repaired), own, rest, moved, judged)
+                    else self._repaired(one, (touched, repaired), within, rest, moved, judged)
                 )
                 found.append((*pair, weight, one.dataset))
             yield fold, found
 
-    def _judged(self, one: HeldOut, nearest: Nearest, own: Floats, rest: Ints, moved: Ints) -> Judged:
-        return self._judge(one, nearest.of(rest), own[np.ix_(rest, moved)], rest, moved)
-
-    def _judge(self, one: HeldOut, nearest: Nearest, to_moved: Floats, rest: Ints, moved: Ints) -> Judged:
-        routing = self._routing
+    def _judge(self, one: HeldOut, nearest: Nearest, within: Embeddings, rest: Ints, moved: Ints) -> Judged:
+        """nearest: of the rest, outside the dataset. within: (n, n) distances inside it. rest, moved: places in it."""
+        routing, to_moved = self._routing, within[moved][:, rest].T  # symmetric, and rows lie together
         near = nearest.merged(one.rows[moved], to_moved, routing.kappa)
         g_bar = predict_correct(predict(self._outcomes, near.rows[:, : routing.k]), routing.threshold)
         truth = self._correct[one.rows[rest]]
@@ -120,7 +135,7 @@ class Folds:
         self,
         one: HeldOut,
         touched: tuple[Ints, Nearest],
-        own: Floats,
+        within: Embeddings,
         rest: Ints,
         moved: Ints,
         judged: Judged,
@@ -130,31 +145,46 @@ class Folds:
         staying = np.isin(places, rest, assume_unique=True)
         inputs = places[staying]
         at = np.searchsorted(rest, inputs)
-        new = self._judge(one, nearest.of(np.flatnonzero(staying)), own[np.ix_(inputs, moved)], inputs, moved)
+        new = self._judge(one, nearest.of(np.flatnonzero(staying)), within, inputs, moved)
         hits = judged.hits.sum(axis=0) - judged.hits[at].sum(axis=0) + new.hits.sum(axis=0)
         known = judged.known.sum(axis=0) - judged.known[at].sum(axis=0) + new.known.sum(axis=0)
         u = (judged.u.sum() - judged.u[at].sum() + new.u.sum()) / len(rest)
         return float(u), _share(hits, known)
 
-    def _without(self, one: HeldOut, places: Ints, fold: int) -> Nearest:
-        """The nearest of some of a dataset's inputs outside it and outside the fold."""
-        kappa = min(self._routing.kappa, int((~np.isin(self._ids, (fold, one.dataset))).sum()))
+    def nearest_without(self, one: HeldOut, places: Ints, excluded: Sequence[int]) -> Nearest:
+        """The nearest of some of a dataset's inputs, outside it and outside the excluded datasets."""
+        away = np.array([*excluded, one.dataset])
+        kappa = min(self._routing.kappa, int((~np.isin(self._ids, away)).sum()))
         rows, distances = one.near[places], one.near_distances[places]
-        outside = self._ids[rows] != fold
+        outside = ~np.isin(self._ids[rows], away)
         enough = outside.sum(axis=1) >= kappa
         order = np.argsort(~outside, axis=1, kind="stable")[:, :kappa]
         found = Nearest(np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1))
         short = np.flatnonzero(~enough)
         if len(short):
             similarity = self._vectors[one.rows[places[short]]] @ self._vectors.T
-            similarity[:, (self._ids == fold) | (self._ids == one.dataset)] = -np.inf
+            similarity[:, np.isin(self._ids, away)] = -np.inf
             found.rows[short], found.distances[short] = most_similar(similarity, kappa)
         return found
 
 
-def within(vectors: Embeddings, rows: Ints) -> Floats:
-    """The distances of some inputs from each other, (n_rows, n_rows)."""
-    return np.asarray(np.maximum(1.0 - vectors[rows] @ vectors[rows].T, 0.0), dtype=np.float64)
+def _smallest(distances: Floats, count: int) -> Ints:
+    """Places of the smallest in every row, ascending, equal ones by place. (n, count)
+
+    Sorting whole numbers that hold both is several times as fast as a stable sort of places by distance.
+    """
+    bits = int(distances.shape[1] - 1).bit_length()
+    keys = np.round(distances * 10**TIE_DECIMALS).astype(np.int64) << bits
+    keys |= np.arange(distances.shape[1])
+    keys.sort(axis=1)
+    return np.asarray(keys[:, :count] & ((1 << bits) - 1))
+
+
+def apart(vectors: Embeddings, rows: Ints, others: Ints) -> Embeddings:
+    """The distances of some inputs from others, (n_rows, n_others), as float32: there may be many."""
+    similarity = vectors[rows] @ vectors[others].T
+    np.subtract(1.0, similarity, out=similarity)
+    return np.asarray(np.maximum(similarity, 0.0, out=similarity))
 
 
 def _pair(judged: Judged) -> tuple[float, Floats]:
@@ -163,6 +193,10 @@ def _pair(judged: Judged) -> tuple[float, Floats]:
 
 def _share(hits: Floats, known: Floats) -> Floats:
     return np.asarray(np.divide(hits, known, out=np.full(len(hits), np.nan), where=known > 0))
+
+
+def _columns(calibration: Calibration, models: slice) -> Calibration:
+    return replace(calibration, accuracies=calibration.accuracies[:, models])
 
 
 def _calibration(pairs: list[tuple[float, Floats, float, int]], n_models: int) -> Calibration:

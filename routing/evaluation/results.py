@@ -83,19 +83,27 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class PredictorQuality:
-    """How good g_bar and p are at one alpha: accuracy of g_bar, mean absolute error of p against the true p."""
+    """How good g_bar and the estimates of p are at one alpha.
+
+    accuracy: of g_bar. mae_of_p, mae_of_atc: mean absolute error of the kernel smoother and of ATC against the true p.
+    """
 
     predictor: str
     alpha: float
     accuracy: float
     mae_of_p: float
+    mae_of_atc: float
 
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """Per-input selection (MixInstruct, Fig. 7): the metric with the index thinned to a share of the inputs."""
+    """Per-input selection (Table 4 and Fig. 7): the mean outcome over the inputs nearer than C to the index.
+
+    cutoff: C, a mean cosine distance. share: of the inputs asked that lie nearer than that.
+    """
 
     system: str
+    cutoff: float
     share: float
     metric: float
 

@@ -25,7 +25,7 @@ class Neighbours(Protocol):
         """How many inputs are indexed."""
 
     def nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
-        """The `count` nearest rows of each query, nearest first, equally near ones by the lower row.
+        """The `count` nearest rows of each query, nearest first, equally near ones by the higher row.
 
         queries: (n, dim), unit length.
         Returns rows and cosine distances in [0, 2], both (n, count).
@@ -51,6 +51,10 @@ duplicates comes first must not depend on how a matrix product was split over th
 
 
 def in_order(rows: Ints, distances: Floats) -> tuple[Ints, Floats]:
-    """Every row of both arrays sorted by distance, equal ones by row number. Both (n, count)."""
-    order = np.lexsort((rows, np.round(distances, TIE_DECIMALS)), axis=-1)
+    """Every row of both arrays sorted by distance, equal ones by the higher row first. Both (n, count).
+
+    Which of two duplicates comes first is a convention; this one is what reading a list sorted by similarity from its
+    end gives, and the implementation that ours is compared with does that.
+    """
+    order = np.lexsort((-rows, np.round(distances, TIE_DECIMALS)), axis=-1)
     return np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1)

@@ -38,7 +38,7 @@ class Exact:
 
 
 def most_similar(similarity: Embeddings, count: int) -> tuple[Ints, Floats]:
-    """The columns of the `count` largest similarities of each row, largest first, ties by the lower column.
+    """The columns of the `count` largest similarities of each row, largest first, ties by the higher column.
 
     similarity: (n, size); -inf marks a column that must not be taken.
     Returns columns and distances 1 - similarity, both (n, count).
@@ -55,6 +55,7 @@ def most_similar(similarity: Embeddings, count: int) -> tuple[Ints, Floats]:
         # near columns was arbitrary, and the row is sorted in full.
         rounded = np.round(distances, TIE_DECIMALS)
         for row in np.flatnonzero(rounded[:, count] == rounded[:, count - 1]):
-            order = np.argsort(np.round(1.0 - similarity[row].astype(np.float64), TIE_DECIMALS), kind="stable")[:count]
+            rounded_row = np.round(1.0 - similarity[row].astype(np.float64), TIE_DECIMALS)
+            order = np.lexsort((-np.arange(size), rounded_row))[:count]
             columns[row, :count], distances[row, :count] = order, 1.0 - similarity[row, order]
     return columns[:, :count], np.maximum(distances[:, :count], 0.0)

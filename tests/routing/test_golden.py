@@ -1,7 +1,7 @@
 """The library against an independent implementation on a real benchmark, where that lies beside the checkout.
 
 Many inputs of that benchmark have the very same embedding. Where such duplicates tie at the cut of the k nearest,
-which of them is taken is a convention, and the other implementation's is not ours (the lower row). For those inputs
+which of them is taken is a convention, and the other implementation's is not ours (the higher row). For those inputs
 every choice among the tied is admitted; everything else must agree.
 """
 

@@ -35,17 +35,17 @@ def test_the_nearest_are_those_that_sorting_everything_finds(make: Make) -> None
     np.testing.assert_allclose(distances, np.take_along_axis(expected, order, axis=1), atol=1e-6)
 
 
-def test_equally_near_inputs_come_by_the_lower_row(make: Make) -> None:
+def test_equally_near_inputs_come_by_the_higher_row(make: Make) -> None:
     vectors = random_vectors(5)
     rows, distances = make(np.concatenate([vectors, vectors, vectors])).nearest(vectors, 3)
-    assert rows.tolist() == [[row, row + 5, row + 10] for row in range(5)]
+    assert rows.tolist() == [[row + 10, row + 5, row] for row in range(5)]
     np.testing.assert_allclose(distances, 0.0, atol=1e-6)
 
 
-def test_a_cut_between_equally_near_inputs_keeps_the_lower_rows() -> None:
+def test_a_cut_between_equally_near_inputs_keeps_the_higher_rows() -> None:
     vectors = random_vectors(4)
     rows, _ = Exact(np.concatenate([vectors] * 6)).nearest(vectors, 4)
-    assert rows.tolist() == [[row, row + 4, row + 8, row + 12] for row in range(4)]
+    assert rows.tolist() == [[row + 20, row + 16, row + 12, row + 8] for row in range(4)]
 
 
 def test_all_of_a_small_index_can_be_asked_for(make: Make) -> None:

@@ -56,6 +56,20 @@ def test_correct_is_above_the_datasets_own_threshold_and_missing_stays_missing(f
     np.testing.assert_array_equal(read_benchmark(folder).correct(), [[0, 1], [np.nan, np.nan], [1, 0]])
 
 
+def test_log_likelihoods_are_read_where_there_are_any(folder: Path) -> None:
+    assert read_benchmark(folder).loglik is None
+
+    def add(columns: dict[str, list[Any]]) -> None:
+        columns["loglik"] = [-0.5, None, -2.0, None]
+
+    rewrite(folder, "outcomes.parquet", add)
+    np.testing.assert_array_equal(read_benchmark(folder).loglik, [[-0.5, np.nan], [-2, np.nan], [np.nan, np.nan]])
+    rewrite(folder, "outcomes.parquet", lambda columns: columns.update(loglik=[0.5, None, -2.0, 1.0]))
+    assert faults(folder) == ["outcomes.parquet row 1, 4: loglik is above 0"]
+    rewrite(folder, "outcomes.parquet", lambda columns: columns.update(loglik=["x"] * 4))
+    assert faults(folder) == ["outcomes.parquet: column loglik holds string, expected numbers"]
+
+
 def rewrite(folder: Path, file: str, change: Callable[[dict[str, list[Any]]], None]) -> None:
     columns = pq.read_table(folder / file).to_pydict()
     change(columns)

@@ -19,6 +19,8 @@ STYLES: Mapping[str, tuple[str, str, str]] = {
     "S2": ("#E69F00", "s", "--"),
     "S3": ("#D55E00", "^", "-"),
     "S3_true_p": ("#CC79A7", "v", ":"),
+    "S3_atc": ("#8c6d1f", "<", ":"),
+    "LL": ("#6a3d9a", "h", "-."),
     "BMA": ("#000000", "D", "--"),
     "oracle": ("#009E73", "*", "-."),
     "honest_oracle": ("#56B4E9", "P", "-."),
@@ -100,16 +102,24 @@ def _pearson_against_alpha(evaluation: Evaluation, axes: Axes) -> None:
     axes.set_ylabel("Pearson, scores and accuracies")
 
 
-def _correlated(choices: Sequence[Choice]) -> list[Choice]:
-    return [one for one in choices if one.system in ROUTERS and one.alpha == 0 and one.pearson is not None]
+def _correlated(choices: Sequence[Choice]) -> dict[str, list[tuple[float, float]]]:
+    """System -> (u, Pearson) of every dataset and alpha, mean over the repeats."""
+    found: dict[tuple[str, str, float], list[tuple[float, float]]] = {}
+    for one in choices:
+        if one.system in ROUTERS and one.pearson is not None:
+            found.setdefault((one.system, one.dataset, one.alpha), []).append((one.distance, one.pearson))
+    points: dict[str, list[tuple[float, float]]] = {}
+    for (system, *_), pairs in found.items():
+        u, pearson = np.mean(pairs, axis=0).tolist()
+        points.setdefault(system, []).append((u, pearson))
+    return points
 
 
 def _pearson_against_distance(evaluation: Evaluation, axes: Axes) -> None:
-    for system in ROUTERS:
-        found = [one for one in _correlated(evaluation.choices) if one.system == system]
+    for system, points in _correlated(evaluation.choices).items():
         colour, marker, _ = STYLES[system]
-        y = [one.pearson or 0.0 for one in found]
-        axes.scatter([one.distance for one in found], y, color=colour, marker=marker, label=system, s=24, alpha=0.8)
+        u, pearson = zip(*points, strict=True)
+        axes.scatter(u, pearson, color=colour, marker=marker, label=system, s=18, alpha=0.7)
     axes.set_xlabel("distance of the task to the benchmarks, u")
     axes.set_ylabel("Pearson, scores and accuracies")
     axes.legend(frameon=False)
@@ -119,19 +129,22 @@ def _predictor_against_alpha(evaluation: Evaluation, axes: Axes) -> None:
     alphas = [one.alpha for one in evaluation.quality]
     axes.plot(alphas, [one.accuracy for one in evaluation.quality], "o-", color="#0072B2", label="accuracy of g_bar")
     axes.plot(alphas, [one.mae_of_p for one in evaluation.quality], "s--", color="#D55E00", label="mean error of p")
+    axes.plot(alphas, [one.mae_of_atc for one in evaluation.quality], "<:", color="#8c6d1f", label="of p by ATC")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("share of the task's inputs that are labelled, alpha")
     axes.legend(frameon=False)
 
 
 def _metric_against_sparsity(evaluation: Evaluation, axes: Axes) -> None:
-    for system in ("S1", "BMA", "oracle"):
+    for system in ("S1", "BMA", "LL", "random", "oracle"):
         found = [one for one in evaluation.sparse if one.system == system]
-        _line(axes, system, [one.share for one in found], [one.metric for one in found])
-    axes.set_xscale("log")
-    axes.set_xlabel("share of the index that is kept")
+        if found:
+            _line(axes, system, [one.cutoff for one in found], [one.metric for one in found])
+    asked = [one for one in evaluation.sparse if one.system == "S1"]
+    axes.plot([one.cutoff for one in asked], [one.share for one in asked], color="#999999", label="share of inputs")
+    axes.set_xlabel("inputs whose mean distance to their 10 nearest is below C")
     axes.set_ylabel("mean outcome, chosen input by input")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, ncols=2, fontsize="small")
 
 
 def _accuracy_against_price(evaluation: Evaluation, axes: Axes) -> None:

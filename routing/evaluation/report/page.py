@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from routing.evaluation.report.published import HELM_ACCURACY
+from routing.evaluation.report.published import HELM, QUALITY, TABLE_4, TABLES
 from routing.evaluation.report.tables import COLUMNS, cells, shown
-from routing.evaluation.results import Choice, Evaluation, Row
+from routing.evaluation.results import Choice, Evaluation, PredictorQuality, Row, Sparse
 
 CAPTIONS = {
     "accuracy_against_alpha": "Accuracy of the chosen model as inputs are labelled (the paper's Fig. 2, 5, 8).",
     "pearson_against_alpha": "How well a system's scores order the models, as inputs are labelled (Fig. 2, 5, 8).",
-    "pearson_against_distance": "How well scores order the models, against the task's distance u (Fig. 3, 6).",
+    "pearson_against_distance": "How well scores order the models, against u, over all alphas (Fig. 3, 6).",
     "predictor_against_alpha": "The correctness predictor: accuracy of g_bar, mean error of p (Fig. 4).",
-    "metric_against_sparsity": "Choosing input by input, as the index thins out (Fig. 7).",
+    "metric_against_sparsity": "Choosing input by input, for the inputs that lie nearer than C to the index (Fig. 7).",
     "accuracy_against_price": "What accuracy costs: single models, and what the systems chose.",
     "gain_by_dataset": "S3 against the best model on average, dataset by dataset; hatched bars are losses.",
 }
@@ -39,7 +39,9 @@ def as_page(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> str:
         " dataset is held out in turn, from index and calibration. Intervals: 95 %, bootstrap over datasets.</p>",
         *(_table(evaluation.rows, alpha) for alpha in sorted({row.alpha for row in evaluation.rows})),
         *(_figure(name, drawn.get(name)) for name in CAPTIONS),
+        _quality(evaluation.quality),
         _published(evaluation.rows),
+        _per_input(evaluation.sparse),
         _choices(evaluation.choices),
         _settings(evaluation.settings),
     ]
@@ -88,10 +90,52 @@ def _figure(name: str, svg: bytes | None) -> str:
     return f'<figure role="group" aria-label="{caption}">{drawn}<figcaption>{caption}</figcaption></figure>'
 
 
+def _quality(quality: Sequence[PredictorQuality]) -> str:
+    header = ("alpha", "accuracy of g_bar", "mean error of p, kernel smoother", "mean error of p, ATC")
+    body = [[f"{one.alpha:g}", *(f"{x:.3f}" for x in (one.accuracy, one.mae_of_p, one.mae_of_atc))] for one in quality]
+    body += [
+        [f"paper, {predictor}, {HELM}", *(shown(x, "{:.3f}") for x in QUALITY[predictor])]
+        for predictor in {one.predictor for one in quality}
+    ]
+    return _html_table("The correctness predictor and the estimates of its reliability", header, body)
+
+
 def _published(rows: Sequence[Row]) -> str:
-    ours = {row.system: row.accuracy for row in rows if row.alpha == 0}
-    body = [[name, f"{value:.3f}", shown(ours.get(name), "{:.3f}")] for name, value in HELM_ACCURACY.items()]
-    return _html_table("Accuracy, beside the paper's on HELM (Table 1)", ("system", "paper, HELM", "here"), body)
+    """The paper's table of the predictor, every number with ours behind it."""
+    ours = {row.system: row for row in rows if row.alpha == 0}
+    if not ours:
+        return ""
+    name, table = TABLES[next(iter(ours.values())).predictor]
+    columns = {"accuracy": "Acc.", "ratio_to_best": "Ratio to best", "pearson": "Pearson", "spearman": "Spearman"}
+    columns |= {"share_bma": "share of BMA", "params_b": "# Params", "rank": "Rank"}
+    body = [
+        [
+            system,
+            *(
+                f"{shown(getattr(row, one), '{:.3f}')} | {shown(_of(ours.get(system), one), '{:.3f}')}"
+                for one in columns
+            ),
+        ]
+        for system, row in table.items()
+    ]
+    return _html_table(f"The paper's {name} ({HELM}) | here", ("system", *columns.values()), body)
+
+
+def _per_input(sparse: Sequence[Sparse]) -> str:
+    """The paper's Table 4 beside ours, which is the mean outcome over all inputs asked."""
+    if not sparse:
+        return ""
+    ours = {one.system: one.metric for one in sparse if one.share == 1}
+    body = [
+        [system, *(f"{value:.2f}" for value in values), shown(ours.get(system), "{:.4f}")]
+        for system, values in TABLE_4.items()
+    ]
+    header = ("system", "paper: BERTScore", "BARTScore", "BLEURT", "here: mean outcome")
+    return _html_table("Chosen input by input (the paper's Table 4, MixInstruct)", header, body)
+
+
+def _of(row: Row | None, name: str) -> float | None:
+    return None if row is None else getattr(row, name)
 
 
 def _choices(choices: Sequence[Choice]) -> str:

@@ -13,11 +13,12 @@ from routing.benchmark import Benchmark, Dataset, Model
 from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
 from routing.errors import BenchmarkError
 from routing.evaluation.evaluate import Plan, evaluate, fit_for_evaluation, shuffled
+from routing.evaluation.fold import samples
 from routing.evaluation.folds import Folds
+from routing.evaluation.judge import correlation, ranks
 from routing.evaluation.report import write_report
 from routing.evaluation.report.page import worth
 from routing.evaluation.results import Evaluation, Row
-from routing.evaluation.systems import correlation, ranks, samples
 from routing.evaluation.table import interval
 from routing.neighbours.exact import Exact
 from routing.predictor import predict, predict_correct
@@ -36,7 +37,7 @@ def done(benchmark_: Benchmark, vectors: Embeddings) -> Evaluation:
 def test_every_fold_is_what_a_benchmark_without_the_dataset_gives(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """The folds repair what taking a dataset away changes; here everything is done anew, on what is left."""
     found = list(hold_out(vectors, benchmark_.dataset_ids, 4, 64))
-    folds = Folds(vectors, benchmark_, found, ROUTING, UNMIXED).calibrations()
+    folds = Folds(vectors, [benchmark_], found, ROUTING, UNMIXED).calibrations()[0]
     for place, dataset in enumerate(benchmark_.datasets):
         smaller, rows = benchmark_.without([dataset.name])
         again = list(hold_out(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
@@ -53,8 +54,8 @@ def test_inputs_whose_neighbours_all_go_are_searched_again(benchmark_: Benchmark
     many = list(hold_out(vectors, benchmark_.dataset_ids, 4, 100))
     mixed = CalibrationSettings(alphas=(0.0, 0.3), repeats=2)
     for a, b in zip(
-        Folds(vectors, benchmark_, few, ROUTING, mixed).calibrations(),
-        Folds(vectors, benchmark_, many, ROUTING, mixed).calibrations(),
+        Folds(vectors, [benchmark_], few, ROUTING, mixed).calibrations()[0],
+        Folds(vectors, [benchmark_], many, ROUTING, mixed).calibrations()[0],
         strict=True,
     ):
         np.testing.assert_allclose(a.distances, b.distances, atol=1e-6)

@@ -1,0 +1,100 @@
+"""One dataset held out, the inputs of it that are labelled, and what the benchmark then says of the others.
+
+The systems see the benchmark without the dataset, its inputs' embeddings, and the outcomes of the inputs that are
+labelled (alpha).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from routing.arrays import Embeddings, Floats, Ints
+from routing.atc import estimate
+from routing.benchmark import Benchmark, order_on_average
+from routing.calibration import Calibration, HeldOut, RoutingSettings
+from routing.evaluation.folds import Nearest, apart
+from routing.predictor import accuracy_of, predict_correct
+from routing.scores import TaskScores
+from routing.task import Evidence, TaskState, task_scores
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A fold with some of its inputs labelled. rest: places of the others; alpha: the share asked for."""
+
+    alpha: float
+    repeat: int
+    labelled: Ints
+    rest: Ints
+
+
+Predict = Callable[[Sample, Nearest], Floats]
+"""g of the unlabelled inputs, (n_rest, n_models), from a sample and the inputs nearest to its rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One dataset held out. averages: (n_datasets, n_models), of all datasets; the fold's own row is only for judging.
+
+    routed: the benchmark that the systems see, which is not the one they are judged by where outcomes are shuffled.
+    cuts: (n_models,) the thresholds of ATC.
+    """
+
+    held_out: HeldOut
+    benchmark: Benchmark
+    routed: Benchmark
+    averages: Floats
+    calibration: Calibration
+    predict: Predict
+    cuts: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a fold's systems have to choose by. Arrays: (n_models,), best on average first, like scores.models.
+
+    true_p: accuracy of g_bar, which only S3_true_p may see. atc: its estimate by ATC, 0.5 where there is none. loglik:
+    mean over the inputs; None where the benchmark has none.
+    """
+
+    scores: TaskScores
+    true_p: Floats
+    atc: Floats
+    loglik: Floats | None
+
+
+def samples(n: int, alphas: Sequence[float], repeats: int, cap: int, seed: Sequence[int]) -> Iterator[Sample]:
+    """Labelled inputs for every alpha and repeat, at most `cap`; no label needs no repeat."""
+    generator = np.random.default_rng(list(seed))
+    for alpha in alphas:
+        count = min(int(alpha * n), cap)
+        for repeat in range(repeats if count else 1):
+            labelled = np.sort(generator.choice(n, size=count, replace=False))
+            yield Sample(alpha, repeat, labelled, np.delete(np.arange(n), labelled))
+
+
+def see(fold: Fold, sample: Sample, vectors: Embeddings, routing: RoutingSettings) -> Seen:
+    """What the benchmark says of a fold's unlabelled inputs."""
+    one, routed = fold.held_out, fold.routed
+    nearest = Nearest(one.near[:, : routing.kappa], one.near_distances[:, : routing.kappa]).of(sample.rest)
+    rows, labelled = one.rows[sample.rest], one.rows[sample.labelled]
+    if len(labelled):
+        nearest = nearest.merged(labelled, apart(vectors, rows, labelled), routing.kappa)
+    g = fold.predict(sample, nearest)
+    g_bar = predict_correct(g, routing.threshold)
+    state = TaskState.of(Evidence(g, g_bar, nearest.distances.mean(axis=1), vectors[rows]))
+    columns = order_on_average(np.delete(fold.averages, one.dataset, axis=0))
+    return Seen(
+        scores=task_scores(state, routed.model_names, columns, fold.calibration, routing),
+        true_p=np.nan_to_num(accuracy_of(g_bar, routed.correct_at(rows))[columns], nan=0.5),
+        atc=estimate(g, fold.cuts)[columns],
+        loglik=None if routed.loglik is None else _means(routed.loglik[rows])[columns],
+    )
+
+
+def _means(values: Floats) -> Floats:
+    known = ~np.isnan(values)
+    counts = known.sum(axis=0)
+    sums = np.where(known, values, 0.0).sum(axis=0)
+    return np.asarray(np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0))

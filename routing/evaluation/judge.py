@@ -1,0 +1,122 @@
+"""How good a choice was: the chosen model's mean outcome on the held-out dataset's unlabelled inputs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from routing.arrays import Floats
+from routing.benchmark import Model, macro_averages
+from routing.evaluation.fold import Fold, Sample
+from routing.evaluation.results import Choice
+from routing.scores import TaskScores
+
+SPLITS = 200
+
+
+class Judge:
+    """Knows the outcomes of the held-out dataset. Every array is in the order of the candidates, m* first."""
+
+    def __init__(self, fold: Fold, sample: Sample, scores: TaskScores) -> None:
+        self._dataset = fold.benchmark.datasets[fold.held_out.dataset].name
+        self._sample, self._scores = sample, scores
+        names = fold.benchmark.model_names
+        columns = np.array([names.index(model) for model in scores.models])
+        self._outcomes = fold.benchmark.outcomes[np.ix_(fold.held_out.rows[sample.rest], columns)]
+        self._models: Mapping[str, Model] = {model.name: model for model in fold.benchmark.models}
+        self.accuracy = np.nanmean(self._outcomes, axis=0)
+        self.average_elsewhere = macro_averages(np.delete(fold.averages, fold.held_out.dataset, axis=0))[columns]
+        self.best_model = scores.models[int(np.nanargmax(self.accuracy))]
+
+    def choice(self, system: str, model: str, values: Floats) -> Choice:
+        """A system's choice of one model by these scores."""
+        at = self._scores.models.index(model)
+        about = self._models[model]
+        return self._made(
+            system,
+            model=model,
+            accuracy=float(self.accuracy[at]),
+            is_bma=float(at == 0),
+            pearson=correlation(values, self.accuracy),
+            spearman=correlation(ranks(values), ranks(self.accuracy)),
+            params_b=about.params_b,
+            price=price_of(about),
+            rank=float((self.accuracy > self.accuracy[at]).sum() + 1),
+        )
+
+    def random(self) -> Choice:
+        """Any model, every one as likely."""
+        n = len(self.accuracy)
+        return self._made("random", accuracy=float(self.accuracy.mean()), is_bma=1 / n, rank=(n + 1) / 2)
+
+    def honest_oracle(self) -> Choice:
+        """The model that is best on a random half, scored on the other; m* scored on the same halves."""
+        generator = np.random.default_rng(len(self._outcomes))
+        n = len(self._outcomes)
+        best, bma, is_bma = np.empty(SPLITS), np.empty(SPLITS), np.empty(SPLITS)
+        for split in range(SPLITS):
+            order = generator.permutation(n)
+            seen, unseen = self._outcomes[order[: n // 2]], self._outcomes[order[n // 2 :]]
+            at = int(np.nanargmax(np.nanmean(seen, axis=0)))
+            accuracy = np.nanmean(unseen, axis=0)
+            best[split], bma[split], is_bma[split] = accuracy[at], accuracy[0], at == 0
+        return self._made(
+            "honest_oracle", accuracy=float(best.mean()), bma=float(bma.mean()), is_bma=float(is_bma.mean()), rank=1.0
+        )
+
+    def _made(
+        self,
+        system: str,
+        *,
+        accuracy: float,
+        is_bma: float,
+        rank: float,
+        model: str | None = None,
+        bma: float | None = None,
+        **more: float | None,
+    ) -> Choice:
+        sample = self._sample
+        return Choice(
+            system=system,
+            alpha=sample.alpha,
+            repeat=sample.repeat,
+            dataset=self._dataset,
+            n=len(sample.rest),
+            model=model,
+            accuracy=accuracy,
+            best=float(np.nanmax(self.accuracy)),
+            bma=float(self.accuracy[0]) if bma is None else bma,
+            is_bma=is_bma,
+            distance=self._scores.distance,
+            pearson=more.get("pearson"),
+            spearman=more.get("spearman"),
+            params_b=more.get("params_b"),
+            price=more.get("price"),
+            rank=rank,
+        )
+
+
+def price_of(model: Model) -> float | None:
+    """US dollars for a million tokens, the mean of both directions; None where it is unknown."""
+    if model.input_usd_per_mtok is None or model.output_usd_per_mtok is None:
+        return None
+    return (model.input_usd_per_mtok + model.output_usd_per_mtok) / 2
+
+
+def correlation(a: Floats, b: Floats) -> float | None:
+    """Pearson's; None where one of them does not vary. a, b: (n_models,)"""
+    known = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[known], b[known]
+    if len(a) < 2 or np.ptp(a) < 1e-12 or np.ptp(b) < 1e-12:
+        return None
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def ranks(values: Floats) -> Floats:
+    """Ranks from 1, equal values sharing the mean of theirs. (n,)"""
+    order = np.argsort(values, kind="stable")
+    _, inverse, counts = np.unique(values[order], return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    shared = (last - (counts - 1) / 2)[inverse]
+    found = np.empty(len(values))
+    found[order] = shared
+    return found

@@ -1,0 +1,95 @@
+"""Every fold of a benchmark, predicted by the k nearest inputs (eq. 7)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from routing.arrays import Embeddings, Floats, Ints
+from routing.atc import thresholds
+from routing.benchmark import Benchmark
+from routing.calibration import Calibration, CalibrationSettings, HeldOut, RoutingSettings
+from routing.evaluation.fold import Fold, Sample
+from routing.evaluation.folds import Folds, Nearest
+from routing.neighbours import in_order
+from routing.neighbours.exact import most_similar
+from routing.predictor import predict, predict_correct
+
+Steps = Callable[[str, int, int], None]
+"""Called with (what is being done, steps done, steps in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What folds are made of.
+
+    vectors: (n_inputs, dim), unit length. found: every dataset, with more than kappa neighbours.
+    benchmark: the systems are judged by it.
+    """
+
+    benchmark: Benchmark
+    vectors: Embeddings
+    found: Sequence[HeldOut]
+    routing: RoutingSettings
+    settings: CalibrationSettings
+    steps: Steps
+
+
+def knn_folds(material: Material, routed: Sequence[Benchmark]) -> list[list[Fold]]:
+    """Every dataset held out from index, calibration and thresholds, for every benchmark that systems are to see."""
+    folds = Folds(material.vectors, routed, material.found, material.routing, material.settings)
+    calibrations = folds.calibrations(lambda done, total: material.steps("calibrating every fold", done, total))
+    near = np.concatenate([_among_all(one, material.vectors) for one in material.found])
+    return [_folds(material, one, near, found) for one, found in zip(routed, calibrations, strict=True)]
+
+
+def _folds(material: Material, routed: Benchmark, near: Ints, calibrations: Sequence[Calibration]) -> list[Fold]:
+    routing, averages, cuts = material.routing, routed.dataset_averages(), _Cuts(material, routed, near)
+
+    def nearest_mean(sample: Sample, nearest: Nearest) -> Floats:
+        return predict(routed.outcomes, nearest.rows[:, : routing.k])
+
+    return [
+        Fold(one, material.benchmark, routed, averages, calibration, nearest_mean, cuts.without(one.dataset))
+        for one, calibration in zip(material.found, calibrations, strict=True)
+    ]
+
+
+class _Cuts:
+    """ATC's thresholds. Every input is predicted from its nearest others, its own dataset's among them, as a validation
+    set drawn from the benchmark would be; a fold leaves its dataset out.
+    """
+
+    def __init__(self, material: Material, routed: Benchmark, near: Ints) -> None:
+        """near: (n_inputs, many) rows, of the datasets one after another."""
+        self._routed, self._routing, self._near = routed, material.routing, near
+        self._rows = np.concatenate([one.rows for one in material.found])
+        self._g = self._predicted(self._near)
+        self._correct = self._routed.correct_at(self._rows)
+
+    def without(self, dataset: int) -> Floats:
+        """The thresholds of a fold, (n_models,)."""
+        ids, k = self._routed.dataset_ids, self._routing.k
+        kept = np.flatnonzero(ids[self._rows] != dataset)
+        outside = ids[self._near[kept]] != dataset
+        touched = np.flatnonzero(~outside[:, :k].all(axis=1))
+        g = self._g[kept]
+        order = np.argsort(~outside[touched], axis=1, kind="stable")
+        g[touched] = self._predicted(np.take_along_axis(self._near[kept[touched]], order, axis=1))
+        g[touched[outside[touched].sum(axis=1) < k]] = np.nan  # too few of those found lie outside
+        g_bar, correct = predict_correct(g, self._routing.threshold), self._correct[kept]
+        right = np.where(np.isnan(g_bar) | np.isnan(correct), np.nan, g_bar == correct)
+        return thresholds(g, right)
+
+    def _predicted(self, near: Ints) -> Floats:
+        return predict(self._routed.outcomes, near[:, : self._routing.k])
+
+
+def _among_all(one: HeldOut, vectors: Embeddings) -> Ints:
+    """A dataset's inputs' nearest others, from the outside and from the dataset itself."""
+    count = one.near.shape[1]
+    similarity = vectors[one.rows] @ vectors[one.rows].T
+    np.fill_diagonal(similarity, -np.inf)
+    own, distances = most_similar(similarity, min(count, len(one.rows) - 1))
+    rows = np.concatenate([one.near, one.rows[own]], axis=1)
+    return in_order(rows, np.concatenate([one.near_distances, distances], axis=1))[0][:, :count]
