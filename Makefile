@@ -2,6 +2,7 @@
 # make serve   keeps a demo gateway running for curl
 # make test    the tests           make check   lint, types, import rules      make fix    formats and mends what it can
 # make fuzz    broken requests against a gateway (REQUESTS=20000)
+# make lm-eval lm-evaluation-harness against a gateway (LM_EVAL=its program)
 # make replay  real benchmark results through HTTP (needs a benchmark folder beside the checkout, see benchmarks/)
 
 PYTHON ?= python3
@@ -11,11 +12,12 @@ BIN    := $(VENV)/bin
 TORCH_INDEX ?=
 BENCHMARK ?= ../shared/benchmarks/openllm_v2
 REQUESTS ?= 20000
+LM_EVAL ?= lm_eval
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo serve test check fix fuzz replay clean
+.PHONY: demo serve test check fix fuzz lm-eval replay clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo run
@@ -38,6 +40,9 @@ fix: $(VENV)/dev.stamp
 
 fuzz: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/fuzz.py --requests $(REQUESTS) --results results/fuzz.json
+
+lm-eval: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/lm_eval_run.py --lm-eval $(LM_EVAL)
 
 replay: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/replay.py --benchmark $(BENCHMARK) --pool carrot --results results/replay.json

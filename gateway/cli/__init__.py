@@ -3,6 +3,7 @@
     serve        a gateway
     config        is a configuration sound?
     pack/        build, inspect, verify
+    bench        a benchmark of your own models
     evaluate     what routing is worth on a benchmark
     route        what a pack says about some inputs, without a gateway
     demo         the demonstration
@@ -19,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import config, demo, pack
+from gateway.cli import bench, config, demo, pack
 from gateway.cli.evaluate import evaluate
 from gateway.cli.explaining import Explaining
 from gateway.cli.route import route
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(route)
 app.command()(evaluate)
+app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
 app.add_typer(pack.app, name="pack")
 app.add_typer(demo.app, name="demo")

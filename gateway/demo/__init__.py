@@ -14,4 +14,6 @@ Where to start reading:
     traffic      the new tasks' inputs, through the OpenAI client
     results      what came of it, against best on average and the oracle
     run          the demo itself
+    ngram        a small language model with true log-likelihoods
+    endings      three of them, and multiple-choice questions for them: `bench run --logprobs` without a large model
 """

@@ -8,9 +8,9 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 from uuid import uuid4
 
 import uvicorn
@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from gateway.demo.models import BY_NAME, MODELS
+from gateway.demo.models import MODELS
 
 DEFAULT_PORT = 8101
 WORDS_PER_CHUNK = 3
@@ -38,9 +38,28 @@ class _BadRequest(Exception):
         self.param, self.code, self.status = param, code, status
 
 
+class Answering(Protocol):
+    """What can be served: a model with a name."""
+
+    @property
+    def name(self) -> str:
+        """What requests call it."""
+
+    def answer(self, text: str) -> str:
+        """Its answer to one user message."""
+
+
+@runtime_checkable
+class SayingHowLikely(Protocol):
+    """A model that also knows how likely it finds an answer."""
+
+    def logprobs(self, text: str, answer: str) -> Sequence[tuple[str, float]]:
+        """The answer's tokens, with natural log-probabilities."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Completion:
-    """An answer and what goes with it."""
+    """An answer and what goes with it. tokens: with log-probabilities, where those were asked for and are known."""
 
     id: str
     created: int
@@ -48,6 +67,7 @@ class _Completion:
     text: str
     prompt_tokens: int
     completion_tokens: int
+    tokens: Sequence[tuple[str, float]] | None = None
 
     @property
     def usage(self) -> dict[str, int]:
@@ -56,6 +76,16 @@ class _Completion:
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.prompt_tokens + self.completion_tokens,
         }
+
+    @property
+    def logprobs(self) -> dict[str, Any] | None:
+        if self.tokens is None:
+            return None
+        content = [
+            {"token": token, "logprob": logprob, "bytes": list(token.encode()), "top_logprobs": []}
+            for token, logprob in self.tokens
+        ]
+        return {"content": content, "refusal": None}
 
     def head(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
@@ -66,30 +96,33 @@ def count_tokens(text: str) -> int:
     return len(_TOKEN.findall(text))
 
 
-def build_app() -> Starlette:
+def build_app(models: Sequence[Answering] = MODELS) -> Starlette:
     """The server."""
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/chat/completions", _chat, methods=["POST"]),
             Route("/v1/models", _models, methods=["GET"]),
         ],
         exception_handlers={_BadRequest: _error, HTTPException: _http_error},
     )
+    app.state.models = {model.name: model for model in models}
+    return app
 
 
-def serve(host: str = "127.0.0.1", port: int = DEFAULT_PORT) -> None:
-    """Serves the demo models until interrupted."""
-    uvicorn.run(build_app(), host=host, port=port, log_level="warning", access_log=False)
+def serve(host: str = "127.0.0.1", port: int = DEFAULT_PORT, models: Sequence[Answering] = MODELS) -> None:
+    """Serves models, the demo's by default, until interrupted."""
+    uvicorn.run(build_app(models), host=host, port=port, log_level="warning", access_log=False)
 
 
-async def _models(_: Request) -> Response:
-    data = [{"id": model.name, "object": "model", "created": 0, "owned_by": "benchroute-demo"} for model in MODELS]
+async def _models(request: Request) -> Response:
+    names = request.app.state.models
+    data = [{"id": name, "object": "model", "created": 0, "owned_by": "benchroute-demo"} for name in names]
     return JSONResponse({"object": "list", "data": data})
 
 
 async def _chat(request: Request) -> Response:
     body = _body(await request.body())
-    completion = _complete(body)
+    completion = _complete(body, request.app.state.models)
     if body.get("stream"):
         options = body.get("stream_options")
         with_usage = isinstance(options, dict) and bool(options.get("include_usage"))
@@ -97,7 +130,7 @@ async def _chat(request: Request) -> Response:
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": completion.text, "refusal": None},
-        "logprobs": None,
+        "logprobs": completion.logprobs,
         "finish_reason": "stop",
     }
     return JSONResponse({**completion.head("chat.completion"), "choices": [choice], "usage": completion.usage})
@@ -113,21 +146,22 @@ def _body(raw: bytes) -> Mapping[str, Any]:
     return body
 
 
-def _complete(body: Mapping[str, Any]) -> _Completion:
+def _complete(body: Mapping[str, Any], models: Mapping[str, Answering]) -> _Completion:
     name, messages = body.get("model"), body.get("messages")
     if not isinstance(name, str):
         raise _BadRequest("model must be given as a string.", "model")
-    if name not in BY_NAME:
+    if name not in models:
         raise _BadRequest(f"The model {name!r} does not exist.", "model", "model_not_found", 404)
     if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
         raise _BadRequest("messages must be a list of at least one message.", "messages")
     texts = [_text(message.get("content")) for message in messages]
     asked = [text for text, message in zip(texts, messages, strict=True) if message.get("role") == "user"]
-    answer = BY_NAME[name].answer(asked[-1] if asked else texts[-1])
+    model, question = models[name], asked[-1] if asked else texts[-1]
+    answer = model.answer(question)
+    tokens = model.logprobs(question, answer) if body.get("logprobs") and isinstance(model, SayingHowLikely) else None
     prompt_tokens = sum(count_tokens(text) + TOKENS_PER_MESSAGE for text in texts)
-    return _Completion(
-        f"chatcmpl-{uuid4().hex}", int(time.time()), name, answer, prompt_tokens, max(count_tokens(answer), 1)
-    )
+    n_tokens = max(count_tokens(answer) if tokens is None else len(tokens), 1)
+    return _Completion(f"chatcmpl-{uuid4().hex}", int(time.time()), name, answer, prompt_tokens, n_tokens, tokens)
 
 
 def _text(content: Any) -> str:
