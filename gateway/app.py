@@ -18,6 +18,7 @@ from gateway.config import Config
 from gateway.decisions import Choice, DecisionTable
 from gateway.keys import Keys
 from gateway.lane.account import Accountant
+from gateway.lane.cache import Answers
 from gateway.lane.eligible import abilities
 from gateway.lane.forward import Forwarder
 from gateway.lane.lane import Lane
@@ -48,6 +49,7 @@ class Gateway:
         self._link = ScorerLink(self._plan.start, self._decided) if self._plan.start else None
         self._table = DecisionTable(self._plan.policies, self._router_works)
         self._metrics = Metrics()
+        self._answers = Answers(time.monotonic)
         self._sessions = Sessions(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(prices(config, self._plan.manifest), time.time)
         self._api = build_api(self._lifespan)
@@ -120,7 +122,9 @@ class Gateway:
             observe=_observer(self._link),
             books=Accountant(self._metrics, self._ledger, quotas, lambda task: self._table.policy(task).ranking[0]),
             sessions=self._sessions,
+            answers=self._answers,
             max_body_bytes=config.server.max_body_bytes,
+            keepalive_s=upstream.keepalive_s,
         )
 
     def _backends(self, plan: Blueprint) -> Backends:

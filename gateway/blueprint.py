@@ -69,4 +69,4 @@ def _start(config: Config, made: Policies) -> Start:
 
 
 def _task_policy(policy: Policy) -> TaskPolicy:
-    return TaskPolicy(policy.candidates, policy.input)
+    return TaskPolicy(policy.candidates, policy.input, policy.score)

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from gateway.scoring.messages import InputSelector
-from gateway.words import ROUTER_UNAVAILABLE
+from gateway.config.schema import CacheConfig
+from gateway.words import ROUTER_UNAVAILABLE, SHADOW
 
 MAX_TASKS = 200_000
 """Decisions held at once. Tasks are named by clients, so the number must have a bound; the least recently decided go
@@ -17,14 +18,19 @@ class Policy:
 
     candidates: in the configuration's order. ranking: where its requests go while nothing is decided, best on average
     first; models that the pack does not know come last. reason: why, until something is decided. pin: whether
-    decisions are left out of account.
+    decisions are left out of account. shadow: the same, but what they would have changed is told. fallbacks: who comes
+    after the chosen model, first; score: in place of the configuration's; cache: what is kept of answers.
     """
 
     candidates: tuple[str, ...]
     ranking: tuple[str, ...]
     reason: str
     pin: bool = False
-    input: InputSelector = "last_user"
+    input: str = "last_user"
+    shadow: bool = False
+    fallbacks: tuple[str, ...] = ()
+    score: Literal["s1", "s2", "s3"] | None = None
+    cache: CacheConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +47,15 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a task's request goes. ranking: the chosen model first. version: of the decision; 0 before the first."""
+    """Where a task's request goes. ranking: the chosen model first. version: of the decision; 0 before the first.
+
+    would: the model that the evidence would have chosen, where that is only told.
+    """
 
     ranking: tuple[str, ...]
     reason: str
     version: int
+    would: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +82,13 @@ class DecisionTable:
 
     def route(self, task: str) -> Route:
         """Where a request of this task goes now."""
-        route = self._routes.get(task)
+        route, policy = self._routes.get(task), self._policies.of(task)
+        if policy.shadow:
+            would = route or Route(policy.ranking, policy.reason, 0)
+            return Route(policy.ranking, SHADOW, would.version, would.ranking[0])
         if route is None:
-            policy = self._policies.of(task)
             route = Route(policy.ranking, policy.reason, 0)
-        if self._router_works() or self._policies.of(task).pin:
+        if policy.pin or self._router_works():
             return route
         return Route(route.ranking, ROUTER_UNAVAILABLE, route.version)
 
@@ -110,9 +122,9 @@ class DecisionTable:
     def _place(self, task: str, choice: Choice) -> None:
         """A decision for a model that is no candidate any more is left out; the task is cold until its next input."""
         policy = self._policies.of(task)
-        if policy.pin or choice.model not in policy.candidates:
+        if (policy.pin and not policy.shadow) or choice.model not in policy.candidates:
             self._routes.pop(task, None)
             return
-        kept = [name for name in choice.ranking if name in policy.candidates]
-        rest = (name for name in policy.ranking if name not in kept)
-        self._routes[task] = Route((*kept, *rest), choice.reason, choice.version)
+        first = (choice.model, *policy.fallbacks) if policy.fallbacks else choice.ranking
+        kept = dict.fromkeys(name for name in (*first, *choice.ranking, *policy.ranking) if name in policy.candidates)
+        self._routes[task] = Route(tuple(kept), choice.reason, choice.version)

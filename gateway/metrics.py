@@ -55,10 +55,21 @@ class Metrics:
         self._cost_usd = Counter(
             "benchroute_cost_usd", "US dollars that answers cost, by model.", ["model"], registry=self.registry
         )
+        self._shadow = Counter(
+            "benchroute_shadow_requests",
+            "Requests of tasks in the shadow, by the model that answered and the one the evidence would have chosen.",
+            ["model", "would"],
+            registry=self.registry,
+        )
+        self._kept = Counter(
+            "benchroute_cached_answers", "Answers that were kept, by model.", ["model"], registry=self.registry
+        )
         # Looking a label up takes longer than counting; models, reasons and statuses are few.
         self.requests = cache(lambda model, reason, status: self._requests.labels(model, reason, status))
         self.attempts = cache(lambda backend, outcome: self._attempts.labels(backend, outcome))
         self.duration = cache(lambda model: self._duration.labels(model))
+        self.shadow = cache(lambda model, would: self._shadow.labels(model, would))
+        self.kept = cache(lambda model: self._kept.labels(model))
         self.tokens = cache(lambda model, direction: self._tokens.labels(model, direction))
         self.cost_usd = cache(lambda model: self._cost_usd.labels(model))
 

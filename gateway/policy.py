@@ -17,12 +17,13 @@ from routing.manifest import Manifest
 
 def policies(config: Config, manifest: Manifest | None) -> Policies:
     """Raises ConfigError where a task has no candidate left."""
-    sizes = _sizes(config, manifest)
-    made = {name: _policy(config, task, manifest, sizes) for name, task in config.tasks.items()}
-    empty = [(f"tasks.{name}", "no candidate is known to be small enough") for name in made if not made[name].ranking]
+    sizes, charges = _sizes(config, manifest), prices(config, manifest)
+    made = {name: _policy(config, task, manifest, sizes, charges) for name, task in config.tasks.items()}
+    fault = "no candidate is known to be small and cheap enough"
+    empty = [(f"tasks.{name}", fault) for name in made if not made[name].ranking]
     if empty:
         raise ConfigError("tasks", empty)
-    return Policies(_policy(config, TaskConfig(), manifest, sizes), made)
+    return Policies(_policy(config, TaskConfig(), manifest, sizes, charges), made)
 
 
 def strangers(config: Config, manifest: Manifest) -> list[str]:
@@ -30,18 +31,37 @@ def strangers(config: Config, manifest: Manifest) -> list[str]:
     return [model.name for model in config.models if model.name not in manifest.model_names]
 
 
-def _policy(config: Config, task: TaskConfig, manifest: Manifest | None, sizes: Mapping[str, float | None]) -> Policy:
+def _policy(
+    config: Config,
+    task: TaskConfig,
+    manifest: Manifest | None,
+    sizes: Mapping[str, float | None],
+    charges: Mapping[str, Price],
+) -> Policy:
     candidates = tuple(
         model.name
         for model in config.models
-        if (task.candidates is None or model.name in task.candidates) and _fits(sizes[model.name], task.max_params_b)
+        if (task.candidates is None or model.name in task.candidates)
+        and _fits(sizes[model.name], task.max_params_b)
+        and _is_cheap(charges.get(model.name), task)
     )
-    on_average = manifest.on_average if manifest else ()
-    ranking = _ranked(candidates, on_average)
-    if task.pin:
-        ranking = (task.pin, *(name for name in ranking if name != task.pin))
+    ranking = _ranked(candidates, manifest.on_average if manifest else ())
+    fallbacks = tuple(name for name in task.fallbacks or () if name in candidates)
+    first = task.pin or (ranking[0] if ranking else None)
+    if first is not None and (task.pin or fallbacks):
+        ranking = tuple(dict.fromkeys((first, *fallbacks, *ranking)))
     reason = PINNED if task.pin else COLD_START if manifest else ROUTER_UNAVAILABLE
-    return Policy(candidates, ranking, reason, task.pin is not None, task.input)
+    return Policy(
+        candidates,
+        ranking,
+        reason,
+        pin=task.pin is not None,
+        input=task.input,
+        shadow=task.shadow,
+        fallbacks=fallbacks,
+        score=task.score,
+        cache=task.cache,
+    )
 
 
 def _ranked(candidates: Sequence[str], on_average: Sequence[str]) -> tuple[str, ...]:
@@ -52,6 +72,17 @@ def _ranked(candidates: Sequence[str], on_average: Sequence[str]) -> tuple[str, 
 def _fits(size: float | None, largest: float | None) -> bool:
     """A model of unknown size fits no limit: whoever sets one hates surprises."""
     return largest is None or (size is not None and size <= largest)
+
+
+def _is_cheap(price: Price | None, task: TaskConfig) -> bool:
+    """A model of unknown price fits no limit."""
+    most = task.max_input_usd_per_mtok, task.max_output_usd_per_mtok
+    if most == (None, None):
+        return True
+    if price is None:
+        return False
+    asked = price.input_usd_per_mtok, price.output_usd_per_mtok
+    return all(limit is None or charge <= limit for charge, limit in zip(asked, most, strict=True))
 
 
 def _sizes(config: Config, manifest: Manifest | None) -> dict[str, float | None]:

@@ -13,6 +13,8 @@ ROUTER_UNAVAILABLE = "router-unavailable"
 PINNED = "pinned"
 REQUESTED = "requested"
 SESSION = "session"
+SHADOW = "shadow"
+CACHED = "cached"
 COLD_START = "cold-start"
 
 

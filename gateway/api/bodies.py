@@ -6,16 +6,16 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import InvalidRequest
-from gateway.scoring.messages import InputSelector
+from gateway.scoring.messages import JSON_PATH
 from gateway.scoring.texts import text_of
 
 MAX_INPUTS = 1000
 
 
 class Conversation(BaseModel):
-    """An input as a request would bring it."""
+    """An input as a request would bring it; a task's JSONPath reads more of it than the messages."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
     messages: list[dict[str, Any]]
 
 
@@ -37,12 +37,17 @@ class DryRunBody(Inputs):
     candidates: list[str] | None = Field(default=None, min_length=1)
 
 
-def texts_of(body: Inputs, selector: InputSelector) -> list[str]:
+def texts_of(body: Inputs, selector: str) -> list[str]:
     """What is embedded of the inputs. Raises InvalidRequest naming the first that has no text."""
     texts = []
     for place, given in enumerate(body.inputs):
-        text = given if isinstance(given, str) else text_of(json.dumps(given.messages).encode(), selector)
+        text = given if isinstance(given, str) else _text_of(given, selector)
         if not text or not text.strip():
             raise InvalidRequest(f"inputs[{place}] holds no text", param=f"inputs[{place}]")
         texts.append(text.encode("utf-8", "replace").decode())  # half a surrogate pair is no UTF-8
     return texts
+
+
+def _text_of(given: Conversation, selector: str) -> str | None:
+    read = given.model_dump() if selector.startswith(JSON_PATH) else given.messages
+    return text_of(json.dumps(read).encode(), selector)

@@ -57,6 +57,7 @@ def _reserved(name: object) -> bool:
 def _unknown_models(document: Mapping[str, Any], names: set[str]) -> Iterator[Fault]:
     for path, task in _tasks(document):
         yield from _not_among(names, f"{path}.candidates", task.get("candidates"))
+        yield from _not_among(names, f"{path}.fallbacks", task.get("fallbacks"))
         pin = task.get("pin")
         if isinstance(pin, str) and pin not in names:
             yield f"{path}.pin", f"{pin!r} is no configured model"

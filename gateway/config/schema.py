@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from gateway.scoring.messages import InputSelector
+from gateway.scoring.messages import JSON_PATH, SELECTORS
 from gateway.words import TASK_ID_RULE, is_task_id
 
 
@@ -32,6 +32,20 @@ def _http_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _input_rule(rule: str) -> str:
+    if rule in SELECTORS:
+        return rule
+    if not rule.startswith(JSON_PATH):
+        raise ValueError(f"is neither {', '.join(SELECTORS)} nor a JSONPath, which begins with {JSON_PATH}")
+    import jsonpath  # takes a while to load, and few configurations have one
+
+    try:
+        jsonpath.compile(rule)
+    except jsonpath.JSONPathError as error:
+        raise ValueError(f"is no JSONPath: {str(error).splitlines()[0]}") from error
+    return rule
+
+
 def _task_id(task: str) -> str:
     if not is_task_id(task):
         raise ValueError(f"is no task ID: {TASK_ID_RULE}")
@@ -39,6 +53,7 @@ def _task_id(task: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
+InputRule = Annotated[str, AfterValidator(_input_rule)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 TaskId = Annotated[str, AfterValidator(_task_id)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -56,13 +71,19 @@ class PriceConfig(Section):
 
 
 class OpenAIBackend(Section):
-    """An endpoint that speaks OpenAI's API. model: its name there, the model's own by default."""
+    """An endpoint that speaks OpenAI's API. model: its name there, the model's own by default.
+
+    stream_usage: whether its streams may be asked what they took. speaks_messages: whether it answers Anthropic's
+    /v1/messages too; if not, those requests are translated where upstream.translate_messages says so.
+    """
 
     kind: Literal["openai"]
     base_url: HttpUrl
     api_key: SecretStr | None = None
     model: str | None = Field(default=None, min_length=1)
     weight: float = Field(default=1.0, gt=0)
+    stream_usage: bool = True
+    speaks_messages: bool = False
 
 
 class LitellmBackend(Section):
@@ -122,13 +143,33 @@ class RoutingConfig(Section):
     session_ttl_s: Seconds = 3600.0
 
 
+class CacheConfig(Section):
+    """Answers kept for requests that are the same to the byte. any_temperature: not only those of temperature 0."""
+
+    ttl_s: Seconds = 3600.0
+    any_temperature: bool = False
+
+
 class TaskConfig(Section):
-    """What holds for one task. pin: always this model; input: which messages are the task's input."""
+    """What holds for one task.
+
+    max_params_b, max_input_usd_per_mtok, max_output_usd_per_mtok: no larger or dearer model; one of which that is not
+    known fits no limit. pin: always this model. fallbacks: who is asked next, in this order, in place of the score's.
+    score: in place of the routing section's. input: which of a request's messages are the task's input, or a JSONPath
+    (RFC 9535) into its body. shadow: requests go where they would without any evidence, and the answer's headers, the
+    metrics and /v1/tasks tell where the evidence would have sent them.
+    """
 
     candidates: tuple[str, ...] | None = Field(default=None, min_length=1)
     max_params_b: float | None = Field(default=None, gt=0)
+    max_input_usd_per_mtok: Usd | None = None
+    max_output_usd_per_mtok: Usd | None = None
     pin: str | None = None
-    input: InputSelector = "last_user"
+    fallbacks: tuple[str, ...] | None = Field(default=None, min_length=1)
+    score: Literal["s1", "s2", "s3"] | None = None
+    input: InputRule = "last_user"
+    shadow: bool = False
+    cache: CacheConfig | None = None
 
 
 class StateConfig(Section):
@@ -180,7 +221,9 @@ class UpstreamConfig(Section):
 
     max_attempts: backends asked for one request. retries: rounds over one model's backends after the first, with a
     pause drawn from 0 to retry_pause_s, doubling; a backend's Retry-After is waited for up to max_retry_after_s.
-    retry_budget: retries allowed, as a share of requests.
+    retry_budget: retries allowed, as a share of requests. keepalive_s: how often a client whose stream has not begun is
+    sent a comment; null for never. translate_messages: whether Anthropic's /v1/messages is translated, by litellm, for
+    backends of kind openai that do not answer it themselves.
     """
 
     limits: Limits = Limits()
@@ -190,6 +233,8 @@ class UpstreamConfig(Section):
     max_retry_after_s: float = Field(default=5.0, ge=0, le=3600)
     retry_budget: float = Field(default=0.2, ge=0, le=1)
     breaker: BreakerConfig = BreakerConfig()
+    keepalive_s: Seconds | None = 15.0
+    translate_messages: bool = False
 
 
 class Config(Section):

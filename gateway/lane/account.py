@@ -49,6 +49,10 @@ class Accountant:
         metrics.duration(model).observe(time.perf_counter() - progress.started)
         if progress.status:
             metrics.overhead.observe(progress.overhead_s)
+        if progress.kept is not None:
+            metrics.kept(model).inc()
+        if progress.route is not None and progress.route.would is not None:
+            metrics.shadow(model, progress.route.would).inc()
         for attempt in progress.trail.attempts:
             metrics.attempts(attempt.backend, "ok" if attempt.fault is None else attempt.fault.kind).inc()
         if progress.broke:

@@ -8,6 +8,7 @@ from gateway.asgi import RawHeaders
 from gateway.decisions import Route
 from gateway.lane.forward import Trail
 from gateway.wire import headers as names
+from gateway.wire.operations import Operation
 from gateway.wire.usage import Usage
 
 
@@ -16,6 +17,7 @@ class Progress:
     """One request as far as it has come. Times by time.perf_counter(), in seconds.
 
     read_at: when its last byte had come. status: of the answer, 0 before it begins. broke: a stream that ended early.
+    kept: the model that gave the answer before, where it was still kept.
     """
 
     request_id: str
@@ -31,6 +33,8 @@ class Progress:
     key: str | None = None
     usage: Usage | None = None
     cost_usd: Decimal | None = None
+    operation: Operation | None = None
+    kept: str | None = None
 
     @property
     def model(self) -> str:
@@ -44,6 +48,8 @@ class Progress:
 
     @property
     def _answered(self) -> tuple[str, str]:
+        if self.kept is not None:
+            return self.kept, names.NONE
         attempts = self.trail.attempts
         if attempts and attempts[-1].fault is None:
             return attempts[-1].model, attempts[-1].backend
@@ -72,6 +78,10 @@ class Progress:
         shown = [(name.encode(), value.encode("latin-1", "replace")) for name, value in told]
         if self.cost_usd is not None:
             shown.append((names.COST_USD.encode(), f"{self.cost_usd:f}".encode()))
+        if self.kept is not None:
+            shown.append((names.CACHE.encode(), b"hit"))
+        if self.route is not None and self.route.would is not None:
+            shown.append((names.SHADOW_MODEL.encode(), self.route.would.encode("latin-1", "replace")))
         if self.trail.is_degraded:
             shown.append((names.DEGRADED.encode(), b"all-breakers-open"))
         return shown

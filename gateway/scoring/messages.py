@@ -9,8 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
-InputSelector = Literal["last_user", "all_user", "all"]
-"""Which messages of a request are the task's input."""
+SELECTORS = ("last_user", "first_user", "all_user", "all")
+"""Which messages of a request are the task's input. Anything else is a JSONPath (RFC 9535) into the request's body."""
+
+JSON_PATH = "$"
+"""What a JSONPath begins with."""
 
 
 class ScoreSettings(msgspec.Struct, frozen=True):
@@ -25,10 +28,14 @@ class ScoreSettings(msgspec.Struct, frozen=True):
 
 
 class TaskPolicy(msgspec.Struct, frozen=True):
-    """What the configuration says of a task. candidates: model names; those the pack does not know are left out."""
+    """What the configuration says of a task. candidates: model names; those the pack does not know are left out.
+
+    score: in place of the settings'.
+    """
 
     candidates: Sequence[str]
-    input: InputSelector = "last_user"
+    input: str = "last_user"
+    score: Literal["s1", "s2", "s3"] | None = None
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -42,7 +49,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """One request's task and its `messages` member: the JSON bytes that the client wrote."""
+    """One request's task and the JSON that its input is in: the `messages` member, or the whole body for a JSONPath."""
 
     task: str
     messages: bytes

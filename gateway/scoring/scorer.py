@@ -75,7 +75,7 @@ class Scorer:
             raise ValueError("the pack knows none of the candidates")
         state = TaskState.of(self._router.evidence(self._embedder.embed(list(asked.texts))))
         scores = self._router.scores(state, candidates)
-        score = Score(self._start.routing.score)
+        score = self._score(policy)
         made = self._router.decide(scores, None, score)
         shown = account(self._router, state, made, scores, score)
         decision = {
@@ -100,6 +100,9 @@ class Scorer:
 
     def _policy(self, task: str) -> TaskPolicy:
         return self._start.tasks.get(task, self._start.policy)
+
+    def _score(self, policy: TaskPolicy) -> Score:
+        return Score(policy.score or self._start.routing.score)
 
     def _fold(self, inputs: Sequence[tuple[str, str]]) -> list[TaskDecision]:
         if not inputs:
@@ -126,8 +129,7 @@ class Scorer:
         policy = self._policy(task)
         stale = self._is_stale(stored)
         state = self._rebuilt(task) if stale else self._state(stored)
-        score = Score(self._start.routing.score)
-        fold = Fold(self._router, score, policy.candidates, state, stored.decision, self._clock)
+        fold = Fold(self._router, self._score(policy), policy.candidates, state, stored.decision, self._clock)
         if stale:
             fold.decide()
         if evidence is not None:

@@ -9,11 +9,15 @@ from gateway.wire.body import Body
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A client's request on its way. headers: those for the backend, lower case. connect_s: time for connecting."""
+    """A client's request on its way. headers: those for the backend, lower case. connect_s: time for connecting.
+
+    with_usage: the stream is to tell what it took, although the client did not ask.
+    """
 
     body: Body
     headers: Mapping[str, str]
     connect_s: float = 5.0
+    with_usage: bool = False
 
 
 class Answer(Protocol):

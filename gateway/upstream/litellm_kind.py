@@ -6,7 +6,7 @@ backend never does it.
 
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +14,7 @@ from gateway.config.schema import LitellmBackend
 from gateway.errors import ConfigError
 from gateway.upstream.contract import Answer, Call
 from gateway.upstream.faults import Answered, Broken, TimedOut, Unreachable, Unsupported, UpstreamFault
-from gateway.wire.operations import CHAT
+from gateway.wire.operations import CHAT, MESSAGES
 
 JSON_HEADERS = {"content-type": "application/json"}
 SSE_HEADERS = {"content-type": "text/event-stream; charset=utf-8"}
@@ -59,6 +59,25 @@ An allow-list, for litellm's other arguments are not the client's to give: `api_
 """
 
 
+MESSAGES_PASSED_ON = frozenset(
+    {
+        "max_tokens",
+        "messages",
+        "metadata",
+        "stop_sequences",
+        "stream",
+        "system",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_p",
+    }
+)
+"""The same for Anthropic's (https://docs.anthropic.com/en/api/messages)."""
+
+
 class LitellmModel:
     """One provider's model."""
 
@@ -75,16 +94,24 @@ class LitellmModel:
 
     async def open(self, call: Call) -> Answer:
         """See Backend.open. An answer of the client's own making (400, 422, …) comes back as such."""
-        if call.body.operation is not CHAT:
-            raise Unsupported(f"answers only {CHAT.path}")
-        body = {name: json.loads(value) for name, value in call.body.members.items() if name in PASSED_ON}
+        if call.body.operation is CHAT:
+            ask, names, written = self._litellm.acompletion, PASSED_ON, _chat_chunks
+        elif call.body.operation is MESSAGES:
+            ask, names, written = self._litellm.anthropic_messages, MESSAGES_PASSED_ON, _messages_chunks
+            if "max_tokens" not in call.body.members:
+                return _refused(400, "max_tokens: field required")
+        else:
+            raise Unsupported(f"answers only {CHAT.path} and {MESSAGES.path}")
+        body = {name: json.loads(value) for name, value in call.body.members.items() if name in names}
+        if call.with_usage:
+            body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         try:
-            made = await self._litellm.acompletion(**body, **self._arguments)
+            made = await ask(**body, **self._arguments)
         except Exception as error:  # litellm's tree is its own; this is where it becomes ours
             return self._refusal(error)
         if body.get("stream"):
-            return LitellmStream(made, self._fault)
-        return Whole(200, json.dumps(made.model_dump(exclude_unset=True)).encode())
+            return LitellmStream(written(made), self._fault)
+        return Whole(200, json.dumps(_document(made)).encode())
 
     async def close(self) -> None:
         """Lets go of litellm's cached clients."""
@@ -95,9 +122,7 @@ class LitellmModel:
     def _refusal(self, error: Exception) -> Answer:
         fault = self._fault(error)
         if isinstance(fault, Answered) and fault.status in (400, 413, 422):
-            message = str(getattr(error, "message", error))
-            told = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-            return Whole(fault.status, json.dumps({"error": told}).encode())
+            return _refused(fault.status, str(getattr(error, "message", error)))
         raise fault from error
 
     def _fault(self, error: Exception) -> UpstreamFault:
@@ -105,6 +130,8 @@ class LitellmModel:
         litellm = self._litellm
         if isinstance(error, UpstreamFault):
             return error
+        if isinstance(error, ImportError):
+            return lacking(error)
         if isinstance(error, litellm.exceptions.Timeout):
             return TimedOut("did not answer in time")
         if isinstance(error, litellm.exceptions.APIConnectionError):
@@ -140,12 +167,12 @@ class Whole:
 
 
 class LitellmStream:
-    """litellm's stream of chunks, written as OpenAI writes them."""
+    """litellm's stream of chunks, written as their API writes them."""
 
     status = 200
     is_stream = True
 
-    def __init__(self, stream: Any, fault: Any) -> None:
+    def __init__(self, stream: AsyncIterator[bytes], fault: Callable[[Exception], UpstreamFault]) -> None:
         self.headers: Mapping[str, str] = SSE_HEADERS
         self._stream = stream
         self._fault = fault
@@ -158,13 +185,42 @@ class LitellmStream:
         """See Answer.chunks."""
         try:
             async for chunk in self._stream:
-                yield b"data: " + json.dumps(chunk.model_dump(exclude_unset=True)).encode() + b"\n\n"
+                yield chunk
         except Exception as error:
             raise self._fault(error) from error
-        yield b"data: [DONE]\n\n"
 
     def close(self) -> None:
         """The stream's generator lets go of its connection when it is collected."""
+
+
+def lacking(error: ImportError) -> Unsupported:
+    """litellm streams some providers' /v1/messages by way of its proxy, whose libraries need not be installed."""
+    return Unsupported(f"lacks {error.name or 'a library'} for this: pip install 'litellm[proxy]'")
+
+
+async def _chat_chunks(stream: Any) -> AsyncIterator[bytes]:
+    async for chunk in stream:
+        yield b"data: " + json.dumps(chunk.model_dump(exclude_unset=True)).encode() + b"\n\n"
+    yield b"data: [DONE]\n\n"
+
+
+async def _messages_chunks(stream: Any) -> AsyncIterator[bytes]:
+    """litellm writes these as events already; a provider that it only translates gives them as documents."""
+    async for chunk in stream:
+        if isinstance(chunk, bytes):
+            yield chunk
+        else:
+            event = _document(chunk)
+            yield f"event: {event.get('type', 'message')}\ndata: {json.dumps(event)}\n\n".encode()
+
+
+def _document(made: Any) -> dict[str, Any]:
+    return dict(made) if isinstance(made, Mapping) else dict(made.model_dump(exclude_unset=True))
+
+
+def _refused(status: int, message: str) -> "Whole":
+    told = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+    return Whole(status, json.dumps({"error": told}).encode())
 
 
 def _import(name: str) -> ModuleType:

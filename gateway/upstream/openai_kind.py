@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Mapping
 import aiohttp
 
 from gateway.config.schema import OpenAIBackend
-from gateway.upstream.contract import Answer, Call
-from gateway.upstream.faults import Broken, translated
+from gateway.upstream.contract import Answer, Backend, Call
+from gateway.upstream.faults import Broken, Unsupported, translated
+from gateway.wire.operations import MESSAGES
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 KEEPALIVE_S = 30.0
@@ -35,18 +36,35 @@ def client_session() -> aiohttp.ClientSession:
 class HttpBackend:
     """One endpoint."""
 
-    def __init__(self, name: str, model: str, config: OpenAIBackend, session: aiohttp.ClientSession) -> None:
-        """model: what it is called where the backend's configuration has no other name."""
+    def __init__(
+        self,
+        name: str,
+        model: str,
+        config: OpenAIBackend,
+        session: aiohttp.ClientSession,
+        adapter: Backend | None = None,
+    ) -> None:
+        """model: what it is called where the backend's configuration has no other name.
+
+        adapter: answers Anthropic's /v1/messages where the backend itself does not.
+        """
         self.name = name
         self.weight = config.weight
         self._model = config.model or model
         self._base_url = config.base_url
-        self._authorization = {"authorization": f"Bearer {config.api_key.get_secret_value()}"} if config.api_key else {}
+        self._authorization = _authorization(config)
+        self._stream_usage = config.stream_usage
+        self._speaks_messages = config.speaks_messages
+        self._adapter = adapter
         self._session = session
 
     async def open(self, call: Call) -> Answer:
         """See Backend.open. A pooled connection that the backend has just closed is replaced once by a new one."""
-        body = call.body.forwarded(self._model)
+        if call.body.operation is MESSAGES and not self._speaks_messages:
+            if self._adapter is None:
+                raise Unsupported(f"does not answer {MESSAGES.path}")
+            return await self._adapter.open(call)
+        body = call.body.forwarded(self._model, call.with_usage and self._stream_usage)
         try:
             try:
                 return HttpAnswer(await self._send(body, call))
@@ -57,15 +75,25 @@ class HttpBackend:
 
     async def close(self) -> None:
         """The session belongs to whoever made it."""
+        if self._adapter is not None:
+            await self._adapter.close()
 
     async def _send(self, body: bytes, call: Call) -> aiohttp.ClientResponse:
         return await self._session.post(
             self._base_url + call.body.operation.path,
             data=body,
-            headers={**call.headers, **self._authorization},
+            headers={**call.headers, **self._authorization[call.body.operation is MESSAGES]},
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=call.connect_s),
         )
+
+
+def _authorization(config: OpenAIBackend) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The key as OpenAI's endpoints take it, and as Anthropic's do."""
+    if config.api_key is None:
+        return {}, {}
+    key = config.api_key.get_secret_value()
+    return {"authorization": f"Bearer {key}"}, {"authorization": f"Bearer {key}", "x-api-key": key}
 
 
 class HttpAnswer:

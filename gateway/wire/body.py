@@ -43,10 +43,33 @@ class Body:
         """The JSON of the input: the conversation, the prompt."""
         return self.members[self.operation.content]
 
-    def forwarded(self, model: str) -> bytes:
-        """The body for a backend: `model` is its name there, our tags are gone, all else is as it was."""
+    @property
+    def whole(self) -> bytes:
+        """All of it as JSON, our tags among it."""
+        return _join(self.members)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether a stream of events is asked for."""
+        return self.members.get("stream") == b"true"
+
+    @property
+    def asks_for_usage(self) -> bool:
+        """Whether a stream's client wants to be told what it took."""
+        options = self.members.get("stream_options", b"")
+        return options.startswith(_OBJECT) and members_of(options).get("include_usage") == b"true"
+
+    def forwarded(self, model: str, with_usage: bool = False) -> bytes:
+        """The body for a backend: `model` is its name there, our tags are gone, all else is as it was.
+
+        with_usage: the stream is to tell what it took, although its client did not ask.
+        """
         changed = dict(self.members)
         changed["model"] = _encode(model)
+        if with_usage:
+            options = self.members.get("stream_options", b"")
+            asked = dict(members_of(options)) if options.startswith(_OBJECT) else {}
+            changed["stream_options"] = _join({**asked, "include_usage": b"true"})
         if self.task_id is not None or self.session_id is not None:
             metadata = dict(members_of(self.members["metadata"]))
             for name in OURS:

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
-TO_BACKEND = frozenset({b"accept", b"user-agent", b"traceparent", b"tracestate", b"openai-beta", b"idempotency-key"})
+ANTHROPICS = (b"anthropic-version", b"anthropic-beta")
+TO_BACKEND = frozenset(
+    {b"accept", b"user-agent", b"traceparent", b"tracestate", b"openai-beta", b"idempotency-key", *ANTHROPICS}
+)
 TO_CLIENT = frozenset({"content-type", "retry-after", "openai-processing-ms", "openai-version", "openai-model"})
 TO_CLIENT_PREFIX = "x-ratelimit-"
 
@@ -23,6 +26,8 @@ ATTEMPTS = "x-benchroute-attempts"
 OVERHEAD_MS = "x-benchroute-overhead-ms"
 DEGRADED = "x-benchroute-degraded"
 COST_USD = "x-benchroute-cost-usd"
+CACHE = "x-benchroute-cache"
+SHADOW_MODEL = "x-benchroute-shadow-model"
 REQUEST_ID = "x-request-id"
 
 NONE = "none"

@@ -25,4 +25,10 @@ RESPONSES = Operation(
     "/responses", "input", last_events=(b"response.completed", b"response.incomplete", b"response.failed")
 )
 
-BY_PATH = {f"/v1{operation.path}": operation for operation in (CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES)}
+MESSAGES = Operation("/messages", "messages", is_array=True, last_events=(b"message_stop",))
+"""Anthropic's (https://docs.anthropic.com/en/api/messages)."""
+
+BY_PATH = {f"/v1{operation.path}": operation for operation in (CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, MESSAGES)}
+
+SAY_USAGE_IF_ASKED = (CHAT, COMPLETIONS)
+"""Whose streams tell what they took only where `stream_options.include_usage` asks for it."""

@@ -4,7 +4,7 @@ import re
 
 from gateway.errors import RequestError
 from gateway.wire.envelope import envelope
-from gateway.wire.operations import Operation
+from gateway.wire.operations import MESSAGES, Operation
 
 EVENT_STREAM = b"text/event-stream"
 _TAIL = 64
@@ -14,6 +14,7 @@ class StreamEnd:
     """Watches a stream go past and knows whether it has ended as it should."""
 
     def __init__(self, operation: Operation) -> None:
+        self.operation = operation
         self._last_data = operation.last_data
         self._last_event = _named(operation.last_events)
         self._saw_last_event = False
@@ -42,7 +43,8 @@ class StreamEnd:
 
 def error_event(error: RequestError, end: StreamEnd) -> bytes:
     """An event that tells of an error; closes a half-written one before it."""
-    return (b"" if end.at_boundary else b"\n\n") + b"data: " + envelope(error) + b"\n\n"
+    name = b"event: error\n" if end.operation is MESSAGES else b""
+    return (b"" if end.at_boundary else b"\n\n") + name + b"data: " + envelope(error, end.operation) + b"\n\n"
 
 
 def _named(events: tuple[bytes, ...]) -> re.Pattern[bytes] | None:

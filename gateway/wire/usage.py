@@ -1,7 +1,8 @@
 """How many tokens an answer says it took, read on its way past.
 
-OpenAI's words (prompt_tokens, completion_tokens) and the newer ones of /v1/responses (input_tokens, output_tokens). An
-answer that says nothing, such as a stream whose client did not ask for usage, is not guessed at.
+OpenAI's words (prompt_tokens, completion_tokens) and the newer ones of /v1/responses (input_tokens, output_tokens),
+which are Anthropic's too: its streams say the first at their beginning and the second at their end. An answer that says
+nothing is not guessed at.
 """
 
 import json
@@ -30,14 +31,19 @@ class Usage:
 
 
 class Tail:
-    """The last bytes of a stream."""
+    """The first chunk and the last bytes of a stream."""
 
     def __init__(self) -> None:
+        self._first: bytes | None = None
         self._chunks: deque[bytes] = deque()
         self._size = 0
 
     def saw(self, chunk: bytes) -> None:
         """More of the stream."""
+        if self._first is None:
+            self._first = chunk[:TAIL_BYTES]
+            if len(chunk) <= TAIL_BYTES:
+                return
         self._chunks.append(chunk)
         self._size += len(chunk)
         while self._size - len(self._chunks[0]) >= TAIL_BYTES:
@@ -45,21 +51,22 @@ class Tail:
 
     def usage(self) -> Usage | None:
         """What the stream says of itself."""
-        return usage_in(b"".join(self._chunks))
+        return usage_in(b"".join((self._first or b"", *self._chunks)))
 
 
 def usage_in(data: bytes) -> Usage | None:
-    """The last usage object in an answer, or None."""
-    places = [match.end() for match in _USAGE.finditer(data)]
-    for place in reversed(places):
+    """What an answer says last of each direction, or None."""
+    input_tokens = output_tokens = 0
+    for place in reversed([match.end() for match in _USAGE.finditer(data)]):
         try:
             found, _ = _DECODER.raw_decode(data[place:].decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             continue
-        tokens = _count(found, "prompt_tokens", "input_tokens"), _count(found, "completion_tokens", "output_tokens")
-        if any(tokens):
-            return Usage(*tokens)
-    return None
+        input_tokens = input_tokens or _count(found, "prompt_tokens", "input_tokens")
+        output_tokens = output_tokens or _count(found, "completion_tokens", "output_tokens")
+        if input_tokens and output_tokens:
+            break
+    return Usage(input_tokens, output_tokens) if input_tokens or output_tokens else None
 
 
 def _count(found: dict[str, object], *names: str) -> int:

@@ -68,3 +68,26 @@ def test_the_table_is_bounded_and_the_least_recent_decision_goes_first() -> None
     for task in ("x", "y", "x", "z"):
         decided.apply(task, choice(n=1 if task != "x" else 2))
     assert [decided.route(task).version for task in ("x", "y", "z")] == [1, 0, 1]
+
+
+def test_in_the_shadow_requests_go_where_they_would_and_the_evidence_is_told() -> None:
+    shadow = Policy(("a", "b", "c"), ("b", "a", "c"), "cold-start", shadow=True)
+    decided = DecisionTable(Policies(shadow, {}), lambda: True)
+    assert decided.route("t").would == "b"
+    decided.apply("t", choice())
+    route = decided.route("t")
+    assert (route.ranking, route.reason, route.version, route.would) == (("b", "a", "c"), "shadow", 1, "c")
+
+
+def test_a_pinned_task_in_the_shadow_is_told_of_too() -> None:
+    shadow = Policy(("a", "b", "c"), ("a", "b", "c"), "pinned", pin=True, shadow=True)
+    decided = DecisionTable(Policies(shadow, {}), lambda: True)
+    decided.apply("t", choice())
+    assert (decided.route("t").ranking[0], decided.route("t").would) == ("a", "c")
+
+
+def test_fallbacks_come_after_the_chosen_model_in_their_own_order() -> None:
+    policy = Policy(("a", "b", "c", "d"), ("b", "d", "a", "c"), "cold-start", fallbacks=("d", "a"))
+    decided = DecisionTable(Policies(policy, {}), lambda: True)
+    decided.apply("t", choice())
+    assert decided.route("t").ranking == ("c", "d", "a", "b")

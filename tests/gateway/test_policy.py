@@ -1,6 +1,7 @@
 import pytest
 
 from gateway.config import Config, parse_config
+from gateway.decisions import Policy
 from gateway.errors import ConfigError
 from gateway.policy import policies, strangers
 from routing.manifest import EmbedderId, Manifest, PackModel
@@ -42,7 +43,7 @@ def test_candidates_and_size_limit_the_choice() -> None:
 
 
 def test_a_model_of_unknown_size_fits_no_limit() -> None:
-    with pytest.raises(ConfigError, match=r"tasks\.s.*small enough"):
+    with pytest.raises(ConfigError, match=r"tasks\.s.*small and cheap enough"):
         policies(config(tasks={"s": {"candidates": ["c", "new"], "max_params_b": 1000}}), MANIFEST)
 
 
@@ -54,3 +55,45 @@ def test_a_pin_comes_first_and_the_rest_stays_for_failures() -> None:
 
 def test_models_that_the_pack_does_not_know_are_named() -> None:
     assert strangers(config(), MANIFEST) == ["new"]
+
+
+def priced(**task: object) -> Policy:
+    text = configuration("http://x/v1", ["a", "b", "c"], tasks={"t": task})
+    for name, price in (("a", "1"), ("b", "5")):
+        told = f"- name: {name}\n  price: {{input_usd_per_mtok: {price}, output_usd_per_mtok: {price}}}\n"
+        text = text.replace(f"  name: {name}\n", "").replace("- backends:", f"{told}  backends:", 1)
+    return policies(parse_config(text, "config.yaml", {}), MANIFEST).of("t")
+
+
+def test_a_price_limits_the_choice_and_an_unknown_one_fits_no_limit() -> None:
+    assert priced(max_input_usd_per_mtok=5).ranking == ("b", "a")
+    assert priced(max_input_usd_per_mtok=5, max_output_usd_per_mtok="4.99").ranking == ("a",)
+    assert priced().ranking == ("b", "c", "a")
+    with pytest.raises(ConfigError, match=r"tasks\.t.*cheap enough"):
+        priced(max_output_usd_per_mtok=0.5)
+
+
+def test_fallbacks_order_what_comes_after_the_first() -> None:
+    assert policies(config(tasks={"t": {"fallbacks": ["new", "a"]}}), MANIFEST).of("t").ranking == (
+        "b",
+        "new",
+        "a",
+        "c",
+    )
+    pinned = policies(config(tasks={"t": {"pin": "c", "fallbacks": ["a"]}}), MANIFEST).of("t")
+    assert pinned.ranking == ("c", "a", "b", "new")
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({"input": "last"}, r"tasks\.t\.input.*neither last_user"),
+        ({"input": "$.messages["}, r"tasks\.t\.input.*is no JSONPath"),
+        ({"fallbacks": ["a", "z"]}, r"tasks\.t\.fallbacks\[1\].*'z' is no configured model"),
+        ({"score": "s4"}, r"tasks\.t\.score"),
+        ({"cache": {"ttl_s": 0}}, r"tasks\.t\.cache\.ttl_s"),
+    ],
+)
+def test_what_a_task_cannot_say_is_refused(section: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        config(tasks={"t": section})

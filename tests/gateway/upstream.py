@@ -208,6 +208,23 @@ def _error(status: int, message: str) -> bytes:
     return json.dumps({"error": {"message": message, "type": "x", "param": None, "code": str(status)}}).encode()
 
 
+USAGE_CHUNK = b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":6}}\n\n'
+TOLD = (
+    chunk("hel")[:-3] + b', "usage": null}\n\n',
+    chunk("lo"),
+    USAGE_CHUNK[:30],
+    USAGE_CHUNK[30:],
+    b"data: [DONE]\n\n",
+)
+"""A stream that tells what it took, cut in the middle of telling."""
+
+MESSAGE = b'{"type":"message","content":[{"type":"text","text":"hi"}],"usage":{"input_tokens":3,"output_tokens":2}}'
+MESSAGE_STREAM = (
+    b'event: message_start\ndata: {"message":{"usage":{"input_tokens":3,"output_tokens":1}}}\n\n',
+    b'event: message_delta\ndata: {"type":"message_delta","usage":{"output_tokens":9}}\n\n',
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+)
+
 BEHAVIOURS: dict[tuple[str, bool | None], Behaviour] = {
     ("good", False): _answer("200 OK", BODY, "openai-processing-ms: 7\r\nset-cookie: a=b\r\n"),
     ("good", True): _stream(*STREAM),
@@ -216,6 +233,13 @@ BEHAVIOURS: dict[tuple[str, bool | None], Behaviour] = {
     ("flaky", False): _in_turn(_answer("503 Service Unavailable", b"", "retry-after: 0\r\n"), _answer("200 OK", BODY)),
     ("slow", False): _slowly(0.3, _answer("200 OK", BODY)),
     ("trickles", True): _stream(*([chunk("x")] * 8), b"data: [DONE]\n\n", gap_s=0.1),
+    ("tells", True): _stream(*TOLD),
+    ("late", True): _slowly(0.4, _stream(*STREAM)),
+    ("late-e500", None): _slowly(0.4, _answer("500 Internal Server Error", b"oops")),
+    ("late-e400", None): _slowly(0.4, _answer("400 Bad Request", _error(400, "max_tokens is too large"))),
+    ("claude", False): _answer("200 OK", MESSAGE),
+    ("claude", True): _stream(*MESSAGE_STREAM),
+    ("claude-dies", True): _stream(*MESSAGE_STREAM[:2], end=b"", keep=False),
     ("closes", False): _answer_then_close,
     ("e401", None): _answer("401 Unauthorized", _error(401, "bad upstream key sk-secret")),
     ("e429", None): _answer("429 Too Many Requests", _error(429, "slow down"), "retry-after: 7\r\n"),

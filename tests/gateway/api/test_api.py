@@ -20,7 +20,11 @@ from tests.gateway.upstream import Upstream
 from tests.gateway.waiting import eventually
 
 MODELS = ["good", "other", "slow"]
-TASKS = {"pinned": {"pin": "slow"}, "few": {"candidates": ["other", "slow"]}}
+TASKS = {
+    "pinned": {"pin": "slow"},
+    "few": {"candidates": ["other", "slow"]},
+    "shadow": {"shadow": True, "input": "$.metadata.ticket", "score": "s1"},
+}
 JSON = {"content_type": "application/json"}
 
 
@@ -88,6 +92,20 @@ def answered_without_router(url: str, task: str) -> list[Response]:
 def account(url: str, task: str) -> dict[str, Any]:
     found: dict[str, Any] = ask(url, f"/v1/tasks/{task}").json
     return found
+
+
+def test_a_task_in_the_shadow_stays_where_it_is_and_tells_where_it_would_go(url: str) -> None:
+    """Its inputs are read by a JSONPath, and S1 leads."""
+    for place, ticket in enumerate(inputs("capitals", 12, seed=5), 1):
+        last = chat(url, task="shadow", metadata={"ticket": ticket})
+        caught_up(url, "shadow", place)
+    told = account(url, "shadow")
+    stays, would = last.ours("model"), told["scored"]["model"]
+    assert (last.ours("reason"), stays != would) == ("shadow", True)
+    assert last.headers["x-benchroute-shadow-model"] == would == "other"
+    assert told["decision"]["model"] == stays
+    assert told["scored"]["score"] == "s1"
+    assert f'benchroute_shadow_requests_total{{model="{stays}",would="other"}}' in ask(url, "/metrics").body.decode()
 
 
 def test_a_new_task_moves_to_the_model_that_is_right_for_it(url: str) -> None:

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from gateway.scoring.messages import InputSelector
 from gateway.scoring.texts import MAX_CHARACTERS, NoMessages, text_of
 
 TALK = [
@@ -18,7 +17,7 @@ TALK = [
 ]
 
 
-def text(content: Any, selector: InputSelector = "last_user") -> str | None:
+def text(content: Any, selector: str = "last_user") -> str | None:
     return text_of(json.dumps(content).encode(), selector)
 
 
@@ -26,11 +25,12 @@ def text(content: Any, selector: InputSelector = "last_user") -> str | None:
     ("selector", "expected"),
     [
         ("last_user", "second\nb"),
+        ("first_user", "first"),
         ("all_user", "first\nsecond\nb"),
         ("all", "be brief\nfirst\nsecond\nb\nanswer"),
     ],
 )
-def test_a_selector_takes_its_part(selector: InputSelector, expected: str) -> None:
+def test_a_selector_takes_its_part(selector: str, expected: str) -> None:
     assert text(TALK, selector) == expected
 
 
@@ -72,3 +72,24 @@ def test_half_a_surrogate_pair_is_a_text() -> None:
 def test_what_is_neither_messages_nor_a_prompt_is_refused(data: bytes) -> None:
     with pytest.raises(NoMessages):
         text_of(data, "last_user")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("$.metadata.ticket", "broken"),
+        ("$.messages[0].content", "be brief"),
+        ("$.messages[?@.role == 'user']", "first\nsecond\nb"),
+        ("$.messages[3].content[*]", "second\nb"),
+        ("$..ticket", "broken"),
+        ("$.nothing.here", None),
+        ("$.messages", None),
+    ],
+)
+def test_a_jsonpath_reads_the_whole_body(path: str, expected: str | None) -> None:
+    assert text({"messages": TALK, "metadata": {"ticket": "broken"}}, path) == expected
+
+
+def test_a_body_too_deep_for_a_jsonpath_is_refused() -> None:
+    with pytest.raises(NoMessages):
+        text_of(b'{"a":' * 900 + b"1" + b"}" * 900, "$..a")

@@ -1,0 +1,52 @@
+"""Answers that are there in one piece: a backend's, one of our own making, a refusal."""
+
+from gateway.asgi import RawHeaders, Send, response_body, response_start
+from gateway.errors import InvalidRequest, MethodNotAllowed, RateLimited, RequestError, UpstreamBusy
+from gateway.lane.forward import Opened
+from gateway.lane.outcome import Progress
+from gateway.wire import envelope
+from gateway.wire.headers import to_client
+from gateway.wire.operations import CHAT
+from gateway.wire.sse import StreamEnd, error_event
+
+HTTP_OK = 200
+UNBUFFERED = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+"""What a stream says to those between us and its client."""
+
+
+async def answer(status: int, headers: RawHeaders, body: bytes, send: Send, progress: Progress) -> None:
+    """Sends a whole answer."""
+    length = (b"content-length", str(len(body)).encode())
+    await send(response_start(status, [*headers, length, *progress.begin(status)]))
+    progress.is_complete = True
+    await send(response_body(body))
+
+
+async def whole(opened: Opened, send: Send, progress: Progress) -> None:
+    """A backend's answer as it came; a refusal that is not written as OpenAI writes one is put into its envelope."""
+    status, body, headers = opened.answer.status, opened.first, to_client(opened.answer.headers)
+    if status >= 400 and not envelope.is_envelope(body):
+        body = envelope.envelope(foreign(status, body), progress.operation)
+        headers = [(name, value) for name, value in headers if name != b"content-type"]
+        headers.append((b"content-type", envelope.JSON))
+    await answer(status, headers, body, send, progress)
+
+
+def foreign(status: int, body: bytes) -> RequestError:
+    """A backend's refusal that is not written as OpenAI writes one, or that comes where a stream was promised."""
+    told = body[:500].decode("utf-8", "replace")
+    return InvalidRequest(f"the backend refused the request with status {status}: {told}", code="upstream_refused")
+
+
+async def refuse(error: RequestError, send: Send, progress: Progress) -> None:
+    """Our own refusal; an event where a stream has begun, which then has no end."""
+    if progress.status:
+        progress.broke = error.message
+        await send(response_body(error_event(error, StreamEnd(progress.operation or CHAT)), more=True))
+        return
+    headers = [(b"content-type", envelope.JSON)]
+    if isinstance(error, UpstreamBusy | RateLimited) and error.retry_after:
+        headers.append((b"retry-after", error.retry_after.encode("latin-1", "replace")))
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", b"POST"))
+    await answer(error.status, headers, envelope.envelope(error, progress.operation), send, progress)
