@@ -4,6 +4,7 @@
     config        is a configuration sound?
     pack/        build, inspect, verify
     bench        a benchmark of your own models
+    importing    other tools' results as a benchmark
     evaluate     what routing is worth on a benchmark
     route        what a pack says about some inputs, without a gateway
     demo         the demonstration
@@ -23,6 +24,7 @@ import typer
 from gateway.cli import bench, config, demo, pack
 from gateway.cli.evaluate import evaluate
 from gateway.cli.explaining import Explaining
+from gateway.cli.importing import import_
 from gateway.cli.route import route
 from gateway.cli.serve import serve
 
@@ -37,6 +39,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(route)
 app.command()(evaluate)
+app.command("import")(import_)
 app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
 app.add_typer(pack.app, name="pack")

@@ -22,7 +22,19 @@ from gateway.errors import ConfigError, StateError
 from routing.errors import BenchmarkError, PackAltered
 from tests.gateway.cli.conftest import run_command
 
-COMMANDS = ("serve", "route", "pack build", "pack inspect", "pack verify", "demo run", "demo serve")
+COMMANDS = (
+    "serve",
+    "route",
+    "evaluate",
+    "import",
+    "bench run",
+    "config check",
+    "pack build",
+    "pack inspect",
+    "pack verify",
+    "demo run",
+    "demo serve",
+)
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:

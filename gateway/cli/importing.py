@@ -1,0 +1,127 @@
+"""`benchroute import`: other tools' results for every question, as a benchmark in the tidy format."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.errors import ChoiceError
+from gateway.cli.terminal import note, notes, progress, results, table
+
+if TYPE_CHECKING:
+    from routing.importing.record import Options
+    from routing.importing.run import Summary
+
+
+class Format(StrEnum):
+    """What is read; routing.importing.formats has the readers."""
+
+    HELM = "helm"
+    LM_EVAL = "lm-eval"
+    OPEN_LLM_LEADERBOARD = "open-llm-leaderboard"
+    ROUTERBENCH = "routerbench"
+    MIXINSTRUCT = "mixinstruct"
+    INSPECT = "inspect"
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+TABLES = frozenset({Format.CSV, Format.JSONL, Format.PARQUET})
+SAMPLES = frozenset({Format.LM_EVAL, Format.OPEN_LLM_LEADERBOARD})
+TAKEN_BY = {
+    "--metric": SAMPLES | {Format.HELM, Format.MIXINSTRUCT, Format.INSPECT},
+    "--dataset": TABLES | {Format.ROUTERBENCH, Format.MIXINSTRUCT},
+    "--map": TABLES | SAMPLES,
+    "--models": TABLES | {Format.ROUTERBENCH},
+}
+"""Which formats an option means something to; to the others it is refused rather than passed over."""
+
+
+def import_(
+    format_: Annotated[Format, typer.Argument(metavar="FORMAT", help="Whose layout.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", exists=True, help="A file, or a folder of them.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The benchmark's folder.", show_default=False)],
+    metric: Annotated[
+        str | None, typer.Option(help="The score's name in the source. Default: the first known one.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Outcomes above it are correct. Default: 0.5.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="The one dataset's name, where no column tells.")] = None,
+    map_: Annotated[
+        str | None, typer.Option("--map", help="Columns, as text=prompt,model=llm,score=acc,dataset=task,input_id=id.")
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="Columns that hold one model's scores each, by comma.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a benchmark that lies there.")] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Leave out files that cannot be used, and tell them.")
+    ] = False,
+) -> None:
+    """Bring results of other tools. Bad rows are refused and told; a file without a good row ends it."""
+    from routing.importing.formats import reader
+    from routing.importing.run import Settings, import_results
+
+    options = _options(format_, metric, dataset, map_, models)
+    sources = reader(format_)(source, options)
+    with progress(notes()) as steps:
+        summary = import_results(sources, source, output, Settings(threshold, force, keep_going), steps)
+    _show(summary, output)
+
+
+def _options(
+    format_: Format, metric: str | None, dataset: str | None, map_: str | None, models: str | None
+) -> "Options":
+    """Raises ChoiceError for an option that the format does not take."""
+    from routing.importing.record import Options
+
+    given = {"--metric": metric, "--dataset": dataset, "--map": map_, "--models": models}
+    for name, value in given.items():
+        if value is not None and format_ not in TAKEN_BY[name]:
+            raise ChoiceError(f"{name} means nothing to {format_}: it is for {', '.join(sorted(TAKEN_BY[name]))}")
+    names = tuple(name.strip() for name in models.split(",")) if models else ()
+    if models is not None and (not all(names) or len(set(names)) < len(names)):
+        raise ChoiceError(f"--models {models}: expected different names, by comma")
+    return Options(metric, dataset, _columns(format_, map_) if map_ else {}, names)
+
+
+def _columns(format_: Format, map_: str) -> dict[str, str]:
+    from routing.importing.tables import FIELDS
+
+    known = FIELDS if format_ in TABLES else ("text",)
+    columns: dict[str, str] = {}
+    for pair in map_.split(","):
+        ours, equals, theirs = (part.strip() for part in pair.partition("="))
+        if not equals or not theirs or ours not in known or ours in columns:
+            raise ChoiceError(f"--map {map_}: expected OURS=THEIRS by comma, OURS among {', '.join(known)}, each once")
+        columns[ours] = theirs
+    return columns
+
+
+def _show(summary: "Summary", output: Path) -> None:
+    for told in summary.remarks:
+        note(told)
+    if summary.n_refused:
+        note(f"{summary.n_refused} rows are refused:")
+        for refusal in summary.refusals:
+            note(f"  {refusal.where}: {refusal.what}")
+        if summary.n_refused > len(summary.refusals):
+            note(f"  … and {summary.n_refused - len(summary.refusals)} more")
+    if summary.left_out:
+        note(f"{len(summary.left_out)} files are left out:")
+        for told in summary.left_out:
+            note(f"  {told}")
+    datasets, models = table(("dataset",), ("inputs",)), table(("model",), ("outcomes", "covered"))
+    for name, inputs in summary.datasets.items():
+        datasets.add_row(name, str(inputs))
+    for name, outcomes in summary.models.items():
+        models.add_row(name, str(outcomes), f"{outcomes / summary.n_inputs:.1%}")
+    console = results()
+    console.print(datasets)
+    console.print(models)
+    counts = f"{summary.n_inputs} inputs, {len(summary.datasets)} datasets, {len(summary.models)} models"
+    console.print(f"{counts}, {summary.n_outcomes} outcomes, {summary.logliks} of them with a log-probability")
+    console.print(f"benchmark  {output}", soft_wrap=True)

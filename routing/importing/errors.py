@@ -1,0 +1,43 @@
+"""What can go wrong when other tools' results are imported.
+
+RoutingError
+├── BadRow                    one row that cannot be used; readers turn it into a refusal and go on
+└── BenchmarkError
+    └── ImportingError        results that are not imported; nothing has been written
+        ├── UnreadableError   a file that cannot be read, or is not laid out as its format says
+        │   └── UnsafePickle  a pickle that names more than a table is made of
+        ├── NothingImported   not one good row
+        └── PlaceTaken        the folder to write to holds something that stays
+"""
+
+from pathlib import Path
+
+from routing.errors import BenchmarkError, RoutingError
+
+
+class BadRow(RoutingError, ValueError):
+    """One row that cannot be used; the message says what is wrong with it, not where it is."""
+
+
+class ImportingError(BenchmarkError):
+    """Results that cannot be imported. `faults` holds one line for each fault found."""
+
+
+class UnreadableError(ImportingError):
+    """A file that cannot be read, or is laid out otherwise than its format says."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.what = what
+        super().__init__(str(path), [what])
+
+
+class UnsafePickle(UnreadableError):
+    """A pickle that names something that a table of numbers and texts is not made of; nothing of it was run."""
+
+
+class NothingImported(ImportingError):
+    """A source, or one file of it, without a single good row."""
+
+
+class PlaceTaken(ImportingError):
+    """The folder to write to is in use: not empty, no benchmark, or around the source."""

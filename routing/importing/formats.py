@@ -1,0 +1,29 @@
+"""The formats by name. A format's module is imported when the format is asked for, and not before."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+
+from routing.importing.record import Reader
+
+FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "helm": ("helm", "sources"),
+        "lm-eval": ("lm_eval", "sources"),
+        "open-llm-leaderboard": ("leaderboard", "sources"),
+        "routerbench": ("routerbench", "sources"),
+        "mixinstruct": ("mixinstruct", "sources"),
+        "inspect": ("inspect_logs", "sources"),
+        "csv": ("tables", "csv_sources"),
+        "jsonl": ("tables", "jsonl_sources"),
+        "parquet": ("tables", "parquet_sources"),
+    }
+)
+"""Format to (module here, its reader)."""
+
+
+def reader(name: str) -> Reader:
+    """The reader of a format. Raises KeyError for a name that is not in FORMATS."""
+    module, function = FORMATS[name]
+    found: Reader = getattr(import_module(f"routing.importing.{module}"), function)
+    return found

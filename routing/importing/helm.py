@@ -1,0 +1,157 @@
+"""HELM's run folders: run_spec.json, scenario_state.json and per_instance_stats.json of one model on one scenario.
+
+| ours | theirs |
+|---|---|
+| dataset | the run's name before the colon, and the scenario's arguments: `mmlu:subject=anatomy` |
+| input_id, text | `instance.id`, `instance.input.text` |
+| model | `adapter_spec.model` |
+| score | the mean of one metric in per_instance_stats.json |
+| loglik | mean over `result.completions[0].tokens[].logprob` |
+
+Kept: inputs without perturbation, of the split `test` (of `valid`, in a run that has no `test`: HELM itself reports
+BoolQ or HellaSwag on it), of the first train trial. One instance may have several entries in per_instance_stats.json,
+one for each class of metrics. Layout: stanford-crfm/helm, `RunSpec`, `ScenarioState`, `PerInstanceStats`, `Stat`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from routing.importing.errors import BadRow, UnreadableError
+from routing.importing.fields import mean_logprob, number, text
+from routing.importing.record import Item, Options, Record, Remark, Source
+from routing.importing.streams import an_object, files, json_elements, read_json, refusing
+
+METRICS = (
+    "exact_match",
+    "quasi_exact_match",
+    "prefix_exact_match",
+    "quasi_prefix_exact_match",
+    "exact_match_indicator",
+    "final_number_exact_match",
+    "math_equiv_chain_of_thought",
+    "math_equiv",
+    "chain_of_thought_correctness",
+    "ifeval_strict_accuracy",
+    "f1_score",
+    "rouge_l",
+)
+"""Without --metric, a run's first of these."""
+
+SPLITS = ("test", "valid")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    dataset: str
+    model: str
+    metric: str
+    split: str
+    scores: Mapping[str, object]
+
+
+def sources(path: Path, options: Options) -> list[Source]:
+    """One source for each run folder at or under the path."""
+    runs = [spec.parent for spec in files(path, "run_spec.json") if spec.name == "run_spec.json"]
+    if not runs:
+        raise UnreadableError(path, "a run is a folder with run_spec.json")
+    return [_source(run, options) for run in runs]
+
+
+def _source(run: Path, options: Options) -> Source:
+    return Source(run, lambda: _items(run, options))
+
+
+def _items(folder: Path, options: Options) -> Iterator[Item]:
+    run = _run(folder, options)
+    yield Remark(f"{run.dataset}: the score is {run.metric}, on split {run.split}")
+    states = json_elements(folder / "scenario_state.json", "request_states")
+    given: set[str] = set()
+    yield from refusing(
+        ((f"{folder.name}/{where}", state) for where, state in states),
+        lambda state, where: _records(state, where, run, given),
+    )
+
+
+def _run(folder: Path, options: Options) -> _Run:
+    """What run_spec.json and per_instance_stats.json say. Raises UnreadableError."""
+    spec_path = folder / "run_spec.json"
+    spec = read_json(spec_path)
+    try:
+        name = text(spec, "name")
+        model = text(an_object(spec.get("adapter_spec")), "model")
+        arguments = an_object(an_object(spec.get("scenario_spec")).get("args") or {})
+    except BadRow as error:
+        raise UnreadableError(spec_path, f"no run's description: {error}") from error
+    told = ",".join(
+        f"{key}={value}" for key, value in sorted(arguments.items()) if isinstance(value, str | int | float)
+    )
+    scenario = name.partition(":")[0]
+    metric, split, scores = _scores(folder, options.metric)
+    return _Run(f"{scenario}:{told}" if told else scenario, model, metric, split, scores)
+
+
+def _scores(folder: Path, wanted: str | None) -> tuple[str, str, Mapping[str, object]]:
+    """(metric, split, instance id to score). Raises UnreadableError where the run has no such metric."""
+    path = folder / "per_instance_stats.json"
+    known = (wanted,) if wanted else METRICS
+    found: dict[tuple[str, str], dict[str, object]] = {}
+    seen: set[str] = set()
+    for _, entry in json_elements(path):
+        if not isinstance(entry, dict) or entry.get("perturbation") or entry.get("train_trial_index", 0) != 0:
+            continue
+        stats = entry.get("stats")
+        for stat in stats if isinstance(stats, list) else []:
+            name, split = _metric_and_split(stat)
+            seen.add(name)
+            if name in known:
+                found.setdefault((name, split), {})[str(entry.get("instance_id"))] = stat.get("mean")
+    for split in SPLITS:
+        for metric in known:
+            if (metric, split) in found:
+                return metric, split, found[metric, split]
+    raise UnreadableError(path, f"no {' or '.join(known)} on split test or valid; --metric may be {_list(seen)}")
+
+
+def _metric_and_split(stat: object) -> tuple[str, str]:
+    name = stat.get("name") if isinstance(stat, dict) else None
+    if not isinstance(name, dict) or name.get("perturbation"):
+        return "", ""
+    return str(name.get("name", "")), str(name.get("split", ""))
+
+
+def _list(names: set[str]) -> str:
+    return ", ".join(sorted(names - {""})[:20]) or "nothing: it holds no statistics"
+
+
+def _records(state: object, where: str, run: _Run, given: set[str]) -> Iterator[Record]:
+    state = an_object(state)
+    instance = an_object(state.get("instance"))
+    if instance.get("perturbation") or instance.get("split") != run.split or state.get("train_trial_index", 0) != 0:
+        return
+    instance_id = text(instance, "id")
+    if instance_id in given:  # the same instance again: one request for each of its references
+        return
+    if instance_id not in run.scores:
+        raise BadRow(f"instance {instance_id} has no {run.metric} in per_instance_stats.json")
+    given.add(instance_id)
+    yield Record(
+        where=where,
+        dataset=run.dataset,
+        input_id=f"{run.dataset}/{instance_id}",
+        text=text(an_object(instance.get("input")), "text"),
+        model=run.model,
+        score=number(run.scores[instance_id], run.metric),
+        loglik=_loglik(state),
+    )
+
+
+def _loglik(state: Mapping[str, Any]) -> float | None:
+    """Of the completion's tokens; None where the request scored a reference, or echoed its prompt."""
+    try:
+        if state.get("reference_index") is not None or state["request"].get("echo_prompt"):
+            return None
+        return mean_logprob(token["logprob"] for token in state["result"]["completions"][0]["tokens"])
+    except (AttributeError, IndexError, KeyError, TypeError):  # a failed request has no result, in whatever depth
+        return None

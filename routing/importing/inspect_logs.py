@@ -1,0 +1,200 @@
+"""Inspect AI's logs: `.eval`, zip files with header.json and samples/ID_epoch_N.json; or the same as one `.json`.
+
+| ours | theirs |
+|---|---|
+| dataset | `eval.task` |
+| input_id, text | `id`, `input`: the text, or the texts of the messages, without the system's |
+| model | `eval.model` |
+| score | one scorer's `value`: C 1, P 0.5, I and N 0, as Inspect counts them; numbers and booleans as they are |
+| loglik | mean over `output.choices[0].logprobs.content[].logprob` |
+
+A sample that was run in several epochs gets their mean, which is Inspect's default reducer. --metric names the scorer,
+and with `SCORER.KEY` one of its values; without it the first scorer counts. A value that is not a number, which Inspect
+writes for unscored, is refused.
+
+Newer `.eval` files are compressed with Zstandard, which Python's zipfile reads only from 3.14 on: they are decompressed
+by pyarrow. Layout: UKGovernmentBEIS/inspect_ai, `EvalSample`, `Score`, `EvalRecorder`.
+"""
+
+import json
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from routing.importing.errors import BadRow, UnreadableError
+from routing.importing.fields import mean_logprob, number, text
+from routing.importing.record import Item, Options, Record, Refusal, Remark, Source
+from routing.importing.streams import an_object, files, json_elements, json_member
+
+GRADES: Mapping[str, float] = MappingProxyType({"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "no": 0.0})
+HEADERS = ("header.json", "_journal/start.json", "start.json")
+"""Where a log says what it is of; the second while it is still being written, the third in the first version."""
+
+LISTINGS = frozenset({"logs.json", "eval-set.json"})
+"""What Inspect writes beside logs."""
+
+ZSTANDARD = 93
+LOCAL_HEADER_BYTES = 30
+
+
+@dataclass(slots=True)
+class _Sample:
+    """What the epochs of one sample amount to."""
+
+    where: str
+    words: str
+    scores: list[float] = field(default_factory=list)
+    logliks: list[float] = field(default_factory=list)
+
+
+def sources(path: Path, options: Options) -> list[Source]:
+    """One source for each log."""
+    logs = [log for log in files(path, "*.eval", "*.json") if log.name not in LISTINGS]
+    return [_source(log, options) for log in logs]
+
+
+def _source(log: Path, options: Options) -> Source:
+    return Source(log, lambda: _items(log, options))
+
+
+def _items(path: Path, options: Options) -> Iterator[Item]:
+    """All samples' texts and scores are held until the log ends: epochs of one sample lie apart."""
+    zipped = path.suffix == ".eval"
+    task, model = _header(path, _zip_header(path) if zipped else json_member(path, "eval"))
+    scorer = options.metric
+    found: dict[str, _Sample] = {}
+    for where, value in _zip_samples(path) if zipped else json_elements(path, "samples"):
+        try:
+            row = an_object(value)
+            scorer = scorer or _first_scorer(row)
+            _note(row, where, scorer, found)
+        except BadRow as bad:
+            yield Refusal(where, str(bad))
+    if found:
+        yield Remark(f"{task}: the score is {scorer}")
+    if any(len(sample.scores) > 1 for sample in found.values()):
+        yield Remark(f"{task}: a sample's score is its mean over epochs")
+    for sample_id, sample in found.items():
+        loglik = math.fsum(sample.logliks) / len(sample.logliks) if sample.logliks else None
+        score = math.fsum(sample.scores) / len(sample.scores)
+        yield Record(sample.where, task, f"{task}/{sample_id}", sample.words, model, score, loglik)
+
+
+def _header(path: Path, spec: object) -> tuple[str, str]:
+    """(task, model). Raises UnreadableError."""
+    try:
+        told = an_object(spec)
+        return text(told, "task").rpartition("/")[2], text(told, "model")
+    except BadRow as error:
+        raise UnreadableError(path, f"no header of an Inspect log: {error}") from error
+
+
+def _first_scorer(row: Mapping[str, Any]) -> str:
+    for name in an_object(row.get("scores") or {}):
+        return name
+    raise BadRow("it has no scores")
+
+
+def _note(row: Mapping[str, Any], where: str, scorer: str, found: dict[str, _Sample]) -> None:
+    sample_id, words = text(row, "id"), _words(row)
+    score = _score(row, scorer)
+    sample = found.setdefault(sample_id, _Sample(where, words))
+    sample.scores.append(score)
+    loglik = _loglik(row)
+    if loglik is not None:
+        sample.logliks.append(loglik)
+
+
+def _score(row: Mapping[str, Any], scorer: str) -> float:
+    scores = an_object(row.get("scores") or {})
+    name, _, key = (scorer, "", "") if scorer in scores else scorer.partition(".")
+    if name not in scores:
+        raise BadRow(f"no scorer {name}; it has {', '.join(scores) or 'none'}")
+    value = an_object(scores[name]).get("value")
+    if isinstance(value, dict):
+        if key not in value:
+            raise BadRow(f"{name} gives several values: --metric {name}.KEY with KEY one of {', '.join(value)}")
+        value = value[key]
+    if isinstance(value, str) and value in GRADES:
+        return GRADES[value]
+    return number(value, f"score {scorer}")
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    """The input's text. Raises BadRow where it has none: an image says nothing to a text embedder."""
+    given = row.get("input")
+    parts = [given] if isinstance(given, str) else _of_messages(given)
+    attachments = row.get("attachments") or {}
+    words = "\n".join(attachments.get(part.removeprefix("attachment://"), part) for part in parts)
+    if not words.strip():
+        raise BadRow("input holds no text")
+    return words
+
+
+def _of_messages(messages: object) -> list[str]:
+    parts: list[str] = []
+    for message in messages if isinstance(messages, list) else []:
+        content = message.get("content") if isinstance(message, dict) and message.get("role") != "system" else None
+        if isinstance(content, str):
+            parts.append(content)
+        elif isinstance(content, list):
+            parts += [str(piece["text"]) for piece in content if isinstance(piece, dict) and "text" in piece]
+    return parts
+
+
+def _loglik(row: Mapping[str, Any]) -> float | None:
+    try:
+        tokens = row["output"]["choices"][0]["logprobs"]["content"]
+        return mean_logprob(token.get("logprob") for token in tokens)
+    except (KeyError, IndexError, TypeError, AttributeError):  # most logs have none, in whatever depth they stop
+        return None
+
+
+def _zip_header(path: Path) -> object:
+    with _opened(path) as archive:
+        names = set(archive.namelist())
+        for name in HEADERS:
+            if name in names:
+                return _member(path, archive, archive.getinfo(name)).get("eval")
+    raise UnreadableError(path, f"it has none of {', '.join(HEADERS)}")
+
+
+def _zip_samples(path: Path) -> Iterator[tuple[str, object]]:
+    with _opened(path) as archive:
+        for info in archive.infolist():
+            if info.filename.startswith("samples/") and info.filename.endswith(".json"):
+                yield f"{path.name}/{info.filename}", _member(path, archive, info)
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UnreadableError(path, f"no zip file, or cut off: {error}") from error
+
+
+def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
+    try:
+        content = _zstandard(path, info) if info.compress_type == ZSTANDARD else archive.read(info)
+        return an_object(json.loads(content))
+    except (OSError, ValueError, NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnreadableError(path, f"{info.filename}: {error}") from error
+
+
+def _zstandard(path: Path, info: zipfile.ZipInfo) -> bytes:
+    """A member's bytes. Raises OSError where they cannot be decompressed."""
+    import pyarrow as pa
+
+    with path.open("rb") as file:
+        file.seek(info.header_offset)
+        header = file.read(LOCAL_HEADER_BYTES)
+        name_bytes, extra_bytes = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+        file.seek(name_bytes + extra_bytes, 1)
+        packed = file.read(info.compress_size)
+    with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
+        return bytes(stream.read())

@@ -1,0 +1,71 @@
+"""The Open LLM Leaderboard's details: what lies in `open-llm-leaderboard/ORG__MODEL-details` on the Hugging Face hub.
+
+As in the repository: `ORG__MODEL/samples_TASK_DATE.json` or `.jsonl`, lines as lm-evaluation-harness writes them. As
+the hub converts it: parquet with the same columns, in folders `ORG__MODEL__TASK/latest`. The model is told by the
+nearest folder that is named ORG__MODEL and perhaps more. The hub's folders for a group of tasks
+(`…__leaderboard_bbh`) number different inputs alike: take those of its single tasks.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from routing.importing.errors import UnreadableError
+from routing.importing.lm_eval import newest
+from routing.importing.record import Item, Options, Source
+from routing.importing.samples import Log, items_of
+from routing.importing.streams import files, parquet_rows, refusing
+
+DETAILS = "-details"
+
+
+def sources(path: Path, options: Options) -> list[Source]:
+    """One source for each task and model. Raises UnreadableError where a folder tells no model."""
+    found = files(path, "samples_*.jsonl", "samples_*.json", "*.parquet")
+    logs = [file for file in found if file.suffix != ".parquet"]
+    tables = [_of_parquet(file, options) for file in _latest([file for file in found if file.suffix == ".parquet"])]
+    return tables + (newest(path, logs, options, _model) if logs else [])
+
+
+def _latest(tables: list[Path]) -> list[Path]:
+    """Without the dated splits of a folder that has the split `latest` too: they hold the same rows again."""
+    groups: dict[tuple[str, str, str], list[Path]] = {}
+    for table in tables:
+        groups.setdefault(_names(table), []).append(table)
+    return [table for group in groups.values() for table in ([one for one in group if _is_latest(one)] or group)]
+
+
+def _is_latest(table: Path) -> bool:
+    return table.parent.name == "latest" or table.stem.startswith("latest-")
+
+
+def _of_parquet(path: Path, options: Options) -> Source:
+    def items() -> Iterator[Item]:
+        owner, model, task = _names(path)
+        log = Log(
+            task or _bare(path),
+            f"{owner}/{model}",
+            text_field=options.columns.get("text"),
+            asked=options.metric,
+        )
+        yield from refusing(parquet_rows(path), lambda row, where: items_of(row, where, log))
+
+    return Source(path, items)
+
+
+def _model(log: Path) -> str:
+    owner, model, _ = _names(log)
+    return f"{owner}/{model}"
+
+
+def _names(path: Path) -> tuple[str, str, str]:
+    """(ORG, MODEL, TASK or nothing), from the file or the nearest folder named so. Raises UnreadableError."""
+    for name in [path.stem, *(folder.name for folder in path.resolve().parents)]:
+        parts = name.split("__", 2)
+        if len(parts) > 1 and all(parts) and not name.startswith("samples_"):
+            return parts[0].rpartition("--")[2], parts[1].removesuffix(DETAILS), parts[2] if len(parts) > 2 else ""
+    raise UnreadableError(path, "no folder above it is named ORG__MODEL: whose results these are is not known")
+
+
+def _bare(path: Path) -> str:
+    """The task in a file's own name: without `samples_`, a date, or the hub's `-00000-of-00001`."""
+    return path.stem.removeprefix("samples_").partition("_20")[0].partition("-0000")[0]

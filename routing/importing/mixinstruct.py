@@ -1,0 +1,91 @@
+"""MixInstruct, as LLM-Blender keeps it: JSON lines, or one JSON array, of
+
+    {"id": "unified_chip2/69962", "instruction": "", "input": "…", "output": "…",
+     "candidates": [{"decoding_method": "top_p_sampling", "model": "…", "text": "…",
+                     "scores": {"logprobs": -0.02, "bleu": 5.7, "bertscore": 0.75, "rougeL": 0.2, …}}, …]}
+
+The dataset is the id's part before the slash. The score is one metric, brought into [0, 1] by its rule below, always
+the same one whatever the values, so that parts imported apart can be compared. `logprobs` is not taken as loglik: the
+generator normalises it over the batch instead of the vocabulary, and sums it.
+
+Layout: the dataset card of llm-blender/mix-instruct; yuchenlin/LLM-Blender, `eval_candidates.py`, whose METRIC_WEIGHTS
+are the factors here. The paper's experiment (appendix D) uses BERTScore.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from routing.importing.errors import BadRow
+from routing.importing.fields import first_of, number, text
+from routing.importing.record import Item, Options, Record, Refusal, Remark, Source
+from routing.importing.streams import an_object, files, json_rows, refusing
+
+DEFAULT_METRIC = "bertscore"
+Rule = tuple[str, Callable[[float], float]]
+
+
+def _hundredth(value: float) -> float:
+    return value / 100
+
+
+def _logistic(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        **dict.fromkeys(("bleu", "bleu4", "spice"), ("divided by 100", _hundredth)),
+        "cider": ("divided by 100, at most 1", lambda value: min(value / 100, 1.0)),
+        "bartscore": ("its exponential: the geometric mean of token probabilities", math.exp),
+        "bleurt": ("its logistic, 1/(1+exp(-x)): it has no bounds", _logistic),
+    }
+)
+"""Metrics that are not in [0, 1] by themselves."""
+
+
+def sources(path: Path, options: Options) -> list[Source]:
+    """One source for each file."""
+    return [_source(file, options) for file in files(path, "*.jsonl", "*.json")]
+
+
+def _source(path: Path, options: Options) -> Source:
+    metric = options.metric or DEFAULT_METRIC
+
+    def items() -> Iterator[Item]:
+        how = f", {RULES[metric][0]}" if metric in RULES else ", as it is"
+        yield Remark(f"the score is {metric}{how}")
+        yield from refusing(json_rows(path), lambda row, where: _items(an_object(row), where, metric, options.dataset))
+
+    return Source(path, items)
+
+
+def _items(row: Mapping[str, Any], where: str, metric: str, dataset: str | None) -> Iterator[Item]:
+    input_id = text(row, "id")
+    said = [row.get(key) for key in ("instruction", "input")]
+    words = "\n".join(part for part in said if isinstance(part, str) and part.strip())
+    candidates = row.get("candidates")
+    if not isinstance(candidates, list) or not candidates:
+        raise BadRow("it has no candidates")
+    group = input_id.partition("/")[0] if "/" in input_id else "mix-instruct"
+    for place, candidate in enumerate(candidates, 1):
+        try:
+            model, score = _outcome(an_object(candidate), metric)
+        except BadRow as bad:
+            yield Refusal(f"{where} candidate {place}", str(bad))
+        else:
+            yield Record(f"{where} candidate {place}", dataset or group, input_id, words, model, score)
+
+
+def _outcome(candidate: Mapping[str, Any], metric: str) -> tuple[str, float]:
+    model = text(candidate, first_of(("model", "decoder_name"), candidate) or "model")
+    scores = an_object(candidate.get("scores"))
+    if metric not in scores:
+        raise BadRow(f"no {metric}; scores has {', '.join(scores) or 'nothing'}")
+    value = number(scores[metric], metric)
+    try:
+        return model, RULES[metric][1](value) if metric in RULES else value
+    except OverflowError:
+        raise BadRow(f"{metric} is {value:g}") from None

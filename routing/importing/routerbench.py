@@ -1,0 +1,89 @@
+"""RouterBench's tables: `routerbench_0shot.pkl` and its like, or the same as CSV.
+
+    sample_id, prompt, eval_name, MODEL, …, MODEL|model_response, …, MODEL|total_cost, …, oracle_model_to_route_to
+
+A model is a column that has another beside it, with `|total_cost` or `|model_response` behind its name. A prompt is
+written as Python writes a list of turns; they are joined. An empty score is a missing outcome.
+
+Layout: withmartian/routerbench, `convertors` and `evaluate_routers.py`. The paper: arXiv 2403.12031.
+"""
+
+import ast
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from routing.importing.errors import BadRow, UnreadableError
+from routing.importing.fields import number, text
+from routing.importing.record import Item, Options, Record, Refusal, Source
+from routing.importing.streams import csv_rows, files, refusing
+
+MARKS = ("|total_cost", "|model_response")
+NEEDED = ("sample_id", "prompt", "eval_name")
+
+
+def sources(path: Path, options: Options) -> list[Source]:
+    """One source for each table."""
+    return [_source(file, options) for file in files(path, "*.pkl", "*.pickle", "*.csv")]
+
+
+def _source(path: Path, options: Options) -> Source:
+    def items() -> Iterator[Item]:
+        rows = csv_rows(path) if path.suffix == ".csv" else _pickle_rows(path)
+        models: tuple[str, ...] | None = None
+        for where, row in rows:
+            if models is None:
+                models = options.models or _models(path, row)
+            yield from refusing([(where, row)], lambda row, where, of=models: _items(row, where, of, options))  # type: ignore[misc]
+
+    return Source(path, items)
+
+
+def _pickle_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A pickle is in memory whole: it cannot be read piece by piece."""
+    from routing.importing.frames import read_frame
+
+    columns = read_frame(path)
+    wanted = {name: column for name, column in columns.items() if not name.endswith("|model_response")}
+    marks = dict.fromkeys(name for name in columns if name.endswith("|model_response"))
+    for number_, values in enumerate(zip(*wanted.values(), strict=True), 1):
+        yield f"{path.name} row {number_}", {**marks, **dict(zip(wanted, values, strict=True))}
+
+
+def _models(path: Path, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The models' columns. Raises UnreadableError where this is no such table."""
+    missing = [name for name in NEEDED if name not in row]
+    models = tuple(name for name in row if name and any(name + mark in row for mark in MARKS))
+    if missing or not models:
+        lacking = f"no column {', '.join(missing)}" if missing else "no column MODEL with MODEL|total_cost beside it"
+        raise UnreadableError(path, f"{lacking}; it has {', '.join(str(name) for name in row)[:300]}")
+    return models
+
+
+def _items(row: Mapping[str, Any], where: str, models: tuple[str, ...], options: Options) -> Iterator[Item]:
+    if None in row:  # where the csv module puts cells that have no column
+        raise BadRow("it has more cells than the header has columns")
+    words, dataset = _prompt(text(row, "prompt")), options.dataset or text(row, "eval_name")
+    sample_id = text(row, "sample_id")
+    for model in models:
+        cell = row.get(model)
+        if cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell)):
+            continue
+        try:
+            score = number(cell, f"score of {model}")
+        except BadRow as bad:
+            yield Refusal(where, str(bad))
+        else:
+            yield Record(where, dataset, sample_id, words, model, score)
+
+
+def _prompt(written: str) -> str:
+    """The turns of a prompt, a line each; the text as it is, where it is no written list."""
+    if not written.startswith("["):
+        return written
+    try:
+        turns = ast.literal_eval(written)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return written
+    return "\n".join(turns) if isinstance(turns, list) and all(isinstance(turn, str) for turn in turns) else written

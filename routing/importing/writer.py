@@ -1,0 +1,209 @@
+"""The tidy format, written record by record: inputs and outcomes go to disk in batches, only ids stay in memory.
+
+The folder appears whole or not at all: it is written beside its place and renamed.
+"""
+
+import csv
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from routing.importing.errors import PlaceTaken
+from routing.importing.record import Record
+
+BATCH_ROWS = 16384
+OURS = frozenset({"inputs.parquet", "outcomes.parquet", "models.csv"})
+"""What a folder must hold for --force to replace it."""
+
+INPUTS = (("input_id", pa.string()), ("dataset", pa.string()), ("text", pa.string()))
+OUTCOMES = (("input_id", pa.string()), ("model", pa.string()), ("score", pa.float64()), ("loglik", pa.float64()))
+
+
+@contextmanager
+def whole_folder(target: Path, source: Path, force: bool) -> Iterator[Path]:
+    """A folder beside `target` to write into, which takes its place when the block ends well and is gone otherwise.
+
+    Raises PlaceTaken if the target is no empty folder; with `force` a benchmark that lies there is replaced.
+    """
+    _check_place(target, source, force)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    scratch.mkdir()
+    try:
+        yield scratch
+        if target.exists():
+            aside = target.parent / f".{target.name}.{secrets.token_hex(4)}.old"
+            target.rename(aside)
+            scratch.rename(target)
+            shutil.rmtree(aside)
+        else:
+            scratch.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_place(target: Path, source: Path, force: bool) -> None:
+    if not target.exists():
+        return
+    if source.resolve().is_relative_to(target.resolve()):
+        raise PlaceTaken(str(target), [f"the source {source} lies in it"])
+    if not target.is_dir():
+        raise PlaceTaken(str(target), ["it is a file"])
+    held = {path.name for path in target.iterdir()}
+    if held and not held >= OURS:
+        raise PlaceTaken(str(target), ["it is not empty, and no benchmark: it is left alone"])
+    if held and not force:
+        raise PlaceTaken(str(target), ["a benchmark lies there already; --force replaces it"])
+
+
+class _Known(NamedTuple):
+    """An input that has been written. mark: tells apart what must not differ."""
+
+    place: int
+    dataset: str
+    mark: int
+
+
+class TidyWriter:
+    """Writes records into a folder; refuses those that contradict earlier ones."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._inputs = _Table(folder / "inputs.parquet", INPUTS)
+        self._outcomes = _Table(folder / "outcomes.parquet", OUTCOMES)
+        self._known: dict[str, _Known] = {}
+        self._measured: dict[str, bytearray] = {}
+        self.inputs_of: dict[str, int] = {}
+        self.outcomes_of: dict[str, int] = {}
+        self.n_outcomes = 0
+        self.logliks = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._inputs.close()
+        self._outcomes.close()
+
+    def add(self, record: Record) -> str | None:
+        """Writes one outcome, and its input the first time. Returns what is wrong with it, if it is refused."""
+        wrong = _wrong_by_itself(record)
+        known = self._known.get(record.input_id)
+        if wrong is None and known is not None:
+            wrong = self._contradiction(record, known)
+        if wrong is not None:
+            return wrong
+        if known is None:
+            known = self._add_input(record)
+        measured = self._measured.setdefault(record.model, bytearray())
+        measured.extend(bytes(max(0, known.place + 1 - len(measured))))
+        measured[known.place] = 1
+        self.outcomes_of[record.model] = self.outcomes_of.get(record.model, 0) + 1
+        self.n_outcomes += 1
+        self.logliks += record.loglik is not None
+        self._outcomes.add((record.input_id, record.model, record.score, record.loglik))
+        return None
+
+    def _add_input(self, record: Record) -> _Known:
+        known = _Known(len(self._known), record.dataset, _mark(record))
+        self._known[record.input_id] = known
+        self.inputs_of[record.dataset] = self.inputs_of.get(record.dataset, 0) + 1
+        self._inputs.add((record.input_id, record.dataset, record.text))
+        return known
+
+    def _contradiction(self, record: Record, known: _Known) -> str | None:
+        if known.dataset != record.dataset:
+            return f"input {record.input_id!r} was of dataset {known.dataset!r}, here it is of {record.dataset!r}"
+        if known.mark != _mark(record):
+            return f"input {record.input_id!r} was another text before"
+        measured = self._measured.get(record.model, b"")
+        if known.place < len(measured) and measured[known.place]:
+            return f"model {record.model!r} has an outcome on input {record.input_id!r} already"
+        return None
+
+    def finish(self, threshold: float | None) -> None:
+        """Writes what is left, models.csv, and datasets.csv where a threshold is given."""
+        self._inputs.close()
+        self._outcomes.close()
+        if not self.logliks:
+            _drop_loglik(self._folder / "outcomes.parquet")
+        columns = ("model", "params_b", "input_usd_per_mtok", "output_usd_per_mtok")
+        _write_csv(self._folder / "models.csv", columns, [(name, "", "", "") for name in self.outcomes_of])
+        if threshold is not None:
+            rows = [(name, threshold, "", "") for name in self.inputs_of]
+            _write_csv(self._folder / "datasets.csv", ("dataset", "threshold", "source", "licence"), rows)
+
+
+class _Table:
+    """A parquet file that is written in batches. close() may be called twice."""
+
+    def __init__(self, path: Path, columns: Sequence[tuple[str, Any]]) -> None:
+        self._schema = pa.schema(columns)
+        self._file = pq.ParquetWriter(path, self._schema)
+        self._rows: list[tuple[Any, ...]] = []
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        self._rows.append(row)
+        if len(self._rows) == BATCH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns = zip(*self._rows, strict=True)
+        arrays = [pa.array(values, type_) for values, type_ in zip(columns, self._schema.types, strict=True)]
+        self._file.write_table(pa.table(arrays, schema=self._schema))
+        self._rows.clear()
+
+    def close(self) -> None:
+        if self._file.is_open:
+            if self._rows:
+                self._flush()
+            self._file.close()
+
+
+def _wrong_by_itself(record: Record) -> str | None:
+    for name in ("dataset", "input_id", "text", "model"):
+        value = getattr(record, name)
+        if not value.strip():
+            return f"{name} is empty"
+        if not _encodes(value):
+            return f"{name} holds half a surrogate pair: it is no text"
+    if not 0 <= record.score <= 1:
+        return f"score {record.score:g} is outside [0, 1]"
+    if record.loglik is not None and not -float("inf") < record.loglik <= 0:
+        return f"loglik {record.loglik:g} is no log-probability"
+    return None
+
+
+def _encodes(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _mark(record: Record) -> int:
+    """64 bits in place of a text; they differ from run to run, and only one run compares them."""
+    return hash(record.fingerprint or record.text)
+
+
+def _drop_loglik(path: Path) -> None:
+    """Writes the outcomes again without their empty column, batch by batch."""
+    without = path.with_suffix(".new")
+    with pq.ParquetFile(path) as file, pq.ParquetWriter(without, pa.schema(OUTCOMES[:-1])) as writer:
+        for batch in file.iter_batches(columns=[name for name, _ in OUTCOMES[:-1]]):
+            writer.write_batch(batch)
+    without.replace(path)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)

@@ -1,0 +1,55 @@
+"""Tables that pandas itself pickled: zlib, then base64. Nothing here is unpickled but by the reader under test.
+
+Three rows of RouterBench's layout: sample_id, prompt, eval_name, gpt-4, org/llama, their |model_response and
+|total_cost, oracle_model_to_route_to. In SHUFFLED the rows come in the order 2, 0, 1, and gpt-4 holds the objects
+True, 0.0 and None.
+"""
+
+import base64
+import zlib
+
+SHUFFLED_TEXT = """
+eNp9VM9P1EAU3p+si0Ykom6UGE4uJFKBEMIBaGCNig2reDWkmbbDTsP0R9qpSAKJHkRI5sbzj/C/Mf4JXj15NDHRN20XFrqxh3nzOu99894388
+2H2pfftVL6yfGQ+A6JNTuIqLYbEY+CbD4lgjxL52cw8xGOYFrWTK8XgXw4GO76gkY+4bHmEZ/0aBSDvLHBA3tvK/MxXd7NM0zuWvFFCsgxM/FD
+197j1LRUjgq+4ydeeJChewkXLokicoCoZkTtwI9FlNhCBdbTQJANxE5DzsAofYJO2YLP8AamjbJRNarHwMZk3REHoepEVnaX4fQkW6/K8gp0u9
+2Xf/FLB6MkwDrtvMiI+aZftX++/vq+Zb0u2NnO5M8fS/cLFhCO3WTjqi52+7wqdFqy4g5UwiaH1dHKT6jUyO213Cpco6Jy2fUifiPtGnd4danX
+wyu96mqPHTzXUc/jifaOcG0BBpy5QWce5OTb9nZCY+EG/tSC3n481V73nSnBqK+3dy4vz/1/eb64XFM7AVthKyfP8yZLXVleB7bKVmV5A9gaW5
+P1XihmF4HpTKdDqW2g8+i0s9yHKOe2kttqbuu5Hclts0DsMShqWpfvukPf01izSIwKGTV9um9uqn94sZgh6/15qhUH9QPFAkfRWUhZb8bEC/Hi
+uw7IkTAKvFCg7CiSbfpKdkyXzSDqPeGceATkRNr6oRc4lKMS4hClgFW0zkMKS7eyDBEIhLSDGOEnLqIHfyMIsbGUDEEEZhQkguIEFMuyltbTTY
+7VfduSD4ZxglqkkWsjLZu+WFocoIJtD1cAHlOrfyxXjyvVDcl2pGrAtwcVjPwoWvtPlOlRQVKe8QLViRD4+BwhmeYuJ710eo9wHuzHppOE3LUJ
+9sSJRfHlOYkTS/sHeiTIbQ==
+"""
+"""Pandas 1.5.3, protocol 4."""
+
+PLAIN_TEXT = """
+eNp9VM9P1EAU3i67iwtEUQmCIbq3XQ1UIMZ4ABrAmGDDqlyNqdN2dqehvzKdiiSQ6AGEZG48+R/8b4x/glcvejfRN90CXZY4h35vOm/efPO99+
+Zj9UupWsqGvBmT0CWJ7kSc6h1OAgqy/owI8jyzT+DBJ9iHlqxYQZeDvFd090JBeUj8RA9ISLqUJyDH1vzI2d7szXG7nMx3WL5nJxdbQN6w0jD2
+nG2fWrbao5xvh2kQ7+pWFh5tyj0H5KjV4VFgp51OFrJ1+q501fhl9M+/GZfxz9ff3zftVwM4tz7z88eTuwMIspoRQnTFbqzkkOXOUzg++gxb0D
+KHpLYE7Xb7xV8c2ccsCbDNijl0CFJbB4Fu7HrrtJFTGsqxkuNwjtdyBHZLlr3CAWzyqvAHwKZVaLOs3NionCzqFqS+8AjnBHmPWZw6UZgInjoC
+6bNxOYzpyBZPwCwdwLpmQ+8wzawp3orCy7477l26o4Ekjt9iUYwEgZ/q74mvz0NhslCcLIKcedN8ndJEeFHYmDeas43maug2BKOh0Xzbv7zw/+
+XFweWKOgnYEluS2iqwZbYstTVgK2xFVruxmHsMzGAGRcoqEfOXakbLsZxj3halWo7188TcN2v9sh+CkmCqvyFc+oEmuk0SbKMRK6Q71ob6p5Tf
+kNUzO2soF5sMWIs9VFlgs2c5GMHJYqZuPSFBjN3huSBrMXZALLA3KYpqhao3mSHrEe8+8n0SEJAT2W33gsilPmY9iTHtyGLq3GVgaby3Q0QCQz
+pRguEnLryLvzEIcZBKL4KILB6lgqIBSlhZyfi000NVjaacvkoTTsKuEmVLYUEIZrVlNRGECyxHWUlEFAMWHRoUDS2LSdUHnyDsQVRACXf2UlkB
+FSRTEkuhSoTAN2gf5bI6Pulm5h3i+9FOYrlp7HsOQdY+sSk+QEdJauv/AFShy1c=
+"""
+"""Pandas 2.2.3, protocol 5."""
+
+NEWER_TEXT = """
+eNqtVs1vFDcU393sJuwmDZ8CVKUop+6CyEAQQqiqFG1ARXTEqgQOSCgynhnvesDzgcdDulIR7YEvyeqlJv8Df0mvFf8AElcu7a2HSvTZ69nsTh
+BKpFja+b1nv2f/3rPXz7823lSaFdPkbIrjAGdKNq9jgX/gOCLqD3X2N/VUdWQdRQOu5JmRjeMnnDhhLAiPMcucCMd4QDj4LqyzxH90a6SDe0ee
+tC6IhV6246PkYZTHaeg/YgR52gms5VfWGHOOh2BzpMt5snVH8DAedHXfDqMmSjEydkrOp0OsDR1YQ8lFxEkmgKEdBhb0mFwUw5SgfsIRZiGECa
+stMMwHBGVmevVcbSh3xq24lU3V6YFHMx0iL+/3TSDby5Xp1rJ4wuIZi2YeurRd6FHEcucJZs7FsbQ6li4Za7KpesJIchYFmqeiFTk/Cvu60YHt
+nA1S3Xj272jqFyMPH/uUQE5yTx7y8pCJMIbUNTIW+toRIqq61Zc6upr+0nm6OMohPUpPdOjJL+dhaVfkSxavWrxbirzQ77dv57ARYRIvX1xrn1
+9ud+NgWVASr7U3J8ZWvzB2qTxWyhdt07P03FRC6IrOBF2FoGsHGnbd4iGLC6WwFyY2vPjtg24NFp+iK4/HeZQOHWT+bCATHvpw1lGfJ9H4XHa2
+H1Q+1/5em9b/Wivjf2//eXfL+2kXrlxb+vjhyte7EI6UIQQYFGey1r+qXr/SfDvujKx+r3q93o+foJmPWxHKc+vuzAslq9eU0GH1O+PEzpQSO1
+dKsKIPZS2cWIDGn5v+uaKPxcFtc9VircSy2OZC73a7+9jdhjt7oIdxryzX19f3wXLWnTtQlo3SXXm4xLLQB6lYubzz2QfjptuaZCwUMJGnp6tU
+QH4mmePhjCjZQjHZQjd1H5xfuGUbhWyqXACVT+0h6NZE0PdKQTdLwZ62+I3Fby1+Z3HDomfxicXfS8kq9AxHKdTMMEjhHkgFgTqCYijWJnUJH1
+xgDEfYaL9ESUCYLodpEmdkPFjqH9mKRMBMfqJLZ2E32Yd9WHXkKBLEk1wQEPa6V7KuOapebrr+hMy3NnA8IBPpp+97ULUE5gJqlqzDmikcLy0Q
+EKrGk5iaV0dwAcFDRW9X3zxU4DkQEYHN/m3CDYWFgOfIU10e+wwPjHgKM5ZsZSjIUyiNGOgz7BF4irzKcs/5H7lfyzI=
+"""
+"""Pandas 3.1.1, protocol 5."""
+
+
+def pickled(text: str) -> bytes:
+    """The pickle's bytes."""
+    return zlib.decompress(base64.b64decode(text))

@@ -1,0 +1,193 @@
+"""lm-evaluation-harness's sample logs, and the Open LLM Leaderboard's, which are the same rows."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from routing.importing.errors import NothingImported, UnreadableError
+from tests.routing.importing.conftest import Import, write_json, write_lines
+
+DATE = "2024-06-17T17-37-25.144953"
+
+
+def choice(number: int, correct: bool = True, choices: tuple[str, ...] = (" A", " B"), **others: Any) -> dict[str, Any]:
+    """A row of multiple choice as newer versions write it: arguments by name, everything in resps as text."""
+    prompt = f"Example: 1+1? A\n\nQuestion {number}? Answer:"
+    answers = [[str(-0.25 - place), str(place == 0)] for place in range(len(choices))]
+    return {
+        "doc_id": number,
+        "doc": {"question": f"Question {number}?", "choices": ["x", "y"], "answer": 0},
+        "target": "0",
+        "arguments": {f"gen_args_{n}": {"arg_0": prompt, "arg_1": taken} for n, taken in enumerate(choices)},
+        "resps": [[answer] for answer in answers],
+        "filtered_resps": answers,
+        "filter": "none",
+        "metrics": ["acc", "acc_norm"],
+        "doc_hash": f"hash{number}",
+        "acc": float(correct),
+        "acc_norm": float(not correct),
+    } | others
+
+
+def generated(number: int, filter_: str, score: float) -> dict[str, Any]:
+    return {
+        "doc_id": number,
+        "doc": {"question": f"How many {number}?", "answer": "#### 2"},
+        "target": "2",
+        "arguments": {"gen_args_0": {"arg_0": "Question: …", "arg_1": {"until": ["Question:"]}}},
+        "resps": [["2"]],
+        "filtered_resps": ["2"],
+        "filter": filter_,
+        "metrics": ["exact_match"],
+        "doc_hash": f"hash{number}",
+        "exact_match": score,
+    }
+
+
+def test_a_folder_for_each_model_is_one_benchmark(tmp_path: Path, bring: Import) -> None:
+    for model, right in (("org__small", False), ("org__large", True)):
+        folder = tmp_path / "results" / model
+        write_lines(folder / f"samples_arc_easy_{DATE}.jsonl", [choice(0, right), choice(1, right)])
+        write_json(folder / f"results_{DATE}.json", {"model_name": model.replace("__", "/"), "results": {}})
+    write_lines(tmp_path / "results" / "org__large" / f"samples_gsm8k_{DATE}.jsonl", [generated(0, "none", 1.0)])
+    got = bring("lm-eval", tmp_path / "results")
+    assert got.inputs == [
+        ("arc_easy/0", "arc_easy", "Question 0?"),
+        ("arc_easy/1", "arc_easy", "Question 1?"),
+        ("gsm8k/0", "gsm8k", "How many 0?"),
+    ]
+    assert got.outcomes["arc_easy/0", "org/large"] == 1.0
+    assert got.outcomes["arc_easy/0", "org/small"] == 0.0
+    assert got.summary.models == {"org/large": 3, "org/small": 2}
+    assert set(got.logliks.values()) == {-0.25}
+    assert got.summary.remarks == ("arc_easy: the score is acc", "gsm8k: the score is exact_match")
+
+
+def test_log_probabilities_of_longer_choices_are_not_taken_for_one_tokens(tmp_path: Path, bring: Import) -> None:
+    log = write_lines(tmp_path / "m" / "samples_t.jsonl", [choice(0, choices=(" yes", " no")), choice(1)])
+    assert bring("lm-eval", log).logliks == {("t/1", "m"): -0.25}
+
+
+def test_older_logs_have_lists_and_numbers(tmp_path: Path, bring: Import) -> None:
+    row = choice(0, arguments=[["Q", " A"], ["Q", " B"]], filtered_resps=[[-1.5, False], [-0.5, True]], acc=True)
+    del row["filter"], row["metrics"]
+    got = bring("lm-eval", write_lines(tmp_path / "m" / "samples_t.jsonl", [row]))
+    assert got.outcomes == {("t/0", "m"): 1.0}
+    assert got.logliks == {("t/0", "m"): -0.5}
+
+
+def test_a_document_counts_once_however_many_filters_it_has(tmp_path: Path, bring: Import) -> None:
+    rows = [generated(n, filter_, float(filter_ == "flexible")) for n in (0, 1) for filter_ in ("strict", "flexible")]
+    log = write_lines(tmp_path / "m" / f"samples_gsm8k_{DATE}.jsonl", rows)
+    first = bring("lm-eval", log)
+    assert list(first.outcomes.values()) == [0.0, 0.0]
+    assert first.summary.remarks == ("gsm8k: the score is exact_match, filter strict",)
+    assert list(bring("lm-eval", log, metric="exact_match,flexible").outcomes.values()) == [1.0, 1.0]
+    assert list(bring("lm-eval", log, metric="exact_match").outcomes.values()) == [0.0, 0.0]
+
+
+def test_metric_and_text_may_be_asked_for(tmp_path: Path, bring: Import) -> None:
+    log = write_lines(tmp_path / "m" / "samples_t.jsonl", [choice(0, doc={"question": "same", "own": "other"})])
+    got = bring("lm-eval", log, metric="acc_norm", columns={"text": "own"})
+    assert got.inputs == [("t/0", "t", "other")]
+    assert list(got.outcomes.values()) == [0.0]
+
+
+def test_a_passage_comes_before_its_question(tmp_path: Path, bring: Import) -> None:
+    rows = [choice(0, doc={"passage": "It rained.", "question": "Was it wet?"}), choice(1, doc={"Question": "Why?"})]
+    got = bring("lm-eval", write_lines(tmp_path / "m" / "samples_t.jsonl", rows))
+    assert [words for _, _, words in got.inputs] == ["It rained.\nWas it wet?", "Why?"]
+
+
+def test_without_a_known_question_the_text_is_the_prompt_and_the_hash_tells_documents_apart(
+    tmp_path: Path, bring: Import
+) -> None:
+    for model, prompt in (("a", "plain"), ("b", "<|user|>plain")):
+        row = choice(0, doc={"strange": "x"}, arguments=[[prompt, " A"]])
+        write_lines(tmp_path / "r" / model / "samples_t.jsonl", [row, choice(1, doc_hash=model)])
+    got = bring("lm-eval", tmp_path / "r")
+    assert got.inputs[0] == ("t/0", "t", "plain")
+    assert len(got.outcomes) == 4
+    assert "the text is the whole prompt" in got.summary.remarks[1]
+
+
+def test_the_newest_log_of_a_task_counts(tmp_path: Path, bring: Import) -> None:
+    write_lines(tmp_path / "r" / "samples_t_2024-01-01T00-00-00.1.jsonl", [choice(0, False)])
+    write_lines(tmp_path / "r" / "samples_t_2024-02-01T00-00-00.1.jsonl", [choice(0, True)])
+    got = bring("lm-eval", tmp_path / "r")
+    assert got.outcomes == {("t/0", "r"): 1.0}
+    assert "older ones in its folder are passed over: 1" in got.summary.remarks[0]
+
+
+def test_bad_lines_are_refused_by_number(tmp_path: Path, bring: Import) -> None:
+    log = write_lines(
+        tmp_path / "m" / "samples_t.jsonl",
+        [choice(0), 7, choice(1, acc="much"), choice(2, acc=None), choice(3, doc=None, arguments=[]), choice(0)],
+    )
+    with log.open("a") as file:
+        file.write('{"doc_id": 4,')
+    *told, last = bring("lm-eval", log).refused
+    assert told == [
+        "samples_t.jsonl line 2: expected an object, found int",
+        "samples_t.jsonl line 3: acc 'much' is no number",
+        "samples_t.jsonl line 4: acc is missing",
+        "samples_t.jsonl line 5: neither a question in doc nor a prompt in arguments",
+        "samples_t.jsonl line 6: model 'm' has an outcome on input 't/0' already",
+    ]
+    assert last.startswith("samples_t.jsonl line 7: no JSON: ")
+
+
+def test_a_log_without_a_known_metric_says_what_it_has(tmp_path: Path, bring: Import) -> None:
+    log = write_lines(tmp_path / "m" / "samples_t.jsonl", [{"doc_id": 0, "own": 1.0}])
+    with pytest.raises(NothingImported, match="no metric known here among doc_id, own; name it with --metric"):
+        bring("lm-eval", log)
+
+
+def test_other_files_are_no_logs(tmp_path: Path, bring: Import) -> None:
+    with pytest.raises(UnreadableError, match=r"a log is named samples_TASK_DATE\.jsonl"):
+        bring("lm-eval", write_lines(tmp_path / "other.jsonl", []))
+    write_lines(tmp_path / "m" / "samples_t.jsonl", [choice(0)])
+    (tmp_path / "m" / "results_2024.json").write_text("{")
+    with pytest.raises(UnreadableError, match=r"results_2024\.json"):
+        bring("lm-eval", tmp_path / "m")
+
+
+def test_leaderboard_repositories_as_they_are(tmp_path: Path, bring: Import) -> None:
+    cached = tmp_path / "datasets--open-llm-leaderboard--org__m-1-details" / "snapshots" / "abc" / "org__m-1"
+    write_lines(cached / f"samples_leaderboard_gpqa_{DATE}.jsonl", [choice(0)])
+    bare = tmp_path / "org__m-2-details"
+    write_json(bare / f"samples_leaderboard_gpqa_{DATE}.json", [choice(0, False)])
+    got = bring("open-llm-leaderboard", tmp_path)
+    assert got.outcomes == {("leaderboard_gpqa/0", "org/m-1"): 1.0, ("leaderboard_gpqa/0", "org/m-2"): 0.0}
+
+
+def test_leaderboard_tables_as_the_hub_converts_them(tmp_path: Path, bring: Import) -> None:
+    row = choice(0)
+    for split in ("latest", "2024_06_17T17_37_25.144953"):
+        folder = tmp_path / "d" / "org__m__leaderboard_gpqa" / split
+        folder.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist([row, choice(1, False)]), folder / "0000.parquet")
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "d" / "org__n__leaderboard_gpqa.parquet")
+    got = bring("open-llm-leaderboard", tmp_path / "d")
+    assert got.outcomes == {
+        ("leaderboard_gpqa/0", "org/m"): 1.0,
+        ("leaderboard_gpqa/1", "org/m"): 0.0,
+        ("leaderboard_gpqa/0", "org/n"): 1.0,
+    }
+    assert got.summary.n_refused == 0
+    assert len(got.logliks) == 3
+
+
+def test_whose_results_these_are_must_be_told_by_a_folder(tmp_path: Path, bring: Import) -> None:
+    with pytest.raises(UnreadableError, match="no folder above it is named ORG__MODEL"):
+        bring("open-llm-leaderboard", write_lines(tmp_path / "m" / "samples_t.jsonl", [choice(0)]))
+
+
+def test_a_table_that_is_none_is_unreadable(tmp_path: Path, bring: Import) -> None:
+    broken = tmp_path / "org__m__t.parquet"
+    broken.write_bytes(b"PAR1 no")
+    with pytest.raises(UnreadableError, match="not a readable parquet file"):
+        bring("open-llm-leaderboard", broken)
