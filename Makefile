@@ -2,6 +2,7 @@
 # make serve   keeps a demo gateway running for curl
 # make test    the tests           make check   lint, types, import rules      make fix    formats and mends what it can
 # make fuzz    broken requests against a gateway (REQUESTS=20000)
+# make conformance  the clients that people use, and HTTP by hand, against a gateway
 # make lm-eval lm-evaluation-harness against a gateway (LM_EVAL=its program)
 # make replay  real benchmark results through HTTP (needs a benchmark folder beside the checkout, see benchmarks/)
 
@@ -17,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo serve test check fix fuzz lm-eval replay clean
+.PHONY: demo serve test check fix fuzz conformance lm-eval replay clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo run
@@ -40,6 +41,10 @@ fix: $(VENV)/dev.stamp
 
 fuzz: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/fuzz.py --requests $(REQUESTS) --results results/fuzz.json
+
+conformance: $(VENV)/dev.stamp
+	$(PIP) install -c constraints.txt -e '.[conformance]'
+	$(BIN)/python benchmarks/conform.py --node $(VENV)/node --results results/conformance.json
 
 lm-eval: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/lm_eval_run.py --lm-eval $(LM_EVAL)

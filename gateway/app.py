@@ -63,7 +63,7 @@ class Gateway:
         """The request path goes its own way; all else goes to the endpoints."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
-        elif scope["path"] in BY_PATH and self._lane is not None:
+        elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self._lane is not None:
             await self._lane(scope, receive, send)
         else:
             await self._front(scope, receive, send)

@@ -6,6 +6,7 @@ GatewayError
 ├── PackRefused              the scorer will not work with a pack
 └── RequestError             a client's request cannot be answered; carries HTTP status, OpenAI `type`, `code`, `param`
     ├── InvalidRequest       400
+    ├── RequestTimeout       408
     ├── TooLarge             413
     ├── Unauthenticated      401
     ├── Forbidden            403
@@ -75,6 +76,14 @@ class TooLarge(RequestError):
     status = 413
     type = "invalid_request_error"
     default_code = "request_too_large"
+
+
+class RequestTimeout(RequestError):
+    """The rest of the body does not come."""
+
+    status = 408
+    type = "invalid_request_error"
+    default_code = "request_timeout"
 
 
 class Unauthenticated(RequestError):

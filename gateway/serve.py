@@ -10,6 +10,7 @@ import uvicorn
 from gateway.app import Gateway
 from gateway.config import Config, load_config
 from gateway.errors import ConfigError, GatewayError
+from gateway.http1 import StrictHttp
 
 log = logging.getLogger("benchroute")
 
@@ -31,7 +32,7 @@ def serve(config_path: Path, host: str | None = None, port: int | None = None, l
             gateway,
             host=host,
             port=config.server.port if port is None else port,
-            http="httptools",
+            http=StrictHttp,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -1,8 +1,13 @@
 """A request's body, within its size limit."""
 
-from gateway.asgi import Receive, Scope
-from gateway.errors import InvalidRequest, TooLarge
+import asyncio
+
+from gateway.asgi import Message, Receive, Scope
+from gateway.errors import InvalidRequest, RequestTimeout, TooLarge
 from gateway.wire.headers import first
+
+SILENCE_S = 60.0
+"""How long a client may pause within its request's body."""
 
 
 class ClientGone(Exception):
@@ -24,7 +29,15 @@ async def read_all(scope: Scope, receive: Receive, limit: int) -> bytes:
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
-        message = await receive()
+        message = await _more(receive)
+
+
+async def _more(receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout(SILENCE_S):
+            return await receive()
+    except TimeoutError as error:
+        raise RequestTimeout(f"nothing more of the body has come for {SILENCE_S:g} seconds") from error
 
 
 def _check_announced(scope: Scope, limit: int) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from gateway.app import Gateway
 from gateway.config import parse_config
+from gateway.http1 import StrictHttp
 
 
 def configuration(base_url: str, models: Sequence[str], **sections: Any) -> str:
@@ -55,7 +56,7 @@ def serving_gateway(text: str) -> Iterator[Serving]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            gateway, http="httptools", ws="none", lifespan="on", log_config=None, access_log=False, server_header=False
+            gateway, http=StrictHttp, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False
         )
         server, loop = uvicorn.Server(config), asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listening]),), daemon=True)

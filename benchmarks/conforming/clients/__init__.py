@@ -1,0 +1,1 @@
+"""The clients that people use, as they use them."""
