@@ -27,7 +27,7 @@ serve: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo serve
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -42,9 +42,8 @@ fix: $(VENV)/dev.stamp
 fuzz: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/fuzz.py --requests $(REQUESTS) --results results/fuzz.json
 
-conformance: $(VENV)/dev.stamp
-	$(PIP) install -c constraints.txt -e '.[conformance]'
-	$(BIN)/python benchmarks/conform.py --node $(VENV)/node --results results/conformance.json
+conformance: $(VENV)/conformance.stamp build/conformance/node.stamp
+	$(BIN)/python -m benchmarks.conformance --node build/conformance --results results/conformance.json
 
 lm-eval: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/lm_eval_run.py --lm-eval $(LM_EVAL)
@@ -67,6 +66,16 @@ $(VENV)/dev.stamp: $(VENV)/torch.stamp pyproject.toml
 	@echo "installing benchroute and what development needs (once)"
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/demo.stamp
+
+$(VENV)/conformance.stamp: $(VENV)/dev.stamp pyproject.toml
+	@echo "installing the clients of make conformance (once)"
+	$(PIP) install -c constraints.txt -e '.[conformance]'
+	@touch $@
+
+# Where npm cannot be had the report says that openai for Node was not run, and why.
+build/conformance/node.stamp: benchmarks/conformance/clients/node/package.json
+	@mkdir -p $(@D) && cp $< $(@D)/
+	-cd $(@D) && npm install --no-audit --no-fund --no-package-lock --silent && touch node.stamp
 
 clean:
 	rm -rf $(VENV) .demo results build dist *.egg-info

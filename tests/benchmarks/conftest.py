@@ -19,7 +19,7 @@ from tests.benchmarks.small_gateway import SmallGateway
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
 MODELS = (Model("org/vowels", 7, 1.0, 2.0), Model("org/consonants", None, 3.0, 4.0), Model("org/unpriced"))
-VOCABULARY = {"vowel-words": "aeiou", "open-words": "aeio", "hard-words": "tkpdg", "soft-words": "lmnrs"}
+VOCABULARY = {"vowel-words": "aeiou", "open-words": "aeio", "hard-words": "tkpdg", "soft-words": "aeiktp"}
 HELD_OUT = ("open-words", "soft-words")
 PER_DATASET = 30
 

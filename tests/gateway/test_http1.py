@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand: bounds, and what must not be understood in two ways. `benchmarks/conform.py` tries much more."""
+"""HTTP/1.1 by hand: bounds, and what must not be understood in two ways. `benchmarks/conformance` tries much more."""
 
 import socket
 import time

@@ -1,0 +1,1 @@
+"""The client matrix: a module for each client, each with its CHECKS."""

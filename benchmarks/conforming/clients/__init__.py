@@ -1,1 +1,0 @@
-"""The clients that people use, as they use them."""
