@@ -16,6 +16,7 @@ from gateway.asgi import App, Receive, Scope, Send
 from gateway.blueprint import Blueprint, blueprint, check_change
 from gateway.config import Config
 from gateway.decisions import Choice, DecisionTable
+from gateway.keyring import Keyring
 from gateway.keys import Keys
 from gateway.lane.account import Accountant
 from gateway.lane.cache import Answers
@@ -31,9 +32,11 @@ from gateway.scoring.link import ScorerLink
 from gateway.scoring.messages import TaskDecision
 from gateway.spending import Ledger
 from gateway.state import Store, open_store
+from gateway.underway import Underway
 from gateway.upstream.build import build_backends
 from gateway.upstream.choose import Backends
 from gateway.upstream.openai_kind import client_session
+from gateway.versions import Origin, Versions
 from gateway.wire.operations import BY_PATH
 from gateway.writing import writing
 
@@ -43,8 +46,11 @@ log = logging.getLogger("benchroute")
 class Gateway:
     """The whole service as one ASGI application."""
 
-    def __init__(self, config: Config) -> None:
-        """Raises ConfigError for a pack that is none, or a task without candidates."""
+    def __init__(self, config: Config, origin: Origin | None = None) -> None:
+        """origin: the file that the configuration is from, to be read again when asked.
+
+        Raises ConfigError for a pack that is none, or a task without candidates.
+        """
         self._plan = blueprint(config)
         self._link = ScorerLink(self._plan.start, self._decided) if self._plan.start else None
         self._table = DecisionTable(self._plan.policies, self._router_works)
@@ -52,6 +58,11 @@ class Gateway:
         self._answers = Answers(time.monotonic)
         self._sessions = Sessions(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(prices(config, self._plan.manifest), time.time)
+        self._keys = Keys(config.keys, config.admin.keys)
+        self._quotas = Quotas(config.keys, self._ledger, time.monotonic)
+        self._keyring = Keyring(config, self._keys, self._quotas, time.time)
+        self.versions = Versions(config, origin, self.reload, time.time)
+        self._underway = Underway()
         self._api = build_api(self._lifespan)
         self._front = Front(self._api, config.server.max_body_bytes)
         self._lane: App | None = None
@@ -64,14 +75,19 @@ class Gateway:
         if scope["type"] != "http":
             await self._api(scope, receive, send)
         elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self._lane is not None:
-            await self._lane(scope, receive, send)
+            await self._underway.run(self._lane, scope, receive, send)
         else:
-            await self._front(scope, receive, send)
+            await self._underway.run(self._front, scope, receive, send)
 
     @property
     def scorer_pid(self) -> int | None:
         """The scorer's process, None while there is none."""
         return self._link.pid if self._link else None
+
+    def cut(self) -> None:
+        """Ends all requests under way, in words: the gateway stops, and has waited long enough."""
+        if cut := self._underway.cut():
+            log.warning("%d requests are cut off: the time to end them is over", cut)
 
     async def reload(self, config: Config) -> None:
         """Takes over another configuration, or the same one with its pack built again, while requests go on.
@@ -80,14 +96,17 @@ class Gateway:
         """
         assert self._services is not None  # noqa: S101 - called while serving
         check_change(self._plan.config, config)
-        plan = blueprint(config)
-        backends = self._backends(plan)
-        if self._link is not None and plan.start is not None:
-            await self._link.reload(plan.start)
-        self._plan = plan
-        self._table.renew(plan.policies)
-        self._ledger.reprice(prices(config, plan.manifest))
-        self._serve(backends, self._services.store)
+        async with self._keyring.changing:
+            self._keyring.check(config)
+            plan = blueprint(config)
+            backends = self._backends(plan)
+            if self._link is not None and plan.start is not None:
+                await self._link.reload(plan.start)
+            self._plan = plan
+            self._keyring.renew(config)
+            self._table.renew(plan.policies)
+            self._ledger.reprice(prices(config, plan.manifest))
+            self._serve(backends, self._services.store)
         _warn(plan)
 
     @asynccontextmanager
@@ -96,6 +115,7 @@ class Gateway:
             store = open_store(self._plan.config.state.url)
             stack.callback(store.close)
             await stack.enter_async_context(writing(self._ledger, store))
+            self._keyring.open(store)
             self._remember(store)
             self._session = await stack.enter_async_context(client_session())
             stack.push_async_callback(self._close_backends)
@@ -111,16 +131,30 @@ class Gateway:
     def _serve(self, backends: Backends, store: Store) -> None:
         """From now on requests are answered by the plan."""
         config = self._plan.config
-        keys, upstream = Keys(config.keys), config.upstream
-        quotas = Quotas(config.keys, self._ledger, time.monotonic)
-        self._services = Services(config, keys, self._table, store, self._link, self._metrics, backends, self._ledger)
+        upstream = config.upstream
+        if self._keys.is_open:
+            log.warning("NO KEYS: whoever reaches this gateway may use it")
+        self._services = Services(
+            config=config,
+            keys=self._keys,
+            table=self._table,
+            store=store,
+            scorer=self._link,
+            metrics=self._metrics,
+            backends=backends,
+            ledger=self._ledger,
+            keyring=self._keyring,
+            versions=self.versions,
+        )
         self._lane = Lane(
-            keys=keys,
+            keys=self._keys,
             abilities=abilities(config.models),
             table=self._table,
             forwarder=Forwarder(backends, self._plan.timeouts, RetryPolicy(upstream), upstream.max_attempts),
             observe=_observer(self._link),
-            books=Accountant(self._metrics, self._ledger, quotas, lambda task: self._table.policy(task).ranking[0]),
+            books=Accountant(
+                self._metrics, self._ledger, self._quotas, lambda task: self._table.policy(task).ranking[0]
+            ),
             sessions=self._sessions,
             answers=self._answers,
             max_body_bytes=config.server.max_body_bytes,
@@ -170,5 +204,3 @@ def _warn(plan: Blueprint) -> None:
         log.warning("NO PACK: every task goes to %s; build one with `benchroute pack build`", config.models[0].name)
     elif unknown := strangers(config, plan.manifest):
         log.warning("the pack does not know %s: never chosen by score", ", ".join(unknown))
-    if not config.keys:
-        log.warning("NO KEYS: whoever reaches this gateway may use it")

@@ -24,8 +24,12 @@ class Blueprint:
     timeouts: dict[str, Timeouts]
 
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
 def blueprint(config: Config) -> Blueprint:
-    """Raises ConfigError for a pack that is none, or a task without candidates."""
+    """Raises ConfigError for a pack that is none, a task without candidates, and a door left open by mistake."""
+    _refuse_strangers(config)
     manifest = _manifest(config)
     made = policies(config, manifest)
     general = Timeouts().under(config.upstream.limits)
@@ -43,6 +47,15 @@ def check_change(old: Config, new: Config) -> None:
     faults = [(path, "only a restart can change this") for path, (before, after) in fixed.items() if before != after]
     if faults:
         raise ConfigError("the new configuration", faults)
+
+
+def _refuse_strangers(config: Config) -> None:
+    """Without keys whoever reaches the port may spend our money: beyond this machine only if that is meant."""
+    server = config.server
+    if config.keys or config.admin.keys or server.open_to_anyone or server.host in LOOPBACK:
+        return
+    fault = f"listening on {server.host} without any key: configure keys, or set open_to_anyone if it is meant"
+    raise ConfigError("server", [("server.host", fault)])
 
 
 def _manifest(config: Config) -> Manifest | None:

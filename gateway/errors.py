@@ -8,11 +8,14 @@ GatewayError
     ├── InvalidRequest       400
     ├── RequestTimeout       408
     ├── TooLarge             413
+    ├── UnsupportedCoding    415
     ├── Unauthenticated      401
     ├── Forbidden            403
     ├── NotFound             404  (ModelNotFound: code model_not_found)
     ├── MethodNotAllowed     405
+    ├── Conflict             409
     ├── ScorerUnavailable    503
+    ├── ShuttingDown         503
     ├── UpstreamFailed       502
     │   ├── UpstreamTimeout  504
     │   └── UpstreamBusy     429  (every backend's own limit is reached; not the client's key)
@@ -86,6 +89,14 @@ class RequestTimeout(RequestError):
     default_code = "request_timeout"
 
 
+class UnsupportedCoding(RequestError):
+    """The body is compressed."""
+
+    status = 415
+    type = "invalid_request_error"
+    default_code = "unsupported_content_encoding"
+
+
 class Unauthenticated(RequestError):
     """No key, or none that is configured."""
 
@@ -124,11 +135,26 @@ class MethodNotAllowed(RequestError):
     default_code = "method_not_allowed"
 
 
+class Conflict(RequestError):
+    """What is there already stands against it."""
+
+    status = 409
+    type = "invalid_request_error"
+    default_code = "conflict"
+
+
 class ScorerUnavailable(RequestError):
     """Something that only the scorer can answer was asked while it is not ready. Routing goes on without it."""
 
     status = 503
     default_code = "scorer_unavailable"
+
+
+class ShuttingDown(RequestError):
+    """The gateway stops, and the request took longer than it waits."""
+
+    status = 503
+    default_code = "shutting_down"
 
 
 class UpstreamFailed(RequestError):

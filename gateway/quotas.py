@@ -9,11 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from gateway.config import KeyConfig
+from gateway.config import KeyTerms
 from gateway.errors import BudgetSpent, RateLimited
 from gateway.spending import Ledger
 
 MINUTE_S = 60.0
+
+Limits = tuple[float | None, float | None, Decimal | None, Decimal | None]
+"""Requests and tokens a minute, US dollars a day and a month."""
 
 
 @dataclass(slots=True)
@@ -54,11 +57,23 @@ class Quota:
 class Quotas:
     """All keys' quotas. Keys without any are not held here at all."""
 
-    def __init__(self, keys: Sequence[KeyConfig], ledger: Ledger, clock: Callable[[], float]) -> None:
+    def __init__(self, keys: Sequence[KeyTerms], ledger: Ledger, clock: Callable[[], float]) -> None:
         """clock: seconds, monotonic."""
         self._clock = clock
         self._ledger = ledger
-        self._quotas: Mapping[str, Quota] = {key.name: _quota(key) for key in keys if _is_limited(key)}
+        self._terms: Mapping[str, Limits] = {}
+        self._quotas: Mapping[str, Quota] = {}
+        self.hold(keys)
+
+    def hold(self, keys: Sequence[KeyTerms]) -> None:
+        """From now on these keys. One whose limits stay has used as much of them as before."""
+        every = {key.name: _limits(key) for key in keys}
+        terms = {name: limits for name, limits in every.items() if any(limit is not None for limit in limits)}
+        self._quotas = {
+            name: self._quotas[name] if self._terms.get(name) == limits else _quota(*limits)
+            for name, limits in terms.items()
+        }
+        self._terms = terms
 
     def admit(self, key: str | None) -> None:
         """Counts a request. Raises RateLimited, BudgetSpent."""
@@ -100,15 +115,11 @@ class Quotas:
                 raise BudgetSpent(f"the key {key!r} has spent its {budget} US dollars of this {period}")
 
 
-def _is_limited(key: KeyConfig) -> bool:
-    limits = (key.requests_per_minute, key.tokens_per_minute, key.budget_usd_per_day, key.budget_usd_per_month)
-    return any(limit is not None for limit in limits)
+def _limits(key: KeyTerms) -> Limits:
+    return key.requests_per_minute, key.tokens_per_minute, key.budget_usd_per_day, key.budget_usd_per_month
 
 
-def _quota(key: KeyConfig) -> Quota:
-    return Quota(
-        Bucket(key.requests_per_minute) if key.requests_per_minute else None,
-        Bucket(key.tokens_per_minute) if key.tokens_per_minute else None,
-        key.budget_usd_per_day,
-        key.budget_usd_per_month,
-    )
+def _quota(
+    requests: float | None, tokens: float | None, usd_per_day: Decimal | None, usd_per_month: Decimal | None
+) -> Quota:
+    return Quota(Bucket(requests) if requests else None, Bucket(tokens) if tokens else None, usd_per_day, usd_per_month)

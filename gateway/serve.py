@@ -2,81 +2,98 @@
 
 import asyncio
 import logging
+import math
 import signal
-from pathlib import Path
+import socket
 
 import uvicorn
 
 from gateway.app import Gateway
-from gateway.config import Config, load_config
-from gateway.errors import ConfigError, GatewayError
+from gateway.config import Config
 from gateway.http1 import StrictHttp
+from gateway.keyring import check_names, created_keys
+from gateway.state import open_store
+from gateway.versions import ConfigFile, Origin, Watch, digest, reloaded
 
 log = logging.getLogger("benchroute")
 
 KEEPALIVE_S = 75
-GRACE_S = 30
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+TELLING_S = 5
+"""How long clients may take to read that their request is cut off."""
 
 
-def serve(config_path: Path, host: str | None = None, port: int | None = None, log_level: str = "info") -> None:
-    """Serves until SIGTERM or Ctrl-C; SIGHUP reads configuration and pack anew. Raises ConfigError, StateError."""
+def serve(file: ConfigFile, log_level: str = "info", watch: bool = False) -> None:
+    """Serves until SIGTERM or Ctrl-C; SIGHUP reads configuration and pack anew. watch: so does a change of the file.
+
+    Raises ConfigError, StateError.
+    """
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    config = load_config(config_path)
-    host = host or config.server.host
-    _refuse_strangers(config, host)
-    gateway = Gateway(config)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            gateway,
-            host=host,
-            port=config.server.port if port is None else port,
-            http=StrictHttp,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEPALIVE_S,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-    )
+    text = file.text()
+    config = file.config(text)
+    gateway = Gateway(config, Origin(file, digest(text)))
+    _check_state(config)
+    server = Server(gateway, config)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(_serve(server, gateway, config_path))
+        runner.run(_serve(server, gateway, Watch(gateway.versions, file) if watch else None))
     if not server.started:
         raise SystemExit(3)
 
 
-async def _serve(server: uvicorn.Server, gateway: Gateway, config_path: Path) -> None:
-    loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+class Server(uvicorn.Server):
+    """Told to stop, takes no more connections, and waits for the requests under way as long as the configuration says.
+
+    Those that take longer are told so. What was seen and spent is written after the last of them.
+    """
+
+    def __init__(self, gateway: Gateway, config: Config) -> None:
+        self._gateway = gateway
+        self._grace_s = config.server.shutdown_grace_s
+        super().__init__(
+            uvicorn.Config(
+                gateway,
+                host=config.server.host,
+                port=config.server.port,
+                http=StrictHttp,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=KEEPALIVE_S,
+                timeout_graceful_shutdown=math.ceil(self._grace_s) + TELLING_S,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn.Server."""
+        cut = asyncio.get_running_loop().call_later(self._grace_s, self._gateway.cut)
+        await super().shutdown(sockets)
+        cut.cancel()
+
+
+async def _serve(server: Server, gateway: Gateway, watch: Watch | None) -> None:
+    loop, jobs = asyncio.get_running_loop(), set[asyncio.Task[object]]()
 
     def reload() -> None:
-        task = asyncio.create_task(_reload(gateway, config_path))
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
+        task: asyncio.Task[object] = asyncio.create_task(reloaded(gateway.versions, "signal"))
+        jobs.add(task)
+        task.add_done_callback(jobs.discard)
 
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload)
+    if watch is not None:
+        jobs.add(asyncio.create_task(watch.run()))
     await server.serve()
 
 
-async def _reload(gateway: Gateway, config_path: Path) -> None:
-    """Reads the configuration again. A bad one changes nothing, and the log says why."""
+def _check_state(config: Config) -> None:
+    """What else would be found while the server starts, and told with a traceback. Raises StateError, ConfigError."""
+    store = open_store(config.state.url)
     try:
-        await gateway.reload(load_config(config_path))
-    except GatewayError as error:
-        log.error("everything stays as it was: %s", error)
-        return
-    log.info("%s and its pack are read again", config_path)
-
-
-def _refuse_strangers(config: Config, host: str) -> None:
-    """Without keys whoever reaches the port may spend our money: beyond this machine only if that is meant."""
-    if config.keys or config.server.open_to_anyone or host in LOOPBACK:
-        return
-    fault = f"listening on {host} without any key: configure keys, or set open_to_anyone if it is meant"
-    raise ConfigError("server", [("server.host", fault)])
+        check_names(config, created_keys(store))
+    finally:
+        store.close()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from gateway.errors import StateError
 from gateway.spending import Ledger
@@ -14,32 +14,46 @@ log = logging.getLogger("benchroute")
 EVERY_S = 1.0
 """What a kill -9 can lose."""
 
+LAST_ATTEMPTS = 3
+
 
 @asynccontextmanager
 async def writing(ledger: Ledger, store: Store) -> AsyncIterator[None]:
     """Writes as long as the block runs, and once more after it."""
     ledger.load(store.spent())
-    task = asyncio.create_task(_again_and_again(ledger, store))
+    ended = asyncio.Event()
+    task = asyncio.create_task(_again_and_again(ledger, store, ended))
     try:
         yield
     finally:
-        task.cancel()
+        ended.set()  # no cancelling: what is on its way to the store would go on without anybody who looks after it
         await asyncio.gather(task, return_exceptions=True)
-        await _once(ledger, store)
+        await _last(ledger, store)
 
 
-async def _again_and_again(ledger: Ledger, store: Store) -> None:
-    while True:
-        await asyncio.sleep(EVERY_S)
-        await _once(ledger, store)
+async def _again_and_again(ledger: Ledger, store: Store, ended: asyncio.Event) -> None:
+    while not ended.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), EVERY_S)
+        await _written(ledger, store)
 
 
-async def _once(ledger: Ledger, store: Store) -> None:
+async def _last(ledger: Ledger, store: Store) -> None:
+    """There is no later: a store that is busy is asked again."""
+    for _ in range(LAST_ATTEMPTS):
+        if await _written(ledger, store):
+            return
+    log.error("what was spent last could not be written, and is lost")
+
+
+async def _written(ledger: Ledger, store: Store) -> bool:
     rows = ledger.unwritten()
     if not rows:
-        return
+        return True
     try:
         await asyncio.to_thread(store.spend, rows)
     except StateError as error:
         ledger.give_back(rows)
-        log.warning("what was spent will be written later: %s", error)
+        log.warning("what was spent is not written yet: %s", error)
+        return False
+    return True

@@ -1,9 +1,9 @@
-"""Everything but the request path, on FastAPI: models, tasks, the dry run, health and metrics.
+"""Everything but the request path, on FastAPI: models, tasks, the dry run, keys, configurations, health and metrics.
 
 services   what the endpoints work with
 bodies     the bodies they take
 accounts   a task as its endpoint shows it
-models, tasks, usage, operations   the endpoints
+models, tasks, usage, keys, configuration, operations   the endpoints
 errors     every error in OpenAI's envelope
 build      all of it in one application
 """

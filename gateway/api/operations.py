@@ -1,11 +1,15 @@
-"""GET /health/live, /health/ready, /metrics, without a key, and /v1/backends: for those who run the gateway."""
+"""GET /health/live, /health/ready, /metrics and /v1/backends: for those who run the gateway.
+
+Health takes no key, so that whatever starts and stops gateways needs none. The others take an admin key, where there is
+one; without, /metrics takes none, and /v1/backends a client's.
+"""
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.api.services import Client, Given
+from gateway.api.services import Given, operator_of, scraper_of
 
 router = APIRouter(tags=["operations"])
 
@@ -24,8 +28,8 @@ async def ready(services: Given) -> dict[str, Any]:
     return {"status": "ok", "scorer": services.scorer.status, "message": services.scorer.message}
 
 
-@router.get("/v1/backends")
-async def backends(services: Given, _: Client) -> dict[str, Any]:
+@router.get("/v1/backends", dependencies=[Depends(operator_of)])
+async def backends(services: Given) -> dict[str, Any]:
     """Every backend: its breaker, and the requests it is answering."""
     data = [
         {
@@ -42,7 +46,7 @@ async def backends(services: Given, _: Client) -> dict[str, Any]:
     return {"object": "list", "data": data}
 
 
-@router.get("/metrics")
+@router.get("/metrics", dependencies=[Depends(scraper_of)])
 async def metrics(services: Given) -> Response:
     """Prometheus' text format."""
     return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -8,11 +8,14 @@ from fastapi import Depends, Request
 
 from gateway.config import Config
 from gateway.decisions import DecisionTable
+from gateway.errors import Forbidden
+from gateway.keyring import Keyring
 from gateway.keys import Keys, Principal
 from gateway.metrics import Metrics
 from gateway.spending import Ledger
 from gateway.state import Store
 from gateway.upstream.choose import Backends
+from gateway.versions import Versions
 
 
 class Scorer(Protocol):
@@ -50,6 +53,8 @@ class Services:
     metrics: Metrics
     backends: Backends
     ledger: Ledger
+    keyring: Keyring
+    versions: Versions
 
 
 def services_of(request: Request) -> Services:
@@ -59,9 +64,33 @@ def services_of(request: Request) -> Services:
 
 
 def principal_of(request: Request) -> Principal:
-    """Whom the request is from. Raises Unauthenticated."""
-    return services_of(request).keys.principal(request.scope["headers"])
+    """Whom the request is from: a client, or an admin. Raises Unauthenticated, Forbidden."""
+    found = services_of(request).keys.anyone(request.scope["headers"])
+    if found.is_admin and found.is_read_only and _changes(request):
+        raise Forbidden(f"the admin key {found.name!r} is read-only")
+    return found
+
+
+def admin_of(request: Request) -> Principal:
+    """The admin that the request is from. Raises Unauthenticated, Forbidden."""
+    return services_of(request).keys.admin(request.scope["headers"], _changes(request))
+
+
+def operator_of(request: Request) -> Principal:
+    """An admin, where there is one; any client without. Raises Unauthenticated, Forbidden."""
+    return admin_of(request) if services_of(request).keys.has_admin else principal_of(request)
+
+
+def scraper_of(request: Request) -> None:
+    """An admin, where there is one; anybody without. Raises Unauthenticated, Forbidden."""
+    if services_of(request).keys.has_admin:
+        admin_of(request)
+
+
+def _changes(request: Request) -> bool:
+    return request.method not in ("GET", "HEAD")
 
 
 Given = Annotated[Services, Depends(services_of)]
 Client = Annotated[Principal, Depends(principal_of)]
+Admin = Annotated[Principal, Depends(admin_of)]

@@ -1,6 +1,6 @@
 """GET /v1/tasks, GET and DELETE /v1/tasks/{id}, POST /v1/tasks/{id}/inputs, POST /v1/route.
 
-Task IDs may hold slashes, so a task's path takes all that follows.
+Task IDs may hold slashes, so a task's path takes all that follows. A key with an allow-list of tasks sees those alone.
 """
 
 import asyncio
@@ -10,30 +10,32 @@ from fastapi import APIRouter, Depends, Query
 
 from gateway.api.accounts import account, summary
 from gateway.api.bodies import DryRunBody, Inputs, texts_of
-from gateway.api.services import Given, Scorer, Services, principal_of
+from gateway.api.services import Client, Given, Scorer, Services, operator_of
 from gateway.decisions import Choice
 from gateway.errors import InvalidRequest, ModelNotFound, NotFound, ScorerUnavailable
+from gateway.keys import Principal
 from gateway.spending import shown as spent_shown
 from gateway.state import StoredDecision
 from gateway.words import DEFAULT_TASK, TASK_ID_RULE, is_task_id
 
-router = APIRouter(tags=["tasks"], dependencies=[Depends(principal_of)])
+router = APIRouter(tags=["tasks"])
 
 
 @router.get("/v1/tasks")
 async def list_tasks(
-    services: Given, after: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    services: Given, client: Client, after: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> dict[str, Any]:
     """The tasks that have been seen, by name; `after` pages on."""
-    decisions = await asyncio.to_thread(services.store.decisions, after, limit + 1)
-    page = [summary(name, decision) for name, decision in decisions.items()][:limit]
-    return {"object": "list", "data": page, "has_more": len(decisions) > limit}
+    some = limit + 1 if client.tasks is None else None
+    decisions = await asyncio.to_thread(services.store.decisions, after, some)
+    seen = [summary(name, made) for name, made in decisions.items() if client.tasks is None or name in client.tasks]
+    return {"object": "list", "data": seen[:limit], "has_more": len(seen) > limit}
 
 
 @router.get("/v1/tasks/{task:path}")
-async def get_task(task: str, services: Given) -> dict[str, Any]:
+async def get_task(task: str, services: Given, client: Client) -> dict[str, Any]:
     """A task's state, scores, and decision with its explanation."""
-    stored = await asyncio.to_thread(services.store.stored, _checked(task))
+    stored = await asyncio.to_thread(services.store.stored, _checked(task, client))
     if stored.decision is None and task not in services.config.tasks:
         raise NotFound(f"task {task!r} has had no input yet")
     history = await asyncio.to_thread(services.store.history, task)
@@ -44,10 +46,10 @@ async def get_task(task: str, services: Given) -> dict[str, Any]:
     return {**shown, "spent": spent_shown(services.ledger.spent("task", task))}
 
 
-@router.delete("/v1/tasks/{task:path}")
-async def delete_task(task: str, services: Given) -> dict[str, Any]:
-    """Forgets a task: its sums, embeddings, decisions."""
-    known = await _forget(_checked(task), services)
+@router.delete("/v1/tasks/{task:path}", dependencies=[Depends(operator_of)])
+async def delete_task(task: str, services: Given, client: Client) -> dict[str, Any]:
+    """Forgets a task: its sums, embeddings, decisions. Takes an admin key, where there is one."""
+    known = await _forget(_checked(task, client), services)
     services.table.forget(task)
     if not known:
         raise NotFound(f"task {task!r} has had no input yet")
@@ -55,19 +57,19 @@ async def delete_task(task: str, services: Given) -> dict[str, Any]:
 
 
 @router.post("/v1/tasks/{task:path}/inputs")
-async def seed_task(task: str, body: Inputs, services: Given) -> dict[str, Any]:
+async def seed_task(task: str, body: Inputs, services: Given, client: Client) -> dict[str, Any]:
     """Gives a task a sample of its inputs, before its first call or beside them; answers with its decision."""
-    texts = texts_of(body, services.table.policy(_checked(task)).input)
+    texts = texts_of(body, services.table.policy(_checked(task, client)).input)
     return dict(await _scorer(services).seed(task, texts))
 
 
 @router.post("/v1/route")
-async def dry_run(body: DryRunBody, services: Given) -> dict[str, Any]:
+async def dry_run(body: DryRunBody, services: Given, client: Client) -> dict[str, Any]:
     """What these inputs would be decided as, stored nowhere and routed nowhere."""
     unknown = sorted(set(body.candidates or ()) - {model.name for model in services.config.models})
     if unknown:
         raise ModelNotFound(f"candidates: {unknown[0]!r} is no configured model", param="candidates")
-    task = None if body.task is None else _checked(body.task)
+    task = None if body.task is None else _checked(body.task, client)
     texts = texts_of(body, services.table.policy(task or DEFAULT_TASK).input)
     return dict(await _scorer(services).dry_run(texts, task, body.candidates))
 
@@ -85,9 +87,10 @@ def _scorer(services: Services) -> Scorer:
     return services.scorer
 
 
-def _checked(task: str) -> str:
+def _checked(task: str, client: Principal) -> str:
     if not is_task_id(task):
         raise InvalidRequest(f"{task[:150]!r} is no task ID; it takes {TASK_ID_RULE}", code="invalid_task_id")
+    client.check_task(task)
     return task
 
 

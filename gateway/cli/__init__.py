@@ -2,6 +2,7 @@
 
     serve        a gateway
     config        is a configuration sound?
+    keys         clients' keys of a running gateway
     pack/        build, inspect, verify
     bench        a benchmark of your own models
     importing    other tools' results as a benchmark
@@ -21,7 +22,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import bench, config, demo, pack
+from gateway.cli import bench, config, demo, keys, pack
 from gateway.cli.evaluate import evaluate
 from gateway.cli.explaining import Explaining
 from gateway.cli.importing import import_
@@ -42,6 +43,7 @@ app.command()(evaluate)
 app.command("import")(import_)
 app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
 app.add_typer(pack.app, name="pack")
 app.add_typer(demo.app, name="demo")
 

@@ -3,6 +3,7 @@
 CliError
 ├── InputsError    inputs that cannot be read, named by file and line (exit code 2)
 ├── ChoiceError    an option that the pack cannot fulfil (exit code 2)
+├── AdminError     a gateway refuses, or is not there
 └── CacheError     the cache of embeddings cannot be used
 """
 
@@ -25,6 +26,10 @@ class ChoiceError(CliError):
     """An option asks for something that this pack does not have."""
 
     exit_code = 2
+
+
+class AdminError(CliError):
+    """A gateway does not do what its admin asks."""
 
 
 class CacheError(CliError):

@@ -22,9 +22,13 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Port to listen on, instead of the configuration's.")
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Take the configuration over whenever its file changes.")
+    ] = False,
     log_level: Annotated[LogLevel, typer.Option(help="How much is logged.")] = LogLevel.INFO,
 ) -> None:
     """Run a gateway until Ctrl-C."""
     from gateway.serve import serve as run
+    from gateway.versions import ConfigFile
 
-    run(config, host, port, log_level.value)
+    run(ConfigFile(config, host, port), log_level.value, watch)

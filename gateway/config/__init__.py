@@ -6,7 +6,17 @@ check     what the sections must say of each other
 load      file in, Config out
 """
 
-from gateway.config.load import load_config, parse_config
-from gateway.config.schema import BackendConfig, Config, KeyConfig, ModelConfig
+from gateway.config.load import config_text, load_config, parse_config
+from gateway.config.schema import AdminKeyConfig, BackendConfig, Config, KeyConfig, KeyTerms, ModelConfig
 
-__all__ = ["BackendConfig", "Config", "KeyConfig", "ModelConfig", "load_config", "parse_config"]
+__all__ = [
+    "AdminKeyConfig",
+    "BackendConfig",
+    "Config",
+    "KeyConfig",
+    "KeyTerms",
+    "ModelConfig",
+    "config_text",
+    "load_config",
+    "parse_config",
+]

@@ -15,8 +15,9 @@ from gateway.words import asks_for_routing
 def check_references(document: Mapping[str, Any]) -> list[Fault]:
     """Faults between sections: names used twice, names of nothing, files that are not there."""
     models = [(f"models[{place}].name", model.get("name")) for place, model in _items(document.get("models"))]
-    keys = [(f"keys[{place}].name", key.get("name")) for place, key in _items(document.get("keys"))]
-    hashes = [(f"keys[{place}].sha256", key.get("sha256")) for place, key in _items(document.get("keys"))]
+    every_key = [*_keys(document, "keys"), *_keys(document.get("admin"), "keys", "admin.")]
+    keys = [(f"{path}.name", key.get("name")) for path, key in every_key]
+    hashes = [(f"{path}.sha256", _lower(key.get("sha256"))) for path, key in every_key]
     names = {name for _, name in models if isinstance(name, str)}
     return [
         *_twice(models),
@@ -24,6 +25,7 @@ def check_references(document: Mapping[str, Any]) -> list[Fault]:
         *_twice(hashes),
         *((path, f"{name!r} asks for routing and can name no model") for path, name in models if _reserved(name)),
         *_unknown_models(document, names),
+        *_forbidden_defaults(document),
         *_nothing_left(document),
         *_missing_pack(document),
         *_state_url(document),
@@ -34,6 +36,15 @@ def _items(section: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for place, item in enumerate(section if isinstance(section, list) else []):
         if isinstance(item, Mapping):
             yield place, item
+
+
+def _keys(section: object, name: str, prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for place, key in _items(section.get(name) if isinstance(section, Mapping) else None):
+        yield f"{prefix}{name}[{place}]", key
+
+
+def _lower(text: object) -> object:
+    return text.lower() if isinstance(text, str) else text
 
 
 def _tasks(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -63,6 +74,13 @@ def _unknown_models(document: Mapping[str, Any], names: set[str]) -> Iterator[Fa
             yield f"{path}.pin", f"{pin!r} is no configured model"
     for place, key in _items(document.get("keys")):
         yield from _not_among(names, f"keys[{place}].models", key.get("models"))
+
+
+def _forbidden_defaults(document: Mapping[str, Any]) -> Iterator[Fault]:
+    for path, key in _keys(document, "keys"):
+        default, tasks = key.get("default_task"), key.get("tasks")
+        if isinstance(default, str) and isinstance(tasks, list) and default not in tasks:
+            yield f"{path}.default_task", f"{default!r} is none of the key's tasks"
 
 
 def _not_among(names: set[str], path: str, listed: object) -> Iterator[Fault]:

@@ -16,11 +16,15 @@ from gateway.errors import ConfigError
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     """Reads a file. Raises ConfigError."""
+    return parse_config(config_text(path), str(path), os.environ if environment is None else environment)
+
+
+def config_text(path: Path) -> str:
+    """A file as it is written. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), [("", f"cannot be read: {error}")]) from error
-    return parse_config(text, str(path), os.environ if environment is None else environment)
 
 
 def parse_config(text: str, source: str, environment: Mapping[str, str]) -> Config:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
 from gateway.scoring.messages import JSON_PATH, SELECTORS
 from gateway.words import TASK_ID_RULE, is_task_id
@@ -178,29 +178,61 @@ class StateConfig(Section):
     url: str = "sqlite:///benchroute.db"
 
 
-class KeyConfig(Section):
-    """A client's key: only its SHA-256 is kept. models: those it may use, all by default. Limits left out: none."""
+class HashedKey(Section):
+    """A key of which only the SHA-256 is kept; even that is shown as asterisks."""
 
     name: Name
-    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
+    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$", repr=False)
+
+    @field_serializer("sha256")
+    def _mask(self, _: str) -> str:
+        return "**********"
+
+
+class KeyTerms(Section):
+    """What a client's key may do. models, tasks: those it may use, all by default. Limits left out: none.
+
+    default_task: of calls that name none.
+    """
+
+    name: Name
     default_task: TaskId | None = None
     models: tuple[str, ...] | None = Field(default=None, min_length=1)
+    tasks: tuple[TaskId, ...] | None = Field(default=None, min_length=1)
     requests_per_minute: float | None = Field(default=None, gt=0)
     tokens_per_minute: float | None = Field(default=None, gt=0)
     budget_usd_per_day: Usd | None = None
     budget_usd_per_month: Usd | None = None
 
 
+class KeyConfig(HashedKey, KeyTerms):
+    """A client's key."""
+
+
+class AdminKeyConfig(HashedKey):
+    """A key that manages the gateway, and sends no requests. read_only: it looks, and changes nothing."""
+
+    read_only: bool = False
+
+
+class AdminConfig(Section):
+    """Who may manage the gateway over HTTP: nobody, where no key is configured."""
+
+    keys: tuple[AdminKeyConfig, ...] = ()
+
+
 class ServerConfig(Section):
     """Where the gateway listens, and the largest body it reads.
 
-    open_to_anyone: whether it may listen beyond this machine although no key is configured.
+    open_to_anyone: whether it may listen beyond this machine although no key is configured. shutdown_grace_s: how long
+    requests under way may take to end once the gateway is told to stop.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8100, ge=0, le=65_535)
     max_body_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=1024**3)
     open_to_anyone: bool = False
+    shutdown_grace_s: float = Field(default=30.0, ge=0, le=86_400)
 
 
 class BreakerConfig(Section):
@@ -245,6 +277,7 @@ class Config(Section):
     tasks: dict[TaskId, TaskConfig] = {}
     state: StateConfig = StateConfig()
     keys: tuple[KeyConfig, ...] = ()
+    admin: AdminConfig = AdminConfig()
     server: ServerConfig = ServerConfig()
     upstream: UpstreamConfig = UpstreamConfig()
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway.asgi import Message, Receive, Scope
-from gateway.errors import InvalidRequest, RequestTimeout, TooLarge
+from gateway.errors import RequestTimeout, TooLarge, UnsupportedCoding
 from gateway.wire.headers import first
 
 SILENCE_S = 60.0
@@ -46,7 +46,7 @@ def _check_announced(scope: Scope, limit: int) -> None:
         raise _too_large(limit)
     encoding = first(scope["headers"], b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
-        raise InvalidRequest("a request body must not be compressed: send it without Content-Encoding")
+        raise UnsupportedCoding("a request body must not be compressed: send it without Content-Encoding")
 
 
 def _too_large(limit: int) -> TooLarge:

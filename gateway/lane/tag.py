@@ -30,8 +30,14 @@ class Tag:
 def task_of(headers: RawHeaders, body: Body, principal: Principal) -> Tag:
     """The first that is there: X-Task-Id, metadata.task_id, model task/<id>, the key's default task, `default`.
 
-    Raises InvalidRequest for what is no task ID.
+    Raises InvalidRequest for what is no task ID, Forbidden for one that the key may not use.
     """
+    tag = _tag(headers, body, principal)
+    principal.check_task(tag.task)
+    return tag
+
+
+def _tag(headers: RawHeaders, body: Body, principal: Principal) -> Tag:
     header = first(headers, b"x-task-id")
     if header is not None:
         return Tag(_checked(header.decode("latin-1"), "header X-Task-Id"), True)

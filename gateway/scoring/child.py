@@ -200,7 +200,8 @@ def _patiently(work: Callable[[], T]) -> T:
 
 def main() -> None:
     """Runs the scorer on the socket whose descriptor is the first argument."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which then closes the socket
+    for meant_for_the_gateway in (signal.SIGINT, signal.SIGTERM):  # which closes the socket when nothing more comes
+        signal.signal(meant_for_the_gateway, signal.SIG_IGN)
     os.nice(NICENESS)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     level = os.environ.get("BENCHROUTE_LOG_LEVEL", "INFO")

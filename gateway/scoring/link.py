@@ -5,6 +5,7 @@ counted; what still waits in the queue goes to the next one.
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -43,12 +44,16 @@ IN_FLIGHT = 256
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds. The pause before a restart doubles from first_s to longest_s, and starts over after steady_s of work."""
+    """Seconds. The pause before a restart doubles from first_s to longest_s, and starts over after steady_s of work.
+
+    last_s: what is left of the observations may take, once the gateway stops.
+    """
 
     first_s: float = 0.5
     longest_s: float = 30.0
     steady_s: float = 60.0
     answer_s: float = 120.0
+    last_s: float = 10.0
 
 
 class ScorerLink:
@@ -87,10 +92,18 @@ class ScorerLink:
         self._running = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Ends the scorer, after what has been sent to it."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        """Ends the scorer, after what has been observed; what it cannot score in time is lost, and the log says so."""
+        if self._running is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience.last_s):
+                while self.status != "down" and (self.counts.queued or self._in_flight):
+                    self._moved.clear()
+                    await self._moved.wait()
+        if left := self.counts.queued + self._in_flight:
+            log.warning("%d inputs were not scored before the end", left)
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
 
     def observe(self, task: str, messages: bytes) -> None:
         """Hands on a request's `messages` (JSON). Never waits, never raises."""
@@ -225,6 +238,7 @@ class ScorerLink:
 
     def _fell(self, message: str) -> None:
         self.status, self.message = "down", message
+        self._moved.set()
         if self._in_flight:
             self.counts.dropped["scorer_died"] += self._in_flight
             self._in_flight = 0

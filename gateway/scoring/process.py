@@ -38,10 +38,9 @@ class ScorerProcess:
         self.writer.close()
         with contextlib.suppress(ConnectionError):
             await self.writer.wait_closed()
-        for insist in (self.process.terminate, self.process.kill):
-            try:
-                await asyncio.wait_for(self.process.wait(), GRACE_S)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    insist()
+        try:
+            await asyncio.wait_for(self.process.wait(), GRACE_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
         await self.process.wait()

@@ -45,6 +45,19 @@ class StoredDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A client's key that was created while the gateway ran. created_at: Unix time in seconds.
+
+    sha256: of its secret, in hex. terms: what it may do, as JSON; what that means is the gateway's business.
+    """
+
+    name: str
+    sha256: str
+    created_at: float
+    terms: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What a batch did to one task. embeddings: the new ones for the ring, oldest first.
 
@@ -90,6 +103,15 @@ class Store(Protocol):
 
     def spent(self) -> SpentRows:
         """All that was spent."""
+
+    def created_keys(self) -> Sequence[StoredKey]:
+        """Every key, oldest first."""
+
+    def add_key(self, key: StoredKey) -> bool:
+        """Keeps a key. False if there is one of that name already."""
+
+    def remove_key(self, name: str) -> bool:
+        """Removes a key. False if there is none of that name."""
 
     def close(self) -> None:
         """Lets go of the store."""

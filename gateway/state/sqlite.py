@@ -14,16 +14,15 @@ from typing import Any
 
 from gateway.errors import StateError
 from gateway.spending import Spent, SpentRows
-from gateway.state import RING, Change, Stored, StoredDecision, StoredTask
+from gateway.state import RING, Change, Stored, StoredDecision, StoredKey, StoredTask
 
-SCHEMA = 1
 BUSY_S = 5.0
 TURNS_KEPT = 100
 
 _SHORT = "version, n, model, reason, ranking, at"
 """A decision's columns but its account, which can be long."""
 
-_TABLES = """
+_FIRST = """
 CREATE TABLE tasks (task TEXT PRIMARY KEY, basis TEXT NOT NULL, n INTEGER NOT NULL, seen INTEGER NOT NULL,
                     sums BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE ring (task TEXT NOT NULL, slot INTEGER NOT NULL, embedding BLOB NOT NULL,
@@ -37,6 +36,16 @@ CREATE TABLE spending (kind TEXT NOT NULL, name TEXT NOT NULL, day TEXT NOT NULL
                        input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, usd TEXT NOT NULL,
                        baseline_usd TEXT NOT NULL, PRIMARY KEY (kind, name, day)) WITHOUT ROWID;
 """
+
+
+_KEYS = """
+CREATE TABLE keys (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, created_at REAL NOT NULL, terms TEXT NOT NULL);
+"""
+
+_STEPS = (_FIRST, _KEYS)
+"""What makes each schema out of the one before; a file of an earlier schema is brought up to the last."""
+
+SCHEMA = len(_STEPS)
 
 
 class SqliteStore:
@@ -113,6 +122,24 @@ class SqliteStore:
             rows = connection.execute("SELECT * FROM spending").fetchall()
         return {(kind, name, day): _spent(numbers) for kind, name, day, *numbers in rows}
 
+    def created_keys(self) -> Sequence[StoredKey]:
+        """See Store.created_keys."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT name, sha256, created_at, terms FROM keys ORDER BY created_at, name")
+            return [StoredKey(*row) for row in rows]
+
+    def add_key(self, key: StoredKey) -> bool:
+        """See Store.add_key."""
+        row = (key.name, key.sha256, key.created_at, key.terms)
+        with self._transaction() as connection:
+            statement = "INSERT INTO keys VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
+            return connection.execute(statement, row).rowcount == 1
+
+    def remove_key(self, name: str) -> bool:
+        """See Store.remove_key."""
+        with self._transaction() as connection:
+            return connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount == 1
+
     def close(self) -> None:
         """See Store.close."""
         with self._lock:
@@ -169,19 +196,21 @@ def _connect(path: str, busy_s: float) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: str) -> None:
-    """Makes the tables in a new file. Raises StateError for another schema, or a database of somebody else."""
+    """Makes the tables that are not there yet. Raises StateError for a later schema, or a database of somebody else."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if found == 0 and tables == 0:
-            for statement in filter(str.strip, _TABLES.split(";")):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        elif found != SCHEMA:
+        if not (0 < found <= SCHEMA or (found == 0 and tables == 0)):
             raise StateError(f"{path} has schema {found}, this version reads schema {SCHEMA}")
-    finally:
-        connection.execute("COMMIT")
+        for step in _STEPS[found:]:
+            for statement in filter(str.strip, step.split(";")):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA}")
+    except BaseException:
+        connection.execute("ROLLBACK")  # half a step would be no schema at all
+        raise
+    connection.execute("COMMIT")
 
 
 def _stored(connection: sqlite3.Connection, task: str) -> Stored:

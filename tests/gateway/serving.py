@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -15,6 +16,7 @@ import yaml
 from gateway.app import Gateway
 from gateway.config import parse_config
 from gateway.http1 import StrictHttp
+from gateway.versions import ConfigFile, Origin, digest
 
 
 def configuration(base_url: str, models: Sequence[str], **sections: Any) -> str:
@@ -50,9 +52,12 @@ def running_gateway(text: str) -> Iterator[str]:
 
 
 @contextmanager
-def serving_gateway(text: str) -> Iterator[Serving]:
-    """Runs in a thread, with a port and an event loop of its own."""
-    gateway = Gateway(parse_config(text, "config.yaml", {}))
+def serving_gateway(text: str, path: Path | None = None) -> Iterator[Serving]:
+    """Runs in a thread, with a port and an event loop of its own. path: the file that is read at a reload."""
+    if path is not None:
+        path.write_text(text)
+    origin = None if path is None else Origin(ConfigFile(path), digest(text))
+    gateway = Gateway(parse_config(text, "config.yaml", {}), origin)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(

@@ -234,6 +234,7 @@ BEHAVIOURS: dict[tuple[str, bool | None], Behaviour] = {
     ("slow", False): _slowly(0.3, _answer("200 OK", BODY)),
     ("trickles", True): _stream(*([chunk("x")] * 8), b"data: [DONE]\n\n", gap_s=0.1),
     ("tells", True): _stream(*TOLD),
+    ("tells-slowly", True): _stream(*TOLD, gap_s=0.3),
     ("late", True): _slowly(0.4, _stream(*STREAM)),
     ("late-e500", None): _slowly(0.4, _answer("500 Internal Server Error", b"oops")),
     ("late-e400", None): _slowly(0.4, _answer("400 Bad Request", _error(400, "max_tokens is too large"))),

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.cli.errors import ChoiceError, InputsError
+from gateway.cli.errors import AdminError, ChoiceError, InputsError
 from gateway.cli.explaining import Explaining
 from gateway.demo import benchmark
 from gateway.demo.errors import DemoError
@@ -29,6 +29,10 @@ COMMANDS = (
     "import",
     "bench run",
     "config check",
+    "keys create",
+    "keys list",
+    "keys revoke",
+    "keys hash",
     "pack build",
     "pack inspect",
     "pack verify",
@@ -84,6 +88,7 @@ def test_the_module_runs_as_a_program() -> None:
         (BenchmarkError("b", ["no inputs"]), 2, "error: b cannot be used:\n  no inputs\n"),
         (InputsError("a.txt line 3: no"), 2, "error: a.txt line 3: no\n"),
         (ChoiceError("no such model"), 2, "error: no such model\n"),
+        (AdminError("refused"), 1, "error: refused\n"),
         (PackAltered("report.json is missing"), 1, "error: report.json is missing\n"),
         (StateError("locked"), 1, "error: locked\n"),
         (DemoError("port taken"), 1, "error: port taken\n"),

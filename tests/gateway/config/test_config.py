@@ -90,6 +90,33 @@ def test_a_key_has_limits() -> None:
     )
 
 
+def test_keys_of_clients_and_admins_share_names_and_hashes_with_nobody() -> None:
+    told = faults(
+        MINIMAL
+        + f"""
+keys: [{{name: k, sha256: '{"a" * 64}', default_task: x, tasks: [y]}}, {{name: l, sha256: '{"b" * 64}', tasks: []}}]
+admin: {{keys: [{{name: k, sha256: '{"A" * 64}'}}, {{name: m, sha256: "${{ADMIN}}", tasks: [x]}}]}}
+""",
+        ADMIN="c",
+    )
+    assert set(told) == {
+        "keys[0].default_task",
+        "keys[1].tasks",
+        "admin.keys[0].name",
+        "admin.keys[0].sha256",
+        "admin.keys[1].sha256",
+        "admin.keys[1].tasks",
+    }
+    assert told["admin.keys[0].name"] == "'k' stands already at keys[0].name"
+    assert told["keys[0].default_task"] == "'x' is none of the key's tasks"
+
+
+def test_an_admin_key_can_come_from_the_environment() -> None:
+    config = parse(MINIMAL + "admin: {keys: [{name: root, sha256: '${ADMIN_SHA256}'}]}", ADMIN_SHA256="a" * 64)
+    assert (config.admin.keys[0].name, config.admin.keys[0].read_only) == ("root", False)
+    assert "a" * 64 not in json.dumps(config.masked())
+
+
 def test_variables_come_from_the_environment() -> None:
     text = MINIMAL.replace("127.0.0.1", "${HOST:-localhost}")
     assert parse(text).models[0].backends[0].base_url == "http://localhost:1/v1"

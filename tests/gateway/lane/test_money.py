@@ -9,6 +9,7 @@ import yaml
 
 from gateway.errors import ConfigError
 from gateway.serve import serve
+from gateway.versions import ConfigFile
 from tests.gateway.asking import HELLO, ask
 from tests.gateway.serving import running_gateway
 from tests.gateway.upstream import Upstream
@@ -72,4 +73,4 @@ def test_without_keys_the_gateway_stays_on_this_machine(upstream: Upstream, tmp_
     config = yaml.safe_load(text(upstream, tmp_path)) | {"keys": []}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(ConfigError, match=r"server\.host: listening on 0\.0\.0\.0 without any key"):
-        serve(tmp_path / "config.yaml", host="0.0.0.0")  # noqa: S104 - it is refused
+        serve(ConfigFile(tmp_path / "config.yaml", host="0.0.0.0"))  # noqa: S104 - it is refused

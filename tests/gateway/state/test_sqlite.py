@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import StateError
-from gateway.state import RING, Change, Stored, StoredDecision, StoredTask, open_store
+from gateway.state import RING, Change, Stored, StoredDecision, StoredKey, StoredTask, open_store
 from gateway.state.sqlite import TURNS_KEPT, SqliteStore
 
 
@@ -126,8 +126,44 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path)
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
-    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 1"):
+    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 2"):
         SqliteStore(str(foreign))
+
+
+def test_keys_are_kept_by_name(store: SqliteStore, path: Path) -> None:
+    first, second = StoredKey("b", "1" * 64, 1.5, "{}"), StoredKey("a", "2" * 64, 2.5, '{"name":"a"}')
+    assert [store.add_key(key) for key in (first, second, first)] == [True, True, False]
+    store.close()
+    again = SqliteStore(str(path))
+    assert again.created_keys() == [first, second]
+    assert (again.remove_key("b"), again.remove_key("b")) == (True, False)
+    assert again.created_keys() == [second]
+    again.close()
+
+
+def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(store: SqliteStore, path: Path) -> None:
+    put(store, "t", 1, [b"a"], decision())
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE keys")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    again = SqliteStore(str(path))
+    assert again.names() == ["t"]
+    assert again.add_key(StoredKey("k", "1" * 64, 1.0, "{}"))
+    again.close()
+
+
+def test_a_file_that_cannot_be_brought_up_stays_as_it_was(store: SqliteStore, path: Path) -> None:
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 1")  # and yet it has the table that is to be made
+    connection.close()
+    with pytest.raises(StateError, match="keys already exists"):
+        SqliteStore(str(path))
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    connection.close()
 
 
 def test_another_schema_is_refused_with_both_sides(store: SqliteStore, path: Path) -> None:
@@ -135,7 +171,7 @@ def test_another_schema_is_refused_with_both_sides(store: SqliteStore, path: Pat
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(StateError, match="has schema 7, this version reads schema 1"):
+    with pytest.raises(StateError, match="has schema 7, this version reads schema 2"):
         SqliteStore(str(path))
 
 

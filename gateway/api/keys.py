@@ -1,0 +1,44 @@
+"""GET and POST /v1/keys, DELETE /v1/keys/{name}: clients' keys, by an admin, in force at once."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter
+
+from gateway.api.services import Admin, Given
+from gateway.config import KeyTerms
+from gateway.keyring import Held
+from gateway.spending import Ledger, shown
+
+router = APIRouter(tags=["keys"])
+
+
+@router.get("/v1/keys")
+async def list_keys(services: Given, _: Admin) -> dict[str, Any]:
+    """Every client's key: what it may do, where it is from, what it spent today. Neither secrets nor their hashes."""
+    return {"object": "list", "data": [_shown(held, services.ledger) for held in services.keyring.held()]}
+
+
+@router.post("/v1/keys")
+async def create_key(body: KeyTerms, services: Given, admin: Admin) -> dict[str, Any]:
+    """Makes a key. Its secret is in this answer, and nowhere else."""
+    held, secret = await services.keyring.create(body, admin.name)
+    return {**_shown(held, services.ledger), "secret": secret}
+
+
+@router.delete("/v1/keys/{name:path}")
+async def revoke_key(name: str, services: Given, admin: Admin) -> dict[str, Any]:
+    """Takes a created key out of force; requests under way end as they began."""
+    await services.keyring.revoke(name, admin.name)
+    return {"object": "key.deleted", "name": name, "deleted": True}
+
+
+def _shown(held: Held, ledger: Ledger) -> dict[str, Any]:
+    at = held.created_at
+    return {
+        "object": "key",
+        **held.key.model_dump(mode="json", exclude={"sha256"}),
+        "source": held.source,
+        "created_at": None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+        "today": shown(ledger.spent("key", held.key.name, ledger.day())),
+    }

@@ -1,0 +1,93 @@
+"""`benchroute keys …` against a real gateway."""
+
+import json
+import socket
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from tests.gateway.api.test_keys import call, text
+from tests.gateway.cli.conftest import run_command
+from tests.gateway.serving import running_gateway
+from tests.gateway.upstream import Upstream
+
+
+@pytest.fixture
+def url(upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("BENCHROUTE_ADMIN_KEY", "sk-root\n")
+    monkeypatch.setenv("CLIENT", "sk-configured")
+    monkeypatch.delenv("NOTHING", raising=False)
+    with running_gateway(text(upstream, tmp_path)) as running:
+        yield running
+
+
+def keys(url: str, *arguments: object) -> Result:
+    return run_command("keys", *arguments, "--url", url)
+
+
+def test_a_keys_life(url: str) -> None:
+    limits = ("--requests-per-minute", 60, "--budget-usd-per-day", "2.50", "--default-task", "a")
+    made = keys(url, "create", "team/a", "--model", "other", "--task", "a", "--task", "b", *limits)
+    assert (made.exit_code, made.stderr) == (0, "key team/a; its secret is shown this one time:\n")
+    key = {"authorization": f"Bearer {made.stdout.strip()}"}
+    assert call(url, key).ours("model") == "other"
+    listed = keys(url, "list")
+    (line,) = [line.split() for line in listed.stdout.splitlines() if "team/a" in line]
+    assert (line[1], line[3:6], line[6], line[8]) == ("api", ["other", "a,", "b"], "60", "2.5")
+    assert "configured" in listed.stdout
+    assert keys(url, "revoke", "team/a").stdout == "team/a is revoked\n"
+    assert call(url, key).status == 401
+
+
+def test_everything_can_be_had_as_json(url: str) -> None:
+    made = json.loads(keys(f"{url}/v1/", "create", "mine", "--json").stdout)
+    assert (made["name"], made["secret"][:3]) == ("mine", "br-")
+    listed = json.loads(keys(url, "list", "--json").stdout)
+    assert [key["name"] for key in listed["data"]] == ["configured", "mine"]
+    assert json.loads(keys(url, "revoke", "mine", "--json").stdout)["deleted"] is True
+
+
+def test_a_refusal_is_told_with_exit_code_one(url: str) -> None:
+    for arguments, told in (
+        (("create", "configured"), "there is a key 'configured' already"),
+        (("create", "x", "--model", "gpt-4"), "'gpt-4' is no configured model"),
+        (("revoke", "nobody"), "there is no key 'nobody'"),
+        (("list", "--admin-key-env", "CLIENT"), "this takes an admin key"),
+    ):
+        refused = keys(url, *arguments)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.startswith("error: the gateway refused with status 4")
+        assert told in refused.stderr
+        assert "sk-" not in refused.stderr
+
+
+def test_what_the_caller_did_not_say_is_told_with_exit_code_two(url: str) -> None:
+    assert "NOTHING holds no admin key" in keys(url, "list", "--admin-key-env", "NOTHING").stderr
+    for wrong in ("127.0.0.1:8100", "ftp://x"):
+        refused = keys(wrong, "list")
+        assert (refused.exit_code, "is no http:// or https:// URL" in refused.stderr) == (2, True)
+
+
+def test_where_there_is_no_gateway_it_is_said(url: str, upstream: Upstream) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    refused = keys(nobody, "list")
+    assert (refused.exit_code, refused.stderr.startswith(f"error: {nobody}: ")) == (1, True)
+    refused = keys(url + "/elsewhere", "list")
+    assert (refused.exit_code, "status 404" in refused.stderr) == (1, True)
+
+
+def test_a_secret_is_hashed_as_the_configuration_takes_it() -> None:
+    digest = sha256(b"sk-root").hexdigest()
+    assert run_command("keys", "hash", stdin="sk-root\n").stdout == f"{digest}\n"
+    assert json.loads(run_command("keys", "hash", "--json", stdin="sk-root").stdout) == {"sha256": digest}
+
+
+@pytest.mark.parametrize("nothing", ["", "\n", "two\nlines\n"])
+def test_what_is_no_secret_is_refused(nothing: str) -> None:
+    refused = run_command("keys", "hash", stdin=nothing)
+    assert (refused.exit_code, refused.stderr) == (2, "error: standard input holds no secret in one line\n")
