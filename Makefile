@@ -1,6 +1,7 @@
 # make demo    asks the demo models, builds a pack, routes new tasks through a gateway and prints what came of it
 # make serve   keeps a demo gateway running for curl
-# make test    the tests           make check   lint, types, import rules      make fix    formats and mends what it can
+# make test    the tests           make test-slow  those that take longer
+# make check   lint, types, import rules      make fix    formats and mends what it can
 # make fuzz    broken requests against a gateway (REQUESTS=20000)
 # make conformance  the clients that people use, and HTTP by hand, against a gateway
 # make lm-eval lm-evaluation-harness against a gateway (LM_EVAL=its program)
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo serve test check fix fuzz conformance lm-eval replay clean
+.PHONY: demo serve test test-slow check fix fuzz conformance lm-eval replay clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo run
@@ -27,7 +28,10 @@ serve: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo serve
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

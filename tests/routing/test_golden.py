@@ -109,6 +109,7 @@ def test_the_best_model_on_average_is_the_same(golden: Mapping[str, Any], real: 
         assert real.model_names[order_on_average(smaller.dataset_averages())[0]] == best
 
 
+@pytest.mark.slow
 def test_hnsw_finds_what_exact_search_finds(real: Benchmark, given: GivenEmbeddings) -> None:
     """recall@19 of at least 0.99 and every S within 0.01, task by task."""
     for name in ("bbh_sports_understanding", "mmlu_pro_law", "math_algebra_hard"):

@@ -13,6 +13,7 @@ from gateway.demo.tasks import MADE_FOR, TASKS
 TOP = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_real_tasks_move_to_the_models_that_are_right_for_them(tmp_path: Path) -> None:
     said = StringIO()
