@@ -57,6 +57,25 @@ class StoredKey:
     terms: str
 
 
+POLICIES_KEPT = 50
+"""How many versions of a task's policy are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPolicy:
+    """What was said of a task while the gateway ran, over what the configuration says. at: Unix time in seconds.
+
+    version: 1 for a task's first, one more for every later one. by: which admin, None where nobody needs a key. terms:
+    the fields of a task's configuration that it sets, as JSON; None where what was said before was taken back.
+    """
+
+    task: str
+    version: int
+    at: float
+    by: str | None
+    terms: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a batch did to one task. embeddings: the new ones for the ring, oldest first.
@@ -112,6 +131,15 @@ class Store(Protocol):
 
     def remove_key(self, name: str) -> bool:
         """Removes a key. False if there is none of that name."""
+
+    def policies(self) -> Sequence[StoredPolicy]:
+        """The latest policy of every task that ever had one, by task; forgetting a task does not take it away."""
+
+    def policy_history(self, task: str) -> Sequence[StoredPolicy]:
+        """The policies of one task, oldest first, the last POLICIES_KEPT."""
+
+    def put_policy(self, policy: StoredPolicy) -> bool:
+        """Keeps a task's next policy. False, and nothing is kept, unless its version follows on the task's latest."""
 
     def close(self) -> None:
         """Lets go of the store."""

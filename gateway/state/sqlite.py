@@ -14,7 +14,16 @@ from typing import Any
 
 from gateway.errors import StateError
 from gateway.spending import Spent, SpentRows
-from gateway.state import RING, Change, Stored, StoredDecision, StoredKey, StoredTask
+from gateway.state import (
+    POLICIES_KEPT,
+    RING,
+    Change,
+    Stored,
+    StoredDecision,
+    StoredKey,
+    StoredPolicy,
+    StoredTask,
+)
 
 BUSY_S = 5.0
 TURNS_KEPT = 100
@@ -42,7 +51,12 @@ _KEYS = """
 CREATE TABLE keys (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, created_at REAL NOT NULL, terms TEXT NOT NULL);
 """
 
-_STEPS = (_FIRST, _KEYS)
+_POLICIES = """
+CREATE TABLE policies (task TEXT NOT NULL, version INTEGER NOT NULL, at REAL NOT NULL, by TEXT, terms TEXT,
+                       PRIMARY KEY (task, version)) WITHOUT ROWID;
+"""
+
+_STEPS = (_FIRST, _KEYS, _POLICIES)
 """What makes each schema out of the one before; a file of an earlier schema is brought up to the last."""
 
 SCHEMA = len(_STEPS)
@@ -139,6 +153,31 @@ class SqliteStore:
         """See Store.remove_key."""
         with self._transaction() as connection:
             return connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount == 1
+
+    def policies(self) -> Sequence[StoredPolicy]:
+        """See Store.policies."""
+        latest = "SELECT task, max(version), at, by, terms FROM policies GROUP BY task ORDER BY task"
+        with self._reading() as connection:
+            return [StoredPolicy(*row) for row in connection.execute(latest)]
+
+    def policy_history(self, task: str) -> Sequence[StoredPolicy]:
+        """See Store.policy_history."""
+        query = "SELECT task, version, at, by, terms FROM policies WHERE task = ? ORDER BY version"
+        with self._reading() as connection:
+            return [StoredPolicy(*row) for row in connection.execute(query, (task,))]
+
+    def put_policy(self, policy: StoredPolicy) -> bool:
+        """See Store.put_policy."""
+        row = (policy.task, policy.version, policy.at, policy.by, policy.terms)
+        with self._transaction() as connection:
+            latest = "SELECT coalesce(max(version), 0) FROM policies WHERE task = ?"
+            (before,) = connection.execute(latest, (policy.task,)).fetchone()
+            if policy.version != before + 1:
+                return False
+            connection.execute("INSERT INTO policies VALUES (?, ?, ?, ?, ?)", row)
+            old = (policy.task, policy.version - POLICIES_KEPT)
+            connection.execute("DELETE FROM policies WHERE task = ? AND version <= ?", old)
+        return True
 
     def close(self) -> None:
         """See Store.close."""

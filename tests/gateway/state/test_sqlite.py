@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import StateError
-from gateway.state import RING, Change, Stored, StoredDecision, StoredKey, StoredTask, open_store
+from gateway.state import (
+    POLICIES_KEPT,
+    RING,
+    Change,
+    Stored,
+    StoredDecision,
+    StoredKey,
+    StoredPolicy,
+    StoredTask,
+    open_store,
+)
 from gateway.state.sqlite import TURNS_KEPT, SqliteStore
 
 
@@ -126,7 +136,7 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path)
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
-    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 2"):
+    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 3"):
         SqliteStore(str(foreign))
 
 
@@ -145,7 +155,8 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(store: Sql
     put(store, "t", 1, [b"a"], decision())
     store.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE keys")
+        for later in ("keys", "policies"):
+            connection.execute(f"DROP TABLE {later}")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     again = SqliteStore(str(path))
@@ -171,7 +182,7 @@ def test_another_schema_is_refused_with_both_sides(store: SqliteStore, path: Pat
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(StateError, match="has schema 7, this version reads schema 2"):
+    with pytest.raises(StateError, match="has schema 7, this version reads schema 3"):
         SqliteStore(str(path))
 
 
@@ -193,6 +204,35 @@ def test_a_store_that_another_program_holds_is_an_error_and_no_hang(path: Path) 
     blocker.close()
     put(store, "t", 1, [])
     store.close()
+
+
+def policy(task: str, version: int, terms: str | None = '{"pin":"m"}') -> StoredPolicy:
+    return StoredPolicy(task, version, 1.5, "ops", terms)
+
+
+def test_a_tasks_policies_follow_one_another_and_outlive_the_task(store: SqliteStore) -> None:
+    put(store, "b", 1, [b"x"], decision())
+    assert [store.put_policy(policy(task, 1)) for task in ("b", "a")] == [True, True]
+    taken_back = StoredPolicy("b", 2, 2.5, None, None)
+    assert store.put_policy(taken_back)
+    assert store.forget("b")
+    assert store.policies() == [policy("a", 1), taken_back]
+    assert store.policy_history("b") == [policy("b", 1), taken_back]
+    assert store.policy_history("c") == []
+
+
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_a_policy_that_does_not_follow_on_the_latest_is_not_kept(store: SqliteStore, version: int) -> None:
+    """Two admins who change a task at once: the second has not seen what the first did."""
+    store.put_policy(policy("t", 1))
+    assert not store.put_policy(policy("t", version, None))
+    assert store.policies() == [policy("t", 1)]
+
+
+def test_old_policies_make_room(store: SqliteStore) -> None:
+    for version in range(1, POLICIES_KEPT + 4):
+        store.put_policy(policy("t", version))
+    assert [kept.version for kept in store.policy_history("t")] == list(range(4, POLICIES_KEPT + 4))
 
 
 WRITER = """
