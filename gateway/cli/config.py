@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.terminal import results
+from gateway.cli.errors import ChoiceError
+from gateway.cli.terminal import note, results
 
 app = typer.Typer(help="The configuration.", no_args_is_help=True)
 
@@ -32,3 +33,53 @@ def check(
         return
     pack = plan.manifest.name if plan.manifest else "none: every task goes to the first model"
     results().print(f"{config}: {len(plan.config.models)} models, pack {pack}", soft_wrap=True)
+
+
+@app.command("from-litellm")
+def from_litellm(
+    source: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="litellm's proxy configuration.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write it. Default: standard output.")
+    ] = None,
+) -> None:
+    """Take over the models, backends, prices and limits of litellm's proxy; say what was left out."""
+    from gateway.config.from_litellm import adopt
+
+    if output is not None and output.exists():
+        raise ChoiceError(f"{output} is there already, and would be written over")
+    adopted = adopt(source.read_text(encoding="utf-8", errors="replace"), str(source))
+    for path, why in adopted.left_out:
+        note(f"left out: {path}: {why}")
+    if output is None:
+        typer.echo(adopted.text(), nl=False)
+        return
+    output.write_text(adopted.text(), encoding="utf-8")
+    note(
+        f"{output}: {len(adopted.document['models'])} models; `benchroute config check {output}` says whether it starts"
+    )
+
+
+@app.command("prices")
+def prices_(
+    config: Annotated[Path, typer.Argument(help="The configuration.")] = Path("config.yaml"),
+    write: Annotated[bool, typer.Option("--write", help="Write them into the file; the rest of it stays.")] = False,
+) -> None:
+    """Look up list prices, in litellm's map, for models that have none."""
+    from gateway.config import config_text, load_config
+    from gateway.config.pricing import priced, unpriced
+    from gateway.upstream.litellm_prices import LitellmPrices
+
+    text, found = config_text(config), unpriced(load_config(config), LitellmPrices())
+    listed = {name: price for name, price in found.items() if price is not None}
+    for name, price in found.items():
+        told = (
+            f"{price.input_usd_per_mtok:f} / {price.output_usd_per_mtok:f}, as {price.name}" if price else "not listed"
+        )
+        results().print(f"{name}: {told}", soft_wrap=True)
+    if not found:
+        note("every model has a price")
+    elif not write:
+        note("nothing was written: --write does, where a price is listed (US dollars for a million tokens, in / out)")
+    else:
+        config.write_text(priced(text, str(config), listed), encoding="utf-8")
+        note(f"{config}: {len(listed)} prices written; compare them with your contract")

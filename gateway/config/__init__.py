@@ -4,6 +4,8 @@ expand    ${VAR} and ${VAR:-default}
 schema    the sections and their fields
 check     what the sections must say of each other
 load      file in, Config out
+from_litellm   litellm's configuration as ours
+pricing   list prices written into a file that has none
 """
 
 from gateway.config.load import config_text, load_config, parse_config

@@ -1,5 +1,8 @@
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.gateway.cli.conftest import run_command
@@ -28,3 +31,36 @@ def test_every_fault_is_told_with_exit_code_two(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "models: " in result.output
     assert "routting: unknown key" in result.output
+
+
+LITELLM = "model_list: [{model_name: small, litellm_params: {model: gpt-4o-mini, api_key: k, rpm: 3}}]\n"
+
+
+@pytest.mark.slow
+def test_litellms_configuration_is_taken_over_and_priced(tmp_path: Path) -> None:
+    """In a process of its own: litellm's list is read from its package, which takes a while to import."""
+    (tmp_path / "litellm.yaml").write_text(LITELLM)
+    ours = tmp_path / "config.yaml"
+    made = run_command("config", "from-litellm", tmp_path / "litellm.yaml", "-o", ours)
+    assert made.exit_code == 0, made.output
+    assert "left out: model_list[0].litellm_params.rpm: has no counterpart" in made.stderr
+    assert run_command("config", "check", ours).exit_code == 0
+    again = run_command("config", "from-litellm", tmp_path / "litellm.yaml", "-o", ours)
+    assert (again.exit_code, "is there already" in again.stderr) == (2, True)
+
+    command = [sys.executable, "-m", "gateway.cli", "config", "prices", str(ours)]
+    looked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert "small: 0.15 / 0.6, as gpt-4o-mini" in looked.stdout
+    assert "nothing was written" in looked.stderr
+    assert "price" not in ours.read_text()
+    subprocess.run([*command, "--write"], capture_output=True, check=True, timeout=60)
+    assert "    price: {input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.6}" in ours.read_text().replace(
+        "\n  ", "\n    "
+    )
+    assert run_command("config", "check", ours).exit_code == 0
+
+
+def test_without_an_output_it_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "litellm.yaml").write_text(LITELLM)
+    printed = run_command("config", "from-litellm", tmp_path / "litellm.yaml").stdout
+    assert yaml.safe_load(printed)["models"][0]["name"] == "small"

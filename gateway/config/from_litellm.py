@@ -1,0 +1,161 @@
+"""litellm's proxy configuration as ours (https://docs.litellm.ai/docs/proxy/configs).
+
+Models, their backends, prices and limits are carried over; whatever has no counterpart here is named, so that nothing
+is lost in silence. Entries of the same `model_name` become one model with several backends.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from gateway.config.expand import Fault
+from gateway.errors import ConfigError
+
+OPENAI_URL = "https://api.openai.com/v1"
+SPEAKS_OPENAI = ("openai", "hosted_vllm", "text-completion-openai", "litellm_proxy", "lm_studio", "llamafile")
+"""litellm's providers that are asked in OpenAI's own words, at `api_base`."""
+
+PARAMS = ("model", "api_base", "base_url", "api_key", "weight", "timeout")
+INFO = ("id", "input_cost_per_token", "output_cost_per_token", "max_input_tokens", "mode", "base_model", "max_tokens")
+CAPABILITIES = {
+    "supports_function_calling": "tools",
+    "supports_response_schema": "json_schema",
+    "supports_vision": "vision",
+    "supports_audio_input": "audio",
+}
+ROUTER = ("num_retries", "timeout", "allowed_fails", "cooldown_time")
+SECTIONS = ("model_list", "router_settings", "litellm_settings")
+
+_SECRET = re.compile(r"^os\.environ/([A-Za-z_][A-Za-z0-9_]*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A configuration of ours, and what of litellm's it leaves out: (path, why)."""
+
+    document: Mapping[str, Any]
+    left_out: Sequence[Fault]
+
+    def text(self) -> str:
+        """config.yaml."""
+        return yaml.safe_dump(dict(self.document), sort_keys=False, allow_unicode=True, width=120)
+
+
+def adopt(text: str, source: str) -> Adopted:
+    """Reads litellm's file. Raises ConfigError with every fault."""
+    try:
+        raw = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(source, [("", f"is no valid YAML: {' '.join(str(error).split())}")]) from error
+    listed = raw.get("model_list") if isinstance(raw, dict) else None
+    if not isinstance(listed, list) or not listed:
+        raise ConfigError(source, [("model_list", "litellm's configuration has a list of models here")])
+    left_out: list[Fault] = [(name, _why(name)) for name in raw if name not in SECTIONS]
+    faults: list[Fault] = []
+    models: dict[str, dict[str, Any]] = {}
+    for place, entry in enumerate(listed):
+        _add(models, entry, f"model_list[{place}]", faults, left_out)
+    if faults:
+        raise ConfigError(source, faults)
+    document: dict[str, Any] = {"models": list(models.values())}
+    upstream = _upstream(raw, left_out)
+    if upstream:
+        document["upstream"] = upstream
+    return Adopted(document, left_out)
+
+
+def _why(section: str) -> str:
+    if section == "general_settings":
+        return "keys and budgets are made anew: `benchroute keys create`, or `keys:` in the configuration"
+    return "has no counterpart"
+
+
+def _add(models: dict[str, dict[str, Any]], entry: object, path: str, faults: list[Fault], out: list[Fault]) -> None:
+    """One deployment: a model of its own, or one more backend of a model that is there."""
+    given: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {}
+    name, params, info = given.get("model_name"), given.get("litellm_params"), given.get("model_info")
+    if not isinstance(name, str) or not isinstance(params, Mapping) or not isinstance(params.get("model"), str):
+        faults.append((path, "expected model_name, and litellm_params with a model"))
+        return
+    if "*" in name:
+        out.append((f"{path}.model_name", f"{name!r} stands for many models: name those that you use"))
+        return
+    info = info if isinstance(info, Mapping) else {}
+    out += [(f"{path}.litellm_params.{key}", "has no counterpart") for key in params if key not in PARAMS]
+    known = {*INFO, *CAPABILITIES}
+    out += [(f"{path}.model_info.{key}", "has no counterpart") for key in info if key not in known]
+    model = models.setdefault(name, {"name": name, **_about(info), **_limits(params)})
+    model.setdefault("backends", []).append(_backend(params))
+
+
+def _about(info: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    costs = [info.get("input_cost_per_token"), info.get("output_cost_per_token")]
+    if all(isinstance(cost, int | float) for cost in costs):
+        given, taken = (round(float(cost or 0) * 1e6, 6) for cost in costs)
+        made["price"] = {"input_usd_per_mtok": given, "output_usd_per_mtok": taken}
+    if isinstance(info.get("max_input_tokens"), int):
+        made["context_window"] = info["max_input_tokens"]
+    if any(name in info for name in CAPABILITIES):
+        made["supports"] = [ours for theirs, ours in CAPABILITIES.items() if info.get(theirs, True)]
+    return made
+
+
+def _limits(params: Mapping[str, Any]) -> dict[str, Any]:
+    timeout = params.get("timeout")
+    return {"limits": {"total_s": float(timeout)}} if isinstance(timeout, int | float) and timeout > 0 else {}
+
+
+def _backend(params: Mapping[str, Any]) -> dict[str, Any]:
+    whole = params["model"]
+    provider, _, rest = whole.partition("/")
+    url = params.get("api_base") or params.get("base_url")
+    made: dict[str, Any] = {"kind": "litellm", "model": whole}
+    if not rest or provider in SPEAKS_OPENAI:
+        made = {"kind": "openai", "base_url": _secret(url) if url else OPENAI_URL, "model": rest or whole}
+    elif url:
+        made["base_url"] = _secret(url)
+    if params.get("api_key"):
+        made["api_key"] = _secret(params["api_key"])
+    elif made.get("base_url") == OPENAI_URL:
+        made["api_key"] = "${OPENAI_API_KEY}"  # where litellm looks for it
+    if isinstance(params.get("weight"), int | float):
+        made["weight"] = params["weight"]
+    return made
+
+
+def _secret(value: object) -> str:
+    """litellm's `os.environ/NAME` as `${NAME}`; what is written out stays as it is."""
+    text = str(value)
+    found = _SECRET.match(text)
+    return "${" + found[1] + "}" if found else text.replace("${", "$${")
+
+
+def _upstream(raw: Mapping[str, Any], out: list[Fault]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for path, key, value in _settings(raw):
+        if key not in ROUTER or isinstance(value, bool) or not isinstance(value, int | float):
+            hint = (
+                "fallbacks are a task's here: `tasks.<task>.fallbacks`" if key == "fallbacks" else "has no counterpart"
+            )
+            out.append((path, hint))
+        elif key == "num_retries":
+            made["retries"] = min(int(value), 10)
+        elif key == "timeout":
+            made["limits"] = {"total_s": float(value)}
+        elif key == "allowed_fails":
+            made.setdefault("breaker", {})["consecutive_faults"] = int(value) + 1
+        else:
+            made.setdefault("breaker", {})["open_s"] = float(value)
+    return made
+
+
+def _settings(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    for section in ("litellm_settings", "router_settings"):  # the router's word is the last one
+        settings = raw.get(section)
+        for key, value in (settings if isinstance(settings, Mapping) else {}).items():
+            name = "timeout" if key == "request_timeout" else str(key)
+            yield f"{section}.{key}", name, value

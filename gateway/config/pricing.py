@@ -1,0 +1,99 @@
+"""Prices written into a configuration file's text, every other byte of which stays: comments, order, variables.
+
+Where a line goes is told by the marks that YAML's parser leaves on nodes; only models without a `price` get one.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from gateway.config.schema import BackendConfig, Config, LitellmBackend
+from gateway.errors import ConfigError
+
+HOSTS = {
+    "api.openai.com": "openai",
+    "api.anthropic.com": "anthropic",
+    "api.deepseek.com": "deepseek",
+    "api.fireworks.ai": "fireworks_ai",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral",
+    "api.together.xyz": "together_ai",
+    "api.x.ai": "xai",
+    "generativelanguage.googleapis.com": "gemini",
+    "openrouter.ai": "openrouter",
+}
+"""Whose prices an endpoint charges, by its host. Of any other nothing is known, whatever its models are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list price: US dollars for a million tokens, and the name it is listed under."""
+
+    name: str
+    input_usd_per_mtok: Decimal
+    output_usd_per_mtok: Decimal
+
+
+PriceList = Callable[[str, str], Listed | None]
+"""Takes a provider ("" where the model's name says it) and a model."""
+
+
+def listed_price(backends: Sequence[BackendConfig], name: str, prices: PriceList) -> Listed | None:
+    """The first price found among a model's backends. name: the model's."""
+    return next(filter(None, (_of_backend(backend, name, prices) for backend in backends)), None)
+
+
+def unpriced(config: Config, prices: PriceList) -> Mapping[str, Listed | None]:
+    """The models without a price, and what the list says of them."""
+    return {
+        model.name: listed_price(model.backends, model.name, prices) for model in config.models if model.price is None
+    }
+
+
+def priced(text: str, source: str, found: Mapping[str, Listed]) -> str:
+    """The text with a `price` for each of the models found. Raises ConfigError for a text that has no models."""
+    lines = text.splitlines(keepends=True)
+    for name, column, row, is_flow in sorted(_names(text, source), key=lambda place: place[2:0:-1], reverse=True):
+        if name.value not in found:
+            continue
+        price = found[name.value]
+        told = (
+            f"price: {{input_usd_per_mtok: {price.input_usd_per_mtok:f}, output_usd_per_mtok: "
+            f"{price.output_usd_per_mtok:f}}}"
+        )
+        if is_flow:
+            at = name.end_mark.column
+            lines[row] = f"{lines[row][:at]}, {told}{lines[row][at:]}"
+        else:
+            end = "" if lines[row].endswith("\n") else "\n"
+            lines[row] += f"{end}{' ' * column}{told}\n"
+    return "".join(lines)
+
+
+def _of_backend(backend: BackendConfig, name: str, prices: PriceList) -> Listed | None:
+    if isinstance(backend, LitellmBackend):
+        return prices("", backend.model)
+    provider = HOSTS.get(urlsplit(backend.base_url).hostname or "")
+    return prices(provider, backend.model or name) if provider else None
+
+
+def _names(text: str, source: str) -> Iterator[tuple[yaml.ScalarNode, int, int, bool]]:
+    """Every model's name: its node, the column of the mapping's keys, the name's last line, whether it is all in {}."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    models = _member(root, "models")
+    if not isinstance(models, yaml.SequenceNode):
+        raise ConfigError(source, [("models", "expected a list of models")])
+    for model in models.value:
+        name = _member(model, "name")
+        if isinstance(name, yaml.ScalarNode):
+            yield name, model.start_mark.column, name.end_mark.line, bool(model.flow_style)
+
+
+def _member(node: Any, key: str) -> yaml.Node | None:
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return next((value for name, value in node.value if name.value == key), None)
