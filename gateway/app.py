@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from importlib.metadata import version
 
 import aiohttp
 from fastapi import FastAPI
@@ -25,9 +26,18 @@ from gateway.lane.forward import Forwarder
 from gateway.lane.lane import Lane
 from gateway.lane.retry import RetryPolicy
 from gateway.lane.sessions import Sessions
-from gateway.metrics import BreakerCollector, Metrics, ScorerCollector, ScorerFigures
+from gateway.metrics import (
+    BreakerCollector,
+    Metrics,
+    RoutingCollector,
+    RoutingFigures,
+    ScorerCollector,
+    ScorerFigures,
+    TaskLabels,
+)
 from gateway.policy import prices, strangers
 from gateway.quotas import Quotas
+from gateway.recent import Recent
 from gateway.scoring.link import ScorerLink
 from gateway.scoring.messages import TaskDecision
 from gateway.spending import Ledger
@@ -54,7 +64,8 @@ class Gateway:
         self._plan = blueprint(config)
         self._link = ScorerLink(self._plan.start, self._decided) if self._plan.start else None
         self._table = DecisionTable(self._plan.policies, self._router_works)
-        self._metrics = Metrics()
+        self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
+        self._recent = Recent(time.time)
         self._answers = Answers(time.monotonic)
         self._sessions = Sessions(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(prices(config, self._plan.manifest), time.time)
@@ -125,6 +136,7 @@ class Gateway:
                 stack.push_async_callback(self._link.stop)
             self._serve(self._backends(self._plan), store)
             self._metrics.registry.register(BreakerCollector(self._breakers))
+            self._metrics.registry.register(RoutingCollector(self._routing))
             api.state.services = lambda: self._services
             yield
 
@@ -145,6 +157,7 @@ class Gateway:
             ledger=self._ledger,
             keyring=self._keyring,
             versions=self.versions,
+            recent=self._recent,
         )
         self._lane = Lane(
             keys=self._keys,
@@ -176,10 +189,26 @@ class Gateway:
 
     def _decided(self, decisions: Sequence[TaskDecision]) -> None:
         for made in decisions:
-            self._table.apply(made.task, Choice(made.version, made.n, made.model, made.reason, made.ranking))
+            choice = Choice(made.version, made.n, made.model, made.reason, made.ranking)
+            before = self._table.apply(made.task, choice)
+            self._recent.saw(made.task, choice, before.model if before else None)
 
     def _router_works(self) -> bool:
         return self._link is not None and self._link.status != "down"
+
+    def _routing(self) -> RoutingFigures:
+        manifest = self._plan.manifest
+        recent, pack = self._recent, None
+        if manifest is not None:
+            pack = {"name": manifest.name, "hash": manifest.hash, "embedder": manifest.embedder.name}
+        return RoutingFigures(
+            version("benchroute"),
+            pack,
+            self.versions.in_force.number,
+            dict(recent.reasons),
+            recent.changes,
+            float(self._ledger.baseline_usd),
+        )
 
     def _breakers(self) -> dict[str, str]:
         served = self._services.backends.all() if self._services else ()
@@ -193,7 +222,13 @@ def _observer(link: ScorerLink | None) -> Callable[[str, bytes], None]:
 def _figures(link: ScorerLink) -> ScorerFigures:
     counts = link.counts
     return ScorerFigures(
-        link.status == "ready", counts.observed, counts.dropped, counts.faults, counts.queued, counts.restarts
+        link.status == "ready",
+        counts.observed,
+        counts.dropped,
+        counts.faults,
+        counts.queued,
+        counts.restarts,
+        counts.scoring_s,
     )
 
 

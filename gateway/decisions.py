@@ -96,8 +96,11 @@ class DecisionTable:
         """What the configuration says of a task."""
         return self._policies.of(task)
 
-    def apply(self, task: str, choice: Choice) -> None:
-        """Takes over a decision, unless a newer one is there: two sources tell of the same decisions."""
+    def apply(self, task: str, choice: Choice) -> Choice | None:
+        """Takes over a decision, unless a newer one is there: two sources tell of the same decisions.
+
+        Returns the task's decision until now.
+        """
         known = self._choices.pop(task, None)
         if known is not None and (known.version, known.n) > (choice.version, choice.n):
             choice = known
@@ -106,6 +109,7 @@ class DecisionTable:
             self.forget(oldest)
         self._choices[task] = choice
         self._place(task, choice)
+        return known
 
     def forget(self, task: str) -> None:
         """The task starts cold again."""

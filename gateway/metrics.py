@@ -1,9 +1,9 @@
 """What is counted, for /metrics (Prometheus text format).
 
-No label takes a value that a client can make up: tasks are in /v1/tasks, not here.
+No label takes a value that a client can make up, but for the first so many tasks: the others count as one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,10 +15,34 @@ DURATIONS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 OVERHEADS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 
 
+OTHER = "other"
+
+
+class TaskLabels:
+    """Which tasks are told apart in labels: those of the configuration, then the first that come, up to a number."""
+
+    def __init__(self, most: int, configured: Iterable[str] = ()) -> None:
+        self._most = most
+        self._known: set[str] = set()
+        for task in configured:
+            self.of(task)
+
+    def of(self, task: str) -> str:
+        """The task, or `other`."""
+        if task in self._known:
+            return task
+        if len(self._known) >= self._most:
+            return OTHER
+        self._known.add(task)
+        return task
+
+
 class Metrics:
     """The request path's figures."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: TaskLabels | None = None) -> None:
+        """tasks: those told apart; none by default."""
+        self.tasks = tasks or TaskLabels(0)
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "benchroute_requests",
@@ -64,6 +88,15 @@ class Metrics:
         self._kept = Counter(
             "benchroute_cached_answers", "Answers that were kept, by model.", ["model"], registry=self.registry
         )
+        self._of_tasks = Counter(
+            "benchroute_task_requests",
+            "Requests answered, by task, the first metrics.max_tasks of them, and the model that answered.",
+            ["task", "model"],
+            registry=self.registry,
+        )
+        self.retries = Counter(
+            "benchroute_retries", "Backends asked after the first one of their request.", registry=self.registry
+        )
         # Looking a label up takes longer than counting; models, reasons and statuses are few.
         self.requests = cache(lambda model, reason, status: self._requests.labels(model, reason, status))
         self.attempts = cache(lambda backend, outcome: self._attempts.labels(backend, outcome))
@@ -72,6 +105,12 @@ class Metrics:
         self.kept = cache(lambda model: self._kept.labels(model))
         self.tokens = cache(lambda model, direction: self._tokens.labels(model, direction))
         self.cost_usd = cache(lambda model: self._cost_usd.labels(model))
+        self._of_task = cache(lambda task, model: self._of_tasks.labels(task, model))
+
+    def of_task(self, task: str, model: str) -> Counter:
+        """The counter of a task's requests."""
+        counter: Counter = self._of_task(self.tasks.of(task), model)
+        return counter
 
     def text(self) -> bytes:
         """All figures in Prometheus' text format."""
@@ -88,6 +127,7 @@ class ScorerFigures:
     faults: int
     queued: int
     restarts: int
+    scoring_s: float
 
 
 class BreakerCollector(Collector):
@@ -121,6 +161,9 @@ class ScorerCollector(Collector):
         yield GaugeMetricFamily("benchroute_observations_queued", "Inputs waiting to be scored.", figures.queued)
         yield CounterMetricFamily("benchroute_observations", "Inputs scored and stored.", figures.observed)
         yield CounterMetricFamily("benchroute_observation_faults", "Inputs that could not be scored.", figures.faults)
+        yield CounterMetricFamily(
+            "benchroute_scoring_seconds", "Seconds spent on embedding and scoring inputs.", figures.scoring_s
+        )
         yield CounterMetricFamily("benchroute_scorer_restarts", "Times the scorer was started again.", figures.restarts)
         dropped = CounterMetricFamily(
             "benchroute_observations_dropped",
@@ -130,3 +173,52 @@ class ScorerCollector(Collector):
         for reason, count in figures.dropped.items():
             dropped.add_metric([reason], count)
         yield dropped
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingFigures:
+    """What is routed by at one moment. version: the program's. pack: its labels, None without one.
+
+    config: the number of the configuration in force. decisions: made since the start, by reason; changes: those after
+    which a task's requests went to another model.
+    """
+
+    version: str
+    pack: Mapping[str, str] | None
+    config: int
+    decisions: Mapping[str, int]
+    changes: int
+    baseline_usd: float
+
+
+class RoutingCollector(Collector):
+    """Reads what is routed by when it is asked for."""
+
+    def __init__(self, figures: Callable[[], RoutingFigures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus_client.registry.Collector."""
+        figures = self._figures()
+        yield _info("benchroute_build_info", "1, with the program's version.", {"version": figures.version})
+        if figures.pack is not None:
+            yield _info("benchroute_pack_info", "1, with the pack in use.", figures.pack)
+        yield GaugeMetricFamily("benchroute_config_version", "Number of the configuration in force.", figures.config)
+        decisions = CounterMetricFamily("benchroute_decisions", "Decisions made, by reason.", labels=["reason"])
+        for reason, count in figures.decisions.items():
+            decisions.add_metric([reason], count)
+        yield decisions
+        yield CounterMetricFamily(
+            "benchroute_decision_changes", "Decisions that moved a task to another model.", figures.changes
+        )
+        yield CounterMetricFamily(
+            "benchroute_best_on_average_cost_usd",
+            "US dollars that the answers would have cost at the best model on average.",
+            figures.baseline_usd,
+        )
+
+
+def _info(name: str, documentation: str, labels: Mapping[str, str]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, documentation, labels=list(labels))
+    family.add_metric(list(labels.values()), 1)
+    return family

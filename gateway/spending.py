@@ -65,6 +65,8 @@ class Ledger:
 
     def __init__(self, price_of: Mapping[str, Price], clock: Callable[[], float]) -> None:
         """clock: Unix time in seconds."""
+        self.baseline_usd = Decimal(0)
+        """What all answers since the start would have cost at their tasks' best model on average."""
         self._price_of = price_of
         self._clock = clock
         self._sums: dict[tuple[str, str], dict[str, Spent]] = {}
@@ -88,6 +90,7 @@ class Ledger:
         """Adds one answer. baseline: the model that it is compared with."""
         compared = self.cost(baseline, usage)
         spent = Spent(1, usage.input_tokens, usage.output_tokens, cost, cost if compared is None else compared)
+        self.baseline_usd += spent.baseline_usd
         self._add("task", task, spent)
         if key is not None:
             self._add("key", key, spent)

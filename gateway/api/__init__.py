@@ -3,7 +3,7 @@
 services   what the endpoints work with
 bodies     the bodies they take
 accounts   a task as its endpoint shows it
-models, tasks, usage, keys, configuration, operations   the endpoints
+models, tasks, decisions, usage, keys, configuration, operations   the endpoints
 errors     every error in OpenAI's envelope
 build      all of it in one application
 """

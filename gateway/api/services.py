@@ -12,6 +12,7 @@ from gateway.errors import Forbidden
 from gateway.keyring import Keyring
 from gateway.keys import Keys, Principal
 from gateway.metrics import Metrics
+from gateway.recent import Recent
 from gateway.spending import Ledger
 from gateway.state import Store
 from gateway.upstream.choose import Backends
@@ -55,6 +56,7 @@ class Services:
     ledger: Ledger
     keyring: Keyring
     versions: Versions
+    recent: Recent
 
 
 def services_of(request: Request) -> Services:

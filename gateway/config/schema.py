@@ -269,6 +269,12 @@ class UpstreamConfig(Section):
     translate_messages: bool = False
 
 
+class MetricsConfig(Section):
+    """What /metrics tells. max_tasks: tasks told apart in labels, configured ones first; the others count as one."""
+
+    max_tasks: int = Field(default=100, ge=0, le=10_000)
+
+
 class Config(Section):
     """All of config.yaml."""
 
@@ -280,6 +286,7 @@ class Config(Section):
     admin: AdminConfig = AdminConfig()
     server: ServerConfig = ServerConfig()
     upstream: UpstreamConfig = UpstreamConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
     def masked(self) -> dict[str, Any]:
         """The configuration for printing, without secrets."""

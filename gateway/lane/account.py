@@ -49,6 +49,10 @@ class Accountant:
         metrics.duration(model).observe(time.perf_counter() - progress.started)
         if progress.status:
             metrics.overhead.observe(progress.overhead_s)
+        if progress.task is not None:
+            metrics.of_task(progress.task, model).inc()
+        if (again := len(progress.trail.attempts) - 1) > 0:
+            metrics.retries.inc(again)
         if progress.kept is not None:
             metrics.kept(model).inc()
         if progress.route is not None and progress.route.would is not None:

@@ -119,8 +119,10 @@ class Child:
         if scorer is None:
             self._send(Decided((), len(items), len(items)))
             return
+        begun = time.perf_counter()
         try:
-            self._send(_patiently(lambda: scorer.observe(items)))
+            made = _patiently(lambda: scorer.observe(items))
+            self._send(msgspec.structs.replace(made, took_s=time.perf_counter() - begun))
         except Exception:  # the edge of a background job: one bad batch must not end the scorer
             log.exception("%d inputs could not be scored", len(items))
             self._send(Decided((), len(items), len(items)))

@@ -209,6 +209,7 @@ class ScorerLink:
             self._in_flight -= message.observed
             self.counts.observed += message.observed - message.faults
             self.counts.faults += message.faults
+            self.counts.scoring_s += message.took_s
             self._decided(message.decisions)
         elif isinstance(message, Reply):
             self._replied(message)

@@ -111,11 +111,15 @@ class TaskDecision(msgspec.Struct, frozen=True):
 
 
 class Decided(msgspec.Struct, frozen=True, tag=True):
-    """A batch is done. observed: how many observations it held; faults: how many of them could not be used."""
+    """A batch is done. observed: how many observations it held; faults: how many of them could not be used.
+
+    took_s: seconds of work.
+    """
 
     decisions: Sequence[TaskDecision]
     observed: int = 0
     faults: int = 0
+    took_s: float = 0.0
 
 
 class Reply(msgspec.Struct, frozen=True, tag=True):

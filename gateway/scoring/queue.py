@@ -14,12 +14,16 @@ MAX_ITEM_BYTES = 8 * 1024 * 1024
 
 @dataclass(slots=True)
 class Counts:
-    """Since the gateway's start. observed: scored and stored; dropped: by reason; queued: waiting now."""
+    """Since the gateway's start. observed: scored and stored; dropped: by reason; queued: waiting now.
+
+    scoring_s: seconds that the scorer worked on them.
+    """
 
     observed: int = 0
     faults: int = 0
     restarts: int = 0
     queued: int = 0
+    scoring_s: float = 0.0
     dropped: Counter[str] = field(default_factory=Counter)
 
 

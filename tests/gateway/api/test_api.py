@@ -213,6 +213,23 @@ def test_figures_are_told(url: str) -> None:
     assert {"/v1/models", "/v1/tasks", "/v1/route", "/health/ready"} <= set(paths)
 
 
+def test_decisions_are_told_as_they_come(url: str) -> None:
+    before = ask(url, "/v1/decisions").json["last"]
+    send(url, "watched", inputs("capitals", 3, seed=9))
+    told = ask(url, f"/v1/decisions?after={before}&wait_s=5").json
+    assert [(made["task"], made["number"]) for made in told["data"]] == [("watched", before + n) for n in (1, 2, 3)]
+    first = told["data"][0]
+    assert (first["before"], first["n"], first["version"]) == (None, 1, 1)
+    changes = ask(url, f"/v1/decisions?after={before}&changes=true").json["data"]
+    assert changes[0] == first
+    assert ask(url, f"/v1/decisions?after={told['last']}").json["data"] == []
+    assert ask(url, "/v1/decisions?wait_s=60").status == 400
+    figures = ask(url, "/metrics").body.decode()
+    assert 'benchroute_task_requests_total{model="' in figures
+    assert "benchroute_decision_changes_total " in figures
+    assert 'benchroute_pack_info{embedder="' in figures
+
+
 def test_a_pack_that_was_altered_changes_nothing(url: str, serving: Serving, pack: Path, text: str) -> None:
     original = (pack / "outcomes.npy").read_bytes()
     (pack / "outcomes.npy").write_bytes(original[:-1] + b"\x55")
