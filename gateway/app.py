@@ -1,9 +1,11 @@
 """The one room that puts the gateway together."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 
@@ -14,9 +16,10 @@ from gateway.api.build import build_api
 from gateway.api.front import Front
 from gateway.api.services import Services
 from gateway.asgi import App, Receive, Scope, Send
-from gateway.blueprint import Blueprint, blueprint, check_change
+from gateway.blueprint import Blueprint, blueprint, check_change, task_policy
 from gateway.config import Config
 from gateway.decisions import Choice, DecisionTable
+from gateway.errors import Conflict, InvalidRequest
 from gateway.keyring import Keyring
 from gateway.keys import Keys
 from gateway.lane.account import Accountant
@@ -35,13 +38,14 @@ from gateway.metrics import (
     ScorerFigures,
     TaskLabels,
 )
+from gateway.minutes import Minutes
 from gateway.policy import prices, strangers
 from gateway.quotas import Quotas
 from gateway.recent import Recent
 from gateway.scoring.link import ScorerLink
 from gateway.scoring.messages import TaskDecision
 from gateway.spending import Ledger
-from gateway.state import Store, open_store
+from gateway.state import Store, StoredPolicy, open_store
 from gateway.underway import Underway
 from gateway.upstream.build import build_backends
 from gateway.upstream.choose import Backends
@@ -66,6 +70,7 @@ class Gateway:
         self._table = DecisionTable(self._plan.policies, self._router_works)
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
         self._recent = Recent(time.time)
+        self._minutes = Minutes(time.time)
         self._answers = Answers(time.monotonic)
         self._sessions = Sessions(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(prices(config, self._plan.manifest), time.time)
@@ -109,7 +114,7 @@ class Gateway:
         check_change(self._plan.config, config)
         async with self._keyring.changing:
             self._keyring.check(config)
-            plan = blueprint(config)
+            plan = blueprint(config, await asyncio.to_thread(self._services.store.policies))
             backends = self._backends(plan)
             if self._link is not None and plan.start is not None:
                 await self._link.reload(plan.start)
@@ -120,6 +125,26 @@ class Gateway:
             self._serve(backends, self._services.store)
         _warn(plan)
 
+    async def govern(self, policy: StoredPolicy) -> None:
+        """Holds a task to what is said of it from now on. Raises InvalidRequest for what does not fit, Conflict where
+        something else was said meanwhile, StateError.
+        """
+        assert self._services is not None  # noqa: S101 - called while serving
+        store, task = self._services.store, policy.task
+        async with self._keyring.changing:
+            others = [other for other in await asyncio.to_thread(store.policies) if other.task != task]
+            plan = blueprint(self.versions.in_force.config, [*others, policy])
+            if task in plan.faults:
+                raise InvalidRequest(plan.faults[task], code="invalid_policy")
+            if not await asyncio.to_thread(store.put_policy, policy):
+                raise Conflict(f"the policy of task {task!r} was changed meanwhile: look at it again")
+            self._plan = plan
+            self._table.govern(task, plan.policies)
+            self._services = replace(self._services, config=plan.config, policy_faults=plan.faults)
+            if self._link is not None:
+                await self._link.govern(task, task_policy(plan.policies.of(task)))
+        log.info("task %s has policy %d, set by %s: %s", task, policy.version, policy.by, policy.terms or "taken back")
+
     @asynccontextmanager
     async def _lifespan(self, api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -127,12 +152,14 @@ class Gateway:
             stack.callback(store.close)
             await stack.enter_async_context(writing(self._ledger, store))
             self._keyring.open(store)
+            self._plan = blueprint(self._plan.config, await asyncio.to_thread(store.policies))
+            self._table.renew(self._plan.policies)
             self._remember(store)
             self._session = await stack.enter_async_context(client_session())
             stack.push_async_callback(self._close_backends)
             if self._link is not None:
                 self._metrics.registry.register(ScorerCollector(partial(_figures, self._link)))
-                await self._link.start()
+                await self._link.start(self._plan.start)
                 stack.push_async_callback(self._link.stop)
             self._serve(self._backends(self._plan), store)
             self._metrics.registry.register(BreakerCollector(self._breakers))
@@ -158,6 +185,9 @@ class Gateway:
             keyring=self._keyring,
             versions=self.versions,
             recent=self._recent,
+            minutes=self._minutes,
+            manager=self,
+            policy_faults=self._plan.faults,
         )
         self._lane = Lane(
             keys=self._keys,
@@ -166,7 +196,11 @@ class Gateway:
             forwarder=Forwarder(backends, self._plan.timeouts, RetryPolicy(upstream), upstream.max_attempts),
             observe=_observer(self._link),
             books=Accountant(
-                self._metrics, self._ledger, self._quotas, lambda task: self._table.policy(task).ranking[0]
+                self._metrics,
+                self._ledger,
+                self._quotas,
+                lambda task: self._table.policy(task).ranking[0],
+                self._minutes,
             ),
             sessions=self._sessions,
             answers=self._answers,

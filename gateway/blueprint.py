@@ -1,40 +1,51 @@
 """What a configuration and its pack's manifest come to, before anything is started or changed."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.config import Config
+from gateway.config import LOOPBACK, Config
 from gateway.decisions import Policies, Policy
 from gateway.errors import ConfigError
 from gateway.lane.timeouts import Timeouts
+from gateway.overrides import overridden
 from gateway.policy import policies
 from gateway.scoring.messages import ScoreSettings, Start, TaskPolicy
+from gateway.state import StoredPolicy
 from routing.errors import RoutingError
 from routing.manifest import Manifest, read_manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """start: what the scorer is told, None without a pack. timeouts: by model."""
+    """config: with what was said of tasks over it. start: what the scorer is told, None without a pack.
+
+    timeouts: by model. faults: by task, why what was said of it is not in force.
+    """
 
     config: Config
     manifest: Manifest | None
     policies: Policies
     start: Start | None
     timeouts: dict[str, Timeouts]
+    faults: Mapping[str, str]
 
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+def blueprint(config: Config, said: Sequence[StoredPolicy] = ()) -> Blueprint:
+    """said: of tasks, while the gateway runs.
 
-
-def blueprint(config: Config) -> Blueprint:
-    """Raises ConfigError for a pack that is none, a task without candidates, and a door left open by mistake."""
+    Raises ConfigError for a pack that is none, a task without candidates, and a door left open by mistake.
+    """
     _refuse_strangers(config)
     manifest = _manifest(config)
+    policies(config, manifest)
+    over = overridden(config, manifest, said)
+    config = over.config
     made = policies(config, manifest)
     general = Timeouts().under(config.upstream.limits)
     timeouts = {model.name: general.under(model.limits) for model in config.models}
-    return Blueprint(config, manifest, made, _start(config, made) if manifest else None, timeouts)
+    start = _start(config, made) if manifest else None
+    return Blueprint(config, manifest, made, start, timeouts, over.faults)
 
 
 def check_change(old: Config, new: Config) -> None:
@@ -76,10 +87,11 @@ def _start(config: Config, made: Policies) -> Start:
         routing=ScoreSettings(
             score=routing.score, k=routing.k, kappa=routing.kappa, sigma=routing.sigma, eta=routing.eta
         ),
-        policy=_task_policy(made.default),
-        tasks={name: _task_policy(policy) for name, policy in made.tasks.items()},
+        policy=task_policy(made.default),
+        tasks={name: task_policy(policy) for name, policy in made.tasks.items()},
     )
 
 
-def _task_policy(policy: Policy) -> TaskPolicy:
+def task_policy(policy: Policy) -> TaskPolicy:
+    """A policy as the scorer is told of it."""
     return TaskPolicy(policy.candidates, policy.input, policy.score)

@@ -123,6 +123,12 @@ class DecisionTable:
         for task, choice in self._choices.items():
             self._place(task, choice)
 
+    def govern(self, task: str, policies: Policies) -> None:
+        """Other policies, of which only this task's differs."""
+        self._policies = policies
+        if (choice := self._choices.get(task)) is not None:
+            self._place(task, choice)
+
     def _place(self, task: str, choice: Choice) -> None:
         """A decision for a model that is no candidate any more is left out; the task is cold until its next input."""
         policy = self._policies.of(task)

@@ -86,14 +86,15 @@ class Ledger:
         price = self._price_of.get(model)
         return None if price is None else price.cost(usage)
 
-    def charge(self, key: str | None, task: str, usage: Usage, cost: Decimal, baseline: str) -> None:
-        """Adds one answer. baseline: the model that it is compared with."""
+    def charge(self, key: str | None, task: str, usage: Usage, cost: Decimal, baseline: str) -> Spent:
+        """Adds one answer, and says what was added. baseline: the model that it is compared with."""
         compared = self.cost(baseline, usage)
         spent = Spent(1, usage.input_tokens, usage.output_tokens, cost, cost if compared is None else compared)
         self.baseline_usd += spent.baseline_usd
         self._add("task", task, spent)
         if key is not None:
             self._add("key", key, spent)
+        return spent
 
     def spent(self, kind: Kind, name: str, period: str = "") -> Spent:
         """By one key or task, in the days that begin with `period`: 2026-11-24, 2026-11, or all."""

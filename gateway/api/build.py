@@ -6,7 +6,18 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from gateway.api import configuration, decisions, errors, keys, models, operations, tasks, usage
+from gateway.api import (
+    activity,
+    configuration,
+    decisions,
+    errors,
+    keys,
+    models,
+    operations,
+    policies,
+    tasks,
+    usage,
+)
 
 
 def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
@@ -20,6 +31,6 @@ def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) 
         redoc_url=None,
     )
     errors.install(api)
-    for part in (models, tasks, decisions, usage, keys, configuration, operations):
+    for part in (models, policies, tasks, decisions, activity, usage, keys, configuration, operations):
         api.include_router(part.router)
     return api

@@ -6,15 +6,16 @@ from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import Depends, Request
 
-from gateway.config import Config
+from gateway.config import LOOPBACK, Config
 from gateway.decisions import DecisionTable
 from gateway.errors import Forbidden
 from gateway.keyring import Keyring
-from gateway.keys import Keys, Principal
+from gateway.keys import ANYBODY, Keys, Principal
 from gateway.metrics import Metrics
+from gateway.minutes import Minutes
 from gateway.recent import Recent
 from gateway.spending import Ledger
-from gateway.state import Store
+from gateway.state import Store, StoredPolicy
 from gateway.upstream.choose import Backends
 from gateway.versions import Versions
 
@@ -42,9 +43,19 @@ class Scorer(Protocol):
         """Removes all that is known of a task; False if nothing was."""
 
 
+class Manager(Protocol):
+    """The gateway as those endpoints see it that change it."""
+
+    async def govern(self, policy: StoredPolicy) -> None:
+        """Holds a task to what is said of it from now on. Raises InvalidRequest, Conflict, StateError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
-    """scorer: None where no pack is configured."""
+    """config: with what was said of tasks over it; policy_faults: by task, why what was said is not in force.
+
+    scorer: None where no pack is configured.
+    """
 
     config: Config
     keys: Keys
@@ -57,6 +68,9 @@ class Services:
     keyring: Keyring
     versions: Versions
     recent: Recent
+    minutes: Minutes
+    manager: Manager
+    policy_faults: Mapping[str, str]
 
 
 def services_of(request: Request) -> Services:
@@ -83,6 +97,26 @@ def operator_of(request: Request) -> Principal:
     return admin_of(request) if services_of(request).keys.has_admin else principal_of(request)
 
 
+def manager_of(request: Request) -> Principal:
+    """Who may change how tasks are routed: an admin, and where nobody needs a key, whoever sits at this machine.
+
+    A browser at this machine shows other people's pages too. Those are told apart by what it says of where a request
+    comes from (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/), and by the name they call this machine.
+    Raises Unauthenticated, Forbidden.
+    """
+    services = services_of(request)
+    if not services.keys.is_open or services.config.server.host not in LOOPBACK:
+        return admin_of(request)
+    if _changes(request) and not _is_from_here(request):
+        raise Forbidden("without keys, changes are taken from this machine's own pages and programs alone")
+    return ANYBODY
+
+
+def _is_from_here(request: Request) -> bool:
+    site = request.headers.get("sec-fetch-site", "none")
+    return site in ("none", "same-origin") and request.url.hostname in LOOPBACK
+
+
 def scraper_of(request: Request) -> None:
     """An admin, where there is one; anybody without. Raises Unauthenticated, Forbidden."""
     if services_of(request).keys.has_admin:
@@ -96,3 +130,5 @@ def _changes(request: Request) -> bool:
 Given = Annotated[Services, Depends(services_of)]
 Client = Annotated[Principal, Depends(principal_of)]
 Admin = Annotated[Principal, Depends(admin_of)]
+ManagedBy = Annotated[Principal, Depends(manager_of)]
+Operator = Annotated[Principal, Depends(operator_of)]

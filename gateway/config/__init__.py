@@ -9,9 +9,10 @@ pricing   list prices written into a file that has none
 """
 
 from gateway.config.load import config_text, load_config, parse_config
-from gateway.config.schema import AdminKeyConfig, BackendConfig, Config, KeyConfig, KeyTerms, ModelConfig
+from gateway.config.schema import LOOPBACK, AdminKeyConfig, BackendConfig, Config, KeyConfig, KeyTerms, ModelConfig
 
 __all__ = [
+    "LOOPBACK",
     "AdminKeyConfig",
     "BackendConfig",
     "Config",

@@ -52,6 +52,9 @@ def _task_id(task: str) -> str:
     return task
 
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Hosts that mean this machine alone."""
+
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
 InputRule = Annotated[str, AfterValidator(_input_rule)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]

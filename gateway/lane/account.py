@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from gateway.lane.outcome import Progress
 from gateway.metrics import Metrics
+from gateway.minutes import Minutes, Seen
 from gateway.quotas import Quotas
-from gateway.spending import Ledger
+from gateway.spending import NOTHING, Ledger, Spent
 from gateway.wire import headers as names
 from gateway.wire.usage import Usage
 
@@ -27,6 +28,7 @@ class Accountant:
     ledger: Ledger
     quotas: Quotas
     baseline: Callable[[str], str]
+    minutes: Minutes
 
     def admit(self, progress: Progress) -> None:
         """Counts a request on its key. Raises RateLimited, BudgetSpent."""
@@ -40,7 +42,7 @@ class Accountant:
     def close(self, progress: Progress) -> None:
         """The request has ended, in whatever way. Runs on cancellation too."""
         self._count(progress)
-        self._charge(progress)
+        self.minutes.add(_seen(progress, self._charge(progress)))
         _tell(progress)
 
     def _count(self, progress: Progress) -> None:
@@ -62,17 +64,18 @@ class Accountant:
         if progress.broke:
             metrics.attempts(progress.backend, "broke_off").inc()
 
-    def _charge(self, progress: Progress) -> None:
-        usage, cost = progress.usage, progress.cost_usd
+    def _charge(self, progress: Progress) -> Spent:
+        usage, cost, spent = progress.usage, progress.cost_usd, NOTHING
         if usage is None:
-            return
+            return spent
         self.metrics.tokens(progress.model, "input").inc(usage.input_tokens)
         self.metrics.tokens(progress.model, "output").inc(usage.output_tokens)
         if cost is not None and progress.task is not None:
             self.metrics.cost_usd(progress.model).inc(float(cost))
-            self.ledger.charge(progress.key, progress.task, usage, cost, self.baseline(progress.task))
+            spent = self.ledger.charge(progress.key, progress.task, usage, cost, self.baseline(progress.task))
         if progress.key is not None:
             self.quotas.charge(progress.key, usage.tokens, cost or Decimal(0))
+        return spent
 
 
 def _status(progress: Progress) -> int:
@@ -81,6 +84,20 @@ def _status(progress: Progress) -> int:
 
 def _reason(progress: Progress) -> str:
     return progress.route.reason if progress.route else names.NONE
+
+
+def _seen(progress: Progress, spent: Spent) -> Seen:
+    return Seen(
+        task=progress.task,
+        backend=None if progress.backend == names.NONE else progress.backend,
+        status=_status(progress),
+        broke=progress.broke is not None,
+        seconds=time.perf_counter() - progress.started,
+        own_s=progress.overhead_s,
+        usd=float(spent.usd),
+        baseline_usd=float(spent.baseline_usd),
+        faults=tuple(attempt.backend for attempt in progress.trail.attempts if attempt.fault is not None),
+    )
 
 
 def _tell(progress: Progress) -> None:

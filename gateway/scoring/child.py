@@ -24,9 +24,10 @@ from gateway.scoring.frames import FrameError, framed, read_blocking
 from gateway.scoring.messages import (
     Decided,
     DryRun,
-    Forget,
+    Govern,
     Observation,
     Observations,
+    Question,
     Ready,
     Refused,
     Reply,
@@ -130,7 +131,7 @@ class Child:
     def _handle(self, message: ToScorer) -> None:
         if isinstance(message, Start):
             self._open(message)
-        elif isinstance(message, Seed | DryRun | Forget):
+        elif isinstance(message, Question):
             self._reply(message)
 
     def _open(self, start: Start) -> None:
@@ -162,7 +163,7 @@ class Child:
             return self._opened.embedder
         return SentenceTransformerEmbedder(name)
 
-    def _reply(self, message: Seed | DryRun | Forget) -> None:
+    def _reply(self, message: Question) -> None:
         try:
             self._send(self._answer(message))
         except (ValueError, StateError, RoutingError) as error:
@@ -171,7 +172,7 @@ class Child:
             log.exception("%s failed", type(message).__name__)
             self._send(Reply(message.id, error="the scorer failed; its log says why"))
 
-    def _answer(self, message: Seed | DryRun | Forget) -> Reply:
+    def _answer(self, message: Question) -> Reply:
         if self._opened is None:
             return Reply(message.id, error="no pack is open")
         scorer = self._opened.scorer
@@ -179,6 +180,10 @@ class Child:
             decisions, document = _patiently(lambda: scorer.seed(message))
             self._send(Decided(decisions))
             return Reply(message.id, document)
+        if isinstance(message, Govern):
+            decided = _patiently(lambda: scorer.govern(message.task, message.policy))
+            self._send(Decided(decided))
+            return Reply(message.id, {"decided": len(decided)})
         if isinstance(message, DryRun):
             return Reply(message.id, scorer.dry_run(message))
         return Reply(message.id, {"known": scorer.forget(message.task)})

@@ -21,13 +21,16 @@ from gateway.scoring.messages import (
     DryRun,
     Forget,
     FromScorer,
+    Govern,
     Observations,
+    Question,
     Ready,
     Refused,
     Reply,
     Seed,
     Start,
     TaskDecision,
+    TaskPolicy,
 )
 from gateway.scoring.process import ScorerProcess
 from gateway.scoring.queue import Counts, ObservationQueue
@@ -87,8 +90,9 @@ class ScorerLink:
         """The scorer's process, None while there is none."""
         return self._process.process.pid if self._process else None
 
-    async def start(self) -> None:
-        """Begins to run a scorer; returns at once."""
+    async def start(self, start: Start | None = None) -> None:
+        """Begins to run a scorer; returns at once. start: in place of the one from before."""
+        self._start = start or self._start
         self._running = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -123,6 +127,15 @@ class ScorerLink:
         """Removes all that is known of a task; False if nothing was. Raises ScorerUnavailable."""
         return bool((await self._ask(Forget(next(self._ids), task)))["known"])
 
+    async def govern(self, task: str, policy: TaskPolicy) -> None:
+        """Holds a task to another policy. A scorer that is not there now is told when it starts."""
+        self._start = msgspec.structs.replace(self._start, tasks={**self._start.tasks, task: policy})
+        message = Govern(next(self._ids), task, policy)
+        if self.status == "ready":
+            await self._ask(message)
+        elif self._process is not None:  # it has been sent its Start already, and will come to this after it
+            self._send(message)
+
     async def reload(self, start: Start) -> None:
         """Works with another pack, or other settings. Raises PackRefused, with the old ones still in use, or
         ScorerUnavailable.
@@ -137,7 +150,7 @@ class ScorerLink:
         finally:
             self._reload = None
 
-    async def _ask(self, message: Seed | DryRun | Forget) -> Mapping[str, Any]:
+    async def _ask(self, message: Question) -> Mapping[str, Any]:
         if self.status != "ready":
             raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
         reply: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()

@@ -1,7 +1,7 @@
 """What the gateway and its scorer say to each other, as msgpack (msgspec). Plain data, no numpy.
 
 The gateway sends a Start first, then any number of the others, another Start among them; the scorer answers a Start
-with Ready or Refused, Observations with one Decided per batch, and Seed, DryRun and Forget with one Reply each.
+with Ready or Refused, Observations with one Decided per batch, and all that have an id with one Reply each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,6 +85,14 @@ class Forget(msgspec.Struct, frozen=True, tag=True):
     task: str
 
 
+class Govern(msgspec.Struct, frozen=True, tag=True):
+    """What holds for one task from now on; it is decided on again at once."""
+
+    id: int
+    task: str
+    policy: TaskPolicy
+
+
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """A pack is open and inputs are scored."""
 
@@ -123,12 +131,15 @@ class Decided(msgspec.Struct, frozen=True, tag=True):
 
 
 class Reply(msgspec.Struct, frozen=True, tag=True):
-    """The answer to the Seed, DryRun or Forget of that id: a document, or an error's message."""
+    """The answer to the message of that id: a document, or an error's message."""
 
     id: int
     document: Mapping[str, Any] | None = None
     error: str | None = None
 
 
-ToScorer = Start | Observations | Seed | DryRun | Forget
+Question = Seed | DryRun | Forget | Govern
+"""What is answered with a Reply."""
+
+ToScorer = Start | Observations | Question
 FromScorer = Ready | Refused | Decided | Reply

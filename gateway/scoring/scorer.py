@@ -7,6 +7,7 @@ order they came, so that a decision does not depend on how the inputs were cut i
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from gateway.scoring import sums
@@ -90,6 +91,11 @@ class Scorer:
         """Removes all that is known of a task. False if nothing was."""
         return self._store.forget(task)
 
+    def govern(self, task: str, policy: TaskPolicy) -> list[TaskDecision]:
+        """Holds a task to another policy, and decides on it again where there is something to decide on."""
+        self._start = msgspec.structs.replace(self._start, tasks={**self._start.tasks, task: policy})
+        return self._update([task], {}) if self._store.stored(task).task is not None else []
+
     def renew(self) -> list[TaskDecision]:
         """Scores every task again whose sums were made with another pack, from its most recent embeddings."""
         names = [name for name in self._store.names() if self._is_stale(self._store.stored(name))]
@@ -130,7 +136,7 @@ class Scorer:
         stale = self._is_stale(stored)
         state = self._rebuilt(task) if stale else self._state(stored)
         fold = Fold(self._router, self._score(policy), policy.candidates, state, stored.decision, self._clock)
-        if stale:
+        if stale or evidence is None:
             fold.decide()
         if evidence is not None:
             fold.add(evidence)

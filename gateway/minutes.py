@@ -1,0 +1,169 @@
+"""The last hours, minute by minute: what the dashboard draws. In memory, bounded, of this gateway alone.
+
+A request adds to three rows: the gateway's, its task's and its backend's. Latencies are counted in classes a fifth
+apart, which is as exact as a drawing needs, and of which any number of minutes can be added up. Money is a float here;
+what is owed stands in the ledger.
+"""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+MINUTE_S = 60
+MINUTES = 180
+"""How far back."""
+
+MAX_ROWS = 4096
+"""Tasks and backends told apart. Clients name tasks, so there must be a bound; the least recently seen go first."""
+
+SERVER_ERROR = 500
+CLIENT_ERROR = 400
+US = 1_000_000
+
+Kind = Literal["gateway", "task", "backend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request that has ended. seconds: from its first byte to its answer's last; own_s: of these, ours.
+
+    usd, baseline_usd: what it cost, and would have at the best model on average. faults: backends that failed it.
+    """
+
+    task: str | None
+    backend: str | None
+    status: int
+    broke: bool
+    seconds: float
+    own_s: float
+    usd: float
+    baseline_usd: float
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Minute:
+    """What happened in one minute. errors: 5xx, and streams that broke; refused: 4xx.
+
+    all_us, own_us: sums in microseconds; all_classes, own_classes: how many requests took that long, see `class_of`.
+    """
+
+    number: int
+    requests: int = 0
+    errors: int = 0
+    refused: int = 0
+    all_us: int = 0
+    own_us: int = 0
+    usd: float = 0.0
+    baseline_usd: float = 0.0
+    all_classes: Counter[int] = field(default_factory=Counter)
+    own_classes: Counter[int] = field(default_factory=Counter)
+
+    def add(self, seen: Seen) -> None:
+        """One more request."""
+        all_us, own_us = int(seen.seconds * US), int(seen.own_s * US)
+        self.requests += 1
+        if seen.broke or seen.status >= SERVER_ERROR:
+            self.errors += 1
+        elif seen.status >= CLIENT_ERROR:
+            self.refused += 1
+        self.all_us += all_us
+        self.own_us += own_us
+        self.all_classes[class_of(all_us)] += 1
+        self.own_classes[class_of(own_us)] += 1
+        self.usd += seen.usd
+        self.baseline_usd += seen.baseline_usd
+
+
+class Minutes:
+    """The rows, each with the minutes in which something happened."""
+
+    def __init__(self, clock: Callable[[], float], kept: int = MINUTES, max_rows: int = MAX_ROWS) -> None:
+        """clock: Unix time in seconds."""
+        self._clock = clock
+        self._kept = kept
+        self._max_rows = max_rows
+        self._rows: OrderedDict[tuple[Kind, str], deque[Minute]] = OrderedDict()
+
+    def add(self, seen: Seen) -> None:
+        """A request has ended. Takes a few microseconds, and never waits."""
+        now = self.now()
+        self._minute("gateway", "", now).add(seen)
+        if seen.task is not None:
+            self._minute("task", seen.task, now).add(seen)
+        if seen.backend is not None:
+            self._minute("backend", seen.backend, now).add(seen)
+        for backend in seen.faults:
+            failed = self._minute("backend", backend, now)
+            failed.requests += 1
+            failed.errors += 1
+
+    def of(self, kind: Kind, name: str = "", minutes: int = MINUTES) -> list[Minute]:
+        """The minutes in which something happened, oldest first, of the last `minutes`, this one included."""
+        first = self.now() - minutes + 1
+        return [minute for minute in self._rows.get((kind, name), ()) if minute.number >= first]
+
+    def names(self, kind: Kind) -> list[str]:
+        """Those that have a row."""
+        return sorted(name for of_kind, name in self._rows if of_kind == kind)
+
+    def now(self) -> int:
+        """This minute, by number since 1970."""
+        return int(self._clock() // MINUTE_S)
+
+    def _minute(self, kind: Kind, name: str, number: int) -> Minute:
+        row = self._rows.get((kind, name))
+        if row is None:
+            if len(self._rows) >= self._max_rows:
+                if ("gateway", "") in self._rows:
+                    self._rows.move_to_end(("gateway", ""))
+                self._rows.popitem(last=False)
+            row = self._rows[kind, name] = deque(maxlen=self._kept)
+        if not row or row[-1].number != number:
+            row.append(Minute(number))
+            self._rows.move_to_end((kind, name))
+        return row[-1]
+
+
+def class_of(us: int) -> int:
+    """Which class a time belongs to: four to a doubling, the first ones a microsecond wide."""
+    if us < 8:
+        return max(us, 0)
+    octave = us.bit_length()
+    return 4 * octave + (us >> (octave - 3)) % 4 - 8
+
+
+def upper_us(number: int) -> int:
+    """Where a class ends, in microseconds: the least time that belongs to the next one."""
+    if number < 8:
+        return number + 1
+    octave, quarter = divmod(number + 8, 4)
+    return (5 + quarter) << (octave - 3)
+
+
+def quantile_us(classes: Mapping[int, int], share: float) -> int | None:
+    """The time that this share of requests did not exceed, in microseconds, at most a quarter too high."""
+    rest = share * sum(classes.values())
+    for number in sorted(classes):
+        rest -= classes[number]
+        if rest <= 0:
+            return upper_us(number)
+    return None
+
+
+def summed(minutes: Iterable[Minute]) -> Minute:
+    """All of them as one; its number is the last one's."""
+    total = Minute(0)
+    for minute in minutes:
+        total.number = minute.number
+        total.requests += minute.requests
+        total.errors += minute.errors
+        total.refused += minute.refused
+        total.all_us += minute.all_us
+        total.own_us += minute.own_us
+        total.usd += minute.usd
+        total.baseline_usd += minute.baseline_usd
+        total.all_classes += minute.all_classes
+        total.own_classes += minute.own_classes
+    return total
