@@ -5,6 +5,7 @@
 # make fuzz    broken requests against a gateway (REQUESTS=20000)
 # make conformance  the clients that people use, and HTTP by hand, against a gateway
 # make lm-eval lm-evaluation-harness against a gateway (LM_EVAL=its program)
+# make bench   what a request costs, beside nginx and LiteLLM's proxy (12 minutes; BENCH=--quick: 3)
 # make replay  real benchmark results through HTTP (needs a benchmark folder beside the checkout, see benchmarks/)
 
 PYTHON ?= python3
@@ -14,12 +15,13 @@ BIN    := $(VENV)/bin
 TORCH_INDEX ?=
 BENCHMARK ?= ../shared/benchmarks/openllm_v2
 REQUESTS ?= 20000
+BENCH ?=
 LM_EVAL ?= lm_eval
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo serve test test-slow check fix fuzz conformance lm-eval replay clean
+.PHONY: demo serve test test-slow check fix fuzz conformance lm-eval bench replay clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo run
@@ -52,6 +54,9 @@ conformance: $(VENV)/conformance.stamp build/conformance/node.stamp
 lm-eval: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/lm_eval_run.py --lm-eval $(LM_EVAL)
 
+bench: $(VENV)/dev.stamp build/litellm.stamp
+	$(BIN)/python -m benchmarks.speed $(BENCH)
+
 replay: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/replay.py --benchmark $(BENCHMARK) --pool carrot --results results/replay.json
 
@@ -80,6 +85,13 @@ $(VENV)/conformance.stamp: $(VENV)/dev.stamp pyproject.toml
 build/conformance/node.stamp: benchmarks/conformance/clients/node/package.json
 	@mkdir -p $(@D) && cp $< $(@D)/
 	-cd $(@D) && npm install --no-audit --no-fund --no-package-lock --silent && touch node.stamp
+
+# Its own environment: its pins would hold ours back. Where it cannot be had the report leaves it out, and says so.
+build/litellm.stamp:
+	@mkdir -p build && $(PYTHON) -m venv build/litellm
+	@echo "installing LiteLLM's proxy to measure beside (once)"
+	-build/litellm/bin/python -m pip --disable-pip-version-check --no-input -q install 'litellm[proxy]==1.106.12' \
+		&& build/litellm/bin/python -m compileall -q build/litellm/lib && touch $@
 
 clean:
 	rm -rf $(VENV) .demo results build dist *.egg-info

@@ -1,0 +1,41 @@
+"""A small pack, so that tasks are decided and their inputs observed and scored while requests are measured."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from routing.benchmark import Benchmark, Dataset, Model
+from routing.build import build_pack
+from routing.embedder import SentenceTransformerEmbedder
+from routing.manifest import EmbedderId
+from routing.pack import save_pack
+
+QUESTIONS = (
+    "What is {a} plus {b}?",
+    "Which city is the capital of country number {a}, with {b} million people?",
+    "Name the longest river in region {a} of continent {b}.",
+    "{a} lamps cost {b} euros each. How much is due?",
+)
+PER_DATASET = 20
+
+
+def saved(folder: Path, models: tuple[str, ...]) -> Path:
+    """Builds it once. What its outcomes say is of no matter here, so they are drawn."""
+    if folder.exists():
+        return folder
+    draw = np.random.default_rng(5)
+    texts = tuple(question.format(a=n + 2, b=3 * n + 1) for question in QUESTIONS for n in range(PER_DATASET))
+    benchmark = Benchmark(
+        name="speed",
+        texts=texts,
+        datasets=tuple(Dataset(f"questions-{place}") for place in range(len(QUESTIONS))),
+        dataset_ids=np.repeat(np.arange(len(QUESTIONS)), PER_DATASET),
+        models=tuple(map(Model, models)),
+        outcomes=(draw.random((len(texts), len(models))) < 0.6).astype(np.float64),
+    )
+    embedder = SentenceTransformerEmbedder()
+    identity = EmbedderId(embedder.name, embedder.revision, embedder.dim)
+    made = build_pack(benchmark, embedder.embed(texts), identity)
+    save_pack(replace(made, manifest=made.manifest.sealed()), folder)
+    return folder

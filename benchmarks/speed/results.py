@@ -1,0 +1,112 @@
+"""What a run found, and the ratios that say how near to nginx it is."""
+
+import os
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed.loads import Load
+from benchmarks.speed.measure import Sample
+from benchmarks.speed.targets import LITELLM, Target
+
+Samples = Mapping[tuple[str, str], Sequence[Sample]]
+DIRECT = "direct"
+OURS = "benchroute"
+LIBRARIES = ("benchroute", "uvicorn", "uvloop", "httptools", "aiohttp", "msgspec", "fastapi")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All of a run. targets: in the order of the table. start_s, memory_mb: by target."""
+
+    targets: Sequence[Target]
+    loads: Sequence[Load]
+    samples: Samples
+    start_s: Mapping[str, float]
+    memory_mb: Mapping[str, float]
+
+    def median(self, target: str, load: str) -> Sample | None:
+        """Of every figure by itself; None where it was not measured."""
+        found = self.samples.get((target, load))
+        if not found:
+            return None
+        return Sample(*(statistics.median(getattr(one, field.name) for one in found) for field in fields(Sample)))
+
+    def ratios(self, name: str) -> dict[str, float]:
+        """A gateway's against nginx and LiteLLM. Added times are those beside asking the backend itself."""
+        made = {
+            "share_of_nginx": self._cpu("nginx", "small", name),
+            "times_litellm": self._cpu("litellm", "small", name),
+            "chunk_times_nginx": self._cpu(name, "streams", "nginx"),
+            "chunk_times_litellm": self._cpu("litellm", "streams", name),
+            "added_p50_times_nginx": _share(self._added_us(name, "one"), self._added_us("nginx", "one")),
+            "body100k_times_nginx": self._cpu(name, "large", "nginx"),
+            "tls_share_of_nginx": self._cpu("nginx", "tls", name),
+            "slow_added_p50_ms": _share(self._added_us(name, "slow"), 1000.0),
+        }
+        return {ratio: round(value, 3) for ratio, value in made.items() if value is not None}
+
+    def document(self) -> dict[str, Any]:
+        """results/bench.json."""
+        return {
+            "machine": _machine(),
+            "versions": {**{name: version(name) for name in LIBRARIES}, "litellm": LITELLM},
+            "loads": {load.name: load.about for load in self.loads},
+            "targets": {target.name: self._target(target) for target in self.targets},
+            "ratios": self.ratios(OURS),
+            "ratios_asgi": self.ratios(f"{OURS}-asgi"),
+        }
+
+    def _target(self, target: Target) -> dict[str, Any]:
+        loads = {load.name: self._load(target.name, load) for load in self.loads}
+        return {
+            "about": target.about,
+            "start_s": _rounded(self.start_s.get(target.name)),
+            "memory_mb": _rounded(self.memory_mb.get(target.name)),
+            "loads": {name: told for name, told in loads.items() if told},
+        }
+
+    def _load(self, target: str, load: Load) -> dict[str, Any] | None:
+        middle = self.median(target, load.name)
+        if middle is None:
+            return None
+        return {
+            f"cpu_us_per_{load.unit}": _rounded(middle.cpu_us),
+            "scorer_cpu_us": _rounded(middle.beside_us),
+            f"{load.unit}s_per_s": _rounded(middle.per_second),
+            "p50_us": _rounded(middle.p50_us),
+            "p99_us": _rounded(middle.p99_us),
+            "cpu_us_by_round": [_rounded(one.cpu_us) for one in self.samples[target, load.name]],
+        }
+
+    def _cpu(self, above: str, load: str, below: str) -> float | None:
+        first, second = self.median(above, load), self.median(below, load)
+        return _share(first.cpu_us, second.cpu_us) if first and second else None
+
+    def _added_us(self, target: str, load: str) -> float | None:
+        through, direct = self.median(target, load), self.median(DIRECT, load)
+        return through.p50_us - direct.p50_us if through and direct else None
+
+
+def _share(above: float | None, below: float | None) -> float | None:
+    return above / below if above is not None and below else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _machine() -> dict[str, Any]:
+    told = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(": ")[2] for line in told if line.startswith("model name")), platform.processor())
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load_1min_at_the_end": round(os.getloadavg()[0], 2),
+    }
