@@ -9,6 +9,9 @@ DEFAULT_TASK = "default"
 AUTO = "auto"
 TASK_PREFIX = "task/"
 
+REDIS_SCHEMES = ("redis", "rediss", "redis-cluster", "rediss-cluster")
+"""What a state URL begins with where many gateways share the state; -cluster for a Cluster, an s for TLS."""
+
 ROUTER_UNAVAILABLE = "router-unavailable"
 PINNED = "pinned"
 REQUESTED = "requested"

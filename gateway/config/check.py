@@ -7,9 +7,10 @@ the fields: whatever has the wrong shape here is somebody else's fault to report
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.config.expand import Fault
-from gateway.words import asks_for_routing
+from gateway.words import REDIS_SCHEMES, asks_for_routing
 
 
 def check_references(document: Mapping[str, Any]) -> list[Fault]:
@@ -120,9 +121,9 @@ def _missing_pack(document: Mapping[str, Any]) -> Iterator[Fault]:
 def _state_url(document: Mapping[str, Any]) -> Iterator[Fault]:
     state = document.get("state")
     url = state.get("url") if isinstance(state, Mapping) else None
-    if not isinstance(url, str):
+    if not isinstance(url, str) or (url.partition("://")[0] in REDIS_SCHEMES and urlsplit(url).netloc):
         return
     if not url.startswith("sqlite:///") or url == "sqlite:///":
-        yield "state.url", "expected sqlite:///relative/path or sqlite:////absolute/path"
+        yield "state.url", "expected sqlite:///relative/path, sqlite:////absolute/path, or redis://host"
     elif not Path(url.removeprefix("sqlite:///")).absolute().parent.is_dir():
         yield "state.url", f"the folder of {url.removeprefix('sqlite:///')} does not exist"

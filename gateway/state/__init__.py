@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from gateway.errors import StateError
 from gateway.spending import SpentRows
+from gateway.words import REDIS_SCHEMES
 
 RING = 256
 """How many of a task's most recent embeddings are kept, for scoring it again with another pack."""
@@ -154,10 +155,26 @@ class Stored:
 
 
 def open_store(url: str) -> Store:
-    """The store at a URL: sqlite:///relative/path, sqlite:////absolute/path. Raises StateError."""
+    """The store at a URL: sqlite:///relative/path, sqlite:////absolute/path, or Redis as gateway.fleet.client has it.
+
+    Raises StateError; Redis is only looked for when it is needed.
+    """
     scheme, _, rest = url.partition("://")
+    if scheme in REDIS_SCHEMES:
+        return _redis(url)
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
         from gateway.state.sqlite import SqliteStore
 
         return SqliteStore(rest[1:])
-    raise StateError(f"state.url {url!r}: expected sqlite:///path")
+    raise StateError(f"state.url {url!r}: expected sqlite:///path or redis://host")
+
+
+def _redis(url: str) -> Store:
+    try:
+        from gateway.fleet.client import Client
+        from gateway.fleet.store import RedisStore
+    except ImportError as error:
+        raise StateError(
+            "state.url is Redis', and its client is not installed: pip install 'benchroute[redis]'"
+        ) from error
+    return RedisStore(Client(url))

@@ -1,0 +1,135 @@
+"""What lies where in Redis.
+
+Every key begins with `benchroute:`. A shard's keys carry its number as their hash tag, so they lie on one node of a
+Cluster; a key without a tag belongs to the fleet as a whole.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+PREFIX = "benchroute:"
+SHARDS = f"{PREFIX}shards"
+"""How many shards there are: said once, by whoever comes first, since tasks would move with it."""
+
+DEFAULT_SHARDS = 16
+NEWS = f"{PREFIX}news"
+"""The channel on which decisions are told."""
+
+GROUP = "scorers"
+KEYS = f"{PREFIX}keys"
+GATEWAYS = f"{PREFIX}gateways"
+SCORERS = f"{PREFIX}scorers"
+"""Who is there: names by the time, in Redis' clock, of their last word."""
+
+LOST = f"{PREFIX}lost"
+"""What gateways that died had taken in and never handed on, by gateway."""
+
+EVENTS = f"{PREFIX}events"
+"""A bounded stream of what gateways tell each other: sessions, breakers, keys."""
+
+
+def shard_of(task: str, shards: int) -> int:
+    """The shard of a task: the same in every program, and for ever."""
+    digest = hashlib.blake2b(task.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % shards
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The keys of one shard.
+
+    about: a hash of its epoch (which life of Redis this is), revision, fence, the pack its sums are made with, and the
+    last observation that a scorer has in hand. producers: the last number that each gateway has added. counts: what
+    became of each gateway's observations. decisions: every task's, without its account.
+    """
+
+    number: int
+
+    def _key(self, name: str) -> str:
+        return f"{PREFIX}{{{self.number}}}:{name}"
+
+    @property
+    def stream(self) -> str:
+        """Observations, oldest first."""
+        return self._key("stream")
+
+    @property
+    def about(self) -> str:
+        """See above."""
+        return self._key("about")
+
+    @property
+    def lease(self) -> str:
+        """Who scores it, and under which fence; ends by itself."""
+        return self._key("lease")
+
+    @property
+    def producers(self) -> str:
+        """See above."""
+        return self._key("producers")
+
+    @property
+    def seen(self) -> str:
+        """Producers in the order in which they last added something."""
+        return self._key("seen")
+
+    @property
+    def counts(self) -> str:
+        """See above."""
+        return self._key("counts")
+
+    @property
+    def parked(self) -> str:
+        """Observations that nobody could score."""
+        return self._key("parked")
+
+    @property
+    def decisions(self) -> str:
+        """See above."""
+        return self._key("decisions")
+
+    @property
+    def tasks(self) -> str:
+        """Every task's name, in order."""
+        return self._key("tasks")
+
+    def task(self, name: str) -> str:
+        """A task's sums, decision and account."""
+        return self._key(f"task:{name}")
+
+    def ring(self, name: str) -> str:
+        """A task's most recent embeddings, oldest first."""
+        return self._key(f"ring:{name}")
+
+    def turns(self, name: str) -> str:
+        """The decisions that changed a task's model, oldest first."""
+        return self._key(f"turns:{name}")
+
+
+def spent(kind: str, name: str) -> str:
+    """What one key or task spent, by day."""
+    return f"{PREFIX}{{spent:{kind}:{name}}}"
+
+
+def spent_writers(kind: str, name: str) -> str:
+    """The last number that each gateway has written there."""
+    return f"{spent(kind, name)}:writers"
+
+
+def spent_names(kind: str) -> str:
+    """Which keys or tasks spent something."""
+    return f"{PREFIX}spent:{kind}"
+
+
+def policy(task: str) -> str:
+    """A task's policies, oldest first."""
+    return f"{PREFIX}{{policy:{task}}}"
+
+
+POLICIES = f"{PREFIX}policies"
+"""Which tasks have policies."""
+
+
+def quota(name: str) -> str:
+    """A client's key's buckets."""
+    return f"{PREFIX}{{quota:{name}}}"

@@ -1,0 +1,258 @@
+"""The Lua calls. Each runs in one piece on the server, on keys of one shard.
+
+They take no time from the clock of any machine but Redis' own, and that only for leases, whose end the fence makes
+harmless: an old holder's call is refused whatever the clocks say.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua text and its SHA-1, by which the server knows it."""
+
+    text: str
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
+
+
+ADD = Script("""#!lua
+-- A gateway's observations into a shard's stream, each once however often it is sent.
+-- KEYS: stream about producers seen counts
+-- ARGV: known epoch, epoch to begin, producer, number of the first, whether a gap is meant, most, kept; then task, body
+-- Returns {0 added | 1 another epoch | 2 a gap, epoch, last number, dropped}
+local epoch = redis.call('HGET', KEYS[2], 'epoch')
+if not epoch then
+  epoch = ARGV[2]
+  redis.call('HSET', KEYS[2], 'epoch', epoch)
+end
+local producer, first = ARGV[3], tonumber(ARGV[4])
+local last = tonumber(redis.call('HGET', KEYS[3], producer) or '0')
+if ARGV[1] ~= epoch then return {1, epoch, last, 0} end
+if first > last + 1 and ARGV[5] == '0' then return {2, epoch, last, 0} end
+local number = first - 1
+for place = 8, #ARGV, 2 do
+  number = number + 1
+  if number > last then
+    redis.call('XADD', KEYS[1], '*', 't', ARGV[place], 'b', ARGV[place + 1], 'p', producer, 'c', number)
+  end
+end
+if number > last then
+  redis.call('HSET', KEYS[3], producer, number)
+  last = number
+end
+local place = redis.call('HINCRBY', KEYS[2], 'added', 1)
+redis.call('ZADD', KEYS[4], place, producer)
+if redis.call('ZCARD', KEYS[4]) > 512 then
+  local gone = redis.call('ZPOPMIN', KEYS[4])[1]
+  redis.call('HDEL', KEYS[3], gone)
+  for _, what in ipairs({'done', 'observed', 'faults', 'dropped', 'parked'}) do
+    redis.call('HDEL', KEYS[5], gone .. ':' .. what)
+  end
+end
+local dropped = 0
+local over = redis.call('XLEN', KEYS[1]) - tonumber(ARGV[6]) - tonumber(ARGV[7])
+if over > 0 then
+  -- The oldest that no scorer has in hand.
+  local taken = redis.call('HGET', KEYS[2], 'taken') or '0-0'
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. taken, '+', 'COUNT', over)) do
+    redis.call('XDEL', KEYS[1], entry[1])
+    local told = {}
+    for at = 1, #entry[2], 2 do told[entry[2][at]] = entry[2][at + 1] end
+    if told['p'] then
+      redis.call('HINCRBY', KEYS[5], told['p'] .. ':dropped', 1)
+      redis.call('HINCRBY', KEYS[2], 'dropped', 1)
+      dropped = dropped + 1
+    end
+  end
+end
+return {0, epoch, last, dropped}
+""")
+
+
+ASK = Script("""#!lua
+-- A question that only the scorer of a shard can answer, behind the observations that came before it.
+-- KEYS: stream  ARGV: task, body
+return redis.call('XADD', KEYS[1], '*', 't', ARGV[1], 'q', ARGV[2])
+""")
+
+
+LEASE = Script("""#!lua flags=allow-oom
+-- Takes a shard, or keeps it. A new holder has a new fence.
+-- KEYS: lease about stream  ARGV: holder, its lease or '', how long in ms, epoch to begin, group
+-- Returns {lease or false, epoch, pack}
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[2] and string.match(held, '^(.*) %d+$') ~= ARGV[1] then return {false, '', ''} end
+if not held or held ~= ARGV[2] then
+  held = ARGV[1] .. ' ' .. redis.call('HINCRBY', KEYS[2], 'fence', 1)
+end
+redis.call('SET', KEYS[1], held, 'PX', ARGV[3])
+redis.call('HSETNX', KEYS[2], 'epoch', ARGV[4])
+redis.pcall('XGROUP', 'CREATE', KEYS[3], ARGV[5], '0', 'MKSTREAM')
+return {held, redis.call('HGET', KEYS[2], 'epoch'), redis.call('HGET', KEYS[2], 'pack') or ''}
+""")
+
+
+RELEASE = Script("""#!lua flags=allow-oom
+-- KEYS: lease  ARGV: lease
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+""")
+
+
+TAKE = Script("""#!lua flags=allow-oom
+-- The next batch of a shard for its holder: first, one by one, what somebody has taken before and not finished.
+-- KEYS: stream about lease  ARGV: lease, how long in ms, group, consumer, how many
+-- Returns {0 no longer the holder | 1, tries, entries}
+if redis.call('GET', KEYS[3]) ~= ARGV[1] then return {0} end
+redis.call('PEXPIRE', KEYS[3], ARGV[2])
+local pending = redis.call('XPENDING', KEYS[1], ARGV[3], '-', '+', 1)
+if #pending > 0 then
+  local claimed = redis.call('XAUTOCLAIM', KEYS[1], ARGV[3], ARGV[4], 0, '0-0', 'COUNT', 1)
+  return {1, pending[1][4] + 1, claimed[2]}
+end
+local read = redis.call('XREADGROUP', 'GROUP', ARGV[3], ARGV[4], 'COUNT', ARGV[5], 'STREAMS', KEYS[1], '>')
+if not read then return {1, 1, {}} end
+local entries = read[1][2]
+if #entries > 0 then redis.call('HSET', KEYS[2], 'taken', entries[#entries][1]) end
+return {1, 1, entries}
+""")
+
+
+PARK = Script("""#!lua flags=allow-oom
+-- Puts aside what could not be scored.
+-- KEYS: stream about lease counts parked  ARGV: lease, group, id, producer, number, most parked, what is told of it
+if redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
+redis.call('RPUSH', KEYS[5], ARGV[7])
+redis.call('LTRIM', KEYS[5], -tonumber(ARGV[6]), -1)
+redis.call('XACK', KEYS[1], ARGV[2], ARGV[3])
+if ARGV[4] ~= '' then
+  redis.call('HINCRBY', KEYS[4], ARGV[4] .. ':parked', 1)
+  redis.call('HSET', KEYS[4], ARGV[4] .. ':done', ARGV[5])
+  redis.call('HINCRBY', KEYS[2], 'parked', 1)
+end
+redis.call('XDEL', KEYS[1], ARGV[3])
+return 1
+""")
+
+
+APPLY = Script("""#!lua flags=allow-oom
+-- A batch's changes to its tasks, its acknowledgement, and the news of it. A full Redis takes it: it frees more.
+-- KEYS: stream about lease counts decisions tasks; then of each task: itself ring turns
+-- ARGV: lease or '', how long in ms, group, pack's version, kept, ring, turns kept, channel, shard, news, epoch,
+--   number of ids, ids, number of gateways, (producer done observed faults), then of each task:
+--   name, seen before, basis, n, seen, sums, decision, account, number of embeddings, embeddings, of turns, turns
+-- Returns {0 done | 1 no longer the holder | 2 another pack | 3 a task has changed meanwhile, revision}
+if ARGV[1] ~= '' then
+  if redis.call('GET', KEYS[3]) ~= ARGV[1] then return {1, 0} end
+  redis.call('PEXPIRE', KEYS[3], ARGV[2])
+end
+local pack = tonumber(redis.call('HGET', KEYS[2], 'pack') or '0')
+if tonumber(ARGV[4]) < pack then return {2, 0} end
+local at = 12
+local ids = {}
+for place = 1, tonumber(ARGV[at]) do ids[place] = ARGV[at + place] end
+at = at + #ids + 1
+local marks = at
+at = at + 4 * tonumber(ARGV[at]) + 1
+local tasks, key = at, 7
+while at <= #ARGV do
+  if (redis.call('HGET', KEYS[key], 'seen') or '') ~= ARGV[at + 1] then return {3, 0} end
+  at = at + 8
+  at = at + tonumber(ARGV[at]) + 1
+  at = at + tonumber(ARGV[at]) + 1
+  key = key + 3
+end
+redis.call('HSETNX', KEYS[2], 'epoch', ARGV[11])
+local revision = redis.call('HINCRBY', KEYS[2], 'revision', 1)
+at, key = tasks, 7
+while at <= #ARGV do
+  local name = ARGV[at]
+  redis.call('HSET', KEYS[key], 'basis', ARGV[at + 2], 'n', ARGV[at + 3], 'seen', ARGV[at + 4], 'sums', ARGV[at + 5])
+  redis.call('ZADD', KEYS[6], 0, name)
+  if ARGV[at + 6] ~= '' then
+    redis.call('HSET', KEYS[key], 'decision', ARGV[at + 6], 'account', ARGV[at + 7])
+    redis.call('HSET', KEYS[5], name, ARGV[at + 6])
+  end
+  at = at + 8
+  local count = tonumber(ARGV[at])
+  for place = 1, count do redis.call('RPUSH', KEYS[key + 1], ARGV[at + place]) end
+  if count > 0 then redis.call('LTRIM', KEYS[key + 1], -tonumber(ARGV[6]), -1) end
+  at = at + count + 1
+  count = tonumber(ARGV[at])
+  for place = 1, count do redis.call('RPUSH', KEYS[key + 2], ARGV[at + place]) end
+  if count > 0 then redis.call('LTRIM', KEYS[key + 2], -tonumber(ARGV[7]), -1) end
+  at = at + count + 1
+  key = key + 3
+end
+at = marks + 1
+for _ = 1, tonumber(ARGV[marks]) do
+  local producer = ARGV[at]
+  redis.call('HSET', KEYS[4], producer .. ':done', ARGV[at + 1])
+  redis.call('HINCRBY', KEYS[4], producer .. ':observed', ARGV[at + 2])
+  redis.call('HINCRBY', KEYS[4], producer .. ':faults', ARGV[at + 3])
+  redis.call('HINCRBY', KEYS[2], 'observed', ARGV[at + 2])
+  redis.call('HINCRBY', KEYS[2], 'faults', ARGV[at + 3])
+  at = at + 4
+end
+for _, id in ipairs(ids) do
+  redis.call('XACK', KEYS[1], ARGV[3], id)
+  if ARGV[5] == '0' then redis.call('XDEL', KEYS[1], id) end
+end
+if ARGV[5] ~= '0' and #ids > 0 then
+  local over = redis.call('XLEN', KEYS[1]) - tonumber(ARGV[5])
+  if over > 0 then
+    for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', ids[#ids], 'COUNT', over)) do
+      redis.call('XDEL', KEYS[1], entry[1])
+    end
+  end
+end
+local epoch = redis.call('HGET', KEYS[2], 'epoch')
+if ARGV[10] ~= '' then
+  redis.call('PUBLISH', ARGV[8], ARGV[9] .. ' ' .. epoch .. ' ' .. revision .. '\\n' .. ARGV[10])
+end
+return {0, revision}
+""")
+
+
+FORGET = Script("""#!lua flags=allow-oom
+-- KEYS: about decisions tasks, then the task itself ring turns  ARGV: name, channel, shard, news, epoch to begin
+redis.call('HSETNX', KEYS[1], 'epoch', ARGV[5])
+local known = redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('DEL', KEYS[4], KEYS[5], KEYS[6])
+local revision = redis.call('HINCRBY', KEYS[1], 'revision', 1)
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. epoch .. ' ' .. revision .. '\\n' .. ARGV[4])
+return known
+""")
+
+
+SPEND = Script("""#!lua
+-- Adds to what a key or task spent, once however often it is sent.
+-- KEYS: spent writers  ARGV: writer, number, how long writers are remembered in s, then (day, requests, input, output,
+--   usd, baseline) with money in units of 1e-12 US dollars
+local last = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+if tonumber(ARGV[2]) <= last then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+for at = 4, #ARGV, 6 do
+  for place, what in ipairs({'requests', 'input', 'output', 'usd', 'baseline'}) do
+    redis.call('HINCRBY', KEYS[1], ARGV[at] .. ' ' .. what, ARGV[at + place])
+  end
+end
+return 1
+""")
+
+
+PUT_POLICY = Script("""#!lua
+-- KEYS: a task's policies  ARGV: version, the policy, how many are kept
+local latest = redis.call('HGET', KEYS[1], 'latest') or '0'
+if tonumber(ARGV[1]) ~= tonumber(latest) + 1 then return 0 end
+redis.call('HSET', KEYS[1], 'latest', ARGV[1], ARGV[1], ARGV[2])
+redis.call('HDEL', KEYS[1], tonumber(ARGV[1]) - tonumber(ARGV[3]))
+return 1
+""")
