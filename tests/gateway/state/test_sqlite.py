@@ -186,7 +186,7 @@ def test_another_schema_is_refused_with_both_sides(store: SqliteStore, path: Pat
         SqliteStore(str(path))
 
 
-@pytest.mark.parametrize("url", ["sqlite:///nowhere/at/all/state.db", "redis://x", "sqlite:///", "state.db"])
+@pytest.mark.parametrize("url", ["sqlite:///nowhere/at/all/state.db", "postgres://x", "sqlite:///", "state.db"])
 def test_a_place_that_cannot_hold_state_is_named(url: str) -> None:
     with pytest.raises(StateError) as caught:
         open_store(url)
