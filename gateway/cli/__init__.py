@@ -2,7 +2,13 @@
 
     serve        a gateway
     config        is a configuration sound?
+    init/        a configuration out of what there is
+    doctor/      what is wrong with a set-up, and how to mend it
     keys         clients' keys of a running gateway
+    tasks        its tasks
+    tail         its decisions as they are made
+    client       how those three ask it
+    probe        how the two before them ask backends for their models
     pack/        build, inspect, verify
     bench        a benchmark of your own models
     importing    other tools' results as a benchmark
@@ -22,30 +28,39 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import bench, config, demo, keys, pack
+from gateway.cli import bench, config, demo, keys, pack, tasks
+from gateway.cli.doctor import doctor
 from gateway.cli.evaluate import evaluate
 from gateway.cli.explaining import Explaining
 from gateway.cli.importing import import_
+from gateway.cli.init import init
 from gateway.cli.route import route
 from gateway.cli.serve import serve
+from gateway.cli.tail import tail
 
 app = typer.Typer(
     name="benchroute",
     help="An LLM gateway that sends every task to the model benchmark evidence says is best for it.",
     cls=Explaining,
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.command()(serve)
-app.command()(route)
-app.command()(evaluate)
-app.command("import")(import_)
-app.add_typer(bench.app, name="bench")
-app.add_typer(config.app, name="config")
-app.add_typer(keys.app, name="keys")
-app.add_typer(pack.app, name="pack")
-app.add_typer(demo.app, name="demo")
+RUN, WATCH, EVIDENCE = "Run a gateway", "Look into a running gateway", "Evidence: benchmarks and packs"
+
+app.command(rich_help_panel=RUN)(init)
+app.command(rich_help_panel=RUN)(doctor)
+app.command(rich_help_panel=RUN)(serve)
+app.add_typer(config.app, name="config", rich_help_panel=RUN)
+app.add_typer(demo.app, name="demo", rich_help_panel=RUN)
+app.add_typer(tasks.app, name="tasks", rich_help_panel=WATCH)
+app.command(rich_help_panel=WATCH)(tail)
+app.add_typer(keys.app, name="keys", rich_help_panel=WATCH)
+app.command("import", rich_help_panel=EVIDENCE)(import_)
+app.add_typer(bench.app, name="bench", rich_help_panel=EVIDENCE)
+app.add_typer(pack.app, name="pack", rich_help_panel=EVIDENCE)
+app.command(rich_help_panel=EVIDENCE)(evaluate)
+app.command(rich_help_panel=EVIDENCE)(route)
 
 
 def _show_version(wanted: bool) -> None:

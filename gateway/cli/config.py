@@ -1,12 +1,18 @@
 """`benchroute config …`."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.errors import ChoiceError
 from gateway.cli.terminal import note, results
+
+if TYPE_CHECKING:
+    from gateway.config.pricing import Listed
 
 app = typer.Typer(help="The configuration.", no_args_is_help=True)
 
@@ -20,6 +26,7 @@ def _group() -> None:
 def check(
     config: Annotated[Path, typer.Argument(help="The configuration.")] = Path("config.yaml"),
     show: Annotated[bool, typer.Option("--show", help="Print it, defaults filled in and secrets masked.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON, with the pack.")] = False,
 ) -> None:
     """Say whether a gateway would start with it; every fault at once, exit code 2."""
     import yaml
@@ -28,6 +35,11 @@ def check(
     from gateway.config import load_config
 
     plan = blueprint(load_config(config))
+    if as_json:
+        named = plan.manifest and {"name": plan.manifest.name, "hash": plan.manifest.hash}
+        told = {"object": "config", "path": str(config), "pack": named, "config": plan.config.masked()}
+        typer.echo(json.dumps(told, indent=2))
+        return
     if show:
         typer.echo(yaml.safe_dump(plan.config.masked(), sort_keys=False), nl=False)
         return
@@ -63,6 +75,7 @@ def from_litellm(
 def prices_(
     config: Annotated[Path, typer.Argument(help="The configuration.")] = Path("config.yaml"),
     write: Annotated[bool, typer.Option("--write", help="Write them into the file; the rest of it stays.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the prices as JSON.")] = False,
 ) -> None:
     """Look up list prices, in litellm's map, for models that have none."""
     from gateway.config import config_text, load_config
@@ -71,11 +84,7 @@ def prices_(
 
     text, found = config_text(config), unpriced(load_config(config), LitellmPrices())
     listed = {name: price for name, price in found.items() if price is not None}
-    for name, price in found.items():
-        told = (
-            f"{price.input_usd_per_mtok:f} / {price.output_usd_per_mtok:f}, as {price.name}" if price else "not listed"
-        )
-        results().print(f"{name}: {told}", soft_wrap=True)
+    _show_prices(found, as_json)
     if not found:
         note("every model has a price")
     elif not write:
@@ -83,3 +92,17 @@ def prices_(
     else:
         config.write_text(priced(text, str(config), listed), encoding="utf-8")
         note(f"{config}: {len(listed)} prices written; compare them with your contract")
+
+
+def _show_prices(found: "Mapping[str, Listed | None]", as_json: bool) -> None:
+    if as_json:  # money as text, so that it stays exact
+        document = {
+            name: price and {key: str(value) for key, value in asdict(price).items()} for name, price in found.items()
+        }
+        typer.echo(json.dumps(document, indent=2))
+        return
+    for name, price in found.items():
+        told = (
+            f"{price.input_usd_per_mtok:f} / {price.output_usd_per_mtok:f}, as {price.name}" if price else "not listed"
+        )
+        results().print(f"{name}: {told}", soft_wrap=True)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.terminal import notes
+
 app = typer.Typer(help="The demonstration: small real backends, a benchmark of them, and new tasks.")
 
 WorkDir = Annotated[Path, typer.Option(help="Where benchmark, pack and logs are kept from run to run.")]
@@ -16,11 +18,16 @@ def run(
     work_dir: WorkDir = Path(".demo"),
     config: ConfigFile = Path("config.yaml"),
     results: Annotated[Path, typer.Option(help="Where the results are written, as JSON.")] = Path("results/demo.json"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the results as JSON, all else on standard error.")
+    ] = False,
 ) -> None:
     """Route new tasks through a gateway, and print what came of it."""
     from gateway.demo.run import run as run_demo
 
-    run_demo(work_dir, config, results)
+    run_demo(work_dir, config, results, notes() if as_json else None)
+    if as_json:
+        typer.echo(results.read_text(encoding="utf-8"))
 
 
 @app.command()

@@ -82,6 +82,7 @@ def evaluate(
     ] = False,
     preset: Annotated[Preset | None, typer.Option(help="A table or figure of the paper.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report's table.json.")] = False,
 ) -> None:
     """Hold every dataset out in turn, and say what each system would have chosen."""
     from routing.evaluation.evaluate import evaluate as run
@@ -99,7 +100,10 @@ def evaluate(
     with progress(notes()) as steps:
         evaluation = run(benchmark, vectors[rows], plan, steps=steps)
     write_report(evaluation, output)
-    _show(evaluation, output)
+    if as_json:
+        typer.echo((output / "table.json").read_text(encoding="utf-8"))
+    else:
+        _show(evaluation, output)
 
 
 def _pooled(benchmark: "Benchmark", folder: Path, pool: str) -> "Benchmark":

@@ -1,5 +1,7 @@
 """`benchroute import`: other tools' results for every question, as a benchmark in the tidy format."""
 
+import json
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,6 +62,7 @@ def import_(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Leave out files that cannot be used, and tell them.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
 ) -> None:
     """Bring results of other tools. Bad rows are refused and told; a file without a good row ends it."""
     from routing.importing.formats import reader
@@ -69,7 +72,10 @@ def import_(
     sources = reader(format_)(source, options)
     with progress(notes()) as steps:
         summary = import_results(sources, source, output, Settings(threshold, force, keep_going), steps)
-    _show(summary, output)
+    if as_json:
+        typer.echo(json.dumps({"benchmark": str(output), **asdict(summary)}, indent=2))
+    else:
+        _show(summary, output)
 
 
 def _options(

@@ -15,6 +15,8 @@ PIPED_WIDTH = 200
 """Columns where there is no terminal: tables must not be cut on their way into a file."""
 
 LINE_EVERY_S = 5.0
+QUICK_S = 2.0
+"""What is done sooner than this needs no line."""
 UNKNOWN = "–"
 
 Steps = Callable[[str, int, int], None]
@@ -88,7 +90,10 @@ class Lines:
         if what not in self._begun:
             self._begun[what], self._last_line_s = (now, done), now
             return
-        if done == total or now - self._last_line_s >= LINE_EVERY_S:
+        is_worth_a_line = (
+            now - self._begun[what][0] >= QUICK_S if done == total else now - self._last_line_s >= LINE_EVERY_S
+        )
+        if is_worth_a_line:
             self._last_line_s = now
             self._console.print(f"{what}: {done} of {total}{self._pace(what, done, total, now)}")
 

@@ -1,6 +1,7 @@
 """`benchroute pack build`: from a tidy benchmark to a pack."""
 
 import getpass
+import json
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -45,6 +46,7 @@ def build(
     sigma: Annotated[float, typer.Option(min=1e-6, help="Bandwidth from distance to reliability.")] = 0.09,
     eta: Annotated[float, typer.Option(min=0, max=1, help="How sure a change of model must be.")] = 0.6,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws in the calibration.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
 ) -> None:
     """Build a pack from a benchmark. Interrupted, it goes on where it stopped."""
     _check_place(output)
@@ -66,7 +68,7 @@ def build(
             steps,
         )
     save_pack(pack, output)
-    _show(output)
+    _show(output, as_json)
 
 
 def _check_place(output: Path) -> None:
@@ -123,12 +125,16 @@ def _provenance() -> "Provenance":
     return Provenance(maker, datetime.now(UTC).isoformat(timespec="seconds"), f"benchroute {version('benchroute')}")
 
 
-def _show(path: Path) -> None:
+def _show(path: Path, as_json: bool) -> None:
     from routing.report import worth
 
     manifest = read_manifest(path)
+    told, size = worth(read_report(path, manifest)), size_bytes(path)
+    if as_json:
+        typer.echo(json.dumps({"pack": str(path), "hash": manifest.hash, "size_bytes": size, "worth": told}, indent=2))
+        return
     console = results()
     console.print(f"pack   {path}", soft_wrap=True)
     console.print(f"hash   {manifest.hash}")
-    console.print(f"size   {decimal(size_bytes(path))}")
-    console.print(f"worth  {worth(read_report(path, manifest))}", soft_wrap=True)
+    console.print(f"size   {decimal(size)}")
+    console.print(f"worth  {told}", soft_wrap=True)

@@ -1,12 +1,13 @@
 """`benchroute pack verify`: everything that can be checked about a pack."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.embedding import identity, load_embedder
-from gateway.cli.terminal import note, results
+from gateway.cli.terminal import note, notes, results
 from routing.errors import EmbedderError, PackAltered, PackMismatch
 from routing.manifest import EmbedderId
 
@@ -26,12 +27,13 @@ def verify(
     embedder_check: Annotated[
         bool, typer.Option(help="Load the pack's embedder and compare its revision and dimension.")
     ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Check a pack's hashes, shapes, values, index and embedder. Exit code 1 if it is refused."""
     from routing.pack import open_pack
 
     opened = open_pack(pack)
-    say = results().print
+    say = notes().print if as_json else results().print
     say(f"files     OK  {len(opened.manifest.files)} files have the hashes and shapes that the manifest names")
     _check_values(pack, opened)
     say("values    OK  embeddings of unit length, outcomes in [0, 1] or missing, inputs as many as the manifest says")
@@ -42,9 +44,13 @@ def verify(
             f"expected {LEAST_RECALL:.0%} or more"
         )
     say(f"index     OK  finds {recall:.1%} of the {count} nearest inputs, against an exact search")
-    if embedder_check and _embedder_matches(pack, opened.manifest.embedder):
+    is_embedder_checked = embedder_check and _embedder_matches(pack, opened.manifest.embedder)
+    if is_embedder_checked:
         say(f"embedder  OK  {opened.manifest.embedder}")
     say(f"{pack} is sound: {opened.manifest.hash}", soft_wrap=True)
+    if as_json:
+        told = {"pack": str(pack), "sound": True, "hash": opened.manifest.hash, "recall": recall}
+        typer.echo(json.dumps({**told, "embedder_checked": is_embedder_checked}, indent=2))
 
 
 def _check_values(path: Path, pack: "Pack") -> None:

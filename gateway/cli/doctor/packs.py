@@ -1,0 +1,58 @@
+"""The pack, and whether its embedder is to be had."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.blueprint import Blueprint
+from gateway.cli.doctor.finding import Finding, fault, ok, warning
+from gateway.cli.embedding import identity, load_embedder
+from gateway.cli.pack.files import read_report
+from gateway.policy import strangers
+from routing.errors import EmbedderError, PackError
+from routing.manifest import Manifest
+
+NEEDED = ("numpy", "hnswlib")
+
+
+def packs(plan: Blueprint, load: bool) -> Iterator[Finding]:
+    """What there is to say of the pack. load: whether the embedder is loaded, which takes seconds."""
+    manifest, path = plan.manifest, plan.config.routing.pack
+    if manifest is None or path is None:
+        told = f"none: every task goes to {plan.config.models[0].name}"
+        yield warning(
+            "pack", told, "`benchroute pack build`, then routing.pack; the README says where benchmarks come from"
+        )
+        return
+    yield from _content(Path(path), manifest)
+    unknown = strangers(plan.config, manifest)
+    if unknown:
+        told = f"the pack does not know {', '.join(unknown)}: never chosen by score"
+        yield warning("pack models", told, f"name models as the pack does: {', '.join(manifest.model_names)}")
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        yield fault("scorer", f"{', '.join(missing)} cannot be imported", "pip install 'benchroute[routing]'")
+    elif load:
+        yield _embedder(manifest)
+
+
+def _content(path: Path, manifest: Manifest) -> Iterator[Finding]:
+    about = f"{manifest.name}: {manifest.n_inputs} inputs, {len(manifest.models)} models ({path})"
+    try:
+        read_report(path, manifest)
+    except PackError as error:
+        yield fault("pack", str(error), "`benchroute pack verify` says more; build it again, or copy it again")
+    else:
+        yield ok("pack", about)
+
+
+def _embedder(manifest: Manifest) -> Finding:
+    recorded = manifest.embedder
+    try:
+        here = identity(load_embedder(recorded.name))
+    except EmbedderError as error:
+        return fault("embedder", str(error), "install what it names, or build the pack with an embedder that is here")
+    if not recorded.matches(here):
+        told = f"the pack was built with {recorded}, here it is {here}"
+        return fault("embedder", told, "build the pack again, or install that revision")
+    return ok("embedder", str(recorded))

@@ -1,0 +1,73 @@
+"""`benchroute tail`: decisions as they are made."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+
+from gateway.cli.client import ADMIN_KEY, LOCAL, Client, KeyEnv, Url
+from gateway.cli.errors import AdminError
+from gateway.cli.terminal import note, results
+
+WAIT_S = 10.0
+PAUSE_S = 1.0
+PATIENCE = 60
+"""Calls in a row that may fail before a gateway that was there counts as gone: a restart takes seconds."""
+
+
+def tail(
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Only decisions that move a task to another model.")
+    ] = False,
+    last: Annotated[int, typer.Option(min=0, help="So many of the latest ones first.")] = 10,
+    limit: Annotated[int | None, typer.Option(min=1, help="End after so many. Default: on Ctrl-C.")] = None,
+    url: Url = LOCAL,
+    key_env: KeyEnv = ADMIN_KEY,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
+) -> None:
+    """Show decisions as a running gateway makes them, until Ctrl-C."""
+    for decision in islice(_decisions(Client(url, key_env), changes, last), limit):
+        if as_json:
+            typer.echo(json.dumps(decision))
+        else:
+            _show(decision)
+
+
+def _decisions(client: Client, changes: bool, last: int) -> Iterator[Mapping[str, Any]]:
+    """The latest ones, then each as it comes. Raises AdminError where the gateway is not there, or goes for good."""
+    answer = client.ask("GET", _path(0, changes, 0))
+    yield from answer["data"][len(answer["data"]) - last :] if last < len(answer["data"]) else answer["data"]
+    number, failed = answer["last"], 0
+    while True:
+        try:
+            answer = client.ask("GET", _path(number, changes, WAIT_S))
+        except AdminError as error:
+            failed += 1
+            if failed == PATIENCE:
+                raise
+            if failed == 1:
+                note(f"{error}; trying again")
+            time.sleep(PAUSE_S)
+            continue
+        failed = 0
+        if answer["last"] < number:  # it was started again, and counts anew
+            number = 0
+            continue
+        yield from answer["data"]
+        number = answer["last"]
+
+
+def _path(after: int, changes: bool, wait_s: float) -> str:
+    return f"/v1/decisions?{urlencode({'after': after, 'wait_s': wait_s, 'changes': str(changes).lower()})}"
+
+
+def _show(decision: Mapping[str, Any]) -> None:
+    before, model = decision["before"], decision["model"]
+    went = model if before in (None, model) else f"{before} → {model}"
+    style = "" if before == model else "green" if before is None else "yellow"
+    line = f"{decision['at'][11:19]}  {decision['task']}  {went}  {decision['reason']}  n={decision['n']}"
+    results().print(line, style=style, soft_wrap=True)

@@ -1,0 +1,106 @@
+"""`benchroute tasks …`: what a running gateway knows of its tasks."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+import typer
+from rich.console import Console
+
+from gateway.cli.client import ADMIN_KEY, LOCAL, AsJson, Client, KeyEnv, Url
+from gateway.cli.terminal import notes, number, progress, results, table
+
+app = typer.Typer(help="The tasks of a running gateway.", invoke_without_command=True)
+
+PAGE = 1000
+
+
+@app.callback()
+def list_(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, by name.")] = 1000,
+    url: Url = LOCAL,
+    key_env: KeyEnv = ADMIN_KEY,
+    as_json: AsJson = False,
+) -> None:
+    """List the tasks seen so far, each with the model that it uses and why."""
+    if ctx.invoked_subcommand is not None:
+        return
+    client = Client(url, key_env)
+    with progress(notes()) as steps:
+        found = list(_pages(client, limit, lambda done: steps("reading tasks", done, limit)))
+    if as_json:
+        typer.echo(json.dumps({"object": "list", "data": found}, indent=2))
+        return
+    shown = table(("task", "model", "reason"), ("version", "inputs"))
+    for task in found:
+        decision = task["decision"]
+        shown.add_row(task["id"], decision["model"], decision["reason"], str(decision["version"]), str(task["n"]))
+    results().print(shown if found else "no task has had an input yet: send a request with the header X-Task-Id")
+
+
+def _pages(client: Client, limit: int, done: Any) -> Iterator[Mapping[str, Any]]:
+    after, count = "", 0
+    while count < limit:
+        page = client.ask("GET", f"/v1/tasks?{urlencode({'after': after, 'limit': min(PAGE, limit - count)})}")
+        yield from page["data"]
+        count += len(page["data"])
+        if not page["has_more"]:
+            return
+        done(count)
+        after = page["data"][-1]["id"]
+
+
+@app.command()
+def show(
+    task: Annotated[str, typer.Argument(help="The task's ID.", show_default=False)],
+    url: Url = LOCAL,
+    key_env: KeyEnv = ADMIN_KEY,
+    as_json: AsJson = False,
+) -> None:
+    """Show a task's decision: the model, why, every model's scores, and how the decision came about."""
+    found = Client(url, key_env).ask("GET", f"/v1/tasks/{quote(task, safe='/')}")
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    console = results()
+    _show_decision(console, found)
+    _show_scores(console, found)
+    _show_history(console, found)
+
+
+def _show_decision(console: Console, found: Mapping[str, Any]) -> None:
+    decision, spent = found["decision"], found["spent"]
+    console.print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
+    console.print(decision["why"], soft_wrap=True)
+    if "scored" in found:
+        console.print(f"the evidence says {found['scored']['model']} ({found['scored']['reason']})", soft_wrap=True)
+    near = ", ".join(f"{row['dataset']} {row['cosine']:.2f}" for row in found["nearest_datasets"] or ())
+    console.print(f"{found['n']} inputs, u = {number(found['u'])}; nearest datasets (cosine): {near or 'none'}")
+    saved = f"{spent['saved_usd']:.4f} saved against best-on-average"
+    console.print(f"{spent['requests']} answers accounted for, {spent['usd']:.4f} USD, {saved}")
+    console.print()
+
+
+def _show_scores(console: Console, found: Mapping[str, Any]) -> None:
+    rows = {row["model"]: row for row in found["scores"] or ()}
+    if not rows:
+        return
+    shown = table(("model",), ("S1", "S2", "S3", "p"))
+    ranked = [name for name in found["decision"]["ranking"] if name in rows]
+    for name in dict.fromkeys([*ranked, *rows]):
+        style = "green" if name == found["decision"]["model"] else ""
+        shown.add_row(name, *(number(rows[name].get(key)) for key in ("s1", "s2", "s3", "p")), style=style)
+    console.print(shown)
+    console.print()
+
+
+def _show_history(console: Console, found: Mapping[str, Any]) -> None:
+    if not found["history"]:
+        return
+    shown = table(("at", "model", "reason"), ("version", "inputs"))
+    for turn in found["history"]:
+        shown.add_row(turn["at"], turn["model"], turn["reason"], str(turn["version"]), str(turn["n"]))
+    console.print("changes of model", style="bold")
+    console.print(shown)
