@@ -5,5 +5,6 @@ bodies     the bodies they take
 accounts   a task as its endpoint shows it
 models, tasks, decisions, usage, keys, configuration, operations   the endpoints
 errors     every error in OpenAI's envelope
+described  the OpenAPI document, the request path's endpoints among them
 build      all of it in one application
 """

@@ -18,11 +18,12 @@ from gateway.api import (
     tasks,
     usage,
 )
+from gateway.api.described import DescribedApi
 
 
 def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
     """The application. Its `state.services`, a function, is set by `lifespan` before the first request."""
-    api = FastAPI(
+    api = DescribedApi(
         title="Benchroute",
         version=version("benchroute"),
         summary="Sends every task to the model that benchmark evidence says is best for it.",

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from gateway.api.described import methods_at
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
 from gateway.wire.envelope import document
 
@@ -44,6 +45,7 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == NotFound.status:
         return _shown(NotFound(f"{request.url.path} is no path of this gateway"), headers)
     if error.status_code == MethodNotAllowed.status:
+        headers = {"allow": ", ".join(methods_at(request.app.openapi(), request.url.path))}
         return _shown(MethodNotAllowed(f"{request.method} is not answered at {request.url.path}"), headers)
     return _shown(InvalidRequest(str(error.detail)), headers)
 

@@ -13,6 +13,8 @@ from gateway.api.services import Given, operator_of, scraper_of
 
 router = APIRouter(tags=["operations"])
 
+PROMETHEUS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
 
 @router.get("/health/live")
 async def live() -> dict[str, Any]:
@@ -46,7 +48,7 @@ async def backends(services: Given) -> dict[str, Any]:
     return {"object": "list", "data": data}
 
 
-@router.get("/metrics", dependencies=[Depends(scraper_of)])
+@router.get("/metrics", dependencies=[Depends(scraper_of)], response_class=Response, responses=PROMETHEUS)
 async def metrics(services: Given) -> Response:
     """Prometheus' text format."""
     return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)

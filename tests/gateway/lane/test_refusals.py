@@ -54,6 +54,12 @@ def test_another_path_or_method_is_refused(gateway: str, method: str, path: str,
     assert response.headers["x-request-id"]
 
 
+def test_another_method_is_told_which_ones_there_are(gateway: str) -> None:
+    assert ask(gateway, "/v1/models", method="POST").headers["allow"] == "GET"
+    assert ask(gateway, "/v1/tasks/a/b", method="PATCH").headers["allow"] == "DELETE, GET"
+    assert ask(gateway, "/v1/chat/completions", method="GET").headers["allow"] == "POST"
+
+
 def raw(url: str, request: bytes) -> bytes:
     """What the gateway answers to these bytes, until it closes or falls silent."""
     parts, received = urlsplit(url), b""
