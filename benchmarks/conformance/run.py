@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.conformance import faults
 from benchmarks.conformance.checks import Check, Outcome, failed, run_checks
 from benchmarks.conformance.report import show, write
 from benchmarks.conformance.servers import Target, both
@@ -15,6 +16,7 @@ from gateway.demo.processes import ending_on_sigterm
 CLIENTS = ("openai_python", "openai_async", "openai_errors", "raw_socket", "curl", "node", "langchain", "litellm_sdk")
 SWEEP = ("framing", "smuggling", "targets", "limits", "connections", "uploads")
 AFTER = ("aftermath",)
+FAULTS = ("faults",)
 AT_ONCE = 8
 """Checks of the sweep at the same time: most of one's time is waiting whether anything more comes."""
 
@@ -31,11 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--results", type=Path, default=Path("results/conformance.json"))
     given = parser.parse_args(arguments)
-    only = [name for name in given.only.split(",") if name] or [*CLIENTS, *SWEEP, *AFTER]
+    only = [name for name in given.only.split(",") if name] or [*CLIENTS, *SWEEP, *AFTER, *FAULTS]
     work = given.results.parent / "conformance"
     console = Console(width=None if Console().is_terminal else 180)
     with ending_on_sigterm(), both(work, given.node) as target:
         outcomes = measured(target, only, lambda check: not (given.fast and check.is_slow))
+    if "faults" in only:
+        with ending_on_sigterm():
+            outcomes += faults.outcomes(work)
     write(given.results, outcomes)
     show(outcomes, console)
     console.print(f"\n{len(outcomes)} checks, {len(failed(outcomes))} failed; all of it in {given.results}")
