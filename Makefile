@@ -2,7 +2,7 @@
 # make serve   keeps a demo gateway running for curl
 # make test    the tests           make test-slow  those that take longer
 # make check   lint, types, import rules      make fix    formats and mends what it can
-# make fuzz    broken requests against a gateway (REQUESTS=20000)
+# make fuzz    broken requests against a gateway (REQUESTS), its OpenAPI document (EXAMPLES), memory under sound ones (STEADY)
 # make conformance  the clients that people use, and HTTP by hand, against a gateway
 # make lm-eval lm-evaluation-harness against a gateway (LM_EVAL=its program)
 # make bench   what a request costs, beside nginx and LiteLLM's proxy (12 minutes; BENCH=--quick: 3)
@@ -16,6 +16,8 @@ TORCH_INDEX ?=
 BENCHMARK ?= ../shared/benchmarks/openllm_v2
 REQUESTS ?= 20000
 BENCH ?=
+EXAMPLES ?= 100
+STEADY ?= 20000
 LM_EVAL ?= lm_eval
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
@@ -45,8 +47,8 @@ fix: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-fuzz: $(VENV)/dev.stamp
-	$(BIN)/python benchmarks/fuzz.py --requests $(REQUESTS) --results results/fuzz.json
+fuzz: $(VENV)/conformance.stamp
+	$(BIN)/python -m benchmarks.fuzzing --requests $(REQUESTS) --examples $(EXAMPLES) --steady $(STEADY) --results results/fuzz.json
 
 conformance: $(VENV)/conformance.stamp build/conformance/node.stamp
 	$(BIN)/python -m benchmarks.conformance --node build/conformance --results results/conformance.json

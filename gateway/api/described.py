@@ -13,13 +13,18 @@ from fastapi import FastAPI
 
 from gateway.wire.operations import BY_PATH, Operation
 
-HEADERS = {
-    "X-Task-Id": "The task. Else metadata.task_id, else model task/<id>, else the key's default, else `default`.",
-    "X-Session-Id": "A conversation that stays on its model.",
-    "x-benchroute-connect-s": "Seconds until there is a connection to a backend.",
-    "x-benchroute-first-byte-s": "Seconds until a backend's first byte.",
-    "x-benchroute-between-chunks-s": "Seconds of silence allowed within a stream.",
-    "x-benchroute-total-s": "Seconds for all of it.",
+TASK_ID = {"type": "string", "pattern": r"^[A-Za-z0-9._:/-]{1,128}$"}
+SECONDS = {"type": "string", "pattern": r"^[1-9][0-9]{0,3}(\.[0-9]{1,3})?$"}
+HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Task-Id": (
+        "The task. Else metadata.task_id, else model task/<id>, else the key's default task, else `default`.",
+        TASK_ID,
+    ),
+    "X-Session-Id": ("A conversation that stays on its model.", TASK_ID),
+    "x-benchroute-connect-s": ("Seconds until there is a connection to a backend.", SECONDS),
+    "x-benchroute-first-byte-s": ("Seconds until a backend's first byte.", SECONDS),
+    "x-benchroute-between-chunks-s": ("Seconds of silence allowed within a stream.", SECONDS),
+    "x-benchroute-total-s": ("Seconds for all of it.", SECONDS),
 }
 ERROR = {
     "description": "Refused, or failed; OpenAI's envelope.",
@@ -75,20 +80,20 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "type": "object",
         "required": ["model", operation.content],
         "properties": {
-            "model": {"type": "string", "description": "auto, task/<id>, or a configured model."},
+            "model": {"type": "string", "description": "auto, task/<id>, or a configured model.", "example": "auto"},
             operation.content: content,
             "stream": {"type": "boolean"},
             "metadata": {"type": "object", "description": "task_id and session_id are ours, and are not forwarded."},
         },
     }
-    answers = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": {"type": "string"}}}
+    answers = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}}
     return {
         "tags": ["request path"],
         "summary": f"Sends a request to the model of its task: {operation.path}",
         "operationId": "_".join(["post", *operation.path.strip("/").split("/")]),
         "parameters": [
-            {"name": name, "in": "header", "required": False, "description": about, "schema": {"type": "string"}}
-            for name, about in HEADERS.items()
+            {"name": name, "in": "header", "required": False, "description": about, "schema": schema}
+            for name, (about, schema) in HEADERS.items()
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {"200": {"description": "The backend's answer, byte for byte.", "content": answers}},

@@ -26,6 +26,11 @@ class Child:
         self.log = log
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Waits until `ready` says so; a WrongAnswer from it means not yet.
 
