@@ -53,6 +53,8 @@ def check_change(old: Config, new: Config) -> None:
     fixed = {
         "state.url": (old.state.url, new.state.url),
         "server": (old.server, new.server),
+        "log": (old.log, new.log),
+        "metrics": (old.metrics, new.metrics),
         "routing.pack": (old.routing.pack is None, new.routing.pack is None),
     }
     faults = [(path, "only a restart can change this") for path, (before, after) in fixed.items() if before != after]

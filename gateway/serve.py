@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import math
+import os
 import signal
 import socket
 
 import uvicorn
 
+from gateway import logs
 from gateway.app import Gateway
 from gateway.config import Config
 from gateway.http1 import StrictHttp
@@ -22,15 +24,19 @@ TELLING_S = 5
 """How long clients may take to read that their request is cut off."""
 
 
-def serve(file: ConfigFile, log_level: str = "info", watch: bool = False) -> None:
+def serve(file: ConfigFile, log_level: str = "info", watch: bool = False, log_format: str | None = None) -> None:
     """Serves until SIGTERM or Ctrl-C; SIGHUP reads configuration and pack anew. watch: so does a change of the file.
+
+    log_format: text or json, in place of the configuration's.
 
     Raises ConfigError, StateError.
     """
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
     text = file.text()
     config = file.config(text)
+    format_ = log_format or config.log.format
+    os.environ[logs.FORMAT_VARIABLE] = format_
+    logs.begin(log_level, format_, config.log.requests, config.log.share)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     gateway = Gateway(config, Origin(file, digest(text)))
     _check_state(config)
     server = Server(gateway, config)

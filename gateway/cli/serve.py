@@ -16,6 +16,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    """How it is logged."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 def serve(
     config: Annotated[Path, typer.Option(help="The configuration.")] = Path("config.yaml"),
     host: Annotated[str | None, typer.Option(help="Address to listen on, instead of the configuration's.")] = None,
@@ -25,10 +32,11 @@ def serve(
     watch: Annotated[
         bool, typer.Option("--watch", help="Take the configuration over whenever its file changes.")
     ] = False,
+    log_format: Annotated[LogFormat | None, typer.Option(help="Text or JSON, instead of the configuration's.")] = None,
     log_level: Annotated[LogLevel, typer.Option(help="How much is logged.")] = LogLevel.INFO,
 ) -> None:
     """Run a gateway until Ctrl-C."""
     from gateway.serve import serve as run
     from gateway.versions import ConfigFile
 
-    run(ConfigFile(config, host, port), log_level.value, watch)
+    run(ConfigFile(config, host, port), log_level.value, watch, log_format)

@@ -272,6 +272,18 @@ class UpstreamConfig(Section):
     translate_messages: bool = False
 
 
+class LogConfig(Section):
+    """What is logged of requests, and how. format: text, or JSON, an object a line.
+
+    requests: none; faults, those of which a backend failed; all. share: of the requests without a fault, where all are
+    logged. Prompts, answers and keys never are.
+    """
+
+    format: Literal["text", "json"] = "text"
+    requests: Literal["none", "faults", "all"] = "faults"
+    share: float = Field(default=1.0, ge=0, le=1)
+
+
 class MetricsConfig(Section):
     """What /metrics tells. max_tasks: tasks told apart in labels, configured ones first; the others count as one."""
 
@@ -290,6 +302,7 @@ class Config(Section):
     server: ServerConfig = ServerConfig()
     upstream: UpstreamConfig = UpstreamConfig()
     metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
 
     def masked(self) -> dict[str, Any]:
         """The configuration for printing, without secrets."""

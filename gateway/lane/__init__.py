@@ -5,7 +5,9 @@
     tag        which task a request belongs to, and where it may go
     forward    backends in order until one answers
     relay      the answer back to the client
-    outcome    what is said of a request: headers, metrics, log
+    outcome    what is said of a request: headers
+    account    what is counted of it
+    telling    its line in the log
 
 Nothing here embeds, searches, or waits for anything but the backend. Never imports routing or the scorer's side.
 """

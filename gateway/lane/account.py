@@ -1,23 +1,18 @@
 """What is counted of a request: its key's quota before it is answered; metrics, money and a line in the log after."""
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway.lane.outcome import Progress
+from gateway.lane.telling import reason_of, status_of, tell
 from gateway.metrics import Metrics
 from gateway.minutes import Minutes, Seen
 from gateway.quotas import Quotas
 from gateway.spending import NOTHING, Ledger, Spent
 from gateway.wire import headers as names
 from gateway.wire.usage import Usage
-
-log = logging.getLogger("benchroute.request")
-
-CLIENT_GONE = 499
-"""nginx's status for a client that left; nobody receives it, metrics and log show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +38,11 @@ class Accountant:
         """The request has ended, in whatever way. Runs on cancellation too."""
         self._count(progress)
         self.minutes.add(_seen(progress, self._charge(progress)))
-        _tell(progress)
+        tell(progress)
 
     def _count(self, progress: Progress) -> None:
         metrics, model = self.metrics, progress.model
-        metrics.requests(model, _reason(progress), str(_status(progress))).inc()
+        metrics.requests(model, reason_of(progress), str(status_of(progress))).inc()
         metrics.duration(model).observe(time.perf_counter() - progress.started)
         if progress.status:
             metrics.overhead.observe(progress.overhead_s)
@@ -78,19 +73,11 @@ class Accountant:
         return spent
 
 
-def _status(progress: Progress) -> int:
-    return progress.status if progress.is_complete or progress.broke else CLIENT_GONE
-
-
-def _reason(progress: Progress) -> str:
-    return progress.route.reason if progress.route else names.NONE
-
-
 def _seen(progress: Progress, spent: Spent) -> Seen:
     return Seen(
         task=progress.task,
         backend=None if progress.backend == names.NONE else progress.backend,
-        status=_status(progress),
+        status=status_of(progress),
         broke=progress.broke is not None,
         seconds=time.perf_counter() - progress.started,
         own_s=progress.overhead_s,
@@ -98,22 +85,3 @@ def _seen(progress: Progress, spent: Spent) -> Seen:
         baseline_usd=float(spent.baseline_usd),
         faults=tuple(attempt.backend for attempt in progress.trail.attempts if attempt.fault is not None),
     )
-
-
-def _tell(progress: Progress) -> None:
-    faults = [f"{attempt.backend} {attempt.fault}" for attempt in progress.trail.attempts if attempt.fault]
-    if progress.broke:
-        faults.append(f"{progress.backend} broke off: {progress.broke}")
-    level = logging.WARNING if faults else logging.DEBUG
-    if log.isEnabledFor(level):
-        log.log(
-            level,
-            "%s key=%s task=%s model=%s reason=%s status=%d%s",
-            progress.request_id,
-            progress.key,
-            progress.task,
-            progress.model,
-            _reason(progress),
-            _status(progress),
-            "".join(f"; {fault}" for fault in faults),
-        )

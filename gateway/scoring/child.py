@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway import logs
 from gateway.errors import StateError
 from gateway.scoring.frames import FrameError, framed, read_blocking
 from gateway.scoring.messages import (
@@ -212,7 +213,7 @@ def main() -> None:
     os.nice(NICENESS)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     level = os.environ.get("BENCHROUTE_LOG_LEVEL", "INFO")
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.begin(level, os.environ.get(logs.FORMAT_VARIABLE, "text"))
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         Child(connection).run()
