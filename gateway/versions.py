@@ -24,7 +24,7 @@ KEPT = 20
 
 EVERY_S = 1.0
 
-By = Literal["start", "signal", "api", "watch", "rollback"]
+By = Literal["start", "signal", "api", "watch", "rollback", "pack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,15 @@ class Versions:
         log.info("%s and its pack are read again: configuration %d", self.file.path, version.number)
         return version
 
+    async def change(self, by: By, changed: Callable[[Config], Config]) -> Version:
+        """Puts in force what `changed` makes of the one before. The file stays as it is. Raises what reload raises."""
+        async with self._changing:
+            config = changed(self.in_force.config)
+            await self._apply(config)
+            version = self._add(by, self.in_force.sha256, config)
+        log.warning("configuration %d is in force; %s", version.number, self.about_file())
+        return version
+
     async def rollback(self, number: int) -> Version:
         """Puts an earlier version in force again. The file stays as it is.
 
@@ -132,7 +141,7 @@ class Versions:
         return version
 
     def about_file(self) -> str:
-        """What a rollback does not do."""
+        """What a rollback and a change do not do."""
         if self.file is None:
             return "there is no file that could say otherwise"
         return f"{self.file.path} was not changed, and holds again from the next reload or start"

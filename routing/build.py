@@ -13,11 +13,15 @@ from routing.errors import BenchmarkError
 from routing.manifest import EmbedderId, Manifest, PackDataset, PackModel
 from routing.neighbours.hnsw import Hnsw
 from routing.pack import Pack
+from routing.projection import project
 from routing.report import leave_one_out
 from routing.tidy import GivenEmbeddings
 
 Steps = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
+
+EXCERPT = 400
+"""Characters of an input's text that a pack keeps, where it keeps texts."""
 
 SAMPLED = 8
 CLOSE_ENOUGH = 0.99
@@ -63,10 +67,12 @@ def build_pack(
     calibration: CalibrationSettings | None = None,
     provenance: Provenance | None = None,
     steps: Steps = lambda what, done, total: None,
+    with_texts: bool = False,
 ) -> Pack:
     """Makes a pack in memory.
 
-    vectors: (n_inputs, dim), unit length, rows as in the benchmark. The same arguments give the same pack.
+    vectors: (n_inputs, dim), unit length, rows as in the benchmark. with_texts: whether the
+    beginning of every text goes with it, for people to read. The same arguments give the same pack.
     """
     routing, settings = routing or RoutingSettings(), calibration or CalibrationSettings()
     provenance = provenance or Provenance()
@@ -88,7 +94,9 @@ def build_pack(
         files={},
         **asdict(provenance),
     )
-    return Pack(manifest, vectors, benchmark.outcomes, benchmark.dataset_ids, index, pairs, report)
+    texts = tuple(text[:EXCERPT] for text in benchmark.texts) if with_texts else None
+    shown = project(vectors, benchmark.dataset_ids)
+    return Pack(manifest, vectors, benchmark.outcomes, benchmark.dataset_ids, index, pairs, report, shown, texts)
 
 
 def _datasets(benchmark: Benchmark) -> tuple[PackDataset, ...]:

@@ -7,6 +7,11 @@ dataset_ids.npy    (n_inputs,) int64
 index.hnsw, index.json
 calibration.npz    the pairs (u, p)
 report.json        what leave-one-dataset-out says the pack is worth
+
+and, where the manifest names them:
+
+map.npz            the inputs in a plane, to look at (see routing.projection)
+texts.json         the beginning of every input's text
 """
 
 import hashlib
@@ -28,6 +33,7 @@ from routing.calibration import Calibration
 from routing.errors import PackAltered, PackError, PackMismatch
 from routing.manifest import MANIFEST, EmbedderId, Manifest, read_manifest
 from routing.neighbours.hnsw import Hnsw
+from routing.projection import Projection
 
 FILES = (
     "embeddings.npy",
@@ -39,10 +45,17 @@ FILES = (
     "report.json",
 )
 
+MAP, TEXTS = "map.npz", "texts.json"
+OPTIONAL = (MAP, TEXTS)
+"""What a pack may hold beside these. Without them routing is the same; only less can be shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """An opened pack. Shapes as in the table above; `report` as in report.json."""
+    """An opened pack. Shapes as in the table above; `report` as in report.json.
+
+    projection, texts: None where the pack has none.
+    """
 
     manifest: Manifest
     embeddings: Embeddings
@@ -51,6 +64,8 @@ class Pack:
     index: Hnsw
     calibration: Calibration
     report: Mapping[str, Any]
+    projection: Projection | None = None
+    texts: tuple[str, ...] | None = None
 
 
 def save_pack(pack: Pack, path: Path) -> Manifest:
@@ -69,7 +84,7 @@ def save_pack(pack: Pack, path: Path) -> Manifest:
         if path.suffix == ".tar":
             made = Path(scratch) / "pack.tar"
             with tarfile.open(made, "w") as tar:
-                for name in (MANIFEST, *FILES):
+                for name in (MANIFEST, *manifest.files):
                     tar.add(folder / name, arcname=name)
         if path.exists():
             os.replace(path, Path(scratch) / "old")
@@ -111,9 +126,19 @@ def _write_files(pack: Pack, folder: Path) -> Manifest:
         dataset_ids=calibration.dataset_ids,
     )
     (folder / "report.json").write_text(json.dumps(pack.report, indent=2) + "\n")
-    manifest = replace(pack.manifest, files={name: _sha256(folder / name) for name in FILES}).sealed()
+    written = (*FILES, *_write_optional(pack, folder))
+    manifest = replace(pack.manifest, files={name: _sha256(folder / name) for name in written}).sealed()
     (folder / MANIFEST).write_text(manifest.to_json())
     return manifest
+
+
+def _write_optional(pack: Pack, folder: Path) -> Iterator[str]:
+    if (shown := pack.projection) is not None:
+        np.savez(folder / MAP, mean=shown.mean, axes=shown.axes, rows=shown.rows, points=shown.points)
+        yield MAP
+    if pack.texts is not None:
+        (folder / TEXTS).write_text(json.dumps(pack.texts, ensure_ascii=False) + "\n", encoding="utf-8")
+        yield TEXTS
 
 
 @contextmanager
@@ -131,7 +156,7 @@ def _folder_of(path: Path) -> Iterator[Path]:
 
 
 def _check_files(folder: Path, manifest: Manifest, path: Path) -> None:
-    for name in FILES:
+    for name in (*FILES, *(name for name in OPTIONAL if name in manifest.files)):
         named = manifest.files.get(name, "")
         if not (folder / name).exists():
             raise PackAltered(f"{path}: {name} is missing")
@@ -151,17 +176,29 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         index=Hnsw.load(folder / "index.hnsw", folder / "index.json"),
         calibration=calibration,
         report=json.loads((folder / "report.json").read_text()),
+        projection=_load_map(folder) if MAP in manifest.files else None,
+        texts=tuple(json.loads((folder / TEXTS).read_text(encoding="utf-8"))) if TEXTS in manifest.files else None,
     )
     n_inputs, n_models, dim = manifest.n_inputs, len(manifest.models), manifest.embedder.dim
     _expect(path, "embeddings.npy", pack.embeddings, (n_inputs, dim))
     _expect(path, "outcomes.npy", pack.outcomes, (n_inputs, n_models))
     _expect(path, "dataset_ids.npy", pack.dataset_ids, (n_inputs,))
     _expect(path, "calibration.npz", calibration.accuracies, (len(calibration.distances), n_models))
+    if pack.projection is not None:
+        _expect(path, MAP, pack.projection.axes, (2, dim))
+        _expect(path, MAP, pack.projection.points, (len(pack.projection.rows), 2))
+    if pack.texts is not None and len(pack.texts) != n_inputs:
+        raise PackMismatch(f"{path}: {TEXTS} holds {len(pack.texts)} texts, the manifest says {n_inputs}")
     if (pack.index.size, pack.index.dim) != (n_inputs, dim):
         raise PackMismatch(
             f"{path}: the index holds {pack.index.size} x {pack.index.dim}, the manifest says {n_inputs} x {dim}"
         )
     return pack
+
+
+def _load_map(folder: Path) -> Projection:
+    with np.load(folder / MAP, allow_pickle=False) as saved:
+        return Projection(saved["mean"], saved["axes"], saved["rows"], saved["points"])
 
 
 def _expect(path: Path, file: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from routing.arrays import Embeddings
+from routing.arrays import Embeddings, Floats, Ints
 from routing.calibration import RoutingSettings
 from routing.decision import Decision, decide
 from routing.neighbours import Neighbours
@@ -41,6 +41,13 @@ class Router:
         rows, distances = self._neighbours.nearest(vectors, max(k, kappa))
         g = predict(self.pack.outcomes, rows[:, :k])
         return Evidence(g, predict_correct(g, self.settings.threshold), distances[:, :kappa].mean(axis=1), vectors)
+
+    def nearest(self, vectors: Embeddings) -> tuple[Ints, Floats]:
+        """The k benchmark inputs that a prediction rests on: rows and cosine distances, both (n_inputs, k).
+
+        vectors: (n_inputs, dim), unit length. Raises NeighboursError as `evidence` does.
+        """
+        return self._neighbours.nearest(vectors, min(self.settings.k, self._neighbours.size))
 
     def candidates(self, names: Sequence[str] | None = None) -> tuple[str, ...]:
         """Those of the names that the pack knows, best on average first; all of the pack's models for None."""

@@ -11,14 +11,17 @@ from gateway.api import (
     configuration,
     decisions,
     errors,
+    evidence,
     keys,
     models,
     operations,
+    packs,
     policies,
     tasks,
     usage,
 )
 from gateway.api.described import DescribedApi
+from gateway.ui.pages import ui_router
 
 
 def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
@@ -32,6 +35,7 @@ def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) 
         redoc_url=None,
     )
     errors.install(api)
-    for part in (models, policies, tasks, decisions, activity, usage, keys, configuration, operations):
+    for part in (models, policies, evidence, tasks, packs, decisions, activity, usage, keys, configuration, operations):
         api.include_router(part.router)
+    api.include_router(ui_router())
     return api

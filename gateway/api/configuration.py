@@ -40,7 +40,7 @@ async def reload(services: Given, _: Admin) -> dict[str, Any]:
     try:
         version = await services.versions.reload("api")
     except (ConfigError, PackRefused) as error:
-        raise _refused(error) from error
+        raise refused(error) from error
     return _shown(version, services.versions)
 
 
@@ -50,11 +50,12 @@ async def rollback(body: RollbackBody, services: Given, _: Admin) -> dict[str, A
     try:
         version = await services.versions.rollback(body.version)
     except (ConfigError, PackRefused) as error:
-        raise _refused(error) from error
+        raise refused(error) from error
     return {**_shown(version, services.versions), "message": services.versions.about_file()}
 
 
-def _refused(error: ConfigError | PackRefused) -> InvalidRequest:
+def refused(error: ConfigError | PackRefused) -> InvalidRequest:
+    """What a change that cannot be made is told with."""
     if isinstance(error, PackRefused):
         return InvalidRequest(f"everything stays as it was: {error}", code="pack_refused")
     first = next((path for path, _ in error.faults if path), None)

@@ -42,6 +42,11 @@ class Scorer(Protocol):
     async def forget(self, task: str) -> bool:
         """Removes all that is known of a task; False if nothing was."""
 
+    async def look(
+        self, at: Literal["outcomes", "evidence", "difference"], task: str = "", pack: str = ""
+    ) -> Mapping[str, Any]:
+        """Shows what only arrays can tell: see gateway.scoring.messages.Look."""
+
 
 class Manager(Protocol):
     """The gateway as those endpoints see it that change it."""

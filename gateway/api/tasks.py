@@ -4,12 +4,14 @@ Task IDs may hold slashes, so a task's path takes all that follows. A key with a
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
 from gateway.api.accounts import account, summary
 from gateway.api.bodies import DryRunBody, Inputs, texts_of
+from gateway.api.details import detailed, undecided
 from gateway.api.services import Client, Given, Scorer, Services, operator_of
 from gateway.decisions import Choice
 from gateway.errors import InvalidRequest, ModelNotFound, NotFound, ScorerUnavailable
@@ -23,13 +25,32 @@ router = APIRouter(tags=["tasks"])
 
 @router.get("/v1/tasks")
 async def list_tasks(
-    services: Given, client: Client, after: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    services: Given,
+    client: Client,
+    after: str = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    details: bool = False,
 ) -> dict[str, Any]:
-    """The tasks that have been seen, by name; `after` pages on."""
+    """The tasks that have been seen, by name; `after` pages on.
+
+    details: with scores, spending and the last hour's requests, and with tasks that have had requests but no decision.
+    """
     some = limit + 1 if client.tasks is None else None
     decisions = await asyncio.to_thread(services.store.decisions, after, some)
+    if details:
+        return await _details(services, client, after, limit, list(decisions))
     seen = [summary(name, made) for name, made in decisions.items() if client.tasks is None or name in client.tasks]
     return {"object": "list", "data": seen[:limit], "has_more": len(seen) > limit}
+
+
+async def _details(
+    services: Services, client: Principal, after: str, limit: int, decided: Sequence[str]
+) -> dict[str, Any]:
+    names = sorted({*decided, *undecided(services, after, decided)})
+    allowed = [name for name in names if client.tasks is None or name in client.tasks]
+    stored = await asyncio.to_thread(lambda: {name: services.store.stored(name) for name in allowed[:limit]})
+    data = [detailed(name, found, services) for name, found in stored.items()]
+    return {"object": "list", "data": data, "has_more": len(allowed) > limit}
 
 
 @router.get("/v1/tasks/{task:path}")

@@ -66,6 +66,7 @@ def _build_pack(places: Places) -> None:
     """Builds the pack with the product's own command, which reports on the terminal."""
     places.pack_stamp.unlink(missing_ok=True)
     command = [sys.executable, "-m", "gateway.cli", "pack", "build", str(places.benchmark), "-o", str(places.pack)]
+    command.append("--with-texts")  # they are the demo's own
     code = subprocess.run(command, check=False).returncode
     if code:
         raise DemoError(f"building the pack ended with exit code {code}: {' '.join(command)}")

@@ -26,6 +26,7 @@ from gateway.scoring.messages import (
     Decided,
     DryRun,
     Govern,
+    Look,
     Observation,
     Observations,
     Question,
@@ -185,6 +186,8 @@ class Child:
             decided = _patiently(lambda: scorer.govern(message.task, message.policy))
             self._send(Decided(decided))
             return Reply(message.id, {"decided": len(decided)})
+        if isinstance(message, Look):
+            return Reply(message.id, scorer.look(message))
         if isinstance(message, DryRun):
             return Reply(message.id, scorer.dry_run(message))
         return Reply(message.id, {"known": scorer.forget(message.task)})

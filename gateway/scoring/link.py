@@ -22,6 +22,7 @@ from gateway.scoring.messages import (
     Forget,
     FromScorer,
     Govern,
+    Look,
     Observations,
     Question,
     Ready,
@@ -126,6 +127,12 @@ class ScorerLink:
     async def forget(self, task: str) -> bool:
         """Removes all that is known of a task; False if nothing was. Raises ScorerUnavailable."""
         return bool((await self._ask(Forget(next(self._ids), task)))["known"])
+
+    async def look(
+        self, at: Literal["outcomes", "evidence", "difference"], task: str = "", pack: str = ""
+    ) -> Mapping[str, Any]:
+        """Shows what only arrays can tell. Raises ScorerUnavailable, InvalidRequest."""
+        return await self._ask(Look(next(self._ids), at, task, pack))
 
     async def govern(self, task: str, policy: TaskPolicy) -> None:
         """Holds a task to another policy. A scorer that is not there now is told when it starts."""

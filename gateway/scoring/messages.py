@@ -93,6 +93,18 @@ class Govern(msgspec.Struct, frozen=True, tag=True):
     policy: TaskPolicy
 
 
+class Look(msgspec.Struct, frozen=True, tag=True):
+    """Show something that only arrays can tell; see gateway.scoring.views.
+
+    task: of `evidence`. pack: the path of another pack than the open one, for `outcomes` and `difference`.
+    """
+
+    id: int
+    at: Literal["outcomes", "evidence", "difference"]
+    task: str = ""
+    pack: str = ""
+
+
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """A pack is open and inputs are scored."""
 
@@ -138,7 +150,7 @@ class Reply(msgspec.Struct, frozen=True, tag=True):
     error: str | None = None
 
 
-Question = Seed | DryRun | Forget | Govern
+Question = Seed | DryRun | Forget | Govern | Look
 """What is answered with a Reply."""
 
 ToScorer = Start | Observations | Question

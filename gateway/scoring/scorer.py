@@ -5,18 +5,21 @@ order they came, so that a decision does not depend on how the inputs were cut i
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from gateway.scoring import sums
+from gateway.scoring import sums, views
 from gateway.scoring.fold import Fold, account, told
-from gateway.scoring.messages import Decided, DryRun, Observation, Seed, Start, TaskDecision, TaskPolicy
+from gateway.scoring.messages import Decided, DryRun, Look, Observation, Seed, Start, TaskDecision, TaskPolicy
 from gateway.scoring.texts import NoMessages, text_of
 from gateway.state import Change, Store, Stored, StoredTask
 from routing.arrays import unit_rows
 from routing.embedder import Embedder
+from routing.manifest import EmbedderId
+from routing.pack import open_pack
 from routing.router import Router
 from routing.scores import Score
 from routing.task import Evidence, TaskState
@@ -95,6 +98,17 @@ class Scorer:
         """Holds a task to another policy, and decides on it again where there is something to decide on."""
         self._start = msgspec.structs.replace(self._start, tasks={**self._start.tasks, task: policy})
         return self._update([task], {}) if self._store.stored(task).task is not None else []
+
+    def look(self, asked: Look) -> dict[str, Any]:
+        """Shows what was asked for, stored nowhere. Raises RoutingError for a pack that this scorer could not use."""
+        if asked.at == "evidence":
+            return views.evidence(self._router, self._store.ring(asked.task))
+        embedder = EmbedderId(self._embedder.name, self._embedder.revision, self._embedder.dim)
+        pack = open_pack(Path(asked.pack), embedder if asked.at == "difference" else None) if asked.pack else None
+        if asked.at == "outcomes":
+            return views.outcomes(pack or self._router.pack)
+        other = Router(pack, self._router.settings) if pack else self._router
+        return views.difference(self._store, self._router, other, views.Compared(self._policy, self._score))
 
     def renew(self) -> list[TaskDecision]:
         """Scores every task again whose sums were made with another pack, from its most recent embeddings."""

@@ -12,10 +12,10 @@ import pytest
 
 from routing.arrays import Embeddings
 from routing.benchmark import Benchmark
-from routing.build import Provenance, build_pack
+from routing.build import EXCERPT, Provenance, build_pack
 from routing.errors import PackAltered, PackError, PackMismatch
 from routing.manifest import SCHEMA, EmbedderId, read_manifest
-from routing.pack import FILES, Pack, open_pack, save_pack
+from routing.pack import FILES, OPTIONAL, Pack, open_pack, save_pack
 from routing.router import Router
 from routing.task import TaskState
 from tests.routing.conftest import DIM
@@ -92,6 +92,36 @@ def test_a_file_that_is_missing_cut_or_altered_is_named(saved: Path, file: str) 
         open_pack(saved)
 
 
+@pytest.mark.parametrize("name", ["texts", "texts.tar"])
+def test_texts_go_with_a_pack_only_where_they_are_asked_for(
+    benchmark_: Benchmark, vectors: Embeddings, pack: Pack, tmp_path: Path, name: str
+) -> None:
+    made = build_pack(benchmark_, vectors, EMBEDDER, with_texts=True)
+    save_pack(made, tmp_path / name)
+    again = open_pack(tmp_path / name)
+    assert again.texts == tuple(text[:EXCERPT] for text in benchmark_.texts)
+    assert again.projection is not None
+    assert pack.projection is not None
+    np.testing.assert_array_equal(again.projection.points, pack.projection.points)
+    assert pack.texts is None
+
+
+@pytest.mark.parametrize("file", OPTIONAL)
+def test_what_a_pack_need_not_hold_is_checked_where_it_is_named(
+    benchmark_: Benchmark, vectors: Embeddings, tmp_path: Path, file: str
+) -> None:
+    save_pack(build_pack(benchmark_, vectors, EMBEDDER, with_texts=True), tmp_path / "pack")
+    (tmp_path / "pack" / file).write_bytes(b"")
+    with pytest.raises(PackAltered, match=file):
+        open_pack(tmp_path / "pack")
+
+
+def test_a_pack_without_them_is_a_pack(pack: Pack, tmp_path: Path) -> None:
+    save_pack(replace(pack, projection=None), tmp_path / "plain")
+    again = open_pack(tmp_path / "plain")
+    assert (again.projection, again.texts, set(again.manifest.files)) == (None, None, set(FILES))
+
+
 def rewritten(saved: Path, **members: Any) -> None:
     """The manifest with other members and a hash that fits them."""
     raw = json.loads((saved / "manifest.json").read_text()) | members
@@ -126,10 +156,14 @@ def test_another_schema_is_refused_with_both_sides(saved: Path) -> None:
 
 
 def test_arrays_that_do_not_fit_the_manifest_are_refused_though_every_hash_fits(pack: Pack, tmp_path: Path) -> None:
+    projected = pack.projection
+    assert projected is not None
     for changed, told in (
         (replace(pack, outcomes=pack.outcomes[:, :3]), "outcomes.npy"),
         (replace(pack, embeddings=pack.embeddings[1:]), "embeddings.npy"),
         (replace(pack, dataset_ids=pack.dataset_ids[1:]), "dataset_ids.npy"),
+        (replace(pack, projection=replace(projected, axes=projected.axes[:, 1:])), "map.npz"),
+        (replace(pack, texts=("one",)), "texts.json"),
     ):
         save_pack(changed, tmp_path / told)
         with pytest.raises(PackMismatch, match=told):

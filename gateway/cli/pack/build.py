@@ -45,6 +45,14 @@ def build(
     kappa: Annotated[int, typer.Option(min=1, help="Neighbours that measure the distance to the benchmark.")] = 19,
     sigma: Annotated[float, typer.Option(min=1e-6, help="Bandwidth from distance to reliability.")] = 0.09,
     eta: Annotated[float, typer.Option(min=0, max=1, help="How sure a change of model must be.")] = 0.6,
+    with_texts: Annotated[
+        bool,
+        typer.Option(
+            "--with-texts/--no-texts",
+            help="Keep the beginning of every input's text, for the dashboard to show. Whoever has the pack "
+            "can read them: mind the benchmark's licence.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws in the calibration.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
 ) -> None:
@@ -66,6 +74,7 @@ def build(
             CalibrationSettings(seed=seed),
             _provenance(),
             steps,
+            with_texts,
         )
     save_pack(pack, output)
     _show(output, as_json)
@@ -126,7 +135,7 @@ def _provenance() -> "Provenance":
 
 
 def _show(path: Path, as_json: bool) -> None:
-    from routing.report import worth
+    from routing.worth import worth
 
     manifest = read_manifest(path)
     told, size = worth(read_report(path, manifest)), size_bytes(path)

@@ -24,7 +24,7 @@ def inspect(
     datasets: Annotated[bool, typer.Option("--datasets", help="Show what routing brings on each dataset.")] = False,
 ) -> None:
     """Show what is in a pack, and what it is worth. Reads the manifest and the report only: see `pack verify`."""
-    from routing.report import worth
+    from routing.worth import worth
 
     manifest = read_manifest(pack)
     report = read_report(pack, manifest)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from routing.manifest import read_manifest
-from routing.report import worth
+from routing.worth import worth
 from tests.gateway.cli.conftest import MODELS, QUESTIONS, run_command
 
 
