@@ -202,7 +202,7 @@ class RoutingCollector(Collector):
         figures = self._figures()
         yield _info("benchroute_build_info", "1, with the program's version.", {"version": figures.version})
         if figures.pack is not None:
-            yield _info("benchroute_pack_info", "1, with the pack in use.", figures.pack)
+            yield _info("benchroute_pack_info", "1, with the pack in use: its name, hash and embedder.", figures.pack)
         yield GaugeMetricFamily("benchroute_config_version", "Number of the configuration in force.", figures.config)
         decisions = CounterMetricFamily("benchroute_decisions", "Decisions made, by reason.", labels=["reason"])
         for reason, count in figures.decisions.items():

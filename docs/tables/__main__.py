@@ -1,0 +1,7 @@
+"""Writes the reference pages again."""
+
+from docs.tables.pages import FOLDER, pages
+
+for name, text in pages().items():
+    (FOLDER / name).write_text(text, encoding="utf-8")
+    print(f"docs/reference/{name}")
