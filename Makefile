@@ -2,6 +2,7 @@
 # make serve   keeps a demo gateway running for curl
 # make test    the tests           make test-slow  those that take longer
 # make check   lint, types, import rules      make fix    formats and mends what it can
+# make docs    the reference from the code, and all pages as a site in build/site
 # make fuzz    broken requests against a gateway (REQUESTS), its OpenAPI document (EXAMPLES), memory under sound ones (STEADY)
 # make conformance  the clients that people use, and HTTP by hand, against a gateway
 # make lm-eval lm-evaluation-harness against a gateway (LM_EVAL=its program)
@@ -23,7 +24,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo serve test test-slow check fix fuzz conformance lm-eval bench replay clean
+.PHONY: demo serve test test-slow check fix docs fuzz conformance lm-eval bench replay clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo run
