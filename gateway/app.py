@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import aiohttp
 from fastapi import FastAPI
@@ -53,6 +54,11 @@ from gateway.upstream.openai_kind import client_session
 from gateway.versions import Origin, Versions
 from gateway.wire.operations import BY_PATH
 from gateway.writing import writing
+from routing.manifest import Manifest
+
+if TYPE_CHECKING:
+    from gateway.fleet.link import FleetLink
+    from gateway.fleet.member import Member
 
 log = logging.getLogger("benchroute")
 
@@ -65,11 +71,13 @@ class Gateway:
 
         Raises ConfigError for a pack that is none, or a task without candidates.
         """
+        self._manifest: Manifest | None = None
         self._plan = blueprint(config)
-        self._link = ScorerLink(self._plan.start, self._decided) if self._plan.start else None
         self._table = DecisionTable(self._plan.policies, self._router_works)
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
         self._recent = Recent(time.time)
+        self._member = self._join(config)
+        self._link: ScorerLink | FleetLink | None = self._member.link if self._member else self._own_scorer()
         self._minutes = Minutes(time.time)
         self._answers = Answers(time.monotonic)
         self._sessions = Sessions(config.routing.session_ttl_s, time.monotonic)
@@ -114,7 +122,7 @@ class Gateway:
         check_change(self._plan.config, config)
         async with self._keyring.changing:
             self._keyring.check(config)
-            plan = blueprint(config, await asyncio.to_thread(self._services.store.policies))
+            plan = blueprint(config, await asyncio.to_thread(self._services.store.policies), self._manifest)
             backends = self._backends(plan)
             if self._link is not None and plan.start is not None:
                 await self._link.reload(plan.start)
@@ -133,7 +141,7 @@ class Gateway:
         store, task = self._services.store, policy.task
         async with self._keyring.changing:
             others = [other for other in await asyncio.to_thread(store.policies) if other.task != task]
-            plan = blueprint(self.versions.in_force.config, [*others, policy])
+            plan = blueprint(self.versions.in_force.config, [*others, policy], self._manifest)
             if task in plan.faults:
                 raise InvalidRequest(plan.faults[task], code="invalid_policy")
             if not await asyncio.to_thread(store.put_policy, policy):
@@ -148,13 +156,10 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            store = open_store(self._plan.config.state.url)
+            store = self._member.store if self._member else open_store(self._plan.config.state.url)
             stack.callback(store.close)
-            await stack.enter_async_context(writing(self._ledger, store))
-            self._keyring.open(store)
-            self._plan = blueprint(self._plan.config, await asyncio.to_thread(store.policies))
-            self._table.renew(self._plan.policies)
-            self._remember(store)
+            await stack.enter_async_context(writing(self._ledger, store, is_shared=self._member is not None))
+            await self._remember(store)
             self._session = await stack.enter_async_context(client_session())
             stack.push_async_callback(self._close_backends)
             if self._link is not None:
@@ -216,10 +221,38 @@ class Gateway:
         for watched in self._services.backends.all() if self._services else ():
             await watched.backend.close()
 
-    def _remember(self, store: Store) -> None:
-        """The decisions of the run before hold until the scorer knows better."""
+    async def _remember(self, store: Store) -> None:
+        """What the run before left holds until the scorer knows better. A fleet tells it once it can be reached."""
+        if self._member is not None:
+            self._keyring.share(store)
+            self._member.start()
+            await self._replan((), self._member.remembered())
+            return
+        self._keyring.open(store)
+        await self._replan(await asyncio.to_thread(store.policies), None)
         for task, kept in store.decisions().items():
             self._table.apply(task, Choice(kept.version, kept.n, kept.model, kept.reason, kept.ranking))
+
+    async def _replan(self, said: Sequence[StoredPolicy], manifest: Manifest | None) -> None:
+        """Holds tasks to what is said of them, and to the fleet's active pack. Raises ConfigError."""
+        async with self._keyring.changing:
+            plan = blueprint(self.versions.in_force.config, said, manifest)
+            self._manifest, self._plan = manifest, plan
+            self._table.renew(plan.policies)
+            self._ledger.reprice(prices(plan.config, plan.manifest))
+            if self._services is not None:
+                self._services = replace(self._services, config=plan.config, policy_faults=plan.faults)
+
+    def _join(self, config: Config) -> "Member | None":
+        if not config.state.is_shared:
+            return None
+        from gateway.fleet.member import Member, Takers  # Redis' client is only there where it is wanted
+
+        takers = Takers(lambda created: self._keyring.take(created), self._replan)
+        return Member(config, self._table, self._recent, takers)
+
+    def _own_scorer(self) -> ScorerLink | None:
+        return ScorerLink(self._plan.start, self._decided) if self._plan.start else None
 
     def _decided(self, decisions: Sequence[TaskDecision]) -> None:
         for made in decisions:
@@ -249,11 +282,11 @@ class Gateway:
         return {watched.backend.name: watched.breaker.state for watched in served}
 
 
-def _observer(link: ScorerLink | None) -> Callable[[str, bytes], None]:
+def _observer(link: "ScorerLink | FleetLink | None") -> Callable[[str, bytes], None]:
     return link.observe if link is not None else lambda task, messages: None
 
 
-def _figures(link: ScorerLink) -> ScorerFigures:
+def _figures(link: "ScorerLink | FleetLink") -> ScorerFigures:
     counts = link.counts
     return ScorerFigures(
         link.status == "ready",

@@ -31,13 +31,13 @@ class Blueprint:
     faults: Mapping[str, str]
 
 
-def blueprint(config: Config, said: Sequence[StoredPolicy] = ()) -> Blueprint:
-    """said: of tasks, while the gateway runs.
+def blueprint(config: Config, said: Sequence[StoredPolicy] = (), manifest: Manifest | None = None) -> Blueprint:
+    """said: of tasks, while the gateway runs. manifest: of the fleet's pack, where the configuration names none.
 
     Raises ConfigError for a pack that is none, a task without candidates, and a door left open by mistake.
     """
     _refuse_strangers(config)
-    manifest = _manifest(config)
+    manifest = _manifest(config) or manifest
     policies(config, manifest)
     over = overridden(config, manifest, said)
     config = over.config

@@ -111,6 +111,17 @@ class DecisionTable:
         self._place(task, choice)
         return known
 
+    def replace(self, task: str, choice: Choice) -> Choice | None:
+        """Takes over a decision from who knows the order in which they were made. Returns the one until now."""
+        known = self._choices.get(task)
+        self.forget(task)
+        self.apply(task, choice)
+        return known
+
+    def names(self) -> Sequence[str]:
+        """The tasks about which something is decided."""
+        return list(self._choices)
+
     def forget(self, task: str) -> None:
         """The task starts cold again."""
         self._choices.pop(task, None)

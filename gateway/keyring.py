@@ -51,9 +51,17 @@ class Keyring:
 
     def open(self, store: Store) -> None:
         """Takes the stored keys into force. Raises StateError; ConfigError for a name that the configuration has."""
-        created = created_keys(store)
+        self._store = store
+        self.take(created_keys(store))
+
+    def share(self, store: Store) -> None:
+        """Keys are kept there, and told to `take` by who hears of them."""
+        self._store = store
+
+    def take(self, created: Mapping[str, Held]) -> None:
+        """From now on these created keys. Raises ConfigError for a name that the configuration has."""
         check_names(self._config, created)
-        self._store, self._created = store, created
+        self._created = created
         self._apply()
 
     def check(self, config: Config) -> None:

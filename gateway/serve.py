@@ -94,7 +94,12 @@ async def _serve(server: Server, gateway: Gateway, watch: Watch | None) -> None:
 
 
 def _check_state(config: Config) -> None:
-    """What else would be found while the server starts, and told with a traceback. Raises StateError, ConfigError."""
+    """What else would be found while the server starts, and told with a traceback. Raises StateError, ConfigError.
+
+    A gateway of a fleet starts without Redis too.
+    """
+    if config.state.is_shared:
+        return
     store = open_store(config.state.url)
     try:
         check_names(config, created_keys(store))

@@ -18,9 +18,10 @@ LAST_ATTEMPTS = 3
 
 
 @asynccontextmanager
-async def writing(ledger: Ledger, store: Store) -> AsyncIterator[None]:
-    """Writes as long as the block runs, and once more after it."""
-    ledger.load(store.spent())
+async def writing(ledger: Ledger, store: Store, *, is_shared: bool = False) -> AsyncIterator[None]:
+    """Writes as long as the block runs, and once more after it. is_shared: what was spent before is told by others."""
+    if not is_shared:
+        ledger.load(store.spent())
     ended = asyncio.Event()
     task = asyncio.create_task(_again_and_again(ledger, store, ended))
     try:

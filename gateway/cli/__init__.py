@@ -1,6 +1,7 @@
 """The command line: `benchroute`.
 
     serve        a gateway
+    scorer       a scorer of a fleet
     config        is a configuration sound?
     init/        a configuration out of what there is
     doctor/      what is wrong with a set-up, and how to mend it
@@ -35,6 +36,7 @@ from gateway.cli.explaining import Explaining
 from gateway.cli.importing import import_
 from gateway.cli.init import init
 from gateway.cli.route import route
+from gateway.cli.scorer import scorer
 from gateway.cli.serve import serve
 from gateway.cli.tail import tail
 
@@ -51,6 +53,7 @@ RUN, WATCH, EVIDENCE = "Run a gateway", "Look into a running gateway", "Evidence
 app.command(rich_help_panel=RUN)(init)
 app.command(rich_help_panel=RUN)(doctor)
 app.command(rich_help_panel=RUN)(serve)
+app.command(rich_help_panel=RUN)(scorer)
 app.add_typer(config.app, name="config", rich_help_panel=RUN)
 app.add_typer(demo.app, name="demo", rich_help_panel=RUN)
 app.add_typer(tasks.app, name="tasks", rich_help_panel=WATCH)

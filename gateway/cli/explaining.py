@@ -28,6 +28,7 @@ EXTRAS = {
     "transformers": "routing",
     "openai": "demo",
     "litellm": "litellm",
+    "redis": "redis",
 }
 """Which optional dependency installs a module."""
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
 from gateway.scoring.messages import JSON_PATH, SELECTORS
-from gateway.words import TASK_ID_RULE, is_task_id
+from gateway.words import REDIS_SCHEMES, TASK_ID_RULE, is_task_id
 
 
 class Section(BaseModel):
@@ -176,9 +176,27 @@ class TaskConfig(Section):
 
 
 class StateConfig(Section):
-    """Where tasks are kept. A relative path is relative to the working directory."""
+    """Where tasks are kept: sqlite:///path, relative to the working directory, or a Redis that many gateways share.
+
+    The rest is for Redis. shards: into how many parts tasks are dealt; the first program on an empty Redis says it for
+    good. max_backlog: observations that wait in a shard; the oldest make room. kept: scored observations that stay in a
+    shard's stream. cache: a folder for fetched packs, and for what a gateway that dies leaves to be counted.
+    """
 
     url: str = "sqlite:///benchroute.db"
+    shards: int = Field(default=16, ge=1, le=4096)
+    max_backlog: int = Field(default=10_000, ge=1)
+    kept: int = Field(default=0, ge=0)
+    cache: str = "~/.cache/benchroute/fleet"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether many gateways share it."""
+        return self.url.partition("://")[0] in REDIS_SCHEMES
+
+    @field_serializer("url")
+    def _without_password(self, url: str) -> str:
+        return re.sub(r"//[^/@]*@", "//**********@", url)
 
 
 class HashedKey(Section):

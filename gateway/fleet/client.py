@@ -19,6 +19,7 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
 from gateway.errors import StateError
+from gateway.fleet.names import DEFAULT_SHARDS
 from gateway.fleet.scripts import Script
 
 ANSWER_S = 2.0
@@ -44,7 +45,9 @@ def without_secret(url: str) -> str:
 class Client:
     """Threads may share one. Every method may raise StateError."""
 
-    def __init__(self, url: str, patience: Patience | None = None) -> None:
+    def __init__(self, url: str, patience: Patience | None = None, shards: int = DEFAULT_SHARDS) -> None:
+        """shards: how many there shall be, if nobody has said so before."""
+        self.shards_wanted = shards
         self._url = without_secret(url)
         self._redis: Any = None
         self._target = url
@@ -78,11 +81,11 @@ class Client:
         with self._speaking():
             yield from self._connected().hscan_iter(key, count=1000)
 
-    def subscribe(self, channel: str) -> "Subscription":
+    def subscribe(self, *channels: str) -> "Subscription":
         """Listens from now on."""
         with self._speaking():
             listening = self._connected().pubsub(ignore_subscribe_messages=True)
-            listening.subscribe(channel)
+            listening.subscribe(*channels)
             return Subscription(listening, self._url)
 
     def close(self) -> None:
@@ -103,17 +106,19 @@ class Client:
 
 
 class Subscription:
-    """What is told on a channel. Its method may raise StateError."""
+    """What is told on channels. Its methods may raise StateError."""
 
     def __init__(self, listening: PubSub, url: str) -> None:
         self._listening = listening
         self._url = url
 
-    def next(self, limit_s: float) -> bytes | None:
-        """The next message, waited for this long at most."""
+    def next(self, limit_s: float) -> tuple[str, bytes] | None:
+        """The next channel and message, waited for this long at most."""
         with speaking(self._url):
             message: Any = self._listening.get_message(timeout=limit_s)
-        return message["data"] if message is not None and message["type"] == "message" else None
+        if message is None or message["type"] != "message":
+            return None
+        return message["channel"].decode(), message["data"]
 
     def close(self) -> None:
         """Listens no more."""

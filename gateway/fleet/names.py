@@ -16,6 +16,13 @@ NEWS = f"{PREFIX}news"
 """The channel on which decisions are told."""
 
 GROUP = "scorers"
+
+
+def replies(gateway: str) -> str:
+    """The channel on which a gateway hears answers."""
+    return f"{PREFIX}replies:{gateway}"
+
+
 KEYS = f"{PREFIX}keys"
 GATEWAYS = f"{PREFIX}gateways"
 SCORERS = f"{PREFIX}scorers"
@@ -23,6 +30,9 @@ SCORERS = f"{PREFIX}scorers"
 
 LOST = f"{PREFIX}lost"
 """What gateways that died had taken in and never handed on, by gateway."""
+
+CHANGES = f"{PREFIX}changes"
+"""A hash of numbers that rise: keys, policies, packs. Whoever holds something of these looks here once in a while."""
 
 EVENTS = f"{PREFIX}events"
 """A bounded stream of what gateways tell each other: sessions, breakers, keys."""
@@ -38,9 +48,9 @@ def shard_of(task: str, shards: int) -> int:
 class Shard:
     """The keys of one shard.
 
-    about: a hash of its epoch (which life of Redis this is), revision, fence, the pack its sums are made with, and the
-    last observation that a scorer has in hand. producers: the last number that each gateway has added. counts: what
-    became of each gateway's observations. decisions: every task's, without its account.
+    about: a hash of its epoch (which life of Redis this is), revision, fence, the pack its sums are made with and their
+    basis, and the last observation that a scorer has in hand. producers: the last number that each gateway has added.
+    counts: what became of each gateway's observations. decisions: every task's, without its account.
     """
 
     number: int

@@ -83,7 +83,7 @@ return redis.call('XADD', KEYS[1], '*', 't', ARGV[1], 'q', ARGV[2])
 LEASE = Script("""#!lua flags=allow-oom
 -- Takes a shard, or keeps it. A new holder has a new fence.
 -- KEYS: lease about stream  ARGV: holder, its lease or '', how long in ms, epoch to begin, group
--- Returns {lease or false, epoch, pack}
+-- Returns {lease or false, pack, basis}
 local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[2] and string.match(held, '^(.*) %d+$') ~= ARGV[1] then return {false, '', ''} end
 if not held or held ~= ARGV[2] then
@@ -92,7 +92,35 @@ end
 redis.call('SET', KEYS[1], held, 'PX', ARGV[3])
 redis.call('HSETNX', KEYS[2], 'epoch', ARGV[4])
 redis.pcall('XGROUP', 'CREATE', KEYS[3], ARGV[5], '0', 'MKSTREAM')
-return {held, redis.call('HGET', KEYS[2], 'epoch'), redis.call('HGET', KEYS[2], 'pack') or ''}
+return {held, redis.call('HGET', KEYS[2], 'pack') or '0', redis.call('HGET', KEYS[2], 'basis') or ''}
+""")
+
+
+KEEP = Script("""#!lua flags=allow-oom
+-- KEYS: lease  ARGV: lease, how long in ms
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+""")
+
+
+RENEWED = Script("""#!lua flags=allow-oom
+-- All of a shard's sums are made with this pack and these settings now.
+-- KEYS: lease about  ARGV: lease, pack's version, basis
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if tonumber(redis.call('HGET', KEYS[2], 'pack') or '0') > tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[2], 'pack', ARGV[2], 'basis', ARGV[3])
+return 1
+""")
+
+
+PRESENT = Script("""#!lua flags=allow-oom
+-- Says that one is there, and who else is.  KEYS: who is there  ARGV: name or '', how long a word counts in ms
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[1] ~= '' then redis.call('ZADD', KEYS[1], now, ARGV[1]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. (now + ARGV[2]), '+inf')
+return redis.call('ZRANGE', KEYS[1], 0, -1)
 """)
 
 
@@ -145,7 +173,8 @@ APPLY = Script("""#!lua flags=allow-oom
 -- ARGV: lease or '', how long in ms, group, pack's version, kept, ring, turns kept, channel, shard, news, epoch,
 --   number of ids, ids, number of gateways, (producer done observed faults), then of each task:
 --   name, seen before, basis, n, seen, sums, decision, account, number of embeddings, embeddings, of turns, turns
--- Returns {0 done | 1 no longer the holder | 2 another pack | 3 a task has changed meanwhile, revision}
+-- Returns {0 done | 1 no longer the holder | 2 another pack | 3 a task has changed meanwhile |
+--   4 its observations are settled already, revision}
 if ARGV[1] ~= '' then
   if redis.call('GET', KEYS[3]) ~= ARGV[1] then return {1, 0} end
   redis.call('PEXPIRE', KEYS[3], ARGV[2])
@@ -155,6 +184,7 @@ if tonumber(ARGV[4]) < pack then return {2, 0} end
 local at = 12
 local ids = {}
 for place = 1, tonumber(ARGV[at]) do ids[place] = ARGV[at + place] end
+if #ids > 0 and #redis.call('XPENDING', KEYS[1], ARGV[3], ids[1], ids[1], 1) == 0 then return {4, 0} end
 at = at + #ids + 1
 local marks = at
 at = at + 4 * tonumber(ARGV[at]) + 1
@@ -255,4 +285,16 @@ if tonumber(ARGV[1]) ~= tonumber(latest) + 1 then return 0 end
 redis.call('HSET', KEYS[1], 'latest', ARGV[1], ARGV[1], ARGV[2])
 redis.call('HDEL', KEYS[1], tonumber(ARGV[1]) - tonumber(ARGV[3]))
 return 1
+""")
+
+
+ACTIVATE = Script("""#!lua
+-- KEYS: active history  ARGV: hash, Unix time in s, activations kept.  Returns {version, hash before}
+local before = redis.call('HGET', KEYS[1], 'hash') or ''
+if before == ARGV[1] then before = redis.call('HGET', KEYS[1], 'before') end
+local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
+redis.call('HSET', KEYS[1], 'hash', ARGV[1], 'before', before)
+redis.call('RPUSH', KEYS[2], version .. ' ' .. ARGV[1] .. ' ' .. ARGV[2])
+redis.call('LTRIM', KEYS[2], -tonumber(ARGV[3]), -1)
+return {version, before}
 """)

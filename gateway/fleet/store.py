@@ -11,9 +11,10 @@ from gateway.errors import StateError
 from gateway.fleet import names, scripts
 from gateway.fleet.client import Client, Word
 from gateway.fleet.money import spent_rows, spent_words
-from gateway.fleet.names import DEFAULT_SHARDS, NEWS, SHARDS, Shard, shard_of
+from gateway.fleet.names import NEWS, SHARDS, Shard, shard_of
 from gateway.fleet.writing import (
     FIELDS,
+    NO_BATCH,
     Batch,
     Hold,
     News,
@@ -27,7 +28,6 @@ from gateway.fleet.writing import (
 from gateway.spending import Spent, SpentRows
 from gateway.state import POLICIES_KEPT, Change, Stored, StoredDecision, StoredKey, StoredPolicy
 
-NO_BATCH = Batch()
 ANYBODY = Hold(pack=2**53)
 ATTEMPTS = 10
 """How often an update is made again because somebody else came first."""
@@ -41,10 +41,8 @@ Changing = Callable[[Mapping[str, Stored]], Mapping[str, Change]]
 class RedisStore:
     """See gateway.state.Store. Any number of programs may share one. Nothing is connected before it is needed."""
 
-    def __init__(self, client: Client, shards: int = DEFAULT_SHARDS) -> None:
-        """shards: how many there shall be, if nobody has said so before."""
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._wanted = shards
         self._shards: int | None = None
         self._writer = secrets.token_hex(8)
         self._number = 0
@@ -54,7 +52,7 @@ class RedisStore:
     def shards(self) -> int:
         """How many shards there are. Raises StateError."""
         if self._shards is None:
-            self._client.ask("SET", SHARDS, self._wanted, "NX")
+            self._client.ask("SET", SHARDS, self._client.shards_wanted, "NX")
             self._shards = int(self._client.ask("GET", SHARDS))
         return self._shards
 
@@ -144,11 +142,12 @@ class RedisStore:
 
     def add_key(self, key: StoredKey) -> bool:
         """See Store.add_key."""
-        return bool(self._client.ask("HSETNX", names.KEYS, key.name, msgspec.msgpack.encode(key)))
+        is_new = bool(self._client.ask("HSETNX", names.KEYS, key.name, msgspec.msgpack.encode(key)))
+        return self._changed("keys", is_new)
 
     def remove_key(self, name: str) -> bool:
         """See Store.remove_key."""
-        return bool(self._client.ask("HDEL", names.KEYS, name))
+        return self._changed("keys", bool(self._client.ask("HDEL", names.KEYS, name)))
 
     def policies(self) -> Sequence[StoredPolicy]:
         """See Store.policies."""
@@ -166,7 +165,7 @@ class RedisStore:
         """See Store.put_policy."""
         words: list[Word] = [policy.version, msgspec.msgpack.encode(policy), POLICIES_KEPT]
         self._client.ask("SADD", names.POLICIES, policy.task)
-        return bool(self._client.run(scripts.PUT_POLICY, [names.policy(policy.task)], words))
+        return self._changed("policies", bool(self._client.run(scripts.PUT_POLICY, [names.policy(policy.task)], words)))
 
     def close(self) -> None:
         """See Store.close."""
@@ -177,6 +176,12 @@ class RedisStore:
     def every_shard(self) -> Sequence[Shard]:
         """All of them, in order. Raises StateError."""
         return [Shard(number) for number in range(self.shards)]
+
+    def _changed(self, what: str, is_so: bool) -> bool:
+        """Tells the others, who look at names.CHANGES."""
+        if is_so:
+            self._client.ask("HINCRBY", names.CHANGES, what, 1)
+        return is_so
 
     def _spenders(self, kind: str) -> Iterable[str]:
         return sorted(name.decode() for name in self._client.ask("SMEMBERS", names.spent_names(kind)))
@@ -200,7 +205,7 @@ def write(
         changes = change(before)
         words = apply_arguments(shard, hold or ANYBODY, batch, before, changes)
         code, _ = client.run(scripts.APPLY, apply_keys(shard, list(changes)), words)
-        if code == 0:
+        if code in DONE:
             return
         if code in LOST:
             raise HoldLost(f"shard {shard.number}: {LOST[code]}")
@@ -217,6 +222,9 @@ def forget(client: Client, shard: Shard, task: str) -> bool:
 class HoldLost(StateError):
     """A shard is another scorer's now, or its tasks are scored with a newer pack."""
 
+
+DONE = (0, 4)
+"""Written now, or before: by a call whose answer was lost."""
 
 LOST = {1: "another scorer has it", 2: "it is scored with a newer pack"}
 

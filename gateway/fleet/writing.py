@@ -62,6 +62,8 @@ class Batch:
     settled: Sequence[Settled] = ()
 
 
+NO_BATCH = Batch()
+
 _encode = msgspec.msgpack.Encoder().encode
 _kept = msgspec.msgpack.Decoder(Kept)
 _news = msgspec.msgpack.Decoder(News)

@@ -40,25 +40,30 @@ class Scorer:
         self._start = start
         self._clock = clock
         settings = router.settings
-        self._basis = f"{router.pack.manifest.hash}/{settings.k}/{settings.kappa}/{settings.threshold:g}"
+        self.basis = f"{router.pack.manifest.hash}/{settings.k}/{settings.kappa}/{settings.threshold:g}"
 
     def observe(self, observations: Sequence[Observation]) -> Decided:
         """Stores a batch of observations. Raises StateError if it cannot be stored."""
+        inputs, faults = self.read(observations)
+        return Decided(self.add(inputs), len(observations), len(faults))
+
+    def read(self, observations: Sequence[Observation]) -> tuple[list[tuple[str, str]], set[int]]:
+        """Tasks and their inputs, and the places of the observations that are none; those without text are left out."""
         inputs: list[tuple[str, str]] = []
-        faults = 0
-        for seen in observations:
+        faults: set[int] = set()
+        for place, seen in enumerate(observations):
             try:
                 text = text_of(seen.messages, self._policy(seen.task).input)
             except NoMessages:
-                faults += 1
+                faults.add(place)
                 continue
             if text is not None:
                 inputs.append((seen.task, text))
-        return Decided(self._fold(inputs), len(observations), faults)
+        return inputs, faults
 
     def seed(self, seed: Seed) -> tuple[list[TaskDecision], dict[str, Any]]:
         """Stores a sample of a task's inputs: the decision that follows, and an answer for who gave them."""
-        decisions = self._fold([(seed.task, text) for text in seed.texts])
+        decisions = self.add([(seed.task, text) for text in seed.texts])
         stored = self._store.stored(seed.task)
         made = stored.decision
         decision = made and {
@@ -112,7 +117,10 @@ class Scorer:
 
     def renew(self) -> list[TaskDecision]:
         """Scores every task again whose sums were made with another pack, from its most recent embeddings."""
-        names = [name for name in self._store.names() if self._is_stale(self._store.stored(name))]
+        return self.renew_all([name for name in self._store.names() if self._is_stale(self._store.stored(name))])
+
+    def renew_all(self, names: Sequence[str]) -> list[TaskDecision]:
+        """Scores these tasks again. Raises StateError."""
         made: list[TaskDecision] = []
         for start in range(0, len(names), TASKS_AT_ONCE):
             made += self._update(names[start : start + TASKS_AT_ONCE], {})
@@ -124,7 +132,8 @@ class Scorer:
     def _score(self, policy: TaskPolicy) -> Score:
         return Score(policy.score or self._start.routing.score)
 
-    def _fold(self, inputs: Sequence[tuple[str, str]]) -> list[TaskDecision]:
+    def add(self, inputs: Sequence[tuple[str, str]]) -> list[TaskDecision]:
+        """Stores inputs, (task, text) each, and says what is decided then. Raises StateError."""
         if not inputs:
             return []
         evidence = self._router.evidence(self._embedder.embed([text for _, text in inputs]))
@@ -156,11 +165,11 @@ class Scorer:
             fold.add(evidence)
         seen = (stored.task.seen if stored.task else 0) + (len(evidence) if evidence else 0)
         embeddings = [sums.embedding_to_bytes(vector) for vector in evidence.vectors] if evidence else []
-        task_sums = StoredTask(self._basis, fold.state.n, seen, sums.to_bytes(fold.state))
+        task_sums = StoredTask(self.basis, fold.state.n, seen, sums.to_bytes(fold.state))
         return Change(task_sums, embeddings, fold.explained(), fold.turns)
 
     def _is_stale(self, stored: Stored) -> bool:
-        return stored.task is not None and stored.task.basis != self._basis
+        return stored.task is not None and stored.task.basis != self.basis
 
     def _state(self, stored: Stored) -> TaskState:
         return sums.from_bytes(stored.task.sums, stored.task.n) if stored.task else self._router.empty()

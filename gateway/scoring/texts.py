@@ -27,7 +27,7 @@ def text_of(messages: bytes, selector: str) -> str | None:
         found = json.loads(messages)
     except (ValueError, RecursionError) as error:
         raise NoMessages(f"messages are no JSON: {error}") from error
-    if selector.startswith(JSON_PATH):
+    if selector.startswith(JSON_PATH) and not isinstance(found, str):
         return _cut(_at(selector, found))
     if isinstance(found, str):
         found = [found]

@@ -153,7 +153,7 @@ def test_what_cannot_be_read_is_a_state_error(redis_server: RedisServer) -> None
 
 
 def test_the_number_of_shards_is_said_once(redis_server: RedisServer) -> None:
-    first, second = RedisStore(Client(redis_server.url), shards=4), RedisStore(Client(redis_server.url), shards=64)
+    first, second = (RedisStore(Client(redis_server.url, shards=shards)) for shards in (4, 64))
     assert (first.shards, second.shards) == (4, 4)
 
 

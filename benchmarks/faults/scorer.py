@@ -1,0 +1,19 @@
+"""`python -m benchmarks.faults.scorer CONFIG`: what `benchroute scorer` runs, with the letters' embedder."""
+
+import logging
+import sys
+from pathlib import Path
+
+from gateway.fleet.supervisor import Supervisor
+
+COMMAND = (sys.executable, "-m", "benchmarks.faults.process")
+
+
+def main() -> None:
+    """Until SIGTERM."""
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    Supervisor(Path(sys.argv[1]), COMMAND).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""`benchroute scorer`."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.config import load_config
+from gateway.errors import ConfigError
+
+
+def scorer(
+    config: Annotated[Path, typer.Option(help="The gateways' configuration.")] = Path("config.yaml"),
+) -> None:
+    """Run a scorer of a fleet until Ctrl-C: for gateways whose state is Redis."""
+    read = load_config(config)
+    if not read.state.is_shared:
+        fault = "a scorer by itself is for state in Redis; with SQLite `benchroute serve` runs its own"
+        raise ConfigError(str(config), [("state.url", fault)])
+    from gateway.fleet.supervisor import Supervisor
+
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    Supervisor(config).run()

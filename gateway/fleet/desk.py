@@ -1,0 +1,160 @@
+"""One shard at work: what its stream gives goes through a Scorer, in order, and is settled with what it changed."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.errors import StateError
+from gateway.fleet.entries import TEXT, Entry, read_question
+from gateway.fleet.holding import HeldStore, Parked, Taken
+from gateway.fleet.store import HoldLost
+from gateway.fleet.writing import Batch, Settled
+from gateway.scoring.messages import DryRun, Forget, Observation, Question, Reply, Seed, TaskPolicy
+from gateway.scoring.scorer import Scorer
+from gateway.state import Store
+from routing.errors import RoutingError
+
+log = logging.getLogger("benchroute.scorer")
+
+AT_ONCE = 64
+"""Inputs embedded in one call."""
+
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What scorers work with: a pack, and what holds for tasks.
+
+    pack_version: of the fleet's active pack; 0 for a file. govern: told of a task's policy by whoever changes it.
+    """
+
+    pack_version: int
+    scorer: Callable[[Store], Scorer]
+    govern: Callable[[str, TaskPolicy], None] = lambda task, policy: None
+
+
+class Desk:
+    """A held shard."""
+
+    def __init__(self, store: HeldStore, work: Work, name: str, left: Taken | None = None) -> None:
+        """left: a batch that was taken and could not be settled yet."""
+        self.store = store
+        self.work = work
+        self.left = left
+        self._name = name
+        self._scorer = work.scorer(store)
+
+    def renew(self, moved: Callable[[], None]) -> None:
+        """Brings the sums of all tasks up to the open pack. moved: is called again and again.
+
+        Raises HoldLost, StateError.
+        """
+        basis = self._scorer.basis
+        if self.store.basis != basis:
+            stale = self.store.stale(basis)
+            for start in range(0, len(stale), AT_ONCE):
+                self._scorer.renew_all(stale[start : start + AT_ONCE])
+                moved()
+            if stale:
+                log.info("shard %d: %d tasks scored again", self.store.held.number, len(stale))
+        self.store.renewed(basis)
+
+    def serve(self) -> bool:
+        """Scores the next batch. False where there is none. Raises HoldLost, StateError; then it is taken up again."""
+        taken = self.left if self.left and self.left.entries else self.store.take(self._name, AT_ONCE)
+        if not taken.entries:
+            return False
+        self.left = taken
+        if taken.tries > TRIES:
+            self._park(taken, "it has ended its scorer, or failed, three times")
+        else:
+            self._through(taken)
+        self.left = None
+        return True
+
+    def _through(self, taken: Taken) -> None:
+        settled = 0
+        for run in _runs(taken.entries):
+            if run[0].is_question:
+                self._answer(run[0])
+            else:
+                self._score(run)
+            settled += len(run)
+            self.left = Taken(taken.entries[settled:], taken.tries)
+
+    def _score(self, run: Sequence[Entry]) -> None:
+        """Raises HoldLost, StateError. What fails in another way stays where it is, and comes again one by one."""
+        observations = [Observation(entry.task, _messages(entry.body)) for entry in run]
+        texts, faults = self._scorer.read(observations)
+        self.store.batch = Batch([entry.id for entry in run], _settled(run, faults))
+        try:
+            self._scorer.add(texts)
+            self.store.settle()
+        except StateError:
+            raise
+        except Exception:  # the edge of a background job: one bad batch must not end the scorer
+            log.exception("shard %d: %d inputs could not be scored", self.store.held.number, len(run))
+
+    def _answer(self, entry: Entry) -> None:
+        asked = read_question(entry.body)
+        self.store.batch = Batch([entry.id])
+        try:
+            reply = self._reply(asked.question)
+        except HoldLost:
+            raise
+        except (ValueError, StateError, RoutingError) as error:
+            reply = Reply(asked.question.id, error=str(error))
+        except Exception:  # as above
+            log.exception("%s failed", type(asked.question).__name__)
+            reply = Reply(asked.question.id, error="the scorer failed; its log says why")
+        self.store.settle()
+        self.store.answer(asked.channel, msgspec.msgpack.encode(reply))
+
+    def _reply(self, question: Question) -> Reply:
+        if isinstance(question, Seed):
+            return Reply(question.id, self._scorer.seed(question)[1])
+        if isinstance(question, DryRun):
+            return Reply(question.id, self._scorer.dry_run(question))
+        if isinstance(question, Forget):
+            return Reply(question.id, {"known": self._scorer.forget(question.task)})
+        self.work.govern(question.task, question.policy)
+        return Reply(question.id, {"decided": len(self._scorer.govern(question.task, question.policy))})
+
+    def _park(self, taken: Taken, reason: str) -> None:
+        entry = taken.entries[0]
+        shard, place = self.store.held.number, entry.id.decode()
+        log.error("shard %d: observation %s of task %s is put aside: %s", shard, place, entry.task, reason)
+        self.store.park(entry, Parked(shard, place, entry.task, time.time(), TRIES, reason, entry.body))
+
+
+def _messages(body: bytes) -> bytes:
+    return json.dumps(body[1:].decode("utf-8", "replace")).encode() if body[:1] == TEXT else body[1:]
+
+
+def _runs(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Observations in a row, and every question by itself."""
+    run: list[Entry] = []
+    for entry in entries:
+        if entry.is_question:
+            if run:
+                yield run
+            run = []
+            yield [entry]
+        else:
+            run.append(entry)
+    if run:
+        yield run
+
+
+def _settled(run: Sequence[Entry], faults: set[int]) -> list[Settled]:
+    by_producer: dict[str, list[int]] = {}
+    for place, entry in enumerate(run):
+        done = by_producer.setdefault(entry.producer, [0, 0, 0])
+        done[0] = entry.number
+        done[2 if place in faults else 1] += 1
+    return [Settled(producer, *numbers) for producer, numbers in by_producer.items()]
