@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import StateError
-from gateway.scoring.messages import DryRun, Forget, Govern, Question, Seed
+from gateway.scoring.messages import Question
 
 JSON, TEXT = b"j", b"t"
 """What an observation's body begins with: a request's JSON as it came, or its input, taken out already."""
@@ -17,7 +17,7 @@ class Asked(msgspec.Struct, frozen=True):
     """A question, and the channel that its Reply goes to."""
 
     channel: str
-    question: Seed | DryRun | Forget | Govern
+    question: Question
 
 
 @dataclass(frozen=True, slots=True)

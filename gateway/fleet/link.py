@@ -27,7 +27,18 @@ from gateway.fleet.holding import gone, present, there
 from gateway.fleet.names import replies
 from gateway.fleet.outbox import Outbox
 from gateway.fleet.tallies import close_tally, count_dead, open_tally
-from gateway.scoring.messages import DryRun, Forget, Govern, Question, Reply, Seed, Start, TaskDecision, TaskPolicy
+from gateway.scoring.messages import (
+    DryRun,
+    Forget,
+    Govern,
+    Look,
+    Question,
+    Reply,
+    Seed,
+    Start,
+    TaskDecision,
+    TaskPolicy,
+)
 from gateway.scoring.queue import Counts
 
 log = logging.getLogger("benchroute.fleet")
@@ -137,6 +148,13 @@ class FleetLink:
     async def forget(self, task: str) -> bool:
         """Removes all that is known of a task; False if nothing was. Raises ScorerUnavailable."""
         return bool((await self._ask(task, Forget(next(self._ids), task)))["known"])
+
+    async def look(
+        self, at: Literal["outcomes", "evidence", "difference"], task: str = "", pack: str = ""
+    ) -> Mapping[str, Any]:
+        """Shows what only arrays can tell. Raises ScorerUnavailable, InvalidRequest."""
+        number = next(self._ids)
+        return await self._ask(task or f"{self._name}/{number}", Look(number, at, task, pack))
 
     async def govern(self, task: str, policy: TaskPolicy) -> None:
         """Holds a task to another policy; scorers that are not there now read it when they start."""
