@@ -10,7 +10,6 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import aiohttp
 from fastapi import FastAPI
 
 from gateway.api.build import build_api
@@ -50,7 +49,7 @@ from gateway.state import Store, StoredPolicy, open_store
 from gateway.underway import Underway
 from gateway.upstream.build import build_backends
 from gateway.upstream.choose import Backends
-from gateway.upstream.openai_kind import client_session
+from gateway.upstream.pool import Pool
 from gateway.versions import Origin, Versions
 from gateway.wire.operations import BY_PATH
 from gateway.writing import writing
@@ -91,7 +90,7 @@ class Gateway:
         self._front = Front(self._api, config.server.max_body_bytes)
         self._lane: App | None = None
         self._services: Services | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._pool = Pool()
         _warn(self._plan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -160,7 +159,7 @@ class Gateway:
             stack.callback(store.close)
             await stack.enter_async_context(writing(self._ledger, store, is_shared=self._member is not None))
             await self._remember(store)
-            self._session = await stack.enter_async_context(client_session())
+            stack.callback(self._pool.close)
             stack.push_async_callback(self._close_backends)
             if self._link is not None:
                 self._metrics.registry.register(ScorerCollector(partial(_figures, self._link)))
@@ -214,8 +213,7 @@ class Gateway:
         )
 
     def _backends(self, plan: Blueprint) -> Backends:
-        assert self._session is not None  # noqa: S101 - made before the first backend
-        return Backends(build_backends(plan.config, self._session), plan.config.upstream.breaker)
+        return Backends(build_backends(plan.config, self._pool), plan.config.upstream.breaker)
 
     async def _close_backends(self) -> None:
         for watched in self._services.backends.all() if self._services else ():

@@ -9,8 +9,6 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-import aiohttp
-
 from gateway.bench.answers import Answer, NoAnswer, read_answer
 from gateway.bench.questions import Job
 from gateway.config import Config
@@ -23,6 +21,7 @@ from gateway.upstream.build import build_backends
 from gateway.upstream.choose import Backends
 from gateway.upstream.contract import Call
 from gateway.upstream.faults import Answered
+from gateway.upstream.pool import Pool
 from gateway.wire.body import read_body
 from gateway.wire.headers import to_backend
 from gateway.wire.operations import CHAT
@@ -68,13 +67,13 @@ class Asker:
     def __init__(
         self,
         config: Config,
-        session: aiohttp.ClientSession,
+        pool: Pool,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """config: with no models but those that are asked. Raises ConfigError where a kind's library is missing."""
         upstream = patient(config.upstream)
         general = Timeouts().under(upstream.limits)
-        self._backends = build_backends(config, session)
+        self._backends = build_backends(config, pool)
         self._forwarders = {
             model.name: Forwarder(
                 Backends({model.name: self._backends[model.name]}, upstream.breaker),

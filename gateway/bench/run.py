@@ -1,6 +1,7 @@
 """A benchmark run: ask what the journal lacks, have judged what needs a judge, mark, write."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +18,7 @@ from gateway.bench.marking import mark
 from gateway.bench.questions import Job, Mark, Question, Settings
 from gateway.bench.results import ModelSummary, Outcome, Unjudged, summary
 from gateway.config import Config, ModelConfig
-from gateway.upstream.openai_kind import client_session
+from gateway.upstream.pool import Pool
 
 Steps = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
@@ -125,8 +126,8 @@ class _Asking:
 
 async def _ask(plan: Plan, config: Config, asking: _Asking, sleep: Callable[[float], Awaitable[None]]) -> None:
     """The models first, then the judge, who needs their answers."""
-    async with client_session() as session:
-        asker = Asker(config.model_copy(update={"models": plan.asked}), session, sleep)
+    with contextlib.closing(Pool()) as pool:
+        asker = Asker(config.model_copy(update={"models": plan.asked}), pool, sleep)
         try:
             jobs = {model.name: _missing(_jobs(plan, model), asking.journal) for model in plan.models}
             total = len(plan.questions)

@@ -1,21 +1,22 @@
 """What a backend is asked, and what it answers."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.wire.body import Body
+from gateway.wire.headers import Headers
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A client's request on its way. headers: those for the backend, lower case. connect_s: time for connecting.
+    """A client's request on its way. headers: those for the backend. connect_s: time for connecting.
 
     with_usage: the stream is to tell what it took, although the client did not ask.
     """
 
     body: Body
-    headers: Mapping[str, str]
+    headers: Headers
     connect_s: float = 5.0
     with_usage: bool = False
 
@@ -28,8 +29,8 @@ class Answer(Protocol):
         """HTTP status."""
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        """Its headers, by whatever case the backend wrote."""
+    def headers(self) -> Headers:
+        """Its headers."""
 
     @property
     def is_stream(self) -> bool:

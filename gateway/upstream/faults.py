@@ -5,13 +5,14 @@ UpstreamFault
 ├── TimedOut       nothing came in time
 ├── Unsupported    it does not answer this endpoint
 ├── Broken         the connection was lost, or what came is no HTTP, no JSON, no complete stream
+│   └── ClosedEarly   a kept connection was closed before anything came: a new one may do better
 └── Answered       an HTTP status that another backend may well not give
 """
 
-import asyncio
-from collections.abc import Mapping
+import socket
+import ssl
 
-import aiohttp
+from gateway.wire.headers import Headers, first
 
 TRY_ANOTHER = frozenset({401, 403, 404, 408, 409, 425, 429})
 """Client errors that are this backend's affair: its key, its name for the model, its limits. All others would be the
@@ -46,6 +47,10 @@ class Broken(UpstreamFault):
     """What came is not an answer, or stopped in its middle."""
 
 
+class ClosedEarly(Broken):
+    """The backend had closed a connection that had been kept."""
+
+
 class Answered(UpstreamFault):
     """An error status. retry_after: the backend's header, if any."""
 
@@ -62,29 +67,18 @@ def is_fault(status: int) -> bool:
     return status >= 500 or status in TRY_ANOTHER or status < 200 or 300 <= status < 400
 
 
-def answered(status: int, headers: Mapping[str, str]) -> Answered:
+def answered(status: int, headers: Headers) -> Answered:
     """The fault of a status."""
-    return Answered(status, headers.get("Retry-After") or headers.get("retry-after"))
+    told = first(headers, b"retry-after")
+    return Answered(status, None if told is None else told.decode("latin-1"))
 
 
-def translated(error: Exception) -> UpstreamFault:
-    """Our fault for a foreign exception, most specific first. Anything unknown is raised again: it is a bug of ours."""
-    if isinstance(error, UpstreamFault):
-        return error
-    if isinstance(error, (aiohttp.ConnectionTimeoutError, aiohttp.SocketTimeoutError, asyncio.TimeoutError)):
+def translated(error: OSError | UnicodeError) -> UpstreamFault:
+    """Our fault for what kept a connection from being made, most specific first."""
+    if isinstance(error, TimeoutError):
         return TimedOut("did not answer in time")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+    if isinstance(error, ssl.SSLError):
         return Unreachable("TLS failed")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, socket.gaierror | UnicodeError):
         return Unreachable("its host name cannot be resolved")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Unreachable("refused the connection")
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return Broken("closed the connection without an answer")
-    if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ClientOSError, OSError)):
-        return Broken("lost the connection")
-    if isinstance(error, (aiohttp.ClientResponseError, aiohttp.http_exceptions.HttpProcessingError)):
-        return Broken("answered what is no HTTP")
-    if isinstance(error, aiohttp.ClientError):
-        return Broken("could not be asked")
-    raise error
+    return Unreachable("refused the connection")

@@ -14,10 +14,11 @@ from gateway.config.schema import LitellmBackend
 from gateway.errors import ConfigError
 from gateway.upstream.contract import Answer, Call
 from gateway.upstream.faults import Answered, Broken, TimedOut, Unreachable, Unsupported, UpstreamFault
+from gateway.wire.headers import Headers
 from gateway.wire.operations import CHAT, MESSAGES
 
-JSON_HEADERS = {"content-type": "application/json"}
-SSE_HEADERS = {"content-type": "text/event-stream; charset=utf-8"}
+JSON_HEADERS = ((b"content-type", b"application/json"),)
+SSE_HEADERS = ((b"content-type", b"text/event-stream; charset=utf-8"),)
 
 PASSED_ON = frozenset(
     {
@@ -151,7 +152,7 @@ class Whole:
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
-        self.headers: Mapping[str, str] = JSON_HEADERS
+        self.headers: Headers = JSON_HEADERS
         self._body = body
 
     async def read(self) -> bytes:
@@ -173,7 +174,7 @@ class LitellmStream:
     is_stream = True
 
     def __init__(self, stream: AsyncIterator[bytes], fault: Callable[[Exception], UpstreamFault]) -> None:
-        self.headers: Mapping[str, str] = SSE_HEADERS
+        self.headers: Headers = SSE_HEADERS
         self._stream = stream
         self._fault = fault
 

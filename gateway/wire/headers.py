@@ -6,16 +6,18 @@ and hop-by-hop headers (RFC 9110, 7.6.1) belong to their own connection.
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
+"""Names in lower case."""
 
 ANTHROPICS = (b"anthropic-version", b"anthropic-beta")
 TO_BACKEND = frozenset(
     {b"accept", b"user-agent", b"traceparent", b"tracestate", b"openai-beta", b"idempotency-key", *ANTHROPICS}
 )
-TO_CLIENT = frozenset({"content-type", "retry-after", "openai-processing-ms", "openai-version", "openai-model"})
-TO_CLIENT_PREFIX = "x-ratelimit-"
+TO_CLIENT = frozenset({b"content-type", b"retry-after", b"openai-processing-ms", b"openai-version", b"openai-model"})
+TO_CLIENT_PREFIX = b"x-ratelimit-"
 
 TASK = "x-benchroute-task"
 MODEL = "x-benchroute-model"
@@ -49,16 +51,11 @@ def request_id(headers: RawHeaders) -> str:
     return f"req_{secrets.token_hex(12)}"
 
 
-def to_backend(headers: RawHeaders) -> dict[str, str]:
-    """What of a client's headers a backend gets. Bodies come uncompressed, so that they can be relayed as they are."""
-    kept = {key.decode("latin-1"): value.decode("latin-1") for key, value in headers if key in TO_BACKEND}
-    return {**kept, "content-type": "application/json", "accept-encoding": "identity"}
+def to_backend(headers: RawHeaders) -> Headers:
+    """What of a client's headers a backend gets."""
+    return [pair for pair in headers if pair[0] in TO_BACKEND]
 
 
-def to_client(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """What of a backend's headers a client gets, in lower case."""
-    return [
-        (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
-        for name, value in headers.items()
-        if name.lower() in TO_CLIENT or name.lower().startswith(TO_CLIENT_PREFIX)
-    ]
+def to_client(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """What of a backend's headers a client gets."""
+    return [pair for pair in headers if pair[0] in TO_CLIENT or pair[0].startswith(TO_CLIENT_PREFIX)]

@@ -14,11 +14,12 @@ def test_a_clients_credentials_and_hop_headers_stay_here() -> None:
             (b"accept-encoding", b"gzip"),
         ]
     )
-    assert sent == {"traceparent": "00-1-2-01", "content-type": "application/json", "accept-encoding": "identity"}
+    assert sent == [(b"traceparent", b"00-1-2-01")]
 
 
 def test_a_backends_cookies_and_hop_headers_stay_here() -> None:
-    kept = to_client({"Set-Cookie": "a", "Transfer-Encoding": "chunked", "Content-Type": "x", "X-RateLimit-Left": "3"})
+    came = [(b"set-cookie", b"a"), (b"transfer-encoding", b"chunked"), (b"content-type", b"x")]
+    kept = to_client([*came, (b"x-ratelimit-left", b"3")])
     assert kept == [(b"content-type", b"x"), (b"x-ratelimit-left", b"3")]
 
 

@@ -1,0 +1,176 @@
+"""A connection to a backend: HTTP/1.1 as a client speaks it (RFC 9112), one request at a time.
+
+Whoever asks gives a reader, which is told of the answer as it comes, straight from the socket's callback: no task is
+switched to for a piece of an answer. A reader that cannot take more pauses the connection, and so the backend.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import httptools
+
+from gateway.upstream.faults import Broken, ClosedEarly, UpstreamFault
+from gateway.wire.headers import Headers
+
+HEAD_BYTES = 64 * 1024
+"""What an answer's head may be, and what chunk sizes, extensions and trailers may add to each piece of its body."""
+
+BODILESS = (204, 304)
+NO_HTTP = "answered what is no HTTP"
+
+
+class Reader(Protocol):
+    """Is told of one answer, by these calls in this order; after `ended` or `failed` there are no more. None may raise.
+
+    `failed` can come at any time.
+    """
+
+    def headed(self, status: int, headers: Headers) -> None:
+        """The head has come; interim answers (1xx) are passed over."""
+
+    def piece(self, data: bytes) -> None:
+        """More of the body."""
+
+    def ended(self) -> None:
+        """That was all of it; the connection is free for others."""
+
+    def failed(self, fault: UpstreamFault) -> None:
+        """Nothing more comes; the connection is gone."""
+
+
+class Connection(asyncio.Protocol):
+    """One of them. free: is told when it can be used again; lost: when it is gone."""
+
+    def __init__(self, free: Callable[["Connection"], None], lost: Callable[["Connection"], None]) -> None:
+        self.idle_since = 0.0
+        self._free, self._lost = free, lost
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._reader: Reader | None = None
+        self._is_used = self._has_begun = self._is_in_body = self._is_complete = False
+        self._is_interim = self._is_till_close = self._is_last = self._is_paused = False
+        self._head: list[tuple[bytes, bytes]] = []
+        self._fed = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be asked."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def ask(self, head: bytes, body: bytes, reader: Reader) -> None:
+        """Sends a request. The connection must be open and free."""
+        assert self._transport is not None  # noqa: S101 - open
+        self._reader, self._has_begun = reader, False
+        self._transport.writelines((head, body))
+
+    def pause(self) -> None:
+        """The reader can take no more for now."""
+        if not self._is_paused and self.is_open and self._transport is not None:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """It can again."""
+        if self._is_paused and self.is_open and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def drop(self) -> None:
+        """Ends it at once, and with it what the backend does; the reader hears nothing more."""
+        self._reader = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's
+        """See asyncio.Protocol."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._reader is None:  # nobody asked
+            self.drop()
+            return
+        self._has_begun = True
+        self._fed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(Broken(NO_HTTP))
+            return
+        if self._is_complete:
+            self._finish()
+        elif self._fed > HEAD_BYTES:
+            self._fail(Broken(NO_HTTP))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._lost(self)
+        if self._reader is None:
+            return
+        if self._is_in_body and self._is_till_close and exc is None:
+            self._is_last = True
+            self._finish()
+        elif self._has_begun:
+            self._fail(Broken("lost the connection"))
+        else:
+            self._fail((ClosedEarly if self._is_used else Broken)("closed the connection without an answer"))
+
+    def on_message_begin(self) -> None:
+        """See httptools. A second answer to one question: nothing that comes here can be trusted any more."""
+        self._head = []
+        self._is_last = self._is_complete
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See httptools. Trailers come here too, and are no headers (RFC 9110, 6.5.1)."""
+        if not self._is_in_body:
+            self._head.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """See httptools."""
+        status = self._parser.get_status_code()
+        self._is_interim = status < 200
+        if self._is_interim or self._is_complete or self._reader is None:
+            return
+        self._is_in_body, self._fed = True, 0
+        self._is_till_close = status not in BODILESS and not _is_framed(self._head)
+        self._reader.headed(status, self._head)
+
+    def on_body(self, data: bytes) -> None:
+        """See httptools."""
+        self._fed = 0
+        if self._reader is not None and not self._is_complete:
+            self._reader.piece(data)
+
+    def on_message_complete(self) -> None:
+        """See httptools. What follows in the same data is looked at before the connection is used again."""
+        if not self._is_interim:
+            self._is_complete = True
+            self._is_last = self._is_last or not self._parser.should_keep_alive()
+
+    def _finish(self) -> None:
+        """The answer is complete. What has not been sent of the request by now never will be."""
+        reader, self._reader = self._reader, None
+        self._is_complete = self._is_in_body = False
+        self._is_used, self._fed = True, 0
+        self.resume()
+        if self._is_last or self._transport is None or self._transport.get_write_buffer_size():
+            self.drop()
+        elif self.is_open:
+            self._free(self)
+        if reader is not None:
+            reader.ended()
+
+    def _fail(self, fault: UpstreamFault) -> None:
+        reader = self._reader
+        self.drop()
+        if reader is not None:
+            reader.failed(fault)
+
+
+def _is_framed(headers: Headers) -> bool:
+    """Whether the body's end is told; otherwise the connection's end is (RFC 9112, 6.3)."""
+    for name, value in headers:
+        if name == b"content-length" or (name == b"transfer-encoding" and value.strip().lower().endswith(b"chunked")):
+            return True
+    return False
