@@ -32,12 +32,14 @@ class Attempt:
 class Trail:
     """What has been tried for one request, and how long backends were waited for.
 
-    is_degraded: every breaker was open, and the least bad backend was asked all the same.
+    is_degraded: every breaker was open, and the least bad backend was asked all the same. started: by time.monotonic(),
+    0 before the first is asked.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
     waited_s: float = 0.0
     is_degraded: bool = False
+    started: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,25 @@ class Forwarder:
         self._max_attempts = max_attempts
         self._sleep = sleep
 
-    async def open(self, ranking: Sequence[str], call: Call, asked: Asked, trail: Trail) -> Opened:
-        """The first answer to be had; `trail` tells of the way there. Raises an UpstreamFailed when there is none."""
+    def began(self, trail: Trail) -> float:
+        """A request is going to be forwarded. When that was, by time.monotonic()."""
         self._retry.earned()
-        started = time.monotonic()
+        trail.started = time.monotonic()
+        return trail.started
+
+    def first(self, model: str) -> Watched | None:
+        """The model's backend that is asked first; None where all of them are left alone."""
+        served = self._backends.of(model)
+        return served[0] if served else None
+
+    async def open(self, ranking: Sequence[str], call: Call, asked: Asked, trail: Trail) -> Opened:
+        """The first answer to be had; `trail` tells of the way there. Raises an UpstreamFailed when there is none.
+
+        Backends that the trail has tried already are not the first to be asked.
+        """
+        started = trail.started or self.began(trail)
         for model in ranking:
-            opened = await self._of_model(model, call, self._limits(model, asked), started, trail)
+            opened = await self._of_model(model, call, self.limits(model, asked), started, trail)
             if opened is not None:
                 return opened
             if len(trail.attempts) >= self._max_attempts:
@@ -86,17 +101,19 @@ class Forwarder:
         if not trail.attempts:
             trail.is_degraded = True
             watched = self._backends.least_bad(ranking)
-            opened = await self._try(watched, call, self._limits(watched.model, asked), started, trail)
+            opened = await self._try(watched, call, self.limits(watched.model, asked), started, trail)
             if opened is not None:
                 return opened
         raise failure(trail.attempts)
 
     async def _of_model(self, model: str, call: Call, limits: Timeouts, started: float, trail: Trail) -> Opened | None:
         """The model's backends, round after round."""
-        round_ = 0
-        while True:
-            before = len(trail.attempts)
+        tried = {attempt.backend for attempt in trail.attempts if attempt.model == model}
+        round_, before = 0, len(trail.attempts) - len(tried)
+        while len(trail.attempts) < self._max_attempts:
             for watched in self._backends.of(model):
+                if watched.backend.name in tried:
+                    continue
                 opened = await self._try(watched, call, limits, started, trail)
                 if opened is not None or len(trail.attempts) >= self._max_attempts:
                     return opened
@@ -104,6 +121,8 @@ class Forwarder:
             last = trail.attempts[-1].fault if len(trail.attempts) > before else None
             if last is None or not await self._paused(round_, last, started + limits.total_s, trail):
                 return None
+            tried, before = set(), len(trail.attempts)
+        return None
 
     async def _paused(self, round_: int, fault: UpstreamFault, deadline: float, trail: Trail) -> bool:
         """Whether the model is asked again; if so, after the pause."""
@@ -143,7 +162,8 @@ class Forwarder:
             _close(answer)
             raise
 
-    def _limits(self, model: str, asked: Asked) -> Timeouts:
+    def limits(self, model: str, asked: Asked) -> Timeouts:
+        """How long is waited for a model's backends."""
         return replace(self._timeouts[model], **asked) if asked else self._timeouts[model]
 
 

@@ -15,8 +15,11 @@ COMMENT = b": keepalive\n\n"
 
 
 @asynccontextmanager
-async def kept_alive(every_s: float | None, begin: Callable[[], Message], send: Send) -> AsyncIterator[None]:
-    """While the block runs, begins the answer after `every_s` and sends a comment that often. None: never."""
+async def kept_alive(every_s: float | None, begin: Callable[[], Message | None], send: Send) -> AsyncIterator[None]:
+    """While the block runs, begins the answer after `every_s` and sends a comment that often. None: never.
+
+    begin: gives the answer's beginning, None where it has begun.
+    """
     if every_s is None:
         yield
         return
@@ -32,8 +35,10 @@ async def kept_alive(every_s: float | None, begin: Callable[[], Message], send: 
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _comments(every_s: float, begin: Callable[[], Message], send: Send) -> None:
-    await send(begin())
+async def _comments(every_s: float, begin: Callable[[], Message | None], send: Send) -> None:
+    beginning = begin()
+    if beginning is not None:
+        await send(beginning)
     while True:
         await send(response_body(COMMENT, more=True))
         await asyncio.sleep(every_s)

@@ -1,17 +1,17 @@
 """One request, step by step: who, what, which task, where to, forward, relay. Bare ASGI, for it must be cheap."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from gateway.asgi import Message, Receive, Scope, Send, response_start
+from gateway.asgi import Message, RawHeaders, Receive, Scope, Send, response_start
 from gateway.decisions import DecisionTable, Route
 from gateway.errors import Internal, MethodNotAllowed, RequestError
 from gateway.keys import Keys, Principal
 from gateway.lane.account import Accountant
 from gateway.lane.answer import HTTP_OK, UNBUFFERED, answer, foreign, refuse, whole
-from gateway.lane.cache import Answers, Kept
+from gateway.lane.cache import Answers, Kept, Slot
 from gateway.lane.eligible import Ability, eligible, needs_of
 from gateway.lane.forward import Forwarder, Opened
 from gateway.lane.keepalive import kept_alive
@@ -21,19 +21,30 @@ from gateway.lane.read import ClientGone, read_all
 from gateway.lane.relay import Watch, relay_stream
 from gateway.lane.sessions import Sessions
 from gateway.lane.tag import route_of, session_of, task_of
-from gateway.lane.timeouts import asked_for
+from gateway.lane.timeouts import Asked, asked_for
 from gateway.scoring.messages import JSON_PATH
 from gateway.upstream.contract import Call
 from gateway.wire import envelope
 from gateway.wire.body import Body, read_body
 from gateway.wire.headers import request_id, to_backend, to_client
 from gateway.wire.hiding import UsageHidden
-from gateway.wire.operations import BY_PATH, SAY_USAGE_IF_ASKED
+from gateway.wire.operations import BY_PATH, SAY_USAGE_IF_ASKED, Operation
 from gateway.wire.sse import EVENT_STREAM
 from gateway.wire.usage import usage_in
 from gateway.words import PINNED, REQUESTED, SESSION, asks_for_routing
 
 log = logging.getLogger("benchroute.request")
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A request that has been read. asked: limits of its own. slot: where its answer is kept, if it is."""
+
+    route: Route
+    call: Call
+    asked: Asked
+    session: str | None
+    slot: Slot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +64,36 @@ class Lane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, whatever happens."""
-        progress = Progress(request_id(scope["headers"]), operation=BY_PATH[scope["path"]])
-        self.books.metrics.in_flight.inc()
-        try:
-            await self._answer(scope, receive, send, progress)
-        except ClientGone:
-            pass
-        except RequestError as error:
-            await refuse(error, send, progress)
-        except Exception:  # the edge of a request: whatever went wrong, the client gets an answer, the log the reason
-            log.exception("%s failed inside the gateway", progress.request_id)
-            if not progress.is_complete:
-                failed = Internal(f"the gateway failed; its log names request {progress.request_id}")
-                await refuse(failed, send, progress)
-        finally:
-            self.books.metrics.in_flight.dec()
-            self.books.close(progress)
+        progress = self.begun(scope["headers"], BY_PATH[scope["path"]])
+        await self._to_its_end(self._answer(scope, receive, send, progress), send, progress)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, progress: Progress) -> None:
-        if scope["method"] != "POST":
-            raise MethodNotAllowed(f"{scope['method']} is not answered here: POST")
-        headers = scope["headers"]
+    async def go_on(self, step: Understood | RequestError, receive: Receive, send: Send, progress: Progress) -> None:
+        """Answers a request that has been `begun` and `understood`, or could not be; backends may have been asked."""
+        made = _refused(step) if isinstance(step, RequestError) else self._forward(step, receive, send, progress)
+        await self._to_its_end(made, send, progress)
+
+    def begun(self, headers: RawHeaders, operation: Operation) -> Progress:
+        """A request has come. Whoever calls this closes the books on it."""
+        self.books.metrics.in_flight.inc()
+        return Progress(request_id(headers), operation=operation)
+
+    def closed(self, progress: Progress) -> None:
+        """It has ended, in whatever way."""
+        self.books.metrics.in_flight.dec()
+        self.books.close(progress)
+
+    def admitted(self, headers: RawHeaders, progress: Progress) -> Principal:
+        """Whom it is from, and that they may ask now. Raises Unauthenticated, Forbidden, RateLimited, BudgetSpent."""
         principal = self.keys.principal(headers)
         progress.key = principal.name
         self.books.admit(progress)
-        data = await read_all(scope, receive, self.max_body_bytes)
+        return principal
+
+    def understood(self, data: bytes, headers: RawHeaders, principal: Principal, progress: Progress) -> Understood:
+        """What it asks, and where it goes. Raises RequestError."""
         progress.read_now()
-        body = read_body(data, BY_PATH[scope["path"]])
+        assert progress.operation is not None  # noqa: S101 - requests that come here have one
+        body = read_body(data, progress.operation)
         tag = task_of(headers, body, principal)
         progress.task = tag.task
         session = session_of(headers, body)
@@ -88,17 +102,48 @@ class Lane:
         if tag.is_explicit or asks_for_routing(body.model):
             self.observe(tag.task, body.whole if policy.input.startswith(JSON_PATH) else body.content)
         slot = self.answers.slot(policy.cache, body, principal.name, progress.route.ranking[0], headers)
-        if slot is not None and (kept := slot.kept()) is not None:
+        hides_usage = body.is_stream and body.operation in SAY_USAGE_IF_ASKED and not body.asks_for_usage
+        call = Call(body, to_backend(headers), with_usage=hides_usage)
+        return Understood(progress.route, call, asked_for(headers), session, slot)
+
+    def opened(self, step: Understood, progress: Progress) -> None:
+        """A backend has begun to answer: the conversation is on its model from now on."""
+        if step.session is not None and progress.task is not None:
+            self.sessions.answered(progress.key, progress.task, step.session, progress.model)
+
+    async def _to_its_end(self, made: Coroutine[None, None, None], send: Send, progress: Progress) -> None:
+        try:
+            await made
+        except ClientGone:
+            pass
+        except RequestError as error:
+            await refuse(error, send, progress)
+        except Exception:  # the edge of a request: whatever went wrong, the client gets an answer, the log the reason
+            log.exception("%s failed inside the gateway", progress.request_id)
+            if not progress.is_complete:
+                await refuse(failed_inside(progress), send, progress)
+        finally:
+            self.closed(progress)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, progress: Progress) -> None:
+        if scope["method"] != "POST":
+            raise MethodNotAllowed(f"{scope['method']} is not answered here: POST")
+        headers = scope["headers"]
+        principal = self.admitted(headers, progress)
+        data = await read_all(scope, receive, self.max_body_bytes)
+        await self._forward(self.understood(data, headers, principal, progress), receive, send, progress)
+
+    async def _forward(self, step: Understood, receive: Receive, send: Send, progress: Progress) -> None:
+        if step.slot is not None and (kept := step.slot.kept()) is not None:
             await _again(kept, send, progress)
             return
-        hides_usage = body.is_stream and body.operation in SAY_USAGE_IF_ASKED and not body.asks_for_usage
-        call, asked = Call(body, to_backend(headers), with_usage=hides_usage), asked_for(headers)
+        body, hides_usage = step.call.body, step.call.with_usage
+        every_s = self.keepalive_s if body.is_stream else None
         async with while_connected(receive):
-            async with kept_alive(self.keepalive_s if body.is_stream else None, partial(_begin_early, progress), send):
-                opened = await self.forwarder.open(progress.route.ranking, call, asked, progress.trail)
-            if session is not None:
-                self.sessions.answered(principal.name, tag.task, session, progress.model)
-            watch = Watch(body.operation, UsageHidden() if hides_usage else None, slot)
+            async with kept_alive(every_s, partial(_begin_early, progress), send):
+                opened = await self.forwarder.open(step.route.ranking, step.call, step.asked, progress.trail)
+            self.opened(step, progress)
+            watch = Watch(body.operation, UsageHidden() if hides_usage else None, step.slot)
             await self._relay(opened, watch, send, progress)
 
     def _route(self, body: Body, task: str, session: str | None, principal: Principal) -> Route:
@@ -146,8 +191,19 @@ class Lane:
         return fault is not None
 
 
-def _begin_early(progress: Progress) -> Message:
-    """The beginning of a stream whose first event is still to come."""
+def failed_inside(progress: Progress) -> Internal:
+    """What a client is told of a fault of ours."""
+    return Internal(f"the gateway failed; its log names request {progress.request_id}")
+
+
+async def _refused(error: RequestError) -> None:
+    raise error
+
+
+def _begin_early(progress: Progress) -> Message | None:
+    """The beginning of a stream whose first event is still to come; None where it has begun."""
+    if progress.status:
+        return None
     headers = [(b"content-type", EVENT_STREAM), *UNBUFFERED]
     return response_start(HTTP_OK, [*headers, *progress.begin(HTTP_OK)])
 
