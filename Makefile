@@ -3,6 +3,7 @@
 # make test    the tests           make test-slow  those that take longer
 # make check   lint, types, import rules      make fix    formats and mends what it can
 # make docs    the reference from the code, and all pages as a site in build/site
+# make ui-test  the dashboard in a real Chromium, and its pictures for the documentation
 # make fuzz    broken requests against a gateway (REQUESTS), its OpenAPI document (EXAMPLES), memory under sound ones (STEADY)
 # make conformance  the clients that people use, and HTTP by hand, against a gateway
 # make lm-eval lm-evaluation-harness against a gateway (LM_EVAL=its program)
@@ -24,7 +25,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo serve test test-slow check fix docs fuzz conformance lm-eval bench replay clean
+.PHONY: demo serve test test-slow check fix docs fuzz conformance lm-eval bench replay ui-test clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo run
@@ -47,6 +48,12 @@ check: $(VENV)/dev.stamp
 fix: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+ui-test: $(VENV)/dev.stamp build/ui/node.stamp
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || apt-get install -y -q chromium || echo "no Chromium, and none to be had: the tests will say so"
+	$(BIN)/python -m pytest tests/gateway/ui
+	$(BIN)/python -m benchmarks.screenshots
 
 fuzz: $(VENV)/conformance.stamp
 	$(BIN)/python -m benchmarks.fuzzing --requests $(REQUESTS) --examples $(EXAMPLES) --steady $(STEADY) --results results/fuzz.json
@@ -95,6 +102,11 @@ build/litellm.stamp:
 	@echo "installing LiteLLM's proxy to measure beside (once)"
 	-build/litellm/bin/python -m pip --disable-pip-version-check --no-input -q install 'litellm[proxy]==1.106.12' \
 		&& build/litellm/bin/python -m compileall -q build/litellm/lib && touch $@
+
+# axe-core finds what somebody with a screen reader or poor sight would stumble over. Without npm that test is skipped.
+build/ui/node.stamp:
+	@mkdir -p $(@D)
+	-cd $(@D) && npm install --no-audit --no-fund --no-package-lock --silent axe-core@4 && touch node.stamp
 
 clean:
 	rm -rf $(VENV) .demo results build dist *.egg-info

@@ -36,12 +36,12 @@ def run(work_dir: Path, config: Path, results: Path, console: Console | None = N
     """Runs the demo, prints what came of it and writes it to `results`. Raises DemoError if it cannot go on."""
     console, places, started = console or Console(), Places(work_dir.resolve()), time.monotonic()
     tasks = new_tasks()
-    with ending_on_sigterm(), _backend(places) as backend_port:
+    with ending_on_sigterm(), demo_backend(places) as backend_port:
         print_models(console)
         prepare(places, backend_port, console)
-        with _gateway(places, config, "demo", free_port(), backend_port) as (gateway, port):
+        with demo_gateway(places, config, "demo", free_port(), backend_port) as (gateway, port):
             asked = _while_loading(backend_port, tasks, console)
-            _wait_ready(gateway, port)
+            wait_ready(gateway, port)
             console.print(f"sending {len(tasks)} new tasks through http://127.0.0.1:{port}/v1", highlight=False)
             found = _results(send_all(port, tasks), asked, best_on_average(places.pack))
     _show(console, found, best_on_average(places.pack))
@@ -55,12 +55,12 @@ def serve(work_dir: Path, config: Path, port: int, console: Console | None = Non
     if not is_free(port):
         raise DemoError(f"port {port} is taken: choose another with --port")
     console, places = console or Console(), Places(work_dir.resolve())
-    with ending_on_sigterm(), _backend(places) as backend_port:
+    with ending_on_sigterm(), demo_backend(places) as backend_port:
         print_models(console)
         prepare(places, backend_port, console)
-        with _gateway(places, config, "serve", port, backend_port) as (gateway, _):
+        with demo_gateway(places, config, "serve", port, backend_port) as (gateway, _):
             console.print("waiting for the gateway's scorer to load its embedder", highlight=False)
-            _wait_ready(gateway, port)
+            wait_ready(gateway, port)
             console.print(_curl(port), highlight=False, soft_wrap=True, markup=False)
             _watch(gateway)
 
@@ -72,7 +72,7 @@ def new_tasks() -> dict[str, tuple[Question, ...]]:
 
 
 @contextmanager
-def _backend(places: Places) -> Iterator[int]:
+def demo_backend(places: Places) -> Iterator[int]:
     """The demo backends, answering; gives their port."""
     port = free_port()
     arguments = ["gateway.demo.backend", "127.0.0.1", str(port)]
@@ -82,7 +82,7 @@ def _backend(places: Places) -> Iterator[int]:
 
 
 @contextmanager
-def _gateway(places: Places, config: Path, name: str, port: int, backend_port: int) -> Iterator[tuple[Child, int]]:
+def demo_gateway(places: Places, config: Path, name: str, port: int, backend_port: int) -> Iterator[tuple[Child, int]]:
     """A gateway with a fresh state, started but perhaps not ready."""
     state = places.state(name)
     for leftover in state.parent.glob(f"{state.name}*"):
@@ -100,7 +100,7 @@ def _gateway(places: Places, config: Path, name: str, port: int, backend_port: i
             raise WrongAnswer(f"{error}\n{child.tail()}") from error
 
 
-def _wait_ready(gateway: Child, port: int) -> None:
+def wait_ready(gateway: Child, port: int) -> None:
     """Waits until the gateway's scorer has loaded its embedder and the pack."""
     gateway.wait_until(lambda: (get_json(port, "/health/ready") or {}).get("scorer") == "ready", GATEWAY_TIMEOUT_S)
 

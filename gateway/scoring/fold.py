@@ -8,6 +8,7 @@ import numpy as np
 from gateway.scoring.messages import TaskDecision
 from gateway.state import StoredDecision
 from routing.decision import Decision, explain
+from routing.rival import rival
 from routing.router import Router
 from routing.scores import Score, TaskScores
 from routing.task import Evidence, TaskState
@@ -76,7 +77,7 @@ class Fold:
 
 def account(router: Router, state: TaskState, decision: Decision, scores: TaskScores, score: Score) -> dict[str, Any]:
     """What there is to say of a decision, ready for JSON: u, scores (best first), nearest datasets, why."""
-    eta = router.settings.eta
+    eta, against = router.settings.eta, rival(scores, decision.model, score)
     return {
         "u": _number(scores.distance),
         "scores": [
@@ -94,6 +95,7 @@ def account(router: Router, state: TaskState, decision: Decision, scores: TaskSc
         "decision": {
             "why": explain(decision, scores, eta),
             "p_better": decision.p_better,
+            "rival": None if against is None else {"model": against.model, "p": against.p},
             "leader": decision.leader,
             "baseline": decision.baseline,
             "eta": eta,

@@ -100,12 +100,19 @@ function dressed(config) {
   };
 }
 
-/** Every minute up to now, with nothing where nothing happened. Returns [{at: Date, ...}]. */
+const FEWEST = 15;
+
+/**
+ * Every minute up to now, with nothing where nothing happened. Returns [{at: Date, ...}]. What lies before the first
+ * request is left out, down to a quarter of an hour: a gateway that has just started shows what it has.
+ */
 export function everyMinute(activity, blank) {
   const by = new Map(activity.data.map((minute) => [new Date(minute.at).getTime(), minute]));
   const end = new Date(activity.until).getTime();
-  return Array.from({ length: activity.minutes }, (_, place) => {
-    const at = end - (activity.minutes - place) * 60000;
+  const first = Math.min(...by.keys(), end);
+  const length = Math.min(activity.minutes, Math.max(FEWEST, Math.round((end - first) / 60000) + 1));
+  return Array.from({ length }, (_, place) => {
+    const at = end - (length - place) * 60000;
     return { ...blank, ...by.get(at), at: new Date(at) };
   });
 }

@@ -41,7 +41,7 @@ export function section(title, about, ...children) {
 /** A table. columns: {title, class, cell(row)}; caption is for those who do not see it. */
 export function table(caption, columns, rows, { empty = "Nothing yet.", rowClass = () => null } = {}) {
   const body = h("tbody");
-  const made = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  const made = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table: ${caption}` },
     h("table", {},
       h("caption", { class: "sr" }, caption),
       h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.class }, column.title)))),

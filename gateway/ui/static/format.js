@@ -64,12 +64,12 @@ export function because(task) {
   switch (made.reason) {
     case "score":
       return sure === null || made.baseline === made.model
-        ? `On the benchmark inputs most like this task's, ${made.model} does best.`
+        ? `On the benchmark inputs most like this task's, ${made.model} does best.${rivalled(made)}`
         : `On the benchmark inputs most like this task's, ${made.model} does best. `
           + `The chance that it beats ${made.baseline} is ${sure}; ${asked} is asked for.`;
     case "best-on-average":
       if (!made.leader || made.leader === made.model) {
-        return `${made.model} is the best model on average, and does best on the benchmark inputs most like this task's too.`;
+        return `${made.model} is the best model on average, and does best on the benchmark inputs most like this task's too.${rivalled(made)}`;
       }
       return `${made.model} is the best model on average. ${made.leader} looks better here, but the chance of that is `
         + `${sure}, and ${asked} is asked for.`;
@@ -89,14 +89,18 @@ export function because(task) {
   }
 }
 
-/** How sure the choice is: a word or a percentage, and a share of 1 for a meter where there is one. */
+/**
+ * How sure the choice is: the chance that the model beats its rival (the best on average, or the next best where it is
+ * that itself), in words, and as a share of 1 where there is one.
+ */
 export function confidence(task) {
   const made = task.decision;
-  if (["pinned", "shadow", "cold-start", "router-unavailable"].includes(made.reason)) return { text: "–", share: null };
-  if (typeof made.p_better !== "number") return made.score ? { text: "leads", share: null } : { text: "–", share: null };
-  const share = made.leader === made.model ? made.p_better : 1 - made.p_better;
-  return { text: chance(share), share };
+  const rival = made.rival;
+  if (!rival || ["pinned", "shadow", "cold-start", "router-unavailable"].includes(made.reason)) return { text: "–", share: null, about: "" };
+  return { text: chance(rival.p), share: rival.p, about: `the chance that ${made.model} beats ${rival.model}` };
 }
+
+const rivalled = ({ rival }) => (rival ? ` The chance that it beats ${rival.model} is ${chance(rival.p)}.` : "");
 
 /** How far a task's inputs lie from the benchmarks, in words. reach: the farthest that one dataset lies from the others. */
 export function distance(u, reach) {

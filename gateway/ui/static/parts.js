@@ -27,8 +27,8 @@ export function reasonTag(task) {
 }
 
 export function sure(task) {
-  const { text, share } = confidence(task);
-  return share === null ? text : h("span", { class: "sure" },
+  const { text, share, about } = confidence(task);
+  return share === null ? text : h("span", { class: "sure", title: about },
     h("span", { class: "meter", vars: { "--w": `${Math.round(100 * share)}%` }, "aria-hidden": "true" }, h("i")), text);
 }
 

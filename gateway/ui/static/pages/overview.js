@@ -31,11 +31,11 @@ export async function overviewPage(root) {
     h("div", { class: "page-head" }, h("h1", {}, "Overview"), lead),
     h("div", { class: "tiles" }, Object.values(tiles).map((one) => one.element)),
     first.tasks.data.length || first.activity.total.requests ? "" : welcome(first),
-    section("Which model each task uses", "Every task goes to one model: the one that did best on the benchmark inputs most like the task's, if that is sure enough; else the best model on average.", tasks.element, more),
+    section("Which model each task uses", "Every task goes to one model: the one that did best on the benchmark inputs most like the task's, if that is sure enough, else the best model on average.", tasks.element, more),
     h("div", { class: "two" },
       section("Requests a minute", null, charts[0].element),
       section("Cost a minute", "Against sending everything to the best model on average.", charts[1].element),
-      section("Latency", "The slowest of a hundred answers left out five times over: 95 of 100 were faster.", charts[2].element),
+      section("Latency", "95 of 100 answers were faster than this.", charts[2].element),
       section("Latest changes", "Tasks that moved to another model.", changes)));
   return { title: "Overview", renew: async () => show(await ask()) };
 }
@@ -50,7 +50,7 @@ const TASK_COLUMNS = [
 ];
 
 export function saved(spent) {
-  if (!spent.requests) return h("span", { class: "muted" }, "–");
+  if (!spent.requests || Math.abs(spent.saved_usd) < 1e-9) return h("span", { class: "muted" }, "–");
   return spent.best_on_average_usd ? `${usd(spent.saved_usd)} (${percent(spent.saved_usd / spent.best_on_average_usd)})` : usd(spent.saved_usd);
 }
 
@@ -77,7 +77,7 @@ function sentence({ spent, tasks, pack, health, activity }) {
   if (!spent.requests && !activity.total.requests) return ["No request has come yet.", scoring];
   const routed = tasks.data.filter((task) => task.decision.reason === "score").length;
   const lead = [h("b", {}, plural(tasks.data.length, "task")), ", of which ", h("b", {}, count(routed)), routed === 1 ? " goes" : " go",
-    " to a model that the benchmarks say is better for it than ", best ? [h("b", {}, best), ", the best on average"] : "the best on average", "."];
+    " to a model that the benchmarks say is better there than ", best ? [h("b", {}, best), ", the best on average"] : "the best on average", "."];
   if (!spent.baseline) return [lead, scoring];
   const share = (spent.baseline - spent.usd) / spent.baseline;
   return [lead, " So far answers cost ", h("b", {}, usd(spent.usd)), "; the best model on average would have cost ", h("b", {}, usd(spent.baseline)),
@@ -88,9 +88,9 @@ function showTiles(tiles, { activity, spent }) {
   const { total } = activity;
   tiles.requests.set(count(total.requests), `${(total.requests / activity.minutes).toFixed(1)} a minute`);
   tiles.errors.set(count(total.errors), total.requests ? `${percent(total.errors / total.requests, 1)}; ${count(total.refused)} refused` : "");
-  tiles.latency.set(ms(total.p50_ms), total.p95_ms === null ? "" : `95 of 100 within ${ms(total.p95_ms)}`);
-  tiles.own.set(ms(total.own_p50_ms), total.own_p95_ms === null ? "" : `95 of 100 within ${ms(total.own_p95_ms)}`);
-  tiles.cost.set(usd(total.usd), total.best_on_average_usd ? `best on average: ${usd(total.best_on_average_usd)}` : "");
+  tiles.latency.set(ms(total.p50_ms), total.p95_ms === null ? "" : `95 % within ${ms(total.p95_ms)}`);
+  tiles.own.set(ms(total.own_p50_ms), total.own_p95_ms === null ? "" : `95 % within ${ms(total.own_p95_ms)}`);
+  tiles.cost.set(usd(total.usd), total.best_on_average_usd ? `instead of ${usd(total.best_on_average_usd)}` : "");
   tiles.saved.set(usd(spent.baseline - spent.usd), spent.baseline ? `${percent((spent.baseline - spent.usd) / spent.baseline)} of ${usd(spent.baseline)}` : "");
 }
 

@@ -1,0 +1,71 @@
+"""The files and how they are served, without a browser."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.ui.pages import CSP, read_assets
+from tests.gateway.asking import ask
+from tests.gateway.serving import configuration, running_gateway
+from tests.gateway.upstream import Upstream
+
+STATIC = Path(__file__).parents[3] / "gateway" / "ui" / "static"
+
+
+@pytest.fixture(scope="module")
+def url(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    state = tmp_path_factory.mktemp("state") / "state.db"
+    with running_gateway(configuration(shared_upstream.base_url, ["good"], state={"url": f"sqlite:///{state}"})) as url:
+        yield url
+
+
+def test_the_page_is_served_with_a_strict_policy_and_no_key(url: str) -> None:
+    page = ask(url, "/ui/")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["content-security-policy"] == CSP
+    assert page.headers["x-content-type-options"] == "nosniff"
+    for word in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"):
+        assert word in CSP
+    assert "unsafe" not in CSP
+
+
+def test_the_front_door_leads_on_whatever_stands_in_front(url: str) -> None:
+    answer = ask(url, "/ui")
+    assert (answer.status, answer.headers["location"]) == (308, "ui/")
+
+
+def test_a_browser_asks_whether_a_file_is_still_the_same(url: str) -> None:
+    first = ask(url, "/ui/app.js")
+    assert (first.status, first.headers["cache-control"]) == (200, "no-cache")
+    again = ask(url, "/ui/app.js", if_none_match=first.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    assert ask(url, "/ui/app.js", if_none_match='"another"').status == 200
+
+
+@pytest.mark.parametrize("path", ["nowhere.js", "../pages.py", "%2e%2e/pages.py", "vendor"])
+def test_nothing_else_is_served(url: str, path: str) -> None:
+    assert ask(url, f"/ui/{path}").status == 404
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    assets = read_assets()
+    assert {str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.is_file()} == set(assets)
+    for name, asset in assets.items():
+        if name.endswith(".js") and not name.startswith("vendor/"):
+            folder = Path("/") / Path(name).parent
+            for named in re.findall(r'from "(\.[^"]+)"', asset.body.decode()):
+                assert str((folder / named).resolve())[1:] in assets, (name, named)
+
+
+def test_no_file_of_ours_asks_for_anything_from_elsewhere() -> None:
+    for name, asset in read_assets().items():
+        if not name.startswith("vendor/"):
+            elsewhere = set(re.findall(r"https?://[^\s\"'`)]+", asset.body.decode())) - {"http://www.w3.org/2000/svg"}
+            assert elsewhere == set(), name
+
+
+def test_nothing_is_inline() -> None:
+    page = read_assets()["index.html"].body.decode()
+    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", page) == []
