@@ -1,32 +1,38 @@
 """The dashboard's pictures, of a gateway with the demo's real traffic, in a real Chromium.
 
-usage: python -m benchmarks.screenshots [--work-dir .demo] [--out docs/screenshots]
+usage: python -m benchmarks.screenshots [--work-dir .demo] [--out docs/screenshots] [--spread-s 60]
 
-Starts the demo's backends and a gateway, sends the demo's tasks through it, pins one task, and takes a picture of every
-page. Exit code 1 if a page complained while it was shown.
+Starts the demo's backends and a gateway, sends the demo's tasks through it over `spread-s` seconds, pins one task, and
+takes a picture of every page. Exit code 1 if a page complained while it was shown.
 """
 
 import argparse
 import json
+import random
 import sys
-import urllib.request
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from gateway.demo.fetch import get_json
 from gateway.demo.prepare import Places, prepare
 from gateway.demo.processes import ending_on_sigterm, free_port
 from gateway.demo.questions import Question
 from gateway.demo.run import demo_backend, demo_gateway, new_tasks, wait_ready
-from gateway.demo.traffic import send_all
 from tests.gateway.ui.browser import DESK, PHONE, Dashboard, Scheme, dashboard, running_browser
 
 PINNED, PIN = "odd-jobs", "pico"
 CONFIG = Path("config.yaml")
+SEED = 8
 SETTLE_MS = 400
+PATIENCE_S = 120.0
+POLL_S = 0.25
 CUT = 1500
 """Pixels from the top: what is below is more of the same."""
 
@@ -47,6 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work-dir", type=Path, default=Path(".demo"))
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
+    parser.add_argument("--spread-s", type=float, default=60.0)
     given = parser.parse_args()
     places, console = Places(given.work_dir.resolve()), Console()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -55,20 +62,44 @@ def main() -> int:
         prepare(places, backend_port, console)
         gateway, port = stack.enter_context(demo_gateway(places, CONFIG, "screenshots", free_port(), backend_port))
         wait_ready(gateway, port)
-        send(port, new_tasks())
+        send(port, new_tasks(), given.spread_s)
         faults = take(f"http://127.0.0.1:{port}", given.out, console)
     for fault in faults:
         console.print(fault, style="red", markup=False)
     return 1 if faults else 0
 
 
-def send(port: int, tasks: Mapping[str, Sequence[Question]]) -> None:
-    """The demo's traffic, and one task pinned by hand."""
-    send_all(port, tasks)
-    body = json.dumps({"pin": PIN}).encode()
-    url = f"http://127.0.0.1:{port}/v1/tasks/{PINNED}/policy"
-    headers = {"content-type": "application/json"}
-    urllib.request.urlopen(urllib.request.Request(url, body, headers, method="PUT"), timeout=30).close()
+def send(port: int, tasks: Mapping[str, Sequence[Question]], spread_s: float) -> None:
+    """The demo's questions in a random order, as they would come; then one task is pinned by hand."""
+    draw = random.Random(SEED)
+    questions = [(task, question.text) for task, some in tasks.items() for question in some]
+    draw.shuffle(questions)
+    started = time.monotonic()
+    for place, (task, text) in enumerate(questions):
+        body = {"model": "auto", "messages": [{"role": "user", "content": text}]}
+        ask(port, "POST", "/v1/chat/completions", body, {"x-task-id": task})
+        time.sleep(max(0.0, started + spread_s * (place + draw.random()) / len(questions) - time.monotonic()))
+    for task, some in tasks.items():
+        wait_scored(port, task, len(some))
+    ask(port, "PUT", f"/v1/tasks/{PINNED}/policy", {"pin": PIN}, {})
+
+
+def wait_scored(port: int, task: str, n: int) -> None:
+    """Until the scorer has seen all inputs of a task."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (get_json(port, f"/v1/tasks/{task}") or {}).get("n", 0) < n and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+
+
+def ask(port: int, method: str, path: str, body: Any, headers: Mapping[str, str]) -> None:
+    """One request to the gateway."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request(method, path, json.dumps(body), {"content-type": "application/json", **headers})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    if answer.status != HTTPStatus.OK:
+        raise SystemExit(f"{method} {path} was answered {answer.status}")
 
 
 def take(url: str, out: Path, console: Console) -> list[str]:

@@ -22,6 +22,7 @@ INTRO = """\
 | nothing | anybody may ask |
 | a key | a client's; where none is configured, nothing |
 | an operator's key | an admin key, where one is configured; else a client's |
+| a manager's key | an admin key that is not `read_only`; without any keys, nothing, on this machine |
 | a scraper's key | an admin key, where one is configured; else nothing |
 | an admin key | one of `admin.keys`; a `read_only` one looks, and changes nothing |
 
@@ -31,7 +32,7 @@ TAKES = {
     "admin_of": "an admin key",
     "scraper_of": "a scraper's key",
     "operator_of": "an operator's key",
-    "manager_of": "an operator's key",
+    "manager_of": "a manager's key",
     "principal_of": "a key",
 }
 """By the dependency that looks at the key; the strictest comes first."""
