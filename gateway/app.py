@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -19,7 +20,7 @@ from gateway.asgi import App, Receive, Scope, Send
 from gateway.blueprint import Blueprint, blueprint, check_change, task_policy
 from gateway.config import Config
 from gateway.decisions import Choice, DecisionTable
-from gateway.errors import Conflict, InvalidRequest
+from gateway.errors import ConfigError, Conflict, InvalidRequest
 from gateway.keyring import Keyring
 from gateway.keys import Keys
 from gateway.lane.account import Accountant
@@ -29,6 +30,7 @@ from gateway.lane.forward import Forwarder
 from gateway.lane.lane import Lane
 from gateway.lane.retry import RetryPolicy
 from gateway.lane.sessions import Sessions
+from gateway.lane.tracing import Tracing
 from gateway.metrics import (
     BreakerCollector,
     Metrics,
@@ -86,6 +88,8 @@ class Gateway:
         self._keyring = Keyring(config, self._keys, self._quotas, time.time)
         self.versions = Versions(config, origin, self.reload, time.time)
         self._underway = Underway()
+        self._tracing: Tracing | None = None
+        _check_otel(config)
         self._api = build_api(self._lifespan)
         self._front = Front(self._api, config.server.max_body_bytes)
         self._lane: App | None = None
@@ -157,6 +161,8 @@ class Gateway:
         async with AsyncExitStack() as stack:
             store = self._member.store if self._member else open_store(self._plan.config.state.url)
             stack.callback(store.close)
+            if self._plan.config.otel.endpoint is not None:
+                await self._trace(stack)
             await stack.enter_async_context(writing(self._ledger, store, is_shared=self._member is not None))
             await self._remember(store)
             stack.callback(self._pool.close)
@@ -170,6 +176,14 @@ class Gateway:
             self._metrics.registry.register(RoutingCollector(self._routing))
             api.state.services = lambda: self._services
             yield
+
+    async def _trace(self, stack: AsyncExitStack) -> None:
+        """Tells a collector of requests from now on, and at the end of what is left."""
+        from gateway.otel.build import telemetry  # takes a while, and needs its extra
+
+        made = await asyncio.to_thread(telemetry, self._plan.config.otel)
+        stack.push_async_callback(asyncio.to_thread, made.close)
+        self._tracing = made.telling
 
     def _serve(self, backends: Backends, store: Store) -> None:
         """From now on requests are answered by the plan."""
@@ -205,6 +219,7 @@ class Gateway:
                 self._quotas,
                 lambda task: self._table.policy(task).ranking[0],
                 self._minutes,
+                self._tracing,
             ),
             sessions=self._sessions,
             answers=self._answers,
@@ -295,6 +310,13 @@ def _figures(link: "ScorerLink | FleetLink") -> ScorerFigures:
         counts.restarts,
         counts.scoring_s,
     )
+
+
+def _check_otel(config: Config) -> None:
+    """Raises ConfigError where telling a collector needs what is not installed."""
+    is_here = find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
+    if config.otel.endpoint is not None and not is_here:
+        raise ConfigError("otel", [("otel.endpoint", "OpenTelemetry is missing: pip install 'benchroute[otel]'")])
 
 
 def _warn(plan: Blueprint) -> None:

@@ -55,6 +55,7 @@ def check_change(old: Config, new: Config) -> None:
         "server": (old.server, new.server),
         "log": (old.log, new.log),
         "metrics": (old.metrics, new.metrics),
+        "otel": (old.otel, new.otel),
         "routing.pack": (old.routing.pack is None, new.routing.pack is None),
     }
     faults = [(path, "only a restart can change this") for path, (before, after) in fixed.items() if before != after]

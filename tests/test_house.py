@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[1]
-HEAVY = ("torch", "hnswlib", "sentence_transformers", "transformers", "numpy", "litellm", "pyarrow")
+HEAVY = (
+    "torch",
+    "hnswlib",
+    "sentence_transformers",
+    "transformers",
+    "numpy",
+    "litellm",
+    "pyarrow",
+    "opentelemetry.sdk",
+)
 
 
 def test_the_rooms_keep_to_their_imports() -> None:

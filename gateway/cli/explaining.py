@@ -29,6 +29,7 @@ EXTRAS = {
     "openai": "demo",
     "litellm": "litellm",
     "redis": "redis",
+    "opentelemetry": "otel",
 }
 """Which optional dependency installs a module."""
 

@@ -308,6 +308,22 @@ class MetricsConfig(Section):
     max_tasks: int = Field(default=100, ge=0, le=10_000)
 
 
+class OtelConfig(Section):
+    """OpenTelemetry, by OTLP over HTTP. endpoint: where a collector listens, without /v1/traces; none: nothing is told.
+
+    headers: sent along. share: of the traces that begin here; those of a client that says are as it says.
+    metrics_every_s: how often figures are sent. Takes a restart.
+    """
+
+    endpoint: HttpUrl | None = None
+    headers: dict[str, SecretStr] = {}
+    service_name: str = Field(default="benchroute", min_length=1)
+    traces: bool = True
+    metrics: bool = True
+    share: float = Field(default=1.0, ge=0, le=1)
+    metrics_every_s: Seconds = 60.0
+
+
 class Config(Section):
     """All of config.yaml."""
 
@@ -321,6 +337,7 @@ class Config(Section):
     upstream: UpstreamConfig = UpstreamConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
+    otel: OtelConfig = OtelConfig()
 
     def masked(self) -> dict[str, Any]:
         """The configuration for printing, without secrets."""

@@ -8,6 +8,7 @@
     outcome    what is said of a request: headers
     account    what is counted of it
     telling    its line in the log
+    tracing    its place in a trace, where there is one
 
 Nothing here embeds, searches, or waits for anything but the backend. Never imports routing or the scorer's side.
 """

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from gateway.asgi import RawHeaders
 from gateway.lane.outcome import Progress
 from gateway.lane.telling import reason_of, status_of, tell
+from gateway.lane.tracing import Tracing
 from gateway.metrics import Metrics
 from gateway.minutes import Minutes, Seen
 from gateway.quotas import Quotas
@@ -24,6 +26,7 @@ class Accountant:
     quotas: Quotas
     baseline: Callable[[str], str]
     minutes: Minutes
+    tracing: Tracing | None = None
 
     def admit(self, progress: Progress) -> None:
         """Counts a request on its key. Raises RateLimited, BudgetSpent."""
@@ -34,11 +37,17 @@ class Accountant:
         if usage is not None:
             progress.usage, progress.cost_usd = usage, self.ledger.cost(progress.model, usage)
 
+    def traced(self, headers: RawHeaders, progress: Progress) -> RawHeaders:
+        """The headers that its backend is to see, with this request's place in the trace where there is one."""
+        return headers if self.tracing is None else self.tracing.begin(headers, progress)
+
     def close(self, progress: Progress) -> None:
         """The request has ended, in whatever way. Runs on cancellation too."""
         self._count(progress)
         self.minutes.add(_seen(progress, self._charge(progress)))
         tell(progress)
+        if self.tracing is not None:
+            self.tracing.end(progress)
 
     def _count(self, progress: Progress) -> None:
         metrics, model = self.metrics, progress.model

@@ -103,7 +103,7 @@ class Lane:
             self.observe(tag.task, body.whole if policy.input.startswith(JSON_PATH) else body.content)
         slot = self.answers.slot(policy.cache, body, principal.name, progress.route.ranking[0], headers)
         hides_usage = body.is_stream and body.operation in SAY_USAGE_IF_ASKED and not body.asks_for_usage
-        call = Call(body, to_backend(headers), with_usage=hides_usage)
+        call = Call(body, to_backend(self.books.traced(headers, progress)), with_usage=hides_usage)
         return Understood(progress.route, call, asked_for(headers), session, slot)
 
     def opened(self, step: Understood, progress: Progress) -> None:

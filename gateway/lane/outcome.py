@@ -17,7 +17,7 @@ class Progress:
     """One request as far as it has come. Times by time.perf_counter(), in seconds.
 
     read_at: when its last byte had come. status: of the answer, 0 before it begins. broke: a stream that ended early.
-    kept: the model that gave the answer before, where it was still kept.
+    kept: the model that gave the answer before, where it was still kept. span: gateway.otel's own, where it is on.
     """
 
     request_id: str
@@ -35,6 +35,7 @@ class Progress:
     cost_usd: Decimal | None = None
     operation: Operation | None = None
     kept: str | None = None
+    span: object = None
 
     @property
     def model(self) -> str:
