@@ -140,7 +140,7 @@ def failing_with(error: BaseException) -> typer.Typer:
 
 def test_a_gateway_only_install_is_told_what_to_install(pack: Path) -> None:
     code = "import sys; sys.modules['numpy'] = None; from gateway.cli import main; main()"
-    done = python(code, "pack", "inspect", str(pack))
+    done = python(code, "pack", "verify", str(pack))
     assert (done.returncode, done.stderr) == (
         1,
         "error: numpy is not installed: pip install 'benchroute[routing]'\n",
