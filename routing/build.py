@@ -1,7 +1,8 @@
 """From a benchmark to a pack: embed, index, calibrate, and say what it is worth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +98,28 @@ def build_pack(
     texts = tuple(text[:EXCERPT] for text in benchmark.texts) if with_texts else None
     shown = project(vectors, benchmark.dataset_ids)
     return Pack(manifest, vectors, benchmark.outcomes, benchmark.dataset_ids, index, pairs, report, shown, texts)
+
+
+def measured(
+    benchmark: Benchmark,
+    vectors: Embeddings,
+    queries: Embeddings | None,
+    routing: RoutingSettings,
+    settings: CalibrationSettings,
+    steps: Steps = lambda what, done, total: None,
+) -> Mapping[str, Any]:
+    """What a pack of these vectors would be worth (see routing.report), without making it.
+
+    vectors: (n_inputs, dim). queries: likewise, the tasks' inputs as another embedder of the same space has them; None
+    for the same.
+    """
+    count = len(benchmark.datasets)
+    found = list(hold_out(vectors, benchmark.dataset_ids, count, routing.kappa))
+    pairs = calibrate(vectors, benchmark, found, routing, settings, lambda done, all_: steps("comparing", done, all_))
+    if queries is None:
+        return leave_one_out(benchmark, vectors, found, pairs, routing)
+    asked = list(hold_out(vectors, benchmark.dataset_ids, count, routing.kappa, queries))
+    return leave_one_out(benchmark, queries, asked, pairs, routing)
 
 
 def _datasets(benchmark: Benchmark) -> tuple[PackDataset, ...]:

@@ -97,11 +97,15 @@ class HeldOut:
     near_distances: Floats
 
 
-def hold_out(vectors: Embeddings, dataset_ids: Ints, n_datasets: int, kappa: int) -> Iterator[HeldOut]:
+def hold_out(
+    vectors: Embeddings, dataset_ids: Ints, n_datasets: int, kappa: int, queries: Embeddings | None = None
+) -> Iterator[HeldOut]:
     """Every dataset with its inputs' exact neighbours in all others (D_-d in eq. 8).
 
-    vectors: (n_benchmark, dim), unit length. dataset_ids: (n_benchmark,).
+    vectors: (n_benchmark, dim), unit length. dataset_ids: (n_benchmark,). queries: the same inputs as another embedder
+    of the same space has them, which is how tasks would come; the vectors themselves by default.
     """
+    queries = vectors if queries is None else queries
     for dataset in range(n_datasets):
         rows = np.flatnonzero(dataset_ids == dataset)
         count = min(kappa, len(vectors) - len(rows))
@@ -110,7 +114,7 @@ def hold_out(vectors: Embeddings, dataset_ids: Ints, n_datasets: int, kappa: int
         block = max(1, BLOCK_CELLS // len(vectors))
         for start in range(0, len(rows) if count else 0, block):
             some = slice(start, start + block)
-            similarity = vectors[rows[some]] @ vectors.T
+            similarity = queries[rows[some]] @ vectors.T
             similarity[:, rows] = -np.inf
             near[some], distances[some] = most_similar(similarity, count)
         yield HeldOut(dataset, rows, near, distances)

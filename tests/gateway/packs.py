@@ -11,7 +11,8 @@ import numpy as np
 from routing.arrays import Embeddings, unit_rows
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.build import build_pack
-from routing.embedder import Embedder
+from routing.embedder import Embedder, SentenceTransformerEmbedder
+from routing.embedders.precision import carried_transformer
 from routing.manifest import EmbedderId
 from routing.pack import Pack, save_pack
 
@@ -71,4 +72,12 @@ def saved_pack(
 ) -> Path:
     """A pack on disk."""
     save_pack(small_pack(embedder, models, **about), path)
+    return path
+
+
+def carrying_pack(path: Path, embedder: SentenceTransformerEmbedder, models: Sequence[str]) -> Path:
+    """A pack on disk with its embedder in it: scorers are ready sooner."""
+    made = small_pack(embedder, models)
+    carried = carried_transformer(embedder, small_benchmark().texts, made.embeddings)
+    save_pack(replace(made, carried=carried.files), path)
     return path

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,17 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.filesize import decimal
 
-from gateway.cli.embedding import default_cache, embed_through_cache, identity, load_embedder
+from gateway.cli.embedding import default_cache
+from gateway.cli.pack.comparing import compared
+from gateway.cli.pack.embedding import carried_for, embeddings_of
 from gateway.cli.pack.files import read_report, size_bytes
-from gateway.cli.terminal import note, notes, progress, results
-from routing.errors import EmbedderError, PackAltered, PackError, PackMismatch
-from routing.manifest import EmbedderId, read_manifest
+from gateway.cli.terminal import notes, progress, results
+from routing.errors import PackAltered, PackError, PackMismatch
+from routing.manifest import read_manifest
 
 if TYPE_CHECKING:
-    from routing.arrays import Embeddings
-    from routing.benchmark import Benchmark
     from routing.build import Provenance
-    from routing.tidy import GivenEmbeddings
 
 
 def build(
@@ -33,8 +33,8 @@ def build(
     embedder: Annotated[
         str | None,
         typer.Option(
-            help="A sentence-transformers model. Default: that of the embeddings beside the benchmark, else "
-            "all-MiniLM-L6-v2."
+            help="A sentence-transformers model; NAME#128 cuts at 128 tokens, static:NAME is a static model of it. "
+            "Default: that of the embeddings beside the benchmark, else all-MiniLM-L6-v2."
         ),
     ] = None,
     cache: Annotated[
@@ -55,6 +55,10 @@ def build(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws in the calibration.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
+    carry: Annotated[bool, typer.Option(help="Put the embedder into the pack, for scorers without PyTorch.")] = True,
+    compare_embedders: Annotated[
+        bool, typer.Option("--compare-embedders", help="Measure what other embedders would route like, and how fast.")
+    ] = False,
 ) -> None:
     """Build a pack from a benchmark. Interrupted, it goes on where it stopped."""
     _check_place(output)
@@ -64,19 +68,22 @@ def build(
     from routing.tidy import read_benchmark
 
     benchmark = read_benchmark(benchmark_dir)
-    vectors, made_with = embeddings_of(benchmark_dir, benchmark, embedder, cache or default_cache())
+    embedded = embeddings_of(benchmark_dir, benchmark, embedder, cache or default_cache())
     with progress(notes()) as steps:
         pack = build_pack(
             benchmark,
-            vectors,
-            made_with,
+            embedded.vectors,
+            embedded.made_with,
             RoutingSettings(k=k, kappa=kappa, sigma=sigma, eta=eta),
             CalibrationSettings(seed=seed),
             _provenance(),
             steps,
             with_texts,
         )
-    save_pack(pack, output)
+    carried = carried_for(embedded, benchmark) if carry or compare_embedders else None
+    if compare_embedders:
+        pack = compared(pack, benchmark, embedded, carried, cache or default_cache())
+    save_pack(replace(pack, carried=carried.files) if carry and carried else pack, output)
     _show(output, as_json)
 
 
@@ -91,37 +98,6 @@ def _check_place(output: Path) -> None:
         return
     except PackError as error:
         raise PackError(f"{output} exists and is no pack: it is left alone") from error
-
-
-def embeddings_of(
-    folder: Path, benchmark: "Benchmark", named: str | None, cache: Path
-) -> tuple["Embeddings", EmbedderId]:
-    """The benchmark's embeddings, (n_inputs, dim), and whose they are. named: the embedder asked for."""
-    from routing.embedder import DEFAULT_EMBEDDER, canonical_name
-    from routing.tidy import read_embeddings
-
-    given = read_embeddings(folder, benchmark.n_inputs)
-    if given is not None and named in (None, given.embedder, canonical_name(given.embedder)):
-        return given.vectors, _checked(given, benchmark)
-    if given is not None:
-        note(f"embeddings.f16.npy is of {given.embedder}: left aside for {named}")
-    embedder = load_embedder(named or DEFAULT_EMBEDDER)
-    return embed_through_cache(embedder, benchmark.texts, cache), identity(embedder)
-
-
-def _checked(given: "GivenEmbeddings", benchmark: "Benchmark") -> EmbedderId:
-    """Whose the given embeddings are. Raises BenchmarkError if the embedder is to be had and says otherwise."""
-    from routing.build import check_given
-    from routing.embedder import canonical_name
-
-    try:
-        embedder = load_embedder(given.embedder)
-    except EmbedderError as error:
-        note(f"warning: embeddings.f16.npy is taken unchecked: {error}")
-        return EmbedderId(canonical_name(given.embedder), "", given.vectors.shape[1])
-    check_given(given, benchmark, embedder)
-    note(f"embeddings.f16.npy is of {embedder.name}, as a sample of the texts shows: nothing has to be embedded")
-    return identity(embedder)
 
 
 def _provenance() -> "Provenance":

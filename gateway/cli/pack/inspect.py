@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from gateway.cli.pack.files import read_report, size_bytes
+from gateway.cli.pack.files import read_about, read_report, size_bytes
 from gateway.cli.terminal import UNKNOWN, number, prices, results, table
 from routing.manifest import Manifest, read_manifest
 
@@ -38,6 +38,8 @@ def inspect(
     _show_table(console, "models, best on average first", _models(manifest))
     if report["datasets"]:
         _show_table(console, f"accuracy on a dataset held out, mean over {report['n_datasets']}", _accuracy(report))
+    if report.get("embedders"):
+        _show_table(console, "the same with other embedders, and how fast they are", _embedders(report))
     if datasets:
         _show_table(console, "each dataset held out", _each_dataset(report))
     console.print(worth(report), soft_wrap=True)
@@ -56,12 +58,29 @@ def _show_head(console: Console, path: Path, manifest: Manifest) -> None:
         ("hash", manifest.hash),
         ("size", f"{decimal(size_bytes(path))}, {manifest.n_inputs} inputs, schema {manifest.schema}"),
         ("made", maker),
-        ("embedder", str(manifest.embedder)),
+        ("embedder", f"{manifest.embedder}{_carried(path, manifest)}"),
         ("routing", ", ".join(f"{name} = {value:g}" for name, value in manifest.routing.items())),
         ("calibration", _calibration(manifest.calibration)),
     ):
         console.print(f"{name:<12}{value}", soft_wrap=True)
     console.print()
+
+
+def _carried(path: Path, manifest: Manifest) -> str:
+    about = read_about(path, manifest)
+    if about is None:
+        return "; not in the pack"
+    kept = "" if about["kept"] is None else f", which keeps {about['kept']:.1%} of the 19 nearest inputs"
+    return f"; in the pack, {about['kind']} {about['precision']}{kept}"
+
+
+def _embedders(report: Mapping[str, Any]) -> Table:
+    made = table(("embedder", "runs as"), ("inputs/s", "neighbours kept", *CHOOSERS.values()))
+    for row in report["embedders"]:
+        accuracy = (number(row["accuracy"].get(name)) for name in CHOOSERS)
+        speed, kept = number(row["inputs_per_s"], "{:g}"), number(row["neighbours_kept"])
+        made.add_row(row["embedder"], row["runs_as"], speed, kept, *accuracy)
+    return made
 
 
 def _calibration(settings: Mapping[str, Any]) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.embedding import identity, load_embedder
+from gateway.cli.embedding import identity, pack_embedder
 from gateway.cli.terminal import note, notes, results
 from routing.errors import EmbedderError, PackAltered, PackMismatch
-from routing.manifest import EmbedderId
+from routing.manifest import Manifest
 
 if TYPE_CHECKING:
     from routing.pack import Pack
@@ -44,7 +44,7 @@ def verify(
             f"expected {LEAST_RECALL:.0%} or more"
         )
     say(f"index     OK  finds {recall:.1%} of the {count} nearest inputs, against an exact search")
-    is_embedder_checked = embedder_check and _embedder_matches(pack, opened.manifest.embedder)
+    is_embedder_checked = embedder_check and _embedder_matches(pack, opened.manifest)
     if is_embedder_checked:
         say(f"embedder  OK  {opened.manifest.embedder}")
     say(f"{pack} is sound: {opened.manifest.hash}", soft_wrap=True)
@@ -95,16 +95,17 @@ def _recall(pack: "Pack") -> tuple[float, int]:
     return float((distances <= true[:, -1:] + DISTANCE_TOLERANCE).mean()), count
 
 
-def _embedder_matches(path: Path, recorded: EmbedderId) -> bool:
+def _embedder_matches(path: Path, manifest: Manifest) -> bool:
     """False where the embedder cannot be loaded here, which is no fault of the pack.
 
     Raises PackMismatch for another revision or dimension.
     """
     try:
-        here = identity(load_embedder(recorded.name))
+        here = identity(pack_embedder(path, manifest))
     except EmbedderError as error:
         note(f"warning: the embedder is not checked: {error}")
         return False
+    recorded = manifest.embedder
     if not recorded.matches(here):
         raise PackMismatch(f"{path} was built with embedder {recorded}, here it is {here}")
     return True

@@ -1,0 +1,104 @@
+"""A static model distilled from a transformer, without a corpus.
+
+After model2vec (Tulkens & van Dongen, 2024, github.com/MinishLab/model2vec): every token of the vocabulary goes through
+the transformer alone; principal components make the vectors narrower; and a token counts the less the more frequent it
+is, frequency being guessed from its place in the vocabulary by Zipf's law. The weight is SIF's, a / (a + p(w))
+(Arora et al., 2017, eq. 3).
+"""
+
+import hashlib
+import io
+from collections.abc import Callable
+
+import numpy as np
+
+from routing.arrays import Floats
+from routing.embedder import STATIC, SentenceTransformerEmbedder
+from routing.embedders.carried import ABOUT, PROBES, TOKENIZER, VECTORS, About
+from routing.embedders.precision import Carried
+from routing.embedders.static import MAX_TOKENS, StaticEmbedder
+from routing.errors import EmbedderError
+
+SIF = 1e-4
+"""a: a token of this probability counts half."""
+
+AT_ONCE = 1024
+
+Steps = Callable[[str, int, int], None]
+
+
+def distilled(
+    source: SentenceTransformerEmbedder, width: int, steps: Steps = lambda what, done, total: None
+) -> Carried:
+    """The static model of a transformer, `width` wide. Raises EmbedderError for a model without a vocabulary."""
+    tokenizer = getattr(source.model.tokenizer, "backend_tokenizer", None)
+    if tokenizer is None:
+        raise EmbedderError(f"{source.name} has no tokenizer that a static model could be made for")
+    if width > source.dim:
+        raise EmbedderError(f"a static model {width} wide cannot be made of {source.name}, which is {source.dim} wide")
+    special = sorted(set(source.model.tokenizer.all_special_ids))
+    raw = token_vectors(source, tokenizer.get_vocab_size(with_added_tokens=True), steps)
+    narrow = principal(raw, width) * zipf_weights(len(raw))[:, None]
+    narrow[special] = 0
+    return _carried(source, narrow, tokenizer.to_str().encode())
+
+
+def token_vectors(source: SentenceTransformerEmbedder, count: int, steps: Steps) -> Floats:
+    """What the transformer makes of each token alone: the mean over it and the special tokens around it.
+
+    Returns (n_tokens, source's width).
+    """
+    import torch
+
+    before, after = _around(source)
+    found = []
+    with torch.no_grad():
+        for start in range(0, count, AT_ONCE):
+            steps("distilling", start, count)
+            ids = torch.tensor([[*before, token, *after] for token in range(start, min(count, start + AT_ONCE))])
+            inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+            names = [name for name in source.model.tokenizer.model_input_names if name in inputs]
+            # Every module up to the pooling gives token embeddings; those after it would scale each token to length 1.
+            features = source.model[0]({name: inputs[name] for name in names})
+            found.append(features["token_embeddings"].mean(dim=1).double().numpy())
+    steps("distilling", count, count)
+    return np.concatenate(found)
+
+
+def _around(source: SentenceTransformerEmbedder) -> tuple[list[int], list[int]]:
+    """The special tokens before and after a text of one token."""
+    tokenizer = source.model.tokenizer
+    plain = tokenizer("lamp", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("lamp")["input_ids"]
+    at = next(place for place in range(len(whole)) if whole[place : place + len(plain)] == plain)
+    return list(whole[:at]), list(whole[at + len(plain) :])
+
+
+def principal(vectors: Floats, width: int) -> Floats:
+    """The vectors, centred, by their `width` principal components, the strongest first. (n_tokens, width)
+
+    A component's sign is a convention: its largest entry is positive.
+    """
+    centred = vectors - vectors.mean(axis=0)
+    _, components = np.linalg.eigh(centred.T @ centred)
+    strongest = components[:, ::-1][:, :width]
+    largest = strongest[np.abs(strongest).argmax(axis=0), np.arange(strongest.shape[1])]
+    return np.asarray(centred @ (strongest * np.sign(largest)))
+
+
+def zipf_weights(count: int) -> Floats:
+    """SIF weights of tokens whose probability falls with their place as 1 / (place + 2). (n_tokens,)"""
+    inverse = 1.0 / (np.arange(count) + 2)
+    return np.asarray(SIF / (SIF + inverse / inverse.sum()))
+
+
+def _carried(source: SentenceTransformerEmbedder, vectors: Floats, tokenizer: bytes) -> Carried:
+    half = (vectors / np.abs(vectors).max()).astype(np.float16)
+    buffer = io.BytesIO()
+    np.save(buffer, half)
+    name = f"{STATIC}{source.name}:{half.shape[1]}"
+    revision = hashlib.sha256(buffer.getvalue() + tokenizer).hexdigest()[:16]
+    probes = StaticEmbedder(name, revision, half, tokenizer).embed(PROBES)
+    rounded = tuple(tuple(round(float(number), 5) for number in vector) for vector in probes)
+    about = About("static", name, revision, int(half.shape[1]), "fp16", MAX_TOKENS, rounded)
+    return Carried({VECTORS: buffer.getvalue(), TOKENIZER: tokenizer, ABOUT: about.to_json()}, about)

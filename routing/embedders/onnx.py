@@ -1,0 +1,82 @@
+"""The transformer on onnxruntime: the same weights as sentence-transformers', without PyTorch."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from routing.arrays import Embeddings, unit_rows
+from routing.embedders.tokens import read_tokenizer, token_ids
+from routing.errors import EmbedderError
+
+TOKENS_AT_ONCE = 1024
+"""Tokens in a batch, padding among them: enough to fill the matrix products, few enough to stay in the cache."""
+
+QUIET = 3
+OUTPUT = "embedding"
+
+Rows = NDArray[np.int64]
+
+
+class OnnxEmbedder:
+    """An exported sentence-transformers model. Of the same name and revision as the model that it was exported from."""
+
+    def __init__(self, name: str, revision: str, dim: int, max_tokens: int, model: bytes, tokenizer: bytes) -> None:
+        """model: an ONNX graph from token numbers to vectors. Raises EmbedderError where it cannot be used."""
+        self.name, self.revision, self.dim = name, revision, dim
+        self._tokenizer = read_tokenizer(tokenizer, max_tokens)
+        self._session = _session(model)
+        self._wanted = [given.name for given in self._session.get_inputs()]
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """See Embedder.embed. Texts of like length share a batch, and padding with it."""
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        ids = token_ids(self._tokenizer, texts)
+        for places in batches([len(one) for one in ids]):
+            vectors[places] = self._batch([ids[place] for place in places])
+        return unit_rows(vectors)
+
+    def _batch(self, ids: Sequence[Sequence[int]]) -> Embeddings:
+        tokens, mask = padded(ids)
+        inputs = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)}
+        (vectors,) = self._session.run([OUTPUT], {name: inputs[name] for name in self._wanted})
+        if vectors.shape != (len(ids), self.dim) or not np.isfinite(vectors).all():
+            raise EmbedderError(f"{self.name} on onnxruntime gave {vectors.shape} with NaN or of another shape")
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places of texts, each once, the shortest first, so many at a time that they hold TOKENS_AT_ONCE when padded."""
+    batch: list[int] = []
+    for place in np.argsort(lengths, kind="stable"):
+        if batch and (len(batch) + 1) * lengths[place] > TOKENS_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(int(place))
+    if batch:
+        yield batch
+
+
+def padded(ids: Sequence[Sequence[int]]) -> tuple[Rows, Rows]:
+    """Token numbers and mask, both (n_texts, longest); the mask hides the padding, so its number does not matter."""
+    longest = max(len(one) for one in ids)
+    tokens = np.zeros((len(ids), longest), dtype=np.int64)
+    mask = np.zeros_like(tokens)
+    for row, one in enumerate(ids):
+        tokens[row, : len(one)] = one
+        mask[row, : len(one)] = 1
+    return tokens, mask
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    """Waits without spinning, for the machine serves requests too; keeps no arena, for shapes change all the time."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = QUIET
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no public class
+        raise EmbedderError(f"the carried ONNX model cannot be loaded: {error}") from error

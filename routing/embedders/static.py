@@ -1,0 +1,36 @@
+"""A static model: every token has one vector, a text is their sum. No transformer runs, so it takes microseconds.
+
+The vectors already hold the tokens' weights (see `distil`), and only the direction of a sum counts.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.arrays import Embeddings, unit_rows
+from routing.embedders.tokens import read_tokenizer, token_ids
+
+MAX_TOKENS = 2048
+BATCH = 64
+
+
+class StaticEmbedder:
+    """vectors: (n_tokens, dim), one for each number that the tokenizer gives."""
+
+    def __init__(self, name: str, revision: str, vectors: NDArray[np.float16], tokenizer: bytes) -> None:
+        """Raises EmbedderError where the tokenizer cannot be read."""
+        self.name, self.revision, self.dim = name, revision, int(vectors.shape[1])
+        self._vectors = vectors.astype(np.float32)
+        self._tokenizer = read_tokenizer(tokenizer, MAX_TOKENS)
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """See Embedder.embed. A text without a single known token gets the unit vector that is the same everywhere."""
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for start in range(0, len(texts), BATCH):
+            ids = token_ids(self._tokenizer, texts[start : start + BATCH], special=False)
+            for row, one in enumerate(ids, start):
+                if one:
+                    vectors[row] = self._vectors[one].sum(axis=0)
+        vectors[~vectors.any(axis=1)] = 1.0
+        return unit_rows(vectors)

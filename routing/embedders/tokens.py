@@ -1,0 +1,33 @@
+"""Texts to token numbers, with the model's own tokenizer."""
+
+from collections.abc import Sequence
+
+from tokenizers import Tokenizer
+
+from routing.embedder import MAX_CHARACTERS
+from routing.errors import EmbedderError
+
+
+def read_tokenizer(data: bytes, max_tokens: int | None) -> Tokenizer:
+    """A saved tokenizer that pads nothing and cuts at max_tokens, special ones among them. Raises EmbedderError."""
+    try:
+        tokenizer = Tokenizer.from_buffer(data)
+    except Exception as error:  # what tokenizers raises has no class of its own
+        raise EmbedderError(f"the carried tokenizer cannot be read: {error}") from error
+    tokenizer.no_padding()
+    if max_tokens is None:
+        tokenizer.no_truncation()
+    else:
+        tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def token_ids(tokenizer: Tokenizer, texts: Sequence[str], special: bool = True) -> list[list[int]]:
+    """Each text's token numbers. special: with those that the transformer wants around a text."""
+    found = tokenizer.encode_batch_fast([cut(text) for text in texts], add_special_tokens=special)
+    return [encoding.ids for encoding in found]
+
+
+def cut(text: str) -> str:
+    """A text as embedders read it: not too long, and without halves of characters."""
+    return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()

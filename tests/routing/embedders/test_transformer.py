@@ -1,0 +1,96 @@
+"""A transformer carried in a pack: the vectors of its source, on onnxruntime, in floats and in bytes."""
+
+import numpy as np
+import pytest
+
+from routing.arrays import unit_rows
+from routing.embedder import SentenceTransformerEmbedder
+from routing.embedders.carried import MODEL, read_about
+from routing.embedders.export import exported
+from routing.embedders.onnx import TOKENS_AT_ONCE, OnnxEmbedder, batches, padded
+from routing.embedders.precision import Carried, carried_transformer, neighbours_kept, sample
+from routing.embedders.rowwise import Loudness, rounded_weights
+from tests.routing.embedders.conftest import TEXTS
+
+
+@pytest.fixture(scope="module")
+def floats(tiny: SentenceTransformerEmbedder) -> OnnxEmbedder:
+    made = exported(tiny)
+    return OnnxEmbedder(tiny.name, tiny.revision, tiny.dim, made.max_tokens, made.model, made.tokenizer)
+
+
+@pytest.fixture(scope="module")
+def carried(tiny: SentenceTransformerEmbedder) -> Carried:
+    return carried_transformer(tiny, TEXTS, tiny.embed(TEXTS), least_kept=0.0)
+
+
+def test_the_export_gives_the_vectors_of_its_source(tiny: SentenceTransformerEmbedder, floats: OnnxEmbedder) -> None:
+    texts = [*TEXTS, "", "no word of these", " ".join(TEXTS), "cut \ud83d"]
+    np.testing.assert_allclose(floats.embed(texts), tiny.embed(texts), atol=2e-6)
+    assert floats.embed([]).shape == (0, tiny.dim)
+    assert (floats.name, floats.revision, floats.dim) == (tiny.name, tiny.revision, tiny.dim)
+
+
+def test_bytes_give_nearly_the_same_vectors_and_say_how_nearly(
+    tiny: SentenceTransformerEmbedder, carried: Carried
+) -> None:
+    assert (carried.about.kind, carried.about.precision) == ("onnx", "int8")
+    assert carried.about.kept is not None
+    assert carried.about.kept > 0.8
+    assert (carried.open().embed(TEXTS) * tiny.embed(TEXTS)).sum(axis=1).min() > 0.995
+    assert read_about(carried.files) == carried.about
+
+
+def test_in_bytes_too_a_text_has_the_same_vector_in_any_batch(carried: Carried) -> None:
+    embedder = carried.open()
+    alone = np.concatenate([embedder.embed([text]) for text in TEXTS])
+    np.testing.assert_allclose(embedder.embed(TEXTS), alone, atol=1e-5)
+
+
+def test_floats_are_taken_where_bytes_lose_neighbours(tiny: SentenceTransformerEmbedder) -> None:
+    made = carried_transformer(tiny, TEXTS, tiny.embed(TEXTS), least_kept=1.1)
+    assert (made.about.precision, made.about.kept) == ("fp32", None)
+    np.testing.assert_allclose(made.open().embed(TEXTS), tiny.embed(TEXTS), atol=2e-6)
+
+
+def test_bytes_take_less_room(tiny: SentenceTransformerEmbedder, carried: Carried) -> None:
+    weights = sum(tensor.numel() for tensor in tiny.model.state_dict().values())
+    assert len(carried.files[MODEL]) < 4 * weights * 3  # a graph so small is mostly names
+
+
+@pytest.mark.parametrize("lengths", [[], [5], [300, 1, 1024, 7, 7, 2000], list(range(1, 200))])
+def test_batches_take_every_text_once_and_keep_within_the_limit(lengths: list[int]) -> None:
+    made = list(batches(lengths))
+    assert sorted(place for batch in made for place in batch) == list(range(len(lengths)))
+    for batch in made:
+        assert len(batch) == 1 or len(batch) * max(lengths[place] for place in batch) <= TOKENS_AT_ONCE
+    tokens, mask = padded([[5, 6], [7]])
+    assert (tokens.tolist(), mask.tolist()) == ([[5, 6], [7, 0]], [[1, 1], [1, 0]])
+
+
+def test_neighbours_kept_counts_what_both_find() -> None:
+    draw = np.random.default_rng(1)
+    vectors = unit_rows(draw.normal(size=(60, 8)))
+    rows = sample(60, 20)
+    assert neighbours_kept(vectors[rows], rows, vectors) == 1.0
+    other = unit_rows(draw.normal(size=(20, 8)))
+    assert neighbours_kept(other, rows, vectors) == pytest.approx(19 / 59, abs=0.15)
+    assert neighbours_kept(vectors[:1], np.array([0]), vectors[:1]) == 1.0
+    assert list(sample(3, 10)) == [0, 1, 2]
+
+
+def test_weights_are_rounded_by_less_than_half_a_step() -> None:
+    weights = np.random.default_rng(2).normal(size=(40, 7))
+    weights[:, 3] = 0
+    whole, scales = rounded_weights(weights)
+    assert np.abs(whole * scales - weights).max() <= scales.max() / 2 + 1e-12
+    assert np.abs(whole).max() == 127
+
+
+def test_only_a_tail_below_zero_is_shifted() -> None:
+    assert Loudness(np.ones(2), np.ones(2), 1, -0.17).shift == 0.17
+    assert Loudness(np.ones(2), np.ones(2), 1, -3.0).shift == 0.0
+    both = Loudness(np.array([1.0, 5.0]), np.array([2.0, 4.0]), 2, -0.1) + Loudness(
+        np.array([3.0, 1.0]), np.array([1.0, -1.0]), 1, -2.0
+    )
+    assert (both.columns.tolist(), both.means.tolist(), both.lowest) == ([3.0, 5.0], [1.0, 1.0], -2.0)
