@@ -16,6 +16,9 @@ from gateway.cli.embedding import CACHE_FILE, default_cache
 from routing.arrays import Embeddings
 from routing.calibration import RoutingSettings
 from routing.embedder import DEFAULT_EMBEDDER, SentenceTransformerEmbedder
+from routing.embedders.carried import embedder_of
+from routing.embedders.onnx import OnnxEmbedder
+from routing.embedders.static import StaticEmbedder
 from routing.manifest import EmbedderId, read_manifest
 from routing.pack import open_pack
 from routing.tidy import read_benchmark
@@ -55,13 +58,42 @@ def test_a_built_pack_holds_the_benchmark_and_who_made_it(
     assert opened.manifest.made_at.endswith("+00:00")
 
 
+def test_a_built_pack_carries_its_embedder(
+    pack: Path, questions: Path, built: tuple[Path, Result], vectors: Embeddings
+) -> None:
+    manifest = read_manifest(pack)
+    embedder = embedder_of(pack, manifest)
+    assert isinstance(embedder, OnnxEmbedder)
+    assert (embedder.name, embedder.revision) == (manifest.embedder.name, manifest.embedder.revision)
+    again = embedder.embed(read_benchmark(questions).texts[:9])
+    assert (again * vectors[: len(again)]).sum(axis=1).min() > 0.99
+    assert "the pack carries its embedder, " in built[1].stderr
+    shown = run_command("pack", "inspect", pack).stdout
+    assert "; in the pack, onnx " in shown
+
+
+@pytest.mark.slow
+def test_embedders_are_compared_and_a_static_one_is_carried(questions: Path, pack: Path, tmp_path: Path) -> None:
+    """Distilling all of the vocabulary takes half a minute."""
+    options = ("--embedder", "static:all-MiniLM-L6-v2:64", "--compare-embedders", "--cache", pack.parent / "cache")
+    result = run_command("pack", "build", questions, "-o", tmp_path / "pack", *options)
+    assert result.exit_code == 0, result.output
+    manifest = read_manifest(tmp_path / "pack")
+    assert manifest.embedder.name == "static:sentence-transformers/all-MiniLM-L6-v2:64"
+    assert isinstance(embedder_of(tmp_path / "pack", manifest), StaticEmbedder)
+    rows = json.loads(run_command("pack", "inspect", tmp_path / "pack", "--json").stdout)["report"]["embedders"]
+    assert [row["runs_as"].split(", ")[-1] for row in rows] == ["torch", "onnxruntime", "static"]
+    assert all(row["inputs_per_s"] > 0 and 0 <= row["accuracy"]["s3"] <= 1 for row in rows)
+    assert "the same with other embedders" in run_command("pack", "inspect", tmp_path / "pack").stdout
+
+
 def test_building_says_where_the_pack_is_its_hash_size_and_worth(built: tuple[Path, Result]) -> None:
     pack, result = built
     lines = result.stdout.splitlines()
     assert lines[0] == f"pack   {pack}"
     assert lines[1] == f"hash   {read_manifest(pack).hash}"
     assert lines[2].startswith("size   ")
-    assert lines[2].endswith(" kB")
+    assert lines[2].endswith(" MB")  # of which the embedder is nearly all
     assert lines[3].startswith("worth  routing ")
     assert "over 4 held-out datasets" in lines[3]
 
@@ -69,13 +101,12 @@ def test_building_says_where_the_pack_is_its_hash_size_and_worth(built: tuple[Pa
 def test_away_from_a_terminal_progress_is_plain_lines_on_standard_error(built: tuple[Path, Result]) -> None:
     stderr = built[1].stderr
     assert "embedding: 80 of 80 in " in stderr
-    assert "calibrating: 4 of 4 in " in stderr
     assert not {"\x1b", "\r", "%"} & set(stderr)
 
 
 def test_the_options_are_the_packs_parameters(folder: Path, vectors: Embeddings, tmp_path: Path) -> None:
     give_embeddings(folder, vectors, DEFAULT_EMBEDDER)
-    options = ("--k", 3, "--kappa", 7, "--sigma", 0.2, "--eta", 0.75, "--seed", 5)
+    options = ("--no-carry", "--k", 3, "--kappa", 7, "--sigma", 0.2, "--eta", 0.75, "--seed", 5)
     assert run_command("pack", "build", folder, "-o", tmp_path / "pack.tar", *options).exit_code == 0
     manifest = read_manifest(tmp_path / "pack.tar")
     assert RoutingSettings(**manifest.routing) == RoutingSettings(k=3, kappa=7, sigma=0.2, eta=0.75)  # type: ignore[arg-type]
@@ -84,7 +115,7 @@ def test_the_options_are_the_packs_parameters(folder: Path, vectors: Embeddings,
 
 def test_given_embeddings_of_the_embedder_are_used(folder: Path, vectors: Embeddings, tmp_path: Path) -> None:
     give_embeddings(folder, vectors, "all-MiniLM-L6-v2")
-    result = run_command("pack", "build", folder, "-o", tmp_path / "pack", "--cache", tmp_path / "cache")
+    result = run_command("pack", "build", folder, "-o", tmp_path / "pack", "--no-carry", "--cache", tmp_path / "cache")
     assert result.exit_code == 0
     assert "nothing has to be embedded" in result.stderr
     assert not (tmp_path / "cache").exists()
@@ -118,7 +149,7 @@ def test_another_embedder_asked_for_by_name_is_used_instead_of_given_embeddings(
     tmp_path: Path,
 ) -> None:
     give_embeddings(folder, vectors, "/nonexistent/model")
-    options = ("--cache", pack.parent / "cache", "--embedder", DEFAULT_EMBEDDER)
+    options = ("--no-carry", "--cache", pack.parent / "cache", "--embedder", DEFAULT_EMBEDDER)
     result = run_command("pack", "build", folder, "-o", tmp_path / "pack", *options)
     assert result.exit_code == 0
     assert "left aside" in result.stderr
@@ -137,6 +168,7 @@ def test_an_interrupted_build_keeps_its_embeddings_and_goes_on_from_there(tmp_pa
         str(tmp_path / "pack"),
         "--cache",
         str(tmp_path / "cache"),
+        "--no-carry",
     ]
     process = subprocess.Popen([sys.executable, "-c", INTERRUPTIBLE, *command], stderr=subprocess.PIPE, text=True)
     _wait_for_a_batch(tmp_path / "cache" / CACHE_FILE)
