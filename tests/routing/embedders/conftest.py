@@ -17,13 +17,13 @@ TEXTS = tuple(
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformerEmbedder:
     """Mean pooling, 32 wide, texts cut at 16 tokens."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel, BertTokenizer
 
     source = Path(tmp_path_factory.mktemp("models")) / "tiny"
     source.mkdir()
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     (source / "vocab.txt").write_text("\n".join([*specials, *WORDS]))
-    BertTokenizerFast(vocab=str(source / "vocab.txt")).save_pretrained(source)
+    BertTokenizer(vocab=str(source / "vocab.txt")).save_pretrained(source)
     torch.manual_seed(3)
     about = BertConfig(
         vocab_size=len(specials) + len(WORDS),
