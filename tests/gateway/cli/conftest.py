@@ -55,7 +55,7 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(questions: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """A pack, and what building it printed."""
     scratch = tmp_path_factory.mktemp("packs")
-    result = run_command("pack", "build", questions, "-o", scratch / "pack", "--cache", scratch / "cache")
+    result = run_command("pack", "build", questions, "-o", scratch / "pack", "--no-carry", "--cache", scratch / "cache")
     assert result.exit_code == 0, result.output
     return scratch / "pack", result
 
