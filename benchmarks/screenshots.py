@@ -40,7 +40,7 @@ SHOTS: Sequence[tuple[str, str, Scheme, tuple[int, int], int]] = (
     ("overview-light", "/", "light", DESK, CUT),
     ("overview-dark", "/", "dark", DESK, CUT),
     ("tasks", "/tasks", "light", DESK, CUT),
-    ("task", "/tasks/support-lookup", "light", DESK, 2600),
+    ("task", "/tasks/support-lookup", "light", DESK, 1720),
     ("models", "/models", "light", DESK, CUT),
     ("packs", "/packs", "dark", DESK, 1000),
     ("keys", "/keys", "light", DESK, 500),

@@ -41,6 +41,7 @@ from gateway.metrics import (
     TaskLabels,
 )
 from gateway.minutes import Minutes
+from gateway.packs import Beside, Shelf
 from gateway.policy import prices, strangers
 from gateway.quotas import Quotas
 from gateway.recent import Recent
@@ -87,6 +88,7 @@ class Gateway:
         self._quotas = Quotas(config.keys, self._ledger, time.monotonic)
         self._keyring = Keyring(config, self._keys, self._quotas, time.time)
         self.versions = Versions(config, origin, self.reload, time.time)
+        self._packs: Shelf = (self._member and self._member.shelf) or Beside(self.versions)
         self._underway = Underway()
         self._tracing: Tracing | None = None
         _check_otel(config)
@@ -202,6 +204,7 @@ class Gateway:
             ledger=self._ledger,
             keyring=self._keyring,
             versions=self.versions,
+            packs=self._packs,
             recent=self._recent,
             minutes=self._minutes,
             manager=self,

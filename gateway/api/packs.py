@@ -1,20 +1,17 @@
 """/v1/packs: the packs to choose from, what each is worth, what it would change, and taking it into use."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from gateway.api.configuration import refused
-from gateway.api.services import Given, ManagedBy, Operator, Scorer, Services, services_of
-from gateway.config import Config
+from gateway.api.services import Given, ManagedBy, Operator, Scorer, Services
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRefused, ScorerUnavailable
 from gateway.packfiles import read_report
-from gateway.packs import FoundPack, found
-from gateway.versions import Version
+from gateway.packs import FoundPack, Taken
 from routing.errors import RoutingError
 from routing.manifest import Manifest
 from routing.worth import worth
@@ -24,10 +21,10 @@ router = APIRouter(tags=["packs"])
 
 @router.get("/v1/packs")
 async def list_packs(services: Given, _: Operator) -> dict[str, Any]:
-    """The pack in use and those beside it."""
-    packs = await asyncio.to_thread(_packs, services)
-    active = next((pack.id for pack in packs.values() if pack.is_active), None)
-    data = await asyncio.to_thread(lambda: [_summary(pack) for pack in packs.values()])
+    """The pack in use and those that could be, what each is worth where its files are on this machine."""
+    packs = await asyncio.to_thread(services.packs.found)
+    active = next((pack.id for pack in packs if pack.is_active), None)
+    data = await asyncio.to_thread(lambda: [_summary(pack) for pack in packs])
     return {"object": "list", "active": active, "data": data}
 
 
@@ -35,71 +32,54 @@ async def list_packs(services: Given, _: Operator) -> dict[str, Any]:
 async def get_pack(pack: str, services: Given, _: Operator) -> dict[str, Any]:
     """All that a pack says of itself: datasets with source and licence, models, parameters, and its report."""
     one = await _found(pack, services)
-    return await asyncio.to_thread(_whole, one)
+    try:
+        return await asyncio.to_thread(lambda: _whole(services.packs.fetched(one)))
+    except PackRefused as error:
+        raise refused(error) from error
 
 
 @router.get("/v1/packs/{pack}/outcomes")
 async def pack_outcomes(pack: str, services: Given, _: Operator) -> dict[str, Any]:
     """Each model's mean outcome on each dataset."""
     one = await _found(pack, services)
-    return dict(await _scorer(services).look("outcomes", pack="" if one.is_active else str(one.path)))
+    return dict(await _scorer(services).look("outcomes", pack="" if one.is_active else one.place))
 
 
 @router.get("/v1/packs/{pack}/diff")
 async def pack_diff(pack: str, services: Given, _: Operator) -> dict[str, Any]:
     """Which live tasks would have another model with this pack, and by how much it is better. Changes nothing."""
     one = await _found(pack, services)
-    return {**await _scorer(services).look("difference", pack=str(one.path)), "id": pack}
+    return {**await _scorer(services).look("difference", pack=one.place), "id": pack}
 
 
 @router.post("/v1/packs/{pack}/activate")
-async def activate_pack(pack: str, request: Request, _: ManagedBy) -> dict[str, Any]:
-    """Takes a pack into use, as a new version of the configuration; every live task is scored again with it."""
-    services = services_of(request)
+async def activate_pack(pack: str, services: Given, _: ManagedBy) -> dict[str, Any]:
+    """Takes a pack into use; every live task is scored again with it."""
     one = await _found(pack, services)
     if one.is_active:
         raise Conflict(f"pack {pack!r} is in use already")
-    return await _take(services, one.path)
+    return await _taken(services.packs.take(one))
 
 
 @router.post("/v1/packs/rollback")
-async def rollback_pack(request: Request, _: ManagedBy) -> dict[str, Any]:
+async def rollback_pack(services: Given, _: ManagedBy) -> dict[str, Any]:
     """Takes the pack into use again that was in use before this one."""
-    services = services_of(request)
-    now = services.versions.in_force.config.routing.pack
-    earlier = (version.config.routing.pack for version in reversed(services.versions.history()))
-    before = next((path for path in earlier if path is not None and path != now), None)
-    if before is None:
-        raise Conflict("no other pack was in use since the gateway started")
-    return await _take(services, Path(before))
+    return await _taken(services.packs.back())
 
 
-async def _take(services: Services, path: Path) -> dict[str, Any]:
-    def changed(config: Config) -> Config:
-        return config.model_copy(update={"routing": config.routing.model_copy(update={"pack": str(path)})})
-
+async def _taken(taking: Awaitable[Taken]) -> dict[str, Any]:
     try:
-        version: Version = await services.versions.change("pack", changed)
+        taken = await taking
     except (ConfigError, PackRefused) as error:
         raise refused(error) from error
-    return {
-        "object": "pack.activated",
-        "id": path.name,
-        "config_version": version.number,
-        "message": services.versions.about_file(),
-    }
-
-
-def _packs(services: Services) -> Mapping[str, FoundPack]:
-    path = services.config.routing.pack
-    return {} if path is None else {pack.id: pack for pack in found(Path(path))}
+    return {"object": "pack.activated", **asdict(taken)}
 
 
 async def _found(pack: str, services: Services) -> FoundPack:
-    one = (await asyncio.to_thread(_packs, services)).get(pack)
-    if one is None:
-        raise NotFound(f"there is no pack {pack!r} beside the one in use")
-    return one
+    for one in await asyncio.to_thread(services.packs.found):
+        if one.id == pack:
+            return one
+    raise NotFound(f"there is no pack {pack!r}: GET /v1/packs lists them")
 
 
 def _summary(pack: FoundPack) -> dict[str, Any]:
@@ -113,7 +93,7 @@ def _summary(pack: FoundPack) -> dict[str, Any]:
         **shown,
         "name": about.name,
         "hash": about.hash,
-        "path": str(pack.path),
+        "place": pack.place,
         "size_bytes": pack.size_bytes,
         "made_at": about.made_at or None,
         "made_by": about.made_by or None,
@@ -145,6 +125,8 @@ def _whole(pack: FoundPack) -> dict[str, Any]:
 
 
 def _report(pack: FoundPack, manifest: Manifest) -> dict[str, Any] | None:
+    if pack.path is None:
+        return None
     try:
         return read_report(pack.path, manifest)
     except RoutingError:

@@ -13,6 +13,7 @@ from gateway.keyring import Keyring
 from gateway.keys import ANYBODY, Keys, Principal
 from gateway.metrics import Metrics
 from gateway.minutes import Minutes
+from gateway.packs import Shelf
 from gateway.recent import Recent
 from gateway.spending import Ledger
 from gateway.state import Store, StoredPolicy
@@ -72,6 +73,7 @@ class Services:
     ledger: Ledger
     keyring: Keyring
     versions: Versions
+    packs: Shelf
     recent: Recent
     minutes: Minutes
     manager: Manager

@@ -6,6 +6,7 @@ thread, and taken over in the event loop.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from gateway.fleet import names, packs
 from gateway.fleet.client import Client
 from gateway.fleet.courier import Bounds
 from gateway.fleet.link import FleetLink, Terms
+from gateway.fleet.shelf import RedisShelf
 from gateway.fleet.store import RedisStore
 from gateway.keyring import Held, created_keys
 from gateway.recent import Recent
@@ -78,6 +80,8 @@ class Member:
         self._own = RedisStore(self._client)
         self._has_file = config.routing.pack is not None
         self._cache = cache
+        # Where the configuration names a file, packs are files, and each machine has its own.
+        self.shelf = None if self._has_file else RedisShelf(Client(state.url, shards=state.shards), cache, time.time)
         self._takers = takers
         self._changes: Mapping[bytes, bytes] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

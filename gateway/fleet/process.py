@@ -27,7 +27,7 @@ from gateway.scoring.scorer import Scorer
 from gateway.state import Store
 from routing.calibration import RoutingSettings
 from routing.embedder import Embedder, SentenceTransformerEmbedder
-from routing.errors import RoutingError
+from routing.errors import PackError, RoutingError
 from routing.manifest import EmbedderId, Manifest, read_manifest
 from routing.pack import open_pack
 from routing.router import Router
@@ -104,6 +104,16 @@ class Bench:
             return Path(), active.version
         return packs.fetch(self._client, pushed, Path(self._config.state.cache).expanduser()), active.version
 
+    def _pack_at(self, name: str) -> Path:
+        """A pack to look at: a path, or the hash of one in Redis. Raises PackError, StateError."""
+        path, cache = Path(name), Path(self._config.state.cache).expanduser()
+        if path.exists():
+            return path
+        try:
+            return packs.fetch(self._client, packs.find(self._client, name), cache)
+        except PackRefused as error:
+            raise PackError(str(error)) from error
+
     def _opened(self, path: Path) -> Router:
         begun = time.monotonic()
         name = read_manifest(path).embedder.name
@@ -122,7 +132,8 @@ class Bench:
             raise PackRefused("no embedder is loaded")
 
         def scorer(store: Store) -> Scorer:
-            return Scorer(router, embedder, store, msgspec.structs.replace(start, tasks=dict(tasks)), time.time)
+            own = msgspec.structs.replace(start, tasks=dict(tasks))
+            return Scorer(router, embedder, store, own, time.time, self._pack_at)
 
         def govern(task: str, policy: TaskPolicy) -> None:
             tasks[task] = policy

@@ -96,7 +96,8 @@ class Govern(msgspec.Struct, frozen=True, tag=True):
 class Look(msgspec.Struct, frozen=True, tag=True):
     """Show something that only arrays can tell; see gateway.scoring.views.
 
-    task: of `evidence`. pack: the path of another pack than the open one, for `outcomes` and `difference`.
+    task: of `evidence`. pack: another than the open one, for `outcomes` and `difference`: a path, or in a fleet
+    the hash of one in Redis.
     """
 
     id: int

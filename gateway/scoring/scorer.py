@@ -31,14 +31,21 @@ class Scorer:
     """One pack at work on all tasks."""
 
     def __init__(
-        self, router: Router, embedder: Embedder, store: Store, start: Start, clock: Callable[[], float]
+        self,
+        router: Router,
+        embedder: Embedder,
+        store: Store,
+        start: Start,
+        clock: Callable[[], float],
+        pack_at: Callable[[str], Path] = Path,
     ) -> None:
-        """clock: Unix time in seconds."""
+        """clock: Unix time in seconds. pack_at: where the files of another pack are that is to be looked at."""
         self._router = router
         self._embedder = embedder
         self._store = store
         self._start = start
         self._clock = clock
+        self._pack_at = pack_at
         settings = router.settings
         self.basis = f"{router.pack.manifest.hash}/{settings.k}/{settings.kappa}/{settings.threshold:g}"
 
@@ -109,7 +116,9 @@ class Scorer:
         if asked.at == "evidence":
             return views.evidence(self._router, self._store.ring(asked.task))
         embedder = EmbedderId(self._embedder.name, self._embedder.revision, self._embedder.dim)
-        pack = open_pack(Path(asked.pack), embedder if asked.at == "difference" else None) if asked.pack else None
+        pack = (
+            open_pack(self._pack_at(asked.pack), embedder if asked.at == "difference" else None) if asked.pack else None
+        )
         if asked.at == "outcomes":
             return views.outcomes(pack or self._router.pack)
         other = Router(pack, self._router.settings) if pack else self._router

@@ -1,8 +1,9 @@
 // The shell: which page, who is looking, light or dark. Pages are functions that fill an element and say how to renew it.
 
-import { ApiError, call, key } from "./api.js";
+import { ApiError, call, key, perhaps } from "./api.js";
 import { redraw, sweep } from "./charts.js";
 import { banner, h } from "./dom.js";
+import { learnModels } from "./parts.js";
 import { keysPage } from "./pages/keys.js";
 import { modelsPage } from "./pages/models.js";
 import { overviewPage } from "./pages/overview.js";
@@ -133,6 +134,7 @@ async function begin() {
   } catch (error) {
     return failed(error);
   }
+  learnModels((await perhaps("v1/models"))?.data.map((one) => one.id).filter((id) => id !== "auto") ?? []);
   if (!me.may_operate) return signIn("This key sends requests; the dashboard takes an admin key.");
   frame();
   await show({ isNew: true });

@@ -140,7 +140,7 @@ export function overTime(said, activity, lines, { format = String, height = 160,
           y: { stacked, beginAtZero: true, ticks: { maxTicksLimit: 4, callback: (value) => format(value) } },
         },
         plugins: {
-          legend: { display: lines(now).length > 1, position: "top", align: "end", labels: { color: now.text, boxWidth: 10, boxHeight: 10 } },
+          legend: { display: lines(now).length > 1, position: "top", align: "end", labels: { color: now.text, usePointStyle: true, pointStyle: kind === "bar" ? "rectRounded" : "line", boxHeight: 7, pointStyleWidth: kind === "bar" ? 10 : 22 } },
           tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${format(item.parsed.y)}` } },
         },
       },

@@ -5,13 +5,13 @@ const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFracti
 
 export const count = (value) => (value >= 100000 ? COMPACT.format(value) : NUMBER.format(value));
 export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
-export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)}\u00a0%`;
 export const score = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
 
 /** A probability in percent; never "100 %" for what is only nearly sure. */
 export function chance(p) {
-  if (p > 0.99 && p < 1) return "over 99 %";
-  if (p < 0.01 && p > 0) return "under 1 %";
+  if (p > 0.99 && p < 1) return "over 99\u00a0%";
+  if (p < 0.01 && p > 0) return "under 1\u00a0%";
   return percent(p);
 }
 
@@ -55,8 +55,9 @@ export const REASONS = {
   "router-unavailable": ["Not scored now", "bad"],
 };
 
-/** Why a task's requests go where they go, in a sentence or two. */
-export function because(task) {
+/** Why a task's requests go where they go, in a sentence or two. isShort: how sure it is stands elsewhere. */
+export function because(task, isShort = false) {
+  const beats = isShort ? "" : rivalled(task.decision);
   const made = task.decision;
   const sure = typeof made.p_better === "number" ? chance(made.p_better) : null;
   const asked = typeof made.eta === "number" ? percent(made.eta) : null;
@@ -64,12 +65,12 @@ export function because(task) {
   switch (made.reason) {
     case "score":
       return sure === null || made.baseline === made.model
-        ? `On the benchmark inputs most like this task's, ${made.model} does best.${rivalled(made)}`
+        ? `On the benchmark inputs most like this task's, ${made.model} does best.${beats}`
         : `On the benchmark inputs most like this task's, ${made.model} does best. `
           + `The chance that it beats ${made.baseline} is ${sure}; ${asked} is asked for.`;
     case "best-on-average":
       if (!made.leader || made.leader === made.model) {
-        return `${made.model} is the best model on average, and does best on the benchmark inputs most like this task's too.${rivalled(made)}`;
+        return `${made.model} is the best model on average, and does best on the benchmark inputs most like this task's too.${beats}`;
       }
       return `${made.model} is the best model on average. ${made.leader} looks better here, but the chance of that is `
         + `${sure}, and ${asked} is asked for.`;

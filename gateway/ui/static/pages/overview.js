@@ -3,7 +3,7 @@
 import { call, perhaps } from "../api.js";
 import { overTime } from "../charts.js";
 import { fill, h, section, table, tile } from "../dom.js";
-import { ago, because, count, ms, percent, plural, usd } from "../format.js";
+import { ago, count, ms, percent, plural, usd } from "../format.js";
 import { activePack, learnModels, model, reasonTag, sure, taskLink, traffic } from "../parts.js";
 
 const SHOWN = 12;

@@ -18,7 +18,7 @@ export async function packsPage(root, context) {
     }
   };
   const columns = [
-    { title: "Pack", cell: (pack) => h("span", {}, pack.id, " ", pack.active ? h("span", { class: "tag good" }, "in use") : null) },
+    { title: "Pack", cell: (pack) => h("span", {}, pack.id, " ", pack.name && pack.name !== pack.id ? h("span", { class: "muted" }, pack.name, " ") : null, pack.active ? h("span", { class: "tag good" }, "in use") : null) },
     { title: "Worth", cell: (pack) => (pack.fault ? h("span", { class: "tag bad", title: pack.fault }, "cannot be read") : worth(pack)) },
     { title: "Inputs", class: "num", cell: (pack) => (pack.n_inputs ? count(pack.n_inputs) : "–") },
     { title: "Datasets", class: "num", cell: (pack) => pack.n_datasets ?? "–" },

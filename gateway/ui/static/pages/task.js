@@ -3,7 +3,7 @@
 import { call, perhaps, taskPath } from "../api.js";
 import { chart, faded, overTime } from "../charts.js";
 import { banner, fill, h, section, table } from "../dom.js";
-import { ago, because, chance, confidence, count, distance, moment, ms, percent, plural, score, usd } from "../format.js";
+import { ago, because, confidence, count, distance, moment, ms, percent, plural, score, usd } from "../format.js";
 import { activePack, colourOf, learnModels, model, reachOf, reasonTag } from "../parts.js";
 import { intervalOf, namesOfScores } from "../scores.js";
 
@@ -203,7 +203,7 @@ const SHOWN = 8;
 function nearestOf(evidence) {
   const columns = [
     { title: "Benchmark input", cell: (row) => h("span", { class: "quote", title: row.text }, row.text ?? h("span", { class: "muted" }, `number ${row.input + 1} (this pack holds no texts)`)) },
-    { title: "Dataset", cell: (row) => row.dataset },
+    { title: "Dataset", class: "nowrap", cell: (row) => row.dataset },
     { title: "Near to", class: "num", cell: (row) => plural(row.times, "input") },
     ...evidence.models.map((name, column) => ({ title: name, class: "outcome", cell: (row) => outcome(row.outcomes[column]) })),
   ];

@@ -46,7 +46,7 @@ const columns = (reach) => [
   { title: "How sure", cell: sure },
   { title: "Inputs", class: "num", cell: (task) => count(task.n) },
   { title: "From the benchmarks", cell: (task) => { const far = distance(task.u, reach); return h("span", { title: far.about }, far.text); } },
-  { title: "Why", cell: (task) => h("div", { class: "reason" }, reasonTag(task), " ", because(task)) },
+  { title: "Why", cell: (task) => h("div", { class: "reason" }, reasonTag(task), " ", because(task, true)) },
   { title: "Requests, last hour", class: "sparkcell wide-only", cell: traffic },
   { title: "Saved", class: "num", cell: (task) => saved(task.spent) },
 ];
