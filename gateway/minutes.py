@@ -8,7 +8,7 @@ what is owed stands in the ledger.
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 MINUTE_S = 60
 MINUTES = 180
@@ -42,6 +42,15 @@ class Seen:
     faults: tuple[str, ...] = ()
 
 
+class Took(NamedTuple):
+    """How long a request took, in microseconds, and which classes that is."""
+
+    all_us: int
+    own_us: int
+    all_class: int
+    own_class: int
+
+
 @dataclass(slots=True)
 class Minute:
     """What happened in one minute. errors: 5xx, and streams that broke; refused: 4xx.
@@ -60,18 +69,17 @@ class Minute:
     all_classes: Counter[int] = field(default_factory=Counter)
     own_classes: Counter[int] = field(default_factory=Counter)
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: Seen, took: Took) -> None:
         """One more request."""
-        all_us, own_us = int(seen.seconds * US), int(seen.own_s * US)
         self.requests += 1
         if seen.broke or seen.status >= SERVER_ERROR:
             self.errors += 1
         elif seen.status >= CLIENT_ERROR:
             self.refused += 1
-        self.all_us += all_us
-        self.own_us += own_us
-        self.all_classes[class_of(all_us)] += 1
-        self.own_classes[class_of(own_us)] += 1
+        self.all_us += took.all_us
+        self.own_us += took.own_us
+        self.all_classes[took.all_class] += 1
+        self.own_classes[took.own_class] += 1
         self.usd += seen.usd
         self.baseline_usd += seen.baseline_usd
 
@@ -88,12 +96,13 @@ class Minutes:
 
     def add(self, seen: Seen) -> None:
         """A request has ended. Takes a few microseconds, and never waits."""
-        now = self.now()
-        self._minute("gateway", "", now).add(seen)
+        now, all_us, own_us = self.now(), int(seen.seconds * US), int(seen.own_s * US)
+        took = Took(all_us, own_us, class_of(all_us), class_of(own_us))
+        self._minute("gateway", "", now).add(seen, took)
         if seen.task is not None:
-            self._minute("task", seen.task, now).add(seen)
+            self._minute("task", seen.task, now).add(seen, took)
         if seen.backend is not None:
-            self._minute("backend", seen.backend, now).add(seen)
+            self._minute("backend", seen.backend, now).add(seen, took)
         for backend in seen.faults:
             failed = self._minute("backend", backend, now)
             failed.requests += 1

@@ -15,6 +15,7 @@ from gateway.api import (
     keys,
     models,
     operations,
+    overview,
     packs,
     policies,
     tasks,
@@ -35,7 +36,20 @@ def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) 
         redoc_url=None,
     )
     errors.install(api)
-    for part in (models, policies, evidence, tasks, packs, decisions, activity, usage, keys, configuration, operations):
+    for part in (
+        models,
+        policies,
+        evidence,
+        overview,
+        tasks,
+        packs,
+        decisions,
+        activity,
+        usage,
+        keys,
+        configuration,
+        operations,
+    ):
         api.include_router(part.router)
     api.include_router(ui_router())
     return api

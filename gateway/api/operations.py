@@ -9,9 +9,13 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from gateway.api.activity import shown
 from gateway.api.services import Given, operator_of, scraper_of
+from gateway.minutes import summed
 
 router = APIRouter(tags=["operations"])
+
+HOUR = 60
 
 PROMETHEUS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
@@ -32,7 +36,7 @@ async def ready(services: Given) -> dict[str, Any]:
 
 @router.get("/v1/backends", dependencies=[Depends(operator_of)])
 async def backends(services: Given) -> dict[str, Any]:
-    """Every backend: its breaker, and the requests it is answering."""
+    """Every backend: its breaker, the requests it is answering, and how its last hour was."""
     data = [
         {
             "object": "backend",
@@ -42,6 +46,7 @@ async def backends(services: Given) -> dict[str, Any]:
             "breaker": watched.breaker.state,
             "opens_in_s": round(watched.breaker.opens_in_s, 3),
             "outstanding": watched.outstanding,
+            "last_hour": shown(summed(services.minutes.of("backend", watched.backend.name, HOUR))),
         }
         for watched in services.backends.all()
     ]

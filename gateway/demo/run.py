@@ -151,4 +151,6 @@ curl -si http://127.0.0.1:{port}/v1/chat/completions {headers} -d '{body}'
 and then
 
 curl -s http://127.0.0.1:{port}/v1/tasks/my-invoices
+
+or look at http://127.0.0.1:{port}/ui
 """

@@ -135,7 +135,11 @@ def test_without_a_pack_there_is_nothing_to_choose_from(shared_upstream: Upstrea
         assert ask(url, "/v1/tasks/t/evidence").status == 503
         listed = ask(url, "/v1/tasks?details=true").json
         assert listed["data"] == []
+        assert ask(url, "/v1/overview").json["tasks"] == 0
         chat(url, task="busy")
+        told = ask(url, "/v1/overview").json
+        assert (told["tasks"], told["by_model"], told["by_reason"]) == (1, {"good": 1}, {"router-unavailable": 1})
+        assert [task["id"] for task in told["busiest"]] == ["busy"]
         (busy,) = ask(url, "/v1/tasks?details=true").json["data"]
         assert (busy["id"], busy["decision"]["reason"], sum(busy["requests_by_minute"])) == (
             "busy",

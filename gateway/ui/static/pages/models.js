@@ -28,12 +28,12 @@ export async function modelsPage(root) {
 }
 
 async function ask() {
-  const [list, backends, tasks, pack] = await Promise.all([call("v1/models"), call("v1/backends"), call("v1/tasks?details=true&limit=1000"), activePack()]);
-  const rows = await Promise.all(backends.data.map(async (one) => ({ ...one, activity: (await perhaps(`v1/activity?minutes=60&backend=${encodeURIComponent(one.id)}`))?.total })));
+  const [list, backends, tasks, pack] = await Promise.all([call("v1/models"), call("v1/backends"), call("v1/overview?limit=1"), activePack()]);
+  const rows = backends.data.map((one) => ({ ...one, activity: one.last_hour }));
   const packed = new Map((pack?.models ?? []).map((one) => [one.name, one]));
   const models = list.data.filter((one) => one.id !== "auto").map((one) => ({
     ...one, about: one.benchroute ?? {}, packed: packed.get(one.id), rank: pack?.on_average.indexOf(one.id) ?? -1,
-    tasks: tasks.data.filter((task) => task.decision.model === one.id).length,
+    tasks: tasks.by_model[one.id] ?? 0,
     requests: rows.filter((row) => row.model === one.id).reduce((sum, row) => sum + (row.activity?.requests ?? 0), 0),
   }));
   return { models, backends: rows, pack };

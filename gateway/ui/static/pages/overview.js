@@ -6,8 +6,6 @@ import { fill, h, section, table, tile } from "../dom.js";
 import { ago, count, ms, percent, plural, usd } from "../format.js";
 import { activePack, learnModels, model, reasonTag, sure, taskLink, traffic } from "../parts.js";
 
-const SHOWN = 12;
-
 export async function overviewPage(root) {
   const first = await ask();
   learnModels(first.models);
@@ -22,15 +20,15 @@ export async function overviewPage(root) {
     fill(lead, sentence(now));
     showTiles(tiles, now);
     for (const one of charts) one.update(now.activity);
-    tasks.update(busiest(now.tasks.data).slice(0, SHOWN));
-    fill(more, now.tasks.data.length > SHOWN ? ["The busiest ", SHOWN, ". ", h("a", { href: "#/tasks" }, "All tasks")] : "");
+    tasks.update(now.tasks.busiest);
+    fill(more, now.tasks.tasks > now.tasks.busiest.length ? [`The busiest ${now.tasks.busiest.length} of ${count(now.tasks.tasks)}. `, h("a", { href: "#/tasks" }, "All tasks")] : "");
     fill(changes, now.changes.length ? now.changes.map(changed) : h("li", {}, h("span", { class: "muted" }, "No task has changed its model since the gateway started.")));
   };
   show(first);
   root.append(
     h("div", { class: "page-head" }, h("h1", {}, "Overview"), lead),
     h("div", { class: "tiles" }, Object.values(tiles).map((one) => one.element)),
-    first.tasks.data.length || first.activity.total.requests ? "" : welcome(first),
+    first.tasks.tasks || first.activity.total.requests ? "" : welcome(first),
     section("Which model each task uses", "Every task goes to one model: the one that did best on the benchmark inputs most like the task's, if that is sure enough, else the best model on average.", tasks.element, more),
     h("div", { class: "two" },
       section("Requests a minute", null, charts[0].element),
@@ -56,7 +54,7 @@ export function saved(spent) {
 
 async function ask() {
   const [activity, tasks, usage, decisions, models, health, pack] = await Promise.all([
-    call("v1/activity?minutes=60"), call("v1/tasks?details=true&limit=200"), perhaps("v1/usage?by=task"),
+    call("v1/activity?minutes=60"), call("v1/overview"), perhaps("v1/usage?by=task"),
     perhaps("v1/decisions?changes=true"), call("v1/models"), call("health/ready"), activePack(),
   ]);
   return {
@@ -75,8 +73,8 @@ function sentence({ spent, tasks, pack, health, activity }) {
   const scoring = health.scorer === "ready" ? "" : health.scorer === "none"
     ? " There is no pack, so nothing is routed by evidence yet." : ` The scorer is ${health.scorer}: tasks keep the models they have.`;
   if (!spent.requests && !activity.total.requests) return ["No request has come yet.", scoring];
-  const routed = tasks.data.filter((task) => task.decision.reason === "score").length;
-  const lead = [h("b", {}, plural(tasks.data.length, "task")), ", of which ", h("b", {}, count(routed)), routed === 1 ? " goes" : " go",
+  const routed = tasks.by_reason.score ?? 0;
+  const lead = [h("b", {}, plural(tasks.tasks, "task")), ", of which ", h("b", {}, count(routed)), routed === 1 ? " goes" : " go",
     " to a model that the benchmarks say is better there than ", best ? [h("b", {}, best), ", the best on average"] : "the best on average", "."];
   if (!spent.baseline) return [lead, scoring];
   const share = (spent.baseline - spent.usd) / spent.baseline;
@@ -116,11 +114,6 @@ function chartsOf(activity) {
 function changed(one) {
   return h("li", {}, h("time", { datetime: one.at }, ago(one.at)),
     h("span", {}, taskLink(one.task), " moved from ", model(one.before), " to ", model(one.model), h("span", { class: "muted" }, ` after ${plural(one.n, "input")}`)));
-}
-
-function busiest(tasks) {
-  const sum = (task) => task.requests_by_minute.reduce((all, some) => all + some, 0);
-  return [...tasks].sort((a, b) => sum(b) - sum(a) || b.n - a.n || a.id.localeCompare(b.id));
 }
 
 function welcome({ pack }) {
