@@ -16,11 +16,13 @@ from fastapi import FastAPI
 from gateway.api.build import build_api
 from gateway.api.front import Front
 from gateway.api.services import Services
-from gateway.asgi import App, Receive, Scope, Send
+from gateway.asgi import Receive, Scope, Send
 from gateway.blueprint import Blueprint, blueprint, check_change, task_policy
 from gateway.config import Config
 from gateway.decisions import Choice, DecisionTable
 from gateway.errors import ConfigError, Conflict, InvalidRequest
+from gateway.express.exchange import Express
+from gateway.express.sweep import Sweep
 from gateway.keyring import Keyring
 from gateway.keys import Keys
 from gateway.lane.account import Accountant
@@ -94,7 +96,8 @@ class Gateway:
         _check_otel(config)
         self._api = build_api(self._lifespan)
         self._front = Front(self._api, config.server.max_body_bytes)
-        self._lane: App | None = None
+        self._lane: Lane | None = None
+        self._sweep = Sweep()
         self._services: Services | None = None
         self._pool = Pool()
         _warn(self._plan)
@@ -107,6 +110,11 @@ class Gateway:
             await self._underway.run(self._lane, scope, receive, send)
         else:
             await self._underway.run(self._front, scope, receive, send)
+
+    @property
+    def express(self) -> Express | None:
+        """What a server with an express lane works with; None while nothing is served."""
+        return Express(self._lane, self._underway, self._sweep) if self._lane is not None else None
 
     @property
     def scorer_pid(self) -> int | None:

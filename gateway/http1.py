@@ -129,6 +129,10 @@ class StrictHttp(HttpToolsProtocol):
             self._why = refused
             raise refused
         self._is_upgrade = self.parser.should_upgrade()
+        self.start()
+
+    def start(self) -> None:
+        """Hands on the request whose head has come, and is acceptable."""
         if self.parser.get_http_version() == "1.0":
             self.expect_100_continue = False  # RFC 9110, 10.1.1: no interim answers there
             cycle: RequestResponseCycle

@@ -12,6 +12,7 @@ import uvicorn
 from gateway import logs
 from gateway.app import Gateway
 from gateway.config import Config
+from gateway.express.protocol import ExpressHttp
 from gateway.http1 import StrictHttp
 from gateway.keyring import check_names, created_keys
 from gateway.state import open_store
@@ -60,7 +61,7 @@ class Server(uvicorn.Server):
                 gateway,
                 host=config.server.host,
                 port=config.server.port,
-                http=StrictHttp,
+                http=ExpressHttp if config.server.lane == "express" else StrictHttp,
                 ws="none",
                 lifespan="on",
                 log_config=None,

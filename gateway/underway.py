@@ -5,6 +5,7 @@ uvicorn waits for them, and after that cancels what is left without telling anyb
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.asgi import App, Message, Receive, Scope, Send, response_body, response_start
 from gateway.errors import ShuttingDown
@@ -13,6 +14,13 @@ from gateway.wire.operations import BY_PATH, CHAT, Operation
 from gateway.wire.sse import EVENT_STREAM, StreamEnd, error_event
 
 TOLD = ShuttingDown("the gateway is shutting down, and this took longer than it could wait")
+
+
+class Cuttable(Protocol):
+    """A request that can be ended early."""
+
+    def cut(self) -> None:
+        """It has had its time."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +65,15 @@ class Underway:
     """All of them."""
 
     def __init__(self) -> None:
-        self._requests: set[Request] = set()
+        self._requests: set[Cuttable] = set()
+
+    def add(self, request: Cuttable) -> None:
+        """One that ends by itself."""
+        self._requests.add(request)
+
+    def discard(self, request: Cuttable) -> None:
+        """It has ended."""
+        self._requests.discard(request)
 
     async def run(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one, to its end or until it is cut."""
@@ -75,9 +91,10 @@ class Underway:
 
     def cut(self) -> int:
         """Ends all that are under way, and says how many."""
-        for request in self._requests:
+        cut = tuple(self._requests)
+        for request in cut:
             request.cut()
-        return len(self._requests)
+        return len(cut)
 
 
 def _is_stream(head: Message) -> bool:

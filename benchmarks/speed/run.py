@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=4.0, help="of every sample")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="one round of short samples, to see that it works")
-    parser.add_argument("--targets", default="nginx,litellm,benchroute", help="of these, separated by commas")
+    parser.add_argument(
+        "--targets", default="nginx,litellm,benchroute,benchroute-asgi", help="of these, separated by commas"
+    )
     parser.add_argument("--loads", default=",".join(load.name for load in LOADS))
     parser.add_argument("--litellm", type=Path, default=Path("build/litellm"), help="the environment LiteLLM is in")
     parser.add_argument("--without-pack", action="store_true", help="no decisions from a pack, no scorer beside it")
@@ -88,11 +90,12 @@ def backend(work: Path, without_pack: bool) -> Iterator[Places]:
 
 def chosen(given: argparse.Namespace, places: Places) -> list[Target]:
     """The targets that the command line asks for."""
-    ports = free_ports(4)
+    ports = free_ports(5)
     made: dict[str, Callable[[], Target]] = {
         "nginx": lambda: nginx(places, ports[:2]),
         "litellm": lambda: litellm(places, ports[2], given.litellm),
         "benchroute": lambda: benchroute(places, ports[3]),
+        "benchroute-asgi": lambda: benchroute(places, ports[4], "benchroute-asgi", lane="asgi"),
     }
     return [target for name in made if name in given.targets.split(",") for target in _made(name, made[name])]
 

@@ -6,7 +6,7 @@ from gateway.lane.forward import Opened
 from gateway.lane.outcome import Progress
 from gateway.wire import envelope
 from gateway.wire.headers import to_client
-from gateway.wire.operations import CHAT
+from gateway.wire.operations import CHAT, Operation
 from gateway.wire.sse import StreamEnd, error_event
 
 HTTP_OK = 200
@@ -23,13 +23,20 @@ async def answer(status: int, headers: RawHeaders, body: bytes, send: Send, prog
 
 
 async def whole(opened: Opened, send: Send, progress: Progress) -> None:
-    """A backend's answer as it came; a refusal that is not written as OpenAI writes one is put into its envelope."""
-    status, body, headers = opened.answer.status, opened.first, to_client(opened.answer.headers)
-    if status >= 400 and not envelope.is_envelope(body):
-        body = envelope.envelope(foreign(status, body), progress.operation)
-        headers = [(name, value) for name, value in headers if name != b"content-type"]
-        headers.append((b"content-type", envelope.JSON))
+    """A backend's answer as it came."""
+    status, headers = opened.answer.status, to_client(opened.answer.headers)
+    headers, body = in_envelope(status, headers, opened.first, progress.operation)
     await answer(status, headers, body, send, progress)
+
+
+def in_envelope(
+    status: int, headers: list[tuple[bytes, bytes]], body: bytes, operation: Operation | None
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """A backend's answer; a refusal that is not written as OpenAI writes one is put into its envelope."""
+    if status < 400 or envelope.is_envelope(body):
+        return headers, body
+    kept = [(name, value) for name, value in headers if name != b"content-type"]
+    return [*kept, (b"content-type", envelope.JSON)], envelope.envelope(foreign(status, body), operation)
 
 
 def foreign(status: int, body: bytes) -> RequestError:

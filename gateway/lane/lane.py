@@ -17,8 +17,9 @@ from gateway.lane.forward import Forwarder, Opened
 from gateway.lane.keepalive import kept_alive
 from gateway.lane.leaving import while_connected
 from gateway.lane.outcome import Progress
+from gateway.lane.passing import Passing
 from gateway.lane.read import ClientGone, read_all
-from gateway.lane.relay import Watch, relay_stream
+from gateway.lane.relay import relay_stream
 from gateway.lane.sessions import Sessions
 from gateway.lane.tag import route_of, session_of, task_of
 from gateway.lane.timeouts import Asked, asked_for
@@ -27,7 +28,6 @@ from gateway.upstream.contract import Call
 from gateway.wire import envelope
 from gateway.wire.body import Body, read_body
 from gateway.wire.headers import request_id, to_backend, to_client
-from gateway.wire.hiding import UsageHidden
 from gateway.wire.operations import BY_PATH, SAY_USAGE_IF_ASKED, Operation
 from gateway.wire.sse import EVENT_STREAM
 from gateway.wire.usage import usage_in
@@ -137,14 +137,12 @@ class Lane:
         if step.slot is not None and (kept := step.slot.kept()) is not None:
             await _again(kept, send, progress)
             return
-        body, hides_usage = step.call.body, step.call.with_usage
-        every_s = self.keepalive_s if body.is_stream else None
+        every_s = self.keepalive_s if step.call.body.is_stream else None
         async with while_connected(receive):
             async with kept_alive(every_s, partial(_begin_early, progress), send):
                 opened = await self.forwarder.open(step.route.ranking, step.call, step.asked, progress.trail)
             self.opened(step, progress)
-            watch = Watch(body.operation, UsageHidden() if hides_usage else None, step.slot)
-            await self._relay(opened, watch, send, progress)
+            await self._relay(opened, step, send, progress)
 
     def _route(self, body: Body, task: str, session: str | None, principal: Principal) -> Route:
         """Where it goes. A model that the request names is asked whether it can or not: its backend will say."""
@@ -157,11 +155,11 @@ class Lane:
         ranking, is_kept = self.sessions.ranking(principal.name, task, session, route.ranking)
         return replace(route, ranking=ranking, reason=SESSION) if is_kept else route
 
-    async def _relay(self, opened: Opened, watch: Watch, send: Send, progress: Progress) -> None:
+    async def _relay(self, opened: Opened, step: Understood, send: Send, progress: Progress) -> None:
         is_fault: bool | None = None
         try:
             if opened.rest is not None:
-                is_fault = await self._stream(opened, watch, send, progress)
+                is_fault = await self._stream(opened, step, send, progress)
             elif progress.status:  # a stream was promised by the first sign of life
                 is_fault = False
                 raise foreign(opened.answer.status, opened.first)
@@ -169,25 +167,26 @@ class Lane:
                 is_fault = False
                 self.books.priced(progress, usage_in(opened.first))
                 await whole(opened, send, progress)
-                if watch.slot is not None and opened.answer.status == HTTP_OK:
-                    watch.slot.saw(opened.first)
-                    watch.slot.keep(progress.model, _content_type(opened))
+                if step.slot is not None and opened.answer.status == HTTP_OK:
+                    step.slot.saw(opened.first)
+                    step.slot.keep(progress.model, _content_type(opened))
         finally:
             opened.answer.close()
             opened.watched.finished(is_fault)
 
-    async def _stream(self, opened: Opened, watch: Watch, send: Send, progress: Progress) -> bool:
+    async def _stream(self, opened: Opened, step: Understood, send: Send, progress: Progress) -> bool:
         """Whether it broke off."""
+        passing = Passing(step.call.body.operation, step.call.with_usage)
         if not progress.status:
             headers = [*to_client(opened.answer.headers), *UNBUFFERED]
             await send(response_start(HTTP_OK, [*headers, *progress.begin(HTTP_OK)]))
         try:
-            fault = await relay_stream(opened, watch, send)
+            fault = await relay_stream(opened, passing, step.slot, send)
         finally:
-            self.books.priced(progress, watch.tail.usage())
+            self.books.priced(progress, passing.usage())
         progress.is_complete, progress.broke = fault is None, str(fault) if fault else None
-        if fault is None and watch.slot is not None:
-            watch.slot.keep(progress.model, _content_type(opened))
+        if fault is None and step.slot is not None:
+            step.slot.keep(progress.model, _content_type(opened))
         return fault is not None
 
 

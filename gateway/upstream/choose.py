@@ -24,8 +24,7 @@ class Watched:
     @contextmanager
     def asked(self) -> Iterator[None]:
         """A request that it is asked; whatever leaves the block says how that went. See `finished` for its end."""
-        self.breaker.began()
-        self.outstanding += 1
+        self.began()
         try:
             yield
         except UpstreamFault as fault:
@@ -35,8 +34,13 @@ class Watched:
             self._gone(is_fault=None)
             raise
 
+    def began(self) -> None:
+        """It is asked. Whoever says so says `finished` too."""
+        self.breaker.began()
+        self.outstanding += 1
+
     def finished(self, is_fault: bool | None) -> None:
-        """The answer that it began has ended, well or badly; None where the client left it."""
+        """What it was asked has come to an end, well or badly; None where that says nothing of it."""
         self._gone(is_fault)
 
     def _gone(self, is_fault: bool | None) -> None:

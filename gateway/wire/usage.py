@@ -10,6 +10,10 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
+import msgspec
+
+from gateway.wire.body import is_json_object
+
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _DECODER = json.JSONDecoder()
 
@@ -52,6 +56,34 @@ class Tail:
     def usage(self) -> Usage | None:
         """What the stream says of itself."""
         return usage_in(b"".join((self._first or b"", *self._chunks)))
+
+
+class _Told(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class _Whole(msgspec.Struct):
+    usage: _Told | None = None
+
+
+_decode_whole = msgspec.json.Decoder(_Whole).decode
+
+
+def of_whole(body: bytes) -> tuple[bool, Usage | None]:
+    """Whether a whole answer is a JSON object, and what it says it took; in one look, where it is written as usual."""
+    try:
+        told = _decode_whole(body).usage
+    except (msgspec.MsgspecError, RecursionError):
+        return is_json_object(body), usage_in(body)
+    if not body.isascii() and not is_json_object(body):
+        return False, None
+    if told is None:
+        return True, usage_in(body)
+    inputs, outputs = told.prompt_tokens or told.input_tokens, told.completion_tokens or told.output_tokens
+    return True, Usage(inputs, outputs) if inputs > 0 and outputs > 0 else usage_in(body)
 
 
 def usage_in(data: bytes) -> Usage | None:

@@ -15,6 +15,7 @@ import yaml
 
 from gateway.app import Gateway
 from gateway.config import parse_config
+from gateway.express.protocol import ExpressHttp
 from gateway.http1 import StrictHttp
 from gateway.versions import ConfigFile, Origin, digest
 
@@ -57,11 +58,13 @@ def serving_gateway(text: str, path: Path | None = None) -> Iterator[Serving]:
     if path is not None:
         path.write_text(text)
     origin = None if path is None else Origin(ConfigFile(path), digest(text))
-    gateway = Gateway(parse_config(text, "config.yaml", {}), origin)
+    parsed = parse_config(text, "config.yaml", {})
+    gateway = Gateway(parsed, origin)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        http = ExpressHttp if parsed.server.lane == "express" else StrictHttp
         config = uvicorn.Config(
-            gateway, http=StrictHttp, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False
+            gateway, http=http, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False
         )
         server, loop = uvicorn.Server(config), asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listening]),), daemon=True)

@@ -1,0 +1,40 @@
+"""What is looked at of a stream on its way to the client."""
+
+from gateway.errors import UpstreamFailed, UpstreamTimeout
+from gateway.upstream.faults import TimedOut, UpstreamFault
+from gateway.wire.hiding import UsageHidden
+from gateway.wire.operations import Operation
+from gateway.wire.sse import StreamEnd
+from gateway.wire.usage import Tail, Usage
+
+
+class Passing:
+    """One stream. end: whether it has ended as it should."""
+
+    __slots__ = ("_hidden", "_tail", "end")
+
+    def __init__(self, operation: Operation, hides_usage: bool) -> None:
+        """hides_usage: the client is not to see what only the gateway asked for."""
+        self.end = StreamEnd(operation)
+        self._tail = Tail()
+        self._hidden = UsageHidden() if hides_usage else None
+
+    def through(self, chunk: bytes) -> bytes:
+        """What of the stream may go on now; nothing where all of it is held or taken out."""
+        self.end.saw(chunk)
+        self._tail.saw(chunk)
+        return chunk if self._hidden is None else self._hidden.through(chunk)
+
+    def rest(self) -> bytes:
+        """What is still held when the stream has ended."""
+        return b"" if self._hidden is None else self._hidden.rest()
+
+    def usage(self) -> Usage | None:
+        """What the stream says of itself."""
+        return self._tail.usage()
+
+
+def broken_off(fault: UpstreamFault) -> UpstreamFailed:
+    """What a client is told in the middle of a stream."""
+    told = UpstreamTimeout if isinstance(fault, TimedOut) else UpstreamFailed
+    return told(f"the stream broke off: the backend {fault}", code="stream_interrupted")
