@@ -44,10 +44,13 @@ def upstream(shared_upstream: Upstream) -> Upstream:
     return shared_upstream
 
 
-@pytest.fixture(scope="session")
-def gateway(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A gateway without a pack. Every behaviour of the upstream is a model; of the tasks, `x-then-y` may use x and y,
-    and `x-only` x.
+@pytest.fixture(scope="session", params=["express", "asgi"])
+def gateway(
+    request: pytest.FixtureRequest, shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A gateway without a pack, once with each lane.
+
+    Every behaviour of the upstream is a model; of the tasks, `x-then-y` may use x and y, and `x-only` x.
     """
     behaviours = sorted({name for name, _ in BEHAVIOURS})
     tasks = {f"{name}-then-good": {"candidates": [name, "good"], "pin": name} for name in behaviours if name != "good"}
@@ -58,7 +61,7 @@ def gateway(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory)
         ["good", *(name for name in behaviours if name != "good")],
         tasks=tasks,
         state={"url": f"sqlite:///{state}"},
-        server={"max_body_bytes": 2_000_000},
+        server={"max_body_bytes": 2_000_000, "lane": request.param},
         upstream=FAST,
     )
     with running_gateway(text) as url:

@@ -16,10 +16,14 @@ HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n"
 WHOLE = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
 
 
-@pytest.fixture(scope="module")
-def port(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+@pytest.fixture(scope="module", params=["express", "asgi"])
+def port(
+    request: pytest.FixtureRequest, shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
     state = {"url": f"sqlite:///{tmp_path_factory.mktemp('http1')}/s.db"}
-    with running_gateway(configuration(shared_upstream.base_url, ["good", "slow"], state=state)) as url:
+    with running_gateway(
+        configuration(shared_upstream.base_url, ["good", "slow"], state=state, server={"lane": request.param})
+    ) as url:
         yield int(url.rpartition(":")[2])
 
 
