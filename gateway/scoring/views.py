@@ -61,14 +61,18 @@ class Compared:
     score: Callable[[TaskPolicy], Score]
 
 
-def difference(store: Store, old: Router, new: Router, how: Compared) -> dict[str, Any]:
+def difference(
+    store: Store, old: Router, new: Router, how: Compared, most: int | None = TASKS_COMPARED
+) -> dict[str, Any]:
     """Which tasks would have another model with another pack, and by how much its score is better there.
+
+    most: tasks that are looked at, None for all.
 
     Every task is scored from its most recent embeddings, as it would be if the pack were taken into use; one whose
     embeddings are another embedder's would start from nothing.
     """
     names = list(store.names())
-    rows = [_compared(task, store, old, new, how) for task in names[:TASKS_COMPARED]]
+    rows = [_compared(task, store, old, new, how) for task in names[:most]]
     before, after = set(old.pack.manifest.model_names), set(new.pack.manifest.model_names)
     changed = [row for row in rows if row["before"] != row["after"]]
     return {

@@ -1,0 +1,191 @@
+"""The faults. Each begins under load, does its worst, and lets the fleet recover; then everything is counted."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.faults.letters import POISON
+from benchmarks.faults.programs import until
+from benchmarks.faults.stack import Row, Shape, Stack, running
+
+LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+
+Fault = Callable[[Stack], str]
+"""Does it, while `stack.fault()` says since when, and returns a note."""
+
+
+def none(stack: Stack) -> str:
+    """Nothing goes wrong: the measure of the others."""
+    with stack.fault():
+        stack.third()
+    return ""
+
+
+def scorer_killed(stack: Stack) -> str:
+    """kill -9 of scorers in the middle of their batches; one process alone, and another with all that belongs to it."""
+    with stack.fault():
+        os.kill(stack.scorers[0].child, signal.SIGKILL)
+        stack.third()
+        stack.scorers[1].kill()
+    stack.scorers[1].start()
+    return ""
+
+
+def gateway_killed(stack: Stack) -> str:
+    """kill -9 of a gateway, which comes back after a while."""
+    victim = stack.gateways[1]
+    with stack.fault():
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.process.wait()  # type: ignore[union-attr]  # it was running
+        stack.remember_tallies()
+        stack.third()
+    victim.up()
+    return ""
+
+
+def redis_killed(stack: Stack) -> str:
+    """kill -9 of Redis, whose append-only file is there when it comes back."""
+    with stack.fault():
+        stack.redis.kill()
+        time.sleep(min(3.0, stack.shape.seconds / 4))
+        stack.redis.up()
+    return ""
+
+
+def redis_emptied(stack: Stack) -> str:
+    """kill -9 of Redis, which comes back with nothing."""
+    with stack.fault():
+        stack.redis.kill()
+        stack.redis.empty()
+        time.sleep(1.0)
+        stack.redis.up()
+    return "decisions are those of the inputs since then"
+
+
+def redis_hangs(stack: Stack) -> str:
+    """SIGSTOP for Redis."""
+    seconds = 30.0 if stack.shape.seconds >= 60 else stack.shape.seconds / 3
+    with stack.fault():
+        os.kill(stack.redis.pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(stack.redis.pid, signal.SIGCONT)
+    return f"stopped for {seconds:g} s"
+
+
+def partition(stack: Stack) -> str:
+    """Nothing goes through between one gateway and Redis."""
+    with stack.fault():
+        stack.proxy.is_cut = True
+        stack.third()
+        stack.proxy.is_cut = False
+    return "a proxy that swallows everything, for the first gateway"
+
+
+def redis_full(stack: Stack) -> str:
+    """maxmemory is reached, and nothing is evicted."""
+    with stack.redis.client() as client, stack.fault():
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", 1_000_000)
+        stack.third()
+        client.config_set("maxmemory", 0)
+    return ""
+
+
+def clock_jump(stack: Stack) -> str:
+    """An hour forward and two back, for Redis, a gateway and a scorer."""
+    clock = stack.folder / "clock"
+    with stack.fault():
+        clock.write_text("+3600\n")
+        stack.third()
+        clock.write_text("-3600\n")
+    return ""
+
+
+def poison(stack: Stack) -> str:
+    """An input that ends the scorer's process whenever it is embedded."""
+    with stack.fault():
+        stack.say("task-1", f"{POISON} in the middle")
+        stack.third()
+    return ""
+
+
+def rolling_restart(stack: Stack) -> str:
+    """Every process of the fleet is restarted in turn, Redis left alone."""
+    with stack.fault():
+        for program in stack.scorers:
+            program.end()
+            program.start()
+            time.sleep(0.5)
+        for gateway in stack.gateways:
+            os.kill(gateway.pid, signal.SIGTERM)
+            while gateway.process.poll() is None:  # type: ignore[union-attr]  # it was running
+                stack.remember_tallies()
+                time.sleep(0.005)
+            gateway.up()
+    return ""
+
+
+def backlog_full(stack: Stack) -> str:
+    """No scorer is there, and the streams fill up."""
+    with stack.fault():
+        for program in stack.scorers:
+            program.kill()
+        stack.third()
+    for program in stack.scorers:
+        program.start()
+    return f"at most {stack.shape.backlog} wait in a shard"
+
+
+FAULTS: Mapping[str, Fault] = {
+    fault.__name__: fault
+    for fault in (
+        none,
+        scorer_killed,
+        gateway_killed,
+        redis_killed,
+        redis_emptied,
+        redis_hangs,
+        partition,
+        redis_full,
+        clock_jump,
+        poison,
+        backlog_full,
+        rolling_restart,
+    )
+}
+
+
+def run(name: str, folder: Path, shape: Shape) -> Row | None:
+    """One fault, and its line in the table; None where this machine cannot do it."""
+    environments: dict[str, dict[str, str]] = {}
+    if name == "clock_jump":
+        if not LIBFAKETIME.exists():
+            return None
+        environments = _faked(folder)
+    if name == "backlog_full":
+        shape = replace(shape, backlog=20)
+    with running(folder, shape, environments) as stack:
+        stack.begin()
+        stack.third()
+        note = FAULTS[name](stack)
+        stack.third()
+        stack.end_load()
+        until(lambda: all(gateway.answers() for gateway in stack.gateways), 30, "the gateways' recovery")
+        return stack.row(name, note)
+
+
+def _faked(folder: Path) -> dict[str, dict[str, str]]:
+    """Redis, a gateway and a scorer read the time of day from a file; the others have the machine's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = folder / "clock"
+    clock.write_text("+0\n")
+    faked = {
+        "LD_PRELOAD": str(LIBFAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    return dict.fromkeys(("redis", "gateway-0", "scorer-0"), faked)

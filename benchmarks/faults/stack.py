@@ -1,0 +1,236 @@
+"""A whole fleet under load, and the count afterwards."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from benchmarks.faults import programs
+from benchmarks.faults.load import Load
+from benchmarks.faults.material import MODELS, build, inputs
+from benchmarks.faults.programs import Gateway, Program, Server, until
+from benchmarks.faults.proxy import Proxy
+from benchmarks.faults.single import differences, single
+from gateway.fleet import names
+from gateway.fleet.client import Client
+from gateway.fleet.outbox import read_tally
+from gateway.fleet.sending import FIELDS
+from gateway.fleet.store import RedisStore
+
+SETTLED_S = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How large the fleet is and what it is given. seconds: of load; the fault comes after a third of it."""
+
+    gateways: int = 2
+    scorers: int = 2
+    tasks: int = 12
+    per_s: float = 60.0
+    seconds: float = 18.0
+    shards: int = 8
+    backlog: int = 100_000
+    has_file: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. dropped: counted ones, those that were put aside among them."""
+
+    fault: str
+    sent: int
+    observed: int
+    dropped: int
+    requests: int
+    failed_requests: int
+    p99_before_ms: float
+    p99_ms: float
+    p99_added_ms: float
+    decisions_equal: bool
+    adds_up: bool
+    dropped_by_reason: Mapping[str, int]
+    note: str = ""
+
+
+@dataclass
+class Stack:
+    """All of its processes, and the load."""
+
+    folder: Path
+    shape: Shape
+    redis: Server
+    upstream: Program
+    proxy: Proxy
+    pack: Path
+    gateways: list[Gateway] = field(default_factory=list)
+    scorers: list[Program] = field(default_factory=list)
+    load: Load | None = None
+    fault_at: float = 0.0
+    over_at: float = 0.0
+    _loading: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Of Redis, for the runner itself."""
+        return f"redis://127.0.0.1:{self.redis.port}/0"
+
+    def begin(self) -> None:
+        """Load from now on."""
+        self.load = Load([one.url for one in self.gateways], inputs(self.shape.tasks), self.shape.per_s)
+        self._loading = threading.Thread(target=asyncio.run, args=(self.load.run(),), daemon=True)
+        self._loading.start()
+
+    def third(self) -> None:
+        """A third of the time of load."""
+        time.sleep(self.shape.seconds / 3)
+
+    @contextmanager
+    def fault(self) -> Iterator[None]:
+        """While it lasts."""
+        self.fault_at = time.monotonic()
+        yield
+        self.over_at = time.monotonic()
+
+    def end_load(self) -> None:
+        """No more requests; those under way end."""
+        assert self.load is not None  # noqa: S101 - begun before
+        assert self._loading is not None  # noqa: S101 - begun before
+        self.load.ended = True
+        self._loading.join(60)
+
+    def say(self, task: str, text: str) -> None:
+        """One request beside the load."""
+        import json
+        from urllib.request import Request, urlopen
+
+        body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": text}]}).encode()
+        headers = {"content-type": "application/json", "x-task-id": task}
+        with urlopen(Request(f"{self.gateways[0].url}/v1/chat/completions", body, headers), timeout=20):  # noqa: S310
+            pass
+
+    def tallied(self) -> tuple[int, dict[str, int], int]:
+        """Sent, dropped by reason, observed: of all gateways that ever were, by their tallies and by Redis' counts."""
+        sent, observed, dropped = 0, 0, dict.fromkeys(("in gateways", "backlog_full", "parked", "gateway_died"), 0)
+        client = Client(self.url)
+        shards = RedisStore(client).every_shard()
+        for name, tally in self._tallies().items():
+            sent, before = sent + tally[0], tally[2]
+            dropped["in gateways"] += tally[1]
+            fields = [f"{name}:{field}" for field in FIELDS]
+            found = client.ask_all([("HMGET", shard.counts, *fields) for shard in shards])
+            sums = [sum(int(values[place] or 0) for values in found) for place in range(len(FIELDS))]
+            observed += sums[1] + sums[2] + before
+            dropped["backlog_full"] += sums[3]
+            dropped["parked"] += sums[4]
+        dropped["gateway_died"] = sum(int(value) for value in client.ask("HGETALL", names.LOST).values())
+        client.close()
+        return sent, dropped, observed
+
+    def remember_tallies(self) -> None:
+        """Of gateways that are about to be counted out or to end in order: their files go with them."""
+        self._remembered |= self._living()
+
+    def row(self, fault: str, note: str = "", expected_pack: Path | None = None) -> Row:
+        """Waits until everything is settled, and counts."""
+        assert self.load is not None  # noqa: S101 - begun before
+        deadline, last = time.monotonic() + SETTLED_S, None
+        while time.monotonic() < deadline:
+            sent, dropped, observed = self.tallied()
+            if sent == observed + sum(dropped.values()):
+                break
+            last = (sent, observed, dropped)
+            time.sleep(0.25)
+        adds_up = sent == observed + sum(dropped.values())
+        client = Client(self.url)
+        store = RedisStore(client)
+        differ = differences(store, single(self.url, expected_pack or self.pack, self.folder))
+        client.close()
+        before = self.load.p99_ms(0, self.fault_at)
+        during = self.load.p99_ms(self.fault_at, max(self.over_at, self.fault_at) + 2.0)
+        return Row(
+            fault,
+            sent,
+            observed,
+            sum(dropped.values()),
+            len(self.load.answered),
+            len(self.load.failures),
+            round(before, 2),
+            round(during, 2),
+            round(during - before, 2),
+            not differ,
+            adds_up,
+            {reason: count for reason, count in dropped.items() if count},
+            "; ".join(
+                filter(None, [note, f"differing: {differ[:3]}" if differ else "", str(last) if not adds_up else ""])
+            ),
+        )
+
+    _remembered: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    def _tallies(self) -> dict[str, tuple[int, int, int]]:
+        return self._remembered | self._living()
+
+    def _living(self) -> dict[str, tuple[int, int, int]]:
+        return {path.stem: read_tally(path) for one in self.gateways for path in one.cache.glob("*.tally")}
+
+
+@contextmanager
+def running(folder: Path, shape: Shape, environments: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[Stack]:
+    """A fleet that answers, with its scorers at work. environments: by `redis`, `gateway-0`, `scorer-0` and so on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environments = environments or {}
+    port, proxied, backend = (programs.free_port() for _ in range(3))
+    pack = build(folder / "pack")
+    redis = programs.redis_server(folder, port, environment=environments.get("redis"))
+    stack = Stack(folder, shape, redis, programs.upstream(folder, backend), Proxy(proxied, port), pack)
+    try:
+        redis.up()
+        stack.proxy.start()
+        stack.upstream.start()
+        for number in range(shape.gateways):
+            config = _config(folder, f"gateway-{number}", shape, proxied if number == 0 else port, backend, pack)
+            stack.gateways.append(programs.gateway(folder, config, number, environments.get(f"gateway-{number}")))
+        config = _config(folder, "scorers", shape, port, backend, pack)
+        for number in range(shape.scorers):
+            stack.scorers.append(programs.scorer(folder, config, number, environments.get(f"scorer-{number}")))
+        for one in stack.scorers:
+            one.start()
+        for gateway in stack.gateways:
+            gateway.up()
+        if shape.has_file:
+            until(lambda: _are_there(stack), 60, "the scorers' start")
+        yield stack
+    finally:
+        for program in (*stack.gateways, *stack.scorers, stack.upstream, stack.redis):
+            if program.process is not None and program.process.poll() is None:
+                program.kill()
+        stack.proxy.stop()
+
+
+def _are_there(stack: Stack) -> bool:
+    with stack.redis.client() as client:
+        return int(client.zcard(names.SCORERS)) == stack.shape.scorers
+
+
+def _config(folder: Path, name: str, shape: Shape, redis: int, backend: int, pack: Path) -> Path:
+    models = [
+        {"name": model, "backends": [{"kind": "openai", "base_url": f"http://127.0.0.1:{backend}/v1"}]}
+        for model in MODELS
+    ]
+    state = {
+        "url": f"redis://127.0.0.1:{redis}/0",
+        "shards": shape.shards,
+        "max_backlog": shape.backlog,
+        "kept": 1_000_000,
+        "cache": "${BENCHROUTE_FLEET_CACHE}",
+    }
+    routing = {"routing": {"pack": str(pack)}} if shape.has_file else {}
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({"models": models, "state": state, **routing}))
+    return path
