@@ -2,12 +2,12 @@
 #
 # TORCH_INDEX: PyTorch's CPU index, which PyTorch's own install page names. Without it pip takes the build of its default
 # index, which on Linux works as well and brings gigabytes of CUDA.
-# EXTRAS: what is installed beside the gateway; `routing,litellm` for providers that litellm speaks to.
+# EXTRAS: what is installed beside the gateway; `routing,redis,litellm` for providers that litellm speaks to.
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS builder
 ARG TORCH_INDEX=""
-ARG EXTRAS="routing"
+ARG EXTRAS="routing,redis"
 # hnswlib comes as source only, so it needs a compiler, here and not in the image. By default it would be compiled for the
 # very processor of the machine that builds, and die of an illegal instruction on another.
 ENV HNSWLIB_NO_NATIVE=1

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -53,7 +53,7 @@ from gateway.spending import Ledger
 from gateway.state import Store, StoredPolicy, open_store
 from gateway.underway import Underway
 from gateway.upstream.build import build_backends
-from gateway.upstream.choose import Backends
+from gateway.upstream.choose import Backends, Watched
 from gateway.upstream.pool import Pool
 from gateway.versions import Origin, Versions
 from gateway.wire.operations import BY_PATH
@@ -249,7 +249,7 @@ class Gateway:
         """What the run before left holds until the scorer knows better. A fleet tells it once it can be reached."""
         if self._member is not None:
             self._keyring.share(store)
-            self._member.start()
+            self._member.start(self._quotas, self._ledger, self._sessions, self._watched)
             await self._replan((), self._member.remembered())
             return
         self._keyring.open(store)
@@ -266,6 +266,9 @@ class Gateway:
             self._ledger.reprice(prices(plan.config, plan.manifest))
             if self._services is not None:
                 self._services = replace(self._services, config=plan.config, policy_faults=plan.faults)
+
+    def _watched(self) -> Iterable[Watched]:
+        return self._services.backends.all() if self._services else ()
 
     def _join(self, config: Config) -> "Member | None":
         if not config.state.is_shared:
@@ -320,6 +323,7 @@ def _figures(link: "ScorerLink | FleetLink") -> ScorerFigures:
         counts.queued,
         counts.restarts,
         counts.scoring_s,
+        counts.backlog,
     )
 
 

@@ -128,6 +128,7 @@ class ScorerFigures:
     queued: int
     restarts: int
     scoring_s: float
+    backlog: int = 0
 
 
 class BreakerCollector(Collector):
@@ -159,6 +160,11 @@ class ScorerCollector(Collector):
         figures = self._figures()
         yield GaugeMetricFamily("benchroute_scorer_ready", "Whether inputs are scored now.", figures.is_ready)
         yield GaugeMetricFamily("benchroute_observations_queued", "Inputs waiting to be scored.", figures.queued)
+        yield GaugeMetricFamily(
+            "benchroute_observations_backlog",
+            "Inputs of all gateways that wait in a fleet's streams.",
+            figures.backlog,
+        )
         yield CounterMetricFamily("benchroute_observations", "Inputs scored and stored.", figures.observed)
         yield CounterMetricFamily("benchroute_observation_faults", "Inputs that could not be scored.", figures.faults)
         yield CounterMetricFamily(

@@ -26,15 +26,23 @@ class Bucket:
     per_minute: float
     level: float = field(init=False)
     filled_at: float = 0.0
+    part: float = 1.0
+    """Of the whole, which gateways share."""
 
     def __post_init__(self) -> None:
         self.level = self.per_minute
 
+    @property
+    def most(self) -> float:
+        """What fills up in a minute, and one request at least where the whole allows one."""
+        return max(self.per_minute * self.part, min(1.0, self.per_minute))
+
     def wait_s(self, amount: float, now: float) -> float:
         """Seconds until it holds this much; 0 where it does."""
-        self.level = min(self.per_minute, self.level + (now - self.filled_at) * self.per_minute / MINUTE_S)
+        rate = self.per_minute * self.part
+        self.level = min(max(self.most, self.level), self.level + (now - self.filled_at) * rate / MINUTE_S)
         self.filled_at = now
-        return max(0.0, (amount - self.level) * MINUTE_S / self.per_minute)
+        return max(0.0, (amount - self.level) * MINUTE_S / rate)
 
     def take(self, amount: float) -> None:
         """Takes it out, whether it is there or not."""
@@ -42,8 +50,26 @@ class Bucket:
 
 
 @dataclass(slots=True)
+class Used:
+    """What one key used, and its limits; None for none."""
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    requests: float = 0.0
+    tokens: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """A gateway's part of what is left of a key's requests and tokens."""
+
+    requests: float
+    tokens: float
+
+
+@dataclass(slots=True)
 class Quota:
-    """One key's. None: no limit."""
+    """One key's. None: no limit. day_limit, month_limit: up to where this gateway goes, at most the budget."""
 
     requests: Bucket | None
     tokens: Bucket | None
@@ -52,6 +78,8 @@ class Quota:
     today: str = ""
     day_usd: Decimal = Decimal(0)
     month_usd: Decimal = Decimal(0)
+    day_limit: Decimal | None = None
+    month_limit: Decimal | None = None
 
 
 class Quotas:
@@ -63,6 +91,8 @@ class Quotas:
         self._ledger = ledger
         self._terms: Mapping[str, Limits] = {}
         self._quotas: Mapping[str, Quota] = {}
+        self._used: dict[str, Used] = {}
+        self._gateways = 1
         self.hold(keys)
 
     def hold(self, keys: Sequence[KeyTerms]) -> None:
@@ -89,15 +119,17 @@ class Quotas:
         self._check_budgets(key, quota)
         if quota.requests:
             quota.requests.take(1.0)
+            self._use(key, quota).requests += 1.0
 
     def charge(self, key: str | None, tokens: int, usd: Decimal) -> None:
         """What a request turned out to take."""
         quota = self._quotas.get(key) if key is not None else None
-        if quota is None:
+        if quota is None or key is None:
             return
         if quota.tokens:
             quota.tokens.wait_s(0.0, self._clock())
             quota.tokens.take(tokens)
+            self._use(key, quota).tokens += tokens
         quota.day_usd += usd
         quota.month_usd += usd
 
@@ -107,12 +139,67 @@ class Quotas:
             quota.today = day
             quota.day_usd = self._ledger.spent("key", key, day).usd
             quota.month_usd = self._ledger.spent("key", key, day[:7]).usd
-        for budget, spent, period in (
-            (quota.usd_per_day, quota.day_usd, "day"),
-            (quota.usd_per_month, quota.month_usd, "month"),
+            quota.day_limit = self._limit(quota.usd_per_day, quota.day_usd)
+            quota.month_limit = self._limit(quota.usd_per_month, quota.month_usd)
+        for budget, limit, spent, period in (
+            (quota.usd_per_day, quota.day_limit, quota.day_usd, "day"),
+            (quota.usd_per_month, quota.month_limit, quota.month_usd, "month"),
         ):
-            if budget is not None and spent >= budget:
+            if limit is not None and spent >= limit:
                 raise BudgetSpent(f"the key {key!r} has spent its {budget} US dollars of this {period}")
+
+    def used(self) -> Mapping[str, Used]:
+        """What keys with limits used since the last call."""
+        taken, self._used = self._used, {}
+        return taken
+
+    def unused(self, key: str) -> Used:
+        """Nothing used, of a key with limits."""
+        quota = self._quotas.get(key)
+        return Used() if quota is None else _unused(quota)
+
+    def limited(self) -> Sequence[str]:
+        """The keys whose requests or tokens are limited."""
+        return [name for name, quota in self._quotas.items() if quota.requests or quota.tokens]
+
+    def budgeted(self) -> Sequence[str]:
+        """The keys that have a budget."""
+        return [name for name, (_, _, day, month) in self._terms.items() if day is not None or month is not None]
+
+    def deal(self, parts: Mapping[str, Levels], gateways: int) -> None:
+        """Takes this gateway's parts of what all have left, less what was used here since.
+
+        gateways: how many share. A key that nobody has used lately is full, in parts.
+        """
+        now, self._gateways = self._clock(), gateways
+        for name, quota in self._quotas.items():
+            left, since = parts.get(name), self._used.get(name) or Used()
+            for bucket, level, used in (
+                (quota.requests, left.requests if left else None, since.requests),
+                (quota.tokens, left.tokens if left else None, since.tokens),
+            ):
+                if bucket is None:
+                    continue
+                bucket.wait_s(0.0, now)
+                bucket.part = 1.0 / gateways
+                bucket.level = min(bucket.level, bucket.most) if level is None else level - used
+
+    def look_again(self) -> None:
+        """The ledger has heard what others spent."""
+        for quota in self._quotas.values():
+            quota.today = ""
+
+    def _use(self, key: str, quota: Quota) -> Used:
+        return self._used.setdefault(key, _unused(quota))
+
+    def _limit(self, budget: Decimal | None, spent: Decimal) -> Decimal | None:
+        """Up to where this gateway goes: its part of what is left."""
+        return None if budget is None else spent + (budget - spent) / self._gateways
+
+
+def _unused(quota: Quota) -> Used:
+    requests, tokens = quota.requests, quota.tokens
+    return Used(requests.per_minute if requests else None, tokens.per_minute if tokens else None)
 
 
 def _limits(key: KeyTerms) -> Limits:

@@ -77,6 +77,16 @@ class Ledger:
         for (kind, name, day), spent in rows.items():
             self._sums.setdefault((kind, name), {})[day] = spent
 
+    def learn(self, rows: SpentRows) -> None:
+        """What all gateways together have written. What is not written yet comes on top; nothing ever gets less."""
+        for (kind, name, day), written in rows.items():
+            if kind not in ("key", "task"):
+                continue
+            days = self._sums.setdefault(("key" if kind == "key" else "task", name), {})
+            total = written + self._unwritten.get((kind, name, day), NOTHING)
+            if total.requests >= days.get(day, NOTHING).requests:
+                days[day] = total
+
     def reprice(self, price_of: Mapping[str, Price]) -> None:
         """Other prices from now on; what was spent was spent."""
         self._price_of = price_of

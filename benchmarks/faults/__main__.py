@@ -39,7 +39,7 @@ def main() -> None:
         for name in given.faults or FAULTS:
             row = run(name, Path(scratch) / name, shape)
             if row is None:
-                print(f"{name:>15} left out: libfaketime is not installed")
+                print(f"{name:>15} left out: there is no C compiler")
                 continue
             rows.append(row)
             print(" ".join(f"{getattr(row, column)!s:>15}" for column in COLUMNS), row.note, flush=True)

@@ -24,20 +24,18 @@ def scorer_on(store: Store, pack: Path, models: Sequence[str] = MODELS) -> Score
     return Scorer(Router(open_pack(pack)), Letters(), store, start, lambda: 0.0)
 
 
-def streamed(url: str) -> list[Entry]:
+def streamed(client: Client) -> list[Entry]:
     """What lies in the streams, shard by shard: all that was scored, where the fleet keeps it."""
-    client = Client(url)
-    store = RedisStore(client)
-    found = [entries_of(client.ask("XRANGE", shard.stream, "-", "+")) for shard in store.every_shard()]
-    client.close()
+    shards = RedisStore(client).every_shard()
+    found = [entries_of(client.ask("XRANGE", shard.stream, "-", "+")) for shard in shards]
     return [entry for some in found for entry in some]
 
 
-def single(url: str, pack: Path, folder: Path, models: Sequence[str] = MODELS) -> SqliteStore:
+def single(client: Client, pack: Path, folder: Path, models: Sequence[str] = MODELS) -> SqliteStore:
     """One program, on SQLite."""
     store = SqliteStore(str(folder / "single.db"))
     scorer = scorer_on(store, pack, models)
-    entries = streamed(url)
+    entries = streamed(client)
     for start in range(0, len(entries), AT_ONCE):
         scorer.observe([Observation(entry.task, entry.body[1:]) for entry in entries[start : start + AT_ONCE]])
     return store

@@ -117,7 +117,7 @@ class Stack:
     def tallied(self) -> tuple[int, dict[str, int], int]:
         """Sent, dropped by reason, observed: of all gateways that ever were, by their tallies and by Redis' counts."""
         sent, observed, dropped = 0, 0, dict.fromkeys(("in gateways", "backlog_full", "parked", "gateway_died"), 0)
-        client = Client(self.url)
+        client = Client(self.url, shards=self.shape.shards)
         shards = RedisStore(client).every_shard()
         for name, tally in self._tallies().items():
             sent, before = sent + tally[0], tally[2]
@@ -147,9 +147,9 @@ class Stack:
             last = (sent, observed, dropped)
             time.sleep(0.25)
         adds_up = sent == observed + sum(dropped.values())
-        client = Client(self.url)
+        client = Client(self.url, shards=self.shape.shards)
         store = RedisStore(client)
-        differ = differences(store, single(self.url, expected_pack or self.pack, self.folder))
+        differ = differences(store, single(client, expected_pack or self.pack, self.folder))
         client.close()
         before = self.load.p99_ms(0, self.fault_at)
         during = self.load.p99_ms(self.fault_at, max(self.over_at, self.fault_at) + 2.0)

@@ -32,14 +32,6 @@ MISSING = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """backlog: observations that may wait in a shard. kept: scored ones that stay there."""
-
-    backlog: int = 10_000
-    kept: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Hearing:
     """What is done with what is heard. told: decisions in the order in which they were made. whole: all of a shard's,
     and whether a task that is not among them is gone. forgotten: tasks. replied: an answer's bytes.
@@ -69,11 +61,13 @@ class Courier:
         outbox: Outbox,
         input_of: Callable[[str], str],
         hearing: Hearing,
-        bounds: Bounds,
+        most: int,
     ) -> None:
-        """input_of: which of a request's messages are a task's input."""
+        """input_of: which of a request's messages are a task's input. most: observations that may wait in a shard."""
         self.name = name
-        self.bounds = bounds
+        self.backlog = 0
+        """Observations that wait in all shards, at the last look."""
+        self._most = most
         self.has_missed = False
         """Whether news did not follow on those before: then it is time to look."""
         self._client = client
@@ -95,10 +89,9 @@ class Courier:
         for number, sending in self._sending.items():
             while waiting := sending.unsent(AT_ONCE):
                 shard = Shard(number)
-                bounds = (self.bounds.backlog, self.bounds.kept)
                 keys = [shard.stream, shard.about, shard.producers, shard.seen, shard.counts]
                 code, epoch, last, _ = self._client.run(
-                    scripts.ADD, keys, sending.words(self.name, new_epoch(), waiting, bounds)
+                    scripts.ADD, keys, sending.words(self.name, new_epoch(), waiting, self._most)
                 )
                 sending.answered(code, epoch.decode(), last)
             sending.trim(KEPT_A_SHARD)
@@ -107,7 +100,8 @@ class Courier:
     def ask(self, task: str, body: bytes) -> None:
         """Puts a question behind what has been observed of a task."""
         self.send()
-        self._client.run(scripts.ASK, [self._store.shard(task).stream], [task, body])
+        shard = self._store.shard(task)
+        self._client.run(scripts.ASK, [shard.stream, shard.about], [task, body])
 
     def settle(self, counts: Counts, tally: Tally) -> bool:
         """Looks what became of what was sent. Whether anything is still open."""
@@ -168,9 +162,11 @@ class Courier:
     def look(self) -> None:
         """Looks whether news were missed, of which nobody tells, and catches up on the shards where they were."""
         self.has_missed = False
+        self._store.insist()
         shards = self._store.every_shard()
-        found = self._client.ask_all([("HMGET", shard.about, "epoch", "revision") for shard in shards])
-        for shard, (epoch, revision) in zip(shards, found, strict=True):
+        found = self._client.ask_all([("HMGET", shard.about, "epoch", "revision", "waiting") for shard in shards])
+        self.backlog = sum(int(waiting or 0) for _, _, waiting in found)
+        for shard, (epoch, revision, _) in zip(shards, found, strict=True):
             heard = self._heard.setdefault(shard.number, Heard())
             now = (epoch or b"").decode(), int(revision or 0)
             if now != (heard.epoch, heard.revision):

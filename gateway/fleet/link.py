@@ -21,7 +21,7 @@ import msgspec
 from gateway.errors import InvalidRequest, ScorerUnavailable, StateError
 from gateway.fleet import names
 from gateway.fleet.client import Client
-from gateway.fleet.courier import Bounds, Courier, Hearing
+from gateway.fleet.courier import Courier, Hearing
 from gateway.fleet.entries import question_bytes
 from gateway.fleet.holding import gone, present, there
 from gateway.fleet.names import replies
@@ -42,6 +42,8 @@ from gateway.scoring.messages import (
 from gateway.scoring.queue import Counts
 
 log = logging.getLogger("benchroute.fleet")
+
+IN_LOOP_S = 5.0
 
 Job = Callable[[], None]
 """Something else that the thread does when it looks around; may raise StateError."""
@@ -64,10 +66,12 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the configuration says. cache: a folder for tallies, None for none."""
+    """What the configuration says. cache: a folder for tallies, None for none. backlog: observations that may wait in
+    a shard.
+    """
 
     cache: Path | None = None
-    bounds: Bounds = field(default_factory=Bounds)
+    backlog: int = 10_000
     rhythm: Rhythm = field(default_factory=Rhythm)
 
 
@@ -98,16 +102,18 @@ class FleetLink:
         self.message = "looking for Redis"
         self.counts = Counts()
         self.jobs: list[Job] = []
+        self.often: list[Job] = []
+        """What is done with every look around, and what is done several times a second."""
         self.gateways = 1
         """How many there are, this one among them."""
         self._terms = terms or Terms()
         self._client = client
         self._table = table
-        self._name = secrets.token_hex(8)
-        self._tally = open_tally(self._terms.cache, self._name)
+        self.name = secrets.token_hex(8)
+        self._tally = open_tally(self._terms.cache, self.name)
         self._outbox = Outbox(self.counts, self._tally)
         hearing = Hearing(self._told, self._whole, self._forgotten, self._replied)
-        self._courier = Courier(self._name, client, self._outbox, input_of, hearing, self._terms.bounds)
+        self._courier = Courier(self.name, client, self._outbox, input_of, hearing, self._terms.backlog)
         self._ids = itertools.count(1)
         self._replies: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._questions: deque[tuple[str, Question]] = deque()
@@ -143,7 +149,7 @@ class FleetLink:
     ) -> Mapping[str, Any]:
         """Decides without storing anything. Raises ScorerUnavailable, InvalidRequest."""
         number = next(self._ids)
-        return await self._ask(task or f"{self._name}/{number}", DryRun(number, texts, task, candidates))
+        return await self._ask(task or f"{self.name}/{number}", DryRun(number, texts, task, candidates))
 
     async def forget(self, task: str) -> bool:
         """Removes all that is known of a task; False if nothing was. Raises ScorerUnavailable."""
@@ -154,7 +160,7 @@ class FleetLink:
     ) -> Mapping[str, Any]:
         """Shows what only arrays can tell. Raises ScorerUnavailable, InvalidRequest."""
         number = next(self._ids)
-        return await self._ask(task or f"{self._name}/{number}", Look(number, at, task, pack))
+        return await self._ask(task or f"{self.name}/{number}", Look(number, at, task, pack))
 
     async def govern(self, task: str, policy: TaskPolicy) -> None:
         """Holds a task to another policy; scorers that are not there now read it when they start."""
@@ -200,13 +206,15 @@ class FleetLink:
         waits = courier.send()
         while self._questions:
             task, question = self._questions.popleft()
-            courier.ask(task, question_bytes(replies(self._name), question))
+            courier.ask(task, question_bytes(replies(self.name), question))
         limit_s = 0.0 if waits else rhythm.flush_s
         while courier.hear(limit_s):
             limit_s = 0.0
         now = time.monotonic()
         if now - self._settled >= rhythm.settle_s:
             courier.settle(self.counts, self._tally)
+            for job in self.often:
+                job()
             self._settled = now
         if now - self._looked >= rhythm.look_s or courier.has_missed:
             self._look()
@@ -214,11 +222,12 @@ class FleetLink:
 
     def _look(self) -> None:
         self._courier.look()
+        self.counts.backlog = self._courier.backlog
         if not self._has_counted:
             if lost := count_dead(self._client, self._terms.cache):
                 self.counts.dropped["gateway_died"] += lost
             self._has_counted = True
-        self.gateways = max(1, len(present(self._client, names.GATEWAYS, self._name)))
+        self.gateways = max(1, len(present(self._client, names.GATEWAYS, self.name)))
         scorers = there(self._client, names.SCORERS)
         for job in self.jobs:
             job()
@@ -241,9 +250,9 @@ class FleetLink:
         is_open = self._is_open()
         if is_open:
             log.warning("some inputs were not scored, or not known to be, before the end")
-        gone(self._client, names.GATEWAYS, self._name)
+        gone(self._client, names.GATEWAYS, self.name)
         self._courier.deafen()
-        close_tally(self._terms.cache, self._name, self._tally, not is_open)
+        close_tally(self._terms.cache, self.name, self._tally, not is_open)
         self._client.close()
 
     def _told(self, decisions: Sequence[TaskDecision]) -> None:
@@ -262,6 +271,20 @@ class FleetLink:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(what, *arguments)
+
+    def done_in_loop(self, what: Callable[[], Any]) -> Any:
+        """Does something in the event loop, for a job, and returns what it returns. Raises StateError if it is gone."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            raise StateError("the gateway ends")
+
+        async def do() -> Any:
+            return what()
+
+        try:
+            return asyncio.run_coroutine_threadsafe(do(), loop).result(IN_LOOP_S)
+        except TimeoutError as error:
+            raise StateError("the event loop does not come to it") from error
 
     def _settle_reply(self, reply: Reply) -> None:
         waiting = self._replies.get(reply.id)

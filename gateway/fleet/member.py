@@ -7,7 +7,7 @@ thread, and taken over in the event loop.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,18 @@ from gateway.decisions import Choice, DecisionTable
 from gateway.errors import GatewayError
 from gateway.fleet import names, packs
 from gateway.fleet.client import Client
-from gateway.fleet.courier import Bounds
 from gateway.fleet.link import FleetLink, Terms
 from gateway.fleet.shelf import RedisShelf
+from gateway.fleet.sharing import Common, Sharing
 from gateway.fleet.store import RedisStore
 from gateway.keyring import Held, created_keys
+from gateway.lane.sessions import Sessions
+from gateway.quotas import Quotas
 from gateway.recent import Recent
 from gateway.scoring.messages import TaskDecision
+from gateway.spending import Ledger
 from gateway.state import StoredPolicy
+from gateway.upstream.choose import Watched
 from routing.manifest import Manifest
 
 log = logging.getLogger("benchroute.fleet")
@@ -74,7 +78,7 @@ class Member:
         # The thread and the endpoints each speak for themselves: neither waits for a connection of the other's.
         self._client = Client(state.url, shards=state.shards)
         self.store = RedisStore(Client(state.url, shards=state.shards))
-        terms = Terms(cache, Bounds(state.max_backlog, state.kept))
+        terms = Terms(cache, state.max_backlog)
         self.link = FleetLink(self._client, Followed(table, recent), lambda task: table.policy(task).input, terms)
         self.link.jobs.append(self._look)
         self._own = RedisStore(self._client)
@@ -86,9 +90,14 @@ class Member:
         self._changes: Mapping[bytes, bytes] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def start(self) -> None:
-        """Called in the event loop, before the link is started."""
-        self._loop = asyncio.get_running_loop()
+    def start(
+        self, quotas: Quotas, ledger: Ledger, sessions: Sessions, backends: Callable[[], Iterable[Watched]]
+    ) -> None:
+        """What is shared. Called in the event loop, before the link is started."""
+        self._loop, link = asyncio.get_running_loop(), self.link
+        sessions.are_shared = True
+        common = Common(link.name, quotas, ledger, sessions, backends, lambda: link.gateways)
+        link.often.append(Sharing(self._client, common, link.done_in_loop).turn)
 
     def remembered(self) -> Manifest | None:
         """What the active pack says of itself, as far as is known without Redis."""

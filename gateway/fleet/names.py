@@ -140,6 +140,10 @@ POLICIES = f"{PREFIX}policies"
 """Which tasks have policies."""
 
 
+QUOTAS = f"{PREFIX}quotas"
+"""Which clients' keys have used something, by when."""
+
+
 def quota(name: str) -> str:
     """A client's key's buckets."""
     return f"{PREFIX}{{quota:{name}}}"

@@ -22,7 +22,8 @@ class Script:
 ADD = Script("""#!lua
 -- A gateway's observations into a shard's stream, each once however often it is sent.
 -- KEYS: stream about producers seen counts
--- ARGV: known epoch, epoch to begin, producer, number of the first, whether a gap is meant, most, kept; then task, body
+-- ARGV: known epoch, epoch to begin, producer, number of the first, whether a gap is meant, most that wait;
+--   then task, body
 -- Returns {0 added | 1 another epoch | 2 a gap, epoch, last number, dropped}
 local epoch = redis.call('HGET', KEYS[2], 'epoch')
 if not epoch then
@@ -33,17 +34,19 @@ local producer, first = ARGV[3], tonumber(ARGV[4])
 local last = tonumber(redis.call('HGET', KEYS[3], producer) or '0')
 if ARGV[1] ~= epoch then return {1, epoch, last, 0} end
 if first > last + 1 and ARGV[5] == '0' then return {2, epoch, last, 0} end
-local number = first - 1
-for place = 8, #ARGV, 2 do
+local number, new = first - 1, 0
+for place = 7, #ARGV, 2 do
   number = number + 1
   if number > last then
     redis.call('XADD', KEYS[1], '*', 't', ARGV[place], 'b', ARGV[place + 1], 'p', producer, 'c', number)
+    new = new + 1
   end
 end
 if number > last then
   redis.call('HSET', KEYS[3], producer, number)
   last = number
 end
+local waiting = redis.call('HINCRBY', KEYS[2], 'waiting', new)
 local place = redis.call('HINCRBY', KEYS[2], 'added', 1)
 redis.call('ZADD', KEYS[4], place, producer)
 if redis.call('ZCARD', KEYS[4]) > 512 then
@@ -54,12 +57,13 @@ if redis.call('ZCARD', KEYS[4]) > 512 then
   end
 end
 local dropped = 0
-local over = redis.call('XLEN', KEYS[1]) - tonumber(ARGV[6]) - tonumber(ARGV[7])
+local over = waiting - tonumber(ARGV[6])
 if over > 0 then
   -- The oldest that no scorer has in hand.
   local taken = redis.call('HGET', KEYS[2], 'taken') or '0-0'
   for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. taken, '+', 'COUNT', over)) do
     redis.call('XDEL', KEYS[1], entry[1])
+    redis.call('HINCRBY', KEYS[2], 'waiting', -1)
     local told = {}
     for at = 1, #entry[2], 2 do told[entry[2][at]] = entry[2][at + 1] end
     if told['p'] then
@@ -75,7 +79,8 @@ return {0, epoch, last, dropped}
 
 ASK = Script("""#!lua
 -- A question that only the scorer of a shard can answer, behind the observations that came before it.
--- KEYS: stream  ARGV: task, body
+-- KEYS: stream about  ARGV: task, body
+redis.call('HINCRBY', KEYS[2], 'waiting', 1)
 return redis.call('XADD', KEYS[1], '*', 't', ARGV[1], 'q', ARGV[2])
 """)
 
@@ -157,6 +162,7 @@ if redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
 redis.call('RPUSH', KEYS[5], ARGV[7])
 redis.call('LTRIM', KEYS[5], -tonumber(ARGV[6]), -1)
 redis.call('XACK', KEYS[1], ARGV[2], ARGV[3])
+redis.call('HINCRBY', KEYS[2], 'waiting', -1)
 if ARGV[4] ~= '' then
   redis.call('HINCRBY', KEYS[4], ARGV[4] .. ':parked', 1)
   redis.call('HSET', KEYS[4], ARGV[4] .. ':done', ARGV[5])
@@ -228,6 +234,7 @@ for _ = 1, tonumber(ARGV[marks]) do
   redis.call('HINCRBY', KEYS[2], 'faults', ARGV[at + 3])
   at = at + 4
 end
+redis.call('HINCRBY', KEYS[2], 'waiting', -#ids)
 for _, id in ipairs(ids) do
   redis.call('XACK', KEYS[1], ARGV[3], id)
   if ARGV[5] == '0' then redis.call('XDEL', KEYS[1], id) end
@@ -297,4 +304,59 @@ redis.call('HSET', KEYS[1], 'hash', ARGV[1], 'before', before)
 redis.call('RPUSH', KEYS[2], version .. ' ' .. ARGV[1] .. ' ' .. ARGV[2])
 redis.call('LTRIM', KEYS[2], -tonumber(ARGV[3]), -1)
 return {version, before}
+""")
+
+
+ACTIVE_KEYS = Script("""#!lua flags=allow-oom
+-- Which clients' keys have used something in the last while.  KEYS: when  ARGV: how long in ms, keys that have just now
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for at = 2, #ARGV do redis.call('ZADD', KEYS[1], now, ARGV[at]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1])
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+""")
+
+
+SETTLE_QUOTA = Script("""#!lua flags=allow-oom
+-- Takes from a key's common buckets what one gateway has given out, fills them as time has passed, and deals the rest.
+-- KEYS: buckets  ARGV: requests, requests a minute or 0, tokens, tokens a minute or 0, gateway, how many there are
+-- Returns the gateway's {requests, tokens}
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local passed = math.max(0, now - tonumber(redis.call('HGET', KEYS[1], 'at') or now))
+local held = {0, 0}
+local known = redis.call('HGETALL', KEYS[1])
+for place = 1, #known, 2 do
+  local other = string.match(known[place], '^dealt (.*)$')
+  if other and other ~= ARGV[5] then
+    local requests, tokens, since = string.match(known[place + 1], '^(%S+) (%S+) (%S+)$')
+    if math.abs(now - since) > 5000 then
+      redis.call('HDEL', KEYS[1], known[place])
+    else
+      held[1], held[2] = held[1] + math.max(0, requests), held[2] + math.max(0, tokens)
+    end
+  end
+end
+local parts = {}
+for place, what in ipairs({'requests', 'tokens'}) do
+  local used, most = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
+  local level = tonumber(redis.call('HGET', KEYS[1], what) or most)
+  level = math.min(most, level + passed * most / 60000) - used
+  redis.call('HSET', KEYS[1], what, string.format('%.6f', level))
+  parts[place] = math.min(level / ARGV[6], level - held[place])
+  if place == 1 and level > 0 and level / ARGV[6] < 1 then
+    -- Too few for all: whole ones, for whoever asked first, and a second later for another.
+    local holder = redis.call('HGET', KEYS[1], 'holder')
+    local since = now - tonumber(redis.call('HGET', KEYS[1], 'since') or 0)
+    parts[1] = 0
+    if not holder or holder == ARGV[5] or since < 0 or since > 1000 then
+      parts[1] = level - held[1]
+      redis.call('HSET', KEYS[1], 'holder', ARGV[5], 'since', now)
+    end
+  end
+end
+redis.call('HSET', KEYS[1], 'dealt ' .. ARGV[5], string.format('%.6f %.6f %d', parts[1], parts[2], now))
+redis.call('HSET', KEYS[1], 'at', now)
+redis.call('PEXPIRE', KEYS[1], 3600000)
+return {string.format('%.6f', parts[1]), string.format('%.6f', parts[2])}
 """)

@@ -97,9 +97,9 @@ class Sending:
         while self.kept and self.kept[0].number <= done:
             self.kept.popleft()
 
-    def words(self, producer: str, new_epoch: str, numbered: Sequence[Numbered], bounds: tuple[int, int]) -> list[Word]:
-        """The arguments of scripts.ADD. bounds: how many may wait, and how many that are scored stay."""
-        words: list[Word] = [self.epoch, new_epoch, producer, numbered[0].number, int(self.gap_is_meant), *bounds]
+    def words(self, producer: str, new_epoch: str, numbered: Sequence[Numbered], most: int) -> list[Word]:
+        """The arguments of scripts.ADD. most: how many may wait in the shard."""
+        words: list[Word] = [self.epoch, new_epoch, producer, numbered[0].number, int(self.gap_is_meant), most]
         for one in numbered:
             words += [one.task, one.body]
         return words

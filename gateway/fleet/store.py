@@ -56,6 +56,10 @@ class RedisStore:
             self._shards = int(self._client.ask("GET", SHARDS))
         return self._shards
 
+    def insist(self) -> None:
+        """Says again how many there are, to a Redis that may have been emptied. Raises StateError."""
+        self._client.ask("SET", SHARDS, self.shards, "NX")
+
     def shard(self, task: str) -> Shard:
         """The shard of a task. Raises StateError."""
         return Shard(shard_of(task, self.shards))

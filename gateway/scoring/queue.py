@@ -16,13 +16,14 @@ MAX_ITEM_BYTES = 8 * 1024 * 1024
 class Counts:
     """Since the gateway's start. observed: scored and stored; dropped: by reason; queued: waiting now.
 
-    scoring_s: seconds that the scorer worked on them.
+    backlog: waiting in a fleet's streams, of all gateways. scoring_s: seconds that the scorer worked on them.
     """
 
     observed: int = 0
     faults: int = 0
     restarts: int = 0
     queued: int = 0
+    backlog: int = 0
     scoring_s: float = 0.0
     dropped: Counter[str] = field(default_factory=Counter)
 

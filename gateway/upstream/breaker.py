@@ -63,6 +63,18 @@ class Breaker:
         elif was_probe or self._has_had_enough():
             self._open()
 
+    def opened_elsewhere(self, for_s: float) -> None:
+        """Another gateway has had enough of the backend."""
+        if self._until is None:
+            self._until = self._clock() + for_s
+
+    def closed_elsewhere(self) -> None:
+        """Another gateway has seen it well again."""
+        self._until = None
+        self._open_s = self._config.open_s
+        self._outcomes.clear()
+        self._faults_in_window = self._consecutive = 0
+
     def _remember(self, is_fault: bool) -> None:
         now = self._clock()
         self._consecutive = self._consecutive + 1 if is_fault else 0
