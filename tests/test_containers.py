@@ -96,39 +96,66 @@ def test_health_is_asked_where_the_gateway_listens(final: list[tuple[str, str]])
     assert json.loads(command)[-2:] == ["--port", port]
 
 
-def test_compose_starts_the_gateway_alone_and_has_redis_ready(compose: dict[str, Any]) -> None:
-    services = compose["services"]
-    assert [name for name, service in services.items() if "profiles" not in service] == ["gateway"]
-    redis = services["redis"]
-    assert redis["image"] == "redis:7"
-    assert redis["command"][-2:] == ["--appendonly", "yes"]
-    assert redis["profiles"] == ["distributed"]
-    assert redis["healthcheck"]["test"] == ["CMD", "redis-cli", "ping"]
+def services_of(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return dict(compose["services"])
 
 
-def test_compose_mounts_what_exists_and_declares_its_volumes(
-    compose: dict[str, Any], final: list[tuple[str, str]]
-) -> None:
-    mounts = [mount.split(":") for service in compose["services"].values() for mount in service.get("volumes", ())]
-    targets = {source: target for source, target, *_ in mounts}
-    assert {source for source in targets if not source.startswith(".")} == set(compose["volumes"])
-    assert (ROOT / "config.yaml").exists()
-    assert targets["./config.yaml"] in json.loads(of(final, "CMD")[0])
-    assert targets["state"] == STATE
+def test_compose_is_two_gateways_behind_a_balancer_two_scorers_and_what_they_need(compose: dict[str, Any]) -> None:
+    services = services_of(compose)
+    always = {name for name, service in services.items() if "profiles" not in service}
+    assert always == {
+        "balancer", "gateway-1", "gateway-2", "scorer-1", "scorer-2", "redis", "prometheus", "grafana"
+    }  # fmt: skip
+    assert services["demo-models"]["profiles"] == ["demo"]
+    command = services["redis"]["command"]
+    assert command[command.index("--appendonly") + 1] == "yes"
+    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
 
 
-def test_compose_publishes_the_port_of_the_image_on_this_machine_only(
-    compose: dict[str, Any], final: list[tuple[str, str]]
-) -> None:
-    (published,) = compose["services"]["gateway"]["ports"]
-    assert published.startswith("127.0.0.1:")
-    assert published.endswith(f":{of(final, 'EXPOSE')[0]}")
+def test_every_service_is_pinned_checked_limited_and_hardened(compose: dict[str, Any]) -> None:
+    for name, service in services_of(compose).items():
+        assert re.search(r":v?\d+\.\d+\.\d+", service["image"]), name
+        assert service["healthcheck"]["test"][0] == "CMD", name
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert re.fullmatch(r"[1-9]\d*:\d+", service["user"]), name
 
 
-def test_the_configuration_fits_the_container_as_it_stands(compose: dict[str, Any], tmp_path: Path) -> None:
-    environment = dict(compose["services"]["gateway"]["environment"])
-    assert environment["BENCHROUTE_STATE"] == f"sqlite:///{STATE}/benchroute.db"
-    here = {"BENCHROUTE_PACK": "", "BENCHROUTE_STATE": f"sqlite:///{tmp_path}/benchroute.db"}
-    config = parse_config((ROOT / "config.yaml").read_text(), "config.yaml", {**environment, **here})
+def test_compose_mounts_what_exists_and_declares_its_volumes(compose: dict[str, Any]) -> None:
+    mounts = [mount.split(":") for service in services_of(compose).values() for mount in service.get("volumes", ())]
+    assert {source for source, *_ in mounts if not source.startswith(".")} == set(compose["volumes"])
+    for source, *_ in mounts:
+        assert not source.startswith(".") or source == "./packs" or (ROOT / source).exists(), source
+
+
+def test_compose_publishes_ports_on_this_machine_only(compose: dict[str, Any]) -> None:
+    ports = [port for service in services_of(compose).values() for port in service.get("ports", ())]
+    assert len(ports) == 2
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_prometheus_and_grafana_are_told_of_what_there_is(compose: dict[str, Any]) -> None:
+    services = services_of(compose)
+    prometheus = yaml.safe_load((ROOT / "deploy/compose/prometheus.yml").read_text())
+    (scraped,) = prometheus["scrape_configs"]
+    targets = {target.split(":")[0] for config in scraped["static_configs"] for target in config["targets"]}
+    assert targets == {"gateway-1", "gateway-2"} <= set(services)
+    mounted = {mount.split(":")[1] for mount in services["prometheus"]["volumes"]}
+    assert {f"/etc/prometheus/{rules}" for rules in prometheus["rule_files"]} <= mounted
+    provisioning = ROOT / "deploy/grafana/provisioning"
+    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    (provider,) = yaml.safe_load((provisioning / "dashboards/benchroute.yaml").read_text())["providers"]
+    folder = provider["options"]["path"]
+    assert any(mount.split(":")[1].startswith(folder) for mount in services["grafana"]["volumes"])
+    assert json.loads((ROOT / "deploy/grafana/benchroute.json").read_text())["uid"] == "benchroute"
+
+
+def test_the_configuration_fits_the_container_as_it_stands(compose: dict[str, Any]) -> None:
+    environment = services_of(compose)["gateway-1"]["environment"]
+    config = parse_config((ROOT / "config.yaml").read_text(), "config.yaml", environment)
+    assert config.state.is_shared
+    assert config.state.cache.startswith(STATE)
     (backend,) = config.models[0].backends
     assert backend.base_url == f"http://demo-models:{compose['services']['demo-models']['entrypoint'][-1]}/v1"
