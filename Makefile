@@ -4,6 +4,7 @@
 # make check   lint, types, import rules      make fix    formats and mends what it can
 # make docs    the reference from the code, and all pages as a site in build/site
 # make ui-test  the dashboard in a real Chromium, and its pictures for the documentation
+# make faults  a fleet of gateways and scorers, broken in a dozen ways, and counted
 # make fuzz    broken requests against a gateway (REQUESTS), its OpenAPI document (EXAMPLES), memory under sound ones (STEADY)
 # make conformance  the clients that people use, and HTTP by hand, against a gateway
 # make lm-eval lm-evaluation-harness against a gateway (LM_EVAL=its program)
@@ -17,6 +18,8 @@ BIN    := $(VENV)/bin
 TORCH_INDEX ?=
 BENCHMARK ?= ../shared/benchmarks/openllm_v2
 REQUESTS ?= 20000
+FAULTS ?=
+FAULT_SECONDS ?= 18
 BENCH ?=
 EXAMPLES ?= 100
 STEADY ?= 20000
@@ -25,7 +28,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo serve test test-slow check fix docs fuzz conformance lm-eval bench replay ui-test clean
+.PHONY: faults demo serve test test-slow check fix docs fuzz conformance lm-eval bench replay ui-test clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo run
@@ -33,11 +36,15 @@ demo: $(VENV)/demo.stamp
 serve: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo serve
 
-test: $(VENV)/dev.stamp
+test: $(VENV)/dev.stamp $(VENV)/redis.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-slow: $(VENV)/dev.stamp
+test-slow: $(VENV)/dev.stamp $(VENV)/redis.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+
+# Every fault of a fleet, counted (FAULTS=names, FAULT_SECONDS=of load for each).
+faults: $(VENV)/dev.stamp $(VENV)/redis.stamp
+	$(BIN)/python -m benchmarks.faults $(FAULTS) --seconds $(FAULT_SECONDS) --results results/faults.json
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -74,6 +81,13 @@ $(VENV)/torch.stamp: constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing PyTorch's CPU build (once)"
 	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r constraints.txt
+	@touch $@
+
+# Where it cannot be had, the tests that need it are skipped, and say so.
+$(VENV)/redis.stamp: $(VENV)/torch.stamp
+	@command -v redis-server >/dev/null || { echo "installing redis-server (once)"; \
+	  apt-get -qq update && apt-get -qq install --yes redis-server; } >/dev/null 2>&1 \
+	  || echo "redis-server cannot be installed here: its tests will be skipped"
 	@touch $@
 
 $(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml

@@ -5,14 +5,20 @@ import shutil
 import signal
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.faults.letters import POISON
+from benchmarks.faults.material import build
 from benchmarks.faults.programs import until
 from benchmarks.faults.stack import Row, Shape, Stack, running
+from gateway.fleet import packs
+from gateway.fleet.client import Client
+from gateway.fleet.store import RedisStore
+from routing.manifest import read_manifest
 
 CLOCK = Path(__file__).with_name("clock.c")
 HOUR_S = 3600
@@ -143,6 +149,33 @@ def backlog_full(stack: Stack) -> str:
     return f"at most {stack.shape.backlog} wait in a shard"
 
 
+def two_packs(stack: Stack) -> str:
+    """Two packs are activated at once; one of them is in force everywhere in the end."""
+    made = [build(stack.folder / name, seed=seed) for name, seed in (("second", 6), ("third", 7))]
+    with stack.fault():
+        begun, threads = time.monotonic(), [threading.Thread(target=stack.activate, args=(path,)) for path in made]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        until(lambda: len(stack.bases()) == 1 and not stack.bases() & {read_manifest(stack.pack).hash}, 60, "the swap")
+        took_s = time.monotonic() - begun
+        stack.third()
+    return f"the last shard was scored again after {took_s:.2f} s; equal: everybody works with the same pack"
+
+
+def all_by_one_pack(stack: Stack) -> list[str]:
+    """What is not by the active pack: shards, gateways, and single tasks."""
+    client = Client(stack.url, shards=stack.shape.shards)
+    active, store = packs.active(client), RedisStore(client)
+    assert active is not None  # noqa: S101 - activated before
+    kept = {task: store.stored(task).task for task in store.names()}
+    client.close()
+    wrong = [task for task, sums in kept.items() if sums is None or not sums.basis.startswith(active.hash)]
+    others = (stack.bases() | stack.routed_by()) - {active.hash}
+    return [*wrong, *sorted(others)]
+
+
 FAULTS: Mapping[str, Fault] = {
     fault.__name__: fault
     for fault in (
@@ -157,6 +190,7 @@ FAULTS: Mapping[str, Fault] = {
         clock_jump,
         poison,
         backlog_full,
+        two_packs,
         rolling_restart,
     )
 }
@@ -171,6 +205,8 @@ def run(name: str, folder: Path, shape: Shape) -> Row | None:
         environments = _clocks(folder)
     if name == "backlog_full":
         shape = replace(shape, backlog=20)
+    if name == "two_packs":
+        shape = replace(shape, has_file=False)
     with running(folder, shape, environments) as stack:
         stack.begin()
         stack.third()
@@ -178,7 +214,7 @@ def run(name: str, folder: Path, shape: Shape) -> Row | None:
         stack.third()
         stack.end_load()
         until(lambda: all(gateway.answers() for gateway in stack.gateways), 30, "the gateways' recovery")
-        return stack.row(name, note)
+        return stack.row(name, note, all_by_one_pack if name == "two_packs" else None)
 
 
 def _clocks(folder: Path) -> dict[str, dict[str, str]]:

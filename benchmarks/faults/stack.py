@@ -1,12 +1,15 @@
 """A whole fleet under load, and the count afterwards."""
 
 import asyncio
+import json
+import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import yaml
 
@@ -16,8 +19,9 @@ from benchmarks.faults.material import MODELS, build, inputs
 from benchmarks.faults.programs import Gateway, Program, Server, until
 from benchmarks.faults.proxy import Proxy
 from benchmarks.faults.single import differences, single
-from gateway.fleet import names
+from gateway.fleet import names, packs
 from gateway.fleet.client import Client
+from gateway.fleet.names import Shard
 from gateway.fleet.outbox import read_tally
 from gateway.fleet.sending import FIELDS
 from gateway.fleet.store import RedisStore
@@ -37,6 +41,7 @@ class Shape:
     shards: int = 8
     backlog: int = 100_000
     has_file: bool = True
+    kept: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,28 @@ class Stack:
         yield
         self.over_at = time.monotonic()
 
+    def activate(self, pack: Path) -> packs.Active:
+        """Pushes a pack and puts it in force."""
+        client = Client(self.url, shards=self.shape.shards)
+        try:
+            return packs.activate(client, packs.push(client, pack, time.time()), time.time())
+        finally:
+            client.close()
+
+    def bases(self) -> set[str]:
+        """The packs, by their hashes, that the shards' sums are made with."""
+        with self.redis.client() as client:
+            found = [client.hget(Shard(number).about, "basis") for number in range(self.shape.shards)]
+        return {(basis or b"").decode().split("/")[0] for basis in found}
+
+    def routed_by(self) -> set[str]:
+        """The packs, by their hashes, that the gateways say they route by."""
+        found = set()
+        for gateway in self.gateways:
+            with urlopen(f"{gateway.url}/metrics", timeout=5) as answer:  # noqa: S310 - our own gateway
+                found |= set(re.findall(r'benchroute_pack_info\{[^}]*hash="(\w+)"', answer.read().decode()))
+        return found
+
     def end_load(self) -> None:
         """No more requests; those under way end."""
         assert self.load is not None  # noqa: S101 - begun before
@@ -106,9 +133,6 @@ class Stack:
 
     def say(self, task: str, text: str) -> None:
         """One request beside the load."""
-        import json
-        from urllib.request import Request, urlopen
-
         body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": text}]}).encode()
         headers = {"content-type": "application/json", "x-task-id": task}
         with urlopen(Request(f"{self.gateways[0].url}/v1/chat/completions", body, headers), timeout=20):  # noqa: S310
@@ -136,8 +160,8 @@ class Stack:
         """Of gateways that are about to be counted out or to end in order: their files go with them."""
         self._remembered |= self._living()
 
-    def row(self, fault: str, note: str = "", expected_pack: Path | None = None) -> Row:
-        """Waits until everything is settled, and counts."""
+    def row(self, fault: str, note: str = "", compare: "Callable[[Stack], list[str]] | None" = None) -> Row:
+        """Waits until everything is settled, and counts. compare: what differs, in place of a single program's work."""
         assert self.load is not None  # noqa: S101 - begun before
         deadline, last = time.monotonic() + SETTLED_S, None
         while time.monotonic() < deadline:
@@ -149,7 +173,7 @@ class Stack:
         adds_up = sent == observed + sum(dropped.values())
         client = Client(self.url, shards=self.shape.shards)
         store = RedisStore(client)
-        differ = differences(store, single(client, expected_pack or self.pack, self.folder))
+        differ = compare(self) if compare else differences(store, single(client, self.pack, self.folder))
         client.close()
         before = self.load.p99_ms(0, self.fault_at)
         during = self.load.p99_ms(self.fault_at, max(self.over_at, self.fault_at) + 2.0)
@@ -203,8 +227,9 @@ def running(folder: Path, shape: Shape, environments: Mapping[str, Mapping[str, 
             one.start()
         for gateway in stack.gateways:
             gateway.up()
-        if shape.has_file:
-            until(lambda: _are_there(stack), 60, "the scorers' start")
+        if not shape.has_file:
+            stack.activate(pack)
+        until(lambda: _are_there(stack), 60, "the scorers' start")
         yield stack
     finally:
         for program in (*stack.gateways, *stack.scorers, stack.upstream, stack.redis):
@@ -227,7 +252,7 @@ def _config(folder: Path, name: str, shape: Shape, redis: int, backend: int, pac
         "url": f"redis://127.0.0.1:{redis}/0",
         "shards": shape.shards,
         "max_backlog": shape.backlog,
-        "kept": 1_000_000,
+        "kept": shape.kept,
         "cache": "${BENCHROUTE_FLEET_CACHE}",
     }
     routing = {"routing": {"pack": str(pack)}} if shape.has_file else {}

@@ -234,7 +234,7 @@ for _ = 1, tonumber(ARGV[marks]) do
   redis.call('HINCRBY', KEYS[2], 'faults', ARGV[at + 3])
   at = at + 4
 end
-redis.call('HINCRBY', KEYS[2], 'waiting', -#ids)
+if #ids > 0 then redis.call('HINCRBY', KEYS[2], 'waiting', -#ids) end
 for _, id in ipairs(ids) do
   redis.call('XACK', KEYS[1], ARGV[3], id)
   if ARGV[5] == '0' then redis.call('XDEL', KEYS[1], id) end

@@ -1,0 +1,47 @@
+"""The faults of a fleet that matter most, with real processes, for a few seconds each. `make faults` has them all."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults.scenarios import run
+from benchmarks.faults.stack import Shape
+
+SHORT = Shape(seconds=6.0, per_s=30.0)
+
+needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+
+
+@needs_redis
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "put_aside"),
+    [
+        ("scorer_killed", 0),
+        ("gateway_killed", 0),
+        ("redis_killed", 0),
+        ("redis_emptied", 0),
+        ("partition", 0),
+        ("redis_full", 0),
+        ("poison", 1),
+        ("two_packs", 0),
+    ],
+)
+def test_no_request_fails_and_every_observation_is_accounted_for(fault: str, put_aside: int, tmp_path: Path) -> None:
+    row = run(fault, tmp_path, SHORT)
+    assert row is not None
+    assert row.failed_requests == 0, row
+    assert row.adds_up, row
+    assert row.decisions_equal, row
+    assert row.sent >= row.requests
+    assert row.dropped_by_reason.get("parked", 0) == put_aside, row
+
+
+@needs_redis
+@pytest.mark.slow
+def test_a_full_backlog_drops_the_oldest_and_counts_them(tmp_path: Path) -> None:
+    row = run("backlog_full", tmp_path, SHORT)
+    assert row is not None
+    assert (row.failed_requests, row.adds_up, row.decisions_equal) == (0, True, True), row
+    assert row.dropped == row.dropped_by_reason.get("backlog_full", 0)
