@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -105,4 +106,5 @@ def running_cluster(folder: Path) -> Iterator[str]:
 
 def _is_whole(server: RedisServer) -> bool:
     with server.client() as client:
-        return "ok" in str(client.execute_command("CLUSTER INFO"))
+        told: Any = client.execute_command("CLUSTER INFO")
+        return bool(told["cluster_state"] == "ok" and told["cluster_slots_ok"] == "16384")
