@@ -7,6 +7,7 @@
     doctor/      what is wrong with a set-up, and how to mend it
     keys         clients' keys of a running gateway
     tasks        its tasks
+    observations  what a fleet's scorers have put aside
     tail         its decisions as they are made
     client       how those three ask it
     probe        how the two before them ask backends for their models
@@ -29,7 +30,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import bench, config, demo, keys, pack, tasks
+from gateway.cli import bench, config, demo, keys, observations, pack, tasks
 from gateway.cli.doctor import doctor
 from gateway.cli.evaluate import evaluate
 from gateway.cli.explaining import Explaining
@@ -58,6 +59,7 @@ app.add_typer(config.app, name="config", rich_help_panel=RUN)
 app.add_typer(demo.app, name="demo", rich_help_panel=RUN)
 app.add_typer(tasks.app, name="tasks", rich_help_panel=WATCH)
 app.command(rich_help_panel=WATCH)(tail)
+app.add_typer(observations.app, name="observations", rich_help_panel=WATCH)
 app.add_typer(keys.app, name="keys", rich_help_panel=WATCH)
 app.command("import", rich_help_panel=EVIDENCE)(import_)
 app.add_typer(bench.app, name="bench", rich_help_panel=EVIDENCE)
