@@ -180,7 +180,7 @@ APPLY = Script("""#!lua flags=allow-oom
 --   number of ids, ids, number of gateways, (producer done observed faults), then of each task:
 --   name, seen before, basis, n, seen, sums, decision, account, number of embeddings, embeddings, of turns, turns
 -- Returns {0 done | 1 no longer the holder | 2 another pack | 3 a task has changed meanwhile |
---   4 its observations are settled already, revision}
+--   4 its observations are settled already, 0}
 if ARGV[1] ~= '' then
   if redis.call('GET', KEYS[3]) ~= ARGV[1] then return {1, 0} end
   redis.call('PEXPIRE', KEYS[3], ARGV[2])
@@ -203,7 +203,6 @@ while at <= #ARGV do
   key = key + 3
 end
 redis.call('HSETNX', KEYS[2], 'epoch', ARGV[11])
-local revision = redis.call('HINCRBY', KEYS[2], 'revision', 1)
 at, key = tasks, 7
 while at <= #ARGV do
   local name = ARGV[at]
@@ -247,11 +246,12 @@ if ARGV[5] ~= '0' and #ids > 0 then
     end
   end
 end
-local epoch = redis.call('HGET', KEYS[2], 'epoch')
 if ARGV[10] ~= '' then
+  local epoch = redis.call('HGET', KEYS[2], 'epoch')
+  local revision = redis.call('HINCRBY', KEYS[2], 'revision', 1)
   redis.call('PUBLISH', ARGV[8], ARGV[9] .. ' ' .. epoch .. ' ' .. revision .. '\\n' .. ARGV[10])
 end
-return {0, revision}
+return {0, 0}
 """)
 
 

@@ -121,7 +121,11 @@ def apply_arguments(
     shard: Shard, hold: Hold, batch: Batch, before: Mapping[str, Stored], changes: Mapping[str, Change]
 ) -> list[Word]:
     """The arguments of scripts.APPLY. before: what the changes were made of."""
-    told = [_told(task, change.decision) for task, change in changes.items() if change.decision]
+    told = [
+        _told(task, change.decision)
+        for task, change in changes.items()
+        if change.decision and _is_news(before[task].decision, change.decision)
+    ]
     words: list[Word] = [hold.lease, hold.lease_ms, GROUP, hold.pack, hold.kept, RING, TURNS_KEPT, NEWS, shard.number]
     words += [news_bytes(News(tuple(told))) if told else b"", new_epoch(), len(batch.ids), *batch.ids]
     words.append(len(batch.settled))
@@ -140,6 +144,13 @@ def _changed(task: str, before: Stored, change: Change) -> list[Word]:
     words += [len(change.embeddings), *change.embeddings]
     words += [len(change.turns), *(kept_bytes(turn) for turn in change.turns)]
     return words
+
+
+def _is_news(before: StoredDecision | None, made: StoredDecision) -> bool:
+    """Whether requests go another way, or for another reason: gateways need not hear of anything else."""
+    if before is None:
+        return True
+    return (before.version, before.ranking, before.reason) != (made.version, tuple(made.ranking), made.reason)
 
 
 def _told(task: str, made: StoredDecision) -> TaskDecision:
