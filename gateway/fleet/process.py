@@ -34,7 +34,6 @@ from routing.router import Router
 
 log = logging.getLogger("benchroute.scorer")
 
-NICENESS = 10
 LOOK_S = 0.25
 """How soon an activation is seen."""
 
@@ -167,7 +166,6 @@ def main(load: Loading = SentenceTransformerEmbedder) -> None:
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     level = os.environ.get("BENCHROUTE_LOG_LEVEL", "INFO")
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

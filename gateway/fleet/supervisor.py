@@ -17,6 +17,9 @@ from pathlib import Path
 log = logging.getLogger("benchroute.scorer")
 
 COMMAND = (sys.executable, "-m", "gateway.fleet.process")
+NICENESS = 10
+"""Loading takes every core it gets, and so does embedding; where requests need them, they come first."""
+
 PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
 STEADY_S = 30.0
@@ -41,6 +44,7 @@ class Supervisor:
         for told in (signal.SIGTERM, signal.SIGINT):
             signal.signal(told, self._end)
         signal.signal(signal.SIGHUP, self._end_process)
+        os.nice(NICENESS)
         pause_s = PAUSE_S
         while not self._ended.is_set():
             begun = time.monotonic()
