@@ -17,8 +17,8 @@ from gateway.errors import GatewayError
 from gateway.fleet import names, packs
 from gateway.fleet.client import Client
 from gateway.fleet.link import FleetLink, Terms
-from gateway.fleet.shelf import RedisShelf
 from gateway.fleet.sharing import Common, Sharing
+from gateway.fleet.shelf import RedisShelf
 from gateway.fleet.store import RedisStore
 from gateway.keyring import Held, created_keys
 from gateway.lane.sessions import Sessions
