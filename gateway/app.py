@@ -19,8 +19,8 @@ from gateway.api.services import Services
 from gateway.asgi import Receive, Scope, Send
 from gateway.blueprint import Blueprint, blueprint, check_change, task_policy
 from gateway.config import Config
-from gateway.decisions import Choice, DecisionTable
-from gateway.errors import ConfigError, Conflict, InvalidRequest
+from gateway.decisions import Choice, DecisionTable, Policies
+from gateway.errors import ConfigError, Conflict, InvalidRequest, ScorerUnavailable
 from gateway.express.exchange import Express
 from gateway.express.sweep import Sweep
 from gateway.keyring import Keyring
@@ -157,14 +157,23 @@ class Gateway:
             plan = blueprint(self.versions.in_force.config, [*others, policy], self._manifest)
             if task in plan.faults:
                 raise InvalidRequest(plan.faults[task], code="invalid_policy")
+            await self._tell_scorer(task, plan.policies)  # which may refuse it: then nothing has changed
             if not await asyncio.to_thread(store.put_policy, policy):
+                await self._tell_scorer(task, self._plan.policies)
                 raise Conflict(f"the policy of task {task!r} was changed meanwhile: look at it again")
             self._plan = plan
             self._table.govern(task, plan.policies)
             self._services = replace(self._services, config=plan.config, policy_faults=plan.faults)
-            if self._link is not None:
-                await self._link.govern(task, task_policy(plan.policies.of(task)))
         log.info("task %s has policy %d, set by %s: %s", task, policy.version, policy.by, policy.terms or "taken back")
+
+    async def _tell_scorer(self, task: str, policies: Policies) -> None:
+        """Of a task's policy. Raises InvalidRequest for what it cannot do; one that is away is told when it is back."""
+        if self._link is None:
+            return
+        try:
+            await self._link.govern(task, task_policy(policies.of(task)))
+        except ScorerUnavailable as error:
+            log.warning("the scorer will hear of task %s's policy later: %s", task, error)
 
     @asynccontextmanager
     async def _lifespan(self, api: FastAPI) -> AsyncIterator[None]:

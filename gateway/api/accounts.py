@@ -31,6 +31,8 @@ def account(
         shown.update(
             {"n": decision.n, **{key: decision.account.get(key) for key in ("u", "scores", "nearest_datasets")}}
         )
+        if "auto" in decision.account:
+            shown["auto"] = decision.account["auto"]
         scored = _scored(decision)
     shown["decision"] = _routed(route, scored)
     if scored is not None and scored["model"] != route.ranking[0]:

@@ -1,4 +1,4 @@
-"""In front of the endpoints: a limit on bodies, and a request ID on every answer."""
+"""In front of the endpoints: a limit on bodies, and on every answer a request ID, and whether it may be kept."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,9 @@ from gateway.errors import RequestError
 from gateway.lane.read import ClientGone, read_all
 from gateway.wire import envelope
 from gateway.wire.headers import REQUEST_ID, request_id
+
+NO_STORE = (b"cache-control", b"no-store")
+"""What the endpoints tell is of the moment, and for who asked: nobody in between keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,8 @@ class Front:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], own]
+                says = any(name == b"cache-control" for name, _ in message["headers"])
+                message["headers"] = [*message["headers"], own, *(() if says else (NO_STORE,))]
             await send(message)
 
         try:

@@ -135,11 +135,18 @@ class ScorerLink:
         return await self._ask(Look(next(self._ids), at, task, pack))
 
     async def govern(self, task: str, policy: TaskPolicy) -> None:
-        """Holds a task to another policy. A scorer that is not there now is told when it starts."""
-        self._start = msgspec.structs.replace(self._start, tasks={**self._start.tasks, task: policy})
-        message = Govern(next(self._ids), task, policy)
+        """Holds a task to another policy. A scorer that is not there now is told when it starts.
+
+        Raises InvalidRequest for what its pack cannot do, with the policy before still in force; ScorerUnavailable.
+        """
+        before, message = self._start, Govern(next(self._ids), task, policy)
+        self._start = msgspec.structs.replace(before, tasks={**before.tasks, task: policy})
         if self.status == "ready":
-            await self._ask(message)
+            try:
+                await self._ask(message)
+            except InvalidRequest:
+                self._start = before
+                raise
         elif self._process is not None:  # it has been sent its Start already, and will come to this after it
             self._send(message)
 

@@ -137,7 +137,7 @@ export function overTime(said, activity, lines, { format = String, height = 160,
       options: {
         scales: {
           x: { stacked, grid: { display: false }, ticks: { autoSkip: true, maxTicksLimit: 7 } },
-          y: { stacked, beginAtZero: true, ticks: { maxTicksLimit: 4, callback: (value) => format(value) } },
+          y: { stacked, beginAtZero: true, ticks: { maxTicksLimit: 4, precision: kind === "bar" ? 0 : undefined, callback: (value) => format(value) } },
         },
         plugins: {
           legend: { display: lines(now).length > 1, position: "top", align: "end", labels: { color: now.text, usePointStyle: true, pointStyle: kind === "bar" ? "rectRounded" : "line", boxHeight: 7, pointStyleWidth: kind === "bar" ? 10 : 22 } },

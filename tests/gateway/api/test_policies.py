@@ -1,6 +1,8 @@
 """What is said of a task while the gateway runs: pinned, restricted, taken back; and the activity that follows."""
 
 import hashlib
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,3 +162,16 @@ def test_keys_say_who_may_do_what(text: str, tmp_path: Path, upstream: Upstream)
         assert [ask(url, "/v1/activity", **bearer(name)).status for name in SECRETS] == [200, 200, 403]
         assert ask(url, "/v1/tasks/t/policy", **bearer("admin")).json["history"][0]["by"] == "admin"
         assert ask(url, "/v1/me").status == 401
+
+
+@pytest.mark.slow
+def test_a_policy_is_taken_while_the_scorer_is_away(serving: Serving, upstream: Upstream) -> None:
+    """It holds for requests at once; the scorer that comes next reads it."""
+    pid = serving.scorer_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert put(serving.url, "away", {"candidates": ["other"]}).status == 200
+    assert chat(serving.url, task="away").ours("model") == "other"
+    eventually(lambda: ask(serving.url, "/health/ready").json["scorer"] == "ready", 40)
+    seeded = ask(serving.url, "/v1/tasks/away/inputs", {"inputs": inputs("sums", 5, seed=3)}, **JSON)
+    assert seeded.json["decision"]["model"] == "other"

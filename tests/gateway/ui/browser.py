@@ -22,7 +22,7 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-READY_MS = 20_000
+READY_MS = 40_000
 PHONE = (390, 844)
 DESK = (1280, 860)
 

@@ -18,7 +18,7 @@ from tests.gateway.ui.conftest import Opens
 from tests.gateway.upstream import Upstream
 from tests.gateway.waiting import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 JSON = {"content_type": "application/json"}
 MODELS = ("good", "other", "slow")

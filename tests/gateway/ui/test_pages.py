@@ -44,6 +44,10 @@ def test_a_browser_asks_whether_a_file_is_still_the_same(url: str) -> None:
     assert ask(url, "/ui/app.js", if_none_match='"another"').status == 200
 
 
+def test_what_the_endpoints_tell_is_kept_nowhere(url: str) -> None:
+    assert [ask(url, path).headers["cache-control"] for path in ("/v1/me", "/v1/nowhere")] == ["no-store"] * 2
+
+
 @pytest.mark.parametrize("path", ["nowhere.js", "../pages.py", "%2e%2e/pages.py", "vendor"])
 def test_nothing_else_is_served(url: str, path: str) -> None:
     assert ask(url, f"/ui/{path}").status == 404

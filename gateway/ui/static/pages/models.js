@@ -52,7 +52,7 @@ const modelColumns = [
   { title: "On average", class: "num", cell: (row) => (row.packed ? h("span", {}, score(row.packed.average), row.packed.partial ? h("span", { class: "muted" }, " partly measured") : null) : h("span", { class: "muted" }, "not in the pack")) },
   { title: "Size", class: "num", cell: (row) => { const size = row.about.params_b ?? row.packed?.params_b; return size ? `${size} B` : "–"; } },
   { title: "In / out, per million tokens", class: "num", cell: price },
-  { title: "Context", class: "num", cell: (row) => (row.about.context_window ? count(row.about.context_window) : "–") },
+  { title: "Context", class: "num", cell: (row) => (row.about.context_window ? row.about.context_window.toLocaleString("en") : "–") },
 ];
 
 const backendColumns = [

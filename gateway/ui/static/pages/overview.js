@@ -43,7 +43,7 @@ const TASK_COLUMNS = [
   { title: "Goes to", cell: (task) => model(task.decision.model) },
   { title: "Why", cell: (task) => reasonTag(task) },
   { title: "How sure", cell: sure },
-  { title: "Requests, last hour", class: "sparkcell wide-only", cell: traffic },
+  { title: "Last hour", class: "sparkcell wide-only", cell: traffic },
   { title: "Saved", class: "num", cell: (task) => saved(task.spent) },
 ];
 

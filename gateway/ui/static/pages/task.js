@@ -41,6 +41,7 @@ export async function taskPage(root, context, [id]) {
       section("Requests in the last hour", null, traffic.element)),
     evidence?.nearest.length ? nearestOf(evidence) : "",
     evidence ? h("div", { class: "wide-left" }, mapOf(evidence, id), datasetsOf(first.task)) : "",
+    autoOf(first.task),
     labelsOf(first.task),
     tryOf(id));
   return { title: id, renew: async () => show(await ask(id)) };
@@ -76,11 +77,14 @@ function verdictOf({ task, pack }) {
     h("p", { class: "big" }, model(made.model), reasonTag(task), share === null ? null : h("span", { class: "muted", title: about }, `${text} sure`)),
     h("p", {}, because(task)),
     chosen && against && chosen !== against && typeof chosen[key] === "number" && typeof against[key] === "number"
-      ? h("p", {}, `Of 100 inputs it is expected to get about ${Math.round(100 * chosen[key])} right; ${best}, the best model on average, about ${Math.round(100 * against[key])}.`)
+      ? h("p", {}, `Of 100 inputs it is expected to get about ${ofHundred(chosen[key])} right; ${best}, the best model on average, about ${ofHundred(against[key])}.`)
       : null,
     made.why ? h("details", {}, h("summary", {}, "In the router's own words"), h("p", { class: "muted" }, made.why)) : null,
   ];
 }
+
+/** auto's expectations are not held between 0 and 1. */
+const ofHundred = (share) => Math.round(100 * Math.min(1, Math.max(0, share)));
 
 const keyOf = (task) => task.decision.score ?? task.scored?.score ?? "s3";
 
@@ -109,7 +113,7 @@ function scoresOf() {
   const holder = h("div");
   const list = h("div");
   let drawn = null;
-  const about = { s1: "S1: the mean of the predictions.", s2: "S2: the share of inputs predicted right.", s3: "S3: S2, corrected for how far the prediction can be trusted at this distance.", auto: "auto: chosen between, or weighing, the others." };
+  const about = { s1: "S1: the mean of the predictions.", s2: "S2: the share of inputs predicted right.", s3: "S3: S2, corrected for how far the prediction can be trusted at this distance.", auto: "auto: what models did on the datasets the task lies near to, weighed by how far that has proved right elsewhere." };
   const note = h("p", { class: "muted" });
   const draw = () => {
     const names = namesOfScores(task.scores);
@@ -158,12 +162,12 @@ function intervalChart(task, key) {
     options: {
       indexAxis: "y",
       scales: {
-        x: { min: 0, max: 1, ticks: { callback: (value) => percent(value) } },
+        x: { suggestedMin: 0, suggestedMax: 1, ticks: { callback: (value) => percent(value) } },
         y: { type: "category", labels: task.scores.map((row) => row.model), grid: { display: false }, ticks: { color: now.text } },
       },
       plugins: { tooltip: { filter: (item) => item.datasetIndex === 1, callbacks: {
         title: (items) => items[0]?.label ?? "",
-        label: (item) => `${label(key)} ${score(task.scores[item.dataIndex][key])}, 90 %: ${score(item.raw?.[0])} to ${score(item.raw?.[1])}`,
+        label: (item) => `${label(key)} ${score(task.scores[item.dataIndex][key])}${item.raw ? `, 90 %: ${score(item.raw[0])} to ${score(item.raw[1])}` : ""}`,
       } } },
     },
   });
@@ -256,6 +260,25 @@ function datasetsOf(task) {
   }), { height: 40 + 30 * some.length });
   return section("Datasets most like it", "How nearly the mean of the task's inputs points the way a dataset's mean does; 1 is the same.",
     some.length ? made.element : h("p", { class: "muted" }, "No input has been scored yet."));
+}
+
+/** What the score `auto` weighs, where it leads. */
+function autoOf(task) {
+  const { auto } = task;
+  if (!auto) return "";
+  const { leader, baseline } = task.scored ?? task.decision;
+  const pair = ({ leader: a, baseline: b }, write = score) => (leader === baseline ? [write(a)] : [write(a), " for ", model(leader), " and ", write(b), " for ", model(baseline)]);
+  const signed = (value) => `${value < 0 ? "−" : "+"}${score(Math.abs(value))}`;
+  const all = auto.datasets.reduce((sum, row) => sum + Math.max(0, row.weight), 0) || 1;
+  const rows = [
+    ["Against the mean of all models, over the benchmark", pair(auto.average, signed)],
+    ["From the datasets near it", pair(auto.prior)],
+    ["Expected now", h("span", {}, pair(auto.expected), auto.deviation ? h("span", { class: "muted" }, `; their difference is known to ${score(auto.deviation)} or so`) : null)],
+    ["Trust in nearness", `what the datasets near it say counts ${score(auto.trust)} times: so much has proved right on datasets left out`],
+    ["Labelled inputs of its own", count(auto.labels)],
+    ["Datasets that weigh most", auto.datasets.filter((row) => row.weight / all >= 0.005).map((row) => `${row.dataset} ${percent(row.weight / all)}`).join(", ") || "–"],
+  ];
+  return section("What auto weighs", null, h("dl", { class: "facts" }, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
 }
 
 function labelsOf(task) {

@@ -47,6 +47,6 @@ const columns = (reach) => [
   { title: "Inputs", class: "num", cell: (task) => count(task.n) },
   { title: "From the benchmarks", cell: (task) => { const far = distance(task.u, reach); return h("span", { title: far.about }, far.text); } },
   { title: "Why", cell: (task) => h("div", { class: "reason" }, reasonTag(task), " ", because(task, true)) },
-  { title: "Requests, last hour", class: "sparkcell wide-only", cell: traffic },
+  { title: "Last hour", class: "sparkcell wide-only", cell: traffic },
   { title: "Saved", class: "num", cell: (task) => saved(task.spent) },
 ];
