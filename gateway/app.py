@@ -109,6 +109,7 @@ class Gateway:
         elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self._lane is not None:
             await self._underway.run(self._lane, scope, receive, send)
         else:
+            self._settle()
             await self._underway.run(self._front, scope, receive, send)
 
     @property
@@ -139,6 +140,7 @@ class Gateway:
             backends = self._backends(plan)
             if self._link is not None and plan.start is not None:
                 await self._link.reload(plan.start)
+            self._settle()
             self._plan = plan
             self._keyring.renew(config)
             self._table.renew(plan.policies)
@@ -184,6 +186,7 @@ class Gateway:
                 await self._trace(stack)
             await stack.enter_async_context(writing(self._ledger, store, is_shared=self._member is not None))
             await self._remember(store)
+            stack.callback(self._settle)
             stack.callback(self._pool.close)
             stack.push_async_callback(self._close_backends)
             if self._link is not None:
@@ -249,6 +252,11 @@ class Gateway:
 
     def _backends(self, plan: Blueprint) -> Backends:
         return Backends(build_backends(plan.config, self._pool), plan.config.upstream.breaker)
+
+    def _settle(self) -> None:
+        """What has ended is in the books."""
+        if self._lane is not None:
+            self._lane.books.settle()
 
     async def _close_backends(self) -> None:
         for watched in self._services.backends.all() if self._services else ():

@@ -48,6 +48,7 @@ class StrictHttp(HttpToolsProtocol):
         """See asyncio.Protocol."""
         super().connection_made(transport)
         self._in_head = True
+        self._version = ""
         self._fed = self._body = 0
         self._began = self._is_told = self._is_upgrade = False
         self._going_on: list[RequestResponseCycle] = []
@@ -133,7 +134,7 @@ class StrictHttp(HttpToolsProtocol):
 
     def start(self) -> None:
         """Hands on the request whose head has come, and is acceptable."""
-        if self.parser.get_http_version() == "1.0":
+        if self._version == "1.0":
             self.expect_100_continue = False  # RFC 9110, 10.1.1: no interim answers there
             cycle: RequestResponseCycle
             app, self.app = self.app, _without_chunks(self.app, lambda: cycle)
@@ -160,17 +161,19 @@ class StrictHttp(HttpToolsProtocol):
         self._refuse(self._why)
 
     def _unacceptable(self) -> Refused | None:
-        version = self.parser.get_http_version()
+        self._version = version = self.parser.get_http_version()
         if version not in VERSIONS:
             return Refused(400, "HTTP/1.1 is spoken here")
         if b"#" in self.url:
             return Refused(400, "a request's target has no fragment")
-        size, hosts = 0, [value for name, value in self.headers if name == b"host"]
+        size, hosts = 0, 0
         for name, value in self.headers:
-            if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                return Refused(NOT_KNOWN, "no transfer coding but chunked is understood")
             size += len(name) + len(value)
-        if len(hosts) > 1 or (not hosts and version == "1.1") or not all(map(HOST.fullmatch, hosts)):
+            if name == b"host":
+                hosts += 1 if HOST.fullmatch(value) else 2
+            elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                return Refused(NOT_KNOWN, "no transfer coding but chunked is understood")
+        if hosts > 1 or (not hosts and version == "1.1"):
             return Refused(400, "a request must have one Host header, and a valid one")
         if len(self.headers) > HEAD_FIELDS or size > HEAD_BYTES:
             return Refused(TOO_MUCH, f"a request may have {HEAD_FIELDS} headers of {HEAD_BYTES} bytes together")

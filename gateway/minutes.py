@@ -6,7 +6,7 @@ what is owed stands in the ledger.
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -83,6 +83,18 @@ class Minute:
         self.usd += seen.usd
         self.baseline_usd += seen.baseline_usd
 
+    def take(self, other: "Minute") -> None:
+        """All that is in another one."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.refused += other.refused
+        self.all_us += other.all_us
+        self.own_us += other.own_us
+        self.usd += other.usd
+        self.baseline_usd += other.baseline_usd
+        self.all_classes.update(other.all_classes)
+        self.own_classes.update(other.own_classes)
+
 
 class Minutes:
     """The rows, each with the minutes in which something happened."""
@@ -107,6 +119,21 @@ class Minutes:
             failed = self._minute("backend", backend, now)
             failed.requests += 1
             failed.errors += 1
+
+    def add_many(
+        self, task: str, backend: str, times: Sequence[tuple[float, float]], usd: float, baseline_usd: float
+    ) -> None:
+        """Requests that went as they should. times: seconds and own_s of each; the rest as in Seen, of all together."""
+        now, many = self.now(), Minute(0, requests=len(times), usd=usd, baseline_usd=baseline_usd)
+        for seconds, own_s in times:
+            all_us, own_us = int(seconds * US), int(own_s * US)
+            many.all_us += all_us
+            many.own_us += own_us
+            many.all_classes[class_of(all_us)] += 1
+            many.own_classes[class_of(own_us)] += 1
+        self._minute("gateway", "", now).take(many)
+        self._minute("task", task, now).take(many)
+        self._minute("backend", backend, now).take(many)
 
     def of(self, kind: Kind, name: str = "", minutes: int = MINUTES) -> list[Minute]:
         """The minutes in which something happened, oldest first, of the last `minutes`, this one included."""
@@ -166,13 +193,5 @@ def summed(minutes: Iterable[Minute]) -> Minute:
     total = Minute(0)
     for minute in minutes:
         total.number = minute.number
-        total.requests += minute.requests
-        total.errors += minute.errors
-        total.refused += minute.refused
-        total.all_us += minute.all_us
-        total.own_us += minute.own_us
-        total.usd += minute.usd
-        total.baseline_usd += minute.baseline_usd
-        total.all_classes += minute.all_classes
-        total.own_classes += minute.own_classes
+        total.take(minute)
     return total

@@ -18,6 +18,7 @@ Kind = Literal["key", "task"]
 MAX_NAMES = 100_000
 """Keys and tasks that are told apart; clients name tasks, so there must be a bound. The others are one sum."""
 
+DAY_S = 86_400
 OTHERS = "(others)"
 
 
@@ -69,6 +70,7 @@ class Ledger:
         """What all answers since the start would have cost at their tasks' best model on average."""
         self._price_of = price_of
         self._clock = clock
+        self._today = (-1, "")
         self._sums: dict[tuple[str, str], dict[str, Spent]] = {}
         self._unwritten: dict[tuple[str, str, str], Spent] = {}
 
@@ -96,10 +98,12 @@ class Ledger:
         price = self._price_of.get(model)
         return None if price is None else price.cost(usage)
 
-    def charge(self, key: str | None, task: str, usage: Usage, cost: Decimal, baseline: str) -> Spent:
-        """Adds one answer, and says what was added. baseline: the model that it is compared with."""
+    def charge(
+        self, key: str | None, task: str, usage: Usage, cost: Decimal, baseline: str, requests: int = 1
+    ) -> Spent:
+        """Adds an answer, or several together, and says what was added. baseline: the model it is compared with."""
         compared = self.cost(baseline, usage)
-        spent = Spent(1, usage.input_tokens, usage.output_tokens, cost, cost if compared is None else compared)
+        spent = Spent(requests, usage.input_tokens, usage.output_tokens, cost, cost if compared is None else compared)
         self.baseline_usd += spent.baseline_usd
         self._add("task", task, spent)
         if key is not None:
@@ -128,7 +132,10 @@ class Ledger:
 
     def day(self) -> str:
         """Today."""
-        return datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
+        number = int(self._clock() // DAY_S)
+        if number != self._today[0]:
+            self._today = number, datetime.fromtimestamp(number * DAY_S, UTC).date().isoformat()
+        return self._today[1]
 
     def _add(self, kind: Kind, name: str, spent: Spent) -> None:
         if (kind, name) not in self._sums and len(self._sums) >= MAX_NAMES:

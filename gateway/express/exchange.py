@@ -50,8 +50,8 @@ class Express:
 class Client(Protocol):
     """The connection that a request came on."""
 
-    def begin(self, status: int, headers: RawHeaders, body: bytes | None, keep_alive: bool) -> None:
-        """The answer's head, and its body; None for one that comes in pieces."""
+    def begin(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
+        """The answer's head, lines being the rest of its headers, and its body; None for one that comes in pieces."""
 
     def write_piece(self, data: bytes) -> bool:
         """A piece of the body, which is not empty. Whether the client takes more at once."""
@@ -230,7 +230,7 @@ class Exchange:
         self.express.lane.books.priced(progress, usage)
         shown, body = in_envelope(status, to_client(headers), body, self.operation)
         progress.is_complete = True
-        self._client.begin(status, [*shown, *progress.begin(status)], body, self.keep_alive)
+        self._client.begin(status, shown, progress.begin(status), body, self.keep_alive)
         self._over(self.keep_alive)
 
     def _begin_stream(self, first: bytes) -> None:
@@ -243,8 +243,8 @@ class Exchange:
     def _begin_events(self, headers: list[tuple[bytes, bytes]]) -> None:
         if not self.response_started:
             self.response_started = True
-            told = [*headers, *UNBUFFERED, *self.progress.begin(HTTP_OK)]
-            self._client.begin(HTTP_OK, told, None, self.keep_alive)
+            told = self.progress.begin(HTTP_OK)
+            self._client.begin(HTTP_OK, [*headers, *UNBUFFERED], told, None, self.keep_alive)
 
     def _pass(self, passing: Passing, data: bytes) -> None:
         """A client that reads slowly holds the backend back: little piles up here."""
@@ -304,8 +304,9 @@ class Exchange:
         self._leave_backend()
         self._finished(is_fault=None)
         if not self.response_started:
-            headers = [(b"content-type", envelope.JSON), *progress.begin(TOLD.status)]
-            self._client.begin(TOLD.status, headers, envelope.envelope(TOLD, self.operation), False)
+            told = envelope.envelope(TOLD, self.operation)
+            headers = [(b"content-type", envelope.JSON)]
+            self._client.begin(TOLD.status, headers, progress.begin(TOLD.status), told, False)
         elif passing is not None and passing.end.is_done:
             self._client.write_end()
         else:
@@ -352,7 +353,7 @@ class Exchange:
     def _hand_over(self, step: Understood | RequestError | None) -> None:
         self._part()
         if step is None:
-            self.express.lane.books.metrics.in_flight.dec()
+            self.express.lane.books.metrics.in_flight -= 1
         self._client.hand_over(self, step)
 
     def _over(self, keep_alive: bool) -> None:

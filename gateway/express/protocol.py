@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 OPERATIONS = {path.encode(): operation for path, operation in BY_PATH.items()}
+TELLING = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect"})
 MOST_BYTES = 1024 * 1024
 JOINED_BYTES = 64 * 1024
 """Up to this size it is cheaper to copy a body behind its head than to write them one after the other."""
@@ -106,27 +107,27 @@ class ExpressHttp(StrictHttp):
 
     def _is_for(self, express: Express) -> bool:
         """Whether the request whose head has come goes this way."""
-        if self.url not in OPERATIONS or self.parser.get_method() != b"POST" or self._is_upgrade:
-            return False
-        if self.cycle is not None and not self.cycle.response_complete:
+        cycle = self.cycle
+        if self.url not in OPERATIONS or self._is_upgrade or (cycle is not None and not cycle.response_complete):
             return False
         length = -1
         for name, value in self.headers:
-            if name == b"content-length" and value.isdigit():
+            if name in TELLING:
+                if name != b"content-length" or not value.isdigit():
+                    return False
                 length = int(value[:20])
-            elif name in (b"transfer-encoding", b"content-encoding", b"expect"):
-                return False
         self._length = length
         most = min(MOST_BYTES, express.lane.max_body_bytes)
-        return 0 < length <= most and self.parser.get_http_version() == "1.1"
+        return 0 < length <= most and self.parser.get_method() == b"POST" and self._version == "1.1"
 
     # The answer: see gateway.express.exchange.Client
 
-    def begin(self, status: int, headers: RawHeaders, body: bytes | None, keep_alive: bool) -> None:
+    def begin(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
         """See Client."""
         content = [STATUS_LINE[status]]
         content += [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
         content += [b"%b: %b\r\n" % pair for pair in headers]
+        content.append(lines)
         if not keep_alive:
             content.append(b"connection: close\r\n")
         if body is None:

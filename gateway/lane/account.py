@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway.asgi import RawHeaders
 from gateway.lane.outcome import Progress
+from gateway.lane.tally import OK, Kind, Pile, Tally, kind_of
 from gateway.lane.telling import reason_of, status_of, tell
 from gateway.lane.tracing import Tracing
 from gateway.metrics import Metrics
@@ -16,45 +16,86 @@ from gateway.spending import NOTHING, Ledger, Spent
 from gateway.wire import headers as names
 from gateway.wire.usage import Usage
 
+NO_USD = Decimal(0)
 
-@dataclass(frozen=True, slots=True)
+
 class Accountant:
-    """Keeps the books. baseline: of a task, the model that costs are compared with. Nothing in here waits."""
+    """Keeps the books. Nothing in here waits."""
 
-    metrics: Metrics
-    ledger: Ledger
-    quotas: Quotas
-    baseline: Callable[[str], str]
-    minutes: Minutes
-    tracing: Tracing | None = None
+    def __init__(
+        self,
+        metrics: Metrics,
+        ledger: Ledger,
+        quotas: Quotas,
+        baseline: Callable[[str], str],
+        minutes: Minutes,
+        tracing: Tracing | None = None,
+    ) -> None:
+        """baseline: of a task, the model that costs are compared with."""
+        self.metrics = metrics
+        self._ledger = ledger
+        self._quotas = quotas
+        self._baseline = baseline
+        self._minutes = minutes
+        self._tracing = tracing
+        self._tally = Tally(self._book)
 
     def admit(self, progress: Progress) -> None:
         """Counts a request on its key. Raises RateLimited, BudgetSpent."""
-        self.quotas.admit(progress.key)
+        self._quotas.admit(progress.key)
 
     def priced(self, progress: Progress, usage: Usage | None) -> None:
         """The answer says what it took: to be known before the answer begins where that is possible."""
         if usage is not None:
-            progress.usage, progress.cost_usd = usage, self.ledger.cost(progress.model, usage)
+            progress.usage, progress.cost_usd = usage, self._ledger.cost(progress.model, usage)
 
     def traced(self, headers: RawHeaders, progress: Progress) -> RawHeaders:
         """The headers that its backend is to see, with this request's place in the trace where there is one."""
-        return headers if self.tracing is None else self.tracing.begin(headers, progress)
+        return headers if self._tracing is None else self._tracing.begin(headers, progress)
 
     def close(self, progress: Progress) -> None:
         """The request has ended, in whatever way. Runs on cancellation too."""
-        self._count(progress)
-        self.minutes.add(_seen(progress, self._charge(progress)))
+        usage = progress.usage
+        if usage is not None and progress.key is not None:
+            self._quotas.charge(progress.key, usage.tokens, progress.cost_usd or NO_USD)
+        kind, seconds = kind_of(progress), time.perf_counter() - progress.started
+        if kind is not None:
+            self._tally.add(kind, progress, seconds)
+        else:
+            self._count(progress, seconds)
+            self._minutes.add(_seen(progress, self._charge(progress), seconds))
         tell(progress)
-        if self.tracing is not None:
-            self.tracing.end(progress)
+        if self._tracing is not None:
+            self._tracing.end(progress)
 
-    def _count(self, progress: Progress) -> None:
+    def settle(self) -> None:
+        """Whoever reads the books from now on sees every request that has ended."""
+        self._tally.settle()
+
+    def _book(self, kind: Kind, pile: Pile) -> None:
+        """Counts many requests that went as they should."""
+        metrics, count, model = self.metrics, len(pile.times), kind.model
+        metrics.requests(model, kind.reason, str(OK)).inc(count)
+        metrics.of_task(kind.task, model).inc(count)
+        metrics.attempts(kind.backend, "ok").inc(count)
+        metrics.duration.add((model,), [seconds for seconds, _ in pile.times])
+        metrics.overhead.add((), [own_s for _, own_s in pile.times])
+        spent = NOTHING
+        if kind.has_usage:
+            metrics.tokens(model, "input").inc(pile.input_tokens)
+            metrics.tokens(model, "output").inc(pile.output_tokens)
+        if kind.has_cost:
+            metrics.cost_usd(model).inc(float(pile.usd))
+            compared = self._baseline(kind.task)
+            spent = self._ledger.charge(kind.key, kind.task, pile.usage, pile.usd, compared, count)
+        self._minutes.add_many(kind.task, kind.backend, pile.times, float(spent.usd), float(spent.baseline_usd))
+
+    def _count(self, progress: Progress, seconds: float) -> None:
         metrics, model = self.metrics, progress.model
         metrics.requests(model, reason_of(progress), str(status_of(progress))).inc()
-        metrics.duration(model).observe(time.perf_counter() - progress.started)
+        metrics.duration.add((model,), (seconds,))
         if progress.status:
-            metrics.overhead.observe(progress.overhead_s)
+            metrics.overhead.add((), (progress.overhead_s,))
         if progress.task is not None:
             metrics.of_task(progress.task, model).inc()
         if (again := len(progress.trail.attempts) - 1) > 0:
@@ -76,19 +117,17 @@ class Accountant:
         self.metrics.tokens(progress.model, "output").inc(usage.output_tokens)
         if cost is not None and progress.task is not None:
             self.metrics.cost_usd(progress.model).inc(float(cost))
-            spent = self.ledger.charge(progress.key, progress.task, usage, cost, self.baseline(progress.task))
-        if progress.key is not None:
-            self.quotas.charge(progress.key, usage.tokens, cost or Decimal(0))
+            spent = self._ledger.charge(progress.key, progress.task, usage, cost, self._baseline(progress.task))
         return spent
 
 
-def _seen(progress: Progress, spent: Spent) -> Seen:
+def _seen(progress: Progress, spent: Spent, seconds: float) -> Seen:
     return Seen(
         task=progress.task,
         backend=None if progress.backend == names.NONE else progress.backend,
         status=status_of(progress),
         broke=progress.broke is not None,
-        seconds=time.perf_counter() - progress.started,
+        seconds=seconds,
         own_s=progress.overhead_s,
         usd=float(spent.usd),
         baseline_usd=float(spent.baseline_usd),

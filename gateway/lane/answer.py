@@ -17,7 +17,7 @@ UNBUFFERED = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 async def answer(status: int, headers: RawHeaders, body: bytes, send: Send, progress: Progress) -> None:
     """Sends a whole answer."""
     length = (b"content-length", str(len(body)).encode())
-    await send(response_start(status, [*headers, length, *progress.begin(status)]))
+    await send(response_start(status, [*headers, length, *progress.begin_headers(status)]))
     progress.is_complete = True
     await send(response_body(body))
 

@@ -74,12 +74,12 @@ class Lane:
 
     def begun(self, headers: RawHeaders, operation: Operation) -> Progress:
         """A request has come. Whoever calls this closes the books on it."""
-        self.books.metrics.in_flight.inc()
+        self.books.metrics.in_flight += 1
         return Progress(request_id(headers), operation=operation)
 
     def closed(self, progress: Progress) -> None:
         """It has ended, in whatever way."""
-        self.books.metrics.in_flight.dec()
+        self.books.metrics.in_flight -= 1
         self.books.close(progress)
 
     def admitted(self, headers: RawHeaders, progress: Progress) -> Principal:
@@ -149,7 +149,9 @@ class Lane:
         route = route_of(body, task, principal, self.abilities, self.table.route)
         if route.reason == REQUESTED:
             return route
-        route = replace(route, ranking=eligible(route.ranking, needs_of(body), self.abilities))
+        able = eligible(route.ranking, needs_of(body), self.abilities)
+        if able is not route.ranking:
+            route = replace(route, ranking=able)
         if session is None or route.reason == PINNED:
             return route
         ranking, is_kept = self.sessions.ranking(principal.name, task, session, route.ranking)
@@ -179,7 +181,7 @@ class Lane:
         passing = Passing(step.call.body.operation, step.call.with_usage)
         if not progress.status:
             headers = [*to_client(opened.answer.headers), *UNBUFFERED]
-            await send(response_start(HTTP_OK, [*headers, *progress.begin(HTTP_OK)]))
+            await send(response_start(HTTP_OK, [*headers, *progress.begin_headers(HTTP_OK)]))
         try:
             fault = await relay_stream(opened, passing, step.slot, send)
         finally:
@@ -204,7 +206,7 @@ def _begin_early(progress: Progress) -> Message | None:
     if progress.status:
         return None
     headers = [(b"content-type", EVENT_STREAM), *UNBUFFERED]
-    return response_start(HTTP_OK, [*headers, *progress.begin(HTTP_OK)])
+    return response_start(HTTP_OK, [*headers, *progress.begin_headers(HTTP_OK)])
 
 
 def _content_type(opened: Opened) -> bytes:

@@ -60,29 +60,34 @@ class Progress:
         """Its last byte has come."""
         self.read_at = time.perf_counter()
 
-    def begin(self, status: int) -> RawHeaders:
-        """The answer begins now: our headers for it."""
+    def begin(self, status: int) -> bytes:
+        """The answer begins now: our headers for it, as lines."""
         self.status = status
         since = self.read_at or self.started
         self.overhead_s = max(0.0, time.perf_counter() - since - self.trail.waited_s)
-        reason, version = (self.route.reason, self.route.version) if self.route else (names.NONE, 0)
+        route, (model, backend) = self.route, self._answered
+        reason, version = (route.reason, route.version) if route is not None else (names.NONE, 0)
         told = (
-            (names.TASK, self.task or names.NONE),
-            (names.MODEL, self.model),
-            (names.BACKEND, self.backend),
-            (names.REASON, reason),
-            (names.DECISION, str(version)),
-            (names.ATTEMPTS, str(len(self.trail.attempts))),
-            (names.OVERHEAD_MS, f"{1000 * self.overhead_s:.3f}"),
-            (names.REQUEST_ID, self.request_id),
+            f"{names.TASK}: {self.task or names.NONE}\r\n"
+            f"{names.MODEL}: {model}\r\n"
+            f"{names.BACKEND}: {backend}\r\n"
+            f"{names.REASON}: {reason}\r\n"
+            f"{names.DECISION}: {version}\r\n"
+            f"{names.ATTEMPTS}: {len(self.trail.attempts)}\r\n"
+            f"{names.OVERHEAD_MS}: {1000 * self.overhead_s:.3f}\r\n"
+            f"{names.REQUEST_ID}: {self.request_id}\r\n"
         )
-        shown = [(name.encode(), value.encode("latin-1", "replace")) for name, value in told]
         if self.cost_usd is not None:
-            shown.append((names.COST_USD.encode(), f"{self.cost_usd:f}".encode()))
+            told += f"{names.COST_USD}: {self.cost_usd:f}\r\n"
         if self.kept is not None:
-            shown.append((names.CACHE.encode(), b"hit"))
-        if self.route is not None and self.route.would is not None:
-            shown.append((names.SHADOW_MODEL.encode(), self.route.would.encode("latin-1", "replace")))
+            told += f"{names.CACHE}: hit\r\n"
+        if route is not None and route.would is not None:
+            told += f"{names.SHADOW_MODEL}: {route.would}\r\n"
         if self.trail.is_degraded:
-            shown.append((names.DEGRADED.encode(), b"all-breakers-open"))
-        return shown
+            told += f"{names.DEGRADED}: all-breakers-open\r\n"
+        return told.encode("latin-1", "replace")
+
+    def begin_headers(self, status: int) -> RawHeaders:
+        """The same as pairs."""
+        lines = self.begin(status).split(b"\r\n")
+        return [(name, value) for name, _, value in (line.partition(b": ") for line in lines if line)]

@@ -44,12 +44,14 @@ class Breaker:
 
     def allows(self) -> bool:
         """Whether a request may go to the backend now. Asking changes nothing."""
+        if self._until is None:
+            return True
         state = self.state
         return state == "closed" or (state == "half-open" and not self._is_probing)
 
     def began(self) -> None:
         """A request goes to the backend."""
-        if self.state == "half-open":
+        if self._until is not None and self.state == "half-open":
             self._is_probing = True
 
     def ended(self, is_fault: bool | None) -> None:

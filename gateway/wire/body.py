@@ -24,6 +24,15 @@ _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _SPACE = re.compile(r"[ \t\n\r]*")
 _ARRAY, _OBJECT = b"[", b"{"
 
+_KNOWN = {
+    name: f'"{name}":'.encode()
+    for name in (
+        *("model", "messages", "prompt", "input", "system", "stream", "stream_options", "temperature", "top_p", "stop"),
+        *("max_tokens", "max_completion_tokens", "user", "metadata", "seed", "tools", "tool_choice", "response_format"),
+    )
+}
+"""Members that requests often have, as they are written."""
+
 OURS = ("task_id", "session_id")
 """What `metadata` may hold for the gateway: taken out before forwarding."""
 
@@ -146,7 +155,15 @@ def _encode(text: str) -> bytes:
 
 
 def _join(members: Members) -> bytes:
-    return b"{" + b",".join(_encode(name) + b":" + value for name, value in members.items()) + b"}"
+    """All values copied once."""
+    parts = [b"{"]
+    for name, value in members.items():
+        parts += (_KNOWN.get(name) or _encode(name) + b":", value, b",")
+    if members:
+        parts[-1] = b"}"
+    else:
+        parts.append(b"}")
+    return b"".join(parts)
 
 
 def _members_slowly(data: bytes) -> dict[str, bytes]:

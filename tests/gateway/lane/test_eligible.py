@@ -2,10 +2,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.config import parse_config
 from gateway.errors import InvalidRequest
-from gateway.lane.eligible import abilities, eligible, needs_of
+from gateway.lane.eligible import MEDIA, abilities, eligible, media_in, needs_of
 from gateway.wire.body import read_body
 from gateway.wire.operations import CHAT
 
@@ -53,3 +55,9 @@ def test_when_no_model_can_the_client_is_told_why_each_cannot() -> None:
     assert caught.value.code == "no_eligible_model"
     assert "plain does not support tools" in caught.value.message
     assert "unknown has a context window of 1000 tokens, the request about 20" in caught.value.message
+
+
+@given(st.lists(st.sampled_from([*MEDIA, b"_", b'"image', b"url", b" ", b'"input_', b"x" * 9]), max_size=200))
+def test_media_are_found_wherever_they_stand(pieces: list[bytes]) -> None:
+    content = b"".join(pieces)
+    assert media_in(content) == {needed for mark, needed in MEDIA.items() if mark in content}
