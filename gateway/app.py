@@ -98,6 +98,8 @@ class Gateway:
         self._front = Front(self._api, config.server.max_body_bytes)
         self._lane: Lane | None = None
         self._sweep = Sweep()
+        self.express: Express | None = None
+        """What a server with an express lane works with; None while nothing is served."""
         self._services: Services | None = None
         self._pool = Pool()
         _warn(self._plan)
@@ -111,11 +113,6 @@ class Gateway:
         else:
             self._settle()
             await self._underway.run(self._front, scope, receive, send)
-
-    @property
-    def express(self) -> Express | None:
-        """What a server with an express lane works with; None while nothing is served."""
-        return Express(self._lane, self._underway, self._sweep) if self._lane is not None else None
 
     @property
     def scorer_pid(self) -> int | None:
@@ -249,6 +246,7 @@ class Gateway:
             max_body_bytes=config.server.max_body_bytes,
             keepalive_s=upstream.keepalive_s,
         )
+        self.express = Express(self._lane, self._underway, self._sweep)
 
     def _backends(self, plan: Blueprint) -> Backends:
         return Backends(build_backends(plan.config, self._pool), plan.config.upstream.breaker)

@@ -27,11 +27,9 @@ JOINED_BYTES = 64 * 1024
 
 
 class Serving(Protocol):
-    """The application."""
+    """The application. express: None while it does not serve."""
 
-    @property
-    def express(self) -> Express | None:
-        """None while it does not serve."""
+    express: Express | None
 
 
 class ExpressHttp(StrictHttp):
@@ -69,6 +67,11 @@ class ExpressHttp(StrictHttp):
         if not self._is_told:
             self._in_head, self._began, self._fed, self._body = True, True, 0, 0
             self.url, self.headers, self.expect_100_continue = b"", [], False
+
+    def on_url(self, url: bytes) -> None:
+        """See httptools."""
+        if not self._is_told:
+            self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools."""

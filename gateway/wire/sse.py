@@ -22,6 +22,9 @@ class StreamEnd:
 
     def saw(self, chunk: bytes) -> None:
         """More of the stream."""
+        if self._last_event is None and len(chunk) >= _TAIL:
+            self._tail = chunk[-_TAIL:]
+            return
         if self._last_event is not None and not self._saw_last_event:
             self._saw_last_event = self._last_event.search(self._tail + chunk) is not None
         self._tail = chunk[-_TAIL:] if len(chunk) >= _TAIL else (self._tail + chunk)[-_TAIL:]
