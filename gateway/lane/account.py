@@ -7,7 +7,7 @@ from decimal import Decimal
 from gateway.asgi import RawHeaders
 from gateway.lane.outcome import Progress
 from gateway.lane.tally import OK, Kind, Pile, Tally, kind_of
-from gateway.lane.telling import reason_of, status_of, tell
+from gateway.lane.telling import is_told, reason_of, status_of, tell
 from gateway.lane.tracing import Tracing
 from gateway.metrics import Metrics
 from gateway.minutes import Minutes, Seen
@@ -64,7 +64,8 @@ class Accountant:
         else:
             self._count(progress, seconds)
             self._minutes.add(_seen(progress, self._charge(progress), seconds))
-        tell(progress)
+        if kind is None or is_told():
+            tell(progress)
         if self._tracing is not None:
             self._tracing.end(progress)
 

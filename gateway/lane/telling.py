@@ -24,6 +24,11 @@ def reason_of(progress: Progress) -> str:
     return progress.route.reason if progress.route else names.NONE
 
 
+def is_told() -> bool:
+    """Whether requests that went as they should have a line."""
+    return log.isEnabledFor(logging.INFO)
+
+
 def tell(progress: Progress) -> None:
     """Writes the line. It costs nothing where requests are not logged and nothing went wrong."""
     faults = [f"{attempt.backend} {attempt.fault}" for attempt in progress.trail.attempts if attempt.fault]

@@ -144,6 +144,8 @@ def _tag(value: bytes | None, name: str) -> str | None:
 
 
 def _string(value: bytes, param: str) -> str:
+    if value.startswith(b'"') and value.isascii() and b"\\" not in value:  # nearly always
+        return value[1:-1].decode()
     found = json.loads(value)
     if not isinstance(found, str):
         raise InvalidRequest(f"'{param}' must be a string", param=param)
