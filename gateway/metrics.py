@@ -40,7 +40,7 @@ class TaskLabels:
         return task
 
 
-class Spread(Collector):
+class BulkHistogram(Collector):
     """A histogram that takes many values at a time, at a fraction of what prometheus_client's takes for each."""
 
     def __init__(self, name: str, about: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
@@ -86,13 +86,13 @@ class Metrics:
             ["backend", "outcome"],
             registry=self.registry,
         )
-        self.duration = Spread(
+        self.duration = BulkHistogram(
             "benchroute_request_seconds",
             "From a request's first byte to its answer's last, by model.",
             ("model",),
             DURATIONS_S,
         )
-        self.overhead = Spread(
+        self.overhead = BulkHistogram(
             "benchroute_overhead_seconds",
             "From a request's last byte to its answer's first, without waiting for backends.",
             (),
