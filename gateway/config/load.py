@@ -23,6 +23,10 @@ def config_text(path: Path) -> str:
     """A file as it is written. Raises ConfigError."""
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            str(path), [("", "cannot be read: there is no such file; `benchroute init` writes one")]
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), [("", f"cannot be read: {error}")]) from error
 

@@ -2,6 +2,7 @@
 
     finding    one thing looked at: fine, worth knowing, or broken
     files      the configuration, what it must not show, the state
+    redis      the state, where it is there
     packs      the pack, its embedder
     backends   whether they answer, and know their models
     machine    versions, the port, open files

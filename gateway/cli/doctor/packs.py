@@ -21,7 +21,7 @@ def packs(plan: Blueprint, load: bool) -> Iterator[Finding]:
     if manifest is None or path is None:
         told = f"none: every task goes to {plan.config.models[0].name}"
         yield warning(
-            "pack", told, "`benchroute pack build`, then routing.pack; the README says where benchmarks come from"
+            "pack", told, "`benchroute pack build`, then routing.pack; docs/bring-your-benchmark.md says what of"
         )
         return
     yield from _content(Path(path), manifest)
