@@ -28,7 +28,7 @@ send the key in `BENCHROUTE_ADMIN_KEY`, or in the variable that `--key-env` or `
 def commands() -> str:
     """The page."""
     exits = next(part for part in _blocks(explaining.__doc__ or "") if part.startswith("| exit code"))
-    parts = [INTRO + exits + "\n| 0 | all went well; for `doctor`, a gateway would work |\n"]
+    parts = [INTRO + exits + "\n"]
     for name, command in _walk(typer.main.get_command(app)):
         parts.append(_section(name, command))
     return "\n".join(parts)

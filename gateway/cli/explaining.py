@@ -2,8 +2,10 @@
 
 | exit code | for |
 |---|---|
+| 0 | all went well; for `doctor`, a gateway would work |
 | 2 | what the caller gave: configuration, benchmark, inputs, options |
 | 1 | everything else |
+| 3 | `serve` cannot listen where it should |
 | 130 | Ctrl-C |
 """
 
@@ -14,8 +16,8 @@ from typer.core import TyperGroup
 
 from gateway.cli.errors import CliError
 from gateway.demo.errors import DemoError
-from gateway.errors import ConfigError, GatewayError
-from routing.errors import BenchmarkError, RoutingError
+from gateway.errors import ConfigError, GatewayError, StateError
+from routing.errors import BenchmarkError, PackAltered, PackMismatch, RoutingError
 
 INTERRUPTED = 130
 
@@ -34,6 +36,14 @@ EXTRAS = {
 """Which optional dependency installs a module."""
 
 
+NEXT_STEPS: tuple[tuple[type[Exception], str], ...] = (
+    (StateError, "`benchroute doctor` says what stands in the way"),
+    (PackAltered, "copy the pack again, or build it again with `benchroute pack build`"),
+    (PackMismatch, "build the pack again with `benchroute pack build`, or install what it was built with"),
+)
+"""Most specific first. Other errors say it themselves."""
+
+
 class Explaining(TyperGroup):
     """The one place where the command line's errors become messages and exit codes."""
 
@@ -44,7 +54,7 @@ class Explaining(TyperGroup):
         except KeyboardInterrupt as error:
             raise _told(": ".join(["interrupted", *map(str, error.args)]), INTERRUPTED) from None
         except (CliError, RoutingError, GatewayError, DemoError) as error:
-            raise _told(f"error: {error}", exit_code(error)) from error
+            raise _told(f"error: {error}{next_step(error)}", exit_code(error)) from error
         except ImportError as error:
             extra = EXTRAS.get((error.name or "").partition(".")[0])
             if extra is None:
@@ -61,6 +71,11 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, CliError):
         return error.exit_code
     return 2 if isinstance(error, ConfigError | BenchmarkError) else 1
+
+
+def next_step(error: Exception) -> str:
+    """What to do about it, where its message alone does not say."""
+    return next((f"; {step}" for kind, step in NEXT_STEPS if isinstance(error, kind)), "")
 
 
 def _told(message: str, code: int) -> typer.Exit:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.blueprint import Blueprint
 from gateway.cli.doctor.finding import Finding, fault, ok, warning
-from gateway.cli.embedding import identity, load_embedder
+from gateway.cli.embedding import identity, pack_embedder
 from gateway.cli.pack.files import read_report
 from gateway.policy import strangers
 from routing.errors import EmbedderError, PackError
@@ -31,9 +31,9 @@ def packs(plan: Blueprint, load: bool) -> Iterator[Finding]:
         yield warning("pack models", told, f"name models as the pack does: {', '.join(manifest.model_names)}")
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        yield fault("scorer", f"{', '.join(missing)} cannot be imported", "pip install 'benchroute[routing]'")
+        yield fault("scorer", f"{', '.join(missing)} cannot be imported", "pip install 'benchroute[scorer]'")
     elif load:
-        yield _embedder(manifest)
+        yield _embedder(Path(path), manifest)
 
 
 def _content(path: Path, manifest: Manifest) -> Iterator[Finding]:
@@ -46,10 +46,10 @@ def _content(path: Path, manifest: Manifest) -> Iterator[Finding]:
         yield ok("pack", about)
 
 
-def _embedder(manifest: Manifest) -> Finding:
+def _embedder(path: Path, manifest: Manifest) -> Finding:
     recorded = manifest.embedder
     try:
-        here = identity(load_embedder(recorded.name))
+        here = identity(pack_embedder(path, manifest))
     except EmbedderError as error:
         return fault("embedder", str(error), "install what it names, or build the pack with an embedder that is here")
     if not recorded.matches(here):

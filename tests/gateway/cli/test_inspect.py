@@ -11,6 +11,8 @@ from routing.manifest import read_manifest
 from routing.worth import worth
 from tests.gateway.cli.conftest import MODELS, QUESTIONS, run_command
 
+AGAIN = "; copy the pack again, or build it again with `benchroute pack build`"
+
 
 def test_the_text_names_datasets_models_embedder_parameters_and_worth(pack: Path) -> None:
     result = run_command("pack", "inspect", pack)
@@ -78,7 +80,7 @@ def test_a_pack_without_its_report_is_refused(pack: Path, tmp_path: Path, tarred
         with tarfile.open(path, "w") as tar:
             tar.add(pack / "manifest.json", arcname="manifest.json")
     result = run_command("pack", "inspect", path)
-    assert (result.exit_code, result.stderr) == (1, f"error: {path}: report.json is missing\n")
+    assert (result.exit_code, result.stderr) == (1, f"error: {path}: report.json is missing{AGAIN}\n")
 
 
 def test_an_altered_report_is_refused(pack: Path, tmp_path: Path) -> None:

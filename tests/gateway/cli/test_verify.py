@@ -12,6 +12,8 @@ from routing.neighbours.hnsw import Hnsw
 from routing.pack import FILES, Pack, open_pack, save_pack
 from tests.gateway.cli.conftest import run_command
 
+AGAIN = "; copy the pack again, or build it again with `benchroute pack build`"
+
 
 @pytest.fixture(scope="session")
 def opened(pack: Path) -> Pack:
@@ -55,7 +57,7 @@ def test_a_missing_file_is_named(pack: Path, tmp_path: Path) -> None:
     shutil.copytree(pack, tmp_path / "pack")
     (tmp_path / "pack" / "outcomes.npy").unlink()
     result = run_command("pack", "verify", tmp_path / "pack")
-    assert (result.exit_code, result.stderr) == (1, f"error: {tmp_path / 'pack'}: outcomes.npy is missing\n")
+    assert (result.exit_code, result.stderr) == (1, f"error: {tmp_path / 'pack'}: outcomes.npy is missing{AGAIN}\n")
 
 
 def verify_altered(
