@@ -1,6 +1,7 @@
 """The Grafana dashboard and Prometheus' rules name metrics that a gateway has."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ def test_an_alert_says_what_to_do() -> None:
 def test_prometheus_finds_the_rules_and_panels_do_not_overlap() -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     assert all((DEPLOY / "prometheus" / name).is_file() for name in config["rule_files"])
+    jobs = {scraped["job_name"] for scraped in config["scrape_configs"]}
+    assert set(re.findall(r'job="(\w+)"', str(ALERTS))) <= jobs
     taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         place = panel["gridPos"]
