@@ -9,6 +9,7 @@
 # make conformance  the clients that people use, and HTTP by hand, against a gateway
 # make lm-eval lm-evaluation-harness against a gateway (LM_EVAL=its program)
 # make bench   what a request costs, beside nginx and LiteLLM's proxy (12 minutes; BENCH=--quick: 3)
+# make bench-scoring  what embedders and the scorer cost (needs a benchmark folder, as replay does)
 # make replay  real benchmark results through HTTP (needs a benchmark folder beside the checkout, see benchmarks/)
 
 PYTHON ?= python3
@@ -28,7 +29,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: faults demo serve test test-slow check fix docs fuzz conformance lm-eval bench replay ui-test clean
+.PHONY: faults demo serve test test-slow check fix docs fuzz conformance lm-eval bench bench-scoring bench-index replay ui-test clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/benchroute demo run
@@ -74,6 +75,12 @@ lm-eval: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp build/litellm.stamp
 	$(BIN)/python -m benchmarks.speed $(BENCH)
 
+bench-scoring: $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks.scoring --benchmark $(BENCHMARK) --results results/scoring.json
+
+bench-index: $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks.indexing --results results/indexing.json --figure results/indexing.svg
+
 replay: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/replay.py --benchmark $(BENCHMARK) --pool carrot --results results/replay.json
 
@@ -99,6 +106,11 @@ $(VENV)/dev.stamp: $(VENV)/torch.stamp pyproject.toml
 	@echo "installing benchroute and what development needs (once)"
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/demo.stamp
+
+$(VENV)/bench.stamp: $(VENV)/dev.stamp pyproject.toml
+	@echo "installing the indexes that ours is compared with (once)"
+	$(PIP) install -c constraints.txt -e '.[bench]'
+	@touch $@
 
 $(VENV)/conformance.stamp: $(VENV)/dev.stamp pyproject.toml
 	@echo "installing the clients of make conformance (once)"

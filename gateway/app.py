@@ -339,6 +339,7 @@ def _figures(link: "ScorerLink | FleetLink") -> ScorerFigures:
         counts.restarts,
         counts.scoring_s,
         counts.backlog,
+        counts.skipped,
     )
 
 

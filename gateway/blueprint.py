@@ -88,7 +88,12 @@ def _start(config: Config, made: Policies) -> Start:
         pack=routing.pack or "",
         state_url=config.state.url,
         routing=ScoreSettings(
-            score=routing.score, k=routing.k, kappa=routing.kappa, sigma=routing.sigma, eta=routing.eta
+            score=routing.score,
+            k=routing.k,
+            kappa=routing.kappa,
+            sigma=routing.sigma,
+            eta=routing.eta,
+            thinning=routing.thinning,
         ),
         policy=task_policy(made.default),
         tasks={name: task_policy(policy) for name, policy in made.tasks.items()},

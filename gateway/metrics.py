@@ -162,6 +162,7 @@ class ScorerFigures:
     restarts: int
     scoring_s: float
     backlog: int = 0
+    skipped: int = 0
 
 
 class BreakerCollector(Collector):
@@ -199,6 +200,9 @@ class ScorerCollector(Collector):
             figures.backlog,
         )
         yield CounterMetricFamily("benchroute_observations", "Inputs scored and stored.", figures.observed)
+        yield CounterMetricFamily(
+            "benchroute_observations_skipped", "Of those, not embedded: their tasks are settled.", figures.skipped
+        )
         yield CounterMetricFamily("benchroute_observation_faults", "Inputs that could not be scored.", figures.faults)
         yield CounterMetricFamily(
             "benchroute_scoring_seconds", "Seconds spent on embedding and scoring inputs.", figures.scoring_s

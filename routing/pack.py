@@ -177,7 +177,8 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         calibration = Calibration(saved["distances"], saved["accuracies"], saved["weights"], saved["dataset_ids"])
     pack = Pack(
         manifest=manifest,
-        embeddings=np.load(folder / "embeddings.npy", allow_pickle=False),
+        # Mapped: scorers of one machine share its pages, and the index has vectors of its own for every search.
+        embeddings=np.load(folder / "embeddings.npy", allow_pickle=False, mmap_mode="r" if path.is_dir() else None),
         outcomes=np.load(folder / "outcomes.npy", allow_pickle=False),
         dataset_ids=np.load(folder / "dataset_ids.npy", allow_pickle=False),
         index=Hnsw.load(folder / "index.hnsw", folder / "index.json"),

@@ -25,7 +25,15 @@ def account(
 
     Where a pin or a policy overrides the scored decision, that one stands in `scored`.
     """
-    shown: dict[str, Any] = {"object": "task", "id": task, "n": 0, "u": None, "scores": [], "nearest_datasets": []}
+    shown: dict[str, Any] = {
+        "object": "task",
+        "id": task,
+        "n": 0,
+        "skipped": 0,
+        "u": None,
+        "scores": [],
+        "nearest_datasets": [],
+    }
     scored: Mapping[str, Any] | None = None
     if decision is not None:
         shown.update(
@@ -33,6 +41,7 @@ def account(
         )
         if "auto" in decision.account:
             shown["auto"] = decision.account["auto"]
+        shown["skipped"] = decision.account.get("skipped", 0)
         scored = _scored(decision)
     shown["decision"] = _routed(route, scored)
     if scored is not None and scored["model"] != route.ranking[0]:

@@ -134,7 +134,8 @@ class ModelConfig(Section):
 class RoutingConfig(Section):
     """The paper's parameters, and the pack. No pack: every task gets the first configured model.
 
-    session_ttl_s: how long after its last request a session keeps its model.
+    session_ttl_s: how long after its last request a session keeps its model. thinning: whether of tasks whose decision
+    is settled only some inputs are embedded.
     """
 
     pack: str | None = None
@@ -144,6 +145,7 @@ class RoutingConfig(Section):
     sigma: float = Field(default=0.09, gt=0)
     eta: float = Field(default=0.6, ge=0, le=1)
     session_ttl_s: Seconds = 3600.0
+    thinning: bool = True
 
 
 class CacheConfig(Section):

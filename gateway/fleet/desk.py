@@ -93,7 +93,7 @@ class Desk:
         texts, faults = self._scorer.read(observations)
         self.store.batch = Batch([entry.id for entry in run], _settled(run, faults))
         try:
-            self._scorer.add(texts)
+            self._scorer.add(self._scorer.drawn(texts))
             self.store.settle()
         except StateError:
             raise

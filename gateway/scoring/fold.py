@@ -27,7 +27,7 @@ class Fold:
         clock: Callable[[], float],
     ) -> None:
         """decision: the one that holds so far; its model is kept unless another beats it. clock: Unix time, seconds."""
-        self.state = state
+        self.state = self.before = state
         self.decision = decision
         self.turns: list[StoredDecision] = []
         self._router = router
@@ -35,6 +35,7 @@ class Fold:
         self._candidates = router.candidates(candidates)
         self._clock = clock
         self._last: tuple[Decision, TaskScores] | None = None
+        self._skipped = int(decision.account.get("skipped", 0)) if decision else 0
 
     def add(self, evidence: Evidence) -> None:
         """Adds the inputs one by one, deciding after each."""
@@ -65,13 +66,24 @@ class Fold:
         if turns:
             self.turns.append(self.decision)
 
-    def explained(self) -> StoredDecision | None:
-        """The decision with its account, which is only made once for all inputs."""
+    @property
+    def scores(self) -> TaskScores | None:
+        """The scores that the last decision rests on; None without one."""
+        return self._last[1] if self._last else None
+
+    @property
+    def model(self) -> str:
+        """The model that the task has now; nothing without candidates."""
+        return self.decision.model if self.decision else ""
+
+    def explained(self, skipped: int = 0) -> StoredDecision | None:
+        """The decision with its account, which is only made once for all inputs. skipped: inputs not embedded since."""
         if self.decision is None or self._last is None:
             return self.decision
         made, scores = self._last
         held = self.decision
         told = account(self._router, self.state, made, scores, self._score)
+        told["skipped"] = self._skipped + skipped
         return StoredDecision(held.version, held.n, held.model, held.reason, held.ranking, held.at, told)
 
 

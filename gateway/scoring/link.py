@@ -237,6 +237,7 @@ class ScorerLink:
             self.counts.observed += message.observed - message.faults
             self.counts.faults += message.faults
             self.counts.scoring_s += message.took_s
+            self.counts.skipped += message.skipped
             self._decided(message.decisions)
         elif isinstance(message, Reply):
             self._replied(message)

@@ -17,7 +17,10 @@ JSON_PATH = "$"
 
 
 class ScoreSettings(msgspec.Struct, frozen=True):
-    """The `routing` section of the configuration. eta: in [0, 1]; score: which task score leads."""
+    """The `routing` section of the configuration. eta: in [0, 1]; score: which task score leads.
+
+    thinning: of tasks whose decision is settled, whether only some inputs are embedded.
+    """
 
     score: Literal["s1", "s2", "s3"] = "s3"
     k: int = 5
@@ -25,6 +28,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
     sigma: float = 0.09
     eta: float = 0.6
     threshold: float = 0.5
+    thinning: bool = True
 
 
 class TaskPolicy(msgspec.Struct, frozen=True):
@@ -134,13 +138,14 @@ class TaskDecision(msgspec.Struct, frozen=True):
 class Decided(msgspec.Struct, frozen=True, tag=True):
     """A batch is done. observed: how many observations it held; faults: how many of them could not be used.
 
-    took_s: seconds of work.
+    took_s: seconds of work. skipped: inputs of settled tasks that were not embedded.
     """
 
     decisions: Sequence[TaskDecision]
     observed: int = 0
     faults: int = 0
     took_s: float = 0.0
+    skipped: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True, tag=True):

@@ -17,6 +17,7 @@ class Counts:
     """Since the gateway's start. observed: scored and stored; dropped: by reason; queued: waiting now.
 
     backlog: waiting in a fleet's streams, of all gateways. scoring_s: seconds that the scorer worked on them.
+    skipped: of those observed, not embedded, since their tasks are settled.
     """
 
     observed: int = 0
@@ -25,6 +26,7 @@ class Counts:
     queued: int = 0
     backlog: int = 0
     scoring_s: float = 0.0
+    skipped: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
 

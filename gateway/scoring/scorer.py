@@ -1,7 +1,8 @@
 """Observations in, decisions out: what the scorer's process does, without sockets.
 
 A batch is embedded together, since that is what takes the time; then every task's inputs are folded one by one, in the
-order they came, so that a decision does not depend on how the inputs were cut into batches.
+order they came, so that a decision does not depend on how the inputs were cut into batches. Of tasks that are settled
+only some inputs are embedded.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from gateway.scoring import sums, views
 from gateway.scoring.fold import Fold, account, told
 from gateway.scoring.messages import Decided, DryRun, Look, Observation, Seed, Start, TaskDecision, TaskPolicy
 from gateway.scoring.texts import NoMessages, text_of
+from gateway.scoring.thinning import Thinning
 from gateway.state import Change, Store, Stored, StoredTask
 from routing.arrays import unit_rows
 from routing.embedder import Embedder
@@ -23,6 +25,7 @@ from routing.pack import open_pack
 from routing.router import Router
 from routing.scores import Score
 from routing.task import Evidence, TaskState
+from routing.thinning import ThinningSettings
 
 TASKS_AT_ONCE = 100
 
@@ -46,13 +49,22 @@ class Scorer:
         self._start = start
         self._clock = clock
         self._pack_at = pack_at
+        self._thinning = Thinning(ThinningSettings() if start.routing.thinning else None)
         settings = router.settings
         self.basis = f"{router.pack.manifest.hash}/{settings.k}/{settings.kappa}/{settings.threshold:g}"
 
     def observe(self, observations: Sequence[Observation]) -> Decided:
         """Stores a batch of observations. Raises StateError if it cannot be stored."""
         inputs, faults = self.read(observations)
-        return Decided(self.add(inputs), len(observations), len(faults))
+        before, decided = self._thinning.skipped, dict[str, TaskDecision]()
+        for part in self._thinning.parts(inputs):
+            decided.update({one.task: one for one in self.add(part)})
+        skipped = self._thinning.skipped - before
+        return Decided(list(decided.values()), len(observations), len(faults), skipped=skipped)
+
+    def drawn(self, inputs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Those of the inputs that are worth embedding, by what is known of their tasks so far."""
+        return [one for part in self._thinning.parts(inputs) for one in part]
 
     def read(self, observations: Sequence[Observation]) -> tuple[list[tuple[str, str]], set[int]]:
         """Tasks and their inputs, and the places of the observations that are none; those without text are left out."""
@@ -104,6 +116,7 @@ class Scorer:
 
     def forget(self, task: str) -> bool:
         """Removes all that is known of a task. False if nothing was."""
+        self._thinning.forget(task)
         return self._store.forget(task)
 
     def govern(self, task: str, policy: TaskPolicy) -> list[TaskDecision]:
@@ -154,16 +167,23 @@ class Scorer:
     def _update(self, tasks: Sequence[str], new: Mapping[str, Evidence]) -> list[TaskDecision]:
         """Adds evidence to tasks, in one transaction; those without any are only brought up to the open pack."""
         decisions: list[TaskDecision] = []
+        folds: dict[str, Fold] = {}
+        skipped = {task: self._thinning.told(task) for task in tasks}
 
         def change(stored: Mapping[str, Stored]) -> dict[str, Change]:
-            changes = {task: self._changed(task, stored[task], new.get(task)) for task in tasks}
-            decisions.extend(told(task, made.decision) for task, made in changes.items() if made.decision)
+            folds.update({task: self._folded(task, stored[task], new.get(task)) for task in tasks})
+            changes = {
+                task: self._changed(stored[task], fold, new.get(task), skipped[task]) for task, fold in folds.items()
+            }
+            decisions[:] = [told(task, made.decision) for task, made in changes.items() if made.decision]
             return changes
 
         self._store.update(tasks, change)
+        for task, evidence in new.items():
+            self._thinning.scored(task, evidence, folds[task].before, folds[task].scores, folds[task].model)
         return decisions
 
-    def _changed(self, task: str, stored: Stored, evidence: Evidence | None) -> Change:
+    def _folded(self, task: str, stored: Stored, evidence: Evidence | None) -> Fold:
         policy = self._policy(task)
         stale = self._is_stale(stored)
         state = self._rebuilt(task) if stale else self._state(stored)
@@ -172,10 +192,13 @@ class Scorer:
             fold.decide()
         if evidence is not None:
             fold.add(evidence)
+        return fold
+
+    def _changed(self, stored: Stored, fold: Fold, evidence: Evidence | None, skipped: int) -> Change:
         seen = (stored.task.seen if stored.task else 0) + (len(evidence) if evidence else 0)
         embeddings = [sums.embedding_to_bytes(vector) for vector in evidence.vectors] if evidence else []
         task_sums = StoredTask(self.basis, fold.state.n, seen, sums.to_bytes(fold.state))
-        return Change(task_sums, embeddings, fold.explained(), fold.turns)
+        return Change(task_sums, embeddings, fold.explained(skipped), fold.turns)
 
     def _is_stale(self, stored: Stored) -> bool:
         return stored.task is not None and stored.task.basis != self.basis

@@ -1,0 +1,46 @@
+"""Synthetic clustered unit vectors."""
+
+import numpy as np
+
+from routing.arrays import Embeddings, unit_rows
+
+DIM = 384
+INTRINSIC = 32
+"""Directions in which a cluster spreads: embeddings of one dataset fill few of the dimensions they have."""
+
+PER_CLUSTER = 400
+SPREAD = 0.7
+NOISE = 0.1
+BLOCK = 50_000
+
+
+def clustered(count: int, seed: int = 0) -> Embeddings:
+    """(count, DIM), about PER_CLUSTER to a cluster, cluster by cluster as a benchmark comes dataset by dataset."""
+    draw = np.random.default_rng(seed)
+    centres = unit_rows(draw.normal(size=(max(10, count // PER_CLUSTER), DIM)))
+    return _around(centres, np.sort(draw.integers(len(centres), size=count)), draw)
+
+
+def queries(count: int, size: int, seed: int = 0) -> Embeddings:
+    """(count, DIM): half from the clusters of `clustered(size, seed)`, half between two of them."""
+    draw = np.random.default_rng(seed)
+    centres = unit_rows(draw.normal(size=(max(10, size // PER_CLUSTER), DIM)))
+    other = np.random.default_rng(seed + 1)
+    near = _around(centres, other.integers(len(centres), size=count // 2), other)
+    pairs = other.integers(len(centres), size=(2, count - count // 2))
+    between = unit_rows(centres[pairs[0]] + centres[pairs[1]])
+    return np.concatenate([near, _around(between, np.arange(len(between)), other)])
+
+
+def _around(centres: Embeddings, at: np.ndarray, draw: np.random.Generator) -> Embeddings:
+    directions = draw.normal(size=(INTRINSIC, DIM)).astype(np.float32) / np.sqrt(DIM)
+    made = np.empty((len(at), DIM), dtype=np.float32)
+    for start in range(0, len(at), BLOCK):
+        some = slice(start, start + BLOCK)
+        count = len(at[some])
+        spread = (
+            draw.normal(size=(count, INTRINSIC)).astype(np.float32) @ directions * (SPREAD / np.sqrt(INTRINSIC) * 4)
+        )
+        noise = draw.normal(size=(count, DIM)).astype(np.float32) * (NOISE / np.sqrt(DIM))
+        made[some] = unit_rows(centres[at[some]] + spread + noise)
+    return made

@@ -1,0 +1,79 @@
+"""The scorer's real process: from its start to the first decision, and what it holds in memory then."""
+
+import json
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.scoring.worker import memory_mb
+from gateway.scoring.frames import framed, from_scorer
+from gateway.scoring.messages import Decided, Observation, Observations, Ready, ScoreSettings, Start, TaskPolicy
+from routing.manifest import read_manifest
+
+LENGTH = struct.Struct(">I")
+TIMEOUT_S = 180.0
+
+
+def life(pack: Path, texts: list[str]) -> dict[str, Any]:
+    """Seconds from starting the process to Ready and to the first decision, and memory after all texts, MB."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(TIMEOUT_S)
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "gateway.scoring.child", str(theirs.fileno())]
+    with tempfile.TemporaryDirectory() as folder, ours:
+        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stderr=subprocess.DEVNULL)
+        theirs.close()
+        try:
+            policy = TaskPolicy(read_manifest(pack).model_names)
+            ours.sendall(framed(Start(str(pack), f"sqlite:///{folder}/state.db", ScoreSettings(), policy)))
+            _until(ours, Ready)
+            ready = time.perf_counter() - started
+            at_rest = memory_mb(process.pid)
+            _observe(ours, texts[:1])
+            first = time.perf_counter() - started
+            begun = time.perf_counter()
+            _observe(ours, texts)
+            took = time.perf_counter() - begun
+            return {
+                "ready_s": round(ready, 2),
+                "first_decision_s": round(first, 2),
+                "memory_ready_mb": at_rest,
+                "memory_after_mb": memory_mb(process.pid),
+                "scored_per_s": round(len(texts) / took, 1),
+            }
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _observe(ours: socket.socket, texts: list[str]) -> None:
+    items = [Observation("task", json.dumps([{"role": "user", "content": text}]).encode()) for text in texts]
+    ours.sendall(framed(Observations(items)))
+    left = len(items)
+    while left > 0:
+        left -= _until(ours, Decided).observed
+
+
+def _until(ours: socket.socket, kind: type) -> Any:
+    while True:
+        (length,) = LENGTH.unpack(_exactly(ours, LENGTH.size))
+        message = from_scorer.decode(_exactly(ours, length))
+        if isinstance(message, kind):
+            return message
+        if type(message).__name__ == "Refused":
+            raise RuntimeError(f"the scorer refuses the pack: {message}")
+
+
+def _exactly(ours: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        piece = ours.recv(count - len(data))
+        if not piece:
+            raise RuntimeError("the scorer ended")
+        data += piece
+    return data

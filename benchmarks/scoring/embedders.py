@@ -1,0 +1,109 @@
+"""Embedders interleaved: inputs a second, CPU an input, and what each is to sentence-transformers on PyTorch."""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+WORDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An embedder to measure. share: of the inputs that it is given; a fast one gets more, for a measurable time."""
+
+    name: str
+    kind: str
+    source: str
+    inputs: int
+
+
+@dataclass(slots=True)
+class Running:
+    """A candidate's process, and what it has said."""
+
+    process: "subprocess.Popen[str]"
+    rounds: list[dict[str, float]] = field(default_factory=list)
+
+    def embed(self, texts: Sequence[str]) -> dict[str, float]:
+        """One round."""
+        assert self.process.stdin is not None  # noqa: S101 - a pipe was asked for
+        self.process.stdin.write(json.dumps(list(texts)) + "\n")
+        self.process.stdin.flush()
+        told: dict[str, float] = json.loads(self.line())
+        return told
+
+    def line(self) -> str:
+        """What the process says next."""
+        assert self.process.stdout is not None  # noqa: S101 - likewise
+        return self.process.stdout.readline()
+
+
+@contextmanager
+def running(candidate: Candidate) -> Iterator[Running]:
+    """The candidate's process, ready."""
+    command = [sys.executable, "-m", "benchmarks.scoring.worker", candidate.kind, candidate.source]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        made = Running(process)
+        made.line()
+        yield made
+    finally:
+        process.kill()
+        process.wait()
+
+
+def texts_of(words: Sequence[str], count: int) -> list[str]:
+    """Inputs of 200 words each, cut one after the other from a benchmark's own texts."""
+    return [" ".join(words[at * WORDS : (at + 1) * WORDS]) for at in range(count)]
+
+
+def measured(candidates: Sequence[Candidate], words: Sequence[str], rounds: int) -> dict[str, Any]:
+    """Per candidate inputs a second, CPU ms an input, memory; and ratios to the first."""
+    most = max(candidate.inputs for candidate in candidates)
+    texts = texts_of(list(words) * (1 + most * WORDS // max(len(words), 1)), most)
+    with ExitStack() as stack:
+        processes = {one.name: (one, stack.enter_context(running(one))) for one in candidates}
+        for number in range(-1, rounds):
+            order = list(processes.values())
+            for one, process in order if number % 2 else order[::-1]:
+                told = process.embed(texts[: one.inputs])
+                if number >= 0:
+                    process.rounds.append(told)
+        made = {name: _summary(one, process.rounds) for name, (one, process) in processes.items()}
+    first = made[candidates[0].name]
+    for row in made.values():
+        row["times_torch_wall"] = round(row["inputs_per_s"] / first["inputs_per_s"], 2)
+        row["times_torch_cpu"] = round(first["cpu_ms_per_input"] / row["cpu_ms_per_input"], 2)
+    return made
+
+
+def _summary(candidate: Candidate, rounds: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    wall = statistics.median(one["wall_s"] for one in rounds)
+    cpu = statistics.median(one["cpu_s"] for one in rounds)
+    return {
+        "inputs_per_s": round(candidate.inputs / wall, 1),
+        "cpu_ms_per_input": round(1000 * cpu / candidate.inputs, 3),
+        "memory_mb": max(one["memory_mb"] for one in rounds),
+        "inputs_a_round": candidate.inputs,
+    }
+
+
+def words_of(texts: Sequence[str], enough: int) -> list[str]:
+    """Words of a benchmark, from texts spread over all of it."""
+    found: list[str] = []
+    for text in texts[:: max(1, len(texts) // 500)]:
+        found += text.split()
+        if len(found) >= enough:
+            break
+    return found
+
+
+def files_in(pack: Path) -> str:
+    """The folder of a pack's embedder."""
+    return str(pack / "embedder")

@@ -1,0 +1,48 @@
+"""One embedder in a process of its own: `python -m benchmarks.scoring.worker KIND SOURCE`, JSON lines in and out.
+
+KIND torch: SOURCE is a model's name. KIND carried: SOURCE is a folder of an embedder's files.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from routing.embedder import Embedder
+
+
+def opened(kind: str, source: str) -> Embedder:
+    """The embedder, with only what it needs imported."""
+    if kind == "torch":
+        from routing.embedder import SentenceTransformerEmbedder
+
+        return SentenceTransformerEmbedder(source)
+    from routing.embedders.carried import open_files
+
+    folder = Path(source)
+    return open_files({f"embedder/{path.name}": path.read_bytes() for path in folder.iterdir()})
+
+
+def main() -> None:
+    """Embeds each batch that comes in, and says how long it took: wall time and CPU, seconds, and memory, MB."""
+    embedder = opened(sys.argv[1], sys.argv[2])
+    print(json.dumps({"ready": True, "dim": embedder.dim}), flush=True)
+    for line in sys.stdin:
+        texts = json.loads(line)
+        wall, cpu = time.perf_counter(), time.process_time()
+        embedder.embed(texts)
+        took = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
+        print(json.dumps({**took, "memory_mb": memory_mb(os.getpid())}), flush=True)
+
+
+def memory_mb(pid: int) -> float:
+    """What a process holds in memory now, MB (VmRSS)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return round(int(line.split()[1]) / 1024, 1)
+    return 0.0
+
+
+if __name__ == "__main__":
+    main()

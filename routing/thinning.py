@@ -1,0 +1,142 @@
+"""Which of a task's inputs are worth embedding, decided before they are.
+
+| symbol | here                   |                                                             |
+|--------|------------------------|-------------------------------------------------------------|
+| w      | Pace.weight            | one input in w is embedded                                  |
+| D      | s3[chosen] - s3[other] | what a change of model would have to overcome               |
+| z      | clearness()            | D over the sampling error of D, for the nearest other model |
+
+A task's scores are means over its inputs, so a uniform random sample of them estimates the same scores, unbiased. One
+input is drawn from each run of w inputs in turn. Which one follows from the task's name and the input's number alone,
+so a replay draws the same.
+
+w is 1 until the decision is clear, or until so many inputs lie in the sums that the rest would hardly move them; then
+it doubles from block to block. While the inputs come from one distribution, w may be what it likes. When they drift,
+that is, when their distance to the benchmark or their cosine to the task's mean embedding leaves what it used to be, w
+is 1 again, and what is new about the task counts in full.
+
+Drawn inputs count once, not w times. Weights (Horvitz-Thompson) would keep the sums unbiased for inputs in any order,
+drift unnoticed included, but a few heavy inputs then outweigh all the others: on the replayed benchmarks, decisions
+turned half as often again as with every input embedded.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from routing.arrays import Embeddings, Floats
+from routing.scores import TaskScores
+from routing.task import Evidence
+
+BLOCK = 32
+"""Inputs between two looks at the pace. A multiple of every weight, so that runs end where blocks do."""
+
+RECENT = 0.2
+LEAST_WATCHED = 24
+SMALLEST = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class ThinningSettings:
+    """sparsest: the largest w, a power of two up to BLOCK. The rest counts embedded inputs since the last drift.
+
+    least: before these w stays 1. enough: after these w grows though the decision is not clear. clear: z that is clear.
+    drift: how many deviations off is a drift.
+    """
+
+    sparsest: int = 16
+    least: int = 64
+    enough: int = 192
+    clear: float = 2.5
+    drift: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One number an input, watched for a shift: its mean and variance so far, and the mean of late.
+
+    recent is an exponentially weighted mean, the newest with weight RECENT; its deviation under no shift is
+    sqrt(RECENT / (2 - RECENT)) of an input's (Roberts, 1959).
+    """
+
+    n: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    recent: float = 0.0
+
+    def add(self, value: float) -> "Watch":
+        """One input more (Welford)."""
+        n = self.n + 1
+        off = value - self.mean
+        mean = self.mean + off / n
+        recent = value if self.n == 0 else (1 - RECENT) * self.recent + RECENT * value
+        return Watch(n, mean, self.squares + off * (value - mean), recent)
+
+    def shift(self) -> float:
+        """How many deviations the recent mean lies off the mean; 0 while there is too little to say."""
+        deviation = np.sqrt(self.squares / max(self.n - 1, 1) * RECENT / (2 - RECENT))
+        if self.n < LEAST_WATCHED or deviation < SMALLEST:
+            return 0.0
+        return float(abs(self.recent - self.mean) / deviation)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a task is sampled. weight: w. embedded: inputs since the last drift; drifts: how many there were."""
+
+    weight: int = 1
+    embedded: int = 0
+    drifts: int = 0
+    distance: Watch = Watch()
+    nearness: Watch = Watch()
+
+    def saw(self, evidence: Evidence, embedding_sum: Floats) -> "Pace":
+        """Some embedded inputs more. embedding_sum: (dim,), the task's before them."""
+        distance, nearness = self.distance, self.nearness
+        for vector, far in zip(evidence.vectors, evidence.distances, strict=True):
+            distance = distance.add(float(far))
+            nearness = _nearer(nearness, vector, embedding_sum)
+            embedding_sum = embedding_sum + vector
+        return replace(self, embedded=self.embedded + len(evidence), distance=distance, nearness=nearness)
+
+    def next(self, clearness: float, settings: ThinningSettings) -> "Pace":
+        """The pace of the next block. clearness: of the decision as it is now."""
+        if max(self.distance.shift(), self.nearness.shift()) > settings.drift:
+            return Pace(drifts=self.drifts + 1)
+        enough = settings.least if clearness >= settings.clear else settings.enough
+        if self.embedded < enough:
+            return self
+        return replace(self, weight=min(2 * self.weight, settings.sparsest))
+
+
+def _nearer(watch: Watch, vector: Embeddings, embedding_sum: Floats) -> Watch:
+    length = float(np.linalg.norm(embedding_sum))
+    return watch.add(float(vector @ embedding_sum) / length) if length else watch
+
+
+def is_drawn(task: str, number: int, weight: int) -> bool:
+    """Whether input `number` of a task, from 0, is the one of its run that is embedded."""
+    if weight == 1:
+        return True
+    run = f"{task}\0{number // weight}\0{weight}".encode("utf-8", "surrogatepass")
+    drawn = int.from_bytes(hashlib.blake2b(run, digest_size=8).digest(), "little") % weight
+    return number % weight == drawn
+
+
+def clearness(scores: TaskScores, chosen: str) -> float:
+    """z: the least lead of the chosen model over any other, in deviations of its sampling error.
+
+    S3 = (2p - 1) S2 + 1 - p, and S2 is a mean of n values 0 or 1, so Var(D) is at most
+    sum((2p - 1)^2 S2 (1 - S2)) / n over the two. Negative where another model leads; infinite where there is none.
+    """
+    if len(scores.models) < 2:
+        return float("inf")
+    if chosen not in scores.models or not scores.n:
+        return 0.0
+    at = scores.models.index(chosen)
+    s2 = np.nan_to_num(scores.s2, nan=0.5)
+    variances = (2 * scores.reliability - 1) ** 2 * s2 * (1 - s2) / scores.n
+    leads = np.nan_to_num(scores.s3[at] - scores.s3, nan=np.inf)
+    z = leads / np.sqrt(np.maximum(variances + variances[at], SMALLEST**2))
+    return float(np.delete(z, at).min())
