@@ -20,6 +20,8 @@ from routing.thinning import ThinningSettings
 from routing.tidy import read_benchmark, read_embeddings
 
 FIRST = 200
+AWAKE = 20
+"""Inputs embedded one after the other, which one in two or fewer would not be."""
 
 
 def tasks_of(benchmark: Benchmark, vectors: Any, routing: RoutingSettings) -> Iterator[Task]:
@@ -71,6 +73,57 @@ def _told(task: Task, order: Ints, course: Course) -> dict[str, Any]:
     }
 
 
+def switched(
+    first: Task, second: Task, half: int, routing: RoutingSettings, thinning: ThinningSettings
+) -> dict[str, Any]:
+    """A task whose inputs become another dataset's from one to the next, after `half`; and when it was noticed."""
+    both = Task(
+        f"{first.name} then {second.name}",
+        _joined(first.evidence, second.evidence),
+        np.concatenate([first.outcomes, second.outcomes]),
+        first.names,
+        first.on_average,
+        first.calibration,
+    )
+    count = len(first.evidence)
+    draw = np.random.default_rng(half)
+    order = np.concatenate([draw.choice(count, half), count + draw.choice(len(second.evidence), half)])
+    whole, thin = run(both, order, routing, None), run(both, order, routing, thinning)
+    after = thin.embedded[half:]
+    awake = [place for place in range(half - AWAKE) if after[place : place + AWAKE].all()]
+    return {
+        "task": both.name,
+        "noticed_after": awake[0] if awake else None,
+        "embedded_before": int(thin.embedded[:half].sum()),
+        "embedded_after": int(after.sum()),
+        "accuracy_after": [
+            float(np.nan_to_num(both.outcomes[order, one.chosen])[half:].mean()) for one in (whole, thin)
+        ],
+    }
+
+
+def _joined(first: Evidence, second: Evidence) -> Evidence:
+    return Evidence(
+        np.concatenate([first.g, second.g]),
+        np.concatenate([first.g_bar, second.g_bar]),
+        np.concatenate([first.distances, second.distances]),
+        np.concatenate([first.vectors, second.vectors]),
+    )
+
+
+def switches(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """How many changes were noticed, how soon, and what that was worth."""
+    noticed = [row["noticed_after"] for row in rows if row["noticed_after"] is not None]
+    accuracy = np.mean([row["accuracy_after"] for row in rows], axis=0)
+    return {
+        "tasks": len(rows),
+        "noticed": len(noticed),
+        "inputs_until_noticed_median": float(np.median(noticed)) if noticed else None,
+        "accuracy_after_all": round(float(accuracy[0]), 4),
+        "accuracy_after_thinned": round(float(accuracy[1]), 4),
+    }
+
+
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over the tasks, and the share of embeddings that thinning leaves out after the first inputs."""
     made: dict[str, Any] = {"tasks": len(rows)}
@@ -103,6 +156,7 @@ def main() -> None:
     parser.add_argument("--benchmark", type=Path, required=True, help="a tidy benchmark with its embeddings")
     parser.add_argument("--pool", default="", help="a list of models in its pools.json; all by default")
     parser.add_argument("--length", type=int, default=2000, help="inputs a stream")
+    parser.add_argument("--switches", type=int, default=10, help="tasks whose inputs change half-way")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=Path("results/thinning.json"))
     asked = parser.parse_args()
@@ -113,10 +167,10 @@ def main() -> None:
     if asked.pool:
         benchmark = benchmark.with_models(json.loads((asked.benchmark / "pools.json").read_text())[asked.pool])
     routing, thinning, generator = RoutingSettings(), ThinningSettings(), np.random.default_rng(asked.seed)
-    rows = [
-        compared(task, order_of(task, asked.length, generator), routing, thinning)
-        for task in tasks_of(benchmark, given.vectors, routing)
-    ]
+    tasks = list(tasks_of(benchmark, given.vectors, routing))
+    rows = [compared(task, order_of(task, asked.length, generator), routing, thinning) for task in tasks]
+    pairs = list(zip(tasks, tasks[1:] + tasks[:1], strict=True))[: asked.switches]
+    changed = [switched(one, other, asked.length // 2, routing, thinning) for one, other in pairs]
     made = {
         "benchmark": asked.benchmark.name,
         "pool": asked.pool or "all",
@@ -124,11 +178,13 @@ def main() -> None:
         "settings": asdict(thinning),
         "python": platform.python_version(),
         "summary": summary(rows),
+        "switches": switches(changed) if changed else None,
         "rows": rows,
+        "switched": changed,
     }
     asked.results.parent.mkdir(parents=True, exist_ok=True)
     asked.results.write_text(json.dumps(made, indent=2) + "\n")
-    print(json.dumps(made["summary"], indent=2))
+    print(json.dumps({"summary": made["summary"], "switches": made["switches"]}, indent=2))
 
 
 if __name__ == "__main__":
