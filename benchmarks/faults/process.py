@@ -4,4 +4,4 @@ from benchmarks.faults.letters import Letters
 from gateway.fleet.process import main
 
 if __name__ == "__main__":
-    main(Letters)
+    main(lambda path, manifest: Letters(manifest.embedder.name))

@@ -26,7 +26,8 @@ from gateway.scoring.messages import ScoreSettings, Start, TaskPolicy
 from gateway.scoring.scorer import Scorer
 from gateway.state import Store
 from routing.calibration import RoutingSettings
-from routing.embedder import Embedder, SentenceTransformerEmbedder
+from routing.embedder import Embedder
+from routing.embedders.carried import embedder_of, source_of
 from routing.errors import PackError, RoutingError
 from routing.manifest import EmbedderId, Manifest, read_manifest
 from routing.pack import open_pack
@@ -39,7 +40,7 @@ LOOK_S = 0.25
 
 FAILED_S = 1.0
 
-Loading = Callable[[str], Embedder]
+Loading = Callable[[Path, Manifest], Embedder]
 
 
 class Bench:
@@ -49,12 +50,13 @@ class Bench:
     """
 
     def __init__(self, client: Client, config: Config, load: Loading) -> None:
-        """load: an embedder by its name."""
+        """load: the embedder for a pack."""
         self._client = client
         self._config = config
         self._load = load
         self._store = RedisStore(client)
         self._embedder: Embedder | None = None
+        self._made_of: Mapping[str, str] = {}
         self._router: Router | None = None
         self._version = -1
         self._changes: Mapping[bytes, bytes] | None = None
@@ -115,9 +117,9 @@ class Bench:
 
     def _opened(self, path: Path) -> Router:
         begun = time.monotonic()
-        name = read_manifest(path).embedder.name
-        if self._embedder is None or self._embedder.name != name:
-            self._embedder = self._load(name)
+        manifest = read_manifest(path)
+        if self._embedder is None or self._made_of != source_of(manifest):
+            self._embedder, self._made_of = self._load(path, manifest), source_of(manifest)
         embedder = self._embedder
         pack = open_pack(path, EmbedderId(embedder.name, embedder.revision, embedder.dim))
         log.info("pack %s is open after %.1f s", pack.manifest.hash[:12], time.monotonic() - begun)
@@ -161,7 +163,7 @@ def run(config: Config, name: str, load: Loading, ended: threading.Event) -> Non
     client.close()
 
 
-def main(load: Loading = SentenceTransformerEmbedder) -> None:
+def main(load: Loading = embedder_of) -> None:
     """Runs a scorer by its arguments: the configuration, and the name by which it holds shards."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())

@@ -41,7 +41,7 @@ from gateway.scoring.scorer import Scorer
 from gateway.state import Store, open_store
 from routing.calibration import RoutingSettings
 from routing.embedder import Embedder
-from routing.embedders.carried import FOLDER, embedder_of
+from routing.embedders.carried import embedder_of, source_of
 from routing.errors import RoutingError
 from routing.manifest import EmbedderId, Manifest, read_manifest
 from routing.pack import open_pack
@@ -161,7 +161,7 @@ class Child:
         path = Path(start.pack)
         self._store = self._store or open_store(start.state_url)
         manifest = read_manifest(path)
-        made_of = _source(manifest)
+        made_of = source_of(manifest)
         embedder = self._embedder(path, manifest, made_of)
         pack = open_pack(path, EmbedderId(embedder.name, embedder.revision, embedder.dim))
         scorer = Scorer(Router(pack, _settings(start)), embedder, self._store, start, time.time)
@@ -198,12 +198,6 @@ class Child:
         if isinstance(message, DryRun):
             return Reply(message.id, scorer.dry_run(message))
         return Reply(message.id, {"known": scorer.forget(message.task)})
-
-
-def _source(manifest: Manifest) -> dict[str, str]:
-    """What a pack's embedder is made of: its name, and the hashes of the files that the pack carries of it."""
-    carried = {name: digest for name, digest in manifest.files.items() if name.startswith(FOLDER)}
-    return {"name": manifest.embedder.name, **carried}
 
 
 def _settings(start: Start) -> RoutingSettings:

@@ -81,6 +81,12 @@ def _otherwise(name: str, error: Exception) -> Embedder:
         raise EmbedderError(f"{reason}; {second}") from error
 
 
+def source_of(manifest: Manifest) -> dict[str, str]:
+    """What a pack's embedder is made of: its name, and the hashes of the files that the pack carries of it."""
+    carried = {name: digest for name, digest in manifest.files.items() if name.startswith(FOLDER)}
+    return {"name": manifest.embedder.name, **carried}
+
+
 def read_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
     """The carried files of a pack, a folder or a .tar; none where it carries none. Raises PackAltered."""
     names = [name for name in manifest.files if name.startswith(FOLDER)]
