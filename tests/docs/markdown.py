@@ -27,7 +27,7 @@ class Block:
 
 def pages() -> list[Path]:
     """Every page of the docs, and those beside the README."""
-    beside = [TOP / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+    beside = [TOP / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md")]
     return [*sorted((TOP / "docs").rglob("*.md")), *(page for page in beside if page.exists())]
 
 

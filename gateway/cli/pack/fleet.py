@@ -20,6 +20,7 @@ from gateway.state import Store, open_store
 
 if TYPE_CHECKING:
     from gateway.fleet.client import Client
+    from gateway.fleet.packs import Active
     from routing.calibration import RoutingSettings
     from routing.router import Router
 
@@ -52,22 +53,26 @@ def push(
         typer.echo(f"{pushed.hash}  {pushed.name}  {decimal(pushed.size)}{'  active' if activate_it else ''}")
 
 
-def activate(pack: Named, config: ConfigOption = CONFIG) -> None:
+def activate(pack: Named, config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
     """Put a pack in force: every scorer takes it up without a restart, and scores all live tasks again."""
     from gateway.fleet import packs
 
     with _connected(config) as client:
         active = packs.activate(client, packs.find(client, pack), time.time())
-    typer.echo(f"activation {active.version}: {active.hash}")
+    _show(active, as_json)
 
 
-def rollback(config: ConfigOption = CONFIG) -> None:
+def rollback(config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
     """Put the pack in force that was before the active one."""
     from gateway.fleet import packs
 
     with _connected(config) as client:
         active = packs.rollback(client, time.time())
-    typer.echo(f"activation {active.version}: {active.hash}")
+    _show(active, as_json)
+
+
+def _show(active: "Active", as_json: bool) -> None:
+    typer.echo(json.dumps(asdict(active)) if as_json else f"activation {active.version}: {active.hash}")
 
 
 def list_(config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
