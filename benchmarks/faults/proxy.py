@@ -13,30 +13,41 @@ class Proxy:
     target: int
     is_cut: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
-    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    _thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Listens from now on."""
         ready = threading.Event()
-        threading.Thread(target=self._run, args=(ready,), name="proxy", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name="proxy", daemon=True)
+        self._thread.start()
         ready.wait(10)
 
     def stop(self) -> None:
         """Closes everything."""
         self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._thread is not None:
+            self._thread.join(10)
 
     def _run(self, ready: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(asyncio.start_server(self._connected, "127.0.0.1", self.port))
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        server = loop.run_until_complete(asyncio.start_server(self._connected, "127.0.0.1", self.port))
         ready.set()
-        self._loop.run_forever()
+        loop.run_forever()
+        server.close()
+        under_way = asyncio.all_tasks(loop)
+        for task in under_way:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*under_way, return_exceptions=True))
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while self.is_cut:  # noqa: ASYNC110 - another thread says when it is over; a SYN that is never answered looks the same to who waits for the answer
-            await asyncio.sleep(0.05)
         try:
+            while self.is_cut:  # noqa: ASYNC110 - another thread says when it is over; who waits sees an unanswered SYN
+                await asyncio.sleep(0.05)
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             writer.close()
             return
         await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
@@ -50,4 +61,5 @@ class Proxy:
                 await writer.drain()
         except ConnectionError:
             pass
-        writer.close()
+        finally:
+            writer.close()

@@ -80,6 +80,8 @@ class Sharing:
 
     def _settle_quotas(self) -> None:
         """Takes from the common buckets what was used here, and this gateway's part of what is left."""
+        if not self._common.quotas.limited():
+            return
         used: Mapping[str, Used] = self._in_loop(self._common.quotas.used)  # type: ignore[assignment]
         active = self._client.run(scripts.ACTIVE_KEYS, [names.QUOTAS], [MINUTE_MS, *used])
         limited = {name.decode() for name in active} & set(self._common.quotas.limited())

@@ -25,12 +25,13 @@ log = logging.getLogger("benchroute.scorer")
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds. idle_s: between looks at shards in which nothing waits; hold_s: between looks at who holds what.
+    """Seconds. idle_s: between looks at shards in which nothing waits, longest_idle_s after a while of that.
 
-    stuck_s: a scorer that has not moved for so long no longer keeps its shards.
+    hold_s: between looks at who holds what. stuck_s: a scorer that has not moved for so long keeps its shards no more.
     """
 
     idle_s: float = 0.02
+    longest_idle_s: float = 0.1
     hold_s: float = 0.5
     retry_s: float = 0.5
     stuck_s: float = 120.0
@@ -67,6 +68,7 @@ class Worker:
     def run(self, ended: threading.Event) -> None:
         """Until it is told to end; then its shards are free at once."""
         threading.Thread(target=self._keep, args=(ended,), name="leases", daemon=True).start()
+        idle_s = self._pace.idle_s
         while not ended.is_set():
             self._tick()
             try:
@@ -75,8 +77,11 @@ class Worker:
                 log.warning("%s; trying again", error)
                 ended.wait(self._pace.retry_s)
                 continue
-            if not was_busy:
-                ended.wait(self._pace.idle_s)
+            if was_busy:
+                idle_s = self._pace.idle_s
+                continue
+            ended.wait(idle_s)
+            idle_s = min(1.1 * idle_s, self._pace.longest_idle_s)
         for desk in self._desks.values():
             desk.store.release()
         gone(self._client, names.SCORERS, self._name)
