@@ -20,7 +20,7 @@ AT_ONCE = 64
 
 def scorer_on(store: Store, pack: Path, models: Sequence[str] = MODELS) -> Scorer:
     """A scorer as a gateway by itself has it."""
-    start = Start("", "", ScoreSettings(), TaskPolicy(models))
+    start = Start("", "", ScoreSettings(thinning=False), TaskPolicy(models))
     return Scorer(Router(open_pack(pack)), Letters(), store, start, lambda: 0.0)
 
 

@@ -255,7 +255,8 @@ def _config(folder: Path, name: str, shape: Shape, redis: int, backend: int, pac
         "kept": shape.kept,
         "cache": "${BENCHROUTE_FLEET_CACHE}",
     }
-    routing = {"routing": {"pack": str(pack)}} if shape.has_file else {}
+    # Thinned, a task's decision rests on inputs that its scorer has drawn: another one would have drawn others.
+    routing: dict[str, object] = {"thinning": False, **({"pack": str(pack)} if shape.has_file else {})}
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump({"models": models, "state": state, **routing}))
+    path.write_text(yaml.safe_dump({"models": models, "state": state, "routing": routing}))
     return path
