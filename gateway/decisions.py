@@ -29,7 +29,7 @@ class Policy:
     input: str = "last_user"
     shadow: bool = False
     fallbacks: tuple[str, ...] = ()
-    score: Literal["s1", "s2", "s3"] | None = None
+    score: Literal["s1", "s2", "s3", "auto"] | None = None
     cache: CacheConfig | None = None
 
 

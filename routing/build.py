@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from routing.arrays import Embeddings
+from routing.auto.ground import ground_of
 from routing.benchmark import Benchmark, macro_averages, order_on_average
 from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
 from routing.embedder import Embedder, canonical_name
@@ -82,7 +83,8 @@ def build_pack(
     steps("indexing", 1, 1)
     found = list(hold_out(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
     pairs = calibrate(vectors, benchmark, found, routing, settings, lambda done, all_: steps("calibrating", done, all_))
-    report = leave_one_out(benchmark, vectors, found, pairs, routing)
+    ground = ground_of(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
+    report = leave_one_out(benchmark, vectors, found, pairs, routing, ground)
     manifest = Manifest(
         name=benchmark.name,
         n_inputs=benchmark.n_inputs,
@@ -97,7 +99,9 @@ def build_pack(
     )
     texts = tuple(text[:EXCERPT] for text in benchmark.texts) if with_texts else None
     shown = project(vectors, benchmark.dataset_ids)
-    return Pack(manifest, vectors, benchmark.outcomes, benchmark.dataset_ids, index, pairs, report, shown, texts)
+    return Pack(
+        manifest, vectors, benchmark.outcomes, benchmark.dataset_ids, index, pairs, report, shown, texts, ground=ground
+    )
 
 
 def measured(
@@ -116,10 +120,11 @@ def measured(
     count = len(benchmark.datasets)
     found = list(hold_out(vectors, benchmark.dataset_ids, count, routing.kappa))
     pairs = calibrate(vectors, benchmark, found, routing, settings, lambda done, all_: steps("comparing", done, all_))
+    ground = ground_of(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
     if queries is None:
-        return leave_one_out(benchmark, vectors, found, pairs, routing)
+        return leave_one_out(benchmark, vectors, found, pairs, routing, ground)
     asked = list(hold_out(vectors, benchmark.dataset_ids, count, routing.kappa, queries))
-    return leave_one_out(benchmark, queries, asked, pairs, routing)
+    return leave_one_out(benchmark, queries, asked, pairs, routing, ground)
 
 
 def _datasets(benchmark: Benchmark) -> tuple[PackDataset, ...]:

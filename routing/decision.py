@@ -3,6 +3,9 @@
 The paper decides once: from m* to the leader if P(S~(leader) > S~(m*)) > eta. A live task decides again with every
 input, and the same rule then runs from the model it has: the choice moves only to a leader that beats it with
 probability above eta. The first decision of a task is eq. 6 to the letter; later ones do not flicker.
+
+`auto` has weighed already whether a departure from m* is worth it, so its leader is chosen; and once a task has
+SETTLED inputs, the model it has is left only for one that its posterior puts above with probability over eta.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,9 @@ import numpy as np
 from routing.arrays import Floats
 from routing.confidence import probability_better
 from routing.scores import Score, TaskScores
+
+SETTLED = 16
+"""Inputs after which `auto` holds on to a task's model. Before, its mean embedding still moves with every input."""
 
 
 class Reason(StrEnum):
@@ -57,6 +63,8 @@ def decide(scores: TaskScores, eta: float, current: str | None = None, score: Sc
         return Decision(best, Reason.COLD_START, scores.models, best, best, None, scores.n)
     order = _order(values, scores.models.index(baseline))
     leader = scores.models[order[0]]
+    if score is Score.AUTO:
+        return _by_posterior(scores, order, eta, current)
     if score is not Score.S3:
         return Decision(leader, Reason.SCORE, _names(scores, order, leader), leader, baseline, None, scores.n)
 
@@ -66,34 +74,54 @@ def decide(scores: TaskScores, eta: float, current: str | None = None, score: Sc
     return Decision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n)
 
 
-def explain(decision: Decision, scores: TaskScores, eta: float) -> str:
-    """The decision in one sentence, every number of which stands in the scores."""
-    value = {name: float(number) for name, number in zip(scores.models, scores.s3, strict=True)}
-    inputs = f"{decision.n} input{'' if decision.n == 1 else 's'}"
-    beats = (
-        ""
-        if decision.p_better is None
-        else (f"beats {decision.baseline} (S3 {value[decision.baseline]:.3f}) with probability {decision.p_better:.2f}")
-    )
+def _by_posterior(scores: TaskScores, order: Sequence[int], eta: float, current: str | None) -> Decision:
+    best, leader = scores.models[0], scores.models[order[0]]
+    held = current if current in scores.models and scores.n > SETTLED else None
+    baseline = held or best
+    p_better = None
+    if leader != baseline and scores.posterior is not None:
+        p_better = scores.posterior.p_better(order[0], scores.models.index(baseline))
+    moves = held is None or (p_better is not None and p_better > eta)
+    chosen = leader if moves else baseline
+    reason = Reason.BEST_ON_AVERAGE if chosen == best else Reason.SCORE if chosen == leader else Reason.KEPT
+    return Decision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n)
+
+
+def explain(decision: Decision, scores: TaskScores, eta: float, score: Score = Score.S3) -> str:
+    """The decision in one sentence, every number of which stands in the scores. score: which one led."""
+    told = "expected accuracy" if score is Score.AUTO else score.value.upper()
+    value = {name: float(number) for name, number in zip(scores.models, scores.of(score), strict=True)}
+    inputs = f"{decision.n} input{'' if decision.n == 1 else 's'}{_labelled(scores, score)}"
+    p, best = decision.p_better, scores.models[0]
     if decision.reason is Reason.COLD_START:
         return f"no evidence about this task yet, so it gets the best model on average, {decision.model}"
-    if decision.reason is Reason.SCORE and decision.p_better is None:
-        best = scores.models[0]
+    beats = (
+        ""
+        if p is None
+        else f"beats {decision.baseline} ({told} {value[decision.baseline]:.3f}) with probability {p:.2f}"
+    )
+    if decision.reason is Reason.SCORE and p is None:
         return (
-            f"{decision.model} has the highest score over {inputs}: S3 {value[decision.model]:.3f}, "
+            f"{decision.model} has the highest score over {inputs}: {told} {value[decision.model]:.3f}, "
             f"against {value[best]:.3f} of {best}, the best model on average"
         )
+    over = "" if score is Score.AUTO and decision.baseline == best else f" > {eta:g}"
     if decision.reason is Reason.SCORE:
-        return f"{decision.model} has the highest S3 ({value[decision.model]:.3f}) over {inputs} and {beats} > {eta:g}"
+        return f"{decision.model} has the highest {told} ({value[decision.model]:.3f}) over {inputs} and {beats}{over}"
     role = "the best model on average" if decision.reason is Reason.BEST_ON_AVERAGE else "the task's current model"
     if decision.leader == decision.model == decision.baseline:
-        return f"{decision.model}, {role}, also has the highest S3 ({value[decision.model]:.3f}) over {inputs}"
+        return f"{decision.model}, {role}, also has the highest {told} ({value[decision.model]:.3f}) over {inputs}"
     if decision.model == decision.baseline:
         return (
-            f"{decision.leader} has the highest S3 ({value[decision.leader]:.3f}) over {inputs} but only {beats}, "
+            f"{decision.leader} has the highest {told} ({value[decision.leader]:.3f}) over {inputs} but only {beats}, "
             f"not above {eta:g}: {decision.model}, {role}, stays"
         )
-    return f"{decision.model}, {role}, has the highest S3 over {inputs} and {beats} > {eta:g}"
+    return f"{decision.model}, {role}, has the highest {told} over {inputs} and {beats}{over}"
+
+
+def _labelled(scores: TaskScores, score: Score) -> str:
+    n = scores.posterior.n_labels if scores.posterior is not None and score is Score.AUTO else 0
+    return f" and {n} labelled" if n else ""
 
 
 def _order(values: Floats, baseline: int) -> list[int]:

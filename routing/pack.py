@@ -11,6 +11,7 @@ report.json        what leave-one-dataset-out says the pack is worth
 and, where the manifest names them:
 
 map.npz            the inputs in a plane, to look at (see routing.projection)
+auto.npz           what the score `auto` learns from (see routing.auto.ground)
 texts.json         the beginning of every input's text
 embedder/…         the embedder itself (see routing.embedders.carried)
 """
@@ -22,7 +23,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.arrays import Embeddings, Floats, Ints
+from routing.auto.ground import Ground
 from routing.calibration import Calibration
 from routing.errors import PackAltered, PackError, PackMismatch
 from routing.manifest import MANIFEST, EmbedderId, Manifest, read_manifest
@@ -46,16 +48,16 @@ FILES = (
     "report.json",
 )
 
-MAP, TEXTS = "map.npz", "texts.json"
-OPTIONAL = (MAP, TEXTS)
-"""What a pack may hold beside these. Without them routing is the same; only less can be shown."""
+MAP, TEXTS, AUTO = "map.npz", "texts.json", "auto.npz"
+OPTIONAL = (MAP, TEXTS, AUTO)
+"""What a pack may hold beside these. Without them S1 to S3 are the same; there is no `auto`, and less can be shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
     """An opened pack. Shapes as in the table above; `report` as in report.json.
 
-    projection, texts: None where the pack has none.
+    projection, texts, ground: None where the pack has none.
     carried: the files of its embedder, by name in the pack. An opened pack has none: `routing.embedders.carried` reads
     them, so that tens of megabytes do not stay in memory beside the embedder that was made of them.
     """
@@ -70,6 +72,7 @@ class Pack:
     projection: Projection | None = None
     texts: tuple[str, ...] | None = None
     carried: Mapping[str, bytes] = field(default_factory=dict)
+    ground: Ground | None = None
 
 
 def save_pack(pack: Pack, path: Path) -> Manifest:
@@ -146,6 +149,9 @@ def _write_optional(pack: Pack, folder: Path) -> Iterator[str]:
     if pack.texts is not None:
         (folder / TEXTS).write_text(json.dumps(pack.texts, ensure_ascii=False) + "\n", encoding="utf-8")
         yield TEXTS
+    if pack.ground is not None:
+        np.savez(folder / AUTO, **asdict(pack.ground))
+        yield AUTO
 
 
 @contextmanager
@@ -186,6 +192,7 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         report=json.loads((folder / "report.json").read_text()),
         projection=_load_map(folder) if MAP in manifest.files else None,
         texts=tuple(json.loads((folder / TEXTS).read_text(encoding="utf-8"))) if TEXTS in manifest.files else None,
+        ground=_load_ground(folder) if AUTO in manifest.files else None,
     )
     n_inputs, n_models, dim = manifest.n_inputs, len(manifest.models), manifest.embedder.dim
     _expect(path, "embeddings.npy", pack.embeddings, (n_inputs, dim))
@@ -197,6 +204,12 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         _expect(path, MAP, pack.projection.points, (len(pack.projection.rows), 2))
     if pack.texts is not None and len(pack.texts) != n_inputs:
         raise PackMismatch(f"{path}: {TEXTS} holds {len(pack.texts)} texts, the manifest says {n_inputs}")
+    if pack.ground is not None:
+        _expect(path, AUTO, pack.ground.averages, (len(manifest.datasets), n_models))
+        _expect(path, AUTO, pack.ground.centres, (len(manifest.datasets), dim))
+        _expect(path, AUTO, pack.ground.near, (len(manifest.datasets), n_models))
+        _expect(path, AUTO, pack.ground.within, (n_models, n_models))
+        _expect(path, AUTO, pack.ground.sampling, (n_models, n_models))
     if (pack.index.size, pack.index.dim) != (n_inputs, dim):
         raise PackMismatch(
             f"{path}: the index holds {pack.index.size} x {pack.index.dim}, the manifest says {n_inputs} x {dim}"
@@ -207,6 +220,11 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
 def _load_map(folder: Path) -> Projection:
     with np.load(folder / MAP, allow_pickle=False) as saved:
         return Projection(saved["mean"], saved["axes"], saved["rows"], saved["points"])
+
+
+def _load_ground(folder: Path) -> Ground:
+    with np.load(folder / AUTO, allow_pickle=False) as saved:
+        return Ground(**{name: saved[name] for name in Ground.__slots__})
 
 
 def _expect(path: Path, file: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

@@ -28,6 +28,8 @@ def rival(scores: TaskScores, chosen: str, score: Score) -> Rival | None:
         return None
     values = scores.of(score)
     against = 0 if 0 in others else max(others, key=lambda place: float(np.nan_to_num(values[place], nan=-1.0)))
+    if score is Score.AUTO and scores.posterior is not None:
+        return Rival(scores.models[against], scores.posterior.p_better(at, against))
     probability = probability_better(
         scores.n,
         float(scores.s2[at]),

@@ -1,17 +1,26 @@
 """A pack at work: a task's inputs in, scores and a decision out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
+from routing.auto.account import account
+from routing.auto.fit import Fit, fit
+from routing.auto.ground import Ground
+from routing.auto.posterior import Labels
 from routing.calibration import RoutingSettings
 from routing.decision import Decision, decide
+from routing.errors import PackMismatch
 from routing.neighbours import Neighbours
 from routing.pack import Pack
 from routing.predictor import predict, predict_correct
 from routing.scores import Score, TaskScores
 from routing.task import Evidence, TaskState, task_scores
+
+FITS_KEPT = 100
+"""Sets of candidates whose fits are kept; a gateway has a few."""
 
 
 class Router:
@@ -26,6 +35,7 @@ class Router:
         self._neighbours: Neighbours = neighbours or pack.index
         self._names = pack.manifest.model_names
         self._centres = _dataset_centres(pack)
+        self._fits: dict[tuple[str, ...], Fit] = {}
 
     def empty(self) -> TaskState:
         """The state of a task nobody has called yet."""
@@ -40,7 +50,9 @@ class Router:
         k = min(self.settings.k, self._neighbours.size)
         rows, distances = self._neighbours.nearest(vectors, max(k, kappa))
         g = predict(self.pack.outcomes, rows[:, :k])
-        return Evidence(g, predict_correct(g, self.settings.threshold), distances[:, :kappa].mean(axis=1), vectors)
+        g_bar = predict_correct(g, self.settings.threshold)
+        wide = predict(self.pack.outcomes, rows[:, :kappa])
+        return Evidence(g, g_bar, distances[:, :kappa].mean(axis=1), vectors, wide)
 
     def nearest(self, vectors: Embeddings) -> tuple[Ints, Floats]:
         """The k benchmark inputs that a prediction rests on: rows and cosine distances, both (n_inputs, k).
@@ -54,10 +66,47 @@ class Router:
         known = self.pack.manifest.on_average
         return known if names is None else tuple(name for name in known if name in set(names))
 
-    def scores(self, state: TaskState, candidates: Sequence[str]) -> TaskScores:
-        """S1, S2, S3 and p of the candidates on a task. candidates: as `candidates` gives them."""
+    def scores(
+        self, state: TaskState, candidates: Sequence[str], score: Score = Score.S3, labels: Floats | None = None
+    ) -> TaskScores:
+        """S1, S2, S3 and p of the candidates on a task; with Score.AUTO, what auto says of them too.
+
+        candidates: as `candidates` gives them. labels: (n_labelled, n_models) outcomes on inputs of the task itself,
+        in the order of the pack's models, NaN where one was not asked. Raises PackMismatch for a pack without auto.npz.
+        """
         columns = [self._names.index(name) for name in candidates]
-        return task_scores(state, self._names, columns, self.pack.calibration, self.settings)
+        posterior = None
+        if score is Score.AUTO and state.n:
+            posterior = state.prior(self.fit(tuple(candidates)), columns)
+            if labels is not None:
+                posterior = posterior.given(Labels.of(labels[:, columns]))
+        return task_scores(state, self._names, columns, self.pack.calibration, self.settings, posterior)
+
+    def fit(self, candidates: tuple[str, ...]) -> Fit:
+        """What auto has learnt for these candidates. Raises PackMismatch for a pack without auto.npz."""
+        ground = self.require_ground()
+        if candidates not in self._fits:
+            if len(self._fits) >= FITS_KEPT:
+                self._fits.clear()
+            self._fits[candidates] = fit(ground, [self._names.index(name) for name in candidates])
+        return self._fits[candidates]
+
+    def require_ground(self) -> Ground:
+        """What auto learns from. Raises PackMismatch for a pack without auto.npz."""
+        if self.pack.ground is None:
+            name = self.pack.manifest.name
+            raise PackMismatch(f"pack {name} has no auto.npz, which `score: auto` needs: build it again")
+        return self.pack.ground
+
+    def auto_account(self, state: TaskState, scores: TaskScores, decision: Decision) -> dict[str, Any] | None:
+        """Why auto expects what it does of the leader and of what it had to beat; None where auto was not asked."""
+        if scores.posterior is None:
+            return None
+        columns = [self._names.index(name) for name in scores.models]
+        datasets = [dataset.name for dataset in self.pack.manifest.datasets]
+        pair = scores.models.index(decision.leader), scores.models.index(decision.baseline)
+        centre, near = state.seen(columns)
+        return account(self.fit(scores.models), centre, near, scores.posterior, datasets, pair)
 
     def decide(self, scores: TaskScores, current: str | None = None, score: Score = Score.S3) -> Decision:
         """Eq. 6; see routing.decision.decide."""

@@ -6,6 +6,8 @@
 | S2, eq. 2    | mean_known(g_bar) | (n_models,) |
 | p(d', m)     | reliability | (n_models,) |
 | S3, eq. 5    | s3()        | (n_models,) |
+
+Beside the paper's three there is `auto`: the mean of a posterior, see routing.auto.
 """
 
 from dataclasses import dataclass
@@ -14,14 +16,16 @@ from enum import StrEnum
 import numpy as np
 
 from routing.arrays import Floats, same_shape
+from routing.auto.posterior import Posterior
 
 
 class Score(StrEnum):
-    """Which task score leads. S1 and S2 are the paper's plain argmax; eq. 6 belongs to S3."""
+    """Which task score leads. S1 and S2 are the paper's plain argmax; eq. 6 belongs to S3 and, in its way, to auto."""
 
     S1 = "s1"
     S2 = "s2"
     S3 = "s3"
+    AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class TaskScores:
     """What the benchmark says of every candidate on one task.
 
     models: candidate names, best on average first. s1, s2, s3, reliability, counts: (n_candidates,), NaN where the
-    benchmark is silent on a candidate. distance: u(d'). n: inputs seen.
+    benchmark is silent on a candidate. distance: u(d'). n: inputs seen. posterior: what `auto` says of the candidates,
+    None where it was not asked.
     """
 
     models: tuple[str, ...]
@@ -40,10 +45,12 @@ class TaskScores:
     s3: Floats
     reliability: Floats
     counts: Floats
+    posterior: Posterior | None = None
 
     def of(self, score: Score) -> Floats:
-        """The named score, (n_candidates,)."""
-        return {Score.S1: self.s1, Score.S2: self.s2, Score.S3: self.s3}[score]
+        """The named score, (n_candidates,); all NaN for `auto` where it was not asked."""
+        auto = np.full(len(self.models), np.nan) if self.posterior is None else self.posterior.mean
+        return {Score.S1: self.s1, Score.S2: self.s2, Score.S3: self.s3, Score.AUTO: auto}[score]
 
 
 def mean_known(sums: Floats, counts: Floats) -> Floats:

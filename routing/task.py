@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routing.arrays import Embeddings, Floats, same_shape
+from routing.arrays import Embeddings, Floats, Ints, same_shape
+from routing.auto.fit import Fit
+from routing.auto.posterior import Posterior
 from routing.calibration import Calibration, RoutingSettings
 from routing.scores import TaskScores, mean_known, s3
 
@@ -15,23 +17,29 @@ class Evidence:
 
     g, g_bar: (n_inputs, n_models), NaN where nothing near was measured.
     distances: (n_inputs,) mean cosine distance to the kappa nearest benchmark inputs.
-    vectors: (n_inputs, dim), unit length.
+    vectors: (n_inputs, dim), unit length. wide: (n_inputs, n_models) as g, over the kappa nearest.
     """
 
     g: Floats
     g_bar: Floats
     distances: Floats
     vectors: Embeddings
+    wide: Floats
 
     def __len__(self) -> int:
         return len(self.distances)
+
+    def at(self, rows: Ints) -> "Evidence":
+        """What it says about some of the inputs."""
+        return Evidence(self.g[rows], self.g_bar[rows], self.distances[rows], self.vectors[rows], self.wide[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
     """The sums over a task's inputs so far.
 
-    g_sum, g_bar_sum, counts: (n_models,); distance_sum: scalar; embedding_sum: (dim,).
+    g_sum, g_bar_sum, counts: (n_models,); distance_sum: scalar; embedding_sum: (dim,). wide_sum, wide_counts:
+    (n_models,), of the mean outcome over the kappa nearest.
     """
 
     n: int
@@ -40,16 +48,19 @@ class TaskState:
     counts: Floats
     distance_sum: float
     embedding_sum: Floats
+    wide_sum: Floats
+    wide_counts: Floats
 
     @classmethod
     def empty(cls, n_models: int, dim: int) -> "TaskState":
         """The state of a task nobody has called yet."""
-        return cls(0, np.zeros(n_models), np.zeros(n_models), np.zeros(n_models), 0.0, np.zeros(dim))
+        none = np.zeros(n_models)
+        return cls(0, none, none, none, 0.0, np.zeros(dim), none, none)
 
     @classmethod
     def of(cls, evidence: Evidence) -> "TaskState":
         """The state of a task with exactly these inputs."""
-        known = ~np.isnan(evidence.g)
+        known, known_wide = ~np.isnan(evidence.g), ~np.isnan(evidence.wide)
         return cls(
             n=len(evidence),
             g_sum=np.where(known, evidence.g, 0.0).sum(axis=0),
@@ -57,6 +68,8 @@ class TaskState:
             counts=known.sum(axis=0).astype(np.float64),
             distance_sum=float(evidence.distances.sum()),
             embedding_sum=evidence.vectors.sum(axis=0, dtype=np.float64),
+            wide_sum=np.where(known_wide, evidence.wide, 0.0).sum(axis=0),
+            wide_counts=known_wide.sum(axis=0).astype(np.float64),
         )
 
     def __add__(self, other: "TaskState") -> "TaskState":
@@ -70,6 +83,8 @@ class TaskState:
             self.counts + other.counts,
             self.distance_sum + other.distance_sum,
             self.embedding_sum + other.embedding_sum,
+            self.wide_sum + other.wide_sum,
+            self.wide_counts + other.wide_counts,
         )
 
     @property
@@ -77,13 +92,27 @@ class TaskState:
         """u(d'), eq. 8; NaN for a task without inputs."""
         return self.distance_sum / self.n if self.n else float("nan")
 
+    def prior(self, fit: Fit, columns: list[int]) -> Posterior:
+        """What the benchmark says of the candidates' accuracies. columns: those the fit was made for."""
+        return fit.prior(*self.seen(columns))
+
+    def seen(self, columns: list[int]) -> tuple[Floats, Floats]:
+        """The task's mean embedding, and the mean outcome of its kappa nearest for some models."""
+        return self.embedding_sum / max(1, self.n), mean_known(self.wide_sum, self.wide_counts)[columns]
+
 
 def task_scores(
-    state: TaskState, names: tuple[str, ...], columns: list[int], calibration: Calibration, routing: RoutingSettings
+    state: TaskState,
+    names: tuple[str, ...],
+    columns: list[int],
+    calibration: Calibration,
+    routing: RoutingSettings,
+    posterior: Posterior | None = None,
 ) -> TaskScores:
     """S1, S2, p and S3 of the candidates (eq. 1, 2, 10, 5).
 
-    names: every model of the benchmark. columns: the candidates, best on average first.
+    names: every model of the benchmark. columns: the candidates, best on average first. posterior: what `auto` says of
+    them, None where it is not asked.
     """
     s2 = mean_known(state.g_bar_sum, state.counts)[columns]
     reliability = np.full(len(columns), 0.5)
@@ -98,4 +127,5 @@ def task_scores(
         s3=s3(s2, reliability),
         reliability=reliability,
         counts=state.counts[columns],
+        posterior=posterior,
     )

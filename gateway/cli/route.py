@@ -26,6 +26,7 @@ class ScoreName(StrEnum):
     S1 = "s1"
     S2 = "s2"
     S3 = "s3"
+    AUTO = "auto"
 
 
 def route(
@@ -35,7 +36,7 @@ def route(
         typer.Argument(help="The task's inputs: .txt, one a line, or .jsonl; `-` is standard input.", allow_dash=True),
     ] = STDIN,
     format_: Annotated[Format | None, typer.Option("--format", help="How the inputs are written.")] = None,
-    score: Annotated[ScoreName, typer.Option(help="Which task score leads; s3 with the fallback of eq. 6.")] = (
+    score: Annotated[ScoreName, typer.Option(help="Which task score leads; s3 with the fallback of eq. 6; auto.")] = (
         ScoreName.S3
     ),
     candidates: Annotated[str | None, typer.Option(help="Only these models, separated by commas.")] = None,
@@ -96,7 +97,7 @@ def _routed(
     settings = RoutingSettings(**manifest.routing)  # type: ignore[arg-type]  # k and kappa are whole there too
     router = Router(pack, settings if eta is None else replace(settings, eta=eta))
     state = TaskState.of(router.evidence(embed(embedder, texts)))
-    scores = router.scores(state, router.candidates(names))
+    scores = router.scores(state, router.candidates(names), Score(score))
     made = router.decide(scores, score=Score(score))
     _warn(scores.distance, pack.calibration)
     shown = account(router, state, made, scores, Score(score))
@@ -117,12 +118,14 @@ def _warn(distance: float, calibration: "Calibration") -> None:
 def _show(document: Mapping[str, Any], manifest: Manifest) -> None:
     decision, console = document["decision"], results()
     rows, models = {row["model"]: row for row in document["scores"]}, {model.name: model for model in manifest.models}
-    made = table(("model",), ("S1", "S2", "S3", "p", "size, B", "in/out, USD per Mtok"))
+    columns = [name for name in ("s1", "s2", "s3", "p", "auto") if name in document["scores"][0]]
+    titles = [name if name in ("p", "auto") else name.upper() for name in columns]
+    made = table(("model",), (*titles, "size, B", "in/out, USD per Mtok"))
     for name in decision["ranking"]:
         model = models[name]
         made.add_row(
             name,
-            *(number(rows[name][key]) for key in ("s1", "s2", "s3", "p")),
+            *(number(rows[name][key]) for key in columns),
             number(model.params_b, "{:g}"),
             prices(model.input_usd_per_mtok, model.output_usd_per_mtok),
             style="green" if name == decision["model"] else "",

@@ -139,7 +139,7 @@ class RoutingConfig(Section):
     """
 
     pack: str | None = None
-    score: Literal["s1", "s2", "s3"] = "s3"
+    score: Literal["s1", "s2", "s3", "auto"] = "s3"
     k: int = Field(default=5, ge=1, le=1000)
     kappa: int = Field(default=19, ge=1, le=1000)
     sigma: float = Field(default=0.09, gt=0)
@@ -171,7 +171,7 @@ class TaskConfig(Section):
     max_output_usd_per_mtok: Usd | None = None
     pin: str | None = None
     fallbacks: tuple[str, ...] | None = Field(default=None, min_length=1)
-    score: Literal["s1", "s2", "s3"] | None = None
+    score: Literal["s1", "s2", "s3", "auto"] | None = None
     input: InputRule = "last_user"
     shadow: bool = False
     cache: CacheConfig | None = None

@@ -40,9 +40,7 @@ class Fold:
     def add(self, evidence: Evidence) -> None:
         """Adds the inputs one by one, deciding after each."""
         for place in range(len(evidence)):
-            one = slice(place, place + 1)
-            row = Evidence(evidence.g[one], evidence.g_bar[one], evidence.distances[one], evidence.vectors[one])
-            self.state = self.state + TaskState.of(row)
+            self.state = self.state + TaskState.of(evidence.at(np.array([place])))
             self.decide()
 
     def decide(self) -> None:
@@ -50,7 +48,7 @@ class Fold:
         if not self._candidates:
             return
         current = self.decision.model if self.decision else None
-        scores = self._router.scores(self.state, self._candidates)
+        scores = self._router.scores(self.state, self._candidates, self._score)
         made = self._router.decide(scores, current, self._score)
         self._last = made, scores
         turns = self.decision is None or made.model != self.decision.model
@@ -90,6 +88,7 @@ class Fold:
 def account(router: Router, state: TaskState, decision: Decision, scores: TaskScores, score: Score) -> dict[str, Any]:
     """What there is to say of a decision, ready for JSON: u, scores (best first), nearest datasets, why."""
     eta, against = router.settings.eta, rival(scores, decision.model, score)
+    auto = router.auto_account(state, scores, decision)
     return {
         "u": _number(scores.distance),
         "scores": [
@@ -99,13 +98,15 @@ def account(router: Router, state: TaskState, decision: Decision, scores: TaskSc
                 "s2": _number(scores.s2[place]),
                 "s3": _number(scores.s3[place]),
                 "p": _number(scores.reliability[place]),
+                **({} if scores.posterior is None else {"auto": float(scores.posterior.mean[place])}),
                 "n": int(scores.counts[place]),
             }
             for place in np.argsort(-np.nan_to_num(scores.of(score), nan=-1.0), kind="stable")
         ],
         "nearest_datasets": [{"dataset": name, "cosine": cosine} for name, cosine in router.nearest_datasets(state)],
+        **({} if auto is None else {"auto": auto}),
         "decision": {
-            "why": explain(decision, scores, eta),
+            "why": explain(decision, scores, eta, score),
             "p_better": decision.p_better,
             "rival": None if against is None else {"model": against.model, "p": against.p},
             "leader": decision.leader,

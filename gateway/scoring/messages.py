@@ -22,7 +22,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
     thinning: of tasks whose decision is settled, whether only some inputs are embedded.
     """
 
-    score: Literal["s1", "s2", "s3"] = "s3"
+    score: Literal["s1", "s2", "s3", "auto"] = "s3"
     k: int = 5
     kappa: int = 19
     sigma: float = 0.09
@@ -39,7 +39,7 @@ class TaskPolicy(msgspec.Struct, frozen=True):
 
     candidates: Sequence[str]
     input: str = "last_user"
-    score: Literal["s1", "s2", "s3"] | None = None
+    score: Literal["s1", "s2", "s3", "auto"] | None = None
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):

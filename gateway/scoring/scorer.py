@@ -42,7 +42,10 @@ class Scorer:
         clock: Callable[[], float],
         pack_at: Callable[[str], Path] = Path,
     ) -> None:
-        """clock: Unix time in seconds. pack_at: where the files of another pack are that is to be looked at."""
+        """clock: Unix time in seconds. pack_at: where the files of another pack are that is to be looked at.
+
+        Raises PackMismatch where a task is scored by auto and the pack cannot.
+        """
         self._router = router
         self._embedder = embedder
         self._store = store
@@ -51,6 +54,8 @@ class Scorer:
         self._pack_at = pack_at
         self._thinning = Thinning(ThinningSettings() if start.routing.thinning else None)
         settings = router.settings
+        for policy in (start.policy, *start.tasks.values()):
+            self._check(policy)
         self.basis = f"{router.pack.manifest.hash}/{settings.k}/{settings.kappa}/{settings.threshold:g}"
 
     def observe(self, observations: Sequence[Observation]) -> Decided:
@@ -102,8 +107,8 @@ class Scorer:
         if not candidates:
             raise ValueError("the pack knows none of the candidates")
         state = TaskState.of(self._router.evidence(self._embedder.embed(list(asked.texts))))
-        scores = self._router.scores(state, candidates)
         score = self._score(policy)
+        scores = self._router.scores(state, candidates, score)
         made = self._router.decide(scores, None, score)
         shown = account(self._router, state, made, scores, score)
         decision = {
@@ -121,6 +126,7 @@ class Scorer:
 
     def govern(self, task: str, policy: TaskPolicy) -> list[TaskDecision]:
         """Holds a task to another policy, and decides on it again where there is something to decide on."""
+        self._check(policy)
         self._start = msgspec.structs.replace(self._start, tasks={**self._start.tasks, task: policy})
         return self._update([task], {}) if self._store.stored(task).task is not None else []
 
@@ -150,6 +156,11 @@ class Scorer:
 
     def _policy(self, task: str) -> TaskPolicy:
         return self._start.tasks.get(task, self._start.policy)
+
+    def _check(self, policy: TaskPolicy) -> None:
+        """Raises PackMismatch where a task is to be scored by what the pack has not."""
+        if self._score(policy) is Score.AUTO:
+            self._router.require_ground()
 
     def _score(self, policy: TaskPolicy) -> Score:
         return Score(policy.score or self._start.routing.score)
@@ -213,5 +224,4 @@ class Scorer:
 
 
 def _rows(evidence: Evidence, rows: Sequence[int]) -> Evidence:
-    at = np.array(rows)
-    return Evidence(evidence.g[at], evidence.g_bar[at], evidence.distances[at], evidence.vectors[at])
+    return evidence.at(np.array(rows))

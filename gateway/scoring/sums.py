@@ -1,4 +1,8 @@
-"""A task's sums as bytes: little-endian, the two sizes, then float64 arrays one after the other."""
+"""A task's sums as bytes: little-endian, the two sizes, then float64 arrays one after the other.
+
+The two sums over the kappa nearest came later. What was written before is read as if no input had them yet: they count
+for themselves.
+"""
 
 import struct
 
@@ -13,7 +17,9 @@ _NUMBER = np.dtype("<f8")
 
 def to_bytes(state: TaskState) -> bytes:
     """n is kept beside the bytes."""
-    arrays = (state.g_sum, state.g_bar_sum, state.counts, np.array([state.distance_sum]), state.embedding_sum)
+    distance = np.array([state.distance_sum])
+    first = (state.g_sum, state.g_bar_sum, state.counts, distance, state.embedding_sum)
+    arrays = (*first, state.wide_sum, state.wide_counts)
     body = b"".join(np.ascontiguousarray(array, dtype=_NUMBER).tobytes() for array in arrays)
     return _SIZES.pack(len(state.g_sum), len(state.embedding_sum)) + body
 
@@ -25,10 +31,15 @@ def from_bytes(data: bytes, n: int) -> TaskState:
         numbers = np.frombuffer(data, dtype=_NUMBER, offset=_SIZES.size).astype(np.float64)
     except (struct.error, ValueError) as error:
         raise StateError(f"a task's sums cannot be read: {error}") from error
-    if len(numbers) != 3 * n_models + 1 + dim:
-        raise StateError(f"a task's sums hold {len(numbers)} numbers, expected {3 * n_models + 1 + dim}")
+    narrow = 3 * n_models + 1 + dim
+    if len(numbers) == narrow:
+        numbers = np.concatenate([numbers, np.zeros(2 * n_models)])
+    if len(numbers) != narrow + 2 * n_models:
+        raise StateError(f"a task's sums hold {len(numbers)} numbers, expected {narrow + 2 * n_models}")
     g_sum, g_bar_sum, counts = numbers[: 3 * n_models].reshape(3, n_models)
-    return TaskState(n, g_sum, g_bar_sum, counts, float(numbers[3 * n_models]), numbers[3 * n_models + 1 :])
+    wide_sum, wide_counts = numbers[narrow:].reshape(2, n_models)
+    distance_sum, embedding_sum = float(numbers[3 * n_models]), numbers[3 * n_models + 1 : narrow]
+    return TaskState(n, g_sum, g_bar_sum, counts, distance_sum, embedding_sum, wide_sum, wide_counts)
 
 
 def embedding_to_bytes(vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bytes:

@@ -98,7 +98,7 @@ def _compared(task: str, store: Store, old: Router, new: Router, how: Compared) 
     if not candidates:
         return row
     state = TaskState.of(new.evidence(vectors)) if len(vectors) else new.empty()
-    scores = new.scores(state, candidates)
+    scores = new.scores(state, candidates, score)
     made = new.decide(scores, before, score)
     here, there = _score_of(scores, before, score), _score_of(scores, made.model, score)
     gain = None if here is None or there is None else there - here

@@ -6,6 +6,7 @@ fold         one dataset held out, and what the benchmark says of its unlabelled
 folds        the pairs (u, p) of all folds at once
 knn_folds    folds predicted by nearest neighbours
 mlp_folds    folds predicted by networks
+auto_folds   what auto says of every fold
 systems      what every system would choose
 judge        how good a choice was
 per_input    choosing input by input

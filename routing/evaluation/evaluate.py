@@ -11,22 +11,24 @@ from routing.calibration import CalibrationSettings, HeldOut, RoutingSettings, h
 from routing.errors import BenchmarkError
 from routing.evaluation.fold import Fold, Seen, samples, see
 from routing.evaluation.judge import price_of
-from routing.evaluation.knn_folds import Material, Steps, knn_folds
+from routing.evaluation.knn_folds import Material, Steps, knn_folds, permuted_folds
 from routing.evaluation.per_input import per_input
 from routing.evaluation.results import SYSTEMS, Choice, Evaluation, PredictorQuality, PriceModel, Row
 from routing.evaluation.systems import choices
 from routing.evaluation.table import rows_of
 
 SHUFFLED = "S3_shuffled"
+AUTO, PERMUTED = "auto", "auto_permuted"
 LEAST_INPUTS = 30
 NEIGHBOURS_KEPT = 64
 """Neighbours found for each input once, more than kappa, so that a fold seldom has to search again."""
 
 PREDICTORS: Mapping[str, tuple[str, ...]] = {
     "knn": SYSTEMS,
-    "mlp": tuple(name for name in SYSTEMS if name != SHUFFLED),
+    "mlp": tuple(name for name in SYSTEMS if name not in (SHUFFLED, AUTO, PERMUTED)),
 }
-"""Predictor -> its systems. The control would need every network once more. LL is there where a benchmark has it."""
+"""Predictor -> its systems. The control would need every network once more, and auto looks at neighbours. LL is there
+where a benchmark has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,14 @@ def evaluate(
     for one in hold_out(vectors, benchmark.dataset_ids, len(benchmark.datasets), NEIGHBOURS_KEPT):
         found.append(one)
         steps("finding neighbours", len(found), len(benchmark.datasets))
-    folds, control = _folds(Material(benchmark, vectors, found, routing, settings, steps), plan)
-    real = replace(plan, systems=tuple(name for name in plan.systems if name != SHUFFLED))
+    material = Material(benchmark, vectors, found, routing, settings, steps, AUTO in plan.systems)
+    folds, control = _folds(material, plan)
+    real = replace(plan, systems=tuple(name for name in plan.systems if name not in (SHUFFLED, PERMUTED)))
     made, quality = _judged(folds, vectors, real, routing)
     made += _judged(control, vectors, replace(plan, systems=(SHUFFLED,), alphas=(0.0,)), routing)[0]
+    if PERMUTED in plan.systems:
+        dealt = permuted_folds(replace(material, auto=True), permuted(benchmark, plan.seed))
+        made += _judged(dealt, vectors, replace(plan, systems=(PERMUTED,), alphas=(0.0,)), routing)[0]
     rows: list[Row] = rows_of(benchmark.name, plan.pool, plan.predictor, made, plan.seed)
     return Evaluation(
         benchmark=benchmark.name,
@@ -127,6 +133,20 @@ def shuffled(benchmark: Benchmark, seed: int) -> Benchmark:
     for dataset in range(len(benchmark.datasets)):
         rows = np.flatnonzero(benchmark.dataset_ids == dataset)
         outcomes[rows] = generator.permuted(outcomes[rows], axis=0)
+    return replace(benchmark, outcomes=outcomes)
+
+
+def permuted(benchmark: Benchmark, seed: int) -> Benchmark:
+    """auto's control: every dataset gets another one's outcomes, so that which dataset is near is worth nothing.
+
+    Drawn again where the other has fewer inputs. It is judged by these outcomes too.
+    """
+    generator = np.random.default_rng([seed, 2])
+    giver, outcomes = generator.permutation(len(benchmark.datasets)), benchmark.outcomes.copy()
+    for dataset in range(len(benchmark.datasets)):
+        rows = np.flatnonzero(benchmark.dataset_ids == dataset)
+        given = np.flatnonzero(benchmark.dataset_ids == giver[dataset])
+        outcomes[rows] = benchmark.outcomes[generator.choice(given, size=len(rows), replace=len(rows) > len(given))]
     return replace(benchmark, outcomes=outcomes)
 
 

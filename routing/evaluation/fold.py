@@ -13,6 +13,7 @@ from routing.arrays import Embeddings, Floats, Ints
 from routing.atc import estimate
 from routing.benchmark import Benchmark, order_on_average
 from routing.calibration import Calibration, HeldOut, RoutingSettings
+from routing.evaluation.auto_folds import AutoFold
 from routing.evaluation.folds import Nearest, apart
 from routing.predictor import accuracy_of, predict_correct
 from routing.scores import TaskScores
@@ -38,7 +39,7 @@ class Fold:
     """One dataset held out. averages: (n_datasets, n_models), of all datasets; the fold's own row is only for judging.
 
     routed: the benchmark that the systems see, which is not the one they are judged by where outcomes are shuffled.
-    cuts: (n_models,) the thresholds of ATC.
+    cuts: (n_models,) the thresholds of ATC. auto: None where it is not asked.
     """
 
     held_out: HeldOut
@@ -48,6 +49,7 @@ class Fold:
     calibration: Calibration
     predict: Predict
     cuts: Floats
+    auto: AutoFold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,11 @@ def see(fold: Fold, sample: Sample, vectors: Embeddings, routing: RoutingSetting
         nearest = nearest.merged(labelled, apart(vectors, rows, labelled), routing.kappa)
     g = fold.predict(sample, nearest)
     g_bar = predict_correct(g, routing.threshold)
-    state = TaskState.of(Evidence(g, g_bar, nearest.distances.mean(axis=1), vectors[rows]))
+    state = TaskState.of(Evidence(g, g_bar, nearest.distances.mean(axis=1), vectors[rows], g))
+    posterior = fold.auto.given(routed.outcomes[labelled]) if fold.auto else None
     columns = order_on_average(np.delete(fold.averages, one.dataset, axis=0))
     return Seen(
-        scores=task_scores(state, routed.model_names, columns, fold.calibration, routing),
+        scores=task_scores(state, routed.model_names, columns, fold.calibration, routing, posterior),
         true_p=np.nan_to_num(accuracy_of(g_bar, routed.correct_at(rows))[columns], nan=0.5),
         atc=estimate(g, fold.cuts)[columns],
         loglik=None if routed.loglik is None else _means(routed.loglik[rows])[columns],

@@ -69,14 +69,19 @@ class Folds:
         routed: benchmarks of the same inputs, whose outcomes stand beside each other as if of more models: neighbours
         cost much more than outcomes do.
         """
-        self._vectors = vectors
-        self._ids = routed[0].dataset_ids
+        self.vectors = vectors
+        self.ids = routed[0].dataset_ids
         self._outcomes = np.concatenate([one.outcomes for one in routed], axis=1)
         self._correct = np.concatenate([one.correct() for one in routed], axis=1)
         self._widths = [len(one.models) for one in routed]
         self._held_out = held_out
         self._routing = routing
         self._settings = settings
+
+    @property
+    def kappa(self) -> int:
+        """How many neighbours are looked at."""
+        return self._routing.kappa
 
     def calibrations(self, progress: Progress = lambda done, total: None) -> list[list[Calibration]]:
         """For every benchmark, the calibration of every fold: from all datasets but its own, it away."""
@@ -97,7 +102,7 @@ class Folds:
         """The pairs of one dataset, for every fold but its own."""
         kappa = self._routing.kappa
         nearest = Nearest(one.near[:, :kappa], one.near_distances[:, :kappa])
-        within = apart(self._vectors, one.rows, one.rows)
+        within = apart(self.vectors, one.rows, one.rows)
         generator = np.random.default_rng([self._settings.seed, one.dataset])
         mixed = list(mixes(len(one.rows), self._settings, generator))
         rests = [np.delete(np.arange(len(one.rows)), moved) for moved, _ in mixed]
@@ -108,7 +113,7 @@ class Folds:
         for fold in range(len(self._held_out)):
             if fold == one.dataset:
                 continue
-            touched = np.flatnonzero((self._ids[nearest.rows] == fold).any(axis=1))
+            touched = np.flatnonzero((self.ids[nearest.rows] == fold).any(axis=1))
             repaired = self.nearest_without(one, touched, [fold]) if len(touched) else None
             found = []
             for rest, (moved, weight), judged in zip(rests, mixed, whole, strict=True):
@@ -154,16 +159,16 @@ class Folds:
     def nearest_without(self, one: HeldOut, places: Ints, excluded: Sequence[int]) -> Nearest:
         """The nearest of some of a dataset's inputs, outside it and outside the excluded datasets."""
         away = np.array([*excluded, one.dataset])
-        kappa = min(self._routing.kappa, int((~np.isin(self._ids, away)).sum()))
+        kappa = min(self._routing.kappa, int((~np.isin(self.ids, away)).sum()))
         rows, distances = one.near[places], one.near_distances[places]
-        outside = ~np.isin(self._ids[rows], away)
+        outside = ~np.isin(self.ids[rows], away)
         enough = outside.sum(axis=1) >= kappa
         order = np.argsort(~outside, axis=1, kind="stable")[:, :kappa]
         found = Nearest(np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1))
         short = np.flatnonzero(~enough)
         if len(short):
-            similarity = self._vectors[one.rows[places[short]]] @ self._vectors.T
-            similarity[:, np.isin(self._ids, away)] = -np.inf
+            similarity = self.vectors[one.rows[places[short]]] @ self.vectors.T
+            similarity[:, np.isin(self.ids, away)] = -np.inf
             found.rows[short], found.distances[short] = most_similar(similarity, kappa)
         return found
 

@@ -1,7 +1,7 @@
 """Every fold of a benchmark, predicted by the k nearest inputs (eq. 7)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from routing.arrays import Embeddings, Floats, Ints
 from routing.atc import thresholds
 from routing.benchmark import Benchmark
 from routing.calibration import Calibration, CalibrationSettings, HeldOut, RoutingSettings
+from routing.evaluation.auto_folds import auto_folds
 from routing.evaluation.fold import Fold, Sample
 from routing.evaluation.folds import Folds, Nearest
 from routing.neighbours import in_order
@@ -24,7 +25,7 @@ class Material:
     """What folds are made of.
 
     vectors: (n_inputs, dim), unit length. found: every dataset, with more than kappa neighbours.
-    benchmark: the systems are judged by it.
+    benchmark: the systems are judged by it. auto: whether folds have it too.
     """
 
     benchmark: Benchmark
@@ -33,6 +34,7 @@ class Material:
     routing: RoutingSettings
     settings: CalibrationSettings
     steps: Steps
+    auto: bool = False
 
 
 def knn_folds(material: Material, routed: Sequence[Benchmark]) -> list[list[Fold]]:
@@ -40,7 +42,32 @@ def knn_folds(material: Material, routed: Sequence[Benchmark]) -> list[list[Fold
     folds = Folds(material.vectors, routed, material.found, material.routing, material.settings)
     calibrations = folds.calibrations(lambda done, total: material.steps("calibrating every fold", done, total))
     near = np.concatenate([_among_all(one, material.vectors) for one in material.found])
-    return [_folds(material, one, near, found) for one, found in zip(routed, calibrations, strict=True)]
+    made = [_folds(material, one, near, found) for one, found in zip(routed, calibrations, strict=True)]
+    return [_with_auto(material, folds, made[0]), *made[1:]]
+
+
+def permuted_folds(material: Material, permuted: Benchmark) -> list[Fold]:
+    """The folds of auto's control, judged by the outcomes that it sees. Only auto can be asked."""
+    folds = Folds(material.vectors, [permuted], material.found, material.routing, material.settings)
+    n_models = len(permuted.models)
+    none = Calibration(np.empty(0), np.empty((0, n_models)), np.empty(0), np.empty(0, dtype=np.int64))
+    averages, cuts = permuted.dataset_averages(), np.full(n_models, 0.5)
+
+    def nearest_mean(sample: Sample, nearest: Nearest) -> Floats:
+        return predict(permuted.outcomes, nearest.rows[:, : material.routing.k])
+
+    made = [Fold(one, permuted, permuted, averages, none, nearest_mean, cuts) for one in material.found]
+    return _with_auto(material, folds, made)
+
+
+def _with_auto(material: Material, folds: Folds, made: list[Fold]) -> list[Fold]:
+    """made: the folds of one benchmark."""
+    if not material.auto:
+        return made
+    found = auto_folds(
+        folds, made[0].routed, material.found, lambda done, total: material.steps("looking at datasets", done, total)
+    )
+    return [replace(fold, auto=auto) for fold, auto in zip(made, found, strict=True)]
 
 
 def _folds(material: Material, routed: Benchmark, near: Ints, calibrations: Sequence[Calibration]) -> list[Fold]:

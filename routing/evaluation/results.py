@@ -18,12 +18,14 @@ SYSTEMS = (
     "S3",
     "S3_true_p",
     "S3_atc",
+    "auto",
     "LL",
     "BMA",
     "oracle",
     "honest_oracle",
     "random",
     "S3_shuffled",
+    "auto_permuted",
 )
 """Every system, by the name that tables use. honest_oracle: chosen on one random half, scored on the other."""
 

@@ -32,6 +32,7 @@ def _made(seen: Seen, eta: float) -> dict[str, tuple[str, Floats]]:
     scores = seen.scores
     made = {score.name: (decide(scores, eta, score=score).model, scores.of(score)) for score in Score}
     made["S3_shuffled"] = made["S3"]
+    made["auto"] = made["auto_permuted"] = made.pop("AUTO")
     for name, reliability in (("S3_true_p", seen.true_p), ("S3_atc", seen.atc)):
         other = replace(scores, reliability=reliability, s3=s3(scores.s2, reliability))
         made[name] = decide(other, eta).model, other.s3

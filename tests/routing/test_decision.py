@@ -9,6 +9,8 @@ from routing.confidence import probability_better
 from routing.decision import Reason, decide, explain
 from routing.scores import Score, TaskScores, s3
 
+NONE = np.zeros(0)
+
 
 def scored(n: int, s2: list[float], p: list[float], s1: list[float] | None = None) -> TaskScores:
     names = ("best", "second", "third")[: len(s2)]
@@ -110,7 +112,7 @@ def test_a_model_the_benchmark_is_silent_on_never_leads() -> None:
 
 def test_no_candidates_is_an_error() -> None:
     with pytest.raises(ValueError, match="no candidates"):
-        decide(TaskScores((), 0, 0.0, *(np.zeros(0) for _ in range(5))), 0.6)
+        decide(TaskScores((), 0, 0.0, NONE, NONE, NONE, NONE, NONE), 0.6)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ share_rows = arrays(np.float64, st.integers(1, 6), elements=shares)
 def evidence_of(g: Floats) -> Evidence:
     n = len(g)
     generator = np.random.default_rng(n)
-    return Evidence(g, predict_correct(g), generator.random(n), generator.random((n, 3)).astype(np.float32))
+    return Evidence(g, predict_correct(g), generator.random(n), generator.random((n, 3)).astype(np.float32), g)
 
 
 @st.composite
@@ -40,10 +40,7 @@ def evidences(draw: Callable[[st.SearchStrategy[Floats]], Floats]) -> Evidence:
 def one_by_one(evidence: Evidence) -> TaskState:
     state = TaskState.empty(evidence.g.shape[1], evidence.vectors.shape[1])
     for row in range(len(evidence)):
-        some = slice(row, row + 1)
-        state = state + TaskState.of(
-            Evidence(evidence.g[some], evidence.g_bar[some], evidence.distances[some], evidence.vectors[some])
-        )
+        state = state + TaskState.of(evidence.at(np.array([row])))
     return state
 
 
@@ -52,6 +49,7 @@ def assert_same(a: TaskState, b: TaskState) -> None:
     assert (a.counts == b.counts).all()
     assert (a.g_bar_sum == b.g_bar_sum).all()
     np.testing.assert_allclose(a.g_sum, b.g_sum, atol=1e-12)
+    np.testing.assert_allclose(a.wide_sum, b.wide_sum, atol=1e-12)
     np.testing.assert_allclose(a.embedding_sum, b.embedding_sum, atol=1e-12)
     assert a.distance_sum == pytest.approx(b.distance_sum)
 
@@ -98,6 +96,7 @@ def test_the_sums_of_two_replicas_add_up(a: Evidence, b: Evidence) -> None:
         np.concatenate([a.g_bar, b.g_bar]),
         np.concatenate([a.distances, b.distances]),
         np.concatenate([a.vectors, b.vectors]),
+        np.concatenate([a.wide, b.wide]),
     )
     assert_same(TaskState.of(a) + TaskState.of(b), TaskState.of(both))
     assert_same(TaskState.of(a) + TaskState.of(b), TaskState.of(b) + TaskState.of(a))

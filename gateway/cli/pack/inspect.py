@@ -15,7 +15,14 @@ from gateway.cli.pack.files import read_about, read_report, size_bytes
 from gateway.cli.terminal import UNKNOWN, number, prices, results, table
 from routing.manifest import Manifest, read_manifest
 
-CHOOSERS = {"s1": "S1", "s2": "S2", "s3": "S3", "best_on_average": "best on average", "oracle": "oracle"}
+CHOOSERS = {
+    "s1": "S1",
+    "s2": "S2",
+    "s3": "S3",
+    "auto": "auto",
+    "best_on_average": "best on average",
+    "oracle": "oracle",
+}
 
 
 def inspect(
@@ -115,16 +122,23 @@ def _models(manifest: Manifest) -> Table:
     return made
 
 
+def _choosers(report: Mapping[str, Any]) -> list[str]:
+    """Those that the report knows: a pack of before `auto` has none."""
+    return [name for name in CHOOSERS if name in report["accuracy"]]
+
+
 def _accuracy(report: Mapping[str, Any]) -> Table:
-    made = table((), tuple(CHOOSERS.values()))
-    made.add_row(*(number(report["accuracy"][name]) for name in CHOOSERS))
+    names = _choosers(report)
+    made = table((), tuple(CHOOSERS[name] for name in names))
+    made.add_row(*(number(report["accuracy"][name]) for name in names))
     return made
 
 
 def _each_dataset(report: Mapping[str, Any]) -> Table:
-    made = table(("dataset", "chosen by S3", "oracle's"), ("n", "u", *CHOOSERS.values()))
+    names = _choosers(report)
+    made = table(("dataset", "chosen by S3", "oracle's"), ("n", "u", *(CHOOSERS[name] for name in names)))
     for row in report["datasets"]:
-        accuracy = (number(row["accuracy"][name]) for name in CHOOSERS)
+        accuracy = (number(row["accuracy"][name]) for name in names)
         chosen = (row["model"]["s3"], row["model"]["oracle"])
         made.add_row(row["dataset"], *chosen, str(row["n"]), number(row["distance"]), *accuracy)
     return made

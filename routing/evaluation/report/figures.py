@@ -20,17 +20,19 @@ STYLES: Mapping[str, tuple[str, str, str]] = {
     "S3": ("#D55E00", "^", "-"),
     "S3_true_p": ("#CC79A7", "v", ":"),
     "S3_atc": ("#8c6d1f", "<", ":"),
+    "auto": ("#000080", "X", "-"),
     "LL": ("#6a3d9a", "h", "-."),
     "BMA": ("#000000", "D", "--"),
     "oracle": ("#009E73", "*", "-."),
     "honest_oracle": ("#56B4E9", "P", "-."),
     "random": ("#999999", "x", ":"),
     "S3_shuffled": ("#999999", "+", "--"),
+    "auto_permuted": ("#999999", "1", "--"),
 }
 """System -> colour, marker, line."""
 
 SIZE = (6.4, 4.0)
-ROUTERS = ("S1", "S2", "S3")
+ROUTERS = ("S1", "S2", "S3", "auto")
 
 
 def figures(evaluation: Evaluation) -> dict[str, Figure]:

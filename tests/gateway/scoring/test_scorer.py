@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from gateway.scoring.scorer import Scorer
 from gateway.state.sqlite import SqliteStore
 from routing.calibration import RoutingSettings
 from routing.decision import Decision
+from routing.errors import PackMismatch
 from routing.pack import Pack
 from routing.router import Router
 from routing.scores import TaskScores
@@ -193,3 +195,24 @@ def test_embeddings_of_another_length_begin_again(store: SqliteStore, pack: Pack
     made = Scorer(Router(small_pack(shorter)), shorter, store, START, lambda: 0.0)
     assert [(one.n, one.reason) for one in made.renew()] == [(0, "cold-start")]
     assert made.observe(seen("t", "What is 1 plus 1?")).decisions[0].n == 1
+
+
+def test_a_task_scored_by_auto_says_how_it_came_to_that(pack: Pack, store: SqliteStore) -> None:
+    start = msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
+    made = Scorer(Router(pack), LETTERS, store, start, itertools.count(100).__next__)
+    made.observe(seen("t", *inputs("sums", 6)))
+    decision = store.stored("t").decision
+    assert decision is not None
+    assert decision.account["decision"]["score"] == "auto"
+    assert {"views", "prior", "expected", "deviation"} <= set(decision.account["auto"])
+    assert all("auto" in row for row in decision.account["scores"])
+
+
+def test_a_pack_that_auto_cannot_use_is_refused(pack: Pack, store: SqliteStore) -> None:
+    older, start = replace(pack, ground=None), msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
+    with pytest.raises(PackMismatch, match=r"auto\.npz"):
+        Scorer(Router(older), LETTERS, store, start, itertools.count(100).__next__)
+    with pytest.raises(PackMismatch, match=r"auto\.npz"):
+        Scorer(Router(older), LETTERS, store, START, itertools.count(100).__next__).govern(
+            "t", TaskPolicy(ALL, score="auto")
+        )

@@ -11,12 +11,19 @@ from routing.task import TaskState
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 2**32 - 1))
 def test_sums_come_back_to_the_last_bit(n_models: int, dim: int, seed: int) -> None:
     random = np.random.default_rng(seed)
-    g, g_bar, counts = random.random((3, n_models))
-    state = TaskState(7, g, g_bar, counts, float(random.random()), random.normal(size=dim))
+    g, g_bar, counts, wide, wide_counts = random.random((5, n_models))
+    centre, distance = random.normal(size=dim), float(random.random())
+    state = TaskState(7, g, g_bar, counts, distance, centre, wide, wide_counts)
     again = sums.from_bytes(sums.to_bytes(state), 7)
     assert (again.n, again.distance_sum) == (7, state.distance_sum)
-    for name in ("g_sum", "g_bar_sum", "counts", "embedding_sum"):
+    for name in ("g_sum", "g_bar_sum", "counts", "embedding_sum", "wide_sum", "wide_counts"):
         np.testing.assert_array_equal(getattr(again, name), getattr(state, name))
+
+
+def test_sums_of_before_the_wide_ones_are_read_without_them() -> None:
+    data = sums.to_bytes(TaskState.empty(3, 4))
+    again = sums.from_bytes(data[: -2 * 3 * 8], 5)
+    assert (again.n, again.embedding_sum.shape, again.wide_counts.tolist()) == (5, (4,), [0, 0, 0])
 
 
 @pytest.mark.parametrize("cut", [0, 3, 8, 20, -8, -1])

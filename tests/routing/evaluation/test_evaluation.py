@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from routing.arrays import Embeddings
+from routing.auto.fit import fit
+from routing.auto.ground import ground_of, near_mean
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
 from routing.errors import BenchmarkError
+from routing.evaluation.auto_folds import auto_folds
 from routing.evaluation.evaluate import Plan, evaluate, fit_for_evaluation, shuffled
 from routing.evaluation.fold import samples
 from routing.evaluation.folds import Folds
@@ -23,6 +26,7 @@ from routing.evaluation.table import interval
 from routing.neighbours.exact import Exact
 from routing.predictor import predict, predict_correct
 from routing.task import Evidence, TaskState, task_scores
+from tests.routing.conftest import DATASETS
 
 ROUTING = RoutingSettings()
 UNMIXED = CalibrationSettings(alphas=(0.0,))
@@ -69,7 +73,7 @@ def test_a_systems_choice_is_what_the_library_would_choose(
     own = benchmark_.rows_of("a1")
     near, distances = Exact(vectors[rows]).nearest(vectors[own], ROUTING.kappa)
     g = predict(smaller.outcomes, near[:, : ROUTING.k])
-    state = TaskState.of(Evidence(g, predict_correct(g), distances.mean(axis=1), vectors[own]))
+    state = TaskState.of(Evidence(g, predict_correct(g), distances.mean(axis=1), vectors[own], g))
     held_out = list(hold_out(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
     pairs = calibrate(vectors[rows], smaller, held_out, ROUTING, CalibrationSettings(alphas=(0.0, 0.2), repeats=2))
     scores = task_scores(state, smaller.model_names, list(range(4)), pairs, ROUTING)
@@ -213,3 +217,25 @@ def test_what_it_is_worth_is_said_plainly(done: Evaluation, interval_: tuple[flo
     row = replace(rows_by_system(done)["S3"], gain_ci=interval_)
     assert told in worth([row])
     assert "not among" in worth([])
+
+
+def test_auto_sees_nothing_of_the_dataset_held_out(benchmark_: Benchmark, vectors: Embeddings) -> None:
+    """What it expects of a fold is what it would of a benchmark that never had the dataset."""
+    found = list(hold_out(vectors, benchmark_.dataset_ids, 4, 64))
+    folds = Folds(vectors, [benchmark_], found, ROUTING, UNMIXED)
+    for place, auto in enumerate(auto_folds(folds, benchmark_, found, lambda done, total: None)):
+        smaller, rows = benchmark_.without([DATASETS[place]])
+        again = list(hold_out(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
+        rest = ground_of(smaller.outcomes, vectors[rows], smaller.dataset_ids, again, ROUTING.kappa)
+        own = np.flatnonzero(benchmark_.dataset_ids == place)
+        near = near_mean(benchmark_.outcomes, found[place].near[:, : ROUTING.kappa])
+        plain = fit(rest, auto.columns).prior(vectors[own].mean(axis=0, dtype=np.float64), near[auto.columns])
+        np.testing.assert_allclose(auto.prior.mean, plain.mean, atol=1e-6)
+        np.testing.assert_allclose(auto.prior.covariance, plain.covariance, atol=1e-6)
+
+
+def test_auto_and_its_control_have_rows(done: Evaluation) -> None:
+    rows = {(row.system, row.alpha): row for row in done.rows}
+    assert rows["auto", 0.0].gain_over_bma >= -0.002
+    assert ("auto", 0.2) in rows
+    assert rows["auto_permuted", 0.0].alpha == 0

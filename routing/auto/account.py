@@ -1,0 +1,48 @@
+"""Why `auto` expects what it expects, as numbers from which it can be worked out again.
+
+    prior    = level + average + sum over views of strength * departure
+    p_better = Phi((expected(leader) - expected(baseline)) / deviation)
+
+expected is the prior where there are no labels, and what the labels made of it where there are.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from routing.arrays import Floats
+from routing.auto.fit import LEVEL, Fit
+from routing.auto.posterior import Posterior
+from routing.auto.views import VIEWS
+
+SHOWN_DATASETS = 5
+
+
+def account(
+    fit: Fit, centre: Floats, near: Floats, posterior: Posterior, datasets: Sequence[str], pair: tuple[int, int]
+) -> dict[str, Any]:
+    """Ready for JSON. centre, near: as Fit.prior takes them. pair: places of the leader and of what it had to beat."""
+    weights = fit.weights(centre)
+    order = np.argsort(-weights, kind="stable")[:SHOWN_DATASETS]
+    prior = fit.prior(centre, near)
+    trusted = [(view, float(s)) for view, s in zip(VIEWS, fit.strengths, strict=True) if s > 0]
+    names = ("leader", "baseline")
+    return {
+        "level": float(fit.sight.of(centre, LEVEL) @ fit.levels),
+        "average": _pair(names, fit.average, pair),
+        "views": [
+            {"view": str(view), "strength": s, **_pair(names, fit.departure(view, centre, near), pair)}
+            for view, s in trusted
+        ],
+        "trust": float(fit.strengths.sum()),
+        "datasets": [{"dataset": datasets[place], "weight": float(weights[place])} for place in order],
+        "prior": _pair(names, prior.mean, pair),
+        "labels": posterior.n_labels,
+        "expected": _pair(names, posterior.mean, pair),
+        "deviation": posterior.deviation(*pair),
+    }
+
+
+def _pair(names: tuple[str, str], values: Floats, pair: tuple[int, int]) -> dict[str, float]:
+    return {name: float(values[place]) for name, place in zip(names, pair, strict=True)}

@@ -1,0 +1,189 @@
+"""How much each view is trusted, learnt by holding out every dataset in turn, and how wrong the whole then still is.
+
+    score(task) = average + sum over views of strength * (view's expectation - average)
+
+`average` is the mean over datasets, what BMA goes by; all strengths 0 is BMA. Candidates for a place in the sum are all
+pairs of a view and one of six strengths, 0 among them. Each is judged by the accuracy that it would have gained over
+`average` on every held-out dataset,
+
+    gain(d) = sum_m softmax(score / tau)_m y_m  -  sum_m softmax(average / tau)_m y_m,  cut to +-GAIN_CUT
+
+softly, since the scores themselves are uncertain by about tau, and cut, since one dataset must not decide over all. Its
+worth is the mean over datasets less one standard error: a gain that could be luck counts for nothing. The pairs enter
+with weights softmax(worth / CONCENTRATION), an average and no winner-takes-all: with ten datasets the best of a hundred
+is best by chance.
+
+tau, GAIN_CUT and CONCENTRATION are fixed, for every benchmark. docs/auto.md says how they were found.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from routing.arrays import Floats
+from routing.auto.ground import Ground
+from routing.auto.posterior import Posterior
+from routing.auto.views import VIEWS, Nearness, Sight, View, relative, scaled_rows
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.3)
+TAU = 0.05
+GAIN_CUT = 0.1
+CAUTION = 1.0
+"""Standard errors taken off a gain."""
+CONCENTRATION = 0.001
+
+LEVEL = View(Nearness.COSINE, 0.1)
+"""What the level of a task's accuracies is read from: for people, since it is the same for all candidates."""
+
+FEWEST_DATASETS = 3
+SHRINK = 0.2
+LEAST_VARIANCE = 1e-5
+UNKNOWN_VARIANCE = 0.01
+"""Of a model's accuracy around its average before any dataset is seen, a deviation of 10 points; weighs one dataset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What is learnt for one set of candidates.
+
+    average: (n_candidates,) relative, mean over datasets. rows: (n_datasets, n_candidates) relative averages.
+    levels: (n_datasets,) mean over candidates. strengths: (n_views,). errors: (n_datasets, n_candidates) what the score
+    is off by when a dataset is held out. covariance: of those errors, less what comes of few inputs. within: of
+    outcomes from input to input.
+    """
+
+    sight: Sight
+    average: Floats
+    rows: Floats
+    levels: Floats
+    strengths: Floats
+    errors: Floats
+    covariance: Floats
+    within: Floats
+
+    def prior(self, centre: Floats, near: Floats) -> Posterior:
+        """The candidates' accuracies on a task without labels.
+
+        centre: (dim,) the task's mean embedding. near: (n_candidates,) mean over its inputs of the mean outcome of
+        their kappa nearest, NaN where unknown.
+        """
+        score: Floats = self.average
+        for view, strength in zip(VIEWS, self.strengths.tolist(), strict=True):
+            if strength:
+                score = score + strength * self.departure(view, centre, near)
+        level = self.sight.of(centre, LEVEL) @ self.levels
+        return Posterior(np.asarray(level + score, dtype=np.float64), self.covariance, self.within)
+
+    def departure(self, view: View, centre: Floats, near: Floats) -> Floats:
+        """A view's expectation less the average, (n_candidates,)."""
+        if view.nearness is Nearness.NEIGHBOURS:
+            return np.asarray(_neighbours(near[None], self.average[None])[0])
+        rows = scaled_rows(self.rows) if view.scaled else self.rows
+        return np.asarray(self.sight.of(centre, view) @ rows - self.average)
+
+    def weights(self, centre: Floats) -> Floats:
+        """How much each dataset's row counts in the score beyond the average, (n_datasets,); scaled views as plain."""
+        found = np.zeros(len(self.rows))
+        for view, strength in zip(VIEWS, self.strengths.tolist(), strict=True):
+            if strength and view.nearness is not Nearness.NEIGHBOURS:
+                found = found + strength * self.sight.of(centre, view)
+        return np.asarray(found)
+
+
+def fit(ground: Ground, columns: list[int]) -> Fit:
+    """Learns for some candidates. columns: of the ground's models, best on average first.
+
+    A model without outcomes on a dataset counts there as what it is on average elsewhere, and on average as no better
+    than m*, as everywhere. With fewer than three datasets nothing can be learnt, and every strength is 0.
+    """
+    measured = ground.averages[:, columns]
+    averages = filled(measured)
+    if len(columns):
+        above = np.maximum(averages.mean(axis=0) - averages[:, 0].mean(), 0.0)
+        averages = averages - np.where(np.isnan(measured).any(axis=0), above, 0.0)
+    rows = relative(averages)
+    sight, n = Sight(ground.centres), len(rows)
+    others = (rows.sum(axis=0) - rows) / max(1, n - 1)
+    strengths, expected = np.zeros(len(VIEWS)), others
+    if n >= FEWEST_DATASETS and len(columns) > 1:
+        departures = _departures(sight, rows, others, ground.near[:, columns])
+        strengths = _strengths(departures, rows, others)
+        expected = others + np.tensordot(strengths, departures, axes=1)
+    errors, place = rows - expected, np.ix_(columns, columns)
+    return Fit(
+        sight=sight,
+        average=rows.mean(axis=0),
+        rows=rows,
+        levels=averages.mean(axis=1),
+        strengths=strengths,
+        errors=errors,
+        covariance=_covariance(errors, ground.sampling[place]),
+        within=ground.within[place],
+    )
+
+
+def filled(averages: Floats) -> Floats:
+    """Missing averages as dataset effect plus model effect. averages: (n_datasets, n_models) or NaN.
+
+    Half a dataset without any outcome, and a model without any, count as the mean of all.
+    """
+    known = ~np.isnan(averages)
+    if known.all():
+        return averages
+    mean = float(averages[known].mean()) if known.any() else 0.0
+    away = np.where(known, averages - mean, 0.0)
+    of_dataset = away.sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    away = np.where(known, away - of_dataset, 0.0)
+    of_model = away.sum(axis=0, keepdims=True) / np.maximum(known.sum(axis=0, keepdims=True), 1)
+    return np.asarray(np.where(known, averages, np.clip(mean + of_dataset + of_model, 0.0, 1.0)))
+
+
+def _departures(sight: Sight, rows: Floats, others: Floats, near: Floats) -> Floats:
+    """Every view's expectation for every held-out dataset, less the others' average. (n_views, n_datasets, n)"""
+    scaled = scaled_rows(rows)
+    return np.array(
+        [
+            _neighbours(near, others)
+            if view.nearness is Nearness.NEIGHBOURS
+            else sight.within(view) @ (scaled if view.scaled else rows) - others
+            for view in VIEWS
+        ]
+    )
+
+
+def _neighbours(near: Floats, average: Floats) -> Floats:
+    """near: (n, n_candidates), NaN where unknown, which departs from the average by nothing."""
+    known = ~np.isnan(near)
+    level = np.where(known, near - average, 0.0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1), 1)[:, None]
+    return np.asarray(np.where(known, near - level - average, 0.0))
+
+
+def _strengths(departures: Floats, rows: Floats, others: Floats) -> Floats:
+    """The mean strength of every view, (n_views,)."""
+    base = (_soft(others) * rows).sum(axis=1)
+    worth = np.empty((len(STRENGTHS), len(departures)))
+    for place, strength in enumerate(STRENGTHS):
+        gains = (_soft(others + strength * departures) * rows).sum(axis=2) - base
+        gains = np.clip(gains, -GAIN_CUT, GAIN_CUT)
+        worth[place] = gains.mean(axis=1) - CAUTION * gains.std(axis=1) / np.sqrt(len(rows))
+    weights = np.exp((worth - worth.max()) / CONCENTRATION)
+    return np.asarray(np.array(STRENGTHS) @ (weights / weights.sum()))
+
+
+def _soft(scores: Floats) -> Floats:
+    powers = np.exp((scores - scores.max(axis=-1, keepdims=True)) / TAU)
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def _covariance(errors: Floats, sampling: Floats) -> Floats:
+    """The errors' covariance beyond sampling noise, one unseen dataset added, shrunk to its diagonal."""
+    n, n_models = errors.shape
+    if n < FEWEST_DATASETS:
+        return np.eye(n_models) * UNKNOWN_VARIANCE
+    centre = np.eye(n_models) - 1.0 / n_models
+    found = errors.T @ errors / n - centre @ sampling @ centre
+    found = (n * found + UNKNOWN_VARIANCE * np.eye(n_models)) / (n + 1)
+    variances = np.maximum(np.diag(found), LEAST_VARIANCE)
+    shrunk = (1 - SHRINK) * found + SHRINK * np.diag(variances)
+    values, axes = np.linalg.eigh(shrunk)
+    return np.asarray((axes * np.maximum(values, LEAST_VARIANCE)) @ axes.T)

@@ -1,0 +1,127 @@
+"""The candidates' accuracies on one task as a Gaussian, what labelled inputs do to it, and who is better.
+
+    F ~ N(mean, scale * covariance + apart * I)           the prior: a fit's score, and its errors on held-out datasets
+    y(x) = b(x) + F + e(x),   e ~ N(0, within)            a labelled input, all models asked
+
+b(x), how hard an input is, moves all models alike: it is left free (a flat prior), so labels count by the differences
+between models on the same input. How far off a score is differs from task to task: the prior's covariance is taken at
+several scales (CASES), weighted by what the labels make of each. The last case, seldom at first, is a task on which the
+benchmark is of no use at all, so that many labels always win.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from routing.arrays import Floats
+
+CASES = ((0.25, 0.0, 1 / 3), (1.0, 0.0, 1 / 3), (4.0, 0.0, 1 / 3), (1.0, 0.04, 0.001))
+"""scale, apart, and how likely the case is before any label."""
+
+FREE = 1000.0
+"""Variance of what is left free: any value far above 1 is flat for outcomes in [0, 1]."""
+LEAST_NOISE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """mean: (n_candidates,) expected accuracy. covariance, within: (n_candidates, n_candidates).
+
+    n_labels: labelled inputs that it rests on.
+    """
+
+    mean: Floats
+    covariance: Floats
+    within: Floats
+    n_labels: int = 0
+
+    def given(self, labels: "Labels") -> "Posterior":
+        """After labelled inputs. Raises ShapeError (from Labels) for other candidates."""
+        if labels.n == 0:
+            return self
+        parts = [self._case(labels, scale, apart) for scale, apart, _ in CASES]
+        # Candidates are so alike that they hold as much evidence as a few independent ones would.
+        share = np.trace(self.covariance) ** 2 / (self.covariance**2).sum() / len(self.mean)
+        likely = np.array([likelihood for _, _, likelihood in parts]) * min(1.0, share)
+        likely += np.log([before for *_, before in CASES])
+        weights = np.exp(likely - likely.max())
+        weights /= weights.sum()
+        mean = sum(weight * found for weight, (found, _, _) in zip(weights, parts, strict=True))
+        covariance = sum(
+            weight * (found + np.outer(centre - mean, centre - mean))
+            for weight, (centre, found, _) in zip(weights, parts, strict=True)
+        )
+        n_labels = self.n_labels + labels.n
+        return replace(self, mean=np.asarray(mean), covariance=np.asarray(covariance), n_labels=n_labels)
+
+    def _case(self, labels: "Labels", scale: float, apart: float) -> tuple[Floats, Floats, float]:
+        """Mean, covariance and log-likelihood in one of the cases."""
+        covariance = scale * self.covariance + apart * np.eye(len(self.mean))
+        at, values = labels.at, labels.means
+        noise = np.zeros((len(at), len(at)))
+        start = 0
+        for group, count in zip(labels.groups, labels.counts, strict=True):
+            some = slice(start, start + len(group))
+            noise[some, some] = (self.within[np.ix_(group, group)] + LEAST_NOISE * np.eye(len(group))) / count
+            start += len(group)
+        total = covariance[np.ix_(at, at)] + noise + FREE
+        off = values - self.mean[at]
+        gain = np.linalg.solve(total, np.column_stack([off, covariance[at]]))
+        cross = covariance[:, at]
+        likelihood = -0.5 * float(off @ gain[:, 0]) - 0.5 * float(np.linalg.slogdet(total)[1])
+        return self.mean + cross @ gain[:, 0], covariance - cross @ gain[:, 1:], likelihood
+
+    def p_better(self, a: int, b: int) -> float:
+        """The probability that candidate a is better than b on the task."""
+        return self.p_within(b, a, 0.0) if a != b else 0.5
+
+    def p_within(self, leader: int, other: int, regret: float) -> float:
+        """The probability that `other` is at most `regret` worse than `leader`."""
+        apart = float(self.mean[leader] - self.mean[other]) - regret
+        variance = float(
+            self.covariance[leader, leader] + self.covariance[other, other] - 2 * self.covariance[leader, other]
+        )
+        if variance <= 0:
+            return 1.0 if apart <= 0 else 0.0
+        return 0.5 * math.erfc(apart / math.sqrt(2 * variance))
+
+    def deviation(self, a: int, b: int) -> float:
+        """The standard deviation of the difference between two candidates."""
+        return math.sqrt(max(0.0, float(self.covariance[a, a] + self.covariance[b, b] - 2 * self.covariance[a, b])))
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labelled inputs, summed up by which candidates were asked.
+
+    groups: the candidates asked together; means: of their outcomes, group after group; counts: inputs of each group.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    means: Floats
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, outcomes: Floats) -> "Labels":
+        """outcomes: (n_inputs, n_candidates), NaN where a candidate was not asked."""
+        known = ~np.isnan(outcomes)
+        patterns, which = np.unique(known, axis=0, return_inverse=True)
+        groups, means, counts = [], [], []
+        for number, pattern in enumerate(patterns):
+            rows = outcomes[which.reshape(-1) == number][:, pattern]
+            if pattern.any():
+                groups.append(tuple(int(place) for place in np.flatnonzero(pattern)))
+                means.append(rows.mean(axis=0))
+                counts.append(len(rows))
+        return cls(tuple(groups), np.concatenate(means) if means else np.zeros(0), tuple(counts))
+
+    @property
+    def n(self) -> int:
+        """How many inputs."""
+        return sum(self.counts)
+
+    @property
+    def at(self) -> list[int]:
+        """The candidate of every value in `means`."""
+        return [place for group in self.groups for place in group]
