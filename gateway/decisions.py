@@ -1,7 +1,7 @@
 """The decision table: which models a task's requests go to. The request path looks here and waits for nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.config.schema import CacheConfig
@@ -19,7 +19,8 @@ class Policy:
     candidates: in the configuration's order. ranking: where its requests go while nothing is decided, best on average
     first; models that the pack does not know come last. reason: why, until something is decided. pin: whether
     decisions are left out of account. shadow: the same, but what they would have changed is told. fallbacks: who comes
-    after the chosen model, first; score: in place of the configuration's; cache: what is kept of answers.
+    after the chosen model, first; score: in place of the configuration's; max_regret, costs: when a cheaper model will
+    do, by score auto; cache: what is kept of answers.
     """
 
     candidates: tuple[str, ...]
@@ -30,6 +31,8 @@ class Policy:
     shadow: bool = False
     fallbacks: tuple[str, ...] = ()
     score: Literal["s1", "s2", "s3", "auto"] | None = None
+    max_regret: float | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
     cache: CacheConfig | None = None
 
 

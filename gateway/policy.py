@@ -21,6 +21,11 @@ def policies(config: Config, manifest: Manifest | None) -> Policies:
     made = {name: _policy(config, task, manifest, sizes, charges) for name, task in config.tasks.items()}
     fault = "no candidate is known to be small and cheap enough"
     empty = [(f"tasks.{name}", fault) for name in made if not made[name].ranking]
+    empty += [
+        (f"tasks.{name}.max_regret", "takes score: auto, which knows how much a cheaper model may lose")
+        for name, task in config.tasks.items()
+        if task.max_regret is not None and (task.score or config.routing.score) != "auto"
+    ]
     if empty:
         raise ConfigError("tasks", empty)
     return Policies(_policy(config, TaskConfig(), manifest, sizes, charges), made)
@@ -60,8 +65,21 @@ def _policy(
         shadow=task.shadow,
         fallbacks=fallbacks,
         score=task.score,
+        max_regret=task.max_regret,
+        costs={} if task.max_regret is None else _costs(candidates, sizes, charges),
         cache=task.cache,
     )
+
+
+def _costs(
+    candidates: Sequence[str], sizes: Mapping[str, float | None], charges: Mapping[str, Price]
+) -> Mapping[str, float]:
+    """What candidates cost beside each other: prices, mean of both directions; sizes, where no price is known."""
+    priced = {name: charges[name] for name in candidates if name in charges}
+    if priced:
+        return {name: float(one.input_usd_per_mtok + one.output_usd_per_mtok) / 2 for name, one in priced.items()}
+    known = {name: sizes[name] for name in candidates}
+    return {name: size for name, size in known.items() if size is not None}
 
 
 def _ranked(candidates: Sequence[str], on_average: Sequence[str]) -> tuple[str, ...]:

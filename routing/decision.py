@@ -8,7 +8,8 @@ probability above eta. The first decision of a task is eq. 6 to the letter; late
 SETTLED inputs, the model it has is left only for one that its posterior puts above with probability over eta.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,11 +33,27 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Thrift:
+    """What a task would give for a cheaper model, where `auto` scores it.
+
+    max_regret: accuracy, in [0, 1], that a cheaper model may lose against the leader, with probability above eta.
+    costs: by model, in any unit; one that is not there is never the cheaper.
+    """
+
+    max_regret: float
+    costs: Mapping[str, float]
+
+    def of(self, model: str) -> float:
+        """What a model costs."""
+        return self.costs.get(model, math.inf)
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The ranking of the candidates for a task, the chosen one first, and why.
 
     leader: highest score. baseline: the model the leader had to beat. p_better: the probability that it does,
-    None where nothing had to be compared.
+    None where nothing had to be compared. is_thrift: whether the chosen model is there for being cheaper.
     """
 
     model: str
@@ -46,13 +63,20 @@ class Decision:
     baseline: str
     p_better: float | None
     n: int
+    is_thrift: bool = False
 
 
-def decide(scores: TaskScores, eta: float, current: str | None = None, score: Score = Score.S3) -> Decision:
+def decide(
+    scores: TaskScores,
+    eta: float,
+    current: str | None = None,
+    score: Score = Score.S3,
+    thrift: Thrift | None = None,
+) -> Decision:
     """Eq. 6, from `current` where the task already has a model, from m* where it has none.
 
     scores.models[0] is m*. eta: in [0, 1]. A current model that is no longer a candidate counts as none.
-    Raises ValueError when there is no candidate.
+    thrift: whether a cheaper model will do; for auto alone. Raises ValueError when there is no candidate.
     """
     if not scores.models:
         raise ValueError("no candidates to decide between")
@@ -64,7 +88,7 @@ def decide(scores: TaskScores, eta: float, current: str | None = None, score: Sc
     order = _order(values, scores.models.index(baseline))
     leader = scores.models[order[0]]
     if score is Score.AUTO:
-        return _by_posterior(scores, order, eta, current)
+        return _by_posterior(scores, order, eta, current, thrift)
     if score is not Score.S3:
         return Decision(leader, Reason.SCORE, _names(scores, order, leader), leader, baseline, None, scores.n)
 
@@ -74,7 +98,9 @@ def decide(scores: TaskScores, eta: float, current: str | None = None, score: Sc
     return Decision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n)
 
 
-def _by_posterior(scores: TaskScores, order: Sequence[int], eta: float, current: str | None) -> Decision:
+def _by_posterior(
+    scores: TaskScores, order: Sequence[int], eta: float, current: str | None, thrift: Thrift | None
+) -> Decision:
     best, leader = scores.models[0], scores.models[order[0]]
     held = current if current in scores.models and scores.n > SETTLED else None
     baseline = held or best
@@ -83,8 +109,20 @@ def _by_posterior(scores: TaskScores, order: Sequence[int], eta: float, current:
         p_better = scores.posterior.p_better(order[0], scores.models.index(baseline))
     moves = held is None or (p_better is not None and p_better > eta)
     chosen = leader if moves else baseline
-    reason = Reason.BEST_ON_AVERAGE if chosen == best else Reason.SCORE if chosen == leader else Reason.KEPT
-    return Decision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n)
+    cheapest = chosen if thrift is None else _cheapest(scores, order, eta, chosen, thrift)
+    is_thrift, chosen = cheapest != chosen, cheapest
+    reason = Reason.BEST_ON_AVERAGE if chosen == best else Reason.KEPT if chosen == held else Reason.SCORE
+    return Decision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n, is_thrift)
+
+
+def _cheapest(scores: TaskScores, order: Sequence[int], eta: float, chosen: str, thrift: Thrift) -> str:
+    """The cheapest of those that probably lose no more than the regret against the leader; the chosen one, if none."""
+    if scores.posterior is None:
+        return chosen
+    will_do = [
+        scores.models[place] for place in order if scores.posterior.p_within(order[0], place, thrift.max_regret) > eta
+    ]
+    return min([chosen, *will_do], key=thrift.of)
 
 
 def explain(decision: Decision, scores: TaskScores, eta: float, score: Score = Score.S3) -> str:
@@ -104,6 +142,11 @@ def explain(decision: Decision, scores: TaskScores, eta: float, score: Score = S
         return (
             f"{decision.model} has the highest score over {inputs}: {told} {value[decision.model]:.3f}, "
             f"against {value[best]:.3f} of {best}, the best model on average"
+        )
+    if decision.is_thrift:
+        return (
+            f"{decision.model} ({told} {value[decision.model]:.3f}) is the cheapest that loses no more than allowed to "
+            f"{decision.leader} ({value[decision.leader]:.3f}) with probability > {eta:g}, over {inputs}"
         )
     over = "" if score is Score.AUTO and decision.baseline == best else f" > {eta:g}"
     if decision.reason is Reason.SCORE:

@@ -11,7 +11,7 @@ from routing.auto.fit import Fit, fit
 from routing.auto.ground import Ground
 from routing.auto.posterior import Labels
 from routing.calibration import RoutingSettings
-from routing.decision import Decision, decide
+from routing.decision import Decision, Thrift, decide
 from routing.errors import PackMismatch
 from routing.neighbours import Neighbours
 from routing.pack import Pack
@@ -108,9 +108,11 @@ class Router:
         centre, near = state.seen(columns)
         return account(self.fit(scores.models), centre, near, scores.posterior, datasets, pair)
 
-    def decide(self, scores: TaskScores, current: str | None = None, score: Score = Score.S3) -> Decision:
+    def decide(
+        self, scores: TaskScores, current: str | None = None, score: Score = Score.S3, thrift: Thrift | None = None
+    ) -> Decision:
         """Eq. 6; see routing.decision.decide."""
-        return decide(scores, self.settings.eta, current, score)
+        return decide(scores, self.settings.eta, current, score, thrift)
 
     def nearest_datasets(self, state: TaskState, count: int = 3) -> list[tuple[str, float]]:
         """The datasets whose mean embedding points most nearly the way the task's does, with the cosine."""

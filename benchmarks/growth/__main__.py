@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.indexing.vectors import clustered
+from routing.auto.ground import ground_of
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
 from routing.evaluation.evaluate import Plan, evaluate
@@ -43,11 +44,12 @@ def steps(benchmark: Benchmark, vectors: Any) -> dict[str, Callable[[], Any]]:
     routing, settings = RoutingSettings(), CalibrationSettings(repeats=2)
     found = list(hold_out(vectors, benchmark.dataset_ids, DATASETS, routing.kappa))
     pairs = calibrate(vectors, benchmark, found, routing, settings)
+    ground = ground_of(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
     plan = Plan(alphas=(0.0, 0.1), repeats=2, per_input=True)
     return {
         "exact search": lambda: list(hold_out(vectors, benchmark.dataset_ids, DATASETS, routing.kappa)),
         "calibration": lambda: calibrate(vectors, benchmark, found, routing, settings),
-        "report": lambda: leave_one_out(benchmark, vectors, found, pairs, routing),
+        "report": lambda: leave_one_out(benchmark, vectors, found, pairs, routing, ground),
         "evaluate": lambda: evaluate(benchmark, vectors, plan, routing, settings),
     }
 

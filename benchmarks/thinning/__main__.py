@@ -42,7 +42,9 @@ def tasks_of(benchmark: Benchmark, vectors: Any, routing: RoutingSettings) -> It
 
 def _evidence(benchmark: Benchmark, vectors: Any, one: HeldOut, routing: RoutingSettings) -> Evidence:
     g = predict(benchmark.outcomes, one.near[:, : routing.k])
-    return Evidence(g, predict_correct(g, routing.threshold), one.near_distances.mean(axis=1), vectors[one.rows])
+    wide = predict(benchmark.outcomes, one.near[:, : routing.kappa])
+    distances = one.near_distances.mean(axis=1)
+    return Evidence(g, predict_correct(g, routing.threshold), distances, vectors[one.rows], wide)
 
 
 def order_of(task: Task, length: int, generator: np.random.Generator) -> Ints:
@@ -108,6 +110,7 @@ def _joined(first: Evidence, second: Evidence) -> Evidence:
         np.concatenate([first.g_bar, second.g_bar]),
         np.concatenate([first.distances, second.distances]),
         np.concatenate([first.vectors, second.vectors]),
+        np.concatenate([first.wide, second.wide]),
     )
 
 

@@ -66,5 +66,4 @@ def _scores(task: Task, state: TaskState, routing: RoutingSettings) -> TaskScore
 
 
 def _row(evidence: Evidence, row: int) -> Evidence:
-    one = slice(row, row + 1)
-    return Evidence(evidence.g[one], evidence.g_bar[one], evidence.distances[one], evidence.vectors[one])
+    return evidence.at(np.array([row]))

@@ -30,6 +30,21 @@ class Inputs(BaseModel):
     inputs: list[Input] = Field(min_length=1, max_length=MAX_INPUTS)
 
 
+class Label(BaseModel):
+    """An input of a task, and how well models did on it, by name: 1 is right, 0 is wrong."""
+
+    model_config = ConfigDict(extra="forbid")
+    input: Input
+    outcomes: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(min_length=1)
+
+
+class LabelsBody(BaseModel):
+    """Labelled inputs of a task. The more models were asked the same input, the more it tells."""
+
+    model_config = ConfigDict(extra="forbid")
+    labels: list[Label] = Field(min_length=1, max_length=MAX_INPUTS)
+
+
 class DryRunBody(Inputs):
     """Inputs to decide on without storing them. task: whose candidates; candidates: these instead."""
 

@@ -32,7 +32,9 @@ class Scorer(Protocol):
     def message(self) -> str:
         """Why not."""
 
-    async def seed(self, task: str, texts: Sequence[str]) -> Mapping[str, Any]:
+    async def seed(
+        self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
+    ) -> Mapping[str, Any]:
         """Adds inputs to a task."""
 
     async def dry_run(

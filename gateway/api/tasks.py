@@ -1,4 +1,4 @@
-"""GET /v1/tasks, GET and DELETE /v1/tasks/{id}, POST /v1/tasks/{id}/inputs, POST /v1/route.
+"""GET /v1/tasks, GET and DELETE /v1/tasks/{id}, POST /v1/tasks/{id}/inputs and /labels, POST /v1/route.
 
 Task IDs may hold slashes, so a task's path takes all that follows. A key with an allow-list of tasks sees those alone.
 """
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from gateway.api.accounts import account, summary
-from gateway.api.bodies import DryRunBody, Inputs, texts_of
+from gateway.api.bodies import DryRunBody, Inputs, LabelsBody, texts_of
 from gateway.api.details import detailed, undecided
 from gateway.api.services import Client, Given, Scorer, Services, operator_of
 from gateway.decisions import Choice
@@ -82,6 +82,18 @@ async def seed_task(task: str, body: Inputs, services: Given, client: Client) ->
     """Gives a task a sample of its inputs, before its first call or beside them; answers with its decision."""
     texts = texts_of(body, services.table.policy(_checked(task, client)).input)
     return dict(await _scorer(services).seed(task, texts))
+
+
+@router.post("/v1/tasks/{task:path}/labels")
+async def label_task(task: str, body: LabelsBody, services: Given, client: Client) -> dict[str, Any]:
+    """Tells how models did on inputs of a task; answers with its decision. Only `score: auto` learns from it."""
+    policy = services.table.policy(_checked(task, client))
+    known = {model.name for model in services.config.models}
+    unknown = sorted({name for label in body.labels for name in label.outcomes} - known)
+    if unknown:
+        raise ModelNotFound(f"labels: {unknown[0]!r} is no configured model", param="labels")
+    texts = texts_of(Inputs(inputs=[label.input for label in body.labels]), policy.input)
+    return dict(await _scorer(services).seed(task, texts, [label.outcomes for label in body.labels]))
 
 
 @router.post("/v1/route")

@@ -21,6 +21,7 @@
     embedding    embedders and the cache of what they gave
     terminal     tables, notes, progress
     explaining   errors as a sentence and an exit code
+    labelling    `benchroute tasks label`
 
 Nothing here imports numpy or torch before a command needs it: `benchroute serve` starts without them.
 """

@@ -9,9 +9,12 @@ import typer
 from rich.console import Console
 
 from gateway.cli.client import ADMIN_KEY, LOCAL, AsJson, Client, KeyEnv, Url
+from gateway.cli.labelling import label
 from gateway.cli.terminal import notes, number, progress, results, table
 
 app = typer.Typer(help="The tasks of a running gateway.", invoke_without_command=True)
+
+app.command()(label)
 
 PAGE = 1000
 
@@ -87,11 +90,12 @@ def _show_scores(console: Console, found: Mapping[str, Any]) -> None:
     rows = {row["model"]: row for row in found["scores"] or ()}
     if not rows:
         return
-    shown = table(("model",), ("S1", "S2", "S3", "p"))
+    columns = [name for name in ("s1", "s2", "s3", "p", "auto") if name in next(iter(rows.values()))]
+    shown = table(("model",), [name if name in ("p", "auto") else name.upper() for name in columns])
     ranked = [name for name in found["decision"]["ranking"] if name in rows]
     for name in dict.fromkeys([*ranked, *rows]):
         style = "green" if name == found["decision"]["model"] else ""
-        shown.add_row(name, *(number(rows[name].get(key)) for key in ("s1", "s2", "s3", "p")), style=style)
+        shown.add_row(name, *(number(rows[name].get(key)) for key in columns), style=style)
     console.print(shown)
     console.print()
 

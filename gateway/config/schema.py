@@ -160,7 +160,8 @@ class TaskConfig(Section):
 
     max_params_b, max_input_usd_per_mtok, max_output_usd_per_mtok: no larger or dearer model; one of which that is not
     known fits no limit. pin: always this model. fallbacks: who is asked next, in this order, in place of the score's.
-    score: in place of the routing section's. input: which of a request's messages are the task's input, or a JSONPath
+    score: in place of the routing section's. max_regret: accuracy that a cheaper model may lose against the best, with
+    probability above eta; for score auto. input: which of a request's messages are the task's input, or a JSONPath
     (RFC 9535) into its body. shadow: requests go where they would without any evidence, and the answer's headers, the
     metrics and /v1/tasks tell where the evidence would have sent them.
     """
@@ -172,6 +173,7 @@ class TaskConfig(Section):
     pin: str | None = None
     fallbacks: tuple[str, ...] | None = Field(default=None, min_length=1)
     score: Literal["s1", "s2", "s3", "auto"] | None = None
+    max_regret: float | None = Field(default=None, ge=0, le=1)
     input: InputRule = "last_user"
     shadow: bool = False
     cache: CacheConfig | None = None

@@ -140,9 +140,11 @@ class FleetLink:
         """Hands on a request's `messages` (JSON). Never waits, never raises."""
         self._outbox.put(task, messages)
 
-    async def seed(self, task: str, texts: Sequence[str]) -> Mapping[str, Any]:
+    async def seed(
+        self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
+    ) -> Mapping[str, Any]:
         """Adds inputs to a task. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(task, Seed(next(self._ids), task, texts))
+        return await self._ask(task, Seed(next(self._ids), task, texts, outcomes))
 
     async def dry_run(
         self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from gateway.scoring.labelled import Labelled
 from gateway.scoring.messages import TaskDecision
 from gateway.state import StoredDecision
-from routing.decision import Decision, explain
+from routing.decision import Decision, Thrift, explain
 from routing.rival import rival
 from routing.router import Router
 from routing.scores import Score, TaskScores
@@ -25,6 +26,8 @@ class Fold:
         state: TaskState,
         decision: StoredDecision | None,
         clock: Callable[[], float],
+        labelled: Labelled | None = None,
+        thrift: Thrift | None = None,
     ) -> None:
         """decision: the one that holds so far; its model is kept unless another beats it. clock: Unix time, seconds."""
         self.state = self.before = state
@@ -34,6 +37,9 @@ class Fold:
         self._score = score
         self._candidates = router.candidates(candidates)
         self._clock = clock
+        self._thrift = thrift
+        self.labelled = labelled
+        self._labels = labelled.matrix(router.pack.manifest.model_names) if labelled else None
         self._last: tuple[Decision, TaskScores] | None = None
         self._skipped = int(decision.account.get("skipped", 0)) if decision else 0
 
@@ -48,8 +54,8 @@ class Fold:
         if not self._candidates:
             return
         current = self.decision.model if self.decision else None
-        scores = self._router.scores(self.state, self._candidates, self._score)
-        made = self._router.decide(scores, current, self._score)
+        scores = self._router.scores(self.state, self._candidates, self._score, self._labels)
+        made = self._router.decide(scores, current, self._score, self._thrift)
         self._last = made, scores
         turns = self.decision is None or made.model != self.decision.model
         self.decision = StoredDecision(

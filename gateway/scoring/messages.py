@@ -34,12 +34,14 @@ class ScoreSettings(msgspec.Struct, frozen=True):
 class TaskPolicy(msgspec.Struct, frozen=True):
     """What the configuration says of a task. candidates: model names; those the pack does not know are left out.
 
-    score: in place of the settings'.
+    score: in place of the settings'. max_regret: accuracy that a cheaper model may probably lose; costs: by model.
     """
 
     candidates: Sequence[str]
     input: str = "last_user"
     score: Literal["s1", "s2", "s3", "auto"] | None = None
+    max_regret: float | None = None
+    costs: Mapping[str, float] = {}
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -66,11 +68,15 @@ class Observations(msgspec.Struct, frozen=True, tag=True):
 
 
 class Seed(msgspec.Struct, frozen=True, tag=True):
-    """Inputs of a task given before, or beside, its calls."""
+    """Inputs of a task given before, or beside, its calls.
+
+    outcomes: what models made of each, by name, in [0, 1]; empty where nothing is known.
+    """
 
     id: int
     task: str
     texts: Sequence[str]
+    outcomes: Sequence[Mapping[str, float]] = ()
 
 
 class DryRun(msgspec.Struct, frozen=True, tag=True):

@@ -14,11 +14,13 @@ import numpy as np
 
 from gateway.scoring import sums, views
 from gateway.scoring.fold import Fold, account, told
+from gateway.scoring.labelled import Labelled, digest
 from gateway.scoring.messages import Decided, DryRun, Look, Observation, Seed, Start, TaskDecision, TaskPolicy
 from gateway.scoring.texts import NoMessages, text_of
 from gateway.scoring.thinning import Thinning
 from gateway.state import Change, Store, Stored, StoredTask
 from routing.arrays import unit_rows
+from routing.decision import Thrift
 from routing.embedder import Embedder
 from routing.manifest import EmbedderId
 from routing.pack import open_pack
@@ -86,8 +88,11 @@ class Scorer:
         return inputs, faults
 
     def seed(self, seed: Seed) -> tuple[list[TaskDecision], dict[str, Any]]:
-        """Stores a sample of a task's inputs: the decision that follows, and an answer for who gave them."""
-        decisions = self.add([(seed.task, text) for text in seed.texts])
+        """Stores a sample of a task's inputs, labelled or not: the decision, and an answer for who gave them.
+
+        An input labelled again counts once; an outcome of a model that no pack knows waits for one that does.
+        """
+        decisions = self._label(seed) if seed.outcomes else self.add([(seed.task, text) for text in seed.texts])
         stored = self._store.stored(seed.task)
         made = stored.decision
         decision = made and {
@@ -98,7 +103,16 @@ class Scorer:
             **made.account["decision"],
         }
         n = stored.task.n if stored.task else 0
-        return decisions, {"object": "task", "id": seed.task, "n": n, "added": len(seed.texts), "decision": decision}
+        labels = len(_labelled(stored).outcomes)
+        answer = {"object": "task", "id": seed.task, "n": n, "added": len(seed.texts), "labels": labels}
+        return decisions, {**answer, "decision": decision}
+
+    def _label(self, seed: Seed) -> list[TaskDecision]:
+        known = _labelled(self._store.stored(seed.task)).outcomes
+        texts = list(dict.fromkeys(text for text in seed.texts if digest(text) not in known))
+        evidence = self._router.evidence(self._embedder.embed(texts)) if texts else None
+        new = {} if evidence is None else {seed.task: evidence}
+        return self._update([seed.task], new, seed)
 
     def dry_run(self, asked: DryRun) -> dict[str, Any]:
         """What these inputs would be decided as, from nothing (eq. 6 to the letter). Raises ValueError."""
@@ -109,7 +123,7 @@ class Scorer:
         state = TaskState.of(self._router.evidence(self._embedder.embed(list(asked.texts))))
         score = self._score(policy)
         scores = self._router.scores(state, candidates, score)
-        made = self._router.decide(scores, None, score)
+        made = self._router.decide(scores, None, score, _thrift(policy))
         shown = account(self._router, state, made, scores, score)
         decision = {
             "model": made.model,
@@ -175,14 +189,19 @@ class Scorer:
             rows.setdefault(task, []).append(row)
         return self._update(list(rows), {task: _rows(evidence, found) for task, found in rows.items()})
 
-    def _update(self, tasks: Sequence[str], new: Mapping[str, Evidence]) -> list[TaskDecision]:
-        """Adds evidence to tasks, in one transaction; those without any are only brought up to the open pack."""
+    def _update(
+        self, tasks: Sequence[str], new: Mapping[str, Evidence], labels: Seed | None = None
+    ) -> list[TaskDecision]:
+        """Adds evidence to tasks, in one transaction; those without any are only brought up to the open pack.
+
+        labels: of one of the tasks.
+        """
         decisions: list[TaskDecision] = []
         folds: dict[str, Fold] = {}
         skipped = {task: self._thinning.told(task) for task in tasks}
 
         def change(stored: Mapping[str, Stored]) -> dict[str, Change]:
-            folds.update({task: self._folded(task, stored[task], new.get(task)) for task in tasks})
+            folds.update({task: self._folded(task, stored[task], new.get(task), labels) for task in tasks})
             changes = {
                 task: self._changed(stored[task], fold, new.get(task), skipped[task]) for task, fold in folds.items()
             }
@@ -194,11 +213,15 @@ class Scorer:
             self._thinning.scored(task, evidence, folds[task].before, folds[task].scores, folds[task].model)
         return decisions
 
-    def _folded(self, task: str, stored: Stored, evidence: Evidence | None) -> Fold:
+    def _folded(self, task: str, stored: Stored, evidence: Evidence | None, labels: Seed | None) -> Fold:
         policy = self._policy(task)
         stale = self._is_stale(stored)
         state = self._rebuilt(task) if stale else self._state(stored)
-        fold = Fold(self._router, self._score(policy), policy.candidates, state, stored.decision, self._clock)
+        labelled = _labelled(stored)
+        if labels is not None:
+            labelled = labelled.with_(labels.texts, labels.outcomes)
+        score, held = self._score(policy), stored.decision
+        fold = Fold(self._router, score, policy.candidates, state, held, self._clock, labelled, _thrift(policy))
         if stale or evidence is None:
             fold.decide()
         if evidence is not None:
@@ -208,7 +231,7 @@ class Scorer:
     def _changed(self, stored: Stored, fold: Fold, evidence: Evidence | None, skipped: int) -> Change:
         seen = (stored.task.seen if stored.task else 0) + (len(evidence) if evidence else 0)
         embeddings = [sums.embedding_to_bytes(vector) for vector in evidence.vectors] if evidence else []
-        task_sums = StoredTask(self.basis, fold.state.n, seen, sums.to_bytes(fold.state))
+        task_sums = StoredTask(self.basis, fold.state.n, seen, sums.to_bytes(fold.state, fold.labelled))
         return Change(task_sums, embeddings, fold.explained(skipped), fold.turns)
 
     def _is_stale(self, stored: Stored) -> bool:
@@ -221,6 +244,14 @@ class Scorer:
         empty = self._router.empty()
         vectors = sums.embeddings_from_bytes(list(self._store.ring(task)), len(empty.embedding_sum))
         return TaskState.of(self._router.evidence(unit_rows(vectors))) if len(vectors) else empty
+
+
+def _thrift(policy: TaskPolicy) -> Thrift | None:
+    return None if policy.max_regret is None else Thrift(policy.max_regret, policy.costs)
+
+
+def _labelled(stored: Stored) -> Labelled:
+    return sums.labels_from_bytes(stored.task.sums) if stored.task else Labelled()
 
 
 def _rows(evidence: Evidence, rows: Sequence[int]) -> Evidence:

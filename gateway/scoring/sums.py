@@ -1,7 +1,7 @@
 """A task's sums as bytes: little-endian, the two sizes, then float64 arrays one after the other.
 
 The two sums over the kappa nearest came later. What was written before is read as if no input had them yet: they count
-for themselves.
+for themselves. Behind the numbers stand the task's labels, if it has any (see gateway.scoring.labelled).
 """
 
 import struct
@@ -9,26 +9,28 @@ import struct
 import numpy as np
 
 from gateway.errors import StateError
+from gateway.scoring.labelled import Labelled
 from routing.task import TaskState
 
 _SIZES = struct.Struct("<II")
 _NUMBER = np.dtype("<f8")
 
 
-def to_bytes(state: TaskState) -> bytes:
+def to_bytes(state: TaskState, labelled: Labelled | None = None) -> bytes:
     """n is kept beside the bytes."""
     distance = np.array([state.distance_sum])
     first = (state.g_sum, state.g_bar_sum, state.counts, distance, state.embedding_sum)
     arrays = (*first, state.wide_sum, state.wide_counts)
     body = b"".join(np.ascontiguousarray(array, dtype=_NUMBER).tobytes() for array in arrays)
-    return _SIZES.pack(len(state.g_sum), len(state.embedding_sum)) + body
+    labels = labelled.to_bytes() if labelled else b""
+    return _SIZES.pack(len(state.g_sum), len(state.embedding_sum)) + body + labels
 
 
 def from_bytes(data: bytes, n: int) -> TaskState:
     """Raises StateError for what `to_bytes` has not written."""
     try:
         n_models, dim = _SIZES.unpack_from(data)
-        numbers = np.frombuffer(data, dtype=_NUMBER, offset=_SIZES.size).astype(np.float64)
+        numbers = np.frombuffer(data[: _end(n_models, dim)], dtype=_NUMBER, offset=_SIZES.size).astype(np.float64)
     except (struct.error, ValueError) as error:
         raise StateError(f"a task's sums cannot be read: {error}") from error
     narrow = 3 * n_models + 1 + dim
@@ -40,6 +42,18 @@ def from_bytes(data: bytes, n: int) -> TaskState:
     wide_sum, wide_counts = numbers[narrow:].reshape(2, n_models)
     distance_sum, embedding_sum = float(numbers[3 * n_models]), numbers[3 * n_models + 1 : narrow]
     return TaskState(n, g_sum, g_bar_sum, counts, distance_sum, embedding_sum, wide_sum, wide_counts)
+
+
+def labels_from_bytes(data: bytes) -> Labelled:
+    """The labels behind a task's sums. Raises StateError."""
+    try:
+        return Labelled.from_bytes(data[_end(*_SIZES.unpack_from(data)) :])
+    except struct.error as error:
+        raise StateError(f"a task's sums cannot be read: {error}") from error
+
+
+def _end(n_models: int, dim: int) -> int:
+    return _SIZES.size + _NUMBER.itemsize * (5 * n_models + 1 + dim)
 
 
 def embedding_to_bytes(vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bytes:

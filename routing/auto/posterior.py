@@ -16,7 +16,7 @@ import numpy as np
 
 from routing.arrays import Floats
 
-CASES = ((0.25, 0.0, 1 / 3), (1.0, 0.0, 1 / 3), (4.0, 0.0, 1 / 3), (1.0, 0.04, 0.001))
+CASES = (*((scale, 0.0, 1 / 6) for scale in (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)), (1.0, 0.04, 0.001))
 """scale, apart, and how likely the case is before any label."""
 
 FREE = 1000.0
@@ -41,10 +41,7 @@ class Posterior:
         if labels.n == 0:
             return self
         parts = [self._case(labels, scale, apart) for scale, apart, _ in CASES]
-        # Candidates are so alike that they hold as much evidence as a few independent ones would.
-        share = np.trace(self.covariance) ** 2 / (self.covariance**2).sum() / len(self.mean)
-        likely = np.array([likelihood for _, _, likelihood in parts]) * min(1.0, share)
-        likely += np.log([before for *_, before in CASES])
+        likely = np.array([likelihood for _, _, likelihood in parts]) + np.log([before for *_, before in CASES])
         weights = np.exp(likely - likely.max())
         weights /= weights.sum()
         mean = sum(weight * found for weight, (found, _, _) in zip(weights, parts, strict=True))

@@ -16,7 +16,7 @@ from routing.auto.views import VIEWS, Nearness, Sight
 from routing.benchmark import Benchmark
 from routing.build import build_pack
 from routing.calibration import CalibrationSettings, hold_out
-from routing.decision import SETTLED, Reason
+from routing.decision import SETTLED, Reason, Thrift, explain
 from routing.errors import PackMismatch
 from routing.manifest import EmbedderId
 from routing.pack import Pack, open_pack, save_pack
@@ -195,3 +195,20 @@ def test_the_account_can_be_worked_out_again(pack: Pack) -> None:
 
     apart = told["expected"]["leader"] - told["expected"]["baseline"]
     assert NormalDist().cdf(apart / told["deviation"]) == pytest.approx(made.p_better)
+
+
+def test_a_cheaper_model_is_chosen_where_it_loses_little(pack: Pack) -> None:
+    router = Router(pack)
+    scores = router.scores(TaskState.of(router.evidence(clustered(64, 0, 10))), router.candidates(), Score.AUTO)
+    costs = {"left": 10.0, "broad": 1.0, "right": 0.5, "poor": 0.1}
+
+    def chosen(regret: float, prices: dict[str, float] = costs) -> str:
+        return router.decide(scores, None, Score.AUTO, Thrift(regret, prices)).model
+
+    assert chosen(0.0) == "left"
+    assert chosen(0.5) == "broad"
+    made = router.decide(scores, None, Score.AUTO, Thrift(0.5, costs))
+    assert "broad (expected accuracy" in explain(made, scores, 0.6, Score.AUTO)
+    assert "is the cheapest that loses no more than allowed to left" in explain(made, scores, 0.6, Score.AUTO)
+    assert chosen(1.0) == "poor"
+    assert chosen(0.5, {"left": 10.0}) == "left", "what has no price is never the cheaper"

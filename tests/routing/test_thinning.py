@@ -22,7 +22,7 @@ def evidence(count: int, seed: int, distance: float = 0.4, towards: int = 0) -> 
     centre = np.eye(8)[towards]
     vectors = unit_rows(centre + 0.3 * draw.normal(size=(count, 8)))
     g = np.ones((count, 2))
-    return Evidence(g, g, distance + 0.05 * draw.normal(size=count), vectors)
+    return Evidence(g, g, distance + 0.05 * draw.normal(size=count), vectors, g)
 
 
 def paced(pace: Pace, blocks: int, z: float, distance: float = 0.4, towards: int = 0, base: int = 0) -> Pace:

@@ -12,6 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.errors import StateError
+from gateway.scoring import sums
+from gateway.scoring.labelled import Labelled, digest
 from gateway.scoring.messages import DryRun, Observation, ScoreSettings, Seed, Start, TaskPolicy
 from gateway.scoring.scorer import Scorer
 from gateway.state.sqlite import SqliteStore
@@ -216,3 +219,36 @@ def test_a_pack_that_auto_cannot_use_is_refused(pack: Pack, store: SqliteStore) 
         Scorer(Router(older), LETTERS, store, START, itertools.count(100).__next__).govern(
             "t", TaskPolicy(ALL, score="auto")
         )
+
+
+def test_labels_turn_a_task_scored_by_auto(pack: Pack, store: SqliteStore) -> None:
+    """They outlive further inputs, and another pack; the same input labelled again counts once."""
+    start = msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
+    made = Scorer(Router(pack), LETTERS, store, start, itertools.count(100).__next__)
+    texts = inputs("sums", 40)
+    made.observe(seen("t", *texts[:4]))
+    before = store.stored("t").decision
+    assert before is not None
+    worst = before.ranking[-1]
+    outcomes = [{name: float(name == worst) for name in ALL} for _ in texts]
+    _, told = made.seed(Seed(1, "t", texts, outcomes))
+    assert (told["labels"], told["decision"]["model"]) == (40, worst)
+    n = told["n"]
+    _, again = made.seed(Seed(2, "t", texts, outcomes))
+    assert (again["labels"], again["n"]) == (40, n)
+    made.observe(seen("t", *texts[:3]))
+    other = Scorer(Router(pack, RoutingSettings(k=4)), LETTERS, store, start, itertools.count(100).__next__)
+    assert [decision.model for decision in other.renew()] == [worst]
+    after = store.stored("t").decision
+    assert after is not None
+    assert after.account["auto"]["labels"] == 40
+    assert "40 labelled" in after.account["decision"]["why"]
+
+
+def test_labels_that_cannot_be_read_are_refused() -> None:
+    data = sums.to_bytes(TaskState.empty(2, 3), Labelled().with_(["x"], [{"calc": 1.0}]))
+    assert sums.labels_from_bytes(data).outcomes.keys() == {digest("x")}
+    with pytest.raises(StateError, match="labels"):
+        sums.labels_from_bytes(data[:-1])
+    with pytest.raises(StateError, match="sums"):
+        sums.labels_from_bytes(b"x")
