@@ -116,6 +116,8 @@ class Exchange:
     def asked(self) -> None:
         """The request is complete."""
         self.more_body = False
+        if self.response_complete:  # it was cut
+            return
         lane, progress = self.express.lane, self.progress
         try:
             principal = lane.admitted(self.headers, progress)
@@ -362,7 +364,9 @@ class Exchange:
         self._client.over(keep_alive)
 
     def _close(self) -> None:
+        """Its connection may be idle for long: what was said is let go."""
         self._part()
+        self._parts, self._step, self._passing = [], None, None
         self.express.lane.closed(self.progress)
 
     def _part(self) -> None:

@@ -1,0 +1,46 @@
+"""Deadlines of many, and the piles that requests are counted in."""
+
+import asyncio
+import time
+
+from gateway.express.sweep import Sweep
+from gateway.metrics import BulkHistogram
+
+
+class Due:
+    """Notes when it was told."""
+
+    def __init__(self, in_s: float) -> None:
+        self.due = time.monotonic() + in_s
+        self.told = 0
+
+    def overdue(self, now: float) -> None:
+        assert now >= self.due
+        self.told += 1
+        self.due = float("inf")
+
+
+def test_who_is_due_is_told_once_and_who_is_not_is_left_alone() -> None:
+    soon, later, gone = Due(0.05), Due(60), Due(0.05)
+
+    async def run() -> None:
+        sweep = Sweep()
+        for one in (soon, later, gone):
+            sweep.add(one)
+        sweep.discard(gone)
+        await asyncio.sleep(0.3)
+
+    asyncio.run(run())
+    assert (soon.told, later.told, gone.told) == (1, 0, 0)
+
+
+def test_values_are_counted_in_the_class_that_they_do_not_exceed() -> None:
+    spread = BulkHistogram("x", "About x.", ("model",), (0.1, 1.0))
+    spread.add(("a",), (0.05, 0.1, 0.5))
+    spread.add(("a",), (7.0,))
+    (shown,) = spread.collect()
+    values = {(sample.name, sample.labels.get("le")): sample.value for sample in shown.samples}
+    assert values["x_bucket", "0.1"] == 2
+    assert values["x_bucket", "1.0"] == 3
+    assert values["x_bucket", "+Inf"] == values["x_count", None] == 4
+    assert values["x_sum", None] == 7.65
