@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from gateway.config import parse_config
 from gateway.errors import StateError
 from gateway.fleet.client import Client, Patience
 from gateway.fleet.names import Shard
@@ -16,6 +17,7 @@ from gateway.fleet.writing import TURNS_KEPT
 from gateway.spending import Spent
 from gateway.state import RING, Change, Store, Stored, StoredDecision, StoredKey, StoredPolicy, StoredTask, open_store
 from tests.gateway.redis_servers import RedisServer, free_port
+from tests.gateway.serving import configuration
 
 
 def decision(version: int = 1, n: int = 1, model: str = "m") -> StoredDecision:
@@ -141,6 +143,14 @@ def test_no_server_is_a_state_error_that_does_not_tell_the_password() -> None:
     with pytest.raises(StateError, match=r"127\.0\.0\.1") as caught:
         store.stored("t")
     assert "secret" not in str(caught.value)
+
+
+def test_a_configuration_shows_no_password_of_redis() -> None:
+    text = configuration("http://127.0.0.1:1/v1", ["m"], state={"url": "redis://me:secret@127.0.0.1:6379/0"})
+    config = parse_config(text, "config.yaml", {})
+    assert config.state.is_shared
+    assert "secret" not in str(config.masked())
+    assert "secret" not in config.model_dump_json()
 
 
 def test_what_cannot_be_read_is_a_state_error(redis_server: RedisServer) -> None:
