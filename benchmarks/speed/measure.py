@@ -69,12 +69,15 @@ def started(target: Target, work: Path, core: int | None = TARGET_CORE) -> Itera
 def rounds(
     targets: Sequence[Started], loads: Sequence[Load], seconds: float, count: int, asking: "Asking"
 ) -> Mapping[tuple[str, str], list[Sample]]:
-    """(target, load) -> a sample a round. The order of targets is turned round every time."""
+    """(target, load) -> a sample a round. The order of targets is turned round every time. What fails is left out."""
     found: dict[tuple[str, str], list[Sample]] = {}
     for number in range(count):
         for load in loads:
             for one in targets if number % 2 == 0 else reversed(targets):
-                found.setdefault((one.target.name, load.name), []).append(asking.sample(one, load, seconds))
+                try:
+                    found.setdefault((one.target.name, load.name), []).append(asking.sample(one, load, seconds))
+                except Failed as error:
+                    asking.tell(f"left out: {error}")
     return found
 
 

@@ -36,6 +36,10 @@ class Figures:
             return None
         return Sample(*(statistics.median(getattr(one, field.name) for one in found) for field in fields(Sample)))
 
+    def of(self, target: Target, load: Load) -> Sequence[Sample]:
+        """What was measured."""
+        return self.samples.get((target.name, load.name), ())
+
     def ratios(self, name: str) -> dict[str, float]:
         """A gateway's against nginx and LiteLLM. Added times are those beside asking the backend itself."""
         made = {

@@ -52,7 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         draw(found, given.results.with_suffix(".svg"))
     show(found, Console(width=None if Console().is_terminal else 160))
     print(f"all of it in {given.results}")
-    return 0
+    missing = [
+        f"{target.name}, {load.about}" for target in found.targets for load in found.loads if not found.of(target, load)
+    ]
+    print("".join(f"not measured: {one}\n" for one in missing), end="", file=sys.stderr)
+    return 1 if missing else 0
 
 
 def measured(given: argparse.Namespace) -> Figures:
