@@ -17,6 +17,7 @@ from routing.embedder import STATIC, SentenceTransformerEmbedder
 from routing.embedders.carried import ABOUT, PROBES, TOKENIZER, VECTORS, About
 from routing.embedders.precision import Carried
 from routing.embedders.static import MAX_TOKENS, StaticEmbedder
+from routing.embedders.tokens import written_tokenizer
 from routing.errors import EmbedderError
 
 SIF = 1e-4
@@ -40,7 +41,7 @@ def distilled(
     raw = token_vectors(source, tokenizer.get_vocab_size(with_added_tokens=True), steps)
     narrow = principal(raw, width) * zipf_weights(len(raw))[:, None]
     narrow[special] = 0
-    return _carried(source, narrow, tokenizer.to_str().encode())
+    return _carried(source, narrow, written_tokenizer(tokenizer))
 
 
 def token_vectors(source: SentenceTransformerEmbedder, count: int, steps: Steps) -> Floats:

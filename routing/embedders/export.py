@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from routing.embedder import SentenceTransformerEmbedder
 from routing.embedders.onnx import OUTPUT
+from routing.embedders.tokens import written_tokenizer
 from routing.errors import EmbedderError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def exported(embedder: SentenceTransformerEmbedder) -> Exported:
         graph = _graph(model)
     except Exception as error:  # whatever PyTorch's exporter, or a model's own code, trips over
         raise EmbedderError(f"{embedder.name} cannot be exported to ONNX: {error!r}") from error
-    return Exported(graph, tokenizer.to_str().encode(), int(model.max_seq_length or 512))
+    return Exported(graph, written_tokenizer(tokenizer), int(model.max_seq_length or 512))
 
 
 def _graph(model: "SentenceTransformer") -> bytes:

@@ -1,5 +1,6 @@
 """Texts to token numbers, with the model's own tokenizer."""
 
+import json
 from collections.abc import Sequence
 
 from tokenizers import Tokenizer
@@ -20,6 +21,12 @@ def read_tokenizer(data: bytes, max_tokens: int | None) -> Tokenizer:
     else:
         tokenizer.enable_truncation(max_tokens)
     return tokenizer
+
+
+def written_tokenizer(tokenizer: Tokenizer) -> bytes:
+    """A tokenizer as a file, the same whatever it was last used for: how it pads and cuts is said when it is read."""
+    document = json.loads(tokenizer.to_str()) | {"padding": None, "truncation": None}
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def token_ids(tokenizer: Tokenizer, texts: Sequence[str], special: bool = True) -> list[list[int]]:

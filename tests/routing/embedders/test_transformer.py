@@ -6,6 +6,7 @@ import pytest
 from routing.arrays import unit_rows
 from routing.embedder import SentenceTransformerEmbedder
 from routing.embedders.carried import MODEL, read_about
+from routing.embedders.distil import distilled
 from routing.embedders.export import exported
 from routing.embedders.onnx import TOKENS_AT_ONCE, OnnxEmbedder, batches, padded
 from routing.embedders.precision import Carried, carried_transformer, neighbours_kept, sample
@@ -29,6 +30,15 @@ def test_the_export_gives_the_vectors_of_its_source(tiny: SentenceTransformerEmb
     np.testing.assert_allclose(floats.embed(texts), tiny.embed(texts), atol=2e-6)
     assert floats.embed([]).shape == (0, tiny.dim)
     assert (floats.name, floats.revision, floats.dim) == (tiny.name, tiny.revision, tiny.dim)
+
+
+def test_what_is_carried_does_not_depend_on_what_was_embedded_before(tiny: SentenceTransformerEmbedder) -> None:
+    made = []
+    for texts in (["one"], ["a text of more words", "another"], ["word " * 50]):
+        tiny.embed(texts)
+        again = exported(tiny)
+        made.append((again.model, again.tokenizer, distilled(tiny, 12).about.revision))
+    assert all(one == made[0] for one in made)
 
 
 def test_bytes_give_nearly_the_same_vectors_and_say_how_nearly(
