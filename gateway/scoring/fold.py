@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gateway.scoring.labelled import Labelled
-from gateway.scoring.messages import TaskDecision
+from gateway.scoring.messages import TaskDecision, TaskPolicy
 from gateway.state import StoredDecision
 from routing.decision import Decision, Thrift, explain
 from routing.rival import rival
@@ -121,6 +121,11 @@ def account(router: Router, state: TaskState, decision: Decision, scores: TaskSc
             "score": score.value,
         },
     }
+
+
+def thrift_of(policy: TaskPolicy) -> Thrift | None:
+    """What a task would give for a cheaper model; None where it would give nothing."""
+    return None if policy.max_regret is None else Thrift(policy.max_regret, policy.costs)
 
 
 def told(task: str, decision: StoredDecision) -> TaskDecision:

@@ -13,14 +13,13 @@ import msgspec
 import numpy as np
 
 from gateway.scoring import sums, views
-from gateway.scoring.fold import Fold, account, told
+from gateway.scoring.fold import Fold, account, thrift_of, told
 from gateway.scoring.labelled import Labelled, digest
 from gateway.scoring.messages import Decided, DryRun, Look, Observation, Seed, Start, TaskDecision, TaskPolicy
 from gateway.scoring.texts import NoMessages, text_of
 from gateway.scoring.thinning import Thinning
 from gateway.state import Change, Store, Stored, StoredTask
 from routing.arrays import unit_rows
-from routing.decision import Thrift
 from routing.embedder import Embedder
 from routing.manifest import EmbedderId
 from routing.pack import open_pack
@@ -123,7 +122,7 @@ class Scorer:
         state = TaskState.of(self._router.evidence(self._embedder.embed(list(asked.texts))))
         score = self._score(policy)
         scores = self._router.scores(state, candidates, score)
-        made = self._router.decide(scores, None, score, _thrift(policy))
+        made = self._router.decide(scores, None, score, thrift_of(policy))
         shown = account(self._router, state, made, scores, score)
         decision = {
             "model": made.model,
@@ -221,7 +220,7 @@ class Scorer:
         if labels is not None:
             labelled = labelled.with_(labels.texts, labels.outcomes)
         score, held = self._score(policy), stored.decision
-        fold = Fold(self._router, score, policy.candidates, state, held, self._clock, labelled, _thrift(policy))
+        fold = Fold(self._router, score, policy.candidates, state, held, self._clock, labelled, thrift_of(policy))
         if stale or evidence is None:
             fold.decide()
         if evidence is not None:
@@ -244,10 +243,6 @@ class Scorer:
         empty = self._router.empty()
         vectors = sums.embeddings_from_bytes(list(self._store.ring(task)), len(empty.embedding_sum))
         return TaskState.of(self._router.evidence(unit_rows(vectors))) if len(vectors) else empty
-
-
-def _thrift(policy: TaskPolicy) -> Thrift | None:
-    return None if policy.max_regret is None else Thrift(policy.max_regret, policy.costs)
 
 
 def _labelled(stored: Stored) -> Labelled:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gateway.scoring import sums
+from gateway.scoring.fold import thrift_of
 from gateway.scoring.messages import TaskPolicy
 from gateway.state import Store
 from routing.arrays import Embeddings, Floats, unit_rows
@@ -98,8 +99,9 @@ def _compared(task: str, store: Store, old: Router, new: Router, how: Compared) 
     if not candidates:
         return row
     state = TaskState.of(new.evidence(vectors)) if len(vectors) else new.empty()
-    scores = new.scores(state, candidates, score)
-    made = new.decide(scores, before, score)
+    labels = sums.labels_from_bytes(stored.task.sums).matrix(new.pack.manifest.model_names) if stored.task else None
+    scores = new.scores(state, candidates, score, labels)
+    made = new.decide(scores, before, score, thrift_of(policy))
     here, there = _score_of(scores, before, score), _score_of(scores, made.model, score)
     gain = None if here is None or there is None else there - here
     return {**row, "after": made.model, "reason": made.reason.value, "p": made.p_better, "score": there, "gain": gain}

@@ -64,6 +64,9 @@ export function because(task, isShort = false) {
   const scored = task.scored ? ` The evidence points to ${task.scored.model}.` : "";
   switch (made.reason) {
     case "score":
+      if (made.leader && made.leader !== made.model) {
+        return `${made.leader} does best on the benchmark inputs most like this task's. ${made.model} costs less, and likely loses no more than the task allows.`;
+      }
       return sure === null || made.baseline === made.model
         ? `On the benchmark inputs most like this task's, ${made.model} does best.${beats}`
         : `On the benchmark inputs most like this task's, ${made.model} does best. `

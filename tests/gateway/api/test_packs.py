@@ -94,11 +94,12 @@ def test_a_tasks_evidence_is_the_benchmark_inputs_it_rests_on(serving: Serving) 
     assert get(serving, "/v1/tasks/nobody/evidence")["nearest"] == []
 
 
-def test_a_pack_of_another_embedder_is_refused_and_changes_nothing(serving: Serving) -> None:
+def test_a_pack_that_cannot_be_used_is_refused_and_changes_nothing(serving: Serving) -> None:
+    """Of another embedder, or none at all."""
     refused = ask(serving.url, "/v1/packs/foreign/diff")
     assert (refused.status, "embedder" in refused.error["message"]) == (400, True)
-    taken = ask(serving.url, "/v1/packs/foreign/activate", method="POST")
-    assert (taken.status, taken.error["code"]) == (400, "pack_refused")
+    taken = ask(serving.url, "/v1/packs/broken/activate", method="POST")
+    assert (taken.status, taken.error["code"]) == (400, "invalid_config")
     assert get(serving, "/v1/packs")["active"] == "first"
 
 
