@@ -1,6 +1,7 @@
 """gateway.state.Store on Redis. What it says of one shard is one Lua call; what it says of several is not one piece."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -29,8 +30,9 @@ from gateway.spending import Spent, SpentRows
 from gateway.state import POLICIES_KEPT, Change, Stored, StoredDecision, StoredKey, StoredPolicy
 
 ANYBODY = Hold(pack=2**53)
-ATTEMPTS = 10
-"""How often an update is made again because somebody else came first."""
+ATTEMPTS = 50
+PAUSE_S = 0.001
+"""How often an update is made again because somebody else came first, and how much longer it waits each time."""
 
 WRITERS_KEPT_S = 86_400
 
@@ -203,7 +205,8 @@ def write(
 
     Raises StateError; HoldLost where the hold is no longer good.
     """
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        time.sleep(attempt * PAUSE_S)
         found = client.ask_all([("HMGET", shard.task(task), *FIELDS) for task in tasks])
         before = {task: stored(fields) for task, fields in zip(tasks, found, strict=True)}
         changes = change(before)
