@@ -62,6 +62,27 @@ def run(
 
     Interrupted or incomplete, the same command asks only for what is missing.
     """
+    report = asked(
+        dataset, output, config, models, mark, judge, concurrency, max_tokens, temperature, logprobs, yes, limit
+    )
+    _show(report, as_json)
+
+
+def asked(
+    dataset: Path,
+    output: Path,
+    config: Path,
+    models: str | None,
+    mark: Mark | None,
+    judge: str | None,
+    concurrency: int,
+    max_tokens: int | None,
+    temperature: float,
+    logprobs: bool,
+    yes: bool,
+    limit: int | None,
+) -> "Report":
+    """What `run` does, without telling of it: the options are its own."""
     from gateway.bench.dataset import read_dataset
     from gateway.bench.errors import DatasetFaults
     from gateway.bench.run import Plan, estimated
@@ -84,8 +105,7 @@ def run(
     )
     _agree(estimated(plan), yes)
     with progress(notes()) as steps:
-        report = run_bench(plan, found, steps)
-    _show(report, as_json)
+        return run_bench(plan, found, steps)
 
 
 def _models(config: "Config", names: str | None) -> "tuple[ModelConfig, ...]":

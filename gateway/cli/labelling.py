@@ -1,5 +1,6 @@
 """`benchroute tasks label`: the candidates answer a task's labelled inputs, and the task learns from how they did."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ from urllib.parse import quote
 import typer
 
 from gateway.cli import bench
-from gateway.cli.client import ADMIN_KEY, LOCAL, Client, KeyEnv, Url
+from gateway.cli.client import ADMIN_KEY, LOCAL, AsJson, Client, KeyEnv, Url
 from gateway.cli.terminal import note, results
 
 AT_ONCE = 200
@@ -34,14 +35,18 @@ def label(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether the estimate will do.")] = False,
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
+    as_json: AsJson = False,
 ) -> None:
     """Ask the models a task's labelled inputs, price first, mark the answers, and tell the gateway.
 
     Only a task scored by auto learns from it. Interrupted or incomplete, the same command goes on.
     """
     client = Client(url, key_env)
-    bench.run(dataset, output, config, models, None, judge, concurrency, max_tokens, 0.0, False, yes)
+    bench.asked(dataset, output, config, models, None, judge, concurrency, max_tokens, 0.0, False, yes, None)
     told = _told(client, task, list(_labels(output)))
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+        return
     decision = told["decision"]
     results().print(f"{task}: {told['labels']} labelled inputs", soft_wrap=True)
     if decision is None:
