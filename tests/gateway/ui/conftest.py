@@ -11,8 +11,11 @@ Opens = Callable[..., Dashboard]
 """Opens the dashboard of the gateway at a URL; takes what `dashboard` takes."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one module's tests: while it runs, Playwright keeps an event loop running in this thread, and others' tests
+    could start none.
+    """
     if chromium() is None:
         pytest.skip("no Chromium here: `make ui-test` installs it where it can; or name it in BENCHROUTE_CHROMIUM")
     with running_browser() as running:
