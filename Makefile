@@ -63,6 +63,11 @@ ui-test: $(VENV)/dev.stamp build/ui/node.stamp
 	$(BIN)/python -m pytest tests/gateway/ui
 	$(BIN)/python -m benchmarks.screenshots
 
+docs: $(VENV)/dev.stamp
+	$(BIN)/python -m docs.tables
+	$(BIN)/python -W ignore -m mkdocs build --strict --quiet -d build/site
+	$(BIN)/python -m pytest -q tests/docs
+
 fuzz: $(VENV)/conformance.stamp
 	$(BIN)/python -m benchmarks.fuzzing --requests $(REQUESTS) --examples $(EXAMPLES) --steady $(STEADY) --results results/fuzz.json
 
