@@ -53,3 +53,9 @@ def test_the_gateways_process_imports_nothing_heavy(code: str, tmp_path: Path) -
 def test_no_module_has_grown_past_four_hundred_lines(folder: str) -> None:
     long = [str(path) for path in (TOP / folder).rglob("*.py") if len(path.read_text().splitlines()) > 400]
     assert long == []
+
+
+def test_every_word_that_make_lists_has_a_rule() -> None:
+    makefile = (TOP / "Makefile").read_text()
+    words = makefile.split(".PHONY:")[1].splitlines()[0].split()
+    assert [word for word in words if f"\n{word}:" not in makefile] == []

@@ -11,7 +11,12 @@ WHOLE = {
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }
 EVENT = b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"ok"}}]}\n\n'
-END = b"data: [DONE]\n\n"
+DONE = b"data: [DONE]\n\n"
+ENDS = {
+    "messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    "responses": b'event: response.completed\ndata: {"type":"response.completed"}\n\n',
+}
+"""What a complete stream of other endpoints ends with."""
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
@@ -24,7 +29,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
         return web.json_response(WHOLE)
     response = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await response.prepare(request)
-    for piece in (EVENT, EVENT, END):
+    for piece in (EVENT, EVENT, ENDS.get(request.match_info["path"], DONE)):
         await response.write(piece)
     await response.write_eof()
     return response
