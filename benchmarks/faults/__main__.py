@@ -14,6 +14,7 @@ COLUMNS = (
     "fault",
     "sent",
     "observed",
+    "skipped",
     "dropped",
     "failed_requests",
     "p99_before_ms",

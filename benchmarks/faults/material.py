@@ -37,10 +37,12 @@ def input_of(kind: str, draw: random.Random) -> str:
 
 
 def inputs(tasks: int, seed: int = 1) -> Iterator[Input]:
-    """Without end: tasks in a random order, each with inputs of its own kind, and some of another now and then."""
+    """Without end: tasks in a random order, the first ones far oftener than the last, each with inputs of its own kind,
+    and some of another now and then.
+    """
     draw, kinds = random.Random(seed), list(KINDS)
     while True:
-        number = draw.randrange(tasks)
+        number = draw.randrange(1 + draw.randrange(tasks))
         kind = kinds[number % len(kinds)] if draw.random() < 0.85 else draw.choice(kinds)  # so that decisions turn
         yield Input(f"task-{number}", input_of(kind, draw))
 

@@ -20,7 +20,7 @@ AT_ONCE = 64
 
 def scorer_on(store: Store, pack: Path, models: Sequence[str] = MODELS) -> Scorer:
     """A scorer as a gateway by itself has it."""
-    start = Start("", "", ScoreSettings(thinning=False), TaskPolicy(models))
+    start = Start("", "", ScoreSettings(), TaskPolicy(models))
     return Scorer(Router(open_pack(pack)), Letters(), store, start, lambda: 0.0)
 
 
@@ -42,7 +42,7 @@ def single(client: Client, pack: Path, folder: Path, models: Sequence[str] = MOD
 
 
 def differences(found: Store, expected: Store) -> list[str]:
-    """Where two stores differ: in any task's sums to the bit, ring, model, version, ranking, or history."""
+    """Where two stores differ: in any task's sums and pace to the bit, ring, model, version, ranking, or history."""
     if list(found.names()) != list(expected.names()):
         return [f"tasks: {len(found.names())} and {len(expected.names())}"]
     return [task for task in expected.names() if _told(found, task) != _told(expected, task)]
@@ -53,4 +53,4 @@ def _told(store: Store, task: str) -> object:
     made = kept.decision
     decision = made and (made.version, made.n, made.model, made.reason, tuple(made.ranking), made.account)
     turns = [(turn.version, turn.n, turn.model) for turn in store.history(task)]
-    return kept.task, decision, list(store.ring(task)), turns
+    return kept.task, kept.pace, decision, list(store.ring(task)), turns

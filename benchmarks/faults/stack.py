@@ -46,11 +46,15 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. dropped: counted ones, those that were put aside among them."""
+    """One line of the table. observed: scored, or passed over, of which skipped says how many.
+
+    dropped: counted ones, those that were put aside among them.
+    """
 
     fault: str
     sent: int
     observed: int
+    skipped: int
     dropped: int
     requests: int
     failed_requests: int
@@ -61,6 +65,21 @@ class Row:
     adds_up: bool
     dropped_by_reason: Mapping[str, int]
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """What became of all observations. dropped: by reason."""
+
+    sent: int
+    observed: int
+    skipped: int
+    dropped: Mapping[str, int]
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every one is accounted for."""
+        return self.sent == self.observed + sum(self.dropped.values())
 
 
 @dataclass
@@ -138,9 +157,14 @@ class Stack:
         with urlopen(Request(f"{self.gateways[0].url}/v1/chat/completions", body, headers), timeout=20):  # noqa: S310
             pass
 
-    def tallied(self) -> tuple[int, dict[str, int], int]:
-        """Sent, dropped by reason, observed: of all gateways that ever were, by their tallies and by Redis' counts."""
-        sent, observed, dropped = 0, 0, dict.fromkeys(("in gateways", "backlog_full", "parked", "gateway_died"), 0)
+    def tallied(self) -> "Tallied":
+        """Of all gateways that ever were, by their tallies and by Redis' counts."""
+        sent, observed, skipped, dropped = (
+            0,
+            0,
+            0,
+            dict.fromkeys(("in gateways", "backlog_full", "parked", "gateway_died"), 0),
+        )
         client = Client(self.url, shards=self.shape.shards)
         shards = RedisStore(client).every_shard()
         for name, tally in self._tallies().items():
@@ -150,11 +174,12 @@ class Stack:
             found = client.ask_all([("HMGET", shard.counts, *fields) for shard in shards])
             sums = [sum(int(values[place] or 0) for values in found) for place in range(len(FIELDS))]
             observed += sums[1] + sums[2] + before
+            skipped += sums[5]
             dropped["backlog_full"] += sums[3]
             dropped["parked"] += sums[4]
         dropped["gateway_died"] = sum(int(value) for value in client.ask("HGETALL", names.LOST).values())
         client.close()
-        return sent, dropped, observed
+        return Tallied(sent, observed, skipped, dropped)
 
     def remember_tallies(self) -> None:
         """Of gateways that are about to be counted out or to end in order: their files go with them."""
@@ -163,14 +188,10 @@ class Stack:
     def row(self, fault: str, note: str = "", compare: "Callable[[Stack], list[str]] | None" = None) -> Row:
         """Waits until everything is settled, and counts. compare: what differs, in place of a single program's work."""
         assert self.load is not None  # noqa: S101 - begun before
-        deadline, last = time.monotonic() + SETTLED_S, None
-        while time.monotonic() < deadline:
-            sent, dropped, observed = self.tallied()
-            if sent == observed + sum(dropped.values()):
-                break
-            last = (sent, observed, dropped)
+        deadline, told = time.monotonic() + SETTLED_S, self.tallied()
+        while time.monotonic() < deadline and not told.adds_up:
             time.sleep(0.25)
-        adds_up = sent == observed + sum(dropped.values())
+            told = self.tallied()
         client = Client(self.url, shards=self.shape.shards)
         store = RedisStore(client)
         differ = compare(self) if compare else differences(store, single(client, self.pack, self.folder))
@@ -179,19 +200,20 @@ class Stack:
         during = self.load.p99_ms(self.fault_at, max(self.over_at, self.fault_at) + 2.0)
         return Row(
             fault,
-            sent,
-            observed,
-            sum(dropped.values()),
+            told.sent,
+            told.observed,
+            told.skipped,
+            sum(told.dropped.values()),
             len(self.load.answered),
             len(self.load.failures),
             round(before, 2),
             round(during, 2),
             round(during - before, 2),
             not differ,
-            adds_up,
-            {reason: count for reason, count in dropped.items() if count},
+            told.adds_up,
+            {reason: count for reason, count in told.dropped.items() if count},
             "; ".join(
-                filter(None, [note, f"differing: {differ[:3]}" if differ else "", str(last) if not adds_up else ""])
+                filter(None, [note, f"differing: {differ[:3]}" if differ else "", "" if told.adds_up else str(told)])
             ),
         )
 
@@ -255,8 +277,7 @@ def _config(folder: Path, name: str, shape: Shape, redis: int, backend: int, pac
         "kept": shape.kept,
         "cache": "${BENCHROUTE_FLEET_CACHE}",
     }
-    # Thinned, a task's decision rests on inputs that its scorer has drawn: another one would have drawn others.
-    routing: dict[str, object] = {"thinning": False, **({"pack": str(pack)} if shape.has_file else {})}
+    routing = {"pack": str(pack)} if shape.has_file else {}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump({"models": models, "state": state, "routing": routing}))
     return path

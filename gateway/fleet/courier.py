@@ -120,7 +120,7 @@ class Courier:
             done, *rest = (int(value or 0) for value in values)
             sending.settled(done, Outcome(*rest))
         total = sum((sending.outcome for sending in self._sending.values()), Outcome())
-        counts.observed, counts.faults = total.observed, total.faults
+        counts.observed, counts.faults, counts.skipped = total.observed, total.faults, total.skipped
         for reason, count in (("backlog_full", total.dropped), ("parked", total.parked)):
             if count:
                 counts.dropped[reason] = count

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -66,8 +66,11 @@ class Desk:
 
     def serve(self) -> bool:
         """Scores the next batch. False where there is none. Raises HoldLost, StateError; then it is taken up again."""
-        taken = self.left if self.left and self.left.entries else self.store.take(self._name, AT_ONCE)
+        taken = self.store.still_in_hand(self.left) if self.left and self.left.entries else Taken(())
         if not taken.entries:
+            taken = self.store.take(self._name, AT_ONCE)
+        if not taken.entries:
+            self.left = None
             return False
         self.left = taken
         if taken.tries > TRIES:
@@ -90,15 +93,21 @@ class Desk:
     def _score(self, run: Sequence[Entry]) -> None:
         """Raises HoldLost, StateError. What fails in another way stays where it is, and comes again one by one."""
         observations = [Observation(entry.task, _messages(entry.body)) for entry in run]
-        texts, faults = self._scorer.read(observations)
-        self.store.batch = Batch([entry.id for entry in run], _settled(run, faults))
+        inputs, faults = self._scorer.read(observations)
+        done = 0
         try:
-            self._scorer.add(self._scorer.drawn(texts))
-            self.store.settle()
+            while done < len(run):
+                part = self._scorer.part(inputs[done:])
+                of_part = run[done : done + part.size]
+                wrong = {place - done for place in faults}
+                self.store.batch = Batch([entry.id for entry in of_part], _settled(of_part, wrong, part.skipped))
+                self._scorer.take(part)
+                self.store.settle()
+                done += part.size
         except StateError:
             raise
         except Exception:  # the edge of a background job: one bad batch must not end the scorer
-            log.exception("shard %d: %d inputs could not be scored", self.store.held.number, len(run))
+            log.exception("shard %d: %d inputs could not be scored", self.store.held.number, len(run) - done)
 
     def _answer(self, entry: Entry) -> None:
         asked = read_question(entry.body)
@@ -153,10 +162,11 @@ def _runs(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
         yield run
 
 
-def _settled(run: Sequence[Entry], faults: set[int]) -> list[Settled]:
+def _settled(run: Sequence[Entry], faults: Collection[int], skipped: Collection[int]) -> list[Settled]:
     by_producer: dict[str, list[int]] = {}
     for place, entry in enumerate(run):
-        done = by_producer.setdefault(entry.producer, [0, 0, 0])
+        done = by_producer.setdefault(entry.producer, [0, 0, 0, 0])
         done[0] = entry.number
         done[2 if place in faults else 1] += 1
+        done[3] += place in skipped
     return [Settled(producer, *numbers) for producer, numbers in by_producer.items()]

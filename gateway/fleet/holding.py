@@ -1,6 +1,6 @@
 """A scorer's hold on shards: leases with fences, the batches they give, and the store as their holder sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -11,8 +11,9 @@ from gateway.fleet import scripts
 from gateway.fleet.client import Client, Word
 from gateway.fleet.entries import Entry, entries_of
 from gateway.fleet.names import GROUP, Shard
-from gateway.fleet.store import Changing, HoldLost, RedisStore, write
+from gateway.fleet.store import Changing, HoldLost, RedisStore, Update, write
 from gateway.fleet.writing import NO_BATCH, Batch, Hold, new_epoch
+from gateway.state import NO_PACES
 
 LEASE_MS = 5000
 """How long a shard waits for a holder that has died or hangs."""
@@ -52,9 +53,9 @@ class HeldStore(RedisStore):
         self.basis = basis
         """What all sums in the shard are made with, as far as anybody has seen to it."""
 
-    def update(self, tasks: Sequence[str], change: Changing) -> None:
+    def update(self, tasks: Sequence[str], change: Changing, paces: Mapping[str, bytes] = NO_PACES) -> None:
         """See Store.update. Raises HoldLost too."""
-        write(self._client, self.held, tasks, change, self.hold, self.batch)
+        write(self._client, self.held, Update(tasks, change, paces), self.hold, self.batch)
         self.batch = NO_BATCH
 
     def settle(self) -> None:
@@ -86,6 +87,15 @@ class HeldStore(RedisStore):
         if found[0] == 0:
             raise HoldLost(f"shard {shard.number}: another scorer has it")
         return Taken(entries_of(found[2]), found[1])
+
+    def still_in_hand(self, taken: Taken) -> Taken:
+        """What of a batch is not settled: a call whose answer was lost may have settled some. Raises StateError.
+
+        Questions are answered again.
+        """
+        ids = [entry.id for entry in taken.entries]
+        unsettled = set(self._client.run(scripts.PENDING, [self.held.stream], [GROUP, ids[0], ids[-1], len(ids)]))
+        return Taken([entry for entry in taken.entries if entry.is_question or entry.id in unsettled], taken.tries)
 
     def park(self, entry: Entry, parked: Parked) -> None:
         """Puts an entry aside. Raises HoldLost, StateError."""

@@ -52,7 +52,7 @@ redis.call('ZADD', KEYS[4], place, producer)
 if redis.call('ZCARD', KEYS[4]) > 512 then
   local gone = redis.call('ZPOPMIN', KEYS[4])[1]
   redis.call('HDEL', KEYS[3], gone)
-  for _, what in ipairs({'done', 'observed', 'faults', 'dropped', 'parked'}) do
+  for _, what in ipairs({'done', 'observed', 'faults', 'dropped', 'parked', 'skipped'}) do
     redis.call('HDEL', KEYS[5], gone .. ':' .. what)
   end
 end
@@ -155,6 +155,16 @@ return {1, 1, entries}
 """)
 
 
+PENDING = Script("""#!lua flags=no-writes
+-- What of some entries is not settled.  KEYS: stream  ARGV: group, first, last, how many.  Returns ids
+local ids = {}
+for place, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])) do
+  ids[place] = entry[1]
+end
+return ids
+""")
+
+
 PARK = Script("""#!lua flags=allow-oom
 -- Puts aside what could not be scored.
 -- KEYS: stream about lease counts parked  ARGV: lease, group, id, producer, number, most parked, what is told of it
@@ -177,8 +187,9 @@ APPLY = Script("""#!lua flags=allow-oom
 -- A batch's changes to its tasks, its acknowledgement, and the news of it. A full Redis takes it: it frees more.
 -- KEYS: stream about lease counts decisions tasks; then of each task: itself ring turns
 -- ARGV: lease or '', how long in ms, group, pack's version, kept, ring, turns kept, channel, shard, news, epoch,
---   number of ids, ids, number of gateways, (producer done observed faults), then of each task:
---   name, seen before, basis, n, seen, sums, decision, account, number of embeddings, embeddings, of turns, turns
+--   number of ids, ids, number of gateways, (producer done observed faults skipped), then of each task:
+--   name, seen before ('*' for not read), pace, basis ('' leaves the sums), n, seen, sums, decision, account,
+--   number of embeddings, embeddings, of turns, turns
 -- Returns {0 done | 1 no longer the holder | 2 another pack | 3 a task has changed meanwhile |
 --   4 its observations are settled already, 0}
 if ARGV[1] ~= '' then
@@ -193,11 +204,11 @@ for place = 1, tonumber(ARGV[at]) do ids[place] = ARGV[at + place] end
 if #ids > 0 and #redis.call('XPENDING', KEYS[1], ARGV[3], ids[1], ids[1], 1) == 0 then return {4, 0} end
 at = at + #ids + 1
 local marks = at
-at = at + 4 * tonumber(ARGV[at]) + 1
+at = at + 5 * tonumber(ARGV[at]) + 1
 local tasks, key = at, 7
 while at <= #ARGV do
-  if (redis.call('HGET', KEYS[key], 'seen') or '') ~= ARGV[at + 1] then return {3, 0} end
-  at = at + 8
+  if ARGV[at + 1] ~= '*' and (redis.call('HGET', KEYS[key], 'seen') or '') ~= ARGV[at + 1] then return {3, 0} end
+  at = at + 9
   at = at + tonumber(ARGV[at]) + 1
   at = at + tonumber(ARGV[at]) + 1
   key = key + 3
@@ -206,13 +217,18 @@ redis.call('HSETNX', KEYS[2], 'epoch', ARGV[11])
 at, key = tasks, 7
 while at <= #ARGV do
   local name = ARGV[at]
-  redis.call('HSET', KEYS[key], 'basis', ARGV[at + 2], 'n', ARGV[at + 3], 'seen', ARGV[at + 4], 'sums', ARGV[at + 5])
-  redis.call('ZADD', KEYS[6], 0, name)
-  if ARGV[at + 6] ~= '' then
-    redis.call('HSET', KEYS[key], 'decision', ARGV[at + 6], 'account', ARGV[at + 7])
-    redis.call('HSET', KEYS[5], name, ARGV[at + 6])
+  if ARGV[at + 2] ~= '' and (ARGV[at + 1] ~= '*' or redis.call('EXISTS', KEYS[key]) == 1) then
+    redis.call('HSET', KEYS[key], 'pace', ARGV[at + 2])
   end
-  at = at + 8
+  if ARGV[at + 3] ~= '' then
+    redis.call('HSET', KEYS[key], 'basis', ARGV[at + 3], 'n', ARGV[at + 4], 'seen', ARGV[at + 5], 'sums', ARGV[at + 6])
+    redis.call('ZADD', KEYS[6], 0, name)
+  end
+  if ARGV[at + 7] ~= '' then
+    redis.call('HSET', KEYS[key], 'decision', ARGV[at + 7], 'account', ARGV[at + 8])
+    redis.call('HSET', KEYS[5], name, ARGV[at + 7])
+  end
+  at = at + 9
   local count = tonumber(ARGV[at])
   for place = 1, count do redis.call('RPUSH', KEYS[key + 1], ARGV[at + place]) end
   if count > 0 then redis.call('LTRIM', KEYS[key + 1], -tonumber(ARGV[6]), -1) end
@@ -229,9 +245,10 @@ for _ = 1, tonumber(ARGV[marks]) do
   redis.call('HSET', KEYS[4], producer .. ':done', ARGV[at + 1])
   redis.call('HINCRBY', KEYS[4], producer .. ':observed', ARGV[at + 2])
   redis.call('HINCRBY', KEYS[4], producer .. ':faults', ARGV[at + 3])
+  redis.call('HINCRBY', KEYS[4], producer .. ':skipped', ARGV[at + 4])
   redis.call('HINCRBY', KEYS[2], 'observed', ARGV[at + 2])
   redis.call('HINCRBY', KEYS[2], 'faults', ARGV[at + 3])
-  at = at + 4
+  at = at + 5
 end
 if #ids > 0 then redis.call('HINCRBY', KEYS[2], 'waiting', -#ids) end
 for _, id in ipairs(ids) do

@@ -14,17 +14,18 @@ from gateway.fleet.client import Word
 ADDED, OTHER_EPOCH, GAP = 0, 1, 2
 """What scripts.ADD answers."""
 
-FIELDS = ("done", "observed", "faults", "dropped", "parked")
+FIELDS = ("done", "observed", "faults", "dropped", "parked", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of observations."""
+    """What became of observations. skipped: of those observed, not embedded."""
 
     observed: int = 0
     faults: int = 0
     dropped: int = 0
     parked: int = 0
+    skipped: int = 0
 
     def __add__(self, other: "Outcome") -> "Outcome":
         return Outcome(
@@ -32,6 +33,7 @@ class Outcome:
             self.faults + other.faults,
             self.dropped + other.dropped,
             self.parked + other.parked,
+            self.skipped + other.skipped,
         )
 
     @property

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -27,7 +28,7 @@ from gateway.fleet.writing import (
     stored,
 )
 from gateway.spending import Spent, SpentRows
-from gateway.state import POLICIES_KEPT, Change, Stored, StoredDecision, StoredKey, StoredPolicy
+from gateway.state import NO_PACES, POLICIES_KEPT, Change, Stored, StoredDecision, StoredKey, StoredPolicy
 
 ANYBODY = Hold(pack=2**53)
 ATTEMPTS = 50
@@ -38,6 +39,15 @@ WRITERS_KEPT_S = 86_400
 
 T = TypeVar("T")
 Changing = Callable[[Mapping[str, Stored]], Mapping[str, Change]]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What Store.update is asked for, of one shard."""
+
+    tasks: Sequence[str]
+    change: Changing
+    paces: Mapping[str, bytes]
 
 
 class RedisStore:
@@ -66,13 +76,15 @@ class RedisStore:
         """The shard of a task. Raises StateError."""
         return Shard(shard_of(task, self.shards))
 
-    def update(self, tasks: Sequence[str], change: Changing) -> None:
+    def update(self, tasks: Sequence[str], change: Changing, paces: Mapping[str, bytes] = NO_PACES) -> None:
         """See Store.update; all or nothing for the tasks of each shard."""
-        by_shard: dict[Shard, list[str]] = {}
+        by_shard: dict[Shard, tuple[list[str], dict[str, bytes]]] = {}
         for task in tasks:
-            by_shard.setdefault(self.shard(task), []).append(task)
-        for shard, of_shard in by_shard.items():
-            write(self._client, shard, of_shard, change)
+            by_shard.setdefault(self.shard(task), ([], {}))[0].append(task)
+        for task, pace in paces.items():
+            by_shard.setdefault(self.shard(task), ([], {}))[1][task] = pace
+        for shard, (of_shard, its_paces) in by_shard.items():
+            write(self._client, shard, Update(of_shard, change, its_paces))
 
     def stored(self, task: str) -> Stored:
         """See Store.stored."""
@@ -81,6 +93,11 @@ class RedisStore:
     def ring(self, task: str) -> Sequence[bytes]:
         """See Store.ring."""
         return list(self._client.ask("LRANGE", self.shard(task).ring(task), 0, -1))
+
+    def paces(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
+        """See Store.paces."""
+        found = self._client.ask_all([("HGET", self.shard(task).task(task), "pace") for task in tasks])
+        return {task: pace for task, pace in zip(tasks, found, strict=True) if pace}
 
     def names(self) -> Sequence[str]:
         """See Store.names."""
@@ -196,8 +213,7 @@ class RedisStore:
 def write(
     client: Client,
     shard: Shard,
-    tasks: Sequence[str],
-    change: Changing,
+    update: Update,
     hold: Hold | None = None,
     batch: Batch = NO_BATCH,
 ) -> None:
@@ -207,11 +223,11 @@ def write(
     """
     for attempt in range(ATTEMPTS):
         time.sleep(attempt * PAUSE_S)
-        found = client.ask_all([("HMGET", shard.task(task), *FIELDS) for task in tasks])
-        before = {task: stored(fields) for task, fields in zip(tasks, found, strict=True)}
-        changes = change(before)
-        words = apply_arguments(shard, hold or ANYBODY, batch, before, changes)
-        code, _ = client.run(scripts.APPLY, apply_keys(shard, list(changes)), words)
+        found = client.ask_all([("HMGET", shard.task(task), *FIELDS) for task in update.tasks])
+        before = {task: stored(fields) for task, fields in zip(update.tasks, found, strict=True)}
+        changes = update.change(before)
+        words = apply_arguments(shard, hold or ANYBODY, batch, before, changes, update.paces)
+        code, _ = client.run(scripts.APPLY, apply_keys(shard, [*changes, *update.paces]), words)
         if code in DONE:
             return
         if code in LOST:

@@ -11,10 +11,13 @@ from gateway.errors import StateError
 from gateway.fleet.client import Word
 from gateway.fleet.names import GROUP, NEWS, Shard
 from gateway.scoring.messages import TaskDecision
-from gateway.state import RING, Change, Stored, StoredDecision, StoredTask
+from gateway.state import NO_PACES, RING, Change, Stored, StoredDecision, StoredTask
 
 TURNS_KEPT = 100
-FIELDS = ("basis", "n", "seen", "sums", "decision", "account")
+NOT_READ = "*"
+"""In place of how many inputs a task had: it was not read, and only its pace is written, where it is still there."""
+
+FIELDS = ("basis", "n", "seen", "sums", "decision", "account", "pace")
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -36,12 +39,16 @@ class News(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What a batch settles of one gateway's observations. done: the highest number; the rest are counts."""
+    """What a batch settles of one gateway's observations. done: the highest number; the rest are counts.
+
+    skipped: of those observed, not embedded.
+    """
 
     producer: str
     done: int
     observed: int
     faults: int
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +98,11 @@ def decision(data: bytes, account: bytes | None = None) -> StoredDecision:
 
 def stored(fields: Sequence[bytes | None]) -> Stored:
     """What FIELDS hold of a task."""
-    basis, n, seen, sums, made, account = fields
+    basis, n, seen, sums, made, account, pace = fields
     if basis is None or n is None or seen is None or sums is None:
         return Stored(None, None)
     task = StoredTask(basis.decode(), int(n), int(seen), sums)
-    return Stored(task, decision(made, account) if made is not None else None)
+    return Stored(task, decision(made, account) if made is not None else None, pace or b"")
 
 
 def news_bytes(news: News) -> bytes:
@@ -118,9 +125,14 @@ def apply_keys(shard: Shard, tasks: Sequence[str]) -> list[str]:
 
 
 def apply_arguments(
-    shard: Shard, hold: Hold, batch: Batch, before: Mapping[str, Stored], changes: Mapping[str, Change]
+    shard: Shard,
+    hold: Hold,
+    batch: Batch,
+    before: Mapping[str, Stored],
+    changes: Mapping[str, Change],
+    paces: Mapping[str, bytes] = NO_PACES,
 ) -> list[Word]:
-    """The arguments of scripts.APPLY. before: what the changes were made of."""
+    """The arguments of scripts.APPLY. before: what the changes were made of. paces: of other tasks."""
     told = [
         _told(task, change.decision)
         for task, change in changes.items()
@@ -130,16 +142,18 @@ def apply_arguments(
     words += [news_bytes(News(tuple(told))) if told else b"", new_epoch(), len(batch.ids), *batch.ids]
     words.append(len(batch.settled))
     for settled in batch.settled:
-        words += [settled.producer, settled.done, settled.observed, settled.faults]
+        words += [settled.producer, settled.done, settled.observed, settled.faults, settled.skipped]
     for task, change in changes.items():
         words += _changed(task, before[task], change)
+    for task, pace in paces.items():
+        words += [task, NOT_READ, pace, *[b""] * 6, 0, 0]
     return words
 
 
 def _changed(task: str, before: Stored, change: Change) -> list[Word]:
     sums, made = change.task, change.decision
     seen_before: Word = before.task.seen if before.task else ""
-    words: list[Word] = [task, seen_before, sums.basis, sums.n, sums.seen, sums.sums]
+    words: list[Word] = [task, seen_before, change.pace or b"", sums.basis, sums.n, sums.seen, sums.sums]
     words += [kept_bytes(made), json.dumps(made.account)] if made else [b"", b""]
     words += [len(change.embeddings), *change.embeddings]
     words += [len(change.turns), *(kept_bytes(turn) for turn in change.turns)]

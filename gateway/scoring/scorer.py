@@ -7,6 +7,7 @@ only some inputs are embedded.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from gateway.scoring.fold import Fold, account, thrift_of, told
 from gateway.scoring.labelled import Labelled, digest
 from gateway.scoring.messages import Decided, DryRun, Look, Observation, Seed, Start, TaskDecision, TaskPolicy
 from gateway.scoring.texts import NoMessages, text_of
-from gateway.scoring.thinning import Thinning
+from gateway.scoring.thinning import Input, Paced, Part, Thinning
 from gateway.state import Change, Store, Stored, StoredTask
 from routing.arrays import unit_rows
 from routing.embedder import Embedder
@@ -29,6 +30,7 @@ from routing.task import Evidence, TaskState
 from routing.thinning import ThinningSettings
 
 TASKS_AT_ONCE = 100
+ALL_DRAWN: Mapping[str, Paced] = MappingProxyType({})
 
 
 class Scorer:
@@ -62,28 +64,33 @@ class Scorer:
     def observe(self, observations: Sequence[Observation]) -> Decided:
         """Stores a batch of observations. Raises StateError if it cannot be stored."""
         inputs, faults = self.read(observations)
-        before, decided = self._thinning.skipped, dict[str, TaskDecision]()
-        for part in self._thinning.parts(inputs):
-            decided.update({one.task: one for one in self.add(part)})
-        skipped = self._thinning.skipped - before
+        decided, skipped = dict[str, TaskDecision](), 0
+        while inputs:
+            part = self.part(inputs)
+            decided.update({one.task: one for one in self.take(part)})
+            inputs, skipped = inputs[part.size :], skipped + len(part.skipped)
         return Decided(list(decided.values()), len(observations), len(faults), skipped=skipped)
 
-    def drawn(self, inputs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Those of the inputs that are worth embedding, by what is known of their tasks so far."""
-        return [one for part in self._thinning.parts(inputs) for one in part]
+    def part(self, inputs: Sequence[Input | None]) -> Part:
+        """The first of these that can be taken together. Raises StateError."""
+        return self._thinning.part(inputs, self._store.paces)
 
-    def read(self, observations: Sequence[Observation]) -> tuple[list[tuple[str, str]], set[int]]:
-        """Tasks and their inputs, and the places of the observations that are none; those without text are left out."""
-        inputs: list[tuple[str, str]] = []
+    def take(self, part: Part) -> list[TaskDecision]:
+        """Stores them: those drawn are embedded, of the others only that they came. Raises StateError."""
+        evidence = self._evidence(part.drawn)
+        return self._update(list(evidence), evidence, part.paces)
+
+    def read(self, observations: Sequence[Observation]) -> tuple[list[Input | None], set[int]]:
+        """Each one's task and input, None without any text, and the places of those that cannot be read."""
+        inputs: list[Input | None] = []
         faults: set[int] = set()
         for place, seen in enumerate(observations):
             try:
                 text = text_of(seen.messages, self._policy(seen.task).input)
             except NoMessages:
+                text = None
                 faults.add(place)
-                continue
-            if text is not None:
-                inputs.append((seen.task, text))
+            inputs.append(None if text is None else (seen.task, text))
         return inputs, faults
 
     def seed(self, seed: Seed) -> tuple[list[TaskDecision], dict[str, Any]]:
@@ -91,7 +98,7 @@ class Scorer:
 
         An input labelled again counts once; an outcome of a model that no pack knows waits for one that does.
         """
-        decisions = self._label(seed) if seed.outcomes else self.add([(seed.task, text) for text in seed.texts])
+        decisions = self._label(seed) if seed.outcomes else self._add(seed)
         stored = self._store.stored(seed.task)
         made = stored.decision
         decision = made and {
@@ -106,12 +113,14 @@ class Scorer:
         answer = {"object": "task", "id": seed.task, "n": n, "added": len(seed.texts), "labels": labels}
         return decisions, {**answer, "decision": decision}
 
+    def _add(self, seed: Seed) -> list[TaskDecision]:
+        evidence = self._evidence([(seed.task, text) for text in seed.texts])
+        return self._update(list(evidence), evidence)
+
     def _label(self, seed: Seed) -> list[TaskDecision]:
         known = _labelled(self._store.stored(seed.task)).outcomes
         texts = list(dict.fromkeys(text for text in seed.texts if digest(text) not in known))
-        evidence = self._router.evidence(self._embedder.embed(texts)) if texts else None
-        new = {} if evidence is None else {seed.task: evidence}
-        return self._update([seed.task], new, seed)
+        return self._update([seed.task], self._evidence([(seed.task, text) for text in texts]), labels=seed)
 
     def dry_run(self, asked: DryRun) -> dict[str, Any]:
         """What these inputs would be decided as, from nothing (eq. 6 to the letter). Raises ValueError."""
@@ -134,7 +143,6 @@ class Scorer:
 
     def forget(self, task: str) -> bool:
         """Removes all that is known of a task. False if nothing was."""
-        self._thinning.forget(task)
         return self._store.forget(task)
 
     def govern(self, task: str, policy: TaskPolicy) -> list[TaskDecision]:
@@ -178,38 +186,41 @@ class Scorer:
     def _score(self, policy: TaskPolicy) -> Score:
         return Score(policy.score or self._start.routing.score)
 
-    def add(self, inputs: Sequence[tuple[str, str]]) -> list[TaskDecision]:
-        """Stores inputs, (task, text) each, and says what is decided then. Raises StateError."""
+    def _evidence(self, inputs: Sequence[Input]) -> dict[str, Evidence]:
+        """What the pack says of these, by task."""
         if not inputs:
-            return []
+            return {}
         evidence = self._router.evidence(self._embedder.embed([text for _, text in inputs]))
         rows: dict[str, list[int]] = {}
         for row, (task, _) in enumerate(inputs):
             rows.setdefault(task, []).append(row)
-        return self._update(list(rows), {task: _rows(evidence, found) for task, found in rows.items()})
+        return {task: evidence.at(np.array(found)) for task, found in rows.items()}
 
     def _update(
-        self, tasks: Sequence[str], new: Mapping[str, Evidence], labels: Seed | None = None
+        self,
+        tasks: Sequence[str],
+        new: Mapping[str, Evidence],
+        paces: Mapping[str, Paced] = ALL_DRAWN,
+        labels: Seed | None = None,
     ) -> list[TaskDecision]:
         """Adds evidence to tasks, in one transaction; those without any are only brought up to the open pack.
 
+        paces: behind the inputs that the evidence was drawn from, of other tasks too, of which only that is written.
         labels: of one of the tasks.
         """
         decisions: list[TaskDecision] = []
-        folds: dict[str, Fold] = {}
-        skipped = {task: self._thinning.told(task) for task in tasks}
+        passed_over = {task: pace.to_bytes() for task, pace in paces.items() if task not in new}
 
         def change(stored: Mapping[str, Stored]) -> dict[str, Change]:
-            folds.update({task: self._folded(task, stored[task], new.get(task), labels) for task in tasks})
             changes = {
-                task: self._changed(stored[task], fold, new.get(task), skipped[task]) for task, fold in folds.items()
+                task: self._changed(task, kept, new.get(task), paces.get(task) or Paced.from_bytes(kept.pace), labels)
+                for task, kept in stored.items()
             }
             decisions[:] = [told(task, made.decision) for task, made in changes.items() if made.decision]
             return changes
 
-        self._store.update(tasks, change)
-        for task, evidence in new.items():
-            self._thinning.scored(task, evidence, folds[task].before, folds[task].scores, folds[task].model)
+        if tasks or passed_over:
+            self._store.update(tasks, change, passed_over)
         return decisions
 
     def _folded(self, task: str, stored: Stored, evidence: Evidence | None, labels: Seed | None) -> Fold:
@@ -227,11 +238,18 @@ class Scorer:
             fold.add(evidence)
         return fold
 
-    def _changed(self, stored: Stored, fold: Fold, evidence: Evidence | None, skipped: int) -> Change:
+    def _changed(
+        self, task: str, stored: Stored, evidence: Evidence | None, paced: Paced, labels: Seed | None
+    ) -> Change:
+        fold = self._folded(task, stored, evidence, labels)
         seen = (stored.task.seen if stored.task else 0) + (len(evidence) if evidence else 0)
         embeddings = [sums.embedding_to_bytes(vector) for vector in evidence.vectors] if evidence else []
         task_sums = StoredTask(self.basis, fold.state.n, seen, sums.to_bytes(fold.state, fold.labelled))
-        return Change(task_sums, embeddings, fold.explained(skipped), fold.turns)
+        made = fold.explained(paced.telling)
+        if evidence is not None:
+            paced = paced.scored(evidence, fold.before, fold.scores, fold.model)
+        kept = paced.to_bytes() if self._thinning.settings else None
+        return Change(task_sums, embeddings, made, fold.turns, kept)
 
     def _is_stale(self, stored: Stored) -> bool:
         return stored.task is not None and stored.task.basis != self.basis
@@ -247,7 +265,3 @@ class Scorer:
 
 def _labelled(stored: Stored) -> Labelled:
     return sums.labels_from_bytes(stored.task.sums) if stored.task else Labelled()
-
-
-def _rows(evidence: Evidence, rows: Sequence[int]) -> Evidence:
-    return evidence.at(np.array(rows))

@@ -1,98 +1,139 @@
-"""The paces of all tasks at once: which inputs of a batch are embedded (see routing.thinning).
+"""Which inputs of a batch are embedded (see routing.thinning), by what is kept of each task's pace.
 
-In memory: after a restart every task begins with all of its inputs again.
+A pace is written with the sums that it rests on, and read again before the next inputs. So it does not matter how
+inputs were cut into batches, nor who draws them: a scorer that takes over goes on where the one before it stopped.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 
+import msgspec
+
+from gateway.errors import StateError
 from routing.scores import TaskScores
 from routing.task import Evidence, TaskState
-from routing.thinning import BLOCK, Pace, ThinningSettings, clearness, is_drawn
-
-MOST_TASKS = 10_000
-"""Tasks whose paces are kept; the one not seen for longest is forgotten first, and then embedded in full again."""
+from routing.thinning import BLOCK, Pace, ThinningSettings, Watch, clearness, is_drawn
 
 Input = tuple[str, str]
+"""Task and text."""
+
+Numbers = tuple[int, float, float, float]
 
 
-@dataclass(slots=True)
-class _Task:
-    """number: of the task's next input. skipped: inputs passed over that no account tells of yet."""
+class Paced(msgspec.Struct, frozen=True):
+    """Where a task is. number: of its next input, from 0. clearness: of its decision after the last scored input.
 
-    pace: Pace = field(default_factory=Pace)
+    untold: inputs passed over since the last drawn one. telling: those before it, of which the account tells that is
+    written next; nothing of that is kept.
+    """
+
+    pace: Pace = Pace()
     number: int = 0
     clearness: float = 0.0
-    skipped: int = 0
+    untold: int = 0
+    telling: int = 0
+
+    def draw(self, task: str, settings: ThinningSettings) -> tuple["Paced", bool]:
+        """The task behind its next input, and whether that one is to be embedded."""
+        pace = self.pace
+        if self.is_at_a_boundary and self.number:
+            pace = pace.next(self.clearness, settings)
+        drawn = is_drawn(task, self.number, pace.weight)
+        untold, telling = (0, self.telling + self.untold) if drawn else (self.untold + 1, self.telling)
+        return Paced(pace, self.number + 1, self.clearness, untold, telling), drawn
+
+    def scored(self, evidence: Evidence, before: TaskState, scores: TaskScores | None, chosen: str) -> "Paced":
+        """The task after some inputs of it were scored. before: its state without them; scores: with them, or None."""
+        now = clearness(scores, chosen) if scores else 0.0
+        return Paced(self.pace.saw(evidence, before.embedding_sum), self.number, now, self.untold)
+
+    @property
+    def is_at_a_boundary(self) -> bool:
+        """Whether the next input begins a block, for which the pace is looked at again."""
+        return self.number % BLOCK == 0
+
+    def to_bytes(self) -> bytes:
+        """Numbers to the last bit."""
+        pace = self.pace
+        about = pace.weight, pace.embedded, pace.drifts, astuple(pace.distance), astuple(pace.nearness)
+        return _encode(_Kept(self.number, self.clearness, self.untold, *about))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Paced":
+        """Nothing is a task that begins. Raises StateError for what `to_bytes` has not written."""
+        if not data:
+            return cls()
+        try:
+            kept = _decoder.decode(data)
+        except msgspec.MsgspecError as error:
+            raise StateError(f"a task's pace cannot be read: {error}") from error
+        pace = Pace(kept.weight, kept.embedded, kept.drifts, Watch(*kept.distance), Watch(*kept.nearness))
+        return cls(pace, kept.number, kept.clearness, kept.untold)
+
+
+class _Kept(msgspec.Struct, frozen=True, array_like=True):
+    """A task's pace as bytes."""
+
+    number: int
+    clearness: float
+    untold: int
+    weight: int
+    embedded: int
+    drifts: int
+    distance: Numbers
+    nearness: Numbers
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(_Kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Inputs that are taken together. size: how many places of what was given, those without an input among them.
+
+    drawn: what is to be embedded. skipped: the places that are passed over. paces: of every task in it, behind it; none
+    where nothing is thinned.
+    """
+
+    size: int
+    drawn: Sequence[Input]
+    skipped: frozenset[int] = frozenset()
+    paces: Mapping[str, Paced] = field(default_factory=dict)
 
 
 class Thinning:
-    """Draws from what comes, and learns from what was scored."""
+    """Draws from what comes."""
 
     def __init__(self, settings: ThinningSettings | None) -> None:
         """settings: None draws everything."""
-        self._settings = settings
-        self._tasks: OrderedDict[str, _Task] = OrderedDict()
-        self.skipped = 0
+        self.settings = settings
 
-    def parts(self, inputs: Sequence[Input]) -> Iterator[list[Input]]:
-        """What is to be embedded of a batch, (task, text) each, cut where a task's pace has to be looked at again.
+    def part(self, inputs: Sequence[Input | None], kept: Callable[[Sequence[str]], Mapping[str, bytes]]) -> Part:
+        """The first of these, cut where a task's pace has to be looked at again after what was drawn of it before.
 
-        Lazily: a part must be scored, and `scored` called, before the next is asked for. Cut like this, it does not
-        matter how the inputs were cut into batches.
+        inputs: None where an observation holds none. kept: reads paces, as `to_bytes` has written them.
         """
-        if self._settings is None:
-            yield list(inputs)
-            return
-        part: list[Input] = []
-        tasks: set[str] = set()
-        for task, text in inputs:
-            if task in tasks and self._at_a_boundary(task):
-                yield part
-                part, tasks = [], set()
-            if self._draws(task):
-                part.append((task, text))
-                tasks.add(task)
-        if part:
-            yield part
-
-    def scored(self, task: str, evidence: Evidence, before: TaskState, scores: TaskScores | None, chosen: str) -> None:
-        """Some inputs of a task were scored. before: its state without them; scores: with them, None without any."""
-        if self._settings is None:
-            return
-        one = self._task(task)
-        one.pace = one.pace.saw(evidence, before.embedding_sum)
-        one.clearness = clearness(scores, chosen) if scores else 0.0
-
-    def told(self, task: str) -> int:
-        """How many inputs were passed over since this was last asked."""
-        if task not in self._tasks:
-            return 0
-        one = self._tasks[task]
-        skipped, one.skipped = one.skipped, 0
-        return skipped
-
-    def forget(self, task: str) -> None:
-        """Begins a task again."""
-        self._tasks.pop(task, None)
-
-    def _at_a_boundary(self, task: str) -> bool:
-        return self._task(task).number % BLOCK == 0
-
-    def _draws(self, task: str) -> bool:
-        one = self._task(task)
-        if self._settings is not None and one.number and one.number % BLOCK == 0:
-            one.pace = one.pace.next(one.clearness, self._settings)
-        drawn = is_drawn(task, one.number, one.pace.weight)
-        one.number += 1
-        one.skipped += not drawn
-        self.skipped += not drawn
-        return drawn
-
-    def _task(self, task: str) -> _Task:
-        one = self._tasks.setdefault(task, _Task())
-        self._tasks.move_to_end(task)
-        if len(self._tasks) > MOST_TASKS:
-            self._tasks.popitem(last=False)
-        return one
+        settings = self.settings
+        if settings is None:
+            return Part(len(inputs), [one for one in inputs if one is not None])
+        tasks = list(dict.fromkeys(task for task, _ in filter(None, inputs)))
+        known = {task: Paced.from_bytes(data) for task, data in kept(tasks).items()}
+        paces: dict[str, Paced] = {}
+        drawn: list[Input] = []
+        skipped: set[int] = set()
+        embedded: set[str] = set()
+        for place, one in enumerate(inputs):
+            if one is None:
+                continue
+            task = one[0]
+            now = paces.get(task) or known.get(task) or Paced()
+            if task in embedded and now.is_at_a_boundary:
+                return Part(place, drawn, frozenset(skipped), paces)
+            paces[task], is_taken = now.draw(task, settings)
+            if is_taken:
+                drawn.append(one)
+                embedded.add(task)
+            else:
+                skipped.add(place)
+        return Part(len(inputs), drawn, frozenset(skipped), paces)

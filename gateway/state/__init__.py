@@ -6,6 +6,7 @@ Sums and embeddings are bytes here: what they mean is the scorer's business, and
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from gateway.errors import StateError
@@ -58,6 +59,8 @@ class StoredKey:
     terms: str
 
 
+NO_PACES: Mapping[str, bytes] = MappingProxyType({})
+
 POLICIES_KEPT = 50
 """How many versions of a task's policy are kept."""
 
@@ -82,22 +85,28 @@ class Change:
     """What a batch did to one task. embeddings: the new ones for the ring, oldest first.
 
     decision: None where no candidate is known to the pack. turns: the decisions of this batch in which the model
-    changed, oldest first; kept as the task's history.
+    changed, oldest first; kept as the task's history. pace: None leaves it as it is.
     """
 
     task: StoredTask
     embeddings: Sequence[bytes]
     decision: StoredDecision | None
     turns: Sequence[StoredDecision]
+    pace: bytes | None = None
 
 
 class Store(Protocol):
     """Where tasks are kept. Every method may raise StateError."""
 
-    def update(self, tasks: Sequence[str], change: "Callable[[Mapping[str, Stored]], Mapping[str, Change]]") -> None:
+    def update(
+        self,
+        tasks: Sequence[str],
+        change: "Callable[[Mapping[str, Stored]], Mapping[str, Change]]",
+        paces: Mapping[str, bytes] = NO_PACES,
+    ) -> None:
         """Reads these tasks, lets `change` say what becomes of them, writes it: all or nothing, nobody in between.
 
-        `change` may read this store's rings.
+        `change` may read this store's rings. paces: of other tasks, of which nothing else is written.
         """
 
     def stored(self, task: str) -> "Stored":
@@ -105,6 +114,9 @@ class Store(Protocol):
 
     def ring(self, task: str) -> Sequence[bytes]:
         """The task's most recent embeddings, oldest first."""
+
+    def paces(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
+        """The paces of these tasks, of those that have one."""
 
     def names(self) -> Sequence[str]:
         """Every task, by name."""
@@ -148,10 +160,11 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Both halves of what is kept of a task; None where there is nothing yet."""
+    """What is kept of a task; None where there is nothing yet. pace: what the next of its inputs are drawn by."""
 
     task: StoredTask | None
     decision: StoredDecision | None
+    pace: bytes = b""
 
 
 def open_store(url: str) -> Store:

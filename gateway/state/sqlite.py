@@ -15,6 +15,7 @@ from typing import Any
 from gateway.errors import StateError
 from gateway.spending import Spent, SpentRows
 from gateway.state import (
+    NO_PACES,
     POLICIES_KEPT,
     RING,
     Change,
@@ -56,7 +57,11 @@ CREATE TABLE policies (task TEXT NOT NULL, version INTEGER NOT NULL, at REAL NOT
                        PRIMARY KEY (task, version)) WITHOUT ROWID;
 """
 
-_STEPS = (_FIRST, _KEYS, _POLICIES)
+_PACES = """
+CREATE TABLE paces (task TEXT PRIMARY KEY, pace BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+_STEPS = (_FIRST, _KEYS, _POLICIES, _PACES)
 """What makes each schema out of the one before; a file of an earlier schema is brought up to the last."""
 
 SCHEMA = len(_STEPS)
@@ -71,12 +76,18 @@ class SqliteStore:
         self._lock = threading.RLock()  # an update's `change` may read the ring
         self._connection = _connect(path, busy_s)
 
-    def update(self, tasks: Sequence[str], change: Callable[[Mapping[str, Stored]], Mapping[str, Change]]) -> None:
+    def update(
+        self,
+        tasks: Sequence[str],
+        change: Callable[[Mapping[str, Stored]], Mapping[str, Change]],
+        paces: Mapping[str, bytes] = NO_PACES,
+    ) -> None:
         """See Store.update."""
         with self._transaction() as connection:
             changes = change({task: _stored(connection, task) for task in tasks})
             for task, made in changes.items():
                 _write(connection, task, made)
+            connection.executemany("INSERT OR REPLACE INTO paces VALUES (?, ?)", paces.items())
 
     def stored(self, task: str) -> Stored:
         """See Store.stored."""
@@ -87,6 +98,12 @@ class SqliteStore:
         """See Store.ring."""
         with self._reading() as connection:
             return _ring(connection, task)
+
+    def paces(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
+        """See Store.paces."""
+        with self._reading() as connection:
+            found = {task: _pace(connection, task) for task in tasks}
+        return {task: pace for task, pace in found.items() if pace}
 
     def names(self) -> Sequence[str]:
         """See Store.names."""
@@ -112,7 +129,7 @@ class SqliteStore:
         with self._transaction() as connection:
             gone = [
                 connection.execute(f"DELETE FROM {table} WHERE task = ?", (task,)).rowcount  # noqa: S608 - fixed names
-                for table in ("tasks", "ring", "decisions", "turns")
+                for table in ("tasks", "ring", "decisions", "turns", "paces")
             ]
         return any(gone)
 
@@ -256,7 +273,13 @@ def _stored(connection: sqlite3.Connection, task: str) -> Stored:
     sums = connection.execute("SELECT basis, n, seen, sums FROM tasks WHERE task = ?", (task,)).fetchone()
     query = f"SELECT {_SHORT}, account FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
     decision = connection.execute(query, (task,)).fetchone()
-    return Stored(StoredTask(*sums) if sums else None, _decision(decision) if decision else None)
+    kept, made = StoredTask(*sums) if sums else None, _decision(decision) if decision else None
+    return Stored(kept, made, _pace(connection, task))
+
+
+def _pace(connection: sqlite3.Connection, task: str) -> bytes:
+    found = connection.execute("SELECT pace FROM paces WHERE task = ?", (task,)).fetchone()
+    return found[0] if found else b""
 
 
 def _ring(connection: sqlite3.Connection, task: str) -> Sequence[bytes]:
@@ -276,6 +299,8 @@ def _write(connection: sqlite3.Connection, task: str, made: Change) -> None:
         "INSERT OR REPLACE INTO ring VALUES (?, ?, ?)",
         [(task, (first + place) % RING, embedding) for place, embedding in enumerate(made.embeddings)],
     )
+    if made.pace is not None:
+        connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (task, made.pace))
     if made.decision is not None:
         row = (*_row(task, made.decision), json.dumps(made.decision.account))
         connection.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)

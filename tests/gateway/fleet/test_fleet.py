@@ -49,7 +49,7 @@ def observed(serving: Serving) -> int:
 def one_program(redis: RedisServer, pack: Path, folder: Path, shards: int = 4) -> SqliteStore:
     """What a single scorer on SQLite makes of the same inputs, read from the streams in their order."""
     store = SqliteStore(str(folder / "single.db"))
-    start = Start("", "", ScoreSettings(thinning=False), TaskPolicy(MODELS))
+    start = Start("", "", ScoreSettings(), TaskPolicy(MODELS))
     scorer = Scorer(Router(open_pack(pack)), Letters(), store, start, lambda: 0.0)
     client = Client(redis.url)
     for number in range(shards):

@@ -15,7 +15,17 @@ from gateway.fleet.names import Shard
 from gateway.fleet.store import RedisStore
 from gateway.fleet.writing import TURNS_KEPT
 from gateway.spending import Spent
-from gateway.state import RING, Change, Store, Stored, StoredDecision, StoredKey, StoredPolicy, StoredTask, open_store
+from gateway.state import (
+    RING,
+    Change,
+    Store,
+    Stored,
+    StoredDecision,
+    StoredKey,
+    StoredPolicy,
+    StoredTask,
+    open_store,
+)
 from tests.gateway.redis_servers import RedisServer, free_port
 from tests.gateway.serving import configuration
 
@@ -73,6 +83,21 @@ def test_the_ring_and_the_history_keep_the_most_recent(store: Store) -> None:
         put(store, "t", seen, [str(seen).encode()], decision(version=seen))
     assert list(store.ring("t")) == [str(seen).encode() for seen in range(6, RING + 6)]
     assert [turn.version for turn in store.history("t")][:: TURNS_KEPT - 1] == [RING + 6 - TURNS_KEPT, RING + 5]
+
+
+def test_a_pace_is_written_with_the_sums_or_alone_and_goes_with_its_task(store: Store) -> None:
+    task = StoredTask("basis", 1, 1, b"sums")
+    store.update(["t"], lambda _: {"t": Change(task, [b"a"], None, (), b"\0first\xff")})
+    assert store.stored("t") == Stored(task, None, b"\0first\xff")
+    put(store, "t", 2, [], decision())
+    assert store.paces(["t", "unknown"]) == {"t": b"\0first\xff"}
+    before = store.stored("t")
+    store.update(["other"], lambda stored: {name: Change(task, [], None, ()) for name in stored}, {"t": b"second"})
+    store.update([], lambda _: {}, {"gone": b"x"})
+    assert store.stored("gone").task is None
+    assert store.stored("t") == Stored(before.task, before.decision, b"second")
+    store.forget("t")
+    assert (store.paces(["t"]), store.stored("t")) == ({}, Stored(None, None))
 
 
 def test_an_update_that_fails_changes_nothing(store: Store) -> None:

@@ -1,21 +1,25 @@
 """Thinning in the scorer: fewer inputs embedded, the same ones in every replay, and all told."""
 
 import itertools
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.errors import StateError
 from gateway.scoring.messages import Seed
 from gateway.scoring.scorer import Scorer
-from gateway.scoring.thinning import MOST_TASKS, Thinning
+from gateway.scoring.thinning import Paced
 from gateway.state.sqlite import SqliteStore
 from routing.arrays import Embeddings
 from routing.pack import Pack
 from routing.router import Router
-from routing.thinning import ThinningSettings
+from routing.thinning import Pace, Watch
 from tests.gateway.packs import Letters, inputs, small_pack
 from tests.gateway.scoring.test_scorer import START, seen
 
@@ -95,11 +99,54 @@ def test_a_forgotten_task_is_embedded_in_full_again(pack: Pack, tmp_path: Path) 
     assert scorer.observe(seen("t", *MANY[:32])).skipped == 0
 
 
-def test_only_so_many_tasks_are_remembered() -> None:
-    thinning = Thinning(ThinningSettings())
-    for number in range(MOST_TASKS + 10):
-        assert list(thinning.parts([(f"task-{number}", "x")])) == [[(f"task-{number}", "x")]]
-    assert thinning.told("task-0") == 0
+@pytest.mark.parametrize("size", [1, 7, 50])
+def test_a_scorer_that_is_started_again_goes_on_where_it_was(pack: Pack, tmp_path: Path, size: int) -> None:
+    _, expected, _ = fed(pack, tmp_path / "one", [64])
+    for place in range(0, len(MANY), size):
+        store = SqliteStore(str(tmp_path / "state.db"))
+        Scorer(Router(pack), LETTERS, store, START, lambda: 0.0).observe(seen("t", *MANY[place : place + size]))
+        store.close()
+    store = SqliteStore(str(tmp_path / "state.db"))
+    assert store.stored("t") == expected.stored("t")
+    assert store.ring("t") == expected.ring("t")
+
+
+def test_a_task_without_a_pace_begins_one(pack: Pack, tmp_path: Path) -> None:
+    """As those are that an earlier version has kept."""
+    _, store, _ = fed(pack, tmp_path / "thin", [64])
+    with sqlite3.connect(tmp_path / "thin" / "state.db") as connection:
+        connection.execute("DELETE FROM paces")
+    connection.close()
+    before = store.stored("t").task
+    assert before is not None
+    made = Scorer(Router(pack), LETTERS, store, START, lambda: 0.0).observe(seen("t", *MANY[:64]))
+    assert (made.skipped, made.decisions[0].n) == (0, before.n + 64)
+
+
+def test_passed_over_inputs_leave_the_sums_alone(pack: Pack, tmp_path: Path) -> None:
+    _, store, _ = fed(pack, tmp_path / "thin", [64])
+    scorer, before = Scorer(Router(pack), LETTERS, store, START, lambda: 0.0), store.stored("t")
+    while not scorer.observe(seen("t", MANY[0])).skipped:
+        before = store.stored("t")
+    after = store.stored("t")
+    assert (after.task, after.decision) == (before.task, before.decision)
+    assert Paced.from_bytes(after.pace).number == Paced.from_bytes(before.pace).number + 1
+
+
+NUMBERS = st.floats(allow_nan=False)
+WATCHES = st.builds(Watch, st.integers(0, 2**40), NUMBERS, NUMBERS, NUMBERS)
+COUNTS = st.integers(0, 2**40)
+
+
+@given(st.builds(Paced, st.builds(Pace, st.integers(1, 32), COUNTS, COUNTS, WATCHES, WATCHES), COUNTS, NUMBERS, COUNTS))
+def test_a_pace_is_kept_to_the_bit(pace: Paced) -> None:
+    assert Paced.from_bytes(pace.to_bytes()) == pace
+
+
+def test_what_is_no_pace_is_a_state_error() -> None:
+    assert Paced.from_bytes(b"") == Paced()
+    with pytest.raises(StateError, match="pace cannot be read"):
+        Paced.from_bytes(b"nonsense")
 
 
 def test_switched_off_everything_is_embedded(pack: Pack, tmp_path: Path) -> None:

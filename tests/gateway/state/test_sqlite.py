@@ -136,7 +136,7 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path)
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
-    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 3"):
+    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 4"):
         SqliteStore(str(foreign))
 
 
@@ -151,16 +151,22 @@ def test_keys_are_kept_by_name(store: SqliteStore, path: Path) -> None:
     again.close()
 
 
-def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(store: SqliteStore, path: Path) -> None:
+@pytest.mark.parametrize("schema", [1, 2, 3])
+def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(
+    store: SqliteStore, path: Path, schema: int
+) -> None:
     put(store, "t", 1, [b"a"], decision())
     store.close()
     with sqlite3.connect(path) as connection:
-        for later in ("keys", "policies"):
+        for later in ("keys", "policies", "paces")[schema - 1 :]:
             connection.execute(f"DROP TABLE {later}")
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {schema}")
     connection.close()
     again = SqliteStore(str(path))
     assert again.names() == ["t"]
+    assert again.stored("t") == Stored(StoredTask("basis", 1, 1, b"sums"), decision())
+    again.update([], lambda _: {}, {"t": b"pace"})
+    assert again.paces(["t"]) == {"t": b"pace"}
     assert again.add_key(StoredKey("k", "1" * 64, 1.0, "{}"))
     again.close()
 
@@ -182,7 +188,7 @@ def test_another_schema_is_refused_with_both_sides(store: SqliteStore, path: Pat
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(StateError, match="has schema 7, this version reads schema 3"):
+    with pytest.raises(StateError, match="has schema 7, this version reads schema 4"):
         SqliteStore(str(path))
 
 
