@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from gateway.answered import RecentAnswers
 from gateway.api.build import build_api
 from gateway.api.front import Front
 from gateway.api.services import Services
@@ -83,6 +84,7 @@ class Gateway:
         self._member = self._join(config)
         self._link: ScorerLink | FleetLink | None = self._member.link if self._member else self._own_scorer()
         self._minutes = Minutes(time.time)
+        self._answered = RecentAnswers(config.routing.answers_kept)
         self._answers = Answers(time.monotonic)
         self._sessions = Sessions(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(prices(config, self._plan.manifest), time.time)
@@ -224,6 +226,7 @@ class Gateway:
             packs=self._packs,
             recent=self._recent,
             minutes=self._minutes,
+            answered=self._answered,
             manager=self,
             policy_faults=self._plan.faults,
         )
@@ -240,6 +243,7 @@ class Gateway:
                 lambda task: self._table.policy(task).ranking[0],
                 self._minutes,
                 self._tracing,
+                self._answered.saw,
             ),
             sessions=self._sessions,
             answers=self._answers,
@@ -264,7 +268,7 @@ class Gateway:
         """What the run before left holds until the scorer knows better. A fleet tells it once it can be reached."""
         if self._member is not None:
             self._keyring.share(store)
-            self._member.start(self._quotas, self._ledger, self._sessions, self._watched)
+            self._member.start(self._quotas, self._ledger, self._sessions, self._watched, self._answered)
             await self._replan((), self._member.remembered())
             return
         self._keyring.open(store)

@@ -56,6 +56,7 @@ def check_change(old: Config, new: Config) -> None:
         "log": (old.log, new.log),
         "metrics": (old.metrics, new.metrics),
         "otel": (old.otel, new.otel),
+        "routing.answers_kept": (old.routing.answers_kept, new.routing.answers_kept),
         "routing.pack": (old.routing.pack is None, new.routing.pack is None),
     }
     faults = [(path, "only a restart can change this") for path, (before, after) in fixed.items() if before != after]

@@ -20,7 +20,7 @@ class Policy:
     first; models that the pack does not know come last. reason: why, until something is decided. pin: whether
     decisions are left out of account. shadow: the same, but what they would have changed is told. fallbacks: who comes
     after the chosen model, first; score: in place of the configuration's; max_regret, costs: when a cheaper model will
-    do, by score auto; cache: what is kept of answers.
+    do, by score auto; cache: what is kept of answers; exploration: share of requests that goes to other candidates.
     """
 
     candidates: tuple[str, ...]
@@ -34,6 +34,7 @@ class Policy:
     max_regret: float | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     cache: CacheConfig | None = None
+    exploration: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,18 @@ class Policies:
 class Route:
     """Where a task's request goes. ranking: the chosen model first. version: of the decision; 0 before the first.
 
-    would: the model that the evidence would have chosen, where that is only told.
+    would: the model that the evidence would have chosen, where that is only told. exploration: the share of requests
+    that is to go to another model; one that may be drawn by it goes through gateway.lane.exploring. propensity: the
+    probability of the first model for this request, None where chance had no part; among: see gateway.answered.
     """
 
     ranking: tuple[str, ...]
     reason: str
     version: int
     would: str | None = None
+    exploration: float = 0.0
+    propensity: float | None = 1.0
+    among: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ class DecisionTable:
             would = route or Route(policy.ranking, policy.reason, 0)
             return Route(policy.ranking, SHADOW, would.version, would.ranking[0])
         if route is None:
-            route = Route(policy.ranking, policy.reason, 0)
+            route = Route(policy.ranking, policy.reason, 0, exploration=policy.exploration)
         if policy.pin or self._router_works():
             return route
         return Route(route.ranking, ROUTER_UNAVAILABLE, route.version)
@@ -151,4 +157,4 @@ class DecisionTable:
             return
         first = (choice.model, *policy.fallbacks) if policy.fallbacks else choice.ranking
         kept = dict.fromkeys(name for name in (*first, *choice.ranking, *policy.ranking) if name in policy.candidates)
-        self._routes[task] = Route(tuple(kept), choice.reason, choice.version)
+        self._routes[task] = Route(tuple(kept), choice.reason, choice.version, exploration=policy.exploration)

@@ -122,6 +122,9 @@ class Metrics:
         self._kept = Counter(
             "benchroute_cached_answers", "Answers that were kept, by model.", ["model"], registry=self.registry
         )
+        self._feedback = Counter(
+            "benchroute_feedback", "Scores of answers, by the model that gave them.", ["model"], registry=self.registry
+        )
         self._of_tasks = Counter(
             "benchroute_task_requests",
             "Requests answered, by task, the first metrics.max_tasks of them, and the model that answered.",
@@ -136,6 +139,7 @@ class Metrics:
         self.attempts = cache(lambda backend, outcome: self._attempts.labels(backend, outcome))
         self.shadow = cache(lambda model, would: self._shadow.labels(model, would))
         self.kept = cache(lambda model: self._kept.labels(model))
+        self.feedback = cache(lambda model: self._feedback.labels(model))
         self.tokens = cache(lambda model, direction: self._tokens.labels(model, direction))
         self.cost_usd = cache(lambda model: self._cost_usd.labels(model))
         self._of_task = cache(lambda task, model: self._of_tasks.labels(task, model))

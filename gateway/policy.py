@@ -68,7 +68,15 @@ def _policy(
         max_regret=task.max_regret,
         costs={} if task.max_regret is None else _costs(candidates, sizes, charges),
         cache=task.cache,
+        exploration=_exploration(config, task),
     )
+
+
+def _exploration(config: Config, task: TaskConfig) -> float:
+    """None where requests go where somebody says, and not where evidence does."""
+    if task.pin is not None or task.shadow:
+        return 0.0
+    return config.routing.exploration if task.exploration is None else task.exploration
 
 
 def _costs(

@@ -17,6 +17,7 @@ PINNED = "pinned"
 REQUESTED = "requested"
 SESSION = "session"
 SHADOW = "shadow"
+EXPLORED = "explored"
 CACHED = "cached"
 COLD_START = "cold-start"
 

@@ -163,8 +163,11 @@ def explain(decision: Decision, scores: TaskScores, eta: float, score: Score = S
 
 
 def _labelled(scores: TaskScores, score: Score) -> str:
-    n = scores.posterior.n_labels if scores.posterior is not None and score is Score.AUTO else 0
-    return f" and {n} labelled" if n else ""
+    if scores.posterior is None or score is not Score.AUTO:
+        return ""
+    labelled, feedback = scores.posterior.n_labels, scores.posterior.feedback
+    told = f" and {labelled} labelled" if labelled else ""
+    return told + (f" and {feedback.n} scored answer{'' if feedback.n == 1 else 's'}" if feedback else "")
 
 
 def _order(values: Floats, baseline: int) -> list[int]:

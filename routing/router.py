@@ -7,6 +7,7 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.auto.account import account
+from routing.auto.feedback import Feedback
 from routing.auto.fit import Fit, fit
 from routing.auto.ground import Ground
 from routing.auto.posterior import Labels
@@ -67,19 +68,26 @@ class Router:
         return known if names is None else tuple(name for name in known if name in set(names))
 
     def scores(
-        self, state: TaskState, candidates: Sequence[str], score: Score = Score.S3, labels: Floats | None = None
+        self,
+        state: TaskState,
+        candidates: Sequence[str],
+        score: Score = Score.S3,
+        labels: Floats | None = None,
+        feedback: Feedback | None = None,
     ) -> TaskScores:
         """S1, S2, S3 and p of the candidates on a task; with Score.AUTO, what auto says of them too.
 
         candidates: as `candidates` gives them. labels: (n_labelled, n_models) outcomes on inputs of the task itself,
-        in the order of the pack's models, NaN where one was not asked. Raises PackMismatch for a pack without auto.npz.
+        in the order of the pack's models, NaN where one was not asked. feedback: columns in the same order. Raises
+        PackMismatch for a pack without auto.npz.
         """
         columns = [self._names.index(name) for name in candidates]
         posterior = None
         if score is Score.AUTO and state.n:
-            posterior = state.prior(self.fit(tuple(candidates)), columns)
-            if labels is not None:
-                posterior = posterior.given(Labels.of(labels[:, columns]))
+            posterior = state.prior(self.fit(tuple(candidates)), columns).given(
+                None if labels is None else Labels.of(labels[:, columns]),
+                None if feedback is None else feedback.among(columns),
+            )
         return task_scores(state, self._names, columns, self.pack.calibration, self.settings, posterior)
 
     def fit(self, candidates: tuple[str, ...]) -> Fit:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import Depends, Request
 
+from gateway.answered import Answered, RecentAnswers
 from gateway.config import LOOPBACK, Config
 from gateway.decisions import DecisionTable
 from gateway.errors import Forbidden
@@ -15,6 +16,7 @@ from gateway.metrics import Metrics
 from gateway.minutes import Minutes
 from gateway.packs import Shelf
 from gateway.recent import Recent
+from gateway.scoring.messages import Rated
 from gateway.spending import Ledger
 from gateway.state import Store, StoredPolicy
 from gateway.upstream.choose import Backends
@@ -36,6 +38,12 @@ class Scorer(Protocol):
         self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
     ) -> Mapping[str, Any]:
         """Adds inputs to a task."""
+
+    async def rate(self, task: str, answers: Sequence[Rated]) -> Mapping[str, Any]:
+        """Adds scores of a task's answers."""
+
+    async def find(self, request: str) -> Answered | None:
+        """An answer that another gateway gave; None where none of them knows it."""
 
     async def dry_run(
         self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
@@ -78,6 +86,7 @@ class Services:
     packs: Shelf
     recent: Recent
     minutes: Minutes
+    answered: RecentAnswers
     manager: Manager
     policy_faults: Mapping[str, str]
 

@@ -135,7 +135,10 @@ class RoutingConfig(Section):
     """The paper's parameters, and the pack. No pack: every task gets the first configured model.
 
     session_ttl_s: how long after its last request a session keeps its model. thinning: whether of tasks whose decision
-    is settled only some inputs are embedded.
+    is settled only some inputs are embedded. exploration: the share of requests that goes to another candidate than the
+    chosen one, each as likely as the next, so that feedback tells of those too; pinned tasks, tasks in the shadow and
+    sessions are left out. answers_kept: answers that feedback may still be given on, the last so many of a gateway;
+    takes a restart.
     """
 
     pack: str | None = None
@@ -146,6 +149,8 @@ class RoutingConfig(Section):
     eta: float = Field(default=0.6, ge=0, le=1)
     session_ttl_s: Seconds = 3600.0
     thinning: bool = True
+    exploration: float = Field(default=0.0, ge=0, le=0.5)
+    answers_kept: int = Field(default=50_000, ge=0, le=10_000_000)
 
 
 class CacheConfig(Section):
@@ -163,7 +168,7 @@ class TaskConfig(Section):
     score: in place of the routing section's. max_regret: accuracy that a cheaper model may lose against the best, with
     probability above eta; for score auto. input: which of a request's messages are the task's input, or a JSONPath
     (RFC 9535) into its body. shadow: requests go where they would without any evidence, and the answer's headers, the
-    metrics and /v1/tasks tell where the evidence would have sent them.
+    metrics and /v1/tasks tell where the evidence would have sent them. exploration: in place of the routing section's.
     """
 
     candidates: tuple[str, ...] | None = Field(default=None, min_length=1)
@@ -177,6 +182,7 @@ class TaskConfig(Section):
     input: InputRule = "last_user"
     shadow: bool = False
     cache: CacheConfig | None = None
+    exploration: float | None = Field(default=None, ge=0, le=0.5)
 
 
 class StateConfig(Section):

@@ -34,13 +34,15 @@ MISSING = -1
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """What is done with what is heard. told: decisions in the order in which they were made. whole: all of a shard's,
-    and whether a task that is not among them is gone. forgotten: tasks. replied: an answer's bytes.
+    and whether a task that is not among them is gone. forgotten: tasks. replied: an answer's bytes. wanted: those of
+    what another gateway looks for.
     """
 
     told: Callable[[Sequence[TaskDecision]], None]
     whole: Callable[[Mapping[str, TaskDecision], Callable[[str], bool]], None]
     forgotten: Callable[[Sequence[str]], None]
     replied: Callable[[bytes], None]
+    wanted: Callable[[bytes], None] = lambda data: None
 
 
 @dataclass(slots=True)
@@ -136,7 +138,7 @@ class Courier:
     def listen(self) -> None:
         """From now on news are heard; what was said before is looked up by `look`."""
         self.deafen()
-        self._listening = self._client.subscribe(names.NEWS, replies(self.name))
+        self._listening = self._client.subscribe(names.NEWS, names.FINDS, replies(self.name))
 
     def deafen(self) -> None:
         """Hears no more."""
@@ -155,6 +157,8 @@ class Courier:
         channel, data = found
         if channel == names.NEWS:
             self._take(data)
+        elif channel == names.FINDS:
+            self._hearing.wanted(data)
         else:
             self._hearing.replied(data)
         return True

@@ -13,7 +13,7 @@ from gateway.fleet.entries import TEXT, Entry, read_question
 from gateway.fleet.holding import HeldStore, Parked, Taken
 from gateway.fleet.store import HoldLost
 from gateway.fleet.writing import Batch, Settled
-from gateway.scoring.messages import DryRun, Forget, Look, Observation, Question, Reply, Seed, TaskPolicy
+from gateway.scoring.messages import DryRun, Forget, Look, Observation, Question, Rate, Reply, Seed, TaskPolicy
 from gateway.scoring.scorer import Scorer
 from gateway.state import Store
 from routing.errors import RoutingError
@@ -127,6 +127,8 @@ class Desk:
     def _reply(self, question: Question) -> Reply:
         if isinstance(question, Seed):
             return Reply(question.id, self._scorer.seed(question)[1])
+        if isinstance(question, Rate):
+            return Reply(question.id, self._scorer.rate(question)[1])
         if isinstance(question, Look):
             return Reply(question.id, self._scorer.look(question))
         if isinstance(question, DryRun):

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from gateway.answered import Answered, RecentAnswers
 from gateway.errors import InvalidRequest, ScorerUnavailable, StateError
 from gateway.fleet import names
 from gateway.fleet.client import Client
@@ -33,6 +34,8 @@ from gateway.scoring.messages import (
     Govern,
     Look,
     Question,
+    Rate,
+    Rated,
     Reply,
     Seed,
     Start,
@@ -53,7 +56,8 @@ Job = Callable[[], None]
 class Rhythm:
     """Seconds. flush_s: how long an observation waits for others. look_s: between looks around.
 
-    answer_s: for a question. last_s: what is left of the observations may take once the gateway stops.
+    answer_s: for a question; find_s: until an answer that nobody has told of is given up. last_s: what is left of the
+    observations may take once the gateway stops.
     """
 
     flush_s: float = 0.025
@@ -61,6 +65,7 @@ class Rhythm:
     look_s: float = 1.0
     retry_s: float = 0.5
     answer_s: float = 30.0
+    find_s: float = 2.0
     last_s: float = 10.0
 
 
@@ -73,6 +78,14 @@ class Terms:
     cache: Path | None = None
     backlog: int = 10_000
     rhythm: Rhythm = field(default_factory=Rhythm)
+
+
+class Find(msgspec.Struct, frozen=True, array_like=True):
+    """Who knows this request's answer? channel: where the Reply of that id is awaited."""
+
+    channel: str
+    id: int
+    request: str
 
 
 class Table(Protocol):
@@ -104,6 +117,8 @@ class FleetLink:
         self.jobs: list[Job] = []
         self.often: list[Job] = []
         """What is done with every look around, and what is done several times a second."""
+        self.answered: RecentAnswers | None = None
+        """What this gateway has answered of late, for others that ask."""
         self.gateways = 1
         """How many there are, this one among them."""
         self._terms = terms or Terms()
@@ -112,11 +127,12 @@ class FleetLink:
         self.name = secrets.token_hex(8)
         self._tally = open_tally(self._terms.cache, self.name)
         self._outbox = Outbox(self.counts, self._tally)
-        hearing = Hearing(self._told, self._whole, self._forgotten, self._replied)
+        hearing = Hearing(self._told, self._whole, self._forgotten, self._replied, self._wanted)
         self._courier = Courier(self.name, client, self._outbox, input_of, hearing, self._terms.backlog)
         self._ids = itertools.count(1)
         self._replies: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._questions: deque[tuple[str, Question]] = deque()
+        self._finds: deque[Find] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -145,6 +161,26 @@ class FleetLink:
     ) -> Mapping[str, Any]:
         """Adds inputs to a task. Raises ScorerUnavailable, InvalidRequest."""
         return await self._ask(task, Seed(next(self._ids), task, texts, outcomes))
+
+    async def rate(self, task: str, answers: Sequence[Rated]) -> Mapping[str, Any]:
+        """Adds scores of a task's answers. Raises ScorerUnavailable, InvalidRequest."""
+        return await self._ask(task, Rate(next(self._ids), task, answers))
+
+    async def find(self, request: str) -> Answered | None:
+        """An answer that another gateway gave; None where none of them tells of it in time."""
+        if self.gateways == 1:
+            return None
+        number = next(self._ids)
+        reply: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._replies[number] = reply
+        self._finds.append(Find(replies(self.name), number, request))
+        try:
+            found = await asyncio.wait_for(reply, self._terms.rhythm.find_s)
+        except TimeoutError:
+            return None
+        finally:
+            del self._replies[number]
+        return msgspec.convert(found["answer"], Answered)
 
     async def dry_run(
         self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
@@ -209,6 +245,8 @@ class FleetLink:
         while self._questions:
             task, question = self._questions.popleft()
             courier.ask(task, question_bytes(replies(self.name), question))
+        while self._finds:
+            self._client.ask("PUBLISH", names.FINDS, msgspec.msgpack.encode(self._finds.popleft()))
         limit_s = 0.0 if waits else rhythm.flush_s
         while courier.hear(limit_s):
             limit_s = 0.0
@@ -268,6 +306,14 @@ class FleetLink:
 
     def _replied(self, data: bytes) -> None:
         self._in_loop(self._settle_reply, msgspec.msgpack.decode(data, type=Reply))
+
+    def _wanted(self, data: bytes) -> None:
+        """Another gateway looks for an answer. Who does not know it is silent."""
+        wanted = msgspec.msgpack.decode(data, type=Find)
+        found = self.answered.find(wanted.request) if self.answered is not None else None
+        if found is not None:
+            reply = Reply(wanted.id, {"answer": found})
+            self._client.ask("PUBLISH", wanted.channel, msgspec.msgpack.encode(reply))
 
     def _in_loop(self, what: Callable[..., None], *arguments: object) -> None:
         loop = self._loop

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.answered import RecentAnswers
 from gateway.config import Config
 from gateway.decisions import Choice, DecisionTable
 from gateway.errors import GatewayError
@@ -91,11 +92,17 @@ class Member:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(
-        self, quotas: Quotas, ledger: Ledger, sessions: Sessions, backends: Callable[[], Iterable[Watched]]
+        self,
+        quotas: Quotas,
+        ledger: Ledger,
+        sessions: Sessions,
+        backends: Callable[[], Iterable[Watched]],
+        answered: RecentAnswers,
     ) -> None:
         """What is shared. Called in the event loop, before the link is started."""
         self._loop, link = asyncio.get_running_loop(), self.link
         sessions.are_shared = True
+        link.answered = answered
         common = Common(link.name, quotas, ledger, sessions, backends, lambda: link.gateways)
         link.often.append(Sharing(self._client, common, link.done_in_loop).turn)
 

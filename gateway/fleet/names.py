@@ -34,6 +34,9 @@ LOST = f"{PREFIX}lost"
 CHANGES = f"{PREFIX}changes"
 """A hash of numbers that rise: keys, policies, packs. Whoever holds something of these looks here once in a while."""
 
+FINDS = f"{PREFIX}finds"
+"""The channel on which a gateway asks the others for an answer that one of them gave."""
+
 EVENTS = f"{PREFIX}events"
 """A bounded stream of what gateways tell each other: sessions, breakers, keys."""
 

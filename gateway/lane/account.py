@@ -30,14 +30,16 @@ class Accountant:
         baseline: Callable[[str], str],
         minutes: Minutes,
         tracing: Tracing | None = None,
+        ended: Callable[[Progress], None] | None = None,
     ) -> None:
-        """baseline: of a task, the model that costs are compared with."""
+        """baseline: of a task, the model that costs are compared with. ended: is told of every request at its end."""
         self.metrics = metrics
         self._ledger = ledger
         self._quotas = quotas
         self._baseline = baseline
         self._minutes = minutes
         self._tracing = tracing
+        self._ended = ended
         self._tally = Tally(self._book)
 
     def admit(self, progress: Progress) -> None:
@@ -55,6 +57,8 @@ class Accountant:
 
     def close(self, progress: Progress) -> None:
         """The request has ended, in whatever way. Runs on cancellation too."""
+        if self._ended is not None:
+            self._ended(progress)
         usage = progress.usage
         if usage is not None and progress.key is not None:
             self._quotas.charge(progress.key, usage.tokens, progress.cost_usd or NO_USD)

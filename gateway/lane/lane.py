@@ -1,6 +1,7 @@
 """One request, step by step: who, what, which task, where to, forward, relay. Bare ASGI, for it must be cheap."""
 
 import logging
+import random
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from gateway.lane.account import Accountant
 from gateway.lane.answer import HTTP_OK, UNBUFFERED, answer, foreign, refuse, whole
 from gateway.lane.cache import Answers, Kept, Slot
 from gateway.lane.eligible import Ability, eligible, needs_of
+from gateway.lane.exploring import explored
 from gateway.lane.forward import Forwarder, Opened
 from gateway.lane.keepalive import kept_alive
 from gateway.lane.leaving import while_connected
@@ -49,7 +51,10 @@ class Understood:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The endpoints that go to backends. observe: takes a task and its input's JSON, and never waits."""
+    """The endpoints that go to backends. observe: takes a task and its input's JSON, and never waits.
+
+    draw: uniform in [0, 1), for tasks that explore.
+    """
 
     keys: Keys
     abilities: Mapping[str, Ability]
@@ -61,6 +66,7 @@ class Lane:
     answers: Answers
     max_body_bytes: int
     keepalive_s: float | None
+    draw: Callable[[], float] = random.random
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, whatever happens."""
@@ -153,9 +159,11 @@ class Lane:
         if able is not route.ranking:
             route = replace(route, ranking=able)
         if session is None or route.reason == PINNED:
-            return route
+            return explored(route, self.draw) if route.exploration else route
         ranking, is_kept = self.sessions.ranking(principal.name, task, session, route.ranking)
-        return replace(route, ranking=ranking, reason=SESSION) if is_kept else route
+        if is_kept:
+            return replace(route, ranking=ranking, reason=SESSION, propensity=None)
+        return replace(route, propensity=None) if route.exploration else route
 
     async def _relay(self, opened: Opened, step: Understood, send: Send, progress: Progress) -> None:
         is_fault: bool | None = None

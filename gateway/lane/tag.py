@@ -1,7 +1,7 @@
 """Which task a request belongs to, and which models it may go to."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.decisions import Route
 from gateway.errors import Forbidden, InvalidRequest, ModelNotFound
@@ -67,7 +67,7 @@ def route_of(
         route = decided(task)
         if principal.models is None:
             return route
-        return Route(allowed(principal, route.ranking, task), route.reason, route.version)
+        return replace(route, ranking=allowed(principal, route.ranking, task), would=None)
     if body.model not in models:
         raise ModelNotFound(
             f"the model {_shown(body.model)} does not exist here: use {AUTO!r}, 'task/<id>', or one of /v1/models",
@@ -75,7 +75,7 @@ def route_of(
         )
     if not principal.may_use(body.model):
         raise Forbidden(f"the key {principal.name!r} may not use model {body.model!r}", param="model")
-    return Route((body.model,), REQUESTED, 0)
+    return Route((body.model,), REQUESTED, 0, propensity=None)
 
 
 def _checked(text: str, param: str, kind: str = "task") -> str:

@@ -30,6 +30,7 @@ from gateway.scoring.messages import (
     Observation,
     Observations,
     Question,
+    Rate,
     Ready,
     Refused,
     Reply,
@@ -187,6 +188,10 @@ class Child:
         scorer = self._opened.scorer
         if isinstance(message, Seed):
             decisions, document = _patiently(lambda: scorer.seed(message))
+            self._send(Decided(decisions))
+            return Reply(message.id, document)
+        if isinstance(message, Rate):
+            decisions, document = _patiently(lambda: scorer.rate(message))
             self._send(Decided(decisions))
             return Reply(message.id, document)
         if isinstance(message, Govern):

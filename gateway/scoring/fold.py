@@ -39,7 +39,9 @@ class Fold:
         self._clock = clock
         self._thrift = thrift
         self.labelled = labelled
-        self._labels = labelled.matrix(router.pack.manifest.model_names) if labelled else None
+        names = router.pack.manifest.model_names
+        self._labels = labelled.matrix(names) if labelled else None
+        self._feedback = labelled.ratings.feedback(names) if labelled else None
         self._last: tuple[Decision, TaskScores] | None = None
         self._skipped = int(decision.account.get("skipped", 0)) if decision else 0
 
@@ -54,7 +56,7 @@ class Fold:
         if not self._candidates:
             return
         current = self.decision.model if self.decision else None
-        scores = self._router.scores(self.state, self._candidates, self._score, self._labels)
+        scores = self._router.scores(self.state, self._candidates, self._score, self._labels, self._feedback)
         made = self._router.decide(scores, current, self._score, self._thrift)
         self._last = made, scores
         turns = self.decision is None or made.model != self.decision.model

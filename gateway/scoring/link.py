@@ -25,6 +25,8 @@ from gateway.scoring.messages import (
     Look,
     Observations,
     Question,
+    Rate,
+    Rated,
     Ready,
     Refused,
     Reply,
@@ -119,6 +121,13 @@ class ScorerLink:
     ) -> Mapping[str, Any]:
         """Adds inputs to a task. Raises ScorerUnavailable, InvalidRequest."""
         return await self._ask(Seed(next(self._ids), task, texts, outcomes))
+
+    async def rate(self, task: str, answers: Sequence[Rated]) -> Mapping[str, Any]:
+        """Adds scores of a task's answers. Raises ScorerUnavailable, InvalidRequest."""
+        return await self._ask(Rate(next(self._ids), task, answers))
+
+    async def find(self, request: str) -> None:
+        """There are no other gateways that could know an answer."""
 
     async def dry_run(
         self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None

@@ -79,6 +79,29 @@ class Seed(msgspec.Struct, frozen=True, tag=True):
     outcomes: Sequence[Mapping[str, float]] = ()
 
 
+class Rated(msgspec.Struct, frozen=True):
+    """An answer that its client has scored. request: which, as a digest. score: in [0, 1]. at: Unix time, seconds.
+
+    propensity: the probability with which this model was drawn for the request, None where chance had no part.
+    stratum: the same for answers among which nothing but that chance decided.
+    """
+
+    request: bytes
+    model: str
+    score: float
+    propensity: float | None
+    stratum: str
+    at: float
+
+
+class Rate(msgspec.Struct, frozen=True, tag=True):
+    """Answers of a task that were scored."""
+
+    id: int
+    task: str
+    answers: Sequence[Rated]
+
+
 class DryRun(msgspec.Struct, frozen=True, tag=True):
     """What would be decided for these inputs. candidates: None for those of `task`, or of a task without a policy."""
 
@@ -162,7 +185,7 @@ class Reply(msgspec.Struct, frozen=True, tag=True):
     error: str | None = None
 
 
-Question = Seed | DryRun | Forget | Govern | Look
+Question = Seed | Rate | DryRun | Forget | Govern | Look
 """What is answered with a Reply."""
 
 ToScorer = Start | Observations | Question

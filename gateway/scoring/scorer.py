@@ -16,7 +16,7 @@ import numpy as np
 from gateway.scoring import sums, views
 from gateway.scoring.fold import Fold, account, thrift_of, told
 from gateway.scoring.labelled import Labelled, digest
-from gateway.scoring.messages import Decided, DryRun, Look, Observation, Seed, Start, TaskDecision, TaskPolicy
+from gateway.scoring.messages import Decided, DryRun, Look, Observation, Rate, Seed, Start, TaskDecision, TaskPolicy
 from gateway.scoring.texts import NoMessages, text_of
 from gateway.scoring.thinning import Input, Paced, Part, Thinning
 from gateway.state import Change, Store, Stored, StoredTask
@@ -31,6 +31,13 @@ from routing.thinning import ThinningSettings
 
 TASKS_AT_ONCE = 100
 ALL_DRAWN: Mapping[str, Paced] = MappingProxyType({})
+
+
+Learnt = Callable[[Labelled], Labelled]
+
+
+def _as_before(known: Labelled) -> Labelled:
+    return known
 
 
 class Scorer:
@@ -100,18 +107,15 @@ class Scorer:
         """
         decisions = self._label(seed) if seed.outcomes else self._add(seed)
         stored = self._store.stored(seed.task)
-        made = stored.decision
-        decision = made and {
-            "version": made.version,
-            "model": made.model,
-            "reason": made.reason,
-            "ranking": list(made.ranking),
-            **made.account["decision"],
-        }
-        n = stored.task.n if stored.task else 0
-        labels = len(_labelled(stored).outcomes)
+        n, labels = stored.task.n if stored.task else 0, len(_labelled(stored).outcomes)
         answer = {"object": "task", "id": seed.task, "n": n, "added": len(seed.texts), "labels": labels}
-        return decisions, {**answer, "decision": decision}
+        return decisions, {**answer, "decision": _shown(stored)}
+
+    def rate(self, rate: Rate) -> tuple[list[TaskDecision], dict[str, Any]]:
+        """Stores scores of a task's answers: the decision, and an answer for who gave them."""
+        decisions = self._update([rate.task], {}, learnt=lambda known: known.rated(rate.answers))
+        stored = self._store.stored(rate.task)
+        return decisions, {"feedback": len(_labelled(stored).ratings.by_request), "decision": _shown(stored)}
 
     def _add(self, seed: Seed) -> list[TaskDecision]:
         evidence = self._evidence([(seed.task, text) for text in seed.texts])
@@ -120,7 +124,8 @@ class Scorer:
     def _label(self, seed: Seed) -> list[TaskDecision]:
         known = _labelled(self._store.stored(seed.task)).outcomes
         texts = list(dict.fromkeys(text for text in seed.texts if digest(text) not in known))
-        return self._update([seed.task], self._evidence([(seed.task, text) for text in texts]), labels=seed)
+        new = self._evidence([(seed.task, text) for text in texts])
+        return self._update([seed.task], new, learnt=lambda known: known.with_(seed.texts, seed.outcomes))
 
     def dry_run(self, asked: DryRun) -> dict[str, Any]:
         """What these inputs would be decided as, from nothing (eq. 6 to the letter). Raises ValueError."""
@@ -201,19 +206,19 @@ class Scorer:
         tasks: Sequence[str],
         new: Mapping[str, Evidence],
         paces: Mapping[str, Paced] = ALL_DRAWN,
-        labels: Seed | None = None,
+        learnt: Learnt = _as_before,
     ) -> list[TaskDecision]:
         """Adds evidence to tasks, in one transaction; those without any are only brought up to the open pack.
 
         paces: behind the inputs that the evidence was drawn from, of other tasks too, of which only that is written.
-        labels: of one of the tasks.
+        learnt: what becomes of what is told of outcomes.
         """
         decisions: list[TaskDecision] = []
         passed_over = {task: pace.to_bytes() for task, pace in paces.items() if task not in new}
 
         def change(stored: Mapping[str, Stored]) -> dict[str, Change]:
             changes = {
-                task: self._changed(task, kept, new.get(task), paces.get(task) or Paced.from_bytes(kept.pace), labels)
+                task: self._changed(task, kept, new.get(task), paces.get(task) or Paced.from_bytes(kept.pace), learnt)
                 for task, kept in stored.items()
             }
             decisions[:] = [told(task, made.decision) for task, made in changes.items() if made.decision]
@@ -223,13 +228,11 @@ class Scorer:
             self._store.update(tasks, change, passed_over)
         return decisions
 
-    def _folded(self, task: str, stored: Stored, evidence: Evidence | None, labels: Seed | None) -> Fold:
+    def _folded(self, task: str, stored: Stored, evidence: Evidence | None, learnt: Learnt) -> Fold:
         policy = self._policy(task)
         stale = self._is_stale(stored)
         state = self._rebuilt(task) if stale else self._state(stored)
-        labelled = _labelled(stored)
-        if labels is not None:
-            labelled = labelled.with_(labels.texts, labels.outcomes)
+        labelled = learnt(_labelled(stored))
         score, held = self._score(policy), stored.decision
         fold = Fold(self._router, score, policy.candidates, state, held, self._clock, labelled, thrift_of(policy))
         if stale or evidence is None:
@@ -238,10 +241,8 @@ class Scorer:
             fold.add(evidence)
         return fold
 
-    def _changed(
-        self, task: str, stored: Stored, evidence: Evidence | None, paced: Paced, labels: Seed | None
-    ) -> Change:
-        fold = self._folded(task, stored, evidence, labels)
+    def _changed(self, task: str, stored: Stored, evidence: Evidence | None, paced: Paced, learnt: Learnt) -> Change:
+        fold = self._folded(task, stored, evidence, learnt)
         seen = (stored.task.seen if stored.task else 0) + (len(evidence) if evidence else 0)
         embeddings = [sums.embedding_to_bytes(vector) for vector in evidence.vectors] if evidence else []
         task_sums = StoredTask(self.basis, fold.state.n, seen, sums.to_bytes(fold.state, fold.labelled))
@@ -265,3 +266,11 @@ class Scorer:
 
 def _labelled(stored: Stored) -> Labelled:
     return sums.labels_from_bytes(stored.task.sums) if stored.task else Labelled()
+
+
+def _shown(stored: Stored) -> dict[str, Any] | None:
+    made = stored.decision
+    if made is None:
+        return None
+    about = {"version": made.version, "model": made.model, "reason": made.reason, "ranking": list(made.ranking)}
+    return {**about, **made.account["decision"]}

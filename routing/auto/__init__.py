@@ -8,6 +8,7 @@ what is left is the best model on average.
     views         ways to say how near a task is to every dataset, each with the outcomes it then expects
     fit           how much each view is trusted, learnt by holding out every dataset, and how wrong the whole still is
     account      all of it as numbers that the score can be worked out from again
+    feedback      what clients' scores of single answers say, propensities weighed
     posterior     the task's accuracies as a Gaussian over all candidates; what labels do to it; who is better
 
 | what                        | here                     | shape                    |

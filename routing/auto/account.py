@@ -3,7 +3,7 @@
     prior    = level + average + sum over views of strength * departure
     p_better = Phi((expected(leader) - expected(baseline)) / deviation)
 
-expected is the prior where there are no labels, and what the labels made of it where there are.
+expected is the prior where there are neither labels nor scored answers, and what those made of it where there are.
 """
 
 from collections.abc import Sequence
@@ -39,6 +39,7 @@ def account(
         "datasets": [{"dataset": datasets[place], "weight": float(weights[place])} for place in order],
         "prior": _pair(names, prior.mean, pair),
         "labels": posterior.n_labels,
+        "feedback": _feedback(names, posterior, pair),
         "expected": _pair(names, posterior.mean, pair),
         "deviation": posterior.deviation(*pair),
     }
@@ -46,3 +47,12 @@ def account(
 
 def _pair(names: tuple[str, str], values: Floats, pair: tuple[int, int]) -> dict[str, float]:
     return {name: float(values[place]) for name, place in zip(names, pair, strict=True)}
+
+
+def _feedback(names: tuple[str, str], posterior: Posterior, pair: tuple[int, int]) -> dict[str, Any] | None:
+    """Scored answers: how many of all candidates, and of the two with their plain means; None without any."""
+    found = posterior.feedback
+    if found is None:
+        return None
+    told = {name: found.of_model(place) for name, place in zip(names, pair, strict=True)}
+    return {"n": found.n, **{name: {"n": n, "mean": mean} for name, (n, mean) in told.items()}}

@@ -6,7 +6,8 @@
 b(x), how hard an input is, moves all models alike: it is left free (a flat prior), so labels count by the differences
 between models on the same input. How far off a score is differs from task to task: the prior's covariance is taken at
 several scales (CASES), weighted by what the labels make of each. The last case, seldom at first, is a task on which the
-benchmark is of no use at all, so that many labels always win.
+benchmark is of no use at all, so that many labels always win. Clients' scores of single answers come in behind the
+labels, in every case: see routing.auto.feedback.
 """
 
 import math
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from routing.arrays import Floats
+from routing.auto.feedback import Feedback
 
 CASES = (*((scale, 0.0, 1 / 6) for scale in (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)), (1.0, 0.04, 0.001))
 """scale, apart, and how likely the case is before any label."""
@@ -28,33 +30,44 @@ LEAST_NOISE = 1e-4
 class Posterior:
     """mean: (n_candidates,) expected accuracy. covariance, within: (n_candidates, n_candidates).
 
-    n_labels: labelled inputs that it rests on.
+    n_labels: labelled inputs that it rests on. feedback: scored answers that it rests on, columns being candidates.
     """
 
     mean: Floats
     covariance: Floats
     within: Floats
     n_labels: int = 0
+    feedback: Feedback | None = None
 
-    def given(self, labels: "Labels") -> "Posterior":
-        """After labelled inputs. Raises ShapeError (from Labels) for other candidates."""
-        if labels.n == 0:
+    def given(self, labels: "Labels | None" = None, feedback: Feedback | None = None) -> "Posterior":
+        """After labelled inputs, and scored answers. Of the prior: both have to come at once."""
+        labels = labels if labels is not None and labels.n else None
+        feedback = feedback if feedback is not None and feedback.n else None
+        if labels is None and feedback is None:
             return self
-        parts = [self._case(labels, scale, apart) for scale, apart, _ in CASES]
+        weighed = feedback.weighed(len(self.mean)) if feedback else None
+        parts = []
+        for scale, apart, _ in CASES:
+            mean, covariance, likelihood = self.mean, scale * self.covariance + apart * np.eye(len(self.mean)), 0.0
+            if labels is not None:
+                mean, covariance, likelihood = self._labelled(labels, covariance)
+            if weighed is not None:
+                mean, covariance, more = weighed.on(mean, covariance)
+                likelihood += more
+            parts.append((mean, covariance, likelihood))
         likely = np.array([likelihood for _, _, likelihood in parts]) + np.log([before for *_, before in CASES])
         weights = np.exp(likely - likely.max())
         weights /= weights.sum()
-        mean = sum(weight * found for weight, (found, _, _) in zip(weights, parts, strict=True))
-        covariance = sum(
-            weight * (found + np.outer(centre - mean, centre - mean))
+        middle = np.asarray(sum(weight * found for weight, (found, _, _) in zip(weights, parts, strict=True)))
+        spread = sum(
+            weight * (found + np.outer(centre - middle, centre - middle))
             for weight, (centre, found, _) in zip(weights, parts, strict=True)
         )
-        n_labels = self.n_labels + labels.n
-        return replace(self, mean=np.asarray(mean), covariance=np.asarray(covariance), n_labels=n_labels)
+        n_labels = self.n_labels + (labels.n if labels else 0)
+        return replace(self, mean=middle, covariance=np.asarray(spread), n_labels=n_labels, feedback=feedback)
 
-    def _case(self, labels: "Labels", scale: float, apart: float) -> tuple[Floats, Floats, float]:
-        """Mean, covariance and log-likelihood in one of the cases."""
-        covariance = scale * self.covariance + apart * np.eye(len(self.mean))
+    def _labelled(self, labels: "Labels", covariance: Floats) -> tuple[Floats, Floats, float]:
+        """Mean, covariance and log-likelihood in one of the cases, after labels."""
         at, values = labels.at, labels.means
         noise = np.zeros((len(at), len(at)))
         start = 0

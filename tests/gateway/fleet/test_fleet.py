@@ -1,5 +1,6 @@
 """Gateways and scorers on one Redis: real processes, real HTTP."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -106,6 +107,18 @@ def test_two_gateways_and_two_scorers_decide_as_one_program(
         )
         assert ask(gateways[1].url, "/v1/tasks/new", method="DELETE").json["deleted"]
         eventually(lambda: chat(gateways[0].url, task="new").ours("reason") == "cold-start")
+        a_score_may_come_to_any_gateway(gateways)
+
+
+def a_score_may_come_to_any_gateway(gateways: Sequence[Serving]) -> None:
+    """And counts once, wherever it comes."""
+    request = chat(gateways[0].url, task="rated").headers["x-request-id"]
+    eventually(lambda: gateways[1].gateway._link.gateways == 2)  # type: ignore[union-attr]
+    for serving in (gateways[1], gateways[0]):
+        told = ask(serving.url, "/v1/feedback", {"request_id": request, "score": 1}, **JSON)
+        assert (told.status, told.json["task"], told.json["feedback"]) == (200, "rated", 1)
+    unknown = ask(gateways[1].url, "/v1/feedback", {"request_id": "x", "score": 1}, **JSON)
+    assert (unknown.status, unknown.error["code"]) == (404, "request_not_found")
 
 
 def settled(serving: Serving) -> bool:

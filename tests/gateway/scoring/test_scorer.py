@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import msgspec
 import numpy as np
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from gateway.errors import StateError
 from gateway.scoring import sums
 from gateway.scoring.labelled import Labelled, digest
-from gateway.scoring.messages import DryRun, Observation, ScoreSettings, Seed, Start, TaskPolicy
+from gateway.scoring.messages import DryRun, Observation, Rate, Rated, ScoreSettings, Seed, Start, TaskPolicy
+from gateway.scoring.ratings import KEPT, KEPT_ALIKE
 from gateway.scoring.scorer import Scorer
 from gateway.state.sqlite import SqliteStore
 from routing.calibration import RoutingSettings
@@ -252,3 +254,81 @@ def test_labels_that_cannot_be_read_are_refused() -> None:
         sums.labels_from_bytes(data[:-1])
     with pytest.raises(StateError, match="sums"):
         sums.labels_from_bytes(b"x")
+
+
+def rated(number: int, model: str, score: float, chance: float | None = 0.5, stratum: str = "1/a") -> Rated:
+    return Rated(number.to_bytes(8), model, score, chance, stratum, float(number))
+
+
+AUTO = msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
+
+
+def test_scored_answers_turn_a_task_scored_by_auto(pack: Pack, store: SqliteStore) -> None:
+    """They outlive further inputs and another pack, and stand beside labels."""
+    made = Scorer(Router(pack), LETTERS, store, AUTO, itertools.count(100).__next__)
+    made.observe(seen("t", *inputs("sums", 4)))
+    before = store.stored("t").decision
+    assert before is not None
+    best, worst = before.ranking[0], before.ranking[-1]
+    answers = [rated(n, (best, worst)[n % 2], float(n % 2)) for n in range(400)]
+    _, told = made.rate(Rate(1, "t", answers))
+    assert (told["feedback"], told["decision"]["model"]) == (400, worst)
+    assert "and 400 scored answers" in told["decision"]["why"]
+    made.seed(Seed(2, "t", ["x"], [{"calc": 1.0}]))
+    made.observe(seen("t", *inputs("sums", 3)))
+    other = Scorer(Router(pack, RoutingSettings(k=4)), LETTERS, store, AUTO, itertools.count(100).__next__)
+    assert [decision.model for decision in other.renew()] == [worst]
+    after = store.stored("t").decision
+    assert after is not None
+    told = after.account["auto"]
+    assert (told["labels"], told["feedback"]["n"]) == (1, 400)
+    assert told["feedback"]["leader"] == {"n": 200, "mean": 1.0}
+
+
+def test_an_answer_to_a_task_without_inputs_waits_for_them(pack: Pack, store: SqliteStore) -> None:
+    made = Scorer(Router(pack), LETTERS, store, AUTO, itertools.count(100).__next__)
+    _, told = made.rate(Rate(1, "t", [rated(1, "calc", 1.0), rated(2, "nobody's", 1.0)]))
+    assert (told["feedback"], told["decision"]["reason"]) == (2, "cold-start")
+    made.observe(seen("t", "What is 1 plus 2?"))
+    after = store.stored("t").decision
+    assert after is not None
+    assert after.account["auto"]["feedback"]["n"] == 1, "a model that the pack does not know waits for one that does"
+
+
+told_answers = st.lists(
+    st.tuples(st.integers(0, 30), st.sampled_from(ALL), st.sampled_from([None, 1.0, 0.25]), st.sampled_from("ab")),
+    unique_by=lambda answer: answer[0],
+    max_size=20,
+)
+
+
+@given(told_answers, st.randoms(), st.lists(st.integers(0, 19), max_size=10))
+def test_scores_count_once_and_in_any_order(
+    answers: list[tuple[int, str, float | None, str]], random: Random, again: list[int]
+) -> None:
+    some = [rated(n, model, n / 30, chance, stratum) for n, model, chance, stratum in answers]
+    other = some + [some[place] for place in again if place < len(some)]
+    random.shuffle(other)
+    here, there = Labelled().rated(some), Labelled()
+    for one in other:
+        there = Labelled.from_bytes(there.rated([one]).to_bytes())
+    assert here.ratings.by_request == there.ratings.by_request
+    mine, theirs = here.ratings.feedback(ALL), there.ratings.feedback(ALL)
+    assert (mine is None) == (theirs is None)
+    if mine is not None and theirs is not None:
+        np.testing.assert_array_equal(mine.weighed(3).precision, theirs.weighed(3).precision)
+        np.testing.assert_array_equal(mine.weighed(3).shift, theirs.weighed(3).shift)
+
+
+def test_the_last_word_on_an_answer_holds() -> None:
+    kept = Labelled().rated([rated(1, "calc", 1.0)]).rated([rated(1, "calc", 0.25)]).ratings
+    assert [one.score for one in kept.by_request.values()] == [0.25]
+
+
+def test_the_newest_answers_are_kept_and_rare_models_are_not_crowded_out() -> None:
+    many = [rated(n, "calc", 1.0) for n in range(3000)]
+    kept = Labelled().rated([rated(1, "broad", 0.0), *many[2:]]).ratings
+    assert len(kept.by_request) == KEPT_ALIKE + 1
+    assert (2999).to_bytes(8) in kept.by_request
+    spread = [rated(n, "calc", 1.0, stratum=str(n // 100)) for n in range(5000)]
+    assert len(Labelled().rated(spread).ratings.by_request) == KEPT

@@ -1,0 +1,59 @@
+"""What is kept of answers for a score that may come: who answered, by which chance."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.answered import RecentAnswers
+from gateway.decisions import Route
+from gateway.lane.forward import Attempt, Trail
+from gateway.lane.outcome import Progress
+from gateway.upstream.faults import Broken
+
+ROUTE = Route(("a", "b"), "score", 3, propensity=0.98, among=7)
+
+
+def ended(request: str, route: Route = ROUTE, model: str = "a", **about: object) -> Progress:
+    made = Progress(request, task="t", route=route, status=200, is_complete=True)
+    made.trail = Trail([Attempt(model, f"{model}/1")])
+    for name, value in about.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_an_answer_is_known_with_its_chance() -> None:
+    answers = RecentAnswers(10, lambda: 5.0)
+    answers.saw(ended("r"))
+    found = answers.find("r")
+    assert found is not None
+    assert (found.task, found.model, found.propensity, found.stratum, found.at) == ("t", "a", 0.98, "3/7", 5.0)
+    assert answers.find("other") is None
+
+
+def test_where_another_model_or_the_cache_answered_chance_had_no_part() -> None:
+    answers = RecentAnswers(10)
+    answers.saw(ended("failed over", model="b"))
+    answers.saw(ended("kept", kept="a"))
+    assert [getattr(answers.find(name), "propensity", 0) for name in ("failed over", "kept")] == [None, None]
+
+
+def test_what_was_no_success_is_not_kept() -> None:
+    answers = RecentAnswers(10)
+    answers.saw(ended("refused", status=400))
+    answers.saw(ended("broken", is_complete=False, broke=str(Broken("x"))))
+    answers.saw(Progress("nowhere"))
+    assert [answers.find(name) for name in ("refused", "broken", "nowhere")] == [None] * 3
+
+
+@given(st.integers(0, 8), st.lists(st.sampled_from("abcdefghijklmnop"), max_size=60))
+def test_the_last_so_many_are_kept_and_no_more(kept: int, requests: list[str]) -> None:
+    """By their first coming: an id that is given again keeps its place, and stands for the latest."""
+    answers, ring = RecentAnswers(kept), list[str]()
+    for version, request in enumerate(requests):
+        answers.saw(ended(request, Route(("a",), "score", version)))
+        if request not in ring:
+            ring = [*ring, request][-kept:] if kept else []
+    latest = {request: version for version, request in enumerate(requests)}
+    for request in set(requests):
+        found = answers.find(request)
+        assert (found is not None) == (request in ring)
+        assert found is None or found.version == latest[request]
