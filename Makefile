@@ -43,7 +43,7 @@ test: $(VENV)/dev.stamp $(VENV)/redis.stamp
 test-slow: $(VENV)/dev.stamp $(VENV)/redis.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
-# Every fault of a fleet, counted (FAULTS=names, FAULT_SECONDS=of load for each).
+# Every fault of a fleet, counted (FAULTS=names, FAULT_SECONDS=of load for each; see --help for repeats).
 faults: $(VENV)/dev.stamp $(VENV)/redis.stamp
 	$(BIN)/python -m benchmarks.faults $(FAULTS) --seconds $(FAULT_SECONDS) --results results/faults.json
 

@@ -82,7 +82,7 @@ class Gateway:
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
         self._recent = Recent(time.time)
         self._member = self._join(config)
-        self._link: ScorerLink | FleetLink | None = self._member.link if self._member else self._own_scorer()
+        self._link: ScorerLink | FleetLink | None = self._member.link if self._member else self._own_scorer(config)
         self._minutes = Minutes(time.time)
         self._answered = RecentAnswers(config.routing.answers_kept)
         self._answers = Answers(time.monotonic)
@@ -297,8 +297,8 @@ class Gateway:
         takers = Takers(lambda created: self._keyring.take(created), self._replan)
         return Member(config, self._table, self._recent, takers)
 
-    def _own_scorer(self) -> ScorerLink | None:
-        return ScorerLink(self._plan.start, self._decided) if self._plan.start else None
+    def _own_scorer(self, config: Config) -> ScorerLink | None:
+        return ScorerLink(self._plan.start, self._decided, nice=config.scorer.nice) if self._plan.start else None
 
     def _decided(self, decisions: Sequence[TaskDecision]) -> None:
         for made in decisions:

@@ -31,6 +31,7 @@ class Load:
     answered: list[Answered] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     ended: bool = False
+    begun: float = 0.0
 
     async def run(self) -> None:
         """Until `ended`."""
@@ -38,6 +39,7 @@ class Load:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session, asyncio.TaskGroup() as group:
             begun, count = time.monotonic(), 0
+            self.begun = begun
             while not self.ended:
                 group.create_task(self._one(session, count))
                 count += 1

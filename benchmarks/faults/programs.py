@@ -153,9 +153,9 @@ def gateway(folder: Path, config: Path, number: int, environment: Mapping[str, s
     return Gateway(command, folder / f"gateway-{number}.log", own, port=port, cache=cache)
 
 
-def scorer(folder: Path, config: Path, number: int, environment: Mapping[str, str] | None = None) -> Program:
+def scorer(folder: Path, config: Path, number: int, nice: int, environment: Mapping[str, str] | None = None) -> Program:
     """Not started yet."""
-    command = [sys.executable, "-m", "benchmarks.faults.scorer", str(config)]
+    command = [sys.executable, "-m", "benchmarks.faults.scorer", str(config), str(nice)]
     own = {"BENCHROUTE_FLEET_CACHE": str(folder / f"scorer-{number}"), **(environment or {})}
     return Program(command, folder / f"scorer-{number}.log", own)
 

@@ -209,7 +209,7 @@ def run(name: str, folder: Path, shape: Shape) -> Row | None:
         shape = replace(shape, has_file=False)
     with running(folder, shape, environments) as stack:
         stack.begin()
-        stack.third()
+        stack.warm_up()
         note = FAULTS[name](stack)
         stack.third()
         stack.end_load()

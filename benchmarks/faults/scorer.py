@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults.scorer CONFIG`: what `benchroute scorer` runs, with the letters' embedder."""
+"""`python -m benchmarks.faults.scorer CONFIG [NICE]`: what `benchroute scorer` runs, with the letters' embedder."""
 
 import logging
 import sys
@@ -12,7 +12,7 @@ COMMAND = (sys.executable, "-m", "benchmarks.faults.process")
 def main() -> None:
     """Until SIGTERM."""
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    Supervisor(Path(sys.argv[1]), COMMAND).run()
+    Supervisor(Path(sys.argv[1]), COMMAND, *map(int, sys.argv[2:])).run()
 
 
 if __name__ == "__main__":

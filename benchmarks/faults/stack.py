@@ -25,13 +25,19 @@ from gateway.fleet.names import Shard
 from gateway.fleet.outbox import read_tally
 from gateway.fleet.sending import FIELDS
 from gateway.fleet.store import RedisStore
+from gateway.fleet.supervisor import NICE
 
 SETTLED_S = 90.0
+WARM_S = 2.0
+AFTER_S = 2.0
+"""Of the time behind a fault that counts as its own: what comes back is taken up then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How large the fleet is and what it is given. seconds: of load; the fault comes after a third of it."""
+    """How large the fleet is and what it is given. seconds: of load; the fault lasts a third of it, and comes after as
+    long a time without.
+    """
 
     gateways: int = 2
     scorers: int = 2
@@ -42,13 +48,15 @@ class Shape:
     backlog: int = 100_000
     has_file: bool = True
     kept: int = 1_000_000
+    nice: int = NICE
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the table. observed: scored, or passed over, of which skipped says how many.
 
-    dropped: counted ones, those that were put aside among them.
+    dropped: counted ones, those that were put aside among them. p99_before_ms: of as long a time before the fault as
+    p99_ms is of the fault.
     """
 
     fault: str
@@ -60,7 +68,6 @@ class Row:
     failed_requests: int
     p99_before_ms: float
     p99_ms: float
-    p99_added_ms: float
     decisions_equal: bool
     adds_up: bool
     dropped_by_reason: Mapping[str, int]
@@ -109,6 +116,10 @@ class Stack:
         self.load = Load([one.url for one in self.gateways], inputs(self.shape.tasks), self.shape.per_s)
         self._loading = threading.Thread(target=asyncio.run, args=(self.load.run(),), daemon=True)
         self._loading.start()
+
+    def warm_up(self) -> None:
+        """The first requests, which are not measured, and as many before the fault as are measured in it."""
+        time.sleep(WARM_S + self.shape.seconds / 3 + AFTER_S)
 
     def third(self) -> None:
         """A third of the time of load."""
@@ -196,8 +207,9 @@ class Stack:
         store = RedisStore(client)
         differ = compare(self) if compare else differences(store, single(client, self.pack, self.folder))
         client.close()
-        before = self.load.p99_ms(0, self.fault_at)
-        during = self.load.p99_ms(self.fault_at, max(self.over_at, self.fault_at) + 2.0)
+        end = max(self.over_at, self.fault_at) + AFTER_S
+        first = max(self.load.begun + WARM_S, 2 * self.fault_at - end)
+        before, during = self.load.p99_ms(first, self.fault_at), self.load.p99_ms(self.fault_at, end)
         return Row(
             fault,
             told.sent,
@@ -208,7 +220,6 @@ class Stack:
             len(self.load.failures),
             round(before, 2),
             round(during, 2),
-            round(during - before, 2),
             not differ,
             told.adds_up,
             {reason: count for reason, count in told.dropped.items() if count},
@@ -244,7 +255,9 @@ def running(folder: Path, shape: Shape, environments: Mapping[str, Mapping[str, 
             stack.gateways.append(programs.gateway(folder, config, number, environments.get(f"gateway-{number}")))
         config = _config(folder, "scorers", shape, port, backend, pack)
         for number in range(shape.scorers):
-            stack.scorers.append(programs.scorer(folder, config, number, environments.get(f"scorer-{number}")))
+            stack.scorers.append(
+                programs.scorer(folder, config, number, shape.nice, environments.get(f"scorer-{number}"))
+            )
         for one in stack.scorers:
             one.start()
         for gateway in stack.gateways:

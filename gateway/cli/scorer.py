@@ -21,4 +21,4 @@ def scorer(
     from gateway.fleet.supervisor import Supervisor
 
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    Supervisor(config).run()
+    Supervisor(config, nice=read.scorer.nice).run()

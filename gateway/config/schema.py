@@ -209,6 +209,15 @@ class StateConfig(Section):
         return re.sub(r"//[^/@]*@", "//**********@", url)
 
 
+class ScorerConfig(Section):
+    """The process that scores. nice: by how much it stands back where requests need the processor; 19 comes last.
+
+    Takes a restart.
+    """
+
+    nice: int = Field(default=10, ge=0, le=19)
+
+
 class HashedKey(Section):
     """A key of which only the SHA-256 is kept; even that is shown as asterisks."""
 
@@ -343,6 +352,7 @@ class Config(Section):
     routing: RoutingConfig = RoutingConfig()
     tasks: dict[TaskId, TaskConfig] = {}
     state: StateConfig = StateConfig()
+    scorer: ScorerConfig = ScorerConfig()
     keys: tuple[KeyConfig, ...] = ()
     admin: AdminConfig = AdminConfig()
     server: ServerConfig = ServerConfig()

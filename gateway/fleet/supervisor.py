@@ -14,10 +14,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.priority import stand_back
+from gateway.scoring.process import SCORER_ENVIRONMENT
+
 log = logging.getLogger("benchroute.scorer")
 
 COMMAND = (sys.executable, "-m", "gateway.fleet.process")
-NICENESS = 10
+NICE = 10
 """Loading takes every core it gets, and so does embedding; where requests need them, they come first."""
 
 PAUSE_S = 0.2
@@ -33,8 +36,9 @@ def scorer_name() -> str:
 class Supervisor:
     """One scorer, for as long as it shall run."""
 
-    def __init__(self, config: Path, command: Sequence[str] = COMMAND) -> None:
-        """command: of the process, before the configuration and the scorer's name."""
+    def __init__(self, config: Path, command: Sequence[str] = COMMAND, nice: int = NICE) -> None:
+        """command: of the process, before the configuration and the scorer's name. nice: see gateway.priority."""
+        self._nice = nice
         self._command = [*command, str(config), scorer_name()]
         self._ended = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,11 +48,11 @@ class Supervisor:
         for told in (signal.SIGTERM, signal.SIGINT):
             signal.signal(told, self._end)
         signal.signal(signal.SIGHUP, self._end_process)
-        os.nice(NICENESS)
+        stand_back(self._nice)
         pause_s = PAUSE_S
         while not self._ended.is_set():
             begun = time.monotonic()
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
+            self._process = self._started()
             with self._process as process:
                 code = process.wait()
             if self._ended.is_set():
@@ -58,6 +62,11 @@ class Supervisor:
             log.warning("the scorer ended with code %d; another one starts in %g s", code, pause_s)
             self._ended.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        """In a group of its own: Ctrl-C is for this process alone. In its session: it stands back with it."""
+        environment = {**SCORER_ENVIRONMENT, **os.environ}
+        return subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0, env=environment)  # noqa: S603
 
     def _end(self, *_: object) -> None:
         self._ended.set()

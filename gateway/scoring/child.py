@@ -21,6 +21,7 @@ import msgspec
 
 from gateway import logs
 from gateway.errors import StateError
+from gateway.priority import stand_back
 from gateway.scoring.frames import FrameError, framed, read_blocking
 from gateway.scoring.messages import (
     Decided,
@@ -54,9 +55,6 @@ T = TypeVar("T")
 
 AT_ONCE = 64
 """Inputs embedded in one call: twice as fast an input as one by one, and still done within a fraction of a second."""
-
-NICENESS = 10
-"""Embedding takes every core it gets; where requests need them, they come first."""
 
 STORE_ATTEMPTS = 5
 STORE_PAUSE_S = 0.2
@@ -225,7 +223,7 @@ def main() -> None:
     """Runs the scorer on the socket whose descriptor is the first argument."""
     for meant_for_the_gateway in (signal.SIGINT, signal.SIGTERM):  # which closes the socket when nothing more comes
         signal.signal(meant_for_the_gateway, signal.SIG_IGN)
-    os.nice(NICENESS)
+    stand_back()  # as far as the gateway could not see to it
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     level = os.environ.get("BENCHROUTE_LOG_LEVEL", "INFO")
     logs.begin(level, os.environ.get(logs.FORMAT_VARIABLE, "text"))

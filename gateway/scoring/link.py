@@ -71,8 +71,10 @@ class ScorerLink:
         decided: Callable[[Sequence[TaskDecision]], None],
         queue: Callable[[Counts], ObservationQueue] = ObservationQueue,
         patience: Patience | None = None,
+        nice: int = 0,
     ) -> None:
-        """decided: takes over decisions, in the order they were made."""
+        """decided: takes over decisions, in the order they were made. nice: of the scorer, see gateway.priority."""
+        self._nice = nice
         self.status: Literal["starting", "ready", "down"] = "starting"
         self.message = "loading the embedder and the pack"
         self.counts = Counts()
@@ -213,7 +215,7 @@ class ScorerLink:
     async def _one(self) -> None:
         """One scorer from its start to its end."""
         try:
-            self._process = await ScorerProcess.start()
+            self._process = await ScorerProcess.start(self._nice)
         except OSError as error:
             self._fell(f"it cannot be started: {error}")
             return

@@ -2,12 +2,18 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 from dataclasses import dataclass
 
+from gateway.priority import hold_back
+
 GRACE_S = 3.0
 COMMAND = (sys.executable, "-m", "gateway.scoring.child")
+
+SCORER_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+"""Numpy's threads would spin for milliseconds after every product, and a batch's products are small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +25,25 @@ class ScorerProcess:
     writer: asyncio.StreamWriter
 
     @classmethod
-    async def start(cls) -> "ScorerProcess":
-        """Starts one, in a session of its own: Ctrl-C at a terminal is for the gateway alone. Raises OSError."""
+    async def start(cls, nice: int = 0) -> "ScorerProcess":
+        """Starts one, in a session of its own: Ctrl-C at a terminal is for the gateway alone. Raises OSError.
+
+        nice: see gateway.priority.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             try:
                 process = await asyncio.create_subprocess_exec(
-                    *COMMAND, str(theirs.fileno()), pass_fds=(theirs.fileno(),), start_new_session=True
+                    *COMMAND,
+                    str(theirs.fileno()),
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                    env={**SCORER_ENVIRONMENT, **os.environ},
                 )
             except BaseException:
                 ours.close()
                 raise
+        hold_back(process.pid, nice)
         reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer)
 

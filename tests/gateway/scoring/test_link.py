@@ -41,6 +41,7 @@ async def linked(pack: Path, folder: Path, told: TOLD, max_items: int = 100) -> 
         told.extend,
         lambda counts: ObservationQueue(counts, max_items=max_items),
         Patience(first_s=0.05, answer_s=20),
+        nice=4,
     )
     await link.start()
     try:
@@ -77,6 +78,9 @@ def test_a_scorers_life(good_pack: Path, tmp_path: Path) -> None:
             assert (link.counts.queued, link.counts.dropped["queue_full"]) == (5, 3)
             await until(lambda: link.counts.observed == 5)
             assert (link.status, told[-1].task, told[-1].n) == ("ready", "t", 5)
+            pid = link.pid
+            assert pid is not None
+            assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 4)
             await answers(link)
             await dies_and_comes_back(link, told)
             await keeps_its_pack(link, good_pack, tmp_path)

@@ -1,0 +1,70 @@
+"""A scorer's process stands back: by its own niceness, and by its session's where the kernel ranks those."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.priority import hold_back
+
+AUTOGROUP = Path("/proc/self/autogroup")
+
+OWN = os.getpriority(os.PRIO_PROCESS, 0)
+"""These tests may stand back themselves."""
+
+SHOWN = """
+import os
+from pathlib import Path
+from gateway.priority import stand_back
+stand_back(7)
+ranks = Path("/proc/self/autogroup")
+print(os.getpriority(os.PRIO_PROCESS, 0), ranks.read_text() if ranks.exists() else "")
+"""
+
+
+def shown(*, leads: bool) -> str:
+    command = [sys.executable, "-c", SHOWN]
+    return subprocess.run(command, capture_output=True, text=True, check=True, start_new_session=leads).stdout
+
+
+def test_a_program_stands_back_with_its_session_where_that_is_its_own() -> None:
+    told = shown(leads=True)
+    assert told.startswith(f"{OWN + 7} ")
+    if AUTOGROUP.exists():
+        assert told.strip().endswith(f"nice {OWN + 7}")
+
+
+def test_a_session_that_others_share_is_left_as_it_is() -> None:
+    before = AUTOGROUP.read_text() if AUTOGROUP.exists() else ""
+    told = shown(leads=False)
+    assert told.startswith(f"{OWN + 7} ")
+    assert (AUTOGROUP.read_text() if AUTOGROUP.exists() else "") == before
+
+
+def test_a_process_that_was_started_is_held_back_and_one_that_has_ended_is_no_error() -> None:
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
+        hold_back(process.pid, 9)
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(19, OWN + 9)
+        if AUTOGROUP.exists():
+            assert Path(f"/proc/{process.pid}/autogroup").read_text().endswith(f"nice {min(19, OWN + 9)}\n")
+    hold_back(process.pid, 9)
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel does not group sessions")
+def test_a_scorer_of_a_fleet_stands_back_with_its_process(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from gateway.fleet.supervisor import Supervisor;"
+        ' show = \'import os, sys; print(os.getpriority(os.PRIO_PROCESS, 0), open("/proc/self/autogroup").read(),'
+        ' os.environ["OPENBLAS_NUM_THREADS"], flush=True); sys.stdin.read()\';'
+        " Supervisor(Path('config.yaml'), [sys.executable, '-c', show], nice=5).run()"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        told = process.stdout.readline() + process.stdout.readline()
+        process.terminate()
+    assert re.fullmatch(rf"{OWN + 5} /autogroup-\d+ nice {OWN + 5}\n 1\n", told)
