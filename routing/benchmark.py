@@ -44,7 +44,7 @@ class Model:
 class Benchmark:
     """Outcomes of every model on every input; NaN where one was not measured.
 
-    texts: (n_inputs,) the inputs themselves; empty where only outcomes are needed.
+    texts, input_ids: (n_inputs,) the inputs themselves, and what they are called; empty where only outcomes are needed.
     dataset_ids: (n_inputs,) rows of `datasets`.
     outcomes: (n_inputs, n_models) in [0, 1] or NaN.
     loglik: (n_inputs, n_models) mean log-probability a token of the model's own answer, at most 0, NaN where it is
@@ -58,6 +58,7 @@ class Benchmark:
     models: tuple[Model, ...]
     outcomes: Floats
     loglik: Floats | None = None
+    input_ids: tuple[str, ...] = ()
 
     @property
     def n_inputs(self) -> int:
@@ -125,6 +126,7 @@ class Benchmark:
             dataset_ids=renumbered[self.dataset_ids[rows]],
             outcomes=self.outcomes[rows],
             loglik=None if self.loglik is None else self.loglik[rows],
+            input_ids=tuple(self.input_ids[row] for row in rows) if self.input_ids else (),
         )
         return smaller, rows
 

@@ -12,6 +12,7 @@ from routing.benchmark import Benchmark, macro_averages, order_on_average
 from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
 from routing.embedder import Embedder, canonical_name
 from routing.errors import BenchmarkError
+from routing.inputs import Inputs
 from routing.manifest import EmbedderId, Manifest, PackDataset, PackModel
 from routing.neighbours.hnsw import Hnsw
 from routing.pack import Pack
@@ -100,7 +101,17 @@ def build_pack(
     texts = tuple(text[:EXCERPT] for text in benchmark.texts) if with_texts else None
     shown = project(vectors, benchmark.dataset_ids)
     return Pack(
-        manifest, vectors, benchmark.outcomes, benchmark.dataset_ids, index, pairs, report, shown, texts, ground=ground
+        manifest,
+        vectors,
+        benchmark.outcomes,
+        benchmark.dataset_ids,
+        index,
+        pairs,
+        report,
+        shown,
+        texts,
+        ground=ground,
+        inputs=Inputs.of(benchmark.input_ids, benchmark.texts) if benchmark.texts else None,
     )
 
 

@@ -55,11 +55,26 @@ class PackModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """A model that joined a pack after it was built. parent: the hash of the pack before.
+
+    n_measured: inputs with an outcome. standard_error: of the model's average, which rests on estimates where not every
+    input was measured; None where every one was.
+    """
+
+    model: str
+    parent: str
+    n_measured: int
+    standard_error: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The first file of a pack.
 
     models: in the order of the outcome columns. on_average: their names from best to worst, m* first.
-    routing, calibration: the parameters the pack was made with. files: SHA-256 of every other file.
+    routing, calibration: the parameters the pack was made with. files: SHA-256 of every other file. added: models that
+    joined it later, in that order.
     hash: SHA-256 over all of it but maker and time, so the same content has the same hash wherever it was built.
     """
 
@@ -77,10 +92,11 @@ class Manifest:
     software: str = ""
     schema: int = SCHEMA
     hash: str = field(default="")
+    added: tuple[Added, ...] = ()
 
     def content_hash(self) -> str:
         """What `hash` must be."""
-        content = asdict(self)
+        content = self._document()
         for name in ("hash", "made_by", "made_at", "software"):
             del content[name]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -91,7 +107,18 @@ class Manifest:
 
     def to_json(self) -> str:
         """The text of manifest.json."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        return json.dumps(self._document(), indent=2) + "\n"
+
+    def _document(self) -> dict[str, Any]:
+        """Without `added` where nothing was, as packs were before there was such a thing."""
+        content = asdict(self)
+        if not self.added:
+            del content["added"]
+        return content
+
+    def estimated(self, model: str) -> Added | None:
+        """How much of a model was measured; None where all of it was."""
+        return next((one for one in self.added if one.model == model and one.standard_error is not None), None)
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -112,6 +139,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
                 "datasets": tuple(PackDataset(**dataset) for dataset in raw["datasets"]),
                 "models": tuple(PackModel(**model) for model in raw["models"]),
                 "on_average": tuple(raw["on_average"]),
+                "added": tuple(Added(**added) for added in raw.get("added", ())),
             }
         )
     except (ValueError, KeyError, TypeError) as error:

@@ -13,6 +13,8 @@ and, where the manifest names them:
 map.npz            the inputs in a plane, to look at (see routing.projection)
 auto.npz           what the score `auto` learns from (see routing.auto.ground)
 texts.json         the beginning of every input's text
+inputs.json        what the inputs are called, and digests of their texts
+estimates.npz      outcomes that stand for those that were not measured (see routing.partial)
 embedder/…         the embedder itself (see routing.embedders.carried)
 """
 
@@ -34,6 +36,7 @@ from routing.arrays import Embeddings, Floats, Ints
 from routing.auto.ground import Ground
 from routing.calibration import Calibration
 from routing.errors import PackAltered, PackError, PackMismatch
+from routing.inputs import Inputs
 from routing.manifest import MANIFEST, EmbedderId, Manifest, read_manifest
 from routing.neighbours.hnsw import Hnsw
 from routing.projection import Projection
@@ -48,16 +51,32 @@ FILES = (
     "report.json",
 )
 
-MAP, TEXTS, AUTO = "map.npz", "texts.json", "auto.npz"
-OPTIONAL = (MAP, TEXTS, AUTO)
-"""What a pack may hold beside these. Without them S1 to S3 are the same; there is no `auto`, and less can be shown."""
+MAP, TEXTS, AUTO, INPUTS, ESTIMATES = "map.npz", "texts.json", "auto.npz", "inputs.json", "estimates.npz"
+OPTIONAL = (MAP, TEXTS, AUTO, INPUTS)
+"""What a pack may hold beside these. Without them S1 to S3 are the same; there is no `auto`, and less can be shown.
+ESTIMATES is there where a model was measured on some inputs only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Columns of `outcomes` that were measured in part.
+
+    columns: (n_columns,). expected, filled: (n_inputs, n_columns), measured outcomes as they are; elsewhere the
+    expected outcome, or one drawn by it, 0 or 1, which is as uneven as what was measured. errors: (n_datasets,
+    n_columns) standard errors of the averages.
+    """
+
+    columns: Ints
+    expected: Floats
+    filled: Floats
+    errors: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
     """An opened pack. Shapes as in the table above; `report` as in report.json.
 
-    projection, texts, ground: None where the pack has none.
+    projection, texts, ground, inputs, estimates: None where the pack has none.
     carried: the files of its embedder, by name in the pack. An opened pack has none: `routing.embedders.carried` reads
     them, so that tens of megabytes do not stay in memory beside the embedder that was made of them.
     """
@@ -73,6 +92,21 @@ class Pack:
     texts: tuple[str, ...] | None = None
     carried: Mapping[str, bytes] = field(default_factory=dict)
     ground: Ground | None = None
+    inputs: Inputs | None = None
+    estimates: Estimates | None = None
+
+    def believed(self) -> Floats:
+        """The outcomes to predict from, drawn where they are estimated. (n_inputs, n_models)"""
+        return self.outcomes if self.estimates is None else self._with(self.estimates, self.estimates.filled)
+
+    def expected(self) -> Floats:
+        """The outcomes to take means of, expected where they are estimated. (n_inputs, n_models)"""
+        return self.outcomes if self.estimates is None else self._with(self.estimates, self.estimates.expected)
+
+    def _with(self, estimates: Estimates, values: Floats) -> Floats:
+        found = self.outcomes.copy()
+        found[:, estimates.columns] = values
+        return found
 
 
 def save_pack(pack: Pack, path: Path) -> Manifest:
@@ -152,6 +186,12 @@ def _write_optional(pack: Pack, folder: Path) -> Iterator[str]:
     if pack.ground is not None:
         np.savez(folder / AUTO, **asdict(pack.ground))
         yield AUTO
+    if pack.inputs is not None:
+        (folder / INPUTS).write_text(json.dumps(asdict(pack.inputs), ensure_ascii=False) + "\n", encoding="utf-8")
+        yield INPUTS
+    if pack.estimates is not None:
+        np.savez(folder / ESTIMATES, **asdict(pack.estimates))
+        yield ESTIMATES
 
 
 @contextmanager
@@ -193,6 +233,8 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         projection=_load_map(folder) if MAP in manifest.files else None,
         texts=tuple(json.loads((folder / TEXTS).read_text(encoding="utf-8"))) if TEXTS in manifest.files else None,
         ground=_load_ground(folder) if AUTO in manifest.files else None,
+        inputs=_load_inputs(folder) if INPUTS in manifest.files else None,
+        estimates=_load_estimates(folder) if ESTIMATES in manifest.files else None,
     )
     n_inputs, n_models, dim = manifest.n_inputs, len(manifest.models), manifest.embedder.dim
     _expect(path, "embeddings.npy", pack.embeddings, (n_inputs, dim))
@@ -210,6 +252,13 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         _expect(path, AUTO, pack.ground.near, (len(manifest.datasets), n_models))
         _expect(path, AUTO, pack.ground.within, (n_models, n_models))
         _expect(path, AUTO, pack.ground.sampling, (n_models, n_models))
+    if pack.inputs is not None and len(pack.inputs.digests) != n_inputs:
+        raise PackMismatch(f"{path}: {INPUTS} names {len(pack.inputs.digests)} inputs, the manifest says {n_inputs}")
+    if pack.estimates is not None:
+        count = len(pack.estimates.columns)
+        _expect(path, ESTIMATES, pack.estimates.filled, (n_inputs, count))
+        _expect(path, ESTIMATES, pack.estimates.expected, (n_inputs, count))
+        _expect(path, ESTIMATES, pack.estimates.errors, (len(manifest.datasets), count))
     if (pack.index.size, pack.index.dim) != (n_inputs, dim):
         raise PackMismatch(
             f"{path}: the index holds {pack.index.size} x {pack.index.dim}, the manifest says {n_inputs} x {dim}"
@@ -220,6 +269,16 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
 def _load_map(folder: Path) -> Projection:
     with np.load(folder / MAP, allow_pickle=False) as saved:
         return Projection(saved["mean"], saved["axes"], saved["rows"], saved["points"])
+
+
+def _load_inputs(folder: Path) -> Inputs:
+    named = json.loads((folder / INPUTS).read_text(encoding="utf-8"))
+    return Inputs(tuple(named["ids"]), tuple(named["digests"]))
+
+
+def _load_estimates(folder: Path) -> Estimates:
+    with np.load(folder / ESTIMATES, allow_pickle=False) as saved:
+        return Estimates(saved["columns"], saved["expected"], saved["filled"], saved["errors"])
 
 
 def _load_ground(folder: Path) -> Ground:

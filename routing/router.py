@@ -35,6 +35,7 @@ class Router:
         self.settings = settings or RoutingSettings()
         self._neighbours: Neighbours = neighbours or pack.index
         self._names = pack.manifest.model_names
+        self._outcomes = pack.believed()
         self._centres = _dataset_centres(pack)
         self._fits: dict[tuple[str, ...], Fit] = {}
 
@@ -50,9 +51,9 @@ class Router:
         kappa = min(self.settings.kappa, self._neighbours.size)
         k = min(self.settings.k, self._neighbours.size)
         rows, distances = self._neighbours.nearest(vectors, max(k, kappa))
-        g = predict(self.pack.outcomes, rows[:, :k])
+        g = predict(self._outcomes, rows[:, :k])
         g_bar = predict_correct(g, self.settings.threshold)
-        wide = predict(self.pack.outcomes, rows[:, :kappa])
+        wide = predict(self._outcomes, rows[:, :kappa])
         return Evidence(g, g_bar, distances[:, :kappa].mean(axis=1), vectors, wide)
 
     def nearest(self, vectors: Embeddings) -> tuple[Ints, Floats]:

@@ -66,6 +66,7 @@ def read_benchmark(folder: Path) -> Benchmark:
         models=tuple(models),
         outcomes=matrix,
         loglik=loglik,
+        input_ids=tuple(inputs["input_id"].to_pylist()),
     )
 
 

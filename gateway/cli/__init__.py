@@ -12,6 +12,7 @@
     client       how those three ask it
     probe        how the two before them ask backends for their models
     pack/        build, inspect, verify
+    models       one more model in a pack
     bench        a benchmark of your own models
     importing    other tools' results as a benchmark
     evaluate     what routing is worth on a benchmark
@@ -31,7 +32,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import bench, config, demo, keys, observations, pack, tasks
+from gateway.cli import bench, config, demo, keys, models, observations, pack, tasks
 from gateway.cli.doctor import doctor
 from gateway.cli.evaluate import evaluate
 from gateway.cli.explaining import Explaining
@@ -65,6 +66,7 @@ app.add_typer(keys.app, name="keys", rich_help_panel=WATCH)
 app.command("import", rich_help_panel=EVIDENCE)(import_)
 app.add_typer(bench.app, name="bench", rich_help_panel=EVIDENCE)
 app.add_typer(pack.app, name="pack", rich_help_panel=EVIDENCE)
+app.add_typer(models.app, name="models", rich_help_panel=EVIDENCE)
 app.command(rich_help_panel=EVIDENCE)(evaluate)
 app.command(rich_help_panel=EVIDENCE)(route)
 

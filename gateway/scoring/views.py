@@ -29,10 +29,10 @@ TASKS_COMPARED = 500
 
 def outcomes(pack: Pack) -> dict[str, Any]:
     """Each model's mean outcome on each dataset, None where it was not measured there."""
-    manifest = pack.manifest
+    manifest, outcomes = pack.manifest, pack.expected()
     rows = []
     for number, dataset in enumerate(manifest.datasets):
-        found = pack.outcomes[pack.dataset_ids == number]
+        found = outcomes[pack.dataset_ids == number]
         rows.append({"dataset": dataset.name, "n": len(found), "outcomes": [_mean(column) for column in found.T]})
     return {"object": "pack.outcomes", "hash": manifest.hash, "models": list(manifest.model_names), "data": rows}
 

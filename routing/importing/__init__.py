@@ -4,6 +4,7 @@
     record        what readers give: records, refusals, remarks
     run           from a reader's sources to a folder, and what came of it
     writer        the folder, written record by record
+    column        one model's outcomes on a pack's inputs
     streams       files gone through piece by piece
     fields        what a field of somebody else's row may hold
     helm, lm_eval with samples, leaderboard, routerbench with frames, mixinstruct, inspect_logs, tables: the readers

@@ -7,6 +7,7 @@ RoutingError
         ├── UnreadableError   a file that cannot be read, or is not laid out as its format says
         │   └── UnsafePickle  a pickle that names more than a table is made of
         ├── NothingImported   not one good row
+        ├── OutcomesRefused   a column of outcomes with rows that fit no input of a pack, or are no outcomes
         └── PlaceTaken        the folder to write to holds something that stays
 """
 
@@ -37,6 +38,10 @@ class UnsafePickle(UnreadableError):
 
 class NothingImported(ImportingError):
     """A source, or one file of it, without a single good row."""
+
+
+class OutcomesRefused(ImportingError):
+    """Outcomes for a pack's inputs of which some are at fault; none of them was taken."""
 
 
 class PlaceTaken(ImportingError):

@@ -117,7 +117,7 @@ def test_what_a_pack_need_not_hold_is_checked_where_it_is_named(
 
 
 def test_a_pack_without_them_is_a_pack(pack: Pack, tmp_path: Path) -> None:
-    save_pack(replace(pack, projection=None, ground=None), tmp_path / "plain")
+    save_pack(replace(pack, projection=None, ground=None, inputs=None), tmp_path / "plain")
     again = open_pack(tmp_path / "plain")
     assert (again.projection, again.texts, set(again.manifest.files)) == (None, None, set(FILES))
 

@@ -61,7 +61,7 @@ def build(
     ] = False,
 ) -> None:
     """Build a pack from a benchmark. Interrupted, it goes on where it stopped."""
-    _check_place(output)
+    check_place(output)
     from routing.build import build_pack
     from routing.calibration import CalibrationSettings, RoutingSettings
     from routing.pack import save_pack
@@ -76,7 +76,7 @@ def build(
             embedded.made_with,
             RoutingSettings(k=k, kappa=kappa, sigma=sigma, eta=eta),
             CalibrationSettings(seed=seed),
-            _provenance(),
+            provenance(),
             steps,
             with_texts,
         )
@@ -87,7 +87,7 @@ def build(
     _show(output, as_json)
 
 
-def _check_place(output: Path) -> None:
+def check_place(output: Path) -> None:
     """Raises PackError, before any work is done, where a pack must not be written. An older pack is replaced."""
     output.parent.mkdir(parents=True, exist_ok=True)
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
@@ -100,7 +100,8 @@ def _check_place(output: Path) -> None:
         raise PackError(f"{output} exists and is no pack: it is left alone") from error
 
 
-def _provenance() -> "Provenance":
+def provenance() -> "Provenance":
+    """Who makes a pack here, and when."""
     from routing.build import Provenance
 
     try:

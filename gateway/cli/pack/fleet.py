@@ -53,6 +53,16 @@ def push(
         typer.echo(f"{pushed.hash}  {pushed.name}  {decimal(pushed.size)}{'  active' if activate_it else ''}")
 
 
+def pushed(pack: Path, config: Path) -> int:
+    """Pushes a pack and puts it in force. The activation's number."""
+    from gateway.fleet import packs
+    from routing.pack import open_pack
+
+    open_pack(pack)
+    with _connected(config) as client:
+        return packs.activate(client, packs.push(client, pack, time.time()), time.time()).version
+
+
 def activate(pack: Named, config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
     """Put a pack in force: every scorer takes it up without a restart, and scores all live tasks again."""
     from gateway.fleet import packs

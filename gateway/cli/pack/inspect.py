@@ -13,7 +13,7 @@ from rich.table import Table
 
 from gateway.cli.pack.files import read_about, read_report, size_bytes
 from gateway.cli.terminal import UNKNOWN, number, prices, results, table
-from routing.manifest import Manifest, read_manifest
+from routing.manifest import Manifest, PackModel, read_manifest
 
 CHOOSERS = {
     "s1": "S1",
@@ -68,6 +68,7 @@ def _show_head(console: Console, path: Path, manifest: Manifest) -> None:
         ("embedder", f"{manifest.embedder}{_carried(path, manifest)}"),
         ("routing", ", ".join(f"{name} = {value:g}" for name, value in manifest.routing.items())),
         ("calibration", _calibration(manifest.calibration)),
+        *(("added", f"{one.model} to {one.parent}") for one in manifest.added),
     ):
         console.print(f"{name:<12}{value}", soft_wrap=True)
     console.print()
@@ -112,14 +113,27 @@ def _models(manifest: Manifest) -> Table:
     by_name = {model.name: model for model in manifest.models}
     for name in manifest.on_average:
         model = by_name[name]
-        partial = " (not on every dataset)" if model.partial else ""
+        partial = f" ({told})" if (told := _doubt(manifest, model)) else ""
         made.add_row(
             f"{name}{partial}",
-            number(model.average),
+            f"{number(model.average)}{_error(manifest, name)}",
             number(model.params_b, "{:g}"),
             prices(model.input_usd_per_mtok, model.output_usd_per_mtok),
         )
     return made
+
+
+def _doubt(manifest: Manifest, model: PackModel) -> str:
+    """Why an average is not to be taken at its word."""
+    added = manifest.estimated(model.name)
+    if added is not None:
+        return f"estimated from {added.n_measured} of {manifest.n_inputs} inputs"
+    return "not on every dataset" if model.partial else ""
+
+
+def _error(manifest: Manifest, name: str) -> str:
+    added = manifest.estimated(name)
+    return "" if added is None else f" ± {number(added.standard_error)}"
 
 
 def _choosers(report: Mapping[str, Any]) -> list[str]:
