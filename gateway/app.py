@@ -123,7 +123,7 @@ class Gateway:
 
     def cut(self) -> None:
         """Ends all requests under way, in words: the gateway stops, and has waited long enough."""
-        if cut := self._underway.cut():
+        if cut := self._underway.cut() + self._sweep.cut():
             log.warning("%d requests are cut off: the time to end them is over", cut)
 
     async def reload(self, config: Config) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from gateway.config.schema import CacheConfig
 from gateway.words import ROUTER_UNAVAILABLE, SHADOW
 
@@ -49,8 +51,7 @@ class Policies:
         return self.tasks.get(task, self.default)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, gc=False):
     """Where a task's request goes. ranking: the chosen model first. version: of the decision; 0 before the first.
 
     would: the model that the evidence would have chosen, where that is only told. exploration: the share of requests

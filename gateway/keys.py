@@ -3,15 +3,14 @@
 Clients' keys ask for answers; admin keys manage the gateway. Neither opens what is the other's.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.config import AdminKeyConfig, KeyConfig
 from gateway.errors import Forbidden, Unauthenticated
-from gateway.wire.headers import RawHeaders, first
+from gateway.wire.head import key_digest
+from gateway.wire.headers import Headers
 
-BEARER = b"bearer "
 SHOWN_TASKS = 3
 ADMIN_OFF = (
     "managing the gateway over HTTP is off: configure a key at admin.keys (`benchroute keys hash` makes its sha256)"
@@ -55,7 +54,7 @@ class Keys:
     """
 
     def __init__(self, clients: Sequence[KeyConfig] = (), admins: Sequence[AdminKeyConfig] = ()) -> None:
-        self._clients: Mapping[bytes, Principal] = {}
+        self._clients: Mapping[bytes | None, Principal] = {}
         self._admins: Mapping[bytes, Principal] = {}
         self.hold(clients, admins)
 
@@ -77,29 +76,32 @@ class Keys:
         """Whether anybody may manage the gateway over HTTP."""
         return bool(self._admins)
 
-    def principal(self, headers: RawHeaders) -> Principal:
-        """The client that the Authorization header names. Raises Unauthenticated, Forbidden for an admin key."""
-        if self.is_open:
-            return ANYBODY
-        digest = _digest(headers)
+    def principal(self, digest: bytes | None) -> Principal:
+        """The client whose key has that SHA-256. Raises Unauthenticated, Forbidden for an admin key."""
         found = self._clients.get(digest)
         if found is not None:
             return found
+        if self.is_open:
+            return ANYBODY
+        if digest is None:
+            raise _no_key()
         if digest in self._admins:
             raise Forbidden("this key manages the gateway: requests are sent with a client's key")
         raise Unauthenticated("the API key is not known")
 
-    def anyone(self, headers: RawHeaders) -> Principal:
+    def anyone(self, headers: Headers) -> Principal:
         """The client or admin that the Authorization header names. Raises Unauthenticated."""
         if self.is_open:
             return ANYBODY
-        digest = _digest(headers)
+        digest = key_digest(headers)
+        if digest is None:
+            raise _no_key()
         found = self._clients.get(digest) or self._admins.get(digest)
         if found is None:
             raise Unauthenticated("the API key is not known")
         return found
 
-    def admin(self, headers: RawHeaders, changes: bool = False) -> Principal:
+    def admin(self, headers: Headers, changes: bool = False) -> Principal:
         """The admin that the Authorization header names. changes: whether it is about to change something.
 
         Raises Unauthenticated; Forbidden for a client's key, a read-only one that would change something, and where no
@@ -128,12 +130,5 @@ def _client(key: KeyConfig) -> Principal:
     return Principal(key.name, key.default_task, models, frozenset(key.tasks) if key.tasks else None)
 
 
-def _digest(headers: RawHeaders) -> bytes:
-    """Of the key that is given; Anthropic's clients send it as x-api-key. Raises Unauthenticated where none is."""
-    given = first(headers, b"authorization")
-    if given is not None and given[: len(BEARER)].lower() == BEARER:
-        return hashlib.sha256(given[len(BEARER) :].strip()).digest()
-    given = first(headers, b"x-api-key")
-    if given is None:
-        raise Unauthenticated("no API key: send it as Authorization: Bearer <key>", code="missing_api_key")
-    return hashlib.sha256(given.strip()).digest()
+def _no_key() -> Unauthenticated:
+    return Unauthenticated("no API key: send it as Authorization: Bearer <key>", code="missing_api_key")

@@ -21,32 +21,34 @@ Limits = tuple[float | None, float | None, Decimal | None, Decimal | None]
 
 @dataclass(slots=True)
 class Bucket:
-    """Holds a minute's worth; may be overdrawn by what was not known beforehand."""
+    """Holds a minute's worth; may be overdrawn by what was not known beforehand.
+
+    most: what fills up in a minute, and one request at least where the whole allows one; per_s: in a second.
+    """
 
     per_minute: float
     level: float = field(init=False)
     filled_at: float = 0.0
-    part: float = 1.0
-    """Of the whole, which gateways share."""
+    most: float = field(init=False)
+    per_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.level = self.per_minute
+        self.share(1.0)
 
-    @property
-    def most(self) -> float:
-        """What fills up in a minute, and one request at least where the whole allows one."""
-        return max(self.per_minute * self.part, min(1.0, self.per_minute))
+    def share(self, part: float) -> None:
+        """From now on this part of the whole, which gateways share."""
+        self.most = max(self.per_minute * part, min(1.0, self.per_minute))
+        self.per_s = self.per_minute * part / MINUTE_S
 
     def wait_s(self, amount: float, now: float) -> float:
         """Seconds until it holds this much; 0 where it does."""
-        rate = self.per_minute * self.part
-        self.level = min(max(self.most, self.level), self.level + (now - self.filled_at) * rate / MINUTE_S)
-        self.filled_at = now
-        return max(0.0, (amount - self.level) * MINUTE_S / rate)
-
-    def take(self, amount: float) -> None:
-        """Takes it out, whether it is there or not."""
-        self.level -= amount
+        level, most = self.level, self.most
+        filled = level + (now - self.filled_at) * self.per_s
+        if filled > most:
+            filled = level if level > most else most
+        self.level, self.filled_at = filled, now
+        return 0.0 if filled >= amount else (amount - filled) / self.per_s
 
 
 @dataclass(slots=True)
@@ -110,15 +112,14 @@ class Quotas:
         quota = self._quotas.get(key) if key is not None else None
         if quota is None or key is None:
             return
-        now = self._clock()
-        for name, bucket, amount in (("requests", quota.requests, 1.0), ("tokens", quota.tokens, 0.0)):
-            wait_s = bucket.wait_s(amount, now) if bucket else 0.0
-            if wait_s > 0 and bucket:
-                message = f"the key {key!r} is over its {bucket.per_minute:g} {name} a minute"
-                raise RateLimited(message, retry_after=str(math.ceil(wait_s)))
+        now, requests, tokens = self._clock(), quota.requests, quota.tokens
+        if requests is not None and (wait_s := requests.wait_s(1.0, now)):
+            raise _over(key, requests, "requests", wait_s)
+        if tokens is not None and (wait_s := tokens.wait_s(0.0, now)):
+            raise _over(key, tokens, "tokens", wait_s)
         self._check_budgets(key, quota)
-        if quota.requests:
-            quota.requests.take(1.0)
+        if requests is not None:
+            requests.level -= 1.0
             self._use(key, quota).requests += 1.0
 
     def charge(self, key: str | None, tokens: int, usd: Decimal) -> None:
@@ -126,9 +127,9 @@ class Quotas:
         quota = self._quotas.get(key) if key is not None else None
         if quota is None or key is None:
             return
-        if quota.tokens:
+        if quota.tokens is not None:
             quota.tokens.wait_s(0.0, self._clock())
-            quota.tokens.take(tokens)
+            quota.tokens.level -= tokens  # overdrawn, if need be
             self._use(key, quota).tokens += tokens
         quota.day_usd += usd
         quota.month_usd += usd
@@ -141,12 +142,10 @@ class Quotas:
             quota.month_usd = self._ledger.spent("key", key, day[:7]).usd
             quota.day_limit = self._limit(quota.usd_per_day, quota.day_usd)
             quota.month_limit = self._limit(quota.usd_per_month, quota.month_usd)
-        for budget, limit, spent, period in (
-            (quota.usd_per_day, quota.day_limit, quota.day_usd, "day"),
-            (quota.usd_per_month, quota.month_limit, quota.month_usd, "month"),
-        ):
-            if limit is not None and spent >= limit:
-                raise BudgetSpent(f"the key {key!r} has spent its {budget} US dollars of this {period}")
+        if quota.day_limit is not None and quota.day_usd >= quota.day_limit:
+            raise BudgetSpent(f"the key {key!r} has spent its {quota.usd_per_day} US dollars of this day")
+        if quota.month_limit is not None and quota.month_usd >= quota.month_limit:
+            raise BudgetSpent(f"the key {key!r} has spent its {quota.usd_per_month} US dollars of this month")
 
     def used(self) -> Mapping[str, Used]:
         """What keys with limits used since the last call."""
@@ -181,7 +180,7 @@ class Quotas:
                 if bucket is None:
                     continue
                 bucket.wait_s(0.0, now)
-                bucket.part = 1.0 / gateways
+                bucket.share(1.0 / gateways)
                 bucket.level = min(bucket.level, bucket.most) if level is None else level - used
 
     def look_again(self) -> None:
@@ -190,11 +189,19 @@ class Quotas:
             quota.today = ""
 
     def _use(self, key: str, quota: Quota) -> Used:
-        return self._used.setdefault(key, _unused(quota))
+        used = self._used.get(key)
+        if used is None:
+            used = self._used[key] = _unused(quota)
+        return used
 
     def _limit(self, budget: Decimal | None, spent: Decimal) -> Decimal | None:
         """Up to where this gateway goes: its part of what is left."""
         return None if budget is None else spent + (budget - spent) / self._gateways
+
+
+def _over(key: str, bucket: Bucket, what: str, wait_s: float) -> RateLimited:
+    message = f"the key {key!r} is over its {bucket.per_minute:g} {what} a minute"
+    return RateLimited(message, retry_after=str(math.ceil(wait_s)))
 
 
 def _unused(quota: Quota) -> Used:

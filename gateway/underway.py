@@ -5,7 +5,6 @@ uvicorn waits for them, and after that cancels what is left without telling anyb
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
 
 from gateway.asgi import App, Message, Receive, Scope, Send, response_body, response_start
 from gateway.errors import ShuttingDown
@@ -14,13 +13,6 @@ from gateway.wire.operations import BY_PATH, CHAT, Operation
 from gateway.wire.sse import EVENT_STREAM, StreamEnd, error_event
 
 TOLD = ShuttingDown("the gateway is shutting down, and this took longer than it could wait")
-
-
-class Cuttable(Protocol):
-    """A request that can be ended early."""
-
-    def cut(self) -> None:
-        """It has had its time."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,15 +57,7 @@ class Underway:
     """All of them."""
 
     def __init__(self) -> None:
-        self._requests: set[Cuttable] = set()
-
-    def add(self, request: Cuttable) -> None:
-        """One that ends by itself."""
-        self._requests.add(request)
-
-    def discard(self, request: Cuttable) -> None:
-        """It has ended."""
-        self._requests.discard(request)
+        self._requests: set[Request] = set()
 
     async def run(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one, to its end or until it is cut."""

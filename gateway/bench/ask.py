@@ -23,7 +23,7 @@ from gateway.upstream.contract import Call
 from gateway.upstream.faults import Answered
 from gateway.upstream.pool import Pool
 from gateway.wire.body import read_body
-from gateway.wire.headers import to_backend
+from gateway.wire.headers import onward
 from gateway.wire.operations import CHAT
 
 GIVE_UP_AFTER = 20
@@ -123,7 +123,7 @@ class Asker:
             await backend.close()
 
     async def _once(self, job: Job, with_logprobs: bool) -> Answer:
-        call = Call(read_body(job.body(with_logprobs), CHAT), to_backend(()))
+        call = Call(read_body(job.body(with_logprobs), CHAT), onward(()))
         trail = Trail()
         try:
             opened = await self._forwarders[job.model].open([job.model], call, {}, trail)

@@ -26,6 +26,7 @@ from gateway.upstream.connection import Connection
 from gateway.upstream.faults import Broken, ClosedEarly, TimedOut, UpstreamFault, answered, is_fault
 from gateway.upstream.openai_kind import HttpBackend
 from gateway.wire import envelope
+from gateway.wire.head import Head
 from gateway.wire.headers import Headers, to_client
 from gateway.wire.operations import Operation
 from gateway.wire.sse import EVENT_STREAM, StreamEnd, error_event
@@ -75,20 +76,27 @@ class Exchange:
     __slots__ = (
         "_began", "_client", "_comment_at", "_connecting", "_deadline", "_first_due", "_is_events", "_limits",
         "_parts", "_passing", "_sent_at", "_size", "_step", "_upstream", "_watched",
-        "came", "due", "express", "headers", "keep_alive", "more_body", "operation", "progress", "response_complete",
-        "response_started",
+        "came", "due", "express", "head", "headers", "keep_alive", "more_body", "operation", "progress",
+        "response_complete", "response_started",
     )  # fmt: skip
 
     def __init__(
-        self, express: Express, client: Client, operation: Operation, headers: RawHeaders, keep_alive: bool
+        self,
+        express: Express,
+        client: Client,
+        operation: Operation,
+        headers: RawHeaders,
+        head: Head,
+        keep_alive: bool,
     ) -> None:
+        """headers: of this request; head: what they say, but for the length of its body."""
         self.response_complete = self.response_started = False
         self.more_body = True
         self.keep_alive = keep_alive
-        self.headers = headers
+        self.headers, self.head = headers, head
         self.operation = operation
         self.due = NEVER
-        self.progress = express.lane.begun(headers, operation)
+        self.progress = express.lane.begun(head, operation)
         self.express, self._client = express, client
         self._parts: list[bytes] = []
         self._size = 0
@@ -98,7 +106,7 @@ class Exchange:
         self._connecting: asyncio.Task[None] | None = None
         self._passing: Passing | None = None
         self._is_events = False
-        express.underway.add(self)
+        express.sweep.add(self)
 
     # The request
 
@@ -107,7 +115,6 @@ class Exchange:
         self._parts.append(body)
         if is_slow and self.due == NEVER:
             self.due = time.monotonic() + UPLOAD_S
-            self.express.sweep.add(self)
 
     def body(self) -> bytes:
         """The request's body as far as it has come."""
@@ -120,8 +127,8 @@ class Exchange:
             return
         lane, progress = self.express.lane, self.progress
         try:
-            principal = lane.admitted(self.headers, progress)
-            step = lane.understood(self.body(), self.headers, principal, progress)
+            principal = lane.admitted(self.head, progress)
+            step = lane.understood(self.body(), self.head, principal, progress)
             self._forward(step)
         except RequestError as error:
             self._hand_over(error)
@@ -155,7 +162,6 @@ class Exchange:
         self._first_due = min(started + limits.first_byte_s, self._deadline)
         self._comment_at = started + every_s if is_stream and every_s is not None else NEVER
         self.due = min(self._first_due, self._comment_at)
-        self.express.sweep.add(self)
 
     async def _connect(self, backend: HttpBackend, head: bytes, body: bytes) -> None:
         try:
@@ -301,7 +307,7 @@ class Exchange:
         self._close()
 
     def cut(self) -> None:
-        """The gateway stops, and this took longer than it could wait. See gateway.underway."""
+        """The gateway stops, and this took longer than it could wait. See Sweep."""
         passing, progress = self._passing, self.progress
         self._leave_backend()
         self._finished(is_fault=None)
@@ -353,7 +359,7 @@ class Exchange:
             self._hand_over(failed_inside(self.progress))
 
     def _hand_over(self, step: Understood | RequestError | None) -> None:
-        self._part()
+        self.express.sweep.discard(self)
         if step is None:
             self.express.lane.books.metrics.in_flight -= 1
         self._client.hand_over(self, step)
@@ -365,10 +371,6 @@ class Exchange:
 
     def _close(self) -> None:
         """Its connection may be idle for long: what was said is let go."""
-        self._part()
+        self.express.sweep.discard(self)
         self._parts, self._step, self._passing = [], None, None
         self.express.lane.closed(self.progress)
-
-    def _part(self) -> None:
-        self.express.sweep.discard(self)
-        self.express.underway.discard(self)

@@ -5,7 +5,7 @@ that want to hear 100 Continue first, are not for it.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -14,16 +14,27 @@ from gateway.errors import RequestError
 from gateway.express.exchange import Exchange, Express
 from gateway.http1 import StrictHttp
 from gateway.lane.lane import Understood
+from gateway.wire.head import Head
 from gateway.wire.operations import BY_PATH
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
+LENGTH = b"content-length"
 OPERATIONS = {path.encode(): operation for path, operation in BY_PATH.items()}
-TELLING = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect"})
+TELLING = frozenset({LENGTH, b"transfer-encoding", b"content-encoding", b"expect"})
 MOST_BYTES = 1024 * 1024
 JOINED_BYTES = 64 * 1024
 """Up to this size it is cheaper to copy a body behind its head than to write them one after the other."""
+
+
+class Known(NamedTuple):
+    """A head that was acceptable, and for this lane. length_at: where its Content-Length stands among the headers."""
+
+    headers: list[tuple[bytes, bytes]]
+    length_at: int
+    head: Head
+    keep_alive: bool
 
 
 class Serving(Protocol):
@@ -40,7 +51,9 @@ class ExpressHttp(StrictHttp):
         super().connection_made(transport)
         self._serving = cast("Serving", self.config.app)
         self._exchange: Exchange | None = None
+        self._known: Known | None = None
         self._length = 0
+        self._defaults: tuple[RawHeaders | None, bytes] = (None, b"")
         self._idle_since = 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -93,13 +106,23 @@ class ExpressHttp(StrictHttp):
         else:
             super().on_message_complete()
 
+    def on_headers_complete(self) -> None:
+        """See StrictHttp. What a client says again has been looked at."""
+        known, express = self._known, self._serving.express
+        if known is None or express is None or not self._is_known(known, express):
+            super().on_headers_complete()
+            return
+        self._in_head, self._fed, self._version, self._is_upgrade = False, 0, "1.1", False
+        self._stop_waiting()
+        self._begin(express, known)
+
     def start(self) -> None:
         """See StrictHttp."""
         express = self._serving.express
-        if express is not None and self._is_for(express):
-            keep_alive = self.parser.should_keep_alive()
-            self._exchange = Exchange(express, self, OPERATIONS[self.url], self.headers, keep_alive)
-            self.cycle = cast("RequestResponseCycle", self._exchange)
+        if express is not None and (place := self._place_of_length()) is not None and self._is_for(express):
+            headers = list(self.headers)
+            self._known = Known(headers, place, Head(headers), self.parser.should_keep_alive())
+            self._begin(express, self._known)
             return
         url, headers = self.url, self.headers
         expects = any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
@@ -108,27 +131,48 @@ class ExpressHttp(StrictHttp):
         self.headers.extend(headers)
         super().start()
 
-    def _is_for(self, express: Express) -> bool:
-        """Whether the request whose head has come goes this way."""
-        cycle = self.cycle
-        if self.url not in OPERATIONS or self._is_upgrade or (cycle is not None and not cycle.response_complete):
+    def _begin(self, express: Express, known: Known) -> None:
+        self._exchange = Exchange(express, self, OPERATIONS[self.url], self.headers, known.head, known.keep_alive)
+        self.cycle = cast("RequestResponseCycle", self._exchange)
+
+    def _is_known(self, known: Known, express: Express) -> bool:
+        """Whether the head that has come is the one before it, but for the body's length, and goes the same way."""
+        headers, place = self.headers, known.length_at
+        if self._is_told or len(headers) != len(known.headers):
             return False
-        length = -1
-        for name, value in self.headers:
-            if name in TELLING:
-                if name != b"content-length" or not value.isdigit():
-                    return False
-                length = int(value[:20])
-        self._length = length
-        most = min(MOST_BYTES, express.lane.max_body_bytes)
-        return 0 < length <= most and self.parser.get_method() == b"POST" and self._version == "1.1"
+        told, headers[place] = headers[place], known.headers[place]
+        is_same = headers == known.headers
+        headers[place] = told
+        return is_same and self._is_length(told) and self.parser.get_http_version() == "1.1" and self._is_for(express)
+
+    def _place_of_length(self) -> int | None:
+        """Where Content-Length stands; None where the head is not for this lane, whatever its length."""
+        telling = [place for place, (name, _) in enumerate(self.headers) if name in TELLING]
+        if len(telling) != 1 or self._is_upgrade or self._version != "1.1":
+            return None
+        return telling[0] if self._is_length(self.headers[telling[0]]) else None
+
+    def _is_length(self, header: tuple[bytes, bytes]) -> bool:
+        name, value = header
+        if name != LENGTH or not value.isdigit():
+            return False
+        self._length = int(value[:20])
+        return True
+
+    def _is_for(self, express: Express) -> bool:
+        """Whether the request whose head has come goes this way, its headers apart."""
+        cycle, most = self.cycle, min(MOST_BYTES, express.lane.max_body_bytes)
+        is_free = cycle is None or cycle.response_complete
+        return is_free and 0 < self._length <= most and self.url in OPERATIONS and self.parser.get_method() == b"POST"
 
     # The answer: see gateway.express.exchange.Client
 
     def begin(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
         """See Client."""
-        content = [STATUS_LINE[status]]
-        content += [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
+        if self._defaults[0] is not self.server_state.default_headers:  # once a second: the date
+            made = self.server_state.default_headers
+            self._defaults = made, b"".join([b"%b: %b\r\n" % pair for pair in made])
+        content = [STATUS_LINE[status], self._defaults[1]]
         content += [b"%b: %b\r\n" % pair for pair in headers]
         content.append(lines)
         if not keep_alive:

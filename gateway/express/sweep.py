@@ -1,4 +1,7 @@
-"""Deadlines of many, looked at a few times a second: a timer for each request would cost more than what it guards."""
+"""Requests on this lane and their deadlines, looked at a few times a second.
+
+A timer for each would cost more than what it guards.
+"""
 
 import asyncio
 import time
@@ -15,9 +18,12 @@ class Watched(Protocol):
     def overdue(self, now: float) -> None:
         """The deadline has passed."""
 
+    def cut(self) -> None:
+        """It has had its time. See gateway.underway."""
+
 
 class Sweep:
-    """All that have a deadline. Looks at them while there are any."""
+    """All of them. Looks at them while there are any."""
 
     def __init__(self) -> None:
         self._watched: set[Watched] = set()
@@ -32,6 +38,13 @@ class Sweep:
     def discard(self, one: Watched) -> None:
         """Watches it no longer."""
         self._watched.discard(one)
+
+    def cut(self) -> int:
+        """Ends all that are under way, and says how many."""
+        cut = tuple(self._watched)
+        for one in cut:
+            one.cut()
+        return len(cut)
 
     def _look(self) -> None:
         now = time.monotonic()

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 
-from gateway.asgi import RawHeaders
 from gateway.lane.outcome import Progress
 from gateway.lane.tally import OK, Kind, Pile, Tally, kind_of
 from gateway.lane.telling import is_told, reason_of, status_of, tell
@@ -14,6 +13,8 @@ from gateway.minutes import Minutes, Seen
 from gateway.quotas import Quotas
 from gateway.spending import NOTHING, Ledger, Spent
 from gateway.wire import headers as names
+from gateway.wire.head import Head
+from gateway.wire.headers import Onward, onward
 from gateway.wire.usage import Usage
 
 NO_USD = Decimal(0)
@@ -51,9 +52,9 @@ class Accountant:
         if usage is not None:
             progress.usage, progress.cost_usd = usage, self._ledger.cost(progress.model, usage)
 
-    def traced(self, headers: RawHeaders, progress: Progress) -> RawHeaders:
-        """The headers that its backend is to see, with this request's place in the trace where there is one."""
-        return headers if self._tracing is None else self._tracing.begin(headers, progress)
+    def traced(self, head: Head, progress: Progress) -> Onward:
+        """What its backend is to see of its headers, with this request's place in the trace where there is one."""
+        return head.onward if self._tracing is None else onward(self._tracing.begin(head.headers, progress))
 
     def close(self, progress: Progress) -> None:
         """The request has ended, in whatever way. Runs on cancellation too."""

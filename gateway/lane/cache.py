@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gateway.asgi import RawHeaders
 from gateway.config.schema import CacheConfig
-from gateway.wire.body import Body
+from gateway.wire.body import Body, encoded
 from gateway.wire.headers import first
 from gateway.wire.operations import EMBEDDINGS
 
@@ -75,7 +75,7 @@ class Answers:
             return None
         # Backends see the body without our tags, so they take no part in what is the same.
         name = hashlib.sha256()
-        for part in (repr(key).encode(), body.operation.path.encode(), body.forwarded(model)):
+        for part in (repr(key).encode(), body.operation.path.encode(), body.forwarded(encoded(model))):
             name.update(len(part).to_bytes(8))
             name.update(part)
         return Slot(self, name.digest(), policy.ttl_s)

@@ -7,6 +7,8 @@ estimated at four characters each, and not at all where a request carries images
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from gateway.config import ModelConfig
 from gateway.errors import InvalidRequest
 from gateway.wire.body import Body
@@ -17,7 +19,7 @@ MEDIA = {b'"image_url"': "vision", b'"input_image"': "vision", b'"input_audio"':
 SINGLY = 64
 """So many underscores are looked at one by one: a single character is found ten times as fast as a word."""
 
-NOTHING = (b"null", b"[]")
+NOTHING = (b"", b"null", b"[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,27 @@ class Ability:
     context_window: int | None = None
 
 
-def abilities(models: Sequence[ModelConfig]) -> Mapping[str, Ability]:
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """Of every configured model. least: what all of them can do, and most requests need no more."""
+
+    by_model: Mapping[str, Ability]
+    least: Ability
+
+
+def abilities(models: Sequence[ModelConfig]) -> Abilities:
     """Of every configured model."""
-    return {
+    by_model = {
         model.name: Ability(None if model.supports is None else frozenset(model.supports), model.context_window)
         for model in models
     }
+    lists = [one.supports for one in by_model.values() if one.supports is not None]
+    windows = [one.context_window for one in by_model.values() if one.context_window is not None]
+    least = Ability(lists[0].intersection(*lists) if lists else None, min(windows) if windows else None)
+    return Abilities(by_model, least)
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(msgspec.Struct, frozen=True, gc=False):
     """What a request needs. tokens: an estimate of its prompt's length."""
 
     capabilities: frozenset[str]
@@ -46,20 +59,19 @@ class Needs:
 
 def needs_of(body: Body) -> Needs:
     """See the module."""
-    content, found = body.content, set[str]()
-    if body.members.get("tools", b"null") not in NOTHING:
-        found.add("tools")
-    if b'"json_schema"' in body.members.get("response_format", b""):
-        found.add("json_schema")
-    found |= media_in(content)
-    has_media = "vision" in found or "audio" in found
-    size = len(content) + len(body.members.get("tools", b""))
-    return Needs(frozenset(found), 0 if has_media else size // CHARACTERS_A_TOKEN)
+    content, members = body.content, body.members
+    tools, media = members.get("tools", b""), media_in(content)
+    found = media
+    if tools not in NOTHING:
+        found = found | {"tools"}
+    if b'"json_schema"' in members.get("response_format", b""):
+        found = found | {"json_schema"}
+    return Needs(found, 0 if media else (len(content) + len(tools)) // CHARACTERS_A_TOKEN)
 
 
-def media_in(content: bytes) -> set[str]:
+def media_in(content: bytes) -> frozenset[str]:
     """Which capabilities the parts of a conversation need, whatever is written around them."""
-    at, found = -1, set[str]()
+    at, found = -1, frozenset[str]()
     for _ in range(SINGLY):
         at = content.find(b"_", at + 1)
         if at < 0:
@@ -71,14 +83,11 @@ def media_in(content: bytes) -> set[str]:
     return found | {needed for mark, needed in MEDIA.items() if mark in rest}
 
 
-def eligible(ranking: tuple[str, ...], needs: Needs, known: Mapping[str, Ability]) -> tuple[str, ...]:
+def eligible(ranking: tuple[str, ...], needs: Needs, known: Abilities) -> tuple[str, ...]:
     """The models that can answer, in their order. Raises InvalidRequest, saying of each why it cannot, if none can."""
-    for model in ranking:
-        if _why_not(known[model], needs):
-            break
-    else:
+    if not _why_not(known.least, needs):
         return ranking
-    reasons = {model: _why_not(known[model], needs) for model in ranking}
+    reasons = {model: _why_not(known.by_model[model], needs) for model in ranking}
     left = tuple(model for model, reason in reasons.items() if not reason)
     if not left:
         told = "; ".join(f"{model} {reason}" for model, reason in reasons.items())
@@ -87,9 +96,8 @@ def eligible(ranking: tuple[str, ...], needs: Needs, known: Mapping[str, Ability
 
 
 def _why_not(ability: Ability, needs: Needs) -> str | None:
-    missing = needs.capabilities - ability.supports if ability.supports is not None else ()
-    if missing:
-        return f"does not support {', '.join(sorted(missing))}"
+    if ability.supports is not None and not needs.capabilities <= ability.supports:
+        return f"does not support {', '.join(sorted(needs.capabilities - ability.supports))}"
     if ability.context_window is not None and needs.tokens > ability.context_window:
         return f"has a context window of {ability.context_window} tokens, the request about {needs.tokens}"
     return None

@@ -8,7 +8,9 @@ a stream that dies before it is another failure, one that dies after it is the c
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from gateway.errors import RequestError, UpstreamBusy, UpstreamFailed, UpstreamTimeout
 from gateway.lane.retry import RetryPolicy
@@ -19,8 +21,7 @@ from gateway.upstream.faults import Answered, Broken, TimedOut, UpstreamFault, a
 from gateway.wire.body import is_json_object
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One backend asked. fault: None where it answered."""
 
     model: str
@@ -28,15 +29,14 @@ class Attempt:
     fault: UpstreamFault | None = None
 
 
-@dataclass(slots=True)
-class Trail:
+class Trail(msgspec.Struct):
     """What has been tried for one request, and how long backends were waited for.
 
     is_degraded: every breaker was open, and the least bad backend was asked all the same. started: by time.monotonic(),
     0 before the first is asked.
     """
 
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[Attempt] = []
     waited_s: float = 0.0
     is_degraded: bool = False
     started: float = 0.0
@@ -83,8 +83,7 @@ class Forwarder:
 
     def first(self, model: str) -> Watched | None:
         """The model's backend that is asked first; None where all of them are left alone."""
-        served = self._backends.of(model)
-        return served[0] if served else None
+        return self._backends.first(model)
 
     async def open(self, ranking: Sequence[str], call: Call, asked: Asked, trail: Trail) -> Opened:
         """The first answer to be had; `trail` tells of the way there. Raises an UpstreamFailed when there is none.
@@ -150,7 +149,7 @@ class Forwarder:
         answer: Answer | None = None
         try:
             async with asyncio.timeout(min(limits.first_byte_s, deadline - time.monotonic())):
-                answer = await watched.backend.open(replace(call, connect_s=limits.connect_s))
+                answer = await watched.backend.open(msgspec.structs.replace(call, connect_s=limits.connect_s))
                 if is_fault(answer.status):
                     raise answered(answer.status, answer.headers)
                 first, rest = await _begun(answer)

@@ -2,18 +2,21 @@
 
 import logging
 import random
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from functools import partial
 
-from gateway.asgi import Message, RawHeaders, Receive, Scope, Send, response_start
+import msgspec
+from msgspec.structs import replace
+
+from gateway.asgi import Message, Receive, Scope, Send, response_start
 from gateway.decisions import DecisionTable, Route
 from gateway.errors import Internal, MethodNotAllowed, RequestError
 from gateway.keys import Keys, Principal
 from gateway.lane.account import Accountant
 from gateway.lane.answer import HTTP_OK, UNBUFFERED, answer, foreign, refuse, whole
 from gateway.lane.cache import Answers, Kept, Slot
-from gateway.lane.eligible import Ability, eligible, needs_of
+from gateway.lane.eligible import Abilities, eligible, needs_of
 from gateway.lane.exploring import explored
 from gateway.lane.forward import Forwarder, Opened
 from gateway.lane.keepalive import kept_alive
@@ -29,7 +32,8 @@ from gateway.scoring.messages import JSON_PATH
 from gateway.upstream.contract import Call
 from gateway.wire import envelope
 from gateway.wire.body import Body, read_body
-from gateway.wire.headers import request_id, to_backend, to_client
+from gateway.wire.head import Head
+from gateway.wire.headers import to_client
 from gateway.wire.operations import BY_PATH, SAY_USAGE_IF_ASKED, Operation
 from gateway.wire.sse import EVENT_STREAM
 from gateway.wire.usage import usage_in
@@ -38,8 +42,7 @@ from gateway.words import PINNED, REQUESTED, SESSION, asks_for_routing
 log = logging.getLogger("benchroute.request")
 
 
-@dataclass(frozen=True, slots=True)
-class Understood:
+class Understood(msgspec.Struct, frozen=True, gc=False):
     """A request that has been read. asked: limits of its own. slot: where its answer is kept, if it is."""
 
     route: Route
@@ -57,7 +60,7 @@ class Lane:
     """
 
     keys: Keys
-    abilities: Mapping[str, Ability]
+    abilities: Abilities
     table: DecisionTable
     forwarder: Forwarder
     observe: Callable[[str, bytes], None]
@@ -70,47 +73,48 @@ class Lane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, whatever happens."""
-        progress = self.begun(scope["headers"], BY_PATH[scope["path"]])
-        await self._to_its_end(self._answer(scope, receive, send, progress), send, progress)
+        head = Head(scope["headers"])
+        progress = self.begun(head, BY_PATH[scope["path"]])
+        await self._to_its_end(self._answer(head, scope, receive, send, progress), send, progress)
 
     async def go_on(self, step: Understood | RequestError, receive: Receive, send: Send, progress: Progress) -> None:
         """Answers a request that has been `begun` and `understood`, or could not be; backends may have been asked."""
         made = _refused(step) if isinstance(step, RequestError) else self._forward(step, receive, send, progress)
         await self._to_its_end(made, send, progress)
 
-    def begun(self, headers: RawHeaders, operation: Operation) -> Progress:
+    def begun(self, head: Head, operation: Operation) -> Progress:
         """A request has come. Whoever calls this closes the books on it."""
         self.books.metrics.in_flight += 1
-        return Progress(request_id(headers), operation=operation)
+        return Progress(head.request_id, operation=operation)
 
     def closed(self, progress: Progress) -> None:
         """It has ended, in whatever way."""
         self.books.metrics.in_flight -= 1
         self.books.close(progress)
 
-    def admitted(self, headers: RawHeaders, progress: Progress) -> Principal:
+    def admitted(self, head: Head, progress: Progress) -> Principal:
         """Whom it is from, and that they may ask now. Raises Unauthenticated, Forbidden, RateLimited, BudgetSpent."""
-        principal = self.keys.principal(headers)
+        principal = self.keys.principal(head.digest)
         progress.key = principal.name
         self.books.admit(progress)
         return principal
 
-    def understood(self, data: bytes, headers: RawHeaders, principal: Principal, progress: Progress) -> Understood:
+    def understood(self, data: bytes, head: Head, principal: Principal, progress: Progress) -> Understood:
         """What it asks, and where it goes. Raises RequestError."""
         progress.read_now()
         assert progress.operation is not None  # noqa: S101 - requests that come here have one
         body = read_body(data, progress.operation)
-        tag = task_of(headers, body, principal)
+        tag = task_of(head, body, principal)
         progress.task = tag.task
-        session = session_of(headers, body)
+        session = session_of(head, body)
         progress.route = self._route(body, tag.task, session, principal)
         policy = self.table.policy(tag.task)
         if tag.is_explicit or asks_for_routing(body.model):
             self.observe(tag.task, body.whole if policy.input.startswith(JSON_PATH) else body.content)
-        slot = self.answers.slot(policy.cache, body, principal.name, progress.route.ranking[0], headers)
+        slot = self.answers.slot(policy.cache, body, principal.name, progress.route.ranking[0], head.headers)
         hides_usage = body.is_stream and body.operation in SAY_USAGE_IF_ASKED and not body.asks_for_usage
-        call = Call(body, to_backend(self.books.traced(headers, progress)), with_usage=hides_usage)
-        return Understood(progress.route, call, asked_for(headers), session, slot)
+        call = Call(body, self.books.traced(head, progress), with_usage=hides_usage)
+        return Understood(progress.route, call, asked_for(head.own), session, slot)
 
     def opened(self, step: Understood, progress: Progress) -> None:
         """A backend has begun to answer: the conversation is on its model from now on."""
@@ -131,13 +135,12 @@ class Lane:
         finally:
             self.closed(progress)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, progress: Progress) -> None:
+    async def _answer(self, head: Head, scope: Scope, receive: Receive, send: Send, progress: Progress) -> None:
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{scope['method']} is not answered here: POST")
-        headers = scope["headers"]
-        principal = self.admitted(headers, progress)
+        principal = self.admitted(head, progress)
         data = await read_all(scope, receive, self.max_body_bytes)
-        await self._forward(self.understood(data, headers, principal, progress), receive, send, progress)
+        await self._forward(self.understood(data, head, principal, progress), receive, send, progress)
 
     async def _forward(self, step: Understood, receive: Receive, send: Send, progress: Progress) -> None:
         if step.slot is not None and (kept := step.slot.kept()) is not None:
@@ -152,11 +155,11 @@ class Lane:
 
     def _route(self, body: Body, task: str, session: str | None, principal: Principal) -> Route:
         """Where it goes. A model that the request names is asked whether it can or not: its backend will say."""
-        route = route_of(body, task, principal, self.abilities, self.table.route)
+        route = route_of(body, task, principal, self.abilities.by_model, self.table.route)
         if route.reason == REQUESTED:
             return route
         able = eligible(route.ranking, needs_of(body), self.abilities)
-        if able is not route.ranking:
+        if len(able) < len(route.ranking):
             route = replace(route, ranking=able)
         if session is None or route.reason == PINNED:
             return explored(route, self.draw) if route.exploration else route

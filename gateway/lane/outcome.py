@@ -1,8 +1,10 @@
 """One request as far as it has come, and the headers that tell of it."""
 
 import time
-from dataclasses import dataclass, field
 from decimal import Decimal
+
+import msgspec
+from msgspec import field
 
 from gateway.asgi import RawHeaders
 from gateway.decisions import Route
@@ -12,8 +14,7 @@ from gateway.wire.operations import Operation
 from gateway.wire.usage import Usage
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(msgspec.Struct):
     """One request as far as it has come. Times by time.perf_counter(), in seconds.
 
     read_at: when its last byte had come. status: of the answer, 0 before it begins. broke: a stream that ended early.

@@ -1,13 +1,15 @@
 """Which task a request belongs to, and which models it may go to."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from gateway.decisions import Route
 from gateway.errors import Forbidden, InvalidRequest, ModelNotFound
 from gateway.keys import Principal, allowed
 from gateway.wire.body import Body
-from gateway.wire.headers import RawHeaders, first
+from gateway.wire.head import Head
 from gateway.words import (
     AUTO,
     DEFAULT_TASK,
@@ -19,28 +21,26 @@ from gateway.words import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(msgspec.Struct, frozen=True, gc=False):
     """A request's task. is_explicit: the request itself names it. source: where, for messages."""
 
     task: str
     is_explicit: bool
 
 
-def task_of(headers: RawHeaders, body: Body, principal: Principal) -> Tag:
+def task_of(head: Head, body: Body, principal: Principal) -> Tag:
     """The first that is there: X-Task-Id, metadata.task_id, model task/<id>, the key's default task, `default`.
 
     Raises InvalidRequest for what is no task ID, Forbidden for one that the key may not use.
     """
-    tag = _tag(headers, body, principal)
+    tag = _tag(head, body, principal)
     principal.check_task(tag.task)
     return tag
 
 
-def _tag(headers: RawHeaders, body: Body, principal: Principal) -> Tag:
-    header = first(headers, b"x-task-id")
-    if header is not None:
-        return Tag(_checked(header.decode("latin-1"), "header X-Task-Id"), True)
+def _tag(head: Head, body: Body, principal: Principal) -> Tag:
+    if head.task is not None:
+        return Tag(head.task if head.names_task else _checked(head.task, "header X-Task-Id"), True)
     if body.task_id is not None:
         return Tag(_checked(body.task_id, "metadata.task_id"), True)
     if body.model.startswith(TASK_PREFIX):
@@ -48,11 +48,10 @@ def _tag(headers: RawHeaders, body: Body, principal: Principal) -> Tag:
     return Tag(principal.default_task or DEFAULT_TASK, False)
 
 
-def session_of(headers: RawHeaders, body: Body) -> str | None:
+def session_of(head: Head, body: Body) -> str | None:
     """X-Session-Id, else metadata.session_id. Raises InvalidRequest for what is no ID."""
-    header = first(headers, b"x-session-id")
-    if header is not None:
-        return _checked(header.decode("latin-1"), "header X-Session-Id", "session")
+    if head.session is not None:
+        return _checked(head.session, "header X-Session-Id", "session")
     return None if body.session_id is None else _checked(body.session_id, "metadata.session_id", "session")
 
 

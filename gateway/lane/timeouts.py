@@ -30,10 +30,12 @@ HEADERS = {f"x-benchroute-{field.name.replace('_', '-')}".encode(): field.name f
 Asked = Mapping[str, float]
 """The limits that one request asks for, by name."""
 
+NOTHING: Asked = {}
 
-def asked_for(headers: RawHeaders) -> Asked:
-    """The limits in a request's headers. Raises InvalidRequest for what is no number of seconds."""
-    return {HEADERS[name]: _seconds(name, value) for name, value in headers if name in HEADERS}
+
+def asked_for(own: RawHeaders) -> Asked:
+    """The limits among a request's headers for us. Raises InvalidRequest for what is no number of seconds."""
+    return {HEADERS[name]: _seconds(name, value) for name, value in own if name in HEADERS} if own else NOTHING
 
 
 def _seconds(name: bytes, value: bytes) -> float:

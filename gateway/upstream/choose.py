@@ -77,6 +77,13 @@ class Backends:
             return open_to_all
         return sorted(open_to_all, key=lambda one: ((one.outstanding + 1) / one.backend.weight, self._draw()))
 
+    def first(self, model: str) -> Watched | None:
+        """The first of these; None where none lets a request through."""
+        served = self._by_model[model]
+        if len(served) == 1:
+            return served[0] if served[0].breaker.allows() else None
+        return next(iter(self.of(model)), None)
+
     def least_bad(self, models: Sequence[str]) -> Watched:
         """Of the backends of these models, all of whose breakers are open, the one that closes soonest."""
         known = [watched for model in models for watched in self._by_model[model]]

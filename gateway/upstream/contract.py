@@ -1,22 +1,22 @@
 """What a backend is asked, and what it answers."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from gateway.wire.body import Body
-from gateway.wire.headers import Headers
+from gateway.wire.headers import Headers, Onward
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A client's request on its way. headers: those for the backend. connect_s: time for connecting.
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """A client's request on its way. onward: of its headers. connect_s: time for connecting.
 
     with_usage: the stream is to tell what it took, although the client did not ask.
     """
 
     body: Body
-    headers: Headers
+    onward: Onward
     connect_s: float = 5.0
     with_usage: bool = False
 

@@ -8,10 +8,11 @@ from gateway.upstream.answer import HttpAnswer
 from gateway.upstream.contract import Answer, Backend, Call
 from gateway.upstream.faults import ClosedEarly, Unsupported
 from gateway.upstream.pool import Origin, Pool
-from gateway.wire.headers import Headers, first
+from gateway.wire.body import encoded
+from gateway.wire.headers import Headers
 from gateway.wire.operations import MESSAGES, Operation
 
-USER_AGENT = f"benchroute/{version('benchroute')}".encode()
+USER_AGENT = f"user-agent: benchroute/{version('benchroute')}\r\n".encode()
 IN_PATHS = "/:@!$&'()*+,;=~%"
 """What may stand in a path beside letters, digits and `-._` (RFC 3986, 3.3), and what is encoded already."""
 
@@ -29,7 +30,7 @@ class HttpBackend:
         self.name = name
         self.weight = config.weight
         self.origin: Origin = pool.origin(config.base_url)
-        self._model = config.model or model
+        self._model = encoded(config.model or model)
         self._path = quote(urlsplit(config.base_url).path, safe=IN_PATHS).encode()
         self._fixed = _fixed(config)
         self._heads: dict[Operation, bytes] = {}
@@ -65,9 +66,8 @@ class HttpBackend:
         """What is sent: head and body."""
         body = call.body.forwarded(self._model, call.with_usage and self._stream_usage)
         fixed = self._heads.get(call.body.operation) or self._head(call.body.operation)
-        told = b"".join([b"%b: %b\r\n" % pair for pair in call.headers])
-        agent = b"" if first(call.headers, b"user-agent") else b"user-agent: %b\r\n" % USER_AGENT
-        return b"%b%b%bcontent-length: %d\r\n\r\n" % (fixed, told, agent, len(body)), body
+        agent = b"" if call.onward.names_agent else USER_AGENT
+        return b"%b%b%bcontent-length: %d\r\n\r\n" % (fixed, call.onward.lines, agent, len(body)), body
 
     def _head(self, operation: Operation) -> bytes:
         """The part of a request's head that is always the same."""

@@ -9,7 +9,6 @@ one is not forwarded, so nothing can be said to the gateway and something else t
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import msgspec
@@ -37,8 +36,7 @@ OURS = ("task_id", "session_id")
 """What `metadata` may hold for the gateway: taken out before forwarding."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True, gc=False):
     """A body. members: all of them; task_id, session_id: of `metadata`, which is forwarded without them."""
 
     operation: Operation
@@ -68,13 +66,13 @@ class Body:
         options = self.members.get("stream_options", b"")
         return options.startswith(_OBJECT) and members_of(options).get("include_usage") == b"true"
 
-    def forwarded(self, model: str, with_usage: bool = False) -> bytes:
-        """The body for a backend: `model` is its name there, our tags are gone, all else is as it was.
+    def forwarded(self, model: bytes, with_usage: bool = False) -> bytes:
+        """The body for a backend: `model` is its name there, as JSON; our tags are gone, all else is as it was.
 
         with_usage: the stream is to tell what it took, although its client did not ask.
         """
         changed = dict(self.members)
-        changed["model"] = _encode(model)
+        changed["model"] = model
         if with_usage:
             options = self.members.get("stream_options", b"")
             asked = dict(members_of(options)) if options.startswith(_OBJECT) else {}
@@ -152,7 +150,8 @@ def _string(value: bytes, param: str) -> str:
     return found
 
 
-def _encode(text: str) -> bytes:
+def encoded(text: str) -> bytes:
+    """A string as JSON."""
     return json.dumps(text).encode()
 
 
@@ -160,7 +159,7 @@ def _join(members: Members) -> bytes:
     """All values copied once."""
     parts = [b"{"]
     for name, value in members.items():
-        parts += (_KNOWN.get(name) or _encode(name) + b":", value, b",")
+        parts += (_KNOWN.get(name) or encoded(name) + b":", value, b",")
     if members:
         parts[-1] = b"}"
     else:

@@ -8,6 +8,8 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 RawHeaders = Iterable[tuple[bytes, bytes]]
 Headers = Sequence[tuple[bytes, bytes]]
 """Names in lower case."""
@@ -49,15 +51,31 @@ def first(headers: RawHeaders, name: bytes) -> bytes | None:
 
 def request_id(headers: RawHeaders) -> str:
     """The client's own x-request-id where it is harmless, else a new one."""
+    return given_id(headers) or new_id()
+
+
+def given_id(headers: RawHeaders) -> str | None:
+    """The client's own x-request-id, None where there is none, or one that could do harm."""
     given = first(headers, b"x-request-id")
-    if given is not None and _REQUEST_ID.match(given):
-        return given.decode()
+    return given.decode() if given is not None and _REQUEST_ID.match(given) else None
+
+
+def new_id() -> str:
+    """A name for a request that has none."""
     return f"req_{_DRAW.getrandbits(96):024x}"
 
 
-def to_backend(headers: RawHeaders) -> Headers:
-    """What of a client's headers a backend gets."""
-    return [pair for pair in headers if pair[0] in TO_BACKEND]
+class Onward(msgspec.Struct, frozen=True, gc=False):
+    """What of a client's headers a backend gets, as lines. names_agent: whether a User-Agent is among them."""
+
+    lines: bytes
+    names_agent: bool
+
+
+def onward(headers: RawHeaders) -> Onward:
+    """Those that are for backends."""
+    kept = [pair for pair in headers if pair[0] in TO_BACKEND]
+    return Onward(b"".join([b"%b: %b\r\n" % pair for pair in kept]), first(kept, b"user-agent") is not None)
 
 
 def to_client(headers: Headers) -> list[tuple[bytes, bytes]]:

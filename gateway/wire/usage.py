@@ -8,7 +8,6 @@ nothing is not guessed at.
 import json
 import re
 from collections import deque
-from dataclasses import dataclass
 
 import msgspec
 
@@ -21,8 +20,7 @@ TAIL_BYTES = 16 * 1024
 """Usage stands in the last events of a stream and near the end of a body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens of one answer."""
 
     input_tokens: int

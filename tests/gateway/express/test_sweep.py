@@ -13,11 +13,15 @@ class Due:
     def __init__(self, in_s: float) -> None:
         self.due = time.monotonic() + in_s
         self.told = 0
+        self.was_cut = False
 
     def overdue(self, now: float) -> None:
         assert now >= self.due
         self.told += 1
         self.due = float("inf")
+
+    def cut(self) -> None:
+        self.was_cut = True
 
 
 def test_who_is_due_is_told_once_and_who_is_not_is_left_alone() -> None:
@@ -32,6 +36,20 @@ def test_who_is_due_is_told_once_and_who_is_not_is_left_alone() -> None:
 
     asyncio.run(run())
     assert (soon.told, later.told, gone.told) == (1, 0, 0)
+
+
+def test_whoever_is_still_there_can_be_cut() -> None:
+    here, gone = Due(60), Due(60)
+
+    async def run() -> None:
+        sweep = Sweep()
+        sweep.add(here)
+        sweep.add(gone)
+        sweep.discard(gone)
+        assert sweep.cut() == 1
+
+    asyncio.run(run())
+    assert (here.was_cut, gone.was_cut) == (True, False)
 
 
 def test_values_are_counted_in_the_class_that_they_do_not_exceed() -> None:

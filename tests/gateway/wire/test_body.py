@@ -26,19 +26,19 @@ def test_everything_but_the_model_is_forwarded_as_it_was(extra: dict[str, Any], 
         return  # half a surrogate pair written as such is no UTF-8
     read = read_body(written, CHAT)
     assert read.task_id == "t"
-    assert json.loads(read.forwarded("there")) == {**body, "model": "there", "metadata": {"other": tag}}
+    assert json.loads(read.forwarded(b'"there"')) == {**body, "model": "there", "metadata": {"other": tag}}
 
 
 def test_values_keep_their_bytes() -> None:
     kept = rb'{"a": 123456789012345678901234567890, "b": 1.10, "c": null, "d": "\u00e9\ud83d\ude00", "e":1E400}'
     written = b'{"model":"auto",' + MESSAGES.encode() + b',"x": ' + kept + b"}"
-    assert read_body(written, CHAT).forwarded("m") == b'{"model":"m",' + MESSAGES.encode() + b',"x":' + kept + b"}"
+    assert read_body(written, CHAT).forwarded(b'"m"') == b'{"model":"m",' + MESSAGES.encode() + b',"x":' + kept + b"}"
 
 
 def test_half_a_surrogate_pair_passes_as_javascript_writes_it() -> None:
     written = rb'{"model" : "auto", "messages" : [{"role": "user", "content": "cut \ud83d"}] , "n": 1}'
     read = read_body(written, CHAT)
-    assert rb"cut \ud83d" in read.forwarded("m")
+    assert rb"cut \ud83d" in read.forwarded(b'"m"')
     assert read.content == rb'[{"role": "user", "content": "cut \ud83d"}]'
 
 
@@ -46,19 +46,19 @@ def test_a_member_that_stands_twice_counts_once() -> None:
     """Or a gateway and a backend that take different ones could be told different things."""
     read = read_body(b'{"model":"a","model":"auto",' + MESSAGES.encode() + b"}", CHAT)
     assert read.model == "auto"
-    assert read.forwarded("m").count(b'"model"') == 1
+    assert read.forwarded(b'"m"').count(b'"model"') == 1
 
 
 def test_metadata_that_holds_only_our_tag_is_not_forwarded() -> None:
     read = read_body(b'{"model":"auto",' + MESSAGES.encode() + b',"metadata":{"task_id":"t"}}', CHAT)
-    assert b"metadata" not in read.forwarded("m")
+    assert b"metadata" not in read.forwarded(b'"m"')
 
 
 @pytest.mark.parametrize("metadata", [b"null", b"3", b"[]", b'{"task_id":null}', b'{"a":"b"}'])
 def test_other_metadata_is_the_backends_affair(metadata: bytes) -> None:
     read = read_body(b'{"model":"auto",' + MESSAGES.encode() + b',"metadata":' + metadata + b"}", CHAT)
     assert read.task_id is None
-    assert read.forwarded("m").endswith(b'"metadata":' + metadata + b"}")
+    assert read.forwarded(b'"m"').endswith(b'"metadata":' + metadata + b"}")
 
 
 @pytest.mark.parametrize(

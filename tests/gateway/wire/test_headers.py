@@ -1,10 +1,10 @@
 import pytest
 
-from gateway.wire.headers import request_id, to_backend, to_client
+from gateway.wire.headers import onward, request_id, to_client
 
 
 def test_a_clients_credentials_and_hop_headers_stay_here() -> None:
-    sent = to_backend(
+    sent = onward(
         [
             (b"authorization", b"Bearer secret"),
             (b"cookie", b"a=b"),
@@ -14,7 +14,8 @@ def test_a_clients_credentials_and_hop_headers_stay_here() -> None:
             (b"accept-encoding", b"gzip"),
         ]
     )
-    assert sent == [(b"traceparent", b"00-1-2-01")]
+    assert sent.lines == b"traceparent: 00-1-2-01\r\n"
+    assert not sent.names_agent
 
 
 def test_a_backends_cookies_and_hop_headers_stay_here() -> None:
