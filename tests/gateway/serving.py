@@ -21,9 +21,9 @@ from gateway.versions import ConfigFile, Origin, digest
 
 
 def configuration(base_url: str, models: Sequence[str], **sections: Any) -> str:
-    """A config.yaml whose models are named as the upstream's behaviours."""
+    """A config.yaml whose models are named as the upstream's behaviours. Its scorer does not stand back."""
     listed = [{"name": name, "backends": [{"kind": "openai", "base_url": base_url}]} for name in models]
-    return yaml.safe_dump({"models": listed, **sections})
+    return yaml.safe_dump({"models": listed, "scorer": {"nice": 0}, **sections})
 
 
 @dataclass(frozen=True)
