@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import socket
+import sys
 
 import uvicorn
 
@@ -17,6 +18,7 @@ from gateway.http1 import StrictHttp
 from gateway.keyring import check_names, created_keys
 from gateway.state import open_store
 from gateway.versions import ConfigFile, Origin, Watch, digest, reloaded
+from gateway.workers import sockets
 
 log = logging.getLogger("benchroute")
 
@@ -25,10 +27,16 @@ TELLING_S = 5
 """How long clients may take to read that their request is cut off."""
 
 
-def serve(file: ConfigFile, log_level: str = "info", watch: bool = False, log_format: str | None = None) -> None:
+def serve(
+    file: ConfigFile,
+    log_level: str = "info",
+    watch: bool = False,
+    log_format: str | None = None,
+    worker: int | None = None,
+) -> None:
     """Serves until SIGTERM or Ctrl-C; SIGHUP reads configuration and pack anew. watch: so does a change of the file.
 
-    log_format: text or json, in place of the configuration's.
+    log_format: text or json, in place of the configuration's. worker: its number, from 1, where it shares its port.
 
     Raises ConfigError, StateError.
     """
@@ -42,7 +50,8 @@ def serve(file: ConfigFile, log_level: str = "info", watch: bool = False, log_fo
     _check_state(config)
     server = Server(gateway, config)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(_serve(server, gateway, Watch(gateway.versions, file) if watch else None))
+        watching = Watch(gateway.versions, file) if watch else None
+        runner.run(_serve(server, gateway, watching, sockets(config, worker) if worker else None))
     if not server.started:
         raise SystemExit(3)
 
@@ -79,7 +88,8 @@ class Server(uvicorn.Server):
         cut.cancel()
 
 
-async def _serve(server: Server, gateway: Gateway, watch: Watch | None) -> None:
+async def _serve(server: Server, gateway: Gateway, watch: Watch | None, listening: list[socket.socket] | None) -> None:
+    """listening: of a worker, which ends with whoever keeps it, and so with its standard input."""
     loop, jobs = asyncio.get_running_loop(), set[asyncio.Task[object]]()
 
     def reload() -> None:
@@ -87,11 +97,17 @@ async def _serve(server: Server, gateway: Gateway, watch: Watch | None) -> None:
         jobs.add(task)
         task.add_done_callback(jobs.discard)
 
+    def leave() -> None:
+        loop.remove_reader(sys.stdin.fileno())
+        server.should_exit = True
+
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload)
     if watch is not None:
         jobs.add(asyncio.create_task(watch.run()))
-    await server.serve()
+    if listening is not None:
+        loop.add_reader(sys.stdin.fileno(), leave)
+    await server.serve(listening)
 
 
 def _check_state(config: Config) -> None:

@@ -34,9 +34,40 @@ def serve(
     ] = False,
     log_format: Annotated[LogFormat | None, typer.Option(help="Text or JSON, instead of the configuration's.")] = None,
     log_level: Annotated[LogLevel, typer.Option(help="How much is logged.")] = LogLevel.INFO,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Processes on the one port, instead of the configuration's number."),
+    ] = None,
+    worker: Annotated[int | None, typer.Option(min=1, hidden=True)] = None,
 ) -> None:
     """Run a gateway until Ctrl-C."""
+    from gateway import logs
     from gateway.serve import serve as run
     from gateway.versions import ConfigFile
+    from gateway.workers import check_workers, keep_workers
 
-    run(ConfigFile(config, host, port), log_level.value, watch, log_format)
+    file = ConfigFile(config, host, port)
+    if worker is None:
+        read = file.config(file.text())
+        count = workers or read.server.workers
+        check_workers(read, count)
+        if count > 1:
+            logs.begin(log_level.value, log_format or read.log.format, read.log.requests, read.log.share)
+            keep_workers(read, count, _again(config, host, port, watch, log_format, log_level))
+            return
+    run(file, log_level.value, watch, log_format, worker)
+
+
+def _again(
+    config: Path, host: str | None, port: int | None, watch: bool, log_format: LogFormat | None, log_level: LogLevel
+) -> list[str]:
+    """What this command was given, for a worker."""
+    given: dict[str, object] = {
+        "--config": config,
+        "--host": host,
+        "--port": port,
+        "--log-format": log_format,
+        "--log-level": log_level,
+    }
+    options = [str(part) for pair in given.items() if pair[1] is not None for part in pair]
+    return [*options, "--watch"] if watch else options

@@ -266,7 +266,8 @@ class ServerConfig(Section):
 
     open_to_anyone: whether it may listen beyond this machine although no key is configured. shutdown_grace_s: how long
     requests under way may take to end once the gateway is told to stop. lane: `express` answers requests to backends
-    below ASGI where it can; `asgi` takes every request the ordinary way, at some more CPU time.
+    below ASGI where it can; `asgi` takes every request the ordinary way, at some more CPU time. workers: processes that
+    share the port, each with the port after it (and so on) for itself; more than one need their state in Redis.
     """
 
     host: str = "127.0.0.1"
@@ -275,6 +276,7 @@ class ServerConfig(Section):
     open_to_anyone: bool = False
     shutdown_grace_s: float = Field(default=30.0, ge=0, le=86_400)
     lane: Literal["express", "asgi"] = "express"
+    workers: int = Field(default=1, ge=1, le=64)
 
 
 class BreakerConfig(Section):
