@@ -1,0 +1,165 @@
+"""What a request costs inside the gateway: the express lane between a client and a backend that are no sockets.
+
+    python -m benchmarks.speed.inside          # microseconds of CPU, and where they go
+
+Everything is switched on as in the benchmark beside this. What system calls, the event loop and cold caches cost is not
+in it.
+"""
+
+import argparse
+import asyncio
+import cProfile
+import pstats
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from benchmarks.speed.loads import LOADS
+from benchmarks.speed.targets import Places, benchroute
+from gateway.app import Gateway
+from gateway.config import load_config
+from gateway.express.protocol import ExpressHttp
+from gateway.upstream.connection import Connection
+from gateway.upstream.pool import Origin
+
+WARM, ROUNDS, EACH = 2000, 11, 2000
+PORT = 9
+BODY = (
+    b'{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"fast","choices":[{"index":0,"message":'
+    b'{"role":"assistant","content":"%b"},"finish_reason":"stop"}],'
+    b'"usage":{"prompt_tokens":200,"completion_tokens":150,"total_tokens":350}}'
+) % (b"Paris is the capital of France. " * 22)
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+class Nowhere(asyncio.Transport):
+    """Takes what is written, and counts it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = 0
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """See asyncio.BaseTransport."""
+        return {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", PORT)}.get(name, default)
+
+    def is_closing(self) -> bool:
+        """See asyncio.BaseTransport."""
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        """See asyncio.WriteTransport."""
+        return 0
+
+    def write(self, data: Any) -> None:
+        """See asyncio.WriteTransport."""
+        self.written += 1
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        """See asyncio.WriteTransport."""
+        self.written += 1
+
+    def pause_reading(self) -> None:
+        """See asyncio.ReadTransport."""
+
+    def resume_reading(self) -> None:
+        """See asyncio.ReadTransport."""
+
+    def close(self) -> None:
+        """See asyncio.BaseTransport."""
+
+    def abort(self) -> None:
+        """See asyncio.WriteTransport."""
+
+
+def main() -> None:
+    """Measures, and shows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--load", default="small", choices=[load.name for load in LOADS if not load.is_stream])
+    parser.add_argument("--functions", type=int, default=15, help="how many of the dearest are listed")
+    given = parser.parse_args()
+    with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_measured(Path(folder), given.load, given.functions))
+
+
+async def _measured(work: Path, load: str, functions: int) -> None:
+    target = benchroute(Places(work, PORT, PORT, work, None), PORT)
+    request = target.request(next(one for one in LOADS if one.name == load))
+    gateway = Gateway(load_config(work / "benchroute.yaml"))
+    config = uvicorn.Config(gateway, http=ExpressHttp, ws="none", log_config=None, access_log=False)
+    config.load()
+    async with gateway._lifespan(gateway._api):
+        client, connection = ExpressHttp(config, ServerState(), app_state={}), _connected(gateway)
+        client.connection_made(Nowhere())
+
+        def ask() -> None:
+            client.data_received(request)
+            connection.data_received(ANSWER)
+
+        _times(ask, WARM)
+        print(f"{statistics.median(await _rounds(ask)):.1f} us of CPU a request, median of {ROUNDS} rounds of {EACH}")
+        profile = cProfile.Profile()
+        profile.runcall(_times, ask, EACH)
+        _show(pstats.Stats(profile), functions)
+
+
+def _connected(gateway: Gateway) -> Connection:
+    """A kept connection to the backend of the load's model."""
+    origin: Origin = gateway._pool.origin(f"http://127.0.0.1:{PORT}")
+    made = Connection(origin._free, origin._lost)
+    made.connection_made(Nowhere())
+    origin._free(made)
+    return made
+
+
+async def _rounds(ask: Callable[[], None]) -> list[float]:
+    found = []
+    for _ in range(ROUNDS):
+        begun = time.process_time()
+        _times(ask, EACH)
+        found.append(1e6 * (time.process_time() - begun) / EACH)
+        await asyncio.sleep(0.15)  # what was counted together is booked
+    return found
+
+
+def _times(ask: Callable[[], None], count: int) -> None:
+    for _ in range(count):
+        ask()
+
+
+def _show(stats: pstats.Stats, functions: int) -> None:
+    """Shares of the profiler's time, which makes calls dearer than they are."""
+    found: dict[tuple[str, int, str], tuple[Any, int, float, float, Any]] = stats.stats  # type: ignore[attr-defined]
+    total = sum(own_s for _, _, own_s, _, _ in found.values())
+    rooms: Counter[str] = Counter()
+    for (file, _, _), (_, _, own_s, _, _) in found.items():
+        rooms[_room(file)] += own_s  # type: ignore[assignment]  # seconds
+    print(
+        "\nshare of time by room\n" + "".join(f"{own_s / total:6.1%}  {name}\n" for name, own_s in rooms.most_common())
+    )
+    dearest = sorted(found.items(), key=lambda one: -one[1][2])[:functions]
+    print("the dearest functions, own time and calls a request")
+    for (file, _, name), (_, calls, own_s, _, _) in dearest:
+        print(f"{own_s / total:6.1%}  {calls / EACH:5.1f}  {_room(file)}: {name}")
+
+
+def _room(file: str) -> str:
+    if file == "~":
+        return "built-in functions"
+    place = file.rpartition("/gateway/")[2] if "/gateway/" in file else ""
+    return f"gateway/{place.partition('/')[0]}" if place else "libraries"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    return uvicorn.Config(None, loop="auto").get_loop_factory()  # type: ignore[arg-type]  # only asked for its loop
+
+
+if __name__ == "__main__":
+    main()
