@@ -13,35 +13,38 @@ from pathlib import Path
 LAST = 19
 ATTEMPTS = 5
 PAUSE_S = 0.11
-"""The kernel takes one such wish in a tenth of a second, from all programs together."""
+"""The kernel takes one wish for a session in a tenth of a second, from all programs together."""
+
+OWN_SESSION = Path("/proc/self/autogroup")
 
 
-def stand_back(nice: int = 0) -> None:
-    """This process from now on, and all that it starts. nice: 0 to 19, the last comes last.
-
-    Its session is ranked as the process is then, if it is the process' own: others would be ranked with it.
-    """
-    now = os.nice(nice)
+def stand_back(nice: int) -> None:
+    """This process from now on, and all that it starts; its session too, if it leads one. nice: 0 to 19."""
+    os.nice(nice)
     for _ in range(ATTEMPTS):
-        try:
-            _rank_session(os.getpid(), now)
-        except BlockingIOError:
-            time.sleep(PAUSE_S)
-        else:
+        if _rank_session(os.getpid(), nice):
             return
+        time.sleep(PAUSE_S)
 
 
-def hold_back(pid: int, nice: int) -> None:
-    """A process that this one has just started, against this one. Never waits: it ranks its session again itself."""
-    with suppress(OSError):  # it has ended already
-        now = min(LAST, os.getpriority(os.PRIO_PROCESS, 0) + nice)
-        os.setpriority(os.PRIO_PROCESS, pid, now)
-        _rank_session(pid, now)
+def hold_back(pid: int, nice: int) -> bool:
+    """A process that this one has just started, against this one. False where it is worth trying again in PAUSE_S."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, min(LAST, os.getpriority(os.PRIO_PROCESS, 0) + nice))
+        return _rank_session(pid, nice)
+    except OSError:  # it has ended already
+        return True
 
 
-def _rank_session(pid: int, nice: int) -> None:
-    """Raises BlockingIOError where somebody else has just wished for something, ProcessLookupError."""
+def _rank_session(pid: int, nice: int) -> bool:
+    """By so much behind the session of this process. Raises ProcessLookupError."""
     ranks = Path(f"/proc/{pid}/autogroup")
-    if os.getsid(pid) == pid and ranks.exists():
+    if os.getsid(pid) != pid or not ranks.exists():
+        return True
+    own = int(OWN_SESSION.read_text().split()[-1])
+    try:
         with suppress(PermissionError):
-            ranks.write_text(str(nice))
+            ranks.write_text(str(min(LAST, own + nice)))
+    except BlockingIOError:
+        return False
+    return True

@@ -40,6 +40,7 @@ from routing.inputs import Inputs
 from routing.manifest import MANIFEST, EmbedderId, Manifest, read_manifest
 from routing.neighbours.hnsw import Hnsw
 from routing.projection import Projection
+from routing.swapping import swap
 
 FILES = (
     "embeddings.npy",
@@ -112,7 +113,8 @@ class Pack:
 def save_pack(pack: Pack, path: Path) -> Manifest:
     """Writes a pack beside its place and moves it there whole; a name ending in .tar makes one file.
 
-    An older pack of that name is replaced; anything else there is refused with PackError. Returns the sealed manifest.
+    An older pack of that name is replaced, in one step; who has it open, its vectors mapped, goes on with it as it was.
+    Anything else there is refused with PackError. Returns the sealed manifest.
     """
     if path.exists() and not _is_pack(path):
         raise PackError(f"{path} exists and is no pack: it is left alone")
@@ -127,9 +129,10 @@ def save_pack(pack: Pack, path: Path) -> Manifest:
             with tarfile.open(made, "w") as tar:
                 for name in (MANIFEST, *manifest.files):
                     tar.add(folder / name, arcname=name)
-        if path.exists():
-            os.replace(path, Path(scratch) / "old")
-        os.replace(made, path)
+        if path.is_dir() or (path.exists() and made.is_dir()):
+            swap(made, path)
+        else:
+            os.replace(made, path)
     return manifest
 
 

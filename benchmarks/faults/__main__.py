@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=None)
     parser.add_argument("--add", action="store_true", help="to the runs that are in the results already")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is cleared away
     shape = Shape(given.gateways, given.scorers, per_s=given.per_s, seconds=given.seconds, nice=given.nice)
     before = _read(given.results) if given.add else []
     rows: list[Row] = []

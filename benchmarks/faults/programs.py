@@ -18,6 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 START_S = 30.0
+LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
@@ -117,11 +118,12 @@ class Gateway(Program):
 
     port: int = 0
     cache: Path = Path()
+    host: str = LOOPBACK
 
     @property
     def url(self) -> str:
         """Without /v1."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def up(self) -> None:
         """Starts it, and waits until it answers."""
@@ -139,18 +141,26 @@ class Gateway(Program):
 
 def redis_server(folder: Path, port: int, *options: str, environment: Mapping[str, str] | None = None) -> Server:
     """Not started yet."""
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder / "data"), "--save", ""]
+    command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--dir", str(folder / "data"), "--save", ""]
     command += ["--appendonly", "yes", "--appendfsync", "everysec", *options]
     return Server(command, folder / "redis.log", environment or {}, port=port, folder=folder / "data")
 
 
-def gateway(folder: Path, config: Path, number: int, environment: Mapping[str, str] | None = None) -> Gateway:
-    """Not started yet."""
+def gateway(
+    folder: Path,
+    config: Path,
+    number: int,
+    environment: Mapping[str, str] | None = None,
+    within: Sequence[str] = (),
+    host: str = LOOPBACK,
+) -> Gateway:
+    """Not started yet. within: what its command begins with. host: where it listens."""
     port = free_port()
     cache = folder / f"gateway-{number}"
-    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config), "--port", str(port)]
+    command = [*within, sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
+    command += ["--host", host, "--port", str(port)]
     own = {"BENCHROUTE_FLEET_CACHE": str(cache), **(environment or {})}
-    return Gateway(command, folder / f"gateway-{number}.log", own, port=port, cache=cache)
+    return Gateway(command, folder / f"gateway-{number}.log", own, port=port, cache=cache, host=host)
 
 
 def scorer(folder: Path, config: Path, number: int, nice: int, environment: Mapping[str, str] | None = None) -> Program:
@@ -160,6 +170,7 @@ def scorer(folder: Path, config: Path, number: int, nice: int, environment: Mapp
     return Program(command, folder / f"scorer-{number}.log", own)
 
 
-def upstream(folder: Path, port: int) -> Program:
-    """What all models' requests go to; not started yet."""
-    return Program([sys.executable, "-m", "benchmarks.faults.upstream", str(port)], folder / "upstream.log")
+def upstream(folder: Path, port: int, *hosts: str) -> Program:
+    """What all models' requests go to; not started yet. hosts: where it listens, beside 127.0.0.1."""
+    command = [sys.executable, "-m", "benchmarks.faults.upstream", str(port), LOOPBACK, *hosts]
+    return Program(command, folder / "upstream.log")

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from benchmarks.faults.letters import POISON
 from benchmarks.faults.material import build
 from benchmarks.faults.programs import until
 from benchmarks.faults.stack import Row, Shape, Stack, running
+from benchmarks.faults.wires import are_possible, laid
 from gateway.fleet import packs
 from gateway.fleet.client import Client
 from gateway.fleet.store import RedisStore
@@ -77,21 +79,20 @@ def redis_emptied(stack: Stack) -> str:
 
 def redis_hangs(stack: Stack) -> str:
     """SIGSTOP for Redis."""
-    seconds = 30.0 if stack.shape.seconds >= 60 else stack.shape.seconds / 3
     with stack.fault():
         os.kill(stack.redis.pid, signal.SIGSTOP)
-        time.sleep(seconds)
+        stack.third()
         os.kill(stack.redis.pid, signal.SIGCONT)
-    return f"stopped for {seconds:g} s"
+    return f"stopped for {stack.shape.seconds / 3:g} s"
 
 
 def partition(stack: Stack) -> str:
     """Nothing goes through between one gateway and Redis."""
     with stack.fault():
-        stack.proxy.is_cut = True
+        stack.cut()
         stack.third()
-        stack.proxy.is_cut = False
-    return "a proxy that swallows everything, for the first gateway"
+        stack.mend()
+    return "the first gateway's: " + ("a namespace's cable" if stack.wires else "a proxy that swallows everything")
 
 
 def redis_full(stack: Stack) -> str:
@@ -117,7 +118,7 @@ def clock_jump(stack: Stack) -> str:
 def poison(stack: Stack) -> str:
     """An input that ends the scorer's process whenever it is embedded."""
     with stack.fault():
-        stack.say("task-1", f"{POISON} in the middle")
+        stack.say("poisoned", f"{POISON} in the middle")  # the first input of a task is never passed over
         stack.third()
     return ""
 
@@ -207,7 +208,9 @@ def run(name: str, folder: Path, shape: Shape) -> Row | None:
         shape = replace(shape, backlog=20)
     if name == "two_packs":
         shape = replace(shape, has_file=False)
-    with running(folder, shape, environments) as stack:
+    with ExitStack() as around:
+        wires = around.enter_context(laid()) if name == "partition" and are_possible() else None
+        stack = around.enter_context(running(folder, shape, environments, wires))
         stack.begin()
         stack.warm_up()
         note = FAULTS[name](stack)

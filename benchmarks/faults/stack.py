@@ -5,7 +5,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +16,10 @@ import yaml
 from benchmarks.faults import programs
 from benchmarks.faults.load import Load
 from benchmarks.faults.material import MODELS, build, inputs
-from benchmarks.faults.programs import Gateway, Program, Server, until
+from benchmarks.faults.programs import LOOPBACK, Gateway, Program, Server, until
 from benchmarks.faults.proxy import Proxy
 from benchmarks.faults.single import differences, single
+from benchmarks.faults.wires import Wires
 from gateway.fleet import names, packs
 from gateway.fleet.client import Client
 from gateway.fleet.names import Shard
@@ -99,6 +100,7 @@ class Stack:
     upstream: Program
     proxy: Proxy
     pack: Path
+    wires: Wires | None = None
     gateways: list[Gateway] = field(default_factory=list)
     scorers: list[Program] = field(default_factory=list)
     load: Load | None = None
@@ -131,6 +133,18 @@ class Stack:
         self.fault_at = time.monotonic()
         yield
         self.over_at = time.monotonic()
+
+    def cut(self) -> None:
+        """Nothing goes through between the first gateway and Redis."""
+        if self.wires:
+            self.wires.cut()
+        self.proxy.is_cut = True
+
+    def mend(self) -> None:
+        """As before."""
+        if self.wires:
+            self.wires.mend()
+        self.proxy.is_cut = False
 
     def activate(self, pack: Path) -> packs.Active:
         """Pushes a pack and puts it in force."""
@@ -238,32 +252,28 @@ class Stack:
 
 
 @contextmanager
-def running(folder: Path, shape: Shape, environments: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[Stack]:
-    """A fleet that answers, with its scorers at work. environments: by `redis`, `gateway-0`, `scorer-0` and so on."""
+def running(
+    folder: Path,
+    shape: Shape,
+    environments: Mapping[str, Mapping[str, str]] | None = None,
+    wires: Wires | None = None,
+) -> Iterator[Stack]:
+    """A fleet that answers, with its scorers at work. environments: by `redis`, `gateway-0`, `scorer-0` and so on.
+
+    wires: of the first gateway, which else has a proxy between itself and Redis.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    environments = environments or {}
-    port, proxied, backend = (programs.free_port() for _ in range(3))
-    pack = build(folder / "pack")
-    redis = programs.redis_server(folder, port, environment=environments.get("redis"))
-    stack = Stack(folder, shape, redis, programs.upstream(folder, backend), Proxy(proxied, port), pack)
+    stack = _stack(folder, shape, environments or {}, wires)
     try:
-        redis.up()
+        stack.redis.up()
         stack.proxy.start()
         stack.upstream.start()
-        for number in range(shape.gateways):
-            config = _config(folder, f"gateway-{number}", shape, proxied if number == 0 else port, backend, pack)
-            stack.gateways.append(programs.gateway(folder, config, number, environments.get(f"gateway-{number}")))
-        config = _config(folder, "scorers", shape, port, backend, pack)
-        for number in range(shape.scorers):
-            stack.scorers.append(
-                programs.scorer(folder, config, number, shape.nice, environments.get(f"scorer-{number}"))
-            )
         for one in stack.scorers:
             one.start()
         for gateway in stack.gateways:
             gateway.up()
         if not shape.has_file:
-            stack.activate(pack)
+            stack.activate(stack.pack)
         until(lambda: _are_there(stack), 60, "the scorers' start")
         yield stack
     finally:
@@ -273,18 +283,50 @@ def running(folder: Path, shape: Shape, environments: Mapping[str, Mapping[str, 
         stack.proxy.stop()
 
 
+def _stack(folder: Path, shape: Shape, environments: Mapping[str, Mapping[str, str]], wires: Wires | None) -> Stack:
+    """Nothing of it started yet."""
+    port, proxied, backend = (programs.free_port() for _ in range(3))
+    pack = build(folder / "pack")
+    listens = ("--bind", LOOPBACK, wires.redis, "--protected-mode", "no") if wires else ()
+    redis = programs.redis_server(folder, port, *listens, environment=environments.get("redis"))
+    upstream = programs.upstream(folder, backend, *([wires.machine] if wires else ()))
+    stack = Stack(folder, shape, redis, upstream, Proxy(proxied, port), pack, wires)
+    for number in range(shape.gateways):
+        name, far = f"gateway-{number}", Far(LOOPBACK, proxied if number == 0 else port, LOOPBACK)
+        within: Sequence[str] = ()
+        host = LOOPBACK
+        if wires and number == 0:
+            far, within, host = Far(wires.redis, port, wires.machine), wires.command, wires.gateway
+        config = _config(folder, name, shape, far, backend, pack)
+        stack.gateways.append(programs.gateway(folder, config, number, environments.get(name), within, host))
+    config = _config(folder, "scorers", shape, Far(LOOPBACK, port, LOOPBACK), backend, pack)
+    for number in range(shape.scorers):
+        environment = environments.get(f"scorer-{number}")
+        stack.scorers.append(programs.scorer(folder, config, number, shape.nice, environment))
+    return stack
+
+
 def _are_there(stack: Stack) -> bool:
     with stack.redis.client() as client:
         return int(client.zcard(names.SCORERS)) == stack.shape.scorers
 
 
-def _config(folder: Path, name: str, shape: Shape, redis: int, backend: int, pack: Path) -> Path:
+@dataclass(frozen=True, slots=True)
+class Far:
+    """Where others are for a program: Redis, and the machine that answers requests."""
+
+    redis: str
+    redis_port: int
+    machine: str
+
+
+def _config(folder: Path, name: str, shape: Shape, far: Far, backend: int, pack: Path) -> Path:
     models = [
-        {"name": model, "backends": [{"kind": "openai", "base_url": f"http://127.0.0.1:{backend}/v1"}]}
+        {"name": model, "backends": [{"kind": "openai", "base_url": f"http://{far.machine}:{backend}/v1"}]}
         for model in MODELS
     ]
     state = {
-        "url": f"redis://127.0.0.1:{redis}/0",
+        "url": f"redis://{far.redis}:{far.redis_port}/0",
         "shards": shape.shards,
         "max_backlog": shape.backlog,
         "kept": shape.kept,
@@ -292,5 +334,6 @@ def _config(folder: Path, name: str, shape: Shape, redis: int, backend: int, pac
     }
     routing = {"pack": str(pack)} if shape.has_file else {}
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump({"models": models, "state": state, "routing": routing}))
+    server = {"open_to_anyone": True}
+    path.write_text(yaml.safe_dump({"models": models, "state": state, "routing": routing, "server": server}))
     return path

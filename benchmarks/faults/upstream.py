@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults.upstream PORT`: answers every chat completion at once, with the same words."""
+"""`python -m benchmarks.faults.upstream PORT HOST...`: answers every chat completion at once, with the same words."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def main() -> None:
     """Until it is killed."""
-    server = await asyncio.start_server(answer, "127.0.0.1", int(sys.argv[1]))
+    server = await asyncio.start_server(answer, sys.argv[2:], int(sys.argv[1]))
     await server.serve_forever()
 
 

@@ -22,7 +22,7 @@ async def overview(services: Given, _: Operator, limit: Annotated[int, Query(ge=
     counted = names[:MOST_COUNTED]
     models, reasons = await asyncio.to_thread(_counts, services, counted)
     busiest = await asyncio.to_thread(_busiest, services, names, limit)
-    stored = await asyncio.to_thread(lambda: {name: services.store.stored(name) for name in busiest})
+    stored = await asyncio.to_thread(services.store.stored_all, busiest)
     return {
         "object": "overview",
         "tasks": len(names),

@@ -48,7 +48,7 @@ async def _details(
 ) -> dict[str, Any]:
     names = sorted({*decided, *undecided(services, after, decided)})
     allowed = [name for name in names if client.tasks is None or name in client.tasks]
-    stored = await asyncio.to_thread(lambda: {name: services.store.stored(name) for name in allowed[:limit]})
+    stored = await asyncio.to_thread(services.store.stored_all, allowed[:limit])
     data = [detailed(name, found, services) for name, found in stored.items()]
     return {"object": "list", "data": data, "has_more": len(allowed) > limit}
 

@@ -215,7 +215,7 @@ class ScorerConfig(Section):
     Takes a restart.
     """
 
-    nice: int = Field(default=10, ge=0, le=19)
+    nice: int = Field(default=5, ge=0, le=19)
 
 
 class HashedKey(Section):

@@ -4,15 +4,16 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from gateway.errors import StateError
-from gateway.fleet.entries import TEXT, Entry, read_question
+from gateway.fleet.entries import TEXT, Asked, Entry, read_question
 from gateway.fleet.holding import HeldStore, Parked, Taken
 from gateway.fleet.store import HoldLost
 from gateway.fleet.writing import Batch, Settled
+from gateway.scoring.aside import Aside
 from gateway.scoring.messages import DryRun, Forget, Look, Observation, Question, Rate, Reply, Seed, TaskPolicy
 from gateway.scoring.scorer import Scorer
 from gateway.state import Store
@@ -31,11 +32,13 @@ class Work:
     """What scorers work with: a pack, and what holds for tasks.
 
     pack_version: of the fleet's active pack; 0 for a file. govern: told of a task's policy by whoever changes it.
+    aside: where things are looked at.
     """
 
     pack_version: int
     scorer: Callable[[Store], Scorer]
     govern: Callable[[str, TaskPolicy], None] = lambda task, policy: None
+    aside: Aside = field(default_factory=Aside)
 
 
 class Desk:
@@ -112,25 +115,35 @@ class Desk:
     def _answer(self, entry: Entry) -> None:
         asked = read_question(entry.body)
         self.store.batch = Batch([entry.id])
+        if isinstance(asked.question, Look):
+            self.store.settle()  # it is asked again if nothing comes of it
+            self.work.aside.put(lambda: self._tell(asked, self._replied(asked.question)))
+            return
+        reply = self._replied(asked.question)
+        self.store.settle()
+        self._tell(asked, reply)
+
+    def _tell(self, asked: Asked, reply: Reply) -> None:
+        self.store.answer(asked.channel, msgspec.msgpack.encode(reply))
+
+    def _replied(self, question: Question) -> Reply:
         try:
-            reply = self._reply(asked.question)
+            return self._reply(question)
         except HoldLost:
             raise
         except (ValueError, StateError, RoutingError) as error:
-            reply = Reply(asked.question.id, error=str(error))
+            return Reply(question.id, error=str(error))
         except Exception:  # as above
-            log.exception("%s failed", type(asked.question).__name__)
-            reply = Reply(asked.question.id, error="the scorer failed; its log says why")
-        self.store.settle()
-        self.store.answer(asked.channel, msgspec.msgpack.encode(reply))
+            log.exception("%s failed", type(question).__name__)
+            return Reply(question.id, error="the scorer failed; its log says why")
 
     def _reply(self, question: Question) -> Reply:
+        if isinstance(question, Look):
+            return Reply(question.id, self._scorer.look(question))
         if isinstance(question, Seed):
             return Reply(question.id, self._scorer.seed(question)[1])
         if isinstance(question, Rate):
             return Reply(question.id, self._scorer.rate(question)[1])
-        if isinstance(question, Look):
-            return Reply(question.id, self._scorer.look(question))
         if isinstance(question, DryRun):
             return Reply(question.id, self._scorer.dry_run(question))
         if isinstance(question, Forget):

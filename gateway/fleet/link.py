@@ -5,7 +5,6 @@ event loop. While Redis is away, or no scorer is there, requests go by the last 
 """
 
 import asyncio
-import itertools
 import logging
 import secrets
 import threading
@@ -19,7 +18,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from gateway.answered import Answered, RecentAnswers
-from gateway.errors import InvalidRequest, ScorerUnavailable, StateError
+from gateway.errors import ScorerUnavailable, StateError
 from gateway.fleet import names
 from gateway.fleet.client import Client
 from gateway.fleet.courier import Courier, Hearing
@@ -43,6 +42,7 @@ from gateway.scoring.messages import (
     TaskPolicy,
 )
 from gateway.scoring.queue import Counts
+from gateway.scoring.replies import Replies
 
 log = logging.getLogger("benchroute.fleet")
 
@@ -129,8 +129,7 @@ class FleetLink:
         self._outbox = Outbox(self.counts, self._tally)
         hearing = Hearing(self._told, self._whole, self._forgotten, self._replied, self._wanted)
         self._courier = Courier(self.name, client, self._outbox, input_of, hearing, self._terms.backlog)
-        self._ids = itertools.count(1)
-        self._replies: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._replies = Replies()
         self._questions: deque[tuple[str, Question]] = deque()
         self._finds: deque[Find] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -160,50 +159,45 @@ class FleetLink:
         self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
     ) -> Mapping[str, Any]:
         """Adds inputs to a task. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(task, Seed(next(self._ids), task, texts, outcomes))
+        return await self._ask(task, Seed(self._replies.number(), task, texts, outcomes))
 
     async def rate(self, task: str, answers: Sequence[Rated]) -> Mapping[str, Any]:
         """Adds scores of a task's answers. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(task, Rate(next(self._ids), task, answers))
+        return await self._ask(task, Rate(self._replies.number(), task, answers))
 
     async def find(self, request: str) -> Answered | None:
         """An answer that another gateway gave; None where none of them tells of it in time."""
         if self.gateways == 1:
             return None
-        number = next(self._ids)
-        reply: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._replies[number] = reply
-        self._finds.append(Find(replies(self.name), number, request))
+        asked = Find(replies(self.name), self._replies.number(), request)
         try:
-            found = await asyncio.wait_for(reply, self._terms.rhythm.find_s)
-        except TimeoutError:
+            found = await self._replies.to(asked.id, lambda: self._finds.append(asked), self._terms.rhythm.find_s)
+        except ScorerUnavailable:
             return None
-        finally:
-            del self._replies[number]
         return msgspec.convert(found["answer"], Answered)
 
     async def dry_run(
         self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
     ) -> Mapping[str, Any]:
         """Decides without storing anything. Raises ScorerUnavailable, InvalidRequest."""
-        number = next(self._ids)
+        number = self._replies.number()
         return await self._ask(task or f"{self.name}/{number}", DryRun(number, texts, task, candidates))
 
     async def forget(self, task: str) -> bool:
         """Removes all that is known of a task; False if nothing was. Raises ScorerUnavailable."""
-        return bool((await self._ask(task, Forget(next(self._ids), task)))["known"])
+        return bool((await self._ask(task, Forget(self._replies.number(), task)))["known"])
 
     async def look(
         self, at: Literal["outcomes", "evidence", "difference"], task: str = "", pack: str = ""
     ) -> Mapping[str, Any]:
         """Shows what only arrays can tell. Raises ScorerUnavailable, InvalidRequest."""
-        number = next(self._ids)
+        number = self._replies.number()
         return await self._ask(task or f"{self.name}/{number}", Look(number, at, task, pack))
 
     async def govern(self, task: str, policy: TaskPolicy) -> None:
         """Holds a task to another policy; scorers that are not there now read it when they start."""
         if self.status == "ready":
-            await self._ask(task, Govern(next(self._ids), task, policy))
+            await self._ask(task, Govern(self._replies.number(), task, policy))
 
     async def reload(self, start: Start) -> None:
         """Scorers read a changed configuration themselves: tell them, too (SIGHUP)."""
@@ -211,15 +205,8 @@ class FleetLink:
     async def _ask(self, task: str, question: Question) -> Mapping[str, Any]:
         if self.status != "ready":
             raise ScorerUnavailable(f"the scorers are {self.status}: {self.message}")
-        reply: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._replies[question.id] = reply
-        self._questions.append((task, question))
-        try:
-            return await asyncio.wait_for(reply, self._terms.rhythm.answer_s)
-        except TimeoutError as error:
-            raise ScorerUnavailable("no scorer answers") from error
-        finally:
-            del self._replies[question.id]
+        waiting = (task, question)
+        return await self._replies.to(question.id, lambda: self._questions.append(waiting), self._terms.rhythm.answer_s)
 
     def _run(self) -> None:
         """The thread."""
@@ -305,7 +292,7 @@ class FleetLink:
         self._in_loop(self._table.forgotten, tasks)
 
     def _replied(self, data: bytes) -> None:
-        self._in_loop(self._settle_reply, msgspec.msgpack.decode(data, type=Reply))
+        self._in_loop(self._replies.settle, msgspec.msgpack.decode(data, type=Reply))
 
     def _wanted(self, data: bytes) -> None:
         """Another gateway looks for an answer. Who does not know it is silent."""
@@ -333,12 +320,3 @@ class FleetLink:
             return asyncio.run_coroutine_threadsafe(do(), loop).result(IN_LOOP_S)
         except TimeoutError as error:
             raise StateError("the event loop does not come to it") from error
-
-    def _settle_reply(self, reply: Reply) -> None:
-        waiting = self._replies.get(reply.id)
-        if waiting is None or waiting.done():
-            return
-        if reply.document is not None:
-            waiting.set_result(reply.document)
-        else:
-            waiting.set_exception(InvalidRequest(reply.error or "the scorer gave no answer"))

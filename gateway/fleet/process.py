@@ -22,6 +22,7 @@ from gateway.fleet.client import Client
 from gateway.fleet.desk import Work
 from gateway.fleet.store import RedisStore
 from gateway.fleet.worker import Worker
+from gateway.scoring.aside import Aside
 from gateway.scoring.messages import ScoreSettings, Start, TaskPolicy
 from gateway.scoring.scorer import Scorer
 from gateway.state import Store
@@ -61,6 +62,7 @@ class Bench:
         self._version = -1
         self._changes: Mapping[bytes, bytes] | None = None
         self._work: Work | None = None
+        self._aside = Aside()
 
     def current(self) -> Work | None:
         """What to work with now; None until a pack is open."""
@@ -139,7 +141,7 @@ class Bench:
         def govern(task: str, policy: TaskPolicy) -> None:
             tasks[task] = policy
 
-        return Work(version, scorer, govern)
+        return Work(version, scorer, govern, self._aside)
 
 
 def _start(config: Config, manifest: Manifest, store: RedisStore) -> Start:

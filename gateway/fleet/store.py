@@ -90,6 +90,11 @@ class RedisStore:
         """See Store.stored."""
         return stored(self._client.ask("HMGET", self.shard(task).task(task), *FIELDS))
 
+    def stored_all(self, tasks: Sequence[str]) -> Mapping[str, Stored]:
+        """See Store.stored_all."""
+        found = self._client.ask_all([("HMGET", self.shard(task).task(task), *FIELDS) for task in tasks])
+        return {task: stored(fields) for task, fields in zip(tasks, found, strict=True)}
+
     def ring(self, task: str) -> Sequence[bytes]:
         """See Store.ring."""
         return list(self._client.ask("LRANGE", self.shard(task).ring(task), 0, -1))

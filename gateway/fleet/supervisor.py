@@ -12,7 +12,7 @@ from gateway.priority import stand_back
 from gateway.scoring.process import SCORER_ENVIRONMENT
 
 COMMAND = (sys.executable, "-m", "gateway.fleet.process")
-NICE = 10
+NICE = 5
 """Loading takes every core it gets, and so does embedding; where requests need them, they come first."""
 
 

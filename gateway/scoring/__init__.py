@@ -4,9 +4,11 @@
     frames      how a message travels over a socket
     link        the gateway's end: replies and restarts
     queue       observations on their way
+    replies     questions that wait for answers
     process     the scorer's process as the gateway sees it
     child       the scorer's end: `python -m gateway.scoring.child`
     texts       the text of a request that is embedded
+    aside       what people look at, beside that
     scorer      observations in, decisions out
     fold        one task's inputs, one after the other
     sums        a task's sums as bytes

@@ -21,7 +21,7 @@ import msgspec
 
 from gateway import logs
 from gateway.errors import StateError
-from gateway.priority import stand_back
+from gateway.scoring.aside import Aside
 from gateway.scoring.frames import FrameError, framed, read_blocking
 from gateway.scoring.messages import (
     Decided,
@@ -80,6 +80,8 @@ class Child:
         self._came: queue.SimpleQueue[ToScorer | None] = queue.SimpleQueue()
         self._store: Store | None = None
         self._opened: Opened | None = None
+        self._aside = Aside()
+        self._sending = threading.Lock()
 
     def run(self) -> None:
         """Until the gateway is gone."""
@@ -117,7 +119,8 @@ class Child:
 
     def _send(self, message: msgspec.Struct) -> None:
         try:
-            self._connection.sendall(framed(message))
+            with self._sending:
+                self._connection.sendall(framed(message))
         except OSError:
             self._came.put(None)  # the gateway is gone
 
@@ -137,8 +140,11 @@ class Child:
     def _handle(self, message: ToScorer) -> None:
         if isinstance(message, Start):
             self._open(message)
+        elif isinstance(message, Look):
+            opened = self._opened  # as it is now, whatever pack comes after
+            self._aside.put(lambda: self._reply(message, opened))
         elif isinstance(message, Question):
-            self._reply(message)
+            self._reply(message, self._opened)
 
     def _open(self, start: Start) -> None:
         """Takes a pack and its settings into use. One that cannot be used changes nothing."""
@@ -171,19 +177,19 @@ class Child:
             return self._opened.embedder
         return embedder_of(path, manifest)
 
-    def _reply(self, message: Question) -> None:
+    def _reply(self, message: Question, opened: Opened | None) -> None:
         try:
-            self._send(self._answer(message))
+            self._send(self._answer(message, opened))
         except (ValueError, StateError, RoutingError) as error:
             self._send(Reply(message.id, error=str(error)))
         except Exception:  # the edge of a background job, as above
             log.exception("%s failed", type(message).__name__)
             self._send(Reply(message.id, error="the scorer failed; its log says why"))
 
-    def _answer(self, message: Question) -> Reply:
-        if self._opened is None:
+    def _answer(self, message: Question, opened: Opened | None) -> Reply:
+        if opened is None:
             return Reply(message.id, error="no pack is open")
-        scorer = self._opened.scorer
+        scorer = opened.scorer
         if isinstance(message, Seed):
             decisions, document = _patiently(lambda: scorer.seed(message))
             self._send(Decided(decisions))
@@ -223,7 +229,6 @@ def main() -> None:
     """Runs the scorer on the socket whose descriptor is the first argument."""
     for meant_for_the_gateway in (signal.SIGINT, signal.SIGTERM):  # which closes the socket when nothing more comes
         signal.signal(meant_for_the_gateway, signal.SIG_IGN)
-    stand_back()  # as far as the gateway could not see to it
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     level = os.environ.get("BENCHROUTE_LOG_LEVEL", "INFO")
     logs.begin(level, os.environ.get(logs.FORMAT_VARIABLE, "text"))

@@ -6,7 +6,6 @@ counted; what still waits in the queue goes to the next one.
 
 import asyncio
 import contextlib
-import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from gateway.scoring.messages import (
 )
 from gateway.scoring.process import ScorerProcess
 from gateway.scoring.queue import Counts, ObservationQueue
+from gateway.scoring.replies import Replies
 
 log = logging.getLogger("benchroute.scorer")
 
@@ -82,8 +82,7 @@ class ScorerLink:
         self._decided = decided
         self._queue = queue(self.counts)
         self._patience = patience or Patience()
-        self._ids = itertools.count(1)
-        self._replies: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._replies = Replies()
         self._reload: asyncio.Future[None] | None = None
         self._in_flight = 0
         self._moved = asyncio.Event()
@@ -122,11 +121,11 @@ class ScorerLink:
         self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
     ) -> Mapping[str, Any]:
         """Adds inputs to a task. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(Seed(next(self._ids), task, texts, outcomes))
+        return await self._ask(Seed(self._replies.number(), task, texts, outcomes))
 
     async def rate(self, task: str, answers: Sequence[Rated]) -> Mapping[str, Any]:
         """Adds scores of a task's answers. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(Rate(next(self._ids), task, answers))
+        return await self._ask(Rate(self._replies.number(), task, answers))
 
     async def find(self, request: str) -> None:
         """There are no other gateways that could know an answer."""
@@ -135,24 +134,24 @@ class ScorerLink:
         self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
     ) -> Mapping[str, Any]:
         """Decides without storing anything. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(DryRun(next(self._ids), texts, task, candidates))
+        return await self._ask(DryRun(self._replies.number(), texts, task, candidates))
 
     async def forget(self, task: str) -> bool:
         """Removes all that is known of a task; False if nothing was. Raises ScorerUnavailable."""
-        return bool((await self._ask(Forget(next(self._ids), task)))["known"])
+        return bool((await self._ask(Forget(self._replies.number(), task)))["known"])
 
     async def look(
         self, at: Literal["outcomes", "evidence", "difference"], task: str = "", pack: str = ""
     ) -> Mapping[str, Any]:
         """Shows what only arrays can tell. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(Look(next(self._ids), at, task, pack))
+        return await self._ask(Look(self._replies.number(), at, task, pack))
 
     async def govern(self, task: str, policy: TaskPolicy) -> None:
         """Holds a task to another policy. A scorer that is not there now is told when it starts.
 
         Raises InvalidRequest for what its pack cannot do, with the policy before still in force; ScorerUnavailable.
         """
-        before, message = self._start, Govern(next(self._ids), task, policy)
+        before, message = self._start, Govern(self._replies.number(), task, policy)
         self._start = msgspec.structs.replace(before, tasks={**before.tasks, task: policy})
         if self.status == "ready":
             try:
@@ -180,13 +179,7 @@ class ScorerLink:
     async def _ask(self, message: Question) -> Mapping[str, Any]:
         if self.status != "ready":
             raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
-        reply: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._replies[message.id] = reply
-        try:
-            self._send(message)
-            return await self._in_time(reply)
-        finally:
-            del self._replies[message.id]
+        return await self._replies.to(message.id, lambda: self._send(message), self._patience.answer_s)
 
     async def _in_time(self, answer: "asyncio.Future[T]") -> T:
         try:
@@ -253,7 +246,7 @@ class ScorerLink:
             self.counts.skipped += message.skipped
             self._decided(message.decisions)
         elif isinstance(message, Reply):
-            self._replied(message)
+            self._replies.settle(message)
         elif isinstance(message, Ready):
             self.status, self.message = "ready", ""
             if self._reload is not None and not self._reload.done():
@@ -261,15 +254,6 @@ class ScorerLink:
         else:
             self._refused(message)
         self._moved.set()
-
-    def _replied(self, reply: Reply) -> None:
-        waiting = self._replies.get(reply.id)
-        if waiting is None or waiting.done():
-            return
-        if reply.document is not None:
-            waiting.set_result(reply.document)
-        else:
-            waiting.set_exception(InvalidRequest(reply.error or "the scorer gave no answer"))
 
     def _refused(self, refused: Refused) -> None:
         """A pack that is refused at the start leaves the scorer without one; later, the old one stays."""
@@ -284,7 +268,6 @@ class ScorerLink:
         if self._in_flight:
             self.counts.dropped["scorer_died"] += self._in_flight
             self._in_flight = 0
-        waiting: asyncio.Future[Any]
-        for waiting in (*self._replies.values(), *([self._reload] if self._reload else ())):
-            if not waiting.done():
-                waiting.set_exception(ScorerUnavailable(f"the scorer is down: {message}"))
+        self._replies.fail(f"the scorer is down: {message}")
+        if self._reload is not None and not self._reload.done():
+            self._reload.set_exception(ScorerUnavailable(f"the scorer is down: {message}"))

@@ -7,7 +7,7 @@ import socket
 import sys
 from dataclasses import dataclass
 
-from gateway.priority import hold_back
+from gateway.priority import ATTEMPTS, PAUSE_S, hold_back
 
 GRACE_S = 3.0
 COMMAND = (sys.executable, "-m", "gateway.scoring.child")
@@ -43,7 +43,10 @@ class ScorerProcess:
             except BaseException:
                 ours.close()
                 raise
-        hold_back(process.pid, nice)
+        for _ in range(ATTEMPTS):
+            if hold_back(process.pid, nice):
+                break
+            await asyncio.sleep(PAUSE_S)
         reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer)
 

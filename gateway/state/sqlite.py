@@ -94,6 +94,11 @@ class SqliteStore:
         with self._reading() as connection:
             return _stored(connection, task)
 
+    def stored_all(self, tasks: Sequence[str]) -> Mapping[str, Stored]:
+        """See Store.stored_all."""
+        with self._reading() as connection:
+            return {task: _stored(connection, task) for task in tasks}
+
     def ring(self, task: str) -> Sequence[bytes]:
         """See Store.ring."""
         with self._reading() as connection:

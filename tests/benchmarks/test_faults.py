@@ -1,12 +1,15 @@
 """The faults of a fleet that matter most, with real processes, for a few seconds each. `make faults` has them all."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.faults.scenarios import run
 from benchmarks.faults.stack import Shape
+from benchmarks.faults.wires import NAMESPACES, PREFIX, are_possible, laid
 
 SHORT = Shape(seconds=6.0, per_s=60.0, tasks=4)
 
@@ -22,6 +25,7 @@ needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="r
         ("gateway_killed", 0),
         ("redis_killed", 0),
         ("redis_emptied", 0),
+        ("redis_hangs", 0),
         ("partition", 0),
         ("redis_full", 0),
         ("poison", 1),
@@ -37,6 +41,20 @@ def test_no_request_fails_and_every_observation_is_accounted_for(fault: str, put
     assert row.sent >= row.requests
     assert row.skipped or fault == "redis_emptied", row
     assert row.dropped_by_reason.get("parked", 0) == put_aside, row
+
+
+def test_a_namespace_goes_with_its_cables_and_so_does_what_killed_runs_have_left() -> None:
+    if not are_possible():
+        pytest.skip("this machine gives us no network namespaces")
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    left = NAMESPACES / f"{PREFIX}{int(ended.stdout)}"
+    subprocess.run([shutil.which("ip") or "ip", "netns", "add", left.name], check=True)
+    with laid() as wires:
+        assert (NAMESPACES / wires.namespace).exists()
+        assert Path("/sys/class/net", wires.cable).exists()
+        assert not left.exists()
+    assert not (NAMESPACES / wires.namespace).exists()
+    assert not Path("/sys/class/net", wires.cable).exists()
 
 
 @needs_redis

@@ -49,7 +49,7 @@ class Scorer:
 
 @contextmanager
 def running_scorer(config: Path) -> Iterator[Scorer]:
-    command = [sys.executable, "-m", "benchmarks.faults.scorer", str(config)]
+    command = [sys.executable, "-m", "benchmarks.faults.scorer", str(config), "0"]
     scorer = Scorer(subprocess.Popen(command, start_new_session=True))
     try:
         yield scorer
