@@ -38,7 +38,7 @@ def serve(
         int | None,
         typer.Option(min=1, max=64, help="Processes on the one port, instead of the configuration's number."),
     ] = None,
-    worker: Annotated[int | None, typer.Option(min=1, hidden=True)] = None,
+    worker: Annotated[int | None, typer.Option(min=1, hidden=True, help="Which of them this is, from 1.")] = None,
 ) -> None:
     """Run a gateway until Ctrl-C."""
     from gateway import logs
