@@ -74,18 +74,17 @@ class Metrics:
         """tasks: those told apart; none by default."""
         self.tasks = tasks or TaskLabels(0)
         self.registry = CollectorRegistry()
-        self._requests = self._counter(
+        self._requests = Counter(
             "benchroute_requests",
             "Requests answered, by the model that answered, why it was chosen, and the status the client got.",
-            "model",
-            "reason",
-            "status",
+            ["model", "reason", "status"],
+            registry=self.registry,
         )
-        self._attempts = self._counter(
+        self._attempts = Counter(
             "benchroute_upstream_attempts",
             "Backends asked, by backend and what came of it.",
-            "backend",
-            "outcome",
+            ["backend", "outcome"],
+            registry=self.registry,
         )
         self.duration = BulkHistogram(
             "benchroute_request_seconds",
@@ -105,32 +104,36 @@ class Metrics:
         """Requests being answered now."""
         shown = Gauge("benchroute_requests_in_flight", "Requests being answered now.", registry=self.registry)
         shown.set_function(lambda: self.in_flight)
-        self._tokens = self._counter(
+        self._tokens = Counter(
             "benchroute_tokens",
             "Tokens that answers said they took, by model and direction.",
-            "model",
-            "direction",
+            ["model", "direction"],
+            registry=self.registry,
         )
-        self._cost_usd = self._counter("benchroute_cost_usd", "US dollars that answers cost, by model.", "model")
-        self._shadow = self._counter(
+        self._cost_usd = Counter(
+            "benchroute_cost_usd", "US dollars that answers cost, by model.", ["model"], registry=self.registry
+        )
+        self._shadow = Counter(
             "benchroute_shadow_requests",
             "Requests of tasks in the shadow, by the model that answered and the one the evidence would have chosen.",
-            "model",
-            "would",
+            ["model", "would"],
+            registry=self.registry,
         )
-        self._kept = self._counter("benchroute_cached_answers", "Answers that were kept, by model.", "model")
-        self._feedback = self._counter(
-            "benchroute_feedback",
-            "Scores of answers, by the model that gave them.",
-            "model",
+        self._kept = Counter(
+            "benchroute_cached_answers", "Answers that were kept, by model.", ["model"], registry=self.registry
         )
-        self._of_tasks = self._counter(
+        self._feedback = Counter(
+            "benchroute_feedback", "Scores of answers, by the model that gave them.", ["model"], registry=self.registry
+        )
+        self._of_tasks = Counter(
             "benchroute_task_requests",
             "Requests answered, by task, the first metrics.max_tasks of them, and the model that answered.",
-            "task",
-            "model",
+            ["task", "model"],
+            registry=self.registry,
         )
-        self.retries = self._counter("benchroute_retries", "Backends asked after the first one of their request.")
+        self.retries = Counter(
+            "benchroute_retries", "Backends asked after the first one of their request.", registry=self.registry
+        )
         # Looking a label up takes longer than counting; models, reasons and statuses are few.
         self.requests = cache(lambda model, reason, status: self._requests.labels(model, reason, status))
         self.attempts = cache(lambda backend, outcome: self._attempts.labels(backend, outcome))
@@ -140,9 +143,6 @@ class Metrics:
         self.tokens = cache(lambda model, direction: self._tokens.labels(model, direction))
         self.cost_usd = cache(lambda model: self._cost_usd.labels(model))
         self._of_task = cache(lambda task, model: self._of_tasks.labels(task, model))
-
-    def _counter(self, name: str, about: str, *labels: str) -> Counter:
-        return Counter(name, about, labels, registry=self.registry)
 
     def of_task(self, task: str, model: str) -> Counter:
         """The counter of a task's requests."""
