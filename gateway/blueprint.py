@@ -103,4 +103,12 @@ def _start(config: Config, made: Policies) -> Start:
 
 def task_policy(policy: Policy) -> TaskPolicy:
     """A policy as the scorer is told of it."""
-    return TaskPolicy(policy.candidates, policy.input, policy.score, policy.max_regret, policy.costs)
+    return TaskPolicy(
+        policy.candidates,
+        policy.input,
+        policy.score,
+        policy.max_regret,
+        policy.costs,
+        policy.objective,
+        policy.prices,
+    )

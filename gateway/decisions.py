@@ -21,8 +21,9 @@ class Policy:
     candidates: in the configuration's order. ranking: where its requests go while nothing is decided, best on average
     first; models that the pack does not know come last. reason: why, until something is decided. pin: whether
     decisions are left out of account. shadow: the same, but what they would have changed is told. fallbacks: who comes
-    after the chosen model, first; score: in place of the configuration's; max_regret, costs: when a cheaper model will
-    do, by score auto; cache: what is kept of answers; exploration: share of requests that goes to other candidates.
+    after the chosen model, first; score: in place of the configuration's; max_regret, objective (quality, price),
+    costs, prices (input, output): what would be given for a cheaper model; cache: what is kept of answers;
+    exploration: share of requests that goes to other candidates.
     """
 
     candidates: tuple[str, ...]
@@ -34,7 +35,9 @@ class Policy:
     fallbacks: tuple[str, ...] = ()
     score: Literal["s1", "s2", "s3", "auto"] | None = None
     max_regret: float | None = None
+    objective: tuple[float, float] | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     cache: CacheConfig | None = None
     exploration: float = 0.0
 

@@ -5,6 +5,7 @@ Computed once for a configuration and a pack; the request path and the scorer bo
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from gateway.config import Config
 from gateway.config.schema import TaskConfig
@@ -25,6 +26,11 @@ def policies(config: Config, manifest: Manifest | None) -> Policies:
         (f"tasks.{name}.max_regret", "takes score: auto, which knows how much a cheaper model may lose")
         for name, task in config.tasks.items()
         if task.max_regret is not None and (task.score or config.routing.score) != "auto"
+    ]
+    empty += [
+        (f"tasks.{name}.objective", "max_regret says already what a cheaper model may lose: only one of them")
+        for name, task in config.tasks.items()
+        if task.objective is not None and task.max_regret is not None
     ]
     if empty:
         raise ConfigError("tasks", empty)
@@ -65,8 +71,7 @@ def _policy(
         shadow=task.shadow,
         fallbacks=fallbacks,
         score=task.score,
-        max_regret=task.max_regret,
-        costs={} if task.max_regret is None else _costs(candidates, sizes, charges),
+        **_thrift(config, task, candidates, sizes, charges),
         cache=task.cache,
         exploration=_exploration(config, task),
     )
@@ -77,6 +82,29 @@ def _exploration(config: Config, task: TaskConfig) -> float:
     if task.pin is not None or task.shadow:
         return 0.0
     return config.routing.exploration if task.exploration is None else task.exploration
+
+
+def _thrift(
+    config: Config,
+    task: TaskConfig,
+    candidates: Sequence[str],
+    sizes: Mapping[str, float | None],
+    charges: Mapping[str, Price],
+) -> dict[str, Any]:
+    """What a task would give for a cheaper model, and what models cost; nothing where it would give nothing."""
+    objective = task.objective or config.routing.objective
+    if task.max_regret is None and not objective.price:
+        return {}
+    return {
+        "max_regret": task.max_regret,
+        "objective": None if task.max_regret is not None else (objective.quality, objective.price),
+        "costs": _costs(candidates, sizes, charges),
+        "prices": {
+            name: (float(charges[name].input_usd_per_mtok), float(charges[name].output_usd_per_mtok))
+            for name in candidates
+            if name in charges
+        },
+    }
 
 
 def _costs(

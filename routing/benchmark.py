@@ -22,12 +22,24 @@ from routing.errors import BenchmarkError
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One labelled set of inputs. An outcome above `threshold` (eta_d) counts as correct."""
+    """One labelled set of inputs. An outcome above `threshold` (eta_d) counts as correct.
+
+    input_tokens, output_tokens: of an input and of an answer, in the mean; None where nobody counted them.
+    """
 
     name: str
     threshold: float = 0.5
     source: str = ""
     licence: str = ""
+    input_tokens: float | None = None
+    output_tokens: float | None = None
+
+    @property
+    def input_share(self) -> float | None:
+        """Of all tokens, those that go in; None where it is unknown."""
+        if self.input_tokens is None or self.output_tokens is None or self.input_tokens + self.output_tokens <= 0:
+            return None
+        return self.input_tokens / (self.input_tokens + self.output_tokens)
 
 
 @dataclass(frozen=True, slots=True)

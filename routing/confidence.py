@@ -17,22 +17,23 @@ TAIL_DEVIATIONS = 9.0
 """Binomial probabilities farther than this many deviations from the mean are left out (together under 1e-15)."""
 
 
-def probability_better(n: int, s2_a: float, p_a: float, s2_b: float, p_b: float) -> float:
-    """P(S~(a) > S~(b)) for two models on a task of n inputs (eq. 6); a tie is not better.
+def probability_better(n: int, s2_a: float, p_a: float, s2_b: float, p_b: float, margin: float = 0.0) -> float:
+    """P(S~(a) > S~(b) + margin) for two models on a task of n inputs (eq. 6); a tie is not better.
 
-    s2_a, s2_b: S2 in [0, 1]; p_a, p_b: reliability in [0, 1]. Returns a probability; 0 when n is 0.
+    s2_a, s2_b: S2 in [0, 1]; p_a, p_b: reliability in [0, 1]; margin: in [-1, 1]. Returns a probability; 0 when n is 0.
     """
     if n == 0:
         return 0.0
     ones_a, ones_b = round(n * s2_a), round(n * s2_b)
-    mean = _mean(n, ones_a, p_a) - _mean(n, ones_b, p_b)
+    ahead = math.floor(n * margin + 1e-9)  # whole answers: more than these is more than the margin
+    mean = _mean(n, ones_a, p_a) - _mean(n, ones_b, p_b) - ahead
     variance = n * (p_a * (1 - p_a) + p_b * (1 - p_b))
     if _normal_error(n, ones_a, p_a, ones_b, p_b, variance) < NORMAL_ERROR:
         return float(0.5 * math.erfc((0.5 - mean) / math.sqrt(2 * variance)))
     start_a, chances_a = _correct_answers(n, ones_a, p_a)
     start_b, chances_b = _correct_answers(n, ones_b, p_b)
     below = np.concatenate([[0.0], np.cumsum(chances_b)])  # below[i] = P(X_b < start_b + i)
-    at = np.clip(np.arange(start_a, start_a + len(chances_a)) - start_b, 0, len(chances_b))
+    at = np.clip(np.arange(start_a, start_a + len(chances_a)) - start_b - ahead, 0, len(chances_b))
     return float(min(1.0, max(0.0, np.dot(chances_a, below[at]))))
 
 

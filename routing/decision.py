@@ -34,18 +34,37 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thrift:
-    """What a task would give for a cheaper model, where `auto` scores it.
+    """What a task would give for a cheaper model: as much as it may (max_regret), or as much as it is worth (price).
 
-    max_regret: accuracy, in [0, 1], that a cheaper model may lose against the leader, with probability above eta.
-    costs: by model, in any unit; one that is not there is never the cheaper.
+    max_regret: accuracy, in [0, 1], that a cheaper model may lose against the leader, with probability above eta, where
+    `auto` scores it; None for no such leave. costs: by model, in any unit; one that is not there is never the cheaper.
+    quality, price: what is maximised is quality * score - price * (cost as a share of the dearest candidate's).
+    tokens: input and output, that prices were weighted by to give costs; for people.
     """
 
-    max_regret: float
+    max_regret: float | None
     costs: Mapping[str, float]
+    quality: float = 1.0
+    price: float = 0.0
+    tokens: tuple[int, int] | None = None
 
     def of(self, model: str) -> float:
         """What a model costs."""
         return self.costs.get(model, math.inf)
+
+    def shares(self, models: Sequence[str]) -> Floats:
+        """Costs beside the dearest's, (n_models,) in [0, 1]; 1 where a cost is unknown, 0 where nothing costs."""
+        dearest = max((self.costs[model] for model in models if model in self.costs), default=0.0)
+        return np.array([self.costs.get(model, dearest) / dearest if dearest > 0 else 0.0 for model in models])
+
+    def worth(self, models: Sequence[str], values: Floats) -> Floats:
+        """What is maximised. values: (n_models,) a score."""
+        return np.asarray(self.quality * values - self.price * self.shares(models))
+
+    def margin(self, models: Sequence[str], dearer: int, other: int) -> float:
+        """By how much one model must be more accurate than the other, to be worth its cost."""
+        shares = self.shares(models)
+        return float(self.price / self.quality * (shares[dearer] - shares[other]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +95,7 @@ def decide(
     """Eq. 6, from `current` where the task already has a model, from m* where it has none.
 
     scores.models[0] is m*. eta: in [0, 1]. A current model that is no longer a candidate counts as none.
-    thrift: whether a cheaper model will do; for auto alone. Raises ValueError when there is no candidate.
+    thrift: whether a cheaper model will do. Raises ValueError when there is no candidate.
     """
     if not scores.models:
         raise ValueError("no candidates to decide between")
@@ -85,6 +104,8 @@ def decide(
     values = scores.of(score)
     if scores.n == 0 or np.isnan(values).all():
         return Decision(best, Reason.COLD_START, scores.models, best, best, None, scores.n)
+    if thrift is not None and thrift.price:
+        values = thrift.worth(scores.models, values)
     order = _order(values, scores.models.index(baseline))
     leader = scores.models[order[0]]
     if score is Score.AUTO:
@@ -92,7 +113,7 @@ def decide(
     if score is not Score.S3:
         return Decision(leader, Reason.SCORE, _names(scores, order, leader), leader, baseline, None, scores.n)
 
-    p_better = None if leader == baseline else _probability(scores, leader, baseline)
+    p_better = None if leader == baseline else _probability(scores, leader, baseline, thrift)
     chosen = leader if p_better is not None and p_better > eta else baseline
     reason = Reason.BEST_ON_AVERAGE if chosen == best else Reason.SCORE if chosen == leader else Reason.KEPT
     return Decision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n)
@@ -106,7 +127,9 @@ def _by_posterior(
     baseline = held or best
     p_better = None
     if leader != baseline and scores.posterior is not None:
-        p_better = scores.posterior.p_better(order[0], scores.models.index(baseline))
+        against = scores.models.index(baseline)
+        margin = 0.0 if thrift is None else thrift.margin(scores.models, order[0], against)
+        p_better = scores.posterior.p_within(against, order[0], -margin)
     moves = held is None or (p_better is not None and p_better > eta)
     chosen = leader if moves else baseline
     cheapest = chosen if thrift is None else _cheapest(scores, order, eta, chosen, thrift)
@@ -117,22 +140,25 @@ def _by_posterior(
 
 def _cheapest(scores: TaskScores, order: Sequence[int], eta: float, chosen: str, thrift: Thrift) -> str:
     """The cheapest of those that probably lose no more than the regret against the leader; the chosen one, if none."""
-    if scores.posterior is None:
+    if scores.posterior is None or thrift.max_regret is None:
         return chosen
-    will_do = [
-        scores.models[place] for place in order if scores.posterior.p_within(order[0], place, thrift.max_regret) > eta
-    ]
+    allowed = thrift.max_regret
+    will_do = [scores.models[place] for place in order if scores.posterior.p_within(order[0], place, allowed) > eta]
     return min([chosen, *will_do], key=thrift.of)
 
 
-def explain(decision: Decision, scores: TaskScores, eta: float, score: Score = Score.S3) -> str:
-    """The decision in one sentence, every number of which stands in the scores. score: which one led."""
+def explain(
+    decision: Decision, scores: TaskScores, eta: float, score: Score = Score.S3, thrift: Thrift | None = None
+) -> str:
+    """The decision in one sentence, every number of which stands in scores and costs. score: which one led."""
     told = "expected accuracy" if score is Score.AUTO else score.value.upper()
     value = {name: float(number) for name, number in zip(scores.models, scores.of(score), strict=True)}
     inputs = f"{decision.n} input{'' if decision.n == 1 else 's'}{_labelled(scores, score)}"
     p, best = decision.p_better, scores.models[0]
     if decision.reason is Reason.COLD_START:
         return f"no evidence about this task yet, so it gets the best model on average, {decision.model}"
+    if thrift is not None and thrift.price:
+        return _balanced(decision, scores, eta, score, thrift)
     beats = (
         ""
         if p is None
@@ -162,6 +188,27 @@ def explain(decision: Decision, scores: TaskScores, eta: float, score: Score = S
     return f"{decision.model}, {role}, has the highest {told} over {inputs} and {beats}{over}"
 
 
+def _balanced(decision: Decision, scores: TaskScores, eta: float, score: Score, thrift: Thrift) -> str:
+    """The sentence where quality and price are weighed against each other."""
+    told = "expected accuracy" if score is Score.AUTO else score.value.upper()
+    values, shares = scores.of(score), thrift.shares(scores.models)
+    worth = thrift.worth(scores.models, values)
+
+    def sum_of(model: str) -> str:
+        at = scores.models.index(model)
+        terms = f"{thrift.quality:g} * {values[at]:.3f} - {thrift.price:g} * {shares[at]:.3f}"
+        return f"{model} ({terms} = {worth[at]:.3f})"
+
+    n = f"{decision.n} input{'' if decision.n == 1 else 's'}{_labelled(scores, score)}"
+    best = f"{sum_of(decision.leader)} has the best balance of {told} and price over {n}"
+    if decision.leader == decision.model == decision.baseline or decision.p_better is None:
+        return best
+    worth_it = f"is worth its price beside {sum_of(decision.baseline)} with probability {decision.p_better:.2f}"
+    if decision.model == decision.leader:
+        return f"{best} and {worth_it}"
+    return f"{best} but only {worth_it}, not above {eta:g}: {decision.model} stays"
+
+
 def _labelled(scores: TaskScores, score: Score) -> str:
     if scores.posterior is None or score is not Score.AUTO:
         return ""
@@ -175,7 +222,7 @@ def _order(values: Floats, baseline: int) -> list[int]:
 
     Rounded, so that the order in which a sum was added up cannot decide a tie.
     """
-    rounded = np.round(np.where(np.isnan(values), -1.0, values), 12)
+    rounded = np.round(np.where(np.isnan(values), -np.inf, values), 12)
     places = np.arange(len(values))
     return [int(place) for place in np.lexsort((places, places != baseline, -rounded))]
 
@@ -184,7 +231,7 @@ def _names(scores: TaskScores, order: Sequence[int], chosen: str) -> tuple[str, 
     return (chosen, *(scores.models[place] for place in order if scores.models[place] != chosen))
 
 
-def _probability(scores: TaskScores, a: str, b: str) -> float:
+def _probability(scores: TaskScores, a: str, b: str, thrift: Thrift | None) -> float:
     at_a, at_b = scores.models.index(a), scores.models.index(b)
     if np.isnan(scores.s2[at_b]):
         return 1.0
@@ -194,4 +241,5 @@ def _probability(scores: TaskScores, a: str, b: str) -> float:
         float(scores.reliability[at_a]),
         float(scores.s2[at_b]),
         float(scores.reliability[at_b]),
+        0.0 if thrift is None else thrift.margin(scores.models, at_a, at_b),
     )

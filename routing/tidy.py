@@ -4,7 +4,7 @@
     outcomes.parquet   input_id, model, score          score in [0, 1]; a row left out is a missing outcome
                        loglik                          (optional) mean log-probability a token of the answer, or null
     models.csv         model, params_b, input_usd_per_mtok, output_usd_per_mtok      (all but model optional)
-    datasets.csv       dataset, threshold, source, licence                           (the file is optional)
+    datasets.csv       dataset, threshold, source, licence, input_tokens, output_tokens      (the file is optional)
     embeddings.f16.npy with embeddings.json            (optional) made by the embedder that the json names
 
 Columns beyond these are left alone. Whatever is wrong is refused with its file and row (the first row is 1).
@@ -122,8 +122,10 @@ def write_benchmark(
     if datasets:
         with (folder / "datasets.csv").open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(("dataset", "threshold", "source", "licence"))
-            writer.writerows((d.name, d.threshold, d.source, d.licence) for d in datasets)
+            writer.writerow(("dataset", "threshold", "source", "licence", "input_tokens", "output_tokens"))
+            writer.writerows(
+                (d.name, d.threshold, d.source, d.licence, d.input_tokens, d.output_tokens) for d in datasets
+            )
 
 
 def _write_parquet(path: Path, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
@@ -199,9 +201,15 @@ def _read_datasets(path: Path, faults: list[str]) -> dict[str, Dataset]:
         return {}
     details = {}
     for number, cells in _read_csv(path, "dataset", faults):
-        threshold = _number(cells, "threshold", f"{path.name} row {number}", faults)
+        where = f"{path.name} row {number}"
+        threshold = _number(cells, "threshold", where, faults)
         details[cells["dataset"]] = Dataset(
-            cells["dataset"], 0.5 if threshold is None else threshold, cells.get("source", ""), cells.get("licence", "")
+            cells["dataset"],
+            0.5 if threshold is None else threshold,
+            cells.get("source", ""),
+            cells.get("licence", ""),
+            _number(cells, "input_tokens", where, faults),
+            _number(cells, "output_tokens", where, faults),
         )
     return details
 

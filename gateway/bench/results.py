@@ -18,6 +18,7 @@ from gateway.bench.estimate import price_of
 from gateway.bench.journal import NAME as JOURNAL
 from gateway.bench.questions import Question
 from gateway.config import ModelConfig
+from gateway.wire.usage import Usage
 from routing.benchmark import Dataset, Model
 from routing.tidy import write_benchmark
 
@@ -106,7 +107,7 @@ def write(
         inputs=[(question.id, question.dataset, question.text) for question in questions],
         outcomes=[(outcome.answer.input_id, outcome.answer.model, outcome.score) for outcome in outcomes],
         models=[_model(model) for model in models],
-        datasets=[Dataset(name, source=source) for name in dict.fromkeys(question.dataset for question in questions)],
+        datasets=_datasets(questions, outcomes, source),
     )
     path = scratch / "outcomes.parquet"
     logliks = pa.array([outcome.answer.loglik for outcome in outcomes], pa.float64())
@@ -114,6 +115,24 @@ def write(
     for name in TIDY:
         (scratch / name).replace(folder / name)
     scratch.rmdir()
+
+
+def _datasets(questions: Sequence[Question], outcomes: Sequence[Outcome], source: str) -> list[Dataset]:
+    """With the tokens of an input and of an answer, in the mean of the models' answers that tell them."""
+    names = {question.id: question.dataset for question in questions}
+    told: dict[str, list[Usage]] = {name: [] for name in dict.fromkeys(names.values())}
+    for outcome in outcomes:
+        if outcome.answer.usage is not None:
+            told[names[outcome.answer.input_id]].append(outcome.answer.usage)
+    return [
+        Dataset(
+            name,
+            source=source,
+            input_tokens=_mean([float(usage.input_tokens) for usage in usages]),
+            output_tokens=_mean([float(usage.output_tokens) for usage in usages]),
+        )
+        for name, usages in told.items()
+    ]
 
 
 def write_missing(folder: Path, missing: Sequence[Failed]) -> None:

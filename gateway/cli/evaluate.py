@@ -146,4 +146,7 @@ def _show(evaluation: "Evaluation", output: Path) -> None:
     console = results()
     console.print(shown)
     console.print(worth(evaluation.rows), soft_wrap=True)
+    if evaluation.curves:
+        areas = ", ".join(f"{one.system} {one.area:.4f}" for one in evaluation.curves)
+        console.print(f"area under accuracy against {evaluation.cost_by}: {areas}", soft_wrap=True)
     console.print(f"report  {output / 'report.html'}", soft_wrap=True)

@@ -131,9 +131,20 @@ class ModelConfig(Section):
     backends: tuple[BackendConfig, ...] = Field(min_length=1)
 
 
+class ObjectiveConfig(Section):
+    """What is maximised: quality times the score, less price times the cost as a share of the dearest candidate's.
+
+    With quality 1, price is the accuracy that one would give up for the whole of the dearest model's cost.
+    """
+
+    quality: float = Field(default=1.0, gt=0, le=1000)
+    price: float = Field(default=0.0, ge=0, le=1000)
+
+
 class RoutingConfig(Section):
     """The paper's parameters, and the pack. No pack: every task gets the first configured model.
 
+    objective: of tasks that have no max_regret or objective of their own.
     session_ttl_s: how long after its last request a session keeps its model. thinning: whether of tasks whose decision
     is settled only some inputs are embedded. exploration: the share of requests that goes to another candidate than the
     chosen one, each as likely as the next, so that feedback tells of those too; pinned tasks, tasks in the shadow and
@@ -147,6 +158,7 @@ class RoutingConfig(Section):
     kappa: int = Field(default=19, ge=1, le=1000)
     sigma: float = Field(default=0.09, gt=0)
     eta: float = Field(default=0.6, ge=0, le=1)
+    objective: ObjectiveConfig = ObjectiveConfig()
     session_ttl_s: Seconds = 3600.0
     thinning: bool = True
     exploration: float = Field(default=0.0, ge=0, le=0.5)
@@ -166,9 +178,11 @@ class TaskConfig(Section):
     max_params_b, max_input_usd_per_mtok, max_output_usd_per_mtok: no larger or dearer model; one of which that is not
     known fits no limit. pin: always this model. fallbacks: who is asked next, in this order, in place of the score's.
     score: in place of the routing section's. max_regret: accuracy that a cheaper model may lose against the best, with
-    probability above eta; for score auto. input: which of a request's messages are the task's input, or a JSONPath
-    (RFC 9535) into its body. shadow: requests go where they would without any evidence, and the answer's headers, the
-    metrics and /v1/tasks tell where the evidence would have sent them. exploration: in place of the routing section's.
+    probability above eta; for score auto. objective: in place of the routing section's; not beside max_regret. Costs
+    are prices, weighted by the task's own tokens once 20 answers told them; sizes, where no price is known. input:
+    which of a request's messages are the task's input, or a JSONPath (RFC 9535) into its body. shadow: requests go
+    where they would without any evidence, and the answer's headers, the metrics and /v1/tasks tell where the evidence
+    would have sent them. exploration: in place of the routing section's.
     """
 
     candidates: tuple[str, ...] | None = Field(default=None, min_length=1)
@@ -179,6 +193,7 @@ class TaskConfig(Section):
     fallbacks: tuple[str, ...] | None = Field(default=None, min_length=1)
     score: Literal["s1", "s2", "s3", "auto"] | None = None
     max_regret: float | None = Field(default=None, ge=0, le=1)
+    objective: ObjectiveConfig | None = None
     input: InputRule = "last_user"
     shadow: bool = False
     cache: CacheConfig | None = None

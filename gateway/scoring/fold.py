@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gateway.scoring.labelled import Labelled
-from gateway.scoring.messages import TaskDecision, TaskPolicy
+from gateway.scoring.messages import TaskDecision
 from gateway.state import StoredDecision
 from routing.decision import Decision, Thrift, explain
 from routing.rival import rival
@@ -88,12 +88,19 @@ class Fold:
             return self.decision
         made, scores = self._last
         held = self.decision
-        told = account(self._router, self.state, made, scores, self._score)
+        told = account(self._router, self.state, made, scores, self._score, self._thrift)
         told["skipped"] = self._skipped + skipped
         return StoredDecision(held.version, held.n, held.model, held.reason, held.ranking, held.at, told)
 
 
-def account(router: Router, state: TaskState, decision: Decision, scores: TaskScores, score: Score) -> dict[str, Any]:
+def account(
+    router: Router,
+    state: TaskState,
+    decision: Decision,
+    scores: TaskScores,
+    score: Score,
+    thrift: Thrift | None = None,
+) -> dict[str, Any]:
     """What there is to say of a decision, ready for JSON: u, scores (best first), nearest datasets, why."""
     eta, against = router.settings.eta, rival(scores, decision.model, score)
     auto = router.auto_account(state, scores, decision)
@@ -114,20 +121,31 @@ def account(router: Router, state: TaskState, decision: Decision, scores: TaskSc
         "nearest_datasets": [{"dataset": name, "cosine": cosine} for name, cosine in router.nearest_datasets(state)],
         **({} if auto is None else {"auto": auto}),
         "decision": {
-            "why": explain(decision, scores, eta, score),
+            "why": explain(decision, scores, eta, score, thrift),
             "p_better": decision.p_better,
             "rival": None if against is None else {"model": against.model, "p": against.p},
             "leader": decision.leader,
             "baseline": decision.baseline,
             "eta": eta,
             "score": score.value,
+            **({} if thrift is None else {"thrift": _thrift(thrift, scores.models)}),
         },
     }
 
 
-def thrift_of(policy: TaskPolicy) -> Thrift | None:
-    """What a task would give for a cheaper model; None where it would give nothing."""
-    return None if policy.max_regret is None else Thrift(policy.max_regret, policy.costs)
+def _thrift(thrift: Thrift, models: Sequence[str]) -> dict[str, Any]:
+    """What a cheaper model was worth to the task, and what models cost it."""
+    tokens = thrift.tokens and dict(zip(("input", "output"), thrift.tokens, strict=True))
+    return {
+        "max_regret": thrift.max_regret,
+        "quality": thrift.quality,
+        "price": thrift.price,
+        "tokens": tokens,
+        "costs": [
+            {"model": model, "cost": thrift.costs.get(model), "share": float(share)}
+            for model, share in zip(models, thrift.shares(models), strict=True)
+        ],
+    }
 
 
 def told(task: str, decision: StoredDecision) -> TaskDecision:

@@ -34,7 +34,8 @@ class ScoreSettings(msgspec.Struct, frozen=True):
 class TaskPolicy(msgspec.Struct, frozen=True):
     """What the configuration says of a task. candidates: model names; those the pack does not know are left out.
 
-    score: in place of the settings'. max_regret: accuracy that a cheaper model may probably lose; costs: by model.
+    score: in place of the settings'. max_regret: accuracy that a cheaper model may probably lose; objective: weights of
+    quality and price; costs: by model; prices: input and output, US dollars per million tokens, where they are known.
     """
 
     candidates: Sequence[str]
@@ -42,6 +43,8 @@ class TaskPolicy(msgspec.Struct, frozen=True):
     score: Literal["s1", "s2", "s3", "auto"] | None = None
     max_regret: float | None = None
     costs: Mapping[str, float] = {}
+    objective: tuple[float, float] | None = None
+    prices: Mapping[str, tuple[float, float]] = {}
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):

@@ -14,11 +14,12 @@ import msgspec
 import numpy as np
 
 from gateway.scoring import sums, views
-from gateway.scoring.fold import Fold, account, thrift_of, told
+from gateway.scoring.fold import Fold, account, told
 from gateway.scoring.labelled import Labelled, digest
 from gateway.scoring.messages import Decided, DryRun, Look, Observation, Rate, Seed, Start, TaskDecision, TaskPolicy
 from gateway.scoring.texts import NoMessages, text_of
 from gateway.scoring.thinning import Input, Paced, Part, Thinning
+from gateway.scoring.thrift import thrift_of
 from gateway.state import Change, Store, Stored, StoredTask
 from routing.arrays import unit_rows
 from routing.embedder import Embedder
@@ -136,8 +137,9 @@ class Scorer:
         state = TaskState.of(self._router.evidence(self._embedder.embed(list(asked.texts))))
         score = self._score(policy)
         scores = self._router.scores(state, candidates, score)
-        made = self._router.decide(scores, None, score, thrift_of(policy))
-        shown = account(self._router, state, made, scores, score)
+        thrift = thrift_of(policy, self._store, asked.task)
+        made = self._router.decide(scores, None, score, thrift)
+        shown = account(self._router, state, made, scores, score, thrift)
         decision = {
             "model": made.model,
             "reason": made.reason.value,
@@ -234,7 +236,8 @@ class Scorer:
         state = self._rebuilt(task) if stale else self._state(stored)
         labelled = learnt(_labelled(stored))
         score, held = self._score(policy), stored.decision
-        fold = Fold(self._router, score, policy.candidates, state, held, self._clock, labelled, thrift_of(policy))
+        thrift = thrift_of(policy, self._store, task)
+        fold = Fold(self._router, score, policy.candidates, state, held, self._clock, labelled, thrift)
         if stale or evidence is None:
             fold.decide()
         if evidence is not None:

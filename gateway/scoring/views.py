@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from gateway.scoring import sums
-from gateway.scoring.fold import thrift_of
 from gateway.scoring.messages import TaskPolicy
+from gateway.scoring.thrift import thrift_of
 from gateway.state import Store
 from routing.arrays import Embeddings, Floats, unit_rows
 from routing.pack import Pack
@@ -101,7 +101,7 @@ def _compared(task: str, store: Store, old: Router, new: Router, how: Compared) 
     state = TaskState.of(new.evidence(vectors)) if len(vectors) else new.empty()
     labels = sums.labels_from_bytes(stored.task.sums).matrix(new.pack.manifest.model_names) if stored.task else None
     scores = new.scores(state, candidates, score, labels)
-    made = new.decide(scores, before, score, thrift_of(policy))
+    made = new.decide(scores, before, score, thrift_of(policy, store, task))
     here, there = _score_of(scores, before, score), _score_of(scores, made.model, score)
     gain = None if here is None or there is None else there - here
     return {**row, "after": made.model, "reason": made.reason.value, "p": made.p_better, "score": there, "gain": gain}

@@ -139,6 +139,9 @@ class Store(Protocol):
     def spent(self) -> SpentRows:
         """All that was spent."""
 
+    def spent_by(self, who: Sequence[tuple[str, str]]) -> SpentRows:
+        """What some keys and tasks, (kind, name), spent."""
+
     def created_keys(self) -> Sequence[StoredKey]:
         """Every key, oldest first."""
 

@@ -158,6 +158,16 @@ class SqliteStore:
             rows = connection.execute("SELECT * FROM spending").fetchall()
         return {(kind, name, day): _spent(numbers) for kind, name, day, *numbers in rows}
 
+    def spent_by(self, who: Sequence[tuple[str, str]]) -> SpentRows:
+        """See Store.spent_by."""
+        with self._reading() as connection:
+            rows = [
+                row
+                for place in who
+                for row in connection.execute("SELECT * FROM spending WHERE kind = ? AND name = ?", place)
+            ]
+        return {(kind, name, day): _spent(numbers) for kind, name, day, *numbers in rows}
+
     def created_keys(self) -> Sequence[StoredKey]:
         """See Store.created_keys."""
         with self._reading() as connection:

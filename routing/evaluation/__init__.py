@@ -10,6 +10,7 @@ auto_folds   what auto says of every fold
 systems      what every system would choose
 judge        how good a choice was
 per_input    choosing input by input
+curve        what accuracy costs, and the area under it
 table        from choices to rows, with intervals
 report/      tables, figures and one HTML page out of it
 """

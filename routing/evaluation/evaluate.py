@@ -9,8 +9,9 @@ from routing.arrays import Embeddings, Ints
 from routing.benchmark import Benchmark, Model
 from routing.calibration import CalibrationSettings, HeldOut, RoutingSettings, hold_out
 from routing.errors import BenchmarkError
+from routing.evaluation.curve import Faced, costs_of, curves
 from routing.evaluation.fold import Fold, Seen, samples, see
-from routing.evaluation.judge import price_of
+from routing.evaluation.judge import Judge, price_of
 from routing.evaluation.knn_folds import Material, Steps, knn_folds, permuted_folds
 from routing.evaluation.per_input import per_input
 from routing.evaluation.results import SYSTEMS, Choice, Evaluation, PredictorQuality, PriceModel, Row
@@ -90,12 +91,18 @@ def evaluate(
     material = Material(benchmark, vectors, found, routing, settings, steps, AUTO in plan.systems)
     folds, control = _folds(material, plan)
     real = replace(plan, systems=tuple(name for name in plan.systems if name not in (SHUFFLED, PERMUTED)))
-    made, quality = _judged(folds, vectors, real, routing)
+    faced: list[Faced] = []
+    made, quality = _judged(folds, vectors, real, routing, faced)
     made += _judged(control, vectors, replace(plan, systems=(SHUFFLED,), alphas=(0.0,)), routing)[0]
     if PERMUTED in plan.systems:
         dealt = permuted_folds(replace(material, auto=True), permuted(benchmark, plan.seed))
         made += _judged(dealt, vectors, replace(plan, systems=(PERMUTED,), alphas=(0.0,)), routing)[0]
-    rows: list[Row] = rows_of(benchmark.name, plan.pool, plan.predictor, made, plan.seed)
+    drawn = curves(faced, routing.eta, plan.systems) if faced else []
+    areas = {one.system: one.area for one in drawn}
+    rows: list[Row] = [
+        replace(row, area=areas.get(row.system)) if row.alpha == 0 else row
+        for row in rows_of(benchmark.name, plan.pool, plan.predictor, made, plan.seed)
+    ]
     return Evaluation(
         benchmark=benchmark.name,
         pool=plan.pool,
@@ -107,6 +114,8 @@ def evaluate(
         choices=made,
         quality=quality,
         sparse=per_input(benchmark, vectors, plan.seed) if plan.per_input else [],
+        curves=drawn,
+        cost_by=known[0] if drawn and (known := costs_of(benchmark)) else None,
     )
 
 
@@ -151,15 +160,20 @@ def permuted(benchmark: Benchmark, seed: int) -> Benchmark:
 
 
 def _judged(
-    folds: Sequence[Fold], vectors: Embeddings, plan: Plan, routing: RoutingSettings
+    folds: Sequence[Fold], vectors: Embeddings, plan: Plan, routing: RoutingSettings, faced: list[Faced] | None = None
 ) -> tuple[list[Choice], list[PredictorQuality]]:
+    """faced: takes what every fold's systems have to choose by without labels, where costs are known."""
     made: list[Choice] = []
+    known = costs_of(folds[0].benchmark) if folds and faced is not None else None
     errors: dict[float, list[tuple[float, float, float]]] = {alpha: [] for alpha in plan.alphas}
     for fold in folds:
         seed = (plan.seed, 1, fold.held_out.dataset)
         for sample in samples(len(fold.held_out.rows), plan.alphas, plan.repeats, plan.cap, seed):
             seen = see(fold, sample, vectors, routing)
             made += choices(fold, sample, seen, routing.eta, plan.systems)
+            if faced is not None and known is not None and sample.alpha == 0:
+                accuracy = Judge(fold, sample, seen.scores).accuracy
+                faced.append(Faced(seen.scores, accuracy, known[1][fold.held_out.dataset]))
             errors[sample.alpha].append(_quality(seen))
     quality = [PredictorQuality(plan.predictor, alpha, *_means(found)) for alpha, found in errors.items() if found]
     return made, quality

@@ -62,7 +62,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of table.json. Intervals: bootstrap over datasets. price: mean US dollars per million tokens."""
+    """One line of table.json. Intervals: bootstrap over datasets. price: mean US dollars per million tokens.
+
+    area: under the system's curve of accuracy against cost (see routing.evaluation.curve); None where it has none.
+    """
 
     benchmark: str
     pool: str
@@ -81,6 +84,7 @@ class Row:
     params_b: float | None
     price: float | None
     rank: float
+    area: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +125,30 @@ class PriceModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """What one setting chose: mean cost and mean accuracy over the held-out datasets."""
+
+    setting: float
+    cost: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Accuracy against cost. area: under the hull, in the mean over all costs. points: by setting; hull: by cost."""
+
+    system: str
+    area: float
+    points: Sequence[Point]
+    hull: Sequence[Point]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All of it. settings: everything that a rerun needs. seconds is not here: the same inputs give the same file."""
+    """All of it. curves: at alpha = 0. cost_by: `price` or `size`, None where neither is known.
+
+    settings: everything that a rerun needs. seconds is not here: the same inputs give the same file.
+    """
 
     benchmark: str
     pool: str
@@ -134,3 +160,5 @@ class Evaluation:
     choices: Sequence[Choice]
     quality: Sequence[PredictorQuality]
     sparse: Sequence[Sparse]
+    curves: Sequence[Curve] = ()
+    cost_by: str | None = None

@@ -97,3 +97,30 @@ def test_fallbacks_order_what_comes_after_the_first() -> None:
 def test_what_a_task_cannot_say_is_refused(section: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         config(tasks={"t": section})
+
+
+def test_an_objective_is_the_tasks_else_the_routings() -> None:
+    tasks = {
+        "own": {"objective": {"price": 0.5}},
+        "free": {"objective": {}},
+        "bound": {"max_regret": 0.1, "score": "auto"},
+    }
+    made = policies(config(routing={"objective": {"quality": 2, "price": 0.1}}, tasks=tasks), MANIFEST)
+    assert made.of("any").objective == (2, 0.1)
+    assert made.of("any").costs == {"a": 7, "b": 70}, "sizes, where no price is known"
+    assert made.of("own").objective == (1, 0.5)
+    assert (made.of("free").objective, made.of("free").costs) == (None, {})
+    assert (made.of("bound").objective, made.of("bound").max_regret) == (None, 0.1)
+
+
+def test_an_objective_beside_a_regret_is_an_error() -> None:
+    task = {"max_regret": 0.1, "score": "auto", "objective": {"price": 1}}
+    with pytest.raises(ConfigError, match=r"tasks\.t\.objective.*only one of them"):
+        policies(config(tasks={"t": task}), MANIFEST)
+
+
+def test_prices_of_both_directions_go_with_what_is_given_for_a_cheaper_model() -> None:
+    made = priced(objective={"price": 0.1})
+    assert made.prices == {"a": (1, 1), "b": (5, 5)}
+    assert made.costs == {"a": 1, "b": 5}
+    assert not priced().prices

@@ -31,6 +31,13 @@ STYLES: Mapping[str, tuple[str, str, str]] = {
 }
 """System -> colour, marker, line."""
 
+CURVES: Mapping[str, tuple[str, str, str]] = {
+    **{name: STYLES[name] for name in ("S3", "auto", "BMA", "oracle")},
+    "auto_max_regret": ("#0072B2", "s", "--"),
+    "mixing": STYLES["random"],
+}
+"""The same for curves of accuracy against cost."""
+
 SIZE = (6.4, 4.0)
 ROUTERS = ("S1", "S2", "S3", "auto")
 
@@ -43,6 +50,7 @@ def figures(evaluation: Evaluation) -> dict[str, Figure]:
         "pearson_against_distance": (bool(_correlated(evaluation.choices)), _pearson_against_distance),
         "predictor_against_alpha": (len(evaluation.quality) > 1, _predictor_against_alpha),
         "metric_against_sparsity": (bool(evaluation.sparse), _metric_against_sparsity),
+        "accuracy_against_cost": (bool(evaluation.curves), _accuracy_against_cost),
         "accuracy_against_price": (any(model.price for model in evaluation.models), _accuracy_against_price),
         "gain_by_dataset": (any(choice.system == "S3" for choice in evaluation.choices), _gain_by_dataset),
     }
@@ -147,6 +155,20 @@ def _metric_against_sparsity(evaluation: Evaluation, axes: Axes) -> None:
     axes.set_xlabel("inputs whose mean distance to their 10 nearest is below C")
     axes.set_ylabel("mean outcome, chosen input by input")
     axes.legend(frameon=False, ncols=2, fontsize="small")
+
+
+def _accuracy_against_cost(evaluation: Evaluation, axes: Axes) -> None:
+    right = max(point.cost for one in evaluation.curves for point in one.points)
+    for one in evaluation.curves:
+        colour, marker, style = CURVES[one.system]
+        x, y = [point.cost for point in one.hull], [point.accuracy for point in one.hull]
+        label = f"{one.system.replace('_', ', ')}: {one.area:.4f}"
+        axes.plot([*x, right], [*y, y[-1]], color=colour, linestyle=style, label=label, linewidth=1.5)
+        axes.scatter(x, y, color=colour, marker=marker, s=14)
+    axes.set_xscale("log")
+    axes.set_xlabel("US dollars a million tokens" if evaluation.cost_by == "price" else "size, billions of parameters")
+    axes.set_ylabel("accuracy, mean over datasets")
+    axes.legend(frameon=False, fontsize="small")
 
 
 def _accuracy_against_price(evaluation: Evaluation, axes: Axes) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from routing.evaluation.report.page import as_page
-from routing.evaluation.report.tables import as_csv, as_json, as_markdown
+from routing.evaluation.report.tables import as_csv, as_curves, as_json, as_markdown
 from routing.evaluation.results import Evaluation
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> None:
-    """Writes table.json, table.csv, table.md, choices.csv, report.html and the figures.
+    """Writes table.json, table.csv, table.md, choices.csv, curves.json, report.html and the figures.
 
     Without matplotlib there are no figures, and the page says so.
     """
@@ -23,6 +23,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
         "table.csv": as_csv(evaluation.rows).encode(),
         "table.md": as_markdown(evaluation).encode(),
         "choices.csv": as_csv(evaluation.choices).encode(),
+        **({"curves.json": as_curves(evaluation).encode()} if evaluation.curves else {}),
         "report.html": as_page(evaluation, svgs).encode(),
     }
     write_whole(folder, files)

@@ -13,6 +13,7 @@ CAPTIONS = {
     "pearson_against_distance": "How well scores order the models, against u, over all alphas (Fig. 3, 6).",
     "predictor_against_alpha": "The correctness predictor: accuracy of g_bar, mean error of p (Fig. 4).",
     "metric_against_sparsity": "Choosing input by input, for the inputs that lie nearer than C to the index (Fig. 7).",
+    "accuracy_against_cost": "What accuracy costs, from a taste for cheap models to none; areas under the curves.",
     "accuracy_against_price": "What accuracy costs: single models, and what the systems chose.",
     "gain_by_dataset": "S3 against the best model on average, dataset by dataset; hatched bars are losses.",
 }

@@ -20,13 +20,20 @@ COLUMNS = (
     "# Params",
     "Price",
     "Rank",
+    "Area",
 )
-"""The paper's columns, with the difference to best on average and the mean price beside them."""
+"""The paper's columns; beside them the difference to best on average, the mean price, the area under the curve."""
 
 
 def as_json(evaluation: Evaluation) -> str:
     """table.json: a list of rows."""
     return json.dumps([asdict(row) for row in evaluation.rows], indent=2) + "\n"
+
+
+def as_curves(evaluation: Evaluation) -> str:
+    """curves.json: what costs are counted in, and every curve with its points and its area."""
+    drawn = {"cost_by": evaluation.cost_by, "curves": [asdict(one) for one in evaluation.curves]}
+    return json.dumps(drawn, indent=1) + "\n"
 
 
 def as_csv(records: Sequence[Row] | Sequence[Choice]) -> str:
@@ -64,6 +71,7 @@ def cells(row: Row) -> list[str]:
         shown(row.params_b, "{:.1f}"),
         shown(row.price, "{:.2f}"),
         f"{row.rank:.1f}",
+        shown(row.area, "{:.4f}"),
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,6 +20,8 @@ from gateway.scoring.labelled import Labelled, digest
 from gateway.scoring.messages import DryRun, Observation, Rate, Rated, ScoreSettings, Seed, Start, TaskPolicy
 from gateway.scoring.ratings import KEPT, KEPT_ALIKE
 from gateway.scoring.scorer import Scorer
+from gateway.scoring.thrift import ENOUGH
+from gateway.spending import Spent
 from gateway.state.sqlite import SqliteStore
 from routing.calibration import RoutingSettings
 from routing.decision import Decision
@@ -332,3 +335,47 @@ def test_the_newest_answers_are_kept_and_rare_models_are_not_crowded_out() -> No
     assert (2999).to_bytes(8) in kept.by_request
     spread = [rated(n, "calc", 1.0, stratum=str(n // 100)) for n in range(5000)]
     assert len(Labelled().rated(spread).ratings.by_request) == KEPT
+
+
+def test_costs_are_weighted_by_a_tasks_own_tokens_once_there_are_enough(pack: Pack, store: SqliteStore) -> None:
+    """`calc` is dear to ask and `atlas` dear to hear: which is cheaper depends on what the task's answers are like."""
+    prices = {"calc": (10.0, 1.0), "atlas": (1.0, 10.0), "broad": (9.0, 9.0)}
+    policy = TaskPolicy(
+        ALL, score="auto", objective=(1.0, 100.0), costs={"calc": 5.5, "atlas": 5.6, "broad": 9.0}, prices=prices
+    )
+    start = msgspec.structs.replace(START, policy=policy)
+    made = Scorer(Router(pack), LETTERS, store, start, itertools.count(100).__next__)
+
+    def told() -> tuple[str, dict[str, Any]]:
+        made.observe(seen("t", MIXED[0]))
+        decision = store.stored("t").decision
+        assert decision is not None
+        return decision.model, decision.account["decision"]["thrift"]
+
+    model, thrift = told()
+    assert (model, thrift["tokens"], thrift["price"]) == ("calc", None, 100.0)
+    store.spend({("task", "t", "2026-01-01"): Spent(ENOUGH - 1, 900, 100)})
+    assert told()[1]["tokens"] is None
+    store.spend({("task", "t", "2026-01-02"): Spent(1, 0, 0), ("task", "other", "2026-01-02"): Spent(99, 0, 9999)})
+    model, thrift = told()
+    assert (model, thrift["tokens"]) == ("atlas", {"input": 900, "output": 100})
+    costs = {one["model"]: one for one in thrift["costs"]}
+    assert costs["atlas"]["cost"] == pytest.approx(0.9 * 1 + 0.1 * 10)
+    assert costs["calc"]["share"] == pytest.approx((0.9 * 10 + 0.1 * 1) / 9.1)
+    decision = store.stored("t").decision
+    assert decision is not None
+    expected = {one["model"]: one["auto"] for one in decision.account["scores"]}
+    worth = {name: expected[name] - 100 * costs[name]["share"] for name in ALL}
+    assert max(worth, key=lambda name: worth[name]) == model
+    assert f"= {worth[model]:.3f}" in decision.account["decision"]["why"]
+
+
+def test_max_regret_goes_by_the_tasks_tokens_too(pack: Pack, store: SqliteStore) -> None:
+    prices = {"calc": (10.0, 1.0), "atlas": (1.0, 10.0), "broad": (9.0, 9.0)}
+    policy = TaskPolicy(ALL, score="auto", max_regret=1.0, costs={"calc": 5.5, "atlas": 5.6}, prices=prices)
+    store.spend({("task", "t", "2026-01-01"): Spent(ENOUGH, 900, 100)})
+    made = Scorer(Router(pack), LETTERS, store, msgspec.structs.replace(START, policy=policy), lambda: 1.0)
+    made.observe(seen("t", MIXED[0]))
+    made.observe(seen("new", MIXED[0]))
+    models = [decision.model for name in ("t", "new") if (decision := store.stored(name).decision)]
+    assert models == ["atlas", "calc"]

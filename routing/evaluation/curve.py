@@ -1,0 +1,148 @@
+"""What accuracy costs: a system's whole curve, from a taste for cheap models to none, and the area under it.
+
+A point is what one setting chose over all held-out datasets: mean accuracy and mean cost, every dataset weighing the
+same. Between two points, and between a point and the cheapest model, one can choose by a coin, so a curve is the
+non-decreasing concave hull of its points; the area under it, over the costs from the cheapest model's to the dearest's
+and divided by their distance, is RouterBench's average improvement in quality (AIQ, arXiv 2403.12031).
+
+| curve            | its points                                                                               |
+|------------------|------------------------------------------------------------------------------------------|
+| auto, S3         | argmax of score - price * share of the dearest's cost, for prices from 0 on              |
+| auto_max_regret  | the cheapest that probably loses no more, for what may be lost                           |
+| BMA              | the best on average, and the cheapest: what one would do without routing                 |
+| mixing           | every single model, with hindsight: all that choosing by a coin can give                 |
+| oracle           | the same argmax over the datasets' own accuracies                                        |
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from routing.arrays import Floats
+from routing.benchmark import Benchmark, Model
+from routing.decision import Thrift, decide
+from routing.evaluation.results import Curve, Point
+from routing.scores import Score, TaskScores
+
+PRICES = (0.0, *(float(price) for price in np.geomspace(0.001, 100.0, 200)))
+"""Accuracy given for the dearest model's cost, from nothing to everything."""
+REGRETS = tuple(float(regret) for regret in np.linspace(0.0, 0.5, 41))
+UNKNOWN_SIZE = 1.5
+"""A model of unknown size counts as so many of the largest."""
+
+Choose = Callable[["Faced", float], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Faced:
+    """One held-out dataset. accuracy: (n_candidates,) true. costs: by model. Candidates as in scores."""
+
+    scores: TaskScores
+    accuracy: Floats
+    costs: dict[str, float]
+
+    @property
+    def prices(self) -> Floats:
+        """The candidates' costs, (n_candidates,)."""
+        return np.array([self.costs[model] for model in self.scores.models])
+
+
+def costs_of(benchmark: Benchmark) -> tuple[str, list[dict[str, float]]] | None:
+    """By what models cost, and every dataset's costs by model; None where neither prices nor sizes are known.
+
+    Prices, where all have one: US dollars per million tokens, input and output weighted as the dataset has them, or
+    alike where it does not say. Else sizes, billions of parameters.
+    """
+    models = benchmark.models
+    if all(_priced(model) for model in models):
+        shares = [dataset.input_share for dataset in benchmark.datasets]
+        return "price", [{model.name: _price(model, share) for model in models} for share in shares]
+    known = [model.params_b for model in models if model.params_b is not None]
+    if not known:
+        return None
+    sizes = {m.name: m.params_b if m.params_b is not None else UNKNOWN_SIZE * max(known) for m in models}
+    return "size", [sizes] * len(benchmark.datasets)
+
+
+def curves(faced: Sequence[Faced], eta: float, wanted: Sequence[str]) -> list[Curve]:
+    """Every curve that can be drawn. faced: all datasets. None where all models cost the same, or there is but one."""
+    mean_costs = {model: float(np.mean([one.costs[model] for one in faced])) for model in faced[0].costs}
+    low, high = min(mean_costs.values()), max(mean_costs.values())
+    if high <= low:
+        return []
+    accuracy = {m: float(np.mean([one.accuracy[one.scores.models.index(m)] for one in faced])) for m in mean_costs}
+    single = [Point(0.0, mean_costs[model], accuracy[model]) for model in mean_costs]
+    cheapest = min(single, key=lambda point: (point.cost, -point.accuracy))
+    made: dict[str, Callable[[], list[Point]]] = {
+        "S3": lambda: _swept(faced, PRICES, lambda one, price: _best(one, one.scores.s3, price)),
+        "auto": lambda: _swept(faced, PRICES, lambda one, price: _best(one, one.scores.of(Score.AUTO), price)),
+        "auto_max_regret": lambda: _swept(faced, REGRETS, lambda one, regret: _cheapest(one, regret, eta)),
+        "BMA": lambda: _swept(faced, (0.0,), lambda one, _: 0),
+        "oracle": lambda: _swept(faced, PRICES, lambda one, price: _best(one, one.accuracy, price)),
+    }
+    has_auto = all(one.scores.posterior is not None for one in faced)
+    found = [_curve("mixing", single, cheapest, low, high)]
+    for name, points in made.items():
+        if (name.split("_")[0] in wanted) and (has_auto or not name.startswith("auto")):
+            found.append(_curve(name, points(), cheapest, low, high))
+    return found
+
+
+def hull(points: Sequence[Point]) -> list[Point]:
+    """The non-decreasing concave hull, by rising cost: what choosing between the points by a coin can give at best."""
+    kept: list[Point] = []
+    for point in sorted(points, key=lambda one: (one.cost, -one.accuracy)):
+        if kept and point.accuracy <= kept[-1].accuracy:
+            continue
+        while len(kept) > 1 and _is_below(kept[-2], kept[-1], point):
+            kept.pop()
+        kept.append(point)
+    return kept
+
+
+def area(points: Sequence[Point], low: float, high: float) -> float:
+    """The mean height of the hull over [low, high], flat beyond its last point. The first must not lie right of low."""
+    kept = hull(points)
+    at = np.array([point.cost for point in kept])
+    grid = np.unique(np.concatenate([[low, high], at[(at > low) & (at < high)]]))
+    heights = np.interp(grid, at, [point.accuracy for point in kept])
+    return float(np.sum((heights[1:] + heights[:-1]) / 2 * np.diff(grid)) / (high - low))
+
+
+def _curve(system: str, points: Sequence[Point], cheapest: Point, low: float, high: float) -> Curve:
+    return Curve(system, area([*points, cheapest], low, high), tuple(points), tuple(hull([*points, cheapest])))
+
+
+def _swept(faced: Sequence[Faced], settings: Sequence[float], choose: Choose) -> list[Point]:
+    made = []
+    for setting in settings:
+        places = [choose(one, setting) for one in faced]
+        cost = np.mean([one.prices[place] for one, place in zip(faced, places, strict=True)])
+        accuracy = np.mean([one.accuracy[place] for one, place in zip(faced, places, strict=True)])
+        made.append(Point(setting, float(cost), float(accuracy)))
+    return made
+
+
+def _best(one: Faced, values: Floats, price: float) -> int:
+    worth = Thrift(None, one.costs, price=price).worth(one.scores.models, values)
+    return int(np.argmax(np.nan_to_num(worth, nan=-np.inf)))
+
+
+def _cheapest(one: Faced, regret: float, eta: float) -> int:
+    made = decide(one.scores, eta, score=Score.AUTO, thrift=Thrift(regret, one.costs))
+    return one.scores.models.index(made.model)
+
+
+def _is_below(a: Point, b: Point, c: Point) -> bool:
+    """Whether b lies on or below the line from a to c."""
+    return (b.accuracy - a.accuracy) * (c.cost - a.cost) <= (c.accuracy - a.accuracy) * (b.cost - a.cost)
+
+
+def _priced(model: Model) -> bool:
+    return model.input_usd_per_mtok is not None and model.output_usd_per_mtok is not None
+
+
+def _price(model: Model, input_share: float | None) -> float:
+    share = 0.5 if input_share is None else input_share
+    return share * (model.input_usd_per_mtok or 0.0) + (1 - share) * (model.output_usd_per_mtok or 0.0)
