@@ -209,7 +209,8 @@ def run(name: str, folder: Path, shape: Shape) -> Row | None:
     if name == "two_packs":
         shape = replace(shape, has_file=False)
     with ExitStack() as around:
-        wires = around.enter_context(laid()) if name == "partition" and are_possible() else None
+        has_wires = name == "partition" and shape.has_cables and are_possible()
+        wires = around.enter_context(laid()) if has_wires else None
         stack = around.enter_context(running(folder, shape, environments, wires))
         stack.begin()
         stack.warm_up()

@@ -37,7 +37,7 @@ AFTER_S = 2.0
 @dataclass(frozen=True, slots=True)
 class Shape:
     """How large the fleet is and what it is given. seconds: of load; the fault lasts a third of it, and comes after as
-    long a time without.
+    long a time without. has_cables: whether a partition may have network namespaces.
     """
 
     gateways: int = 2
@@ -50,6 +50,7 @@ class Shape:
     has_file: bool = True
     kept: int = 1_000_000
     nice: int = NICE
+    has_cables: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_a_namespace_goes_with_its_cables_and_so_does_what_killed_runs_have_left
         assert not left.exists()
     assert not (NAMESPACES / wires.namespace).exists()
     assert not Path("/sys/class/net", wires.cable).exists()
+
+
+@needs_redis
+@pytest.mark.slow
+def test_a_partition_without_namespaces_is_a_proxy_that_swallows_everything(tmp_path: Path) -> None:
+    row = run("partition", tmp_path, replace(SHORT, has_cables=False))
+    assert row is not None
+    assert (row.failed_requests, row.adds_up, row.decisions_equal) == (0, True, True), row
+    assert "proxy" in row.note
 
 
 @needs_redis
