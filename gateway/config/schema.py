@@ -162,7 +162,7 @@ class RoutingConfig(Section):
     session_ttl_s: Seconds = 3600.0
     thinning: bool = True
     exploration: float = Field(default=0.0, ge=0, le=0.5)
-    answers_kept: int = Field(default=50_000, ge=0, le=10_000_000)
+    answers_kept: int = Field(default=20_000, ge=0, le=10_000_000)
 
 
 class CacheConfig(Section):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from gateway.scoring.messages import Observation
 
 MAX_ITEMS = 10_000
-MAX_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 MAX_ITEM_BYTES = 8 * 1024 * 1024
 
 
