@@ -111,4 +111,5 @@ def task_policy(policy: Policy) -> TaskPolicy:
         policy.costs,
         policy.objective,
         policy.prices,
+        policy.keep_texts,
     )

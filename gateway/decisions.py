@@ -23,7 +23,8 @@ class Policy:
     decisions are left out of account. shadow: the same, but what they would have changed is told. fallbacks: who comes
     after the chosen model, first; score: in place of the configuration's; max_regret, objective (quality, price),
     costs, prices (input, output): what would be given for a cheaper model; cache: what is kept of answers;
-    exploration: share of requests that goes to other candidates.
+    exploration: share of requests that goes to other candidates; keep_texts: whether its most recent inputs are kept
+    as texts.
     """
 
     candidates: tuple[str, ...]
@@ -40,6 +41,7 @@ class Policy:
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     cache: CacheConfig | None = None
     exploration: float = 0.0
+    keep_texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ def _policy(
         **_thrift(config, task, candidates, sizes, charges),
         cache=task.cache,
         exploration=_exploration(config, task),
+        keep_texts=config.routing.keep_texts if task.keep_texts is None else task.keep_texts,
     )
 
 

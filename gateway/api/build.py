@@ -19,6 +19,7 @@ from gateway.api import (
     overview,
     packs,
     policies,
+    suggestions,
     tasks,
     usage,
 )
@@ -42,6 +43,7 @@ def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) 
         policies,
         evidence,
         feedback,
+        suggestions,
         overview,
         tasks,
         packs,

@@ -54,7 +54,11 @@ class Scorer(Protocol):
         """Removes all that is known of a task; False if nothing was."""
 
     async def look(
-        self, at: Literal["outcomes", "evidence", "difference"], task: str = "", pack: str = ""
+        self,
+        at: Literal["outcomes", "evidence", "difference", "suggestions"],
+        task: str = "",
+        pack: str = "",
+        n: int = 0,
     ) -> Mapping[str, Any]:
         """Shows what only arrays can tell: see gateway.scoring.messages.Look."""
 

@@ -1,4 +1,6 @@
-"""`benchroute tasks label`: the candidates answer a task's labelled inputs, and the task learns from how they did."""
+"""`benchroute tasks suggest`: which of a task's inputs to label. `benchroute tasks label`: the candidates answer inputs
+that are labelled, and the task learns from how they did.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,10 +12,12 @@ import typer
 
 from gateway.cli import bench
 from gateway.cli.client import ADMIN_KEY, LOCAL, AsJson, Client, KeyEnv, Url
-from gateway.cli.terminal import note, results
+from gateway.cli.terminal import note, number, results, table, turning
 
 AT_ONCE = 200
 """Labels in one request."""
+
+SHOWN_CHARACTERS = 100
 
 
 def label(
@@ -54,8 +58,41 @@ def label(
         return
     results().print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
     results().print(decision["why"], soft_wrap=True)
+    turning(results(), decision)
     if decision["score"] != "auto":
         note(f"the task is scored by {decision['score']}, which takes no labels: `score: auto` does")
+
+
+def suggest(
+    task: Annotated[str, typer.Argument(help="The task's ID.", show_default=False)],
+    n: Annotated[int, typer.Option("-n", min=1, max=256, help="At most so many.")] = 20,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A JSONL file for `tasks label`, references to be filled in."),
+    ] = None,
+    url: Url = LOCAL,
+    key_env: KeyEnv = ADMIN_KEY,
+    as_json: AsJson = False,
+) -> None:
+    """Show which of a task's recent inputs to label next: those on which its best candidates should differ most.
+
+    Needs keep_texts, for the task or in the routing section of the gateway's configuration.
+    """
+    found = Client(url, key_env).ask("GET", f"/v1/tasks/{quote(task, safe='/')}/label-suggestions?n={n}")
+    if output is not None:
+        lines = (json.dumps({"input": row["input"], "reference": ""}, ensure_ascii=False) for row in found["data"])
+        output.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    if not found["data"]:
+        note(f"{found['kept']} inputs of {task} are kept, and none of them is left to label")
+        return
+    shown = table(("input",), ("disagreement",))
+    for row in found["data"]:
+        shown.add_row(" ".join(row["input"].split())[:SHOWN_CHARACTERS], number(row["disagreement"]))
+    results().print(shown)
+    note(f"between {', '.join(found['between'])}; {found['labels']} inputs are labelled")
 
 
 def _labels(folder: Path) -> Iterator[Mapping[str, Any]]:

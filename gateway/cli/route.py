@@ -13,7 +13,7 @@ import typer
 from gateway.cli.embedding import embed, identity, pack_embedder
 from gateway.cli.errors import ChoiceError
 from gateway.cli.inputs import STDIN, Format, read_inputs
-from gateway.cli.terminal import note, number, prices, results, table
+from gateway.cli.terminal import note, number, prices, results, table, turning
 from routing.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -138,3 +138,4 @@ def _show(document: Mapping[str, Any], manifest: Manifest) -> None:
     )
     console.print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
     console.print(decision["why"], soft_wrap=True)
+    turning(console, decision)

@@ -9,12 +9,13 @@ import typer
 from rich.console import Console
 
 from gateway.cli.client import ADMIN_KEY, LOCAL, AsJson, Client, KeyEnv, Url
-from gateway.cli.labelling import label
-from gateway.cli.terminal import notes, number, progress, results, table
+from gateway.cli.labelling import label, suggest
+from gateway.cli.terminal import notes, number, progress, results, table, turning
 
 app = typer.Typer(help="The tasks of a running gateway.", invoke_without_command=True)
 
 app.command()(label)
+app.command()(suggest)
 
 PAGE = 1000
 
@@ -77,6 +78,7 @@ def _show_decision(console: Console, found: Mapping[str, Any]) -> None:
     decision, spent = found["decision"], found["spent"]
     console.print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
     console.print(decision["why"], soft_wrap=True)
+    turning(console, decision)
     if "scored" in found:
         console.print(f"the evidence says {found['scored']['model']} ({found['scored']['reason']})", soft_wrap=True)
     near = ", ".join(f"{row['dataset']} {row['cosine']:.2f}" for row in found["nearest_datasets"] or ())

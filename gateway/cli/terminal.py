@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -104,6 +105,13 @@ class Lines:
             return f" in {took_s:.1f} s"
         per_s = (done - before) / took_s
         return f", {per_s:.0f}/s, {(total - done) / per_s:.0f} s left" if per_s else ""
+
+
+def turning(console: Console, decision: Mapping[str, Any]) -> None:
+    """What would change a decision, where that is told."""
+    found = decision.get("would_change")
+    if found is not None:
+        console.print(found["text"], soft_wrap=True)
 
 
 class _Bars:

@@ -149,7 +149,8 @@ class RoutingConfig(Section):
     is settled only some inputs are embedded. exploration: the share of requests that goes to another candidate than the
     chosen one, each as likely as the next, so that feedback tells of those too; pinned tasks, tasks in the shadow and
     sessions are left out. answers_kept: answers that feedback may still be given on, the last so many of a gateway;
-    takes a restart.
+    takes a restart. keep_texts: whether a task's most recent inputs, 256 at most, are kept in the state as
+    texts too, for label suggestions.
     """
 
     pack: str | None = None
@@ -163,6 +164,7 @@ class RoutingConfig(Section):
     thinning: bool = True
     exploration: float = Field(default=0.0, ge=0, le=0.5)
     answers_kept: int = Field(default=20_000, ge=0, le=10_000_000)
+    keep_texts: bool = False
 
 
 class CacheConfig(Section):
@@ -182,7 +184,8 @@ class TaskConfig(Section):
     are prices, weighted by the task's own tokens once 20 answers told them; sizes, where no price is known. input:
     which of a request's messages are the task's input, or a JSONPath (RFC 9535) into its body. shadow: requests go
     where they would without any evidence, and the answer's headers, the metrics and /v1/tasks tell where the evidence
-    would have sent them. exploration: in place of the routing section's.
+    would have sent them. exploration, keep_texts: in place of the routing
+    section's.
     """
 
     candidates: tuple[str, ...] | None = Field(default=None, min_length=1)
@@ -198,6 +201,7 @@ class TaskConfig(Section):
     shadow: bool = False
     cache: CacheConfig | None = None
     exploration: float | None = Field(default=None, ge=0, le=0.5)
+    keep_texts: bool | None = None
 
 
 class StateConfig(Section):

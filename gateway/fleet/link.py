@@ -188,11 +188,15 @@ class FleetLink:
         return bool((await self._ask(task, Forget(self._replies.number(), task)))["known"])
 
     async def look(
-        self, at: Literal["outcomes", "evidence", "difference"], task: str = "", pack: str = ""
+        self,
+        at: Literal["outcomes", "evidence", "difference", "suggestions"],
+        task: str = "",
+        pack: str = "",
+        n: int = 0,
     ) -> Mapping[str, Any]:
         """Shows what only arrays can tell. Raises ScorerUnavailable, InvalidRequest."""
         number = self._replies.number()
-        return await self._ask(task or f"{self.name}/{number}", Look(number, at, task, pack))
+        return await self._ask(task or f"{self.name}/{number}", Look(number, at, task, pack, n))
 
     async def govern(self, task: str, policy: TaskPolicy) -> None:
         """Holds a task to another policy; scorers that are not there now read it when they start."""

@@ -1,6 +1,7 @@
 """One task's inputs, one after the other: state, decision, and the turns its model takes."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from routing.rival import rival
 from routing.router import Router
 from routing.scores import Score, TaskScores
 from routing.task import Evidence, TaskState
+from routing.turning import turning
 
 
 class Fold:
@@ -101,8 +103,11 @@ def account(
     score: Score,
     thrift: Thrift | None = None,
 ) -> dict[str, Any]:
-    """What there is to say of a decision, ready for JSON: u, scores (best first), nearest datasets, why."""
+    """What there is to say of a decision, ready for JSON: u, scores (best first), nearest datasets, why, what would
+    change it.
+    """
     eta, against = router.settings.eta, rival(scores, decision.model, score)
+    turns = turning(decision, scores, eta, score, thrift)
     auto = router.auto_account(state, scores, decision)
     return {
         "u": _number(scores.distance),
@@ -122,6 +127,7 @@ def account(
         **({} if auto is None else {"auto": auto}),
         "decision": {
             "why": explain(decision, scores, eta, score, thrift),
+            "would_change": None if turns is None else {k: v for k, v in asdict(turns).items() if v is not None},
             "p_better": decision.p_better,
             "rival": None if against is None else {"model": against.model, "p": against.p},
             "leader": decision.leader,

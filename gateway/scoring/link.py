@@ -141,10 +141,14 @@ class ScorerLink:
         return bool((await self._ask(Forget(self._replies.number(), task)))["known"])
 
     async def look(
-        self, at: Literal["outcomes", "evidence", "difference"], task: str = "", pack: str = ""
+        self,
+        at: Literal["outcomes", "evidence", "difference", "suggestions"],
+        task: str = "",
+        pack: str = "",
+        n: int = 0,
     ) -> Mapping[str, Any]:
         """Shows what only arrays can tell. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(Look(self._replies.number(), at, task, pack))
+        return await self._ask(Look(self._replies.number(), at, task, pack, n))
 
     async def govern(self, task: str, policy: TaskPolicy) -> None:
         """Holds a task to another policy. A scorer that is not there now is told when it starts.

@@ -36,6 +36,7 @@ class TaskPolicy(msgspec.Struct, frozen=True):
 
     score: in place of the settings'. max_regret: accuracy that a cheaper model may probably lose; objective: weights of
     quality and price; costs: by model; prices: input and output, US dollars per million tokens, where they are known.
+    keep_texts: whether its most recent inputs are kept as texts too.
     """
 
     candidates: Sequence[str]
@@ -45,6 +46,7 @@ class TaskPolicy(msgspec.Struct, frozen=True):
     costs: Mapping[str, float] = {}
     objective: tuple[float, float] | None = None
     prices: Mapping[str, tuple[float, float]] = {}
+    keep_texts: bool = False
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -132,14 +134,15 @@ class Govern(msgspec.Struct, frozen=True, tag=True):
 class Look(msgspec.Struct, frozen=True, tag=True):
     """Show something that only arrays can tell; see gateway.scoring.views.
 
-    task: of `evidence`. pack: another than the open one, for `outcomes` and `difference`: a path, or in a fleet
-    the hash of one in Redis.
+    task: of `evidence` and `suggestions`; n: how many of the latter. pack: another than the open one, for `outcomes`
+    and `difference`: a path, or in a fleet the hash of one in Redis.
     """
 
     id: int
-    at: Literal["outcomes", "evidence", "difference"]
+    at: Literal["outcomes", "evidence", "difference", "suggestions"]
     task: str = ""
     pack: str = ""
+    n: int = 0
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

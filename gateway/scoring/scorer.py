@@ -6,6 +6,7 @@ only some inputs are embedded.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +18,7 @@ from gateway.scoring import sums, views
 from gateway.scoring.fold import Fold, account, told
 from gateway.scoring.labelled import Labelled, digest
 from gateway.scoring.messages import Decided, DryRun, Look, Observation, Rate, Seed, Start, TaskDecision, TaskPolicy
+from gateway.scoring.suggesting import suggested
 from gateway.scoring.texts import NoMessages, text_of
 from gateway.scoring.thinning import Input, Paced, Part, Thinning
 from gateway.scoring.thrift import thrift_of
@@ -32,6 +34,14 @@ from routing.thinning import ThinningSettings
 
 TASKS_AT_ONCE = 100
 ALL_DRAWN: Mapping[str, Paced] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """Inputs of a task. texts: of each."""
+
+    evidence: Evidence
+    texts: Sequence[str]
 
 
 Learnt = Callable[[Labelled], Labelled]
@@ -162,6 +172,8 @@ class Scorer:
         """Shows what was asked for, stored nowhere. Raises RoutingError for a pack that this scorer could not use."""
         if asked.at == "evidence":
             return views.evidence(self._router, self._store.ring(asked.task))
+        if asked.at == "suggestions":
+            return self._suggested(asked.task, asked.n)
         embedder = EmbedderId(self._embedder.name, self._embedder.revision, self._embedder.dim)
         pack = (
             open_pack(self._pack_at(asked.pack), embedder if asked.at == "difference" else None) if asked.pack else None
@@ -170,6 +182,14 @@ class Scorer:
             return views.outcomes(pack or self._router.pack)
         other = Router(pack, self._router.settings) if pack else self._router
         return views.difference(self._store, self._router, other, views.Compared(self._policy, self._score))
+
+    def _suggested(self, task: str, n: int) -> dict[str, Any]:
+        policy = self._policy(task)
+        if not policy.keep_texts:
+            raise ValueError(f"no texts are kept of task {task!r}: the scorer's configuration has no keep_texts for it")
+        stored = self._store.stored(task)
+        state = self._rebuilt(task) if self._is_stale(stored) else self._state(stored)
+        return suggested(self._router, state, _labelled(stored), policy.candidates, self._store.ring(task), n)
 
     def renew(self) -> list[TaskDecision]:
         """Scores every task again whose sums were made with another pack, from its most recent embeddings."""
@@ -193,7 +213,7 @@ class Scorer:
     def _score(self, policy: TaskPolicy) -> Score:
         return Score(policy.score or self._start.routing.score)
 
-    def _evidence(self, inputs: Sequence[Input]) -> dict[str, Evidence]:
+    def _evidence(self, inputs: Sequence[Input]) -> dict[str, Came]:
         """What the pack says of these, by task."""
         if not inputs:
             return {}
@@ -201,12 +221,14 @@ class Scorer:
         rows: dict[str, list[int]] = {}
         for row, (task, _) in enumerate(inputs):
             rows.setdefault(task, []).append(row)
-        return {task: evidence.at(np.array(found)) for task, found in rows.items()}
+        return {
+            task: Came(evidence.at(np.array(found)), [inputs[row][1] for row in found]) for task, found in rows.items()
+        }
 
     def _update(
         self,
         tasks: Sequence[str],
-        new: Mapping[str, Evidence],
+        new: Mapping[str, Came],
         paces: Mapping[str, Paced] = ALL_DRAWN,
         learnt: Learnt = _as_before,
     ) -> list[TaskDecision]:
@@ -230,7 +252,7 @@ class Scorer:
             self._store.update(tasks, change, passed_over)
         return decisions
 
-    def _folded(self, task: str, stored: Stored, evidence: Evidence | None, learnt: Learnt) -> Fold:
+    def _folded(self, task: str, stored: Stored, came: Came | None, learnt: Learnt) -> Fold:
         policy = self._policy(task)
         stale = self._is_stale(stored)
         state = self._rebuilt(task) if stale else self._state(stored)
@@ -238,22 +260,27 @@ class Scorer:
         score, held = self._score(policy), stored.decision
         thrift = thrift_of(policy, self._store, task)
         fold = Fold(self._router, score, policy.candidates, state, held, self._clock, labelled, thrift)
-        if stale or evidence is None:
+        if stale or came is None:
             fold.decide()
-        if evidence is not None:
-            fold.add(evidence)
+        if came is not None:
+            fold.add(came.evidence)
         return fold
 
-    def _changed(self, task: str, stored: Stored, evidence: Evidence | None, paced: Paced, learnt: Learnt) -> Change:
-        fold = self._folded(task, stored, evidence, learnt)
-        seen = (stored.task.seen if stored.task else 0) + (len(evidence) if evidence else 0)
-        embeddings = [sums.embedding_to_bytes(vector) for vector in evidence.vectors] if evidence else []
+    def _changed(self, task: str, stored: Stored, came: Came | None, paced: Paced, learnt: Learnt) -> Change:
+        fold = self._folded(task, stored, came, learnt)
+        embeddings = self._embeddings(task, came) if came is not None else []
+        seen = (stored.task.seen if stored.task else 0) + len(embeddings)
         task_sums = StoredTask(self.basis, fold.state.n, seen, sums.to_bytes(fold.state, fold.labelled))
         made = fold.explained(paced.telling)
-        if evidence is not None:
-            paced = paced.scored(evidence, fold.before, fold.scores, fold.model)
+        if came is not None:
+            paced = paced.scored(came.evidence, fold.before, fold.scores, fold.model)
         kept = paced.to_bytes() if self._thinning.settings else None
         return Change(task_sums, embeddings, made, fold.turns, kept)
+
+    def _embeddings(self, task: str, came: Came) -> list[bytes]:
+        """For the ring, with the texts where the operator wants them kept."""
+        texts = came.texts if self._policy(task).keep_texts else [None] * len(came.texts)
+        return [sums.embedding_to_bytes(*one) for one in zip(came.evidence.vectors, texts, strict=True)]
 
     def _is_stale(self, stored: Stored) -> bool:
         return stored.task is not None and stored.task.basis != self.basis

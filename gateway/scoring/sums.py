@@ -14,6 +14,11 @@ from routing.task import TaskState
 
 _SIZES = struct.Struct("<II")
 _NUMBER = np.dtype("<f8")
+_LENGTH = struct.Struct("<I")
+_WITH_TEXT = b"text"
+"""Ends an embedding that has its text behind it. No embedding ends so: these bytes are two numbers above 1000."""
+
+Vectors = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 def to_bytes(state: TaskState, labelled: Labelled | None = None) -> bytes:
@@ -56,12 +61,30 @@ def _end(n_models: int, dim: int) -> int:
     return _SIZES.size + _NUMBER.itemsize * (5 * n_models + 1 + dim)
 
 
-def embedding_to_bytes(vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bytes:
-    """(dim,) as float16: half the size, and far more exact than neighbours are apart."""
-    return vector.astype("<f2").tobytes()
+def embedding_to_bytes(vector: Vectors, text: str | None = None) -> bytes:
+    """(dim,) as float16: half the size, and far more exact than neighbours are apart. text: kept behind it."""
+    data = vector.astype("<f2").tobytes()
+    if text is None:
+        return data
+    behind = text.encode("utf-8", "replace")
+    return data + behind + _LENGTH.pack(len(behind)) + _WITH_TEXT
 
 
-def embeddings_from_bytes(ring: list[bytes], dim: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def embeddings_from_bytes(ring: list[bytes], dim: int) -> Vectors:
     """(n, dim), those of another dimension left out: they come from another embedder."""
-    kept = [np.frombuffer(data, dtype="<f2") for data in ring if len(data) == 2 * dim]
-    return np.array(kept, dtype=np.float32).reshape(len(kept), dim)
+    return inputs_from_bytes(ring, dim)[0]
+
+
+def inputs_from_bytes(ring: list[bytes], dim: int) -> tuple[Vectors, list[str | None]]:
+    """Embeddings, (n, dim), as above, and the texts of those that have theirs behind them."""
+    split = [kept for kept in map(_split, ring) if len(kept[0]) == 2 * dim]
+    vectors = [np.frombuffer(data, dtype="<f2") for data, _ in split]
+    return np.array(vectors, dtype=np.float32).reshape(len(split), dim), [text for _, text in split]
+
+
+def _split(data: bytes) -> tuple[bytes, str | None]:
+    if not data.endswith(_WITH_TEXT):
+        return data, None
+    end = len(data) - len(_WITH_TEXT) - _LENGTH.size
+    (length,) = _LENGTH.unpack_from(data, end)
+    return data[: end - length], data[end - length : end].decode("utf-8", "replace")

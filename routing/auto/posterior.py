@@ -96,6 +96,11 @@ class Posterior:
             return 1.0 if apart <= 0 else 0.0
         return 0.5 * math.erfc(apart / math.sqrt(2 * variance))
 
+    def noise(self, a: int, b: int) -> float:
+        """The variance of two candidates' difference on one labelled input."""
+        within = self.within
+        return float(within[a, a] + within[b, b] - 2 * within[a, b]) + 2 * LEAST_NOISE
+
     def deviation(self, a: int, b: int) -> float:
         """The standard deviation of the difference between two candidates."""
         return math.sqrt(max(0.0, float(self.covariance[a, a] + self.covariance[b, b] - 2 * self.covariance[a, b])))

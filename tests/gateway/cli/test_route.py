@@ -79,8 +79,9 @@ def test_the_table_shows_scores_sizes_prices_and_the_reason(pack: Path, inputs: 
         assert rows[row["model"]][:4] == [f"{row[key]:.3f}" for key in ("s1", "s2", "s3", "p")]
     assert rows["calc"][4:] == ["7", "0.3", "/", "0.6"]
     assert f"n = 22, u = {document['u']:.3f}; nearest datasets (cosine): sums 0." in result.stdout
-    assert lines[-2] == f"{document['decision']['model']}  ({document['decision']['reason']})"
-    assert lines[-1] == document["decision"]["why"]
+    assert lines[-3] == f"{document['decision']['model']}  ({document['decision']['reason']})"
+    assert lines[-2] == document["decision"]["why"]
+    assert lines[-1] == document["decision"]["would_change"]["text"]
 
 
 def test_a_pipe_into_a_process_of_its_own_works(pack: Path, inputs: Path) -> None:

@@ -22,6 +22,7 @@ from gateway.scoring.ratings import KEPT, KEPT_ALIKE
 from gateway.scoring.scorer import Scorer
 from gateway.scoring.thrift import ENOUGH
 from gateway.spending import Spent
+from gateway.state import StoredDecision
 from gateway.state.sqlite import SqliteStore
 from routing.calibration import RoutingSettings
 from routing.decision import Decision
@@ -30,6 +31,7 @@ from routing.pack import Pack
 from routing.router import Router
 from routing.scores import TaskScores
 from routing.task import TaskState
+from routing.turning import labels_won
 from tests.gateway.packs import Letters, inputs, small_pack
 
 ALL = ("calc", "atlas", "broad")
@@ -379,3 +381,24 @@ def test_max_regret_goes_by_the_tasks_tokens_too(pack: Pack, store: SqliteStore)
     made.observe(seen("new", MIXED[0]))
     models = [decision.model for name in ("t", "new") if (decision := store.stored(name).decision)]
     assert models == ["atlas", "calc"]
+
+
+def test_what_would_change_a_decision_is_told_with_its_numbers(pack: Pack, store: SqliteStore) -> None:
+    """By auto from expected accuracies that are shown; by S3 with p and n that are."""
+    made = Scorer(Router(pack), LETTERS, store, AUTO, itertools.count(100).__next__)
+    made.observe(seen("t", *inputs("sums", 6)))
+    by_auto = store.stored("t").decision
+    assert by_auto is not None
+    told, shown = by_auto.account["decision"]["would_change"], expectations(by_auto)
+    assert told["lead"] == pytest.approx(shown[told["model"]] - shown[by_auto.model])
+    assert told["score"] == pytest.approx(shown[by_auto.model] + told["needed"])
+    assert told["labels"] == labels_won(told["lead"], told["deviation"], told["noise"], 0.0)
+    scorer(pack, store).observe(seen("s3", *MIXED))
+    by_s3 = store.stored("s3").decision
+    assert by_s3 is not None
+    told = by_s3.account["decision"]["would_change"]
+    assert told["text"] == f"It would go to {told['model']} at an S3 of {told['score']:.3f}; it has {told['has']:.3f}"
+
+
+def expectations(decision: StoredDecision) -> dict[str, float]:
+    return {row["model"]: row["auto"] for row in decision.account["scores"]}

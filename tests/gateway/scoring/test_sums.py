@@ -37,3 +37,23 @@ def test_embeddings_of_another_length_are_left_out() -> None:
     ring = [sums.embedding_to_bytes(np.array([0.5, 0.25], dtype=np.float32)), b"x" * 6]
     assert sums.embeddings_from_bytes(ring, 2).tolist() == [[0.5, 0.25]]
     assert sums.embeddings_from_bytes(ring, 5).shape == (0, 5)
+
+
+def test_a_text_behind_an_embedding_comes_back_and_other_dimensions_are_left_out() -> None:
+    vector = np.array([0.6, -0.8, 0.0], dtype=np.float32)
+    ring = [
+        sums.embedding_to_bytes(vector),
+        sums.embedding_to_bytes(vector, "käse text"),
+        sums.embedding_to_bytes(vector, ""),
+        sums.embedding_to_bytes(vector[:2], "of another embedder"),
+    ]
+    vectors, texts = sums.inputs_from_bytes(ring, 3)
+    assert texts == [None, "käse text", ""]
+    np.testing.assert_allclose(vectors, np.tile(vector, (3, 1)), atol=1e-3)
+    np.testing.assert_array_equal(sums.embeddings_from_bytes(ring, 3), vectors)
+
+
+@given(st.lists(st.floats(-1, 1, width=16), min_size=2, max_size=6))
+def test_no_embedding_looks_as_if_it_had_a_text(numbers: list[float]) -> None:
+    vector = np.array(numbers, dtype=np.float32)
+    assert sums.inputs_from_bytes([sums.embedding_to_bytes(vector)], len(numbers))[1] == [None]

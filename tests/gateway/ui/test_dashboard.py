@@ -124,12 +124,13 @@ def test_every_page_can_be_used_by_everybody(routing: Serving, opens: Opens, sch
     assert found == []
 
 
-def test_a_page_says_in_words_where_a_task_goes_and_why(shown: Dashboard) -> None:
+def test_a_page_says_in_words_where_a_task_goes_and_why(routing: Serving, shown: Dashboard) -> None:
     shown.open("/tasks/team%2Fsums")
     told = shown.text()
     assert "good" in told
     assert "does best" in told
     assert "Of 100 inputs it is expected to get about" in told
+    assert ask(routing.url, "/v1/tasks/team/sums").json["decision"]["would_change"]["text"] in told
     assert "number" in told  # the nearest inputs, of which this pack has no texts
     shown.page.get_by_role("button", name="S1").click()
     shown.said("the mean of the predictions")

@@ -76,12 +76,16 @@ function verdictOf({ task, pack }) {
   return [
     h("p", { class: "big" }, model(made.model), reasonTag(task), share === null ? null : h("span", { class: "muted", title: about }, `${text} sure`)),
     h("p", {}, because(task)),
+    wouldChange(made),
     chosen && against && chosen !== against && typeof chosen[key] === "number" && typeof against[key] === "number"
       ? h("p", {}, `Of 100 inputs it is expected to get about ${ofHundred(chosen[key])} right; ${best}, the best model on average, about ${ofHundred(against[key])}.`)
       : null,
     made.why ? h("details", {}, h("summary", {}, "In the router's own words"), h("p", { class: "muted" }, made.why)) : null,
   ];
 }
+
+/** What would move the choice, in the gateway's words. */
+const wouldChange = (made) => (made.would_change ? h("p", { class: "muted" }, `${made.would_change.text}.`) : null);
 
 /** auto's expectations are not held between 0 and 1. */
 const ofHundred = (share) => Math.round(100 * Math.min(1, Math.max(0, share)));
@@ -357,6 +361,7 @@ function tryOf(id) {
       told.replaceChildren(h("div", { class: "stack" },
         h("p", {}, "A task of ", plural(inputs.length, "such input"), " would get ", model(found.decision.model), ". ", because(task),
           h("span", { class: "muted" }, ` Distance ${found.u?.toFixed(2) ?? "–"}; most like ${found.nearest_datasets.map((row) => row.dataset).join(", ")}.`)),
+        wouldChange(found.decision),
         scoreTable(task, names)));
     } catch (error) {
       told.replaceChildren(banner("bad", error.message));

@@ -1,0 +1,77 @@
+"""Pools of models on real benchmarks, every dataset held out from all that auto learns."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from routing.arrays import Embeddings, Floats, Ints
+from routing.benchmark import Benchmark
+from routing.calibration import CalibrationSettings, HeldOut, RoutingSettings, hold_out
+from routing.errors import BenchmarkError
+from routing.evaluation.auto_folds import AutoFold, auto_folds
+from routing.evaluation.evaluate import NEIGHBOURS_KEPT, fit_for_evaluation
+from routing.evaluation.folds import Folds
+from routing.tidy import read_benchmark, read_embeddings
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One held-out dataset. Columns are auto's candidates, best on average elsewhere first.
+
+    outcomes: (n_inputs, n_candidates), known to the judge, and to a learner for what it has asked. vectors: (n_inputs,
+    dim). near: (n_inputs, kappa) its nearest elsewhere, rows of `benchmark`, (n_benchmark, n_models) outcomes.
+    """
+
+    name: str
+    auto: AutoFold
+    outcomes: Floats
+    vectors: Embeddings
+    near: Ints
+    benchmark: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A benchmark's models, and all its datasets, each held out from what is said of it."""
+
+    name: str
+    datasets: list[Held]
+
+
+def pools(folder: Path) -> Iterator[Pool]:
+    """Those that folder/suite.json lists."""
+    for listed in json.loads((folder / "suite.json").read_text())["pools"]:
+        yield pool(folder / listed["benchmark"], listed["pool"], listed.get("max_params_b"))
+
+
+def pool(folder: Path, name: str, max_params_b: float | None) -> Pool:
+    """Takes a minute or two. Raises BenchmarkError."""
+    whole = read_benchmark(folder)
+    given = read_embeddings(folder, whole.n_inputs)
+    if given is None:
+        raise BenchmarkError(folder.name, ["it has no embeddings"])
+    chosen = whole
+    if name != "all" and max_params_b is None:
+        chosen = whole.with_models(json.loads((folder / "pools.json").read_text())[name])
+    benchmark, rows = fit_for_evaluation(chosen, max_params_b=max_params_b)
+    vectors, routing = given.vectors[rows], RoutingSettings()
+    found = list(hold_out(vectors, benchmark.dataset_ids, len(benchmark.datasets), NEIGHBOURS_KEPT))
+    folds = Folds(vectors, [benchmark], found, routing, CalibrationSettings())
+    made = auto_folds(folds, benchmark, found, lambda done, total: None)
+    held = [_held(benchmark, vectors, one, auto, routing.kappa) for one, auto in zip(found, made, strict=True)]
+    return Pool(f"{folder.name}/{name}", held)
+
+
+def _held(benchmark: Benchmark, vectors: Embeddings, one: HeldOut, auto: AutoFold, kappa: int) -> Held:
+    rows: Ints = one.rows
+    return Held(
+        benchmark.datasets[one.dataset].name,
+        auto,
+        benchmark.outcomes[np.ix_(rows, np.array(auto.columns))],
+        vectors[rows],
+        one.near[:, :kappa],
+        benchmark.outcomes,
+    )
