@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from gateway.lane.outcome import Progress
-from gateway.lane.tally import OK, Kind, Pile, Tally, kind_of
+from gateway.lane.tally import OK, Kind, Pile, Tally, is_plain
 from gateway.lane.telling import is_told, reason_of, status_of, tell
 from gateway.lane.tracing import Tracing
 from gateway.metrics import Metrics
@@ -63,13 +63,14 @@ class Accountant:
         usage = progress.usage
         if usage is not None and progress.key is not None:
             self._quotas.charge(progress.key, usage.tokens, progress.cost_usd or NO_USD)
-        kind, seconds = kind_of(progress), time.perf_counter() - progress.started
-        if kind is not None:
-            self._tally.add(kind, progress, seconds)
+        progress.seconds = time.perf_counter() - progress.started
+        if is_plain(progress):
+            self._tally.add(progress)
+            if is_told():
+                tell(progress)
         else:
-            self._count(progress, seconds)
-            self._minutes.add(_seen(progress, self._charge(progress), seconds))
-        if kind is None or is_told():
+            self._count(progress)
+            self._minutes.add(_seen(progress, self._charge(progress)))
             tell(progress)
         if self._tracing is not None:
             self._tracing.end(progress)
@@ -96,10 +97,10 @@ class Accountant:
             spent = self._ledger.charge(kind.key, kind.task, pile.usage, pile.usd, compared, count)
         self._minutes.add_many(kind.task, kind.backend, pile.times, float(spent.usd), float(spent.baseline_usd))
 
-    def _count(self, progress: Progress, seconds: float) -> None:
+    def _count(self, progress: Progress) -> None:
         metrics, model = self.metrics, progress.model
         metrics.requests(model, reason_of(progress), str(status_of(progress))).inc()
-        metrics.duration.add((model,), (seconds,))
+        metrics.duration.add((model,), (progress.seconds,))
         if progress.status:
             metrics.overhead.add((), (progress.overhead_s,))
         if progress.task is not None:
@@ -127,13 +128,13 @@ class Accountant:
         return spent
 
 
-def _seen(progress: Progress, spent: Spent, seconds: float) -> Seen:
+def _seen(progress: Progress, spent: Spent) -> Seen:
     return Seen(
         task=progress.task,
         backend=None if progress.backend == names.NONE else progress.backend,
         status=status_of(progress),
         broke=progress.broke is not None,
-        seconds=seconds,
+        seconds=progress.seconds,
         own_s=progress.overhead_s,
         usd=float(spent.usd),
         baseline_usd=float(spent.baseline_usd),

@@ -17,8 +17,9 @@ from gateway.wire.usage import Usage
 class Progress(msgspec.Struct):
     """One request as far as it has come. Times by time.perf_counter(), in seconds.
 
-    read_at: when its last byte had come. status: of the answer, 0 before it begins. broke: a stream that ended early.
-    kept: the model that gave the answer before, where it was still kept. span: gateway.otel's own, where it is on.
+    read_at: when its last byte had come. seconds: that it took, once it has ended. status: of the answer, 0 before it
+    begins. broke: a stream that ended early. kept: the model that gave the answer before, where it was still kept.
+    span: gateway.otel's own, where it is on.
     """
 
     request_id: str
@@ -29,6 +30,7 @@ class Progress(msgspec.Struct):
     trail: Trail = field(default_factory=Trail)
     status: int = 0
     overhead_s: float = 0.0
+    seconds: float = 0.0
     is_complete: bool = False
     broke: str | None = None
     key: str | None = None

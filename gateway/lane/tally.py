@@ -38,29 +38,45 @@ class Pile:
     output_tokens: int = 0
     usd: Decimal = Decimal(0)
 
+    def add(self, progress: Progress) -> None:
+        """One more."""
+        self.times.append((progress.seconds, progress.overhead_s))
+        usage, cost = progress.usage, progress.cost_usd
+        if usage is not None:
+            self.input_tokens += usage.input_tokens
+            self.output_tokens += usage.output_tokens
+            if cost is not None:
+                self.usd += cost
+
     @property
     def usage(self) -> Usage:
         """What all of them took."""
         return Usage(self.input_tokens, self.output_tokens)
 
 
-def kind_of(progress: Progress) -> Kind | None:
-    """None for a request that has more to tell: of a failure, a decision in the shadow, an answer that was kept."""
+def is_plain(progress: Progress) -> bool:
+    """Not so is one that has more to tell: of a failure, a decision in the shadow, an answer that was kept."""
     route, attempts = progress.route, progress.trail.attempts
-    if (
-        not progress.is_complete
-        or progress.status != OK
-        or progress.kept is not None
-        or progress.task is None
-        or route is None
-        or route.would is not None
-        or len(attempts) != 1
-        or attempts[0].fault is not None
-    ):
-        return None
-    answered = attempts[0]
+    return (
+        progress.is_complete
+        and progress.status == OK
+        and progress.kept is None
+        and progress.task is not None
+        and route is not None
+        and route.would is None
+        and len(attempts) == 1
+        and attempts[0].fault is None
+    )
+
+
+def kind_of(progress: Progress) -> Kind:
+    """Of a plain request."""
+    assert progress.task is not None  # noqa: S101 - plain
+    assert progress.route is not None  # noqa: S101 - plain
+    answered = progress.trail.attempts[0]
     has_usage, has_cost = progress.usage is not None, progress.cost_usd is not None
-    return Kind(progress.key, progress.task, answered.model, answered.backend, route.reason, has_usage, has_cost)
+    reason = progress.route.reason
+    return Kind(progress.key, progress.task, answered.model, answered.backend, reason, has_usage, has_cost)
 
 
 class Tally:
@@ -69,29 +85,27 @@ class Tally:
     def __init__(self, book: Callable[[Kind, Pile], None]) -> None:
         """book: counts a pile."""
         self._book = book
-        self._piles: dict[Kind, Pile] = {}
+        self._ended: list[Progress] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, kind: Kind, progress: Progress, seconds: float) -> None:
-        """One more request. seconds: it took."""
-        pile = self._piles.get(kind)
-        if pile is None:
-            pile = self._piles[kind] = Pile()
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(EVERY_S, self.settle)
-        pile.times.append((seconds, progress.overhead_s))
-        usage, cost = progress.usage, progress.cost_usd
-        if usage is not None:
-            pile.input_tokens += usage.input_tokens
-            pile.output_tokens += usage.output_tokens
-            if cost is not None:
-                pile.usd += cost
+    def add(self, progress: Progress) -> None:
+        """One more plain request, which has ended."""
+        self._ended.append(progress)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(EVERY_S, self.settle)
 
     def settle(self) -> None:
         """Books everything now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        piles, self._piles = self._piles, {}
+        ended, self._ended = self._ended, []
+        piles: dict[Kind, Pile] = {}
+        for progress in ended:
+            kind = kind_of(progress)
+            pile = piles.get(kind)
+            if pile is None:
+                pile = piles[kind] = Pile()
+            pile.add(progress)
         for kind, pile in piles.items():
             self._book(kind, pile)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from gateway.upstream.connection import Connection
 from gateway.upstream.faults import Broken, UpstreamFault
+from gateway.wire.envelope import JSON
 from gateway.wire.headers import Headers, first
 from gateway.wire.sse import EVENT_STREAM
 
@@ -117,4 +118,6 @@ class HttpAnswer:
 def is_event_stream(headers: Headers) -> bool:
     """Whether a body is a stream of events."""
     told = first(headers, b"content-type")
-    return told is not None and told.partition(b";")[0].strip().lower() == EVENT_STREAM
+    if told is None or told == JSON:  # nearly always one of them
+        return False
+    return told.partition(b";")[0].strip().lower() == EVENT_STREAM

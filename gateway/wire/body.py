@@ -71,8 +71,7 @@ class Body(msgspec.Struct, frozen=True, gc=False):
 
         with_usage: the stream is to tell what it took, although its client did not ask.
         """
-        changed = dict(self.members)
-        changed["model"] = model
+        changed = {**self.members, "model": model}
         if with_usage:
             options = self.members.get("stream_options", b"")
             asked = dict(members_of(options)) if options.startswith(_OBJECT) else {}
