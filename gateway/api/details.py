@@ -7,14 +7,14 @@ from gateway.api.accounts import account
 from gateway.api.activity import requests_by_minute
 from gateway.api.services import Services
 from gateway.spending import shown as spent_shown
-from gateway.state import Stored
+from gateway.state import StoredDecision
 
 SPARK_MINUTES = 60
 
 
-def detailed(task: str, stored: Stored, services: Services) -> dict[str, Any]:
+def detailed(task: str, made: StoredDecision | None, services: Services) -> dict[str, Any]:
     """Where a task's requests go and why, the chosen model's scores, what it saved, and its last hour's requests."""
-    shown = account(task, services.table.route(task), stored.decision, ())
+    shown = account(task, services.table.route(task), made, ())
     chosen = shown["decision"]["model"]
     return {
         "object": "task",

@@ -22,14 +22,14 @@ async def overview(services: Given, _: Operator, limit: Annotated[int, Query(ge=
     counted = names[:MOST_COUNTED]
     models, reasons = await asyncio.to_thread(_counts, services, counted)
     busiest = await asyncio.to_thread(_busiest, services, names, limit)
-    stored = await asyncio.to_thread(services.store.stored_all, busiest)
+    found = await asyncio.to_thread(services.store.accounts, busiest)
     return {
         "object": "overview",
         "tasks": len(names),
         "counted": len(counted),
         "by_model": dict(models.most_common()),
         "by_reason": dict(reasons.most_common()),
-        "busiest": [detailed(name, found, services) for name, found in stored.items()],
+        "busiest": [detailed(name, found.get(name), services) for name in busiest],
     }
 
 

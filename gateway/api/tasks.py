@@ -48,8 +48,8 @@ async def _details(
 ) -> dict[str, Any]:
     names = sorted({*decided, *undecided(services, after, decided)})
     allowed = [name for name in names if client.tasks is None or name in client.tasks]
-    stored = await asyncio.to_thread(services.store.stored_all, allowed[:limit])
-    data = [detailed(name, found, services) for name, found in stored.items()]
+    found = await asyncio.to_thread(services.store.accounts, allowed[:limit])
+    data = [detailed(name, found.get(name), services) for name in allowed[:limit]]
     return {"object": "list", "data": data, "has_more": len(allowed) > limit}
 
 

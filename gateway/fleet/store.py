@@ -90,10 +90,11 @@ class RedisStore:
         """See Store.stored."""
         return stored(self._client.ask("HMGET", self.shard(task).task(task), *FIELDS))
 
-    def stored_all(self, tasks: Sequence[str]) -> Mapping[str, Stored]:
-        """See Store.stored_all."""
-        found = self._client.ask_all([("HMGET", self.shard(task).task(task), *FIELDS) for task in tasks])
-        return {task: stored(fields) for task, fields in zip(tasks, found, strict=True)}
+    def accounts(self, tasks: Sequence[str]) -> Mapping[str, StoredDecision]:
+        """See Store.accounts."""
+        asked = [("HMGET", self.shard(task).task(task), "decision", "account") for task in tasks]
+        found = zip(tasks, self._client.ask_all(asked), strict=True)
+        return {task: decision(made, account) for task, (made, account) in found if made is not None}
 
     def ring(self, task: str) -> Sequence[bytes]:
         """See Store.ring."""

@@ -112,8 +112,8 @@ class Store(Protocol):
     def stored(self, task: str) -> "Stored":
         """What is kept of one task."""
 
-    def stored_all(self, tasks: Sequence[str]) -> "Mapping[str, Stored]":
-        """What is kept of each of these, read in one go."""
+    def accounts(self, tasks: Sequence[str]) -> Mapping[str, StoredDecision]:
+        """The decisions of these tasks, of those that have one, with their accounts: read in one go."""
 
     def ring(self, task: str) -> Sequence[bytes]:
         """The task's most recent embeddings, oldest first."""

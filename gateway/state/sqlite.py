@@ -94,10 +94,11 @@ class SqliteStore:
         with self._reading() as connection:
             return _stored(connection, task)
 
-    def stored_all(self, tasks: Sequence[str]) -> Mapping[str, Stored]:
-        """See Store.stored_all."""
+    def accounts(self, tasks: Sequence[str]) -> Mapping[str, StoredDecision]:
+        """See Store.accounts."""
         with self._reading() as connection:
-            return {task: _stored(connection, task) for task in tasks}
+            found = {task: _accounted(connection, task) for task in tasks}
+        return {task: made for task, made in found.items() if made is not None}
 
     def ring(self, task: str) -> Sequence[bytes]:
         """See Store.ring."""
@@ -286,10 +287,14 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
 
 def _stored(connection: sqlite3.Connection, task: str) -> Stored:
     sums = connection.execute("SELECT basis, n, seen, sums FROM tasks WHERE task = ?", (task,)).fetchone()
+    kept = StoredTask(*sums) if sums else None
+    return Stored(kept, _accounted(connection, task), _pace(connection, task))
+
+
+def _accounted(connection: sqlite3.Connection, task: str) -> StoredDecision | None:
     query = f"SELECT {_SHORT}, account FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
-    decision = connection.execute(query, (task,)).fetchone()
-    kept, made = StoredTask(*sums) if sums else None, _decision(decision) if decision else None
-    return Stored(kept, made, _pace(connection, task))
+    row = connection.execute(query, (task,)).fetchone()
+    return _decision(row) if row else None
 
 
 def _pace(connection: sqlite3.Connection, task: str) -> bytes:

@@ -66,9 +66,7 @@ def test_what_is_written_is_read_again(store: Store) -> None:
     assert [(turn.version, turn.model) for turn in store.history("t/1")] == [(1, "m")]
     assert store.stored("unknown") == Stored(None, None)
     put(store, "other", 1, [])
-    asked = ["t/1", "unknown", "other"]
-    assert store.stored_all(asked) == {task: store.stored(task) for task in asked}
-    assert list(store.stored_all(asked)) == asked
+    assert store.accounts(["t/1", "unknown", "other"]) == {"t/1": decision()}
 
 
 def test_decisions_come_by_name_page_by_page_and_without_accounts(store: Store) -> None:
