@@ -118,7 +118,7 @@ def account(
                 "s2": _number(scores.s2[place]),
                 "s3": _number(scores.s3[place]),
                 "p": _number(scores.reliability[place]),
-                **({} if scores.posterior is None else {"auto": float(scores.posterior.mean[place])}),
+                **_expected(scores, int(place)),
                 "n": int(scores.counts[place]),
             }
             for place in np.argsort(-np.nan_to_num(scores.of(score), nan=-1.0), kind="stable")
@@ -152,6 +152,14 @@ def _thrift(thrift: Thrift, models: Sequence[str]) -> dict[str, Any]:
             for model, share in zip(models, thrift.shares(models), strict=True)
         ],
     }
+
+
+def _expected(scores: TaskScores, place: int) -> dict[str, float]:
+    """What auto says of a candidate, where it is asked."""
+    if scores.posterior is None:
+        return {}
+    low, high = scores.posterior.interval(place)
+    return {"auto": float(scores.posterior.mean[place]), "auto_low": low, "auto_high": high}
 
 
 def told(task: str, decision: StoredDecision) -> TaskDecision:

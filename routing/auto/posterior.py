@@ -24,6 +24,8 @@ CASES = (*((scale, 0.0, 1 / 6) for scale in (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)), 
 FREE = 1000.0
 """Variance of what is left free: any value far above 1 is flat for outcomes in [0, 1]."""
 LEAST_NOISE = 1e-4
+Z = 1.645
+"""Deviations on both sides of a Gaussian's mean that hold 90 % of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,11 @@ class Posterior:
         if variance <= 0:
             return 1.0 if apart <= 0 else 0.0
         return 0.5 * math.erfc(apart / math.sqrt(2 * variance))
+
+    def interval(self, place: int) -> tuple[float, float]:
+        """Where a candidate's accuracy lies with 90 %, how hard the task is for all of them left out."""
+        half = Z * math.sqrt(max(0.0, float(self.covariance[place, place])))
+        return float(self.mean[place]) - half, float(self.mean[place]) + half
 
     def noise(self, a: int, b: int) -> float:
         """The variance of two candidates' difference on one labelled input."""

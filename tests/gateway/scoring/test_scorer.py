@@ -391,6 +391,9 @@ def test_what_would_change_a_decision_is_told_with_its_numbers(pack: Pack, store
     assert by_auto is not None
     told, shown = by_auto.account["decision"]["would_change"], expectations(by_auto)
     assert told["lead"] == pytest.approx(shown[told["model"]] - shown[by_auto.model])
+    for row in by_auto.account["scores"]:
+        assert row["auto"] == pytest.approx((row["auto_low"] + row["auto_high"]) / 2)
+        assert row["auto_low"] < row["auto_high"]
     assert told["score"] == pytest.approx(shown[by_auto.model] + told["needed"])
     assert told["labels"] == labels_won(told["lead"], told["deviation"], told["noise"], 0.0)
     scorer(pack, store).observe(seen("s3", *MIXED))

@@ -136,6 +136,21 @@ def test_a_page_says_in_words_where_a_task_goes_and_why(routing: Serving, shown:
     shown.said("the mean of the predictions")
 
 
+def test_what_auto_expects_has_its_intervals_and_what_would_change_it(routing: Serving, shown: Dashboard) -> None:
+    put = ask(routing.url, "/v1/tasks/weighed/policy", {"score": "auto"}, method="PUT", **JSON)
+    assert put.status == 200, put.body
+    assert ask(routing.url, "/v1/tasks/weighed/inputs", {"inputs": inputs("sums", 12)}, **JSON).status == 200
+    found = ask(routing.url, "/v1/tasks/weighed").json
+    shown.open("/tasks/weighed")
+    shown.said("The bars leave out how hard the task is for all of them")
+    told = shown.text()
+    for row in found["scores"]:
+        assert f"{row['auto_low']:.2f}–{row['auto_high']:.2f}" in told
+    assert found["decision"]["would_change"]["text"] in told
+    for path in ("/v1/tasks/weighed/policy", "/v1/tasks/weighed"):  # other tests count tasks
+        assert ask(routing.url, path, method="DELETE").status == 200
+
+
 def test_a_task_is_pinned_and_let_go(routing: Serving, shown: Dashboard) -> None:
     shown.open("/tasks/atlas")
     shown.page.get_by_label("Always use").select_option("slow")

@@ -117,7 +117,7 @@ function scoresOf() {
   const holder = h("div");
   const list = h("div");
   let drawn = null;
-  const about = { s1: "S1: the mean of the predictions.", s2: "S2: the share of inputs predicted right.", s3: "S3: S2, corrected for how far the prediction can be trusted at this distance.", auto: "auto: what models did on the datasets the task lies near to, weighed by how far that has proved right elsewhere." };
+  const about = { s1: "S1: the mean of the predictions.", s2: "S2: the share of inputs predicted right.", s3: "S3: S2, corrected for how far the prediction can be trusted at this distance.", auto: "auto: what models did on the datasets the task lies near to, weighed by how far that has proved right elsewhere. The bars leave out how hard the task is for all of them." };
   const note = h("p", { class: "muted" });
   const draw = () => {
     const names = namesOfScores(task.scores);
@@ -280,6 +280,7 @@ function autoOf(task) {
     ["Expected now", h("span", {}, pair(auto.expected), auto.deviation ? h("span", { class: "muted" }, `; their difference is known to ${score(auto.deviation)} or so`) : null)],
     ["Trust in nearness", `what the datasets near it say counts ${score(auto.trust)} times: so much has proved right on datasets left out`],
     ["Labelled inputs of its own", count(auto.labels)],
+    ...(auto.feedback ? [["Scored answers", `${count(auto.feedback.n)}, of them ${count(auto.feedback.leader.n)} by ${leader}`]] : []),
     ["Datasets that weigh most", auto.datasets.filter((row) => row.weight / all >= 0.005).map((row) => `${row.dataset} ${percent(row.weight / all)}`).join(", ") || "–"],
   ];
   return section("What auto weighs", null, h("dl", { class: "facts" }, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
