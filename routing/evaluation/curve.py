@@ -7,11 +7,11 @@ and divided by their distance, is RouterBench's average improvement in quality (
 
 | curve            | its points                                                                               |
 |------------------|------------------------------------------------------------------------------------------|
-| auto, S3         | argmax of score - price * share of the dearest's cost, for prices from 0 on              |
+| auto, S3         | as `objective` decides: score - price * share of the dearest's cost, for prices from 0 on |
 | auto_max_regret  | the cheapest that probably loses no more, for what may be lost                           |
 | BMA              | the best on average, and the cheapest: what one would do without routing                 |
 | mixing           | every single model, with hindsight: all that choosing by a coin can give                 |
-| oracle           | the same argmax over the datasets' own accuracies                                        |
+| oracle           | argmax of the same, with the datasets' own accuracies for scores                         |
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ from routing.decision import Thrift, decide
 from routing.evaluation.results import Curve, Point
 from routing.scores import Score, TaskScores
 
-PRICES = (0.0, *(float(price) for price in np.geomspace(0.001, 100.0, 200)))
+PRICES = (0.0, *(float(price) for price in np.geomspace(0.002, 50.0, 100)))
 """Accuracy given for the dearest model's cost, from nothing to everything."""
 REGRETS = tuple(float(regret) for regret in np.linspace(0.0, 0.5, 41))
 UNKNOWN_SIZE = 1.5
@@ -75,9 +75,9 @@ def curves(faced: Sequence[Faced], eta: float, wanted: Sequence[str]) -> list[Cu
     single = [Point(0.0, mean_costs[model], accuracy[model]) for model in mean_costs]
     cheapest = min(single, key=lambda point: (point.cost, -point.accuracy))
     made: dict[str, Callable[[], list[Point]]] = {
-        "S3": lambda: _swept(faced, PRICES, lambda one, price: _best(one, one.scores.s3, price)),
-        "auto": lambda: _swept(faced, PRICES, lambda one, price: _best(one, one.scores.of(Score.AUTO), price)),
-        "auto_max_regret": lambda: _swept(faced, REGRETS, lambda one, regret: _cheapest(one, regret, eta)),
+        "S3": lambda: _swept(faced, PRICES, lambda one, price: _decided(one, eta, Score.S3, None, price)),
+        "auto": lambda: _swept(faced, PRICES, lambda one, price: _decided(one, eta, Score.AUTO, None, price)),
+        "auto_max_regret": lambda: _swept(faced, REGRETS, lambda one, regret: _decided(one, eta, Score.AUTO, regret)),
         "BMA": lambda: _swept(faced, (0.0,), lambda one, _: 0),
         "oracle": lambda: _swept(faced, PRICES, lambda one, price: _best(one, one.accuracy, price)),
     }
@@ -129,8 +129,8 @@ def _best(one: Faced, values: Floats, price: float) -> int:
     return int(np.argmax(np.nan_to_num(worth, nan=-np.inf)))
 
 
-def _cheapest(one: Faced, regret: float, eta: float) -> int:
-    made = decide(one.scores, eta, score=Score.AUTO, thrift=Thrift(regret, one.costs))
+def _decided(one: Faced, eta: float, score: Score, regret: float | None, price: float = 0.0) -> int:
+    made = decide(one.scores, eta, score=score, thrift=Thrift(regret, one.costs, price=price))
     return one.scores.models.index(made.model)
 
 

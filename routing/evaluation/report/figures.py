@@ -162,10 +162,9 @@ def _accuracy_against_cost(evaluation: Evaluation, axes: Axes) -> None:
     for one in evaluation.curves:
         colour, marker, style = CURVES[one.system]
         x, y = [point.cost for point in one.hull], [point.accuracy for point in one.hull]
-        label = f"{one.system.replace('_', ', ')}: {one.area:.4f}"
+        label = f"{one.system.replace('_', ', ', 1)}: {one.area:.4f}"
         axes.plot([*x, right], [*y, y[-1]], color=colour, linestyle=style, label=label, linewidth=1.5)
         axes.scatter(x, y, color=colour, marker=marker, s=14)
-    axes.set_xscale("log")
     axes.set_xlabel("US dollars a million tokens" if evaluation.cost_by == "price" else "size, billions of parameters")
     axes.set_ylabel("accuracy, mean over datasets")
     axes.legend(frameon=False, fontsize="small")

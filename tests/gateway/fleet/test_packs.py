@@ -20,7 +20,7 @@ from routing.manifest import read_manifest
 from routing.pack import open_pack
 from routing.router import Router
 from tests.gateway.fleet.fleets import MODELS, letters_pack
-from tests.gateway.packs import inputs
+from tests.gateway.packs import inputs, small_benchmark
 from tests.gateway.redis_servers import RedisServer
 from tests.gateway.serving import configuration
 
@@ -130,3 +130,29 @@ def test_the_commands(redis_server: RedisServer, client: Client, pack: Path, oth
     run("activate", "ffffffff", code=1)
     shutil.rmtree(tmp_path / "cache")
     assert json.loads(run("diff", "active", "active", "--json"))["changed"] == 0
+
+
+def test_a_model_that_is_added_is_in_force_in_the_fleet(
+    redis_server: RedisServer, client: Client, pack: Path, tmp_path: Path
+) -> None:
+    """`models add --activate` pushes the new pack; a scorer that takes it up decides on live tasks anew."""
+    state = {"url": redis_server.url, "cache": str(tmp_path / "cache"), "shards": 4}
+    config = tmp_path / "config.yaml"
+    config.write_text(configuration("http://127.0.0.1:1/v1", (*MODELS, "new"), state=state))
+    start, store = Start("", "", ScoreSettings(), TaskPolicy((*MODELS, "new"))), RedisStore(client)
+    Scorer(Router(open_pack(pack)), Letters(), store, start, lambda: 0.0).seed(Seed(1, "added", inputs("sums", 20)))
+    outcomes = tmp_path / "new.jsonl"
+    outcomes.write_text("".join(json.dumps({"text": text, "score": 1}) + "\n" for text in small_benchmark().texts))
+    words = ("models", "add", "new", "--outcomes", str(outcomes), "--pack", str(pack), "-o", str(tmp_path / "grown"))
+    result = CliRunner().invoke(app, [*words, "--config", str(config), "--activate", "--json"])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["active"].startswith("activation ")
+    active = packs.active(client)
+    assert active is not None
+    assert active.hash == told["hash"]
+    grown = packs.fetch(client, packs.find(client, told["hash"]), tmp_path / "fetched")
+    Scorer(Router(open_pack(grown)), Letters(), store, start, lambda: 1.0).renew()
+    decision = store.stored("added").decision
+    assert decision is not None
+    assert decision.model == "new"
