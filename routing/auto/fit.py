@@ -11,11 +11,13 @@ pairs of a view and one of six strengths, 0 among them. Each is judged by the ac
 softly, since the scores themselves are uncertain by about tau, and cut, since one dataset must not decide over all. Its
 worth is the mean over datasets less one standard error: a gain that could be luck counts for nothing. The pairs enter
 with weights softmax(worth / CONCENTRATION), an average and no winner-takes-all: with ten datasets the best of a hundred
-is best by chance.
+is best by chance. And it must be better than chance: where the datasets' outcomes, dealt out among them at random, let
+nearness seem worth as much, it counts for nothing (a permutation test).
 
 tau, GAIN_CUT and CONCENTRATION are fixed, for every benchmark. docs/auto.md says how they were found.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +36,12 @@ CONCENTRATION = 0.001
 
 LEVEL = View(Nearness.COSINE, 0.1)
 """What the level of a task's accuracies is read from: for people, since it is the same for all candidates."""
+
+DEALS, AS_GOOD, DEALT_STRENGTHS = 19, 3, (0.5, 1.0)
+"""Of the permutation test: nearness counts where at most so many of the deals find as much, p <= 0.2. A stricter level
+costs pools of ten datasets a third of their gain. With two strengths it tells as much, and is three times as fast."""
+CHECKED_FROM = 8
+"""Datasets from which on it is made: of few there are too few deals, and many of those change nothing."""
 
 FEWEST_DATASETS = 3
 SHRINK = 0.2
@@ -159,15 +167,38 @@ def _neighbours(near: Floats, average: Floats) -> Floats:
 
 
 def _strengths(departures: Floats, rows: Floats, others: Floats) -> Floats:
-    """The mean strength of every view, (n_views,)."""
+    """The mean strength of every view, (n_views,); none where chance would have found as much."""
+    if len(rows) >= CHECKED_FROM and not _is_evidence(departures, rows, others):
+        return np.zeros(len(departures))
+    worth = _worth(departures, rows, others, STRENGTHS)
+    weights = np.exp((worth - worth.max()) / CONCENTRATION)
+    return np.asarray(np.array(STRENGTHS) @ (weights / weights.sum()))
+
+
+def _is_evidence(departures: Floats, rows: Floats, others: Floats) -> bool:
+    """Whether the best worth is more than what is found when every dataset is given another one's outcomes.
+
+    A permutation test: nearness stays as it is, and what it is judged by is dealt out anew, until too many deals are as
+    good.
+    """
+    best, generator, left = _worth(departures, rows, others, DEALT_STRENGTHS).max(), np.random.default_rng(0), AS_GOOD
+    for _ in range(DEALS):
+        dealt = generator.permutation(len(rows))
+        left -= bool(_worth(departures, rows[dealt], others[dealt], DEALT_STRENGTHS).max() >= best)
+        if left < 0:
+            return False
+    return True
+
+
+def _worth(departures: Floats, rows: Floats, others: Floats, strengths: Sequence[float]) -> Floats:
+    """Of every strength of every view, (n_strengths, n_views)."""
     base = (_soft(others) * rows).sum(axis=1)
-    worth = np.empty((len(STRENGTHS), len(departures)))
-    for place, strength in enumerate(STRENGTHS):
+    worth = np.empty((len(strengths), len(departures)))
+    for place, strength in enumerate(strengths):
         gains = (_soft(others + strength * departures) * rows).sum(axis=2) - base
         gains = np.clip(gains, -GAIN_CUT, GAIN_CUT)
         worth[place] = gains.mean(axis=1) - CAUTION * gains.std(axis=1) / np.sqrt(len(rows))
-    weights = np.exp((worth - worth.max()) / CONCENTRATION)
-    return np.asarray(np.array(STRENGTHS) @ (weights / weights.sum()))
+    return worth
 
 
 def _soft(scores: Floats) -> Floats:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.arrays import Embeddings, Floats
-from routing.auto.fit import fit
+from routing.auto.fit import CHECKED_FROM, fit
 from routing.auto.ground import Ground, ground_of
 from routing.auto.posterior import Labels, Posterior
 from routing.auto.views import VIEWS, Nearness, Sight
@@ -212,3 +212,29 @@ def test_a_cheaper_model_is_chosen_where_it_loses_little(pack: Pack) -> None:
     assert "is the cheapest that loses no more than allowed to left" in explain(made, scores, 0.6, Score.AUTO)
     assert chosen(1.0) == "poor"
     assert chosen(0.5, {"left": 10.0}) == "left", "what has no price is never the cheaper"
+
+
+def dealt_ground(seed: int, n_datasets: int, of_kind: bool) -> Ground:
+    """Datasets of two kinds, near to their own; outcomes go by the kind, or by chance."""
+    draw = np.random.default_rng(seed)
+    kinds = np.arange(n_datasets) % 2
+    centres = np.eye(2)[kinds] + draw.normal(0, 0.1, (n_datasets, 2))
+    skills = np.array([[0.8, 0.4, 0.6], [0.4, 0.8, 0.6]])
+    averages = skills[kinds if of_kind else draw.integers(0, 2, n_datasets)] + draw.normal(0, 0.03, (n_datasets, 3))
+    nothing = 1e-4 * np.eye(3)
+    return Ground(averages, centres, np.full((n_datasets, 3), np.nan), nothing, nothing)
+
+
+def test_nearness_counts_where_it_tells_more_than_chance() -> None:
+    assert all(fit(dealt_ground(seed, 12, of_kind=True), [2, 0, 1]).strengths.any() for seed in range(10))
+
+
+def test_nearness_that_chance_explains_counts_for_nothing() -> None:
+    """One in five may pass; where none does, BMA is chosen whatever the task lies near to."""
+    fits = [fit(dealt_ground(seed, 12, of_kind=False), [2, 0, 1]) for seed in range(60)]
+    trusted = [one for one in fits if one.strengths.any()]
+    assert len(trusted) <= 20
+    calm = next(one for one in fits if not one.strengths.any())
+    prior = calm.prior(np.array([1.0, 0.0]), np.full(3, np.nan))
+    np.testing.assert_allclose(prior.mean - prior.mean.mean(), calm.average)
+    assert fit(dealt_ground(3, CHECKED_FROM - 1, of_kind=True), [2, 0, 1]).strengths.any(), "few are not checked"
