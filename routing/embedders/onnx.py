@@ -1,6 +1,8 @@
 """The transformer on onnxruntime: the same weights as sentence-transformers', without PyTorch."""
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnxruntime
@@ -29,13 +31,17 @@ class OnnxEmbedder:
         self._tokenizer = read_tokenizer(tokenizer, max_tokens)
         self._session = _session(model)
         self._wanted = [given.name for given in self._session.get_inputs()]
+        self._side_by_side = ThreadPoolExecutor(_cores(), thread_name_prefix="embedding")
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """See Embedder.embed. Texts of like length share a batch, and padding with it."""
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         ids = token_ids(self._tokenizer, texts)
-        for places in batches([len(one) for one in ids]):
-            vectors[places] = self._batch([ids[place] for place in places])
+        some = list(batches([len(one) for one in ids]))
+        made = map if len(some) == 1 else self._side_by_side.map
+        found = made(lambda places: self._batch([ids[place] for place in places]), some)
+        for places, of_batch in zip(some, found, strict=True):
+            vectors[places] = of_batch
         return unit_rows(vectors)
 
     def _batch(self, ids: Sequence[Sequence[int]]) -> Embeddings:
@@ -70,13 +76,20 @@ def padded(ids: Sequence[Sequence[int]]) -> tuple[Rows, Rows]:
     return tokens, mask
 
 
+def _cores() -> int:
+    """Of the processor's, those that this process may use, where the system says."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _session(model: bytes) -> onnxruntime.InferenceSession:
-    """Waits without spinning, for the machine serves requests too; keeps no arena, for shapes change all the time."""
+    """One thread a batch: two that share one took up to twice the processor's time, and were no sooner done than two
+    batches side by side. Keeps no arena, for shapes change all the time.
+    """
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     options.log_severity_level = QUIET
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no public class
