@@ -13,8 +13,8 @@ GRACE_S = 3.0
 COMMAND = (sys.executable, "-m", "gateway.scoring.child")
 
 SCORER_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-"""Numpy's threads would spin for milliseconds after every product, and a batch's products are small. glibc would keep what
-each embedding thread has used for itself: 60 MB more.
+"""Numpy's threads would spin for milliseconds after every product, and a batch's products are small. glibc would keep
+what each embedding thread has used for that thread: 60 MB more.
 """
 
 
