@@ -35,6 +35,8 @@ class Kept:
         while not self._ended.is_set():
             begun = time.monotonic()
             self._process = self._started()
+            if self._ended.is_set():  # while it was started, and so nobody has told it
+                self._process.terminate()
             with self._process as process:
                 code = process.wait()
             if self._ended.is_set():

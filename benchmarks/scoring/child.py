@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.scoring.worker import memory_mb
 from gateway.scoring.frames import framed, from_scorer
 from gateway.scoring.messages import Decided, Observation, Observations, Ready, ScoreSettings, Start, TaskPolicy
+from gateway.scoring.process import SCORER_ENVIRONMENT
 from routing.manifest import read_manifest
 
 LENGTH = struct.Struct(">I")
@@ -30,7 +31,8 @@ def life(pack: Path, texts: list[str]) -> dict[str, Any]:
     started = time.perf_counter()
     command = [sys.executable, "-m", "gateway.scoring.child", str(theirs.fileno())]
     with tempfile.TemporaryDirectory() as folder, ours:
-        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stderr=subprocess.DEVNULL)
+        environment = {**SCORER_ENVIRONMENT, **os.environ}
+        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stderr=subprocess.DEVNULL, env=environment)
         theirs.close()
         try:
             policy = TaskPolicy(read_manifest(pack).model_names)
