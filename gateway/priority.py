@@ -15,7 +15,7 @@ ATTEMPTS = 5
 PAUSE_S = 0.11
 """The kernel takes one wish for a session in a tenth of a second, from all programs together."""
 
-OWN_SESSION = Path("/proc/self/autogroup")
+PROCESSES = Path("/proc")
 
 
 def stand_back(nice: int) -> None:
@@ -38,13 +38,26 @@ def hold_back(pid: int, nice: int) -> bool:
 
 def _rank_session(pid: int, nice: int) -> bool:
     """By so much behind the session of this process. Raises ProcessLookupError."""
-    ranks = Path(f"/proc/{pid}/autogroup")
-    if os.getsid(pid) != pid or not ranks.exists():
+    if os.getsid(pid) != pid or _rank(str(pid)) is None:
         return True
-    own = int(OWN_SESSION.read_text().split()[-1])
     try:
         with suppress(PermissionError):
-            ranks.write_text(str(min(LAST, own + nice)))
+            _file(str(pid)).write_text(str(min(LAST, (_rank("self") or 0) + nice)))
     except BlockingIOError:
         return False
     return True
+
+
+def _rank(process: str) -> int | None:
+    """Of its session among sessions. None where the kernel ranks none, or not this one: the file of a process that
+    stands in the very first session, as what an init process starts may, is there and empty.
+    """
+    try:
+        *_, rank = _file(process).read_text().split()
+        return int(rank)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _file(process: str) -> Path:
+    return PROCESSES / process / "autogroup"

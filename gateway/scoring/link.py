@@ -201,7 +201,11 @@ class ScorerLink:
         loop = asyncio.get_running_loop()
         while True:
             begun = loop.time()
-            await self._one()
+            try:
+                await self._one()
+            except Exception:  # a mistake of ours; without another try nothing would be scored any more
+                log.exception("the scorer's link failed")
+                self._fell("its link failed, see the log")
             if loop.time() - begun > self._patience.steady_s:
                 pause_s = self._patience.first_s
             log.warning("the scorer is down (%s); another one starts in %g s", self.message, pause_s)

@@ -45,11 +45,17 @@ class ScorerProcess:
             except BaseException:
                 ours.close()
                 raise
-        for _ in range(ATTEMPTS):
-            if hold_back(process.pid, nice):
-                break
-            await asyncio.sleep(PAUSE_S)
-        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            for _ in range(ATTEMPTS):
+                if hold_back(process.pid, nice):
+                    break
+                await asyncio.sleep(PAUSE_S)
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
         return cls(process, reader, writer)
 
     async def end(self) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway import priority
 from gateway.priority import hold_back
 
 AUTOGROUP = Path("/proc/self/autogroup")
 
 OWN = os.getpriority(os.PRIO_PROCESS, 0)
-RANK = int(AUTOGROUP.read_text().split()[-1]) if AUTOGROUP.exists() else 0
+TOLD = AUTOGROUP.read_text() if AUTOGROUP.exists() else ""
+RANK = int(TOLD.split()[-1]) if TOLD else 0
 """These tests may stand back themselves."""
 
 SHOWN = """
@@ -53,6 +55,22 @@ def test_a_process_that_was_started_is_held_back_and_one_that_has_ended_is_no_er
         if AUTOGROUP.exists():
             assert Path(f"/proc/{process.pid}/autogroup").read_text().endswith(f"nice {min(19, RANK + 9)}\n")
     assert hold_back(process.pid, 9)
+
+
+@pytest.mark.parametrize(("own", "told"), [("", "3"), ("/autogroup-7 nice 2\n", "5"), (None, "3")])
+def test_a_program_outside_any_group_ranks_what_it_starts_all_the_same(
+    own: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel shows such a program an empty file, which stopped scorers from starting."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as process:
+        for name, text in (("self", own), (str(process.pid), "/autogroup-8 nice 0\n")):
+            (tmp_path / name).mkdir()
+            if text is not None:
+                (tmp_path / name / "autogroup").write_text(text)
+        monkeypatch.setattr(priority, "PROCESSES", tmp_path)
+        assert hold_back(process.pid, 3)
+        written = (tmp_path / str(process.pid) / "autogroup").read_text()
+    assert written == told
 
 
 @pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel does not group sessions")

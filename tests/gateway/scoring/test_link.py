@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import InvalidRequest, PackRefused, ScorerUnavailable
+from gateway.scoring import process
 from gateway.scoring.link import Patience, ScorerLink
 from gateway.scoring.messages import ScoreSettings, Start, TaskDecision, TaskPolicy
 from gateway.scoring.queue import ObservationQueue
@@ -154,16 +155,41 @@ def test_a_pack_of_an_unknown_embedder_is_refused_until_a_good_one_comes(good_pa
     asyncio.run(live())
 
 
+def test_a_mistake_around_the_scorer_is_told_and_another_one_starts(
+    good_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = iter((True, False))
+
+    def mistaken(pid: int, nice: int) -> bool:
+        if next(tries, False):
+            raise IndexError(pid, nice)
+        return True
+
+    async def live() -> None:
+        async with linked(good_pack, tmp_path, []) as link:
+            await until(lambda: link.status == "ready")
+            assert link.counts.restarts == 1
+
+    monkeypatch.setattr(process, "hold_back", mistaken)
+    asyncio.run(live())
+    (told,) = (record for record in caplog.records if record.exc_info)
+    assert told.exc_info is not None
+    assert isinstance(told.exc_info[1], IndexError)
+    pid = told.exc_info[1].args[0]
+    eventually(lambda: not is_alive(pid))
+
+
 GATEWAY = """
 import asyncio, sys
 from pathlib import Path
 from tests.gateway.scoring.test_link import linked
 async def live():
     async with linked(Path(sys.argv[1]), Path(sys.argv[2]), []) as link:
-        while link.pid is None:
-            await asyncio.sleep(0.01)
-        print(link.pid, flush=True)
-        await asyncio.sleep(60)
+        async with asyncio.timeout(60):
+            while link.pid is None:
+                await asyncio.sleep(0.01)
+            print(link.pid, flush=True)
+            await asyncio.sleep(60)
 asyncio.run(live())
 """
 
