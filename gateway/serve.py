@@ -14,6 +14,7 @@ from gateway import logs
 from gateway.app import Gateway
 from gateway.config import Config
 from gateway.express.protocol import ExpressHttp
+from gateway.heap import keep_freed_memory
 from gateway.http1 import StrictHttp
 from gateway.keyring import check_names, created_keys
 from gateway.state import open_store
@@ -40,6 +41,7 @@ def serve(
 
     Raises ConfigError, StateError.
     """
+    keep_freed_memory()
     text = file.text()
     config = file.config(text)
     format_ = log_format or config.log.format

@@ -95,7 +95,7 @@ class Exchange:
         self.keep_alive = keep_alive
         self.headers, self.head = headers, head
         self.operation = operation
-        self.due = NEVER
+        self.due = time.monotonic() + UPLOAD_S
         self.progress = express.lane.begun(head, operation)
         self.express, self._client = express, client
         self._parts: list[bytes] = []
@@ -110,11 +110,9 @@ class Exchange:
 
     # The request
 
-    def saw(self, body: bytes, is_slow: bool) -> None:
-        """More of the request's body. is_slow: there will be more of it, later."""
+    def saw(self, body: bytes) -> None:
+        """More of the request's body."""
         self._parts.append(body)
-        if is_slow and self.due == NEVER:
-            self.due = time.monotonic() + UPLOAD_S
 
     def body(self) -> bytes:
         """The request's body as far as it has come."""
@@ -260,8 +258,9 @@ class Exchange:
         if shown and not self._client.write_piece(shown) and self._upstream is not None:
             self._upstream.pause()
             self.due = NEVER
-        else:
-            self.due = min(time.monotonic() + self._limits.between_chunks_s, self._deadline)
+            return
+        due, deadline = time.monotonic() + self._limits.between_chunks_s, self._deadline
+        self.due = due if due < deadline else deadline
 
     def _end_stream(self, passing: Passing, fault: UpstreamFault | None) -> None:
         if held := passing.rest():

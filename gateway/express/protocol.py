@@ -1,16 +1,18 @@
 """A client's connection with an express lane: what is for it goes there, all else uvicorn's way to the application.
 
-Requests that wait behind another one on the same connection, that come in pieces without a length, that are large, or
-that want to hear 100 Continue first, are not for it.
+What a client writes again is not parsed again: see gateway.express.again. Requests that wait behind another one on the
+same connection, that come in pieces without a length, that are large, or that want to hear 100 Continue first, are not
+for it.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.asgi import App, RawHeaders, Receive, Scope, Send
 from gateway.errors import RequestError
+from gateway.express.again import Known, Written, written
 from gateway.express.exchange import Exchange, Express
 from gateway.http1 import StrictHttp
 from gateway.lane.lane import Understood
@@ -28,15 +30,6 @@ JOINED_BYTES = 64 * 1024
 """Up to this size it is cheaper to copy a body behind its head than to write them one after the other."""
 
 
-class Known(NamedTuple):
-    """A head that was acceptable, and for this lane. length_at: where its Content-Length stands among the headers."""
-
-    headers: list[tuple[bytes, bytes]]
-    length_at: int
-    head: Head
-    keep_alive: bool
-
-
 class Serving(Protocol):
     """The application. express: None while it does not serve."""
 
@@ -52,7 +45,9 @@ class ExpressHttp(StrictHttp):
         self._serving = cast("Serving", self.config.app)
         self._exchange: Exchange | None = None
         self._known: Known | None = None
-        self._length = 0
+        self._written: Written | None = None
+        self._is_between = True
+        self._length = self._left = 0
         self._defaults: tuple[RawHeaders | None, bytes] = (None, b"")
         self._idle_since = 0.0
 
@@ -75,9 +70,54 @@ class ExpressHttp(StrictHttp):
 
     # The request: see httptools
 
+    def data_received(self, data: bytes) -> None:
+        """See StrictHttp. The parser sees nothing of a request whose head has been written before."""
+        if self._left:
+            self._take(data, 0)
+        elif self._is_between:
+            if self._written is None or not self._begins_again(self._written, data):
+                self._parse_first(data)
+        else:
+            super().data_received(data)
+
+    def _parse_first(self, data: bytes) -> None:
+        """Data that begins where a request may begin."""
+        known = self._known
+        super().data_received(data)
+        if self._known is not known and self._known is not None:
+            self._written = written(data, self._known) or self._written
+
+    def _begins_again(self, before: Written, data: bytes) -> bool:
+        """Begins with a request whose head has been written before; false where it has not, or goes another way now."""
+        express, found = self._serving.express, before.again(data)
+        if express is None or found is None:
+            return False
+        digits, start = found
+        self._length, known = int(digits), before.known
+        if not self._is_free(express):
+            return False
+        self.headers = known.headers.copy()
+        self.headers[known.length_at] = (LENGTH, digits)
+        self._is_between, self._left, self._fed, self._body = False, self._length, 0, 0
+        self._begin(express, known)
+        self._take(data, start)
+        return True
+
+    def _take(self, data: bytes, start: int) -> None:
+        """More of the body of a request that the parser has not seen, and what follows it."""
+        body = data[start : start + self._left]
+        self._left -= len(body)
+        if body:
+            self.on_body(body)
+        if not self._left:
+            self.on_message_complete()
+            if len(data) > start + len(body):
+                self.data_received(data[start + len(body) :])
+
     def on_message_begin(self) -> None:
         """See httptools. What ASGI needs is made where it is needed."""
         if not self._is_told:
+            self._is_between = False
             self._in_head, self._began, self._fed, self._body = True, True, 0, 0
             self.url, self.headers, self.expect_100_continue = b"", [], False
 
@@ -95,12 +135,13 @@ class ExpressHttp(StrictHttp):
         """See httptools."""
         if isinstance(self.cycle, Exchange):
             self._body += len(body)
-            self.cycle.saw(body, is_slow=self._body < self._length)
+            self.cycle.saw(body)
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """See httptools."""
+        """See httptools. At an upgrade it says so before the body has come."""
+        self._is_between = not self._is_upgrade
         if isinstance(self.cycle, Exchange):
             self.cycle.asked()
         else:
@@ -120,8 +161,8 @@ class ExpressHttp(StrictHttp):
         """See StrictHttp."""
         express = self._serving.express
         if express is not None and (place := self._place_of_length()) is not None and self._is_for(express):
-            headers = list(self.headers)
-            self._known = Known(headers, place, Head(headers), self.parser.should_keep_alive())
+            headers, operation = list(self.headers), OPERATIONS[self.url]
+            self._known = Known(operation, headers, place, Head(headers), self.parser.should_keep_alive())
             self._begin(express, self._known)
             return
         url, headers = self.url, self.headers
@@ -132,7 +173,7 @@ class ExpressHttp(StrictHttp):
         super().start()
 
     def _begin(self, express: Express, known: Known) -> None:
-        self._exchange = Exchange(express, self, OPERATIONS[self.url], self.headers, known.head, known.keep_alive)
+        self._exchange = Exchange(express, self, known.operation, self.headers, known.head, known.keep_alive)
         self.cycle = cast("RequestResponseCycle", self._exchange)
 
     def _is_known(self, known: Known, express: Express) -> bool:
@@ -143,6 +184,7 @@ class ExpressHttp(StrictHttp):
         told, headers[place] = headers[place], known.headers[place]
         is_same = headers == known.headers
         headers[place] = told
+        is_same = is_same and OPERATIONS.get(self.url) is known.operation
         return is_same and self._is_length(told) and self.parser.get_http_version() == "1.1" and self._is_for(express)
 
     def _place_of_length(self) -> int | None:
@@ -161,9 +203,12 @@ class ExpressHttp(StrictHttp):
 
     def _is_for(self, express: Express) -> bool:
         """Whether the request whose head has come goes this way, its headers apart."""
+        return self._is_free(express) and self.url in OPERATIONS and self.parser.get_method() == b"POST"
+
+    def _is_free(self, express: Express) -> bool:
+        """Whether the connection is free for a request with a body of this length."""
         cycle, most = self.cycle, min(MOST_BYTES, express.lane.max_body_bytes)
-        is_free = cycle is None or cycle.response_complete
-        return is_free and 0 < self._length <= most and self.url in OPERATIONS and self.parser.get_method() == b"POST"
+        return (cycle is None or cycle.response_complete) and 0 < self._length <= most
 
     # The answer: see gateway.express.exchange.Client
 

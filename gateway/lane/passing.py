@@ -7,21 +7,29 @@ from gateway.wire.operations import Operation
 from gateway.wire.sse import StreamEnd
 from gateway.wire.usage import Tail, Usage
 
+USAGE, NO_USAGE = b'"usage"', b'"usage":null'
+"""OpenAI writes the latter into every event before the one that tells."""
+
 
 class Passing:
     """One stream. end: whether it has ended as it should."""
 
-    __slots__ = ("_hidden", "_tail", "end")
+    __slots__ = ("_between_events", "_hidden", "_tail", "end")
 
     def __init__(self, operation: Operation, hides_usage: bool) -> None:
         """hides_usage: the client is not to see what only the gateway asked for."""
         self.end = StreamEnd(operation)
         self._tail = Tail()
         self._hidden = UsageHidden() if hides_usage else None
+        self._between_events = True
 
     def through(self, chunk: bytes) -> bytes:
         """What of the stream may go on now; nothing where all of it is held or taken out."""
         self.end.saw(chunk)
+        is_whole = chunk.endswith(b"\n\n")
+        if is_whole and self._between_events and not _may_tell(chunk):  # nearly always
+            return chunk
+        self._between_events = is_whole
         self._tail.saw(chunk)
         return chunk if self._hidden is None else self._hidden.through(chunk)
 
@@ -32,6 +40,11 @@ class Passing:
     def usage(self) -> Usage | None:
         """What the stream says of itself."""
         return self._tail.usage()
+
+
+def _may_tell(events: bytes) -> bool:
+    """Whether usage may be told in here."""
+    return USAGE in events and events.count(USAGE) != events.count(NO_USAGE)
 
 
 def broken_off(fault: UpstreamFault) -> UpstreamFailed:

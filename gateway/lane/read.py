@@ -17,7 +17,7 @@ class ClientGone(Exception):
 async def read_all(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The whole body. Raises TooLarge as soon as that is certain, ClientGone if the client leaves."""
     _check_announced(scope, limit)
-    message = await receive()
+    message = await _more(receive)
     parts, size = [], 0
     while True:
         if message["type"] == "http.disconnect":
@@ -37,7 +37,7 @@ async def _more(receive: Receive) -> Message:
         async with asyncio.timeout(SILENCE_S):
             return await receive()
     except TimeoutError as error:
-        raise RequestTimeout(f"nothing more of the body has come for {SILENCE_S:g} seconds") from error
+        raise RequestTimeout(f"nothing of the body has come for {SILENCE_S:g} seconds") from error
 
 
 def _check_announced(scope: Scope, limit: int) -> None:

@@ -17,6 +17,7 @@ HEAD_BYTES = 64 * 1024
 """What an answer's head may be, and what chunk sizes, extensions and trailers may add to each piece of its body."""
 
 BODILESS = (204, 304)
+HEX, SIZE_DIGITS = b"0123456789abcdefABCDEF", 8
 NO_HTTP = "answered what is no HTTP"
 
 
@@ -50,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._reader: Reader | None = None
         self._is_used = self._has_begun = self._is_in_body = self._is_complete = False
         self._is_interim = self._is_till_close = self._is_last = self._is_paused = False
+        self._is_in_chunk = self._is_between_chunks = False
         self._head: list[tuple[bytes, bytes]] = []
         self._fed = 0
 
@@ -91,13 +93,17 @@ class Connection(asyncio.Protocol):
         if self._reader is None:  # nobody asked
             self.drop()
             return
-        self._has_begun = True
+        if self._is_between_chunks and (piece := whole_chunk(data)):  # the parser need not see it
+            self._reader.piece(piece)
+            return
+        self._has_begun, self._is_in_chunk = True, True
         self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(Broken(NO_HTTP))
             return
+        self._is_between_chunks = not self._is_in_chunk and data.endswith(b"\r\n")  # and not in the next one's size
         if self._is_complete:
             self._finish()
         elif self._fed > HEAD_BYTES:
@@ -142,6 +148,14 @@ class Connection(asyncio.Protocol):
         if self._reader is not None and not self._is_complete:
             self._reader.piece(data)
 
+    def on_chunk_header(self) -> None:
+        """See httptools."""
+        self._is_in_chunk = True
+
+    def on_chunk_complete(self) -> None:
+        """See httptools."""
+        self._is_in_chunk = False
+
     def on_message_complete(self) -> None:
         """See httptools. What follows in the same data is looked at before the connection is used again."""
         if not self._is_interim:
@@ -151,7 +165,7 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         """The answer is complete. What has not been sent of the request by now never will be."""
         reader, self._reader = self._reader, None
-        self._is_complete = self._is_in_body = False
+        self._is_complete = self._is_in_body = self._is_between_chunks = False
         self._is_used, self._fed = True, 0
         self.resume()
         if self._is_last or self._transport is None or self._transport.get_write_buffer_size():
@@ -166,6 +180,14 @@ class Connection(asyncio.Protocol):
         self.drop()
         if reader is not None:
             reader.failed(fault)
+
+
+def whole_chunk(data: bytes) -> bytes | None:
+    """What a chunk holds, where data is one whole chunk without extensions (RFC 9112, 7.1), and not the last one."""
+    at = data.find(b"\r\n", 0, SIZE_DIGITS + 2)
+    if at <= 0 or data[:at].strip(HEX) or len(data) != at + 4 + int(data[:at], 16) or not data.endswith(b"\r\n"):
+        return None
+    return data[at + 2 : -2]
 
 
 def _is_framed(headers: Headers) -> bool:

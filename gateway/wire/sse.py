@@ -23,25 +23,26 @@ class StreamEnd:
     def saw(self, chunk: bytes) -> None:
         """More of the stream."""
         if self._last_event is None and len(chunk) >= _TAIL:
-            self._tail = chunk[-_TAIL:]
+            self._tail = chunk  # cut when it is looked at: most never are
             return
         if self._last_event is not None and not self._saw_last_event:
             self._saw_last_event = self._last_event.search(self._tail + chunk) is not None
-        self._tail = chunk[-_TAIL:] if len(chunk) >= _TAIL else (self._tail + chunk)[-_TAIL:]
+        self._tail = (self._tail[-_TAIL:] + chunk)[-_TAIL:]
 
     @property
     def is_done(self) -> bool:
         """Whether the last event has come."""
         if self._last_event is not None:
             return self._saw_last_event and self.at_boundary
-        last = self._tail.rstrip(b"\r\n").rpartition(b"\n")[2].rpartition(b"\r")[2]
+        last = self._tail[-_TAIL:].rstrip(b"\r\n").rpartition(b"\n")[2].rpartition(b"\r")[2]
         name, _, value = last.partition(b":")
         return name == b"data" and value.strip() == self._last_data
 
     @property
     def at_boundary(self) -> bool:
         """Whether the next byte begins an event."""
-        return not self._tail or self._tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n")
+        tail = self._tail[-_TAIL:]
+        return not tail or tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n")
 
 
 def error_event(error: RequestError, end: StreamEnd) -> bytes:

@@ -85,9 +85,10 @@ def test_a_head_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pyt
     assert said(port, HEAD, b"x: y\r\n", gap_s=0.2).startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("begun", [b"", b"{"])
+def test_a_body_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
     monkeypatch.setattr(gateway.lane.read, "SILENCE_S", 0.3)
-    sent = HEAD + b"connection: close\r\ncontent-length: 100\r\n\r\n{"
+    sent = HEAD + b"connection: close\r\ncontent-length: 100\r\n\r\n" + begun
     answer = said(port, sent)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code": "request_timeout"' in answer

@@ -3,16 +3,22 @@
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.upstream.answer import HELD_BYTES, HttpAnswer
-from gateway.upstream.faults import Broken, ClosedEarly, TimedOut, Unreachable
+from gateway.upstream.connection import Connection
+from gateway.upstream.faults import Broken, ClosedEarly, TimedOut, Unreachable, UpstreamFault
 from gateway.upstream.pool import Origin, Pool
+from gateway.wire.headers import Headers
 
 HEAD, BODY = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n", b"{}"
 FINE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -163,6 +169,70 @@ def test_what_is_no_answer_is_a_fault(said: bytes, told: str) -> None:
             assert not isinstance(raised.value, ClosedEarly)
 
     uvloop.run(run())
+
+
+class Told:
+    """A reader that remembers, and a transport to nowhere."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.end: str | None = None
+
+    def headed(self, status: int, headers: Headers) -> None: ...
+
+    def piece(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def ended(self) -> None:
+        self.end = "ended"
+
+    def failed(self, fault: UpstreamFault) -> None:
+        self.end = str(fault)
+
+
+class Nowhere(asyncio.Transport):
+    def is_closing(self) -> bool:
+        return False
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None: ...
+
+
+CHUNK = st.builds(
+    lambda size, text, extension: (text, size % len(text) + extension + b"\r\n" + text + b"\r\n"),
+    st.sampled_from([b"%x", b"%X", b"000%x"]),
+    st.sampled_from([b"data: 1\n\n", b"\r\n", b"5\r\n", b"0\r\n\r\n", b"x" * 30]),
+    st.sampled_from([b""] * 5 + [b";a=b"]),
+)
+
+
+@given(
+    st.lists(CHUNK, min_size=1, max_size=8),
+    st.sampled_from([b"0\r\n\r\n", b"0\r\na: b\r\n\r\n", b"+5\r\nhello\r\n", b"0x5\r\nhello\r\n"]),
+    st.lists(st.integers(0, 400), max_size=10),
+)
+def test_chunks_are_the_same_however_they_are_cut(
+    chunks: list[tuple[bytes, bytes]], end: bytes, cuts: list[int]
+) -> None:
+    """Whole ones, as they mostly come, do not go through the parser; nobody can tell."""
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    whole = head + b"".join(written for _, written in chunks) + end
+    at_chunks = [head, *(written for _, written in chunks), end]
+    places = sorted({0, len(whole), *(cut % len(whole) for cut in cuts)})
+    told = []
+    for pieces in ([bytes([byte]) for byte in whole], at_chunks, [whole[a:b] for a, b in pairwise(places)]):
+        connection, reader = Connection(lambda one: None, lambda one: None), Told()
+        connection.connection_made(Nowhere())
+        connection.ask(HEAD, BODY, reader)
+        for piece in pieces:
+            connection.data_received(piece)
+        told.append((b"".join(reader.pieces), reader.end))
+    assert told[0][0] == b"".join(text for text, _ in chunks)
+    assert told[1:] == told[:1] * 2
 
 
 def test_a_kept_connection_that_was_closed_says_so() -> None:

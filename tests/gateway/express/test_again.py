@@ -3,14 +3,19 @@
 import json
 import re
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.express.again import Known, written
+from gateway.wire.head import Head
+from gateway.wire.operations import CHAT
 from tests.gateway.serving import configuration, running_gateway, serving_gateway
 from tests.gateway.upstream import Upstream
 
@@ -48,6 +53,8 @@ SAID = [
 ALONG = st.lists(st.sampled_from(SAID), min_size=1, max_size=2).map(lambda lines: [SAID[0], *lines])
 """What is said with a key that is good, most of it about as long: heads of as many headers, of which one differs."""
 
+PIECES: st.SearchStrategy[list[int]] = st.just([]) | st.lists(st.integers(0, 1000), max_size=3)
+
 REQUESTS = st.builds(
     lambda method, path, headers, first, content: request(method, path, headers, first, content),
     st.sampled_from(["POST"] * 5 + ["PUT"]),
@@ -67,9 +74,24 @@ def request(method: str, path: str, headers: list[str], first: bool, content: st
     return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", body]).encode()
 
 
-def answered(connection: socket.socket, said: bytes) -> bytes:
-    """The answer, without what is another every time."""
-    connection.sendall(said)
+def cut(said: bytes, places: list[int]) -> list[bytes]:
+    ends = sorted({0, len(said), *(place % len(said) for place in places)})
+    return [said[start:end] for start, end in pairwise(ends)]
+
+
+def asking(model: str, *headers: str) -> bytes:
+    """A request with a good key."""
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]})
+    lines = ["host: a", "authorization: Bearer secret-a", *headers, f"content-length: {len(body)}"]
+    return "\r\n".join(["POST /v1/chat/completions HTTP/1.1", *lines, "", body]).encode()
+
+
+def answered(connection: socket.socket, said: bytes, places: Sequence[int] = ()) -> bytes:
+    """The answer, without what is another every time. places: where what is said is cut on its way."""
+    for piece in cut(said, [*places]):
+        connection.sendall(piece)
+        if places:
+            time.sleep(0.001)
     told = b""
     while True:
         head, found, body = told.partition(b"\r\n\r\n")
@@ -89,17 +111,64 @@ def connected(url: str) -> socket.socket:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(REQUESTS, min_size=2, max_size=3), st.lists(st.integers(0, 2), min_size=2, max_size=6))
+@given(st.lists(REQUESTS, min_size=2, max_size=3), st.lists(st.integers(0, 2), min_size=2, max_size=6), PIECES)
 def test_on_one_connection_all_is_answered_as_on_connections_of_their_own(
-    url: str, different: list[bytes], order: list[int]
+    url: str, different: list[bytes], order: list[int], pieces: list[int]
 ) -> None:
+    """Wherever they are cut on their way."""
     said = [different[place % len(different)] for place in order]
     alone = []
     for one in said:
         with connected(url) as connection:
             alone.append(answered(connection, one))
     with connected(url) as connection:
-        assert [answered(connection, one) for one in said] == alone
+        assert [answered(connection, one, pieces[place % 2 :]) for place, one in enumerate(said)] == alone
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["good", "other"]), min_size=2, max_size=6), PIECES)
+def test_requests_behind_each_other_are_answered_in_their_order(url: str, models: list[str], places: list[int]) -> None:
+    """All with the head of one that was answered before, but for the last one, and cut anywhere."""
+    said = [asking(model) for model in models]
+    last = asking(models[0], "connection: close")
+    with connected(url) as connection:
+        answered(connection, said[0])
+        for piece in cut(b"".join([*said, last]), places):
+            connection.sendall(piece)
+            time.sleep(0.001)
+        told = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert re.findall(rb"x-benchroute-model: (\w+)", told) == [model.encode() for model in [*models, models[0]]]
+
+
+HEAD = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 12\r\nx: content-length: 5\r\n\r\n"
+KNOWN = Known(CHAT, [(b"content-length", b"12")], 0, Head([]), True)
+
+
+def test_a_head_is_known_again_by_all_but_its_length() -> None:
+    found = written(HEAD + b"{", KNOWN)
+    assert found is not None
+    assert found.again(HEAD + b"{}") == (b"12", len(HEAD))
+    longer = HEAD.replace(b"12", b"7654321")
+    assert found.again(longer) == (b"7654321", len(longer))
+    for other in (b"12345678", b"", b"+1", b"1 ", b"1_0", b"\xb2"):
+        assert found.again(HEAD.replace(b"12", other)) is None, other
+    for place in range(len(HEAD)):
+        assert found.again(HEAD[:place]) is None
+        if HEAD[place : place + 1] not in b"12" or place < HEAD.index(b"12"):
+            assert found.again(HEAD[:place] + b"~" + HEAD[place + 1 :]) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEAD[:-1],
+        HEAD + b"{}" * 6 + b"P",
+        HEAD.replace(b"x: content-length: 5", b"Content-Length: 5"),
+        HEAD.replace(b"content-length: 12", b"transfer-encoding: chunked"),
+    ],
+)
+def test_what_is_not_one_plain_head_is_not_kept(data: bytes) -> None:
+    assert written(data, KNOWN) is None
 
 
 def test_a_key_that_is_revoked_is_not_known_any_more_on_an_open_connection(upstream: Upstream, tmp_path: Path) -> None:
