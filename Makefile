@@ -22,6 +22,7 @@ REQUESTS ?= 20000
 FAULTS ?=
 FAULT_SECONDS ?= 18
 BENCH ?=
+BENCH_PYTHON ?= $(shell $(PYTHON) benchmarks/speed/fastest.py)
 EXAMPLES ?= 100
 STEADY ?= 20000
 LM_EVAL ?= lm_eval
@@ -77,8 +78,8 @@ conformance: $(VENV)/conformance.stamp build/conformance/node.stamp
 lm-eval: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/lm_eval_run.py --lm-eval $(LM_EVAL)
 
-bench: $(VENV)/dev.stamp build/litellm.stamp
-	$(BIN)/python -m benchmarks.speed $(BENCH)
+bench: $(VENV)/dev.stamp build/benchroute.stamp build/litellm.stamp
+	$(BIN)/python -m benchmarks.speed $(if $(wildcard build/benchroute/bin),--benchroute build/benchroute) $(BENCH)
 
 bench-scoring: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks.scoring --benchmark $(BENCHMARK) --results results/scoring.json
@@ -127,9 +128,17 @@ build/conformance/node.stamp: benchmarks/conformance/clients/node/package.json
 	@mkdir -p $(@D) && cp $< $(@D)/
 	-cd $(@D) && npm install --no-audit --no-fund --no-package-lock --silent && touch node.stamp
 
+# As production installs it, on the fastest Python here. Where that cannot be, the one of development is measured.
+build/benchroute.stamp: pyproject.toml
+	@echo "installing benchroute to measure, on $(BENCH_PYTHON) (once)"
+	@mkdir -p build && rm -rf build/benchroute && $(BENCH_PYTHON) -m venv build/benchroute
+	@build/benchroute/bin/python -m pip --disable-pip-version-check --no-input -q install -c constraints.txt -e '.[scorer]' \
+		&& build/benchroute/bin/python -m compileall -q build/benchroute/lib || rm -rf build/benchroute
+	@touch $@
+
 # Its own environment: its pins would hold ours back. Where it cannot be had the report leaves it out, and says so.
 build/litellm.stamp:
-	@mkdir -p build && $(PYTHON) -m venv build/litellm
+	@mkdir -p build && $(BENCH_PYTHON) -m venv build/litellm
 	@echo "installing LiteLLM's proxy to measure beside (once)"
 	-build/litellm/bin/python -m pip --disable-pip-version-check --no-input -q install 'litellm[proxy]==1.106.12' \
 		&& build/litellm/bin/python -m compileall -q build/litellm/lib && touch $@

@@ -1,4 +1,4 @@
-"""A small pack, so that tasks are decided and their inputs observed and scored while requests are measured."""
+"""A small pack that carries its embedder, so that tasks are decided and inputs scored while requests are measured."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.build import build_pack
 from routing.embedder import SentenceTransformerEmbedder
+from routing.embedders.precision import carried_transformer
 from routing.manifest import EmbedderId
 from routing.pack import save_pack
 
@@ -36,6 +37,8 @@ def saved(folder: Path, models: tuple[str, ...]) -> Path:
     )
     embedder = SentenceTransformerEmbedder()
     identity = EmbedderId(embedder.name, embedder.revision, embedder.dim)
-    made = build_pack(benchmark, embedder.embed(texts), identity)
-    save_pack(replace(made, manifest=made.manifest.sealed()), folder)
+    vectors = embedder.embed(texts)
+    made = build_pack(benchmark, vectors, identity)
+    carried = carried_transformer(embedder, texts, vectors)
+    save_pack(replace(made, carried=carried.files), folder)
     return folder

@@ -3,9 +3,10 @@
 import os
 import platform
 import statistics
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,24 @@ from benchmarks.speed.targets import LITELLM, Target
 Samples = Mapping[tuple[str, str], Sequence[Sample]]
 DIRECT = "direct"
 OURS = "benchroute"
-LIBRARIES = ("benchroute", "uvicorn", "uvloop", "httptools", "aiohttp", "msgspec", "fastapi")
+LIBRARIES = ("benchroute", "uvicorn", "uvloop", "httptools", "msgspec", "fastapi")
+ASKED = """
+import sys
+from importlib.metadata import version
+print(sys.version.replace("\\n", " "), *(f"{name}={version(name)}" for name in sys.argv[1:]), sep="\\n")
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All of a run. targets: in the order of the table. start_s, memory_mb: by target."""
+    """All of a run. targets: in the order of the table. start_s, memory_mb: by target. python: the gateway's."""
 
     targets: Sequence[Target]
     loads: Sequence[Load]
     samples: Samples
     start_s: Mapping[str, float]
     memory_mb: Mapping[str, float]
+    python: Path = Path(sys.executable)
 
     def median(self, target: str, load: str) -> Sample | None:
         """Of every figure by itself; None where it was not measured."""
@@ -56,9 +63,11 @@ class Figures:
 
     def document(self) -> dict[str, Any]:
         """results/bench.json."""
+        command = [str(self.python), "-c", ASKED, *LIBRARIES]
+        build, *versions = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
         return {
-            "machine": _machine(),
-            "versions": {**{name: version(name) for name in LIBRARIES}, "litellm": LITELLM},
+            "machine": {**_machine(), "python": build},
+            "versions": {**dict(one.split("=") for one in versions), "litellm": LITELLM},
             "loads": {load.name: load.about for load in self.loads},
             "targets": {target.name: self._target(target) for target in self.targets},
             "ratios": self.ratios(OURS),
@@ -111,6 +120,5 @@ def _machine() -> dict[str, Any]:
         "cpu": model,
         "cores": os.cpu_count(),
         "kernel": platform.release(),
-        "python": platform.python_version(),
         "load_1min_at_the_end": round(os.getloadavg()[0], 2),
     }

@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--loads", default=",".join(load.name for load in LOADS))
     parser.add_argument("--litellm", type=Path, default=Path("build/litellm"), help="the environment LiteLLM is in")
+    parser.add_argument("--benchroute", type=Path, help="the environment the gateway is in, if not this one")
     parser.add_argument("--without-pack", action="store_true", help="no decisions from a pack, no scorer beside it")
     parser.add_argument("--work", type=Path, default=Path("build/speed"))
     parser.add_argument("--results", type=Path, default=Path("results/bench.json"))
@@ -64,7 +65,8 @@ def measured(given: argparse.Namespace) -> Figures:
     given.work.mkdir(parents=True, exist_ok=True)
     loads = [load for load in LOADS if load.name in given.loads.split(",")]
     asking = Asking(compiled("load", given.work), given.work, lambda what: print(what, file=sys.stderr, flush=True))
-    with backend(given.work, given.without_pack) as places:
+    python = given.benchroute / "bin/python" if given.benchroute else Path(sys.executable)
+    with backend(given.work, given.without_pack, python) as places:
         targets = chosen(given, places)
         starts = {target.name: _start_s(target, given.work) for target in targets if target.name != "litellm"}
         with all_started(targets, given.work) as up:
@@ -75,12 +77,12 @@ def measured(given: argparse.Namespace) -> Figures:
             samples |= rounds(up, loads, given.seconds, given.rounds, asking)
             for key, more in rounds([direct], alone, given.seconds, 1, asking).items():
                 samples[key] += more
-            return Figures(targets, loads, samples, starts, memories(up))
+            return Figures(targets, loads, samples, starts, memories(up), python)
 
 
 @contextmanager
-def backend(work: Path, without_pack: bool) -> Iterator[Places]:
-    """The backend, plain and behind TLS, and what else targets need."""
+def backend(work: Path, without_pack: bool, python: Path = Path(sys.executable)) -> Iterator[Places]:
+    """The backend, plain and behind TLS, and what else targets need. python: for the gateway."""
     plain, secure = free_ports(2)
     made = certificate(work)
     pack = None if without_pack else _pack(work)
@@ -89,7 +91,7 @@ def backend(work: Path, without_pack: bool) -> Iterator[Places]:
         stack.enter_context(running(upstream, OTHER_CORE, work / "upstream.log"))
         front = terminator(work / "tls", made, secure, plain)
         stack.enter_context(running(front, OTHER_CORE, work / "tls.log"))
-        yield Places(work, plain, secure, made, pack)
+        yield Places(work, plain, secure, made, pack, python)
 
 
 def chosen(given: argparse.Namespace, places: Places) -> list[Target]:

@@ -26,13 +26,16 @@ MODELS = ("fast", "slow", "tls")
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where things are. work: configurations, logs, state. upstream, tls: the backend's ports. pack: for decisions."""
+    """Where things are. work: configurations, logs, state. upstream, tls: the backend's ports. pack: for decisions.
+    python: the one that the gateway runs on.
+    """
 
     work: Path
     upstream: int
     tls: int
     certificate: Path
     pack: Path | None
+    python: Path = Path(sys.executable)
 
     def base_url(self, model: str) -> str:
         """A backend's address."""
@@ -160,6 +163,6 @@ def benchroute(places: Places, port: int, name: str = "benchroute", **server: An
     }
     config.write_text(yaml.safe_dump(sections))
     about = f"benchroute {version('benchroute')}, " + ", ".join(f"{name} {value}" for name, value in server.items())
-    command: Command = [sys.executable, "-m", "gateway.cli", "serve", "--config", config, "--log-level", "warning"]
+    command: Command = [places.python, "-m", "gateway.cli", "serve", "--config", config, "--log-level", "warning"]
     environment = {"SSL_CERT_FILE": str(places.certificate.resolve())}
     return Target(name, about.rstrip(", "), command, dict.fromkeys(MODELS, port), True, environment)

@@ -8,6 +8,7 @@ reading ──► waiting ──► streaming ──► over
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,8 +55,8 @@ class Client(Protocol):
     def begin(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
         """The answer's head, lines being the rest of its headers, and its body; None for one that comes in pieces."""
 
-    def write_piece(self, data: bytes) -> bool:
-        """A piece of the body, which is not empty. Whether the client takes more at once."""
+    def write_piece(self, data: bytes, written: bytes | None = None) -> bool:
+        """A piece of the body, not empty, and the chunk it is, if it came as one. Whether the client takes more."""
 
     def write_end(self) -> None:
         """The end of a body in pieces."""
@@ -146,13 +147,13 @@ class Exchange:
         self._set_deadlines(lane.forwarder.began(self.progress.trail), step.call.body.is_stream)
         self._sent_at = time.perf_counter()
         watched.began()
-        head, body = backend.request(step.call)
+        written = backend.request(step.call)
         kept = backend.origin.idle()
         if kept is not None:
             self._upstream = kept
-            kept.ask(head, body, self)
+            kept.ask(written, self)
         else:
-            self._connecting = asyncio.get_running_loop().create_task(self._connect(backend, head, body))
+            self._connecting = asyncio.get_running_loop().create_task(self._connect(backend, written))
 
     def _set_deadlines(self, started: float, is_stream: bool) -> None:
         limits, every_s = self._limits, self.express.lane.keepalive_s
@@ -161,7 +162,7 @@ class Exchange:
         self._comment_at = started + every_s if is_stream and every_s is not None else NEVER
         self.due = min(self._first_due, self._comment_at)
 
-    async def _connect(self, backend: HttpBackend, head: bytes, body: bytes) -> None:
+    async def _connect(self, backend: HttpBackend, written: Sequence[bytes]) -> None:
         try:
             made = await backend.origin.connect(self._limits.connect_s)
         except UpstreamFault as fault:
@@ -169,7 +170,7 @@ class Exchange:
             self.failed(fault)
             return
         self._connecting, self._upstream = None, made
-        made.ask(head, body, self)
+        made.ask(written, self)
 
     # The backend's answer: see gateway.upstream.connection.Reader
 
@@ -181,11 +182,13 @@ class Exchange:
         self.came = status, headers
         self._is_events = status == HTTP_OK and is_event_stream(headers)
 
-    def piece(self, data: bytes) -> None:
+    def piece(self, data: bytes, written: bytes | None = None) -> None:
         """See Reader."""
+        passing = self._passing
         try:
-            if self._passing is not None:
-                self._pass(self._passing, data)
+            if passing is not None:
+                shown = passing.through(data)
+                self._passed(not shown or self._client.write_piece(shown, written if shown is data else None))
             elif self._is_events:
                 self._begin_stream(data)
             else:
@@ -244,7 +247,8 @@ class Exchange:
         self._note_answer()
         self._begin_events(to_client(self.came[1]))
         self._passing = Passing(self.operation, self._step.call.with_usage)
-        self._pass(self._passing, first)
+        shown = self._passing.through(first)
+        self._passed(not shown or self._client.write_piece(shown))
 
     def _begin_events(self, headers: list[tuple[bytes, bytes]]) -> None:
         if not self.response_started:
@@ -252,10 +256,9 @@ class Exchange:
             told = self.progress.begin(HTTP_OK)
             self._client.begin(HTTP_OK, [*headers, *UNBUFFERED], told, None, self.keep_alive)
 
-    def _pass(self, passing: Passing, data: bytes) -> None:
+    def _passed(self, takes_more: bool) -> None:
         """A client that reads slowly holds the backend back: little piles up here."""
-        shown = passing.through(data)
-        if shown and not self._client.write_piece(shown) and self._upstream is not None:
+        if not takes_more and self._upstream is not None:
             self._upstream.pause()
             self.due = NEVER
             return

@@ -232,9 +232,9 @@ class ExpressHttp(StrictHttp):
         if body is not None and len(body) > JOINED_BYTES:
             self.transport.write(body)
 
-    def write_piece(self, data: bytes) -> bool:
+    def write_piece(self, data: bytes, written: bytes | None = None) -> bool:
         """See Client."""
-        self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        self.transport.write(written or b"%x\r\n%b\r\n" % (len(data), data))
         return not self.flow.write_paused
 
     def write_end(self) -> None:

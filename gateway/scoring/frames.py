@@ -12,7 +12,7 @@ from gateway.scoring.messages import FromScorer, ToScorer
 LENGTH = struct.Struct(">I")
 MAX_BYTES = 128 * 1024 * 1024
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode_into = msgspec.msgpack.Encoder().encode_into
 to_scorer = msgspec.msgpack.Decoder(ToScorer)
 from_scorer = msgspec.msgpack.Decoder(FromScorer)
 
@@ -21,12 +21,15 @@ class FrameError(Exception):
     """What came is no message: the other side is not what it should be."""
 
 
-def framed(message: msgspec.Struct) -> bytes:
+def framed(message: msgspec.Struct) -> bytearray:
     """A message as it goes over the socket."""
-    body = _encode(message)
-    if len(body) > MAX_BYTES:
-        raise FrameError(f"a message of {len(body)} bytes is larger than {MAX_BYTES}")
-    return LENGTH.pack(len(body)) + body
+    frame = bytearray(LENGTH.size)
+    _encode_into(message, frame, LENGTH.size)
+    size = len(frame) - LENGTH.size
+    if size > MAX_BYTES:
+        raise FrameError(f"a message of {size} bytes is larger than {MAX_BYTES}")
+    LENGTH.pack_into(frame, 0, size)
+    return frame
 
 
 def read_blocking(connection: socket.socket) -> ToScorer | None:

@@ -43,7 +43,9 @@ log = logging.getLogger("benchroute.scorer")
 T = TypeVar("T")
 
 BATCH_ITEMS = 64
-BATCH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 512 * 1024
+"""Of large inputs few at a time: what a batch is written into is then memory that was used before."""
+
 IN_FLIGHT = 256
 """Observations sent and not yet acknowledged: enough to keep the scorer busy, few enough to lose."""
 

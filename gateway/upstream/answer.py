@@ -1,7 +1,7 @@
 """A backend's answer for those who wait for it, piece by piece."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from gateway.upstream.connection import Connection
 from gateway.upstream.faults import Broken, UpstreamFault
@@ -28,10 +28,10 @@ class HttpAnswer:
         self._waiting: asyncio.Future[None] | None = None
 
     @classmethod
-    async def of(cls, connection: Connection, head: bytes, body: bytes) -> "HttpAnswer":
+    async def of(cls, connection: Connection, written: Sequence[bytes]) -> "HttpAnswer":
         """Asks, and waits for the status. Raises UpstreamFault. A caller that is cancelled ends the connection too."""
         made = cls(connection)
-        connection.ask(head, body, made)
+        connection.ask(written, made)
         try:
             while not made.status and made._fault is None:
                 await made._moved()
@@ -84,7 +84,7 @@ class HttpAnswer:
         self.status, self.headers = status, headers
         self._wake()
 
-    def piece(self, data: bytes) -> None:
+    def piece(self, data: bytes, written: bytes | None = None) -> None:
         """See Reader."""
         self._pieces.append(data)
         self._size += len(data)

@@ -5,7 +5,7 @@ switched to for a piece of an answer. A reader that cannot take more pauses the 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import httptools
@@ -30,8 +30,8 @@ class Reader(Protocol):
     def headed(self, status: int, headers: Headers) -> None:
         """The head has come; interim answers (1xx) are passed over."""
 
-    def piece(self, data: bytes) -> None:
-        """More of the body."""
+    def piece(self, data: bytes, written: bytes | None = None) -> None:
+        """More of the body. written: where it came as a whole chunk, that chunk."""
 
     def ended(self) -> None:
         """That was all of it; the connection is free for others."""
@@ -60,11 +60,14 @@ class Connection(asyncio.Protocol):
         """Whether it can be asked."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def ask(self, head: bytes, body: bytes, reader: Reader) -> None:
-        """Sends a request. The connection must be open and free."""
+    def ask(self, written: Sequence[bytes], reader: Reader) -> None:
+        """Sends a request, piece by piece. The connection must be open and free."""
         assert self._transport is not None  # noqa: S101 - open
         self._reader, self._has_begun = reader, False
-        self._transport.writelines((head, body))
+        if len(written) == 1:
+            self._transport.write(written[0])
+        else:
+            self._transport.writelines(written)
 
     def pause(self) -> None:
         """The reader can take no more for now."""
@@ -94,7 +97,7 @@ class Connection(asyncio.Protocol):
             self.drop()
             return
         if self._is_between_chunks and (piece := whole_chunk(data)):  # the parser need not see it
-            self._reader.piece(piece)
+            self._reader.piece(piece, data)
             return
         self._has_begun, self._is_in_chunk = True, True
         self._fed += len(data)

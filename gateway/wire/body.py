@@ -67,6 +67,10 @@ class Body(msgspec.Struct, frozen=True, gc=False):
         return options.startswith(_OBJECT) and members_of(options).get("include_usage") == b"true"
 
     def forwarded(self, model: bytes, with_usage: bool = False) -> bytes:
+        """The body for a backend: see `parts`."""
+        return b"".join(self.parts(model, with_usage))
+
+    def parts(self, model: bytes, with_usage: bool = False) -> list[bytes]:
         """The body for a backend: `model` is its name there, as JSON; our tags are gone, all else is as it was.
 
         with_usage: the stream is to tell what it took, although its client did not ask.
@@ -84,7 +88,7 @@ class Body(msgspec.Struct, frozen=True, gc=False):
                 changed["metadata"] = _join(metadata)
             else:
                 del changed["metadata"]
-        return _join(changed)
+        return _parts(changed)
 
 
 def read_body(data: bytes, operation: Operation) -> Body:
@@ -155,7 +159,11 @@ def encoded(text: str) -> bytes:
 
 
 def _join(members: Members) -> bytes:
-    """All values copied once."""
+    return b"".join(_parts(members))
+
+
+def _parts(members: Members) -> list[bytes]:
+    """As JSON, piece by piece: no value is copied."""
     parts = [b"{"]
     for name, value in members.items():
         parts += (_KNOWN.get(name) or encoded(name) + b":", value, b",")
@@ -163,7 +171,7 @@ def _join(members: Members) -> bytes:
         parts[-1] = b"}"
     else:
         parts.append(b"}")
-    return b"".join(parts)
+    return parts
 
 
 def _members_slowly(data: bytes) -> dict[str, bytes]:

@@ -70,7 +70,7 @@ def saying(*pieces: bytes, keep: bool = True) -> Behaviour:
 
 async def answered(origin: Origin) -> tuple[int, bytes]:
     """One request, on a kept connection where there is one."""
-    answer = await HttpAnswer.of(origin.idle() or await origin.connect(2), HEAD, BODY)
+    answer = await HttpAnswer.of(origin.idle() or await origin.connect(2), [HEAD, BODY])
     async with asyncio.timeout(2):
         return answer.status, await answer.read()
 
@@ -180,7 +180,8 @@ class Told:
 
     def headed(self, status: int, headers: Headers) -> None: ...
 
-    def piece(self, data: bytes) -> None:
+    def piece(self, data: bytes, written: bytes | None = None) -> None:
+        assert written is None or written.lower().lstrip(b"0") == b"%x\r\n%b\r\n" % (len(data), data)
         self.pieces.append(data)
 
     def ended(self) -> None:
@@ -227,7 +228,7 @@ def test_chunks_are_the_same_however_they_are_cut(
     for pieces in ([bytes([byte]) for byte in whole], at_chunks, [whole[a:b] for a, b in pairwise(places)]):
         connection, reader = Connection(lambda one: None, lambda one: None), Told()
         connection.connection_made(Nowhere())
-        connection.ask(HEAD, BODY, reader)
+        connection.ask([HEAD, BODY], reader)
         for piece in pieces:
             connection.data_received(piece)
         told.append((b"".join(reader.pieces), reader.end))
@@ -277,7 +278,7 @@ def test_who_reads_slowly_holds_the_backend_back() -> None:
 
     async def run() -> None:
         async with backend(much) as port:
-            answer = await HttpAnswer.of(await Pool().origin(f"http://127.0.0.1:{port}").connect(2), HEAD, BODY)
+            answer = await HttpAnswer.of(await Pool().origin(f"http://127.0.0.1:{port}").connect(2), [HEAD, BODY])
             await asyncio.sleep(0.3)
             assert sent < size / 2
             assert len(b"".join([piece async for piece in answer.chunks()])) == size
@@ -298,7 +299,7 @@ def test_who_is_cancelled_ends_the_backends_work() -> None:
             connection = await Pool().origin(f"http://127.0.0.1:{port}").connect(2)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await HttpAnswer.of(connection, HEAD, BODY)
+                    await HttpAnswer.of(connection, [HEAD, BODY])
             async with asyncio.timeout(1):
                 await left.wait()
             assert not connection.is_open

@@ -27,11 +27,11 @@ async def read(data: bytes) -> object:
 
 
 def test_decisions_arrive_as_they_were_sent() -> None:
-    assert asyncio.run(read(frames.framed(DECIDED))) == DECIDED
+    assert asyncio.run(read(bytes(frames.framed(DECIDED)))) == DECIDED
 
 
 def test_half_a_message_is_the_end() -> None:
-    assert asyncio.run(read(frames.framed(DECIDED)[:-1])) is None
+    assert asyncio.run(read(bytes(frames.framed(DECIDED)[:-1]))) is None
 
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x01\xc1", b"\x00\x00\x00\x02\x81\xa0"])
