@@ -57,6 +57,17 @@ class Needs(msgspec.Struct, frozen=True, gc=False):
     tokens: int
 
 
+def needs_nothing(body: Body, known: Abilities) -> bool:
+    """Whether every model can surely answer: so it is with most requests, and sooner said than what they need."""
+    members, content, window = body.members, body.content, known.least.context_window
+    return (
+        b"_" not in content  # which every medium's name has
+        and "tools" not in members
+        and "response_format" not in members
+        and (window is None or len(content) <= window * CHARACTERS_A_TOKEN)
+    )
+
+
 def needs_of(body: Body) -> Needs:
     """See the module."""
     content, members = body.content, body.members

@@ -16,7 +16,7 @@ from gateway.keys import Keys, Principal
 from gateway.lane.account import Accountant
 from gateway.lane.answer import HTTP_OK, UNBUFFERED, answer, foreign, refuse, whole
 from gateway.lane.cache import Answers, Kept, Slot
-from gateway.lane.eligible import Abilities, eligible, needs_of
+from gateway.lane.eligible import Abilities, eligible, needs_nothing, needs_of
 from gateway.lane.exploring import explored
 from gateway.lane.forward import Forwarder, Opened
 from gateway.lane.keepalive import kept_alive
@@ -158,9 +158,10 @@ class Lane:
         route = route_of(body, task, principal, self.abilities.by_model, self.table.route)
         if route.reason == REQUESTED:
             return route
-        able = eligible(route.ranking, needs_of(body), self.abilities)
-        if len(able) < len(route.ranking):
-            route = replace(route, ranking=able)
+        if not needs_nothing(body, self.abilities):
+            able = eligible(route.ranking, needs_of(body), self.abilities)
+            if len(able) < len(route.ranking):
+                route = replace(route, ranking=able)
         if session is None or route.reason == PINNED:
             return explored(route, self.draw) if route.exploration else route
         ranking, is_kept = self.sessions.ranking(principal.name, task, session, route.ranking)

@@ -2,6 +2,7 @@
 
 import time
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 from msgspec import field
@@ -70,15 +71,8 @@ class Progress(msgspec.Struct):
         self.overhead_s = max(0.0, time.perf_counter() - since - self.trail.waited_s)
         route, (model, backend) = self.route, self._answered
         reason, version = (route.reason, route.version) if route is not None else (names.NONE, 0)
-        told = (
-            f"{names.TASK}: {self.task or names.NONE}\r\n"
-            f"{names.MODEL}: {model}\r\n"
-            f"{names.BACKEND}: {backend}\r\n"
-            f"{names.REASON}: {reason}\r\n"
-            f"{names.DECISION}: {version}\r\n"
-            f"{names.ATTEMPTS}: {len(self.trail.attempts)}\r\n"
-            f"{names.OVERHEAD_MS}: {1000 * self.overhead_s:.3f}\r\n"
-            f"{names.REQUEST_ID}: {self.request_id}\r\n"
+        told = _routed(self.task or names.NONE, model, backend, reason, version, len(self.trail.attempts)) + (
+            f"{names.OVERHEAD_MS}: {1000 * self.overhead_s:.3f}\r\n{names.REQUEST_ID}: {self.request_id}\r\n"
         )
         if self.cost_usd is not None:
             told += f"{names.COST_USD}: {self.cost_usd:f}\r\n"
@@ -94,3 +88,16 @@ class Progress(msgspec.Struct):
         """The same as pairs."""
         lines = self.begin(status).split(b"\r\n")
         return [(name, value) for name, _, value in (line.partition(b": ") for line in lines if line)]
+
+
+@lru_cache(maxsize=1024)
+def _routed(task: str, model: str, backend: str, reason: str, version: int, attempts: int) -> str:
+    """The headers that are the same for many requests."""
+    return (
+        f"{names.TASK}: {task}\r\n"
+        f"{names.MODEL}: {model}\r\n"
+        f"{names.BACKEND}: {backend}\r\n"
+        f"{names.REASON}: {reason}\r\n"
+        f"{names.DECISION}: {version}\r\n"
+        f"{names.ATTEMPTS}: {attempts}\r\n"
+    )

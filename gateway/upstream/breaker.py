@@ -5,8 +5,10 @@ closed ──(consecutive faults, or share of faults in the window)──► ope
    └──────────────────────(the probe succeeds)───────────────────────┼──(the probe fails)───────┘
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from gateway.config.schema import BreakerConfig
@@ -14,6 +16,17 @@ from gateway.config.schema import BreakerConfig
 State = Literal["closed", "open", "half-open"]
 
 LONGEST_OPEN_S = 300.0
+SLICES = 20
+"""The window is counted in so many parts: what is kept of it does not grow with its requests."""
+
+
+@dataclass(slots=True)
+class Slice:
+    """A part of the window. until: by the breaker's clock."""
+
+    until: float
+    requests: int = 0
+    faults: int = 0
 
 
 class Breaker:
@@ -23,8 +36,8 @@ class Breaker:
         """clock: seconds, monotonic."""
         self._config = config
         self._clock = clock
-        self._outcomes: deque[tuple[float, bool]] = deque()
-        self._faults_in_window = 0
+        self._slice_s = config.window_s / SLICES
+        self._slices = deque([Slice(-math.inf)])
         self._consecutive = 0
         self._open_s = config.open_s
         self._until: float | None = None
@@ -74,20 +87,25 @@ class Breaker:
         """Another gateway has seen it well again."""
         self._until = None
         self._open_s = self._config.open_s
-        self._outcomes.clear()
-        self._faults_in_window = self._consecutive = 0
+        self._forget()
+        self._consecutive = 0
 
     def _remember(self, is_fault: bool) -> None:
-        now = self._clock()
+        now, current = self._clock(), self._slices[-1]
+        if now >= current.until:
+            self._slices.append(current := Slice(now + self._slice_s))
+            while self._slices[0].until < now - self._config.window_s + self._slice_s:  # some of it is too old
+                self._slices.popleft()
+        current.requests += 1
+        current.faults += is_fault
         self._consecutive = self._consecutive + 1 if is_fault else 0
-        self._outcomes.append((now, is_fault))
-        self._faults_in_window += is_fault
-        while self._outcomes[0][0] < now - self._config.window_s:
-            self._faults_in_window -= self._outcomes.popleft()[1]
+
+    def _forget(self) -> None:
+        self._slices = deque([Slice(-math.inf)])
 
     def _has_had_enough(self) -> bool:
-        config, n = self._config, len(self._outcomes)
-        too_many = n >= config.min_requests and self._faults_in_window >= config.fault_share * n
+        config, n = self._config, sum(one.requests for one in self._slices)
+        too_many = n >= config.min_requests and sum(one.faults for one in self._slices) >= config.fault_share * n
         return self._until is None and (self._consecutive >= config.consecutive_faults or too_many)
 
     def _open(self) -> None:
@@ -98,5 +116,4 @@ class Breaker:
         if self._until is not None and self.state != "open":
             self._until = None
             self._open_s = self._config.open_s
-            self._outcomes.clear()
-            self._faults_in_window = 0
+            self._forget()

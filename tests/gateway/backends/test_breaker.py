@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.config.schema import BreakerConfig
-from gateway.upstream.breaker import LONGEST_OPEN_S, Breaker
+from gateway.upstream.breaker import LONGEST_OPEN_S, SLICES, Breaker
 
 
 @dataclass
@@ -51,6 +51,17 @@ def test_faults_older_than_the_window_are_forgotten() -> None:
     ask(breaker, *(place % 2 == 0 for place in range(9)))
     clock.now = 31
     ask(breaker, False, True)
+    assert state(breaker) == "closed"
+
+
+def test_what_is_kept_does_not_grow_with_the_requests() -> None:
+    clock = Clock()
+    breaker = made(clock)
+    for _ in range(5000):
+        clock.now += 0.01
+        ask(breaker, False, False)
+    assert len(breaker._slices) <= SLICES + 1
+    ask(breaker, *[True] * 2)
     assert state(breaker) == "closed"
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.config import parse_config
 from gateway.errors import InvalidRequest
-from gateway.lane.eligible import MEDIA, abilities, eligible, media_in, needs_of
+from gateway.lane.eligible import MEDIA, abilities, eligible, media_in, needs_nothing, needs_of
 from gateway.wire.body import read_body
 from gateway.wire.operations import CHAT
 
@@ -22,8 +22,12 @@ ALL = ("plain", "tools", "unknown")
 
 
 def left(**members: Any) -> tuple[str, ...]:
-    body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], **members}
-    return eligible(ALL, needs_of(read_body(json.dumps(body).encode(), CHAT)), KNOWN)
+    body = read_body(
+        json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}], **members}).encode(), CHAT
+    )
+    found = eligible(ALL, needs_of(body), KNOWN)
+    assert found == ALL or not needs_nothing(body, KNOWN)
+    return found
 
 
 def test_a_plain_request_can_go_anywhere() -> None:
@@ -43,6 +47,14 @@ def test_a_model_that_does_not_list_what_a_request_needs_is_passed_over() -> Non
 def test_a_request_longer_than_the_context_window_goes_elsewhere() -> None:
     assert left(messages=[{"role": "user", "content": "word " * 100}]) == ("tools", "unknown")
     assert left(messages=[{"role": "user", "content": "word " * 1000}]) == ("tools",)
+
+
+@given(st.integers(0, 500), st.sampled_from([{}, {"tools": [1]}, {"response_format": {}}, {"user": "a_b"}]))
+def test_what_needs_nothing_is_not_held_up_and_goes_anywhere(length: int, more: dict[str, Any]) -> None:
+    messages = [{"role": "user", "content": "x" * length}]
+    body = read_body(json.dumps({"model": "auto", "messages": messages, **more}).encode(), CHAT)
+    assert needs_nothing(body, KNOWN) == (len(body.content) <= 400 and not {"tools", "response_format"} & set(more))
+    assert eligible(ALL, needs_of(body), KNOWN) == ALL or not needs_nothing(body, KNOWN)
 
 
 def test_when_no_model_can_the_client_is_told_why_each_cannot() -> None:
