@@ -79,7 +79,7 @@ lm-eval: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/lm_eval_run.py --lm-eval $(LM_EVAL)
 
 bench: $(VENV)/dev.stamp build/benchroute.stamp build/litellm.stamp
-	$(BIN)/python -m benchmarks.speed $(if $(wildcard build/benchroute/bin),--benchroute build/benchroute) $(BENCH)
+	$(BIN)/python -m benchmarks.speed $$(test -x build/benchroute/bin/python && echo --benchroute build/benchroute) $(BENCH)
 
 bench-scoring: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks.scoring --benchmark $(BENCHMARK) --results results/scoring.json
@@ -131,9 +131,9 @@ build/conformance/node.stamp: benchmarks/conformance/clients/node/package.json
 # As production installs it, on the fastest Python here. Where that cannot be, the one of development is measured.
 build/benchroute.stamp: pyproject.toml
 	@echo "installing benchroute to measure, on $(BENCH_PYTHON) (once)"
-	@mkdir -p build && rm -rf build/benchroute && $(BENCH_PYTHON) -m venv build/benchroute
-	@build/benchroute/bin/python -m pip --disable-pip-version-check --no-input -q install -c constraints.txt -e '.[scorer]' \
-		&& build/benchroute/bin/python -m compileall -q build/benchroute/lib || rm -rf build/benchroute
+	@mkdir -p build && rm -rf build/benchroute
+	@$(BENCH_PYTHON) -m venv build/benchroute && build/benchroute/bin/python -m pip --disable-pip-version-check --no-input -q install \
+		-c constraints.txt -e '.[scorer]' && build/benchroute/bin/python -m compileall -q build/benchroute/lib || rm -rf build/benchroute
 	@touch $@
 
 # Its own environment: its pins would hold ours back. Where it cannot be had the report leaves it out, and says so.

@@ -63,6 +63,13 @@ def test_a_body_that_takes_long_is_waited_for_by_the_other_lane(gateway: str, up
     assert said(gateway, whole[:place], whole[place:], gap_s=1.3).endswith(BODY)
 
 
+def test_a_slow_body_behind_a_head_that_came_before_is_waited_for_too(gateway: str, upstream: Upstream) -> None:
+    again, last = request("good"), request("other", last=True)
+    told = said(gateway, again, again[:-20], again[-20:], last, gap_s=1.2)
+    assert told.count(b"x-benchroute-model: good\r\n") == 2
+    assert told.count(b"x-benchroute-model: other\r\n") == 1
+
+
 def test_who_leaves_in_the_middle_of_a_body_is_forgotten(gateway: str, upstream: Upstream) -> None:
     with socket.create_connection(("127.0.0.1", int(gateway.rpartition(":")[2])), timeout=10) as made:
         made.sendall(request("good")[:-5])
