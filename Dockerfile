@@ -36,6 +36,8 @@ RUN groupadd --gid 10001 benchroute \
  && install --directory --owner=benchroute --group=benchroute /var/lib/benchroute
 COPY --from=builder /opt/benchroute /opt/benchroute
 COPY config.yaml /etc/benchroute/config.yaml
+# Not part of the wheel: the models of the compose file's `demo` profile.
+COPY demo /opt/benchroute/demo
 ENV PATH="/opt/benchroute/bin:${PATH}" \
     PYTHONUNBUFFERED=1 \
     TOKENIZERS_PARALLELISM=false \

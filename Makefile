@@ -33,10 +33,10 @@ export TOKENIZERS_PARALLELISM ?= false
 .PHONY: faults demo serve test test-slow check fix docs fuzz conformance lm-eval bench bench-scoring bench-index replay ui-test clean
 
 demo: $(VENV)/demo.stamp
-	$(BIN)/benchroute demo run
+	$(BIN)/python -m demo run
 
 serve: $(VENV)/demo.stamp
-	$(BIN)/benchroute demo serve
+	$(BIN)/python -m demo serve
 
 test: $(VENV)/dev.stamp $(VENV)/redis.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
@@ -46,7 +46,7 @@ test-slow: $(VENV)/dev.stamp $(VENV)/redis.stamp
 
 # Every fault of a fleet, counted (FAULTS=names, FAULT_SECONDS=of load for each; see --help for repeats).
 faults: $(VENV)/dev.stamp $(VENV)/redis.stamp
-	$(BIN)/python -m benchmarks.faults $(FAULTS) --seconds $(FAULT_SECONDS) --results results/faults.json
+	$(BIN)/python -m qa.faults $(FAULTS) --seconds $(FAULT_SECONDS) --results results/faults.json
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -70,10 +70,10 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -q tests/docs
 
 fuzz: $(VENV)/conformance.stamp
-	$(BIN)/python -m benchmarks.fuzzing --requests $(REQUESTS) --examples $(EXAMPLES) --steady $(STEADY) --results results/fuzz.json
+	$(BIN)/python -m qa.fuzzing --requests $(REQUESTS) --examples $(EXAMPLES) --steady $(STEADY) --results results/fuzz.json
 
 conformance: $(VENV)/conformance.stamp build/conformance/node.stamp
-	$(BIN)/python -m benchmarks.conformance --node build/conformance --results results/conformance.json
+	$(BIN)/python -m qa.conformance --node build/conformance --results results/conformance.json
 
 lm-eval: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/lm_eval_run.py --lm-eval $(LM_EVAL)
@@ -124,7 +124,7 @@ $(VENV)/conformance.stamp: $(VENV)/dev.stamp pyproject.toml
 	@touch $@
 
 # Where npm cannot be had the report says that openai for Node was not run, and why.
-build/conformance/node.stamp: benchmarks/conformance/clients/node/package.json
+build/conformance/node.stamp: qa/conformance/clients/node/package.json
 	@mkdir -p $(@D) && cp $< $(@D)/
 	-cd $(@D) && npm install --no-audit --no-fund --no-package-lock --silent && touch node.stamp
 

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.demo.datasets import DATASETS
-from gateway.demo.errors import DemoError
-from gateway.demo.fetch import get_json
-from gateway.demo.processes import free_port, running
-from gateway.demo.questions import generate
+from demo.datasets import DATASETS
+from demo.errors import DemoError
+from demo.fetch import get_json
+from demo.processes import free_port, running
+from demo.questions import generate
 
 TASKS: Mapping[str, str] = {"benchroute_sums": "sums", "benchroute_notes": "people-notes"}
 """Task of the harness -> the demo's dataset that it asks."""
@@ -87,7 +87,7 @@ def _gateway(folder: Path) -> Iterator[int]:
         "BENCHROUTE_STATE": f"sqlite:///{folder / 'state.db'}",
         "BENCHROUTE_DEMO_PORT": str(backend_port),
     }
-    backend = ["gateway.demo.backend", "127.0.0.1", str(backend_port)]
+    backend = ["demo.backend", "127.0.0.1", str(backend_port)]
     serve = ["gateway.cli", "serve", "--config", str(TOP / "config.yaml"), "--port", str(port)]
     with (
         running("the demo backend", backend, folder / "backend.log", {}) as models,

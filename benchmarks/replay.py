@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.replaying.run import Replay, run
-from gateway.demo.errors import DemoError
+from demo.errors import DemoError
 from routing.errors import RoutingError
 
 HOLDOUT = (

@@ -20,11 +20,11 @@ from typing import Any
 
 from rich.console import Console
 
-from gateway.demo.fetch import get_json
-from gateway.demo.prepare import Places, prepare
-from gateway.demo.processes import ending_on_sigterm, free_port
-from gateway.demo.questions import Question
-from gateway.demo.run import demo_backend, demo_gateway, new_tasks, wait_ready
+from demo.fetch import get_json
+from demo.prepare import Places, prepare
+from demo.processes import ending_on_sigterm, free_port
+from demo.questions import Question
+from demo.run import demo_backend, demo_gateway, new_tasks, wait_ready
 from tests.gateway.ui.browser import DESK, PHONE, Dashboard, Scheme, dashboard, running_browser
 
 PINNED, PIN = "odd-jobs", "pico"

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from routing.arrays import Embeddings
-from routing.auto.ground import ground_of
+from routing.auto.training_data import ground_of
 from routing.benchmark import Benchmark, macro_averages, order_on_average
 from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
 from routing.embedder import Embedder, canonical_name
 from routing.errors import BenchmarkError
-from routing.inputs import Inputs
+from routing.input_index import Inputs
 from routing.manifest import EmbedderId, Manifest, PackDataset, PackModel
 from routing.neighbours.hnsw import Hnsw
 from routing.pack import Pack

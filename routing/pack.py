@@ -11,11 +11,11 @@ report.json        what leave-one-dataset-out says the pack is worth
 and, where the manifest names them:
 
 map.npz            the inputs in a plane, to look at (see routing.projection)
-auto.npz           what the score `auto` learns from (see routing.auto.ground)
+auto.npz           what the score `auto` learns from (see routing.auto.training_data)
 texts.json         the beginning of every input's text
 inputs.json        what the inputs are called, and digests of their texts
-estimates.npz      outcomes that stand for those that were not measured (see routing.partial)
-embedder/…         the embedder itself (see routing.embedders.carried)
+estimates.npz      outcomes that stand for those that were not measured (see routing.new_model)
+embedder/…         the embedder itself (see routing.embedders.bundled)
 """
 
 import hashlib
@@ -33,14 +33,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.arrays import Embeddings, Floats, Ints
-from routing.auto.ground import Ground
+from routing.atomic_swap import swap
+from routing.auto.training_data import Ground
 from routing.calibration import Calibration
 from routing.errors import PackAltered, PackError, PackMismatch
-from routing.inputs import Inputs
+from routing.input_index import Inputs
 from routing.manifest import MANIFEST, EmbedderId, Manifest, read_manifest
 from routing.neighbours.hnsw import Hnsw
 from routing.projection import Projection
-from routing.swapping import swap
 
 FILES = (
     "embeddings.npy",
@@ -78,7 +78,7 @@ class Pack:
     """An opened pack. Shapes as in the table above; `report` as in report.json.
 
     projection, texts, ground, inputs, estimates: None where the pack has none.
-    carried: the files of its embedder, by name in the pack. An opened pack has none: `routing.embedders.carried` reads
+    carried: the files of its embedder, by name in the pack. An opened pack has none: `routing.embedders.bundled` reads
     them, so that tens of megabytes do not stay in memory beside the embedder that was made of them.
     """
 

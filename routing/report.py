@@ -12,7 +12,7 @@ import numpy as np
 
 from routing.arrays import Embeddings
 from routing.auto.fit import fit
-from routing.auto.ground import Ground, Noise
+from routing.auto.training_data import Ground, Noise
 from routing.benchmark import Benchmark, order_on_average
 from routing.calibration import Calibration, HeldOut, RoutingSettings
 from routing.decision import decide

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
-from routing.auto.account import account
+from routing.auto.explanation import account
 from routing.auto.feedback import Feedback
 from routing.auto.fit import Fit, fit
-from routing.auto.ground import Ground
 from routing.auto.posterior import Labels
+from routing.auto.training_data import Ground
 from routing.calibration import RoutingSettings
 from routing.decision import Decision, Thrift, decide
 from routing.errors import PackMismatch

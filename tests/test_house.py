@@ -31,11 +31,11 @@ def test_the_rooms_keep_to_their_imports() -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "import gateway.serve",
-        "from gateway.app import Gateway; from gateway.config import load_config; from pathlib import Path; "
+        "import gateway.server.serve",
+        "from gateway.server.app import Gateway; from gateway.config import load_config; from pathlib import Path; "
         "Gateway(load_config(Path('config.yaml'), {}))",
         "import gateway.cli",
-        "from gateway.state import open_store; open_store('sqlite:///FOLDER/state.db').close()",
+        "from gateway.state.sqlite import open_store; open_store('sqlite:///FOLDER/state.db').close()",
     ],
 )
 def test_the_gateways_process_imports_nothing_heavy(code: str, tmp_path: Path) -> None:

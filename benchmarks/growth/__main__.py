@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.indexing.vectors import clustered
-from routing.auto.ground import ground_of
+from routing.auto.training_data import ground_of
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
 from routing.evaluation.evaluate import Plan, evaluate

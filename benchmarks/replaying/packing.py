@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from benchmarks.replaying.material import Material
-from gateway.demo.benchmark import sources_key
+from demo.benchmark import sources_key
 from routing.build import Provenance, build_pack, check_given
 from routing.embedder import Embedder
 from routing.manifest import EmbedderId

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.replaying.results import TaskResult, Totals
-from gateway.demo.results import Three
+from demo.results import Three
 
 LEFT = ("task", "model", "reason")
 

@@ -18,7 +18,7 @@ from benchmarks.replaying.material import Task
 from benchmarks.replaying.offline import Offline, Turn
 from benchmarks.replaying.recording import ANSWER_TOKENS, prompt_tokens
 from benchmarks.replaying.traffic import Sent
-from gateway.demo.results import Three
+from demo.results import Three
 from routing.arrays import Floats
 from routing.benchmark import Model, dataset_averages
 

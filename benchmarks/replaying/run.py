@@ -15,7 +15,7 @@ from benchmarks.replaying.printing import print_results
 from benchmarks.replaying.results import Compared, TaskResult, task_result, totals, write
 from benchmarks.replaying.servers import Places, gateway, recorded_backend
 from benchmarks.replaying.traffic import Sent, send_all
-from gateway.demo.processes import ending_on_sigterm
+from demo.processes import ending_on_sigterm
 from routing.arrays import Embeddings
 from routing.embedder import SentenceTransformerEmbedder
 from routing.embedding_cache import EmbeddingCache

@@ -10,9 +10,9 @@ import yaml
 
 from benchmarks.replaying.material import Material
 from benchmarks.replaying.recording import write_recording
-from gateway.demo.errors import WrongAnswer
-from gateway.demo.fetch import get_json
-from gateway.demo.processes import Child, free_port, running
+from demo.errors import WrongAnswer
+from demo.fetch import get_json
+from demo.processes import Child, free_port, running
 from routing.benchmark import Model
 
 BACKEND_TIMEOUT_S = 30.0

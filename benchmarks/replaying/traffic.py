@@ -15,7 +15,7 @@ from urllib.parse import quote
 import aiohttp
 
 from benchmarks.replaying.material import Task
-from gateway.demo.errors import WrongAnswer
+from demo.errors import WrongAnswer
 
 BATCH = 25
 REQUEST_TIMEOUT_S = 30.0

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.scoring.worker import memory_mb
-from gateway.scoring.frames import framed, from_scorer
-from gateway.scoring.messages import Decided, Observation, Observations, Ready, ScoreSettings, Start, TaskPolicy
-from gateway.scoring.process import SCORER_ENVIRONMENT
+from gateway.scorer.embedded.framing import framed, from_scorer
+from gateway.scorer.embedded.process import SCORER_ENVIRONMENT
+from gateway.scorer.messages import Decided, Observation, Observations, Ready, ScoreSettings, Start, TaskPolicy
 from routing.manifest import read_manifest
 
 LENGTH = struct.Struct(">I")
@@ -29,7 +29,7 @@ def life(pack: Path, texts: list[str]) -> dict[str, Any]:
     ours, theirs = socket.socketpair()
     ours.settimeout(TIMEOUT_S)
     started = time.perf_counter()
-    command = [sys.executable, "-m", "gateway.scoring.child", str(theirs.fileno())]
+    command = [sys.executable, "-m", "gateway.scorer.embedded.server", str(theirs.fileno())]
     with tempfile.TemporaryDirectory() as folder, ours:
         environment = {**SCORER_ENVIRONMENT, **os.environ}
         process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stderr=subprocess.DEVNULL, env=environment)

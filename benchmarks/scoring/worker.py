@@ -18,7 +18,7 @@ def opened(kind: str, source: str) -> Embedder:
         from routing.embedder import SentenceTransformerEmbedder
 
         return SentenceTransformerEmbedder(source)
-    from routing.embedders.carried import open_files
+    from routing.embedders.bundled import open_files
 
     folder = Path(source)
     return open_files({f"embedder/{path.name}": path.read_bytes() for path in folder.iterdir()})

@@ -23,9 +23,9 @@ from uvicorn.server import ServerState
 
 from benchmarks.speed.loads import LOADS
 from benchmarks.speed.targets import Places, benchroute
-from gateway.app import Gateway
 from gateway.config import load_config
-from gateway.express.protocol import ExpressHttp
+from gateway.proxy.protocol import ExpressHttp
+from gateway.server.app import Gateway
 from gateway.upstream.connection import Connection
 from gateway.upstream.pool import Origin
 

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from docs.tables.markdown import code, table
-from gateway.cli import app, explaining
+from gateway.cli import app, error_reporting
 
 INTRO = """\
 # Commands
@@ -27,7 +27,7 @@ send the key in `BENCHROUTE_ADMIN_KEY`, or in the variable that `--key-env` or `
 
 def commands() -> str:
     """The page."""
-    exits = next(part for part in _blocks(explaining.__doc__ or "") if part.startswith("| exit code"))
+    exits = next(part for part in _blocks(error_reporting.__doc__ or "") if part.startswith("| exit code"))
     parts = [INTRO + exits + "\n"]
     for name, command in _walk(typer.main.get_command(app)):
         parts.append(_section(name, command))

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from docs.tables.markdown import code, paragraphs, table
 from gateway.api.build import build_api
-from gateway.wire.operations import BY_PATH
+from gateway.http.endpoints import BY_PATH
 
 INTRO = """\
 # Endpoints

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from gateway.api.services import Client, Given, Operator, Services
 from gateway.config import LOOPBACK
 from gateway.errors import NotFound
-from gateway.minutes import MINUTE_S, MINUTES, Kind, Minute, quantile_us, summed
+from gateway.usage.timeseries import MINUTE_S, MINUTES, Kind, Minute, quantile_us, summed
 
 router = APIRouter(tags=["operations"])
 

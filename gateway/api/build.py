@@ -23,7 +23,7 @@ from gateway.api import (
     tasks,
     usage,
 )
-from gateway.api.described import DescribedApi
+from gateway.api.openapi import DescribedApi
 from gateway.ui.pages import ui_router
 
 

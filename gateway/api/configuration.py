@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from gateway.api.services import Admin, Given
+from gateway.config.history import Version, Versions
 from gateway.errors import ConfigError, InvalidRequest, PackRefused
-from gateway.versions import Version, Versions
 
 router = APIRouter(tags=["configuration"])
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from gateway.api.services import Client, Given
-from gateway.recent import Happened
+from gateway.tasks.decision_feed import Happened
 
 router = APIRouter(tags=["tasks"])
 

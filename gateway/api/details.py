@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.api.accounts import account
 from gateway.api.activity import requests_by_minute
 from gateway.api.services import Services
-from gateway.spending import shown as spent_shown
-from gateway.state import StoredDecision
+from gateway.api.task_views import account
+from gateway.state.store import StoredDecision
+from gateway.usage.ledger import shown as spent_shown
 
 SPARK_MINUTES = 60
 

@@ -7,9 +7,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from gateway.api.described import methods_at
+from gateway.api.openapi import methods_at
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
-from gateway.wire.envelope import document
+from gateway.http.error_envelope import document
 
 log = logging.getLogger("benchroute.api")
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.answered import Answered
 from gateway.api.services import Client, Given, Services
 from gateway.errors import NotFound, ScorerUnavailable
-from gateway.keys import Principal
-from gateway.scoring.messages import Rated
+from gateway.keys.auth import Principal
+from gateway.proxy.recent_responses import Answered
+from gateway.scorer.messages import Rated
 
 router = APIRouter(tags=["tasks"])
 log = logging.getLogger("benchroute.feedback")

@@ -7,8 +7,8 @@ from fastapi import APIRouter
 
 from gateway.api.services import Admin, Given
 from gateway.config import KeyTerms
-from gateway.keyring import Held
-from gateway.spending import Ledger, shown
+from gateway.keys.client_keys import Held
+from gateway.usage.ledger import Ledger, shown
 
 router = APIRouter(tags=["keys"])
 

@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from gateway.api.services import Client, Given
 from gateway.config import ModelConfig
 from gateway.errors import ModelNotFound
-from gateway.keys import Principal
-from gateway.words import AUTO
+from gateway.keys.auth import Principal
+from gateway.vocabulary import AUTO
 
 router = APIRouter(tags=["models"])
 

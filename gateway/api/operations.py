@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.api.activity import shown
 from gateway.api.services import Given, operator_of, scraper_of
-from gateway.minutes import summed
+from gateway.usage.timeseries import summed
 
 router = APIRouter(tags=["operations"])
 

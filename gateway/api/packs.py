@@ -10,11 +10,11 @@ from fastapi import APIRouter
 from gateway.api.configuration import refused
 from gateway.api.services import Given, ManagedBy, Operator, Scorer, Services
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRefused, ScorerUnavailable
-from gateway.packfiles import read_report
-from gateway.packs import FoundPack, Taken
+from gateway.packs.library import FoundPack, Taken
+from gateway.packs.metadata import read_report
 from routing.errors import RoutingError
+from routing.gain_summary import worth
 from routing.manifest import Manifest
-from routing.worth import worth
 
 router = APIRouter(tags=["packs"])
 

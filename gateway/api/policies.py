@@ -13,8 +13,8 @@ from fastapi import APIRouter, Query, Request
 from gateway.api.services import Given, ManagedBy, Operator, Services, services_of
 from gateway.config.schema import TaskConfig
 from gateway.errors import Conflict, InvalidRequest, NotFound
-from gateway.state import StoredPolicy
-from gateway.words import TASK_ID_RULE, is_task_id
+from gateway.state.store import StoredPolicy
+from gateway.vocabulary import TASK_ID_RULE, is_task_id
 
 router = APIRouter(tags=["tasks"])
 

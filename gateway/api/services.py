@@ -6,21 +6,21 @@ from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import Depends, Request
 
-from gateway.answered import Answered, RecentAnswers
 from gateway.config import LOOPBACK, Config
-from gateway.decisions import DecisionTable
+from gateway.config.history import Versions
 from gateway.errors import Forbidden
-from gateway.keyring import Keyring
-from gateway.keys import ANYBODY, Keys, Principal
-from gateway.metrics import Metrics
-from gateway.minutes import Minutes
-from gateway.packs import Shelf
-from gateway.recent import Recent
-from gateway.scoring.messages import Rated
-from gateway.spending import Ledger
-from gateway.state import Store, StoredPolicy
-from gateway.upstream.choose import Backends
-from gateway.versions import Versions
+from gateway.keys.auth import ANYBODY, Keys, Principal
+from gateway.keys.client_keys import Keyring
+from gateway.observability.metrics import Metrics
+from gateway.packs.library import Shelf
+from gateway.proxy.recent_responses import Answered, RecentAnswers
+from gateway.scorer.messages import Rated
+from gateway.state.store import Store, StoredPolicy
+from gateway.tasks.decision_feed import Recent
+from gateway.tasks.decision_table import DecisionTable
+from gateway.upstream.load_balancer import Backends
+from gateway.usage.ledger import Ledger
+from gateway.usage.timeseries import Minutes
 
 
 class Scorer(Protocol):
@@ -60,7 +60,7 @@ class Scorer(Protocol):
         pack: str = "",
         n: int = 0,
     ) -> Mapping[str, Any]:
-        """Shows what only arrays can tell: see gateway.scoring.messages.Look."""
+        """Shows what only arrays can tell: see gateway.scorer.messages.Look."""
 
 
 class Manager(Protocol):

@@ -9,16 +9,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from gateway.api.accounts import account, summary
-from gateway.api.bodies import DryRunBody, Inputs, LabelsBody, texts_of
 from gateway.api.details import detailed, undecided
+from gateway.api.schemas import DryRunBody, Inputs, LabelsBody, texts_of
 from gateway.api.services import Client, Given, Scorer, Services, operator_of
-from gateway.decisions import Choice
+from gateway.api.task_views import account, summary
 from gateway.errors import InvalidRequest, ModelNotFound, NotFound, ScorerUnavailable
-from gateway.keys import Principal
-from gateway.spending import shown as spent_shown
-from gateway.state import StoredDecision
-from gateway.words import DEFAULT_TASK, TASK_ID_RULE, is_task_id
+from gateway.keys.auth import Principal
+from gateway.state.store import StoredDecision
+from gateway.tasks.decision_table import Choice
+from gateway.usage.ledger import shown as spent_shown
+from gateway.vocabulary import DEFAULT_TASK, TASK_ID_RULE, is_task_id
 
 router = APIRouter(tags=["tasks"])
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from gateway.api.services import Client, Given
 from gateway.errors import Forbidden
-from gateway.spending import shown
+from gateway.usage.ledger import shown
 
 router = APIRouter(tags=["usage"])
 

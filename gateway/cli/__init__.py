@@ -32,11 +32,11 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import bench, config, demo, keys, models, observations, pack, tasks
+from gateway.cli import config, dead_letters, evals, keys, models, pack, tasks
 from gateway.cli.doctor import doctor
+from gateway.cli.error_reporting import Explaining
 from gateway.cli.evaluate import evaluate
-from gateway.cli.explaining import Explaining
-from gateway.cli.importing import import_
+from gateway.cli.import_results import import_
 from gateway.cli.init import init
 from gateway.cli.route import route
 from gateway.cli.scorer import scorer
@@ -58,13 +58,12 @@ app.command(rich_help_panel=RUN)(doctor)
 app.command(rich_help_panel=RUN)(serve)
 app.command(rich_help_panel=RUN)(scorer)
 app.add_typer(config.app, name="config", rich_help_panel=RUN)
-app.add_typer(demo.app, name="demo", rich_help_panel=RUN)
 app.add_typer(tasks.app, name="tasks", rich_help_panel=WATCH)
 app.command(rich_help_panel=WATCH)(tail)
-app.add_typer(observations.app, name="observations", rich_help_panel=WATCH)
+app.add_typer(dead_letters.app, name="observations", rich_help_panel=WATCH)
 app.add_typer(keys.app, name="keys", rich_help_panel=WATCH)
 app.command("import", rich_help_panel=EVIDENCE)(import_)
-app.add_typer(bench.app, name="bench", rich_help_panel=EVIDENCE)
+app.add_typer(evals.app, name="bench", rich_help_panel=EVIDENCE)
 app.add_typer(pack.app, name="pack", rich_help_panel=EVIDENCE)
 app.add_typer(models.app, name="models", rich_help_panel=EVIDENCE)
 app.command(rich_help_panel=EVIDENCE)(evaluate)

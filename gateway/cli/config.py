@@ -12,7 +12,7 @@ from gateway.cli.errors import ChoiceError
 from gateway.cli.terminal import note, results
 
 if TYPE_CHECKING:
-    from gateway.config.pricing import Listed
+    from gateway.config.list_prices import Listed
 
 app = typer.Typer(help="The configuration.", no_args_is_help=True)
 
@@ -31,8 +31,8 @@ def check(
     """Say whether a gateway would start with it; every fault at once, exit code 2."""
     import yaml
 
-    from gateway.blueprint import blueprint
     from gateway.config import load_config
+    from gateway.tasks.resolved_config import blueprint
 
     plan = blueprint(load_config(config))
     if as_json:
@@ -55,7 +55,7 @@ def from_litellm(
     ] = None,
 ) -> None:
     """Take over the models, backends, prices and limits of litellm's proxy; say what was left out."""
-    from gateway.config.from_litellm import adopt
+    from gateway.config.litellm_import import adopt
 
     if output is not None and output.exists():
         raise ChoiceError(f"{output} is there already, and would be written over")
@@ -79,7 +79,7 @@ def prices_(
 ) -> None:
     """Look up list prices, in litellm's map, for models that have none."""
     from gateway.config import config_text, load_config
-    from gateway.config.pricing import priced, unpriced
+    from gateway.config.list_prices import priced, unpriced
     from gateway.upstream.litellm_prices import LitellmPrices
 
     text, found = config_text(config), unpriced(load_config(config), LitellmPrices())

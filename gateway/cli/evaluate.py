@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.embedding import default_cache
 from gateway.cli.errors import ChoiceError
+from gateway.cli.load_embedder import default_cache
 from gateway.cli.pack.embedding import embeddings_of
 from gateway.cli.terminal import notes, progress, results, table
 

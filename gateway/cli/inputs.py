@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.errors import InputsError
-from gateway.scoring.texts import NoMessages, text_of
+from gateway.scorer.input_text import NoMessages, text_of
 
 FIELDS = ("text", "input", "prompt")
 STDIN = Path("-")

@@ -8,17 +8,17 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.bench.questions import Mark
-from gateway.cli import bench
+from gateway.cli import evals
 from gateway.cli.client import ADMIN_KEY, LOCAL, Client, KeyEnv, Url
 from gateway.cli.errors import ChoiceError, InputsError
 from gateway.cli.pack.build import check_place, provenance
 from gateway.cli.terminal import note, notes, number, progress, results
 from gateway.config import Config, load_config
+from gateway.evals.questions import Mark
 
 if TYPE_CHECKING:
     from routing.benchmark import Model
-    from routing.inputs import Inputs
+    from routing.input_index import Inputs
     from routing.pack import Pack
 
 app = typer.Typer(help="One more model in a pack, from some of its outcomes.", no_args_is_help=True)
@@ -123,7 +123,7 @@ def estimate(
     if not asked.exists():  # the same command goes on: what was chosen stays chosen
         lines = _chosen(opened, known, inputs, questions, benchmark)
         asked.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-    bench.asked(asked, answers, config, name, mark, judge, concurrency, max_tokens, 0.0, False, yes, None)
+    evals.asked(asked, answers, config, name, mark, judge, concurrency, max_tokens, 0.0, False, yes, None)
     made = _with_column(where, name, answers, _beside(where, name, output), benchmark, config)
     _finish(made, name, activate, config, Client(url, key_env) if activate else None, as_json)
 
@@ -149,7 +149,7 @@ def _beside(pack: Path, name: str, output: Path | None) -> Path:
 def _opened(path: Path, benchmark: Path | None) -> "tuple[Pack, Inputs]":
     """A pack and by what names it knows its inputs. Raises ChoiceError where it knows none, PackMismatch where the
     benchmark is another."""
-    from routing.inputs import Inputs
+    from routing.input_index import Inputs
     from routing.pack import open_pack
     from routing.tidy import read_benchmark
 
@@ -169,10 +169,10 @@ def _opened(path: Path, benchmark: Path | None) -> "tuple[Pack, Inputs]":
 
 def _with_column(path: Path, name: str, outcomes: Path, output: Path, benchmark: Path | None, config: Path) -> Path:
     """Makes and saves the new pack."""
-    from routing.embedders.carried import read_files
-    from routing.importing.column import read_column
+    from routing.embedders.bundled import read_files
+    from routing.importing.outcomes_file import read_column
+    from routing.new_model.add import Measured, with_model
     from routing.pack import save_pack
-    from routing.partial.adding import Measured, with_model
 
     opened, known = _opened(path, benchmark)
     found = read_column(outcomes, name, known)
@@ -205,8 +205,8 @@ def _chosen(
     """The inputs to ask, as lines: the questions themselves where they are given."""
     import numpy as np
 
-    from routing.partial.adding import pack_factors
-    from routing.partial.picking import pick
+    from routing.new_model.add import pack_factors
+    from routing.new_model.select_inputs import pick
 
     lines = _labelled(questions, known) if questions is not None else None
     among = None if lines is None else np.array(sorted(lines), dtype=np.int64)
@@ -216,9 +216,9 @@ def _chosen(
 
 def _labelled(path: Path, known: "Inputs") -> dict[int, dict[str, Any]]:
     """The questions by the pack's rows. Raises InputsError where none is an input of the pack."""
-    from gateway.bench.dataset import read_dataset
-    from gateway.bench.errors import DatasetFaults
-    from routing.inputs import digest
+    from gateway.evals.dataset import read_dataset
+    from gateway.evals.errors import DatasetFaults
+    from routing.input_index import digest
 
     try:
         questions = read_dataset(path)
@@ -273,7 +273,7 @@ def _finish(path: Path, name: str, activate: bool, config: Path, client: Client 
 def _put_in_force(path: Path, config: Path, client: Client) -> str:
     """In a fleet through Redis; else the running gateway takes up the pack beside its own."""
     if load_config(config).state.is_shared:
-        from gateway.cli.pack.fleet import pushed
+        from gateway.cli.pack.distributed import pushed
 
         return f"activation {pushed(path, config)}"
     told = client.ask("POST", f"/v1/packs/{quote(path.name, safe='')}/activate")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.embedding import embed, identity, pack_embedder
 from gateway.cli.errors import ChoiceError
 from gateway.cli.inputs import STDIN, Format, read_inputs
+from gateway.cli.load_embedder import embed, identity, pack_embedder
 from gateway.cli.terminal import note, number, prices, results, table, turning
 from routing.manifest import Manifest, read_manifest
 
@@ -85,7 +85,7 @@ def _routed(
 
     k, kappa and sigma are those that the pack was calibrated with.
     """
-    from gateway.scoring.fold import account
+    from gateway.scorer.task_update import account
     from routing.calibration import RoutingSettings
     from routing.pack import open_pack
     from routing.router import Router

@@ -18,7 +18,7 @@ def scorer(
     if not read.state.is_shared:
         fault = "a scorer by itself is for state in Redis; with SQLite `benchroute serve` runs its own"
         raise ConfigError(str(config), [("state.url", fault)])
-    from gateway.fleet.supervisor import Supervisor
+    from gateway.distributed.supervisor import Supervisor
 
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     Supervisor(config, nice=read.scorer.nice).run()

@@ -41,10 +41,10 @@ def serve(
     worker: Annotated[int | None, typer.Option(min=1, hidden=True, help="Which of them this is, from 1.")] = None,
 ) -> None:
     """Run a gateway until Ctrl-C."""
-    from gateway import logs
-    from gateway.serve import serve as run
-    from gateway.versions import ConfigFile
-    from gateway.workers import check_workers, keep_workers
+    from gateway.config.history import ConfigFile
+    from gateway.observability import logs
+    from gateway.server.serve import serve as run
+    from gateway.server.workers import check_workers, keep_workers
 
     file = ConfigFile(config, host, port)
     if worker is None:

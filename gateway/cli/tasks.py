@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from gateway.cli.client import ADMIN_KEY, LOCAL, AsJson, Client, KeyEnv, Url
-from gateway.cli.labelling import label, suggest
+from gateway.cli.labels import label, suggest
 from gateway.cli.terminal import notes, number, progress, results, table, turning
 
 app = typer.Typer(help="The tasks of a running gateway.", invoke_without_command=True)

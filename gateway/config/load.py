@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from gateway.config.check import check_references
+from gateway.config.cross_checks import check_references
 from gateway.config.expand import Fault, expand
 from gateway.config.schema import Config
 from gateway.errors import ConfigError

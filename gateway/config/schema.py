@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
-from gateway.scoring.messages import JSON_PATH, SELECTORS
-from gateway.words import REDIS_SCHEMES, TASK_ID_RULE, is_task_id
+from gateway.vocabulary import INPUT_SELECTORS, JSON_PATH, REDIS_SCHEMES, TASK_ID_RULE, is_task_id
 
 
 class Section(BaseModel):
@@ -33,10 +32,10 @@ def _http_url(url: str) -> str:
 
 
 def _input_rule(rule: str) -> str:
-    if rule in SELECTORS:
+    if rule in INPUT_SELECTORS:
         return rule
     if not rule.startswith(JSON_PATH):
-        raise ValueError(f"is neither {', '.join(SELECTORS)} nor a JSONPath, which begins with {JSON_PATH}")
+        raise ValueError(f"is neither {', '.join(INPUT_SELECTORS)} nor a JSONPath, which begins with {JSON_PATH}")
     import jsonpath  # takes a while to load, and few configurations have one
 
     try:

@@ -13,8 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.errors import StateError
-from gateway.spending import Spent, SpentRows
-from gateway.state import (
+from gateway.state.store import (
     NO_PACES,
     POLICIES_KEPT,
     RING,
@@ -25,6 +24,7 @@ from gateway.state import (
     StoredPolicy,
     StoredTask,
 )
+from gateway.usage.ledger import Spent, SpentRows
 
 BUSY_S = 5.0
 TURNS_KEPT = 100
@@ -68,7 +68,7 @@ SCHEMA = len(_STEPS)
 
 
 class SqliteStore:
-    """See gateway.state.Store. Threads and processes may share a file."""
+    """See gateway.state.store.Store. Threads and processes may share a file."""
 
     def __init__(self, path: str, busy_s: float = BUSY_S) -> None:
         """Opens a file, or makes one. busy_s: how long another writer is waited for. Raises StateError."""
@@ -344,3 +344,11 @@ def _decision(row: Sequence[Any]) -> StoredDecision:
 def _spent(numbers: Sequence[Any]) -> Spent:
     requests, input_tokens, output_tokens, usd, baseline_usd = numbers
     return Spent(requests, input_tokens, output_tokens, Decimal(usd), Decimal(baseline_usd))
+
+
+def open_store(url: str) -> SqliteStore:
+    """Open the SQLite file at a URL: sqlite:///relative/path or sqlite:////absolute/path. Raises StateError."""
+    scheme, _, path = url.partition("://")
+    if scheme != "sqlite" or not path.startswith("/") or len(path) < 2:
+        raise StateError(f"state.url {url!r}: expected sqlite:///path or redis://host")
+    return SqliteStore(path[1:])

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import httptools
 
-from gateway.upstream.faults import Broken, ClosedEarly, UpstreamFault
-from gateway.wire.headers import Headers
+from gateway.http.headers import Headers
+from gateway.upstream.errors import Broken, ClosedEarly, UpstreamFault
 
 HEAD_BYTES = 64 * 1024
 """What an answer's head may be, and what chunk sizes, extensions and trailers may add to each piece of its body."""

@@ -4,7 +4,7 @@ import os
 from decimal import Decimal
 from typing import Any
 
-from gateway.config.pricing import Listed
+from gateway.config.list_prices import Listed
 
 MTOK = Decimal(1_000_000)
 
@@ -20,7 +20,7 @@ class LitellmPrices:
         self._known: dict[str, dict[str, Any]] = litellm.model_cost
 
     def __call__(self, provider: str, model: str) -> Listed | None:
-        """See gateway.config.pricing.PriceList."""
+        """See gateway.config.list_prices.PriceList."""
         provider, name = (provider, model) if provider else _parted(model)
         for key in (f"{provider}/{name}", name):
             about = self._known.get(key)

@@ -6,7 +6,7 @@ from collections import deque
 from urllib.parse import urlsplit
 
 from gateway.upstream.connection import Connection
-from gateway.upstream.faults import translated
+from gateway.upstream.errors import translated
 
 KEEPALIVE_S = 30.0
 

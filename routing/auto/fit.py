@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from routing.arrays import Floats
-from routing.auto.ground import Ground
 from routing.auto.posterior import Posterior
+from routing.auto.training_data import Ground
 from routing.auto.views import VIEWS, Nearness, Sight, View, relative, scaled_rows
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.3)

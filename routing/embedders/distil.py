@@ -14,10 +14,10 @@ import numpy as np
 
 from routing.arrays import Floats
 from routing.embedder import STATIC, SentenceTransformerEmbedder
-from routing.embedders.carried import ABOUT, PROBES, TOKENIZER, VECTORS, About
-from routing.embedders.precision import Carried
+from routing.embedders.bundled import ABOUT, PROBES, TOKENIZER, VECTORS, About
+from routing.embedders.quantization import Carried
 from routing.embedders.static import MAX_TOKENS, StaticEmbedder
-from routing.embedders.tokens import written_tokenizer
+from routing.embedders.tokenizer import written_tokenizer
 from routing.errors import EmbedderError
 
 SIF = 1e-4

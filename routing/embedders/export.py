@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from routing.embedder import SentenceTransformerEmbedder
 from routing.embedders.onnx import OUTPUT
-from routing.embedders.tokens import written_tokenizer
+from routing.embedders.tokenizer import written_tokenizer
 from routing.errors import EmbedderError
 
 if TYPE_CHECKING:

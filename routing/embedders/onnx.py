@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from routing.arrays import Embeddings, unit_rows
-from routing.embedders.tokens import read_tokenizer, token_ids
+from routing.embedders.tokenizer import read_tokenizer, token_ids
 from routing.errors import EmbedderError
 
 TOKENS_AT_ONCE = 256

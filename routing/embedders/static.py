@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.arrays import Embeddings, unit_rows
-from routing.embedders.tokens import read_tokenizer, token_ids
+from routing.embedders.tokenizer import read_tokenizer, token_ids
 
 MAX_TOKENS = 2048
 BATCH = 64

@@ -12,8 +12,8 @@ import numpy as np
 
 from routing.arrays import Floats, Ints
 from routing.auto.fit import Fit, fit
-from routing.auto.ground import Ground, Noise, centres_of, near_mean
 from routing.auto.posterior import Labels, Posterior
+from routing.auto.training_data import Ground, Noise, centres_of, near_mean
 from routing.benchmark import Benchmark, order_on_average
 from routing.calibration import HeldOut
 from routing.evaluation.folds import Folds

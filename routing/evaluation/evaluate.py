@@ -11,11 +11,11 @@ from routing.calibration import CalibrationSettings, HeldOut, RoutingSettings, h
 from routing.errors import BenchmarkError
 from routing.evaluation.curve import Faced, costs_of, curves
 from routing.evaluation.fold import Fold, Seen, samples, see
-from routing.evaluation.judge import Judge, price_of
 from routing.evaluation.knn_folds import Material, Steps, knn_folds, permuted_folds
 from routing.evaluation.per_input import per_input
 from routing.evaluation.results import SYSTEMS, Choice, Evaluation, PredictorQuality, PriceModel, Row
-from routing.evaluation.systems import choices
+from routing.evaluation.scoring import Judge, price_of
+from routing.evaluation.strategies import choices
 from routing.evaluation.table import rows_of
 
 SHUFFLED = "S3_shuffled"

@@ -20,8 +20,8 @@ from typing import Any
 
 from routing.importing.errors import BadRow, UnreadableError
 from routing.importing.fields import mean_logprob, number, text
+from routing.importing.readers import an_object, files, json_elements, read_json, refusing
 from routing.importing.record import Item, Options, Record, Remark, Source
-from routing.importing.streams import an_object, files, json_elements, read_json, refusing
 
 METRICS = (
     "exact_match",

@@ -28,8 +28,8 @@ from typing import Any
 
 from routing.importing.errors import BadRow, UnreadableError
 from routing.importing.fields import mean_logprob, number, text
+from routing.importing.readers import an_object, files, json_elements, json_member
 from routing.importing.record import Item, Options, Record, Refusal, Remark, Source
-from routing.importing.streams import an_object, files, json_elements, json_member
 
 GRADES: Mapping[str, float] = MappingProxyType({"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "no": 0.0})
 HEADERS = ("header.json", "_journal/start.json", "start.json")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from routing.importing.errors import UnreadableError
 from routing.importing.lm_eval import newest
+from routing.importing.readers import files, parquet_rows, refusing
 from routing.importing.record import Item, Options, Source
 from routing.importing.samples import Log, items_of
-from routing.importing.streams import files, parquet_rows, refusing
 
 DETAILS = "-details"
 

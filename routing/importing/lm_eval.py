@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from routing.importing.errors import UnreadableError
+from routing.importing.readers import an_object, files, json_rows, read_json, refusing
 from routing.importing.record import Item, Options, Remark, Source
 from routing.importing.samples import Log, items_of
-from routing.importing.streams import an_object, files, json_rows, read_json, refusing
 
 NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+))?\.jsonl?")
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from routing.importing.errors import BadRow
 from routing.importing.fields import first_of, number, text
+from routing.importing.readers import an_object, files, json_rows, refusing
 from routing.importing.record import Item, Options, Record, Refusal, Remark, Source
-from routing.importing.streams import an_object, files, json_rows, refusing
 
 DEFAULT_METRIC = "bertscore"
 Rule = tuple[str, Callable[[float], float]]

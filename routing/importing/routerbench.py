@@ -16,8 +16,8 @@ from typing import Any
 
 from routing.importing.errors import BadRow, UnreadableError
 from routing.importing.fields import number, text
+from routing.importing.readers import csv_rows, files, refusing
 from routing.importing.record import Item, Options, Record, Refusal, Source
-from routing.importing.streams import csv_rows, files, refusing
 
 MARKS = ("|total_cost", "|model_response")
 NEEDED = ("sample_id", "prompt", "eval_name")
@@ -42,7 +42,7 @@ def _source(path: Path, options: Options) -> Source:
 
 def _pickle_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """A pickle is in memory whole: it cannot be read piece by piece."""
-    from routing.importing.frames import read_frame
+    from routing.importing.pandas_pickle import read_frame
 
     columns = read_frame(path)
     wanted = {name: column for name, column in columns.items() if not name.endswith("|model_response")}

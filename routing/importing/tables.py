@@ -16,8 +16,8 @@ from typing import Any
 
 from routing.importing.errors import BadRow, UnreadableError
 from routing.importing.fields import number, text
+from routing.importing.readers import an_object, csv_rows, files, json_lines, parquet_rows, refusing
 from routing.importing.record import Item, Options, Record, Refusal, Source
-from routing.importing.streams import an_object, csv_rows, files, json_lines, parquet_rows, refusing
 
 FIELDS = ("input_id", "dataset", "text", "model", "score", "loglik")
 ID_HEX = 24

@@ -31,12 +31,19 @@ def test_every_header_is_told() -> None:
 
 
 def test_every_reason_is_told() -> None:
-    from gateway import words
+    from gateway import vocabulary
     from routing.decision import Reason
 
     told = (FOLDER / "headers.md").read_text(encoding="utf-8")
-    ours = {words.ROUTER_UNAVAILABLE, words.PINNED, words.REQUESTED, words.SESSION, words.SHADOW, words.COLD_START}
-    ours.add(words.EXPLORED)
+    ours = {
+        vocabulary.ROUTER_UNAVAILABLE,
+        vocabulary.PINNED,
+        vocabulary.REQUESTED,
+        vocabulary.SESSION,
+        vocabulary.SHADOW,
+        vocabulary.COLD_START,
+    }
+    ours.add(vocabulary.EXPLORED)
     missing = sorted(reason for reason in ours | {reason.value for reason in Reason} if f"| `{reason}` |" not in told)
     assert missing == [], "docs/reference/headers.md does not say what these reasons mean"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.gateway.fake_upstream import running_upstream
 from tests.gateway.serving import configuration, running_gateway
-from tests.gateway.upstream import running_upstream
 
 TOP = Path(__file__).parents[2]
 EXAMPLES = TOP / "examples"

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from routing.embedder import SentenceTransformerEmbedder
+from tests.gateway.fake_upstream import BEHAVIOURS, Upstream, running_upstream
 from tests.gateway.packs import carrying_pack
 from tests.gateway.serving import configuration, running_gateway
-from tests.gateway.upstream import BEHAVIOURS, Upstream, running_upstream
 
 FAST = {
     "limits": {"connect_s": 0.5, "first_byte_s": 0.6, "between_chunks_s": 0.4},

@@ -12,7 +12,7 @@ from routing.arrays import Embeddings, unit_rows
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.build import build_pack
 from routing.embedder import Embedder, SentenceTransformerEmbedder
-from routing.embedders.precision import carried_transformer
+from routing.embedders.quantization import carried_transformer
 from routing.manifest import EmbedderId
 from routing.pack import Pack, save_pack
 

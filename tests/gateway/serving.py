@@ -13,11 +13,11 @@ from typing import Any
 import uvicorn
 import yaml
 
-from gateway.app import Gateway
 from gateway.config import parse_config
-from gateway.express.protocol import ExpressHttp
-from gateway.http1 import StrictHttp
-from gateway.versions import ConfigFile, Origin, digest
+from gateway.config.history import ConfigFile, Origin, digest
+from gateway.http.strict_protocol import StrictHttp
+from gateway.proxy.protocol import ExpressHttp
+from gateway.server.app import Gateway
 
 
 def configuration(base_url: str, models: Sequence[str], **sections: Any) -> str:

@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.answered import RecentAnswers
-from gateway.decisions import Route
-from gateway.lane.forward import Attempt, Trail
-from gateway.lane.outcome import Progress
-from gateway.upstream.faults import Broken
+from gateway.proxy.recent_responses import RecentAnswers
+from gateway.proxy.request_record import Progress
+from gateway.tasks.decision_table import Route
+from gateway.upstream.errors import Broken
+from gateway.upstream.failover import Attempt, Trail
 
 ROUTE = Route(("a", "b"), "score", 3, propensity=0.98, among=7)
 

@@ -1,4 +1,4 @@
-from gateway.decisions import Choice, DecisionTable, Policies, Policy
+from gateway.tasks.decision_table import Choice, DecisionTable, Policies, Policy
 
 PLAIN = Policy(("a", "b", "c"), ("b", "a", "c"), "cold-start")
 PINNED = Policy(("a", "b"), ("a", "b"), "pinned", pin=True)

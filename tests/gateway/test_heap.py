@@ -7,7 +7,7 @@ import pytest
 
 FAULTS = """
 import resource, sys
-from gateway.heap import keep_freed_memory
+from gateway.processes.malloc import keep_freed_memory
 kept = keep_freed_memory() if "keep" in sys.argv else None
 def copied():
     several = [bytes([n]) * 300_000 for n in range(8)]

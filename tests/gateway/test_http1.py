@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand: bounds, and what must not be understood in two ways. `benchmarks/conformance` tries much more."""
+"""HTTP/1.1 by hand: bounds, and what must not be understood in two ways. `qa/conformance` tries much more."""
 
 import socket
 import time
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-import gateway.http1
-import gateway.lane.read
+import gateway.http.read_body
+import gateway.http.strict_protocol
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import configuration, running_gateway
-from tests.gateway.upstream import Upstream
 
 BODY = b'{"model":"good","messages":[]}'
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n"
@@ -80,14 +80,14 @@ def test_an_encoded_slash_is_no_slash(port: int, upstream: Upstream) -> None:
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway.http1, "HEAD_S", 0.3)
+    monkeypatch.setattr(gateway.http.strict_protocol, "HEAD_S", 0.3)
     assert said(port).startswith(b"HTTP/1.1 408 ")
     assert said(port, HEAD, b"x: y\r\n", gap_s=0.2).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("begun", [b"", b"{"])
 def test_a_body_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
-    monkeypatch.setattr(gateway.lane.read, "SILENCE_S", 0.3)
+    monkeypatch.setattr(gateway.http.read_body, "SILENCE_S", 0.3)
     sent = HEAD + b"connection: close\r\ncontent-length: 100\r\n\r\n" + begun
     answer = said(port, sent)
     assert answer.startswith(b"HTTP/1.1 408 ")

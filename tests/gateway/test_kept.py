@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from gateway.kept import Kept
+from gateway.processes.supervised_process import Kept
 from tests.gateway.waiting import eventually
 
 FOREVER = [sys.executable, "-c", "import time; time.sleep(600)"]

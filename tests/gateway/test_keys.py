@@ -4,8 +4,8 @@ import pytest
 
 from gateway.config import AdminKeyConfig, KeyConfig
 from gateway.errors import Forbidden, Unauthenticated
-from gateway.keys import ANYBODY, Keys, Principal
-from gateway.wire.head import key_digest
+from gateway.http.request_head import key_digest
+from gateway.keys.auth import ANYBODY, Keys, Principal
 
 
 def digest(secret: str) -> str:

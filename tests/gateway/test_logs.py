@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.logs import JsonLines, Share
+from gateway.observability.logs import JsonLines, Share
 from tests.gateway.asking import ask
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.test_shutdown import Running, running
-from tests.gateway.upstream import Upstream
 
 PROMPT = "the patient's name is Wilhelmina"
 CLIENT_KEY, ADMIN_KEY, BACKEND_KEY = "sk-clients-own", "sk-the-admins", "sk-for-the-backend"

@@ -1,6 +1,6 @@
 """Which tasks are told apart."""
 
-from gateway.metrics import Metrics, TaskLabels
+from gateway.observability.metrics import Metrics, TaskLabels
 
 
 def test_configured_tasks_come_first_then_those_that_come_first() -> None:

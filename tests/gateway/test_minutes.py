@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.minutes import Minutes, Seen, class_of, quantile_us, summed, upper_us
+from gateway.usage.timeseries import Minutes, Seen, class_of, quantile_us, summed, upper_us
 
 
 @dataclass

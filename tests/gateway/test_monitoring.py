@@ -11,10 +11,10 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.gateway.asking import ask
+from tests.gateway.fake_upstream import running_upstream
 from tests.gateway.packs import Letters, saved_pack
 from tests.gateway.promql import metrics, tokens
 from tests.gateway.serving import configuration, running_gateway
-from tests.gateway.upstream import running_upstream
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana" / "benchroute.json").read_text())

@@ -1,9 +1,9 @@
 import pytest
 
 from gateway.config import Config, parse_config
-from gateway.decisions import Policy
 from gateway.errors import ConfigError
-from gateway.policy import policies, strangers
+from gateway.tasks.decision_table import Policy
+from gateway.tasks.policies import policies, strangers
 from routing.manifest import EmbedderId, Manifest, PackModel
 from tests.gateway.serving import configuration
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.decisions import Choice
-from gateway.recent import Happened, Recent
+from gateway.tasks.decision_feed import Happened, Recent
+from gateway.tasks.decision_table import Choice
 
 
 def choice(model: str, version: int = 1) -> Choice:

@@ -21,9 +21,9 @@ import pytest
 import yaml
 
 from tests.gateway.asking import HELLO, ask
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.packs import inputs
 from tests.gateway.serving import configuration
-from tests.gateway.upstream import Upstream
 from tests.gateway.waiting import eventually
 
 JSON = {"content-type": "application/json"}

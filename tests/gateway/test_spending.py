@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from gateway.config.schema import KeyConfig
 from gateway.errors import BudgetSpent, RateLimited
-from gateway.quotas import Quotas
-from gateway.spending import MAX_NAMES, OTHERS, Ledger, Price, Spent, shown
-from gateway.wire.usage import Usage
+from gateway.http.token_usage import Usage
+from gateway.keys.quotas import Quotas
+from gateway.usage.ledger import MAX_NAMES, OTHERS, Ledger, Price, Spent, shown
 
 PRICES = {"cheap": Price(Decimal("0.1"), Decimal("0.2")), "dear": Price(Decimal(8), Decimal(24))}
 NOON = 1_700_000_000.0  # 2023-11-14T22:13:20Z

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from gateway.asgi import Message, Receive, Scope, Send, response_body, response_start
 from gateway.errors import ShuttingDown
-from gateway.underway import Underway
+from gateway.http.asgi import Message, Receive, Scope, Send, response_body, response_start
+from gateway.proxy.inflight import Underway
 
 EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8")]
 WHOLE = b'data: {"a": 1}\n\n'

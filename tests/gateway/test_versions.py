@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Config
+from gateway.config.history import ConfigFile, Origin, Versions, Watch, digest, reloaded
 from gateway.errors import ConfigError, Conflict, NotFound, ScorerUnavailable
-from gateway.versions import ConfigFile, Origin, Versions, Watch, digest, reloaded
 
 MODEL = "models: [{name: a, backends: [{kind: openai, base_url: 'http://127.0.0.1:1/v1'}]}]\n"
 

@@ -16,11 +16,11 @@ import pytest
 
 from gateway.config import parse_config
 from gateway.errors import ConfigError
-from gateway.workers import check_workers, sockets
+from gateway.server.workers import check_workers, sockets
 from tests.gateway.asking import ask, chat
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.redis_servers import RedisServer, running_redis
 from tests.gateway.serving import configuration
-from tests.gateway.upstream import Upstream
 from tests.gateway.waiting import eventually
 
 WORKERS = 2

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spending import Ledger, SpentRows
+from gateway.http.token_usage import Usage
+from gateway.server.ledger_writer import EVERY_S, writing
 from gateway.state.sqlite import SqliteStore
-from gateway.wire.usage import Usage
-from gateway.writing import EVERY_S, writing
+from gateway.usage.ledger import Ledger, SpentRows
 
 
 class SlowStore(SqliteStore):

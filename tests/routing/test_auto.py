@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from routing.arrays import Embeddings, Floats
 from routing.auto.fit import CHECKED_FROM, fit
-from routing.auto.ground import Ground, ground_of
 from routing.auto.posterior import Labels, Posterior
+from routing.auto.training_data import Ground, ground_of
 from routing.auto.views import VIEWS, Nearness, Sight
 from routing.benchmark import Benchmark
 from routing.build import build_pack

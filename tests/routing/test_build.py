@@ -10,12 +10,12 @@ from routing.arrays import Embeddings, same_shape
 from routing.benchmark import Benchmark
 from routing.build import build_pack, check_given
 from routing.errors import BenchmarkError, NeighboursError, ShapeError
+from routing.gain_summary import worth
 from routing.manifest import EmbedderId
 from routing.pack import Pack
 from routing.router import Router
 from routing.task import TaskState
 from routing.tidy import GivenEmbeddings
-from routing.worth import worth
 from tests.gateway.packs import Letters, small_benchmark
 from tests.routing.conftest import DIM, clustered
 

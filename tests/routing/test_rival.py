@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from routing.confidence import probability_better
-from routing.rival import rival
+from routing.runner_up import rival
 from routing.scores import Score, TaskScores, s3
 
 

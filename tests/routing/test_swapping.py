@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from routing.atomic_swap import swap, swap_in_steps
 from routing.manifest import read_manifest
 from routing.pack import Pack, open_pack, save_pack
-from routing.swapping import swap, swap_in_steps
 from tests.gateway.packs import Letters, small_pack
 
 HOLDS = """

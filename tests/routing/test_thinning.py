@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routing.adaptive_sampling import BLOCK, Pace, ThinningSettings, Watch, clearness, is_drawn
 from routing.arrays import unit_rows
 from routing.scores import TaskScores
 from routing.task import Evidence
-from routing.thinning import BLOCK, Pace, ThinningSettings, Watch, clearness, is_drawn
 
 SETTINGS = ThinningSettings()
 CLEAR, UNCLEAR = 10.0, 0.0

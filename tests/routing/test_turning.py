@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from routing.auto.posterior import Labels, Posterior
 from routing.confidence import probability_better
+from routing.counterfactual import MOST_LABELS, Turning, labels_won, turning
 from routing.decision import SETTLED, Decision, Reason, Thrift, decide
 from routing.scores import Score, TaskScores, s3
-from routing.turning import MOST_LABELS, Turning, labels_won, turning
 
 MODELS = ("best", "rival", "third")
 shares = st.floats(0, 1)

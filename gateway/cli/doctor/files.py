@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from gateway.blueprint import Blueprint, blueprint
 from gateway.cli.doctor.finding import Finding, fault, ok, warning
 from gateway.cli.doctor.redis import redis
 from gateway.config import LOOPBACK, Config, load_config
 from gateway.errors import ConfigError, StateError
+from gateway.tasks.resolved_config import Blueprint, blueprint
 
 SQLITE = "sqlite:///"
 OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH

@@ -4,11 +4,11 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.blueprint import Blueprint
 from gateway.cli.doctor.finding import Finding, fault, ok, warning
-from gateway.cli.embedding import identity, pack_embedder
+from gateway.cli.load_embedder import identity, pack_embedder
 from gateway.cli.pack.files import read_report
-from gateway.policy import strangers
+from gateway.tasks.policies import strangers
+from gateway.tasks.resolved_config import Blueprint
 from routing.errors import EmbedderError, PackError
 from routing.manifest import Manifest
 

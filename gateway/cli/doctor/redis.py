@@ -12,7 +12,7 @@ OLDEST = 7
 def redis(url: str) -> Iterator[Finding]:
     """One finding for each version among its servers."""
     try:
-        from gateway.fleet.client import Client, without_secret
+        from gateway.distributed.redis_client import Client, without_secret
     except ImportError:
         yield fault("state", "Redis' client is not installed", "pip install 'benchroute[redis]'")
         return

@@ -3,7 +3,7 @@
 import typer
 
 from gateway.cli.pack.build import build
-from gateway.cli.pack.fleet import activate, diff, list_, push, rollback
+from gateway.cli.pack.distributed import activate, diff, list_, push, rollback
 from gateway.cli.pack.inspect import inspect
 from gateway.cli.pack.verify import verify
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.filesize import decimal
 
-from gateway.cli.embedding import default_cache
-from gateway.cli.pack.comparing import compared
+from gateway.cli.load_embedder import default_cache
+from gateway.cli.pack.compare_embedders import compared
 from gateway.cli.pack.embedding import carried_for, embeddings_of
 from gateway.cli.pack.files import read_report, size_bytes
 from gateway.cli.terminal import notes, progress, results
@@ -112,7 +112,7 @@ def provenance() -> "Provenance":
 
 
 def _show(path: Path, as_json: bool) -> None:
-    from routing.worth import worth
+    from routing.gain_summary import worth
 
     manifest = read_manifest(path)
     told, size = worth(read_report(path, manifest)), size_bytes(path)

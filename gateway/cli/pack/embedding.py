@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.cli.embedding import embed, embed_through_cache, identity, load_embedder
+from gateway.cli.load_embedder import embed, embed_through_cache, identity, load_embedder
 from gateway.cli.terminal import note, notes, progress
 from routing.errors import EmbedderError
 from routing.manifest import EmbedderId
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from routing.arrays import Embeddings
     from routing.benchmark import Benchmark
     from routing.embedder import SentenceTransformerEmbedder
-    from routing.embedders.precision import Carried
+    from routing.embedders.quantization import Carried
     from routing.tidy import GivenEmbeddings
 
 
@@ -68,7 +68,7 @@ def carried_for(embedded: Embedded, benchmark: "Benchmark") -> "Carried | None":
     if embedded.static or embedded.source is None:
         return embedded.static
     try:
-        from routing.embedders.precision import carried_transformer
+        from routing.embedders.quantization import carried_transformer
 
         with progress(notes()) as steps:
             made = carried_transformer(embedded.source, benchmark.texts, embedded.vectors, steps)

@@ -31,7 +31,7 @@ def inspect(
     datasets: Annotated[bool, typer.Option("--datasets", help="Show what routing brings on each dataset.")] = False,
 ) -> None:
     """Show what is in a pack, and what it is worth. Reads the manifest and the report only: see `pack verify`."""
-    from routing.worth import worth
+    from routing.gain_summary import worth
 
     manifest = read_manifest(pack)
     report = read_report(pack, manifest)

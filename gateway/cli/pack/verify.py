@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.embedding import identity, pack_embedder
+from gateway.cli.load_embedder import identity, pack_embedder
 from gateway.cli.terminal import note, notes, results
 from routing.errors import EmbedderError, PackAltered, PackMismatch
 from routing.manifest import Manifest

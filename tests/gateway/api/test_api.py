@@ -14,9 +14,9 @@ import yaml
 
 from gateway.errors import ConfigError, PackRefused
 from tests.gateway.asking import HELLO, Response, ask, chat
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.packs import inputs
 from tests.gateway.serving import Serving, configuration, running_gateway, serving_gateway
-from tests.gateway.upstream import Upstream
 from tests.gateway.waiting import eventually
 
 MODELS = ["good", "other", "slow"]

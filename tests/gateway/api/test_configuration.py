@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.versions import KEPT
+from gateway.config.history import KEPT
 from tests.gateway.api.test_keys import JSON, LOOKER, ROOT, code, text
 from tests.gateway.asking import ask
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import Serving, serving_gateway
-from tests.gateway.upstream import Upstream
 
 
 @pytest.fixture

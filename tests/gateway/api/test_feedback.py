@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.gateway.asking import Response, ask, chat
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.packs import inputs
 from tests.gateway.serving import configuration, running_gateway
-from tests.gateway.upstream import Upstream
 from tests.gateway.waiting import eventually
 
 JSON = {"content_type": "application/json"}

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.config.history import ConfigFile
 from gateway.errors import ConfigError, StateError
-from gateway.serve import serve
-from gateway.state import StoredKey, open_store
-from gateway.versions import ConfigFile
+from gateway.server.serve import serve
+from gateway.state.sqlite import open_store
+from gateway.state.store import StoredKey
 from tests.gateway.asking import HELLO, Response, ask
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import Serving, configuration, running_gateway, serving_gateway
-from tests.gateway.upstream import Upstream
 
 ROOT = {"authorization": "Bearer sk-root"}
 LOOKER = {"authorization": "Bearer sk-looker"}

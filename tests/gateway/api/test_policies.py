@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from tests.gateway.asking import ask, chat
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.packs import inputs
 from tests.gateway.serving import Serving, configuration, running_gateway, serving_gateway
-from tests.gateway.upstream import Upstream
 from tests.gateway.waiting import eventually
 
 JSON = {"content_type": "application/json"}

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from gateway.cli.embedding import CACHE_FILE, default_cache
+from gateway.cli.load_embedder import CACHE_FILE, default_cache
 from routing.arrays import Embeddings
 from routing.calibration import RoutingSettings
 from routing.embedder import DEFAULT_EMBEDDER, SentenceTransformerEmbedder
-from routing.embedders.carried import embedder_of
+from routing.embedders.bundled import embedder_of
 from routing.embedders.onnx import OnnxEmbedder
 from routing.embedders.static import StaticEmbedder
 from routing.manifest import EmbedderId, read_manifest

@@ -1,8 +1,6 @@
 """The command line as a whole: what it imports, its version, its exit codes, and the commands that only pass on."""
 
 import errno
-import json
-import socket
 import subprocess
 import sys
 from importlib.metadata import version
@@ -13,11 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.cli.error_reporting import Explaining
 from gateway.cli.errors import AdminError, ChoiceError, InputsError
-from gateway.cli.explaining import Explaining
-from gateway.demo import benchmark
-from gateway.demo.errors import DemoError
-from gateway.demo.prepare import Places
 from gateway.errors import ConfigError, StateError
 from routing.errors import BenchmarkError, PackAltered
 from tests.gateway.cli.conftest import run_command
@@ -41,8 +36,6 @@ COMMANDS = (
     "pack build",
     "pack inspect",
     "pack verify",
-    "demo run",
-    "demo serve",
 )
 
 
@@ -100,7 +93,6 @@ def test_the_module_runs_as_a_program() -> None:
             "error: report.json is missing; copy the pack again, or build it again with `benchroute pack build`\n",
         ),
         (StateError("locked"), 1, "error: locked; `benchroute doctor` says what stands in the way\n"),
-        (DemoError("port taken"), 1, "error: port taken\n"),
         (KeyboardInterrupt("3 are kept"), 130, "interrupted: 3 are kept\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 1, "error: /x: Permission denied\n"),
@@ -155,21 +147,3 @@ def test_a_gateway_without_a_configuration_does_not_start(tmp_path: Path) -> Non
     result = run_command("serve", "--config", tmp_path / "nothing.yaml")
     assert result.exit_code == 2
     assert f"{tmp_path / 'nothing.yaml'}: 1 fault" in result.stderr
-
-
-def test_a_demo_gateway_does_not_start_on_a_port_that_is_taken(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        result = run_command("demo", "serve", "--work-dir", tmp_path, "--port", port)
-    assert (result.exit_code, result.stderr) == (1, f"error: port {port} is taken: choose another with --port\n")
-
-
-def test_a_demo_whose_pack_cannot_be_built_says_so(tmp_path: Path) -> None:
-    """The stamp of a current benchmark without the benchmark: `pack build`, in its own process, refuses it."""
-    places = Places(tmp_path)
-    places.benchmark.mkdir()
-    (places.benchmark / benchmark.STAMP).write_text(json.dumps({"code": benchmark.code_key()}))
-    result = run_command("demo", "run", "--work-dir", tmp_path, "--results", tmp_path / "results.json")
-    assert result.exit_code == 1
-    assert "error: building the pack ended with exit code 2" in result.stderr
-    assert not (tmp_path / "results.json").exists()

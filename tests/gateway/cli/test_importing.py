@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.importing import Format
+from gateway.cli.import_results import Format
 from routing.importing.formats import FORMATS
 from routing.tidy import read_benchmark
 from tests.gateway.cli.conftest import run_command

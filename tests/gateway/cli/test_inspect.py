@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from routing.gain_summary import worth
 from routing.manifest import read_manifest
-from routing.worth import worth
 from tests.gateway.cli.conftest import MODELS, QUESTIONS, run_command
 
 AGAIN = "; copy the pack again, or build it again with `benchroute pack build`"

@@ -11,8 +11,8 @@ from typer.testing import Result
 
 from tests.gateway.api.test_keys import call, text
 from tests.gateway.cli.conftest import run_command
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import running_gateway
-from tests.gateway.upstream import Upstream
 
 
 @pytest.fixture

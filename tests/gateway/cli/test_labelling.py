@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from tests.gateway.asking import ask
-from tests.gateway.bench.models import running_models
 from tests.gateway.cli.conftest import run_command
+from tests.gateway.evals.models import running_models
 from tests.gateway.serving import running_gateway
 from tests.gateway.waiting import eventually
 

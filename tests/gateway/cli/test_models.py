@@ -12,8 +12,8 @@ from routing.manifest import read_manifest
 from routing.pack import INPUTS, open_pack, save_pack
 from routing.tidy import read_benchmark
 from tests.gateway.asking import ask
-from tests.gateway.bench.models import running_models
 from tests.gateway.cli.conftest import run_command, write_questions
+from tests.gateway.evals.models import running_models
 from tests.gateway.serving import running_gateway
 from tests.gateway.waiting import eventually
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from gateway.config import Config, parse_config
-from gateway.config.from_litellm import Adopted, adopt
+from gateway.config.litellm_import import Adopted, adopt
 from gateway.errors import ConfigError
 
 ENVIRONMENT = {"AZURE_KEY": "k1", "OPENAI_API_KEY": "k2", "AZURE_URL": "https://mine.example"}

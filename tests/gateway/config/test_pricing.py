@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.config import parse_config
-from gateway.config.pricing import Listed, priced, unpriced
+from gateway.config.list_prices import Listed, priced, unpriced
 from gateway.errors import ConfigError
 
 TEXT = """\

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.express.again import Known, written
-from gateway.wire.head import Head
-from gateway.wire.operations import CHAT
+from gateway.http.endpoints import CHAT
+from gateway.http.request_head import Head
+from gateway.proxy.head_cache import Known, written
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import configuration, running_gateway, serving_gateway
-from tests.gateway.upstream import Upstream
 
 KEYS = {"team-a": "secret-a", "team-b": "secret-b"}
 VARYING = re.compile(rb"(x-request-id: req_|x-benchroute-overhead-ms: |date: )[^\r]*")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.asking import ask, chat
+from tests.gateway.fake_upstream import BODY, Upstream, chunk
 from tests.gateway.serving import configuration, running_gateway
-from tests.gateway.upstream import BODY, Upstream, chunk
 
 CLOSE = "connection: close\r\n"
 HEAD = "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"

@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from gateway.express.sweep import Sweep
-from gateway.metrics import BulkHistogram
+from gateway.observability.metrics import BulkHistogram
+from gateway.proxy.deadlines import Sweep
 
 
 class Due:

@@ -14,10 +14,10 @@ import pytest
 from opentelemetry.semconv._incubating.attributes import error_attributes, gen_ai_attributes, http_attributes
 from opentelemetry.semconv._incubating.metrics import gen_ai_metrics
 
-from gateway.otel import names
+from gateway.otel import attributes
 from tests.gateway.asking import ask, chat
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import configuration, serving_gateway
-from tests.gateway.upstream import Upstream
 from tests.gateway.waiting import eventually
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -63,7 +63,7 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
         process.stdout.close()
 
 
-def attributes(told: dict[str, Any]) -> dict[str, Any]:
+def attributes_of(told: dict[str, Any]) -> dict[str, Any]:
     return {one["key"]: next(iter(one["value"].values())) for one in told.get("attributes", ())}
 
 
@@ -100,27 +100,31 @@ def test_a_request_is_one_span_in_its_clients_trace_and_its_backend_sees_it(
         with contextlib.suppress(http.client.IncompleteRead):
             chat(url, "dies-in-stream", stream=True, messages=said)
         chat(url, "nobody")
-        eventually(lambda: names.DURATION in collector.metrics())
+        eventually(lambda: attributes.DURATION in collector.metrics())
     eventually(lambda: len(collector.spans()) == 5)
     good, fell, streamed, broke, refused = sorted(collector.spans(), key=lambda span: int(span["startTimeUnixNano"]))
     assert (hexed(good["traceId"]), hexed(good["parentSpanId"])) == (TRACE, SPAN)
     assert (good["name"], good["kind"]) == ("chat good", "SPAN_KIND_CLIENT")
     assert seen["traceparent"] == f"00-{TRACE}-{hexed(good['spanId'])}-01"
     assert seen["tracestate"] == "vendor=1"
-    about = attributes(good)
+    about = attributes_of(good)
     assert (about["gen_ai.operation.name"], about["gen_ai.provider.name"]) == ("chat", "openai")
     assert (about["gen_ai.usage.input_tokens"], about["gen_ai.usage.output_tokens"]) == ("1", "1")
     assert (about["benchroute.task"], about["benchroute.reason"]) == ("t", "requested")
     assert int(good["endTimeUnixNano"]) > int(good["startTimeUnixNano"])
-    outcomes = [attributes(event)["benchroute.outcome"] for event in fell["events"]]
+    outcomes = [attributes_of(event)["benchroute.outcome"] for event in fell["events"]]
     assert outcomes == ["answered 500", "ok"]
-    assert attributes(fell)["benchroute.attempts"] == "2"
-    assert attributes(streamed)["gen_ai.usage.output_tokens"] == "6"
-    assert (attributes(broke)["error.type"], broke["status"]["code"]) == ("stream_interrupted", "STATUS_CODE_ERROR")
-    assert attributes(refused)["error.type"] == "404"
+    assert attributes_of(fell)["benchroute.attempts"] == "2"
+    assert attributes_of(streamed)["gen_ai.usage.output_tokens"] == "6"
+    assert (attributes_of(broke)["error.type"], broke["status"]["code"]) == ("stream_interrupted", "STATUS_CODE_ERROR")
+    assert attributes_of(refused)["error.type"] == "404"
     points = collector.metrics()
-    assert {attributes(one).get("error.type") for one in points[names.DURATION]} == {None, "stream_interrupted", "404"}
-    assert {attributes(one)["gen_ai.token.type"] for one in points[names.TOKENS]} == {"input", "output"}
+    assert {attributes_of(one).get("error.type") for one in points[attributes.DURATION]} == {
+        None,
+        "stream_interrupted",
+        "404",
+    }
+    assert {attributes_of(one)["gen_ai.token.type"] for one in points[attributes.TOKENS]} == {"input", "output"}
     everything = json.dumps([collector.sent("/v1/traces"), collector.sent("/v1/metrics")])
     assert "Wilhelmina" not in everything
     assert {told["authorization"] for told in collector.sent("/v1/traces")} == {"Bearer c"}
@@ -135,7 +139,7 @@ def test_a_trace_that_its_client_does_not_follow_is_passed_on_and_not_told(
         assert upstream.last.headers["traceparent"].endswith("-00")
         chat(serving.url, "good")
     assert collector.spans() == []
-    assert sum(int(one["count"]) for one in collector.metrics()[names.DURATION]) == 2
+    assert sum(int(one["count"]) for one in collector.metrics()[attributes.DURATION]) == 2
 
 
 def test_without_a_collector_nothing_changes_but_a_note_in_the_log(upstream: Upstream, tmp_path: Path) -> None:
@@ -150,15 +154,15 @@ def test_without_an_endpoint_a_clients_context_is_passed_on_as_it_is(upstream: U
 
 
 def test_the_names_are_the_conventions() -> None:
-    assert names.OPERATION == gen_ai_attributes.GEN_AI_OPERATION_NAME
-    assert names.PROVIDER == gen_ai_attributes.GEN_AI_PROVIDER_NAME
-    assert names.REQUEST_MODEL == gen_ai_attributes.GEN_AI_REQUEST_MODEL
-    assert names.INPUT_TOKENS == gen_ai_attributes.GEN_AI_USAGE_INPUT_TOKENS
-    assert names.OUTPUT_TOKENS == gen_ai_attributes.GEN_AI_USAGE_OUTPUT_TOKENS
-    assert names.TOKEN_TYPE == gen_ai_attributes.GEN_AI_TOKEN_TYPE
-    assert names.ERROR_TYPE == error_attributes.ERROR_TYPE
-    assert names.STATUS == http_attributes.HTTP_RESPONSE_STATUS_CODE
-    assert names.DURATION == gen_ai_metrics.GEN_AI_CLIENT_OPERATION_DURATION
-    assert names.TOKENS == gen_ai_metrics.GEN_AI_CLIENT_TOKEN_USAGE
+    assert attributes.OPERATION == gen_ai_attributes.GEN_AI_OPERATION_NAME
+    assert attributes.PROVIDER == gen_ai_attributes.GEN_AI_PROVIDER_NAME
+    assert attributes.REQUEST_MODEL == gen_ai_attributes.GEN_AI_REQUEST_MODEL
+    assert attributes.INPUT_TOKENS == gen_ai_attributes.GEN_AI_USAGE_INPUT_TOKENS
+    assert attributes.OUTPUT_TOKENS == gen_ai_attributes.GEN_AI_USAGE_OUTPUT_TOKENS
+    assert attributes.TOKEN_TYPE == gen_ai_attributes.GEN_AI_TOKEN_TYPE
+    assert attributes.ERROR_TYPE == error_attributes.ERROR_TYPE
+    assert attributes.STATUS == http_attributes.HTTP_RESPONSE_STATUS_CODE
+    assert attributes.DURATION == gen_ai_metrics.GEN_AI_CLIENT_OPERATION_DURATION
+    assert attributes.TOKENS == gen_ai_metrics.GEN_AI_CLIENT_TOKEN_USAGE
     known = {member.value for member in gen_ai_attributes.GenAiOperationNameValues}
-    assert {operation for operation, _ in names.OPERATIONS.values()} <= known
+    assert {operation for operation, _ in attributes.OPERATIONS.values()} <= known

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from tests.gateway.asking import ask, chat
-from tests.gateway.otel.test_otel import SPAN, TRACE, Collector, attributes, collector, config, hexed
+from tests.gateway.fake_upstream import Upstream
+from tests.gateway.otel.test_otel import SPAN, TRACE, Collector, attributes_of, collector, config, hexed
 from tests.gateway.test_shutdown import running
-from tests.gateway.upstream import Upstream
 from tests.gateway.waiting import eventually
 
 __all__ = ["collector"]
@@ -27,6 +27,6 @@ def test_a_served_request_is_traced_and_its_backend_sees_it(
     good, streamed, refused = sorted(collector.spans(), key=lambda span: int(span["startTimeUnixNano"]))
     assert (hexed(good["traceId"]), hexed(good["parentSpanId"])) == (TRACE, SPAN)
     assert seen == f"00-{TRACE}-{hexed(good['spanId'])}-01"
-    assert attributes(good)["benchroute.request_id"] == "mine-1"
-    assert attributes(streamed)["gen_ai.usage.output_tokens"] == "6"
-    assert attributes(refused)["error.type"] == "400"
+    assert attributes_of(good)["benchroute.request_id"] == "mine-1"
+    assert attributes_of(streamed)["gen_ai.usage.output_tokens"] == "6"
+    assert attributes_of(refused)["error.type"] == "400"

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import StateError
-from gateway.state import (
+from gateway.state.sqlite import TURNS_KEPT, SqliteStore, open_store
+from gateway.state.store import (
     POLICIES_KEPT,
     RING,
     Change,
@@ -20,9 +21,7 @@ from gateway.state import (
     StoredKey,
     StoredPolicy,
     StoredTask,
-    open_store,
 )
-from gateway.state.sqlite import TURNS_KEPT, SqliteStore
 
 
 def decision(version: int = 1, n: int = 1, model: str = "m") -> StoredDecision:
@@ -243,7 +242,7 @@ def test_old_policies_make_room(store: SqliteStore) -> None:
 
 WRITER = """
 import sys
-from gateway.state import Change, StoredDecision, StoredTask
+from gateway.state.store import Change, StoredDecision, StoredTask
 from gateway.state.sqlite import SqliteStore
 store, n = SqliteStore(sys.argv[1]), 0
 while True:

@@ -11,11 +11,11 @@ import yaml
 
 from routing.embedder import SentenceTransformerEmbedder
 from tests.gateway.asking import ask, chat
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.packs import inputs, saved_pack
 from tests.gateway.serving import Serving, configuration, serving_gateway
 from tests.gateway.ui.browser import PHONE, Dashboard, axe
 from tests.gateway.ui.conftest import Opens
-from tests.gateway.upstream import Upstream
 from tests.gateway.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.ui.pages import CSP, read_assets
 from tests.gateway.asking import ask
+from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import configuration, running_gateway
-from tests.gateway.upstream import Upstream
 
 STATIC = Path(__file__).parents[3] / "gateway" / "ui" / "static"
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from routing.embedder import SentenceTransformerEmbedder
-from routing.embedders.carried import ABOUT, MODEL, PROBES, TOKENIZER, VECTORS, embedder_of, open_files, read_files
+from routing.embedders.bundled import ABOUT, MODEL, PROBES, TOKENIZER, VECTORS, embedder_of, open_files, read_files
 from routing.embedders.distil import distilled
 from routing.embedders.onnx import OnnxEmbedder
-from routing.embedders.precision import Carried, carried_transformer
+from routing.embedders.quantization import Carried, carried_transformer
 from routing.errors import EmbedderError, PackAltered
 from routing.manifest import EmbedderId, read_manifest
 from routing.pack import Pack, open_pack, save_pack
@@ -111,7 +111,7 @@ def test_opening_one_needs_no_pytorch(pack: Pack, tiny: SentenceTransformerEmbed
     save_pack(made, tmp_path / "pack")
     code = (
         "import sys; from pathlib import Path; from routing.manifest import read_manifest; "
-        "import gateway.scoring.child; from routing.embedders.carried import embedder_of; "
+        "import gateway.scorer.embedded.server; from routing.embedders.bundled import embedder_of; "
         f"path = Path({str(tmp_path / 'pack')!r}); embedder_of(path, read_manifest(path)).embed(['a lamp']); "
         "print(*(name for name in ('torch', 'transformers', 'sentence_transformers', 'onnx', 'pyarrow', 'scipy') "
         "if name in sys.modules))"

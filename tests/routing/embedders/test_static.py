@@ -5,7 +5,7 @@ import pytest
 
 from routing.embedder import STATIC_DIM, SentenceTransformerEmbedder, canonical_name, static_parts
 from routing.embedders.distil import SIF, distilled, principal, token_vectors, zipf_weights
-from routing.embedders.precision import Carried
+from routing.embedders.quantization import Carried
 from routing.embedders.static import BATCH
 from routing.errors import EmbedderError
 from tests.routing.embedders.conftest import TEXTS

@@ -5,12 +5,12 @@ import pytest
 
 from routing.arrays import unit_rows
 from routing.embedder import SentenceTransformerEmbedder
-from routing.embedders.carried import MODEL, read_about
+from routing.embedders.bundled import MODEL, read_about
 from routing.embedders.distil import distilled
 from routing.embedders.export import exported
+from routing.embedders.int8_matmul import Loudness, rounded_weights
 from routing.embedders.onnx import TOKENS_AT_ONCE, OnnxEmbedder, batches, padded
-from routing.embedders.precision import Carried, carried_transformer, neighbours_kept, sample
-from routing.embedders.rowwise import Loudness, rounded_weights
+from routing.embedders.quantization import Carried, carried_transformer, neighbours_kept, sample
 from tests.routing.embedders.conftest import TEXTS
 
 

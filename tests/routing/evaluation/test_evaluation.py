@@ -10,7 +10,7 @@ import pytest
 
 from routing.arrays import Embeddings
 from routing.auto.fit import fit
-from routing.auto.ground import ground_of, near_mean
+from routing.auto.training_data import ground_of, near_mean
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
 from routing.errors import BenchmarkError
@@ -18,10 +18,10 @@ from routing.evaluation.auto_folds import auto_folds
 from routing.evaluation.evaluate import Plan, evaluate, fit_for_evaluation, shuffled
 from routing.evaluation.fold import samples
 from routing.evaluation.folds import Folds
-from routing.evaluation.judge import correlation, ranks
 from routing.evaluation.report import write_report
 from routing.evaluation.report.page import worth
 from routing.evaluation.results import Evaluation, Row
+from routing.evaluation.scoring import correlation, ranks
 from routing.evaluation.table import interval
 from routing.neighbours.exact import Exact
 from routing.predictor import predict, predict_correct

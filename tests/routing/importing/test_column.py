@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from routing.benchmark import Model
-from routing.importing.column import read_column
 from routing.importing.errors import NothingImported, OutcomesRefused, UnreadableError
-from routing.inputs import Inputs
+from routing.importing.outcomes_file import read_column
+from routing.input_index import Inputs
 from routing.tidy import write_benchmark
 
 INPUTS = Inputs.of(("a", "b", "c", "d"), ("one", "two", "three", "two"))

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from routing.importing import frames
+from routing.importing import pandas_pickle
 from routing.importing.errors import NothingImported, UnreadableError, UnsafePickle
-from routing.importing.frames import read_frame
+from routing.importing.pandas_pickle import read_frame
 from tests.routing.importing.conftest import Import
 from tests.routing.importing.pickles import NEWER_TEXT, PLAIN_TEXT, SHUFFLED_TEXT, pickled
 
@@ -103,7 +103,7 @@ class Written:
         Written("pandas.core.frame.DataFrame.eval", "x").bytes(),
         Written("numpy.load", "x").bytes(),
         Written("numpy.core.multiarray.fromfile", "x").bytes(),
-        Written("routing.importing.frames.read_frame", "x").bytes(),
+        Written("routing.importing.pandas_pickle.read_frame", "x").bytes(),
         Written("copyreg._reconstructor", "x").bytes(),
     ],
 )
@@ -124,12 +124,12 @@ def test_a_pickle_cannot_alter_the_stand_ins(tmp_path: Path) -> None:
     content = b"\x80\x02cpandas._libs.internals\n_unpickle_block\n(N}X\x06\x00\x00\x00placesK\x01stb."
     with pytest.raises(UnreadableError, match=r"Block\.places stays as it is"):
         read_frame(write(tmp_path / "t.pkl", content))
-    assert callable(frames.STAND_INS["pandas._libs.internals._unpickle_block"].places)  # type: ignore[attr-defined]
+    assert callable(pandas_pickle.STAND_INS["pandas._libs.internals._unpickle_block"].places)  # type: ignore[attr-defined]
 
 
 def test_numpys_and_pandas_names_are_answered_by_stand_ins_only() -> None:
-    answers = set(frames.STAND_INS.values())
-    assert {answer.__module__ for answer in answers if answer is not slice} == {"routing.importing.frames"}
+    answers = set(pandas_pickle.STAND_INS.values())
+    assert {answer.__module__ for answer in answers if answer is not slice} == {"routing.importing.pandas_pickle"}
 
 
 @pytest.mark.parametrize(

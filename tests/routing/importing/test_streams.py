@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from routing.importing import streams
+from routing.importing import readers
 from routing.importing.errors import BadRow, UnreadableError
-from routing.importing.streams import an_object, csv_rows, files, json_elements, json_lines, json_member, json_rows
+from routing.importing.readers import an_object, csv_rows, files, json_elements, json_lines, json_member, json_rows
 
 VALUES = [{"a": [1, 2.5, None]}, 'quote " and \\ and ü 😀', -12.5e3, 7, True, None, [], {}, [["x" * 500]], 123456]
 
@@ -18,7 +18,7 @@ VALUES = [{"a": [1, 2.5, None]}, 'quote " and \\ and ü 😀', -12.5e3, 7, True,
 def test_an_array_is_read_the_same_however_it_is_cut_into_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, ascii_: bool, indent: int | None
 ) -> None:
-    monkeypatch.setattr(streams, "CHUNK_CHARS", chunk)
+    monkeypatch.setattr(readers, "CHUNK_CHARS", chunk)
     path = tmp_path / "values.json"
     whole = {"before": {"samples": [1]}, "samples": VALUES, "after": 3}
     path.write_text(json.dumps(whole, ensure_ascii=ascii_, indent=indent), encoding="utf-8")
@@ -69,7 +69,7 @@ def test_an_object_without_the_key_is_unreadable(tmp_path: Path) -> None:
 def test_a_fault_in_the_middle_is_told_without_reading_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "CHUNK_CHARS", 100)
+    monkeypatch.setattr(readers, "CHUNK_CHARS", 100)
     path = tmp_path / "values.json"
     path.write_text('[1, {"a" 2}, "' + "x" * 100_000 + '"]')
     found = json_elements(path)

@@ -1,8 +1,0 @@
-"""See the package."""
-
-import sys
-
-from benchmarks.conformance.run import main
-
-if __name__ == "__main__":
-    sys.exit(main())

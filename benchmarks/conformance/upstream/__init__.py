@@ -1,4 +1,0 @@
-"""A process that answers like OpenAI (https://platform.openai.com/docs/api-reference) and remembers what it saw.
-
-usage: python -m benchmarks.conformance.upstream PORT
-"""

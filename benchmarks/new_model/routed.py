@@ -1,0 +1,93 @@
+"""What auto gains, every dataset held out, when one model's column is estimated.
+
+The mean outcome of nearest inputs is linear in the outcomes, so it is kept as weights on the inputs, one row for every
+pair of datasets, one held out and one judged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from routing.arrays import Embeddings, Floats, Ints
+from routing.auto.fit import fit
+from routing.auto.training_data import Ground, Noise, centres_of
+from routing.benchmark import Benchmark, order_on_average
+from routing.calibration import CalibrationSettings, HeldOut, RoutingSettings, hold_out
+from routing.evaluation.evaluate import NEIGHBOURS_KEPT
+from routing.evaluation.folds import Folds
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The estimated column as one fold may know it. averages: (n_datasets,), its own dataset's never looked at; near:
+    (n_datasets,) of the nearest inputs.
+    """
+
+    averages: Floats
+    near: Floats
+
+
+class Routed:
+    """One pool, its columns filled. true: (n_datasets, n_models) what is judged by."""
+
+    def __init__(self, benchmark: Benchmark, vectors: Embeddings, outcomes: Floats) -> None:
+        self.n = len(benchmark.datasets)
+        self.true = benchmark.dataset_averages()
+        found = list(hold_out(vectors, benchmark.dataset_ids, self.n, NEIGHBOURS_KEPT))
+        folds = Folds(vectors, [benchmark], found, RoutingSettings(), CalibrationSettings())
+        self.weights = np.array([_weights(folds, one, self.n) for one in found])
+        self._near = self.seen(outcomes)
+        self._centres = centres_of(vectors, benchmark.dataset_ids, self.n)
+        self._noise = Noise.of(outcomes, benchmark.dataset_ids, self.n)
+        self._averages = self.true
+
+    def seen(self, columns: Floats) -> Floats:
+        """Means over the nearest inputs. columns: (n_inputs, n). Returns (judged dataset, one held out, n)."""
+        return np.asarray(self.weights @ columns.astype(np.float32), dtype=np.float64)
+
+    def accuracy(self, places: Sequence[int], estimated: int | None = None, away: Sequence[Away] = ()) -> float:
+        """Mean true accuracy of auto's choices among some models. estimated: one of them, with what each fold knows."""
+        return float(np.mean([self._one(dataset, list(places), estimated, away) for dataset in range(self.n)]))
+
+    def best_on_average(self, places: Sequence[int], estimated: int | None = None, away: Sequence[Away] = ()) -> float:
+        """The same for the model that is best on average over the other datasets."""
+        found = []
+        for dataset in range(self.n):
+            averages, _ = self._known(dataset, list(places), estimated, away)
+            kept = np.delete(np.arange(self.n), dataset)
+            found.append(self.true[dataset, places[order_on_average(averages[kept])[0]]])
+        return float(np.mean(found))
+
+    def _known(
+        self, dataset: int, places: list[int], estimated: int | None, away: Sequence[Away]
+    ) -> tuple[Floats, Floats]:
+        averages, near = self._averages[:, places].copy(), self._near[:, dataset][:, places].copy()
+        if estimated is not None:
+            averages[:, places.index(estimated)] = away[dataset].averages
+            near[:, places.index(estimated)] = away[dataset].near
+        return averages, near
+
+    def _one(self, dataset: int, places: list[int], estimated: int | None, away: Sequence[Away]) -> float:
+        averages, near = self._known(dataset, places, estimated, away)
+        kept = np.delete(np.arange(self.n), dataset)
+        within, sampling = (matrix[np.ix_(places, places)] for matrix in self._noise.means(kept))
+        rest = Ground(averages[kept], self._centres[kept], near[kept], within, sampling)
+        columns = order_on_average(rest.averages)
+        prior = fit(rest, columns).prior(self._centres[dataset], near[dataset][columns])
+        return float(self.true[dataset, places[columns[int(np.argmax(prior.mean))]]])
+
+
+def _weights(folds: Folds, one: HeldOut, n_datasets: int) -> Embeddings:
+    """(n_datasets, n_inputs): how often each input is among the nearest of a dataset's, another one held out too."""
+    rows = one.near[:, : folds.kappa]
+    ids, n = folds.ids[rows], len(folds.ids)
+    found = np.empty((n_datasets, n), dtype=np.float32)
+    for away in range(n_datasets):
+        near: Ints = rows
+        touched = np.flatnonzero((ids == away).any(axis=1)) if away != one.dataset else np.zeros(0, dtype=np.int64)
+        if len(touched):
+            near = rows.copy()
+            near[touched] = folds.nearest_without(one, touched, [away]).rows
+        found[away] = np.bincount(near.ravel(), minlength=n) / near.size
+    return found

@@ -1,0 +1,164 @@
+"""Every model of a pool hidden in turn, and estimated from N of its outcomes: chosen, and drawn by chance."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.new_model.routed import Away, Routed
+from routing.arrays import Embeddings, Floats, Ints
+from routing.benchmark import Benchmark
+from routing.evaluation.scoring import correlation, ranks
+from routing.new_model.factors import Factors, Known, factors_of
+from routing.new_model.impute import estimate, expect, posterior
+from routing.new_model.select_inputs import pick
+
+DRAWS = 3
+"""Random samples of each model and size; only the first is routed by."""
+WORTH_SEEING = 0.005
+"""Accuracy that the pool must gain by a model for its part of the routing gain to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """One model, estimated once. off: of its average; said: the standard error; off_of_one, said_of_one: root mean
+    square over datasets. routed, best_on_average: accuracy with the estimated column, None where it was not tried.
+    """
+
+    model: int
+    n: int
+    how: str
+    average: float
+    off: float
+    said: float
+    off_of_one: float
+    said_of_one: float
+    routed: float | None = None
+    best_on_average: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A model's place in the pool. average: true. full, without: auto's accuracy with its whole column, and without."""
+
+    model: int
+    average: float
+    full: float
+    without: float
+
+
+def hidden(benchmark: Benchmark, vectors: Embeddings, counts: Sequence[int]) -> Iterator[Whole | list[Hidden]]:
+    """For every model what it is worth to the pool, then its estimates."""
+    known = Known.of(benchmark.outcomes, benchmark.dataset_ids, len(benchmark.datasets))
+    routed = Routed(benchmark, vectors, known.outcomes)
+    n_models = len(benchmark.models)
+    everyone = list(range(n_models))
+    full = routed.accuracy(everyone)
+    for model in everyone:
+        without = routed.accuracy([place for place in everyone if place != model])
+        yield Whole(model, float(known.averages[:, model].mean()), full, without)
+        yield list(_estimated(known, routed, model, counts))
+
+
+def _estimated(known: Known, routed: Routed, model: int, counts: Sequence[int]) -> Iterator[Hidden]:
+    factors = factors_of(known.without(model))
+    truth, true = known.outcomes[:, model], known.averages[:, model]
+    linear = routed.seen(np.column_stack([factors.offset, factors.design()]))
+    chosen = pick(factors, max(counts))
+    for n in counts:
+        for how, draw, rows in _samples(chosen, n, len(truth), model):
+            found = estimate(factors, rows, truth[rows])
+            off = found.averages - true
+            one = Hidden(
+                model=model,
+                n=n,
+                how=how,
+                average=found.average,
+                off=found.average - float(true.mean()),
+                said=found.error,
+                off_of_one=float(np.sqrt((off**2).mean())),
+                said_of_one=float(np.sqrt((found.errors**2).mean())),
+            )
+            if draw:
+                yield one
+                continue
+            everyone = list(range(routed.true.shape[1]))
+            away = [_without(factors, linear, rows, truth, dataset) for dataset in range(routed.n)]
+            accuracy = routed.accuracy(everyone, model, away)
+            yield Hidden(
+                **{**asdict(one), "routed": accuracy, "best_on_average": routed.best_on_average(everyone, model, away)}
+            )
+
+
+def _samples(chosen: Ints, n: int, n_inputs: int, model: int) -> Iterator[tuple[str, int, Ints]]:
+    yield "chosen", 0, chosen[:n]
+    for draw in range(DRAWS):
+        yield "random", draw, np.random.default_rng([model, n, draw]).choice(n_inputs, size=n, replace=False)
+
+
+def _without(factors: Factors, linear: Floats, rows: Ints, truth: Floats, dataset: int) -> Away:
+    """What a fold knows: none of the model's outcomes on its own dataset.
+
+    Mean outcomes of nearest inputs are those of the linear model, not cut to [0, 1].
+    """
+    kept = rows[factors.known.dataset_ids[rows] != dataset]
+    weights, _ = posterior(factors, kept, truth[kept])
+    _, averages = expect(factors, weights, kept, truth[kept])
+    return Away(averages, linear[:, dataset] @ np.concatenate([[1.0], weights]))
+
+
+def summary(wholes: Sequence[Whole], found: Sequence[Hidden]) -> list[dict[str, Any]]:
+    """One row for every size and way to choose."""
+    place = {one.model: one for one in wholes}
+    seen = {one.model for one in wholes if one.full - one.without >= WORTH_SEEING}
+    rows = []
+    for n in sorted({one.n for one in found}):
+        for how in ("chosen", "random"):
+            some = [one for one in found if (one.n, one.how) == (n, how)]
+            routed = [one for one in some if one.routed is not None]
+            rows.append(
+                {
+                    "n": n,
+                    "how": how,
+                    "mean_absolute_error": float(np.mean([abs(one.off) for one in some])),
+                    "error": _root([one.off for one in some]),
+                    "said": _root([one.said for one in some]),
+                    "error_of_one": _root([one.off_of_one for one in some]),
+                    "said_of_one": _root([one.said_of_one for one in some]),
+                    **_rank_correlations(some, place),
+                    "lost": _mean([place[one.model].full - (one.routed or 0) for one in routed]),
+                    "gained": _mean(
+                        [(one.routed or 0) - place[one.model].without for one in routed if one.model in seen]
+                    ),
+                    "to_gain": _mean([place[model].full - place[model].without for model in sorted(seen)]),
+                    "models_worth_it": len(seen),
+                }
+            )
+    return rows
+
+
+def _rank_correlations(some: Sequence[Hidden], place: dict[int, Whole]) -> dict[str, float | None]:
+    """Mean over draws of Spearman's and Kendall's, estimated averages against true ones."""
+    draws = max(1, len(some) // max(1, len(place)))
+    spearman, kendall = [], []
+    for draw in range(draws):
+        part = some[draw::draws]
+        told = np.array([one.average for one in part])
+        true = np.array([place[one.model].average for one in part])
+        spearman.append(correlation(ranks(told), ranks(true)) or 0.0)
+        kendall.append(_kendall(told, true))
+    return {"spearman": float(np.mean(spearman)), "kendall": float(np.mean(kendall))}
+
+
+def _kendall(a: Floats, b: Floats) -> float:
+    over = np.triu_indices(len(a), 1)
+    return float((np.sign(a[over[0]] - a[over[1]]) * np.sign(b[over[0]] - b[over[1]])).mean())
+
+
+def _root(values: Sequence[float]) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None

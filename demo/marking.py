@@ -1,0 +1,91 @@
+"""How good an answer is: free text against a reference, by the question's rule."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from demo.reading import WEEKDAYS, dates, numbers, quotations
+
+
+class Rule(StrEnum):
+    """How an answer is compared with the reference."""
+
+    NUMBER = "number"
+    """The last number in the answer is the reference, to half a hundredth."""
+    MEASURE = "measure"
+    """The last number in the answer is within one percent of the reference."""
+    EXACT = "exact"
+    """The answer, or the last quotation in it, is the reference letter for letter."""
+    LIST = "list"
+    """The share of the comma-separated words that stand where the reference has them."""
+    CONTAINS = "contains"
+    """The reference's words occur in the answer, one after the other."""
+    DATE = "date"
+    """The last date in the answer is the reference, however either is written."""
+    WEEKDAY = "weekday"
+    """The last day of the week named in the answer is the reference."""
+
+
+def mark(answer: str, reference: str, rule: Rule) -> float:
+    """The mark of an answer, in [0, 1]. An answer that the rule can read nothing in gets 0."""
+    return _MARKERS[rule](answer, reference)
+
+
+def _number(answer: str, reference: str) -> float:
+    found = numbers(answer)
+    return float(bool(found) and abs(found[-1] - float(reference)) <= 0.005 + 1e-9)
+
+
+def _measure(answer: str, reference: str) -> float:
+    found = numbers(answer)
+    expected = float(reference)
+    return float(bool(found) and abs(found[-1] - expected) <= 0.01 * abs(expected) + 1e-9)
+
+
+def _bare(text: str) -> str:
+    return text.strip().rstrip(".!").strip("\"'“” ")
+
+
+def _exact(answer: str, reference: str) -> float:
+    said = [_bare(answer), answer.strip(), *quotations(answer)[-1:]]
+    return float(reference in said)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip(" .!\"'").casefold() for word in text.split(",") if word.strip(" .!\"'")]
+
+
+def _list(answer: str, reference: str) -> float:
+    expected, said = _words(reference), _words(answer.rsplit(":", 1)[-1])
+    hits = sum(a == b for a, b in zip(said, expected, strict=False))
+    return hits / max(len(expected), len(said), 1)
+
+
+def _tokens(text: str) -> str:
+    letters = "".join(letter if letter.isalnum() else " " for letter in text.casefold())
+    return f" {' '.join(letters.split())} "
+
+
+def _contains(answer: str, reference: str) -> float:
+    wanted = _tokens(reference)
+    return float(bool(wanted.strip()) and wanted in _tokens(answer))
+
+
+def _date(answer: str, reference: str) -> float:
+    said, expected = dates(answer), dates(reference)
+    return float(bool(said) and said[-1:] == expected[-1:])
+
+
+def _weekday(answer: str, reference: str) -> float:
+    said = [word for word in _tokens(answer).split() if word.capitalize() in WEEKDAYS]
+    return float(said[-1:] == [reference.casefold()])
+
+
+_MARKERS: Mapping[Rule, Callable[[str, str], float]] = {
+    Rule.NUMBER: _number,
+    Rule.MEASURE: _measure,
+    Rule.EXACT: _exact,
+    Rule.LIST: _list,
+    Rule.CONTAINS: _contains,
+    Rule.DATE: _date,
+    Rule.WEEKDAY: _weekday,
+}

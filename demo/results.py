@@ -1,0 +1,115 @@
+"""What came of the demo: routed against best on average and against the oracle, in accuracy and in money."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.ask import Marked
+from demo.traffic import TaskTraffic
+
+
+@dataclass(frozen=True, slots=True)
+class Three:
+    """The same figure for what was routed, for the best model on average, and for the best model on the task."""
+
+    routed: float
+    best_on_average: float
+    oracle: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What came of one task.
+
+    model, reason, why: the last decision. n: inputs sent. accuracy: in [0, 1], over all n inputs, cold start included.
+    cost_usd: for all n inputs. scores: per candidate {model, s1, s2, s3, p, n}. history: the decisions in order.
+    routed_to: model -> how many of the inputs it got. oracle: the model that is best on the task.
+    """
+
+    task: str
+    model: str
+    reason: str
+    why: str
+    n: int
+    u: float | None
+    accuracy: Three
+    cost_usd: Three
+    oracle: str
+    routed_to: Mapping[str, int]
+    scores: Sequence[Mapping[str, Any]]
+    nearest_datasets: Sequence[Mapping[str, Any]]
+    history: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Over all tasks, every input weighing the same."""
+
+    n: int
+    accuracy: Three
+    cost_usd: Three
+
+
+def task_result(traffic: TaskTraffic, asked: Sequence[Marked], best_on_average: str) -> TaskResult:
+    """One task's result. asked: every model's answers to the task's questions, asked for directly."""
+    explanation, decision = traffic.explanation, traffic.explanation["decision"]
+    by_model = _by_model(asked)
+    oracle = _best(by_model)
+    compared = (by_model[best_on_average], by_model[oracle])
+    models = [call.model for call in traffic.calls]
+    return TaskResult(
+        task=traffic.task,
+        model=decision["model"],
+        reason=decision["reason"],
+        why=decision["why"],
+        n=len(traffic.calls),
+        u=explanation.get("u"),
+        accuracy=Three(_mean([call.mark for call in traffic.calls]), *(_accuracy(answers) for answers in compared)),
+        cost_usd=Three(sum(call.cost_usd for call in traffic.calls), *(_cost(answers) for answers in compared)),
+        oracle=oracle,
+        routed_to={model: models.count(model) for model in dict.fromkeys(models)},
+        scores=explanation["scores"],
+        nearest_datasets=explanation.get("nearest_datasets", []),
+        history=explanation["history"],
+    )
+
+
+def totals(results: Sequence[TaskResult]) -> Totals:
+    """All tasks together."""
+    n = sum(result.n for result in results)
+    sums = [[getattr(result.accuracy, name) * result.n for result in results] for name in Three.__slots__]
+    costs = [[getattr(result.cost_usd, name) for result in results] for name in Three.__slots__]
+    return Totals(n, Three(*(sum(column) / max(n, 1) for column in sums)), Three(*map(sum, costs)))
+
+
+def write(path: Path, results: Sequence[TaskResult], models: Mapping[str, Any]) -> None:
+    """Writes the results as JSON. models: what else there is to say, such as the best model on average."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {"tasks": [asdict(result) for result in results], "totals": asdict(totals(results)), **models}
+    path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _by_model(asked: Sequence[Marked]) -> dict[str, list[Marked]]:
+    found: dict[str, list[Marked]] = {}
+    for answer in asked:
+        found.setdefault(answer.model, []).append(answer)
+    return found
+
+
+def _best(by_model: Mapping[str, Sequence[Marked]]) -> str:
+    """The most accurate model; of equals the cheapest."""
+    return max(by_model, key=lambda model: (_accuracy(by_model[model]), -_cost(by_model[model])))
+
+
+def _accuracy(answers: Sequence[Marked]) -> float:
+    return _mean([answer.mark for answer in answers])
+
+
+def _cost(answers: Sequence[Marked]) -> float:
+    return sum(answer.cost_usd for answer in answers)
+
+
+def _mean(marks: Sequence[float]) -> float:
+    return sum(marks) / max(len(marks), 1)

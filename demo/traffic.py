@@ -1,0 +1,106 @@
+"""What the clients of the demo send: a task's inputs, in order, through the official OpenAI client.
+
+A client changes two things: the base URL, and a header with its task's name. Real traffic of a task is spread over
+hours; here it comes in batches, and a batch waits until the gateway's scorer has seen the one before, as it long
+would have. What a client gets is what the decision of that moment gives, the cold start included.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from demo.errors import WrongAnswer
+from demo.fetch import get_json
+from demo.marking import mark
+from demo.models import BY_NAME
+from demo.questions import Question
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+BATCH = 5
+CATCH_UP_S = 10.0
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One routed request: where it went and why, the mark of the answer, and what it cost."""
+
+    model: str
+    reason: str
+    decision: str
+    mark: float
+    cost_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTraffic:
+    """A task's requests in order, and the gateway's own account of its last decision on it."""
+
+    task: str
+    questions: tuple[Question, ...]
+    calls: tuple[Call, ...]
+    explanation: Mapping[str, Any]
+
+
+def send_all(port: int, tasks: Mapping[str, Sequence[Question]]) -> list[TaskTraffic]:
+    """Sends every task's inputs, the tasks side by side. Raises WrongAnswer if a request fails."""
+    from openai import OpenAI, OpenAIError  # takes a second or two; whoever only reads this module does not wait for it
+
+    client = OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="demo", max_retries=0)
+    with client, ThreadPoolExecutor(max_workers=len(tasks)) as pool:
+        jobs = [pool.submit(send, client, port, task, questions) for task, questions in tasks.items()]
+        try:
+            return [job.result() for job in jobs]
+        except OpenAIError as error:
+            raise WrongAnswer(f"a request through the gateway failed: {error}") from error
+
+
+def send(client: "OpenAI", port: int, task: str, questions: Sequence[Question]) -> TaskTraffic:
+    """Sends one task's inputs, one after the other, and asks the gateway what it made of them."""
+    calls: list[Call] = []
+    for start in range(0, len(questions), BATCH):
+        calls += [_call(client, task, question) for question in questions[start : start + BATCH]]
+        explanation = caught_up(port, task, len(calls))
+    return TaskTraffic(task, tuple(questions), tuple(calls), explanation)
+
+
+def caught_up(port: int, task: str, n: int) -> Mapping[str, Any]:
+    """The gateway's account of a task, as soon as its scorer has seen n inputs.
+
+    Raises WrongAnswer if it has not after CATCH_UP_S.
+    """
+    deadline = time.monotonic() + CATCH_UP_S
+    while True:
+        found = get_json(port, f"/v1/tasks/{quote(task, safe='')}")
+        if found is not None and int(found.get("n", 0)) >= n:
+            return found
+        if time.monotonic() > deadline:
+            seen = "nothing" if found is None else f"{found.get('n')} inputs"
+            raise WrongAnswer(f"the gateway's scorer has seen {seen} of task {task} after {CATCH_UP_S:g} s, not {n}")
+        time.sleep(POLL_S)
+
+
+def _call(client: "OpenAI", task: str, question: Question) -> Call:
+    raw = client.chat.completions.with_raw_response.create(
+        model="auto",
+        messages=[{"role": "user", "content": question.text}],
+        extra_headers={"X-Task-Id": task},
+    )
+    completion = raw.parse()
+    answer = completion.choices[0].message.content or ""
+    model = raw.headers["x-benchroute-model"]
+    usage = completion.usage
+    if usage is None:
+        raise WrongAnswer(f"{model} did not say what it used")
+    return Call(
+        model=model,
+        reason=raw.headers["x-benchroute-reason"],
+        decision=raw.headers["x-benchroute-decision"],
+        mark=mark(answer, question.reference, question.rule),
+        cost_usd=BY_NAME[model].cost_usd(usage.prompt_tokens, usage.completion_tokens),
+    )

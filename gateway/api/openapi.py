@@ -1,0 +1,100 @@
+"""The OpenAPI document (https://spec.openapis.org/oas/v3.1.0): the endpoints here, and the request path's beside them.
+
+Errors look alike everywhere, so they are described once; FastAPI's own 422 is never sent. Bodies of the request path
+are the providers': only what the gateway reads of them is described, everything else is forwarded as it is.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI
+
+from gateway.http.endpoints import BY_PATH, Operation
+
+TASK_ID = {"type": "string", "pattern": r"^[A-Za-z0-9._:/-]{1,128}$"}
+SECONDS = {"type": "string", "pattern": r"^[1-9][0-9]{0,3}(\.[0-9]{1,3})?$"}
+HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Task-Id": (
+        "The task. Else metadata.task_id, else model task/<id>, else the key's default task, else `default`.",
+        TASK_ID,
+    ),
+    "X-Session-Id": ("A conversation that stays on its model.", TASK_ID),
+    "x-benchroute-connect-s": ("Seconds until there is a connection to a backend.", SECONDS),
+    "x-benchroute-first-byte-s": ("Seconds until a backend's first byte.", SECONDS),
+    "x-benchroute-between-chunks-s": ("Seconds of silence allowed within a stream.", SECONDS),
+    "x-benchroute-total-s": ("Seconds for all of it.", SECONDS),
+}
+ERROR = {
+    "description": "Refused, or failed; OpenAI's envelope.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+}
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+
+
+class DescribedApi(FastAPI):
+    """An application whose document tells of all that the gateway answers."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document."""
+        document = super().openapi()
+        document.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
+        document["paths"] |= {path: {"post": _operation(operation)} for path, operation in BY_PATH.items()}
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)
+                operation["responses"]["default"] = ERROR
+        return document
+
+
+def methods_at(document: Mapping[str, Any], path: str) -> list[str]:
+    """What is answered at a path (RFC 9110, 15.5.6), by whichever endpoint: task IDs may look like one."""
+    found = [about for name, about in document["paths"].items() if _pattern(name).fullmatch(path)]
+    return sorted({method.upper() for about in found for method in about})
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(template)))
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    content: dict[str, Any] = {"type": "array", "items": {}} if operation.is_array else {}
+    body = {
+        "type": "object",
+        "required": ["model", operation.content],
+        "properties": {
+            "model": {"type": "string", "description": "auto, task/<id>, or a configured model.", "example": "auto"},
+            operation.content: content,
+            "stream": {"type": "boolean"},
+            "metadata": {"type": "object", "description": "task_id and session_id are ours, and are not forwarded."},
+        },
+    }
+    answers = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}}
+    return {
+        "tags": ["request path"],
+        "summary": f"Sends a request to the model of its task: {operation.path}",
+        "operationId": "_".join(["post", *operation.path.strip("/").split("/")]),
+        "parameters": [
+            {"name": name, "in": "header", "required": False, "description": about, "schema": schema}
+            for name, (about, schema) in HEADERS.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {"200": {"description": "The backend's answer, byte for byte.", "content": answers}},
+    }

@@ -1,0 +1,129 @@
+"""What the sections of a configuration must say of each other.
+
+Works on the expanded document, not on the parsed sections, so that these faults are reported together with those of
+the fields: whatever has the wrong shape here is somebody else's fault to report.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway.config.expand import Fault
+from gateway.vocabulary import REDIS_SCHEMES, asks_for_routing
+
+
+def check_references(document: Mapping[str, Any]) -> list[Fault]:
+    """Faults between sections: names used twice, names of nothing, files that are not there."""
+    models = [(f"models[{place}].name", model.get("name")) for place, model in _items(document.get("models"))]
+    every_key = [*_keys(document, "keys"), *_keys(document.get("admin"), "keys", "admin.")]
+    keys = [(f"{path}.name", key.get("name")) for path, key in every_key]
+    hashes = [(f"{path}.sha256", _lower(key.get("sha256"))) for path, key in every_key]
+    names = {name for _, name in models if isinstance(name, str)}
+    return [
+        *_twice(models),
+        *_twice(keys),
+        *_twice(hashes),
+        *((path, f"{name!r} asks for routing and can name no model") for path, name in models if _reserved(name)),
+        *_unknown_models(document, names),
+        *_forbidden_defaults(document),
+        *_nothing_left(document),
+        *_missing_pack(document),
+        *_state_url(document),
+    ]
+
+
+def _items(section: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for place, item in enumerate(section if isinstance(section, list) else []):
+        if isinstance(item, Mapping):
+            yield place, item
+
+
+def _keys(section: object, name: str, prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for place, key in _items(section.get(name) if isinstance(section, Mapping) else None):
+        yield f"{prefix}{name}[{place}]", key
+
+
+def _lower(text: object) -> object:
+    return text.lower() if isinstance(text, str) else text
+
+
+def _tasks(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    tasks = document.get("tasks")
+    for name, task in (tasks if isinstance(tasks, Mapping) else {}).items():
+        if isinstance(task, Mapping):
+            yield f"tasks.{name}", task
+
+
+def _twice(named: Sequence[tuple[str, object]]) -> Iterator[Fault]:
+    first: dict[object, str] = {}
+    for path, name in named:
+        if isinstance(name, str) and first.setdefault(name, path) != path:
+            yield path, f"{name!r} stands already at {first[name]}"
+
+
+def _reserved(name: object) -> bool:
+    return isinstance(name, str) and asks_for_routing(name)
+
+
+def _unknown_models(document: Mapping[str, Any], names: set[str]) -> Iterator[Fault]:
+    for path, task in _tasks(document):
+        yield from _not_among(names, f"{path}.candidates", task.get("candidates"))
+        yield from _not_among(names, f"{path}.fallbacks", task.get("fallbacks"))
+        pin = task.get("pin")
+        if isinstance(pin, str) and pin not in names:
+            yield f"{path}.pin", f"{pin!r} is no configured model"
+    for place, key in _items(document.get("keys")):
+        yield from _not_among(names, f"keys[{place}].models", key.get("models"))
+
+
+def _forbidden_defaults(document: Mapping[str, Any]) -> Iterator[Fault]:
+    for path, key in _keys(document, "keys"):
+        default, tasks = key.get("default_task"), key.get("tasks")
+        if isinstance(default, str) and isinstance(tasks, list) and default not in tasks:
+            yield f"{path}.default_task", f"{default!r} is none of the key's tasks"
+
+
+def _not_among(names: set[str], path: str, listed: object) -> Iterator[Fault]:
+    for place, name in enumerate(listed if isinstance(listed, list) else []):
+        if isinstance(name, str) and name not in names:
+            yield f"{path}[{place}]", f"{name!r} is no configured model"
+
+
+def _nothing_left(document: Mapping[str, Any]) -> Iterator[Fault]:
+    sizes = {model.get("name"): model.get("params_b") for _, model in _items(document.get("models"))}
+    for path, task in _tasks(document):
+        largest, candidates = _number(task.get("max_params_b")), task.get("candidates")
+        among = [name for name in (candidates if isinstance(candidates, list) else sizes) if name in sizes]
+        if largest is not None and among and all(_too_large(_number(sizes[name]), largest) for name in among):
+            yield f"{path}.max_params_b", f"no candidate has at most {largest:g} billion parameters"
+
+
+def _too_large(size: float | None, largest: float) -> bool:
+    return size is not None and size > largest
+
+
+def _number(value: object) -> float | None:
+    convert: Callable[[Any], float] = float
+    try:
+        return None if isinstance(value, bool) or value is None else convert(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _missing_pack(document: Mapping[str, Any]) -> Iterator[Fault]:
+    routing = document.get("routing")
+    pack = routing.get("pack") if isinstance(routing, Mapping) else None
+    if isinstance(pack, str) and pack and not Path(pack).exists():
+        yield "routing.pack", f"{pack} does not exist"
+
+
+def _state_url(document: Mapping[str, Any]) -> Iterator[Fault]:
+    state = document.get("state")
+    url = state.get("url") if isinstance(state, Mapping) else None
+    if not isinstance(url, str) or (url.partition("://")[0] in REDIS_SCHEMES and urlsplit(url).netloc):
+        return
+    if not url.startswith("sqlite:///") or url == "sqlite:///":
+        yield "state.url", "expected sqlite:///relative/path, sqlite:////absolute/path, or redis://host"
+    elif not Path(url.removeprefix("sqlite:///")).absolute().parent.is_dir():
+        yield "state.url", f"the folder of {url.removeprefix('sqlite:///')} does not exist"

@@ -1,0 +1,164 @@
+"""One model, one question, through the client with which the gateway itself talks to backends; and many at a time.
+
+Nobody waits at the other end, so this asks with more patience than a gateway has: more rounds, longer Retry-Afters, and
+no breaker, since leaving a backend alone only means that its questions stay unanswered.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.config import Config
+from gateway.config.schema import BreakerConfig, UpstreamConfig
+from gateway.errors import RequestError
+from gateway.evals.answers import Answer, NoAnswer, read_answer
+from gateway.evals.questions import Job
+from gateway.http.endpoints import CHAT
+from gateway.http.headers import onward
+from gateway.http.request_body import read_body
+from gateway.upstream.errors import Answered
+from gateway.upstream.factory import build_backends
+from gateway.upstream.failover import Forwarder, Trail
+from gateway.upstream.interface import Call
+from gateway.upstream.load_balancer import Backends
+from gateway.upstream.pool import Pool
+from gateway.upstream.retry import RetryPolicy
+from gateway.upstream.timeouts import Timeouts
+
+GIVE_UP_AFTER = 20
+"""Questions in a row that a model gives no answer to, until it is asked no more."""
+
+NEVER = BreakerConfig(consecutive_faults=10**9, min_requests=10**9)
+PATIENCE_RETRIES, PATIENCE_ATTEMPTS, PATIENCE_RETRY_AFTER_S = 3, 12, 120.0
+SHOWN = 300
+
+REFUSALS = range(400, 500)
+NOT_FOR_THE_WISH = frozenset({401, 408, 425, 429})
+"""Refusals that have nothing to do with what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A question without an answer. asked: see Job.asked. why: in a few words, without addresses or keys."""
+
+    input_id: str
+    model: str
+    asked: str
+    why: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """See Job.key."""
+        return self.input_id, self.model, self.asked
+
+
+class _Refused(Exception):
+    """No answer. status: the backend's, None where there was none."""
+
+    def __init__(self, why: str, status: int | None = None) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Asker:
+    """All models that are asked, each with a budget of retries of its own."""
+
+    def __init__(
+        self,
+        config: Config,
+        pool: Pool,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """config: with no models but those that are asked. Raises ConfigError where a kind's library is missing."""
+        upstream = patient(config.upstream)
+        general = Timeouts().under(upstream.limits)
+        self._backends = build_backends(config, pool)
+        self._forwarders = {
+            model.name: Forwarder(
+                Backends({model.name: self._backends[model.name]}, upstream.breaker),
+                {model.name: general.under(model.limits)},
+                RetryPolicy(upstream),
+                upstream.max_attempts,
+                sleep,
+            )
+            for model in config.models
+        }
+        self._without_logprobs: set[str] = set()
+
+    async def ask(self, job: Job) -> Answer | Failed:
+        """The answer, retried by the gateway's rules. A model that refuses log-probabilities is asked without."""
+        wanted = job.settings.logprobs and job.model not in self._without_logprobs
+        try:
+            return await self._once(job, wanted)
+        except _Refused as refused:
+            if not wanted or refused.status not in REFUSALS or refused.status in NOT_FOR_THE_WISH:
+                return Failed(*job.key, str(refused))
+        try:
+            answer = await self._once(job, False)
+        except _Refused as refused:
+            return Failed(*job.key, str(refused))
+        self._without_logprobs.add(job.model)
+        return answer
+
+    async def ask_all(self, jobs: Sequence[Job], concurrency: int, told: Callable[[Answer | Failed], None]) -> None:
+        """One model's jobs, at most `concurrency` of them at a time. told: is given every answer as it comes."""
+        waiting, failed_in_a_row = iter(jobs), 0
+
+        async def worker() -> None:
+            nonlocal failed_in_a_row
+            for job in waiting:
+                if failed_in_a_row >= GIVE_UP_AFTER:
+                    told(Failed(*job.key, f"not asked: {GIVE_UP_AFTER} questions in a row had failed"))
+                    continue
+                said = await self.ask(job)
+                failed_in_a_row = failed_in_a_row + 1 if isinstance(said, Failed) else 0
+                told(said)
+
+        await asyncio.gather(*(worker() for _ in range(min(concurrency, len(jobs)))))
+
+    async def close(self) -> None:
+        """Lets go of the backends."""
+        for backend in (one for served in self._backends.values() for one in served):
+            await backend.close()
+
+    async def _once(self, job: Job, with_logprobs: bool) -> Answer:
+        call = Call(read_body(job.body(with_logprobs), CHAT), onward(()))
+        trail = Trail()
+        try:
+            opened = await self._forwarders[job.model].open([job.model], call, {}, trail)
+        except RequestError as error:
+            fault = trail.attempts[-1].fault if trail.attempts else None
+            raise _Refused(error.message, fault.status if isinstance(fault, Answered) else None) from error
+        opened.answer.close()
+        opened.watched.finished(False)
+        if opened.rest is not None:
+            raise _Refused("answered with a stream that was not asked for")
+        if opened.answer.status != 200:
+            raise _Refused(_told(opened.answer.status, opened.first), opened.answer.status)
+        try:
+            return read_answer(job.key, opened.first)
+        except NoAnswer as error:
+            raise _Refused(str(error)) from error
+
+
+def patient(upstream: UpstreamConfig) -> UpstreamConfig:
+    """The configured rules, where they are more patient than these, else these."""
+    return upstream.model_copy(
+        update={
+            "retries": max(upstream.retries, PATIENCE_RETRIES),
+            "max_attempts": max(upstream.max_attempts, PATIENCE_ATTEMPTS),
+            "max_retry_after_s": max(upstream.max_retry_after_s, PATIENCE_RETRY_AFTER_S),
+            "retry_budget": 1.0,
+            "breaker": NEVER,
+        }
+    )
+
+
+def _told(status: int, body: bytes) -> str:
+    """A refusal in words: the envelope's message, else the beginning of what came."""
+    try:
+        message = str(json.loads(body)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        message = body[:SHOWN].decode("utf-8", "replace")
+    return f"answered {status}: {' '.join(message.split())[:SHOWN]}"

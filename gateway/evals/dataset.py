@@ -1,0 +1,200 @@
+"""A labelled file in, questions out: one JSON object a line.
+
+    id           what it is called, unlike the others; its dataset and line by default
+    dataset      which dataset of the benchmark it belongs to; the file's name by default
+    input        the text to send, or
+    messages     the messages to send, as they are
+    reference    the right answer, or several
+    choices      what there is to choose from; sent below `input`, and only known to the marking beside `messages`
+    mark         how answers are marked; the command's rule by default
+
+Other members are left alone. Blank lines are skipped; every fault is told, with its line.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from math import isfinite
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any
+
+from gateway.evals.errors import DatasetFaults
+from gateway.evals.marking import is_same, numbers
+from gateway.evals.questions import Mark, Message, Question, with_choices
+from gateway.scorer.input_text import text_of
+
+
+class _Fault(Exception):
+    """What is wrong with one line."""
+
+
+def read_dataset(path: Path, default: Mark | None = None, limit: int | None = None) -> tuple[Question, ...]:
+    """The questions of a file. Raises DatasetFaults.
+
+    default: how lines are marked that do not say; without it `choice` where there are choices, else `exact`.
+    limit: at most so many questions of each dataset, the first ones.
+    """
+    faults: list[tuple[int, str]] = []
+    seen: dict[str, int] = {}
+    found: list[Question] = []
+    for number, line in _lines(path):
+        try:
+            question = _question(line, number, path.stem, default)
+            if question.id in seen:
+                raise _Fault(f"id {question.id!r} stands in line {seen[question.id]} too")
+        except _Fault as fault:
+            faults.append((number, str(fault)))
+            continue
+        seen[question.id] = number
+        found.append(question)
+    if not found and not faults:
+        faults.append((0, "holds no question"))
+    if faults:
+        raise DatasetFaults(path, faults)
+    return tuple(_first(found, limit))
+
+
+def _lines(path: Path) -> Iterable[tuple[int, str]]:
+    """The lines that are not blank, with their numbers from 1."""
+    try:
+        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        text = data.decode()
+    except OSError as error:
+        raise DatasetFaults(path, [(0, f"cannot be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        raise DatasetFaults(path, [(data[: error.start].count(b"\n") + 1, "is not UTF-8 text")]) from error
+    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def _first(questions: Iterable[Question], limit: int | None) -> Iterable[Question]:
+    taken: Counter[str] = Counter()
+    for question in questions:
+        taken[question.dataset] += 1
+        if limit is None or taken[question.dataset] <= limit:
+            yield question
+
+
+def _question(line: str, number: int, stem: str, default: Mark | None) -> Question:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _Fault(f"is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise _Fault("is no JSON object")
+    if not _is_text(value):
+        raise _Fault("holds half a surrogate pair, which is no text")
+    dataset = _name(value, "dataset", stem)
+    choices = _choices(value)
+    mark = _mark(value, default or (Mark.CHOICE if choices else Mark.EXACT))
+    messages, text = _asked(value, choices)
+    references = _references(value, mark, choices)
+    return Question(_name(value, "id", f"{dataset}-{number}"), dataset, messages, text, mark, references, choices)
+
+
+def _is_text(value: dict[str, Any]) -> bool:
+    """Whether its strings can be written down; JSON's escapes can spell what UTF-8 has no bytes for."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _name(value: dict[str, Any], member: str, default: str) -> str:
+    found = value.get(member, default)
+    if isinstance(found, int) and not isinstance(found, bool):
+        return str(found)
+    if not isinstance(found, str) or not found.strip():
+        raise _Fault(f"{member} must be a text that is not empty")
+    return found
+
+
+def _mark(value: dict[str, Any], default: Mark) -> Mark:
+    found = value.get("mark", default)
+    try:
+        return Mark(found)
+    except ValueError as error:
+        raise _Fault(f"mark {found!r}: known are {', '.join(Mark)}") from error
+
+
+def _choices(value: dict[str, Any]) -> tuple[str, ...]:
+    found = value.get("choices")
+    if found is None:
+        return ()
+    if not isinstance(found, list) or not all(isinstance(choice, str) and choice.strip() for choice in found):
+        raise _Fault("choices must be a list of texts")
+    if not 2 <= len(found) <= len(ascii_uppercase):
+        raise _Fault(f"choices: {len(found)} of them, expected 2 to {len(ascii_uppercase)}")
+    if len(set(found)) < len(found):
+        raise _Fault("choices: the same one twice")
+    return tuple(found)
+
+
+def _asked(value: dict[str, Any], choices: Sequence[str]) -> tuple[tuple[Message, ...], str]:
+    """The messages, and the text that routing would see of them."""
+    if ("input" in value) == ("messages" in value):
+        raise _Fault("needs either input or messages")
+    if "input" in value:
+        if not isinstance(value["input"], str) or not value["input"].strip():
+            raise _Fault("input must be a text that is not empty")
+        text = with_choices(value["input"], choices)
+        return ({"role": "user", "content": text},), text
+    messages = value["messages"]
+    if not isinstance(messages, list) or not messages or not all(map(_is_message, messages)):
+        raise _Fault("messages must be a list of objects with role and content")
+    seen = text_of(json.dumps(messages).encode(), "last_user")
+    if seen is None:
+        raise _Fault("messages: none of a user has a text")
+    return tuple(messages), seen
+
+
+def _is_message(value: Any) -> bool:
+    return (
+        isinstance(value, dict) and isinstance(value.get("role"), str) and isinstance(value.get("content"), str | list)
+    )
+
+
+def _references(value: dict[str, Any], mark: Mark, choices: Sequence[str]) -> tuple[str, ...]:
+    found = value.get("reference")
+    if found is None and mark is Mark.JUDGE:
+        return ()
+    listed = found if isinstance(found, list) else [found]
+    texts = [str(one) if mark is Mark.NUMBER and _is_number(one) else one for one in listed]
+    told = [text for text in texts if isinstance(text, str) and text.strip()]
+    if not told or len(told) < len(texts):
+        raise _Fault("reference must be a text that is not empty, or several in a list")
+    return tuple(_reference(text, mark, choices) for text in told)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _reference(reference: str, mark: Mark, choices: Sequence[str]) -> str:
+    """A reference as the marking compares it."""
+    if mark is Mark.NUMBER and [isfinite(number) for number in numbers(reference)] != [True]:
+        raise _Fault(f"reference {reference!r} is not one number")
+    if mark is Mark.REGEX:
+        try:
+            re.compile(reference)
+        except re.error as error:
+            raise _Fault(f"reference {reference!r} is no regular expression: {error}") from error
+    return _letter(reference.strip(), choices) if mark is Mark.CHOICE else reference
+
+
+def _letter(reference: str, choices: Sequence[str]) -> str:
+    """The letter that a reference means: itself, or that of the choice with these words."""
+    if not choices:
+        raise _Fault("mark choice needs choices")
+    letters = ascii_uppercase[: len(choices)]
+    named = [letter for letter, choice in zip(letters, choices, strict=True) if is_same(choice, reference)]
+    meant = {*named, *([reference] if len(reference) == 1 and reference in letters else [])}
+    if len(meant) > 1:
+        raise _Fault(f"reference {reference!r} can mean choices {' and '.join(sorted(meant))}: give the letter's text")
+    if not meant:
+        raise _Fault(
+            f"reference {reference!r} is neither one of the choices nor its letter, {letters[0]} to {letters[-1]}"
+        )
+    return meant.pop()

@@ -1,0 +1,61 @@
+"""Providers and exporters, out of the configuration: OTLP over HTTP, in threads of their own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+
+from gateway.config.schema import OtelConfig
+from gateway.otel.tracing import Telling
+
+SCOPE = "benchroute"
+EXPORT_S = 5.0
+"""How long one export may take; what a collector does not take is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What tells of requests, and how to end it: `close` sends what is left, for some seconds at most."""
+
+    telling: Telling
+    close: Callable[[], None]
+
+
+def telemetry(config: OtelConfig) -> Telemetry:
+    """Begins to tell the collector. config: with an endpoint."""
+    resource = Resource.create({"service.name": config.service_name, "service.version": version("benchroute")})
+    headers = {name: value.get_secret_value() for name, value in config.headers.items()}
+    traces = _traces(config, resource, headers) if config.traces else None
+    meters = _meters(config, resource, headers) if config.metrics else None
+
+    def close() -> None:
+        if traces is not None:
+            traces.shutdown()
+        if meters is not None:
+            meters.shutdown(timeout_millis=1000 * EXPORT_S)
+
+    tracer = None if traces is None else traces.get_tracer(SCOPE)
+    meter = None if meters is None else meters.get_meter(SCOPE)
+    return Telemetry(Telling(tracer, meter), close)
+
+
+def _traces(config: OtelConfig, resource: Resource, headers: dict[str, str]) -> TracerProvider:
+    exporter = OTLPSpanExporter(f"{config.endpoint}/v1/traces", headers=headers, timeout=EXPORT_S)
+    sampler = ParentBased(TraceIdRatioBased(config.share))
+    provider = TracerProvider(sampler, resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return provider
+
+
+def _meters(config: OtelConfig, resource: Resource, headers: dict[str, str]) -> MeterProvider:
+    exporter = OTLPMetricExporter(f"{config.endpoint}/v1/metrics", headers=headers, timeout=EXPORT_S)
+    reader = PeriodicExportingMetricReader(exporter, 1000 * config.metrics_every_s, 1000 * EXPORT_S)
+    return MeterProvider([reader], resource, shutdown_on_exit=False)

@@ -1,0 +1,103 @@
+"""One request as far as it has come, and the headers that tell of it."""
+
+import time
+from decimal import Decimal
+from functools import lru_cache
+
+import msgspec
+from msgspec import field
+
+from gateway.http import headers as names
+from gateway.http.asgi import RawHeaders
+from gateway.http.endpoints import Operation
+from gateway.http.token_usage import Usage
+from gateway.tasks.decision_table import Route
+from gateway.upstream.failover import Trail
+
+
+class Progress(msgspec.Struct):
+    """One request as far as it has come. Times by time.perf_counter(), in seconds.
+
+    read_at: when its last byte had come. seconds: that it took, once it has ended. status: of the answer, 0 before it
+    begins. broke: a stream that ended early. kept: the model that gave the answer before, where it was still kept.
+    span: gateway.otel's own, where it is on.
+    """
+
+    request_id: str
+    started: float = field(default_factory=time.perf_counter)
+    read_at: float = 0.0
+    task: str | None = None
+    route: Route | None = None
+    trail: Trail = field(default_factory=Trail)
+    status: int = 0
+    overhead_s: float = 0.0
+    seconds: float = 0.0
+    is_complete: bool = False
+    broke: str | None = None
+    key: str | None = None
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    operation: Operation | None = None
+    kept: str | None = None
+    span: object = None
+
+    @property
+    def model(self) -> str:
+        """The model that answered."""
+        return self._answered[0]
+
+    @property
+    def backend(self) -> str:
+        """The backend that answered."""
+        return self._answered[1]
+
+    @property
+    def _answered(self) -> tuple[str, str]:
+        if self.kept is not None:
+            return self.kept, names.NONE
+        attempts = self.trail.attempts
+        if attempts and attempts[-1].fault is None:
+            return attempts[-1].model, attempts[-1].backend
+        return names.NONE, names.NONE
+
+    def read_now(self) -> None:
+        """Its last byte has come."""
+        self.read_at = time.perf_counter()
+
+    def begin(self, status: int) -> bytes:
+        """The answer begins now: our headers for it, as lines."""
+        self.status = status
+        since = self.read_at or self.started
+        self.overhead_s = max(0.0, time.perf_counter() - since - self.trail.waited_s)
+        route, (model, backend) = self.route, self._answered
+        reason, version = (route.reason, route.version) if route is not None else (names.NONE, 0)
+        told = _routed(self.task or names.NONE, model, backend, reason, version, len(self.trail.attempts)) + (
+            f"{names.OVERHEAD_MS}: {1000 * self.overhead_s:.3f}\r\n{names.REQUEST_ID}: {self.request_id}\r\n"
+        )
+        if self.cost_usd is not None:
+            told += f"{names.COST_USD}: {self.cost_usd:f}\r\n"
+        if self.kept is not None:
+            told += f"{names.CACHE}: hit\r\n"
+        if route is not None and route.would is not None:
+            told += f"{names.SHADOW_MODEL}: {route.would}\r\n"
+        if self.trail.is_degraded:
+            told += f"{names.DEGRADED}: all-breakers-open\r\n"
+        return told.encode("latin-1", "replace")
+
+    def begin_headers(self, status: int) -> RawHeaders:
+        """The same as pairs."""
+        lines = self.begin(status).split(b"\r\n")
+        return [(name, value) for name, _, value in (line.partition(b": ") for line in lines if line)]
+
+
+@lru_cache(maxsize=1024)
+def _routed(task: str, model: str, backend: str, reason: str, version: int, attempts: int) -> str:
+    """The headers that are the same for many requests."""
+    return (
+        f"{names.TASK}: {task}\r\n"
+        f"{names.MODEL}: {model}\r\n"
+        f"{names.BACKEND}: {backend}\r\n"
+        f"{names.REASON}: {reason}\r\n"
+        f"{names.DECISION}: {version}\r\n"
+        f"{names.ATTEMPTS}: {attempts}\r\n"
+    )

@@ -1,0 +1,89 @@
+"""Which task a request belongs to, and which models it may go to."""
+
+from collections.abc import Callable, Collection
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.errors import Forbidden, InvalidRequest, ModelNotFound
+from gateway.http.request_body import Body
+from gateway.http.request_head import Head
+from gateway.keys.auth import Principal, allowed
+from gateway.tasks.decision_table import Route
+from gateway.vocabulary import (
+    AUTO,
+    DEFAULT_TASK,
+    REQUESTED,
+    TASK_ID_RULE,
+    TASK_PREFIX,
+    asks_for_routing,
+    is_task_id,
+)
+
+
+class Tag(msgspec.Struct, frozen=True, gc=False):
+    """A request's task. is_explicit: the request itself names it. source: where, for messages."""
+
+    task: str
+    is_explicit: bool
+
+
+def task_of(head: Head, body: Body, principal: Principal) -> Tag:
+    """The first that is there: X-Task-Id, metadata.task_id, model task/<id>, the key's default task, `default`.
+
+    Raises InvalidRequest for what is no task ID, Forbidden for one that the key may not use.
+    """
+    tag = _tag(head, body, principal)
+    principal.check_task(tag.task)
+    return tag
+
+
+def _tag(head: Head, body: Body, principal: Principal) -> Tag:
+    if head.task is not None:
+        return Tag(head.task if head.names_task else _checked(head.task, "header X-Task-Id"), True)
+    if body.task_id is not None:
+        return Tag(_checked(body.task_id, "metadata.task_id"), True)
+    if body.model.startswith(TASK_PREFIX):
+        return Tag(_checked(body.model.removeprefix(TASK_PREFIX), "model"), True)
+    return Tag(principal.default_task or DEFAULT_TASK, False)
+
+
+def session_of(head: Head, body: Body) -> str | None:
+    """X-Session-Id, else metadata.session_id. Raises InvalidRequest for what is no ID."""
+    if head.session is not None:
+        return _checked(head.session, "header X-Session-Id", "session")
+    return None if body.session_id is None else _checked(body.session_id, "metadata.session_id", "session")
+
+
+def route_of(
+    body: Body, task: str, principal: Principal, models: Collection[str], decided: Callable[[str], Route]
+) -> Route:
+    """Where a request goes: by decision, or straight to the model it names.
+
+    Raises ModelNotFound for a model that is not configured, Forbidden for one that the key may not use.
+    """
+    if asks_for_routing(body.model):
+        route = decided(task)
+        if principal.models is None:
+            return route
+        return replace(route, ranking=allowed(principal, route.ranking, task), would=None)
+    if body.model not in models:
+        raise ModelNotFound(
+            f"the model {_shown(body.model)} does not exist here: use {AUTO!r}, 'task/<id>', or one of /v1/models",
+            param="model",
+        )
+    if not principal.may_use(body.model):
+        raise Forbidden(f"the key {principal.name!r} may not use model {body.model!r}", param="model")
+    return Route((body.model,), REQUESTED, 0, propensity=None)
+
+
+def _checked(text: str, param: str, kind: str = "task") -> str:
+    if not is_task_id(text):
+        raise InvalidRequest(
+            f"{param}: {_shown(text)} is no {kind} ID; it takes {TASK_ID_RULE}", param=param, code=f"invalid_{kind}_id"
+        )
+    return text
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 150 else f"{text[:150]}…")

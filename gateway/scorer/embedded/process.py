@@ -1,0 +1,71 @@
+"""The scorer's process as the gateway sees it: started with one end of a socket pair, ended by closing the other."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from dataclasses import dataclass
+
+from gateway.processes.priority import ATTEMPTS, PAUSE_S, hold_back
+
+GRACE_S = 3.0
+COMMAND = (sys.executable, "-m", "gateway.scorer.embedded.server")
+
+SCORER_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+"""Numpy's threads would spin for milliseconds after every product, and a batch's products are small. glibc would keep
+what each embedding thread has used for that thread: 60 MB more.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerProcess:
+    """A running scorer, and the gateway's end of the socket."""
+
+    process: asyncio.subprocess.Process
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    async def start(cls, nice: int = 0) -> "ScorerProcess":
+        """Starts one, in a session of its own: Ctrl-C at a terminal is for the gateway alone. Raises OSError.
+
+        nice: see gateway.processes.priority.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *COMMAND,
+                    str(theirs.fileno()),
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                    env={**SCORER_ENVIRONMENT, **os.environ},
+                )
+            except BaseException:
+                ours.close()
+                raise
+        try:
+            for _ in range(ATTEMPTS):
+                if hold_back(process.pid, nice):
+                    break
+                await asyncio.sleep(PAUSE_S)
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
+        return cls(process, reader, writer)
+
+    async def end(self) -> None:
+        """Closes the socket, upon which the scorer finishes its batch and ends; makes it end if it does not."""
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+        try:
+            await asyncio.wait_for(self.process.wait(), GRACE_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+        await self.process.wait()

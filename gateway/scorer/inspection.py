@@ -1,0 +1,161 @@
+"""What only arrays can tell, ready for JSON: outcomes by dataset, a task's evidence, and what another pack would do.
+
+For people who look. Nothing here is stored, and no request waits for it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gateway.scorer import serialization
+from gateway.scorer.cost_preference import thrift_of
+from gateway.scorer.messages import TaskPolicy
+from gateway.state.store import Store
+from routing.arrays import Embeddings, Floats, unit_rows
+from routing.pack import Pack
+from routing.router import Router
+from routing.scores import Score, TaskScores
+from routing.task import TaskState
+
+NEAREST = 12
+"""Benchmark inputs shown of a task."""
+
+TASKS_COMPARED = 500
+"""Tasks that a comparison of packs looks at: each is scored from up to 256 embeddings."""
+
+
+def outcomes(pack: Pack) -> dict[str, Any]:
+    """Each model's mean outcome on each dataset, None where it was not measured there."""
+    manifest, outcomes = pack.manifest, pack.expected()
+    rows = []
+    for number, dataset in enumerate(manifest.datasets):
+        found = outcomes[pack.dataset_ids == number]
+        rows.append({"dataset": dataset.name, "n": len(found), "outcomes": [_mean(column) for column in found.T]})
+    return {"object": "pack.outcomes", "hash": manifest.hash, "models": list(manifest.model_names), "data": rows}
+
+
+def evidence(router: Router, ring: Sequence[bytes]) -> dict[str, Any]:
+    """The benchmark inputs that say most about a task, each model's outcome on them, and the map with the task on it.
+
+    ring: the task's most recent embeddings. An input counts once for each of these whose k nearest it is among.
+    """
+    pack = router.pack
+    vectors = vectors_of(ring, pack.manifest.embedder.dim)
+    shown: dict[str, Any] = {"object": "task.evidence", "n": len(vectors), "models": list(pack.manifest.model_names)}
+    return {**shown, "nearest": _nearest(router, vectors) if len(vectors) else [], "map": _map(pack, vectors)}
+
+
+def vectors_of(ring: Sequence[bytes], dim: int) -> Embeddings:
+    """A task's most recent embeddings, (n, dim)."""
+    vectors = serialization.embeddings_from_bytes(list(ring), dim)
+    return unit_rows(vectors) if len(vectors) else vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How tasks are decided on: by which policy and score."""
+
+    policy: Callable[[str], TaskPolicy]
+    score: Callable[[TaskPolicy], Score]
+
+
+def difference(
+    store: Store, old: Router, new: Router, how: Compared, most: int | None = TASKS_COMPARED
+) -> dict[str, Any]:
+    """Which tasks would have another model with another pack, and by how much its score is better there.
+
+    most: tasks that are looked at, None for all.
+
+    Every task is scored from its most recent embeddings, as it would be if the pack were taken into use; one whose
+    embeddings are another embedder's would start from nothing.
+    """
+    names = list(store.names())
+    rows = [_compared(task, store, old, new, how) for task in names[:most]]
+    before, after = set(old.pack.manifest.model_names), set(new.pack.manifest.model_names)
+    changed = [row for row in rows if row["before"] != row["after"]]
+    return {
+        "object": "pack.diff",
+        "from": old.pack.manifest.hash,
+        "to": new.pack.manifest.hash,
+        "tasks": len(names),
+        "compared": len(rows),
+        "changed": len(changed),
+        "data": sorted(rows, key=lambda row: (row["before"] == row["after"], -(row["gain"] or 0.0), row["task"])),
+        "models_added": sorted(after - before),
+        "models_removed": sorted(before - after),
+        "same_embedder": new.pack.manifest.embedder.matches(old.pack.manifest.embedder),
+    }
+
+
+def _compared(task: str, store: Store, old: Router, new: Router, how: Compared) -> dict[str, Any]:
+    stored, policy = store.stored(task), how.policy(task)
+    score, before = how.score(policy), stored.decision.model if stored.decision else None
+    candidates = new.candidates(policy.candidates)
+    vectors = vectors_of(store.ring(task), new.pack.manifest.embedder.dim)
+    row: dict[str, Any] = {"task": task, "n": len(vectors), "before": before, "after": before, "gain": None, "p": None}
+    if not candidates:
+        return row
+    state = TaskState.of(new.evidence(vectors)) if len(vectors) else new.empty()
+    labels = (
+        serialization.labels_from_bytes(stored.task.sums).matrix(new.pack.manifest.model_names) if stored.task else None
+    )
+    scores = new.scores(state, candidates, score, labels)
+    made = new.decide(scores, before, score, thrift_of(policy, store, task))
+    here, there = _score_of(scores, before, score), _score_of(scores, made.model, score)
+    gain = None if here is None or there is None else there - here
+    return {**row, "after": made.model, "reason": made.reason.value, "p": made.p_better, "score": there, "gain": gain}
+
+
+def _score_of(scores: TaskScores, model: str | None, score: Score) -> float | None:
+    if model not in scores.models:
+        return None
+    value = float(scores.of(score)[scores.models.index(model)])
+    return None if np.isnan(value) else value
+
+
+def _nearest(router: Router, vectors: Embeddings) -> list[dict[str, Any]]:
+    pack, (rows, distances) = router.pack, router.nearest(vectors)
+    times = Counter(int(row) for row in rows.ravel())
+    closest: dict[int, float] = {}
+    for row, distance in zip(rows.ravel(), distances.ravel(), strict=True):
+        closest[int(row)] = min(float(distance), closest.get(int(row), np.inf))
+    most = sorted(times, key=lambda row: (-times[row], closest[row], row))[:NEAREST]
+    return [
+        {
+            "input": row,
+            "dataset": pack.manifest.datasets[int(pack.dataset_ids[row])].name,
+            "text": pack.texts[row] if pack.texts is not None else None,
+            "times": times[row],
+            "distance": closest[row],
+            "outcomes": [_number(value) for value in pack.outcomes[row]],
+        }
+        for row in most
+    ]
+
+
+def _map(pack: Pack, vectors: Embeddings) -> Mapping[str, Any] | None:
+    shown = pack.projection
+    if shown is None:
+        return None
+    return {
+        "datasets": [dataset.name for dataset in pack.manifest.datasets],
+        "benchmark": _points(shown.points),
+        "dataset_ids": [int(number) for number in pack.dataset_ids[shown.rows]],
+        "task": _points(shown.place(vectors)) if len(vectors) else [],
+    }
+
+
+def _points(points: Floats) -> list[list[float]]:
+    return [[round(float(x), 4), round(float(y), 4)] for x, y in points]
+
+
+def _mean(column: Floats) -> float | None:
+    known = column[~np.isnan(column)]
+    return float(known.mean()) if len(known) else None
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

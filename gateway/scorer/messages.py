@@ -1,0 +1,192 @@
+"""What the gateway and its scorer say to each other, as msgpack (msgspec). Plain data, no numpy.
+
+The gateway sends a Start first, then any number of the others, another Start among them; the scorer answers a Start
+with Ready or Refused, Observations with one Decided per batch, and all that have an id with one Reply each.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+
+class ScoreSettings(msgspec.Struct, frozen=True):
+    """The `routing` section of the configuration. eta: in [0, 1]; score: which task score leads.
+
+    thinning: of tasks whose decision is settled, whether only some inputs are embedded.
+    """
+
+    score: Literal["s1", "s2", "s3", "auto"] = "s3"
+    k: int = 5
+    kappa: int = 19
+    sigma: float = 0.09
+    eta: float = 0.6
+    threshold: float = 0.5
+    thinning: bool = True
+
+
+class TaskPolicy(msgspec.Struct, frozen=True):
+    """What the configuration says of a task. candidates: model names; those the pack does not know are left out.
+
+    score: in place of the settings'. max_regret: accuracy that a cheaper model may probably lose; objective: weights of
+    quality and price; costs: by model; prices: input and output, US dollars per million tokens, where they are known.
+    keep_texts: whether its most recent inputs are kept as texts too.
+    """
+
+    candidates: Sequence[str]
+    input: str = "last_user"
+    score: Literal["s1", "s2", "s3", "auto"] | None = None
+    max_regret: float | None = None
+    costs: Mapping[str, float] = {}
+    objective: tuple[float, float] | None = None
+    prices: Mapping[str, tuple[float, float]] = {}
+    keep_texts: bool = False
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """What the scorer works with from now on; refused, it goes on as before. policy: of tasks not in `tasks`."""
+
+    pack: str
+    state_url: str
+    routing: ScoreSettings
+    policy: TaskPolicy
+    tasks: Mapping[str, TaskPolicy] = {}
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """One request's task and the JSON that its input is in: the `messages` member, or the whole body for a JSONPath."""
+
+    task: str
+    messages: bytes
+
+
+class Observations(msgspec.Struct, frozen=True, tag=True):
+    """Requests seen, oldest first."""
+
+    items: Sequence[Observation]
+
+
+class Seed(msgspec.Struct, frozen=True, tag=True):
+    """Inputs of a task given before, or beside, its calls.
+
+    outcomes: what models made of each, by name, in [0, 1]; empty where nothing is known.
+    """
+
+    id: int
+    task: str
+    texts: Sequence[str]
+    outcomes: Sequence[Mapping[str, float]] = ()
+
+
+class Rated(msgspec.Struct, frozen=True):
+    """An answer that its client has scored. request: which, as a digest. score: in [0, 1]. at: Unix time, seconds.
+
+    propensity: the probability with which this model was drawn for the request, None where chance had no part.
+    stratum: the same for answers among which nothing but that chance decided.
+    """
+
+    request: bytes
+    model: str
+    score: float
+    propensity: float | None
+    stratum: str
+    at: float
+
+
+class Rate(msgspec.Struct, frozen=True, tag=True):
+    """Answers of a task that were scored."""
+
+    id: int
+    task: str
+    answers: Sequence[Rated]
+
+
+class DryRun(msgspec.Struct, frozen=True, tag=True):
+    """What would be decided for these inputs. candidates: None for those of `task`, or of a task without a policy."""
+
+    id: int
+    texts: Sequence[str]
+    task: str | None = None
+    candidates: Sequence[str] | None = None
+
+
+class Forget(msgspec.Struct, frozen=True, tag=True):
+    """Remove all that is known of a task. Through the scorer, so that no decision made before comes after it."""
+
+    id: int
+    task: str
+
+
+class Govern(msgspec.Struct, frozen=True, tag=True):
+    """What holds for one task from now on; it is decided on again at once."""
+
+    id: int
+    task: str
+    policy: TaskPolicy
+
+
+class Look(msgspec.Struct, frozen=True, tag=True):
+    """Show something that only arrays can tell; see gateway.scorer.inspection.
+
+    task: of `evidence` and `suggestions`; n: how many of the latter. pack: another than the open one, for `outcomes`
+    and `difference`: a path, or in a fleet the hash of one in Redis.
+    """
+
+    id: int
+    at: Literal["outcomes", "evidence", "difference", "suggestions"]
+    task: str = ""
+    pack: str = ""
+    n: int = 0
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """A pack is open and inputs are scored."""
+
+    pack: str
+    pack_hash: str
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """The pack cannot be used; the message names both sides."""
+
+    pack: str
+    message: str
+
+
+class TaskDecision(msgspec.Struct, frozen=True):
+    """The decision that holds for a task from now on. version: rises when the chosen model changes."""
+
+    task: str
+    version: int
+    n: int
+    model: str
+    reason: str
+    ranking: Sequence[str]
+
+
+class Decided(msgspec.Struct, frozen=True, tag=True):
+    """A batch is done. observed: how many observations it held; faults: how many of them could not be used.
+
+    took_s: seconds of work. skipped: inputs of settled tasks that were not embedded.
+    """
+
+    decisions: Sequence[TaskDecision]
+    observed: int = 0
+    faults: int = 0
+    took_s: float = 0.0
+    skipped: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True, tag=True):
+    """The answer to the message of that id: a document, or an error's message."""
+
+    id: int
+    document: Mapping[str, Any] | None = None
+    error: str | None = None
+
+
+Question = Seed | Rate | DryRun | Forget | Govern | Look
+"""What is answered with a Reply."""
+
+ToScorer = Start | Observations | Question
+FromScorer = Ready | Refused | Decided | Reply

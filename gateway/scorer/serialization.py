@@ -1,0 +1,90 @@
+"""A task's sums as bytes: little-endian, the two sizes, then float64 arrays one after the other.
+
+The two sums over the kappa nearest came later. What was written before is read as if no input had them yet: they count
+for themselves. Behind the numbers stand the task's labels, if it has any (see gateway.scorer.task_labels).
+"""
+
+import struct
+
+import numpy as np
+
+from gateway.errors import StateError
+from gateway.scorer.task_labels import Labelled
+from routing.task import TaskState
+
+_SIZES = struct.Struct("<II")
+_NUMBER = np.dtype("<f8")
+_LENGTH = struct.Struct("<I")
+_WITH_TEXT = b"text"
+"""Ends an embedding that has its text behind it. No embedding ends so: these bytes are two numbers above 1000."""
+
+Vectors = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+
+def to_bytes(state: TaskState, labelled: Labelled | None = None) -> bytes:
+    """n is kept beside the bytes."""
+    distance = np.array([state.distance_sum])
+    first = (state.g_sum, state.g_bar_sum, state.counts, distance, state.embedding_sum)
+    arrays = (*first, state.wide_sum, state.wide_counts)
+    body = b"".join(np.ascontiguousarray(array, dtype=_NUMBER).tobytes() for array in arrays)
+    labels = labelled.to_bytes() if labelled else b""
+    return _SIZES.pack(len(state.g_sum), len(state.embedding_sum)) + body + labels
+
+
+def from_bytes(data: bytes, n: int) -> TaskState:
+    """Raises StateError for what `to_bytes` has not written."""
+    try:
+        n_models, dim = _SIZES.unpack_from(data)
+        numbers = np.frombuffer(data[: _end(n_models, dim)], dtype=_NUMBER, offset=_SIZES.size).astype(np.float64)
+    except (struct.error, ValueError) as error:
+        raise StateError(f"a task's sums cannot be read: {error}") from error
+    narrow = 3 * n_models + 1 + dim
+    if len(numbers) == narrow:
+        numbers = np.concatenate([numbers, np.zeros(2 * n_models)])
+    if len(numbers) != narrow + 2 * n_models:
+        raise StateError(f"a task's sums hold {len(numbers)} numbers, expected {narrow + 2 * n_models}")
+    g_sum, g_bar_sum, counts = numbers[: 3 * n_models].reshape(3, n_models)
+    wide_sum, wide_counts = numbers[narrow:].reshape(2, n_models)
+    distance_sum, embedding_sum = float(numbers[3 * n_models]), numbers[3 * n_models + 1 : narrow]
+    return TaskState(n, g_sum, g_bar_sum, counts, distance_sum, embedding_sum, wide_sum, wide_counts)
+
+
+def labels_from_bytes(data: bytes) -> Labelled:
+    """The labels behind a task's sums. Raises StateError."""
+    try:
+        return Labelled.from_bytes(data[_end(*_SIZES.unpack_from(data)) :])
+    except struct.error as error:
+        raise StateError(f"a task's sums cannot be read: {error}") from error
+
+
+def _end(n_models: int, dim: int) -> int:
+    return _SIZES.size + _NUMBER.itemsize * (5 * n_models + 1 + dim)
+
+
+def embedding_to_bytes(vector: Vectors, text: str | None = None) -> bytes:
+    """(dim,) as float16: half the size, and far more exact than neighbours are apart. text: kept behind it."""
+    data = vector.astype("<f2").tobytes()
+    if text is None:
+        return data
+    behind = text.encode("utf-8", "replace")
+    return data + behind + _LENGTH.pack(len(behind)) + _WITH_TEXT
+
+
+def embeddings_from_bytes(ring: list[bytes], dim: int) -> Vectors:
+    """(n, dim), those of another dimension left out: they come from another embedder."""
+    return inputs_from_bytes(ring, dim)[0]
+
+
+def inputs_from_bytes(ring: list[bytes], dim: int) -> tuple[Vectors, list[str | None]]:
+    """Embeddings, (n, dim), as above, and the texts of those that have theirs behind them."""
+    split = [kept for kept in map(_split, ring) if len(kept[0]) == 2 * dim]
+    vectors = [np.frombuffer(data, dtype="<f2") for data, _ in split]
+    return np.array(vectors, dtype=np.float32).reshape(len(split), dim), [text for _, text in split]
+
+
+def _split(data: bytes) -> tuple[bytes, str | None]:
+    if not data.endswith(_WITH_TEXT):
+        return data, None
+    end = len(data) - len(_WITH_TEXT) - _LENGTH.size
+    (length,) = _LENGTH.unpack_from(data, end)
+    return data[: end - length], data[end - length : end].decode("utf-8", "replace")

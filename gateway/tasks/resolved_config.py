@@ -1,0 +1,115 @@
+"""What a configuration and its pack's manifest come to, before anything is started or changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.config import LOOPBACK, Config
+from gateway.errors import ConfigError
+from gateway.scorer.messages import ScoreSettings, Start, TaskPolicy
+from gateway.state.store import StoredPolicy
+from gateway.tasks.decision_table import Policies, Policy
+from gateway.tasks.overrides import overridden
+from gateway.tasks.policies import policies
+from gateway.upstream.timeouts import Timeouts
+from routing.errors import RoutingError
+from routing.manifest import Manifest, read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """config: with what was said of tasks over it. start: what the scorer is told, None without a pack.
+
+    timeouts: by model. faults: by task, why what was said of it is not in force.
+    """
+
+    config: Config
+    manifest: Manifest | None
+    policies: Policies
+    start: Start | None
+    timeouts: dict[str, Timeouts]
+    faults: Mapping[str, str]
+
+
+def blueprint(config: Config, said: Sequence[StoredPolicy] = (), manifest: Manifest | None = None) -> Blueprint:
+    """said: of tasks, while the gateway runs. manifest: of the fleet's pack, where the configuration names none.
+
+    Raises ConfigError for a pack that is none, a task without candidates, and a door left open by mistake.
+    """
+    _refuse_strangers(config)
+    manifest = _manifest(config) or manifest
+    policies(config, manifest)
+    over = overridden(config, manifest, said)
+    config = over.config
+    made = policies(config, manifest)
+    general = Timeouts().under(config.upstream.limits)
+    timeouts = {model.name: general.under(model.limits) for model in config.models}
+    start = _start(config, made) if manifest else None
+    return Blueprint(config, manifest, made, start, timeouts, over.faults)
+
+
+def check_change(old: Config, new: Config) -> None:
+    """Raises ConfigError for what only a restart can change."""
+    fixed = {
+        "state.url": (old.state.url, new.state.url),
+        "server": (old.server, new.server),
+        "log": (old.log, new.log),
+        "metrics": (old.metrics, new.metrics),
+        "otel": (old.otel, new.otel),
+        "routing.answers_kept": (old.routing.answers_kept, new.routing.answers_kept),
+        "routing.pack": (old.routing.pack is None, new.routing.pack is None),
+    }
+    faults = [(path, "only a restart can change this") for path, (before, after) in fixed.items() if before != after]
+    if faults:
+        raise ConfigError("the new configuration", faults)
+
+
+def _refuse_strangers(config: Config) -> None:
+    """Without keys whoever reaches the port may spend our money: beyond this machine only if that is meant."""
+    server = config.server
+    if config.keys or config.admin.keys or server.open_to_anyone or server.host in LOOPBACK:
+        return
+    fault = f"listening on {server.host} without any key: configure keys, or set open_to_anyone if it is meant"
+    raise ConfigError("server", [("server.host", fault)])
+
+
+def _manifest(config: Config) -> Manifest | None:
+    """What the configured pack says of itself."""
+    if config.routing.pack is None:
+        return None
+    try:
+        return read_manifest(Path(config.routing.pack))
+    except RoutingError as error:
+        raise ConfigError("routing", [("routing.pack", str(error))]) from error
+
+
+def _start(config: Config, made: Policies) -> Start:
+    routing = config.routing
+    return Start(
+        pack=routing.pack or "",
+        state_url=config.state.url,
+        routing=ScoreSettings(
+            score=routing.score,
+            k=routing.k,
+            kappa=routing.kappa,
+            sigma=routing.sigma,
+            eta=routing.eta,
+            thinning=routing.thinning,
+        ),
+        policy=task_policy(made.default),
+        tasks={name: task_policy(policy) for name, policy in made.tasks.items()},
+    )
+
+
+def task_policy(policy: Policy) -> TaskPolicy:
+    """A policy as the scorer is told of it."""
+    return TaskPolicy(
+        policy.candidates,
+        policy.input,
+        policy.score,
+        policy.max_regret,
+        policy.costs,
+        policy.objective,
+        policy.prices,
+        policy.keep_texts,
+    )

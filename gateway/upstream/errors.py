@@ -1,0 +1,84 @@
+"""How a backend can fail, and the one place where foreign exceptions become that.
+
+UpstreamFault
+├── Unreachable    no connection: refused, no such name, TLS
+├── TimedOut       nothing came in time
+├── Unsupported    it does not answer this endpoint
+├── Broken         the connection was lost, or what came is no HTTP, no JSON, no complete stream
+│   └── ClosedEarly   a kept connection was closed before anything came: a new one may do better
+└── Answered       an HTTP status that another backend may well not give
+"""
+
+import socket
+import ssl
+
+from gateway.http.headers import Headers, first
+
+TRY_ANOTHER = frozenset({401, 403, 404, 408, 409, 425, 429})
+"""Client errors that are this backend's affair: its key, its name for the model, its limits. All others would be the
+same everywhere, and go back to the client."""
+
+
+class UpstreamFault(Exception):
+    """A backend did not answer as it should. str(): a few words, without addresses or secrets."""
+
+    kind = "broken"
+
+
+class Unreachable(UpstreamFault):
+    """No connection could be made."""
+
+    kind = "unreachable"
+
+
+class TimedOut(UpstreamFault):
+    """Nothing came in time."""
+
+    kind = "timeout"
+
+
+class Unsupported(UpstreamFault):
+    """This kind of backend does not answer the endpoint that was asked."""
+
+    kind = "unsupported"
+
+
+class Broken(UpstreamFault):
+    """What came is not an answer, or stopped in its middle."""
+
+
+class ClosedEarly(Broken):
+    """The backend had closed a connection that had been kept."""
+
+
+class Answered(UpstreamFault):
+    """An error status. retry_after: the backend's header, if any."""
+
+    kind = "status"
+
+    def __init__(self, status: int, retry_after: str | None = None) -> None:
+        super().__init__(f"answered {status}")
+        self.status = status
+        self.retry_after = retry_after
+
+
+def is_fault(status: int) -> bool:
+    """Whether a status is a reason to try another backend."""
+    return status >= 500 or status in TRY_ANOTHER or status < 200 or 300 <= status < 400
+
+
+def answered(status: int, headers: Headers) -> Answered:
+    """The fault of a status."""
+    told = first(headers, b"retry-after")
+    return Answered(status, None if told is None else told.decode("latin-1"))
+
+
+def translated(error: OSError | UnicodeError) -> UpstreamFault:
+    """Our fault for what kept a connection from being made, most specific first."""
+    if isinstance(error, TimeoutError):
+        return TimedOut("did not answer in time")
+    if isinstance(error, ssl.SSLError):
+        return Unreachable("TLS failed")
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return Unreachable("its host name cannot be resolved")
+    return Unreachable("refused the connection")

@@ -1,0 +1,90 @@
+"""Which of a model's backends is asked next: the one with the least to do for its weight, broken ones left out."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gateway.config.schema import BreakerConfig
+from gateway.upstream.breaker import Breaker
+from gateway.upstream.errors import Unsupported, UpstreamFault
+from gateway.upstream.interface import Backend
+
+
+@dataclass(slots=True)
+class Watched:
+    """A backend, its breaker, and how many requests it is answering."""
+
+    model: str
+    backend: Backend
+    breaker: Breaker
+    outstanding: int = 0
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """A request that it is asked; whatever leaves the block says how that went. See `finished` for its end."""
+        self.began()
+        try:
+            yield
+        except UpstreamFault as fault:
+            self._gone(is_fault=None if isinstance(fault, Unsupported) else True)
+            raise
+        except BaseException:
+            self._gone(is_fault=None)
+            raise
+
+    def began(self) -> None:
+        """It is asked. Whoever says so says `finished` too."""
+        self.breaker.began()
+        self.outstanding += 1
+
+    def finished(self, is_fault: bool | None) -> None:
+        """What it was asked has come to an end, well or badly; None where that says nothing of it."""
+        self._gone(is_fault)
+
+    def _gone(self, is_fault: bool | None) -> None:
+        self.outstanding -= 1
+        self.breaker.ended(is_fault)
+
+
+class Backends:
+    """All backends of all models."""
+
+    def __init__(
+        self,
+        backends: Mapping[str, Sequence[Backend]],
+        breaker: BreakerConfig,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """draw: in [0, 1), settles which of equals comes first."""
+        self._by_model = {
+            model: [Watched(model, backend, Breaker(breaker, clock)) for backend in served]
+            for model, served in backends.items()
+        }
+        self._draw = draw
+
+    def all(self) -> Iterator[Watched]:
+        """Every backend."""
+        for served in self._by_model.values():
+            yield from served
+
+    def of(self, model: str) -> list[Watched]:
+        """The model's backends whose breaker lets a request through, least busy for its weight first."""
+        open_to_all = [watched for watched in self._by_model[model] if watched.breaker.allows()]
+        if len(open_to_all) < 2:
+            return open_to_all
+        return sorted(open_to_all, key=lambda one: ((one.outstanding + 1) / one.backend.weight, self._draw()))
+
+    def first(self, model: str) -> Watched | None:
+        """The first of these; None where none lets a request through."""
+        served = self._by_model[model]
+        if len(served) == 1:
+            return served[0] if served[0].breaker.allows() else None
+        return next(iter(self.of(model)), None)
+
+    def least_bad(self, models: Sequence[str]) -> Watched:
+        """Of the backends of these models, all of whose breakers are open, the one that closes soonest."""
+        known = [watched for model in models for watched in self._by_model[model]]
+        return min(known, key=lambda one: one.breaker.opens_in_s)

@@ -1,0 +1,49 @@
+"""How long one request waits: the configuration's limits, the model's own, and those the request asks for by header."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+from gateway.config.schema import Limits
+from gateway.errors import InvalidRequest
+from gateway.http.headers import RawHeaders
+
+MAX_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. See gateway.config.schema.Limits for what each one limits."""
+
+    connect_s: float = 5.0
+    first_byte_s: float = 600.0
+    between_chunks_s: float = 120.0
+    total_s: float = 3600.0
+
+    def under(self, limits: Limits) -> "Timeouts":
+        """The same where `limits` says nothing."""
+        return replace(self, **limits.model_dump(exclude_none=True))
+
+
+HEADERS = {f"x-benchroute-{field.name.replace('_', '-')}".encode(): field.name for field in fields(Timeouts)}
+"""Header -> the limit that it sets: x-benchroute-connect-s and so on."""
+
+Asked = Mapping[str, float]
+"""The limits that one request asks for, by name."""
+
+NOTHING: Asked = {}
+
+
+def asked_for(own: RawHeaders) -> Asked:
+    """The limits among a request's headers for us. Raises InvalidRequest for what is no number of seconds."""
+    return {HEADERS[name]: _seconds(name, value) for name, value in own if name in HEADERS} if own else NOTHING
+
+
+def _seconds(name: bytes, value: bytes) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= MAX_S:
+        header = name.decode()
+        raise InvalidRequest(f"header {header}: expected seconds, above 0 and at most {MAX_S:g}", param=header)
+    return seconds

@@ -1,0 +1,35 @@
+"""What the gateway itself says of the run: however wrong the requests were, none was a fault of its own."""
+
+import re
+
+from qa.conformance.checks import Check, equal
+from qa.conformance.http.cases import head
+from qa.conformance.http.connection import Connection
+from qa.conformance.servers import Target
+
+SUITE = "http aftermath"
+TRACEBACK = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception)\b.*$", re.MULTILINE)
+
+
+def _log(target: Target) -> str:
+    found = TRACEBACK.findall((target.work / "gateway.log").read_text(errors="replace"))
+    equal(sorted(set(found)), [], "exceptions in the log")
+    return "no exceptions in the gateway's log"
+
+
+def _idle(target: Target) -> str:
+    """Nothing that its client has left is still going on."""
+    with Connection(target.port) as connection:
+        connection.send(head(method="GET", target="/v1/backends"))
+        listed = connection.answer().body
+    busy = re.findall(rb'"outstanding":\s*[1-9]', listed)
+    equal(len(busy), 0, "backends that still answer somebody")
+    return "no backend is asked any more"
+
+
+CHECKS = (
+    Check(
+        SUITE, "log", "all of the above", "no traceback", _log, "DESIGN: broad excepts only at the edge of a request"
+    ),
+    Check(SUITE, "idle", "GET /v1/backends", "nothing outstanding", _idle, "DESIGN: the backend should stop as well"),
+)

@@ -1,0 +1,281 @@
+"""More than one request on a connection, and its end from either side."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from qa.conformance.checks import Check, Unequal, equal, holds
+from qa.conformance.http.cases import Wanted, body, case, head, marker, post, recorded
+from qa.conformance.http.connection import Connection, Ended, Garbled, Silent
+from qa.conformance.servers import Target
+
+SUITE = "http connections"
+ORDER = "RFC 9112, 9.3.2: answers to pipelined requests come in the order of the requests"
+KEEP = "RFC 9112, 9.3: a connection persists unless one side says close"
+CLOSE = "RFC 9112, 9.6: after a request with close the server answers it, closes, and takes no further request"
+OLD = "RFC 9112, 6.1: no Transfer-Encoding in an answer to HTTP/1.0"
+GONE = "DESIGN: nobody would read the answer, so the backend should stop making it"
+HALF = "RFC 9112, 9.5: either side may close at any time; what a half-closed client is owed is left open"
+CUT_S = 5.0
+MANY = 5
+
+
+def _pipelined(target: Target) -> str:
+    """Five at once, the first of them slow."""
+    marks = [marker(SUITE, f"pipelined {place}") for place in range(MANY)]
+    with Connection(target.port) as connection:
+        connection.send(_to("slow", marks[0]) + b"".join(post(mark) for mark in marks[1:]))
+        texts = [_text(connection) for _ in marks]
+    equal(texts, [f"you said: hello {mark}" for mark in marks], "the answers' order")
+    return f"{MANY} answers, in order"
+
+
+def _mixed(target: Target) -> str:
+    """A good one, a bad one, one elsewhere, a stream, a good one."""
+    mark = marker(SUITE, "mixed")
+    bad = head("content-length: 2") + b"{}"
+    with Connection(target.port) as connection:
+        connection.send(
+            post(mark) + bad + head(method="GET", target="/v1/models") + post(mark, stream=True) + post(mark)
+        )
+        answers = [connection.answer() for _ in range(5)]
+    equal([answer.status for answer in answers], [200, 400, 200, 200, 200], "statuses")
+    holds(answers[3].body.endswith(b"data: [DONE]\n\n"), f"the stream ended with {answers[3].body[-60:]!r}")
+    return "200, 400, 200, a whole stream, 200"
+
+
+def _text(connection: Connection) -> str:
+    text: str = json.loads(connection.answer().body)["choices"][0]["message"]["content"]
+    return text
+
+
+def _reused(target: Target) -> str:
+    """A good request after each kind of refusal, all on one connection."""
+    mark = marker(SUITE, "reused")
+    wrong_key = post(mark).replace(b"Bearer sk-", b"Bearer no-")
+    refusals = {
+        400: head("content-length: 3") + b"abc",
+        401: wrong_key,
+        404: head("content-length: 2", target="/v1/nowhere") + b"{}",
+        405: head("content-length: 2", method="PUT") + b"{}",
+        502: _to("e500", mark),
+    }
+    with Connection(target.port) as connection:
+        for status, request in refusals.items():
+            connection.send(request)
+            equal(connection.answer().status, status, "status")
+            connection.send(post(mark))
+            equal(connection.answer().status, 200, f"status after {status}")
+    return f"200 after each of {', '.join(map(str, refusals))}"
+
+
+def _to(model: str, mark: str, **more: Any) -> bytes:
+    """A request to another model."""
+    data = body(mark, **more).replace(b"gpt-conformance", model.encode())
+    return head(f"content-length: {len(data)}") + data
+
+
+def _hundred(target: Target) -> str:
+    mark = marker(SUITE, "hundred")
+    with Connection(target.port) as connection:
+        for _ in range(100):
+            connection.send(post(mark))
+            equal(connection.answer().status, 200, "status")
+    return "100 answers on one connection"
+
+
+def _closes(*lines: str, version: str = "HTTP/1.1") -> Callable[[str], list[bytes]]:
+    """A request after which the connection ends, and another behind it."""
+    return lambda mark: [post(mark, *lines).replace(b"HTTP/1.1", version.encode(), 1) + post(mark)]
+
+
+def _old_stream(target: Target) -> str:
+    """HTTP/1.0 knows no chunks: the stream ends with the connection."""
+    mark = marker(SUITE, "old stream")
+    with Connection(target.port) as connection:
+        connection.send(post(mark, stream=True).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+        answer = connection.answer()
+        holds(connection.closes(2), "the connection stays open")
+    equal(answer.header("transfer-encoding"), None, "Transfer-Encoding")
+    equal(answer.body, _without_usage(target.exchanges(mark)[0].sent), "the stream")
+    return f"{len(answer.body)} bytes up to the end of the connection"
+
+
+def _without_usage(sent: bytes) -> bytes:
+    """What a client gets that has not asked for usage."""
+    return b"".join(event + b"\n\n" for event in sent.split(b"\n\n")[:-1] if b'"choices":[],' not in event)
+
+
+def _half_closed(stream: bool, model: str) -> Callable[[Target], str]:
+    def run(target: Target) -> str:
+        mark = marker(SUITE, f"half closed {stream} {model}")
+        with Connection(target.port) as connection:
+            connection.send(_to(model, mark, stream=stream))
+            connection.half_close()
+            try:
+                answer = connection.answer()
+                came = f"{answer.status}, {len(answer.body)} bytes"
+            except Ended as ended:
+                came = f"no whole answer: {ended}"[:120]
+        time.sleep(0.3)
+        seen = target.exchanges(mark)
+
+        return f"{came}; at the upstream: {', '.join(one.ending for one in seen) or 'nothing'}"
+
+    return run
+
+
+def _half_body(target: Target) -> str:
+    """A body that can never become whole."""
+    mark = marker(SUITE, "half body")
+    with Connection(target.port) as connection:
+        connection.send(head("content-length: 1000") + body(mark))
+        connection.half_close()
+        try:
+            came = str(connection.answer().status)
+            equal(came, "400", "status")
+        except Ended:
+            came = "closed"
+    equal(len(target.exchanges(mark)), 0, "requests at the upstream")
+    return f"{came}; the upstream was not asked"
+
+
+def _left(model: str, pipelined: bool) -> Callable[[Target], str]:
+    """A client that leaves before its answer is complete, with or without another request behind it."""
+
+    def run(target: Target) -> str:
+        mark = marker(SUITE, f"left {model} {pipelined}")
+        with Connection(target.port) as connection:
+            connection.send(_to(model, mark, stream=model == "endless"))
+            time.sleep(0.2)
+            if pipelined:
+                connection.send(post(marker(SUITE, f"behind {model}")))
+                time.sleep(0.2)
+        return _stopped(target, mark)
+
+    return run
+
+
+def _stopped(target: Target, mark: str) -> str:
+    deadline = time.monotonic() + CUT_S
+    while time.monotonic() < deadline:
+        (exchange,) = target.exchanges(mark)
+        holds(exchange.ending != "answered", "the upstream was let finish an answer for nobody")
+        if exchange.ending == "left":
+            return f"the upstream was stopped after {len(exchange.sent)} bytes"
+        time.sleep(0.1)
+    raise Unequal(f"the upstream still sends {CUT_S:g} s after the client has left")
+
+
+def _head_behind_body(target: Target) -> str:
+    """The first bytes of a head, in the same write as the large body before it: its size counts from its own start."""
+    mark = marker(SUITE, "head behind body")
+    second = post(mark)
+    with Connection(target.port) as connection:
+        connection.send(post(mark, text="x" * 100_000) + second[:40])
+        equal(connection.answer().status, 200, "status")
+        connection.send(second[40:])
+        equal(connection.answer().status, 200, "status of the second")
+    return "200, 200"
+
+
+def _garbage(target: Target) -> str:
+    """A sound request, then bytes that are none."""
+    with Connection(target.port) as connection:
+        connection.send(post(marker(SUITE, "garbage")) + b"\x00\x01\x02 garbage\r\n\r\n")
+        first = connection.answer()
+        equal(first.status, 200, "status")
+        try:
+            second = str(connection.answer().status)
+            equal(second, "400", "status of the garbage")
+        except Ended:
+            second = "closed"
+        except (Silent, Garbled) as error:
+            raise Unequal(str(error)) from error
+    return f"200, then {second}"
+
+
+def _check(name: str, sent: str, expected: str, run: Callable[[Target], str], why: str) -> Check:
+    return Check(SUITE, name, sent, expected, run, why)
+
+
+STOPPED = "the upstream is stopped"
+ONE = Wanted([[200]], [1], ends=True)
+CHECKS = (
+    _check(
+        "pipelined",
+        f"{MANY} requests in one write, the first to a slow model",
+        "their answers in order",
+        _pipelined,
+        ORDER,
+    ),
+    _check("pipelined, mixed", "good, bad, GET, stream, good in one write", "200, 400, 200, 200, 200", _mixed, ORDER),
+    _check(
+        "a head behind a large body",
+        "100 kB and 40 bytes of the next head in one write",
+        "200, 200",
+        _head_behind_body,
+        ORDER,
+    ),
+    _check(
+        "garbage behind a request", "a request and garbage in one write", "200, then 400 or closed", _garbage, ORDER
+    ),
+    _check("reuse after refusals", "a good request after 400, 401, 404, 405 and 502", "200 each time", _reused, KEEP),
+    _check("a hundred on one connection", "100 requests, one after the other", "200 each time", _hundred, KEEP),
+    case(SUITE, "close", CLOSE, _closes("connection: close"), ONE),
+    case(SUITE, "close in a list", CLOSE, _closes("connection: x-hop, Close"), ONE),
+    case(SUITE, "HTTP/1.0", "RFC 9112, 9.3: no persistence without keep-alive", _closes(version="HTTP/1.0"), ONE),
+    case(
+        SUITE,
+        "HTTP/1.0 with keep-alive",
+        "RFC 9112, 9.3: may persist, if the answer says so",
+        lambda mark: [post(mark, "connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0")],
+        Wanted([[200]], [1]),
+    ),
+    _check("a stream to HTTP/1.0", "stream: true in HTTP/1.0", "no chunks; ends with the connection", _old_stream, OLD),
+    _check("leaving a stream", "an endless stream, the socket closed", STOPPED, _left("endless", False), GONE),
+    _check("leaving a slow model", "a slow model, the socket closed", STOPPED, _left("slow", False), GONE),
+    _check(
+        "leaving two, a stream first",
+        "an endless stream, a request behind it, the socket closed",
+        STOPPED,
+        _left("endless", True),
+        GONE,
+    ),
+    _check(
+        "leaving two, a slow model first",
+        "a slow model, a request behind it, the socket closed",
+        STOPPED,
+        _left("slow", True),
+        GONE,
+    ),
+    _check(
+        "half a body, then EOF",
+        "a part of the body, then the write side closed",
+        "closed or 400; nothing goes through",
+        _half_body,
+        "RFC 9112, 8: an incomplete request may be answered with an error before closing",
+    ),
+    recorded(
+        SUITE,
+        "half-closed after a request",
+        HALF,
+        "a whole request, then the write side closed",
+        _half_closed(False, "gpt-conformance"),
+    ),
+    recorded(
+        SUITE,
+        "half-closed after a request to a slow model",
+        HALF,
+        "a whole request, then the write side closed",
+        _half_closed(False, "slow"),
+    ),
+    recorded(
+        SUITE,
+        "half-closed after a request for a stream",
+        HALF,
+        "stream: true, then the write side closed",
+        _half_closed(True, "gpt-conformance"),
+    ),
+)

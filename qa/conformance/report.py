@@ -1,0 +1,51 @@
+"""What a run found: tables for a reader, JSON for a machine."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from qa.conformance.checks import Outcome, Status
+
+COLOURS: Mapping[Status, str] = {"passed": "green", "failed": "bold red", "recorded": "yellow", "not run": "dim"}
+WIDTH = 88
+
+
+def write(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """results/conformance.json: the counts, then every check."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    counts = Counter(outcome.status for outcome in outcomes)
+    told = {"counts": dict(sorted(counts.items())), "checks": [asdict(outcome) for outcome in outcomes]}
+    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+
+
+def show(outcomes: Sequence[Outcome], console: Console) -> None:
+    """A table of suites, a table of all checks, and each failed one in full."""
+    console.print(_suites(outcomes))
+    console.print(_checks(outcomes))
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            console.print(f"\nFAILED {outcome.suite}: {outcome.name}", style="bold red", markup=False)
+            for name in ("sent", "expected", "why", "came"):
+                console.print(f"  {name:9}{getattr(outcome, name)}", markup=False, soft_wrap=True)
+
+
+def _suites(outcomes: Sequence[Outcome]) -> Table:
+    table = Table("suite", "passed", "failed", "recorded", "not run", title="conformance")
+    for suite in dict.fromkeys(outcome.suite for outcome in outcomes):
+        counts = Counter(outcome.status for outcome in outcomes if outcome.suite == suite)
+        table.add_row(suite, *(str(counts[status]) for status in COLOURS))
+    return table
+
+
+def _checks(outcomes: Sequence[Outcome]) -> Table:
+    table = Table("suite", "check", "", "what came", show_lines=False)
+    for outcome in outcomes:
+        came = outcome.came if len(outcome.came) <= WIDTH else f"{outcome.came[:WIDTH]}…"
+        status = f"[{COLOURS[outcome.status]}]{outcome.status}[/]"
+        table.add_row(outcome.suite, outcome.name, status, came.replace("[", r"\["))
+    return table

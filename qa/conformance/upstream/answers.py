@@ -1,0 +1,168 @@
+"""The answers in one piece, each a plain function of the request."""
+
+import base64
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from qa.conformance.upstream.instances import instance
+
+CREATED = 1_700_000_000
+ECHO = "you said: "
+Json = dict[str, Any]
+
+ERRORS: Mapping[str, tuple[int, str, str | None]] = {
+    "e400": (400, "invalid_request_error", "invalid_value"),
+    "e401": (401, "invalid_request_error", "invalid_api_key"),
+    "e404": (404, "invalid_request_error", "model_not_found"),
+    "e429": (429, "rate_limit_error", "rate_limit_exceeded"),
+    "e500": (500, "server_error", None),
+}
+"""Model -> status, type, code."""
+
+
+def error(model: str) -> tuple[int, Json]:
+    """The status and the envelope that a model's name asks for."""
+    status, type_, code = ERRORS[model]
+    told = {"message": f"the upstream says {status}", "type": type_, "param": "messages", "code": code}
+    return status, {"error": told}
+
+
+def chat(body: Json) -> Json:
+    """POST /v1/chat/completions."""
+    return {
+        "id": "chatcmpl-conformance",
+        "object": "chat.completion",
+        "created": CREATED,
+        "model": body["model"],
+        "choices": [_choice(body, place) for place in range(body.get("n") or 1)],
+        "usage": usage(body),
+        "service_tier": "default",
+        "system_fingerprint": None,
+    }
+
+
+def _choice(body: Json, place: int) -> Json:
+    calls = tool_calls(body)
+    text = content(body, place)
+    message: Json = {"role": "assistant", "content": None if calls else text, "refusal": None, "annotations": []}
+    return {
+        "index": place,
+        "message": {**message, "tool_calls": calls} if calls else message,
+        "logprobs": logprobs(text) if body.get("logprobs") else None,
+        "finish_reason": "tool_calls" if calls else "stop",
+    }
+
+
+def content(body: Json, place: int) -> str:
+    """What the model says: the schema's instance where one is asked for, else what it was told last."""
+    wanted = body.get("response_format") or {}
+    if wanted.get("type") == "json_schema":
+        return json.dumps(instance(wanted["json_schema"]["schema"]), ensure_ascii=False)
+    said = body["messages"][-1].get("content")
+    text = said if isinstance(said, str) else json.dumps(said)
+    return f"{ECHO}{text}" if place == 0 else f"{ECHO}{text} ({place})"
+
+
+def tool_calls(body: Json) -> list[Json]:
+    """One call of every tool, with arguments as its schema has them; none once a tool has answered."""
+    if body.get("tool_choice") == "none" or body["messages"][-1]["role"] == "tool":
+        return []
+    return [_call(place, tool["function"]) for place, tool in enumerate(body.get("tools") or ())]
+
+
+def _call(place: int, function: Json) -> Json:
+    arguments = json.dumps(instance(function.get("parameters", {})), ensure_ascii=False)
+    return {
+        "id": f"call_{place}",
+        "type": "function",
+        "function": {"name": function["name"], "arguments": arguments},
+    }
+
+
+def logprobs(text: str) -> Json:
+    """One token for each word."""
+    tokens = [
+        {"token": word, "logprob": -0.25, "bytes": list(word.encode()), "top_logprobs": []} for word in words(text)
+    ]
+    return {"content": tokens, "refusal": None}
+
+
+def words(text: str) -> list[str]:
+    """A text in pieces that make it up again."""
+    pieces = text.split(" ")
+    return [pieces[0], *(f" {piece}" for piece in pieces[1:])]
+
+
+def usage(body: Json) -> Json:
+    """What it took."""
+    asked = len(json.dumps(body["messages"] if "messages" in body else body.get("prompt", "")))
+    return {
+        "prompt_tokens": asked,
+        "completion_tokens": 11,
+        "total_tokens": asked + 11,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+    }
+
+
+def completion(body: Json) -> Json:
+    """POST /v1/completions."""
+    prompts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
+    choices = [
+        {"index": place, "text": f"{ECHO}{prompt}", "logprobs": None, "finish_reason": "stop"}
+        for place, prompt in enumerate(prompts)
+    ]
+    head = {"id": "cmpl-conformance", "object": "text_completion", "created": CREATED, "model": body["model"]}
+    return {**head, "choices": choices, "usage": usage(body)}
+
+
+def vector(text: str) -> list[float]:
+    """Eight numbers that a float32 holds exactly."""
+    return [(len(text) % 16) / 16, *(byte / 256 for byte in text.encode()[:7].ljust(7, b"\0"))]
+
+
+def embeddings(body: Json) -> Json:
+    """POST /v1/embeddings."""
+    texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    vectors = [vector(text if isinstance(text, str) else json.dumps(text)) for text in texts]
+    as_base64 = body.get("encoding_format") == "base64"
+    data = [
+        {"object": "embedding", "index": place, "embedding": _packed(one) if as_base64 else one}
+        for place, one in enumerate(vectors)
+    ]
+    used = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+    return {"object": "list", "data": data, "model": body["model"], "usage": used}
+
+
+def _packed(numbers: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+
+
+def response(body: Json, status: str = "completed") -> Json:
+    """POST /v1/responses."""
+    given = body["input"] if isinstance(body["input"], str) else json.dumps(body["input"])
+    part = {"type": "output_text", "text": f"{ECHO}{given}", "annotations": [], "logprobs": []}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": [part]}
+    used = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+    is_done = status == "completed"
+    return {
+        "id": "resp_conformance",
+        "object": "response",
+        "created_at": CREATED,
+        "model": body["model"],
+        "status": status,
+        "output": [message] if is_done else [],
+        "usage": {**used, **details} if is_done else None,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "temperature": 1.0,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+    }

@@ -1,0 +1,202 @@
+"""`python -m qa.faults.capacity`: the constants of docs/scale.md's model, measured at 1,000 tasks.
+
+Memory: tasks with full rings, written as a scorer writes them. Flow: a running fleet with 1,000 tasks; what a request
+costs Redis in commands and bytes, and the programs in CPU.
+"""
+
+import argparse
+import json
+import os
+import random
+import struct
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gateway.distributed import scripts
+from gateway.distributed.codec import Batch, Hold, Settled
+from gateway.distributed.leases import hold
+from gateway.distributed.producer import Sending
+from gateway.distributed.redis_client import Client
+from gateway.distributed.redis_keys import Shard
+from gateway.distributed.store import RedisStore
+from gateway.distributed.stream_entries import JSON
+from gateway.state.store import RING, Change, StoredDecision, StoredTask
+from qa.faults import programs
+from qa.faults.stack import Shape, Stack, running
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def task_bytes(models: int, dim: int, inputs: int) -> int:
+    """The model: what one task takes in Redis. docs/scale.md says why."""
+    ring = int(1.07 * min(inputs, RING) * 2 * dim)  # Redis packs ten or so into a piece, and rounds its size up
+    sums = 8 * (3 * models + 1 + dim)
+    account = 140 * models + 500
+    return ring + sums + account + 900
+
+
+def example(models: int, dim: int) -> tuple[StoredDecision, StoredTask]:
+    """A task's decision and sums, as long as they are in truth."""
+    names = tuple(f"model-{number}" for number in range(models))
+    scores = [{"model": name, "s1": 0.71234, "s2": 0.71234, "s3": 0.71234, "p": 0.912345, "n": 256} for name in names]
+    account = {"u": 0.123456, "scores": scores, "nearest_datasets": [], "decision": {"why": "x" * 200}}
+    size = 3 * models + 1 + dim
+    sums = struct.pack(f"<{size}d", *(number / 7 for number in range(size)))
+    made = StoredDecision(1, RING, names[0], "score", names, 1.0, account)
+    return made, StoredTask("0" * 64 + "/5/19/0.5", RING, RING, sums)
+
+
+def filled(client: Client, tasks: int, models: int, dim: int) -> None:
+    """Tasks with full rings."""
+    store = RedisStore(client)
+    made, sums = example(models, dim)
+    ring = [os.urandom(2 * dim) for _ in range(RING)]
+    for number in range(tasks):
+        store.update([f"task-{number:07}"], lambda stored: {task: Change(sums, ring, made, [made]) for task in stored})
+
+
+def memory(folder: Path, tasks: int, models: int, dim: int) -> dict[str, float]:
+    """Bytes a task, as measured and as the model has it."""
+    server = programs.redis_server(folder, programs.free_port(), "--appendonly", "no")
+    server.up()
+    try:
+        with server.client() as client:
+            before = int(client.info("memory")["used_memory"])
+            filled(Client(f"redis://127.0.0.1:{server.port}/0"), tasks, models, dim)
+            after = int(client.info("memory")["used_memory"])
+    finally:
+        server.kill()
+    return {"tasks": tasks, "models": models, "dim": dim, "bytes_a_task": (after - before) / tasks,
+            "model_says": task_bytes(models, dim, RING)}  # fmt: skip
+
+
+def batched(folder: Path, tasks: int, batch: int, rounds: int) -> dict[str, float]:
+    """What an observation costs Redis when `batch` of them wait in a shard: 7 models, dim 384."""
+    server = programs.redis_server(folder, programs.free_port())
+    server.up()
+    try:
+        client = Client(f"redis://127.0.0.1:{server.port}/0")
+        before = used(server)
+        for _ in _through(client, tasks, batch, rounds):
+            pass
+        after = used(server)
+        client.close()
+    finally:
+        server.kill()
+    return {"batch": batch, **{name: (after[name] - before[name]) / (rounds * batch) for name in before}}
+
+
+def _through(client: Client, tasks: int, batch: int, rounds: int) -> Iterator[None]:
+    """As a gateway adds and a scorer settles them, without embedding."""
+    shard, sending, draw = Shard(0), Sending(), random.Random(1)
+    store = hold(client, shard, "measuring", Hold(lease_ms=60_000))
+    assert store is not None  # noqa: S101 - nobody else is there
+    made, sums = example(7, 384)
+    body = JSON + json.dumps([{"role": "user", "content": "x" * 400}]).encode()
+    keys = [shard.stream, shard.about, shard.producers, shard.seen, shard.counts]
+    for _ in range(rounds):
+        for _ in range(batch):
+            sending.push(f"task-{draw.randrange(tasks)}", body)
+        while waiting := sending.unsent(256):
+            code, epoch, last, _ = client.run(scripts.ADD, keys, sending.words("me", "epoch", waiting, 100_000))
+            sending.answered(code, epoch.decode(), last)
+        taken = store.take("me", batch).entries
+        store.batch = Batch([entry.id for entry in taken], [Settled("me", taken[-1].number, len(taken), 0)])
+        change = Change(sums, [os.urandom(768)], made, [])
+        seen = sorted({entry.task for entry in taken})
+        store.update(seen, partial(_same, change))
+        yield
+
+
+def _same(change: Change, stored: Mapping[str, object]) -> dict[str, Change]:
+    return dict.fromkeys(stored, change)
+
+
+def used(server: programs.Server) -> dict[str, float]:
+    """By a Redis until now."""
+    with server.client() as client:
+        told: Mapping[str, Any] = client.info("stats")
+    return {
+        "redis_bytes_in": told["total_net_input_bytes"],
+        "redis_bytes_out": told["total_net_output_bytes"],
+        "redis_cpu_s": cpu_s(server.pid),
+    }
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def gauges(stack: Stack) -> dict[str, float]:
+    """What has been used up to now."""
+    with stack.redis.client() as client:
+        told: Mapping[str, Any] = client.info("stats")
+    return {
+        "requests": len(stack.load.answered) if stack.load else 0,
+        "redis_commands": told["total_commands_processed"],
+        "redis_bytes_in": told["total_net_input_bytes"],
+        "redis_bytes_out": told["total_net_output_bytes"],
+        "redis_cpu_s": cpu_s(stack.redis.pid),
+        "gateway_cpu_s": sum(cpu_s(gateway.pid) for gateway in stack.gateways),
+        "scorer_cpu_s": sum(cpu_s(scorer.child) for scorer in stack.scorers),
+    }
+
+
+def flow(folder: Path, per_s: float, seconds: float, tasks: int) -> dict[str, float]:
+    """What one request costs, idle costs taken off where they can be told."""
+    shape = Shape(per_s=per_s, seconds=seconds, tasks=tasks, kept=0)
+    with running(folder, shape) as stack:
+        time.sleep(3)
+        idle = [gauges(stack)]
+        time.sleep(5)
+        idle.append(gauges(stack))
+        stack.begin()
+        time.sleep(seconds / 4)
+        busy = [gauges(stack)]
+        time.sleep(seconds / 2)
+        busy.append(gauges(stack))
+        stack.end_load()
+    requests = busy[1]["requests"] - busy[0]["requests"]
+    took_s, idle_s = seconds / 2, 5.0
+    found: dict[str, float] = {"requests_per_s": requests / took_s}
+    for name in busy[0]:
+        if name != "requests":
+            rate = (idle[1][name] - idle[0][name]) / idle_s
+            found[f"{name}_a_request"] = (busy[1][name] - busy[0][name] - rate * took_s) / requests
+            found[f"{name}_idle_a_second"] = rate
+    return found
+
+
+def main() -> None:
+    """Prints and writes what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=1000)
+    parser.add_argument("--per-s", type=float, default=80.0)
+    parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--results", type=Path, default=Path("results/capacity.json"))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="benchroute-capacity-") as scratch:
+        sizes = [
+            memory(Path(scratch) / f"memory-{dim}", given.tasks, models, dim) for models, dim in ((7, 384), (30, 768))
+        ]
+        found = {
+            "memory": sizes,
+            "redis_an_observation": [
+                batched(Path(scratch) / f"batch-{batch}", given.tasks, batch, rounds)
+                for batch, rounds in ((1, 500), (8, 200), (64, 60))
+            ],
+            "flow": flow(Path(scratch) / "flow", given.per_s, given.seconds, given.tasks),
+        }
+    given.results.parent.mkdir(parents=True, exist_ok=True)
+    given.results.write_text(json.dumps(found, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""A pack with one more model, measured on some of its inputs: neither embedded nor indexed anew.
+
+What does not depend on the model stays: vectors, index, map, texts, and every other model's pairs and averages.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from routing.arrays import Floats, Ints
+from routing.auto.training_data import Ground, Noise, near_mean
+from routing.benchmark import Benchmark, Dataset, Model, order_on_average
+from routing.calibration import Calibration, CalibrationSettings, HeldOut, RoutingSettings, calibrate, hold_out
+from routing.errors import BenchmarkError, PackMismatch
+from routing.manifest import Added, PackModel
+from routing.new_model.factors import Factors, Known, factors_of
+from routing.new_model.impute import Column, drawn, estimate
+from routing.pack import Estimates, Pack
+from routing.report import leave_one_out
+
+FEWEST_MEASURED = 20
+"""Inputs below which an estimate is little more than the mean of the known models."""
+
+Steps = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a new model. rows: (n_measured,) of the pack's inputs; outcomes: theirs, in [0, 1]."""
+
+    model: Model
+    rows: Ints
+    outcomes: Floats
+
+
+def pack_factors(pack: Pack) -> Factors:
+    """What the models have in common that were measured on the whole pack; all models, where none was."""
+    partial = pack.estimates.columns.tolist() if pack.estimates is not None else []
+    whole = [column for column in range(len(pack.manifest.models)) if column not in partial]
+    outcomes = pack.expected()[:, whole] if whole else pack.expected()
+    return factors_of(Known.of(outcomes, pack.dataset_ids, len(pack.manifest.datasets)))
+
+
+def check(pack: Pack, measured: Measured) -> None:
+    """Raises BenchmarkError with every fault: a name that is taken, too few outcomes, one out of range, a row twice."""
+    name, rows, outcomes = measured.model.name, measured.rows, measured.outcomes
+    faults = []
+    if name in pack.manifest.model_names:
+        faults.append(f"the pack has a model {name!r} already")
+    if len(rows) < min(FEWEST_MEASURED, pack.manifest.n_inputs):
+        faults.append(f"{len(rows)} inputs have an outcome, at least {FEWEST_MEASURED} are needed")
+    faults += [
+        f"input {row + 1}: outcome {y:g} is outside [0, 1]"
+        for row, y in zip(rows, outcomes, strict=True)
+        if not 0 <= y <= 1
+    ]
+    if len(set(rows.tolist())) < len(rows):
+        faults.append("an input has two outcomes")
+    if faults:
+        raise BenchmarkError(f"{name} for pack {pack.manifest.name}", faults)
+
+
+def with_model(pack: Pack, measured: Measured, steps: Steps = lambda what, done, total: None) -> Pack:
+    """The pack with the model as its last column. Raises BenchmarkError as `check` does.
+
+    The pack's manifest must be sealed: its hash is what the new one names as its parent.
+    """
+    check(pack, measured)
+    column = estimate(pack_factors(pack), measured.rows, measured.outcomes)
+    grown = _grown(pack, measured, column)
+    routing, settings = _settings(pack)
+    found = []
+    for one in hold_out(pack.embeddings, pack.dataset_ids, len(pack.manifest.datasets), routing.kappa):
+        found.append(one)
+        steps("finding neighbours", len(found), len(pack.manifest.datasets))
+    benchmark = _benchmark(grown)
+    alone = benchmark.with_models([measured.model.name])
+    pairs = calibrate(
+        pack.embeddings, alone, found, routing, settings, lambda done, total: steps("calibrating", done, total)
+    )
+    grown = replace(
+        grown,
+        calibration=_joined(pack, pairs),
+        ground=None if pack.ground is None else _ground(pack.ground, grown, column, found, routing.kappa),
+    )
+    if grown.ground is None:
+        return grown
+    report = leave_one_out(benchmark, pack.embeddings, found, grown.calibration, routing, grown.ground)
+    return replace(grown, report={**pack.report, **report})
+
+
+def _grown(pack: Pack, measured: Measured, column: Column) -> Pack:
+    """With the column, and a manifest that says so."""
+    partial = np.full(pack.manifest.n_inputs, np.nan)
+    partial[measured.rows] = measured.outcomes
+    manifest, model = pack.manifest, measured.model
+    is_whole = not np.isnan(partial).any()
+    averages = np.column_stack([_averages(pack), column.averages])
+    names = (*manifest.model_names, model.name)
+    return replace(
+        pack,
+        outcomes=np.column_stack([pack.outcomes, partial]),
+        estimates=pack.estimates if is_whole else _estimates(pack, partial, column),
+        manifest=replace(
+            manifest,
+            models=(*manifest.models, PackModel(model.name, column.average, False, *_about(model))),
+            on_average=tuple(names[place] for place in order_on_average(averages)),
+            added=(
+                *manifest.added,
+                Added(model.name, manifest.hash, len(measured.rows), None if is_whole else column.error),
+            ),
+            hash="",
+        ),
+    )
+
+
+def _about(model: Model) -> Sequence[float | None]:
+    return model.params_b, model.input_usd_per_mtok, model.output_usd_per_mtok
+
+
+def _averages(pack: Pack) -> Floats:
+    return _benchmark(pack, pack.expected()).dataset_averages()
+
+
+def _estimates(pack: Pack, partial: Floats, column: Column) -> Estimates:
+    missing, filled = np.flatnonzero(np.isnan(partial)), partial.copy()
+    filled[missing] = drawn(column.expected, pack.dataset_ids, missing)
+    before, place = pack.estimates, len(pack.manifest.models)
+    if before is None:
+        return Estimates(np.array([place]), column.expected[:, None], filled[:, None], column.errors[:, None])
+    return Estimates(
+        np.append(before.columns, place),
+        np.column_stack([before.expected, column.expected]),
+        np.column_stack([before.filled, filled]),
+        np.column_stack([before.errors, column.errors]),
+    )
+
+
+def _benchmark(pack: Pack, outcomes: Floats | None = None) -> Benchmark:
+    """What a pack was built from, as far as it keeps it. outcomes: by default those that predictors see."""
+    manifest = pack.manifest
+    return Benchmark(
+        name=manifest.name,
+        texts=(),
+        datasets=tuple(Dataset(one.name, one.threshold, one.source, one.licence) for one in manifest.datasets),
+        dataset_ids=pack.dataset_ids,
+        models=tuple(
+            Model(one.name, one.params_b, one.input_usd_per_mtok, one.output_usd_per_mtok) for one in manifest.models
+        ),
+        outcomes=pack.believed() if outcomes is None else outcomes,
+    )
+
+
+def _settings(pack: Pack) -> tuple[RoutingSettings, CalibrationSettings]:
+    """Those the pack was made with."""
+    routing, told = dict(pack.manifest.routing), pack.manifest.calibration
+    settings = CalibrationSettings(tuple(told["alphas"]), told["repeats"], told["cap"], told["seed"])
+    return RoutingSettings(int(routing.pop("k")), int(routing.pop("kappa")), **routing), settings
+
+
+def _joined(pack: Pack, pairs: Calibration) -> Calibration:
+    """The pack's pairs with the new model's accuracies. Raises PackMismatch where they are not of one draw."""
+    old = pack.calibration
+    if old.distances.shape != pairs.distances.shape or not np.allclose(old.distances, pairs.distances, atol=1e-6):
+        raise PackMismatch(f"pack {pack.manifest.name}: its pairs (u, p) cannot be found again: build it again")
+    return replace(old, accuracies=np.column_stack([old.accuracies, pairs.accuracies]))
+
+
+def _ground(old: Ground, grown: Pack, column: Column, found: Sequence[HeldOut], kappa: int) -> Ground:
+    """What auto learns from, with the new model. Its expected averages count; in what varies from input to input it is
+    as uneven as any other."""
+    outcomes, n_datasets = grown.believed(), len(found)
+    near = np.array([near_mean(outcomes[:, -1:], one.near[:, :kappa]) for one in found]).reshape(n_datasets, 1)
+    within, sampling = Noise.of(outcomes, grown.dataset_ids, n_datasets).means(np.arange(n_datasets))
+    return Ground(
+        np.column_stack([old.averages, column.averages]),
+        old.centres,
+        np.column_stack([old.near, near]),
+        within,
+        sampling,
+    )

@@ -1,0 +1,61 @@
+"""Which inputs to ask a new model, before the first is asked.
+
+How many of each dataset: one after the other, each from where it lowers most the variances of the datasets' averages
+and of their mean together (A-optimality, greedily); by Gaussian weights that does not depend on any outcome. Which of
+them: those on which every known model does, in the mean, as it does on the whole dataset, and on all datasets together
+(herding; the anchor points of tinyBenchmarks serve the same end). Taking the single inputs that a linear model finds
+most telling, by A-optimality too, did worse: the largest loadings are partly luck, and there outcomes are least linear.
+"""
+
+import numpy as np
+
+from routing.arrays import Ints
+from routing.new_model.factors import Factors
+
+TOGETHER = 0.3
+"""How much the balance over all datasets counts beside that inside one."""
+
+
+def pick(factors: Factors, count: int, among: Ints | None = None) -> Ints:
+    """`count` inputs, in order: the first n of them are those for n. Fewer where there are fewer.
+
+    among: rows that can be asked; all by default.
+    """
+    known = factors.known
+    asked = np.zeros(len(known.dataset_ids), dtype=bool)
+    asked[slice(None) if among is None else among] = True
+    left = np.bincount(known.dataset_ids[asked], minlength=len(known.counts))
+    order = shares(factors, min(count, int(left.sum())), left)
+    rows = [np.flatnonzero(known.dataset_ids == dataset) for dataset in range(len(known.counts))]
+    apart = [known.outcomes[some] - known.averages[dataset] for dataset, some in enumerate(rows)]
+    off, together = np.zeros_like(known.averages), np.zeros(known.averages.shape[1])
+    free = [asked[some] for some in rows]
+    chosen: list[int] = []
+    for dataset in order:
+        moved = apart[dataset]
+        unbalanced = ((off[dataset] + moved) ** 2).sum(axis=1) + TOGETHER * ((together + moved) ** 2).sum(axis=1)
+        place = int(np.argmin(np.where(free[dataset], unbalanced, np.inf)))
+        free[dataset][place] = False
+        off[dataset] += moved[place]
+        together = together + moved[place]
+        chosen.append(int(rows[dataset][place]))
+    return np.array(chosen, dtype=np.int64)
+
+
+def shares(factors: Factors, count: int, counts: Ints) -> list[int]:
+    """The datasets to take inputs of, one after the other, inputs of one dataset being alike.
+
+    counts: (n_datasets,) inputs to be had of each.
+    """
+    noise, left = factors.widths.noise, counts.copy()
+    wide = factors.wide
+    targets = np.vstack([len(wide) * wide.mean(axis=0), wide])
+    covariance, order = np.diag(factors.widths.prior), list[int]()
+    for _ in range(count):
+        at = wide @ covariance
+        lowered = ((at @ targets.T) ** 2).sum(axis=1) / (np.einsum("ij,ij->i", at, wide) + noise)
+        dataset = int(np.argmax(np.where(left > 0, lowered, -1.0)))
+        left[dataset] -= 1
+        order.append(dataset)
+        covariance = covariance - np.outer(at[dataset], at[dataset]) / (at[dataset] @ wide[dataset] + noise[dataset])
+    return order

@@ -1,0 +1,352 @@
+"""The client to backends against a real socket that answers well or badly, on the event loop that serves."""
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.http.headers import Headers
+from gateway.upstream.async_response import HELD_BYTES, HttpAnswer
+from gateway.upstream.connection import Connection
+from gateway.upstream.errors import Broken, ClosedEarly, TimedOut, Unreachable, UpstreamFault
+from gateway.upstream.pool import Origin, Pool
+
+HEAD, BODY = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n", b"{}"
+FINE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def backend(behave: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Its port. behave: is given every connection, and closes it by returning."""
+    tasks = set[asyncio.Task[None]]()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await behave(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def saying(*pieces: bytes, keep: bool = True) -> Behaviour:
+    """Answers every request with these pieces, a moment between them."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(BODY)
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0.005)
+            if not keep:
+                return
+
+    return behave
+
+
+async def answered(origin: Origin) -> tuple[int, bytes]:
+    """One request, on a kept connection where there is one."""
+    answer = await HttpAnswer.of(origin.idle() or await origin.connect(2), [HEAD, BODY])
+    async with asyncio.timeout(2):
+        return answer.status, await answer.read()
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "body"),
+    [
+        ([FINE], 200, b"ok"),
+        ([bytes([byte]) for byte in FINE], 200, b"ok"),
+        ([b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n" + FINE], 200, b"ok"),
+        (
+            [
+                b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+                b"1;x=y\r\no\r\n",
+                b"1\r\nk\r\n0\r\na: b\r\n\r\n",
+            ],
+            200,
+            b"ok",
+        ),
+        ([b"HTTP/1.1 204 No Content\r\n\r\n"], 204, b""),
+        ([b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"], 200, b""),
+    ],
+    ids=["whole", "in single bytes", "after interim answers", "chunked", "no content", "empty"],
+)
+def test_an_answer_is_read_to_its_end_and_the_connection_kept(said: list[bytes], status: int, body: bytes) -> None:
+    async def run() -> None:
+        async with backend(saying(*said)) as port:
+            origin = Pool().origin(f"http://127.0.0.1:{port}/v1")
+            assert await answered(origin) == (status, body)
+            kept = origin.idle()
+            assert kept is not None
+            kept.drop()
+
+    uvloop.run(run())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [b"HTTP/1.1 200 OK\r\n\r\no", b"k"],
+        [b"HTTP/1.0 200 OK\r\n\r\no", b"k"],
+        [b"HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nok"],
+    ],
+)
+def test_a_body_without_a_length_ends_with_its_connection(said: list[bytes]) -> None:
+    async def run() -> None:
+        async with backend(saying(*said, keep=False)) as port:
+            origin = Pool().origin(f"http://127.0.0.1:{port}")
+            assert await answered(origin) == (200, b"ok")
+            assert origin.idle() is None
+
+    uvloop.run(run())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        FINE + FINE,
+        FINE + b"garbage",
+        FINE.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"),
+        FINE.replace(b"HTTP/1.1", b"HTTP/1.0"),
+    ],
+    ids=["two answers", "garbage behind", "close", "HTTP/1.0"],
+)
+def test_a_connection_that_cannot_be_trusted_is_not_used_again(said: bytes) -> None:
+    async def run() -> None:
+        async with backend(saying(said)) as port:
+            origin = Pool().origin(f"http://127.0.0.1:{port}")
+            try:
+                assert await answered(origin) == (200, b"ok")
+            except Broken:
+                assert b"garbage" in said
+            assert origin.idle() is None
+
+    uvloop.run(run())
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"\x00 this is no HTTP\r\n\r\n", "no HTTP"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok", "lost the connection"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", "lost the connection"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "no HTTP"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n", "no HTTP"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n", "no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000, "no HTTP"),
+        (b"", "closed the connection without an answer"),
+    ],
+)
+def test_what_is_no_answer_is_a_fault(said: bytes, told: str) -> None:
+    async def run() -> None:
+        async with backend(saying(said, keep=False)) as port:
+            with pytest.raises(Broken, match=told) as raised:
+                await answered(Pool().origin(f"http://127.0.0.1:{port}"))
+            assert not isinstance(raised.value, ClosedEarly)
+
+    uvloop.run(run())
+
+
+class Told:
+    """A reader that remembers, and a transport to nowhere."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.end: str | None = None
+
+    def headed(self, status: int, headers: Headers) -> None: ...
+
+    def piece(self, data: bytes, written: bytes | None = None) -> None:
+        assert written is None or written.lower().lstrip(b"0") == b"%x\r\n%b\r\n" % (len(data), data)
+        self.pieces.append(data)
+
+    def ended(self) -> None:
+        self.end = "ended"
+
+    def failed(self, fault: UpstreamFault) -> None:
+        self.end = str(fault)
+
+
+class Nowhere(asyncio.Transport):
+    def is_closing(self) -> bool:
+        return False
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None: ...
+
+
+CHUNK = st.builds(
+    lambda size, text, extension: (text, size % len(text) + extension + b"\r\n" + text + b"\r\n"),
+    st.sampled_from([b"%x", b"%X", b"000%x"]),
+    st.sampled_from([b"data: 1\n\n", b"\r\n", b"5\r\n", b"0\r\n\r\n", b"x" * 30]),
+    st.sampled_from([b""] * 5 + [b";a=b"]),
+)
+
+
+@given(
+    st.lists(CHUNK, min_size=1, max_size=8),
+    st.sampled_from([b"0\r\n\r\n", b"0\r\na: b\r\n\r\n", b"+5\r\nhello\r\n", b"0x5\r\nhello\r\n"]),
+    st.lists(st.integers(0, 400), max_size=10),
+)
+def test_chunks_are_the_same_however_they_are_cut(
+    chunks: list[tuple[bytes, bytes]], end: bytes, cuts: list[int]
+) -> None:
+    """Whole ones, as they mostly come, do not go through the parser; nobody can tell."""
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    whole = head + b"".join(written for _, written in chunks) + end
+    at_chunks = [head, *(written for _, written in chunks), end]
+    places = sorted({0, len(whole), *(cut % len(whole) for cut in cuts)})
+    told = []
+    for pieces in ([bytes([byte]) for byte in whole], at_chunks, [whole[a:b] for a, b in pairwise(places)]):
+        connection, reader = Connection(lambda one: None, lambda one: None), Told()
+        connection.connection_made(Nowhere())
+        connection.ask([HEAD, BODY], reader)
+        for piece in pieces:
+            connection.data_received(piece)
+        told.append((b"".join(reader.pieces), reader.end))
+    assert told[0][0] == b"".join(text for text, _ in chunks)
+    assert told[1:] == told[:1] * 2
+
+
+def test_a_kept_connection_that_was_closed_says_so() -> None:
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(BODY)
+        writer.write(FINE)
+        await reader.readuntil(BODY)
+
+    async def run() -> None:
+        async with backend(once) as port:
+            origin = Pool().origin(f"http://127.0.0.1:{port}")
+            assert await answered(origin) == (200, b"ok")
+            with pytest.raises(ClosedEarly):
+                await answered(origin)
+
+    uvloop.run(run())
+
+
+def test_a_closed_connection_is_not_given_out() -> None:
+    async def run() -> None:
+        async with backend(saying(FINE, keep=False)) as port:
+            origin = Pool().origin(f"http://127.0.0.1:{port}")
+            assert await answered(origin) == (200, b"ok")
+            await asyncio.sleep(0.05)
+            assert origin.idle() is None
+
+    uvloop.run(run())
+
+
+def test_who_reads_slowly_holds_the_backend_back() -> None:
+    size = 200 * HELD_BYTES
+    sent = 0
+
+    async def much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(BODY)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
+        while sent < size:
+            writer.write(b"x" * HELD_BYTES)
+            await writer.drain()
+            sent += HELD_BYTES
+
+    async def run() -> None:
+        async with backend(much) as port:
+            answer = await HttpAnswer.of(await Pool().origin(f"http://127.0.0.1:{port}").connect(2), [HEAD, BODY])
+            await asyncio.sleep(0.3)
+            assert sent < size / 2
+            assert len(b"".join([piece async for piece in answer.chunks()])) == size
+
+    uvloop.run(run())
+
+
+def test_who_is_cancelled_ends_the_backends_work() -> None:
+    left = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(BODY)
+        await reader.read(1)
+        left.set()
+
+    async def run() -> None:
+        async with backend(silent) as port:
+            connection = await Pool().origin(f"http://127.0.0.1:{port}").connect(2)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await HttpAnswer.of(connection, [HEAD, BODY])
+            async with asyncio.timeout(1):
+                await left.wait()
+            assert not connection.is_open
+
+    uvloop.run(run())
+
+
+def test_no_connection_is_a_fault() -> None:
+    async def run() -> None:
+        with pytest.raises(Unreachable, match="refused"):
+            await Pool().origin("http://127.0.0.1:1").connect(2)
+        with pytest.raises(Unreachable, match="resolved"):
+            await Pool().origin("http://no-such-name.invalid").connect(5)
+        with pytest.raises(TimedOut):
+            await Pool().origin("http://127.0.0.1:1").connect(0)
+
+    uvloop.run(run())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of 127.0.0.1, signed by itself; its key lies beside it."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = folder / "certificate.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command = ["openssl", "req", *kind, *subject, "-keyout", str(folder / "key.pem"), "-out", str(made)]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    return made
+
+
+def test_tls_is_spoken_with_those_whose_certificate_is_known(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate, certificate.with_name("key.pem"))
+
+    async def run() -> None:
+        async with backend(saying(FINE), serving) as port:
+            with pytest.raises(Unreachable, match="TLS"):
+                await Pool().origin(f"https://127.0.0.1:{port}").connect(2)
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            pool = Pool()
+            origin = pool.origin(f"https://127.0.0.1:{port}")
+            for _ in range(2):
+                assert await answered(origin) == (200, b"ok")
+            pool.close()
+            await asyncio.sleep(0.05)
+
+    uvloop.run(run())
