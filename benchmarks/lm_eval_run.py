@@ -18,7 +18,7 @@ from pathlib import Path
 from demo.datasets import DATASETS
 from demo.errors import DemoError
 from demo.fetch import get_json
-from demo.processes import free_port, running
+from demo.processes import free_port, run_process
 from demo.questions import generate
 
 TASKS: Mapping[str, str] = {"benchroute_sums": "sums", "benchroute_notes": "people-notes"}
@@ -90,8 +90,8 @@ def _gateway(folder: Path) -> Iterator[int]:
     backend = ["demo.backend", "127.0.0.1", str(backend_port)]
     serve = ["gateway.cli", "serve", "--config", str(TOP / "config.yaml"), "--port", str(port)]
     with (
-        running("the demo backend", backend, folder / "backend.log", {}) as models,
-        running("the gateway", serve, folder / "gateway.log", environment) as gateway,
+        run_process("the demo backend", backend, folder / "backend.log", {}) as models,
+        run_process("the gateway", serve, folder / "gateway.log", environment) as gateway,
     ):
         models.wait_until(lambda: get_json(backend_port, "/v1/models") is not None, TIMEOUT_S)
         gateway.wait_until(lambda: get_json(port, "/health/live") is not None, TIMEOUT_S)

@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from demo.fetch import get_json
-from demo.prepare import Places, prepare
+from demo.prepare import Places, prepare_pack
 from demo.processes import ending_on_sigterm, free_port
 from demo.questions import Question
 from demo.run import demo_backend, demo_gateway, new_tasks, wait_ready
@@ -59,7 +59,7 @@ def main() -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     with ending_on_sigterm(), ExitStack() as stack:
         backend_port = stack.enter_context(demo_backend(places))
-        prepare(places, backend_port, console)
+        prepare_pack(places, backend_port, console)
         gateway, port = stack.enter_context(demo_gateway(places, CONFIG, "screenshots", free_port(), backend_port))
         wait_ready(gateway, port)
         send(port, new_tasks(), given.spread_s)

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.error_reporting import Explaining
-from gateway.cli.terminal import notes
+from gateway.cli.error_reporting import ErrorReportingGroup
+from gateway.cli.terminal import stderr_console
 
 app = typer.Typer(
     name="python -m demo",
     help="The demonstration: small real backends, a benchmark of them, and new tasks.",
-    cls=Explaining,
+    cls=ErrorReportingGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -30,9 +30,9 @@ def run(
     ] = False,
 ) -> None:
     """Route new tasks through a gateway, and print what came of it."""
-    from demo.run import run as run_demo
+    from demo.run import run_demo as run_demo
 
-    run_demo(work_dir, config, results, notes() if as_json else None)
+    run_demo(work_dir, config, results, stderr_console() if as_json else None)
     if as_json:
         typer.echo(results.read_text(encoding="utf-8"))
 
@@ -44,7 +44,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65_535, help="The demo gateway's port.")] = 8100,
 ) -> None:
     """Keep a demo gateway running until Ctrl-C."""
-    from demo.run import serve as serve_demo
+    from demo.run import serve_demo as serve_demo
 
     serve_demo(work_dir, config, port)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from demo.errors import WrongAnswer
-from demo.marking import mark
+from demo.marking import mark_answer
 from demo.models import BY_NAME
 from demo.questions import Question
 
@@ -16,7 +16,7 @@ TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
+class MarkedAnswer:
     """What one model made of one question. mark: in [0, 1]."""
 
     model: str
@@ -31,7 +31,7 @@ def ask_all(
     models: Sequence[str],
     questions: Sequence[Question],
     step: Callable[[], None] = lambda: None,
-) -> list[Marked]:
+) -> list[MarkedAnswer]:
     """Every model's marked answer to every question, question by question.
 
     base_url: an OpenAI-compatible one, ending in /v1. step: called after each answer.
@@ -42,9 +42,9 @@ def ask_all(
 
 async def _ask_all(
     base_url: str, models: Sequence[str], questions: Sequence[Question], step: Callable[[], None]
-) -> list[Marked]:
+) -> list[MarkedAnswer]:
     jobs = [(question, model) for question in questions for model in models]
-    answers: list[Marked | None] = [None] * len(jobs)
+    answers: list[MarkedAnswer | None] = [None] * len(jobs)
     waiting = iter(range(len(jobs)))
 
     async def worker(session: aiohttp.ClientSession) -> None:
@@ -59,7 +59,7 @@ async def _ask_all(
     return [answer for answer in answers if answer is not None]
 
 
-async def _ask(session: aiohttp.ClientSession, url: str, model: str, question: Question) -> Marked:
+async def _ask(session: aiohttp.ClientSession, url: str, model: str, question: Question) -> MarkedAnswer:
     body = {"model": model, "messages": [{"role": "user", "content": question.text}]}
     try:
         async with session.post(url, json=body) as response:
@@ -71,4 +71,4 @@ async def _ask(session: aiohttp.ClientSession, url: str, model: str, question: Q
     answer = str(said["choices"][0]["message"]["content"])
     usage = said["usage"]
     cost = BY_NAME[model].cost_usd(usage["prompt_tokens"], usage["completion_tokens"])
-    return Marked(model, question, answer, mark(answer, question.reference, question.rule), cost)
+    return MarkedAnswer(model, question, answer, mark_answer(answer, question.reference, question.rule), cost)

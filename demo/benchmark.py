@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from demo.ask import Marked, ask_all
+from demo.ask import MarkedAnswer, ask_all
 from demo.datasets import DATASETS
 from demo.models import MODELS
 from demo.questions import Question, generate
@@ -19,7 +19,7 @@ QUESTIONS_PER_DATASET = 40
 STAMP = "made_from.json"
 
 
-def questions() -> tuple[Question, ...]:
+def make_questions() -> tuple[Question, ...]:
     """The benchmark's questions."""
     return generate(DATASETS, SEED, QUESTIONS_PER_DATASET)
 
@@ -50,9 +50,9 @@ def is_current(folder: Path) -> bool:
     return bool(made_from == {"code": code_key()})
 
 
-def make(base_url: str, folder: Path, console: Console) -> None:
+def make_benchmark(base_url: str, folder: Path, console: Console) -> None:
     """Asks, marks and writes the tidy benchmark. The stamp comes last, so a benchmark half made is made again."""
-    asked = questions()
+    asked = make_questions()
     (folder / STAMP).unlink(missing_ok=True)
     with _progress(console) as progress:
         bar = progress.add_task("asking the demo models", total=len(asked) * len(MODELS))
@@ -61,7 +61,7 @@ def make(base_url: str, folder: Path, console: Console) -> None:
     (folder / STAMP).write_text(json.dumps({"code": code_key()}) + "\n")
 
 
-def _write(folder: Path, asked: Sequence[Question], marked: Sequence[Marked]) -> None:
+def _write(folder: Path, asked: Sequence[Question], marked: Sequence[MarkedAnswer]) -> None:
     from routing.benchmark import Dataset, Model  # numpy and pyarrow: only where a benchmark is made
     from routing.tidy import write_benchmark
 

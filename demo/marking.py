@@ -6,7 +6,7 @@ from enum import StrEnum
 from demo.reading import WEEKDAYS, dates, numbers, quotations
 
 
-class Rule(StrEnum):
+class MarkingRule(StrEnum):
     """How an answer is compared with the reference."""
 
     NUMBER = "number"
@@ -25,7 +25,7 @@ class Rule(StrEnum):
     """The last day of the week named in the answer is the reference."""
 
 
-def mark(answer: str, reference: str, rule: Rule) -> float:
+def mark_answer(answer: str, reference: str, rule: MarkingRule) -> float:
     """The mark of an answer, in [0, 1]. An answer that the rule can read nothing in gets 0."""
     return _MARKERS[rule](answer, reference)
 
@@ -80,12 +80,12 @@ def _weekday(answer: str, reference: str) -> float:
     return float(said[-1:] == [reference.casefold()])
 
 
-_MARKERS: Mapping[Rule, Callable[[str, str], float]] = {
-    Rule.NUMBER: _number,
-    Rule.MEASURE: _measure,
-    Rule.EXACT: _exact,
-    Rule.LIST: _list,
-    Rule.CONTAINS: _contains,
-    Rule.DATE: _date,
-    Rule.WEEKDAY: _weekday,
+_MARKERS: Mapping[MarkingRule, Callable[[str, str], float]] = {
+    MarkingRule.NUMBER: _number,
+    MarkingRule.MEASURE: _measure,
+    MarkingRule.EXACT: _exact,
+    MarkingRule.LIST: _list,
+    MarkingRule.CONTAINS: _contains,
+    MarkingRule.DATE: _date,
+    MarkingRule.WEEKDAY: _weekday,
 }

@@ -42,7 +42,7 @@ class Places:
         return self.work_dir / f"{name}-state.db"
 
 
-def prepare(places: Places, backend_port: int, console: Console) -> None:
+def prepare_pack(places: Places, backend_port: int, console: Console) -> None:
     """Makes the benchmark and the pack, unless they are what this code would make.
 
     Raises WrongAnswer if the backend does not answer, DemoError if the pack cannot be built.
@@ -50,7 +50,7 @@ def prepare(places: Places, backend_port: int, console: Console) -> None:
     if benchmark.is_current(places.benchmark):
         console.print(f"benchmark: {places.benchmark} is what this code makes, kept", highlight=False)
     else:
-        benchmark.make(f"http://127.0.0.1:{backend_port}/v1", places.benchmark, console)
+        benchmark.make_benchmark(f"http://127.0.0.1:{backend_port}/v1", places.benchmark, console)
     if _pack_is_current(places):
         console.print(f"pack: {places.pack} was built from it, kept", highlight=False)
     else:

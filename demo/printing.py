@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.models import MODELS
-from demo.results import TaskResult, Three, totals
+from demo.results import TaskResult, Three, compute_totals
 
 
 def print_models(console: Console) -> None:
@@ -43,7 +43,7 @@ def print_task(console: Console, result: TaskResult) -> None:
 
 def print_summary(console: Console, results: Sequence[TaskResult], best_on_average: str) -> None:
     """All tasks against the best model on average and against the oracle: right answers, then money."""
-    everything = totals(results)
+    everything = compute_totals(results)
     accuracy = _comparison(f"right answers: routed, {best_on_average} (best on average), oracle", ("reason", "n"))
     cost = _comparison("cost of these calls, in US cents", ())
     for result in results:

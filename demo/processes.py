@@ -18,7 +18,7 @@ GRACE_S = 8.0
 TAIL_LINES = 20
 
 
-class Child:
+class ChildProcess:
     """A running program whose output goes to a log file."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -66,7 +66,9 @@ class Child:
 
 
 @contextmanager
-def running(name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> Iterator[Child]:
+def run_process(
+    name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> Iterator[ChildProcess]:
     """A Python program (`python -m …arguments`) that runs as long as the block.
 
     It gets a session of its own, so that Ctrl-C reaches the demo alone, which then ends its programs in order.
@@ -81,7 +83,7 @@ def running(name: str, arguments: Sequence[str], log: Path, environment: Mapping
             env={**os.environ, **environment},
             start_new_session=True,
         )
-    child = Child(name, process, log)
+    child = ChildProcess(name, process, log)
     try:
         yield child
     finally:
@@ -105,7 +107,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def is_free(port: int) -> bool:
+def is_port_free(port: int) -> bool:
     """Whether nobody listens on a port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0

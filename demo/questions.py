@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from demo.marking import Rule
+from demo.marking import MarkingRule
 
 DUPLICATES_ALLOWED = 1000
 
@@ -15,7 +15,7 @@ class Draft:
 
     text: str
     reference: str
-    rule: Rule
+    rule: MarkingRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Question:
     dataset: str
     text: str
     reference: str
-    rule: Rule
+    rule: MarkingRule
 
 
 Maker = Callable[[Random], Draft]

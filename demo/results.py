@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.ask import Marked
+from demo.ask import MarkedAnswer
 from demo.traffic import TaskTraffic
 
 
@@ -52,7 +52,7 @@ class Totals:
     cost_usd: Three
 
 
-def task_result(traffic: TaskTraffic, asked: Sequence[Marked], best_on_average: str) -> TaskResult:
+def task_result(traffic: TaskTraffic, asked: Sequence[MarkedAnswer], best_on_average: str) -> TaskResult:
     """One task's result. asked: every model's answers to the task's questions, asked for directly."""
     explanation, decision = traffic.explanation, traffic.explanation["decision"]
     by_model = _by_model(asked)
@@ -76,7 +76,7 @@ def task_result(traffic: TaskTraffic, asked: Sequence[Marked], best_on_average: 
     )
 
 
-def totals(results: Sequence[TaskResult]) -> Totals:
+def compute_totals(results: Sequence[TaskResult]) -> Totals:
     """All tasks together."""
     n = sum(result.n for result in results)
     sums = [[getattr(result.accuracy, name) * result.n for result in results] for name in Three.__slots__]
@@ -84,30 +84,30 @@ def totals(results: Sequence[TaskResult]) -> Totals:
     return Totals(n, Three(*(sum(column) / max(n, 1) for column in sums)), Three(*map(sum, costs)))
 
 
-def write(path: Path, results: Sequence[TaskResult], models: Mapping[str, Any]) -> None:
+def write_results(path: Path, results: Sequence[TaskResult], models: Mapping[str, Any]) -> None:
     """Writes the results as JSON. models: what else there is to say, such as the best model on average."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    document = {"tasks": [asdict(result) for result in results], "totals": asdict(totals(results)), **models}
+    document = {"tasks": [asdict(result) for result in results], "totals": asdict(compute_totals(results)), **models}
     path.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def _by_model(asked: Sequence[Marked]) -> dict[str, list[Marked]]:
-    found: dict[str, list[Marked]] = {}
+def _by_model(asked: Sequence[MarkedAnswer]) -> dict[str, list[MarkedAnswer]]:
+    found: dict[str, list[MarkedAnswer]] = {}
     for answer in asked:
         found.setdefault(answer.model, []).append(answer)
     return found
 
 
-def _best(by_model: Mapping[str, Sequence[Marked]]) -> str:
+def _best(by_model: Mapping[str, Sequence[MarkedAnswer]]) -> str:
     """The most accurate model; of equals the cheapest."""
     return max(by_model, key=lambda model: (_accuracy(by_model[model]), -_cost(by_model[model])))
 
 
-def _accuracy(answers: Sequence[Marked]) -> float:
+def _accuracy(answers: Sequence[MarkedAnswer]) -> float:
     return _mean([answer.mark for answer in answers])
 
 
-def _cost(answers: Sequence[Marked]) -> float:
+def _cost(answers: Sequence[MarkedAnswer]) -> float:
     return sum(answer.cost_usd for answer in answers)
 
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from demo.ask import Marked, ask_all
+from demo.ask import MarkedAnswer, ask_all
 from demo.errors import DemoError, WrongAnswer
 from demo.fetch import get_json
 from demo.models import MODELS
-from demo.prepare import Places, best_on_average, prepare
+from demo.prepare import Places, best_on_average, prepare_pack
 from demo.printing import print_models, print_summary, print_task
-from demo.processes import Child, ending_on_sigterm, free_port, is_free, running
+from demo.processes import ChildProcess, ending_on_sigterm, free_port, is_port_free, run_process
 from demo.questions import Question, generate
-from demo.results import TaskResult, task_result, write
+from demo.results import TaskResult, task_result, write_results
 from demo.tasks import TASKS
 from demo.traffic import TaskTraffic, send_all
 
@@ -32,32 +32,32 @@ GATEWAY_TIMEOUT_S = 120.0
 WATCH_S = 0.5
 
 
-def run(work_dir: Path, config: Path, results: Path, console: Console | None = None) -> list[TaskResult]:
+def run_demo(work_dir: Path, config: Path, results: Path, console: Console | None = None) -> list[TaskResult]:
     """Runs the demo, prints what came of it and writes it to `results`. Raises DemoError if it cannot go on."""
     console, places, started = console or Console(), Places(work_dir.resolve()), time.monotonic()
     tasks = new_tasks()
     with ending_on_sigterm(), demo_backend(places) as backend_port:
         print_models(console)
-        prepare(places, backend_port, console)
+        prepare_pack(places, backend_port, console)
         with demo_gateway(places, config, "demo", free_port(), backend_port) as (gateway, port):
             asked = _while_loading(backend_port, tasks, console)
             wait_ready(gateway, port)
             console.print(f"sending {len(tasks)} new tasks through http://127.0.0.1:{port}/v1", highlight=False)
             found = _results(send_all(port, tasks), asked, best_on_average(places.pack))
     _show(console, found, best_on_average(places.pack))
-    write(results, found, {"best_on_average": best_on_average(places.pack)})
+    write_results(results, found, {"best_on_average": best_on_average(places.pack)})
     console.print(f"written to {results}; {time.monotonic() - started:.1f} s in all", highlight=False)
     return found
 
 
-def serve(work_dir: Path, config: Path, port: int, console: Console | None = None) -> None:
+def serve_demo(work_dir: Path, config: Path, port: int, console: Console | None = None) -> None:
     """Keeps the demo backends and a gateway running until Ctrl-C. Raises DemoError if that cannot be."""
-    if not is_free(port):
+    if not is_port_free(port):
         raise DemoError(f"port {port} is taken: choose another with --port")
     console, places = console or Console(), Places(work_dir.resolve())
     with ending_on_sigterm(), demo_backend(places) as backend_port:
         print_models(console)
-        prepare(places, backend_port, console)
+        prepare_pack(places, backend_port, console)
         with demo_gateway(places, config, "serve", port, backend_port) as (gateway, _):
             console.print("waiting for the gateway's scorer to load its embedder", highlight=False)
             wait_ready(gateway, port)
@@ -76,13 +76,15 @@ def demo_backend(places: Places) -> Iterator[int]:
     """The demo backends, answering; gives their port."""
     port = free_port()
     arguments = ["demo.backend", "127.0.0.1", str(port)]
-    with running("the demo backend", arguments, places.log("backend"), {}) as child:
+    with run_process("the demo backend", arguments, places.log("backend"), {}) as child:
         child.wait_until(lambda: get_json(port, "/v1/models") is not None, BACKEND_TIMEOUT_S)
         yield port
 
 
 @contextmanager
-def demo_gateway(places: Places, config: Path, name: str, port: int, backend_port: int) -> Iterator[tuple[Child, int]]:
+def demo_gateway(
+    places: Places, config: Path, name: str, port: int, backend_port: int
+) -> Iterator[tuple[ChildProcess, int]]:
     """A gateway with a fresh state, started but perhaps not ready."""
     state = places.state(name)
     for leftover in state.parent.glob(f"{state.name}*"):
@@ -93,19 +95,21 @@ def demo_gateway(places: Places, config: Path, name: str, port: int, backend_por
         "BENCHROUTE_DEMO_PORT": str(backend_port),
     }
     arguments = ["gateway.cli", "serve", "--config", str(config), "--port", str(port)]
-    with running("the gateway", arguments, places.log("gateway"), environment) as child:
+    with run_process("the gateway", arguments, places.log("gateway"), environment) as child:
         try:
             yield child, port
         except WrongAnswer as error:
             raise WrongAnswer(f"{error}\n{child.tail()}") from error
 
 
-def wait_ready(gateway: Child, port: int) -> None:
+def wait_ready(gateway: ChildProcess, port: int) -> None:
     """Waits until the gateway's scorer has loaded its embedder and the pack."""
     gateway.wait_until(lambda: (get_json(port, "/health/ready") or {}).get("scorer") == "ready", GATEWAY_TIMEOUT_S)
 
 
-def _while_loading(backend_port: int, tasks: Mapping[str, tuple[Question, ...]], console: Console) -> list[Marked]:
+def _while_loading(
+    backend_port: int, tasks: Mapping[str, tuple[Question, ...]], console: Console
+) -> list[MarkedAnswer]:
     """Asks every model every task's questions directly, for comparison, while the scorer loads its embedder."""
     console.print("starting the gateway; meanwhile asking every model directly, to compare", highlight=False)
     questions = [question for task in tasks.values() for question in task]
@@ -116,7 +120,7 @@ def _while_loading(backend_port: int, tasks: Mapping[str, tuple[Question, ...]],
     return asked
 
 
-def _results(traffic: list[TaskTraffic], asked: list[Marked], best: str) -> list[TaskResult]:
+def _results(traffic: list[TaskTraffic], asked: list[MarkedAnswer], best: str) -> list[TaskResult]:
     return [
         task_result(sent, [answer for answer in asked if answer.question.dataset == sent.task], best)
         for sent in traffic
@@ -129,7 +133,7 @@ def _show(console: Console, found: list[TaskResult], best: str) -> None:
     print_summary(console, found, best)
 
 
-def _watch(gateway: Child) -> None:
+def _watch(gateway: ChildProcess) -> None:
     """Returns on Ctrl-C; raises ChildEnded if the gateway ends before."""
     try:
         while True:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from demo.errors import WrongAnswer
 from demo.fetch import get_json
-from demo.marking import mark
+from demo.marking import mark_answer
 from demo.models import BY_NAME
 from demo.questions import Question
 
@@ -27,7 +27,7 @@ POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class TrafficCall:
     """One routed request: where it went and why, the mark of the answer, and what it cost."""
 
     model: str
@@ -43,7 +43,7 @@ class TaskTraffic:
 
     task: str
     questions: tuple[Question, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[TrafficCall, ...]
     explanation: Mapping[str, Any]
 
 
@@ -53,16 +53,16 @@ def send_all(port: int, tasks: Mapping[str, Sequence[Question]]) -> list[TaskTra
 
     client = OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="demo", max_retries=0)
     with client, ThreadPoolExecutor(max_workers=len(tasks)) as pool:
-        jobs = [pool.submit(send, client, port, task, questions) for task, questions in tasks.items()]
+        jobs = [pool.submit(send_inputs, client, port, task, questions) for task, questions in tasks.items()]
         try:
             return [job.result() for job in jobs]
         except OpenAIError as error:
             raise WrongAnswer(f"a request through the gateway failed: {error}") from error
 
 
-def send(client: "OpenAI", port: int, task: str, questions: Sequence[Question]) -> TaskTraffic:
+def send_inputs(client: "OpenAI", port: int, task: str, questions: Sequence[Question]) -> TaskTraffic:
     """Sends one task's inputs, one after the other, and asks the gateway what it made of them."""
-    calls: list[Call] = []
+    calls: list[TrafficCall] = []
     for start in range(0, len(questions), BATCH):
         calls += [_call(client, task, question) for question in questions[start : start + BATCH]]
         explanation = caught_up(port, task, len(calls))
@@ -85,7 +85,7 @@ def caught_up(port: int, task: str, n: int) -> Mapping[str, Any]:
         time.sleep(POLL_S)
 
 
-def _call(client: "OpenAI", task: str, question: Question) -> Call:
+def _call(client: "OpenAI", task: str, question: Question) -> TrafficCall:
     raw = client.chat.completions.with_raw_response.create(
         model="auto",
         messages=[{"role": "user", "content": question.text}],
@@ -97,10 +97,10 @@ def _call(client: "OpenAI", task: str, question: Question) -> Call:
     usage = completion.usage
     if usage is None:
         raise WrongAnswer(f"{model} did not say what it used")
-    return Call(
+    return TrafficCall(
         model=model,
         reason=raw.headers["x-benchroute-reason"],
         decision=raw.headers["x-benchroute-decision"],
-        mark=mark(answer, question.reference, question.rule),
+        mark=mark_answer(answer, question.reference, question.rule),
         cost_usd=BY_NAME[model].cost_usd(usage.prompt_tokens, usage.completion_tokens),
     )

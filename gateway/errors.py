@@ -3,12 +3,12 @@
 GatewayError
 ├── ConfigError              the configuration, every fault at once (exit code 2)
 ├── StateError               the state store cannot be opened, read or written
-├── PackRefused              the scorer will not work with a pack
+├── PackRejected              the scorer will not work with a pack
 └── RequestError             a client's request cannot be answered; carries HTTP status, OpenAI `type`, `code`, `param`
     ├── InvalidRequest       400
     ├── RequestTimeout       408
-    ├── TooLarge             413
-    ├── UnsupportedCoding    415
+    ├── PayloadTooLarge             413
+    ├── UnsupportedContentEncoding    415
     ├── Unauthenticated      401
     ├── Forbidden            403
     ├── NotFound             404  (ModelNotFound: code model_not_found)
@@ -20,7 +20,7 @@ GatewayError
     │   ├── UpstreamTimeout  504
     │   └── UpstreamBusy     429  (every backend's own limit is reached; not the client's key)
     ├── RateLimited          429  (the key's own limit)
-    │   └── BudgetSpent      429
+    │   └── BudgetExceeded      429
     └── Internal             500
 
 Envelope: https://platform.openai.com/docs/guides/error-codes
@@ -48,7 +48,7 @@ class StateError(GatewayError):
     """The state store cannot be opened, or holds what this version cannot read."""
 
 
-class PackRefused(GatewayError):
+class PackRejected(GatewayError):
     """A pack that the scorer cannot use; the one before stays in use."""
 
 
@@ -73,7 +73,7 @@ class InvalidRequest(RequestError):
     type = "invalid_request_error"
 
 
-class TooLarge(RequestError):
+class PayloadTooLarge(RequestError):
     """The body is over the size limit."""
 
     status = 413
@@ -89,7 +89,7 @@ class RequestTimeout(RequestError):
     default_code = "request_timeout"
 
 
-class UnsupportedCoding(RequestError):
+class UnsupportedContentEncoding(RequestError):
     """The body is compressed."""
 
     status = 415
@@ -196,7 +196,7 @@ class RateLimited(RequestError):
         self.retry_after = retry_after
 
 
-class BudgetSpent(RateLimited):
+class BudgetExceeded(RateLimited):
     """The key's budget is spent."""
 
     type = "insufficient_quota"

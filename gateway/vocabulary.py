@@ -33,6 +33,6 @@ def is_task_id(text: str) -> bool:
     return TASK_ID.match(text) is not None
 
 
-def asks_for_routing(model: str) -> bool:
+def is_routed_model(model: str) -> bool:
     """Whether a request's `model` leaves the choice to the gateway."""
     return model == AUTO or model.startswith(TASK_PREFIX)

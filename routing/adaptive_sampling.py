@@ -27,18 +27,18 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats
 from routing.scores import TaskScores
-from routing.task import Evidence
+from routing.task import InputEvidence
 
 BLOCK = 32
 """Inputs between two looks at the pace. A multiple of every weight, so that runs end where blocks do."""
 
 RECENT = 0.2
-LEAST_WATCHED = 24
+MIN_OBSERVED = 24
 SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class ThinningSettings:
+class SamplingSettings:
     """sparsest: the largest w, a power of two up to BLOCK. The rest counts embedded inputs since the last drift.
 
     least: before these w stays 1. enough: after these w grows though the decision is not clear. clear: z that is clear.
@@ -53,7 +53,7 @@ class ThinningSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class ShiftDetector:
     """One number an input, watched for a shift: its mean and variance so far, and the mean of late.
 
     recent is an exponentially weighted mean, the newest with weight RECENT; its deviation under no shift is
@@ -65,57 +65,57 @@ class Watch:
     squares: float = 0.0
     recent: float = 0.0
 
-    def add(self, value: float) -> "Watch":
+    def add_value(self, value: float) -> "ShiftDetector":
         """One input more (Welford)."""
         n = self.n + 1
         off = value - self.mean
         mean = self.mean + off / n
         recent = value if self.n == 0 else (1 - RECENT) * self.recent + RECENT * value
-        return Watch(n, mean, self.squares + off * (value - mean), recent)
+        return ShiftDetector(n, mean, self.squares + off * (value - mean), recent)
 
-    def shift(self) -> float:
+    def detect_shift(self) -> float:
         """How many deviations the recent mean lies off the mean; 0 while there is too little to say."""
         deviation = np.sqrt(self.squares / max(self.n - 1, 1) * RECENT / (2 - RECENT))
-        if self.n < LEAST_WATCHED or deviation < SMALLEST:
+        if self.n < MIN_OBSERVED or deviation < SMALLEST:
             return 0.0
         return float(abs(self.recent - self.mean) / deviation)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SamplingRate:
     """How a task is sampled. weight: w. embedded: inputs since the last drift; drifts: how many there were."""
 
     weight: int = 1
     embedded: int = 0
     drifts: int = 0
-    distance: Watch = Watch()
-    nearness: Watch = Watch()
+    distance: ShiftDetector = ShiftDetector()
+    nearness: ShiftDetector = ShiftDetector()
 
-    def saw(self, evidence: Evidence, embedding_sum: Floats) -> "Pace":
+    def record_input(self, evidence: InputEvidence, embedding_sum: Floats) -> "SamplingRate":
         """Some embedded inputs more. embedding_sum: (dim,), the task's before them."""
         distance, nearness = self.distance, self.nearness
         for vector, far in zip(evidence.vectors, evidence.distances, strict=True):
-            distance = distance.add(float(far))
+            distance = distance.add_value(float(far))
             nearness = _nearer(nearness, vector, embedding_sum)
             embedding_sum = embedding_sum + vector
         return replace(self, embedded=self.embedded + len(evidence), distance=distance, nearness=nearness)
 
-    def next(self, clearness: float, settings: ThinningSettings) -> "Pace":
+    def next_rate(self, clearness: float, settings: SamplingSettings) -> "SamplingRate":
         """The pace of the next block. clearness: of the decision as it is now."""
-        if max(self.distance.shift(), self.nearness.shift()) > settings.drift:
-            return Pace(drifts=self.drifts + 1)
+        if max(self.distance.detect_shift(), self.nearness.detect_shift()) > settings.drift:
+            return SamplingRate(drifts=self.drifts + 1)
         enough = settings.least if clearness >= settings.clear else settings.enough
         if self.embedded < enough:
             return self
         return replace(self, weight=min(2 * self.weight, settings.sparsest))
 
 
-def _nearer(watch: Watch, vector: Embeddings, embedding_sum: Floats) -> Watch:
+def _nearer(watch: ShiftDetector, vector: Embeddings, embedding_sum: Floats) -> ShiftDetector:
     length = float(np.linalg.norm(embedding_sum))
-    return watch.add(float(vector @ embedding_sum) / length) if length else watch
+    return watch.add_value(float(vector @ embedding_sum) / length) if length else watch
 
 
-def is_drawn(task: str, number: int, weight: int) -> bool:
+def is_sampled(task: str, number: int, weight: int) -> bool:
     """Whether input `number` of a task, from 0, is the one of its run that is embedded."""
     if weight == 1:
         return True
@@ -124,7 +124,7 @@ def is_drawn(task: str, number: int, weight: int) -> bool:
     return number % weight == drawn
 
 
-def clearness(scores: TaskScores, chosen: str) -> float:
+def decision_z(scores: TaskScores, chosen: str) -> float:
     """z: the least lead of the chosen model over any other, in deviations of its sampling error.
 
     S3 = (2p - 1) S2 + 1 - p, and S2 is a mean of n values 0 or 1, so Var(D) is at most

@@ -16,7 +16,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 
-def same_shape(name: str, array: NDArray[Any], like: NDArray[Any]) -> None:
+def check_same_shape(name: str, array: NDArray[Any], like: NDArray[Any]) -> None:
     """Raises ShapeError, naming the argument, unless both arrays have one shape."""
     if array.shape != like.shape:
         raise ShapeError(f"{name} has shape {array.shape}, expected {like.shape}")

@@ -10,7 +10,7 @@ RENAME_EXCHANGE = 2
 """Of renameat2(2), Linux 3.15 and later, on most file systems."""
 
 
-def swap(made: Path, place: Path) -> None:
+def swap_paths(made: Path, place: Path) -> None:
     """What was at `place` is at `made` afterwards. Both on one file system. Raises OSError.
 
     Where the system cannot exchange two names, there is nothing at `place` for an instant.

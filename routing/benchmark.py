@@ -82,7 +82,7 @@ class Benchmark:
         """The models' names in column order."""
         return tuple(model.name for model in self.models)
 
-    def correct(self) -> Floats:
+    def is_correct(self) -> Floats:
         """1 where the outcome is above its dataset's threshold, else 0; NaN where it is missing.
 
         Returns (n_inputs, n_models).
@@ -95,7 +95,7 @@ class Benchmark:
         outcomes = self.outcomes[rows]
         return np.where(np.isnan(outcomes), np.nan, (outcomes > thresholds[:, None]).astype(np.float64))
 
-    def rows_of(self, dataset: str) -> Ints:
+    def dataset_rows(self, dataset: str) -> Ints:
         """The rows of one dataset's inputs, ascending."""
         return np.flatnonzero(self.dataset_ids == self.dataset_index(dataset))
 
@@ -110,7 +110,7 @@ class Benchmark:
         """Mean outcome of every model on every dataset, NaN where it has none. (n_datasets, n_models)"""
         return dataset_averages(self.outcomes, self.dataset_ids, len(self.datasets))
 
-    def with_models(self, names: Sequence[str]) -> "Benchmark":
+    def select_models(self, names: Sequence[str]) -> "Benchmark":
         """The same benchmark with only these models, in this order. Raises BenchmarkError for an unknown name."""
         known = {name: column for column, name in enumerate(self.model_names)}
         unknown = [name for name in names if name not in known]
@@ -124,7 +124,7 @@ class Benchmark:
             loglik=None if self.loglik is None else self.loglik[:, columns],
         )
 
-    def without(self, datasets: Sequence[str]) -> tuple["Benchmark", Ints]:
+    def without_dataset(self, datasets: Sequence[str]) -> tuple["Benchmark", Ints]:
         """The benchmark with these datasets taken out, and the rows that stayed."""
         out = {self.dataset_index(name) for name in datasets}
         staying = [place for place in range(len(self.datasets)) if place not in out]

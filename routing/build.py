@@ -7,27 +7,27 @@ from typing import Any
 import numpy as np
 
 from routing.arrays import Embeddings
-from routing.auto.training_data import ground_of
+from routing.auto.training_data import build_training_data
 from routing.benchmark import Benchmark, macro_averages, order_on_average
-from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
+from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_reliability, hold_out_dataset
 from routing.embedder import Embedder, canonical_name
 from routing.errors import BenchmarkError
-from routing.input_index import Inputs
+from routing.input_index import InputIndex
 from routing.manifest import EmbedderId, Manifest, PackDataset, PackModel
-from routing.neighbours.hnsw import Hnsw
+from routing.neighbours.hnsw import HnswIndex
 from routing.pack import Pack
-from routing.projection import project
-from routing.report import leave_one_out
+from routing.projection import fit_projection
+from routing.report import leave_one_out_report
 from routing.tidy import GivenEmbeddings
 
-Steps = Callable[[str, int, int], None]
+BuildSteps = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
 
 EXCERPT = 400
 """Characters of an input's text that a pack keeps, where it keeps texts."""
 
 SAMPLED = 8
-CLOSE_ENOUGH = 0.99
+EMBEDDING_TOLERANCE = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Provenance:
     software: str = ""
 
 
-def check_given(given: GivenEmbeddings, benchmark: Benchmark, embedder: Embedder) -> None:
+def check_embeddings(given: GivenEmbeddings, benchmark: Benchmark, embedder: Embedder) -> None:
     """Embeds a few of the texts again. Raises BenchmarkError if the given vectors are not that embedder's.
 
     Half-precision vectors pass; another model's, or rows in another order, do not.
@@ -47,7 +47,7 @@ def check_given(given: GivenEmbeddings, benchmark: Benchmark, embedder: Embedder
     if canonical_name(given.embedder) != embedder.name:
         raise BenchmarkError(benchmark.name, [f"embeddings are of {given.embedder}, the embedder is {embedder.name}"])
     rows = np.linspace(0, benchmark.n_inputs - 1, min(SAMPLED, benchmark.n_inputs)).astype(int)
-    again = embedder.embed([benchmark.texts[row] for row in rows])
+    again = embedder.embed_texts([benchmark.texts[row] for row in rows])
     if again.shape[1] != given.vectors.shape[1]:
         raise BenchmarkError(
             benchmark.name, [f"embeddings have {given.vectors.shape[1]} dimensions, {embedder.name} {again.shape[1]}"]
@@ -56,7 +56,7 @@ def check_given(given: GivenEmbeddings, benchmark: Benchmark, embedder: Embedder
     faults = [
         f"embeddings.f16.npy row {row + 1}: cosine {cosine:.3f} to what {embedder.name} gives for that text"
         for row, cosine in zip(rows, cosines, strict=True)
-        if cosine < CLOSE_ENOUGH
+        if cosine < EMBEDDING_TOLERANCE
     ]
     if faults:
         raise BenchmarkError(benchmark.name, faults)
@@ -69,7 +69,7 @@ def build_pack(
     routing: RoutingSettings | None = None,
     calibration: CalibrationSettings | None = None,
     provenance: Provenance | None = None,
-    steps: Steps = lambda what, done, total: None,
+    steps: BuildSteps = lambda what, done, total: None,
     with_texts: bool = False,
 ) -> Pack:
     """Makes a pack in memory.
@@ -80,12 +80,14 @@ def build_pack(
     routing, settings = routing or RoutingSettings(), calibration or CalibrationSettings()
     provenance = provenance or Provenance()
     steps("indexing", 0, 1)
-    index = Hnsw.build(vectors)
+    index = HnswIndex.build_index(vectors)
     steps("indexing", 1, 1)
-    found = list(hold_out(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
-    pairs = calibrate(vectors, benchmark, found, routing, settings, lambda done, all_: steps("calibrating", done, all_))
-    ground = ground_of(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
-    report = leave_one_out(benchmark, vectors, found, pairs, routing, ground)
+    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
+    pairs = calibrate_reliability(
+        vectors, benchmark, found, routing, settings, lambda done, all_: steps("calibrating", done, all_)
+    )
+    ground = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
+    report = leave_one_out_report(benchmark, vectors, found, pairs, routing, ground)
     manifest = Manifest(
         name=benchmark.name,
         n_inputs=benchmark.n_inputs,
@@ -99,7 +101,7 @@ def build_pack(
         **asdict(provenance),
     )
     texts = tuple(text[:EXCERPT] for text in benchmark.texts) if with_texts else None
-    shown = project(vectors, benchmark.dataset_ids)
+    shown = fit_projection(vectors, benchmark.dataset_ids)
     return Pack(
         manifest,
         vectors,
@@ -110,18 +112,18 @@ def build_pack(
         report,
         shown,
         texts,
-        ground=ground,
-        inputs=Inputs.of(benchmark.input_ids, benchmark.texts) if benchmark.texts else None,
+        training_data=ground,
+        input_index=InputIndex.from_texts(benchmark.input_ids, benchmark.texts) if benchmark.texts else None,
     )
 
 
-def measured(
+def measure_cost(
     benchmark: Benchmark,
     vectors: Embeddings,
     queries: Embeddings | None,
     routing: RoutingSettings,
     settings: CalibrationSettings,
-    steps: Steps = lambda what, done, total: None,
+    steps: BuildSteps = lambda what, done, total: None,
 ) -> Mapping[str, Any]:
     """What a pack of these vectors would be worth (see routing.report), without making it.
 
@@ -129,13 +131,15 @@ def measured(
     for the same.
     """
     count = len(benchmark.datasets)
-    found = list(hold_out(vectors, benchmark.dataset_ids, count, routing.kappa))
-    pairs = calibrate(vectors, benchmark, found, routing, settings, lambda done, all_: steps("comparing", done, all_))
-    ground = ground_of(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
+    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, count, routing.kappa))
+    pairs = calibrate_reliability(
+        vectors, benchmark, found, routing, settings, lambda done, all_: steps("comparing", done, all_)
+    )
+    ground = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
     if queries is None:
-        return leave_one_out(benchmark, vectors, found, pairs, routing, ground)
-    asked = list(hold_out(vectors, benchmark.dataset_ids, count, routing.kappa, queries))
-    return leave_one_out(benchmark, queries, asked, pairs, routing, ground)
+        return leave_one_out_report(benchmark, vectors, found, pairs, routing, ground)
+    asked = list(hold_out_dataset(vectors, benchmark.dataset_ids, count, routing.kappa, queries))
+    return leave_one_out_report(benchmark, queries, asked, pairs, routing, ground)
 
 
 def _datasets(benchmark: Benchmark) -> tuple[PackDataset, ...]:

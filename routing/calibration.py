@@ -20,9 +20,9 @@ import numpy as np
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
 from routing.neighbours.exact import BLOCK_CELLS, most_similar
-from routing.predictor import THRESHOLD, accuracy_of, predict, predict_correct
+from routing.predictor import THRESHOLD, predict_correct, predict_outcomes, prediction_accuracy
 
-Progress = Callable[[int, int], None]
+CalibrationProgress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
 
@@ -63,7 +63,7 @@ class Calibration:
     weights: Floats
     dataset_ids: Ints
 
-    def reliability(self, distance: float, sigma: float) -> Floats:
+    def reliability_at(self, distance: float, sigma: float) -> Floats:
         """p(d', m): Gaussian kernel smoother over the pairs at the task's distance (eq. 10).
 
         distance: u(d') in [0, 2]. Returns (n_models,) in [0, 1]; 0.5, "no idea", for a model without pairs.
@@ -78,14 +78,14 @@ class Calibration:
         smoothed = np.divide(summed, total, out=np.full(len(total), 0.5), where=total > 0)
         return np.asarray(np.clip(smoothed, 0.0, 1.0))
 
-    def without(self, dataset: int) -> "Calibration":
+    def without_dataset(self, dataset: int) -> "Calibration":
         """The pairs of all other datasets."""
         kept = self.dataset_ids != dataset
         return Calibration(self.distances[kept], self.accuracies[kept], self.weights[kept], self.dataset_ids[kept])
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class HeldOutDataset:
     """A dataset's inputs with their nearest benchmark inputs outside it.
 
     rows: (n_inputs,) of the benchmark. near: (n_inputs, kappa) rows, nearest first; near_distances likewise.
@@ -97,9 +97,9 @@ class HeldOut:
     near_distances: Floats
 
 
-def hold_out(
+def hold_out_dataset(
     vectors: Embeddings, dataset_ids: Ints, n_datasets: int, kappa: int, queries: Embeddings | None = None
-) -> Iterator[HeldOut]:
+) -> Iterator[HeldOutDataset]:
     """Every dataset with its inputs' exact neighbours in all others (D_-d in eq. 8).
 
     vectors: (n_benchmark, dim), unit length. dataset_ids: (n_benchmark,). queries: the same inputs as another embedder
@@ -117,27 +117,27 @@ def hold_out(
             similarity = queries[rows[some]] @ vectors.T
             similarity[:, rows] = -np.inf
             near[some], distances[some] = most_similar(similarity, count)
-        yield HeldOut(dataset, rows, near, distances)
+        yield HeldOutDataset(dataset, rows, near, distances)
 
 
-def calibrate(
+def calibrate_reliability(
     vectors: Embeddings,
     benchmark: Benchmark,
-    held_out: Sequence[HeldOut],
+    held_out: Sequence[HeldOutDataset],
     routing: RoutingSettings,
     settings: CalibrationSettings,
-    progress: Progress = lambda done, total: None,
+    progress: CalibrationProgress = lambda done, total: None,
 ) -> Calibration:
     """Gathers the pairs of every dataset, alpha and repeat (appendix B, "Kernel smoother").
 
     vectors: (n_inputs, dim), unit length, rows as in the benchmark. held_out: what hold_out gives. One dataset alone
     has nothing to be held out from: alpha = 0 then gives no pair.
     """
-    correct = benchmark.correct()
+    correct = benchmark.is_correct()
     generator = np.random.default_rng(settings.seed)
     pairs: list[tuple[float, Floats, float, int]] = []
     for done, one in enumerate(held_out, 1):
-        for moved, weight in mixes(len(one.rows), settings, generator):
+        for moved, weight in mixing_shares(len(one.rows), settings, generator):
             pair = _pair(one, moved, vectors, benchmark.outcomes, correct, routing)
             if pair is not None:
                 pairs.append((*pair, weight, one.dataset))
@@ -150,7 +150,9 @@ def calibrate(
     )
 
 
-def mixes(n: int, settings: CalibrationSettings, generator: np.random.Generator) -> Iterator[tuple[Ints, float]]:
+def mixing_shares(
+    n: int, settings: CalibrationSettings, generator: np.random.Generator
+) -> Iterator[tuple[Ints, float]]:
     """The inputs to move into the benchmark, by place in the dataset, and the weight of what comes of it."""
     for alpha in settings.alphas:
         count = min(int(alpha * n), settings.cap)
@@ -162,7 +164,7 @@ def mixes(n: int, settings: CalibrationSettings, generator: np.random.Generator)
 
 
 def _pair(
-    held_out: HeldOut,
+    held_out: HeldOutDataset,
     moved: Ints,
     vectors: Embeddings,
     outcomes: Floats,
@@ -176,12 +178,12 @@ def _pair(
         near, distances = _merged(held_out, rest, moved, vectors, near, distances, routing)
     if near.shape[1] == 0:
         return None
-    g_bar = predict_correct(predict(outcomes, near[:, : routing.k]), routing.threshold)
-    return float(distances[:, : routing.kappa].mean()), accuracy_of(g_bar, correct[held_out.rows[rest]])
+    g_bar = predict_correct(predict_outcomes(outcomes, near[:, : routing.k]), routing.threshold)
+    return float(distances[:, : routing.kappa].mean()), prediction_accuracy(g_bar, correct[held_out.rows[rest]])
 
 
 def _merged(
-    held_out: HeldOut,
+    held_out: HeldOutDataset,
     rest: Ints,
     moved: Ints,
     vectors: Embeddings,

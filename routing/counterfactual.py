@@ -26,19 +26,19 @@ from statistics import NormalDist
 
 import numpy as np
 
-from routing.auto.posterior import Posterior
+from routing.auto.posterior import AccuracyPosterior
 from routing.confidence import probability_better
-from routing.decision import SETTLED, Decision, Reason, Thrift
-from routing.scores import Score, TaskScores, s3
+from routing.decision import SETTLED_REASONS, CostPreference, DecisionReason, RoutingDecision
+from routing.scores import ScoreKind, TaskScores, s3
 
-MOST_DOUBLINGS = 18
+MAX_DOUBLINGS = 18
 """Of inputs more: nobody waits for a hundred thousand."""
-MOST_LABELS = 500
+MAX_LABELS = 500
 """More labels of a task are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turning:
+class Counterfactual:
     """What would change it. model: the other one; text: in a sentence or two.
 
     inputs: how many more. score: that the other would need; has: that it has. margin, lead, needed, deviation, noise,
@@ -58,52 +58,60 @@ class Turning:
     labels: int | None = None
 
 
-def turning(
-    decision: Decision, scores: TaskScores, eta: float, score: Score = Score.S3, thrift: Thrift | None = None
-) -> Turning | None:
+def what_would_change(
+    decision: RoutingDecision,
+    scores: TaskScores,
+    eta: float,
+    score: ScoreKind = ScoreKind.S3,
+    thrift: CostPreference | None = None,
+) -> Counterfactual | None:
     """What would move a decision away from its model. None without another candidate, or evidence."""
-    if len(scores.models) < 2 or decision.reason is Reason.COLD_START:
+    if len(scores.models) < 2 or decision.reason is DecisionReason.COLD_START:
         return None
-    if score is Score.AUTO and scores.posterior is not None:
-        if decision.is_thrift and thrift is not None and thrift.max_regret is not None:
+    if score is ScoreKind.AUTO and scores.posterior is not None:
+        if decision.is_cost_driven and thrift is not None and thrift.max_regret is not None:
             return _cheaper(decision, scores, scores.posterior, eta, thrift.max_regret)
         return _expected(decision, scores, scores.posterior, eta, thrift)
-    if score is Score.S3 and decision.leader != decision.model:
+    if score is ScoreKind.S3 and decision.leader != decision.model:
         return _more_inputs(decision, scores, eta, thrift)
-    values = np.nan_to_num(scores.of(score), nan=-1.0)
-    ahead = values if thrift is None else thrift.worth(scores.models, values)
+    values = np.nan_to_num(scores.score_of(score), nan=-1.0)
+    ahead = values if thrift is None else thrift.utility(scores.models, values)
     at = scores.models.index(decision.model)
     other = max((place for place in range(len(ahead)) if place != at), key=lambda place: float(ahead[place]))
-    if np.isnan(scores.of(score)[other]):
+    if np.isnan(scores.score_of(score)[other]):
         return None
-    if score is not Score.S3:
+    if score is not ScoreKind.S3:
         return _higher(decision, scores, score, other, thrift)
     return _higher_s3(decision, scores, eta, other, thrift)
 
 
-def _margin(thrift: Thrift | None, scores: TaskScores, other: int, at: int) -> float:
-    return 0.0 if thrift is None else thrift.margin(scores.models, other, at)
+def _margin(thrift: CostPreference | None, scores: TaskScores, other: int, at: int) -> float:
+    return 0.0 if thrift is None else thrift.margin_to(scores.models, other, at)
 
 
 def _expected(
-    decision: Decision, scores: TaskScores, posterior: Posterior, eta: float, thrift: Thrift | None
-) -> Turning:
+    decision: RoutingDecision,
+    scores: TaskScores,
+    posterior: AccuracyPosterior,
+    eta: float,
+    thrift: CostPreference | None,
+) -> Counterfactual:
     at = scores.models.index(decision.model)
     margins = [_margin(thrift, scores, place, at) for place in range(len(scores.models))]
     other = max(
         (place for place in range(len(scores.models)) if place != at),
-        key=lambda place: (round(posterior.p_within(at, place, -margins[place]), 12), -place),
+        key=lambda place: (round(posterior.probability_within(at, place, -margins[place]), 12), -place),
     )
-    name, z, margin = scores.models[other], _z(eta) if scores.n > SETTLED else 0.0, margins[other]
-    lead, deviation = float(posterior.mean[other] - posterior.mean[at]), posterior.deviation(other, at)
-    noise, has = math.sqrt(posterior.noise(other, at)), float(posterior.mean[other])
-    needed, labels = margin + deviation * z, labels_won(lead, deviation, noise, z, margin)
+    name, z, margin = scores.models[other], _z(eta) if scores.n > SETTLED_REASONS else 0.0, margins[other]
+    lead, deviation = float(posterior.mean[other] - posterior.mean[at]), posterior.standard_deviation(other, at)
+    noise, has = math.sqrt(posterior.noise_variance(other, at)), float(posterior.mean[other])
+    needed, labels = margin + deviation * z, labels_needed(lead, deviation, noise, z, margin)
     score = float(posterior.mean[at]) + needed
     by = f"about {_count(labels, 'labelled input')} that {name} gets right and {decision.model} wrong would do"
-    return Turning(
+    return Counterfactual(
         model=name,
         text=f"It would go to {name} if that were expected at more than {score:.3f}, not {has:.3f}; "
-        + (by if labels is not None else f"no {MOST_LABELS} labelled inputs would do"),
+        + (by if labels is not None else f"no {MAX_LABELS} labelled inputs would do"),
         score=score,
         has=has,
         margin=margin,
@@ -115,13 +123,13 @@ def _expected(
     )
 
 
-def labels_won(lead: float, deviation: float, noise: float, z: float, margin: float = 0.0) -> int | None:
+def labels_needed(lead: float, deviation: float, noise: float, z: float, margin: float = 0.0) -> int | None:
     """The least number of labels after which a rival is chosen that wins every one; None above MOST_LABELS.
 
     lead: of the rival, in accuracy; deviation: of that; noise: deviation of one label; z: of the probability asked for;
     margin: that it has to be ahead by.
     """
-    for k in range(MOST_LABELS + 1):
+    for k in range(MAX_LABELS + 1):
         own, heard = 1 / max(deviation, 1e-9) ** 2, k / noise**2
         variance = 1 / (own + heard)
         if variance * (lead * own + heard) > margin + z * math.sqrt(variance):
@@ -129,12 +137,14 @@ def labels_won(lead: float, deviation: float, noise: float, z: float, margin: fl
     return None
 
 
-def _cheaper(decision: Decision, scores: TaskScores, posterior: Posterior, eta: float, regret: float) -> Turning:
+def _cheaper(
+    decision: RoutingDecision, scores: TaskScores, posterior: AccuracyPosterior, eta: float, regret: float
+) -> Counterfactual:
     """The cheapest that will do: until it probably loses more than allowed."""
     leader, at = scores.models.index(decision.leader), scores.models.index(decision.model)
-    deviation, has = posterior.deviation(leader, at), float(posterior.mean[leader])
+    deviation, has = posterior.standard_deviation(leader, at), float(posterior.mean[leader])
     score = float(posterior.mean[at]) + regret - deviation * NormalDist().inv_cdf(_share(eta))
-    return Turning(
+    return Counterfactual(
         model=decision.leader,
         text=f"It would no longer do in place of {decision.leader} if that were expected at {score:.3f} or more, "
         f"not {has:.3f}",
@@ -146,16 +156,20 @@ def _cheaper(decision: Decision, scores: TaskScores, posterior: Posterior, eta: 
     )
 
 
-def _higher(decision: Decision, scores: TaskScores, score: Score, other: int, thrift: Thrift | None) -> Turning:
+def _higher(
+    decision: RoutingDecision, scores: TaskScores, score: ScoreKind, other: int, thrift: CostPreference | None
+) -> Counterfactual:
     at = scores.models.index(decision.model)
     margin = _margin(thrift, scores, other, at)
-    needed = float(scores.of(score)[at]) + margin
-    name, has = scores.models[other], float(scores.of(score)[other])
+    needed = float(scores.score_of(score)[at]) + margin
+    name, has = scores.models[other], float(scores.score_of(score)[other])
     text = f"It would go to {name} at a higher {score.value.upper()} than {needed:.3f}; it has {has:.3f}"
-    return Turning(name, text, score=needed, has=has, margin=margin)
+    return Counterfactual(name, text, score=needed, has=has, margin=margin)
 
 
-def _more_inputs(decision: Decision, scores: TaskScores, eta: float, thrift: Thrift | None) -> Turning:
+def _more_inputs(
+    decision: RoutingDecision, scores: TaskScores, eta: float, thrift: CostPreference | None
+) -> Counterfactual:
     """The leader is not sure enough."""
     a, b, n = scores.models.index(decision.leader), scores.models.index(decision.model), scores.n
     margin = _margin(thrift, scores, a, b)
@@ -163,16 +177,18 @@ def _more_inputs(decision: Decision, scores: TaskScores, eta: float, thrift: Thr
     def is_sure(more: int) -> bool:
         return _p_better(scores, n + more, float(scores.s2[a]), (a, b), margin) > eta
 
-    inputs = next((2**power for power in range(MOST_DOUBLINGS) if is_sure(2**power)), None)
+    inputs = next((2**power for power in range(MAX_DOUBLINGS) if is_sure(2**power)), None)
     if inputs is None:
         text = f"However many more inputs like these come, {decision.leader} would not be sure enough"
-        return Turning(decision.leader, text, has=float(scores.s3[a]), margin=margin)
+        return Counterfactual(decision.leader, text, has=float(scores.s3[a]), margin=margin)
     inputs = _first(is_sure, inputs // 2, inputs)
     text = f"With {_count(inputs, 'more input')} like these it would go to {decision.leader}"
-    return Turning(decision.leader, text, inputs=inputs, has=float(scores.s3[a]), margin=margin)
+    return Counterfactual(decision.leader, text, inputs=inputs, has=float(scores.s3[a]), margin=margin)
 
 
-def _higher_s3(decision: Decision, scores: TaskScores, eta: float, other: int, thrift: Thrift | None) -> Turning:
+def _higher_s3(
+    decision: RoutingDecision, scores: TaskScores, eta: float, other: int, thrift: CostPreference | None
+) -> Counterfactual:
     at, n = scores.models.index(decision.model), scores.n
     margin = _margin(thrift, scores, other, at)
     name, p, has = scores.models[other], float(scores.reliability[other]), float(scores.s3[other])
@@ -190,10 +206,10 @@ def _higher_s3(decision: Decision, scores: TaskScores, eta: float, other: int, t
 
     if not is_chosen(n):
         text = f"However high its S3, {name} would not be sure enough over {_count(n, 'input')}: its p is {p:.2f}"
-        return Turning(name, text, has=has, margin=margin)
+        return Counterfactual(name, text, has=has, margin=margin)
     score = s3_of(_first(is_chosen, -1, n))
     text = f"It would go to {name} at an S3 of {score:.3f}; it has {has:.3f}"
-    return Turning(name, text, score=score, has=has, margin=margin)
+    return Counterfactual(name, text, score=score, has=has, margin=margin)
 
 
 def _p_better(scores: TaskScores, n: int, s2: float, pair: tuple[int, int], margin: float) -> float:

@@ -17,13 +17,13 @@ import numpy as np
 
 from routing.arrays import Floats
 from routing.confidence import probability_better
-from routing.scores import Score, TaskScores
+from routing.scores import ScoreKind, TaskScores
 
-SETTLED = 16
+SETTLED_REASONS = 16
 """Inputs after which `auto` holds on to a task's model. Before, its mean embedding still moves with every input."""
 
 
-class Reason(StrEnum):
+class DecisionReason(StrEnum):
     """Why the chosen model was chosen."""
 
     SCORE = "score"
@@ -33,7 +33,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Thrift:
+class CostPreference:
     """What a task would give for a cheaper model: as much as it may (max_regret), or as much as it is worth (price).
 
     max_regret: accuracy, in [0, 1], that a cheaper model may lose against the leader, with probability above eta, where
@@ -48,27 +48,27 @@ class Thrift:
     price: float = 0.0
     tokens: tuple[int, int] | None = None
 
-    def of(self, model: str) -> float:
+    def cost_of(self, model: str) -> float:
         """What a model costs."""
         return self.costs.get(model, math.inf)
 
-    def shares(self, models: Sequence[str]) -> Floats:
+    def cost_shares(self, models: Sequence[str]) -> Floats:
         """Costs beside the dearest's, (n_models,) in [0, 1]; 1 where a cost is unknown, 0 where nothing costs."""
         dearest = max((self.costs[model] for model in models if model in self.costs), default=0.0)
         return np.array([self.costs.get(model, dearest) / dearest if dearest > 0 else 0.0 for model in models])
 
-    def worth(self, models: Sequence[str], values: Floats) -> Floats:
+    def utility(self, models: Sequence[str], values: Floats) -> Floats:
         """What is maximised. values: (n_models,) a score."""
-        return np.asarray(self.quality * values - self.price * self.shares(models))
+        return np.asarray(self.quality * values - self.price * self.cost_shares(models))
 
-    def margin(self, models: Sequence[str], dearer: int, other: int) -> float:
+    def margin_to(self, models: Sequence[str], dearer: int, other: int) -> float:
         """By how much one model must be more accurate than the other, to be worth its cost."""
-        shares = self.shares(models)
+        shares = self.cost_shares(models)
         return float(self.price / self.quality * (shares[dearer] - shares[other]))
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RoutingDecision:
     """The ranking of the candidates for a task, the chosen one first, and why.
 
     leader: highest score. baseline: the model the leader had to beat. p_better: the probability that it does,
@@ -76,22 +76,22 @@ class Decision:
     """
 
     model: str
-    reason: Reason
+    reason: DecisionReason
     ranking: tuple[str, ...]
     leader: str
     baseline: str
     p_better: float | None
     n: int
-    is_thrift: bool = False
+    is_cost_driven: bool = False
 
 
-def decide(
+def make_decision(
     scores: TaskScores,
     eta: float,
     current: str | None = None,
-    score: Score = Score.S3,
-    thrift: Thrift | None = None,
-) -> Decision:
+    score: ScoreKind = ScoreKind.S3,
+    thrift: CostPreference | None = None,
+) -> RoutingDecision:
     """Eq. 6, from `current` where the task already has a model, from m* where it has none.
 
     scores.models[0] is m*. eta: in [0, 1]. A current model that is no longer a candidate counts as none.
@@ -101,61 +101,83 @@ def decide(
         raise ValueError("no candidates to decide between")
     best = scores.models[0]
     baseline = current if current in scores.models else best
-    values = scores.of(score)
+    values = scores.score_of(score)
     if scores.n == 0 or np.isnan(values).all():
-        return Decision(best, Reason.COLD_START, scores.models, best, best, None, scores.n)
+        return RoutingDecision(best, DecisionReason.COLD_START, scores.models, best, best, None, scores.n)
     if thrift is not None and thrift.price:
-        values = thrift.worth(scores.models, values)
+        values = thrift.utility(scores.models, values)
     order = _order(values, scores.models.index(baseline))
     leader = scores.models[order[0]]
-    if score is Score.AUTO:
+    if score is ScoreKind.AUTO:
         return _by_posterior(scores, order, eta, current, thrift)
-    if score is not Score.S3:
-        return Decision(leader, Reason.SCORE, _names(scores, order, leader), leader, baseline, None, scores.n)
+    if score is not ScoreKind.S3:
+        return RoutingDecision(
+            leader, DecisionReason.SCORE, _names(scores, order, leader), leader, baseline, None, scores.n
+        )
 
     p_better = None if leader == baseline else _probability(scores, leader, baseline, thrift)
     chosen = leader if p_better is not None and p_better > eta else baseline
-    reason = Reason.BEST_ON_AVERAGE if chosen == best else Reason.SCORE if chosen == leader else Reason.KEPT
-    return Decision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n)
+    reason = (
+        DecisionReason.BEST_ON_AVERAGE
+        if chosen == best
+        else DecisionReason.SCORE
+        if chosen == leader
+        else DecisionReason.KEPT
+    )
+    return RoutingDecision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n)
 
 
 def _by_posterior(
-    scores: TaskScores, order: Sequence[int], eta: float, current: str | None, thrift: Thrift | None
-) -> Decision:
+    scores: TaskScores, order: Sequence[int], eta: float, current: str | None, thrift: CostPreference | None
+) -> RoutingDecision:
     best, leader = scores.models[0], scores.models[order[0]]
-    held = current if current in scores.models and scores.n > SETTLED else None
+    held = current if current in scores.models and scores.n > SETTLED_REASONS else None
     baseline = held or best
     p_better = None
     if leader != baseline and scores.posterior is not None:
         against = scores.models.index(baseline)
-        margin = 0.0 if thrift is None else thrift.margin(scores.models, order[0], against)
-        p_better = scores.posterior.p_within(against, order[0], -margin)
+        margin = 0.0 if thrift is None else thrift.margin_to(scores.models, order[0], against)
+        p_better = scores.posterior.probability_within(against, order[0], -margin)
     moves = held is None or (p_better is not None and p_better > eta)
     chosen = leader if moves else baseline
     cheapest = chosen if thrift is None else _cheapest(scores, order, eta, chosen, thrift)
     is_thrift, chosen = cheapest != chosen, cheapest
-    reason = Reason.BEST_ON_AVERAGE if chosen == best else Reason.KEPT if chosen == held else Reason.SCORE
-    return Decision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n, is_thrift)
+    reason = (
+        DecisionReason.BEST_ON_AVERAGE
+        if chosen == best
+        else DecisionReason.KEPT
+        if chosen == held
+        else DecisionReason.SCORE
+    )
+    return RoutingDecision(
+        chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n, is_thrift
+    )
 
 
-def _cheapest(scores: TaskScores, order: Sequence[int], eta: float, chosen: str, thrift: Thrift) -> str:
+def _cheapest(scores: TaskScores, order: Sequence[int], eta: float, chosen: str, thrift: CostPreference) -> str:
     """The cheapest of those that probably lose no more than the regret against the leader; the chosen one, if none."""
     if scores.posterior is None or thrift.max_regret is None:
         return chosen
     allowed = thrift.max_regret
-    will_do = [scores.models[place] for place in order if scores.posterior.p_within(order[0], place, allowed) > eta]
-    return min([chosen, *will_do], key=thrift.of)
+    will_do = [
+        scores.models[place] for place in order if scores.posterior.probability_within(order[0], place, allowed) > eta
+    ]
+    return min([chosen, *will_do], key=thrift.cost_of)
 
 
-def explain(
-    decision: Decision, scores: TaskScores, eta: float, score: Score = Score.S3, thrift: Thrift | None = None
+def explain_decision(
+    decision: RoutingDecision,
+    scores: TaskScores,
+    eta: float,
+    score: ScoreKind = ScoreKind.S3,
+    thrift: CostPreference | None = None,
 ) -> str:
     """The decision in one sentence, every number of which stands in scores and costs. score: which one led."""
-    told = "expected accuracy" if score is Score.AUTO else score.value.upper()
-    value = {name: float(number) for name, number in zip(scores.models, scores.of(score), strict=True)}
+    told = "expected accuracy" if score is ScoreKind.AUTO else score.value.upper()
+    value = {name: float(number) for name, number in zip(scores.models, scores.score_of(score), strict=True)}
     inputs = f"{decision.n} input{'' if decision.n == 1 else 's'}{_labelled(scores, score)}"
     p, best = decision.p_better, scores.models[0]
-    if decision.reason is Reason.COLD_START:
+    if decision.reason is DecisionReason.COLD_START:
         return f"no evidence about this task yet, so it gets the best model on average, {decision.model}"
     if thrift is not None and thrift.price:
         return _balanced(decision, scores, eta, score, thrift)
@@ -164,20 +186,22 @@ def explain(
         if p is None
         else f"beats {decision.baseline} ({told} {value[decision.baseline]:.3f}) with probability {p:.2f}"
     )
-    if decision.reason is Reason.SCORE and p is None:
+    if decision.reason is DecisionReason.SCORE and p is None:
         return (
             f"{decision.model} has the highest score over {inputs}: {told} {value[decision.model]:.3f}, "
             f"against {value[best]:.3f} of {best}, the best model on average"
         )
-    if decision.is_thrift:
+    if decision.is_cost_driven:
         return (
             f"{decision.model} ({told} {value[decision.model]:.3f}) is the cheapest that loses no more than allowed to "
             f"{decision.leader} ({value[decision.leader]:.3f}) with probability > {eta:g}, over {inputs}"
         )
-    over = "" if score is Score.AUTO and decision.baseline == best else f" > {eta:g}"
-    if decision.reason is Reason.SCORE:
+    over = "" if score is ScoreKind.AUTO and decision.baseline == best else f" > {eta:g}"
+    if decision.reason is DecisionReason.SCORE:
         return f"{decision.model} has the highest {told} ({value[decision.model]:.3f}) over {inputs} and {beats}{over}"
-    role = "the best model on average" if decision.reason is Reason.BEST_ON_AVERAGE else "the task's current model"
+    role = (
+        "the best model on average" if decision.reason is DecisionReason.BEST_ON_AVERAGE else "the task's current model"
+    )
     if decision.leader == decision.model == decision.baseline:
         return f"{decision.model}, {role}, also has the highest {told} ({value[decision.model]:.3f}) over {inputs}"
     if decision.model == decision.baseline:
@@ -188,11 +212,13 @@ def explain(
     return f"{decision.model}, {role}, has the highest {told} over {inputs} and {beats}{over}"
 
 
-def _balanced(decision: Decision, scores: TaskScores, eta: float, score: Score, thrift: Thrift) -> str:
+def _balanced(
+    decision: RoutingDecision, scores: TaskScores, eta: float, score: ScoreKind, thrift: CostPreference
+) -> str:
     """The sentence where quality and price are weighed against each other."""
-    told = "expected accuracy" if score is Score.AUTO else score.value.upper()
-    values, shares = scores.of(score), thrift.shares(scores.models)
-    worth = thrift.worth(scores.models, values)
+    told = "expected accuracy" if score is ScoreKind.AUTO else score.value.upper()
+    values, shares = scores.score_of(score), thrift.cost_shares(scores.models)
+    worth = thrift.utility(scores.models, values)
 
     def sum_of(model: str) -> str:
         at = scores.models.index(model)
@@ -209,8 +235,8 @@ def _balanced(decision: Decision, scores: TaskScores, eta: float, score: Score, 
     return f"{best} but only {worth_it}, not above {eta:g}: {decision.model} stays"
 
 
-def _labelled(scores: TaskScores, score: Score) -> str:
-    if scores.posterior is None or score is not Score.AUTO:
+def _labelled(scores: TaskScores, score: ScoreKind) -> str:
+    if scores.posterior is None or score is not ScoreKind.AUTO:
         return ""
     labelled, feedback = scores.posterior.n_labels, scores.posterior.feedback
     told = f" and {labelled} labelled" if labelled else ""
@@ -231,7 +257,7 @@ def _names(scores: TaskScores, order: Sequence[int], chosen: str) -> tuple[str, 
     return (chosen, *(scores.models[place] for place in order if scores.models[place] != chosen))
 
 
-def _probability(scores: TaskScores, a: str, b: str, thrift: Thrift | None) -> float:
+def _probability(scores: TaskScores, a: str, b: str, thrift: CostPreference | None) -> float:
     at_a, at_b = scores.models.index(a), scores.models.index(b)
     if np.isnan(scores.s2[at_b]):
         return 1.0
@@ -241,5 +267,5 @@ def _probability(scores: TaskScores, a: str, b: str, thrift: Thrift | None) -> f
         float(scores.reliability[at_a]),
         float(scores.s2[at_b]),
         float(scores.reliability[at_b]),
-        0.0 if thrift is None else thrift.margin(scores.models, at_a, at_b),
+        0.0 if thrift is None else thrift.margin_to(scores.models, at_a, at_b),
     )

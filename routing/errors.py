@@ -7,7 +7,7 @@ RoutingError
 ├── TrainingError         nothing to train a network on
 ├── NeighboursError       an index asked for what it cannot give, or a saved one that does not match
 └── PackError             a pack that cannot be opened
-    ├── PackAltered       a file is missing, truncated or not the one the manifest names
+    ├── PackCorrupted       a file is missing, truncated or not the one the manifest names
     └── PackMismatch      sound, but made for another embedder, dimension or schema
 """
 
@@ -45,7 +45,7 @@ class PackError(RoutingError):
     """A pack cannot be opened."""
 
 
-class PackAltered(PackError):
+class PackCorrupted(PackError):
     """A file of the pack is missing, truncated or altered."""
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-WORTH_IT = 0.5
+MIN_GAIN = 0.5
 """Points below which a gain is none: a single dataset more or less moves it by that."""
 
-BETTER = 0.3
+CLEARLY_BETTER = 0.3
 """Points by which one score must lead another to be worth a word."""
 
 
-def worth(report: Mapping[str, Any]) -> str:
+def gain_sentence(report: Mapping[str, Any]) -> str:
     """One sentence on what routing with this pack can be expected to bring."""
     accuracy = report["accuracy"]
     if not accuracy:
@@ -22,9 +22,9 @@ def worth(report: Mapping[str, Any]) -> str:
         f"best on average {accuracy['best_on_average']:.3f}, oracle {accuracy['oracle']:.3f})"
     )
     against = "always using the best model on average"
-    if gain >= WORTH_IT:
+    if gain >= MIN_GAIN:
         told = f"routing gains {gain:.1f} points over {against}, of at most {room:.1f}, {tail}"
-    elif gain > -WORTH_IT:
+    elif gain > -MIN_GAIN:
         told = f"routing gains nothing ({gain:+.1f} points) over {against}, {tail}"
     else:
         told = f"routing loses {-gain:.1f} points to {against}, {tail}"
@@ -36,7 +36,7 @@ def _auto(accuracy: Mapping[str, float], gain: float) -> str:
     if "auto" not in accuracy:
         return ""
     auto = 100 * (accuracy["auto"] - accuracy["best_on_average"])
-    if abs(auto - gain) < BETTER:
+    if abs(auto - gain) < CLEARLY_BETTER:
         return ""
     advice = ": `score: auto` is the better choice here" if auto > gain else ""
     return f"; with score auto it is {auto:+.1f} points{advice}"

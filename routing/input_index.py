@@ -8,16 +8,16 @@ DIGEST_HEX = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class InputIndex:
     """ids: (n_inputs,) as the benchmark calls them, empty where it does not; digests: (n_inputs,) of their texts."""
 
     ids: tuple[str, ...]
     digests: tuple[str, ...]
 
     @classmethod
-    def of(cls, ids: Sequence[str], texts: Sequence[str]) -> "Inputs":
+    def from_texts(cls, ids: Sequence[str], texts: Sequence[str]) -> "InputIndex":
         """Of a benchmark's inputs, in its order."""
-        return cls(tuple(ids), tuple(digest(text) for text in texts))
+        return cls(tuple(ids), tuple(text_digest(text) for text in texts))
 
     def rows_by_id(self) -> dict[str, list[int]]:
         """Where an id stands."""
@@ -31,6 +31,6 @@ class Inputs:
         return found
 
 
-def digest(text: str) -> str:
+def text_digest(text: str) -> str:
     """The first hex digits of a text's SHA-256."""
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:DIGEST_HEX]

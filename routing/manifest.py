@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from routing.errors import PackAltered, PackError, PackMismatch
+from routing.errors import PackCorrupted, PackError, PackMismatch
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -55,7 +55,7 @@ class PackModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AddedModel:
     """A model that joined a pack after it was built. parent: the hash of the pack before.
 
     n_measured: inputs with an outcome. standard_error: of the model's average, which rests on estimates where not every
@@ -92,18 +92,18 @@ class Manifest:
     software: str = ""
     schema: int = SCHEMA
     hash: str = field(default="")
-    added: tuple[Added, ...] = ()
+    added: tuple[AddedModel, ...] = ()
 
-    def content_hash(self) -> str:
+    def compute_hash(self) -> str:
         """What `hash` must be."""
         content = self._document()
         for name in ("hash", "made_by", "made_at", "software"):
             del content[name]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def sealed(self) -> "Manifest":
+    def with_content_hash(self) -> "Manifest":
         """The same manifest with its hash filled in."""
-        return replace(self, hash=self.content_hash())
+        return replace(self, hash=self.compute_hash())
 
     def to_json(self) -> str:
         """The text of manifest.json."""
@@ -116,7 +116,7 @@ class Manifest:
             del content["added"]
         return content
 
-    def estimated(self, model: str) -> Added | None:
+    def estimated_models(self, model: str) -> AddedModel | None:
         """How much of a model was measured; None where all of it was."""
         return next((one for one in self.added if one.model == model and one.standard_error is not None), None)
 
@@ -127,7 +127,7 @@ class Manifest:
 
 
 def parse_manifest(text: str, where: str) -> Manifest:
-    """The manifest in a text. Raises PackMismatch for another schema, PackAltered where the hash does not fit."""
+    """The manifest in a text. Raises PackMismatch for another schema, PackCorrupted where the hash does not fit."""
     try:
         raw = json.loads(text)
         if raw["schema"] != SCHEMA:
@@ -139,15 +139,15 @@ def parse_manifest(text: str, where: str) -> Manifest:
                 "datasets": tuple(PackDataset(**dataset) for dataset in raw["datasets"]),
                 "models": tuple(PackModel(**model) for model in raw["models"]),
                 "on_average": tuple(raw["on_average"]),
-                "added": tuple(Added(**added) for added in raw.get("added", ())),
+                "added": tuple(AddedModel(**added) for added in raw.get("added", ())),
             }
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise PackAltered(f"{where}: {MANIFEST} cannot be read: {error!r}") from error
-    if manifest.hash != manifest.content_hash():
-        raise PackAltered(
+        raise PackCorrupted(f"{where}: {MANIFEST} cannot be read: {error!r}") from error
+    if manifest.hash != manifest.compute_hash():
+        raise PackCorrupted(
             f"{where}: {MANIFEST} was altered: it names hash {manifest.hash[:12]}, its content has "
-            f"{manifest.content_hash()[:12]}"
+            f"{manifest.compute_hash()[:12]}"
         )
     return manifest
 

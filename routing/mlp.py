@@ -39,13 +39,13 @@ class Mlp:
         self.accuracy = accuracy
         self.epochs = epochs
 
-    def predict(self, vectors: Embeddings) -> Floats:
+    def predict_correct(self, vectors: Embeddings) -> Floats:
         """g of every model (the probability of being right). vectors: (n, dim), unit length. (n, n_models) in [0, 1]"""
         with torch.inference_mode():
             return np.asarray(torch.sigmoid(self._network(torch.from_numpy(vectors))).numpy(), dtype=np.float64)
 
 
-def train(vectors: Embeddings, outcomes: Floats, settings: MlpSettings | None = None) -> Mlp:
+def train_mlp(vectors: Embeddings, outcomes: Floats, settings: MlpSettings | None = None) -> Mlp:
     """Trains one network for all models; a missing outcome (NaN) teaches nothing.
 
     vectors: (n, dim), unit length. outcomes: (n, n_models) in [0, 1] or NaN. The same arguments give the same network

@@ -33,13 +33,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.arrays import Embeddings, Floats, Ints
-from routing.atomic_swap import swap
-from routing.auto.training_data import Ground
+from routing.atomic_swap import swap_paths
+from routing.auto.training_data import TrainingData
 from routing.calibration import Calibration
-from routing.errors import PackAltered, PackError, PackMismatch
-from routing.input_index import Inputs
+from routing.errors import PackCorrupted, PackError, PackMismatch
+from routing.input_index import InputIndex
 from routing.manifest import MANIFEST, EmbedderId, Manifest, read_manifest
-from routing.neighbours.hnsw import Hnsw
+from routing.neighbours.hnsw import HnswIndex
 from routing.projection import Projection
 
 FILES = (
@@ -59,7 +59,7 @@ ESTIMATES is there where a model was measured on some inputs only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Estimates:
+class ImputedOutcomes:
     """Columns of `outcomes` that were measured in part.
 
     columns: (n_columns,). expected, filled: (n_inputs, n_columns), measured outcomes as they are; elsewhere the
@@ -86,25 +86,25 @@ class Pack:
     embeddings: Embeddings
     outcomes: Floats
     dataset_ids: Ints
-    index: Hnsw
+    index: HnswIndex
     calibration: Calibration
     report: Mapping[str, Any]
     projection: Projection | None = None
     texts: tuple[str, ...] | None = None
-    carried: Mapping[str, bytes] = field(default_factory=dict)
-    ground: Ground | None = None
-    inputs: Inputs | None = None
-    estimates: Estimates | None = None
+    bundled_embedder: Mapping[str, bytes] = field(default_factory=dict)
+    training_data: TrainingData | None = None
+    input_index: InputIndex | None = None
+    estimates: ImputedOutcomes | None = None
 
-    def believed(self) -> Floats:
+    def estimated_mask(self) -> Floats:
         """The outcomes to predict from, drawn where they are estimated. (n_inputs, n_models)"""
         return self.outcomes if self.estimates is None else self._with(self.estimates, self.estimates.filled)
 
-    def expected(self) -> Floats:
+    def expected_outcomes(self) -> Floats:
         """The outcomes to take means of, expected where they are estimated. (n_inputs, n_models)"""
         return self.outcomes if self.estimates is None else self._with(self.estimates, self.estimates.expected)
 
-    def _with(self, estimates: Estimates, values: Floats) -> Floats:
+    def _with(self, estimates: ImputedOutcomes, values: Floats) -> Floats:
         found = self.outcomes.copy()
         found[:, estimates.columns] = values
         return found
@@ -130,7 +130,7 @@ def save_pack(pack: Pack, path: Path) -> Manifest:
                 for name in (MANIFEST, *manifest.files):
                     tar.add(folder / name, arcname=name)
         if path.is_dir() or (path.exists() and made.is_dir()):
-            swap(made, path)
+            swap_paths(made, path)
         else:
             os.replace(made, path)
     return manifest
@@ -140,7 +140,7 @@ def open_pack(path: Path, embedder: EmbedderId | None = None) -> Pack:
     """Opens a pack and checks all of it.
 
     embedder: the one that will embed the tasks; None where the caller brings vectors of its own.
-    Raises PackAltered for a missing, truncated or altered file, PackMismatch for another schema, embedder or shape.
+    Raises PackCorrupted for a missing, truncated or altered file, PackMismatch for another schema, embedder or shape.
     """
     manifest = read_manifest(path)
     if embedder is not None and not manifest.embedder.matches(embedder):
@@ -160,7 +160,7 @@ def _write_files(pack: Pack, folder: Path) -> Manifest:
     np.save(folder / "embeddings.npy", pack.embeddings)
     np.save(folder / "outcomes.npy", pack.outcomes)
     np.save(folder / "dataset_ids.npy", pack.dataset_ids)
-    pack.index.save(folder / "index.hnsw", folder / "index.json")
+    pack.index.save_index(folder / "index.hnsw", folder / "index.json")
     calibration = pack.calibration
     np.savez(
         folder / "calibration.npz",
@@ -170,11 +170,11 @@ def _write_files(pack: Pack, folder: Path) -> Manifest:
         dataset_ids=calibration.dataset_ids,
     )
     (folder / "report.json").write_text(json.dumps(pack.report, indent=2) + "\n")
-    for name, data in pack.carried.items():
+    for name, data in pack.bundled_embedder.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
-    written = (*FILES, *_write_optional(pack, folder), *sorted(pack.carried))
-    manifest = replace(pack.manifest, files={name: _sha256(folder / name) for name in written}).sealed()
+    written = (*FILES, *_write_optional(pack, folder), *sorted(pack.bundled_embedder))
+    manifest = replace(pack.manifest, files={name: _sha256(folder / name) for name in written}).with_content_hash()
     (folder / MANIFEST).write_text(manifest.to_json())
     return manifest
 
@@ -186,11 +186,11 @@ def _write_optional(pack: Pack, folder: Path) -> Iterator[str]:
     if pack.texts is not None:
         (folder / TEXTS).write_text(json.dumps(pack.texts, ensure_ascii=False) + "\n", encoding="utf-8")
         yield TEXTS
-    if pack.ground is not None:
-        np.savez(folder / AUTO, **asdict(pack.ground))
+    if pack.training_data is not None:
+        np.savez(folder / AUTO, **asdict(pack.training_data))
         yield AUTO
-    if pack.inputs is not None:
-        (folder / INPUTS).write_text(json.dumps(asdict(pack.inputs), ensure_ascii=False) + "\n", encoding="utf-8")
+    if pack.input_index is not None:
+        (folder / INPUTS).write_text(json.dumps(asdict(pack.input_index), ensure_ascii=False) + "\n", encoding="utf-8")
         yield INPUTS
     if pack.estimates is not None:
         np.savez(folder / ESTIMATES, **asdict(pack.estimates))
@@ -207,7 +207,7 @@ def _folder_of(path: Path) -> Iterator[Path]:
             with tarfile.open(path) as tar:
                 tar.extractall(scratch, filter="data")
         except (OSError, tarfile.TarError) as error:
-            raise PackAltered(f"{path} cannot be unpacked: {error}") from error
+            raise PackCorrupted(f"{path} cannot be unpacked: {error}") from error
         yield Path(scratch)
 
 
@@ -215,10 +215,10 @@ def _check_files(folder: Path, manifest: Manifest, path: Path) -> None:
     for name in dict.fromkeys((*FILES, *manifest.files)):
         named = manifest.files.get(name, "")
         if not (folder / name).exists():
-            raise PackAltered(f"{path}: {name} is missing")
+            raise PackCorrupted(f"{path}: {name} is missing")
         found = _sha256(folder / name)
         if found != named:
-            raise PackAltered(f"{path}: {name} has hash {found[:12]}, the manifest names {named[:12] or 'none'}")
+            raise PackCorrupted(f"{path}: {name} has hash {found[:12]}, the manifest names {named[:12] or 'none'}")
 
 
 def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
@@ -230,13 +230,13 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         embeddings=np.load(folder / "embeddings.npy", allow_pickle=False, mmap_mode="r" if path.is_dir() else None),
         outcomes=np.load(folder / "outcomes.npy", allow_pickle=False),
         dataset_ids=np.load(folder / "dataset_ids.npy", allow_pickle=False),
-        index=Hnsw.load(folder / "index.hnsw", folder / "index.json"),
+        index=HnswIndex.load_index(folder / "index.hnsw", folder / "index.json"),
         calibration=calibration,
         report=json.loads((folder / "report.json").read_text()),
         projection=_load_map(folder) if MAP in manifest.files else None,
         texts=tuple(json.loads((folder / TEXTS).read_text(encoding="utf-8"))) if TEXTS in manifest.files else None,
-        ground=_load_ground(folder) if AUTO in manifest.files else None,
-        inputs=_load_inputs(folder) if INPUTS in manifest.files else None,
+        training_data=_load_ground(folder) if AUTO in manifest.files else None,
+        input_index=_load_inputs(folder) if INPUTS in manifest.files else None,
         estimates=_load_estimates(folder) if ESTIMATES in manifest.files else None,
     )
     n_inputs, n_models, dim = manifest.n_inputs, len(manifest.models), manifest.embedder.dim
@@ -249,14 +249,16 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         _expect(path, MAP, pack.projection.points, (len(pack.projection.rows), 2))
     if pack.texts is not None and len(pack.texts) != n_inputs:
         raise PackMismatch(f"{path}: {TEXTS} holds {len(pack.texts)} texts, the manifest says {n_inputs}")
-    if pack.ground is not None:
-        _expect(path, AUTO, pack.ground.averages, (len(manifest.datasets), n_models))
-        _expect(path, AUTO, pack.ground.centres, (len(manifest.datasets), dim))
-        _expect(path, AUTO, pack.ground.near, (len(manifest.datasets), n_models))
-        _expect(path, AUTO, pack.ground.within, (n_models, n_models))
-        _expect(path, AUTO, pack.ground.sampling, (n_models, n_models))
-    if pack.inputs is not None and len(pack.inputs.digests) != n_inputs:
-        raise PackMismatch(f"{path}: {INPUTS} names {len(pack.inputs.digests)} inputs, the manifest says {n_inputs}")
+    if pack.training_data is not None:
+        _expect(path, AUTO, pack.training_data.averages, (len(manifest.datasets), n_models))
+        _expect(path, AUTO, pack.training_data.centres, (len(manifest.datasets), dim))
+        _expect(path, AUTO, pack.training_data.near, (len(manifest.datasets), n_models))
+        _expect(path, AUTO, pack.training_data.within, (n_models, n_models))
+        _expect(path, AUTO, pack.training_data.sampling, (n_models, n_models))
+    if pack.input_index is not None and len(pack.input_index.digests) != n_inputs:
+        raise PackMismatch(
+            f"{path}: {INPUTS} names {len(pack.input_index.digests)} inputs, the manifest says {n_inputs}"
+        )
     if pack.estimates is not None:
         count = len(pack.estimates.columns)
         _expect(path, ESTIMATES, pack.estimates.filled, (n_inputs, count))
@@ -274,19 +276,19 @@ def _load_map(folder: Path) -> Projection:
         return Projection(saved["mean"], saved["axes"], saved["rows"], saved["points"])
 
 
-def _load_inputs(folder: Path) -> Inputs:
+def _load_inputs(folder: Path) -> InputIndex:
     named = json.loads((folder / INPUTS).read_text(encoding="utf-8"))
-    return Inputs(tuple(named["ids"]), tuple(named["digests"]))
+    return InputIndex(tuple(named["ids"]), tuple(named["digests"]))
 
 
-def _load_estimates(folder: Path) -> Estimates:
+def _load_estimates(folder: Path) -> ImputedOutcomes:
     with np.load(folder / ESTIMATES, allow_pickle=False) as saved:
-        return Estimates(saved["columns"], saved["expected"], saved["filled"], saved["errors"])
+        return ImputedOutcomes(saved["columns"], saved["expected"], saved["filled"], saved["errors"])
 
 
-def _load_ground(folder: Path) -> Ground:
+def _load_ground(folder: Path) -> TrainingData:
     with np.load(folder / AUTO, allow_pickle=False) as saved:
-        return Ground(**{name: saved[name] for name in Ground.__slots__})
+        return TrainingData(**{name: saved[name] for name in TrainingData.__slots__})
 
 
 def _expect(path: Path, file: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

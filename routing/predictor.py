@@ -15,7 +15,7 @@ from routing.arrays import Floats, Ints
 THRESHOLD = 0.5
 
 
-def predict(outcomes: Floats, rows: Ints) -> Floats:
+def predict_outcomes(outcomes: Floats, rows: Ints) -> Floats:
     """g_m(x): mean outcome of model m over the nearest benchmark inputs (eq. 7); missing outcomes left out.
 
     outcomes: (n_benchmark, n_models) in [0, 1] or NaN. rows: (n_inputs, k) rows of the nearest.
@@ -35,7 +35,7 @@ def predict_correct(g: Floats, threshold: float = THRESHOLD) -> Floats:
     return np.where(np.isnan(g), np.nan, (g > threshold).astype(np.float64))
 
 
-def accuracy_of(g_bar: Floats, correct: Floats) -> Floats:
+def prediction_accuracy(g_bar: Floats, correct: Floats) -> Floats:
     """p(d, m): the share of inputs on which g_bar is what the model really was; unknown pairs left out.
 
     g_bar, correct: (n_inputs, n_models) of 0, 1 or NaN. Returns (n_models,), NaN for a model without any pair.

@@ -19,10 +19,10 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 
-SHOWN = 1200
+MAX_POINTS = 1200
 """Inputs that are drawn; more would be a cloud, and slow."""
 
-FEWEST = 3
+MIN_POINTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Projection:
     rows: Ints
     points: Floats
 
-    def place(self, vectors: Embeddings) -> Floats:
+    def place_vectors(self, vectors: Embeddings) -> Floats:
         """Other inputs in the same plane. vectors: (n, dim). Returns (n, 2)."""
         return np.asarray((vectors - self.mean) @ self.axes.T, dtype=np.float64)
 
 
-def project(vectors: Embeddings, dataset_ids: Ints, shown: int = SHOWN) -> Projection:
+def fit_projection(vectors: Embeddings, dataset_ids: Ints, shown: int = MAX_POINTS) -> Projection:
     """The plane of a benchmark, and up to `shown` of its inputs in it, taken evenly from every dataset.
 
     vectors: (n_inputs, dim); dataset_ids: (n_inputs,). The same arguments give the same plane.
@@ -47,7 +47,7 @@ def project(vectors: Embeddings, dataset_ids: Ints, shown: int = SHOWN) -> Proje
     mean = vectors.mean(axis=0, dtype=np.float64)
     datasets = np.unique(dataset_ids)
     means = np.array([vectors[dataset_ids == dataset].mean(axis=0, dtype=np.float64) for dataset in datasets])
-    axes = _axes((means if len(datasets) >= FEWEST else vectors.astype(np.float64)) - mean)
+    axes = _axes((means if len(datasets) >= MIN_POINTS else vectors.astype(np.float64)) - mean)
     rows = _evenly(dataset_ids, datasets, shown)
     points = np.asarray((vectors[rows] - mean) @ axes.T, dtype=np.float64)
     return Projection(mean, axes, rows, points)

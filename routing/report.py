@@ -11,31 +11,31 @@ from typing import Any
 import numpy as np
 
 from routing.arrays import Embeddings
-from routing.auto.fit import fit
-from routing.auto.training_data import Ground, Noise
+from routing.auto.fit import fit_auto
+from routing.auto.training_data import NoiseModel, TrainingData
 from routing.benchmark import Benchmark, order_on_average
-from routing.calibration import Calibration, HeldOut, RoutingSettings
-from routing.decision import decide
-from routing.predictor import predict, predict_correct
-from routing.scores import Score
-from routing.task import Evidence, TaskState, task_scores
+from routing.calibration import Calibration, HeldOutDataset, RoutingSettings
+from routing.decision import make_decision
+from routing.predictor import predict_correct, predict_outcomes
+from routing.scores import ScoreKind
+from routing.task import InputEvidence, TaskState, score_task
 
 
-def leave_one_out(
+def leave_one_out_report(
     benchmark: Benchmark,
     vectors: Embeddings,
-    held_out: list[HeldOut],
+    held_out: list[HeldOutDataset],
     calibration: Calibration,
     routing: RoutingSettings,
-    ground: Ground,
+    ground: TrainingData,
 ) -> Mapping[str, Any]:
     """Macro accuracy of S1, S2, S3, auto, best on average and oracle, over the datasets, and the choices on each.
 
     vectors: (n_inputs, dim). held_out: every dataset with its neighbours outside it.
     """
-    noise = Noise.of(benchmark.outcomes, benchmark.dataset_ids, len(benchmark.datasets))
+    noise = NoiseModel.from_outcomes(benchmark.outcomes, benchmark.dataset_ids, len(benchmark.datasets))
     rows = [
-        _dataset(benchmark, vectors, one, calibration, routing, ground.without(one.dataset, ground.near, noise))
+        _dataset(benchmark, vectors, one, calibration, routing, ground.without_dataset(one.dataset, ground.near, noise))
         for one in held_out
         if one.near.shape[1]
     ]
@@ -48,32 +48,32 @@ def leave_one_out(
 def _dataset(
     benchmark: Benchmark,
     vectors: Embeddings,
-    held_out: HeldOut,
+    held_out: HeldOutDataset,
     calibration: Calibration,
     routing: RoutingSettings,
-    rest: Ground,
+    rest: TrainingData,
 ) -> dict[str, Any]:
     """rest: the ground without the dataset."""
     on_average = order_on_average(rest.averages)
-    g = predict(benchmark.outcomes, held_out.near[:, : routing.k])
-    evidence = Evidence(
+    g = predict_outcomes(benchmark.outcomes, held_out.near[:, : routing.k])
+    evidence = InputEvidence(
         g,
         predict_correct(g, routing.threshold),
         held_out.near_distances.mean(axis=1),
         vectors[held_out.rows],
-        predict(benchmark.outcomes, held_out.near[:, : routing.kappa]),
+        predict_outcomes(benchmark.outcomes, held_out.near[:, : routing.kappa]),
     )
-    state = TaskState.of(evidence)
-    scores = task_scores(
+    state = TaskState.from_evidence(evidence)
+    scores = score_task(
         state,
         benchmark.model_names,
         on_average,
-        calibration.without(held_out.dataset),
+        calibration.without_dataset(held_out.dataset),
         routing,
-        state.prior(fit(rest, on_average), on_average),
+        state.prior_outcomes(fit_auto(rest, on_average), on_average),
     )
     known = np.nanmean(benchmark.outcomes[held_out.rows], axis=0)
-    choices = {score.value: decide(scores, routing.eta, score=score).model for score in Score}
+    choices = {score.value: make_decision(scores, routing.eta, score=score).model for score in ScoreKind}
     choices["best_on_average"] = scores.models[0]
     choices["oracle"] = benchmark.model_names[int(np.nanargmax(known))]
     accuracy = {name: float(np.nan_to_num(known[benchmark.model_names.index(m)])) for name, m in choices.items()}

@@ -6,21 +6,21 @@ from typing import Any
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
-from routing.auto.explanation import account
+from routing.auto.explanation import explain_fit
 from routing.auto.feedback import Feedback
-from routing.auto.fit import Fit, fit
-from routing.auto.posterior import Labels
-from routing.auto.training_data import Ground
+from routing.auto.fit import AutoFit, fit_auto
+from routing.auto.posterior import LabelGroups
+from routing.auto.training_data import TrainingData
 from routing.calibration import RoutingSettings
-from routing.decision import Decision, Thrift, decide
+from routing.decision import CostPreference, RoutingDecision, make_decision
 from routing.errors import PackMismatch
 from routing.neighbours import Neighbours
 from routing.pack import Pack
-from routing.predictor import predict, predict_correct
-from routing.scores import Score, TaskScores
-from routing.task import Evidence, TaskState, task_scores
+from routing.predictor import predict_correct, predict_outcomes
+from routing.scores import ScoreKind, TaskScores
+from routing.task import InputEvidence, TaskState, score_task
 
-FITS_KEPT = 100
+MAX_FITS = 100
 """Sets of candidates whose fits are kept; a gateway has a few."""
 
 
@@ -35,44 +35,44 @@ class Router:
         self.settings = settings or RoutingSettings()
         self._neighbours: Neighbours = neighbours or pack.index
         self._names = pack.manifest.model_names
-        self._outcomes = pack.believed()
+        self._outcomes = pack.estimated_mask()
         self._centres = _dataset_centres(pack)
-        self._fits: dict[tuple[str, ...], Fit] = {}
+        self._fits: dict[tuple[str, ...], AutoFit] = {}
 
-    def empty(self) -> TaskState:
+    def empty_state(self) -> TaskState:
         """The state of a task nobody has called yet."""
-        return TaskState.empty(len(self._names), self._neighbours.dim)
+        return TaskState.empty_state(len(self._names), self._neighbours.dim)
 
-    def evidence(self, vectors: Embeddings) -> Evidence:
+    def find_evidence(self, vectors: Embeddings) -> InputEvidence:
         """g, g_bar and distance of a task's inputs (eq. 7, 2, 9).
 
         vectors: (n_inputs, dim), unit length. Raises NeighboursError for another dimension or a NaN.
         """
         kappa = min(self.settings.kappa, self._neighbours.size)
         k = min(self.settings.k, self._neighbours.size)
-        rows, distances = self._neighbours.nearest(vectors, max(k, kappa))
-        g = predict(self._outcomes, rows[:, :k])
+        rows, distances = self._neighbours.find_nearest(vectors, max(k, kappa))
+        g = predict_outcomes(self._outcomes, rows[:, :k])
         g_bar = predict_correct(g, self.settings.threshold)
-        wide = predict(self._outcomes, rows[:, :kappa])
-        return Evidence(g, g_bar, distances[:, :kappa].mean(axis=1), vectors, wide)
+        wide = predict_outcomes(self._outcomes, rows[:, :kappa])
+        return InputEvidence(g, g_bar, distances[:, :kappa].mean(axis=1), vectors, wide)
 
-    def nearest(self, vectors: Embeddings) -> tuple[Ints, Floats]:
+    def find_nearest(self, vectors: Embeddings) -> tuple[Ints, Floats]:
         """The k benchmark inputs that a prediction rests on: rows and cosine distances, both (n_inputs, k).
 
         vectors: (n_inputs, dim), unit length. Raises NeighboursError as `evidence` does.
         """
-        return self._neighbours.nearest(vectors, min(self.settings.k, self._neighbours.size))
+        return self._neighbours.find_nearest(vectors, min(self.settings.k, self._neighbours.size))
 
-    def candidates(self, names: Sequence[str] | None = None) -> tuple[str, ...]:
+    def select_candidates(self, names: Sequence[str] | None = None) -> tuple[str, ...]:
         """Those of the names that the pack knows, best on average first; all of the pack's models for None."""
         known = self.pack.manifest.on_average
         return known if names is None else tuple(name for name in known if name in set(names))
 
-    def scores(
+    def score_task(
         self,
         state: TaskState,
         candidates: Sequence[str],
-        score: Score = Score.S3,
+        score: ScoreKind = ScoreKind.S3,
         labels: Floats | None = None,
         feedback: Feedback | None = None,
     ) -> TaskScores:
@@ -84,44 +84,48 @@ class Router:
         """
         columns = [self._names.index(name) for name in candidates]
         posterior = None
-        if score is Score.AUTO and state.n:
-            posterior = state.prior(self.fit(tuple(candidates)), columns).given(
-                None if labels is None else Labels.of(labels[:, columns]),
-                None if feedback is None else feedback.among(columns),
+        if score is ScoreKind.AUTO and state.n:
+            posterior = state.prior_outcomes(self.fit_auto(tuple(candidates)), columns).condition_on(
+                None if labels is None else LabelGroups.from_matrix(labels[:, columns]),
+                None if feedback is None else feedback.restrict_to(columns),
             )
-        return task_scores(state, self._names, columns, self.pack.calibration, self.settings, posterior)
+        return score_task(state, self._names, columns, self.pack.calibration, self.settings, posterior)
 
-    def fit(self, candidates: tuple[str, ...]) -> Fit:
+    def fit_auto(self, candidates: tuple[str, ...]) -> AutoFit:
         """What auto has learnt for these candidates. Raises PackMismatch for a pack without auto.npz."""
-        ground = self.require_ground()
+        ground = self.require_training_data()
         if candidates not in self._fits:
-            if len(self._fits) >= FITS_KEPT:
+            if len(self._fits) >= MAX_FITS:
                 self._fits.clear()
-            self._fits[candidates] = fit(ground, [self._names.index(name) for name in candidates])
+            self._fits[candidates] = fit_auto(ground, [self._names.index(name) for name in candidates])
         return self._fits[candidates]
 
-    def require_ground(self) -> Ground:
+    def require_training_data(self) -> TrainingData:
         """What auto learns from. Raises PackMismatch for a pack without auto.npz."""
-        if self.pack.ground is None:
+        if self.pack.training_data is None:
             name = self.pack.manifest.name
             raise PackMismatch(f"pack {name} has no auto.npz, which `score: auto` needs: build it again")
-        return self.pack.ground
+        return self.pack.training_data
 
-    def auto_account(self, state: TaskState, scores: TaskScores, decision: Decision) -> dict[str, Any] | None:
+    def explain_auto(self, state: TaskState, scores: TaskScores, decision: RoutingDecision) -> dict[str, Any] | None:
         """Why auto expects what it does of the leader and of what it had to beat; None where auto was not asked."""
         if scores.posterior is None:
             return None
         columns = [self._names.index(name) for name in scores.models]
         datasets = [dataset.name for dataset in self.pack.manifest.datasets]
         pair = scores.models.index(decision.leader), scores.models.index(decision.baseline)
-        centre, near = state.seen(columns)
-        return account(self.fit(scores.models), centre, near, scores.posterior, datasets, pair)
+        centre, near = state.add_evidence(columns)
+        return explain_fit(self.fit_auto(scores.models), centre, near, scores.posterior, datasets, pair)
 
-    def decide(
-        self, scores: TaskScores, current: str | None = None, score: Score = Score.S3, thrift: Thrift | None = None
-    ) -> Decision:
+    def make_decision(
+        self,
+        scores: TaskScores,
+        current: str | None = None,
+        score: ScoreKind = ScoreKind.S3,
+        thrift: CostPreference | None = None,
+    ) -> RoutingDecision:
         """Eq. 6; see routing.decision.decide."""
-        return decide(scores, self.settings.eta, current, score, thrift)
+        return make_decision(scores, self.settings.eta, current, score, thrift)
 
     def nearest_datasets(self, state: TaskState, count: int = 3) -> list[tuple[str, float]]:
         """The datasets whose mean embedding points most nearly the way the task's does, with the cosine."""

@@ -15,11 +15,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from routing.arrays import Floats, same_shape
-from routing.auto.posterior import Posterior
+from routing.arrays import Floats, check_same_shape
+from routing.auto.posterior import AccuracyPosterior
 
 
-class Score(StrEnum):
+class ScoreKind(StrEnum):
     """Which task score leads. S1 and S2 are the paper's plain argmax; eq. 6 belongs to S3 and, in its way, to auto."""
 
     S1 = "s1"
@@ -45,12 +45,12 @@ class TaskScores:
     s3: Floats
     reliability: Floats
     counts: Floats
-    posterior: Posterior | None = None
+    posterior: AccuracyPosterior | None = None
 
-    def of(self, score: Score) -> Floats:
+    def score_of(self, score: ScoreKind) -> Floats:
         """The named score, (n_candidates,); all NaN for `auto` where it was not asked."""
         auto = np.full(len(self.models), np.nan) if self.posterior is None else self.posterior.mean
-        return {Score.S1: self.s1, Score.S2: self.s2, Score.S3: self.s3, Score.AUTO: auto}[score]
+        return {ScoreKind.S1: self.s1, ScoreKind.S2: self.s2, ScoreKind.S3: self.s3, ScoreKind.AUTO: auto}[score]
 
 
 def mean_known(sums: Floats, counts: Floats) -> Floats:
@@ -58,7 +58,7 @@ def mean_known(sums: Floats, counts: Floats) -> Floats:
 
     sums, counts: (n_models,). Returns (n_models,), in [0, 1]; NaN for a model with nothing to average.
     """
-    same_shape("counts", counts, sums)
+    check_same_shape("counts", counts, sums)
     return np.asarray(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
 
 
@@ -71,5 +71,5 @@ def s3(s2: Floats, reliability: Floats) -> Floats:
     s2, reliability: (n_models,), in [0, 1].
     Returns (n_models,), in [0, 1]. Raises ShapeError if the shapes differ.
     """
-    same_shape("reliability", reliability, s2)
+    check_same_shape("reliability", reliability, s2)
     return s2 * reliability + (1 - s2) * (1 - reliability)

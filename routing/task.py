@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routing.arrays import Embeddings, Floats, Ints, same_shape
-from routing.auto.fit import Fit
-from routing.auto.posterior import Posterior
+from routing.arrays import Embeddings, Floats, Ints, check_same_shape
+from routing.auto.fit import AutoFit
+from routing.auto.posterior import AccuracyPosterior
 from routing.calibration import Calibration, RoutingSettings
 from routing.scores import TaskScores, mean_known, s3
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class InputEvidence:
     """What a benchmark says about some inputs of a task.
 
     g, g_bar: (n_inputs, n_models), NaN where nothing near was measured.
@@ -29,9 +29,9 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.distances)
 
-    def at(self, rows: Ints) -> "Evidence":
+    def select_rows(self, rows: Ints) -> "InputEvidence":
         """What it says about some of the inputs."""
-        return Evidence(self.g[rows], self.g_bar[rows], self.distances[rows], self.vectors[rows], self.wide[rows])
+        return InputEvidence(self.g[rows], self.g_bar[rows], self.distances[rows], self.vectors[rows], self.wide[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class TaskState:
     wide_counts: Floats
 
     @classmethod
-    def empty(cls, n_models: int, dim: int) -> "TaskState":
+    def empty_state(cls, n_models: int, dim: int) -> "TaskState":
         """The state of a task nobody has called yet."""
         none = np.zeros(n_models)
         return cls(0, none, none, none, 0.0, np.zeros(dim), none, none)
 
     @classmethod
-    def of(cls, evidence: Evidence) -> "TaskState":
+    def from_evidence(cls, evidence: InputEvidence) -> "TaskState":
         """The state of a task with exactly these inputs."""
         known, known_wide = ~np.isnan(evidence.g), ~np.isnan(evidence.wide)
         return cls(
@@ -74,8 +74,8 @@ class TaskState:
 
     def __add__(self, other: "TaskState") -> "TaskState":
         """The state of both halves together. Raises ShapeError if they belong to different packs."""
-        same_shape("g_sum", other.g_sum, self.g_sum)
-        same_shape("embedding_sum", other.embedding_sum, self.embedding_sum)
+        check_same_shape("g_sum", other.g_sum, self.g_sum)
+        check_same_shape("embedding_sum", other.embedding_sum, self.embedding_sum)
         return TaskState(
             self.n + other.n,
             self.g_sum + other.g_sum,
@@ -88,26 +88,26 @@ class TaskState:
         )
 
     @property
-    def distance(self) -> float:
+    def mean_distance(self) -> float:
         """u(d'), eq. 8; NaN for a task without inputs."""
         return self.distance_sum / self.n if self.n else float("nan")
 
-    def prior(self, fit: Fit, columns: list[int]) -> Posterior:
+    def prior_outcomes(self, fit: AutoFit, columns: list[int]) -> AccuracyPosterior:
         """What the benchmark says of the candidates' accuracies. columns: those the fit was made for."""
-        return fit.prior(*self.seen(columns))
+        return fit.prior_accuracy(*self.add_evidence(columns))
 
-    def seen(self, columns: list[int]) -> tuple[Floats, Floats]:
+    def add_evidence(self, columns: list[int]) -> tuple[Floats, Floats]:
         """The task's mean embedding, and the mean outcome of its kappa nearest for some models."""
         return self.embedding_sum / max(1, self.n), mean_known(self.wide_sum, self.wide_counts)[columns]
 
 
-def task_scores(
+def score_task(
     state: TaskState,
     names: tuple[str, ...],
     columns: list[int],
     calibration: Calibration,
     routing: RoutingSettings,
-    posterior: Posterior | None = None,
+    posterior: AccuracyPosterior | None = None,
 ) -> TaskScores:
     """S1, S2, p and S3 of the candidates (eq. 1, 2, 10, 5).
 
@@ -117,11 +117,11 @@ def task_scores(
     s2 = mean_known(state.g_bar_sum, state.counts)[columns]
     reliability = np.full(len(columns), 0.5)
     if state.n and len(calibration.distances):
-        reliability = calibration.reliability(state.distance, routing.sigma)[columns]
+        reliability = calibration.reliability_at(state.mean_distance, routing.sigma)[columns]
     return TaskScores(
         models=tuple(names[column] for column in columns),
         n=state.n,
-        distance=state.distance,
+        distance=state.mean_distance,
         s1=mean_known(state.g_sum, state.counts)[columns],
         s2=s2,
         s3=s3(s2, reliability),

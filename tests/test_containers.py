@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.cli.serve import serve
+from gateway.cli.serve import serve_command
 from gateway.config.load import parse_config
 
 ROOT = Path(__file__).parents[1]
@@ -85,8 +85,8 @@ def test_the_command_is_one_that_the_program_has(final: list[tuple[str, str]]) -
     (entrypoint,), (command,) = of(final, "ENTRYPOINT"), of(final, "CMD")
     assert json.loads(entrypoint) == ["benchroute"]
     name, *arguments = json.loads(command)
-    assert name == serve.__name__
-    known = {f"--{parameter.replace('_', '-')}" for parameter in signature(serve).parameters}
+    assert name == serve_command.__name__
+    known = {f"--{parameter.replace('_', '-')}" for parameter in signature(serve_command).parameters}
     assert {argument for argument in arguments if argument.startswith("--")} <= known
 
 
@@ -156,6 +156,6 @@ def test_the_configuration_fits_the_container_as_it_stands(compose: dict[str, An
     environment = services_of(compose)["gateway-1"]["environment"]
     config = parse_config((ROOT / "config.yaml").read_text(), "config.yaml", environment)
     assert config.state.is_shared
-    assert config.state.cache.startswith(STATE)
+    assert config.state.cache_dir.startswith(STATE)
     (backend,) = config.models[0].backends
     assert backend.base_url == f"http://demo-models:{compose['services']['demo-models']['entrypoint'][-1]}/v1"

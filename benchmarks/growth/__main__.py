@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.indexing.vectors import clustered
-from routing.auto.training_data import ground_of
+from routing.auto.training_data import build_training_data
 from routing.benchmark import Benchmark, Dataset, Model
-from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
-from routing.evaluation.evaluate import Plan, evaluate
-from routing.report import leave_one_out
+from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_reliability, hold_out_dataset
+from routing.evaluation.evaluate import EvaluationPlan, evaluate_pool
+from routing.report import leave_one_out_report
 
 DATASETS = 8
 MODELS = 6
@@ -42,15 +42,15 @@ def synthetic(count: int) -> tuple[Benchmark, Any]:
 def steps(benchmark: Benchmark, vectors: Any) -> dict[str, Callable[[], Any]]:
     """What is profiled."""
     routing, settings = RoutingSettings(), CalibrationSettings(repeats=2)
-    found = list(hold_out(vectors, benchmark.dataset_ids, DATASETS, routing.kappa))
-    pairs = calibrate(vectors, benchmark, found, routing, settings)
-    ground = ground_of(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
-    plan = Plan(alphas=(0.0, 0.1), repeats=2, per_input=True)
+    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, DATASETS, routing.kappa))
+    pairs = calibrate_reliability(vectors, benchmark, found, routing, settings)
+    ground = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
+    plan = EvaluationPlan(alphas=(0.0, 0.1), repeats=2, per_input=True)
     return {
-        "exact search": lambda: list(hold_out(vectors, benchmark.dataset_ids, DATASETS, routing.kappa)),
-        "calibration": lambda: calibrate(vectors, benchmark, found, routing, settings),
-        "report": lambda: leave_one_out(benchmark, vectors, found, pairs, routing, ground),
-        "evaluate": lambda: evaluate(benchmark, vectors, plan, routing, settings),
+        "exact search": lambda: list(hold_out_dataset(vectors, benchmark.dataset_ids, DATASETS, routing.kappa)),
+        "calibration": lambda: calibrate_reliability(vectors, benchmark, found, routing, settings),
+        "report": lambda: leave_one_out_report(benchmark, vectors, found, pairs, routing, ground),
+        "evaluate": lambda: evaluate_pool(benchmark, vectors, plan, routing, settings),
     }
 
 

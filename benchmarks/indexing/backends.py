@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmarks.indexing.vectors import DIM
 from routing.arrays import Embeddings, Ints
-from routing.neighbours.exact import Exact
-from routing.neighbours.hnsw import Hnsw, HnswSettings
+from routing.neighbours.exact import ExactIndex
+from routing.neighbours.hnsw import HnswIndex, HnswSettings
 
 Search = Callable[[Embeddings, int], Ints]
 
@@ -46,17 +46,19 @@ def _build_exact(vectors: Embeddings, folder: Path) -> None:
 
 
 def _load_exact(folder: Path) -> Search:
-    index = Exact(np.load(folder / "vectors.npy"))
-    return lambda asked, count: index.nearest(asked, count)[0]
+    index = ExactIndex(np.load(folder / "vectors.npy"))
+    return lambda asked, count: index.find_nearest(asked, count)[0]
 
 
 def _build_hnsw(settings: HnswSettings) -> Callable[[Embeddings, Path], None]:
-    return lambda vectors, folder: Hnsw.build(vectors, settings).save(folder / "index.hnsw", folder / "index.json")
+    return lambda vectors, folder: HnswIndex.build_index(vectors, settings).save_index(
+        folder / "index.hnsw", folder / "index.json"
+    )
 
 
 def _load_hnsw(folder: Path) -> Search:
-    index = Hnsw.load(folder / "index.hnsw", folder / "index.json")
-    return lambda asked, count: index.nearest(asked, count)[0]
+    index = HnswIndex.load_index(folder / "index.hnsw", folder / "index.json")
+    return lambda asked, count: index.find_nearest(asked, count)[0]
 
 
 def _faiss() -> list[Backend]:

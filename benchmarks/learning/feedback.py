@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.learning.pools import Held, Pool
 from routing.arrays import Floats
 from routing.auto.feedback import Feedback
-from routing.auto.posterior import Posterior
+from routing.auto.posterior import AccuracyPosterior
 
 SHARES = (0.0, 0.02, 0.1)
 ANSWERS = (0, 100, 300, 1000, 3000)
@@ -47,7 +47,7 @@ def _live(held: Held, share: float, seed: list[int]) -> Floats:
     columns = np.sort(draw.choice(held.outcomes.shape[1], CANDIDATES, replace=False))
     outcomes, prior = np.nan_to_num(held.outcomes[:, columns]), held.auto.prior
     across = np.ix_(columns, columns)
-    prior = Posterior(prior.mean[columns], prior.covariance[across], prior.within[across])
+    prior = AccuracyPosterior(prior.mean[columns], prior.covariance[across], prior.within[across])
     gains = outcomes.mean(axis=0) - outcomes[:, 0].mean()
     lenient, current, version = draw.uniform(-LENIENCY, LENIENCY), int(prior.mean.argmax()), 1
     log = np.empty((ANSWERS[-1], 4))  # model, score, propensity, version
@@ -61,9 +61,11 @@ def _live(held: Held, share: float, seed: list[int]) -> Floats:
         chances = np.where(explores, share / (CANDIDATES - 1), 1 - share)
         log[now] = np.column_stack([models, scores, chances, np.full(EVERY, version)])
         seen = log[: now.stop]
-        after = prior.given(feedback=Feedback.of(seen[:, 0].astype(int), seen[:, 1], seen[:, 2], seen[:, 3].tolist()))
+        after = prior.condition_on(
+            feedback=Feedback.from_ratings(seen[:, 0].astype(int), seen[:, 1], seen[:, 2], seen[:, 3].tolist())
+        )
         best = int(after.mean.argmax())
-        if best != current and after.p_better(best, current) > ETA:
+        if best != current and after.probability_better(best, current) > ETA:
             current, version = best, version + 1
         if now.stop in ANSWERS:
             told.append(gains[current])

@@ -7,8 +7,8 @@ import numpy as np
 
 from benchmarks.learning.pools import Held, Pool
 from routing.arrays import Floats, Ints
-from routing.auto.suggest import suggestions
-from routing.predictor import predict
+from routing.auto.suggest import suggest_labels
+from routing.predictor import predict_outcomes
 
 ALPHAS = (0.02, 0.05, 0.1, 0.3)
 CAP = 50
@@ -26,7 +26,7 @@ def at_random(held: Held, expected: Floats, kept: Ints, n: int, generator: np.ra
 
 def suggested(held: Held, expected: Floats, kept: Ints, n: int, generator: np.random.Generator) -> Ints:
     """Those that a gateway suggests, all at once."""
-    return kept[list(suggestions(held.auto.prior, expected[kept], held.vectors[kept], n).rows)]
+    return kept[list(suggest_labels(held.auto.prior, expected[kept], held.vectors[kept], n).rows)]
 
 
 WAYS: Mapping[str, tuple[Draw, float]] = {
@@ -62,7 +62,7 @@ def _repeat(held: Held, place: int, repeat: int) -> tuple[Floats, float]:
     order = np.random.default_rng([1, place, repeat]).permutation(n)
     kept, judges = order[: min(n // 2, KEPT)], order[n // 2 :]
     accuracy = np.nanmean(held.outcomes[judges], axis=0) - np.nanmean(held.outcomes[judges, 0])
-    expected = predict(held.benchmark, held.near)[:, held.auto.columns]
+    expected = predict_outcomes(held.benchmark, held.near)[:, held.auto.columns]
     gains = np.empty((len(ALPHAS), len(WAYS)))
     for row, alpha in enumerate(ALPHAS):
         for column, (draw, part) in enumerate(WAYS.values()):
@@ -70,7 +70,7 @@ def _repeat(held: Held, place: int, repeat: int) -> tuple[Floats, float]:
             labelled = draw(held, expected, kept, count, np.random.default_rng([2, place, repeat, row, column]))
             outcomes = np.full((count, held.benchmark.shape[1]), np.nan)
             outcomes[:, held.auto.columns] = held.outcomes[labelled]
-            gains[row, column] = accuracy[held.auto.given(outcomes).mean.argmax()]
+            gains[row, column] = accuracy[held.auto.condition_on(outcomes).mean.argmax()]
     return gains, float(accuracy[held.auto.prior.mean.argmax()])
 
 

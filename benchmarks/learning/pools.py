@@ -9,11 +9,11 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
-from routing.calibration import CalibrationSettings, HeldOut, RoutingSettings, hold_out
+from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_dataset
 from routing.errors import BenchmarkError
-from routing.evaluation.auto_folds import AutoFold, auto_folds
-from routing.evaluation.evaluate import NEIGHBOURS_KEPT, fit_for_evaluation
-from routing.evaluation.folds import Folds
+from routing.evaluation.auto_folds import AutoFold, fit_auto_folds
+from routing.evaluation.evaluate import MAX_NEIGHBOURS, fit_for_evaluation
+from routing.evaluation.folds import CalibrationFolds
 from routing.tidy import read_benchmark, read_embeddings
 
 
@@ -55,17 +55,17 @@ def pool(folder: Path, name: str, max_params_b: float | None) -> Pool:
         raise BenchmarkError(folder.name, ["it has no embeddings"])
     chosen = whole
     if name != "all" and max_params_b is None:
-        chosen = whole.with_models(json.loads((folder / "pools.json").read_text())[name])
+        chosen = whole.select_models(json.loads((folder / "pools.json").read_text())[name])
     benchmark, rows = fit_for_evaluation(chosen, max_params_b=max_params_b)
     vectors, routing = given.vectors[rows], RoutingSettings()
-    found = list(hold_out(vectors, benchmark.dataset_ids, len(benchmark.datasets), NEIGHBOURS_KEPT))
-    folds = Folds(vectors, [benchmark], found, routing, CalibrationSettings())
-    made = auto_folds(folds, benchmark, found, lambda done, total: None)
+    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), MAX_NEIGHBOURS))
+    folds = CalibrationFolds(vectors, [benchmark], found, routing, CalibrationSettings())
+    made = fit_auto_folds(folds, benchmark, found, lambda done, total: None)
     held = [_held(benchmark, vectors, one, auto, routing.kappa) for one, auto in zip(found, made, strict=True)]
     return Pool(f"{folder.name}/{name}", held)
 
 
-def _held(benchmark: Benchmark, vectors: Embeddings, one: HeldOut, auto: AutoFold, kappa: int) -> Held:
+def _held(benchmark: Benchmark, vectors: Embeddings, one: HeldOutDataset, auto: AutoFold, kappa: int) -> Held:
     rows: Ints = one.rows
     return Held(
         benchmark.datasets[one.dataset].name,

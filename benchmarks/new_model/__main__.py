@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.new_model.study import Hidden, Whole, hidden, summary
 from routing.evaluation.evaluate import fit_for_evaluation
-from routing.evaluation.report.figures import as_svg
+from routing.evaluation.report.figures import to_svg
 from routing.tidy import read_benchmark, read_embeddings
 
 COLOURS = {"chosen": "#D55E00", "random": "#0072B2"}
@@ -32,7 +32,7 @@ def main() -> None:
         told[name] = rows
         print(f"\n{name}, {time.perf_counter() - begun:.0f} s\n{_table(rows)}", flush=True)
         (given.output / "partial.json").write_text(json.dumps(told, indent=2) + "\n")
-    (given.output / "partial.svg").write_bytes(as_svg(_figure(told)))
+    (given.output / "partial.svg").write_bytes(to_svg(_figure(told)))
 
 
 def _pool(asked: str, counts: list[int]) -> tuple[str, list[dict[str, Any]]]:
@@ -40,7 +40,7 @@ def _pool(asked: str, counts: list[int]) -> tuple[str, list[dict[str, Any]]]:
     path = Path(folder)
     whole = read_benchmark(path)
     if pool and pool != "all":
-        whole = whole.with_models(json.loads((path / "pools.json").read_text())[pool])
+        whole = whole.select_models(json.loads((path / "pools.json").read_text())[pool])
     benchmark, rows = fit_for_evaluation(whole, max_params_b=float(largest) if largest else None)
     given = read_embeddings(path, whole.n_inputs)
     if given is None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
-from routing.auto.fit import fit
-from routing.auto.training_data import Ground, Noise, centres_of
+from routing.auto.fit import fit_auto
+from routing.auto.training_data import NoiseModel, TrainingData, dataset_centres
 from routing.benchmark import Benchmark, order_on_average
-from routing.calibration import CalibrationSettings, HeldOut, RoutingSettings, hold_out
-from routing.evaluation.evaluate import NEIGHBOURS_KEPT
-from routing.evaluation.folds import Folds
+from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_dataset
+from routing.evaluation.evaluate import MAX_NEIGHBOURS
+from routing.evaluation.folds import CalibrationFolds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Routed:
     def __init__(self, benchmark: Benchmark, vectors: Embeddings, outcomes: Floats) -> None:
         self.n = len(benchmark.datasets)
         self.true = benchmark.dataset_averages()
-        found = list(hold_out(vectors, benchmark.dataset_ids, self.n, NEIGHBOURS_KEPT))
-        folds = Folds(vectors, [benchmark], found, RoutingSettings(), CalibrationSettings())
+        found = list(hold_out_dataset(vectors, benchmark.dataset_ids, self.n, MAX_NEIGHBOURS))
+        folds = CalibrationFolds(vectors, [benchmark], found, RoutingSettings(), CalibrationSettings())
         self.weights = np.array([_weights(folds, one, self.n) for one in found])
         self._near = self.seen(outcomes)
-        self._centres = centres_of(vectors, benchmark.dataset_ids, self.n)
-        self._noise = Noise.of(outcomes, benchmark.dataset_ids, self.n)
+        self._centres = dataset_centres(vectors, benchmark.dataset_ids, self.n)
+        self._noise = NoiseModel.from_outcomes(outcomes, benchmark.dataset_ids, self.n)
         self._averages = self.true
 
     def seen(self, columns: Floats) -> Floats:
@@ -71,16 +71,16 @@ class Routed:
     def _one(self, dataset: int, places: list[int], estimated: int | None, away: Sequence[Away]) -> float:
         averages, near = self._known(dataset, places, estimated, away)
         kept = np.delete(np.arange(self.n), dataset)
-        within, sampling = (matrix[np.ix_(places, places)] for matrix in self._noise.means(kept))
-        rest = Ground(averages[kept], self._centres[kept], near[kept], within, sampling)
+        within, sampling = (matrix[np.ix_(places, places)] for matrix in self._noise.noise_of_means(kept))
+        rest = TrainingData(averages[kept], self._centres[kept], near[kept], within, sampling)
         columns = order_on_average(rest.averages)
-        prior = fit(rest, columns).prior(self._centres[dataset], near[dataset][columns])
+        prior = fit_auto(rest, columns).prior_accuracy(self._centres[dataset], near[dataset][columns])
         return float(self.true[dataset, places[columns[int(np.argmax(prior.mean))]]])
 
 
-def _weights(folds: Folds, one: HeldOut, n_datasets: int) -> Embeddings:
+def _weights(folds: CalibrationFolds, one: HeldOutDataset, n_datasets: int) -> Embeddings:
     """(n_datasets, n_inputs): how often each input is among the nearest of a dataset's, another one held out too."""
-    rows = one.near[:, : folds.kappa]
+    rows = one.near[:, : folds.neighbour_count]
     ids, n = folds.ids[rows], len(folds.ids)
     found = np.empty((n_datasets, n), dtype=np.float32)
     for away in range(n_datasets):

@@ -9,10 +9,10 @@ import numpy as np
 from benchmarks.new_model.routed import Away, Routed
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
-from routing.evaluation.scoring import correlation, ranks
-from routing.new_model.factors import Factors, Known, factors_of
-from routing.new_model.impute import estimate, expect, posterior
-from routing.new_model.select_inputs import pick
+from routing.evaluation.scoring import average_ranks, rank_correlation
+from routing.new_model.factors import InputFactors, KnownModels, build_factors
+from routing.new_model.impute import fit_posterior, impute, predict_scores
+from routing.new_model.select_inputs import select_inputs
 
 DRAWS = 3
 """Random samples of each model and size; only the first is routed by."""
@@ -50,7 +50,7 @@ class Whole:
 
 def hidden(benchmark: Benchmark, vectors: Embeddings, counts: Sequence[int]) -> Iterator[Whole | list[Hidden]]:
     """For every model what it is worth to the pool, then its estimates."""
-    known = Known.of(benchmark.outcomes, benchmark.dataset_ids, len(benchmark.datasets))
+    known = KnownModels.from_outcomes(benchmark.outcomes, benchmark.dataset_ids, len(benchmark.datasets))
     routed = Routed(benchmark, vectors, known.outcomes)
     n_models = len(benchmark.models)
     everyone = list(range(n_models))
@@ -61,14 +61,14 @@ def hidden(benchmark: Benchmark, vectors: Embeddings, counts: Sequence[int]) -> 
         yield list(_estimated(known, routed, model, counts))
 
 
-def _estimated(known: Known, routed: Routed, model: int, counts: Sequence[int]) -> Iterator[Hidden]:
-    factors = factors_of(known.without(model))
+def _estimated(known: KnownModels, routed: Routed, model: int, counts: Sequence[int]) -> Iterator[Hidden]:
+    factors = build_factors(known.without_model(model))
     truth, true = known.outcomes[:, model], known.averages[:, model]
-    linear = routed.seen(np.column_stack([factors.offset, factors.design()]))
-    chosen = pick(factors, max(counts))
+    linear = routed.seen(np.column_stack([factors.offset, factors.design_matrix()]))
+    chosen = select_inputs(factors, max(counts))
     for n in counts:
         for how, draw, rows in _samples(chosen, n, len(truth), model):
-            found = estimate(factors, rows, truth[rows])
+            found = impute(factors, rows, truth[rows])
             off = found.averages - true
             one = Hidden(
                 model=model,
@@ -97,14 +97,14 @@ def _samples(chosen: Ints, n: int, n_inputs: int, model: int) -> Iterator[tuple[
         yield "random", draw, np.random.default_rng([model, n, draw]).choice(n_inputs, size=n, replace=False)
 
 
-def _without(factors: Factors, linear: Floats, rows: Ints, truth: Floats, dataset: int) -> Away:
+def _without(factors: InputFactors, linear: Floats, rows: Ints, truth: Floats, dataset: int) -> Away:
     """What a fold knows: none of the model's outcomes on its own dataset.
 
     Mean outcomes of nearest inputs are those of the linear model, not cut to [0, 1].
     """
     kept = rows[factors.known.dataset_ids[rows] != dataset]
-    weights, _ = posterior(factors, kept, truth[kept])
-    _, averages = expect(factors, weights, kept, truth[kept])
+    weights, _ = fit_posterior(factors, kept, truth[kept])
+    _, averages = predict_scores(factors, weights, kept, truth[kept])
     return Away(averages, linear[:, dataset] @ np.concatenate([[1.0], weights]))
 
 
@@ -146,7 +146,7 @@ def _rank_correlations(some: Sequence[Hidden], place: dict[int, Whole]) -> dict[
         part = some[draw::draws]
         told = np.array([one.average for one in part])
         true = np.array([place[one.model].average for one in part])
-        spearman.append(correlation(ranks(told), ranks(true)) or 0.0)
+        spearman.append(rank_correlation(average_ranks(told), average_ranks(true)) or 0.0)
         kendall.append(_kendall(told, true))
     return {"spearman": float(np.mean(spearman)), "kendall": float(np.mean(kendall))}
 

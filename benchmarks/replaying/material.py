@@ -59,11 +59,11 @@ def read_material(folder: Path, pool: str, holdout: Sequence[str], limit: int | 
     """
     whole = read_benchmark(folder)
     if pool != EVERY_MODEL:
-        whole = whole.with_models(_pool(folder, pool))
+        whole = whole.select_models(_pool(folder, pool))
     given = read_embeddings(folder, whole.n_inputs)
     if given is None:
         raise BenchmarkError(str(folder), ["it has no embeddings.f16.npy"])
-    rest, rows = whole.without(holdout)
+    rest, rows = whole.without_dataset(holdout)
     tasks = tuple(_task(whole, given.vectors, dataset, limit) for dataset in holdout)
     return Material(whole, given, rest, given.vectors[rows], tasks)
 
@@ -79,7 +79,7 @@ def _pool(folder: Path, pool: str) -> Sequence[str]:
 def _task(whole: Benchmark, vectors: Embeddings, dataset: str, limit: int | None) -> Task:
     """A dataset's inputs, shuffled the same way every time."""
     generator = np.random.default_rng([SEED, whole.dataset_index(dataset)])
-    rows = generator.permutation(whole.rows_of(dataset))[:limit]
+    rows = generator.permutation(whole.dataset_rows(dataset))[:limit]
     return Task(
         name=dataset,
         ids=tuple(f"row-{row}" for row in rows),

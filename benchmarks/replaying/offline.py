@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from routing.arrays import Embeddings
-from routing.decision import Decision
+from routing.decision import RoutingDecision
 from routing.router import Router
 from routing.scores import TaskScores
 from routing.task import TaskState
@@ -28,27 +28,27 @@ class Offline:
     """
 
     scores: TaskScores
-    decision: Decision
+    decision: RoutingDecision
     history: tuple[Turn, ...]
-    scratch: Decision
+    scratch: RoutingDecision
 
 
 def fold(router: Router, vectors: Embeddings) -> Offline:
     """Adds a task's inputs one by one and decides after each. vectors: (n_inputs, dim), at least one input."""
-    state, candidates = router.empty(), router.candidates()
-    scores = router.scores(state, candidates)
-    decision, current, history = router.decide(scores), None, list[Turn]()
+    state, candidates = router.empty_state(), router.select_candidates()
+    scores = router.score_task(state, candidates)
+    decision, current, history = router.make_decision(scores), None, list[Turn]()
     for place in range(len(vectors)):
-        state += TaskState.of(router.evidence(vectors[place : place + 1]))
-        scores = router.scores(state, candidates)
-        decision = router.decide(scores, current)
+        state += TaskState.from_evidence(router.find_evidence(vectors[place : place + 1]))
+        scores = router.score_task(state, candidates)
+        decision = router.make_decision(scores, current)
         if decision.model != current:
             history.append(Turn(len(history) + 1, decision.model, str(decision.reason), decision.n))
         current = decision.model
-    return Offline(scores, decision, tuple(history), router.decide(scores))
+    return Offline(scores, decision, tuple(history), router.make_decision(scores))
 
 
-def at_once(router: Router, vectors: Embeddings) -> tuple[TaskScores, Decision]:
+def at_once(router: Router, vectors: Embeddings) -> tuple[TaskScores, RoutingDecision]:
     """All inputs of a task in one sum, and eq. 6: the paper's experiment. vectors: (n_inputs, dim)."""
-    scores = router.scores(TaskState.of(router.evidence(vectors)), router.candidates())
-    return scores, router.decide(scores)
+    scores = router.score_task(TaskState.from_evidence(router.find_evidence(vectors)), router.select_candidates())
+    return scores, router.make_decision(scores)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.replaying.material import Material
 from demo.benchmark import sources_key
-from routing.build import Provenance, build_pack, check_given
+from routing.build import Provenance, build_pack, check_embeddings
 from routing.embedder import Embedder
 from routing.manifest import EmbedderId
 from routing.pack import save_pack
@@ -28,7 +28,7 @@ def prepare_pack(material: Material, folder: Path, embedder: Embedder, pack: Pat
     if pack.exists() and stamp.exists() and stamp.read_text() == key:
         return False
     stamp.unlink(missing_ok=True)
-    check_given(material.given, material.whole, embedder)
+    check_embeddings(material.given, material.whole, embedder)
     made = build_pack(
         material.rest, material.rest_vectors, identity(embedder), provenance=Provenance(made_by="benchmarks/replay.py")
     )

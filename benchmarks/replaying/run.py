@@ -67,9 +67,9 @@ def run(replay: Replay, console: Console) -> bool:
     sent = _send(places, material, steps)
     steps.say("the same inputs through the library")
     router = Router(open_pack(places.pack, identity(embedder)))
-    best_on_average = router.candidates()[0]
+    best_on_average = router.select_candidates()[0]
     with EmbeddingCache(places.embeddings) as cache:
-        vectors = cache.embed(embedder, [text for task in material.tasks for text in task.texts])
+        vectors = cache.embed_texts(embedder, [text for task in material.tasks for text in task.texts])
     compared = compare(sent, router, vectors)
     results = [task_result(*pair, material.models, best_on_average) for pair in zip(sent, compared, strict=True)]
     print_results(console, results, totals(results), best_on_average)

@@ -12,7 +12,7 @@ from benchmarks.replaying.material import Material
 from benchmarks.replaying.recording import write_recording
 from demo.errors import WrongAnswer
 from demo.fetch import get_json
-from demo.processes import Child, free_port, running
+from demo.processes import ChildProcess, free_port, run_process
 from routing.benchmark import Model
 
 BACKEND_TIMEOUT_S = 30.0
@@ -61,7 +61,7 @@ def recorded_backend(places: Places, material: Material) -> Iterator[int]:
     port = free_port()
     write_recording(places.recording, material.whole.model_names, material.tasks)
     arguments = ["benchmarks.replaying.backend", str(places.recording), str(port)]
-    with running("the backend", arguments, places.log("backend"), {}) as child:
+    with run_process("the backend", arguments, places.log("backend"), {}) as child:
         child.wait_until(lambda: get_json(port, "/v1/models") is not None, BACKEND_TIMEOUT_S)
         yield port
 
@@ -74,7 +74,7 @@ def gateway(places: Places, models: Sequence[Model], backend_port: int) -> Itera
         leftover.unlink()
     places.config.write_text(yaml.safe_dump(config(places, models, backend_port), sort_keys=False))
     arguments = ["gateway.cli", "serve", "--config", str(places.config), "--port", str(port)]
-    with running("the gateway", arguments, places.log("gateway"), {}) as child:
+    with run_process("the gateway", arguments, places.log("gateway"), {}) as child:
         child.wait_until(lambda: _scorer(port) == "ready", GATEWAY_TIMEOUT_S)
         with _explained(child):
             yield port
@@ -106,7 +106,7 @@ def _scorer(port: int) -> object:
 
 
 @contextmanager
-def _explained(child: Child) -> Iterator[None]:
+def _explained(child: ChildProcess) -> Iterator[None]:
     """Adds the end of the program's log to a WrongAnswer."""
     try:
         yield

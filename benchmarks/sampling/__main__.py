@@ -11,12 +11,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.sampling.stream import Course, Task, run
-from routing.adaptive_sampling import ThinningSettings
+from routing.adaptive_sampling import SamplingSettings
 from routing.arrays import Ints
 from routing.benchmark import Benchmark, order_on_average
-from routing.calibration import CalibrationSettings, HeldOut, RoutingSettings, calibrate, hold_out
-from routing.predictor import predict, predict_correct
-from routing.task import Evidence
+from routing.calibration import (
+    CalibrationSettings,
+    HeldOutDataset,
+    RoutingSettings,
+    calibrate_reliability,
+    hold_out_dataset,
+)
+from routing.predictor import predict_correct, predict_outcomes
+from routing.task import InputEvidence
 from routing.tidy import read_benchmark, read_embeddings
 
 FIRST = 200
@@ -26,8 +32,8 @@ AWAKE = 20
 
 def tasks_of(benchmark: Benchmark, vectors: Any, routing: RoutingSettings) -> Iterator[Task]:
     """Every dataset as a task of a pack without it (calibration in the short form, as in a pack's report)."""
-    held_out = list(hold_out(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
-    pairs = calibrate(vectors, benchmark, held_out, routing, CalibrationSettings(repeats=1))
+    held_out = list(hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
+    pairs = calibrate_reliability(vectors, benchmark, held_out, routing, CalibrationSettings(repeats=1))
     averages = benchmark.dataset_averages()
     for one in held_out:
         yield Task(
@@ -36,15 +42,15 @@ def tasks_of(benchmark: Benchmark, vectors: Any, routing: RoutingSettings) -> It
             benchmark.outcomes[one.rows],
             benchmark.model_names,
             order_on_average(np.delete(averages, one.dataset, axis=0)),
-            pairs.without(one.dataset),
+            pairs.without_dataset(one.dataset),
         )
 
 
-def _evidence(benchmark: Benchmark, vectors: Any, one: HeldOut, routing: RoutingSettings) -> Evidence:
-    g = predict(benchmark.outcomes, one.near[:, : routing.k])
-    wide = predict(benchmark.outcomes, one.near[:, : routing.kappa])
+def _evidence(benchmark: Benchmark, vectors: Any, one: HeldOutDataset, routing: RoutingSettings) -> InputEvidence:
+    g = predict_outcomes(benchmark.outcomes, one.near[:, : routing.k])
+    wide = predict_outcomes(benchmark.outcomes, one.near[:, : routing.kappa])
     distances = one.near_distances.mean(axis=1)
-    return Evidence(g, predict_correct(g, routing.threshold), distances, vectors[one.rows], wide)
+    return InputEvidence(g, predict_correct(g, routing.threshold), distances, vectors[one.rows], wide)
 
 
 def order_of(task: Task, length: int, generator: np.random.Generator) -> Ints:
@@ -54,7 +60,7 @@ def order_of(task: Task, length: int, generator: np.random.Generator) -> Ints:
     return np.concatenate(rounds)[:length]
 
 
-def compared(task: Task, order: Ints, routing: RoutingSettings, thinning: ThinningSettings) -> dict[str, Any]:
+def compared(task: Task, order: Ints, routing: RoutingSettings, thinning: SamplingSettings) -> dict[str, Any]:
     """A stream with all inputs embedded, and thinned."""
     whole, thin = run(task, order, routing, None), run(task, order, routing, thinning)
     return {"task": task.name, "n": len(order), "all": _told(task, order, whole), "thinned": _told(task, order, thin)}
@@ -76,7 +82,7 @@ def _told(task: Task, order: Ints, course: Course) -> dict[str, Any]:
 
 
 def switched(
-    first: Task, second: Task, half: int, routing: RoutingSettings, thinning: ThinningSettings
+    first: Task, second: Task, half: int, routing: RoutingSettings, thinning: SamplingSettings
 ) -> dict[str, Any]:
     """A task whose inputs become another dataset's from one to the next, after `half`; and when it was noticed."""
     both = Task(
@@ -104,8 +110,8 @@ def switched(
     }
 
 
-def _joined(first: Evidence, second: Evidence) -> Evidence:
-    return Evidence(
+def _joined(first: InputEvidence, second: InputEvidence) -> InputEvidence:
+    return InputEvidence(
         np.concatenate([first.g, second.g]),
         np.concatenate([first.g_bar, second.g_bar]),
         np.concatenate([first.distances, second.distances]),
@@ -168,8 +174,8 @@ def main() -> None:
     if given is None:
         parser.error(f"{asked.benchmark} has no embeddings beside it")
     if asked.pool:
-        benchmark = benchmark.with_models(json.loads((asked.benchmark / "pools.json").read_text())[asked.pool])
-    routing, thinning, generator = RoutingSettings(), ThinningSettings(), np.random.default_rng(asked.seed)
+        benchmark = benchmark.select_models(json.loads((asked.benchmark / "pools.json").read_text())[asked.pool])
+    routing, thinning, generator = RoutingSettings(), SamplingSettings(), np.random.default_rng(asked.seed)
     tasks = list(tasks_of(benchmark, given.vectors, routing))
     rows = [compared(task, order_of(task, asked.length, generator), routing, thinning) for task in tasks]
     pairs = list(zip(tasks, tasks[1:] + tasks[:1], strict=True))[: asked.switches]

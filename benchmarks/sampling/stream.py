@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routing.adaptive_sampling import BLOCK, Pace, ThinningSettings, clearness, is_drawn
+from routing.adaptive_sampling import BLOCK, SamplingRate, SamplingSettings, decision_z, is_sampled
 from routing.arrays import Floats, Ints
 from routing.calibration import Calibration, RoutingSettings
-from routing.decision import decide
+from routing.decision import make_decision
 from routing.scores import TaskScores
-from routing.task import Evidence, TaskState, task_scores
+from routing.task import InputEvidence, TaskState, score_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Task:
     """
 
     name: str
-    evidence: Evidence
+    evidence: InputEvidence
     outcomes: Floats
     names: tuple[str, ...]
     on_average: list[int]
@@ -37,24 +37,24 @@ class Course:
     turns: int = 0
 
 
-def run(task: Task, order: Ints, routing: RoutingSettings, thinning: ThinningSettings | None) -> Course:
+def run(task: Task, order: Ints, routing: RoutingSettings, thinning: SamplingSettings | None) -> Course:
     """The stream of inputs `order`, (n,), rows of the task's. thinning: None embeds all."""
-    state = TaskState.empty(len(task.names), task.evidence.vectors.shape[1])
+    state = TaskState.empty_state(len(task.names), task.evidence.vectors.shape[1])
     course = Course(np.empty(len(order), dtype=np.int64), np.zeros(len(order), dtype=np.int64))
-    current, pace, scores = task.names[task.on_average[0]], Pace(), _scores(task, state, routing)
+    current, pace, scores = task.names[task.on_average[0]], SamplingRate(), _scores(task, state, routing)
     known: str | None = None
     for number, row in enumerate(order):
         if thinning and number and number % BLOCK == 0:
-            pace = pace.next(clearness(scores, current), thinning)
+            pace = pace.next_rate(decision_z(scores, current), thinning)
         course.chosen[number] = task.names.index(current)
-        if not is_drawn(task.name, number, pace.weight):
+        if not is_sampled(task.name, number, pace.weight):
             continue
         course.embedded[number] = 1
         one = _row(task.evidence, int(row))
-        pace = pace.saw(one, state.embedding_sum)
-        state = state + TaskState.of(one)
+        pace = pace.record_input(one, state.embedding_sum)
+        state = state + TaskState.from_evidence(one)
         scores = _scores(task, state, routing)
-        made = decide(scores, routing.eta, known).model
+        made = make_decision(scores, routing.eta, known).model
         course.turns += made != current
         current = known = made
     course.drifts = pace.drifts
@@ -62,8 +62,8 @@ def run(task: Task, order: Ints, routing: RoutingSettings, thinning: ThinningSet
 
 
 def _scores(task: Task, state: TaskState, routing: RoutingSettings) -> TaskScores:
-    return task_scores(state, task.names, task.on_average, task.calibration, routing)
+    return score_task(state, task.names, task.on_average, task.calibration, routing)
 
 
-def _row(evidence: Evidence, row: int) -> Evidence:
-    return evidence.at(np.array([row]))
+def _row(evidence: InputEvidence, row: int) -> InputEvidence:
+    return evidence.select_rows(np.array([row]))

@@ -12,9 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.scoring.worker import memory_mb
-from gateway.scorer.embedded.framing import framed, from_scorer
+from gateway.scorer.embedded.framing import encode_frame, from_scorer
 from gateway.scorer.embedded.process import SCORER_ENVIRONMENT
-from gateway.scorer.messages import Decided, Observation, Observations, Ready, ScoreSettings, Start, TaskPolicy
+from gateway.scorer.messages import (
+    BatchDone,
+    Configure,
+    Observation,
+    Observations,
+    PackReady,
+    ScoreSettings,
+    TaskPolicy,
+)
 from routing.manifest import read_manifest
 
 LENGTH = struct.Struct(">I")
@@ -36,8 +44,8 @@ def life(pack: Path, texts: list[str]) -> dict[str, Any]:
         theirs.close()
         try:
             policy = TaskPolicy(read_manifest(pack).model_names)
-            ours.sendall(framed(Start(str(pack), f"sqlite:///{folder}/state.db", ScoreSettings(), policy)))
-            _until(ours, Ready)
+            ours.sendall(encode_frame(Configure(str(pack), f"sqlite:///{folder}/state.db", ScoreSettings(), policy)))
+            _until(ours, PackReady)
             ready, ready_cpu = time.perf_counter() - started, cpu_s(process.pid)
             at_rest = memory_mb(process.pid)
             _observe(ours, texts[:1])
@@ -67,10 +75,10 @@ def cpu_s(pid: int) -> float:
 
 def _observe(ours: socket.socket, texts: list[str]) -> None:
     items = [Observation("task", json.dumps([{"role": "user", "content": text}]).encode()) for text in texts]
-    ours.sendall(framed(Observations(items)))
+    ours.sendall(encode_frame(Observations(items)))
     left = len(items)
     while left > 0:
-        left -= _until(ours, Decided).observed
+        left -= _until(ours, BatchDone).observed
 
 
 def _until(ours: socket.socket, kind: type) -> Any:

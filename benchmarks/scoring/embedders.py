@@ -30,7 +30,7 @@ class Running:
     process: "subprocess.Popen[str]"
     rounds: list[dict[str, float]] = field(default_factory=list)
 
-    def embed(self, texts: Sequence[str]) -> dict[str, float]:
+    def embed_texts(self, texts: Sequence[str]) -> dict[str, float]:
         """One round."""
         assert self.process.stdin is not None  # noqa: S101 - a pipe was asked for
         self.process.stdin.write(json.dumps(list(texts)) + "\n")
@@ -72,7 +72,7 @@ def measured(candidates: Sequence[Candidate], words: Sequence[str], rounds: int)
         for number in range(-1, rounds):
             order = list(processes.values())
             for one, process in order if number % 2 else order[::-1]:
-                told = process.embed(texts[: one.inputs])
+                told = process.embed_texts(texts[: one.inputs])
                 if number >= 0:
                     process.rounds.append(told)
         made = {name: _summary(one, process.rounds) for name, (one, process) in processes.items()}

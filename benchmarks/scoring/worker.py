@@ -18,10 +18,10 @@ def opened(kind: str, source: str) -> Embedder:
         from routing.embedder import SentenceTransformerEmbedder
 
         return SentenceTransformerEmbedder(source)
-    from routing.embedders.bundled import open_files
+    from routing.embedders.bundled import open_bundle
 
     folder = Path(source)
-    return open_files({f"embedder/{path.name}": path.read_bytes() for path in folder.iterdir()})
+    return open_bundle({f"embedder/{path.name}": path.read_bytes() for path in folder.iterdir()})
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     for line in sys.stdin:
         texts = json.loads(line)
         wall, cpu = time.perf_counter(), time.process_time()
-        embedder.embed(texts)
+        embedder.embed_texts(texts)
         took = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
         print(json.dumps({**took, "memory_mb": memory_mb(os.getpid())}), flush=True)
 

@@ -24,7 +24,7 @@ from uvicorn.server import ServerState
 from benchmarks.speed.loads import LOADS
 from benchmarks.speed.targets import Places, benchroute
 from gateway.config import load_config
-from gateway.proxy.protocol import ExpressHttp
+from gateway.proxy.protocol import ProxyProtocol
 from gateway.server.app import Gateway
 from gateway.upstream.connection import Connection
 from gateway.upstream.pool import Origin
@@ -93,10 +93,10 @@ async def _measured(work: Path, load: str, functions: int) -> None:
     target = benchroute(Places(work, PORT, PORT, work, None), PORT)
     request = target.request(next(one for one in LOADS if one.name == load))
     gateway = Gateway(load_config(work / "benchroute.yaml"))
-    config = uvicorn.Config(gateway, http=ExpressHttp, ws="none", log_config=None, access_log=False)
+    config = uvicorn.Config(gateway, http=ProxyProtocol, ws="none", log_config=None, access_log=False)
     config.load()
     async with gateway._lifespan(gateway._api):
-        client, connection = ExpressHttp(config, ServerState(), app_state={}), _connected(gateway)
+        client, connection = ProxyProtocol(config, ServerState(), app_state={}), _connected(gateway)
         client.connection_made(Nowhere())
 
         def ask() -> None:
@@ -112,7 +112,7 @@ async def _measured(work: Path, load: str, functions: int) -> None:
 
 def _connected(gateway: Gateway) -> Connection:
     """A kept connection to the backend of the load's model."""
-    origin: Origin = gateway._pool.origin(f"http://127.0.0.1:{PORT}")
+    origin: Origin = gateway._pool.origin_of(f"http://127.0.0.1:{PORT}")
     made = Connection(origin._free, origin._lost)
     made.connection_made(Nowhere())
     origin._free(made)

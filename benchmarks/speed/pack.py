@@ -8,7 +8,7 @@ import numpy as np
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.build import build_pack
 from routing.embedder import SentenceTransformerEmbedder
-from routing.embedders.quantization import carried_transformer
+from routing.embedders.quantization import bundle_transformer
 from routing.manifest import EmbedderId
 from routing.pack import save_pack
 
@@ -37,8 +37,8 @@ def saved(folder: Path, models: tuple[str, ...]) -> Path:
     )
     embedder = SentenceTransformerEmbedder()
     identity = EmbedderId(embedder.name, embedder.revision, embedder.dim)
-    vectors = embedder.embed(texts)
+    vectors = embedder.embed_texts(texts)
     made = build_pack(benchmark, vectors, identity)
-    carried = carried_transformer(embedder, texts, vectors)
-    save_pack(replace(made, carried=carried.files), folder)
+    carried = bundle_transformer(embedder, texts, vectors)
+    save_pack(replace(made, bundled_embedder=carried.files), folder)
     return folder

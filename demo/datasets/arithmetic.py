@@ -3,7 +3,7 @@
 from decimal import Decimal
 from random import Random
 
-from demo.marking import Rule
+from demo.marking import MarkingRule
 from demo.questions import Draft
 
 _NAMES = ("Maria", "Tom", "Aisha", "Jonas", "Priya", "Diego", "Hannah", "Kofi", "Lena", "Omar")
@@ -27,7 +27,7 @@ def sums(draw: Random) -> Draft:
         (f"What do you get when you multiply {c} by {b}?", c * b),
         (f"Calculate the product of {c} and {a % 40 + 11}.", c * (a % 40 + 11)),
     )[kind]
-    return Draft(text, str(value), Rule.NUMBER)
+    return Draft(text, str(value), MarkingRule.NUMBER)
 
 
 def _price(draw: Random) -> Decimal:
@@ -50,7 +50,7 @@ def shopping(draw: Random) -> Draft:
         (f"{name} gets {n} {first} for ${p} each and {m} {second} for ${q} each, paying with ${note}. "
          "How much change is there?", note - both),
     )[kind]  # fmt: skip
-    return Draft(text, str(value), Rule.NUMBER)
+    return Draft(text, str(value), MarkingRule.NUMBER)
 
 
 def percentages(draw: Random) -> Draft:
@@ -69,7 +69,7 @@ def percentages(draw: Random) -> Draft:
         (f"In a class test {some} of the {whole} answers are right. What percentage is that?",
          Decimal(100 * some) / whole),
     )[kind]  # fmt: skip
-    return Draft(text, str(value), Rule.NUMBER)
+    return Draft(text, str(value), MarkingRule.NUMBER)
 
 
 def counting_stories(draw: Random) -> Draft:
@@ -86,7 +86,7 @@ def counting_stories(draw: Random) -> Draft:
         (f"{holder} owned {a + b} {thing} and sold {b} of them. How many remain?", a),
         (f"Every shelf holds {size} {thing} and there are {groups} shelves. How many {thing} fit?", groups * size),
     )[draw.randrange(6)]
-    return Draft(text, str(value), Rule.NUMBER)
+    return Draft(text, str(value), MarkingRule.NUMBER)
 
 
 def wages_and_bills(draw: Random) -> Draft:
@@ -108,4 +108,4 @@ def wages_and_bills(draw: Random) -> Draft:
         (f"{name} owes the bank {rent} dollars, pays back {gas} and is lent {water} more. What is the debt?",
          rent - gas + water),
     )[draw.randrange(7)]  # fmt: skip
-    return Draft(text, str(value), Rule.NUMBER)
+    return Draft(text, str(value), MarkingRule.NUMBER)

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from random import Random
 
-from demo.marking import Rule
+from demo.marking import MarkingRule
 from demo.questions import Draft
 from demo.reading import WEEKDAYS, spoken
 
@@ -26,7 +26,7 @@ def date_arithmetic(draw: Random) -> Draft:
         (f"Add {n} days to {day.isoformat()} and give the date.", day + timedelta(days=n)),
         (f"Today is {spoken(day)}. What was the date {weeks} weeks ago?", day - timedelta(weeks=weeks)),
     )[draw.randrange(6)]
-    return Draft(text, value.isoformat(), Rule.DATE)
+    return Draft(text, value.isoformat(), MarkingRule.DATE)
 
 
 def weekdays(draw: Random) -> Draft:
@@ -39,7 +39,7 @@ def weekdays(draw: Random) -> Draft:
         (f"Someone was born on {spoken(day)}. Which weekday was that?", day),
         (f"What day of the week is it {n} days after {spoken(day)}?", day + timedelta(days=n)),
     )[draw.randrange(5)]
-    return Draft(text, WEEKDAYS[value.weekday()], Rule.WEEKDAY)
+    return Draft(text, WEEKDAYS[value.weekday()], MarkingRule.WEEKDAY)
 
 
 def days_between(draw: Random) -> Draft:
@@ -56,4 +56,4 @@ def days_between(draw: Random) -> Draft:
             f"What is the difference in days between {start.isoformat()} and {end.isoformat()}?",
         ]
     )
-    return Draft(text, str((end - start).days), Rule.NUMBER)
+    return Draft(text, str((end - start).days), MarkingRule.NUMBER)

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from demo.marking import Rule
+from demo.marking import MarkingRule
 from demo.questions import Draft
 
 _FIRST = (
@@ -49,7 +49,7 @@ def _ask(draw: Random, sentences: list[tuple[str, str, str]], opening: str = "")
     draw.shuffle(sentences)
     _, question, answer = draw.choice(sentences)
     passage = " ".join(sentence for sentence, _, _ in sentences)
-    return Draft(f"{opening}{passage} {question}", answer, Rule.CONTAINS)
+    return Draft(f"{opening}{passage} {question}", answer, MarkingRule.CONTAINS)
 
 
 def people_notes(draw: Random) -> Draft:

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from demo.marking import Rule
+from demo.marking import MarkingRule
 from demo.questions import Draft
 
 WORDS = (  # noqa: SIM905 - reads better in lines than in a column
@@ -29,7 +29,7 @@ def reversed_text(draw: Random) -> Draft:
         f"Give the word '{subject}' from its last letter to its first.",
         f'Turn the string "{subject}" back to front.',
     )[kind]
-    return Draft(text, subject[::-1], Rule.EXACT)
+    return Draft(text, subject[::-1], MarkingRule.EXACT)
 
 
 def letter_counting(draw: Random) -> Draft:
@@ -45,7 +45,7 @@ def letter_counting(draw: Random) -> Draft:
         (f'Count the consonants in the word "{word}".', sum(c not in "aeiou" for c in word)),
         (f'What is the length of the word "{word}" in letters?', len(word)),
     )[draw.randrange(6)]
-    return Draft(text, str(value), Rule.NUMBER)
+    return Draft(text, str(value), MarkingRule.NUMBER)
 
 
 def word_sorting(draw: Random) -> Draft:
@@ -56,14 +56,14 @@ def word_sorting(draw: Random) -> Draft:
     listed = ", ".join(words)
     kind = draw.randrange(5)
     if kind == 4 and len(longest) == 1:
-        return Draft(f"Which of these words is the longest: {listed}?", longest[0], Rule.CONTAINS)
+        return Draft(f"Which of these words is the longest: {listed}?", longest[0], MarkingRule.CONTAINS)
     text, ordered = (
         (f"Sort these words alphabetically: {listed}.", sorted(words)),
         (f"Put the following words in alphabetical order: {listed}.", sorted(words)),
         (f"Arrange in reverse alphabetical order: {listed}.", sorted(words, reverse=True)),
         (f"List these words from A to Z: {listed}.", sorted(words)),
     )[kind % 4]
-    return Draft(text, ", ".join(ordered), Rule.LIST)
+    return Draft(text, ", ".join(ordered), MarkingRule.LIST)
 
 
 def letter_case(draw: Random) -> Draft:
@@ -81,4 +81,4 @@ def letter_case(draw: Random) -> Draft:
         (f'Remove the spaces from "{phrase}".', phrase.replace(" ", "")),
         (f'What are the initials of "{titled}"?', "".join(word[0] for word in titled.split())),
     )[draw.randrange(8)]
-    return Draft(text, value, Rule.EXACT)
+    return Draft(text, value, MarkingRule.EXACT)

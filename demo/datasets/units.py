@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from random import Random
 
-from demo.marking import Rule
+from demo.marking import MarkingRule
 from demo.questions import Draft
 from demo.reading import plain
 
@@ -71,7 +71,7 @@ def _conversion(draw: Random, conversions: Sequence[Conversion], stories: Sequen
     a, b, factor = draw.choice(conversions)
     x = draw.choice([draw.randint(2, 60), draw.randint(60, 900), draw.randint(3, 99) / 2])
     text = draw.choice([*_TEMPLATES, *stories]).format(x=plain(x), a=a, b=b)
-    return Draft(text, plain(x * factor), Rule.MEASURE)
+    return Draft(text, plain(x * factor), MarkingRule.MEASURE)
 
 
 def lengths(draw: Random) -> Draft:
@@ -103,4 +103,4 @@ def temperatures(draw: Random) -> Draft:
             "Water was heated to {x} degrees {a}. Give its temperature in {b}.",
         ]
     ).format(x=x, a=a, b=b)
-    return Draft(text.replace("°Celsius", "°C").replace("°Fahrenheit", "°F"), plain(value), Rule.MEASURE)
+    return Draft(text.replace("°Celsius", "°C").replace("°Fahrenheit", "°F"), plain(value), MarkingRule.MEASURE)

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from demo.marking import Rule
+from demo.marking import MarkingRule
 from demo.questions import Draft
 from demo.skills.facts import CAPITALS, OPPOSITES, SYMBOLS
 from demo.tasks.office import deadline_desk, glossary_index, support_lookup, username_cleanup
@@ -32,7 +32,7 @@ def pub_quiz(draw: Random) -> Draft:
         (f"History round: Roman numeral {numeral} stands for?", str(_NUMERALS[numeral])),
         draw.choice(_UNKNOWN),
     )[draw.randrange(5)]
-    return Draft(text, value, Rule.CONTAINS)
+    return Draft(text, value, MarkingRule.CONTAINS)
 
 
 def odd_jobs(draw: Random) -> Draft:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from random import Random
 
 from demo.datasets.dates import any_day
-from demo.marking import Rule
+from demo.marking import MarkingRule
 from demo.questions import Draft
 from demo.reading import WEEKDAYS, spoken
 
@@ -55,7 +55,7 @@ def username_cleanup(draw: Random) -> Draft:
         (f"Old mainframe takes no blanks. Account '{person}' with no spaces in it, please.", person.replace(" ", "")),
         (f"Monogram (initials) for the mug of '{person}'?", "".join(part[0] for part in person.split())),
     )[draw.randrange(7)]  # fmt: skip
-    return Draft(text, value, Rule.EXACT)
+    return Draft(text, value, MarkingRule.EXACT)
 
 
 def glossary_index(draw: Random) -> Draft:
@@ -68,14 +68,14 @@ def glossary_index(draw: Random) -> Draft:
         text = (f"Column width for the glossary entry '{one}': how many characters?",
                 f"Typesetter's query: number of vowels in the headword '{one}'.")[kind - 4]  # fmt: skip
         value = (len(one), sum(letter in "aeiou" for letter in one))[kind - 4]
-        return Draft(text, str(value if wide else 0), Rule.NUMBER)
+        return Draft(text, str(value if wide else 0), MarkingRule.NUMBER)
     text = (
         f"Index page, entries in dictionary order please: {listed}",
         f"The glossary came back unsorted: {listed}. Return it sorted A-Z.",
         f"Back matter runs from Z to A in this edition: {listed}",
         f"Alphabetise for the appendix: {listed}",
     )[kind]
-    return Draft(text, ", ".join(sorted(terms, reverse=kind == 2)), Rule.LIST)
+    return Draft(text, ", ".join(sorted(terms, reverse=kind == 2)), MarkingRule.LIST)
 
 
 def deadline_desk(draw: Random) -> Draft:
@@ -84,17 +84,17 @@ def deadline_desk(draw: Random) -> Draft:
     paper, end = draw.choice(_PAPERS), day + timedelta(days=draw.randint(20, 500))
     text, value, rule = (
         (f"The {paper} was signed {spoken(day)}. Notice period {n} days. Last day to cancel?",
-         (day + timedelta(days=n)).isoformat(), Rule.DATE),
+         (day + timedelta(days=n)).isoformat(), MarkingRule.DATE),
         (f"Filing of the {paper} closes {spoken(day)}; legal must have it {weeks} weeks earlier. Latest hand-in?",
-         (day - timedelta(weeks=weeks)).isoformat(), Rule.DATE),
+         (day - timedelta(weeks=weeks)).isoformat(), MarkingRule.DATE),
         (f"Payment term of the {paper}: {n} days from {day.isoformat()}. Due date?",
-         (day + timedelta(days=n)).isoformat(), Rule.DATE),
+         (day + timedelta(days=n)).isoformat(), MarkingRule.DATE),
         (f"The {paper} runs from {spoken(day)} to {spoken(end)}. Term for the cover sheet: how many days?",
-         str((end - day).days), Rule.NUMBER),
+         str((end - day).days), MarkingRule.NUMBER),
         (f"Court date for the {paper} is {spoken(day)}. Our clerk asks which weekday to block.",
-         WEEKDAYS[day.weekday()], Rule.WEEKDAY),
+         WEEKDAYS[day.weekday()], MarkingRule.WEEKDAY),
         (f"Reminder for the {paper}: expires {spoken(day)}, alert wanted {n} days in advance. Alert date?",
-         (day - timedelta(days=n)).isoformat(), Rule.DATE),
+         (day - timedelta(days=n)).isoformat(), MarkingRule.DATE),
     )[draw.randrange(6)]  # fmt: skip
     return Draft(text, value, rule)
 
@@ -121,4 +121,4 @@ def support_lookup(draw: Random) -> Draft:
     told = facts[: draw.randint(4, 6)]
     _, question, answer = draw.choice(told)
     log = " ".join(sentence for sentence, _, _ in told)
-    return Draft(f"Ticket log: {log} {question}", answer, Rule.CONTAINS)
+    return Draft(f"Ticket log: {log} {question}", answer, MarkingRule.CONTAINS)

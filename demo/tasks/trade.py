@@ -3,7 +3,7 @@
 from decimal import Decimal
 from random import Random
 
-from demo.marking import Rule
+from demo.marking import MarkingRule
 from demo.questions import Draft
 from demo.reading import plain
 
@@ -33,7 +33,7 @@ def invoice_totals(draw: Random) -> Draft:
         (f"{number}: goods worth {net} EUR, early-payment discount {vat}%. Amount the client should transfer?",
          net - net * vat / 100),
     )[draw.randrange(6)]  # fmt: skip
-    return Draft(text, str(value), Rule.NUMBER)
+    return Draft(text, str(value), MarkingRule.NUMBER)
 
 
 def warehouse_counts(draw: Random) -> Draft:
@@ -49,7 +49,7 @@ def warehouse_counts(draw: Random) -> Draft:
         (f"{bay}: {a} {unit}, then {b} shipped to Lyon, then {c} shipped to Turin. Remaining {unit}?", a - b - c),
         (f"Spread {racks * deep} {unit} evenly over {racks} racks. {unit.capitalize()} on one rack?", deep),
     )[draw.randrange(6)]
-    return Draft(text, str(value), Rule.NUMBER)
+    return Draft(text, str(value), MarkingRule.NUMBER)
 
 
 def shipping_labels(draw: Random) -> Draft:
@@ -65,7 +65,7 @@ def shipping_labels(draw: Random) -> Draft:
         (f"For the airway bill, the {goods} is {x} inches wide and the airline asks for cm.", x * 2.54),
         (f"Courier tariff is by the ounce. Our sample pouch has {x * 5} g. Tariff weight?", x * 5 / 28.349523125),
     )[draw.randrange(6)]  # fmt: skip
-    return Draft(text, plain(value), Rule.MEASURE)
+    return Draft(text, plain(value), MarkingRule.MEASURE)
 
 
 def kitchen_abroad(draw: Random) -> Draft:
@@ -81,4 +81,4 @@ def kitchen_abroad(draw: Random) -> Draft:
         (f"For {cake}: {x} fl oz of maple syrup. My jug is marked in millilitres.", x * 29.5735295625),
         (f"Broth for the {cake} comes in {x} quart cartons here, I think in litres.", x * 0.946352946),
     )[draw.randrange(6)]  # fmt: skip
-    return Draft(text, plain(value), Rule.MEASURE)
+    return Draft(text, plain(value), MarkingRule.MEASURE)

@@ -23,13 +23,13 @@ from gateway.api import (
     tasks,
     usage,
 )
-from gateway.api.openapi import DescribedApi
+from gateway.api.openapi import OpenApiApp
 from gateway.ui.pages import ui_router
 
 
 def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
     """The application. Its `state.services`, a function, is set by `lifespan` before the first request."""
-    api = DescribedApi(
+    api = OpenApiApp(
         title="Benchroute",
         version=version("benchroute"),
         summary="Sends every task to the model that benchmark evidence says is best for it.",
@@ -37,7 +37,7 @@ def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) 
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(api)
+    errors.install_handlers(api)
     for part in (
         models,
         policies,

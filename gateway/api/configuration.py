@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from gateway.api.services import Admin, Given
-from gateway.config.history import Version, Versions
-from gateway.errors import ConfigError, InvalidRequest, PackRefused
+from gateway.api.services import AdminPrincipal, Given
+from gateway.config.history import ConfigHistory, ConfigVersion
+from gateway.errors import ConfigError, InvalidRequest, PackRejected
 
 router = APIRouter(tags=["configuration"])
 
@@ -21,54 +21,54 @@ class RollbackBody(BaseModel):
 
 
 @router.get("/v1/config")
-async def config(services: Given, _: Admin) -> dict[str, Any]:
+async def get_config(services: Given, _: AdminPrincipal) -> dict[str, Any]:
     """The configuration in force: defaults filled in, secrets masked."""
-    version = services.versions.in_force
-    return {**_shown(version, services.versions), "object": "config", "config": version.config.masked()}
+    version = services.config_history.current_version
+    return {**_shown(version, services.config_history), "object": "config", "config": version.config.mask_secrets()}
 
 
 @router.get("/v1/config/versions")
-async def versions(services: Given, _: Admin) -> dict[str, Any]:
+async def list_versions(services: Given, _: AdminPrincipal) -> dict[str, Any]:
     """The last configurations, newest last. They live in memory: a restart begins with 1 again."""
-    data = [_shown(version, services.versions) for version in services.versions.history()]
+    data = [_shown(version, services.config_history) for version in services.config_history.list_versions()]
     return {"object": "list", "data": data}
 
 
 @router.post("/v1/config/reload")
-async def reload(services: Given, _: Admin) -> dict[str, Any]:
+async def reload_config(services: Given, _: AdminPrincipal) -> dict[str, Any]:
     """Reads the file and its pack again. What cannot be used changes nothing, and the answer says all of why."""
     try:
-        version = await services.versions.reload("api")
-    except (ConfigError, PackRefused) as error:
-        raise refused(error) from error
-    return _shown(version, services.versions)
+        version = await services.config_history.reload("api")
+    except (ConfigError, PackRejected) as error:
+        raise config_rejected(error) from error
+    return _shown(version, services.config_history)
 
 
 @router.post("/v1/config/rollback")
-async def rollback(body: RollbackBody, services: Given, _: Admin) -> dict[str, Any]:
+async def rollback_config(body: RollbackBody, services: Given, _: AdminPrincipal) -> dict[str, Any]:
     """Puts an earlier configuration in force again. The file is not changed."""
     try:
-        version = await services.versions.rollback(body.version)
-    except (ConfigError, PackRefused) as error:
-        raise refused(error) from error
-    return {**_shown(version, services.versions), "message": services.versions.about_file()}
+        version = await services.config_history.rollback(body.version)
+    except (ConfigError, PackRejected) as error:
+        raise config_rejected(error) from error
+    return {**_shown(version, services.config_history), "message": services.config_history.file_note()}
 
 
-def refused(error: ConfigError | PackRefused) -> InvalidRequest:
+def config_rejected(error: ConfigError | PackRejected) -> InvalidRequest:
     """What a change that cannot be made is told with."""
-    if isinstance(error, PackRefused):
+    if isinstance(error, PackRejected):
         return InvalidRequest(f"everything stays as it was: {error}", code="pack_refused")
     first = next((path for path, _ in error.faults if path), None)
     return InvalidRequest(f"everything stays as it was: {error}", param=first, code="invalid_config")
 
 
-def _shown(version: Version, versions: Versions) -> dict[str, Any]:
+def _shown(version: ConfigVersion, versions: ConfigHistory) -> dict[str, Any]:
     return {
         "object": "config.version",
         "version": version.number,
         "at": datetime.fromtimestamp(version.at, UTC).isoformat(timespec="milliseconds"),
-        "by": version.by,
+        "by": version.changed_by,
         "of": version.of,
         "sha256": version.sha256,
-        "in_force": version is versions.in_force,
+        "in_force": version is versions.current_version,
     }

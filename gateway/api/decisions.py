@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from gateway.api.services import Client, Given
-from gateway.tasks.decision_feed import Happened
+from gateway.api.services import ClientPrincipal, Given
+from gateway.tasks.decision_feed import DecisionEvent
 
 router = APIRouter(tags=["tasks"])
 
@@ -14,9 +14,9 @@ LONGEST_WAIT_S = 20.0
 
 
 @router.get("/v1/decisions")
-async def decisions(
+async def stream_decisions(
     services: Given,
-    client: Client,
+    client: ClientPrincipal,
     after: Annotated[int, Query(ge=0)] = 0,
     wait_s: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S)] = 0,
     changes: bool = False,
@@ -27,15 +27,15 @@ async def decisions(
     when the gateway starts, and the last two thousand are kept.
     """
 
-    def wanted(happened: Happened) -> bool:
+    def wanted(happened: DecisionEvent) -> bool:
         return (client.tasks is None or happened.task in client.tasks) and (happened.is_change or not changes)
 
-    found = await services.recent.after(after, wait_s, wanted)
-    return {"object": "list", "data": [_shown(one) for one in found], "last": services.recent.number}
+    found = await services.decision_feed.wait_for(after, wait_s, wanted)
+    return {"object": "list", "data": [_shown(one) for one in found], "last": services.decision_feed.last_number}
 
 
-def _shown(happened: Happened) -> dict[str, Any]:
-    choice = happened.choice
+def _shown(happened: DecisionEvent) -> dict[str, Any]:
+    choice = happened.decision
     return {
         "object": "decision",
         "number": happened.number,

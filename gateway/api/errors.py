@@ -9,12 +9,12 @@ from starlette.exceptions import HTTPException
 
 from gateway.api.openapi import methods_at
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
-from gateway.http.error_envelope import document
+from gateway.http.error_envelope import to_dict
 
 log = logging.getLogger("benchroute.api")
 
 
-def install(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     """One handler for each kind of exception that can leave an endpoint."""
     app.add_exception_handler(RequestError, _request_error)
     app.add_exception_handler(RequestValidationError, _validation)
@@ -24,7 +24,7 @@ def install(app: FastAPI) -> None:
 
 
 def _shown(error: RequestError, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse(document(error), status_code=error.status, headers=headers)
+    return JSONResponse(to_dict(error), status_code=error.status, headers=headers)
 
 
 async def _request_error(_: Request, error: Exception) -> Response:

@@ -4,14 +4,14 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from gateway.api.services import Client, Given
+from gateway.api.services import ClientPrincipal, Given
 from gateway.errors import ScorerUnavailable
 
 router = APIRouter(tags=["tasks"])
 
 
 @router.get("/v1/tasks/{task:path}/evidence")
-async def task_evidence(task: str, services: Given, client: Client) -> dict[str, Any]:
+async def get_task_evidence(task: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """The benchmark inputs nearest to the task's most recent ones, each model's outcome on them, and a map.
 
     `times`: for how many of the task's inputs one is among the k nearest. `text` is null where the pack holds no texts,
@@ -20,4 +20,4 @@ async def task_evidence(task: str, services: Given, client: Client) -> dict[str,
     client.check_task(task)
     if services.scorer is None:
         raise ScorerUnavailable("no pack is configured, so there is no evidence")
-    return {**await services.scorer.look("evidence", task=task), "id": task}
+    return {**await services.scorer.inspect_pack("evidence", task=task), "id": task}

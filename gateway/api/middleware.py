@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from gateway.errors import RequestError
 from gateway.http import error_envelope
 from gateway.http.asgi import App, Message, Receive, Scope, Send, response_body, response_start
-from gateway.http.headers import REQUEST_ID, request_id
-from gateway.http.read_body import ClientGone, read_all
+from gateway.http.headers import REQUEST_ID, request_id_of
+from gateway.http.read_body import ClientDisconnected, read_body
 
 NO_STORE = (b"cache-control", b"no-store")
 """What the endpoints tell is of the moment, and for who asked: nobody in between keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class ApiMiddleware:
     """Hands on what passes."""
 
     app: App
@@ -21,7 +21,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        own = (REQUEST_ID.encode(), request_id(scope["headers"]).encode())
+        own = (REQUEST_ID.encode(), request_id_of(scope["headers"]).encode())
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -30,11 +30,11 @@ class Front:
             await send(message)
 
         try:
-            body = await read_all(scope, receive, self.max_body_bytes)
-        except ClientGone:
+            body = await read_body(scope, receive, self.max_body_bytes)
+        except ClientDisconnected:
             return
         except RequestError as error:
-            told = error_envelope.envelope(error)
+            told = error_envelope.encode_error(error)
             headers = [(b"content-type", error_envelope.JSON), (b"content-length", str(len(told)).encode())]
             await send_with_id(response_start(error.status, headers))
             await send_with_id(response_body(told))

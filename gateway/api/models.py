@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from gateway.api.services import Client, Given
+from gateway.api.services import ClientPrincipal, Given
 from gateway.config import ModelConfig
 from gateway.errors import ModelNotFound
 from gateway.keys.auth import Principal
@@ -14,13 +14,13 @@ router = APIRouter(tags=["models"])
 
 
 @router.get("/v1/models")
-async def list_models(services: Given, client: Client) -> dict[str, Any]:
+async def list_models(services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """The models a client may ask for: `auto`, which routes, and each configured one by name."""
     return {"object": "list", "data": [_auto(), *(_shown(model) for model in _visible(services, client))]}
 
 
 @router.get("/v1/models/{model:path}")
-async def get_model(model: str, services: Given, client: Client) -> dict[str, Any]:
+async def get_model(model: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """One of them."""
     if model == AUTO:
         return _auto()
@@ -31,7 +31,7 @@ async def get_model(model: str, services: Given, client: Client) -> dict[str, An
 
 
 def _visible(services: Given, client: Principal) -> list[ModelConfig]:
-    return [model for model in services.config.models if client.may_use(model.name)]
+    return [model for model in services.config.models if client.can_use_task(model.name)]
 
 
 def _auto() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from gateway.http.endpoints import BY_PATH, Operation
+from gateway.http.endpoints import BY_PATH, Endpoint
 
 TASK_ID = {"type": "string", "pattern": r"^[A-Za-z0-9._:/-]{1,128}$"}
 SECONDS = {"type": "string", "pattern": r"^[1-9][0-9]{0,3}(\.[0-9]{1,3})?$"}
@@ -48,7 +48,7 @@ ERROR_SCHEMA: dict[str, Any] = {
 }
 
 
-class DescribedApi(FastAPI):
+class OpenApiApp(FastAPI):
     """An application whose document tells of all that the gateway answers."""
 
     def openapi(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(template)))
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Endpoint) -> dict[str, Any]:
     content: dict[str, Any] = {"type": "array", "items": {}} if operation.is_array else {}
     body = {
         "type": "object",

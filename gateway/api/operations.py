@@ -9,9 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.api.activity import shown
+from gateway.api.activity import sample_to_json
 from gateway.api.services import Given, operator_of, scraper_of
-from gateway.usage.timeseries import summed
+from gateway.usage.timeseries import merge_minutes
 
 router = APIRouter(tags=["operations"])
 
@@ -21,13 +21,13 @@ PROMETHEUS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {
 
 
 @router.get("/health/live")
-async def live() -> dict[str, Any]:
+async def check_live() -> dict[str, Any]:
     """The process answers."""
     return {"status": "ok"}
 
 
 @router.get("/health/ready")
-async def ready(services: Given) -> dict[str, Any]:
+async def check_ready(services: Given) -> dict[str, Any]:
     """Requests can be answered. That holds with the scorer starting or down too: routing then keeps what it knows."""
     if services.scorer is None:
         return {"status": "ok", "scorer": "none", "message": "no pack is configured"}
@@ -35,7 +35,7 @@ async def ready(services: Given) -> dict[str, Any]:
 
 
 @router.get("/v1/backends", dependencies=[Depends(operator_of)])
-async def backends(services: Given) -> dict[str, Any]:
+async def list_backends(services: Given) -> dict[str, Any]:
     """Every backend: its breaker, the requests it is answering, and how its last hour was."""
     data = [
         {
@@ -44,16 +44,18 @@ async def backends(services: Given) -> dict[str, Any]:
             "model": watched.model,
             "weight": watched.backend.weight,
             "breaker": watched.breaker.state,
-            "opens_in_s": round(watched.breaker.opens_in_s, 3),
+            "opens_in_s": round(watched.breaker.retry_in_s, 3),
             "outstanding": watched.outstanding,
-            "last_hour": shown(summed(services.minutes.of("backend", watched.backend.name, HOUR))),
+            "last_hour": sample_to_json(
+                merge_minutes(services.minutes.series_of("backend", watched.backend.name, HOUR))
+            ),
         }
-        for watched in services.backends.all()
+        for watched in services.backends.all_backends()
     ]
     return {"object": "list", "data": data}
 
 
 @router.get("/metrics", dependencies=[Depends(scraper_of)], response_class=Response, responses=PROMETHEUS)
-async def metrics(services: Given) -> Response:
+async def get_metrics(services: Given) -> Response:
     """Prometheus' text format."""
-    return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(services.metrics.render_text(), media_type=CONTENT_TYPE_LATEST)

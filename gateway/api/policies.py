@@ -55,14 +55,14 @@ async def _say(task: str, services: Services, by: str | None, terms: str | None,
     before = latest[0].version if latest else 0
     if expected is not None and expected != before:
         raise Conflict(f"the policy of task {task!r} is version {before}, not {expected}: look at it again")
-    if terms is None and (not latest or latest[0].terms is None):
+    if terms is None and (not latest or latest[0].settings_json is None):
         raise NotFound(f"nothing was said of task {task!r} over the configuration")
-    await services.manager.govern(StoredPolicy(task, before + 1, time.time(), by, terms))
+    await services.manager.set_policy(StoredPolicy(task, before + 1, time.time(), by, terms))
 
 
 async def _shown(task: str, services: Services) -> dict[str, Any]:
     history = await asyncio.to_thread(services.store.policy_history, task)
-    configured = services.versions.in_force.config.tasks.get(task)
+    configured = services.config_history.current_version.config.tasks.get(task)
     in_force = services.config.tasks.get(task, TaskConfig())
     latest = history[-1] if history else None
     return {
@@ -72,12 +72,12 @@ async def _shown(task: str, services: Services) -> dict[str, Any]:
         "said": _terms(latest) if latest else None,
         "configured": configured.model_dump(mode="json", exclude_unset=True) if configured else None,
         "in_force": in_force.model_dump(mode="json"),
-        "fault": services.policy_faults.get(task),
+        "fault": services.policy_errors.get(task),
         "history": [
             {
                 "version": said.version,
                 "at": datetime.fromtimestamp(said.at, UTC).isoformat(timespec="milliseconds"),
-                "by": said.by,
+                "by": said.changed_by,
                 "said": _terms(said),
             }
             for said in history
@@ -86,10 +86,10 @@ async def _shown(task: str, services: Services) -> dict[str, Any]:
 
 
 def _terms(said: StoredPolicy) -> dict[str, Any] | None:
-    if said.terms is None:
+    if said.settings_json is None:
         return None
     try:
-        return TaskConfig.model_validate_json(said.terms).model_dump(mode="json", exclude_unset=True)
+        return TaskConfig.model_validate_json(said.settings_json).model_dump(mode="json", exclude_unset=True)
     except ValueError:  # of a later version of this program: shown as not in force, with the reason
         return {}
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import InvalidRequest
-from gateway.scorer.input_text import text_of
+from gateway.scorer.input_text import extract_text
 from gateway.vocabulary import JSON_PATH
 
 MAX_INPUTS = 1000
@@ -23,14 +23,14 @@ Input = Annotated[str, Field(min_length=1)] | Conversation
 """A text, or an object with `messages`, of which the task's selector takes its part."""
 
 
-class Inputs(BaseModel):
+class InputsBody(BaseModel):
     """A sample of a task's inputs."""
 
     model_config = ConfigDict(extra="forbid")
     inputs: list[Input] = Field(min_length=1, max_length=MAX_INPUTS)
 
 
-class Label(BaseModel):
+class InputLabel(BaseModel):
     """An input of a task, and how well models did on it, by name: 1 is right, 0 is wrong."""
 
     model_config = ConfigDict(extra="forbid")
@@ -42,17 +42,17 @@ class LabelsBody(BaseModel):
     """Labelled inputs of a task. The more models were asked the same input, the more it tells."""
 
     model_config = ConfigDict(extra="forbid")
-    labels: list[Label] = Field(min_length=1, max_length=MAX_INPUTS)
+    labels: list[InputLabel] = Field(min_length=1, max_length=MAX_INPUTS)
 
 
-class DryRunBody(Inputs):
+class DryRunBody(InputsBody):
     """Inputs to decide on without storing them. task: whose candidates; candidates: these instead."""
 
     task: str | None = None
     candidates: list[str] | None = Field(default=None, min_length=1)
 
 
-def texts_of(body: Inputs, selector: str) -> list[str]:
+def texts_of(body: InputsBody, selector: str) -> list[str]:
     """What is embedded of the inputs. Raises InvalidRequest naming the first that has no text."""
     texts = []
     for place, given in enumerate(body.inputs):
@@ -65,4 +65,4 @@ def texts_of(body: Inputs, selector: str) -> list[str]:
 
 def _text_of(given: Conversation, selector: str) -> str | None:
     read = given.model_dump() if selector.startswith(JSON_PATH) else given.messages
-    return text_of(json.dumps(read).encode(), selector)
+    return extract_text(json.dumps(read).encode(), selector)

@@ -7,23 +7,23 @@ from typing import Annotated, Any, Literal, Protocol
 from fastapi import Depends, Request
 
 from gateway.config import LOOPBACK, Config
-from gateway.config.history import Versions
+from gateway.config.history import ConfigHistory
 from gateway.errors import Forbidden
-from gateway.keys.auth import ANYBODY, Keys, Principal
-from gateway.keys.client_keys import Keyring
+from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
+from gateway.keys.client_keys import ClientKeys
 from gateway.observability.metrics import Metrics
-from gateway.packs.library import Shelf
-from gateway.proxy.recent_responses import Answered, RecentAnswers
-from gateway.scorer.messages import Rated
+from gateway.packs.library import PackLibrary
+from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
+from gateway.scorer.messages import ScoredResponse
 from gateway.state.store import Store, StoredPolicy
-from gateway.tasks.decision_feed import Recent
+from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
-from gateway.upstream.load_balancer import Backends
+from gateway.upstream.load_balancer import LoadBalancer
 from gateway.usage.ledger import Ledger
-from gateway.usage.timeseries import Minutes
+from gateway.usage.timeseries import MinuteSeries
 
 
-class Scorer(Protocol):
+class ScorerClientApi(Protocol):
     """The scorer as the endpoints see it. Its methods raise ScorerUnavailable or InvalidRequest."""
 
     @property
@@ -34,15 +34,15 @@ class Scorer(Protocol):
     def message(self) -> str:
         """Why not."""
 
-    async def seed(
+    async def seed_task(
         self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
     ) -> Mapping[str, Any]:
         """Adds inputs to a task."""
 
-    async def rate(self, task: str, answers: Sequence[Rated]) -> Mapping[str, Any]:
+    async def submit_feedback(self, task: str, answers: Sequence[ScoredResponse]) -> Mapping[str, Any]:
         """Adds scores of a task's answers."""
 
-    async def find(self, request: str) -> Answered | None:
+    async def find_response(self, request: str) -> ResponseRecord | None:
         """An answer that another gateway gave; None where none of them knows it."""
 
     async def dry_run(
@@ -50,10 +50,10 @@ class Scorer(Protocol):
     ) -> Mapping[str, Any]:
         """Decides without storing anything."""
 
-    async def forget(self, task: str) -> bool:
+    async def forget_task(self, task: str) -> bool:
         """Removes all that is known of a task; False if nothing was."""
 
-    async def look(
+    async def inspect_pack(
         self,
         at: Literal["outcomes", "evidence", "difference", "suggestions"],
         task: str = "",
@@ -63,10 +63,10 @@ class Scorer(Protocol):
         """Shows what only arrays can tell: see gateway.scorer.messages.Look."""
 
 
-class Manager(Protocol):
+class TaskPolicyManager(Protocol):
     """The gateway as those endpoints see it that change it."""
 
-    async def govern(self, policy: StoredPolicy) -> None:
+    async def set_policy(self, policy: StoredPolicy) -> None:
         """Holds a task to what is said of it from now on. Raises InvalidRequest, Conflict, StateError."""
 
 
@@ -78,21 +78,21 @@ class Services:
     """
 
     config: Config
-    keys: Keys
+    authenticator: Authenticator
     table: DecisionTable
     store: Store
-    scorer: Scorer | None
+    scorer: ScorerClientApi | None
     metrics: Metrics
-    backends: Backends
+    backends: LoadBalancer
     ledger: Ledger
-    keyring: Keyring
-    versions: Versions
-    packs: Shelf
-    recent: Recent
-    minutes: Minutes
-    answered: RecentAnswers
-    manager: Manager
-    policy_faults: Mapping[str, str]
+    client_keys: ClientKeys
+    config_history: ConfigHistory
+    packs: PackLibrary
+    decision_feed: DecisionFeed
+    minutes: MinuteSeries
+    recent_responses: RecentResponses
+    manager: TaskPolicyManager
+    policy_errors: Mapping[str, str]
 
 
 def services_of(request: Request) -> Services:
@@ -103,7 +103,7 @@ def services_of(request: Request) -> Services:
 
 def principal_of(request: Request) -> Principal:
     """Whom the request is from: a client, or an admin. Raises Unauthenticated, Forbidden."""
-    found = services_of(request).keys.anyone(request.scope["headers"])
+    found = services_of(request).authenticator.authenticate_any(request.scope["headers"])
     if found.is_admin and found.is_read_only and _changes(request):
         raise Forbidden(f"the admin key {found.name!r} is read-only")
     return found
@@ -111,12 +111,12 @@ def principal_of(request: Request) -> Principal:
 
 def admin_of(request: Request) -> Principal:
     """The admin that the request is from. Raises Unauthenticated, Forbidden."""
-    return services_of(request).keys.admin(request.scope["headers"], _changes(request))
+    return services_of(request).authenticator.authenticate_admin(request.scope["headers"], _changes(request))
 
 
 def operator_of(request: Request) -> Principal:
     """An admin, where there is one; any client without. Raises Unauthenticated, Forbidden."""
-    return admin_of(request) if services_of(request).keys.has_admin else principal_of(request)
+    return admin_of(request) if services_of(request).authenticator.has_admin else principal_of(request)
 
 
 def manager_of(request: Request) -> Principal:
@@ -127,11 +127,11 @@ def manager_of(request: Request) -> Principal:
     Raises Unauthenticated, Forbidden.
     """
     services = services_of(request)
-    if not services.keys.is_open or services.config.server.host not in LOOPBACK:
+    if not services.authenticator.is_open or services.config.server.host not in LOOPBACK:
         return admin_of(request)
     if _changes(request) and not _is_from_here(request):
         raise Forbidden("without keys, changes are taken from this machine's own pages and programs alone")
-    return ANYBODY
+    return ANONYMOUS
 
 
 def _is_from_here(request: Request) -> bool:
@@ -141,7 +141,7 @@ def _is_from_here(request: Request) -> bool:
 
 def scraper_of(request: Request) -> None:
     """An admin, where there is one; anybody without. Raises Unauthenticated, Forbidden."""
-    if services_of(request).keys.has_admin:
+    if services_of(request).authenticator.has_admin:
         admin_of(request)
 
 
@@ -150,7 +150,7 @@ def _changes(request: Request) -> bool:
 
 
 Given = Annotated[Services, Depends(services_of)]
-Client = Annotated[Principal, Depends(principal_of)]
-Admin = Annotated[Principal, Depends(admin_of)]
+ClientPrincipal = Annotated[Principal, Depends(principal_of)]
+AdminPrincipal = Annotated[Principal, Depends(admin_of)]
 ManagedBy = Annotated[Principal, Depends(manager_of)]
 Operator = Annotated[Principal, Depends(operator_of)]

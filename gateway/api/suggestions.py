@@ -11,7 +11,7 @@ router = APIRouter(tags=["tasks"])
 
 
 @router.get("/v1/tasks/{task:path}/label-suggestions")
-async def label_suggestions(
+async def get_label_suggestions(
     task: str, services: Given, client: Operator, n: Annotated[int, Query(ge=1, le=256)] = 20
 ) -> dict[str, Any]:
     """The task's most recent inputs on which its best candidates (`between`) are expected to differ most.
@@ -21,9 +21,9 @@ async def label_suggestions(
     routing section: 400, code `texts_not_kept`, without. Takes an admin key, where there is one.
     """
     client.check_task(task)
-    if not services.table.policy(task).keep_texts:
+    if not services.table.policy_of(task).keep_texts:
         told = f"no texts are kept of task {task!r}: set keep_texts: true, in tasks.{task} or in routing"
         raise InvalidRequest(told, code="texts_not_kept")
     if services.scorer is None:
         raise ScorerUnavailable("no pack is configured, so there is nothing to suggest by")
-    return {**await services.scorer.look("suggestions", task=task, n=n), "id": task}
+    return {**await services.scorer.inspect_pack("suggestions", task=task, n=n), "id": task}

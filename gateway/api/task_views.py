@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.state.store import StoredDecision
+from gateway.state.store import DecisionRecord
 from gateway.tasks.decision_table import Route
 
 
-def summary(task: str, decision: StoredDecision) -> dict[str, Any]:
+def task_summary(task: str, decision: DecisionRecord) -> dict[str, Any]:
     """A task in a list."""
     return {
         "object": "task",
@@ -18,8 +18,8 @@ def summary(task: str, decision: StoredDecision) -> dict[str, Any]:
     }
 
 
-def account(
-    task: str, route: Route, decision: StoredDecision | None, history: Sequence[StoredDecision]
+def explanation_view(
+    task: str, route: Route, decision: DecisionRecord | None, history: Sequence[DecisionRecord]
 ) -> dict[str, Any]:
     """All there is to say of a task: where it goes now, why, and on what evidence.
 
@@ -37,11 +37,11 @@ def account(
     scored: Mapping[str, Any] | None = None
     if decision is not None:
         shown.update(
-            {"n": decision.n, **{key: decision.account.get(key) for key in ("u", "scores", "nearest_datasets")}}
+            {"n": decision.n, **{key: decision.explanation.get(key) for key in ("u", "scores", "nearest_datasets")}}
         )
-        if "auto" in decision.account:
-            shown["auto"] = decision.account["auto"]
-        shown["skipped"] = decision.account.get("skipped", 0)
+        if "auto" in decision.explanation:
+            shown["auto"] = decision.explanation["auto"]
+        shown["skipped"] = decision.explanation.get("skipped", 0)
         scored = _scored(decision)
     shown["decision"] = _routed(route, scored)
     if scored is not None and scored["model"] != route.ranking[0]:
@@ -50,13 +50,13 @@ def account(
     return shown
 
 
-def _scored(decision: StoredDecision) -> dict[str, Any]:
+def _scored(decision: DecisionRecord) -> dict[str, Any]:
     return {
         "version": decision.version,
         "model": decision.model,
         "reason": decision.reason,
         "ranking": list(decision.ranking),
-        **decision.account.get("decision", {}),
+        **decision.explanation.get("decision", {}),
     }
 
 
@@ -73,6 +73,6 @@ def _routed(route: Route, scored: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**routed, "why": f"{route.ranking[0]} by configuration: {route.reason}"}
 
 
-def _turn(turn: StoredDecision) -> dict[str, Any]:
+def _turn(turn: DecisionRecord) -> dict[str, Any]:
     at = datetime.fromtimestamp(turn.at, UTC).isoformat(timespec="milliseconds")
     return {"version": turn.version, "model": turn.model, "reason": turn.reason, "n": turn.n, "at": at}

@@ -34,40 +34,40 @@ import typer
 
 from gateway.cli import config, dead_letters, evals, keys, models, pack, tasks
 from gateway.cli.doctor import doctor
-from gateway.cli.error_reporting import Explaining
+from gateway.cli.error_reporting import ErrorReportingGroup
 from gateway.cli.evaluate import evaluate
-from gateway.cli.import_results import import_
-from gateway.cli.init import init
-from gateway.cli.route import route
-from gateway.cli.scorer import scorer
-from gateway.cli.serve import serve
-from gateway.cli.tail import tail
+from gateway.cli.import_results import import_command
+from gateway.cli.init import create_config
+from gateway.cli.route import route_inputs
+from gateway.cli.scorer import run_scorer
+from gateway.cli.serve import serve_command
+from gateway.cli.tail import tail_decisions
 
 app = typer.Typer(
     name="benchroute",
     help="An LLM gateway that sends every task to the model benchmark evidence says is best for it.",
-    cls=Explaining,
+    cls=ErrorReportingGroup,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 RUN, WATCH, EVIDENCE = "Run a gateway", "Look into a running gateway", "Evidence: benchmarks and packs"
 
-app.command(rich_help_panel=RUN)(init)
-app.command(rich_help_panel=RUN)(doctor)
-app.command(rich_help_panel=RUN)(serve)
-app.command(rich_help_panel=RUN)(scorer)
+app.command("init", rich_help_panel=RUN)(create_config)
+app.command("doctor", rich_help_panel=RUN)(doctor)
+app.command("serve", rich_help_panel=RUN)(serve_command)
+app.command("scorer", rich_help_panel=RUN)(run_scorer)
 app.add_typer(config.app, name="config", rich_help_panel=RUN)
 app.add_typer(tasks.app, name="tasks", rich_help_panel=WATCH)
-app.command(rich_help_panel=WATCH)(tail)
+app.command("tail", rich_help_panel=WATCH)(tail_decisions)
 app.add_typer(dead_letters.app, name="observations", rich_help_panel=WATCH)
 app.add_typer(keys.app, name="keys", rich_help_panel=WATCH)
-app.command("import", rich_help_panel=EVIDENCE)(import_)
+app.command("import", rich_help_panel=EVIDENCE)(import_command)
 app.add_typer(evals.app, name="bench", rich_help_panel=EVIDENCE)
 app.add_typer(pack.app, name="pack", rich_help_panel=EVIDENCE)
 app.add_typer(models.app, name="models", rich_help_panel=EVIDENCE)
 app.command(rich_help_panel=EVIDENCE)(evaluate)
-app.command(rich_help_panel=EVIDENCE)(route)
+app.command("route", rich_help_panel=EVIDENCE)(route_inputs)
 
 
 def _show_version(wanted: bool) -> None:

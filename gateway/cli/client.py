@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from gateway.cli.errors import AdminError, ChoiceError
+from gateway.cli.errors import AdminRequestError, OptionError
 
 TIMEOUT_S = 30.0
 LOCAL = "http://127.0.0.1:8100"
@@ -28,24 +28,24 @@ NEXT_STEPS = {
 }
 
 
-class Client:
+class AdminClient:
     """A gateway. No proxies, no redirects: the key goes where it is meant to go, or nowhere."""
 
     def __init__(self, url: str, key_env: str, *, needs_key: bool = False) -> None:
-        """Raises ChoiceError for what is no URL, or a variable that is not set though a key is needed."""
+        """Raises OptionError for what is no URL, or a variable that is not set though a key is needed."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ChoiceError(f"--url {url!r} is no http:// or https:// URL")
+            raise OptionError(f"--url {url!r} is no http:// or https:// URL")
         self._key = os.environ.get(key_env, "").strip()
         if needs_key and not self._key:
-            raise ChoiceError(f"the environment variable {key_env} holds no admin key; --admin-key-env names another")
+            raise OptionError(f"the environment variable {key_env} holds no admin key; --admin-key-env names another")
         self._url = url
         self._is_safe = parts.scheme == "https"
         self._netloc = parts.netloc
         self._below = parts.path.rstrip("/").removesuffix("/v1")
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The answer's document. Raises AdminError for a refusal, and where there is no gateway."""
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The answer's document. Raises AdminRequestError for a refusal, and where there is no gateway."""
         kind = http.client.HTTPSConnection if self._is_safe else http.client.HTTPConnection
         connection = kind(self._netloc, timeout=TIMEOUT_S)
         data = None if body is None else json.dumps(body).encode()
@@ -58,9 +58,9 @@ class Client:
             return self._document(response.status, response.read())
         except ConnectionRefusedError as error:
             told = f"{self._url}: nothing listens there; start it with `benchroute serve`, or name it with --url"
-            raise AdminError(told) from error
+            raise AdminRequestError(told) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise AdminError(f"{self._url}: {error or type(error).__name__}") from error
+            raise AdminRequestError(f"{self._url}: {error or type(error).__name__}") from error
         finally:
             connection.close()
 
@@ -68,10 +68,12 @@ class Client:
         try:
             document = json.loads(body)
         except ValueError as error:
-            raise AdminError(f"{self._url} answered with status {status} and no JSON: is it a gateway?") from error
+            raise AdminRequestError(
+                f"{self._url} answered with status {status} and no JSON: is it a gateway?"
+            ) from error
         if status == http.client.OK:
             return document
         told = document.get("error") if isinstance(document, dict) else None
         message = told.get("message") if isinstance(told, dict) else None
         step = f"; {NEXT_STEPS[status]}" if status in NEXT_STEPS else ""
-        raise AdminError(f"the gateway refused with status {status}: {message or document}{step}")
+        raise AdminRequestError(f"the gateway refused with status {status}: {message or document}{step}")

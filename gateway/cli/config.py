@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.errors import ChoiceError
-from gateway.cli.terminal import note, results
+from gateway.cli.errors import OptionError
+from gateway.cli.terminal import print_note, stdout_console
 
 if TYPE_CHECKING:
-    from gateway.config.list_prices import Listed
+    from gateway.config.list_prices import ListedPrice
 
 app = typer.Typer(help="The configuration.", no_args_is_help=True)
 
@@ -22,8 +22,8 @@ def _group() -> None:
     """The configuration."""
 
 
-@app.command()
-def check(
+@app.command("check")
+def check_config(
     config: Annotated[Path, typer.Argument(help="The configuration.")] = Path("config.yaml"),
     show: Annotated[bool, typer.Option("--show", help="Print it, defaults filled in and secrets masked.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON, with the pack.")] = False,
@@ -32,19 +32,19 @@ def check(
     import yaml
 
     from gateway.config import load_config
-    from gateway.tasks.resolved_config import blueprint
+    from gateway.tasks.resolved_config import resolve_config
 
-    plan = blueprint(load_config(config))
+    plan = resolve_config(load_config(config))
     if as_json:
         named = plan.manifest and {"name": plan.manifest.name, "hash": plan.manifest.hash}
-        told = {"object": "config", "path": str(config), "pack": named, "config": plan.config.masked()}
+        told = {"object": "config", "path": str(config), "pack": named, "config": plan.config.mask_secrets()}
         typer.echo(json.dumps(told, indent=2))
         return
     if show:
-        typer.echo(yaml.safe_dump(plan.config.masked(), sort_keys=False), nl=False)
+        typer.echo(yaml.safe_dump(plan.config.mask_secrets(), sort_keys=False), nl=False)
         return
     pack = plan.manifest.name if plan.manifest else "none: every task goes to the first model"
-    results().print(f"{config}: {len(plan.config.models)} models, pack {pack}", soft_wrap=True)
+    stdout_console().print(f"{config}: {len(plan.config.models)} models, pack {pack}", soft_wrap=True)
 
 
 @app.command("from-litellm")
@@ -55,18 +55,18 @@ def from_litellm(
     ] = None,
 ) -> None:
     """Take over the models, backends, prices and limits of litellm's proxy; say what was left out."""
-    from gateway.config.litellm_import import adopt
+    from gateway.config.litellm_import import import_litellm
 
     if output is not None and output.exists():
-        raise ChoiceError(f"{output} is there already, and would be written over")
-    adopted = adopt(source.read_text(encoding="utf-8", errors="replace"), str(source))
+        raise OptionError(f"{output} is there already, and would be written over")
+    adopted = import_litellm(source.read_text(encoding="utf-8", errors="replace"), str(source))
     for path, why in adopted.left_out:
-        note(f"left out: {path}: {why}")
+        print_note(f"left out: {path}: {why}")
     if output is None:
-        typer.echo(adopted.text(), nl=False)
+        typer.echo(adopted.to_yaml(), nl=False)
         return
-    output.write_text(adopted.text(), encoding="utf-8")
-    note(
+    output.write_text(adopted.to_yaml(), encoding="utf-8")
+    print_note(
         f"{output}: {len(adopted.document['models'])} models; `benchroute config check {output}` says whether it starts"
     )
 
@@ -78,23 +78,25 @@ def prices_(
     as_json: Annotated[bool, typer.Option("--json", help="Print the prices as JSON.")] = False,
 ) -> None:
     """Look up list prices, in litellm's map, for models that have none."""
-    from gateway.config import config_text, load_config
-    from gateway.config.list_prices import priced, unpriced
+    from gateway.config import load_config, read_config_text
+    from gateway.config.list_prices import insert_prices, models_without_price
     from gateway.upstream.litellm_prices import LitellmPrices
 
-    text, found = config_text(config), unpriced(load_config(config), LitellmPrices())
+    text, found = read_config_text(config), models_without_price(load_config(config), LitellmPrices())
     listed = {name: price for name, price in found.items() if price is not None}
     _show_prices(found, as_json)
     if not found:
-        note("every model has a price")
+        print_note("every model has a price")
     elif not write:
-        note("nothing was written: --write does, where a price is listed (US dollars for a million tokens, in / out)")
+        print_note(
+            "nothing was written: --write does, where a price is listed (US dollars for a million tokens, in / out)"
+        )
     else:
-        config.write_text(priced(text, str(config), listed), encoding="utf-8")
-        note(f"{config}: {len(listed)} prices written; compare them with your contract")
+        config.write_text(insert_prices(text, str(config), listed), encoding="utf-8")
+        print_note(f"{config}: {len(listed)} prices written; compare them with your contract")
 
 
-def _show_prices(found: "Mapping[str, Listed | None]", as_json: bool) -> None:
+def _show_prices(found: "Mapping[str, ListedPrice | None]", as_json: bool) -> None:
     if as_json:  # money as text, so that it stays exact
         document = {
             name: price and {key: str(value) for key, value in asdict(price).items()} for name, price in found.items()
@@ -105,4 +107,4 @@ def _show_prices(found: "Mapping[str, Listed | None]", as_json: bool) -> None:
         told = (
             f"{price.input_usd_per_mtok:f} / {price.output_usd_per_mtok:f}, as {price.name}" if price else "not listed"
         )
-        results().print(f"{name}: {told}", soft_wrap=True)
+        stdout_console().print(f"{name}: {told}", soft_wrap=True)

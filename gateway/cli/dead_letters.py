@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.terminal import note, results, table
+from gateway.cli.terminal import make_table, print_note, stdout_console
 from gateway.config import load_config
 from gateway.errors import ConfigError
 
 app = typer.Typer(help="A fleet's observations.", no_args_is_help=True)
-SHOWN = 60
+ID_CHARACTERS = 60
 
 
 @app.callback()
@@ -20,8 +20,8 @@ def _observations() -> None:
     """A fleet's observations."""
 
 
-@app.command()
-def parked(
+@app.command("parked")
+def list_dead_letters(
     config: Annotated[
         Path, typer.Option("--config", help="The gateways' configuration, which names the state.")
     ] = Path("config.yaml"),
@@ -31,15 +31,15 @@ def parked(
     read = load_config(config)
     if not read.state.is_shared:
         raise ConfigError(str(config), [("state.url", "observations are only put aside where the state is Redis")])
-    from gateway.distributed.leases import parked as found_in
-    from gateway.distributed.redis_client import Client
+    from gateway.distributed.leases import list_dead_letters as found_in
+    from gateway.distributed.redis_client import RedisClient
     from gateway.distributed.store import RedisStore
 
-    client = Client(read.state.url, shards=read.state.shards)
+    client = RedisClient(read.state.url, shards=read.state.shards)
     try:
-        found = found_in(client, RedisStore(client).every_shard())
+        found = found_in(client, RedisStore(client).all_shards())
     finally:
-        client.close()
+        client.close_connections()
     if as_json:
         told = [
             {
@@ -55,10 +55,10 @@ def parked(
         ]
         typer.echo(json.dumps({"data": told}, indent=2))
         return
-    shown = table(["task", "put aside", "why", "begins with"], ["bytes"])
+    shown = make_table(["task", "put aside", "why", "begins with"], ["bytes"])
     for one in found:
         at = datetime.fromtimestamp(one.at, UTC).isoformat(timespec="seconds")
-        begins = one.body[1 : SHOWN + 1].decode("utf-8", "replace")
+        begins = one.body[1 : ID_CHARACTERS + 1].decode("utf-8", "replace")
         shown.add_row(one.task, at, one.reason, begins, str(len(one.body) - 1))
-    results().print(shown)
-    note(f"{len(found)} observations are put aside")
+    stdout_console().print(shown)
+    print_note(f"{len(found)} observations are put aside")

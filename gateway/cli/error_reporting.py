@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from gateway.cli.errors import CliError
 from gateway.errors import ConfigError, GatewayError, StateError
-from routing.errors import BenchmarkError, PackAltered, PackMismatch, RoutingError
+from routing.errors import BenchmarkError, PackCorrupted, PackMismatch, RoutingError
 
 INTERRUPTED = 130
 
@@ -37,13 +37,13 @@ EXTRAS = {
 
 NEXT_STEPS: tuple[tuple[type[Exception], str], ...] = (
     (StateError, "`benchroute doctor` says what stands in the way"),
-    (PackAltered, "copy the pack again, or build it again with `benchroute pack build`"),
+    (PackCorrupted, "copy the pack again, or build it again with `benchroute pack build`"),
     (PackMismatch, "build the pack again with `benchroute pack build`, or install what it was built with"),
 )
 """Most specific first. Other errors say it themselves."""
 
 
-class Explaining(TyperGroup):
+class ErrorReportingGroup(TyperGroup):
     """The one place where the command line's errors become messages and exit codes."""
 
     def invoke(self, ctx: Any) -> Any:

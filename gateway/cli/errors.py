@@ -2,8 +2,8 @@
 
 CliError
 ├── InputsError    inputs that cannot be read, named by file and line (exit code 2)
-├── ChoiceError    an option that the pack cannot fulfil (exit code 2)
-├── AdminError     a gateway refuses, or is not there
+├── OptionError    an option that the pack cannot fulfil (exit code 2)
+├── AdminRequestError     a gateway refuses, or is not there
 └── CacheError     the cache of embeddings cannot be used
 """
 
@@ -22,13 +22,13 @@ class InputsError(CliError):
     exit_code = 2
 
 
-class ChoiceError(CliError):
+class OptionError(CliError):
     """An option asks for something that this pack does not have."""
 
     exit_code = 2
 
 
-class AdminError(CliError):
+class AdminRequestError(CliError):
     """A gateway does not do what its admin asks."""
 
 

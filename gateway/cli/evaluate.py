@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.errors import ChoiceError
-from gateway.cli.load_embedder import default_cache
-from gateway.cli.pack.embedding import embeddings_of
-from gateway.cli.terminal import notes, progress, results, table
+from gateway.cli.errors import OptionError
+from gateway.cli.load_embedder import default_cache_path
+from gateway.cli.pack.embedding import compute_embeddings
+from gateway.cli.terminal import make_table, show_progress, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from routing.benchmark import Benchmark
-    from routing.evaluation.evaluate import Plan
+    from routing.evaluation.evaluate import EvaluationPlan
     from routing.evaluation.results import Evaluation
 
 PAPERS_ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
 
 
-class Preset(StrEnum):
+class EvaluatePreset(StrEnum):
     """The paper's tables and figures."""
 
     TABLE1 = "table1"
@@ -41,7 +41,7 @@ class PredictorName(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EvaluateOptions:
     """The options that a preset stands for; those given beside it win."""
 
     predictor: str = "knn"
@@ -51,13 +51,13 @@ class Asked:
 
 
 PRESETS = {
-    Preset.TABLE1: Asked(),
-    Preset.TABLE2: Asked(),
-    Preset.TABLE3: Asked(predictor="mlp"),
-    Preset.FIG2: Asked(alphas=PAPERS_ALPHAS),
-    Preset.FIG3: Asked(alphas=PAPERS_ALPHAS),
-    Preset.MIXINSTRUCT: Asked(per_input=True),
-    Preset.SMALL_MODELS: Asked(alphas=PAPERS_ALPHAS, max_params_b=13.0),
+    EvaluatePreset.TABLE1: EvaluateOptions(),
+    EvaluatePreset.TABLE2: EvaluateOptions(),
+    EvaluatePreset.TABLE3: EvaluateOptions(predictor="mlp"),
+    EvaluatePreset.FIG2: EvaluateOptions(alphas=PAPERS_ALPHAS),
+    EvaluatePreset.FIG3: EvaluateOptions(alphas=PAPERS_ALPHAS),
+    EvaluatePreset.MIXINSTRUCT: EvaluateOptions(per_input=True),
+    EvaluatePreset.SMALL_MODELS: EvaluateOptions(alphas=PAPERS_ALPHAS, max_params_b=13.0),
 }
 
 
@@ -80,24 +80,24 @@ def evaluate(
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Models without outcomes on some dataset too.")
     ] = False,
-    preset: Annotated[Preset | None, typer.Option(help="A table or figure of the paper.")] = None,
+    preset: Annotated[EvaluatePreset | None, typer.Option(help="A make_table or figure of the paper.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report's table.json.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report's make_table.json.")] = False,
 ) -> None:
     """Hold every dataset out in turn, and say what each system would have chosen."""
-    from routing.evaluation.evaluate import evaluate as run
+    from routing.evaluation.evaluate import evaluate_pool as run
     from routing.evaluation.evaluate import fit_for_evaluation
     from routing.evaluation.report import write_report
     from routing.tidy import read_benchmark
 
-    asked = PRESETS[preset] if preset else Asked()
+    asked = PRESETS[preset] if preset else EvaluateOptions()
     whole = read_benchmark(benchmark_dir)
     limit = max_params_b if max_params_b is not None else asked.max_params_b
     benchmark, rows = fit_for_evaluation(_pooled(whole, benchmark_dir, pool), allow_partial, limit)
-    vectors = embeddings_of(benchmark_dir, whole, None, default_cache()).vectors
+    vectors = compute_embeddings(benchmark_dir, whole, None, default_cache_path()).vectors
     plan = _plan(pool, predictor or asked.predictor, scores, alpha or ",".join(map(str, asked.alphas)))
     plan = replace(plan, repeats=repeats, per_input=per_input or asked.per_input, seed=seed)
-    with progress(notes()) as steps:
+    with show_progress(stderr_console()) as steps:
         evaluation = run(benchmark, vectors[rows], plan, steps=steps)
     write_report(evaluation, output)
     if as_json:
@@ -112,40 +112,40 @@ def _pooled(benchmark: "Benchmark", folder: Path, pool: str) -> "Benchmark":
     try:
         pools = json.loads((folder / "pools.json").read_text())
     except (OSError, ValueError) as error:
-        raise ChoiceError(f"--pool {pool}: {folder / 'pools.json'} cannot be read: {error}") from error
+        raise OptionError(f"--pool {pool}: {folder / 'pools.json'} cannot be read: {error}") from error
     if pool not in pools:
-        raise ChoiceError(f"--pool {pool}: pools.json has {', '.join(pools)}")
-    return benchmark.with_models(pools[pool])
+        raise OptionError(f"--pool {pool}: pools.json has {', '.join(pools)}")
+    return benchmark.select_models(pools[pool])
 
 
-def _plan(pool: str, predictor: str, scores: str | None, alpha: str) -> "Plan":
-    from routing.evaluation.evaluate import PREDICTORS, Plan
+def _plan(pool: str, predictor: str, scores: str | None, alpha: str) -> "EvaluationPlan":
+    from routing.evaluation.evaluate import PREDICTORS, EvaluationPlan
 
     known = PREDICTORS[predictor]
     wanted = tuple(scores.split(",")) if scores else known
     unknown = sorted(set(wanted) - set(known))
     if unknown:
-        raise ChoiceError(f"--scores {unknown[0]}: known with {predictor} are {', '.join(known)}")
+        raise OptionError(f"--scores {unknown[0]}: known with {predictor} are {', '.join(known)}")
     try:
         alphas = tuple(sorted({float(share) for share in alpha.split(",")}))
     except ValueError as error:
-        raise ChoiceError(f"--alpha {alpha}: expected numbers, by comma") from error
+        raise OptionError(f"--alpha {alpha}: expected numbers, by comma") from error
     if not all(0 <= share < 1 for share in alphas):
-        raise ChoiceError(f"--alpha {alpha}: a share is at least 0 and below 1")
-    return Plan(pool=pool, predictor=str(predictor), systems=wanted, alphas=alphas)
+        raise OptionError(f"--alpha {alpha}: a share is at least 0 and below 1")
+    return EvaluationPlan(pool=pool, predictor=str(predictor), systems=wanted, alphas=alphas)
 
 
 def _show(evaluation: "Evaluation", output: Path) -> None:
-    from routing.evaluation.report.page import worth
-    from routing.evaluation.report.tables import COLUMNS, cells
+    from routing.evaluation.report.page import verdict_sentence
+    from routing.evaluation.report.tables import COLUMNS, format_row
 
-    shown = table(COLUMNS[:1], COLUMNS[1:])
+    shown = make_table(COLUMNS[:1], COLUMNS[1:])
     for row in evaluation.rows:
-        name, *numbers = cells(row)
+        name, *numbers = format_row(row)
         shown.add_row(f"{name}, alpha {row.alpha:g}" if row.alpha else name, *numbers)
-    console = results()
+    console = stdout_console()
     console.print(shown)
-    console.print(worth(evaluation.rows), soft_wrap=True)
+    console.print(verdict_sentence(evaluation.rows), soft_wrap=True)
     if evaluation.curves:
         areas = ", ".join(f"{one.system} {one.area:.4f}" for one in evaluation.curves)
         console.print(f"area under accuracy against {evaluation.cost_by}: {areas}", soft_wrap=True)

@@ -15,23 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.errors import InputsError
-from gateway.scorer.input_text import NoMessages, text_of
+from gateway.scorer.input_text import NoInputText, extract_text
 
 FIELDS = ("text", "input", "prompt")
 STDIN = Path("-")
 
 
-class Format(StrEnum):
+class InputFormat(StrEnum):
     """How inputs are written."""
 
     TXT = "txt"
     JSONL = "jsonl"
 
 
-SUFFIXES = {".txt": Format.TXT, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
+SUFFIXES = {".txt": InputFormat.TXT, ".jsonl": InputFormat.JSONL, ".ndjson": InputFormat.JSONL}
 
 
-def read_inputs(path: Path, format_: Format | None = None) -> list[str]:
+def read_inputs(path: Path, format_: InputFormat | None = None) -> list[str]:
     """The inputs in a file, or on standard input where the path is `-`.
 
     format_: by default what the file's name says, else JSON lines if the first line is a JSON string or object. Raises
@@ -45,7 +45,7 @@ def read_inputs(path: Path, format_: Format | None = None) -> list[str]:
     lines = list(_lines(content, where))
     if not lines:
         raise InputsError(f"{where} holds no input")
-    if (format_ or SUFFIXES.get(path.suffix) or _guess(lines[0][1])) is Format.TXT:
+    if (format_ or SUFFIXES.get(path.suffix) or _guess(lines[0][1])) is InputFormat.TXT:
         return [line for _, line in lines]
     return [_input(line, f"{where} line {number}") for number, line in lines]
 
@@ -61,11 +61,11 @@ def _lines(content: bytes, where: str) -> Iterator[tuple[int, str]]:
             yield number, text
 
 
-def _guess(first: str) -> Format:
+def _guess(first: str) -> InputFormat:
     try:
-        return Format.JSONL if isinstance(json.loads(first), str | dict) else Format.TXT
+        return InputFormat.JSONL if isinstance(json.loads(first), str | dict) else InputFormat.TXT
     except (ValueError, RecursionError):
-        return Format.TXT
+        return InputFormat.TXT
 
 
 def _input(line: str, where: str) -> str:
@@ -86,6 +86,6 @@ def _text(value: dict[str, Any]) -> object:
         if field in value:
             return value[field]
     try:
-        return text_of(json.dumps(value.get("messages")).encode(), "last_user")
-    except NoMessages:
+        return extract_text(json.dumps(value.get("messages")).encode(), "last_user")
+    except NoInputText:
         return None

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.cli.client import ADMIN_KEY, LOCAL, AdminKeyEnv, AsJson, Client, Url
+from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, AdminKeyEnv, AsJson, Url
 from gateway.cli.errors import InputsError
-from gateway.cli.terminal import UNKNOWN, note, number, results, table
+from gateway.cli.terminal import UNKNOWN, format_number, make_table, print_note, stdout_console
 
 app = typer.Typer(help="Clients' keys of a running gateway.", no_args_is_help=True)
 
@@ -20,8 +20,8 @@ def _group() -> None:
     """Clients' keys of a running gateway."""
 
 
-@app.command()
-def create(
+@app.command("create")
+def create_key(
     name: Annotated[
         str, typer.Argument(help="What the key is called, and its spending booked on.", show_default=False)
     ],
@@ -47,48 +47,48 @@ def create(
         "budget_usd_per_day": budget_usd_per_day,
         "budget_usd_per_month": budget_usd_per_month,
     }
-    made = Client(url, admin_key_env, needs_key=True).ask("POST", "/v1/keys", terms)
+    made = AdminClient(url, admin_key_env, needs_key=True).send("POST", "/v1/keys", terms)
     if as_json:
         typer.echo(json.dumps(made, indent=2))
         return
-    note(f"key {name}; its secret is shown this one time:")
+    print_note(f"key {name}; its secret is shown this one time:")
     typer.echo(made["secret"])
 
 
 @app.command("list")
-def list_(url: Url = LOCAL, admin_key_env: AdminKeyEnv = ADMIN_KEY, as_json: AsJson = False) -> None:
+def list_keys(url: Url = LOCAL, admin_key_env: AdminKeyEnv = ADMIN_KEY, as_json: AsJson = False) -> None:
     """Show every key: where it is from, what it may do, what it spent today (UTC)."""
-    found = Client(url, admin_key_env, needs_key=True).ask("GET", "/v1/keys")
+    found = AdminClient(url, admin_key_env, needs_key=True).send("GET", "/v1/keys")
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    shown = table(
+    shown = make_table(
         ["name", "from", "created", "models", "tasks"],
         ["requests/min", "tokens/min", "USD/day", "USD/month", "requests today", "USD today"],
     )
     for key in found["data"]:
         limits = [_limit(key[name]) for name in ("requests_per_minute", "tokens_per_minute")]
         limits += [_limit(key[name]) for name in ("budget_usd_per_day", "budget_usd_per_month")]
-        spent = (str(key["today"]["requests"]), number(key["today"]["usd"], "{:.4f}"))
+        spent = (str(key["today"]["requests"]), format_number(key["today"]["usd"], "{:.4f}"))
         words = (key["created_at"] or UNKNOWN, _listed(key["models"]), _listed(key["tasks"]))
         shown.add_row(key["name"], key["source"], *words, *limits, *spent)
-    results().print(shown)
+    stdout_console().print(shown)
 
 
-@app.command()
-def revoke(
+@app.command("revoke")
+def revoke_key(
     name: Annotated[str, typer.Argument(help="The key's name.", show_default=False)],
     url: Url = LOCAL,
     admin_key_env: AdminKeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
     """Take a key out of force, at once."""
-    answer = Client(url, admin_key_env, needs_key=True).ask("DELETE", f"/v1/keys/{quote(name, safe='')}")
+    answer = AdminClient(url, admin_key_env, needs_key=True).send("DELETE", f"/v1/keys/{quote(name, safe='')}")
     typer.echo(json.dumps(answer, indent=2) if as_json else f"{name} is revoked")
 
 
 @app.command("hash")
-def hash_(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+def hash_key(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """Read a secret from standard input, or ask for it, and print the sha256 that config.yaml takes."""
     is_terminal = sys.stdin.isatty()
     secret = typer.prompt("secret", hide_input=True, err=True) if is_terminal else sys.stdin.read()
@@ -100,7 +100,7 @@ def hash_(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON
 
 
 def _limit(value: float | str | None) -> str:
-    return number(None if value is None else float(value), "{:g}")
+    return format_number(None if value is None else float(value), "{:g}")
 
 
 def _listed(names: list[str] | None) -> str:

@@ -11,16 +11,16 @@ from urllib.parse import quote
 import typer
 
 from gateway.cli import evals
-from gateway.cli.client import ADMIN_KEY, LOCAL, AsJson, Client, KeyEnv, Url
-from gateway.cli.terminal import note, number, results, table, turning
+from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, AsJson, KeyEnv, Url
+from gateway.cli.terminal import format_counterfactual, format_number, make_table, print_note, stdout_console
 
-AT_ONCE = 200
+CONCURRENCY = 200
 """Labels in one request."""
 
 SHOWN_CHARACTERS = 100
 
 
-def label(
+def label_inputs(
     task: Annotated[str, typer.Argument(help="The task's ID.", show_default=False)],
     dataset: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="Labelled inputs, as `bench run` takes them.")
@@ -45,30 +45,30 @@ def label(
 
     Only a task scored by auto learns from it. Interrupted or incomplete, the same command goes on.
     """
-    client = Client(url, key_env)
-    evals.asked(dataset, output, config, models, None, judge, concurrency, max_tokens, 0.0, False, yes, None)
+    client = AdminClient(url, key_env)
+    evals.print_progress(dataset, output, config, models, None, judge, concurrency, max_tokens, 0.0, False, yes, None)
     told = _told(client, task, list(_labels(output)))
     if as_json:
         typer.echo(json.dumps(told, indent=2))
         return
     decision = told["decision"]
-    results().print(f"{task}: {told['labels']} labelled inputs", soft_wrap=True)
+    stdout_console().print(f"{task}: {told['labels']} labelled inputs", soft_wrap=True)
     if decision is None:
-        note("no candidate of the task is known to the pack")
+        print_note("no candidate of the task is known to the pack")
         return
-    results().print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
-    results().print(decision["why"], soft_wrap=True)
-    turning(results(), decision)
+    stdout_console().print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
+    stdout_console().print(decision["why"], soft_wrap=True)
+    format_counterfactual(stdout_console(), decision)
     if decision["score"] != "auto":
-        note(f"the task is scored by {decision['score']}, which takes no labels: `score: auto` does")
+        print_note(f"the task is scored by {decision['score']}, which takes no labels: `score: auto` does")
 
 
-def suggest(
+def suggest_inputs(
     task: Annotated[str, typer.Argument(help="The task's ID.", show_default=False)],
     n: Annotated[int, typer.Option("-n", min=1, max=256, help="At most so many.")] = 20,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A JSONL file for `tasks label`, references to be filled in."),
+        typer.Option("--output", "-o", help="A JSONL file for `tasks label_inputs`, references to be filled in."),
     ] = None,
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
@@ -78,7 +78,7 @@ def suggest(
 
     Needs keep_texts, for the task or in the routing section of the gateway's configuration.
     """
-    found = Client(url, key_env).ask("GET", f"/v1/tasks/{quote(task, safe='/')}/label-suggestions?n={n}")
+    found = AdminClient(url, key_env).send("GET", f"/v1/tasks/{quote(task, safe='/')}/label-suggestions?n={n}")
     if output is not None:
         lines = (json.dumps({"input": row["input"], "reference": ""}, ensure_ascii=False) for row in found["data"])
         output.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -86,13 +86,13 @@ def suggest(
         typer.echo(json.dumps(found, indent=2))
         return
     if not found["data"]:
-        note(f"{found['kept']} inputs of {task} are kept, and none of them is left to label")
+        print_note(f"{found['kept']} inputs of {task} are kept, and none of them is left to label")
         return
-    shown = table(("input",), ("disagreement",))
+    shown = make_table(("input",), ("disagreement",))
     for row in found["data"]:
-        shown.add_row(" ".join(row["input"].split())[:SHOWN_CHARACTERS], number(row["disagreement"]))
-    results().print(shown)
-    note(f"between {', '.join(found['between'])}; {found['labels']} inputs are labelled")
+        shown.add_row(" ".join(row["input"].split())[:SHOWN_CHARACTERS], format_number(row["disagreement"]))
+    stdout_console().print(shown)
+    print_note(f"between {', '.join(found['between'])}; {found['labels']} inputs are labelled")
 
 
 def _labels(folder: Path) -> Iterator[Mapping[str, Any]]:
@@ -110,8 +110,8 @@ def _labels(folder: Path) -> Iterator[Mapping[str, Any]]:
             yield {"input": text, "outcomes": outcomes}
 
 
-def _told(client: Client, task: str, labels: list[Mapping[str, Any]]) -> Any:
+def _told(client: AdminClient, task: str, labels: list[Mapping[str, Any]]) -> Any:
     path, told = f"/v1/tasks/{quote(task, safe='/')}/labels", None
-    for start in range(0, len(labels), AT_ONCE):
-        told = client.ask("POST", path, {"labels": labels[start : start + AT_ONCE]})
+    for start in range(0, len(labels), CONCURRENCY):
+        told = client.send("POST", path, {"labels": labels[start : start + CONCURRENCY]})
     return told

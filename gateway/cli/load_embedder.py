@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.cli.errors import CacheError
-from gateway.cli.terminal import note, notes, progress
+from gateway.cli.terminal import print_note, show_progress, stderr_console
 from routing.manifest import EmbedderId, Manifest
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ CACHE_FILE = "embeddings.sqlite"
 BATCH = 256
 
 
-def default_cache() -> Path:
+def default_cache_path() -> Path:
     """Where embeddings are kept, after the XDG base directory specification."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "benchroute" / "embeddings"
 
 
 def load_embedder(name: str) -> "SentenceTransformerEmbedder":
     """Loads a sentence-transformers model, which takes seconds, and says so. Raises EmbedderError."""
-    note(f"loading embedder {name}")
+    print_note(f"loading embedder {name}")
     _quieten()
     from routing.embedder import SentenceTransformerEmbedder
 
@@ -34,28 +34,28 @@ def load_embedder(name: str) -> "SentenceTransformerEmbedder":
 
 def pack_embedder(pack: Path, manifest: Manifest) -> "Embedder":
     """The embedder for a pack's tasks, and says so: the one that it carries, else by name. Raises EmbedderError."""
-    note(f"loading embedder {manifest.embedder.name}")
+    print_note(f"loading embedder {manifest.embedder.name}")
     _quieten()
-    from routing.embedders.bundled import embedder_of
+    from routing.embedders.bundled import load_bundled_embedder
 
-    return embedder_of(pack, manifest)
+    return load_bundled_embedder(pack, manifest)
 
 
-def identity(embedder: "Embedder") -> EmbedderId:
+def embedder_identity(embedder: "Embedder") -> EmbedderId:
     """What a pack records of an embedder."""
     return EmbedderId(embedder.name, embedder.revision, embedder.dim)
 
 
-def embed(embedder: "Embedder", texts: Sequence[str]) -> "Embeddings":
+def embed_texts(embedder: "Embedder", texts: Sequence[str]) -> "Embeddings":
     """The texts' embeddings, (n_texts, dim), with progress where there are many."""
     import numpy as np
 
-    with progress(notes()) as steps:
+    with show_progress(stderr_console()) as steps:
         batches = []
         for start in range(0, len(texts), BATCH):
             if len(texts) > BATCH:
                 steps("embedding", start, len(texts))
-            batches.append(embedder.embed(texts[start : start + BATCH]))
+            batches.append(embedder.embed_texts(texts[start : start + BATCH]))
     return np.concatenate(batches)
 
 
@@ -71,13 +71,13 @@ def embed_through_cache(embedder: "Embedder", texts: Sequence[str], folder: Path
     def reported(now: int, total: int) -> None:
         nonlocal done
         if done is None and now:
-            note(f"{now} of {total} embeddings are in {folder}")
+            print_note(f"{now} of {total} embeddings are in {folder}")
         done = now
         steps("embedding", now, total)
 
     try:
-        with EmbeddingCache(folder / CACHE_FILE) as cache, progress(notes()) as steps:
-            return cache.embed(embedder, texts, reported)
+        with EmbeddingCache(folder / CACHE_FILE) as cache, show_progress(stderr_console()) as steps:
+            return cache.embed_texts(embedder, texts, reported)
     except KeyboardInterrupt:
         if done is None:
             raise
@@ -90,7 +90,7 @@ def embed_through_cache(embedder: "Embedder", texts: Sequence[str], folder: Path
 
 def _quieten() -> None:
     """Away from a terminal, the libraries' own progress bars are noise in a log."""
-    if notes().is_terminal:
+    if stderr_console().is_terminal:
         return
     try:
         from transformers.utils import logging

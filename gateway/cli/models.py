@@ -9,16 +9,16 @@ from urllib.parse import quote
 import typer
 
 from gateway.cli import evals
-from gateway.cli.client import ADMIN_KEY, LOCAL, Client, KeyEnv, Url
-from gateway.cli.errors import ChoiceError, InputsError
-from gateway.cli.pack.build import check_place, provenance
-from gateway.cli.terminal import note, notes, number, progress, results
+from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, KeyEnv, Url
+from gateway.cli.errors import InputsError, OptionError
+from gateway.cli.pack.build import check_place, pack_provenance
+from gateway.cli.terminal import format_number, print_note, show_progress, stderr_console, stdout_console
 from gateway.config import Config, load_config
-from gateway.evals.questions import Mark
+from gateway.evals.questions import Grader
 
 if TYPE_CHECKING:
     from routing.benchmark import Model
-    from routing.input_index import Inputs
+    from routing.input_index import InputIndex
     from routing.pack import Pack
 
 app = typer.Typer(help="One more model in a pack, from some of its outcomes.", no_args_is_help=True)
@@ -44,8 +44,8 @@ Count = Annotated[int, typer.Option("--inputs", "-n", min=1, help="How many inpu
 QUESTIONS = "Labelled questions, as `bench run` takes them, the pack's inputs among them."
 
 
-@app.command()
-def add(
+@app.command("add")
+def add_model(
     name: Name,
     outcomes: Annotated[
         Path,
@@ -68,11 +68,11 @@ def add(
     """
     where = _place(pack, config)
     made = _with_column(where, name, outcomes, _beside(where, name, output), benchmark, config)
-    _finish(made, name, activate, config, Client(url, key_env) if activate else None, as_json)
+    _finish(made, name, activate, config, AdminClient(url, key_env) if activate else None, as_json)
 
 
-@app.command()
-def choose(
+@app.command("choose")
+def choose_questions(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, JSON lines.", show_default=False)],
     inputs: Count = 100,
     pack: PackOption = None,
@@ -89,12 +89,12 @@ def choose(
     if as_json:
         typer.echo(json.dumps({"file": str(output), "inputs": len(lines)}))
         return
-    results().print(f"{len(lines)} inputs  {output}", soft_wrap=True)
-    note("with their outcomes, `benchroute models add` estimates the others")
+    stdout_console().print(f"{len(lines)} inputs  {output}", soft_wrap=True)
+    print_note("with their outcomes, `benchroute models add` estimates the others")
 
 
-@app.command()
-def estimate(
+@app.command("estimate")
+def estimate_model(
     name: Name,
     questions: Annotated[Path, typer.Option(exists=True, dir_okay=False, help=QUESTIONS)],
     answers: Annotated[Path, typer.Option(help="Where answers are kept; the same again asks for what is missing.")],
@@ -103,7 +103,7 @@ def estimate(
     output: Output = None,
     benchmark: Folder = None,
     activate: Activate = False,
-    mark: Annotated[Mark | None, typer.Option(help="How lines are marked that do not say.")] = None,
+    mark: Annotated[Grader | None, typer.Option(help="How lines are marked that do not say.")] = None,
     judge: Annotated[str | None, typer.Option(help="The model that gives verdicts.", show_default=False)] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Calls at a time.")] = 8,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Of an answer. Default: the backend's.")] = None,
@@ -117,24 +117,24 @@ def estimate(
     where = _place(pack, config)
     opened, known = _opened(where, benchmark)
     if name in opened.manifest.model_names:
-        raise ChoiceError(f"{where} has a model {name!r} already")
+        raise OptionError(f"{where} has a model {name!r} already")
     answers.mkdir(parents=True, exist_ok=True)
     asked = answers / ASKED
     if not asked.exists():  # the same command goes on: what was chosen stays chosen
         lines = _chosen(opened, known, inputs, questions, benchmark)
         asked.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-    evals.asked(asked, answers, config, name, mark, judge, concurrency, max_tokens, 0.0, False, yes, None)
+    evals.print_progress(asked, answers, config, name, mark, judge, concurrency, max_tokens, 0.0, False, yes, None)
     made = _with_column(where, name, answers, _beside(where, name, output), benchmark, config)
-    _finish(made, name, activate, config, Client(url, key_env) if activate else None, as_json)
+    _finish(made, name, activate, config, AdminClient(url, key_env) if activate else None, as_json)
 
 
 def _place(pack: Path | None, config: Path) -> Path:
-    """The pack to add to. Raises ChoiceError where neither option nor configuration names one."""
+    """The pack to add to. Raises OptionError where neither option nor configuration names one."""
     if pack is not None:
         return pack
     named = load_config(config).routing.pack
     if named is None:
-        raise ChoiceError(f"{config} names no pack: --pack does")
+        raise OptionError(f"{config} names no pack: --pack does")
     return Path(named)
 
 
@@ -146,42 +146,42 @@ def _beside(pack: Path, name: str, output: Path | None) -> Path:
     return made
 
 
-def _opened(path: Path, benchmark: Path | None) -> "tuple[Pack, Inputs]":
-    """A pack and by what names it knows its inputs. Raises ChoiceError where it knows none, PackMismatch where the
+def _opened(path: Path, benchmark: Path | None) -> "tuple[Pack, InputIndex]":
+    """A pack and by what names it knows its inputs. Raises OptionError where it knows none, PackMismatch where the
     benchmark is another."""
-    from routing.input_index import Inputs
+    from routing.input_index import InputIndex
     from routing.pack import open_pack
     from routing.tidy import read_benchmark
 
     opened = open_pack(path)
     if benchmark is None:
-        if opened.inputs is None:
-            raise ChoiceError(f"{path} is of before packs named their inputs: --benchmark names what it was built from")
-        return opened, opened.inputs
+        if opened.input_index is None:
+            raise OptionError(f"{path} is of before packs named their inputs: --benchmark names what it was built from")
+        return opened, opened.input_index
     from routing.errors import PackMismatch
 
     read = read_benchmark(benchmark)
     there = [read.datasets[number].name for number in read.dataset_ids]
     if there != [opened.manifest.datasets[number].name for number in opened.dataset_ids]:
         raise PackMismatch(f"{path} was built from other inputs than those of {benchmark}")
-    return opened, Inputs.of(read.input_ids, read.texts)
+    return opened, InputIndex.from_texts(read.input_ids, read.texts)
 
 
 def _with_column(path: Path, name: str, outcomes: Path, output: Path, benchmark: Path | None, config: Path) -> Path:
     """Makes and saves the new pack."""
-    from routing.embedders.bundled import read_files
+    from routing.embedders.bundled import read_bundle_files
     from routing.importing.outcomes_file import read_column
-    from routing.new_model.add import Measured, with_model
+    from routing.new_model.add import NewModelOutcomes, add_model
     from routing.pack import save_pack
 
     opened, known = _opened(path, benchmark)
     found = read_column(outcomes, name, known)
-    with progress(notes()) as steps:
-        made = with_model(opened, Measured(_model(name, config), found.rows, found.outcomes), steps)
-    about = provenance()
+    with show_progress(stderr_console()) as steps:
+        made = add_model(opened, NewModelOutcomes(_model(name, config), found.rows, found.outcomes), steps)
+    about = pack_provenance()
     manifest = replace(made.manifest, made_by=about.made_by, made_at=about.made_at, software=about.software)
-    carried = read_files(path, opened.manifest)
-    save_pack(replace(made, manifest=manifest, inputs=known, carried=carried), output)
+    carried = read_bundle_files(path, opened.manifest)
+    save_pack(replace(made, manifest=manifest, input_index=known, bundled_embedder=carried), output)
     return output
 
 
@@ -195,30 +195,30 @@ def _model(name: str, config: Path) -> "Model":
             price = one.price
             both = (price.input_usd_per_mtok, price.output_usd_per_mtok) if price else (None, None)
             return Model(name, one.params_b, *(None if usd is None else float(usd) for usd in both))
-    note(f"warning: {config} has no model {name}: the gateway cannot choose it before it has")
+    print_note(f"warning: {config} has no model {name}: the gateway cannot choose it before it has")
     return Model(name)
 
 
 def _chosen(
-    pack: "Pack", known: "Inputs", count: int, questions: Path | None, benchmark: Path | None
+    pack: "Pack", known: "InputIndex", count: int, questions: Path | None, benchmark: Path | None
 ) -> list[dict[str, Any]]:
     """The inputs to ask, as lines: the questions themselves where they are given."""
     import numpy as np
 
     from routing.new_model.add import pack_factors
-    from routing.new_model.select_inputs import pick
+    from routing.new_model.select_inputs import select_inputs
 
     lines = _labelled(questions, known) if questions is not None else None
     among = None if lines is None else np.array(sorted(lines), dtype=np.int64)
-    rows = pick(pack_factors(pack), count, among).tolist()
+    rows = select_inputs(pack_factors(pack), count, among).tolist()
     return [lines[row] for row in rows] if lines is not None else _bare(pack, known, rows, benchmark)
 
 
-def _labelled(path: Path, known: "Inputs") -> dict[int, dict[str, Any]]:
+def _labelled(path: Path, known: "InputIndex") -> dict[int, dict[str, Any]]:
     """The questions by the pack's rows. Raises InputsError where none is an input of the pack."""
     from gateway.evals.dataset import read_dataset
     from gateway.evals.errors import DatasetFaults
-    from routing.input_index import digest
+    from routing.input_index import text_digest
 
     try:
         questions = read_dataset(path)
@@ -228,19 +228,19 @@ def _labelled(path: Path, known: "Inputs") -> dict[int, dict[str, Any]]:
     raw = [json.loads(line) for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     found: dict[int, dict[str, Any]] = {}
     for question, line in zip(questions, raw, strict=True):
-        for row in texts.get(digest(question.text)) or ids.get(question.id) or ():
+        for row in texts.get(text_digest(question.text)) or ids.get(question.id) or ():
             found[row] = {**line, "id": question.id, "dataset": question.dataset}
     if not found:
         raise InputsError(f"{path}: none of its questions is an input of the pack, by text or by id")
     return found
 
 
-def _bare(pack: "Pack", known: "Inputs", rows: list[int], benchmark: Path | None) -> list[dict[str, Any]]:
+def _bare(pack: "Pack", known: "InputIndex", rows: list[int], benchmark: Path | None) -> list[dict[str, Any]]:
     from routing.tidy import read_benchmark
 
     texts = read_benchmark(benchmark).texts if benchmark is not None else ()
     if not known.ids and not texts:
-        raise ChoiceError("the pack knows its inputs by their texts alone: give --questions or --benchmark")
+        raise OptionError("the pack knows its inputs by their texts alone: give --questions or --benchmark")
     made = []
     for row in rows:
         line = {"dataset": pack.manifest.datasets[int(pack.dataset_ids[row])].name}
@@ -249,7 +249,7 @@ def _bare(pack: "Pack", known: "Inputs", rows: list[int], benchmark: Path | None
     return made
 
 
-def _finish(path: Path, name: str, activate: bool, config: Path, client: Client | None, as_json: bool) -> None:
+def _finish(path: Path, name: str, activate: bool, config: Path, client: AdminClient | None, as_json: bool) -> None:
     from routing.manifest import read_manifest
 
     manifest = read_manifest(path)
@@ -261,8 +261,10 @@ def _finish(path: Path, name: str, activate: bool, config: Path, client: Client 
         document |= {"n_measured": told.n_measured, "standard_error": told.standard_error, "active": in_force}
         typer.echo(json.dumps(document, indent=2))
         return
-    console, error = results(), "" if told.standard_error is None else f" ± {told.standard_error:.3f}, estimated"
-    console.print(f"model    {name}: {number(average)}{error} from {told.n_measured} of {manifest.n_inputs} inputs")
+    console, error = stdout_console(), "" if told.standard_error is None else f" ± {told.standard_error:.3f}, estimated"
+    console.print(
+        f"model    {name}: {format_number(average)}{error} from {told.n_measured} of {manifest.n_inputs} inputs"
+    )
     console.print(f"place    {manifest.on_average.index(name) + 1} of {len(manifest.models)} on average")
     console.print(f"pack     {path}", soft_wrap=True)
     console.print(f"hash     {manifest.hash}")
@@ -270,11 +272,11 @@ def _finish(path: Path, name: str, activate: bool, config: Path, client: Client 
         console.print(f"active   {in_force}", soft_wrap=True)
 
 
-def _put_in_force(path: Path, config: Path, client: Client) -> str:
+def _put_in_force(path: Path, config: Path, client: AdminClient) -> str:
     """In a fleet through Redis; else the running gateway takes up the pack beside its own."""
     if load_config(config).state.is_shared:
-        from gateway.cli.pack.distributed import pushed
+        from gateway.cli.pack.distributed import push_and_activate
 
-        return f"activation {pushed(path, config)}"
-    told = client.ask("POST", f"/v1/packs/{quote(path.name, safe='')}/activate")
+        return f"activation {push_and_activate(path, config)}"
+    told = client.send("POST", f"/v1/packs/{quote(path.name, safe='')}/activate")
     return str(told["id"])

@@ -14,7 +14,7 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ProbeResult:
     """An endpoint's answer to GET /models. status: 0 for none, told in `fault`. models: None for no list."""
 
     status: int = 0
@@ -23,7 +23,7 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ProbeTarget:
     """base_url: with its version, as in a configuration. key: never shown."""
 
     base_url: str
@@ -33,7 +33,7 @@ class Endpoint:
         return f"Endpoint({self.base_url!r})"
 
 
-def probe(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> Probed:
+def probe_endpoint(endpoint: ProbeTarget, timeout_s: float = TIMEOUT_S) -> ProbeResult:
     """Asks for the models. No proxies and no redirects: the key goes to that endpoint alone."""
     parts = urlsplit(endpoint.base_url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -41,20 +41,22 @@ def probe(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> Probed:
     try:
         connection.request("GET", f"{parts.path.rstrip('/')}/models", headers=_headers(endpoint.key))
         response = connection.getresponse()
-        return Probed(response.status, _models(response.read(MAX_BYTES)) if response.status == http.client.OK else None)
+        return ProbeResult(
+            response.status, _models(response.read(MAX_BYTES)) if response.status == http.client.OK else None
+        )
     except ssl.SSLCertVerificationError as error:
-        return Probed(fault=f"its certificate cannot be verified: {error.verify_message}")
+        return ProbeResult(fault=f"its certificate cannot be verified: {error.verify_message}")
     except TimeoutError:
-        return Probed(fault=f"no answer within {timeout_s:g} s")
+        return ProbeResult(fault=f"no answer within {timeout_s:g} s")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Probed(fault=getattr(error, "strerror", None) or str(error) or type(error).__name__)
+        return ProbeResult(fault=getattr(error, "strerror", None) or str(error) or type(error).__name__)
     finally:
         connection.close()
 
 
-def probe_all(
-    endpoints: Sequence[Endpoint], done: Callable[[int, int], None], timeout_s: float = TIMEOUT_S
-) -> Mapping[Endpoint, Probed]:
+def probe_endpoints(
+    endpoints: Sequence[ProbeTarget], done: Callable[[int, int], None], timeout_s: float = TIMEOUT_S
+) -> Mapping[ProbeTarget, ProbeResult]:
     """Asks every endpoint once, some at a time. done: called with (answers, endpoints)."""
     different = list(dict.fromkeys(endpoints))
     if not different:
@@ -62,7 +64,7 @@ def probe_all(
     with ThreadPoolExecutor(min(AT_ONCE, len(different))) as pool:
         return dict(
             _reported(
-                zip(different, pool.map(lambda one: probe(one, timeout_s), different), strict=True),
+                zip(different, pool.map(lambda one: probe_endpoint(one, timeout_s), different), strict=True),
                 done,
                 len(different),
             )
@@ -70,8 +72,8 @@ def probe_all(
 
 
 def _reported(
-    pairs: Iterator[tuple[Endpoint, Probed]], done: Callable[[int, int], None], total: int
-) -> Iterator[tuple[Endpoint, Probed]]:
+    pairs: Iterator[tuple[ProbeTarget, ProbeResult]], done: Callable[[int, int], None], total: int
+) -> Iterator[tuple[ProbeTarget, ProbeResult]]:
     done(0, total)
     for count, pair in enumerate(pairs, 1):
         done(count, total)

@@ -10,7 +10,7 @@ from gateway.config import load_config
 from gateway.errors import ConfigError
 
 
-def scorer(
+def run_scorer(
     config: Annotated[Path, typer.Option(help="The gateways' configuration.")] = Path("config.yaml"),
 ) -> None:
     """Run a scorer of a fleet until Ctrl-C: for gateways whose state is Redis."""
@@ -18,7 +18,7 @@ def scorer(
     if not read.state.is_shared:
         fault = "a scorer by itself is for state in Redis; with SQLite `benchroute serve` runs its own"
         raise ConfigError(str(config), [("state.url", fault)])
-    from gateway.distributed.supervisor import Supervisor
+    from gateway.distributed.supervisor import ScorerSupervisor
 
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    Supervisor(config, nice=read.scorer.nice).run()
+    ScorerSupervisor(config, nice=read.scorer.nice).run_until_stopped()

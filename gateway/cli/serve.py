@@ -23,7 +23,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def serve(
+def serve_command(
     config: Annotated[Path, typer.Option(help="The configuration.")] = Path("config.yaml"),
     host: Annotated[str | None, typer.Option(help="Address to listen on, instead of the configuration's.")] = None,
     port: Annotated[
@@ -43,17 +43,19 @@ def serve(
     """Run a gateway until Ctrl-C."""
     from gateway.config.history import ConfigFile
     from gateway.observability import logs
-    from gateway.server.serve import serve as run
-    from gateway.server.workers import check_workers, keep_workers
+    from gateway.server.serve import serve_gateway as run
+    from gateway.server.workers import check_workers, run_workers
 
     file = ConfigFile(config, host, port)
     if worker is None:
-        read = file.config(file.text())
+        read = file.parse_config(file.read_text())
         count = workers or read.server.workers
         check_workers(read, count)
         if count > 1:
-            logs.begin(log_level.value, log_format or read.log.format, read.log.requests, read.log.share)
-            keep_workers(read, count, _again(config, host, port, watch, log_format, log_level))
+            logs.configure_logging(
+                log_level.value, log_format or read.log.format, read.log.requests, read.log.sample_rate
+            )
+            run_workers(read, count, _again(config, host, port, watch, log_format, log_level))
             return
     run(file, log_level.value, watch, log_format, worker)
 

@@ -9,17 +9,17 @@ from urllib.parse import urlencode
 
 import typer
 
-from gateway.cli.client import ADMIN_KEY, LOCAL, Client, KeyEnv, Url
-from gateway.cli.errors import AdminError
-from gateway.cli.terminal import note, results
+from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, KeyEnv, Url
+from gateway.cli.errors import AdminRequestError
+from gateway.cli.terminal import print_note, stdout_console
 
 WAIT_S = 10.0
 PAUSE_S = 1.0
-PATIENCE = 60
+MAX_RETRIES = 60
 """Calls in a row that may fail before a gateway that was there counts as gone: a restart takes seconds."""
 
 
-def tail(
+def tail_decisions(
     changes: Annotated[
         bool, typer.Option("--changes", help="Only decisions that move a task to another model.")
     ] = False,
@@ -30,27 +30,27 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
 ) -> None:
     """Show decisions as a running gateway makes them, until Ctrl-C."""
-    for decision in islice(_decisions(Client(url, key_env), changes, last), limit):
+    for decision in islice(_decisions(AdminClient(url, key_env), changes, last), limit):
         if as_json:
             typer.echo(json.dumps(decision))
         else:
             _show(decision)
 
 
-def _decisions(client: Client, changes: bool, last: int) -> Iterator[Mapping[str, Any]]:
-    """The latest ones, then each as it comes. Raises AdminError where the gateway is not there, or goes for good."""
-    answer = client.ask("GET", _path(0, changes, 0))
+def _decisions(client: AdminClient, changes: bool, last: int) -> Iterator[Mapping[str, Any]]:
+    """The latest ones, then each as it comes. Raises AdminRequestError where the gateway is not there, or goes for good."""
+    answer = client.send("GET", _path(0, changes, 0))
     yield from answer["data"][len(answer["data"]) - last :] if last < len(answer["data"]) else answer["data"]
     number, failed = answer["last"], 0
     while True:
         try:
-            answer = client.ask("GET", _path(number, changes, WAIT_S))
-        except AdminError as error:
+            answer = client.send("GET", _path(number, changes, WAIT_S))
+        except AdminRequestError as error:
             failed += 1
-            if failed == PATIENCE:
+            if failed == MAX_RETRIES:
                 raise
             if failed == 1:
-                note(f"{error}; trying again")
+                print_note(f"{error}; trying again")
             time.sleep(PAUSE_S)
             continue
         failed = 0
@@ -70,4 +70,4 @@ def _show(decision: Mapping[str, Any]) -> None:
     went = model if before in (None, model) else f"{before} → {model}"
     style = "" if before == model else "green" if before is None else "yellow"
     line = f"{decision['at'][11:19]}  {decision['task']}  {went}  {decision['reason']}  n={decision['n']}"
-    results().print(line, style=style, soft_wrap=True)
+    stdout_console().print(line, style=style, soft_wrap=True)

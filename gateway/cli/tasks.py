@@ -8,20 +8,27 @@ from urllib.parse import quote, urlencode
 import typer
 from rich.console import Console
 
-from gateway.cli.client import ADMIN_KEY, LOCAL, AsJson, Client, KeyEnv, Url
-from gateway.cli.labels import label, suggest
-from gateway.cli.terminal import notes, number, progress, results, table, turning
+from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, AsJson, KeyEnv, Url
+from gateway.cli.labels import label_inputs, suggest_inputs
+from gateway.cli.terminal import (
+    format_counterfactual,
+    format_number,
+    make_table,
+    show_progress,
+    stderr_console,
+    stdout_console,
+)
 
 app = typer.Typer(help="The tasks of a running gateway.", invoke_without_command=True)
 
-app.command()(label)
-app.command()(suggest)
+app.command("label")(label_inputs)
+app.command("suggest")(suggest_inputs)
 
 PAGE = 1000
 
 
 @app.callback()
-def list_(
+def list_tasks(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, by name.")] = 1000,
     url: Url = LOCAL,
@@ -31,23 +38,23 @@ def list_(
     """List the tasks seen so far, each with the model that it uses and why."""
     if ctx.invoked_subcommand is not None:
         return
-    client = Client(url, key_env)
-    with progress(notes()) as steps:
+    client = AdminClient(url, key_env)
+    with show_progress(stderr_console()) as steps:
         found = list(_pages(client, limit, lambda done: steps("reading tasks", done, limit)))
     if as_json:
         typer.echo(json.dumps({"object": "list", "data": found}, indent=2))
         return
-    shown = table(("task", "model", "reason"), ("version", "inputs"))
+    shown = make_table(("task", "model", "reason"), ("version", "inputs"))
     for task in found:
         decision = task["decision"]
         shown.add_row(task["id"], decision["model"], decision["reason"], str(decision["version"]), str(task["n"]))
-    results().print(shown if found else "no task has had an input yet: send a request with the header X-Task-Id")
+    stdout_console().print(shown if found else "no task has had an input yet: send a request with the header X-Task-Id")
 
 
-def _pages(client: Client, limit: int, done: Any) -> Iterator[Mapping[str, Any]]:
+def _pages(client: AdminClient, limit: int, done: Any) -> Iterator[Mapping[str, Any]]:
     after, count = "", 0
     while count < limit:
-        page = client.ask("GET", f"/v1/tasks?{urlencode({'after': after, 'limit': min(PAGE, limit - count)})}")
+        page = client.send("GET", f"/v1/tasks?{urlencode({'after': after, 'limit': min(PAGE, limit - count)})}")
         yield from page["data"]
         count += len(page["data"])
         if not page["has_more"]:
@@ -56,19 +63,19 @@ def _pages(client: Client, limit: int, done: Any) -> Iterator[Mapping[str, Any]]
         after = page["data"][-1]["id"]
 
 
-@app.command()
-def show(
+@app.command("show")
+def show_task(
     task: Annotated[str, typer.Argument(help="The task's ID.", show_default=False)],
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
     """Show a task's decision: the model, why, every model's scores, and how the decision came about."""
-    found = Client(url, key_env).ask("GET", f"/v1/tasks/{quote(task, safe='/')}")
+    found = AdminClient(url, key_env).send("GET", f"/v1/tasks/{quote(task, safe='/')}")
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    console = results()
+    console = stdout_console()
     _show_decision(console, found)
     _show_scores(console, found)
     _show_history(console, found)
@@ -78,11 +85,11 @@ def _show_decision(console: Console, found: Mapping[str, Any]) -> None:
     decision, spent = found["decision"], found["spent"]
     console.print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
     console.print(decision["why"], soft_wrap=True)
-    turning(console, decision)
+    format_counterfactual(console, decision)
     if "scored" in found:
         console.print(f"the evidence says {found['scored']['model']} ({found['scored']['reason']})", soft_wrap=True)
     near = ", ".join(f"{row['dataset']} {row['cosine']:.2f}" for row in found["nearest_datasets"] or ())
-    console.print(f"{found['n']} inputs, u = {number(found['u'])}; nearest datasets (cosine): {near or 'none'}")
+    console.print(f"{found['n']} inputs, u = {format_number(found['u'])}; nearest datasets (cosine): {near or 'none'}")
     saved = f"{spent['saved_usd']:.4f} saved against best-on-average"
     console.print(f"{spent['requests']} answers accounted for, {spent['usd']:.4f} USD, {saved}")
     console.print()
@@ -93,11 +100,11 @@ def _show_scores(console: Console, found: Mapping[str, Any]) -> None:
     if not rows:
         return
     columns = [name for name in ("s1", "s2", "s3", "p", "auto") if name in next(iter(rows.values()))]
-    shown = table(("model",), [name if name in ("p", "auto") else name.upper() for name in columns])
+    shown = make_table(("model",), [name if name in ("p", "auto") else name.upper() for name in columns])
     ranked = [name for name in found["decision"]["ranking"] if name in rows]
     for name in dict.fromkeys([*ranked, *rows]):
         style = "green" if name == found["decision"]["model"] else ""
-        shown.add_row(name, *(number(rows[name].get(key)) for key in columns), style=style)
+        shown.add_row(name, *(format_number(rows[name].get(key)) for key in columns), style=style)
     console.print(shown)
     console.print()
 
@@ -105,7 +112,7 @@ def _show_scores(console: Console, found: Mapping[str, Any]) -> None:
 def _show_history(console: Console, found: Mapping[str, Any]) -> None:
     if not found["history"]:
         return
-    shown = table(("at", "model", "reason"), ("version", "inputs"))
+    shown = make_table(("at", "model", "reason"), ("version", "inputs"))
     for turn in found["history"]:
         shown.add_row(turn["at"], turn["model"], turn["reason"], str(turn["version"]), str(turn["n"]))
     console.print("changes of model", style="bold")

@@ -20,26 +20,26 @@ QUICK_S = 2.0
 """What is done sooner than this needs no line."""
 UNKNOWN = "–"
 
-Steps = Callable[[str, int, int], None]
+ProgressSteps = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
 
 
-def results() -> Console:
+def stdout_console() -> Console:
     """Standard output."""
     return _console(stderr=False)
 
 
-def notes() -> Console:
+def stderr_console() -> Console:
     """Standard error."""
     return _console(stderr=True)
 
 
-def note(sentence: str) -> None:
+def print_note(sentence: str) -> None:
     """One line on standard error."""
-    notes().print(sentence, soft_wrap=True)
+    stderr_console().print(sentence, soft_wrap=True)
 
 
-def table(left: Sequence[str], right: Sequence[str]) -> Table:
+def make_table(left: Sequence[str], right: Sequence[str]) -> Table:
     """An empty table: columns of words, then columns of numbers."""
     made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in left:
@@ -49,21 +49,21 @@ def table(left: Sequence[str], right: Sequence[str]) -> Table:
     return made
 
 
-def number(value: float | None, pattern: str = "{:.3f}") -> str:
+def format_number(value: float | None, pattern: str = "{:.3f}") -> str:
     """The value in that pattern; a dash where there is none, or a NaN."""
     return UNKNOWN if value is None or math.isnan(value) else pattern.format(value)
 
 
-def prices(input_usd_per_mtok: float | None, output_usd_per_mtok: float | None) -> str:
+def format_prices(input_usd_per_mtok: float | None, output_usd_per_mtok: float | None) -> str:
     """Both prices in one cell."""
-    return f"{number(input_usd_per_mtok, '{:g}')} / {number(output_usd_per_mtok, '{:g}')}"
+    return f"{format_number(input_usd_per_mtok, '{:g}')} / {format_number(output_usd_per_mtok, '{:g}')}"
 
 
 @contextmanager
-def progress(console: Console, clock: Callable[[], float] = time.monotonic) -> Iterator[Steps]:
+def show_progress(console: Console, clock: Callable[[], float] = time.monotonic) -> Iterator[ProgressSteps]:
     """Shows the steps that the block reports: bars on a terminal, elsewhere a line now and then."""
     if not console.is_terminal:
-        yield Lines(console, clock)
+        yield ProgressLines(console, clock)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -76,7 +76,7 @@ def progress(console: Console, clock: Callable[[], float] = time.monotonic) -> I
         yield _Bars(bars)
 
 
-class Lines:
+class ProgressLines:
     """Steps as plain lines: every few seconds, and at the end."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
@@ -107,7 +107,7 @@ class Lines:
         return f", {per_s:.0f}/s, {(total - done) / per_s:.0f} s left" if per_s else ""
 
 
-def turning(console: Console, decision: Mapping[str, Any]) -> None:
+def format_counterfactual(console: Console, decision: Mapping[str, Any]) -> None:
     """What would change a decision, where that is told."""
     found = decision.get("would_change")
     if found is not None:

@@ -8,7 +8,7 @@ from_litellm   litellm's configuration as ours
 pricing   list prices written into a file that has none
 """
 
-from gateway.config.load import config_text, load_config, parse_config
+from gateway.config.load import load_config, parse_config, read_config_text
 from gateway.config.schema import LOOPBACK, AdminKeyConfig, BackendConfig, Config, KeyConfig, KeyTerms, ModelConfig
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "KeyConfig",
     "KeyTerms",
     "ModelConfig",
-    "config_text",
     "load_config",
     "parse_config",
+    "read_config_text",
 ]

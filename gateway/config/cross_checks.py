@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.config.expand import Fault
-from gateway.vocabulary import REDIS_SCHEMES, asks_for_routing
+from gateway.config.expand import ConfigFault
+from gateway.vocabulary import REDIS_SCHEMES, is_routed_model
 
 
-def check_references(document: Mapping[str, Any]) -> list[Fault]:
+def check_references(document: Mapping[str, Any]) -> list[ConfigFault]:
     """Faults between sections: names used twice, names of nothing, files that are not there."""
     models = [(f"models[{place}].name", model.get("name")) for place, model in _items(document.get("models"))]
     every_key = [*_keys(document, "keys"), *_keys(document.get("admin"), "keys", "admin.")]
@@ -55,7 +55,7 @@ def _tasks(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
             yield f"tasks.{name}", task
 
 
-def _twice(named: Sequence[tuple[str, object]]) -> Iterator[Fault]:
+def _twice(named: Sequence[tuple[str, object]]) -> Iterator[ConfigFault]:
     first: dict[object, str] = {}
     for path, name in named:
         if isinstance(name, str) and first.setdefault(name, path) != path:
@@ -63,10 +63,10 @@ def _twice(named: Sequence[tuple[str, object]]) -> Iterator[Fault]:
 
 
 def _reserved(name: object) -> bool:
-    return isinstance(name, str) and asks_for_routing(name)
+    return isinstance(name, str) and is_routed_model(name)
 
 
-def _unknown_models(document: Mapping[str, Any], names: set[str]) -> Iterator[Fault]:
+def _unknown_models(document: Mapping[str, Any], names: set[str]) -> Iterator[ConfigFault]:
     for path, task in _tasks(document):
         yield from _not_among(names, f"{path}.candidates", task.get("candidates"))
         yield from _not_among(names, f"{path}.fallbacks", task.get("fallbacks"))
@@ -77,20 +77,20 @@ def _unknown_models(document: Mapping[str, Any], names: set[str]) -> Iterator[Fa
         yield from _not_among(names, f"keys[{place}].models", key.get("models"))
 
 
-def _forbidden_defaults(document: Mapping[str, Any]) -> Iterator[Fault]:
+def _forbidden_defaults(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
     for path, key in _keys(document, "keys"):
         default, tasks = key.get("default_task"), key.get("tasks")
         if isinstance(default, str) and isinstance(tasks, list) and default not in tasks:
             yield f"{path}.default_task", f"{default!r} is none of the key's tasks"
 
 
-def _not_among(names: set[str], path: str, listed: object) -> Iterator[Fault]:
+def _not_among(names: set[str], path: str, listed: object) -> Iterator[ConfigFault]:
     for place, name in enumerate(listed if isinstance(listed, list) else []):
         if isinstance(name, str) and name not in names:
             yield f"{path}[{place}]", f"{name!r} is no configured model"
 
 
-def _nothing_left(document: Mapping[str, Any]) -> Iterator[Fault]:
+def _nothing_left(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
     sizes = {model.get("name"): model.get("params_b") for _, model in _items(document.get("models"))}
     for path, task in _tasks(document):
         largest, candidates = _number(task.get("max_params_b")), task.get("candidates")
@@ -111,14 +111,14 @@ def _number(value: object) -> float | None:
         return None
 
 
-def _missing_pack(document: Mapping[str, Any]) -> Iterator[Fault]:
+def _missing_pack(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
     routing = document.get("routing")
     pack = routing.get("pack") if isinstance(routing, Mapping) else None
     if isinstance(pack, str) and pack and not Path(pack).exists():
         yield "routing.pack", f"{pack} does not exist"
 
 
-def _state_url(document: Mapping[str, Any]) -> Iterator[Fault]:
+def _state_url(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
     state = document.get("state")
     url = state.get("url") if isinstance(state, Mapping) else None
     if not isinstance(url, str) or (url.partition("://")[0] in REDIS_SCHEMES and urlsplit(url).netloc):

@@ -7,29 +7,29 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-Fault = tuple[str, str]
+ConfigFault = tuple[str, str]
 """(path, message)"""
 
 _VARIABLE = re.compile(r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
-def expand(value: Any, environment: Mapping[str, str], path: str, faults: list[Fault]) -> Any:
+def expand_variables(value: Any, environment: Mapping[str, str], path: str, faults: list[ConfigFault]) -> Any:
     """The document with its variables filled in; a missing one is added to `faults` and leaves an empty string."""
     if isinstance(value, str):
         return _expand_text(value, environment, path, faults)
     if isinstance(value, Mapping):
-        return {key: expand(item, environment, join(path, key), faults) for key, item in value.items()}
+        return {key: expand_variables(item, environment, join_path(path, key), faults) for key, item in value.items()}
     if isinstance(value, list):
-        return [expand(item, environment, f"{path}[{place}]", faults) for place, item in enumerate(value)]
+        return [expand_variables(item, environment, f"{path}[{place}]", faults) for place, item in enumerate(value)]
     return value
 
 
-def join(path: str, key: object) -> str:
+def join_path(path: str, key: object) -> str:
     """The path of a member: routing.eta."""
     return f"{path}.{key}" if path else str(key)
 
 
-def _expand_text(text: str, environment: Mapping[str, str], path: str, faults: list[Fault]) -> str:
+def _expand_text(text: str, environment: Mapping[str, str], path: str, faults: list[ConfigFault]) -> str:
     def replace(match: re.Match[str]) -> str:
         literal, name, default = match.groups()
         if literal:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from gateway.config.schema import BackendConfig, Config, LitellmBackend
+from gateway.config.schema import BackendConfig, Config, LitellmBackendConfig
 from gateway.errors import ConfigError
 
 HOSTS = {
@@ -30,7 +30,7 @@ HOSTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedPrice:
     """A list price: US dollars for a million tokens, and the name it is listed under."""
 
     name: str
@@ -38,23 +38,23 @@ class Listed:
     output_usd_per_mtok: Decimal
 
 
-PriceList = Callable[[str, str], Listed | None]
+PriceList = Callable[[str, str], ListedPrice | None]
 """Takes a provider ("" where the model's name says it) and a model."""
 
 
-def listed_price(backends: Sequence[BackendConfig], name: str, prices: PriceList) -> Listed | None:
+def lookup_price(backends: Sequence[BackendConfig], name: str, prices: PriceList) -> ListedPrice | None:
     """The first price found among a model's backends. name: the model's."""
     return next(filter(None, (_of_backend(backend, name, prices) for backend in backends)), None)
 
 
-def unpriced(config: Config, prices: PriceList) -> Mapping[str, Listed | None]:
+def models_without_price(config: Config, prices: PriceList) -> Mapping[str, ListedPrice | None]:
     """The models without a price, and what the list says of them."""
     return {
-        model.name: listed_price(model.backends, model.name, prices) for model in config.models if model.price is None
+        model.name: lookup_price(model.backends, model.name, prices) for model in config.models if model.price is None
     }
 
 
-def priced(text: str, source: str, found: Mapping[str, Listed]) -> str:
+def insert_prices(text: str, source: str, found: Mapping[str, ListedPrice]) -> str:
     """The text with a `price` for each of the models found. Raises ConfigError for a text that has no models."""
     lines = text.splitlines(keepends=True)
     for name, column, row, is_flow in sorted(_names(text, source), key=lambda place: place[2:0:-1], reverse=True):
@@ -74,8 +74,8 @@ def priced(text: str, source: str, found: Mapping[str, Listed]) -> str:
     return "".join(lines)
 
 
-def _of_backend(backend: BackendConfig, name: str, prices: PriceList) -> Listed | None:
-    if isinstance(backend, LitellmBackend):
+def _of_backend(backend: BackendConfig, name: str, prices: PriceList) -> ListedPrice | None:
+    if isinstance(backend, LitellmBackendConfig):
         return prices("", backend.model)
     provider = HOSTS.get(urlsplit(backend.base_url).hostname or "")
     return prices(provider, backend.model or name) if provider else None

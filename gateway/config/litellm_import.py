@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
-from gateway.config.expand import Fault
+from gateway.config.expand import ConfigFault
 from gateway.errors import ConfigError
 
 OPENAI_URL = "https://api.openai.com/v1"
-SPEAKS_OPENAI = ("openai", "hosted_vllm", "text-completion-openai", "litellm_proxy", "lm_studio", "llamafile")
+OPENAI_COMPATIBLE = ("openai", "hosted_vllm", "text-completion-openai", "litellm_proxy", "lm_studio", "llamafile")
 """litellm's providers that are asked in OpenAI's own words, at `api_base`."""
 
 PARAMS = ("model", "api_base", "base_url", "api_key", "weight", "timeout")
@@ -33,18 +33,18 @@ _SECRET = re.compile(r"^os\.environ/([A-Za-z_][A-Za-z0-9_]*)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
+class ImportedConfig:
     """A configuration of ours, and what of litellm's it leaves out: (path, why)."""
 
     document: Mapping[str, Any]
-    left_out: Sequence[Fault]
+    left_out: Sequence[ConfigFault]
 
-    def text(self) -> str:
+    def to_yaml(self) -> str:
         """config.yaml."""
         return yaml.safe_dump(dict(self.document), sort_keys=False, allow_unicode=True, width=120)
 
 
-def adopt(text: str, source: str) -> Adopted:
+def import_litellm(text: str, source: str) -> ImportedConfig:
     """Reads litellm's file. Raises ConfigError with every fault."""
     try:
         raw = yaml.safe_load(text)
@@ -53,8 +53,8 @@ def adopt(text: str, source: str) -> Adopted:
     listed = raw.get("model_list") if isinstance(raw, dict) else None
     if not isinstance(listed, list) or not listed:
         raise ConfigError(source, [("model_list", "litellm's configuration has a list of models here")])
-    left_out: list[Fault] = [(name, _why(name)) for name in raw if name not in SECTIONS]
-    faults: list[Fault] = []
+    left_out: list[ConfigFault] = [(name, _why(name)) for name in raw if name not in SECTIONS]
+    faults: list[ConfigFault] = []
     models: dict[str, dict[str, Any]] = {}
     for place, entry in enumerate(listed):
         _add(models, entry, f"model_list[{place}]", faults, left_out)
@@ -64,7 +64,7 @@ def adopt(text: str, source: str) -> Adopted:
     upstream = _upstream(raw, left_out)
     if upstream:
         document["upstream"] = upstream
-    return Adopted(document, left_out)
+    return ImportedConfig(document, left_out)
 
 
 def _why(section: str) -> str:
@@ -73,7 +73,9 @@ def _why(section: str) -> str:
     return "has no counterpart"
 
 
-def _add(models: dict[str, dict[str, Any]], entry: object, path: str, faults: list[Fault], out: list[Fault]) -> None:
+def _add(
+    models: dict[str, dict[str, Any]], entry: object, path: str, faults: list[ConfigFault], out: list[ConfigFault]
+) -> None:
     """One deployment: a model of its own, or one more backend of a model that is there."""
     given: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {}
     name, params, info = given.get("model_name"), given.get("litellm_params"), given.get("model_info")
@@ -114,7 +116,7 @@ def _backend(params: Mapping[str, Any]) -> dict[str, Any]:
     provider, _, rest = whole.partition("/")
     url = params.get("api_base") or params.get("base_url")
     made: dict[str, Any] = {"kind": "litellm", "model": whole}
-    if not rest or provider in SPEAKS_OPENAI:
+    if not rest or provider in OPENAI_COMPATIBLE:
         made = {"kind": "openai", "base_url": _secret(url) if url else OPENAI_URL, "model": rest or whole}
     elif url:
         made["base_url"] = _secret(url)
@@ -134,7 +136,7 @@ def _secret(value: object) -> str:
     return "${" + found[1] + "}" if found else text.replace("${", "$${")
 
 
-def _upstream(raw: Mapping[str, Any], out: list[Fault]) -> dict[str, Any]:
+def _upstream(raw: Mapping[str, Any], out: list[ConfigFault]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for path, key, value in _settings(raw):
         if key not in ROUTER or isinstance(value, bool) or not isinstance(value, int | float):

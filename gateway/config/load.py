@@ -9,17 +9,17 @@ import yaml
 from pydantic import ValidationError
 
 from gateway.config.cross_checks import check_references
-from gateway.config.expand import Fault, expand
+from gateway.config.expand import ConfigFault, expand_variables
 from gateway.config.schema import Config
 from gateway.errors import ConfigError
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     """Reads a file. Raises ConfigError."""
-    return parse_config(config_text(path), str(path), os.environ if environment is None else environment)
+    return parse_config(read_config_text(path), str(path), os.environ if environment is None else environment)
 
 
-def config_text(path: Path) -> str:
+def read_config_text(path: Path) -> str:
     """A file as it is written. Raises ConfigError."""
     try:
         return path.read_text(encoding="utf-8")
@@ -39,8 +39,8 @@ def parse_config(text: str, source: str, environment: Mapping[str, str]) -> Conf
         raise ConfigError(source, [("", f"is no valid YAML: {' '.join(str(error).split())}")]) from error
     if not isinstance(raw, dict):
         raise ConfigError(source, [("", "expected sections such as `models:`")])
-    faults: list[Fault] = []
-    document = expand(raw, environment, "", faults)
+    faults: list[ConfigFault] = []
+    document = expand_variables(raw, environment, "", faults)
     document = {name: section for name, section in document.items() if section is not None}
     _drop_empty(document)
     config: Config | None = None
@@ -61,7 +61,7 @@ def _drop_empty(document: dict[str, Any]) -> None:
         del routing["pack"]
 
 
-def _field_faults(error: ValidationError, missing: set[str]) -> list[Fault]:
+def _field_faults(error: ValidationError, missing: set[str]) -> list[ConfigFault]:
     """Pydantic's faults, but those that follow from another: a missing variable's, an item's left out for its own."""
     details = [(*_fault(detail), detail["type"]) for detail in error.errors()]
     within = [path for path, _, _ in details]
@@ -72,7 +72,7 @@ def _field_faults(error: ValidationError, missing: set[str]) -> list[Fault]:
     ]
 
 
-def _fault(error: Any) -> Fault:
+def _fault(error: Any) -> ConfigFault:
     path = ""
     for part in error["loc"]:
         if part in ("openai", "litellm") and path.endswith("]"):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from gateway.vocabulary import INPUT_SELECTORS, JSON_PATH, REDIS_SCHEMES, TASK_ID_RULE, is_task_id
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """Base of all: no unknown keys, no changes after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -65,14 +65,14 @@ Usd = Annotated[Decimal, Field(ge=0)]
 Capability = Literal["tools", "json_schema", "vision", "audio"]
 
 
-class PriceConfig(Section):
+class PriceConfig(ConfigSection):
     """What a model charges, US dollars for a million tokens."""
 
     input_usd_per_mtok: Usd
     output_usd_per_mtok: Usd
 
 
-class OpenAIBackend(Section):
+class OpenAIBackendConfig(ConfigSection):
     """An endpoint that speaks OpenAI's API. model: its name there, the model's own by default.
 
     stream_usage: whether its streams may be asked what they took. speaks_messages: whether it answers Anthropic's
@@ -88,7 +88,7 @@ class OpenAIBackend(Section):
     speaks_messages: bool = False
 
 
-class LitellmBackend(Section):
+class LitellmBackendConfig(ConfigSection):
     """An endpoint that litellm speaks to. model: as litellm spells it, for instance anthropic/claude-…."""
 
     kind: Literal["litellm"]
@@ -98,10 +98,10 @@ class LitellmBackend(Section):
     weight: float = Field(default=1.0, gt=0)
 
 
-BackendConfig = Annotated[OpenAIBackend | LitellmBackend, Field(discriminator="kind")]
+BackendConfig = Annotated[OpenAIBackendConfig | LitellmBackendConfig, Field(discriminator="kind")]
 
 
-class Limits(Section):
+class TimeoutConfig(ConfigSection):
     """How long to wait for a backend, in seconds. Left out: the value of the section above, or its default.
 
     connect_s: until there is a connection. first_byte_s: from sending to the answer's first byte. between_chunks_s:
@@ -114,7 +114,7 @@ class Limits(Section):
     total_s: Seconds | None = None
 
 
-class ModelConfig(Section):
+class ModelConfig(ConfigSection):
     """A model that requests can go to. name: the pack's column.
 
     params_b: billions of parameters; the pack's figure where it is left out. context_window: tokens. supports: what it
@@ -126,11 +126,11 @@ class ModelConfig(Section):
     price: PriceConfig | None = None
     context_window: int | None = Field(default=None, gt=0)
     supports: tuple[Capability, ...] | None = None
-    limits: Limits = Limits()
+    timeouts: TimeoutConfig = TimeoutConfig()
     backends: tuple[BackendConfig, ...] = Field(min_length=1)
 
 
-class ObjectiveConfig(Section):
+class ObjectiveConfig(ConfigSection):
     """What is maximised: quality times the score, less price times the cost as a share of the dearest candidate's.
 
     With quality 1, price is the accuracy that one would give up for the whole of the dearest model's cost.
@@ -140,7 +140,7 @@ class ObjectiveConfig(Section):
     price: float = Field(default=0.0, ge=0, le=1000)
 
 
-class RoutingConfig(Section):
+class RoutingConfig(ConfigSection):
     """The paper's parameters, and the pack. No pack: every task gets the first configured model.
 
     objective: of tasks that have no max_regret or objective of their own.
@@ -160,20 +160,20 @@ class RoutingConfig(Section):
     eta: float = Field(default=0.6, ge=0, le=1)
     objective: ObjectiveConfig = ObjectiveConfig()
     session_ttl_s: Seconds = 3600.0
-    thinning: bool = True
+    adaptive_sampling: bool = True
     exploration: float = Field(default=0.0, ge=0, le=0.5)
-    answers_kept: int = Field(default=20_000, ge=0, le=10_000_000)
+    feedback_window: int = Field(default=20_000, ge=0, le=10_000_000)
     keep_texts: bool = False
 
 
-class CacheConfig(Section):
+class CacheConfig(ConfigSection):
     """Answers kept for requests that are the same to the byte. any_temperature: not only those of temperature 0."""
 
     ttl_s: Seconds = 3600.0
     any_temperature: bool = False
 
 
-class TaskConfig(Section):
+class TaskConfig(ConfigSection):
     """What holds for one task.
 
     max_params_b, max_input_usd_per_mtok, max_output_usd_per_mtok: no larger or dearer model; one of which that is not
@@ -203,7 +203,7 @@ class TaskConfig(Section):
     keep_texts: bool | None = None
 
 
-class StateConfig(Section):
+class StateConfig(ConfigSection):
     """Where tasks are kept: sqlite:///path, relative to the working directory, or a Redis that many gateways share.
 
     The rest is for Redis. shards: into how many parts tasks are dealt; the first program on an empty Redis says it for
@@ -214,8 +214,8 @@ class StateConfig(Section):
     url: str = "sqlite:///benchroute.db"
     shards: int = Field(default=16, ge=1, le=4096)
     max_backlog: int = Field(default=10_000, ge=1)
-    kept: int = Field(default=0, ge=0)
-    cache: str = "~/.cache/benchroute/fleet"
+    stream_retention: int = Field(default=0, ge=0)
+    cache_dir: str = "~/.cache/benchroute/fleet"
 
     @property
     def is_shared(self) -> bool:
@@ -227,7 +227,7 @@ class StateConfig(Section):
         return re.sub(r"//[^/@]*@", "//**********@", url)
 
 
-class ScorerConfig(Section):
+class ScorerConfig(ConfigSection):
     """The process that scores. nice: by how much it stands back where requests need the processor; 19 comes last.
 
     Takes a restart.
@@ -236,7 +236,7 @@ class ScorerConfig(Section):
     nice: int = Field(default=5, ge=0, le=19)
 
 
-class HashedKey(Section):
+class HashedKey(ConfigSection):
     """A key of which only the SHA-256 is kept; even that is shown as asterisks."""
 
     name: Name
@@ -247,7 +247,7 @@ class HashedKey(Section):
         return "**********"
 
 
-class KeyTerms(Section):
+class KeyTerms(ConfigSection):
     """What a client's key may do. models, tasks: those it may use, all by default. Limits left out: none.
 
     default_task: of calls that name none.
@@ -273,13 +273,13 @@ class AdminKeyConfig(HashedKey):
     read_only: bool = False
 
 
-class AdminConfig(Section):
+class AdminConfig(ConfigSection):
     """Who may manage the gateway over HTTP: nobody, where no key is configured."""
 
     keys: tuple[AdminKeyConfig, ...] = ()
 
 
-class ServerConfig(Section):
+class ServerConfig(ConfigSection):
     """Where the gateway listens, and the largest body it reads.
 
     open_to_anyone: whether it may listen beyond this machine although no key is configured. shutdown_grace_s: how long
@@ -291,13 +291,13 @@ class ServerConfig(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8100, ge=0, le=65_535)
     max_body_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=1024**3)
-    open_to_anyone: bool = False
+    allow_unauthenticated: bool = False
     shutdown_grace_s: float = Field(default=30.0, ge=0, le=86_400)
     lane: Literal["express", "asgi"] = "express"
     workers: int = Field(default=1, ge=1, le=64)
 
 
-class BreakerConfig(Section):
+class BreakerConfig(ConfigSection):
     """When a backend is left alone: after so many faults in a row, or such a share of min_requests or more in a window.
 
     open_s: for how long at first; twice as long each time that the request after it fails.
@@ -310,7 +310,7 @@ class BreakerConfig(Section):
     open_s: Seconds = 10.0
 
 
-class UpstreamConfig(Section):
+class UpstreamConfig(ConfigSection):
     """A request's way to a backend.
 
     max_attempts: backends asked for one request. retries: rounds over one model's backends after the first, with a
@@ -320,7 +320,7 @@ class UpstreamConfig(Section):
     backends of kind openai that do not answer it themselves.
     """
 
-    limits: Limits = Limits()
+    timeouts: TimeoutConfig = TimeoutConfig()
     max_attempts: int = Field(default=4, ge=1, le=20)
     retries: int = Field(default=1, ge=0, le=10)
     retry_pause_s: Seconds = 0.25
@@ -331,7 +331,7 @@ class UpstreamConfig(Section):
     translate_messages: bool = False
 
 
-class LogConfig(Section):
+class LogConfig(ConfigSection):
     """What is logged of requests, and how. format: text, or JSON, an object a line.
 
     requests: none; faults, those of which a backend failed; all. share: of the requests without a fault, where all are
@@ -340,16 +340,16 @@ class LogConfig(Section):
 
     format: Literal["text", "json"] = "text"
     requests: Literal["none", "faults", "all"] = "faults"
-    share: float = Field(default=1.0, ge=0, le=1)
+    sample_rate: float = Field(default=1.0, ge=0, le=1)
 
 
-class MetricsConfig(Section):
+class MetricsConfig(ConfigSection):
     """What /metrics tells. max_tasks: tasks told apart in labels, configured ones first; the others count as one."""
 
     max_tasks: int = Field(default=100, ge=0, le=10_000)
 
 
-class OtelConfig(Section):
+class OtelConfig(ConfigSection):
     """OpenTelemetry, by OTLP over HTTP. endpoint: where a collector listens, without /v1/traces; none: nothing is told.
 
     headers: sent along. share: of the traces that begin here; those of a client that says are as it says.
@@ -361,11 +361,11 @@ class OtelConfig(Section):
     service_name: str = Field(default="benchroute", min_length=1)
     traces: bool = True
     metrics: bool = True
-    share: float = Field(default=1.0, ge=0, le=1)
+    sample_rate: float = Field(default=1.0, ge=0, le=1)
     metrics_every_s: Seconds = 60.0
 
 
-class Config(Section):
+class Config(ConfigSection):
     """All of config.yaml."""
 
     models: tuple[ModelConfig, ...] = Field(min_length=1)
@@ -381,6 +381,6 @@ class Config(Section):
     log: LogConfig = LogConfig()
     otel: OtelConfig = OtelConfig()
 
-    def masked(self) -> dict[str, Any]:
+    def mask_secrets(self) -> dict[str, Any]:
         """The configuration for printing, without secrets."""
         return self.model_dump(mode="json")

@@ -10,34 +10,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.distributed import redis_keys
-from gateway.distributed.outbox import Tally, read_tally
-from gateway.distributed.redis_client import Client
+from gateway.distributed.outbox import CrashCounter, read_crash_counter
+from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
 
 log = logging.getLogger("benchroute.fleet")
 
 
-def open_tally(cache: Path | None, name: str) -> Tally:
+def open_crash_counter(cache: Path | None, name: str) -> CrashCounter:
     """A gateway's own; in memory alone where there is no folder for it, or none that can be written to."""
     if cache is None:
-        return Tally(None)
+        return CrashCounter(None)
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        return Tally(_path(cache, name))
+        return CrashCounter(_path(cache, name))
     except OSError as error:
         log.warning("what is in hand when this gateway is killed will not be counted: %s", error)
-        return Tally(None)
+        return CrashCounter(None)
 
 
-def close_tally(cache: Path | None, name: str, tally: Tally, is_settled: bool) -> None:
+def close_crash_counter(cache: Path | None, name: str, tally: CrashCounter, is_settled: bool) -> None:
     """The gateway ends. What is not settled is left for the next one to count."""
-    tally.close()
+    tally.close_file()
     if cache is not None and is_settled:
         _path(cache, name).unlink(missing_ok=True)
 
 
-def count_dead(client: Client, cache: Path | None) -> int:
+def count_lost_observations(client: RedisClient, cache: Path | None) -> int:
     """The observations of gateways that died, which Redis never got; their files are removed. Raises StateError."""
     lost = 0
     for path in sorted(cache.glob("*.tally")) if cache is not None else ():
@@ -48,17 +48,17 @@ def count_dead(client: Client, cache: Path | None) -> int:
     return lost
 
 
-def _lost(client: Client, path: Path) -> int:
+def _lost(client: RedisClient, path: Path) -> int:
     """Raises StateError."""
     try:
-        accepted, dropped, before = read_tally(path)
+        accepted, dropped, before = read_crash_counter(path)
     except (OSError, struct.error):
         return 0
     shards = [Shard(number) for number in range(RedisStore(client).shards)]
-    added = client.ask_all([("HGET", shard.producers, path.stem) for shard in shards])
+    added = client.pipeline([("HGET", shard.producers_key, path.stem) for shard in shards])
     lost = max(0, accepted - dropped - before - sum(int(number or 0) for number in added))
     if lost:
-        client.ask("HSET", redis_keys.LOST, path.stem, lost)
+        client.execute("HSET", redis_keys.LOST, path.stem, lost)
         log.warning("a gateway that was killed had %d observations in hand, which are lost", lost)
     return lost
 

@@ -9,31 +9,31 @@ from pathlib import Path
 
 from gateway.config import Config, load_config
 from gateway.distributed import packs, redis_keys
-from gateway.distributed.leases import PRESENT_MS
-from gateway.distributed.redis_client import Client
-from gateway.distributed.scripts import PRESENT
+from gateway.distributed.leases import HEARTBEAT_MS
+from gateway.distributed.redis_client import RedisClient
+from gateway.distributed.scripts import HEARTBEAT
 from gateway.errors import StateError
 
 
-def fault(config: Config, host: str) -> str | None:
+def find_fault(config: Config, host: str) -> str | None:
     """What is wrong; None where nothing is."""
-    client = Client(config.state.url, shards=config.state.shards)
+    client = RedisClient(config.state.url, shards=config.state.shards)
     try:
-        there = [name.decode() for name in client.run(PRESENT, [redis_keys.SCORERS], ["", PRESENT_MS])]
+        there = [name.decode() for name in client.eval_script(HEARTBEAT, [redis_keys.SCORERS], ["", HEARTBEAT_MS])]
         if any(name.startswith(f"{host}-") for name in there):
             return None
-        if config.routing.pack is None and packs.active(client) is None:
+        if config.routing.pack is None and packs.active_pack(client) is None:
             return None
         return f"no scorer of {host} is among {', '.join(there) or 'none'}"
     except StateError as error:
         return str(error)
     finally:
-        client.close()
+        client.close_connections()
 
 
 def main() -> None:
     """Says what is wrong, and ends with 1."""
-    found = fault(load_config(Path(sys.argv[1])), socket.gethostname())
+    found = find_fault(load_config(Path(sys.argv[1])), socket.gethostname())
     if found is not None:
         sys.exit(found)
 

@@ -3,37 +3,39 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from gateway.distributed.redis_client import Word
-from gateway.usage.ledger import NOTHING, Spent, SpentRows
+from gateway.distributed.redis_client import RedisArg
+from gateway.usage.ledger import NO_USAGE, UsageRows, UsageTotals
 
 PER_USD = 10**12
 """A millionth of the price of a single token at a dollar a million; 64 bits hold nine million dollars a day."""
 
 
-def spent_words(rows: SpentRows) -> Mapping[tuple[str, str], list[Word]]:
+def encode_usage(rows: UsageRows) -> Mapping[tuple[str, str], list[RedisArg]]:
     """By kind and name: for every day the words of scripts.SPEND."""
-    words: dict[tuple[str, str], list[Word]] = {}
+    words: dict[tuple[str, str], list[RedisArg]] = {}
     for (kind, name, day), spent in rows.items():
         numbers = (spent.requests, spent.input_tokens, spent.output_tokens)
-        words.setdefault((kind, name), []).extend([day, *numbers, units(spent.usd), units(spent.baseline_usd)])
+        words.setdefault((kind, name), []).extend(
+            [day, *numbers, to_picodollars(spent.usd), to_picodollars(spent.baseline_usd)]
+        )
     return words
 
 
-def spent_rows(found: Mapping[bytes, bytes]) -> Mapping[str, Spent]:
+def decode_usage(found: Mapping[bytes, bytes]) -> Mapping[str, UsageTotals]:
     """By day, what scripts.SPEND has added up."""
     days: dict[str, dict[str, int]] = {}
     for field, value in found.items():
         day, what = field.decode().split(" ")
         days.setdefault(day, {})[what] = int(value)
     return {
-        day: NOTHING
-        + Spent(
+        day: NO_USAGE
+        + UsageTotals(
             of["requests"], of["input"], of["output"], Decimal(of["usd"]) / PER_USD, Decimal(of["baseline"]) / PER_USD
         )
         for day, of in days.items()
     }
 
 
-def units(usd: Decimal) -> int:
+def to_picodollars(usd: Decimal) -> int:
     """Rounded once, here."""
     return int((usd * PER_USD).to_integral_value())

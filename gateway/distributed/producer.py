@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.distributed.redis_client import Word
+from gateway.distributed.redis_client import RedisArg
 
 ADDED, OTHER_EPOCH, GAP = 0, 1, 2
 """What scripts.ADD answers."""
@@ -18,7 +18,7 @@ FIELDS = ("done", "observed", "faults", "dropped", "parked", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryCounts:
     """What became of observations. skipped: of those observed, not embedded."""
 
     observed: int = 0
@@ -27,8 +27,8 @@ class Outcome:
     parked: int = 0
     skipped: int = 0
 
-    def __add__(self, other: "Outcome") -> "Outcome":
-        return Outcome(
+    def __add__(self, other: "DeliveryCounts") -> "DeliveryCounts":
+        return DeliveryCounts(
             self.observed + other.observed,
             self.faults + other.faults,
             self.dropped + other.dropped,
@@ -37,16 +37,16 @@ class Outcome:
         )
 
     @property
-    def settled(self) -> int:
+    def total_acked(self) -> int:
         """All of them."""
         return self.observed + self.faults + self.dropped + self.parked
 
 
-NOTHING = Outcome()
+NO_DELIVERIES = DeliveryCounts()
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class Sequenced:
     """An observation in its place."""
 
     number: int
@@ -55,36 +55,36 @@ class Numbered:
 
 
 @dataclass(slots=True)
-class Sending:
+class ShardProducer:
     """One shard's. added: the highest number that Redis is known to have."""
 
     epoch: str = ""
     added: int = 0
     next_number: int = 1
     gap_is_meant: bool = False
-    before: Outcome = NOTHING
+    before: DeliveryCounts = NO_DELIVERIES
     """Of former lives of Redis."""
-    now: Outcome = NOTHING
+    now: DeliveryCounts = NO_DELIVERIES
     done: int = 0
-    kept: deque[Numbered] = field(default_factory=deque)
+    kept: deque[Sequenced] = field(default_factory=deque)
 
     @property
-    def outcome(self) -> Outcome:
+    def delivery_counts(self) -> DeliveryCounts:
         """What has become of them so far."""
         return self.before + self.now
 
-    def push(self, task: str, body: bytes) -> None:
+    def push_observation(self, task: str, body: bytes) -> None:
         """One more."""
-        self.kept.append(Numbered(self.next_number, task, body))
+        self.kept.append(Sequenced(self.next_number, task, body))
         self.next_number += 1
 
-    def unsent(self, most: int) -> Sequence[Numbered]:
+    def unsent_entries(self, most: int) -> Sequence[Sequenced]:
         """What Redis does not have yet, oldest first."""
         waiting = self.next_number - 1 - self.added
         first = max(0, len(self.kept) - waiting)
         return [self.kept[place] for place in range(first, min(first + most, len(self.kept)))]
 
-    def answered(self, code: int, epoch: str, last: int) -> None:
+    def on_add_reply(self, code: int, epoch: str, last: int) -> None:
         """What scripts.ADD said. last: the highest number that Redis has."""
         if code == OTHER_EPOCH:
             self._begin(epoch)
@@ -93,20 +93,20 @@ class Sending:
         else:
             self.added, self.gap_is_meant = last, False
 
-    def settled(self, done: int, outcome: Outcome) -> None:
+    def on_ack(self, done: int, outcome: DeliveryCounts) -> None:
         """What the shard's counts say. done: the highest number that a scorer has settled."""
         self.done, self.now = done, outcome
         while self.kept and self.kept[0].number <= done:
             self.kept.popleft()
 
-    def words(self, producer: str, new_epoch: str, numbered: Sequence[Numbered], most: int) -> list[Word]:
+    def script_args(self, producer: str, new_epoch: str, numbered: Sequence[Sequenced], most: int) -> list[RedisArg]:
         """The arguments of scripts.ADD. most: how many may wait in the shard."""
-        words: list[Word] = [self.epoch, new_epoch, producer, numbered[0].number, int(self.gap_is_meant), most]
+        words: list[RedisArg] = [self.epoch, new_epoch, producer, numbered[0].number, int(self.gap_is_meant), most]
         for one in numbered:
             words += [one.task, one.body]
         return words
 
-    def trim(self, most: int) -> None:
+    def trim_acked(self, most: int) -> None:
         """Keeps no more of what Redis has already than this."""
         while len(self.kept) > most and self.kept[0].number <= self.added:
             self.kept.popleft()
@@ -118,11 +118,11 @@ class Sending:
         while others before them still waited.
         """
         first = self.kept[0].number if self.kept else self.next_number
-        gone, beyond = first - 1 - self.done, max(0, self.now.settled - self.done)
+        gone, beyond = first - 1 - self.done, max(0, self.now.total_acked - self.done)
         again = list(self.kept)[max(0, beyond - gone) :]
-        self.before = self.before + self.now + Outcome(dropped=max(0, gone - beyond))
-        self.now = NOTHING
-        self.kept = deque(Numbered(place, one.task, one.body) for place, one in enumerate(again, 1))
+        self.before = self.before + self.now + DeliveryCounts(dropped=max(0, gone - beyond))
+        self.now = NO_DELIVERIES
+        self.kept = deque(Sequenced(place, one.task, one.body) for place, one in enumerate(again, 1))
         self.epoch, self.added, self.done, self.next_number = epoch, 0, 0, len(again) + 1
 
     def _go_back(self, last: int) -> None:

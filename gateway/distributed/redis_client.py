@@ -22,43 +22,43 @@ from gateway.distributed.redis_keys import DEFAULT_SHARDS
 from gateway.distributed.scripts import Script
 from gateway.errors import StateError
 
-ANSWER_S = 2.0
-CONNECT_S = 1.0
-PORT = 6379
+REPLY_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 1.0
+DEFAULT_PORT = 6379
 
-Word = str | bytes | int | float
+RedisArg = str | bytes | int | float
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RedisTimeouts:
     """Seconds until a server that says nothing is given up."""
 
-    answer_s: float = ANSWER_S
-    connect_s: float = CONNECT_S
+    answer_s: float = REPLY_TIMEOUT_S
+    connect_s: float = CONNECT_TIMEOUT_S
 
 
-def without_secret(url: str) -> str:
+def mask_password(url: str) -> str:
     """The URL as it may be printed."""
     return re.sub(r"//[^/@]*@", "//**********@", url)
 
 
-class Client:
+class RedisClient:
     """Threads may share one. Every method may raise StateError."""
 
-    def __init__(self, url: str, patience: Patience | None = None, shards: int = DEFAULT_SHARDS) -> None:
+    def __init__(self, url: str, patience: RedisTimeouts | None = None, shards: int = DEFAULT_SHARDS) -> None:
         """shards: how many there shall be, if nobody has said so before."""
         self.shards_wanted = shards
-        self._url = without_secret(url)
+        self._url = mask_password(url)
         self._redis: Any = None
         self._target = url
-        self._patience = patience or Patience()
+        self._patience = patience or RedisTimeouts()
 
-    def ask(self, *command: Word) -> Any:
+    def execute(self, *command: RedisArg) -> Any:
         """The answer to one command, in bytes."""
         with self._speaking():
             return self._connected().execute_command(*command)
 
-    def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
+    def pipeline(self, commands: Sequence[Sequence[RedisArg]]) -> list[Any]:
         """The answers to several, in one go; nothing keeps others from coming in between."""
         if not commands:
             return []
@@ -67,7 +67,7 @@ class Client:
                 pipeline.execute_command(*command)
             return list(pipeline.execute())
 
-    def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Word]) -> Any:
+    def eval_script(self, script: Script, keys: Sequence[str], arguments: Sequence[RedisArg]) -> Any:
         """One Lua call; keys of one hash tag."""
         with self._speaking():
             redis = self._connected()
@@ -76,7 +76,7 @@ class Client:
             except NoScriptError:  # this server has never seen it
                 return redis.eval(script.text, len(keys), *keys, *arguments)
 
-    def scan(self, key: str) -> Iterator[tuple[bytes, bytes]]:
+    def scan_keys(self, key: str) -> Iterator[tuple[bytes, bytes]]:
         """The fields and values of a hash, however many."""
         with self._speaking():
             yield from self._connected().hscan_iter(key, count=1000)
@@ -88,7 +88,7 @@ class Client:
             listening.subscribe(*channels)
             return Subscription(listening, self._url)
 
-    def close(self) -> None:
+    def close_connections(self) -> None:
         """Lets go of all connections."""
         if self._redis is not None:
             self._redis.close()
@@ -101,7 +101,7 @@ class Client:
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        with speaking(self._url):
+        with translate_errors(self._url):
             yield
 
 
@@ -112,22 +112,22 @@ class Subscription:
         self._listening = listening
         self._url = url
 
-    def next(self, limit_s: float) -> tuple[str, bytes] | None:
+    def next_message(self, limit_s: float) -> tuple[str, bytes] | None:
         """The next channel and message, waited for this long at most."""
-        with speaking(self._url):
+        with translate_errors(self._url):
             message: Any = self._listening.get_message(timeout=limit_s)
         if message is None or message["type"] != "message":
             return None
         return message["channel"].decode(), message["data"]
 
-    def close(self) -> None:
+    def close_subscription(self) -> None:
         """Listens no more."""
-        with speaking(self._url):
+        with translate_errors(self._url):
             self._listening.close()
 
 
 @contextmanager
-def speaking(url: str) -> Iterator[None]:
+def translate_errors(url: str) -> Iterator[None]:
     """Whatever redis-py raises inside comes out as StateError."""
     try:
         yield
@@ -135,7 +135,7 @@ def speaking(url: str) -> Iterator[None]:
         raise StateError(f"{url}: {error or type(error).__name__}") from error
 
 
-def _opened(url: str, patience: Patience) -> Any:
+def _opened(url: str, patience: RedisTimeouts) -> Any:
     options: dict[str, Any] = {
         "socket_timeout": patience.answer_s,
         "socket_connect_timeout": patience.connect_s,
@@ -152,6 +152,6 @@ def _opened(url: str, patience: Patience) -> Any:
         options["ssl"] = True
     options["retry"] = Retry(NoBackoff(), 1)  # over all nodes: one of them may have moved what is asked for
     hosts = parts.netloc.rpartition("@")[2].split(",")
-    places = [(host, int(port or PORT)) for host, _, port in (each.partition(":") for each in hosts)]
+    places = [(host, int(port or DEFAULT_PORT)) for host, _, port in (each.partition(":") for each in hosts)]
     nodes = [ClusterNode(host, port) for host, port in places]  # type: ignore[no-untyped-call]
     return RedisCluster(startup_nodes=nodes, **options)

@@ -18,7 +18,7 @@ NEWS = f"{PREFIX}news"
 GROUP = "scorers"
 
 
-def replies(gateway: str) -> str:
+def replies_channel(gateway: str) -> str:
     """The channel on which a gateway hears answers."""
     return f"{PREFIX}replies:{gateway}"
 
@@ -62,79 +62,79 @@ class Shard:
         return f"{PREFIX}{{{self.number}}}:{name}"
 
     @property
-    def stream(self) -> str:
+    def stream_key(self) -> str:
         """Observations, oldest first."""
         return self._key("stream")
 
     @property
-    def about(self) -> str:
+    def info_key(self) -> str:
         """See above."""
         return self._key("about")
 
     @property
-    def lease(self) -> str:
+    def lease_key(self) -> str:
         """Who scores it, and under which fence; ends by itself."""
         return self._key("lease")
 
     @property
-    def producers(self) -> str:
+    def producers_key(self) -> str:
         """See above."""
         return self._key("producers")
 
     @property
-    def seen(self) -> str:
+    def seen_key(self) -> str:
         """Producers in the order in which they last added something."""
         return self._key("seen")
 
     @property
-    def counts(self) -> str:
+    def counts_key(self) -> str:
         """See above."""
         return self._key("counts")
 
     @property
-    def parked(self) -> str:
+    def dead_letters_key(self) -> str:
         """Observations that nobody could score."""
         return self._key("parked")
 
     @property
-    def decisions(self) -> str:
+    def decisions_key(self) -> str:
         """See above."""
         return self._key("decisions")
 
     @property
-    def tasks(self) -> str:
+    def tasks_key(self) -> str:
         """Every task's name, in order."""
         return self._key("tasks")
 
-    def task(self, name: str) -> str:
+    def task_key(self, name: str) -> str:
         """A task's sums, decision and account."""
         return self._key(f"task:{name}")
 
-    def ring(self, name: str) -> str:
+    def ring_key(self, name: str) -> str:
         """A task's most recent embeddings, oldest first."""
         return self._key(f"ring:{name}")
 
-    def turns(self, name: str) -> str:
+    def changes_key(self, name: str) -> str:
         """The decisions that changed a task's model, oldest first."""
         return self._key(f"turns:{name}")
 
 
-def spent(kind: str, name: str) -> str:
+def usage_key(kind: str, name: str) -> str:
     """What one key or task spent, by day."""
     return f"{PREFIX}{{spent:{kind}:{name}}}"
 
 
-def spent_writers(kind: str, name: str) -> str:
+def usage_writers_key(kind: str, name: str) -> str:
     """The last number that each gateway has written there."""
-    return f"{spent(kind, name)}:writers"
+    return f"{usage_key(kind, name)}:writers"
 
 
-def spent_names(kind: str) -> str:
+def usage_names_key(kind: str) -> str:
     """Which keys or tasks spent something."""
     return f"{PREFIX}spent:{kind}"
 
 
-def policy(task: str) -> str:
+def policy_key(task: str) -> str:
     """A task's policies, oldest first."""
     return f"{PREFIX}{{policy:{task}}}"
 
@@ -147,6 +147,6 @@ QUOTAS = f"{PREFIX}quotas"
 """Which clients' keys have used something, by when."""
 
 
-def quota(name: str) -> str:
+def quota_key(name: str) -> str:
     """A client's key's buckets."""
     return f"{PREFIX}{{quota:{name}}}"

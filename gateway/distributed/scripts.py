@@ -85,7 +85,7 @@ return redis.call('XADD', KEYS[1], '*', 't', ARGV[1], 'q', ARGV[2])
 """)
 
 
-LEASE = Script("""#!lua flags=allow-oom
+ACQUIRE_LEASE = Script("""#!lua flags=allow-oom
 -- Takes a shard, or keeps it. A new holder has a new fence.
 -- KEYS: lease about stream  ARGV: holder, its lease or '', how long in ms, epoch to begin, group
 -- Returns {lease or false, pack, basis}
@@ -101,14 +101,14 @@ return {held, redis.call('HGET', KEYS[2], 'pack') or '0', redis.call('HGET', KEY
 """)
 
 
-KEEP = Script("""#!lua flags=allow-oom
+RENEW_LEASE = Script("""#!lua flags=allow-oom
 -- KEYS: lease  ARGV: lease, how long in ms
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0
 """)
 
 
-RENEWED = Script("""#!lua flags=allow-oom
+MARK_CURRENT = Script("""#!lua flags=allow-oom
 -- All of a shard's sums are made with this pack and these settings now.
 -- KEYS: lease about  ARGV: lease, pack's version, basis
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -118,7 +118,7 @@ return 1
 """)
 
 
-PRESENT = Script("""#!lua flags=allow-oom
+HEARTBEAT = Script("""#!lua flags=allow-oom
 -- Says that one is there, and who else is.  KEYS: who is there  ARGV: name or '', how long a word counts in ms
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -129,14 +129,14 @@ return redis.call('ZRANGE', KEYS[1], 0, -1)
 """)
 
 
-RELEASE = Script("""#!lua flags=allow-oom
+RELEASE_LEASE = Script("""#!lua flags=allow-oom
 -- KEYS: lease  ARGV: lease
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """)
 
 
-TAKE = Script("""#!lua flags=allow-oom
+READ_BATCH = Script("""#!lua flags=allow-oom
 -- The next batch of a shard for its holder: first, one by one, what somebody has taken before and not finished.
 -- KEYS: stream about lease  ARGV: lease, how long in ms, group, consumer, how many
 -- Returns {0 no longer the holder | 1, tries, entries}
@@ -165,7 +165,7 @@ return ids
 """)
 
 
-PARK = Script("""#!lua flags=allow-oom
+DEAD_LETTER = Script("""#!lua flags=allow-oom
 -- Puts aside what could not be scored.
 -- KEYS: stream about lease counts parked  ARGV: lease, group, id, producer, number, most parked, what is told of it
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
@@ -334,7 +334,7 @@ return redis.call('ZRANGE', KEYS[1], 0, -1)
 """)
 
 
-SETTLE_QUOTA = Script("""#!lua flags=allow-oom
+SYNC_QUOTA = Script("""#!lua flags=allow-oom
 -- Takes from a key's common buckets what one gateway has given out, fills them as time has passed, and deals the rest.
 -- KEYS: buckets  ARGV: requests, requests a minute or 0, tokens, tokens a minute or 0, gateway, how many there are
 -- Returns the gateway's {requests, tokens}

@@ -13,23 +13,23 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.distributed import redis_keys, scripts
-from gateway.distributed.redis_client import Client, Word
+from gateway.distributed.redis_client import RedisArg, RedisClient
 from gateway.distributed.store import RedisStore
-from gateway.keys.quotas import Levels, Quotas, Used
-from gateway.proxy.session_affinity import Session, Sessions
-from gateway.upstream.load_balancer import Watched
-from gateway.usage.ledger import Ledger, SpentRows
+from gateway.keys.quotas import Quotas, QuotaShare, QuotaUsage
+from gateway.proxy.session_affinity import SessionAffinity, SessionPin
+from gateway.upstream.load_balancer import BackendState
+from gateway.usage.ledger import Ledger, UsageRows
 
 log = logging.getLogger("benchroute.fleet")
 
-EVENTS_KEPT = 20_000
-EVENTS_AT_ONCE = 500
+MAX_EVENTS = 20_000
+EVENT_BATCH_SIZE = 500
 MINUTE_MS = 60_000
-SPENDING_S = 1.0
-ALL_SPENDING_S = 15.0
+USAGE_SYNC_S = 1.0
+FULL_USAGE_SYNC_S = 15.0
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True):
+class LimitEvent(msgspec.Struct, frozen=True, array_like=True):
     """What one gateway tells the others. sessions: with the models they are on. opened: backends that are left alone,
     and for how many seconds. closed: those that are well again.
     """
@@ -41,21 +41,23 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Common:
+class LocalState:
     """The gateway's own. backends: those of the configuration in force. gateways: how many there are."""
 
     name: str
     quotas: Quotas
     ledger: Ledger
-    sessions: Sessions
-    backends: Callable[[], Iterable[Watched]]
+    sessions: SessionAffinity
+    backends: Callable[[], Iterable[BackendState]]
     gateways: Callable[[], int]
 
 
-class Sharing:
+class SharedLimits:
     """Runs in the link's thread; whatever belongs to the event loop is done there."""
 
-    def __init__(self, client: Client, common: Common, in_loop: Callable[[Callable[[], object]], object]) -> None:
+    def __init__(
+        self, client: RedisClient, common: LocalState, in_loop: Callable[[Callable[[], object]], object]
+    ) -> None:
         """in_loop: does something in the event loop, and returns what it returns."""
         self._client = client
         self._common = common
@@ -65,50 +67,50 @@ class Sharing:
         self._shut: set[str] = set()
         self._spending_at = self._all_spending_at = float("-inf")
 
-    def turn(self) -> None:
+    def sync(self) -> None:
         """Once round. Raises StateError."""
         self._tell()
         self._hear()
         self._settle_quotas()
         now = time.monotonic()
-        if now - self._spending_at >= SPENDING_S:
-            self._learn(self._store.spent_by([("key", name) for name in self._common.quotas.budgeted()]))
+        if now - self._spending_at >= USAGE_SYNC_S:
+            self._learn(self._store.usage_of([("key", name) for name in self._common.quotas.budgeted_keys()]))
             self._spending_at = now
-        if now - self._all_spending_at >= ALL_SPENDING_S:
-            self._learn(self._store.spent())
+        if now - self._all_spending_at >= FULL_USAGE_SYNC_S:
+            self._learn(self._store.read_usage())
             self._all_spending_at = now
 
     def _settle_quotas(self) -> None:
         """Takes from the common buckets what was used here, and this gateway's part of what is left."""
-        if not self._common.quotas.limited():
+        if not self._common.quotas.rate_limited_keys():
             return
-        used: Mapping[str, Used] = self._in_loop(self._common.quotas.used)  # type: ignore[assignment]
-        active = self._client.run(scripts.ACTIVE_KEYS, [redis_keys.QUOTAS], [MINUTE_MS, *used])
-        limited = {name.decode() for name in active} & set(self._common.quotas.limited())
-        parts: dict[str, Levels] = {}
+        used: Mapping[str, QuotaUsage] = self._in_loop(self._common.quotas.drain_usage)  # type: ignore[assignment]
+        active = self._client.eval_script(scripts.ACTIVE_KEYS, [redis_keys.QUOTAS], [MINUTE_MS, *used])
+        limited = {name.decode() for name in active} & set(self._common.quotas.rate_limited_keys())
+        parts: dict[str, QuotaShare] = {}
         count = self._common.gateways()
         for name in sorted(limited):
-            one = used.get(name) or self._common.quotas.unused(name)
-            words: list[Word] = [one.requests, one.requests_per_minute or 0, one.tokens, one.tokens_per_minute or 0]
+            one = used.get(name) or self._common.quotas.zero_usage(name)
+            words: list[RedisArg] = [one.requests, one.requests_per_minute or 0, one.tokens, one.tokens_per_minute or 0]
             words += [self._common.name, count]
-            requests, tokens = self._client.run(scripts.SETTLE_QUOTA, [redis_keys.quota(name)], words)
-            parts[name] = Levels(float(requests), float(tokens))
-        self._in_loop(lambda: self._common.quotas.deal(parts, count))
+            requests, tokens = self._client.eval_script(scripts.SYNC_QUOTA, [redis_keys.quota_key(name)], words)
+            parts[name] = QuotaShare(float(requests), float(tokens))
+        self._in_loop(lambda: self._common.quotas.rebalance(parts, count))
 
-    def _learn(self, rows: SpentRows) -> None:
+    def _learn(self, rows: UsageRows) -> None:
         def learn() -> None:
-            self._common.ledger.learn(rows)
-            self._common.quotas.look_again()
+            self._common.ledger.merge_remote(rows)
+            self._common.quotas.invalidate_budgets()
 
         if rows:
             self._in_loop(learn)
 
     def _tell(self) -> None:
-        sessions = tuple((one.key, one.task, one.session, one.model) for one in self._common.sessions.untold())
+        sessions = tuple((one.key, one.task, one.session, one.model) for one in self._common.sessions.drain_updates())
         opened, closed = self._breakers()
         if sessions or opened or closed:
-            data = msgspec.msgpack.encode(Event(self._common.name, sessions, tuple(opened), tuple(closed)))
-            self._client.ask("XADD", redis_keys.EVENTS, "MAXLEN", "~", EVENTS_KEPT, "*", "e", data)
+            data = msgspec.msgpack.encode(LimitEvent(self._common.name, sessions, tuple(opened), tuple(closed)))
+            self._client.execute("XADD", redis_keys.EVENTS, "MAXLEN", "~", MAX_EVENTS, "*", "e", data)
 
     def _breakers(self) -> tuple[list[tuple[str, float]], list[str]]:
         """Those that have opened, and closed, since the last look."""
@@ -117,7 +119,7 @@ class Sharing:
             name = watched.backend.name
             if watched.breaker.state == "open" and name not in self._shut:
                 self._shut.add(name)
-                opened.append((name, watched.breaker.opens_in_s))
+                opened.append((name, watched.breaker.retry_in_s))
             elif watched.breaker.state == "closed" and name in self._shut:
                 self._shut.discard(name)
                 closed.append(name)
@@ -126,24 +128,24 @@ class Sharing:
     def _hear(self) -> None:
         if not self._read_to:
             # Sessions are remembered for a while: who comes new hears of those that still live.
-            seconds = int(self._client.ask("TIME")[0]) - int(self._common.sessions.ttl_s)
+            seconds = int(self._client.execute("TIME")[0]) - int(self._common.sessions.ttl_s)
             self._read_to = f"{max(0, seconds) * 1000}-0"
-        found = self._client.ask("XRANGE", redis_keys.EVENTS, f"({self._read_to}", "+", "COUNT", EVENTS_AT_ONCE)
+        found = self._client.execute("XRANGE", redis_keys.EVENTS, f"({self._read_to}", "+", "COUNT", EVENT_BATCH_SIZE)
         for place, fields in found:
             self._read_to = place.decode()
-            event = msgspec.msgpack.decode(fields[b"e"], type=Event)
+            event = msgspec.msgpack.decode(fields[b"e"], type=LimitEvent)
             if event.gateway != self._common.name:
                 self._in_loop(lambda event=event: self._take(event))  # type: ignore[misc]
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: LimitEvent) -> None:
         for key, task, session, model in event.sessions:
-            self._common.sessions.hear(Session(key, task, session, model))
+            self._common.sessions.apply_remote(SessionPin(key, task, session, model))
         opened = dict(event.opened)
         for watched in self._common.backends():
             name = watched.backend.name
             if name in opened:
                 self._shut.add(name)
-                watched.breaker.opened_elsewhere(opened[name])
+                watched.breaker.on_remote_open(opened[name])
             elif name in event.closed:
                 self._shut.discard(name)
-                watched.breaker.closed_elsewhere()
+                watched.breaker.on_remote_close()

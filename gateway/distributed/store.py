@@ -11,38 +11,46 @@ import msgspec
 
 from gateway.distributed import redis_keys, scripts
 from gateway.distributed.codec import (
+    EMPTY_BATCH,
     FIELDS,
-    NO_BATCH,
-    Batch,
-    Hold,
-    News,
-    apply_arguments,
+    AckBatch,
+    DecisionNews,
+    Lease,
+    apply_args,
     apply_keys,
-    decision,
+    decode_decision,
+    decode_task,
+    encode_news,
     new_epoch,
-    news_bytes,
-    stored,
 )
-from gateway.distributed.money import spent_rows, spent_words
-from gateway.distributed.redis_client import Client, Word
+from gateway.distributed.money import decode_usage, encode_usage
+from gateway.distributed.redis_client import RedisArg, RedisClient
 from gateway.distributed.redis_keys import NEWS, SHARDS, Shard, shard_of
 from gateway.errors import StateError
-from gateway.state.store import NO_PACES, POLICIES_KEPT, Change, Stored, StoredDecision, StoredKey, StoredPolicy
-from gateway.usage.ledger import Spent, SpentRows
+from gateway.state.store import (
+    MAX_POLICY_VERSIONS,
+    NO_PACES,
+    DecisionRecord,
+    StateChange,
+    StoredKey,
+    StoredPolicy,
+    TaskRecord,
+)
+from gateway.usage.ledger import UsageRows, UsageTotals
 
-ANYBODY = Hold(pack=2**53)
+NO_LEASE = Lease(pack=2**53)
 ATTEMPTS = 50
 PAUSE_S = 0.001
 """How often an update is made again because somebody else came first, and how much longer it waits each time."""
 
-WRITERS_KEPT_S = 86_400
+WRITER_RETENTION_S = 86_400
 
 T = TypeVar("T")
-Changing = Callable[[Mapping[str, Stored]], Mapping[str, Change]]
+Changing = Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]]
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class StagedUpdate:
     """What Store.update is asked for, of one shard."""
 
     tasks: Sequence[str]
@@ -53,204 +61,214 @@ class Update:
 class RedisStore:
     """See gateway.state.store.Store. Any number of programs may share one. Nothing is connected before it is needed."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: RedisClient) -> None:
         self._client = client
         self._shards: int | None = None
         self._writer = secrets.token_hex(8)
         self._number = 0
-        self._unwritten: dict[tuple[str, str], tuple[int, list[Word]]] = {}
+        self._unwritten: dict[tuple[str, str], tuple[int, list[RedisArg]]] = {}
 
     @property
     def shards(self) -> int:
         """How many shards there are. Raises StateError."""
         if self._shards is None:
-            self._client.ask("SET", SHARDS, self._client.shards_wanted, "NX")
-            self._shards = int(self._client.ask("GET", SHARDS))
+            self._client.execute("SET", SHARDS, self._client.shards_wanted, "NX")
+            self._shards = int(self._client.execute("GET", SHARDS))
         return self._shards
 
-    def insist(self) -> None:
+    def reassert_shard_count(self) -> None:
         """Says again how many there are, to a Redis that may have been emptied. Raises StateError."""
-        self._client.ask("SET", SHARDS, self.shards, "NX")
+        self._client.execute("SET", SHARDS, self.shards, "NX")
 
-    def shard(self, task: str) -> Shard:
+    def shard_of_task(self, task: str) -> Shard:
         """The shard of a task. Raises StateError."""
         return Shard(shard_of(task, self.shards))
 
-    def update(self, tasks: Sequence[str], change: Changing, paces: Mapping[str, bytes] = NO_PACES) -> None:
+    def update_task(self, tasks: Sequence[str], change: Changing, paces: Mapping[str, bytes] = NO_PACES) -> None:
         """See Store.update; all or nothing for the tasks of each shard."""
         by_shard: dict[Shard, tuple[list[str], dict[str, bytes]]] = {}
         for task in tasks:
-            by_shard.setdefault(self.shard(task), ([], {}))[0].append(task)
+            by_shard.setdefault(self.shard_of_task(task), ([], {}))[0].append(task)
         for task, pace in paces.items():
-            by_shard.setdefault(self.shard(task), ([], {}))[1][task] = pace
+            by_shard.setdefault(self.shard_of_task(task), ([], {}))[1][task] = pace
         for shard, (of_shard, its_paces) in by_shard.items():
-            write(self._client, shard, Update(of_shard, change, its_paces))
+            write_update(self._client, shard, StagedUpdate(of_shard, change, its_paces))
 
-    def stored(self, task: str) -> Stored:
+    def read_task(self, task: str) -> TaskRecord:
         """See Store.stored."""
-        return stored(self._client.ask("HMGET", self.shard(task).task(task), *FIELDS))
+        return decode_task(self._client.execute("HMGET", self.shard_of_task(task).task_key(task), *FIELDS))
 
-    def accounts(self, tasks: Sequence[str]) -> Mapping[str, StoredDecision]:
+    def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, DecisionRecord]:
         """See Store.accounts."""
-        asked = [("HMGET", self.shard(task).task(task), "decision", "account") for task in tasks]
-        found = zip(tasks, self._client.ask_all(asked), strict=True)
-        return {task: decision(made, account) for task, (made, account) in found if made is not None}
+        asked = [("HMGET", self.shard_of_task(task).task_key(task), "decision", "account") for task in tasks]
+        found = zip(tasks, self._client.pipeline(asked), strict=True)
+        return {task: decode_decision(made, account) for task, (made, account) in found if made is not None}
 
-    def ring(self, task: str) -> Sequence[bytes]:
+    def recent_embeddings(self, task: str) -> Sequence[bytes]:
         """See Store.ring."""
-        return list(self._client.ask("LRANGE", self.shard(task).ring(task), 0, -1))
+        return list(self._client.execute("LRANGE", self.shard_of_task(task).ring_key(task), 0, -1))
 
-    def paces(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
+    def sampling_states(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
         """See Store.paces."""
-        found = self._client.ask_all([("HGET", self.shard(task).task(task), "pace") for task in tasks])
+        found = self._client.pipeline([("HGET", self.shard_of_task(task).task_key(task), "pace") for task in tasks])
         return {task: pace for task, pace in zip(tasks, found, strict=True) if pace}
 
-    def names(self) -> Sequence[str]:
+    def task_names(self) -> Sequence[str]:
         """See Store.names."""
-        found = self._client.ask_all([("ZRANGE", shard.tasks, 0, -1) for shard in self.every_shard()])
+        found = self._client.pipeline([("ZRANGE", shard.tasks_key, 0, -1) for shard in self.all_shards()])
         return sorted(name.decode() for some in found for name in some)
 
-    def decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, StoredDecision]:
+    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, DecisionRecord]:
         """See Store.decisions."""
         first = f"({after}" if after else "-"
         page = ("LIMIT", 0, limit) if limit is not None else ()
-        shards = self.every_shard()
-        listed = self._client.ask_all([("ZRANGE", shard.tasks, first, "+", "BYLEX", *page) for shard in shards])
+        shards = self.all_shards()
+        listed = self._client.pipeline([("ZRANGE", shard.tasks_key, first, "+", "BYLEX", *page) for shard in shards])
         tasks = [[name.decode() for name in some] for some in listed]
         asked = [(shard, some) for shard, some in zip(shards, tasks, strict=True) if some]
-        answers = self._client.ask_all([("HMGET", shard.decisions, *some) for shard, some in asked])
+        answers = self._client.pipeline([("HMGET", shard.decisions_key, *some) for shard, some in asked])
         found = {
-            task: decision(data)
+            task: decode_decision(data)
             for (_, some), kept in zip(asked, answers, strict=True)
             for task, data in zip(some, kept, strict=True)
             if data is not None
         }
         return {task: found[task] for task in sorted(found)[:limit]}
 
-    def history(self, task: str) -> Sequence[StoredDecision]:
+    def decision_changes(self, task: str) -> Sequence[DecisionRecord]:
         """See Store.history."""
-        return [decision(data) for data in self._client.ask("LRANGE", self.shard(task).turns(task), 0, -1)]
+        return [
+            decode_decision(data)
+            for data in self._client.execute("LRANGE", self.shard_of_task(task).changes_key(task), 0, -1)
+        ]
 
-    def forget(self, task: str) -> bool:
+    def forget_task(self, task: str) -> bool:
         """See Store.forget; the gateways are told."""
-        return forget(self._client, self.shard(task), task)
+        return forget_in_shard(self._client, self.shard_of_task(task), task)
 
-    def spend(self, rows: SpentRows) -> None:
+    def add_usage(self, rows: UsageRows) -> None:
         """See Store.spend. Rows that are taken are kept until they are written, under a number by which Redis knows
         what it has seen before.
         """
         self._write_spent()
         self._number += 1
-        self._unwritten = {place: (self._number, words) for place, words in spent_words(rows).items()}
+        self._unwritten = {place: (self._number, words) for place, words in encode_usage(rows).items()}
         with suppress(StateError):  # they are no longer the caller's to give back; the next call comes to them first
             self._write_spent()
 
     def _write_spent(self) -> None:
         for (kind, name), (number, words) in list(self._unwritten.items()):
-            keys = [redis_keys.spent(kind, name), redis_keys.spent_writers(kind, name)]
-            self._client.ask("SADD", redis_keys.spent_names(kind), name)
-            self._client.run(scripts.SPEND, keys, [self._writer, number, WRITERS_KEPT_S, *words])
+            keys = [redis_keys.usage_key(kind, name), redis_keys.usage_writers_key(kind, name)]
+            self._client.execute("SADD", redis_keys.usage_names_key(kind), name)
+            self._client.eval_script(scripts.SPEND, keys, [self._writer, number, WRITER_RETENTION_S, *words])
             del self._unwritten[kind, name]
 
-    def spent(self) -> SpentRows:
+    def read_usage(self) -> UsageRows:
         """See Store.spent."""
-        return self.spent_by([(kind, name) for kind in ("key", "task") for name in self._spenders(kind)])
+        return self.usage_of([(kind, name) for kind in ("key", "task") for name in self._spenders(kind)])
 
-    def spent_by(self, who: Sequence[tuple[str, str]]) -> SpentRows:
+    def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
         """What some keys and tasks, (kind, name), spent. Raises StateError."""
-        answers = self._client.ask_all([("HGETALL", redis_keys.spent(kind, name)) for kind, name in who])
-        rows: dict[tuple[str, str, str], Spent] = {}
+        answers = self._client.pipeline([("HGETALL", redis_keys.usage_key(kind, name)) for kind, name in who])
+        rows: dict[tuple[str, str, str], UsageTotals] = {}
         for (kind, name), found in zip(who, answers, strict=True):
-            rows |= {(kind, name, day): spent for day, spent in spent_rows(found).items()}
+            rows |= {(kind, name, day): spent for day, spent in decode_usage(found).items()}
         return rows
 
     def created_keys(self) -> Sequence[StoredKey]:
         """See Store.created_keys."""
-        kept = [_read(data, StoredKey) for data in self._client.ask("HGETALL", redis_keys.KEYS).values()]
+        kept = [_read(data, StoredKey) for data in self._client.execute("HGETALL", redis_keys.KEYS).values()]
         return sorted(kept, key=lambda key: (key.created_at, key.name))
 
     def add_key(self, key: StoredKey) -> bool:
         """See Store.add_key."""
-        is_new = bool(self._client.ask("HSETNX", redis_keys.KEYS, key.name, msgspec.msgpack.encode(key)))
+        is_new = bool(self._client.execute("HSETNX", redis_keys.KEYS, key.name, msgspec.msgpack.encode(key)))
         return self._changed("keys", is_new)
 
     def remove_key(self, name: str) -> bool:
         """See Store.remove_key."""
-        return self._changed("keys", bool(self._client.ask("HDEL", redis_keys.KEYS, name)))
+        return self._changed("keys", bool(self._client.execute("HDEL", redis_keys.KEYS, name)))
 
-    def policies(self) -> Sequence[StoredPolicy]:
+    def current_policies(self) -> Sequence[StoredPolicy]:
         """See Store.policies."""
-        tasks = sorted(name.decode() for name in self._client.ask("SMEMBERS", redis_keys.POLICIES))
+        tasks = sorted(name.decode() for name in self._client.execute("SMEMBERS", redis_keys.POLICIES))
         latest = [history[-1] for history in map(self.policy_history, tasks) if history]
         return sorted(latest, key=lambda policy: policy.task)
 
     def policy_history(self, task: str) -> Sequence[StoredPolicy]:
         """See Store.policy_history."""
-        found = self._client.ask("HGETALL", redis_keys.policy(task))
+        found = self._client.execute("HGETALL", redis_keys.policy_key(task))
         kept = [_read(data, StoredPolicy) for version, data in found.items() if version != b"latest"]
         return sorted(kept, key=lambda policy: policy.version)
 
     def put_policy(self, policy: StoredPolicy) -> bool:
         """See Store.put_policy."""
-        words: list[Word] = [policy.version, msgspec.msgpack.encode(policy), POLICIES_KEPT]
-        self._client.ask("SADD", redis_keys.POLICIES, policy.task)
+        words: list[RedisArg] = [policy.version, msgspec.msgpack.encode(policy), MAX_POLICY_VERSIONS]
+        self._client.execute("SADD", redis_keys.POLICIES, policy.task)
         return self._changed(
-            "policies", bool(self._client.run(scripts.PUT_POLICY, [redis_keys.policy(policy.task)], words))
+            "policies", bool(self._client.eval_script(scripts.PUT_POLICY, [redis_keys.policy_key(policy.task)], words))
         )
 
     def close(self) -> None:
         """See Store.close."""
         with suppress(StateError):
             self._write_spent()
-        self._client.close()
+        self._client.close_connections()
 
-    def every_shard(self) -> Sequence[Shard]:
+    def all_shards(self) -> Sequence[Shard]:
         """All of them, in order. Raises StateError."""
         return [Shard(number) for number in range(self.shards)]
 
     def _changed(self, what: str, is_so: bool) -> bool:
         """Tells the others, who look at names.CHANGES."""
         if is_so:
-            self._client.ask("HINCRBY", redis_keys.CHANGES, what, 1)
+            self._client.execute("HINCRBY", redis_keys.CHANGES, what, 1)
         return is_so
 
     def _spenders(self, kind: str) -> Iterable[str]:
-        return sorted(name.decode() for name in self._client.ask("SMEMBERS", redis_keys.spent_names(kind)))
+        return sorted(name.decode() for name in self._client.execute("SMEMBERS", redis_keys.usage_names_key(kind)))
 
 
-def write(
-    client: Client,
+def write_update(
+    client: RedisClient,
     shard: Shard,
-    update: Update,
-    hold: Hold | None = None,
-    batch: Batch = NO_BATCH,
+    update: StagedUpdate,
+    hold: Lease | None = None,
+    batch: AckBatch = EMPTY_BATCH,
 ) -> None:
     """Store.update for tasks of one shard, by one Lua call; made again if another has come in between.
 
-    Raises StateError; HoldLost where the hold is no longer good.
+    Raises StateError; LeaseLost where the hold is no longer good.
     """
     for attempt in range(ATTEMPTS):
         time.sleep(attempt * PAUSE_S)
-        found = client.ask_all([("HMGET", shard.task(task), *FIELDS) for task in update.tasks])
-        before = {task: stored(fields) for task, fields in zip(update.tasks, found, strict=True)}
+        found = client.pipeline([("HMGET", shard.task_key(task), *FIELDS) for task in update.tasks])
+        before = {task: decode_task(fields) for task, fields in zip(update.tasks, found, strict=True)}
         changes = update.change(before)
-        words = apply_arguments(shard, hold or ANYBODY, batch, before, changes, update.paces)
-        code, _ = client.run(scripts.APPLY, apply_keys(shard, [*changes, *update.paces]), words)
+        words = apply_args(shard, hold or NO_LEASE, batch, before, changes, update.paces)
+        code, _ = client.eval_script(scripts.APPLY, apply_keys(shard, [*changes, *update.paces]), words)
         if code in DONE:
             return
         if code in LOST:
-            raise HoldLost(f"shard {shard.number}: {LOST[code]}")
+            raise LeaseLost(f"shard {shard.number}: {LOST[code]}")
     raise StateError(f"shard {shard.number}: its tasks change faster than they can be written")
 
 
-def forget(client: Client, shard: Shard, task: str) -> bool:
+def forget_in_shard(client: RedisClient, shard: Shard, task: str) -> bool:
     """Removes all that is known of a task, and tells the gateways. False if nothing was. Raises StateError."""
-    keys = [shard.about, shard.decisions, shard.tasks, shard.task(task), shard.ring(task), shard.turns(task)]
-    words: list[Word] = [task, NEWS, shard.number, news_bytes(News((), (task,))), new_epoch()]
-    return bool(client.run(scripts.FORGET, keys, words))
+    keys = [
+        shard.info_key,
+        shard.decisions_key,
+        shard.tasks_key,
+        shard.task_key(task),
+        shard.ring_key(task),
+        shard.changes_key(task),
+    ]
+    words: list[RedisArg] = [task, NEWS, shard.number, encode_news(DecisionNews((), (task,))), new_epoch()]
+    return bool(client.eval_script(scripts.FORGET, keys, words))
 
 
-class HoldLost(StateError):
+class LeaseLost(StateError):
     """A shard is another scorer's now, or its tasks are scored with a newer pack."""
 
 

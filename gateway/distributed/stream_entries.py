@@ -13,7 +13,7 @@ JSON, TEXT = b"j", b"t"
 """What an observation's body begins with: a request's JSON as it came, or its input, taken out already."""
 
 
-class Asked(msgspec.Struct, frozen=True):
+class QueuedQuestion(msgspec.Struct, frozen=True):
     """A question, and the channel that its Reply goes to."""
 
     channel: str
@@ -21,7 +21,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StreamEntry:
     """producer, number: which gateway's, and which of its observations in this shard; number 0 for a question."""
 
     id: bytes
@@ -36,10 +36,10 @@ class Entry:
         return self.number == 0
 
 
-_asked = msgspec.msgpack.Decoder(Asked)
+_asked = msgspec.msgpack.Decoder(QueuedQuestion)
 
 
-def entries_of(answer: Sequence[tuple[bytes, Any]]) -> list[Entry]:
+def parse_entries(answer: Sequence[tuple[bytes, Any]]) -> list[StreamEntry]:
     """What scripts.TAKE has read, with fields and values in a row, or XRANGE, whose fields redis-py puts in a dict."""
     return [
         _entry(place, fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True)))
@@ -47,12 +47,12 @@ def entries_of(answer: Sequence[tuple[bytes, Any]]) -> list[Entry]:
     ]
 
 
-def question_bytes(channel: str, question: Question) -> bytes:
+def encode_question(channel: str, question: Question) -> bytes:
     """A question as it lies in the stream."""
-    return msgspec.msgpack.encode(Asked(channel, question))
+    return msgspec.msgpack.encode(QueuedQuestion(channel, question))
 
 
-def read_question(body: bytes) -> Asked:
+def decode_question(body: bytes) -> QueuedQuestion:
     """Raises StateError for what question_bytes has not written."""
     try:
         return _asked.decode(body)
@@ -60,8 +60,8 @@ def read_question(body: bytes) -> Asked:
         raise StateError(f"a question in a stream cannot be read: {error}") from error
 
 
-def _entry(place: bytes, fields: Mapping[bytes, bytes]) -> Entry:
+def _entry(place: bytes, fields: Mapping[bytes, bytes]) -> StreamEntry:
     task = fields[b"t"].decode()
     if b"q" in fields:
-        return Entry(place, task, fields[b"q"])
-    return Entry(place, task, fields[b"b"], fields[b"p"].decode(), int(fields[b"c"]))
+        return StreamEntry(place, task, fields[b"q"])
+    return StreamEntry(place, task, fields[b"b"], fields[b"p"].decode(), int(fields[b"c"]))

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.processes.priority import stand_back
-from gateway.processes.supervised_process import Kept
+from gateway.processes.priority import lower_own_priority
+from gateway.processes.supervised_process import SupervisedProcess
 from gateway.scorer.embedded.process import SCORER_ENVIRONMENT
 
 COMMAND = (sys.executable, "-m", "gateway.distributed.scorer_main")
@@ -21,18 +21,18 @@ def scorer_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-class Supervisor:
+class ScorerSupervisor:
     """One scorer, for as long as it shall run."""
 
     def __init__(self, config: Path, command: Sequence[str] = COMMAND, nice: int = NICE) -> None:
         """command: of the process, before the configuration and the scorer's name. nice: see gateway.processes.priority."""
         self._nice = nice
-        self._kept = Kept("the scorer", [*command, str(config), scorer_name()], SCORER_ENVIRONMENT)
+        self._kept = SupervisedProcess("the scorer", [*command, str(config), scorer_name()], SCORER_ENVIRONMENT)
 
-    def run(self) -> None:
+    def run_until_stopped(self) -> None:
         """Until SIGTERM or Ctrl-C; SIGHUP starts the process again, with the configuration as it then is."""
         for told in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(told, lambda *_: self._kept.end())
-        signal.signal(signal.SIGHUP, lambda *_: self._kept.tell(signal.SIGTERM))
-        stand_back(self._nice)
-        self._kept.run()
+            signal.signal(told, lambda *_: self._kept.terminate())
+        signal.signal(signal.SIGHUP, lambda *_: self._kept.send_signal(signal.SIGTERM))
+        lower_own_priority(self._nice)
+        self._kept.run_until_stopped()

@@ -8,61 +8,61 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.distributed import redis_keys, scripts
-from gateway.distributed.codec import News, decision, new_epoch, read_news
-from gateway.distributed.outbox import Outbox, Tally
-from gateway.distributed.producer import FIELDS, OTHER_EPOCH, Outcome, Sending
-from gateway.distributed.redis_client import Client, Subscription, Word
-from gateway.distributed.redis_keys import Shard, replies, shard_of
+from gateway.distributed.codec import DecisionNews, decode_decision, decode_news, new_epoch
+from gateway.distributed.outbox import CrashCounter, Outbox
+from gateway.distributed.producer import FIELDS, OTHER_EPOCH, DeliveryCounts, ShardProducer
+from gateway.distributed.redis_client import RedisArg, RedisClient, Subscription
+from gateway.distributed.redis_keys import Shard, replies_channel, shard_of
 from gateway.distributed.store import RedisStore
 from gateway.distributed.stream_entries import JSON, TEXT
-from gateway.scorer.input_text import NoMessages, text_of
-from gateway.scorer.messages import TaskDecision
-from gateway.scorer.observation_queue import Counts
+from gateway.scorer.input_text import NoInputText, extract_text
+from gateway.scorer.messages import Decision
+from gateway.scorer.observation_queue import ObservationStats
 
 log = logging.getLogger("benchroute.fleet")
 
-AT_ONCE = 256
+MAX_BATCH = 256
 """Observations of a shard in one Lua call."""
 
 LARGE_BYTES = 16 * 1024
 """What is larger, pictures for instance, is sent as the text that an embedder would read of it."""
 
-KEPT_A_SHARD = 10_000
-MISSING = -1
+STREAM_TRIM_LENGTH = 10_000
+MISSING_GROUP = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class EventHandlers:
     """What is done with what is heard. told: decisions in the order in which they were made. whole: all of a shard's,
     and whether a task that is not among them is gone. forgotten: tasks. replied: an answer's bytes. wanted: those of
     what another gateway looks for.
     """
 
-    told: Callable[[Sequence[TaskDecision]], None]
-    whole: Callable[[Mapping[str, TaskDecision], Callable[[str], bool]], None]
-    forgotten: Callable[[Sequence[str]], None]
-    replied: Callable[[bytes], None]
-    wanted: Callable[[bytes], None] = lambda data: None
+    on_decisions: Callable[[Sequence[Decision]], None]
+    on_shard: Callable[[Mapping[str, Decision], Callable[[str], bool]], None]
+    on_forgotten: Callable[[Sequence[str]], None]
+    on_reply: Callable[[bytes], None]
+    on_find: Callable[[bytes], None] = lambda data: None
 
 
 @dataclass(slots=True)
-class Heard:
+class ShardCursor:
     """How far a shard's news have been heard."""
 
     epoch: str = ""
-    revision: int = MISSING
+    revision: int = MISSING_GROUP
 
 
-class Courier:
+class RedisTransport:
     """One gateway's. Its methods raise StateError while Redis is away, and go on where they were when it is back."""
 
     def __init__(
         self,
         name: str,
-        client: Client,
+        client: RedisClient,
         outbox: Outbox,
         input_of: Callable[[str], str],
-        hearing: Hearing,
+        hearing: EventHandlers,
         most: int,
     ) -> None:
         """input_of: which of a request's messages are a task's input. most: observations that may wait in a shard."""
@@ -77,101 +77,103 @@ class Courier:
         self._input_of = input_of
         self._hearing = hearing
         self._store = RedisStore(client)
-        self._sending: dict[int, Sending] = {}
-        self._heard: dict[int, Heard] = {}
+        self._sending: dict[int, ShardProducer] = {}
+        self._heard: dict[int, ShardCursor] = {}
         self._listening: Subscription | None = None
 
-    def send(self) -> bool:
+    def send_observations(self) -> bool:
         """Hands on what has been observed. Whether there may be more."""
         shards = self._store.shards
-        if all(not sending.unsent(1) for sending in self._sending.values()):
-            for seen in self._outbox.take(AT_ONCE * 4):
+        if all(not sending.unsent_entries(1) for sending in self._sending.values()):
+            for seen in self._outbox.take_all(MAX_BATCH * 4):
                 number = shard_of(seen.task, shards)
-                self._sending.setdefault(number, Sending()).push(seen.task, self._body(seen.task, seen.messages))
-        for number, sending in self._sending.items():
-            while waiting := sending.unsent(AT_ONCE):
-                shard = Shard(number)
-                keys = [shard.stream, shard.about, shard.producers, shard.seen, shard.counts]
-                code, epoch, last, _ = self._client.run(
-                    scripts.ADD, keys, sending.words(self.name, new_epoch(), waiting, self._most)
+                self._sending.setdefault(number, ShardProducer()).push_observation(
+                    seen.task, self._body(seen.task, seen.messages)
                 )
-                sending.answered(code, epoch.decode(), last)
-            sending.trim(KEPT_A_SHARD)
-        return self._outbox.waits
+        for number, sending in self._sending.items():
+            while waiting := sending.unsent_entries(MAX_BATCH):
+                shard = Shard(number)
+                keys = [shard.stream_key, shard.info_key, shard.producers_key, shard.seen_key, shard.counts_key]
+                code, epoch, last, _ = self._client.eval_script(
+                    scripts.ADD, keys, sending.script_args(self.name, new_epoch(), waiting, self._most)
+                )
+                sending.on_add_reply(code, epoch.decode(), last)
+            sending.trim_acked(STREAM_TRIM_LENGTH)
+        return self._outbox.has_pending
 
-    def ask(self, task: str, body: bytes) -> None:
+    def send_question(self, task: str, body: bytes) -> None:
         """Puts a question behind what has been observed of a task."""
-        self.send()
-        shard = self._store.shard(task)
-        self._client.run(scripts.ASK, [shard.stream, shard.about], [task, body])
+        self.send_observations()
+        shard = self._store.shard_of_task(task)
+        self._client.eval_script(scripts.ASK, [shard.stream_key, shard.info_key], [task, body])
 
-    def settle(self, counts: Counts, tally: Tally) -> bool:
+    def sync_counts(self, counts: ObservationStats, tally: CrashCounter) -> bool:
         """Looks what became of what was sent. Whether anything is still open."""
         numbers = [number for number, sending in self._sending.items() if sending.next_number - 1 > sending.done]
         fields = [f"{self.name}:{field}" for field in FIELDS]
-        commands: list[Sequence[Word]] = []
+        commands: list[Sequence[RedisArg]] = []
         for shard in map(Shard, numbers):
             # The epoch after the counts: if it is still the one that is known, so was it when they were read.
-            commands += [("HMGET", shard.counts, *fields), ("HGET", shard.about, "epoch")]
-        found = self._client.ask_all(commands)
+            commands += [("HMGET", shard.counts_key, *fields), ("HGET", shard.info_key, "epoch")]
+        found = self._client.pipeline(commands)
         for number, values, epoch in zip(numbers, found[::2], found[1::2], strict=True):
             sending = self._sending[number]
             if (epoch or b"").decode() != sending.epoch:
-                sending.answered(OTHER_EPOCH, (epoch or b"").decode(), 0)
+                sending.on_add_reply(OTHER_EPOCH, (epoch or b"").decode(), 0)
                 continue
             done, *rest = (int(value or 0) for value in values)
-            sending.settled(done, Outcome(*rest))
-        total = sum((sending.outcome for sending in self._sending.values()), Outcome())
-        counts.observed, counts.faults, counts.skipped = total.observed, total.faults, total.skipped
+            sending.on_ack(done, DeliveryCounts(*rest))
+        total = sum((sending.delivery_counts for sending in self._sending.values()), DeliveryCounts())
+        counts.observed, counts.errors, counts.skipped = total.observed, total.faults, total.skipped
         for reason, count in (("backlog_full", total.dropped), ("parked", total.parked)):
             if count:
                 counts.dropped[reason] = count
-        tally.before = sum(sending.before.settled for sending in self._sending.values())
-        tally.write()
+        tally.before = sum(sending.before.total_acked for sending in self._sending.values())
+        tally.write_counts()
         return self.open_observations > 0
 
     @property
     def open_observations(self) -> int:
         """Taken out of the outbox, and not known to be settled."""
-        return sum(sending.next_number - 1 - sending.now.settled for sending in self._sending.values())
+        return sum(sending.next_number - 1 - sending.now.total_acked for sending in self._sending.values())
 
-    def listen(self) -> None:
+    def subscribe_events(self) -> None:
         """From now on news are heard; what was said before is looked up by `look`."""
-        self.deafen()
-        self._listening = self._client.subscribe(redis_keys.NEWS, redis_keys.FINDS, replies(self.name))
+        self.unsubscribe()
+        self._listening = self._client.subscribe(redis_keys.NEWS, redis_keys.FINDS, replies_channel(self.name))
 
-    def deafen(self) -> None:
+    def unsubscribe(self) -> None:
         """Hears no more."""
         listening, self._listening = self._listening, None
         if listening is not None:
-            listening.close()
+            listening.close_subscription()
 
-    def hear(self, limit_s: float) -> bool:
+    def poll_events(self, limit_s: float) -> bool:
         """The next piece of news, waited for this long at most. Whether there was any."""
         if self._listening is None:
-            self.listen()
+            self.subscribe_events()
         assert self._listening is not None  # noqa: S101 - just made
-        found = self._listening.next(limit_s)
+        found = self._listening.next_message(limit_s)
         if found is None:
             return False
         channel, data = found
         if channel == redis_keys.NEWS:
             self._take(data)
         elif channel == redis_keys.FINDS:
-            self._hearing.wanted(data)
+            self._hearing.on_find(data)
         else:
-            self._hearing.replied(data)
+            self._hearing.on_reply(data)
         return True
 
-    def look(self) -> None:
+    def refresh_shards(self) -> None:
         """Looks whether news were missed, of which nobody tells, and catches up on the shards where they were."""
         self.has_missed = False
-        self._store.insist()
-        shards = self._store.every_shard()
-        found = self._client.ask_all([("HMGET", shard.about, "epoch", "revision", "waiting") for shard in shards])
+        self._store.reassert_shard_count()
+        shards = self._store.all_shards()
+        found = self._client.pipeline([("HMGET", shard.info_key, "epoch", "revision", "waiting") for shard in shards])
         self.backlog = sum(int(waiting or 0) for _, _, waiting in found)
         for shard, (epoch, revision, _) in zip(shards, found, strict=True):
-            heard = self._heard.setdefault(shard.number, Heard())
+            heard = self._heard.setdefault(shard.number, ShardCursor())
             now = (epoch or b"").decode(), int(revision or 0)
             if now != (heard.epoch, heard.revision):
                 self._catch_up(shard, *now)
@@ -188,33 +190,33 @@ class Courier:
         if heard.epoch != epoch or at != heard.revision + 1:
             self.has_missed = True
             return
-        news: News = read_news(body)
+        news: DecisionNews = decode_news(body)
         heard.revision = at
         if news.forgotten:
-            self._hearing.forgotten(news.forgotten)
+            self._hearing.on_forgotten(news.forgotten)
         if news.decisions:
-            self._hearing.told(news.decisions)
+            self._hearing.on_decisions(news.decisions)
 
     def _catch_up(self, shard: Shard, epoch: str, revision: int) -> None:
         heard = self._heard[shard.number]
         if revision < heard.revision and epoch == heard.epoch:
             return  # asked before what was heard meanwhile
-        kept = {task.decode(): decision(data) for task, data in self._client.scan(shard.decisions)}
+        kept = {task.decode(): decode_decision(data) for task, data in self._client.scan_keys(shard.decisions_key)}
         told = {
-            task: TaskDecision(task, made.version, made.n, made.model, made.reason, made.ranking)
+            task: Decision(task, made.version, made.n, made.model, made.reason, made.ranking)
             for task, made in kept.items()
         }
         # An empty Redis knows of no decision: those that were made before it hold until it does.
         shards = self._store.shards if heard.epoch in ("", epoch) else 0
-        self._hearing.whole(told, lambda task: bool(shards) and shard_of(task, shards) == shard.number)
-        self._heard[shard.number] = Heard(epoch, revision)
+        self._hearing.on_shard(told, lambda task: bool(shards) and shard_of(task, shards) == shard.number)
+        self._heard[shard.number] = ShardCursor(epoch, revision)
 
     def _body(self, task: str, messages: bytes) -> bytes:
         if len(messages) <= LARGE_BYTES:
             return JSON + messages
         rule = self._input_of(task)
         try:
-            text = text_of(messages, rule)
-        except NoMessages:
+            text = extract_text(messages, rule)
+        except NoInputText:
             return JSON + b"null"  # a fault, as the whole would be
         return JSON + b"[]" if text is None else TEXT + text.encode("utf-8", "surrogatepass")

@@ -5,18 +5,18 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.http.token_usage import Usage, usage_in
+from gateway.http.token_usage import Usage, find_usage
 
-CUT = "length"
+TRUNCATED = "length"
 """The finish_reason of an answer that max_tokens cut off."""
 
 
-class NoAnswer(Exception):
+class EmptyAnswer(Exception):
     """A success that holds nothing to mark; str(): what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """What a model said. usage: None where it did not tell. loglik: mean natural log-probability a token, <= 0.
 
     asked: see Job.asked.
@@ -31,28 +31,28 @@ class Answer:
     loglik: float | None = None
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def journal_key(self) -> tuple[str, str, str]:
         """See Job.key."""
         return self.input_id, self.model, self.asked
 
 
-def read_answer(key: tuple[str, str, str], data: bytes) -> Answer:
-    """The answer in a chat completion. Raises NoAnswer."""
+def read_answer(key: tuple[str, str, str], data: bytes) -> ModelAnswer:
+    """The answer in a chat completion. Raises EmptyAnswer."""
     try:
         choice = json.loads(data)["choices"][0]
         message = choice["message"]
         text = message.get("content")
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise NoAnswer("answered without a message") from error
+        raise EmptyAnswer("answered without a message") from error
     if text is None:
         text = message.get("refusal")  # a model that refuses has answered, and badly
     reason = choice.get("finish_reason")
     if not isinstance(text, str) or reason == "content_filter":
-        raise NoAnswer(f"answered without a text (finish_reason {reason})")
-    return Answer(*key, text, reason if isinstance(reason, str) else None, usage_in(data), loglik_of(choice))
+        raise EmptyAnswer(f"answered without a text (finish_reason {reason})")
+    return ModelAnswer(*key, text, reason if isinstance(reason, str) else None, find_usage(data), sum_logprobs(choice))
 
 
-def loglik_of(choice: Any) -> float | None:
+def sum_logprobs(choice: Any) -> float | None:
     """Mean log-probability of a choice's tokens; None where they are not given for all, or are no logarithms."""
     try:
         found = [float(token["logprob"]) for token in choice["logprobs"]["content"]]

@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from gateway.config import Config
 from gateway.config.schema import BreakerConfig, UpstreamConfig
 from gateway.errors import RequestError
-from gateway.evals.answers import Answer, NoAnswer, read_answer
-from gateway.evals.questions import Job
+from gateway.evals.answers import EmptyAnswer, ModelAnswer, read_answer
+from gateway.evals.questions import EvalRequest
 from gateway.http.endpoints import CHAT
-from gateway.http.headers import onward
-from gateway.http.request_body import read_body
-from gateway.upstream.errors import Answered
+from gateway.http.headers import forwarded_headers
+from gateway.http.request_body import parse_body
+from gateway.upstream.errors import ErrorStatus
 from gateway.upstream.factory import build_backends
-from gateway.upstream.failover import Forwarder, Trail
-from gateway.upstream.interface import Call
-from gateway.upstream.load_balancer import Backends
-from gateway.upstream.pool import Pool
+from gateway.upstream.failover import AttemptLog, Failover
+from gateway.upstream.interface import UpstreamRequest
+from gateway.upstream.load_balancer import LoadBalancer
+from gateway.upstream.pool import ConnectionPool
 from gateway.upstream.retry import RetryPolicy
 from gateway.upstream.timeouts import Timeouts
 
-GIVE_UP_AFTER = 20
+MAX_CONSECUTIVE_FAILURES = 20
 """Questions in a row that a model gives no answer to, until it is asked no more."""
 
 NEVER = BreakerConfig(consecutive_faults=10**9, min_requests=10**9)
@@ -39,16 +39,16 @@ NOT_FOR_THE_WISH = frozenset({401, 408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedRequest:
     """A question without an answer. asked: see Job.asked. why: in a few words, without addresses or keys."""
 
     input_id: str
     model: str
     asked: str
-    why: str
+    reason: str
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def journal_key(self) -> tuple[str, str, str]:
         """See Job.key."""
         return self.input_id, self.model, self.asked
 
@@ -61,23 +61,23 @@ class _Refused(Exception):
         self.status = status
 
 
-class Asker:
+class EvalClient:
     """All models that are asked, each with a budget of retries of its own."""
 
     def __init__(
         self,
         config: Config,
-        pool: Pool,
+        pool: ConnectionPool,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """config: with no models but those that are asked. Raises ConfigError where a kind's library is missing."""
-        upstream = patient(config.upstream)
-        general = Timeouts().under(upstream.limits)
+        upstream = with_patient_retries(config.upstream)
+        general = Timeouts().overridden_by(upstream.timeouts)
         self._backends = build_backends(config, pool)
         self._forwarders = {
-            model.name: Forwarder(
-                Backends({model.name: self._backends[model.name]}, upstream.breaker),
-                {model.name: general.under(model.limits)},
+            model.name: Failover(
+                LoadBalancer({model.name: self._backends[model.name]}, upstream.breaker),
+                {model.name: general.overridden_by(model.timeouts)},
                 RetryPolicy(upstream),
                 upstream.max_attempts,
                 sleep,
@@ -86,63 +86,69 @@ class Asker:
         }
         self._without_logprobs: set[str] = set()
 
-    async def ask(self, job: Job) -> Answer | Failed:
+    async def ask_model(self, job: EvalRequest) -> ModelAnswer | FailedRequest:
         """The answer, retried by the gateway's rules. A model that refuses log-probabilities is asked without."""
         wanted = job.settings.logprobs and job.model not in self._without_logprobs
         try:
             return await self._once(job, wanted)
         except _Refused as refused:
             if not wanted or refused.status not in REFUSALS or refused.status in NOT_FOR_THE_WISH:
-                return Failed(*job.key, str(refused))
+                return FailedRequest(*job.journal_key, str(refused))
         try:
             answer = await self._once(job, False)
         except _Refused as refused:
-            return Failed(*job.key, str(refused))
+            return FailedRequest(*job.journal_key, str(refused))
         self._without_logprobs.add(job.model)
         return answer
 
-    async def ask_all(self, jobs: Sequence[Job], concurrency: int, told: Callable[[Answer | Failed], None]) -> None:
+    async def ask_all(
+        self, jobs: Sequence[EvalRequest], concurrency: int, told: Callable[[ModelAnswer | FailedRequest], None]
+    ) -> None:
         """One model's jobs, at most `concurrency` of them at a time. told: is given every answer as it comes."""
         waiting, failed_in_a_row = iter(jobs), 0
 
         async def worker() -> None:
             nonlocal failed_in_a_row
             for job in waiting:
-                if failed_in_a_row >= GIVE_UP_AFTER:
-                    told(Failed(*job.key, f"not asked: {GIVE_UP_AFTER} questions in a row had failed"))
+                if failed_in_a_row >= MAX_CONSECUTIVE_FAILURES:
+                    told(
+                        FailedRequest(
+                            *job.journal_key, f"not asked: {MAX_CONSECUTIVE_FAILURES} questions in a row had failed"
+                        )
+                    )
                     continue
-                said = await self.ask(job)
-                failed_in_a_row = failed_in_a_row + 1 if isinstance(said, Failed) else 0
+                said = await self.ask_model(job)
+                failed_in_a_row = failed_in_a_row + 1 if isinstance(said, FailedRequest) else 0
                 told(said)
 
         await asyncio.gather(*(worker() for _ in range(min(concurrency, len(jobs)))))
 
-    async def close(self) -> None:
+    async def close_backends(self) -> None:
         """Lets go of the backends."""
         for backend in (one for served in self._backends.values() for one in served):
             await backend.close()
 
-    async def _once(self, job: Job, with_logprobs: bool) -> Answer:
-        call = Call(read_body(job.body(with_logprobs), CHAT), onward(()))
-        trail = Trail()
+    async def _once(self, job: EvalRequest, with_logprobs: bool) -> ModelAnswer:
+        call = UpstreamRequest(parse_body(job.to_body(with_logprobs), CHAT), forwarded_headers(()))
+        trail = AttemptLog()
         try:
-            opened = await self._forwarders[job.model].open([job.model], call, {}, trail)
+            opened = await self._forwarders[job.model].open_response([job.model], call, {}, trail)
         except RequestError as error:
             fault = trail.attempts[-1].fault if trail.attempts else None
-            raise _Refused(error.message, fault.status if isinstance(fault, Answered) else None) from error
-        opened.answer.close()
-        opened.watched.finished(False)
-        if opened.rest is not None:
+            raise _Refused(error.message, fault.status if isinstance(fault, ErrorStatus) else None) from error
+        opened.response.close()
+        opened.backend_state.on_finish(False)
+        if opened.remaining_chunks is not None:
             raise _Refused("answered with a stream that was not asked for")
-        if opened.answer.status != 200:
-            raise _Refused(_told(opened.answer.status, opened.first), opened.answer.status)
+        if opened.response.status != 200:
+            raise _Refused(_told(opened.response.status, opened.first_bytes), opened.response.status)
         try:
-            return read_answer(job.key, opened.first)
-        except NoAnswer as error:
+            return read_answer(job.journal_key, opened.first_bytes)
+        except EmptyAnswer as error:
             raise _Refused(str(error)) from error
 
 
-def patient(upstream: UpstreamConfig) -> UpstreamConfig:
+def with_patient_retries(upstream: UpstreamConfig) -> UpstreamConfig:
     """The configured rules, where they are more patient than these, else these."""
     return upstream.model_copy(
         update={

@@ -21,16 +21,16 @@ from string import ascii_uppercase
 from typing import Any
 
 from gateway.evals.errors import DatasetFaults
-from gateway.evals.marking import is_same, numbers
-from gateway.evals.questions import Mark, Message, Question, with_choices
-from gateway.scorer.input_text import text_of
+from gateway.evals.marking import is_same_answer, parse_numbers
+from gateway.evals.questions import EvalQuestion, Grader, Message, with_choices
+from gateway.scorer.input_text import extract_text
 
 
 class _Fault(Exception):
     """What is wrong with one line."""
 
 
-def read_dataset(path: Path, default: Mark | None = None, limit: int | None = None) -> tuple[Question, ...]:
+def read_dataset(path: Path, default: Grader | None = None, limit: int | None = None) -> tuple[EvalQuestion, ...]:
     """The questions of a file. Raises DatasetFaults.
 
     default: how lines are marked that do not say; without it `choice` where there are choices, else `exact`.
@@ -38,7 +38,7 @@ def read_dataset(path: Path, default: Mark | None = None, limit: int | None = No
     """
     faults: list[tuple[int, str]] = []
     seen: dict[str, int] = {}
-    found: list[Question] = []
+    found: list[EvalQuestion] = []
     for number, line in _lines(path):
         try:
             question = _question(line, number, path.stem, default)
@@ -68,7 +68,7 @@ def _lines(path: Path) -> Iterable[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
-def _first(questions: Iterable[Question], limit: int | None) -> Iterable[Question]:
+def _first(questions: Iterable[EvalQuestion], limit: int | None) -> Iterable[EvalQuestion]:
     taken: Counter[str] = Counter()
     for question in questions:
         taken[question.dataset] += 1
@@ -76,7 +76,7 @@ def _first(questions: Iterable[Question], limit: int | None) -> Iterable[Questio
             yield question
 
 
-def _question(line: str, number: int, stem: str, default: Mark | None) -> Question:
+def _question(line: str, number: int, stem: str, default: Grader | None) -> EvalQuestion:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -87,10 +87,10 @@ def _question(line: str, number: int, stem: str, default: Mark | None) -> Questi
         raise _Fault("holds half a surrogate pair, which is no text")
     dataset = _name(value, "dataset", stem)
     choices = _choices(value)
-    mark = _mark(value, default or (Mark.CHOICE if choices else Mark.EXACT))
+    mark = _mark(value, default or (Grader.CHOICE if choices else Grader.EXACT))
     messages, text = _asked(value, choices)
     references = _references(value, mark, choices)
-    return Question(_name(value, "id", f"{dataset}-{number}"), dataset, messages, text, mark, references, choices)
+    return EvalQuestion(_name(value, "id", f"{dataset}-{number}"), dataset, messages, text, mark, references, choices)
 
 
 def _is_text(value: dict[str, Any]) -> bool:
@@ -111,12 +111,12 @@ def _name(value: dict[str, Any], member: str, default: str) -> str:
     return found
 
 
-def _mark(value: dict[str, Any], default: Mark) -> Mark:
+def _mark(value: dict[str, Any], default: Grader) -> Grader:
     found = value.get("mark", default)
     try:
-        return Mark(found)
+        return Grader(found)
     except ValueError as error:
-        raise _Fault(f"mark {found!r}: known are {', '.join(Mark)}") from error
+        raise _Fault(f"mark {found!r}: known are {', '.join(Grader)}") from error
 
 
 def _choices(value: dict[str, Any]) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def _asked(value: dict[str, Any], choices: Sequence[str]) -> tuple[tuple[Message
     messages = value["messages"]
     if not isinstance(messages, list) or not messages or not all(map(_is_message, messages)):
         raise _Fault("messages must be a list of objects with role and content")
-    seen = text_of(json.dumps(messages).encode(), "last_user")
+    seen = extract_text(json.dumps(messages).encode(), "last_user")
     if seen is None:
         raise _Fault("messages: none of a user has a text")
     return tuple(messages), seen
@@ -156,12 +156,12 @@ def _is_message(value: Any) -> bool:
     )
 
 
-def _references(value: dict[str, Any], mark: Mark, choices: Sequence[str]) -> tuple[str, ...]:
+def _references(value: dict[str, Any], mark: Grader, choices: Sequence[str]) -> tuple[str, ...]:
     found = value.get("reference")
-    if found is None and mark is Mark.JUDGE:
+    if found is None and mark is Grader.JUDGE:
         return ()
     listed = found if isinstance(found, list) else [found]
-    texts = [str(one) if mark is Mark.NUMBER and _is_number(one) else one for one in listed]
+    texts = [str(one) if mark is Grader.NUMBER and _is_number(one) else one for one in listed]
     told = [text for text in texts if isinstance(text, str) and text.strip()]
     if not told or len(told) < len(texts):
         raise _Fault("reference must be a text that is not empty, or several in a list")
@@ -172,16 +172,16 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-def _reference(reference: str, mark: Mark, choices: Sequence[str]) -> str:
+def _reference(reference: str, mark: Grader, choices: Sequence[str]) -> str:
     """A reference as the marking compares it."""
-    if mark is Mark.NUMBER and [isfinite(number) for number in numbers(reference)] != [True]:
+    if mark is Grader.NUMBER and [isfinite(number) for number in parse_numbers(reference)] != [True]:
         raise _Fault(f"reference {reference!r} is not one number")
-    if mark is Mark.REGEX:
+    if mark is Grader.REGEX:
         try:
             re.compile(reference)
         except re.error as error:
             raise _Fault(f"reference {reference!r} is no regular expression: {error}") from error
-    return _letter(reference.strip(), choices) if mark is Mark.CHOICE else reference
+    return _letter(reference.strip(), choices) if mark is Grader.CHOICE else reference
 
 
 def _letter(reference: str, choices: Sequence[str]) -> str:
@@ -189,7 +189,7 @@ def _letter(reference: str, choices: Sequence[str]) -> str:
     if not choices:
         raise _Fault("mark choice needs choices")
     letters = ascii_uppercase[: len(choices)]
-    named = [letter for letter, choice in zip(letters, choices, strict=True) if is_same(choice, reference)]
+    named = [letter for letter, choice in zip(letters, choices, strict=True) if is_same_answer(choice, reference)]
     meant = {*named, *([reference] if len(reference) == 1 and reference in letters else [])}
     if len(meant) > 1:
         raise _Fault(f"reference {reference!r} can mean choices {' and '.join(sorted(meant))}: give the letter's text")

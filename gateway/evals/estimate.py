@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway.config import ModelConfig
-from gateway.evals.questions import Job, Settings
+from gateway.evals.questions import EvalRequest, SamplingSettings
 from gateway.http.token_usage import Usage
 from gateway.usage.ledger import Price
 
@@ -26,18 +26,18 @@ class ModelEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CostEstimate:
     """All of it, models in the order of asking."""
 
     models: tuple[ModelEstimate, ...]
 
     @property
-    def calls(self) -> int:
+    def total_calls(self) -> int:
         """In all."""
         return sum(one.calls for one in self.models)
 
     @property
-    def usd(self) -> Decimal | None:
+    def total_usd(self) -> Decimal | None:
         """In all; None if a model that is asked has no price."""
         costs = [one.usd for one in self.models if one.calls]
         known = [cost for cost in costs if cost is not None]
@@ -46,39 +46,39 @@ class Estimate:
     @property
     def is_free(self) -> bool:
         """Whether nothing has to be agreed to: nothing is asked, or it is known to cost nothing."""
-        return self.usd == 0
+        return self.total_usd == 0
 
 
-def price_of(model: ModelConfig) -> Price | None:
+def model_price(model: ModelConfig) -> Price | None:
     """What a configured model charges."""
     price = model.price
     return Price(price.input_usd_per_mtok, price.output_usd_per_mtok) if price else None
 
 
-def estimate(models: Iterable[ModelConfig], jobs: Mapping[str, Sequence[Job]]) -> Estimate:
+def estimate_cost(models: Iterable[ModelConfig], jobs: Mapping[str, Sequence[EvalRequest]]) -> CostEstimate:
     """jobs: what is still to be asked, by model."""
-    return Estimate(tuple(_of_model(model, jobs.get(model.name, ())) for model in models))
+    return CostEstimate(tuple(_of_model(model, jobs.get(model.name, ())) for model in models))
 
 
-def assumed_answer(settings: Settings) -> str:
+def assumed_answer_tokens(settings: SamplingSettings) -> str:
     """Stands for an answer that is still to come, as long as answers are taken to be."""
     return "x" * (CHARACTERS_PER_TOKEN * _answer_tokens(settings))
 
 
-def _answer_tokens(settings: Settings) -> int:
+def _answer_tokens(settings: SamplingSettings) -> int:
     return ANSWER_TOKENS if settings.max_tokens is None else settings.max_tokens
 
 
-def _of_model(model: ModelConfig, jobs: Sequence[Job]) -> ModelEstimate:
+def _of_model(model: ModelConfig, jobs: Sequence[EvalRequest]) -> ModelEstimate:
     usage = Usage(
         sum(-(-_characters(job) // CHARACTERS_PER_TOKEN) for job in jobs),
         sum(_answer_tokens(job.settings) for job in jobs),
     )
-    price = price_of(model)
-    return ModelEstimate(model.name, len(jobs), usage, price.cost(usage) if price else None)
+    price = model_price(model)
+    return ModelEstimate(model.name, len(jobs), usage, price.cost_usd(usage) if price else None)
 
 
-def _characters(job: Job) -> int:
+def _characters(job: EvalRequest) -> int:
     """Of the messages' texts; of parts that are no texts, such as images, of what is sent."""
     contents = (message.get("content") for message in job.messages)
     return sum(len(content) if isinstance(content, str) else len(json.dumps(content)) for content in contents)

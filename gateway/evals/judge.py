@@ -2,9 +2,9 @@
 
 import re
 
-from gateway.evals.questions import Job, Question, Settings
+from gateway.evals.questions import EvalQuestion, EvalRequest, SamplingSettings
 
-PROMPT = """You are marking the answer to a question.
+JUDGE_PROMPT = """You are marking the answer to a question.
 
 <question>
 {question}
@@ -23,17 +23,17 @@ VERDICT: wrong"""
 _VERDICT = re.compile(r"^VERDICT: (right|wrong)\Z", re.MULTILINE)
 
 
-def judging(question: Question, answer: str, judge: str) -> Job:
+def judge_prompt(question: EvalQuestion, answer: str, judge: str) -> EvalRequest:
     """What the judge is asked about one answer. Equal answers to a question are one job, whoever gave them."""
     listed = "\n".join(f"<reference>\n{reference}\n</reference>\n" for reference in question.references)
     measure = "It is if it means the same as a reference, however it is worded. " if question.references else ""
-    text = PROMPT.format(
+    text = JUDGE_PROMPT.format(
         question=question.text, references=f"{listed}\n" if listed else "", answer=answer, measure=measure
     )
-    return Job(question.id, judge, ({"role": "user", "content": text},), Settings())
+    return EvalRequest(question.id, judge, ({"role": "user", "content": text},), SamplingSettings())
 
 
-def verdict(text: str) -> float | None:
+def parse_verdict(text: str) -> float | None:
     """1 for right, 0 for wrong; None where the last line is no verdict, which makes the outcome a missing one."""
     found = _VERDICT.search(text.strip())
     return None if found is None else float(found.group(1) == "right")

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from string import ascii_uppercase, punctuation
 
-from gateway.evals.questions import Mark, Question
+from gateway.evals.questions import EvalQuestion, Grader
 
 _BEFORE = "\"'“”‘’„‚«»`([{¿¡,;:"
 _AFTER = "\"'“”‘’„‚«»`)]}.,;:!?…"
@@ -25,31 +25,31 @@ _NUMBER = re.compile(
 )
 
 
-def mark(answer: str, question: Question) -> float:
+def grade_answer(answer: str, question: EvalQuestion) -> float:
     """The mark of an answer, in [0, 1]: that of the reference it fits best. Not for Mark.JUDGE.
 
     An answer that the rule can read nothing in gets 0: the model did answer.
     """
-    if question.mark is Mark.CHOICE:
-        return float(chosen(answer, question.choices) in question.references)
+    if question.mark is Grader.CHOICE:
+        return float(parse_choice(answer, question.choices) in question.references)
     marker = _MARKERS[question.mark]
     return max(marker(answer, reference) for reference in question.references)
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words without their case and the punctuation around them; 3.5, -5, don't and C++ stay what they are."""
     parts = unicodedata.normalize("NFKC", text.replace("−", "-")).casefold().split()
     bare = (part.lstrip(_BEFORE).rstrip(_AFTER) for part in parts)
     return [word for word in bare if word and word not in _DASHES]
 
 
-def is_same(text: str, other: str) -> bool:
+def is_same_answer(text: str, other: str) -> bool:
     """Whether the words are the same; of texts without any, such as brackets, whether the marks are."""
-    here, there = words(text), words(other)
+    here, there = split_words(text), split_words(other)
     return here == there if here or there else text.split() == other.split()
 
 
-def numbers(text: str) -> list[float]:
+def parse_numbers(text: str) -> list[float]:
     """Every number in the text: 12, -3.5, 1,234.5, 6e-3; the 7 of INV-7 is a name's."""
     return [float(one) for one in _numerals(text)]
 
@@ -58,7 +58,7 @@ def _numerals(text: str) -> list[str]:
     return [found.replace(",", "") for found in _NUMBER.findall(text.replace("−", "-"))]
 
 
-def chosen(answer: str, choices: tuple[str, ...]) -> str | None:
+def parse_choice(answer: str, choices: tuple[str, ...]) -> str | None:
     """The letter that an answer chooses, None where it names none or several.
 
     In this order: the answer is a letter; it is a choice's words; it says "the answer is B", "Answer: (B)" or
@@ -69,7 +69,7 @@ def chosen(answer: str, choices: tuple[str, ...]) -> str | None:
     bare = answer.strip(_MARKUP + "()[]{}.:\"'")
     if len(bare) == 1 and bare.upper() in letters:
         return bare.upper()
-    same = [letter for letter, choice in zip(letters, choices, strict=True) if is_same(answer, choice)]
+    same = [letter for letter, choice in zip(letters, choices, strict=True) if is_same_answer(answer, choice)]
     if same:
         return same[0] if len(same) == 1 else None
     return _stated(answer, letters) or _alone(answer, letters) or _worded(answer, letters, choices)
@@ -97,26 +97,26 @@ def _alone(answer: str, letters: str) -> str | None:
 
 def _worded(answer: str, letters: str, choices: tuple[str, ...]) -> str | None:
     """The one choice whose words occur; of one inside another (York, New York) the longer."""
-    inside = [choice for choice in choices if words(choice) and _contains(answer, choice)]
+    inside = [choice for choice in choices if split_words(choice) and _contains(answer, choice)]
     longest = [choice for choice in inside if not any(choice != other and _contains(other, choice) for other in inside)]
     return letters[choices.index(longest[0])] if len(longest) == 1 else None
 
 
 def _exact(answer: str, reference: str) -> float:
-    return float(is_same(answer, reference))
+    return float(is_same_answer(answer, reference))
 
 
 def _contains(answer: str, reference: str) -> float:
-    wanted = words(reference)
+    wanted = split_words(reference)
     if not wanted:
         return float(" ".join(reference.split()) in " ".join(answer.split()))
-    said = words(answer)
+    said = split_words(answer)
     return float(any(said[at : at + len(wanted)] == wanted for at in range(len(said) - len(wanted) + 1)))
 
 
 def _number(answer: str, reference: str) -> float:
     """Whole numbers must be met; others to a thousandth, but no further off than the reference's last digit rounds."""
-    found, numeral = numbers(answer), _numerals(reference)[-1]
+    found, numeral = parse_numbers(answer), _numerals(reference)[-1]
     expected = float(numeral)
     allowed = 0.0
     if not numeral.lstrip("+-").isdigit():
@@ -126,7 +126,7 @@ def _number(answer: str, reference: str) -> float:
 
 
 def _f1_words(text: str) -> list[str]:
-    bare = (word.translate(_NO_PUNCTUATION) for word in words(text))
+    bare = (word.translate(_NO_PUNCTUATION) for word in split_words(text))
     return [word for word in bare if word and word not in _ARTICLES]
 
 
@@ -134,7 +134,7 @@ def _f1(answer: str, reference: str) -> float:
     """Harmonic mean of the shares of common words (Rajpurkar et al. 2016, SQuAD's evaluate-v1.1)."""
     said, wanted = _f1_words(answer), _f1_words(reference)
     if not said or not wanted:
-        return float(is_same(answer, reference))
+        return float(is_same_answer(answer, reference))
     common = (Counter(said) & Counter(wanted)).total()
     return 2 * common / (len(said) + len(wanted))
 
@@ -143,10 +143,10 @@ def _regex(answer: str, reference: str) -> float:
     return float(re.search(reference, answer) is not None)
 
 
-_MARKERS: Mapping[Mark, Callable[[str, str], float]] = {
-    Mark.EXACT: _exact,
-    Mark.NUMBER: _number,
-    Mark.CONTAINS: _contains,
-    Mark.F1: _f1,
-    Mark.REGEX: _regex,
+_MARKERS: Mapping[Grader, Callable[[str, str], float]] = {
+    Grader.EXACT: _exact,
+    Grader.NUMBER: _number,
+    Grader.CONTAINS: _contains,
+    Grader.F1: _f1,
+    Grader.REGEX: _regex,
 }

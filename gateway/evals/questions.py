@@ -11,7 +11,7 @@ from typing import Any
 Message = Mapping[str, Any]
 
 
-class Mark(StrEnum):
+class Grader(StrEnum):
     """How an answer is compared with its references; of several references the best fit counts."""
 
     EXACT = "exact"
@@ -31,7 +31,7 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class EvalQuestion:
     """A labelled input. text: what routing would see of it. references: at least one, but for a judge; letters where
     the mark is a choice. choices: their texts, A first.
     """
@@ -40,20 +40,20 @@ class Question:
     dataset: str
     messages: tuple[Message, ...]
     text: str
-    mark: Mark
+    mark: Grader
     references: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SamplingSettings:
     """What is asked for beside the messages. max_tokens: None leaves it to the backend."""
 
     max_tokens: int | None = None
     temperature: float = 0.0
     logprobs: bool = False
 
-    def members(self) -> dict[str, Any]:
+    def body_members(self) -> dict[str, Any]:
         """As members of a request's body."""
         made: dict[str, Any] = {"temperature": self.temperature}
         if self.max_tokens is not None:
@@ -64,28 +64,28 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class EvalRequest:
     """A model to be asked one thing."""
 
     input_id: str
     model: str
     messages: tuple[Message, ...]
-    settings: Settings
+    settings: SamplingSettings
 
     @property
-    def asked(self) -> str:
+    def with_settings(self) -> str:
         """32 hex digits over what is asked: with the input and the model the name of the answer."""
-        said = json.dumps([self.messages, self.settings.members()], sort_keys=True)
+        said = json.dumps([self.messages, self.settings.body_members()], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:32]
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def journal_key(self) -> tuple[str, str, str]:
         """The name of the answer in the journal."""
-        return self.input_id, self.model, self.asked
+        return self.input_id, self.model, self.with_settings
 
-    def body(self, with_logprobs: bool) -> bytes:
+    def to_body(self, with_logprobs: bool) -> bytes:
         """The request, with the wish for log-probabilities or without."""
-        members = self.settings.members()
+        members = self.settings.body_members()
         if not with_logprobs:
             members.pop("logprobs", None)
         return json.dumps({"model": self.model, "messages": self.messages, **members}).encode()

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gateway.config import ModelConfig
-from gateway.evals.answers import CUT, Answer
-from gateway.evals.ask import Failed
-from gateway.evals.errors import NotOurs
-from gateway.evals.estimate import price_of
-from gateway.evals.journal import NAME as JOURNAL
-from gateway.evals.questions import Question
+from gateway.evals.answers import TRUNCATED, ModelAnswer
+from gateway.evals.ask import FailedRequest
+from gateway.evals.errors import ForeignFolder
+from gateway.evals.estimate import model_price
+from gateway.evals.journal import JOURNAL_FILE as JOURNAL
+from gateway.evals.questions import EvalQuestion
 from gateway.http.token_usage import Usage
 from routing.benchmark import Dataset, Model
 from routing.tidy import write_benchmark
@@ -28,15 +28,15 @@ _SCRATCH = ".writing"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class GradedAnswer:
     """An answer with its mark, in [0, 1]."""
 
-    answer: Answer
+    answer: ModelAnswer
     score: float
 
 
 @dataclass(frozen=True, slots=True)
-class Unjudged(Failed):
+class JudgeFailure(FailedRequest):
     """An answer without a readable verdict."""
 
 
@@ -62,41 +62,44 @@ class ModelSummary:
     usd: Decimal | None
 
 
-def summary(
-    model: ModelConfig, outcomes: Sequence[Outcome], missing: Sequence[Failed], answers: Sequence[Answer]
+def summarize_model(
+    model: ModelConfig,
+    outcomes: Sequence[GradedAnswer],
+    missing: Sequence[FailedRequest],
+    answers: Sequence[ModelAnswer],
 ) -> ModelSummary:
     """One model's. outcomes, missing: all models'. answers: all that this model gave, a judge's verdicts too."""
     own = [outcome for outcome in outcomes if outcome.answer.model == model.name]
     lacking = [one for one in missing if one.model == model.name]
-    unjudged = sum(isinstance(one, Unjudged) for one in lacking)
+    unjudged = sum(isinstance(one, JudgeFailure) for one in lacking)
     usages = [answer.usage for answer in answers if answer.usage is not None]
-    price = price_of(model)
+    price = model_price(model)
     return ModelSummary(
         model=model.name,
         answered=len(own),
         failed=len(lacking) - unjudged,
         unjudged=unjudged,
-        cut=sum(outcome.answer.finish_reason == CUT for outcome in own),
+        cut=sum(outcome.answer.finish_reason == TRUNCATED for outcome in own),
         score=_mean([outcome.score for outcome in own]),
         loglik=_mean([outcome.answer.loglik for outcome in own]),
         input_tokens=sum(usage.input_tokens for usage in usages),
         output_tokens=sum(usage.output_tokens for usage in usages),
         untold=len(answers) - len(usages),
-        usd=sum((price.cost(usage) for usage in usages), Decimal(0)) if price else None,
+        usd=sum((price.cost_usd(usage) for usage in usages), Decimal(0)) if price else None,
     )
 
 
-def refuse_foreign(folder: Path) -> None:
-    """Raises NotOurs where writing would replace a benchmark that was not made here."""
+def check_ours(folder: Path) -> None:
+    """Raises ForeignFolder where writing would replace a benchmark that was not made here."""
     if not (folder / JOURNAL).exists() and any((folder / name).exists() for name in TIDY):
-        raise NotOurs(folder)
+        raise ForeignFolder(folder)
 
 
-def write(
+def write_results(
     folder: Path,
-    questions: Sequence[Question],
+    questions: Sequence[EvalQuestion],
     models: Iterable[ModelConfig],
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[GradedAnswer],
     source: str,
 ) -> None:
     """The tidy files, made beside their places and moved there when all of them are whole. source: of the datasets."""
@@ -117,7 +120,7 @@ def write(
     scratch.rmdir()
 
 
-def _datasets(questions: Sequence[Question], outcomes: Sequence[Outcome], source: str) -> list[Dataset]:
+def _datasets(questions: Sequence[EvalQuestion], outcomes: Sequence[GradedAnswer], source: str) -> list[Dataset]:
     """With the tokens of an input and of an answer, in the mean of the models' answers that tell them."""
     names = {question.id: question.dataset for question in questions}
     told: dict[str, list[Usage]] = {name: [] for name in dict.fromkeys(names.values())}
@@ -135,14 +138,14 @@ def _datasets(questions: Sequence[Question], outcomes: Sequence[Outcome], source
     ]
 
 
-def write_missing(folder: Path, missing: Sequence[Failed]) -> None:
+def write_missing(folder: Path, missing: Sequence[FailedRequest]) -> None:
     """The list of what has no outcome, and why; no file where nothing is missing."""
     path = folder / MISSING
     if not missing:
         path.unlink(missing_ok=True)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({"input_id": one.input_id, "model": one.model, "why": one.why}) for one in missing]
+    lines = [json.dumps({"input_id": one.input_id, "model": one.model, "why": one.reason}) for one in missing]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Endpoint:
     """One endpoint. path: below /v1 and below a backend's base URL. content: the member that holds the input.
 
     is_array: whether that member can only be an array. last_events: what a complete stream ends with: the last line of
@@ -18,17 +18,17 @@ class Operation:
     last_events: tuple[bytes, ...] = ()
 
 
-CHAT = Operation("/chat/completions", "messages", is_array=True)
-COMPLETIONS = Operation("/completions", "prompt")
-EMBEDDINGS = Operation("/embeddings", "input")
-RESPONSES = Operation(
+CHAT = Endpoint("/chat/completions", "messages", is_array=True)
+COMPLETIONS = Endpoint("/completions", "prompt")
+EMBEDDINGS = Endpoint("/embeddings", "input")
+RESPONSES = Endpoint(
     "/responses", "input", last_events=(b"response.completed", b"response.incomplete", b"response.failed")
 )
 
-MESSAGES = Operation("/messages", "messages", is_array=True, last_events=(b"message_stop",))
+MESSAGES = Endpoint("/messages", "messages", is_array=True, last_events=(b"message_stop",))
 """Anthropic's (https://docs.anthropic.com/en/api/messages)."""
 
 BY_PATH = {f"/v1{operation.path}": operation for operation in (CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, MESSAGES)}
 
-SAY_USAGE_IF_ASKED = (CHAT, COMPLETIONS)
+USAGE_ON_REQUEST = (CHAT, COMPLETIONS)
 """Whose streams tell what they took only where `stream_options.include_usage` asks for it."""

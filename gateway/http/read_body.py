@@ -2,26 +2,26 @@
 
 import asyncio
 
-from gateway.errors import RequestTimeout, TooLarge, UnsupportedCoding
+from gateway.errors import PayloadTooLarge, RequestTimeout, UnsupportedContentEncoding
 from gateway.http.asgi import Message, Receive, Scope
-from gateway.http.headers import first
+from gateway.http.headers import first_value
 
-SILENCE_S = 60.0
+BODY_TIMEOUT_S = 60.0
 """How long a client may pause within its request's body."""
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """The client left before its request was complete."""
 
 
-async def read_all(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as that is certain, ClientGone if the client leaves."""
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises PayloadTooLarge as soon as that is certain, ClientDisconnected if the client leaves."""
     _check_announced(scope, limit)
     message = await _more(receive)
     parts, size = [], 0
     while True:
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise ClientDisconnected
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
@@ -34,20 +34,20 @@ async def read_all(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 async def _more(receive: Receive) -> Message:
     try:
-        async with asyncio.timeout(SILENCE_S):
+        async with asyncio.timeout(BODY_TIMEOUT_S):
             return await receive()
     except TimeoutError as error:
-        raise RequestTimeout(f"nothing of the body has come for {SILENCE_S:g} seconds") from error
+        raise RequestTimeout(f"nothing of the body has come for {BODY_TIMEOUT_S:g} seconds") from error
 
 
 def _check_announced(scope: Scope, limit: int) -> None:
-    announced = first(scope["headers"], b"content-length")
+    announced = first_value(scope["headers"], b"content-length")
     if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
         raise _too_large(limit)
-    encoding = first(scope["headers"], b"content-encoding")
+    encoding = first_value(scope["headers"], b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
-        raise UnsupportedCoding("a request body must not be compressed: send it without Content-Encoding")
+        raise UnsupportedContentEncoding("a request body must not be compressed: send it without Content-Encoding")
 
 
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the body is larger than {limit} bytes")
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"the body is larger than {limit} bytes")

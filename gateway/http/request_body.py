@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from gateway.errors import InvalidRequest
-from gateway.http.endpoints import Operation
+from gateway.http.endpoints import Endpoint
 
 Members = Mapping[str, bytes]
 """Member name -> the bytes of its value."""
@@ -32,14 +32,14 @@ _KNOWN = {
 }
 """Members that requests often have, as they are written."""
 
-OURS = ("task_id", "session_id")
+GATEWAY_MEMBERS = ("task_id", "session_id")
 """What `metadata` may hold for the gateway: taken out before forwarding."""
 
 
-class Body(msgspec.Struct, frozen=True, gc=False):
+class RequestBody(msgspec.Struct, frozen=True, gc=False):
     """A body. members: all of them; task_id, session_id: of `metadata`, which is forwarded without them."""
 
-    operation: Operation
+    operation: Endpoint
     members: Members
     model: str
     task_id: str | None = None
@@ -64,13 +64,13 @@ class Body(msgspec.Struct, frozen=True, gc=False):
     def asks_for_usage(self) -> bool:
         """Whether a stream's client wants to be told what it took."""
         options = self.members.get("stream_options", b"")
-        return options.startswith(_OBJECT) and members_of(options).get("include_usage") == b"true"
+        return options.startswith(_OBJECT) and split_members(options).get("include_usage") == b"true"
 
-    def forwarded(self, model: bytes, with_usage: bool = False) -> bytes:
+    def forwarded_members(self, model: bytes, with_usage: bool = False) -> bytes:
         """The body for a backend: see `parts`."""
-        return b"".join(self.parts(model, with_usage))
+        return b"".join(self.forwarded_parts(model, with_usage))
 
-    def parts(self, model: bytes, with_usage: bool = False) -> list[bytes]:
+    def forwarded_parts(self, model: bytes, with_usage: bool = False) -> list[bytes]:
         """The body for a backend: `model` is its name there, as JSON; our tags are gone, all else is as it was.
 
         with_usage: the stream is to tell what it took, although its client did not ask.
@@ -78,11 +78,11 @@ class Body(msgspec.Struct, frozen=True, gc=False):
         changed = {**self.members, "model": model}
         if with_usage:
             options = self.members.get("stream_options", b"")
-            asked = dict(members_of(options)) if options.startswith(_OBJECT) else {}
+            asked = dict(split_members(options)) if options.startswith(_OBJECT) else {}
             changed["stream_options"] = _join({**asked, "include_usage": b"true"})
         if self.task_id is not None or self.session_id is not None:
-            metadata = dict(members_of(self.members["metadata"]))
-            for name in OURS:
+            metadata = dict(split_members(self.members["metadata"]))
+            for name in GATEWAY_MEMBERS:
                 metadata.pop(name, None)
             if metadata:
                 changed["metadata"] = _join(metadata)
@@ -91,9 +91,9 @@ class Body(msgspec.Struct, frozen=True, gc=False):
         return _parts(changed)
 
 
-def read_body(data: bytes, operation: Operation) -> Body:
+def parse_body(data: bytes, operation: Endpoint) -> RequestBody:
     """Raises InvalidRequest where the gateway cannot tell what to do with it; what else is wrong is the backend's."""
-    members = members_of(data)
+    members = split_members(data)
     if "model" not in members:
         raise InvalidRequest("you must provide a model parameter", param="model")
     model = _string(members["model"], "model")
@@ -102,10 +102,10 @@ def read_body(data: bytes, operation: Operation) -> Body:
         raise InvalidRequest(f"missing required parameter: '{content}'", param=content)
     if operation.is_array and not members[content].startswith(_ARRAY):
         raise InvalidRequest(f"'{content}' must be an array", param=content)
-    return Body(operation, members, model, *_tags(members))
+    return RequestBody(operation, members, model, *_tags(members))
 
 
-def members_of(data: bytes) -> Members:
+def split_members(data: bytes) -> Members:
     """The top level of a JSON object. Raises InvalidRequest for anything else."""
     try:
         if not data.isascii():
@@ -125,7 +125,7 @@ def members_of(data: bytes) -> Members:
 def is_json_object(data: bytes) -> bool:
     """Whether a backend's answer can be relayed as JSON."""
     try:
-        members_of(data)
+        split_members(data)
     except InvalidRequest:
         return False
     return True
@@ -135,9 +135,9 @@ def _tags(members: Members) -> tuple[str | None, ...]:
     """Ours in `metadata`, in the order of OURS."""
     metadata = members.get("metadata")
     if metadata is None or not metadata.startswith(_OBJECT):
-        return (None,) * len(OURS)
-    values = members_of(metadata)
-    return tuple(_tag(values.get(name), name) for name in OURS)
+        return (None,) * len(GATEWAY_MEMBERS)
+    values = split_members(metadata)
+    return tuple(_tag(values.get(name), name) for name in GATEWAY_MEMBERS)
 
 
 def _tag(value: bytes | None, name: str) -> str | None:
@@ -153,7 +153,7 @@ def _string(value: bytes, param: str) -> str:
     return found
 
 
-def encoded(text: str) -> bytes:
+def json_string(text: str) -> bytes:
     """A string as JSON."""
     return json.dumps(text).encode()
 
@@ -166,7 +166,7 @@ def _parts(members: Members) -> list[bytes]:
     """As JSON, piece by piece: no value is copied."""
     parts = [b"{"]
     for name, value in members.items():
-        parts += (_KNOWN.get(name) or encoded(name) + b":", value, b",")
+        parts += (_KNOWN.get(name) or json_string(name) + b":", value, b",")
     if members:
         parts[-1] = b"}"
     else:

@@ -3,24 +3,24 @@
 import re
 
 from gateway.errors import RequestError
-from gateway.http.endpoints import MESSAGES, Operation
-from gateway.http.error_envelope import envelope
+from gateway.http.endpoints import MESSAGES, Endpoint
+from gateway.http.error_envelope import encode_error
 
 EVENT_STREAM = b"text/event-stream"
 _TAIL = 64
 
 
-class StreamEnd:
+class StreamEndDetector:
     """Watches a stream go past and knows whether it has ended as it should."""
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Endpoint) -> None:
         self.operation = operation
         self._last_data = operation.last_data
         self._last_event = _named(operation.last_events)
         self._saw_last_event = False
         self._tail = b""
 
-    def saw(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
         """More of the stream."""
         if self._last_event is None and len(chunk) >= _TAIL:
             self._tail = chunk  # cut when it is looked at: most never are
@@ -33,22 +33,22 @@ class StreamEnd:
     def is_done(self) -> bool:
         """Whether the last event has come."""
         if self._last_event is not None:
-            return self._saw_last_event and self.at_boundary
+            return self._saw_last_event and self.is_at_boundary
         last = self._tail[-_TAIL:].rstrip(b"\r\n").rpartition(b"\n")[2].rpartition(b"\r")[2]
         name, _, value = last.partition(b":")
         return name == b"data" and value.strip() == self._last_data
 
     @property
-    def at_boundary(self) -> bool:
+    def is_at_boundary(self) -> bool:
         """Whether the next byte begins an event."""
         tail = self._tail[-_TAIL:]
         return not tail or tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n")
 
 
-def error_event(error: RequestError, end: StreamEnd) -> bytes:
+def format_error_event(error: RequestError, end: StreamEndDetector) -> bytes:
     """An event that tells of an error; closes a half-written one before it."""
     name = b"event: error\n" if end.operation is MESSAGES else b""
-    return (b"" if end.at_boundary else b"\n\n") + name + b"data: " + envelope(error, end.operation) + b"\n\n"
+    return (b"" if end.is_at_boundary else b"\n\n") + name + b"data: " + encode_error(error, end.operation) + b"\n\n"
 
 
 def _named(events: tuple[bytes, ...]) -> re.Pattern[bytes] | None:

@@ -33,7 +33,7 @@ FRAME_BYTES_PER_BYTE = 16
 """What chunk sizes, extensions and trailers may take for each byte of a body: a chunk of one byte takes five more."""
 
 
-class Refused(Exception):
+class HttpRejected(Exception):
     """Ends the parsing of a request. status: of the answer."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -41,7 +41,7 @@ class Refused(Exception):
         self.status = status
 
 
-class StrictHttp(HttpToolsProtocol):
+class StrictHttpProtocol(HttpToolsProtocol):
     """One connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -52,7 +52,7 @@ class StrictHttp(HttpToolsProtocol):
         self._fed = self._body = 0
         self._began = self._is_told = self._is_upgrade = False
         self._going_on: list[RequestResponseCycle] = []
-        self._why = Refused(400, "this is no valid HTTP request")
+        self._why = HttpRejected(400, "this is no valid HTTP request")
         self._timer: asyncio.TimerHandle | None = None
         self._wait()
 
@@ -82,7 +82,7 @@ class StrictHttp(HttpToolsProtocol):
             self._fed += len(data)
         if self._fed > HEAD_BYTES + self._body * FRAME_BYTES_PER_BYTE and not self.transport.is_closing():
             what = "head is" if self._in_head else "chunk extensions and trailers are"
-            self._refuse(Refused(TOO_MUCH, f"the request's {what} larger than {HEAD_BYTES} bytes"))
+            self._refuse(HttpRejected(TOO_MUCH, f"the request's {what} larger than {HEAD_BYTES} bytes"))
         elif self._in_head and self._timer is None:
             self._wait()
 
@@ -130,9 +130,9 @@ class StrictHttp(HttpToolsProtocol):
             self._why = refused
             raise refused
         self._is_upgrade = self.parser.should_upgrade()
-        self.start()
+        self.start_request()
 
-    def start(self) -> None:
+    def start_request(self) -> None:
         """Hands on the request whose head has come, and is acceptable."""
         if self._version == "1.0":
             self.expect_100_continue = False  # RFC 9110, 10.1.1: no interim answers there
@@ -160,26 +160,26 @@ class StrictHttp(HttpToolsProtocol):
         """What uvicorn calls when parsing has failed."""
         self._refuse(self._why)
 
-    def _unacceptable(self) -> Refused | None:
+    def _unacceptable(self) -> HttpRejected | None:
         self._version = version = self.parser.get_http_version()
         if version not in VERSIONS:
-            return Refused(400, "HTTP/1.1 is spoken here")
+            return HttpRejected(400, "HTTP/1.1 is spoken here")
         if b"#" in self.url:
-            return Refused(400, "a request's target has no fragment")
+            return HttpRejected(400, "a request's target has no fragment")
         size, hosts = 0, 0
         for name, value in self.headers:
             size += len(name) + len(value)
             if name == b"host":
                 hosts += 1 if HOST.fullmatch(value) else 2
             elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                return Refused(NOT_KNOWN, "no transfer coding but chunked is understood")
+                return HttpRejected(NOT_KNOWN, "no transfer coding but chunked is understood")
         if hosts > 1 or (not hosts and version == "1.1"):
-            return Refused(400, "a request must have one Host header, and a valid one")
+            return HttpRejected(400, "a request must have one Host header, and a valid one")
         if len(self.headers) > HEAD_FIELDS or size > HEAD_BYTES:
-            return Refused(TOO_MUCH, f"a request may have {HEAD_FIELDS} headers of {HEAD_BYTES} bytes together")
+            return HttpRejected(TOO_MUCH, f"a request may have {HEAD_FIELDS} headers of {HEAD_BYTES} bytes together")
         return None
 
-    def _refuse(self, why: Refused) -> None:
+    def _refuse(self, why: HttpRejected) -> None:
         """An answer, and the end of the connection; where an answer is still going on, the end comes after it."""
         self._stop_waiting()
         cycle = self.cycle
@@ -196,7 +196,7 @@ class StrictHttp(HttpToolsProtocol):
         self.transport.close()
 
     def _wait(self) -> None:
-        slow = Refused(TOO_SLOW, f"the request's head did not come within {HEAD_S:g} seconds")
+        slow = HttpRejected(TOO_SLOW, f"the request's head did not come within {HEAD_S:g} seconds")
         self._timer = self.loop.call_later(HEAD_S, self._refuse, slow)
 
     def _stop_waiting(self) -> None:

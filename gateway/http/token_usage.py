@@ -32,7 +32,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         return self.input_tokens + self.output_tokens
 
 
-class Tail:
+class StreamTail:
     """The first chunk and the last bytes of a stream."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Tail:
         self._chunks: deque[bytes] = deque()
         self._size = 0
 
-    def saw(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
         """More of the stream."""
         if self._first is None:
             self._first = chunk[:TAIL_BYTES]
@@ -51,9 +51,9 @@ class Tail:
         while self._size - len(self._chunks[0]) >= TAIL_BYTES:
             self._size -= len(self._chunks.popleft())
 
-    def usage(self) -> Usage | None:
+    def find_usage(self) -> Usage | None:
         """What the stream says of itself."""
-        return usage_in(b"".join((self._first or b"", *self._chunks)))
+        return find_usage(b"".join((self._first or b"", *self._chunks)))
 
 
 class _Told(msgspec.Struct):
@@ -70,21 +70,21 @@ class _Whole(msgspec.Struct):
 _decode_whole = msgspec.json.Decoder(_Whole).decode
 
 
-def of_whole(body: bytes) -> tuple[bool, Usage | None]:
+def parse_usage(body: bytes) -> tuple[bool, Usage | None]:
     """Whether a whole answer is a JSON object, and what it says it took; in one look, where it is written as usual."""
     try:
         told = _decode_whole(body).usage
     except (msgspec.MsgspecError, RecursionError):
-        return is_json_object(body), usage_in(body)
+        return is_json_object(body), find_usage(body)
     if not body.isascii() and not is_json_object(body):
         return False, None
     if told is None:
-        return True, usage_in(body)
+        return True, find_usage(body)
     inputs, outputs = told.prompt_tokens or told.input_tokens, told.completion_tokens or told.output_tokens
-    return True, Usage(inputs, outputs) if inputs > 0 and outputs > 0 else usage_in(body)
+    return True, Usage(inputs, outputs) if inputs > 0 and outputs > 0 else find_usage(body)
 
 
-def usage_in(data: bytes) -> Usage | None:
+def find_usage(data: bytes) -> Usage | None:
     """What an answer says last of each direction, or None."""
     input_tokens = output_tokens = 0
     for place in reversed([match.end() for match in _USAGE.finditer(data)]):

@@ -12,13 +12,13 @@ _END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
-class UsageHidden:
+class UsageEventFilter:
     """One stream's filter."""
 
     def __init__(self) -> None:
         self._held = b""
 
-    def through(self, chunk: bytes) -> bytes:
+    def feed(self, chunk: bytes) -> bytes:
         """What of the stream may go on now; nothing where all of it is held or taken out."""
         if not self._held and chunk.endswith(b"\n\n") and b'"usage"' not in chunk:  # nearly always
             return chunk
@@ -33,7 +33,7 @@ class UsageHidden:
             return data
         return b"".join(event for event in _events(data) if not _tells_usage(event))
 
-    def rest(self) -> bytes:
+    def flush(self) -> bytes:
         """What is still held when the stream has ended."""
         held, self._held = self._held, b""
         return b"" if _tells_usage(held) else held

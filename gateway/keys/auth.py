@@ -31,7 +31,7 @@ class Principal:
     is_admin: bool = False
     is_read_only: bool = False
 
-    def may_use(self, model: str) -> bool:
+    def can_use_task(self, model: str) -> bool:
         """Whether this model is allowed."""
         return self.models is None or model in self.models
 
@@ -43,10 +43,10 @@ class Principal:
             raise Forbidden(message, code="task_not_allowed")
 
 
-ANYBODY = Principal()
+ANONYMOUS = Principal()
 
 
-class Keys:
+class Authenticator:
     """The keys in force. With neither clients' nor admin keys, whoever reaches the gateway may use it.
 
     As soon as there is an admin key, clients need one of their own: revoking the last of them closes the gateway, and
@@ -56,9 +56,9 @@ class Keys:
     def __init__(self, clients: Sequence[KeyConfig] = (), admins: Sequence[AdminKeyConfig] = ()) -> None:
         self._clients: Mapping[bytes | None, Principal] = {}
         self._admins: Mapping[bytes, Principal] = {}
-        self.hold(clients, admins)
+        self.configure(clients, admins)
 
-    def hold(self, clients: Sequence[KeyConfig], admins: Sequence[AdminKeyConfig]) -> None:
+    def configure(self, clients: Sequence[KeyConfig], admins: Sequence[AdminKeyConfig]) -> None:
         """From now on these keys, and no others."""
         # Looked up by digest: finding a key takes no longer the more of it a guess has right.
         self._clients = {bytes.fromhex(key.sha256): _client(key) for key in clients}
@@ -76,23 +76,23 @@ class Keys:
         """Whether anybody may manage the gateway over HTTP."""
         return bool(self._admins)
 
-    def principal(self, digest: bytes | None) -> Principal:
+    def authenticate(self, digest: bytes | None) -> Principal:
         """The client whose key has that SHA-256. Raises Unauthenticated, Forbidden for an admin key."""
         found = self._clients.get(digest)
         if found is not None:
             return found
         if self.is_open:
-            return ANYBODY
+            return ANONYMOUS
         if digest is None:
             raise _no_key()
         if digest in self._admins:
             raise Forbidden("this key manages the gateway: requests are sent with a client's key")
         raise Unauthenticated("the API key is not known")
 
-    def anyone(self, headers: Headers) -> Principal:
+    def authenticate_any(self, headers: Headers) -> Principal:
         """The client or admin that the Authorization header names. Raises Unauthenticated."""
         if self.is_open:
-            return ANYBODY
+            return ANONYMOUS
         digest = key_digest(headers)
         if digest is None:
             raise _no_key()
@@ -101,7 +101,7 @@ class Keys:
             raise Unauthenticated("the API key is not known")
         return found
 
-    def admin(self, headers: Headers, changes: bool = False) -> Principal:
+    def authenticate_admin(self, headers: Headers, changes: bool = False) -> Principal:
         """The admin that the Authorization header names. changes: whether it is about to change something.
 
         Raises Unauthenticated; Forbidden for a client's key, a read-only one that would change something, and where no
@@ -109,7 +109,7 @@ class Keys:
         """
         if not self._admins:
             raise Forbidden(ADMIN_OFF, code="admin_off")
-        found = self.anyone(headers)
+        found = self.authenticate_any(headers)
         if not found.is_admin:
             raise Forbidden("this takes an admin key")
         if changes and found.is_read_only:
@@ -117,9 +117,9 @@ class Keys:
         return found
 
 
-def allowed(principal: Principal, ranking: Sequence[str], task: str) -> tuple[str, ...]:
+def filter_allowed(principal: Principal, ranking: Sequence[str], task: str) -> tuple[str, ...]:
     """The models of a ranking that the key may use. Raises Forbidden where that leaves none."""
-    left = tuple(model for model in ranking if principal.may_use(model))
+    left = tuple(model for model in ranking if principal.can_use_task(model))
     if not left:
         raise Forbidden(f"the key {principal.name!r} may use none of the candidates of task {task!r}")
     return left

@@ -16,18 +16,18 @@ from pydantic import ValidationError
 
 from gateway.config import Config, KeyConfig, KeyTerms
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, StateError
-from gateway.keys.auth import Keys
+from gateway.keys.auth import Authenticator
 from gateway.keys.quotas import Quotas
 from gateway.state.store import Store, StoredKey
 
 log = logging.getLogger("benchroute")
 
-PREFIX = "br-"
+KEY_PREFIX = "br-"
 SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ClientKey:
     """A client's key. created_at: Unix time in seconds, None for one of the configuration."""
 
     key: KeyConfig
@@ -35,10 +35,10 @@ class Held:
     created_at: float | None = None
 
 
-class Keyring:
+class ClientKeys:
     """Says which keys are in force, and keeps `keys` and `quotas` to it."""
 
-    def __init__(self, config: Config, keys: Keys, quotas: Quotas, clock: Callable[[], float]) -> None:
+    def __init__(self, config: Config, keys: Authenticator, quotas: Quotas, clock: Callable[[], float]) -> None:
         """clock: Unix time in seconds."""
         self.changing = asyncio.Lock()
         """Held while keys are created or revoked, and while a configuration is taken over."""
@@ -47,44 +47,44 @@ class Keyring:
         self._quotas = quotas
         self._clock = clock
         self._store: Store | None = None
-        self._created: Mapping[str, Held] = {}
+        self._created: Mapping[str, ClientKey] = {}
 
-    def open(self, store: Store) -> None:
+    def load_keys(self, store: Store) -> None:
         """Takes the stored keys into force. Raises StateError; ConfigError for a name that the configuration has."""
         self._store = store
-        self.take(created_keys(store))
+        self.replace_created(read_created_keys(store))
 
-    def share(self, store: Store) -> None:
+    def attach_store(self, store: Store) -> None:
         """Keys are kept there, and told to `take` by who hears of them."""
         self._store = store
 
-    def take(self, created: Mapping[str, Held]) -> None:
+    def replace_created(self, created: Mapping[str, ClientKey]) -> None:
         """From now on these created keys. Raises ConfigError for a name that the configuration has."""
         check_names(self._config, created)
         self._created = created
         self._apply()
 
-    def check(self, config: Config) -> None:
+    def validate_config(self, config: Config) -> None:
         """Raises ConfigError for a configuration that names a key as one that was created."""
         check_names(config, self._created)
 
-    def renew(self, config: Config) -> None:
+    def set_config(self, config: Config) -> None:
         """From now on this configuration's keys beside the created ones."""
         self._config = config
         self._apply()
 
-    def held(self) -> Sequence[Held]:
+    def list_keys(self) -> Sequence[ClientKey]:
         """Every client's key: the configuration's, then the created ones, oldest first."""
-        return [*(Held(key, "config") for key in self._config.keys), *self._created.values()]
+        return [*(ClientKey(key, "config") for key in self._config.keys), *self._created.values()]
 
-    async def create(self, terms: KeyTerms, by: str | None) -> tuple[Held, str]:
+    async def create_key(self, terms: KeyTerms, by: str | None) -> tuple[ClientKey, str]:
         """Makes a key that is in force at once. by: which admin. Returns it with its secret, which is kept nowhere.
 
         Raises Conflict for a name that is taken, InvalidRequest for what the configuration does not have, StateError.
         """
         async with self.changing:
             self._check(terms)
-            secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+            secret = KEY_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
             digest = hashlib.sha256(secret.encode()).hexdigest()
             stored = StoredKey(terms.name, digest, self._clock(), terms.model_dump_json(exclude_none=True))
             if not await asyncio.to_thread(self._opened().add_key, stored):
@@ -95,7 +95,7 @@ class Keyring:
         log.info("key %s is created by %s", terms.name, by)
         return held, secret
 
-    async def revoke(self, name: str, by: str | None) -> None:
+    async def revoke_key(self, name: str, by: str | None) -> None:
         """No request with this key is taken from now on. by: which admin.
 
         Raises NotFound, Conflict for a key of the configuration, StateError.
@@ -111,9 +111,9 @@ class Keyring:
         log.info("key %s is revoked by %s", name, by)
 
     def _apply(self) -> None:
-        clients = [held.key for held in self.held()]
-        self._keys.hold(clients, self._config.admin.keys)
-        self._quotas.hold(clients)
+        clients = [held.key for held in self.list_keys()]
+        self._keys.configure(clients, self._config.admin.keys)
+        self._quotas.configure(clients)
 
     def _check(self, terms: KeyTerms) -> None:
         if terms.name in self._created:
@@ -134,7 +134,7 @@ class Keyring:
         return self._store
 
 
-def created_keys(store: Store) -> Mapping[str, Held]:
+def read_created_keys(store: Store) -> Mapping[str, ClientKey]:
     """The stored keys, oldest first. Raises StateError for one that this version cannot read."""
     return {stored.name: _held(stored) for stored in store.created_keys()}
 
@@ -160,11 +160,11 @@ def _taken(name: str, why: str) -> Conflict:
     return Conflict(f"there is a key {name!r} already: {why}", param="name", code="key_exists")
 
 
-def _held(stored: StoredKey) -> Held:
+def _held(stored: StoredKey) -> ClientKey:
     try:
-        terms = KeyTerms.model_validate_json(stored.terms)
+        terms = KeyTerms.model_validate_json(stored.settings_json)
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"]))
         raise StateError(f"the key {stored.name!r} in the state cannot be read: {place}: {fault['msg']}") from error
-    return Held(KeyConfig(**dict(terms), sha256=stored.sha256), "api", stored.created_at)
+    return ClientKey(KeyConfig(**dict(terms), sha256=stored.sha256), "api", stored.created_at)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from gateway.config import KeyTerms
-from gateway.errors import BudgetSpent, RateLimited
+from gateway.errors import BudgetExceeded, RateLimited
 from gateway.usage.ledger import Ledger
 
 MINUTE_S = 60.0
@@ -20,7 +20,7 @@ Limits = tuple[float | None, float | None, Decimal | None, Decimal | None]
 
 
 @dataclass(slots=True)
-class Bucket:
+class TokenBucket:
     """Holds a minute's worth; may be overdrawn by what was not known beforehand.
 
     most: what fills up in a minute, and one request at least where the whole allows one; per_s: in a second.
@@ -34,9 +34,9 @@ class Bucket:
 
     def __post_init__(self) -> None:
         self.level = self.per_minute
-        self.share(1.0)
+        self.take_share(1.0)
 
-    def share(self, part: float) -> None:
+    def take_share(self, part: float) -> None:
         """From now on this part of the whole, which gateways share."""
         self.most = max(self.per_minute * part, min(1.0, self.per_minute))
         self.per_s = self.per_minute * part / MINUTE_S
@@ -52,7 +52,7 @@ class Bucket:
 
 
 @dataclass(slots=True)
-class Used:
+class QuotaUsage:
     """What one key used, and its limits; None for none."""
 
     requests_per_minute: float | None = None
@@ -62,7 +62,7 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class QuotaShare:
     """A gateway's part of what is left of a key's requests and tokens."""
 
     requests: float
@@ -73,8 +73,8 @@ class Levels:
 class Quota:
     """One key's. None: no limit. day_limit, month_limit: up to where this gateway goes, at most the budget."""
 
-    requests: Bucket | None
-    tokens: Bucket | None
+    requests: TokenBucket | None
+    tokens: TokenBucket | None
     usd_per_day: Decimal | None
     usd_per_month: Decimal | None
     today: str = ""
@@ -93,11 +93,11 @@ class Quotas:
         self._ledger = ledger
         self._terms: Mapping[str, Limits] = {}
         self._quotas: Mapping[str, Quota] = {}
-        self._used: dict[str, Used] = {}
+        self._used: dict[str, QuotaUsage] = {}
         self._gateways = 1
-        self.hold(keys)
+        self.configure(keys)
 
-    def hold(self, keys: Sequence[KeyTerms]) -> None:
+    def configure(self, keys: Sequence[KeyTerms]) -> None:
         """From now on these keys. One whose limits stay has used as much of them as before."""
         every = {key.name: _limits(key) for key in keys}
         terms = {name: limits for name, limits in every.items() if any(limit is not None for limit in limits)}
@@ -107,8 +107,8 @@ class Quotas:
         }
         self._terms = terms
 
-    def admit(self, key: str | None) -> None:
-        """Counts a request. Raises RateLimited, BudgetSpent."""
+    def admit_request(self, key: str | None) -> None:
+        """Counts a request. Raises RateLimited, BudgetExceeded."""
         quota = self._quotas.get(key) if key is not None else None
         if quota is None or key is None:
             return
@@ -122,7 +122,7 @@ class Quotas:
             requests.level -= 1.0
             self._use(key, quota).requests += 1.0
 
-    def charge(self, key: str | None, tokens: int, usd: Decimal) -> None:
+    def charge_usage(self, key: str | None, tokens: int, usd: Decimal) -> None:
         """What a request turned out to take."""
         quota = self._quotas.get(key) if key is not None else None
         if quota is None or key is None:
@@ -135,44 +135,44 @@ class Quotas:
         quota.month_usd += usd
 
     def _check_budgets(self, key: str, quota: Quota) -> None:
-        day = self._ledger.day()
+        day = self._ledger.current_day()
         if quota.today != day:  # a new day, or the first request: the ledger knows what was spent before
             quota.today = day
-            quota.day_usd = self._ledger.spent("key", key, day).usd
-            quota.month_usd = self._ledger.spent("key", key, day[:7]).usd
+            quota.day_usd = self._ledger.usage_on("key", key, day).usd
+            quota.month_usd = self._ledger.usage_on("key", key, day[:7]).usd
             quota.day_limit = self._limit(quota.usd_per_day, quota.day_usd)
             quota.month_limit = self._limit(quota.usd_per_month, quota.month_usd)
         if quota.day_limit is not None and quota.day_usd >= quota.day_limit:
-            raise BudgetSpent(f"the key {key!r} has spent its {quota.usd_per_day} US dollars of this day")
+            raise BudgetExceeded(f"the key {key!r} has spent its {quota.usd_per_day} US dollars of this day")
         if quota.month_limit is not None and quota.month_usd >= quota.month_limit:
-            raise BudgetSpent(f"the key {key!r} has spent its {quota.usd_per_month} US dollars of this month")
+            raise BudgetExceeded(f"the key {key!r} has spent its {quota.usd_per_month} US dollars of this month")
 
-    def used(self) -> Mapping[str, Used]:
+    def drain_usage(self) -> Mapping[str, QuotaUsage]:
         """What keys with limits used since the last call."""
         taken, self._used = self._used, {}
         return taken
 
-    def unused(self, key: str) -> Used:
+    def zero_usage(self, key: str) -> QuotaUsage:
         """Nothing used, of a key with limits."""
         quota = self._quotas.get(key)
-        return Used() if quota is None else _unused(quota)
+        return QuotaUsage() if quota is None else _unused(quota)
 
-    def limited(self) -> Sequence[str]:
+    def rate_limited_keys(self) -> Sequence[str]:
         """The keys whose requests or tokens are limited."""
         return [name for name, quota in self._quotas.items() if quota.requests or quota.tokens]
 
-    def budgeted(self) -> Sequence[str]:
+    def budgeted_keys(self) -> Sequence[str]:
         """The keys that have a budget."""
         return [name for name, (_, _, day, month) in self._terms.items() if day is not None or month is not None]
 
-    def deal(self, parts: Mapping[str, Levels], gateways: int) -> None:
+    def rebalance(self, parts: Mapping[str, QuotaShare], gateways: int) -> None:
         """Takes this gateway's parts of what all have left, less what was used here since.
 
         gateways: how many share. A key that nobody has used lately is full, in parts.
         """
         now, self._gateways = self._clock(), gateways
         for name, quota in self._quotas.items():
-            left, since = parts.get(name), self._used.get(name) or Used()
+            left, since = parts.get(name), self._used.get(name) or QuotaUsage()
             for bucket, level, used in (
                 (quota.requests, left.requests if left else None, since.requests),
                 (quota.tokens, left.tokens if left else None, since.tokens),
@@ -180,15 +180,15 @@ class Quotas:
                 if bucket is None:
                     continue
                 bucket.wait_s(0.0, now)
-                bucket.share(1.0 / gateways)
+                bucket.take_share(1.0 / gateways)
                 bucket.level = min(bucket.level, bucket.most) if level is None else level - used
 
-    def look_again(self) -> None:
+    def invalidate_budgets(self) -> None:
         """The ledger has heard what others spent."""
         for quota in self._quotas.values():
             quota.today = ""
 
-    def _use(self, key: str, quota: Quota) -> Used:
+    def _use(self, key: str, quota: Quota) -> QuotaUsage:
         used = self._used.get(key)
         if used is None:
             used = self._used[key] = _unused(quota)
@@ -199,14 +199,14 @@ class Quotas:
         return None if budget is None else spent + (budget - spent) / self._gateways
 
 
-def _over(key: str, bucket: Bucket, what: str, wait_s: float) -> RateLimited:
+def _over(key: str, bucket: TokenBucket, what: str, wait_s: float) -> RateLimited:
     message = f"the key {key!r} is over its {bucket.per_minute:g} {what} a minute"
     return RateLimited(message, retry_after=str(math.ceil(wait_s)))
 
 
-def _unused(quota: Quota) -> Used:
+def _unused(quota: Quota) -> QuotaUsage:
     requests, tokens = quota.requests, quota.tokens
-    return Used(requests.per_minute if requests else None, tokens.per_minute if tokens else None)
+    return QuotaUsage(requests.per_minute if requests else None, tokens.per_minute if tokens else None)
 
 
 def _limits(key: KeyTerms) -> Limits:
@@ -216,4 +216,6 @@ def _limits(key: KeyTerms) -> Limits:
 def _quota(
     requests: float | None, tokens: float | None, usd_per_day: Decimal | None, usd_per_month: Decimal | None
 ) -> Quota:
-    return Quota(Bucket(requests) if requests else None, Bucket(tokens) if tokens else None, usd_per_day, usd_per_month)
+    return Quota(
+        TokenBucket(requests) if requests else None, TokenBucket(tokens) if tokens else None, usd_per_day, usd_per_month
+    )

@@ -21,7 +21,7 @@ REQUEST_LOGGER = "benchroute.request"
 LEVELS = {"none": logging.CRITICAL, "faults": logging.WARNING, "all": logging.INFO}
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A record as one line of JSON. A record's `request`, a mapping, stands beside the other members."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -38,7 +38,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(told, ensure_ascii=False, default=str)
 
 
-class Share(logging.Filter):
+class SampleFilter(logging.Filter):
     """Lets a share of the requests through, and everything that is worth a warning."""
 
     def __init__(self, share: float, draw: Callable[[], float] = random.random) -> None:
@@ -52,17 +52,17 @@ class Share(logging.Filter):
         return record.levelno >= logging.WARNING or self._draw() < self._share
 
 
-def handler(format_: str, stream: TextIO | None = None) -> logging.Handler:
+def make_handler(format_: str, stream: TextIO | None = None) -> logging.Handler:
     """Writes records to standard error, or to `stream`."""
     made = logging.StreamHandler(stream or sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    made.setFormatter(JsonLines() if format_ == "json" else text)
+    made.setFormatter(JsonFormatter() if format_ == "json" else text)
     return made
 
 
-def begin(level: str, format_: str, requests: Requests = "faults", share: float = 1.0) -> None:
+def configure_logging(level: str, format_: str, requests: Requests = "faults", share: float = 1.0) -> None:
     """From now on this process logs like that. level: a name of logging's, in either case."""
-    logging.basicConfig(level=level.upper(), handlers=[handler(format_)])
+    logging.basicConfig(level=level.upper(), handlers=[make_handler(format_)])
     told = logging.getLogger(REQUEST_LOGGER)
     told.setLevel(LEVELS["all" if level.upper() == "DEBUG" else requests])
-    told.addFilter(Share(share))
+    told.addFilter(SampleFilter(share))

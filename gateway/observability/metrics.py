@@ -28,9 +28,9 @@ class TaskLabels:
         self._most = most
         self._known: set[str] = set()
         for task in configured:
-            self.of(task)
+            self.label_of(task)
 
-    def of(self, task: str) -> str:
+    def label_of(self, task: str) -> str:
         """The task, or `other`."""
         if task in self._known:
             return task
@@ -49,9 +49,9 @@ class BulkHistogram(Collector):
         self._counts: dict[tuple[str, ...], list[int]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
         if not labels:
-            self.add((), ())
+            self.add_values((), ())
 
-    def add(self, labels: tuple[str, ...], values: Sequence[float]) -> None:
+    def add_values(self, labels: tuple[str, ...], values: Sequence[float]) -> None:
         """More values."""
         counts = self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
         for value in values:
@@ -144,24 +144,24 @@ class Metrics:
         self.cost_usd = cache(lambda model: self._cost_usd.labels(model))
         self._of_task = cache(lambda task, model: self._of_tasks.labels(task, model))
 
-    def of_task(self, task: str, model: str) -> Counter:
+    def task_requests(self, task: str, model: str) -> Counter:
         """The counter of a task's requests."""
-        counter: Counter = self._of_task(self.tasks.of(task), model)
+        counter: Counter = self._of_task(self.tasks.label_of(task), model)
         return counter
 
-    def text(self) -> bytes:
+    def render_text(self) -> bytes:
         """All figures in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 @dataclass(frozen=True, slots=True)
-class ScorerFigures:
+class ScorerStats:
     """The scorer's figures at one moment. dropped: observations by reason."""
 
     is_ready: bool
     observed: int
     dropped: Mapping[str, int]
-    faults: int
+    errors: int
     queued: int
     restarts: int
     scoring_s: float
@@ -190,7 +190,7 @@ class BreakerCollector(Collector):
 class ScorerCollector(Collector):
     """Reads the scorer's figures when they are asked for."""
 
-    def __init__(self, figures: Callable[[], ScorerFigures]) -> None:
+    def __init__(self, figures: Callable[[], ScorerStats]) -> None:
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
@@ -207,7 +207,7 @@ class ScorerCollector(Collector):
         yield CounterMetricFamily(
             "benchroute_observations_skipped", "Of those, not embedded: their tasks are settled.", figures.skipped
         )
-        yield CounterMetricFamily("benchroute_observation_faults", "Inputs that could not be scored.", figures.faults)
+        yield CounterMetricFamily("benchroute_observation_faults", "Inputs that could not be scored.", figures.errors)
         yield CounterMetricFamily(
             "benchroute_scoring_seconds", "Seconds spent on embedding and scoring inputs.", figures.scoring_s
         )
@@ -223,7 +223,7 @@ class ScorerCollector(Collector):
 
 
 @dataclass(frozen=True, slots=True)
-class RoutingFigures:
+class RoutingStats:
     """What is routed by at one moment. version: the program's. pack: its labels, None without one.
 
     config: the number of the configuration in force. decisions: made since the start, by reason; changes: those after
@@ -235,13 +235,13 @@ class RoutingFigures:
     config: int
     decisions: Mapping[str, int]
     changes: int
-    baseline_usd: float
+    baseline_cost_usd: float
 
 
 class RoutingCollector(Collector):
     """Reads what is routed by when it is asked for."""
 
-    def __init__(self, figures: Callable[[], RoutingFigures]) -> None:
+    def __init__(self, figures: Callable[[], RoutingStats]) -> None:
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
@@ -261,7 +261,7 @@ class RoutingCollector(Collector):
         yield CounterMetricFamily(
             "benchroute_best_on_average_cost_usd",
             "US dollars that the answers would have cost at the best model on average.",
-            figures.baseline_usd,
+            figures.baseline_cost_usd,
         )
 
 

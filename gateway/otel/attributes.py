@@ -3,7 +3,7 @@
 Written out, since the package of the conventions moves them about; a test compares those it has.
 """
 
-from gateway.http.endpoints import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, Operation
+from gateway.http.endpoints import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, Endpoint
 
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
@@ -35,7 +35,7 @@ DURATIONS_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24
 TOKEN_COUNTS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
 """The boundaries that the conventions ask for."""
 
-OPERATIONS: dict[Operation, tuple[str, str]] = {
+OPERATIONS: dict[Endpoint, tuple[str, str]] = {
     CHAT: ("chat", "openai"),
     COMPLETIONS: ("text_completion", "openai"),
     EMBEDDINGS: ("embeddings", "openai"),

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from gateway.config.schema import OtelConfig
-from gateway.otel.tracing import Telling
+from gateway.otel.tracing import RequestTracer
 
 SCOPE = "benchroute"
 EXPORT_S = 5.0
@@ -25,11 +25,11 @@ EXPORT_S = 5.0
 class Telemetry:
     """What tells of requests, and how to end it: `close` sends what is left, for some seconds at most."""
 
-    telling: Telling
+    tracer: RequestTracer
     close: Callable[[], None]
 
 
-def telemetry(config: OtelConfig) -> Telemetry:
+def build_telemetry(config: OtelConfig) -> Telemetry:
     """Begins to tell the collector. config: with an endpoint."""
     resource = Resource.create({"service.name": config.service_name, "service.version": version("benchroute")})
     headers = {name: value.get_secret_value() for name, value in config.headers.items()}
@@ -44,12 +44,12 @@ def telemetry(config: OtelConfig) -> Telemetry:
 
     tracer = None if traces is None else traces.get_tracer(SCOPE)
     meter = None if meters is None else meters.get_meter(SCOPE)
-    return Telemetry(Telling(tracer, meter), close)
+    return Telemetry(RequestTracer(tracer, meter), close)
 
 
 def _traces(config: OtelConfig, resource: Resource, headers: dict[str, str]) -> TracerProvider:
     exporter = OTLPSpanExporter(f"{config.endpoint}/v1/traces", headers=headers, timeout=EXPORT_S)
-    sampler = ParentBased(TraceIdRatioBased(config.share))
+    sampler = ParentBased(TraceIdRatioBased(config.sample_rate))
     provider = TracerProvider(sampler, resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.config import Config
-from gateway.config.history import Versions
+from gateway.config.history import ConfigHistory
 from gateway.errors import Conflict
-from gateway.packs.metadata import size_bytes
+from gateway.packs.metadata import pack_size_bytes
 from routing.errors import RoutingError
 from routing.manifest import MANIFEST, Manifest, read_manifest
 
-MOST = 200
+MAX_LISTED = 200
 """Packs that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
-class FoundPack:
+class PackInfo:
     """A pack. id: by which it is asked for; place: by which a scorer opens it. manifest: None where `fault` says why.
 
     path: its files on this machine, None while they are not here.
@@ -34,11 +34,11 @@ class FoundPack:
     size_bytes: int
     is_active: bool
     manifest: Manifest | None
-    fault: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Activation:
     """A pack was taken into use. message: what whoever did it should know."""
 
     id: str
@@ -46,59 +46,59 @@ class Taken:
     config_version: int | None = None
 
 
-class Shelf(Protocol):
+class PackLibrary(Protocol):
     """Where packs lie. Every method may raise StateError."""
 
-    def found(self) -> Sequence[FoundPack]:
+    def list_packs(self) -> Sequence[PackInfo]:
         """All packs, the one in use among them. May take a while."""
 
-    def fetched(self, pack: FoundPack) -> FoundPack:
-        """The same with its files on this machine. May take a while; raises PackRefused."""
+    def ensure_local(self, pack: PackInfo) -> PackInfo:
+        """The same with its files on this machine. May take a while; raises PackRejected."""
 
-    async def take(self, pack: FoundPack) -> Taken:
-        """Takes a pack into use. Raises ConfigError, PackRefused, ScorerUnavailable."""
+    async def activate_pack(self, pack: PackInfo) -> Activation:
+        """Takes a pack into use. Raises ConfigError, PackRejected, ScorerUnavailable."""
 
-    async def back(self) -> Taken:
+    async def rollback_pack(self) -> Activation:
         """Takes the pack into use again that was in use before this one. Raises what take raises, and Conflict."""
 
 
-class Beside:
+class LocalPackLibrary:
     """The packs beside the configured one, by name. Taking one into use is another version of the configuration."""
 
-    def __init__(self, versions: Versions) -> None:
+    def __init__(self, versions: ConfigHistory) -> None:
         self._versions = versions
 
-    def found(self) -> Sequence[FoundPack]:
+    def list_packs(self) -> Sequence[PackInfo]:
         """See Shelf.found."""
-        configured = self._versions.in_force.config.routing.pack
-        return [] if configured is None else beside(Path(configured))
+        configured = self._versions.current_version.config.routing.pack
+        return [] if configured is None else local_packs(Path(configured))
 
-    def fetched(self, pack: FoundPack) -> FoundPack:
+    def ensure_local(self, pack: PackInfo) -> PackInfo:
         """See Shelf.fetched."""
         return pack
 
-    async def take(self, pack: FoundPack) -> Taken:
+    async def activate_pack(self, pack: PackInfo) -> Activation:
         """See Shelf.take."""
         return await self._use(pack.place)
 
-    async def back(self) -> Taken:
+    async def rollback_pack(self) -> Activation:
         """See Shelf.back."""
-        now = self._versions.in_force.config.routing.pack
-        earlier = (version.config.routing.pack for version in reversed(self._versions.history()))
+        now = self._versions.current_version.config.routing.pack
+        earlier = (version.config.routing.pack for version in reversed(self._versions.list_versions()))
         before = next((path for path in earlier if path is not None and path != now), None)
         if before is None:
             raise Conflict("no other pack was in use since the gateway started")
         return await self._use(before)
 
-    async def _use(self, place: str) -> Taken:
+    async def _use(self, place: str) -> Activation:
         def changed(config: Config) -> Config:
             return config.model_copy(update={"routing": config.routing.model_copy(update={"pack": place})})
 
-        version = await self._versions.change("pack", changed)
-        return Taken(Path(place).name, self._versions.about_file(), version.number)
+        version = await self._versions.change_config("pack", changed)
+        return Activation(Path(place).name, self._versions.file_note(), version.number)
 
 
-def beside(active: Path) -> Sequence[FoundPack]:
+def local_packs(active: Path) -> Sequence[PackInfo]:
     """The pack in use, and those beside it, by name."""
     packs = [_read(path, path.name == active.name) for path in _beside(active)]
     return sorted(packs, key=lambda pack: pack.id)
@@ -110,7 +110,7 @@ def _beside(active: Path) -> Iterator[Path]:
     except OSError:
         entries = [active]
     looks = [path for path in entries if path.name == active.name or _looks_like_one(path)]
-    yield from looks[:MOST]
+    yield from looks[:MAX_LISTED]
 
 
 def _looks_like_one(path: Path) -> bool:
@@ -128,8 +128,8 @@ def _has_manifest(path: Path) -> bool:
         return False
 
 
-def _read(path: Path, is_active: bool) -> FoundPack:
+def _read(path: Path, is_active: bool) -> PackInfo:
     try:
-        return FoundPack(path.name, str(path), path, size_bytes(path), is_active, read_manifest(path))
+        return PackInfo(path.name, str(path), path, pack_size_bytes(path), is_active, read_manifest(path))
     except (RoutingError, OSError) as error:
-        return FoundPack(path.name, str(path), path, 0, is_active, None, str(error))
+        return PackInfo(path.name, str(path), path, 0, is_active, None, str(error))

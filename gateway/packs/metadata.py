@@ -6,34 +6,34 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from routing.errors import PackAltered
+from routing.errors import PackCorrupted
 from routing.manifest import Manifest
 
 REPORT = "report.json"
-ABOUT = "embedder/about.json"
+EMBEDDER_INFO = "embedder/about.json"
 
 
-def size_bytes(path: Path) -> int:
+def pack_size_bytes(path: Path) -> int:
     """The size of a pack, a folder or a .tar."""
     files = path.rglob("*") if path.is_dir() else (path,)
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def read_report(path: Path, manifest: Manifest) -> dict[str, Any]:
-    """The pack's report.json. Raises PackAltered where it is missing or not the one that the manifest names."""
+    """The pack's report.json. Raises PackCorrupted where it is missing or not the one that the manifest names."""
     return _read(path, manifest, REPORT)
 
 
-def read_about(path: Path, manifest: Manifest) -> dict[str, Any] | None:
-    """What the pack says of the embedder that it carries, None where it carries none. Raises PackAltered as above."""
-    return _read(path, manifest, ABOUT) if ABOUT in manifest.files else None
+def read_embedder_info(path: Path, manifest: Manifest) -> dict[str, Any] | None:
+    """What the pack says of the embedder that it carries, None where it carries none. Raises PackCorrupted as above."""
+    return _read(path, manifest, EMBEDDER_INFO) if EMBEDDER_INFO in manifest.files else None
 
 
 def _read(path: Path, manifest: Manifest, name: str) -> dict[str, Any]:
     content = _content(path, name)
     found, named = hashlib.sha256(content).hexdigest(), manifest.files.get(name, "")
     if found != named:
-        raise PackAltered(f"{path}: {name} has hash {found[:12]}, the manifest names {named[:12] or 'none'}")
+        raise PackCorrupted(f"{path}: {name} has hash {found[:12]}, the manifest names {named[:12] or 'none'}")
     document: dict[str, Any] = json.loads(content)
     return document
 
@@ -46,4 +46,4 @@ def _content(path: Path, name: str) -> bytes:
             file = tar.extractfile(name)
             return file.read() if file else b""
     except (OSError, KeyError, tarfile.TarError) as error:
-        raise PackAltered(f"{path}: {name} is missing") from error
+        raise PackCorrupted(f"{path}: {name} is missing") from error

@@ -11,11 +11,11 @@ import os
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
 """M_TRIM_THRESHOLD and so on, of mallopt(3)."""
 
-KEPT = {TRIM_THRESHOLD: 16 * 1024**2, TOP_PAD: 1024**2, MMAP_THRESHOLD: 4 * 1024**2}
+TRIM_THRESHOLD_BYTES = {TRIM_THRESHOLD: 16 * 1024**2, TOP_PAD: 1024**2, MMAP_THRESHOLD: 4 * 1024**2}
 """Bytes."""
 
 
-def keep_freed_memory() -> bool:
+def tune_malloc() -> bool:
     """False where this is not glibc, or the environment says how its malloc is to behave."""
     if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         return False
@@ -23,4 +23,4 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    return all(mallopt(option, value) == 1 for option, value in KEPT.items())
+    return all(mallopt(option, value) == 1 for option, value in TRIM_THRESHOLD_BYTES.items())

@@ -10,15 +10,15 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-LAST = 19
+LOWEST_NICE = 19
 ATTEMPTS = 5
 PAUSE_S = 0.11
 """The kernel takes one wish for a session in a tenth of a second, from all programs together."""
 
-PROCESSES = Path("/proc")
+PROC = Path("/proc")
 
 
-def stand_back(nice: int) -> None:
+def lower_own_priority(nice: int) -> None:
     """This process from now on, and all that it starts; its session too, if it leads one. nice: 0 to 19."""
     os.nice(nice)
     for _ in range(ATTEMPTS):
@@ -27,10 +27,10 @@ def stand_back(nice: int) -> None:
         time.sleep(PAUSE_S)
 
 
-def hold_back(pid: int, nice: int) -> bool:
+def lower_priority_of(pid: int, nice: int) -> bool:
     """A process that this one has just started, against this one. False where it is worth trying again in PAUSE_S."""
     try:
-        os.setpriority(os.PRIO_PROCESS, pid, min(LAST, os.getpriority(os.PRIO_PROCESS, 0) + nice))
+        os.setpriority(os.PRIO_PROCESS, pid, min(LOWEST_NICE, os.getpriority(os.PRIO_PROCESS, 0) + nice))
         return _rank_session(pid, nice)
     except OSError:  # it has ended already
         return True
@@ -42,7 +42,7 @@ def _rank_session(pid: int, nice: int) -> bool:
         return True
     try:
         with suppress(PermissionError):
-            _file(str(pid)).write_text(str(min(LAST, (_rank("self") or 0) + nice)))
+            _file(str(pid)).write_text(str(min(LOWEST_NICE, (_rank("self") or 0) + nice)))
     except BlockingIOError:
         return False
     return True
@@ -60,4 +60,4 @@ def _rank(process: str) -> int | None:
 
 
 def _file(process: str) -> Path:
-    return PROCESSES / process / "autogroup"
+    return PROC / process / "autogroup"

@@ -18,7 +18,7 @@ LONGEST_PAUSE_S = 10.0
 STEADY_S = 30.0
 
 
-class Kept:
+class SupervisedProcess:
     """One of them."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
@@ -29,7 +29,7 @@ class Kept:
         self._ended = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self) -> None:
+    def run_until_stopped(self) -> None:
         """Until `end`."""
         pause_s = PAUSE_S
         while not self._ended.is_set():
@@ -47,12 +47,12 @@ class Kept:
             self._ended.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def end(self) -> None:
+    def terminate(self) -> None:
         """Tells it to end, and starts it no more. Safe in a signal's handler."""
         self._ended.set()
-        self.tell(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
 
-    def tell(self, told: signal.Signals) -> None:
+    def send_signal(self, told: signal.Signals) -> None:
         """Sends it a signal, where it runs."""
         if self._process is not None:
             self._process.send_signal(told)

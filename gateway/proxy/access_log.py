@@ -6,34 +6,34 @@ from typing import Any
 
 from gateway.http import headers as names
 from gateway.observability.logs import REQUEST_LOGGER
-from gateway.proxy.request_record import Progress
+from gateway.proxy.request_record import RequestRecord
 
 log = logging.getLogger(REQUEST_LOGGER)
 
-CLIENT_GONE = 499
+CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that left; nobody receives it, metrics and log show it."""
 
 
-def status_of(progress: Progress) -> int:
+def logged_status(progress: RequestRecord) -> int:
     """The status that the request is counted under."""
-    return progress.status if progress.is_complete or progress.broke else CLIENT_GONE
+    return progress.status if progress.is_complete or progress.stream_error else CLIENT_CLOSED_REQUEST
 
 
-def reason_of(progress: Progress) -> str:
+def logged_reason(progress: RequestRecord) -> str:
     """Why its model was chosen."""
     return progress.route.reason if progress.route else names.NONE
 
 
-def is_told() -> bool:
+def is_enabled() -> bool:
     """Whether requests that went as they should have a line."""
     return log.isEnabledFor(logging.INFO)
 
 
-def tell(progress: Progress) -> None:
+def log_request(progress: RequestRecord) -> None:
     """Writes the line. It costs nothing where requests are not logged and nothing went wrong."""
     faults = [f"{attempt.backend} {attempt.fault}" for attempt in progress.trail.attempts if attempt.fault]
-    if progress.broke:
-        faults.append(f"{progress.backend} broke off: {progress.broke}")
+    if progress.stream_error:
+        faults.append(f"{progress.backend} broke off: {progress.stream_error}")
     level = logging.WARNING if faults else logging.INFO
     if log.isEnabledFor(level):
         log.log(
@@ -43,25 +43,25 @@ def tell(progress: Progress) -> None:
             progress.key,
             progress.task,
             progress.model,
-            reason_of(progress),
-            status_of(progress),
+            logged_reason(progress),
+            logged_status(progress),
             "".join(f"; {fault}" for fault in faults),
             extra={"request": _about(progress, faults)},
         )
 
 
-def _about(progress: Progress, faults: list[str]) -> dict[str, Any]:
+def _about(progress: RequestRecord, faults: list[str]) -> dict[str, Any]:
     usage, cost = progress.usage, progress.cost_usd
     return {
         "request_id": progress.request_id,
         "key": progress.key,
-        "path": f"/v1{progress.operation.path}" if progress.operation else None,
+        "path": f"/v1{progress.endpoint.path}" if progress.endpoint else None,
         "task": progress.task,
         "model": progress.model,
         "backend": progress.backend,
-        "reason": reason_of(progress),
+        "reason": logged_reason(progress),
         "decision": progress.route.version if progress.route else 0,
-        "status": status_of(progress),
+        "status": logged_status(progress),
         "seconds": round(time.perf_counter() - progress.started, 6),
         "overhead_ms": round(1000 * progress.overhead_s, 3),
         "attempts": len(progress.trail.attempts),

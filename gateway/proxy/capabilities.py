@@ -11,19 +11,19 @@ import msgspec
 
 from gateway.config import ModelConfig
 from gateway.errors import InvalidRequest
-from gateway.http.request_body import Body
+from gateway.http.request_body import RequestBody
 
-CHARACTERS_A_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4
 
 MEDIA = {b'"image_url"': "vision", b'"input_image"': "vision", b'"input_audio"': "audio"}
-SINGLY = 64
+SINGLE_MODEL_ENDPOINTS = 64
 """So many underscores are looked at one by one: a single character is found ten times as fast as a word."""
 
-NOTHING = (b"", b"null", b"[]")
+NO_NEEDS = (b"", b"null", b"[]")
 
 
 @dataclass(frozen=True, slots=True)
-class Ability:
+class ModelCapabilities:
     """What a model can do. supports: None for everything; context_window: tokens, None where unknown."""
 
     supports: frozenset[str] | None = None
@@ -31,59 +31,61 @@ class Ability:
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
+class CapabilityTable:
     """Of every configured model. least: what all of them can do, and most requests need no more."""
 
-    by_model: Mapping[str, Ability]
-    least: Ability
+    by_model: Mapping[str, ModelCapabilities]
+    least: ModelCapabilities
 
 
-def abilities(models: Sequence[ModelConfig]) -> Abilities:
+def build_capability_table(models: Sequence[ModelConfig]) -> CapabilityTable:
     """Of every configured model."""
     by_model = {
-        model.name: Ability(None if model.supports is None else frozenset(model.supports), model.context_window)
+        model.name: ModelCapabilities(
+            None if model.supports is None else frozenset(model.supports), model.context_window
+        )
         for model in models
     }
     lists = [one.supports for one in by_model.values() if one.supports is not None]
     windows = [one.context_window for one in by_model.values() if one.context_window is not None]
-    least = Ability(lists[0].intersection(*lists) if lists else None, min(windows) if windows else None)
-    return Abilities(by_model, least)
+    least = ModelCapabilities(lists[0].intersection(*lists) if lists else None, min(windows) if windows else None)
+    return CapabilityTable(by_model, least)
 
 
-class Needs(msgspec.Struct, frozen=True, gc=False):
+class RequestNeeds(msgspec.Struct, frozen=True, gc=False):
     """What a request needs. tokens: an estimate of its prompt's length."""
 
     capabilities: frozenset[str]
     tokens: int
 
 
-def needs_nothing(body: Body, known: Abilities) -> bool:
+def needs_no_check(body: RequestBody, known: CapabilityTable) -> bool:
     """Whether every model can surely answer: so it is with most requests, and sooner said than what they need."""
     members, content, window = body.members, body.content, known.least.context_window
     return (
         b"_" not in content  # which every medium's name has
         and "tools" not in members
         and "response_format" not in members
-        and (window is None or len(content) <= window * CHARACTERS_A_TOKEN)
+        and (window is None or len(content) <= window * CHARACTERS_PER_TOKEN)
     )
 
 
-def needs_of(body: Body) -> Needs:
+def request_needs(body: RequestBody) -> RequestNeeds:
     """See the module."""
     content, members = body.content, body.members
-    tools, media = members.get("tools", b""), media_in(content)
+    tools, media = members.get("tools", b""), detect_media(content)
     found = media
-    if tools not in NOTHING:
+    if tools not in NO_NEEDS:
         found = found | {"tools"}
     if b'"json_schema"' in members.get("response_format", b""):
         found = found | {"json_schema"}
-    return Needs(found, 0 if media else (len(content) + len(tools)) // CHARACTERS_A_TOKEN)
+    return RequestNeeds(found, 0 if media else (len(content) + len(tools)) // CHARACTERS_PER_TOKEN)
 
 
-def media_in(content: bytes) -> frozenset[str]:
+def detect_media(content: bytes) -> frozenset[str]:
     """Which capabilities the parts of a conversation need, whatever is written around them."""
     at, found = -1, frozenset[str]()
-    for _ in range(SINGLY):
+    for _ in range(SINGLE_MODEL_ENDPOINTS):
         at = content.find(b"_", at + 1)
         if at < 0:
             return found
@@ -94,7 +96,7 @@ def media_in(content: bytes) -> frozenset[str]:
     return found | {needed for mark, needed in MEDIA.items() if mark in rest}
 
 
-def eligible(ranking: tuple[str, ...], needs: Needs, known: Abilities) -> tuple[str, ...]:
+def filter_capable(ranking: tuple[str, ...], needs: RequestNeeds, known: CapabilityTable) -> tuple[str, ...]:
     """The models that can answer, in their order. Raises InvalidRequest, saying of each why it cannot, if none can."""
     if not _why_not(known.least, needs):
         return ranking
@@ -106,7 +108,7 @@ def eligible(ranking: tuple[str, ...], needs: Needs, known: Abilities) -> tuple[
     return left
 
 
-def _why_not(ability: Ability, needs: Needs) -> str | None:
+def _why_not(ability: ModelCapabilities, needs: RequestNeeds) -> str | None:
     if ability.supports is not None and not needs.capabilities <= ability.supports:
         return f"does not support {', '.join(sorted(needs.capabilities - ability.supports))}"
     if ability.context_window is not None and needs.tokens > ability.context_window:

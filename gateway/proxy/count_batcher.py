@@ -11,13 +11,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from gateway.http.token_usage import Usage
-from gateway.proxy.request_record import Progress
+from gateway.proxy.request_record import RequestRecord
 
-EVERY_S = 0.1
+FLUSH_INTERVAL_S = 0.1
 OK = 200
 
 
-class Kind(NamedTuple):
+class BatchKey(NamedTuple):
     """What requests that are counted together have in common."""
 
     key: str | None
@@ -30,7 +30,7 @@ class Kind(NamedTuple):
 
 
 @dataclass(slots=True)
-class Pile:
+class Batch:
     """Requests of one kind. times: of each, seconds from its first byte to its answer's last, and of these, ours."""
 
     times: list[tuple[float, float]] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Pile:
     output_tokens: int = 0
     usd: Decimal = Decimal(0)
 
-    def add(self, progress: Progress) -> None:
+    def add_request(self, progress: RequestRecord) -> None:
         """One more."""
         self.times.append((progress.seconds, progress.overhead_s))
         usage, cost = progress.usage, progress.cost_usd
@@ -49,63 +49,63 @@ class Pile:
                 self.usd += cost
 
     @property
-    def usage(self) -> Usage:
+    def total_usage(self) -> Usage:
         """What all of them took."""
         return Usage(self.input_tokens, self.output_tokens)
 
 
-def is_plain(progress: Progress) -> bool:
+def is_batchable(progress: RequestRecord) -> bool:
     """Not so is one that has more to tell: of a failure, a decision in the shadow, an answer that was kept."""
     route, attempts = progress.route, progress.trail.attempts
     return (
         progress.is_complete
         and progress.status == OK
-        and progress.kept is None
+        and progress.cached_model is None
         and progress.task is not None
         and route is not None
-        and route.would is None
+        and route.shadow_model is None
         and len(attempts) == 1
         and attempts[0].fault is None
     )
 
 
-def kind_of(progress: Progress) -> Kind:
+def batch_key(progress: RequestRecord) -> BatchKey:
     """Of a plain request."""
     assert progress.task is not None  # noqa: S101 - plain
     assert progress.route is not None  # noqa: S101 - plain
     answered = progress.trail.attempts[0]
     has_usage, has_cost = progress.usage is not None, progress.cost_usd is not None
     reason = progress.route.reason
-    return Kind(progress.key, progress.task, answered.model, answered.backend, reason, has_usage, has_cost)
+    return BatchKey(progress.key, progress.task, answered.model, answered.backend, reason, has_usage, has_cost)
 
 
-class Tally:
+class CountBatcher:
     """What has not been booked yet."""
 
-    def __init__(self, book: Callable[[Kind, Pile], None]) -> None:
+    def __init__(self, book: Callable[[BatchKey, Batch], None]) -> None:
         """book: counts a pile."""
         self._book = book
-        self._ended: list[Progress] = []
+        self._ended: list[RequestRecord] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, progress: Progress) -> None:
+    def add_request(self, progress: RequestRecord) -> None:
         """One more plain request, which has ended."""
         self._ended.append(progress)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(EVERY_S, self.settle)
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL_S, self.flush)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Books everything now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         ended, self._ended = self._ended, []
-        piles: dict[Kind, Pile] = {}
+        piles: dict[BatchKey, Batch] = {}
         for progress in ended:
-            kind = kind_of(progress)
+            kind = batch_key(progress)
             pile = piles.get(kind)
             if pile is None:
-                pile = piles[kind] = Pile()
-            pile.add(progress)
+                pile = piles[kind] = Batch()
+            pile.add_request(progress)
         for kind, pile in piles.items():
             self._book(kind, pile)

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway.http.asgi import Receive
-from gateway.http.read_body import ClientGone
+from gateway.http.read_body import ClientDisconnected
 
 
 @asynccontextmanager
-async def while_connected(receive: Receive) -> AsyncIterator[None]:
-    """Cancels what runs inside as soon as the client disconnects, and raises ClientGone in its place."""
+async def cancel_on_disconnect(receive: Receive) -> AsyncIterator[None]:
+    """Cancels what runs inside as soon as the client disconnects, and raises ClientDisconnected in its place."""
     scope = asyncio.timeout(None)  # the standard library's cancel scope: expires when we say so
     try:
         async with scope:
@@ -21,7 +21,7 @@ async def while_connected(receive: Receive) -> AsyncIterator[None]:
                 watch.cancel()
     except TimeoutError as error:
         if scope.expired():
-            raise ClientGone from error
+            raise ClientDisconnected from error
         raise
 
 

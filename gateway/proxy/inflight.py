@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from gateway.errors import ShuttingDown
 from gateway.http import error_envelope
 from gateway.http.asgi import App, Message, Receive, Scope, Send, response_body, response_start
-from gateway.http.endpoints import BY_PATH, CHAT, Operation
-from gateway.http.sse import EVENT_STREAM, StreamEnd, error_event
+from gateway.http.endpoints import BY_PATH, CHAT, Endpoint
+from gateway.http.sse import EVENT_STREAM, StreamEndDetector, format_error_event
 
-TOLD = ShuttingDown("the gateway is shutting down, and this took longer than it could wait")
+SHUTDOWN_ERROR = ShuttingDown("the gateway is shutting down, and this took longer than it could wait")
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class InflightRequest:
     """One request. head, last: the first and the latest message of its answer."""
 
     task: "asyncio.Task[object] | None"
     client: Send
-    operation: Operation
+    operation: Endpoint
     head: Message | None = None
     last: Message | None = None
     is_cut: bool = False
@@ -34,34 +34,36 @@ class Request:
             self.last = message
         await self.client(message)
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """It has had its time."""
         if self.task is not None:
             self.is_cut = True
             self.task.cancel()
 
-    async def end(self) -> None:
+    async def send_shutdown(self) -> None:
         """Tells the client that nothing more comes. An answer left without its end closes the connection."""
         if self.head is None:
-            told = error_envelope.envelope(TOLD, self.operation)
+            told = error_envelope.encode_error(SHUTDOWN_ERROR, self.operation)
             headers = [(b"content-type", error_envelope.JSON), (b"content-length", str(len(told)).encode())]
-            await self.client(response_start(TOLD.status, headers))
+            await self.client(response_start(SHUTDOWN_ERROR.status, headers))
             await self.client(response_body(told))
         elif _is_stream(self.head) and (self.last is None or self.last["more_body"]):
-            end = StreamEnd(self.operation)
-            end.saw(self.last["body"] if self.last else b"")
-            await self.client(response_body(b"") if end.is_done else response_body(error_event(TOLD, end), more=True))
+            end = StreamEndDetector(self.operation)
+            end.feed(self.last["body"] if self.last else b"")
+            await self.client(
+                response_body(b"") if end.is_done else response_body(format_error_event(SHUTDOWN_ERROR, end), more=True)
+            )
 
 
-class Underway:
+class InflightRequests:
     """All of them."""
 
     def __init__(self) -> None:
-        self._requests: set[Request] = set()
+        self._requests: set[InflightRequest] = set()
 
-    async def run(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    async def track(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one, to its end or until it is cut."""
-        request = Request(asyncio.current_task(), send, BY_PATH.get(scope["path"], CHAT))
+        request = InflightRequest(asyncio.current_task(), send, BY_PATH.get(scope["path"], CHAT))
         self._requests.add(request)
         try:
             await app(scope, receive, request.send)
@@ -69,15 +71,15 @@ class Underway:
             if not request.is_cut or request.task is None:
                 raise
             request.task.uncancel()
-            await request.end()
+            await request.send_shutdown()
         finally:
             self._requests.discard(request)
 
-    def cut(self) -> int:
+    def abort_all(self) -> int:
         """Ends all that are under way, and says how many."""
         cut = tuple(self._requests)
         for request in cut:
-            request.cut()
+            request.abort()
         return len(cut)
 
 

@@ -13,39 +13,39 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from gateway.errors import RequestError
 from gateway.http.asgi import App, RawHeaders, Receive, Scope, Send
 from gateway.http.endpoints import BY_PATH
-from gateway.http.request_head import Head
-from gateway.http.strict_protocol import StrictHttp
-from gateway.proxy.exchange import Exchange, Express
-from gateway.proxy.head_cache import Known, Written, written
-from gateway.proxy.pipeline import Understood
+from gateway.http.request_head import RequestHead
+from gateway.http.strict_protocol import StrictHttpProtocol
+from gateway.proxy.exchange import Exchange, ExchangeContext
+from gateway.proxy.head_cache import HeadTemplate, ParsedHead, head_template
+from gateway.proxy.pipeline import RoutedRequest
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 LENGTH = b"content-length"
-OPERATIONS = {path.encode(): operation for path, operation in BY_PATH.items()}
-TELLING = frozenset({LENGTH, b"transfer-encoding", b"content-encoding", b"expect"})
-MOST_BYTES = 1024 * 1024
+ENDPOINTS = {path.encode(): operation for path, operation in BY_PATH.items()}
+FRAMING_HEADERS = frozenset({LENGTH, b"transfer-encoding", b"content-encoding", b"expect"})
+MAX_BODY_BYTES = 1024 * 1024
 JOINED_BYTES = 64 * 1024
 """Up to this size it is cheaper to copy a body behind its head than to write them one after the other."""
 
 
-class Serving(Protocol):
+class ServedApplication(Protocol):
     """The application. express: None while it does not serve."""
 
-    express: Express | None
+    exchange_context: ExchangeContext | None
 
 
-class ExpressHttp(StrictHttp):
+class ProxyProtocol(StrictHttpProtocol):
     """One connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's
         """See asyncio.Protocol."""
         super().connection_made(transport)
-        self._serving = cast("Serving", self.config.app)
+        self._serving = cast("ServedApplication", self.config.app)
         self._exchange: Exchange | None = None
-        self._known: Known | None = None
-        self._written: Written | None = None
+        self._known: ParsedHead | None = None
+        self._written: HeadTemplate | None = None
         self._is_between = True
         self._length = self._left = 0
         self._defaults: tuple[RawHeaders | None, bytes] = (None, b"")
@@ -57,21 +57,21 @@ class ExpressHttp(StrictHttp):
             self.timeout_keep_alive_task.cancel()
         exchange, self._exchange = self._exchange, None
         if isinstance(self.cycle, Exchange):
-            self.cycle = None  # uvicorn's, which would look for its own
+            self.cycle = None  # type: ignore[assignment]  # uvicorn's, which would look for its own
         super().connection_lost(exc)
         if exchange is not None:
-            exchange.client_left()
+            exchange.on_disconnect()
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
         super().resume_writing()
         if self._exchange is not None:
-            self._exchange.client_ready()
+            self._exchange.on_writable()
 
     # The request: see httptools
 
     def data_received(self, data: bytes) -> None:
-        """See StrictHttp. The parser sees nothing of a request whose head has been written before."""
+        """See StrictHttpProtocol. The parser sees nothing of a request whose head has been written before."""
         if self._left:
             self._take(data, 0)
         elif self._is_between:
@@ -85,11 +85,11 @@ class ExpressHttp(StrictHttp):
         known = self._known
         super().data_received(data)
         if self._known is not known and self._known is not None:
-            self._written = written(data, self._known) or self._written
+            self._written = head_template(data, self._known) or self._written
 
-    def _begins_again(self, before: Written, data: bytes) -> bool:
+    def _begins_again(self, before: HeadTemplate, data: bytes) -> bool:
         """Begins with a request whose head has been written before; false where it has not, or goes another way now."""
-        express, found = self._serving.express, before.again(data)
+        express, found = self._serving.exchange_context, before.match_again(data)
         if express is None or found is None:
             return False
         digits, start = found
@@ -135,7 +135,7 @@ class ExpressHttp(StrictHttp):
         """See httptools."""
         if isinstance(self.cycle, Exchange):
             self._body += len(body)
-            self.cycle.saw(body)
+            self.cycle.on_request_body(body)
         else:
             super().on_body(body)
 
@@ -143,13 +143,13 @@ class ExpressHttp(StrictHttp):
         """See httptools. At an upgrade it says so before the body has come."""
         self._is_between = not self._is_upgrade
         if isinstance(self.cycle, Exchange):
-            self.cycle.asked()
+            self.cycle.on_request_complete()
         else:
             super().on_message_complete()
 
     def on_headers_complete(self) -> None:
-        """See StrictHttp. What a client says again has been looked at."""
-        known, express = self._known, self._serving.express
+        """See StrictHttpProtocol. What a client says again has been looked at."""
+        known, express = self._known, self._serving.exchange_context
         if known is None or express is None or not self._is_known(known, express):
             super().on_headers_complete()
             return
@@ -157,12 +157,12 @@ class ExpressHttp(StrictHttp):
         self._stop_waiting()
         self._begin(express, known)
 
-    def start(self) -> None:
-        """See StrictHttp."""
-        express = self._serving.express
+    def start_request(self) -> None:
+        """See StrictHttpProtocol."""
+        express = self._serving.exchange_context
         if express is not None and (place := self._place_of_length()) is not None and self._is_for(express):
-            headers, operation = list(self.headers), OPERATIONS[self.url]
-            self._known = Known(operation, headers, place, Head(headers), self.parser.should_keep_alive())
+            headers, operation = list(self.headers), ENDPOINTS[self.url]
+            self._known = ParsedHead(operation, headers, place, RequestHead(headers), self.parser.should_keep_alive())
             self._begin(express, self._known)
             return
         url, headers = self.url, self.headers
@@ -170,13 +170,13 @@ class ExpressHttp(StrictHttp):
         HttpToolsProtocol.on_message_begin(self)
         self.url, self.expect_100_continue = url, expects
         self.headers.extend(headers)
-        super().start()
+        super().start_request()
 
-    def _begin(self, express: Express, known: Known) -> None:
+    def _begin(self, express: ExchangeContext, known: ParsedHead) -> None:
         self._exchange = Exchange(express, self, known.operation, self.headers, known.head, known.keep_alive)
         self.cycle = cast("RequestResponseCycle", self._exchange)
 
-    def _is_known(self, known: Known, express: Express) -> bool:
+    def _is_known(self, known: ParsedHead, express: ExchangeContext) -> bool:
         """Whether the head that has come is the one before it, but for the body's length, and goes the same way."""
         headers, place = self.headers, known.length_at
         if self._is_told or len(headers) != len(known.headers):
@@ -184,12 +184,12 @@ class ExpressHttp(StrictHttp):
         told, headers[place] = headers[place], known.headers[place]
         is_same = headers == known.headers
         headers[place] = told
-        is_same = is_same and OPERATIONS.get(self.url) is known.operation
+        is_same = is_same and ENDPOINTS.get(self.url) is known.operation
         return is_same and self._is_length(told) and self.parser.get_http_version() == "1.1" and self._is_for(express)
 
     def _place_of_length(self) -> int | None:
         """Where Content-Length stands; None where the head is not for this lane, whatever its length."""
-        telling = [place for place, (name, _) in enumerate(self.headers) if name in TELLING]
+        telling = [place for place, (name, _) in enumerate(self.headers) if name in FRAMING_HEADERS]
         if len(telling) != 1 or self._is_upgrade or self._version != "1.1":
             return None
         return telling[0] if self._is_length(self.headers[telling[0]]) else None
@@ -201,18 +201,18 @@ class ExpressHttp(StrictHttp):
         self._length = int(value[:20])
         return True
 
-    def _is_for(self, express: Express) -> bool:
+    def _is_for(self, express: ExchangeContext) -> bool:
         """Whether the request whose head has come goes this way, its headers apart."""
-        return self._is_free(express) and self.url in OPERATIONS and self.parser.get_method() == b"POST"
+        return self._is_free(express) and self.url in ENDPOINTS and self.parser.get_method() == b"POST"
 
-    def _is_free(self, express: Express) -> bool:
+    def _is_free(self, express: ExchangeContext) -> bool:
         """Whether the connection is free for a request with a body of this length."""
-        cycle, most = self.cycle, min(MOST_BYTES, express.lane.max_body_bytes)
+        cycle, most = self.cycle, min(MAX_BODY_BYTES, express.pipeline.max_body_bytes)
         return (cycle is None or cycle.response_complete) and 0 < self._length <= most
 
     # The answer: see gateway.proxy.exchange.Client
 
-    def begin(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
+    def write_head(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
         """See Client."""
         if self._defaults[0] is not self.server_state.default_headers:  # once a second: the date
             made = self.server_state.default_headers
@@ -241,14 +241,14 @@ class ExpressHttp(StrictHttp):
         """See Client."""
         self.transport.write(b"0\r\n\r\n")
 
-    def over(self, keep_alive: bool) -> None:
+    def finish_response(self, keep_alive: bool) -> None:
         """See Client."""
         exchange, self._exchange = self._exchange, None
         if exchange is None or not keep_alive or not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
 
-    def hand_over(self, exchange: Exchange, step: Understood | RequestError | None) -> None:
+    def hand_over(self, exchange: Exchange, step: RoutedRequest | RequestError | None) -> None:
         """See Client."""
         self._exchange = None
         cycle = self._cycle_of(exchange)
@@ -256,7 +256,7 @@ class ExpressHttp(StrictHttp):
             self.cycle = cycle
         self._going_on.append(cycle)
         if step is None:
-            cycle.body, cycle.more_body = bytearray(exchange.body()), True
+            cycle.body, cycle.more_body = bytearray(exchange.body_so_far()), True
             cycle.message_event.set()
             self._start_asgi_task(cycle, self.app)
         else:
@@ -331,11 +331,11 @@ class ExpressHttp(StrictHttp):
         """See HttpToolsProtocol. The timer finds out by itself whether it is still wanted."""
 
 
-def _going_on(exchange: Exchange, step: Understood | RequestError) -> App:
+def _going_on(exchange: Exchange, step: RoutedRequest | RequestError) -> App:
     async def go_on(scope: Scope, receive: Receive, send: Send) -> None:
-        await exchange.express.lane.go_on(step, receive, send, exchange.progress)
+        await exchange.express.pipeline.resume(step, receive, send, exchange.progress)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await exchange.express.underway.run(go_on, scope, receive, send)
+        await exchange.express.inflight.track(go_on, scope, receive, send)
 
     return app

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from gateway.proxy.request_record import Progress
+from gateway.proxy.request_record import RequestRecord
 
 
-class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class ResponseRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An answer. version: of the decision that it went by. at: Unix time in seconds.
 
     propensity: the probability with which this model was drawn for the request; None where chance had no part. among:
@@ -24,32 +24,32 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
     model: str
     version: int
     propensity: float | None
-    among: int
+    exploration_set: int
     at: float
 
     @property
     def stratum(self) -> str:
         """The same for answers between which nothing but chance decided."""
-        return f"{self.version}/{self.among:x}"
+        return f"{self.version}/{self.exploration_set:x}"
 
 
-class RecentAnswers:
+class RecentResponses:
     """The last answers. An id that comes again stands for the latest."""
 
     def __init__(self, kept: int, clock: Callable[[], float] = time.time) -> None:
         """kept: how many, 0 for none. clock: Unix time in seconds."""
         self._kept = kept
         self._clock = clock
-        self._found: dict[str, Answered] = {}
+        self._found: dict[str, ResponseRecord] = {}
         self._ring: list[str] = []
         self._next = 0
 
-    def saw(self, progress: Progress) -> None:
+    def record(self, progress: RequestRecord) -> None:
         """A request has ended. Every one comes through here: what can be left out is."""
         route, attempts, task = progress.route, progress.trail.attempts, progress.task
         if route is None or task is None or not progress.is_complete or not 200 <= progress.status < 300:
             return
-        model, propensity = progress.kept, None
+        model, propensity = progress.cached_model, None
         if model is None:
             model = attempts[-1].model
             if model == route.ranking[0]:
@@ -57,9 +57,9 @@ class RecentAnswers:
         request, found = progress.request_id, self._found
         if request not in found and not self._make_room(request):
             return
-        found[request] = Answered(task, model, route.version, propensity, route.among, self._clock())
+        found[request] = ResponseRecord(task, model, route.version, propensity, route.exploration_set, self._clock())
 
-    def find(self, request: str) -> Answered | None:
+    def find_response(self, request: str) -> ResponseRecord | None:
         """The answer, None where it is not known, or not any more. May be asked from any thread."""
         return self._found.get(request)
 

@@ -9,13 +9,13 @@ from msgspec import field
 
 from gateway.http import headers as names
 from gateway.http.asgi import RawHeaders
-from gateway.http.endpoints import Operation
+from gateway.http.endpoints import Endpoint
 from gateway.http.token_usage import Usage
 from gateway.tasks.decision_table import Route
-from gateway.upstream.failover import Trail
+from gateway.upstream.failover import AttemptLog
 
 
-class Progress(msgspec.Struct):
+class RequestRecord(msgspec.Struct):
     """One request as far as it has come. Times by time.perf_counter(), in seconds.
 
     read_at: when its last byte had come. seconds: that it took, once it has ended. status: of the answer, 0 before it
@@ -28,17 +28,17 @@ class Progress(msgspec.Struct):
     read_at: float = 0.0
     task: str | None = None
     route: Route | None = None
-    trail: Trail = field(default_factory=Trail)
+    trail: AttemptLog = field(default_factory=AttemptLog)
     status: int = 0
     overhead_s: float = 0.0
     seconds: float = 0.0
     is_complete: bool = False
-    broke: str | None = None
+    stream_error: str | None = None
     key: str | None = None
     usage: Usage | None = None
     cost_usd: Decimal | None = None
-    operation: Operation | None = None
-    kept: str | None = None
+    endpoint: Endpoint | None = None
+    cached_model: str | None = None
     span: object = None
 
     @property
@@ -53,18 +53,18 @@ class Progress(msgspec.Struct):
 
     @property
     def _answered(self) -> tuple[str, str]:
-        if self.kept is not None:
-            return self.kept, names.NONE
+        if self.cached_model is not None:
+            return self.cached_model, names.NONE
         attempts = self.trail.attempts
         if attempts and attempts[-1].fault is None:
             return attempts[-1].model, attempts[-1].backend
         return names.NONE, names.NONE
 
-    def read_now(self) -> None:
+    def mark_read(self) -> None:
         """Its last byte has come."""
         self.read_at = time.perf_counter()
 
-    def begin(self, status: int) -> bytes:
+    def begin_response(self, status: int) -> bytes:
         """The answer begins now: our headers for it, as lines."""
         self.status = status
         since = self.read_at or self.started
@@ -76,17 +76,17 @@ class Progress(msgspec.Struct):
         )
         if self.cost_usd is not None:
             told += f"{names.COST_USD}: {self.cost_usd:f}\r\n"
-        if self.kept is not None:
+        if self.cached_model is not None:
             told += f"{names.CACHE}: hit\r\n"
-        if route is not None and route.would is not None:
-            told += f"{names.SHADOW_MODEL}: {route.would}\r\n"
+        if route is not None and route.shadow_model is not None:
+            told += f"{names.SHADOW_MODEL}: {route.shadow_model}\r\n"
         if self.trail.is_degraded:
             told += f"{names.DEGRADED}: all-breakers-open\r\n"
         return told.encode("latin-1", "replace")
 
     def begin_headers(self, status: int) -> RawHeaders:
         """The same as pairs."""
-        lines = self.begin(status).split(b"\r\n")
+        lines = self.begin_response(status).split(b"\r\n")
         return [(name, value) for name, _, value in (line.partition(b": ") for line in lines if line)]
 
 

@@ -10,12 +10,14 @@ from contextlib import asynccontextmanager
 
 from gateway.http.asgi import Message, Send, response_body
 
-COMMENT = b": keepalive\n\n"
+KEEPALIVE_COMMENT = b": keepalive\n\n"
 """A line that begins with a colon is a comment (WHATWG HTML, 9.2.6)."""
 
 
 @asynccontextmanager
-async def kept_alive(every_s: float | None, begin: Callable[[], Message | None], send: Send) -> AsyncIterator[None]:
+async def send_keepalives(
+    every_s: float | None, begin: Callable[[], Message | None], send: Send
+) -> AsyncIterator[None]:
     """While the block runs, begins the answer after `every_s` and sends a comment that often. None: never.
 
     begin: gives the answer's beginning, None where it has begun.
@@ -40,5 +42,5 @@ async def _comments(every_s: float, begin: Callable[[], Message | None], send: S
     if beginning is not None:
         await send(beginning)
     while True:
-        await send(response_body(COMMENT, more=True))
+        await send(response_body(KEEPALIVE_COMMENT, more=True))
         await asyncio.sleep(every_s)

@@ -6,9 +6,9 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.errors import Forbidden, InvalidRequest, ModelNotFound
-from gateway.http.request_body import Body
-from gateway.http.request_head import Head
-from gateway.keys.auth import Principal, allowed
+from gateway.http.request_body import RequestBody
+from gateway.http.request_head import RequestHead
+from gateway.keys.auth import Principal, filter_allowed
 from gateway.tasks.decision_table import Route
 from gateway.vocabulary import (
     AUTO,
@@ -16,19 +16,19 @@ from gateway.vocabulary import (
     REQUESTED,
     TASK_ID_RULE,
     TASK_PREFIX,
-    asks_for_routing,
+    is_routed_model,
     is_task_id,
 )
 
 
-class Tag(msgspec.Struct, frozen=True, gc=False):
+class TaskTag(msgspec.Struct, frozen=True, gc=False):
     """A request's task. is_explicit: the request itself names it. source: where, for messages."""
 
     task: str
     is_explicit: bool
 
 
-def task_of(head: Head, body: Body, principal: Principal) -> Tag:
+def resolve_task(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag:
     """The first that is there: X-Task-Id, metadata.task_id, model task/<id>, the key's default task, `default`.
 
     Raises InvalidRequest for what is no task ID, Forbidden for one that the key may not use.
@@ -38,41 +38,41 @@ def task_of(head: Head, body: Body, principal: Principal) -> Tag:
     return tag
 
 
-def _tag(head: Head, body: Body, principal: Principal) -> Tag:
+def _tag(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag:
     if head.task is not None:
-        return Tag(head.task if head.names_task else _checked(head.task, "header X-Task-Id"), True)
+        return TaskTag(head.task if head.names_task else _checked(head.task, "header X-Task-Id"), True)
     if body.task_id is not None:
-        return Tag(_checked(body.task_id, "metadata.task_id"), True)
+        return TaskTag(_checked(body.task_id, "metadata.task_id"), True)
     if body.model.startswith(TASK_PREFIX):
-        return Tag(_checked(body.model.removeprefix(TASK_PREFIX), "model"), True)
-    return Tag(principal.default_task or DEFAULT_TASK, False)
+        return TaskTag(_checked(body.model.removeprefix(TASK_PREFIX), "model"), True)
+    return TaskTag(principal.default_task or DEFAULT_TASK, False)
 
 
-def session_of(head: Head, body: Body) -> str | None:
+def resolve_session(head: RequestHead, body: RequestBody) -> str | None:
     """X-Session-Id, else metadata.session_id. Raises InvalidRequest for what is no ID."""
     if head.session is not None:
         return _checked(head.session, "header X-Session-Id", "session")
     return None if body.session_id is None else _checked(body.session_id, "metadata.session_id", "session")
 
 
-def route_of(
-    body: Body, task: str, principal: Principal, models: Collection[str], decided: Callable[[str], Route]
+def resolve_route(
+    body: RequestBody, task: str, principal: Principal, models: Collection[str], decided: Callable[[str], Route]
 ) -> Route:
     """Where a request goes: by decision, or straight to the model it names.
 
     Raises ModelNotFound for a model that is not configured, Forbidden for one that the key may not use.
     """
-    if asks_for_routing(body.model):
+    if is_routed_model(body.model):
         route = decided(task)
         if principal.models is None:
             return route
-        return replace(route, ranking=allowed(principal, route.ranking, task), would=None)
+        return replace(route, ranking=filter_allowed(principal, route.ranking, task), shadow_model=None)
     if body.model not in models:
         raise ModelNotFound(
             f"the model {_shown(body.model)} does not exist here: use {AUTO!r}, 'task/<id>', or one of /v1/models",
             param="model",
         )
-    if not principal.may_use(body.model):
+    if not principal.can_use_task(body.model):
         raise Forbidden(f"the key {principal.name!r} may not use model {body.model!r}", param="model")
     return Route((body.model,), REQUESTED, 0, propensity=None)
 

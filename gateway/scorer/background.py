@@ -10,18 +10,18 @@ from collections.abc import Callable
 
 log = logging.getLogger("benchroute.scorer")
 
-Job = Callable[[], None]
+BackgroundJob = Callable[[], None]
 
 
-class Aside:
+class BackgroundExecutor:
     """Jobs in the order in which they came. The thread is there while there are some, and ends with the program."""
 
     def __init__(self) -> None:
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[BackgroundJob] = deque()
         self._lock = threading.Lock()
         self._is_busy = False
 
-    def put(self, job: Job) -> None:
+    def submit_job(self, job: BackgroundJob) -> None:
         """Never waits."""
         with self._lock:
             self._jobs.append(job)

@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gateway.scorer.messages import Rated
+from gateway.scorer.messages import ScoredResponse
 from routing.auto.feedback import Feedback
 
-KEPT_ALIKE = 200
+MAX_PER_CONTEXT = 200
 """Newest answers kept of one model in one stratum: beyond that they only make sure what is sure enough."""
-KEPT = 2000
+MAX_RATINGS = 2000
 """Newest answers kept of a task."""
 
 Wire = Sequence[tuple[str, str, float | None, Sequence[tuple[bytes, float, float]]]]
 """model, stratum, propensity, and of every answer alike: digest, score, at."""
 
 
-class Context(NamedTuple):
+class RatingContext(NamedTuple):
     """What answers have in common. stratum: see routing.auto.feedback."""
 
     model: str
@@ -35,7 +35,7 @@ class Rating(NamedTuple):
 
     at: float
     score: float
-    context: Context
+    context: RatingContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ class Ratings:
 
     by_request: Mapping[bytes, Rating] = field(default_factory=dict)
 
-    def with_(self, rated: Iterable[Rated]) -> "Ratings":
+    def with_ratings(self, rated: Iterable[ScoredResponse]) -> "Ratings":
         """These and others, a later word on the same answer in place of the earlier."""
         merged = dict(self.by_request)
         for one in rated:
-            merged[one.request] = Rating(one.at, one.score, Context(one.model, one.stratum, one.propensity))
+            merged[one.request] = Rating(one.at, one.score, RatingContext(one.model, one.stratum, one.propensity))
         return Ratings(_newest(merged))
 
-    def feedback(self, models: Sequence[str]) -> Feedback | None:
+    def to_feedback(self, models: Sequence[str]) -> Feedback | None:
         """As routing takes it, columns in the order of `models`; answers of others are left out. None without any."""
         columns = {name: place for place, name in enumerate(models)}
         # Sorted, so that not even rounding depends on the order in which scores came in.
@@ -59,7 +59,7 @@ class Ratings:
         if not kept:
             return None
         propensities = [one.context.propensity for _, one in kept]
-        return Feedback.of(
+        return Feedback.from_ratings(
             np.array([columns[one.context.model] for _, one in kept]),
             np.array([one.score for _, one in kept]),
             np.array([np.nan if chance is None else chance for chance in propensities], dtype=np.float64),
@@ -68,7 +68,7 @@ class Ratings:
 
     def to_wire(self) -> Wire:
         """Answers alike together: most of a task's are."""
-        alike: dict[Context, list[tuple[bytes, float, float]]] = {}
+        alike: dict[RatingContext, list[tuple[bytes, float, float]]] = {}
         for request, one in self.by_request.items():
             alike.setdefault(one.context, []).append((request, one.score, one.at))
         return [(*context, answers) for context, answers in alike.items()]
@@ -78,7 +78,7 @@ class Ratings:
         """What `to_wire` has made."""
         return cls(
             {
-                request: Rating(at, score, Context(model, stratum, propensity))
+                request: Rating(at, score, RatingContext(model, stratum, propensity))
                 for model, stratum, propensity, answers in wire
                 for request, score, at in answers
             }
@@ -87,10 +87,10 @@ class Ratings:
 
 def _newest(merged: Mapping[bytes, Rating]) -> dict[bytes, Rating]:
     newest = sorted(merged.items(), key=lambda item: (-item[1].at, item[0]))
-    alike: dict[Context, int] = {}
+    alike: dict[RatingContext, int] = {}
     kept: dict[bytes, Rating] = {}
     for request, one in newest:
         alike[one.context] = alike.get(one.context, 0) + 1
-        if alike[one.context] <= KEPT_ALIKE and len(kept) < KEPT:
+        if alike[one.context] <= MAX_PER_CONTEXT and len(kept) < MAX_RATINGS:
             kept[request] = one
     return kept

@@ -13,26 +13,26 @@ MAX_CHARACTERS = 8192
 TEXT_PARTS = ("text", "input_text")
 
 
-class NoMessages(ValueError):
+class NoInputText(ValueError):
     """What came as `messages` is not that."""
 
 
-def text_of(messages: bytes, selector: str) -> str | None:
+def extract_text(messages: bytes, selector: str) -> str | None:
     """The input that a selector takes out of a request's (JSON), cut to MAX_CHARACTERS; None where there is no text.
 
     last_user, first_user: the last or first message of role user; all_user: all of them; all: all messages. A prompt is
-    taken whole, and several are joined. A JSONPath takes texts out of what then is the whole body. Raises NoMessages.
+    taken whole, and several are joined. A JSONPath takes texts out of what then is the whole body. Raises NoInputText.
     """
     try:
         found = json.loads(messages)
     except (ValueError, RecursionError) as error:
-        raise NoMessages(f"messages are no JSON: {error}") from error
+        raise NoInputText(f"messages are no JSON: {error}") from error
     if selector.startswith(JSON_PATH) and not isinstance(found, str):
         return _cut(_at(selector, found))
     if isinstance(found, str):
         found = [found]
     if not isinstance(found, list):
-        raise NoMessages("neither messages nor a prompt")
+        raise NoInputText("neither messages nor a prompt")
     prompts = [prompt for prompt in found if isinstance(prompt, str)]
     texts = prompts or [text for message in _selected(found, selector) for text in _texts(message)]
     return _cut(texts)
@@ -48,7 +48,7 @@ def _at(path: str, body: Any) -> Iterator[str]:
     try:
         found = _compiled(path).findall(body)
     except Exception as error:  # whatever a client's body makes of the operator's path: one input, not the scorer
-        raise NoMessages(f"{path} cannot be applied: {error}") from error
+        raise NoInputText(f"{path} cannot be applied: {error}") from error
     for value in found:
         if isinstance(value, str):
             yield value

@@ -11,25 +11,25 @@ from typing import Any
 import numpy as np
 
 from gateway.scorer import serialization
-from gateway.scorer.cost_preference import thrift_of
+from gateway.scorer.cost_preference import cost_preference
 from gateway.scorer.messages import TaskPolicy
 from gateway.state.store import Store
 from routing.arrays import Embeddings, Floats, unit_rows
 from routing.pack import Pack
 from routing.router import Router
-from routing.scores import Score, TaskScores
+from routing.scores import ScoreKind, TaskScores
 from routing.task import TaskState
 
 NEAREST = 12
 """Benchmark inputs shown of a task."""
 
-TASKS_COMPARED = 500
+MAX_TASKS_COMPARED = 500
 """Tasks that a comparison of packs looks at: each is scored from up to 256 embeddings."""
 
 
-def outcomes(pack: Pack) -> dict[str, Any]:
+def pack_outcomes(pack: Pack) -> dict[str, Any]:
     """Each model's mean outcome on each dataset, None where it was not measured there."""
-    manifest, outcomes = pack.manifest, pack.expected()
+    manifest, outcomes = pack.manifest, pack.expected_outcomes()
     rows = []
     for number, dataset in enumerate(manifest.datasets):
         found = outcomes[pack.dataset_ids == number]
@@ -37,33 +37,33 @@ def outcomes(pack: Pack) -> dict[str, Any]:
     return {"object": "pack.outcomes", "hash": manifest.hash, "models": list(manifest.model_names), "data": rows}
 
 
-def evidence(router: Router, ring: Sequence[bytes]) -> dict[str, Any]:
+def task_evidence(router: Router, ring: Sequence[bytes]) -> dict[str, Any]:
     """The benchmark inputs that say most about a task, each model's outcome on them, and the map with the task on it.
 
     ring: the task's most recent embeddings. An input counts once for each of these whose k nearest it is among.
     """
     pack = router.pack
-    vectors = vectors_of(ring, pack.manifest.embedder.dim)
+    vectors = recent_vectors(ring, pack.manifest.embedder.dim)
     shown: dict[str, Any] = {"object": "task.evidence", "n": len(vectors), "models": list(pack.manifest.model_names)}
     return {**shown, "nearest": _nearest(router, vectors) if len(vectors) else [], "map": _map(pack, vectors)}
 
 
-def vectors_of(ring: Sequence[bytes], dim: int) -> Embeddings:
+def recent_vectors(ring: Sequence[bytes], dim: int) -> Embeddings:
     """A task's most recent embeddings, (n, dim)."""
     vectors = serialization.embeddings_from_bytes(list(ring), dim)
     return unit_rows(vectors) if len(vectors) else vectors
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparisonPolicy:
     """How tasks are decided on: by which policy and score."""
 
     policy: Callable[[str], TaskPolicy]
-    score: Callable[[TaskPolicy], Score]
+    score: Callable[[TaskPolicy], ScoreKind]
 
 
-def difference(
-    store: Store, old: Router, new: Router, how: Compared, most: int | None = TASKS_COMPARED
+def pack_diff(
+    store: Store, old: Router, new: Router, how: ComparisonPolicy, most: int | None = MAX_TASKS_COMPARED
 ) -> dict[str, Any]:
     """Which tasks would have another model with another pack, and by how much its score is better there.
 
@@ -72,7 +72,7 @@ def difference(
     Every task is scored from its most recent embeddings, as it would be if the pack were taken into use; one whose
     embeddings are another embedder's would start from nothing.
     """
-    names = list(store.names())
+    names = list(store.task_names())
     rows = [_compared(task, store, old, new, how) for task in names[:most]]
     before, after = set(old.pack.manifest.model_names), set(new.pack.manifest.model_names)
     changed = [row for row in rows if row["before"] != row["after"]]
@@ -90,34 +90,36 @@ def difference(
     }
 
 
-def _compared(task: str, store: Store, old: Router, new: Router, how: Compared) -> dict[str, Any]:
-    stored, policy = store.stored(task), how.policy(task)
+def _compared(task: str, store: Store, old: Router, new: Router, how: ComparisonPolicy) -> dict[str, Any]:
+    stored, policy = store.read_task(task), how.policy(task)
     score, before = how.score(policy), stored.decision.model if stored.decision else None
-    candidates = new.candidates(policy.candidates)
-    vectors = vectors_of(store.ring(task), new.pack.manifest.embedder.dim)
+    candidates = new.select_candidates(policy.candidates)
+    vectors = recent_vectors(store.recent_embeddings(task), new.pack.manifest.embedder.dim)
     row: dict[str, Any] = {"task": task, "n": len(vectors), "before": before, "after": before, "gain": None, "p": None}
     if not candidates:
         return row
-    state = TaskState.of(new.evidence(vectors)) if len(vectors) else new.empty()
+    state = TaskState.from_evidence(new.find_evidence(vectors)) if len(vectors) else new.empty_state()
     labels = (
-        serialization.labels_from_bytes(stored.task.sums).matrix(new.pack.manifest.model_names) if stored.task else None
+        serialization.labels_from_bytes(stored.task.sums).to_matrix(new.pack.manifest.model_names)
+        if stored.task
+        else None
     )
-    scores = new.scores(state, candidates, score, labels)
-    made = new.decide(scores, before, score, thrift_of(policy, store, task))
+    scores = new.score_task(state, candidates, score, labels)
+    made = new.make_decision(scores, before, score, cost_preference(policy, store, task))
     here, there = _score_of(scores, before, score), _score_of(scores, made.model, score)
     gain = None if here is None or there is None else there - here
     return {**row, "after": made.model, "reason": made.reason.value, "p": made.p_better, "score": there, "gain": gain}
 
 
-def _score_of(scores: TaskScores, model: str | None, score: Score) -> float | None:
+def _score_of(scores: TaskScores, model: str | None, score: ScoreKind) -> float | None:
     if model not in scores.models:
         return None
-    value = float(scores.of(score)[scores.models.index(model)])
+    value = float(scores.score_of(score)[scores.models.index(model)])
     return None if np.isnan(value) else value
 
 
 def _nearest(router: Router, vectors: Embeddings) -> list[dict[str, Any]]:
-    pack, (rows, distances) = router.pack, router.nearest(vectors)
+    pack, (rows, distances) = router.pack, router.find_nearest(vectors)
     times = Counter(int(row) for row in rows.ravel())
     closest: dict[int, float] = {}
     for row, distance in zip(rows.ravel(), distances.ravel(), strict=True):
@@ -144,7 +146,7 @@ def _map(pack: Pack, vectors: Embeddings) -> Mapping[str, Any] | None:
         "datasets": [dataset.name for dataset in pack.manifest.datasets],
         "benchmark": _points(shown.points),
         "dataset_ids": [int(number) for number in pack.dataset_ids[shown.rows]],
-        "task": _points(shown.place(vectors)) if len(vectors) else [],
+        "task": _points(shown.place_vectors(vectors)) if len(vectors) else [],
     }
 
 

@@ -2,6 +2,9 @@
 
 The gateway sends a Start first, then any number of the others, another Start among them; the scorer answers a Start
 with Ready or Refused, Observations with one Decided per batch, and all that have an id with one Reply each.
+
+Questions also travel through Redis, where versions of the program meet during a rolling upgrade: their tags and field
+names there are those of the first version, whatever the classes are called.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +25,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
     sigma: float = 0.09
     eta: float = 0.6
     threshold: float = 0.5
-    thinning: bool = True
+    adaptive_sampling: bool = True
 
 
 class TaskPolicy(msgspec.Struct, frozen=True):
@@ -43,7 +46,7 @@ class TaskPolicy(msgspec.Struct, frozen=True):
     keep_texts: bool = False
 
 
-class Start(msgspec.Struct, frozen=True, tag=True):
+class Configure(msgspec.Struct, frozen=True, tag=True):
     """What the scorer works with from now on; refused, it goes on as before. policy: of tasks not in `tasks`."""
 
     pack: str
@@ -66,7 +69,7 @@ class Observations(msgspec.Struct, frozen=True, tag=True):
     items: Sequence[Observation]
 
 
-class Seed(msgspec.Struct, frozen=True, tag=True):
+class SeedInputs(msgspec.Struct, frozen=True, tag="Seed"):
     """Inputs of a task given before, or beside, its calls.
 
     outcomes: what models made of each, by name, in [0, 1]; empty where nothing is known.
@@ -78,7 +81,7 @@ class Seed(msgspec.Struct, frozen=True, tag=True):
     outcomes: Sequence[Mapping[str, float]] = ()
 
 
-class Rated(msgspec.Struct, frozen=True):
+class ScoredResponse(msgspec.Struct, frozen=True):
     """An answer that its client has scored. request: which, as a digest. score: in [0, 1]. at: Unix time, seconds.
 
     propensity: the probability with which this model was drawn for the request, None where chance had no part.
@@ -93,12 +96,12 @@ class Rated(msgspec.Struct, frozen=True):
     at: float
 
 
-class Rate(msgspec.Struct, frozen=True, tag=True):
+class SubmitFeedback(msgspec.Struct, frozen=True, tag="Rate"):
     """Answers of a task that were scored."""
 
     id: int
     task: str
-    answers: Sequence[Rated]
+    answers: Sequence[ScoredResponse]
 
 
 class DryRun(msgspec.Struct, frozen=True, tag=True):
@@ -110,14 +113,14 @@ class DryRun(msgspec.Struct, frozen=True, tag=True):
     candidates: Sequence[str] | None = None
 
 
-class Forget(msgspec.Struct, frozen=True, tag=True):
+class ForgetTask(msgspec.Struct, frozen=True, tag="Forget"):
     """Remove all that is known of a task. Through the scorer, so that no decision made before comes after it."""
 
     id: int
     task: str
 
 
-class Govern(msgspec.Struct, frozen=True, tag=True):
+class SetPolicy(msgspec.Struct, frozen=True, tag="Govern"):
     """What holds for one task from now on; it is decided on again at once."""
 
     id: int
@@ -125,7 +128,7 @@ class Govern(msgspec.Struct, frozen=True, tag=True):
     policy: TaskPolicy
 
 
-class Look(msgspec.Struct, frozen=True, tag=True):
+class Inspect(msgspec.Struct, frozen=True, tag="Look", rename={"view": "at"}):
     """Show something that only arrays can tell; see gateway.scorer.inspection.
 
     task: of `evidence` and `suggestions`; n: how many of the latter. pack: another than the open one, for `outcomes`
@@ -133,27 +136,27 @@ class Look(msgspec.Struct, frozen=True, tag=True):
     """
 
     id: int
-    at: Literal["outcomes", "evidence", "difference", "suggestions"]
+    view: Literal["outcomes", "evidence", "difference", "suggestions"]
     task: str = ""
     pack: str = ""
     n: int = 0
 
 
-class Ready(msgspec.Struct, frozen=True, tag=True):
+class PackReady(msgspec.Struct, frozen=True, tag=True):
     """A pack is open and inputs are scored."""
 
     pack: str
     pack_hash: str
 
 
-class Refused(msgspec.Struct, frozen=True, tag=True):
+class PackRefused(msgspec.Struct, frozen=True, tag=True):
     """The pack cannot be used; the message names both sides."""
 
     pack: str
     message: str
 
 
-class TaskDecision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True):
     """The decision that holds for a task from now on. version: rises when the chosen model changes."""
 
     task: str
@@ -164,15 +167,15 @@ class TaskDecision(msgspec.Struct, frozen=True):
     ranking: Sequence[str]
 
 
-class Decided(msgspec.Struct, frozen=True, tag=True):
+class BatchDone(msgspec.Struct, frozen=True, tag=True):
     """A batch is done. observed: how many observations it held; faults: how many of them could not be used.
 
     took_s: seconds of work. skipped: inputs of settled tasks that were not embedded.
     """
 
-    decisions: Sequence[TaskDecision]
+    decisions: Sequence[Decision]
     observed: int = 0
-    faults: int = 0
+    errors: int = 0
     took_s: float = 0.0
     skipped: int = 0
 
@@ -185,8 +188,8 @@ class Reply(msgspec.Struct, frozen=True, tag=True):
     error: str | None = None
 
 
-Question = Seed | Rate | DryRun | Forget | Govern | Look
+Question = SeedInputs | SubmitFeedback | DryRun | ForgetTask | SetPolicy | Inspect
 """What is answered with a Reply."""
 
-ToScorer = Start | Observations | Question
-FromScorer = Ready | Refused | Decided | Reply
+ToScorer = Configure | Observations | Question
+FromScorer = PackReady | PackRefused | BatchDone | Reply

@@ -13,7 +13,7 @@ MAX_ITEM_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class Counts:
+class ObservationStats:
     """Since the gateway's start. observed: scored and stored; dropped: by reason; queued: waiting now.
 
     backlog: waiting in a fleet's streams, of all gateways. scoring_s: seconds that the scorer worked on them.
@@ -21,7 +21,7 @@ class Counts:
     """
 
     observed: int = 0
-    faults: int = 0
+    errors: int = 0
     restarts: int = 0
     queued: int = 0
     backlog: int = 0
@@ -33,7 +33,7 @@ class Counts:
 class ObservationQueue:
     """First in, first out; what finds no room is dropped and counted."""
 
-    def __init__(self, counts: Counts, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, counts: ObservationStats, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> None:
         self._counts = counts
         self._max_items = max_items
         self._max_bytes = max_bytes
@@ -41,7 +41,7 @@ class ObservationQueue:
         self._items: deque[Observation] = deque()
         self._filled = asyncio.Event()
 
-    def put(self, task: str, messages: bytes) -> None:
+    def put_observation(self, task: str, messages: bytes) -> None:
         """Never waits, never raises."""
         if len(messages) > MAX_ITEM_BYTES:
             self._counts.dropped["too_large"] += 1
@@ -53,7 +53,7 @@ class ObservationQueue:
             self._counts.queued = len(self._items)
             self._filled.set()
 
-    async def take(self, max_items: int, max_bytes: int) -> Sequence[Observation]:
+    async def take_batch(self, max_items: int, max_bytes: int) -> Sequence[Observation]:
         """What is there, oldest first, at least one; waits for it."""
         while not self._items:
             self._filled.clear()

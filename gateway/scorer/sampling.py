@@ -10,56 +10,62 @@ from dataclasses import astuple, dataclass, field
 import msgspec
 
 from gateway.errors import StateError
-from routing.adaptive_sampling import BLOCK, Pace, ThinningSettings, Watch, clearness, is_drawn
+from routing.adaptive_sampling import BLOCK, SamplingRate, SamplingSettings, ShiftDetector, decision_z, is_sampled
 from routing.scores import TaskScores
-from routing.task import Evidence, TaskState
+from routing.task import InputEvidence, TaskState
 
-Input = tuple[str, str]
+InputValues = tuple[str, str]
 """Task and text."""
 
-Numbers = tuple[int, float, float, float]
+InputNumbers = tuple[int, float, float, float]
 
 
-class Paced(msgspec.Struct, frozen=True):
+class SamplingState(msgspec.Struct, frozen=True):
     """Where a task is. number: of its next input, from 0. clearness: of its decision after the last scored input.
 
     untold: inputs passed over since the last drawn one. telling: those before it, of which the account tells that is
     written next; nothing of that is kept.
     """
 
-    pace: Pace = Pace()
+    rate: SamplingRate = SamplingRate()
     number: int = 0
-    clearness: float = 0.0
-    untold: int = 0
-    telling: int = 0
+    decision_z: float = 0.0
+    pending_skips: int = 0
+    skips_to_report: int = 0
 
-    def draw(self, task: str, settings: ThinningSettings) -> tuple["Paced", bool]:
+    def draw_next(self, task: str, settings: SamplingSettings) -> tuple["SamplingState", bool]:
         """The task behind its next input, and whether that one is to be embedded."""
-        pace = self.pace
-        if self.is_at_a_boundary and self.number:
-            pace = pace.next(self.clearness, settings)
-        drawn = is_drawn(task, self.number, pace.weight)
-        untold, telling = (0, self.telling + self.untold) if drawn else (self.untold + 1, self.telling)
-        return Paced(pace, self.number + 1, self.clearness, untold, telling), drawn
+        pace = self.rate
+        if self.is_block_start and self.number:
+            pace = pace.next_rate(self.decision_z, settings)
+        drawn = is_sampled(task, self.number, pace.weight)
+        untold, telling = (
+            (0, self.skips_to_report + self.pending_skips) if drawn else (self.pending_skips + 1, self.skips_to_report)
+        )
+        return SamplingState(pace, self.number + 1, self.decision_z, untold, telling), drawn
 
-    def scored(self, evidence: Evidence, before: TaskState, scores: TaskScores | None, chosen: str) -> "Paced":
+    def after_scoring(
+        self, evidence: InputEvidence, before: TaskState, scores: TaskScores | None, chosen: str
+    ) -> "SamplingState":
         """The task after some inputs of it were scored. before: its state without them; scores: with them, or None."""
-        now = clearness(scores, chosen) if scores else 0.0
-        return Paced(self.pace.saw(evidence, before.embedding_sum), self.number, now, self.untold)
+        now = decision_z(scores, chosen) if scores else 0.0
+        return SamplingState(
+            self.rate.record_input(evidence, before.embedding_sum), self.number, now, self.pending_skips
+        )
 
     @property
-    def is_at_a_boundary(self) -> bool:
+    def is_block_start(self) -> bool:
         """Whether the next input begins a block, for which the pace is looked at again."""
         return self.number % BLOCK == 0
 
     def to_bytes(self) -> bytes:
         """Numbers to the last bit."""
-        pace = self.pace
+        pace = self.rate
         about = pace.weight, pace.embedded, pace.drifts, astuple(pace.distance), astuple(pace.nearness)
-        return _encode(_Kept(self.number, self.clearness, self.untold, *about))
+        return _encode(_Kept(self.number, self.decision_z, self.pending_skips, *about))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Paced":
+    def from_bytes(cls, data: bytes) -> "SamplingState":
         """Nothing is a task that begins. Raises StateError for what `to_bytes` has not written."""
         if not data:
             return cls()
@@ -67,7 +73,9 @@ class Paced(msgspec.Struct, frozen=True):
             kept = _decoder.decode(data)
         except msgspec.MsgspecError as error:
             raise StateError(f"a task's pace cannot be read: {error}") from error
-        pace = Pace(kept.weight, kept.embedded, kept.drifts, Watch(*kept.distance), Watch(*kept.nearness))
+        pace = SamplingRate(
+            kept.weight, kept.embedded, kept.drifts, ShiftDetector(*kept.distance), ShiftDetector(*kept.nearness)
+        )
         return cls(pace, kept.number, kept.clearness, kept.untold)
 
 
@@ -80,8 +88,8 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     weight: int
     embedded: int
     drifts: int
-    distance: Numbers
-    nearness: Numbers
+    distance: InputNumbers
+    nearness: InputNumbers
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -89,7 +97,7 @@ _decoder = msgspec.msgpack.Decoder(_Kept)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SampledBatch:
     """Inputs that are taken together. size: how many places of what was given, those without an input among them.
 
     drawn: what is to be embedded. skipped: the places that are passed over. paces: of every task in it, behind it; none
@@ -97,43 +105,45 @@ class Part:
     """
 
     size: int
-    drawn: Sequence[Input]
+    drawn: Sequence[InputValues]
     skipped: frozenset[int] = frozenset()
-    paces: Mapping[str, Paced] = field(default_factory=dict)
+    states: Mapping[str, SamplingState] = field(default_factory=dict)
 
 
-class Thinning:
+class InputSampler:
     """Draws from what comes."""
 
-    def __init__(self, settings: ThinningSettings | None) -> None:
+    def __init__(self, settings: SamplingSettings | None) -> None:
         """settings: None draws everything."""
         self.settings = settings
 
-    def part(self, inputs: Sequence[Input | None], kept: Callable[[Sequence[str]], Mapping[str, bytes]]) -> Part:
+    def sample_batch(
+        self, inputs: Sequence[InputValues | None], kept: Callable[[Sequence[str]], Mapping[str, bytes]]
+    ) -> SampledBatch:
         """The first of these, cut where a task's pace has to be looked at again after what was drawn of it before.
 
         inputs: None where an observation holds none. kept: reads paces, as `to_bytes` has written them.
         """
         settings = self.settings
         if settings is None:
-            return Part(len(inputs), [one for one in inputs if one is not None])
+            return SampledBatch(len(inputs), [one for one in inputs if one is not None])
         tasks = list(dict.fromkeys(task for task, _ in filter(None, inputs)))
-        known = {task: Paced.from_bytes(data) for task, data in kept(tasks).items()}
-        paces: dict[str, Paced] = {}
-        drawn: list[Input] = []
+        known = {task: SamplingState.from_bytes(data) for task, data in kept(tasks).items()}
+        paces: dict[str, SamplingState] = {}
+        drawn: list[InputValues] = []
         skipped: set[int] = set()
         embedded: set[str] = set()
         for place, one in enumerate(inputs):
             if one is None:
                 continue
             task = one[0]
-            now = paces.get(task) or known.get(task) or Paced()
-            if task in embedded and now.is_at_a_boundary:
-                return Part(place, drawn, frozenset(skipped), paces)
-            paces[task], is_taken = now.draw(task, settings)
+            now = paces.get(task) or known.get(task) or SamplingState()
+            if task in embedded and now.is_block_start:
+                return SampledBatch(place, drawn, frozenset(skipped), paces)
+            paces[task], is_taken = now.draw_next(task, settings)
             if is_taken:
                 drawn.append(one)
                 embedded.add(task)
             else:
                 skipped.add(place)
-        return Part(len(inputs), drawn, frozenset(skipped), paces)
+        return SampledBatch(len(inputs), drawn, frozenset(skipped), paces)

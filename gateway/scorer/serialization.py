@@ -9,7 +9,7 @@ import struct
 import numpy as np
 
 from gateway.errors import StateError
-from gateway.scorer.task_labels import Labelled
+from gateway.scorer.task_labels import TaskLabels
 from routing.task import TaskState
 
 _SIZES = struct.Struct("<II")
@@ -21,7 +21,7 @@ _WITH_TEXT = b"text"
 Vectors = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
-def to_bytes(state: TaskState, labelled: Labelled | None = None) -> bytes:
+def state_to_bytes(state: TaskState, labelled: TaskLabels | None = None) -> bytes:
     """n is kept beside the bytes."""
     distance = np.array([state.distance_sum])
     first = (state.g_sum, state.g_bar_sum, state.counts, distance, state.embedding_sum)
@@ -31,7 +31,7 @@ def to_bytes(state: TaskState, labelled: Labelled | None = None) -> bytes:
     return _SIZES.pack(len(state.g_sum), len(state.embedding_sum)) + body + labels
 
 
-def from_bytes(data: bytes, n: int) -> TaskState:
+def state_from_bytes(data: bytes, n: int) -> TaskState:
     """Raises StateError for what `to_bytes` has not written."""
     try:
         n_models, dim = _SIZES.unpack_from(data)
@@ -49,10 +49,10 @@ def from_bytes(data: bytes, n: int) -> TaskState:
     return TaskState(n, g_sum, g_bar_sum, counts, distance_sum, embedding_sum, wide_sum, wide_counts)
 
 
-def labels_from_bytes(data: bytes) -> Labelled:
+def labels_from_bytes(data: bytes) -> TaskLabels:
     """The labels behind a task's sums. Raises StateError."""
     try:
-        return Labelled.from_bytes(data[_end(*_SIZES.unpack_from(data)) :])
+        return TaskLabels.from_bytes(data[_end(*_SIZES.unpack_from(data)) :])
     except struct.error as error:
         raise StateError(f"a task's sums cannot be read: {error}") from error
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from gateway.errors import StateError
 from gateway.scorer.feedback import Ratings, Wire
-from gateway.scorer.messages import Rated
+from gateway.scorer.messages import ScoredResponse
 
-KEPT = 500
+MAX_LABELS = 500
 """Labelled inputs kept of a task, the newest: the posterior hardly moves behind that."""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -24,24 +24,24 @@ _decoder = msgspec.msgpack.Decoder(dict[bytes, dict[str, float]] | tuple[dict[by
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class TaskLabels:
     """outcomes: an input's digest -> model -> outcome in [0, 1]; oldest first. ratings: its scored answers."""
 
     outcomes: Mapping[bytes, Mapping[str, float]] = field(default_factory=dict)
     ratings: Ratings = field(default_factory=Ratings)
 
-    def with_(self, texts: Sequence[str], given: Sequence[Mapping[str, float]]) -> "Labelled":
+    def with_labels(self, texts: Sequence[str], given: Sequence[Mapping[str, float]]) -> "TaskLabels":
         """These and what was given; an input labelled again has its models' outcomes replaced."""
         merged = {key: dict(outcomes) for key, outcomes in self.outcomes.items()}
         for text, outcomes in zip(texts, given, strict=True):
-            merged[digest(text)] = {**merged.pop(digest(text), {}), **outcomes}
-        return replace(self, outcomes=dict(list(merged.items())[-KEPT:]))
+            merged[text_digest(text)] = {**merged.pop(text_digest(text), {}), **outcomes}
+        return replace(self, outcomes=dict(list(merged.items())[-MAX_LABELS:]))
 
-    def rated(self, answers: Sequence[Rated]) -> "Labelled":
+    def with_feedback(self, answers: Sequence[ScoredResponse]) -> "TaskLabels":
         """These, and answers that were scored."""
-        return replace(self, ratings=self.ratings.with_(answers))
+        return replace(self, ratings=self.ratings.with_ratings(answers))
 
-    def matrix(self, models: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
+    def to_matrix(self, models: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
         """(n_labelled, n_models), NaN where a model was not asked; None where nothing is labelled."""
         if not self.outcomes:
             return None
@@ -54,7 +54,7 @@ class Labelled:
         return _encode(self.outcomes) if self.outcomes else b""
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Labelled":
+    def from_bytes(cls, data: bytes) -> "TaskLabels":
         """Raises StateError for what `to_bytes` has not written."""
         try:
             found = _decoder.decode(data) if data else {}
@@ -63,6 +63,6 @@ class Labelled:
             raise StateError(f"a task's labels cannot be read: {error}") from error
 
 
-def digest(text: str) -> bytes:
+def text_digest(text: str) -> bytes:
     """Which input it is, without its text."""
     return hashlib.sha256(text.encode()).digest()[:16]

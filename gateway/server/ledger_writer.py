@@ -11,17 +11,17 @@ from gateway.usage.ledger import Ledger
 
 log = logging.getLogger("benchroute")
 
-EVERY_S = 1.0
+FLUSH_INTERVAL_S = 1.0
 """What a kill -9 can lose."""
 
-LAST_ATTEMPTS = 3
+MAX_FINAL_ATTEMPTS = 3
 
 
 @asynccontextmanager
-async def writing(ledger: Ledger, store: Store, *, is_shared: bool = False) -> AsyncIterator[None]:
+async def flush_ledger_periodically(ledger: Ledger, store: Store, *, is_shared: bool = False) -> AsyncIterator[None]:
     """Writes as long as the block runs, and once more after it. is_shared: what was spent before is told by others."""
     if not is_shared:
-        ledger.load(store.spent())
+        ledger.load_rows(store.read_usage())
     ended = asyncio.Event()
     task = asyncio.create_task(_again_and_again(ledger, store, ended))
     try:
@@ -35,26 +35,26 @@ async def writing(ledger: Ledger, store: Store, *, is_shared: bool = False) -> A
 async def _again_and_again(ledger: Ledger, store: Store, ended: asyncio.Event) -> None:
     while not ended.is_set():
         with suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), EVERY_S)
+            await asyncio.wait_for(ended.wait(), FLUSH_INTERVAL_S)
         await _written(ledger, store)
 
 
 async def _last(ledger: Ledger, store: Store) -> None:
     """There is no later: a store that is busy is asked again."""
-    for _ in range(LAST_ATTEMPTS):
+    for _ in range(MAX_FINAL_ATTEMPTS):
         if await _written(ledger, store):
             return
     log.error("what was spent last could not be written, and is lost")
 
 
 async def _written(ledger: Ledger, store: Store) -> bool:
-    rows = ledger.unwritten()
+    rows = ledger.drain_unsaved()
     if not rows:
         return True
     try:
-        await asyncio.to_thread(store.spend, rows)
+        await asyncio.to_thread(store.add_usage, rows)
     except StateError as error:
-        ledger.give_back(rows)
+        ledger.restore_unsaved(rows)
         log.warning("what was spent is not written yet: %s", error)
         return False
     return True

@@ -11,24 +11,24 @@ import sys
 import uvicorn
 
 from gateway.config import Config
-from gateway.config.history import ConfigFile, Origin, Watch, digest, reloaded
-from gateway.http.strict_protocol import StrictHttp
-from gateway.keys.client_keys import check_names, created_keys
+from gateway.config.history import ConfigFile, ConfigSource, ConfigWatcher, config_digest, reload_and_log
+from gateway.http.strict_protocol import StrictHttpProtocol
+from gateway.keys.client_keys import check_names, read_created_keys
 from gateway.observability import logs
-from gateway.processes.malloc import keep_freed_memory
-from gateway.proxy.protocol import ExpressHttp
+from gateway.processes.malloc import tune_malloc
+from gateway.proxy.protocol import ProxyProtocol
 from gateway.server.app import Gateway
-from gateway.server.workers import sockets
+from gateway.server.workers import bind_sockets
 from gateway.state.sqlite import open_store
 
 log = logging.getLogger("benchroute")
 
 KEEPALIVE_S = 75
-TELLING_S = 5
+SHUTDOWN_WRITE_S = 5
 """How long clients may take to read that their request is cut off."""
 
 
-def serve(
+def serve_gateway(
     file: ConfigFile,
     log_level: str = "info",
     watch: bool = False,
@@ -41,19 +41,19 @@ def serve(
 
     Raises ConfigError, StateError.
     """
-    keep_freed_memory()
-    text = file.text()
-    config = file.config(text)
+    tune_malloc()
+    text = file.read_text()
+    config = file.parse_config(text)
     format_ = log_format or config.log.format
     os.environ[logs.FORMAT_VARIABLE] = format_
-    logs.begin(log_level, format_, config.log.requests, config.log.share)
+    logs.configure_logging(log_level, format_, config.log.requests, config.log.sample_rate)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    gateway = Gateway(config, Origin(file, digest(text)))
+    gateway = Gateway(config, ConfigSource(file, config_digest(text)))
     _check_state(config)
     server = Server(gateway, config)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        watching = Watch(gateway.versions, file) if watch else None
-        runner.run(_serve(server, gateway, watching, sockets(config, worker) if worker else None))
+        watching = ConfigWatcher(gateway.config_history, file) if watch else None
+        runner.run(_serve(server, gateway, watching, bind_sockets(config, worker) if worker else None))
     if not server.started:
         raise SystemExit(3)
 
@@ -72,30 +72,32 @@ class Server(uvicorn.Server):
                 gateway,
                 host=config.server.host,
                 port=config.server.port,
-                http=ExpressHttp if config.server.lane == "express" else StrictHttp,
+                http=ProxyProtocol if config.server.lane == "express" else StrictHttpProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=KEEPALIVE_S,
-                timeout_graceful_shutdown=math.ceil(self._grace_s) + TELLING_S,
+                timeout_graceful_shutdown=math.ceil(self._grace_s) + SHUTDOWN_WRITE_S,
             )
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn.Server."""
-        cut = asyncio.get_running_loop().call_later(self._grace_s, self._gateway.cut)
+        cut = asyncio.get_running_loop().call_later(self._grace_s, self._gateway.abort_requests)
         await super().shutdown(sockets)
         cut.cancel()
 
 
-async def _serve(server: Server, gateway: Gateway, watch: Watch | None, listening: list[socket.socket] | None) -> None:
+async def _serve(
+    server: Server, gateway: Gateway, watch: ConfigWatcher | None, listening: list[socket.socket] | None
+) -> None:
     """listening: of a worker, which ends with whoever keeps it, and so with its standard input."""
     loop, jobs = asyncio.get_running_loop(), set[asyncio.Task[object]]()
 
     def reload() -> None:
-        task: asyncio.Task[object] = asyncio.create_task(reloaded(gateway.versions, "signal"))
+        task: asyncio.Task[object] = asyncio.create_task(reload_and_log(gateway.config_history, "signal"))
         jobs.add(task)
         task.add_done_callback(jobs.discard)
 
@@ -121,7 +123,7 @@ def _check_state(config: Config) -> None:
         return
     store = open_store(config.state.url)
     try:
-        check_names(config, created_keys(store))
+        check_names(config, read_created_keys(store))
     finally:
         store.close()
 

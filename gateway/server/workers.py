@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from gateway.config import Config
 from gateway.errors import ConfigError
-from gateway.processes.supervised_process import Kept
+from gateway.processes.supervised_process import SupervisedProcess
 
 log = logging.getLogger("benchroute")
 
@@ -31,29 +31,31 @@ def check_workers(config: Config, workers: int) -> None:
         raise ConfigError("workers", faults)
 
 
-def keep_workers(config: Config, count: int, options: Sequence[str]) -> None:
+def run_workers(config: Config, count: int, options: Sequence[str]) -> None:
     """Keeps so many running until SIGTERM or Ctrl-C; SIGHUP is for all of them. options: of `benchroute serve`.
 
     Raises ConfigError for a port that is taken.
     """
     for number in range(1, count + 1):
-        for one in sockets(config, number):
+        for one in bind_sockets(config, number):
             one.close()
     command = [sys.executable, "-m", "gateway.cli", "serve", *options]
-    kept = [Kept(f"worker {number}", [*command, "--worker", str(number)]) for number in range(1, count + 1)]
+    kept = [
+        SupervisedProcess(f"worker {number}", [*command, "--worker", str(number)]) for number in range(1, count + 1)
+    ]
 
     def end(*_: object) -> None:
         for one in kept:
-            one.end()
+            one.terminate()
 
     def tell(*_: object) -> None:
         for one in kept:
-            one.tell(signal.SIGHUP)
+            one.send_signal(signal.SIGHUP)
 
     for told in (signal.SIGTERM, signal.SIGINT):
         signal.signal(told, end)
     signal.signal(signal.SIGHUP, tell)
-    threads = [threading.Thread(target=one.run) for one in kept]
+    threads = [threading.Thread(target=one.run_until_stopped) for one in kept]
     for thread in threads:
         thread.start()
     log.info("%d workers on %s:%d, each on a port of its own after it", count, config.server.host, config.server.port)
@@ -61,7 +63,7 @@ def keep_workers(config: Config, count: int, options: Sequence[str]) -> None:
         thread.join()
 
 
-def sockets(config: Config, worker: int) -> list[socket.socket]:
+def bind_sockets(config: Config, worker: int) -> list[socket.socket]:
     """What a worker, from 1, listens on: the common port, and its own. Raises ConfigError for one that is taken."""
     host, port = config.server.host, config.server.port
     own = _bound(host, port + worker, is_shared=False)

@@ -14,20 +14,20 @@ from typing import Any
 
 from gateway.errors import StateError
 from gateway.state.store import (
+    MAX_POLICY_VERSIONS,
     NO_PACES,
-    POLICIES_KEPT,
-    RING,
-    Change,
-    Stored,
-    StoredDecision,
+    RING_SIZE,
+    DecisionRecord,
+    StateChange,
     StoredKey,
     StoredPolicy,
-    StoredTask,
+    TaskRecord,
+    TaskSums,
 )
-from gateway.usage.ledger import Spent, SpentRows
+from gateway.usage.ledger import UsageRows, UsageTotals
 
 BUSY_S = 5.0
-TURNS_KEPT = 100
+MAX_CHANGES = 100
 
 _SHORT = "version, n, model, reason, ranking, at"
 """A decision's columns but its account, which can be long."""
@@ -76,10 +76,10 @@ class SqliteStore:
         self._lock = threading.RLock()  # an update's `change` may read the ring
         self._connection = _connect(path, busy_s)
 
-    def update(
+    def update_task(
         self,
         tasks: Sequence[str],
-        change: Callable[[Mapping[str, Stored]], Mapping[str, Change]],
+        change: Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]],
         paces: Mapping[str, bytes] = NO_PACES,
     ) -> None:
         """See Store.update."""
@@ -89,48 +89,48 @@ class SqliteStore:
                 _write(connection, task, made)
             connection.executemany("INSERT OR REPLACE INTO paces VALUES (?, ?)", paces.items())
 
-    def stored(self, task: str) -> Stored:
+    def read_task(self, task: str) -> TaskRecord:
         """See Store.stored."""
         with self._reading() as connection:
             return _stored(connection, task)
 
-    def accounts(self, tasks: Sequence[str]) -> Mapping[str, StoredDecision]:
+    def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, DecisionRecord]:
         """See Store.accounts."""
         with self._reading() as connection:
             found = {task: _accounted(connection, task) for task in tasks}
         return {task: made for task, made in found.items() if made is not None}
 
-    def ring(self, task: str) -> Sequence[bytes]:
+    def recent_embeddings(self, task: str) -> Sequence[bytes]:
         """See Store.ring."""
         with self._reading() as connection:
             return _ring(connection, task)
 
-    def paces(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
+    def sampling_states(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
         """See Store.paces."""
         with self._reading() as connection:
             found = {task: _pace(connection, task) for task in tasks}
         return {task: pace for task, pace in found.items() if pace}
 
-    def names(self) -> Sequence[str]:
+    def task_names(self) -> Sequence[str]:
         """See Store.names."""
         with self._reading() as connection:
             return [name for (name,) in connection.execute("SELECT task FROM tasks ORDER BY task")]
 
-    def decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, StoredDecision]:
+    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, DecisionRecord]:
         """See Store.decisions."""
         query = f"SELECT task, {_SHORT}, '{{}}' FROM decisions WHERE task > ? ORDER BY task LIMIT ?"  # noqa: S608 - fixed
         with self._reading() as connection:
             rows = connection.execute(query, (after, -1 if limit is None else limit)).fetchall()
         return {task: _decision(row) for task, *row in rows}
 
-    def history(self, task: str) -> Sequence[StoredDecision]:
+    def decision_changes(self, task: str) -> Sequence[DecisionRecord]:
         """See Store.history."""
         with self._reading() as connection:
             query = f"SELECT {_SHORT}, '{{}}' FROM turns WHERE task = ? ORDER BY version"  # noqa: S608 - fixed names
             rows = connection.execute(query, (task,)).fetchall()
         return [_decision(row) for row in rows]
 
-    def forget(self, task: str) -> bool:
+    def forget_task(self, task: str) -> bool:
         """See Store.forget."""
         with self._transaction() as connection:
             gone = [
@@ -139,7 +139,7 @@ class SqliteStore:
             ]
         return any(gone)
 
-    def spend(self, rows: SpentRows) -> None:
+    def add_usage(self, rows: UsageRows) -> None:
         """See Store.spend."""
         with self._transaction() as connection:
             for place, new in rows.items():
@@ -153,13 +153,13 @@ class SqliteStore:
                 row = (*place, *numbers, str(total.baseline_usd))
                 connection.execute("INSERT OR REPLACE INTO spending VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
-    def spent(self) -> SpentRows:
+    def read_usage(self) -> UsageRows:
         """See Store.spent."""
         with self._reading() as connection:
             rows = connection.execute("SELECT * FROM spending").fetchall()
         return {(kind, name, day): _spent(numbers) for kind, name, day, *numbers in rows}
 
-    def spent_by(self, who: Sequence[tuple[str, str]]) -> SpentRows:
+    def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
         """See Store.spent_by."""
         with self._reading() as connection:
             rows = [
@@ -177,7 +177,7 @@ class SqliteStore:
 
     def add_key(self, key: StoredKey) -> bool:
         """See Store.add_key."""
-        row = (key.name, key.sha256, key.created_at, key.terms)
+        row = (key.name, key.sha256, key.created_at, key.settings_json)
         with self._transaction() as connection:
             statement = "INSERT INTO keys VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
             return connection.execute(statement, row).rowcount == 1
@@ -187,7 +187,7 @@ class SqliteStore:
         with self._transaction() as connection:
             return connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount == 1
 
-    def policies(self) -> Sequence[StoredPolicy]:
+    def current_policies(self) -> Sequence[StoredPolicy]:
         """See Store.policies."""
         latest = "SELECT task, max(version), at, by, terms FROM policies GROUP BY task ORDER BY task"
         with self._reading() as connection:
@@ -201,14 +201,14 @@ class SqliteStore:
 
     def put_policy(self, policy: StoredPolicy) -> bool:
         """See Store.put_policy."""
-        row = (policy.task, policy.version, policy.at, policy.by, policy.terms)
+        row = (policy.task, policy.version, policy.at, policy.changed_by, policy.settings_json)
         with self._transaction() as connection:
             latest = "SELECT coalesce(max(version), 0) FROM policies WHERE task = ?"
             (before,) = connection.execute(latest, (policy.task,)).fetchone()
             if policy.version != before + 1:
                 return False
             connection.execute("INSERT INTO policies VALUES (?, ?, ?, ?, ?)", row)
-            old = (policy.task, policy.version - POLICIES_KEPT)
+            old = (policy.task, policy.version - MAX_POLICY_VERSIONS)
             connection.execute("DELETE FROM policies WHERE task = ? AND version <= ?", old)
         return True
 
@@ -285,13 +285,13 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("COMMIT")
 
 
-def _stored(connection: sqlite3.Connection, task: str) -> Stored:
+def _stored(connection: sqlite3.Connection, task: str) -> TaskRecord:
     sums = connection.execute("SELECT basis, n, seen, sums FROM tasks WHERE task = ?", (task,)).fetchone()
-    kept = StoredTask(*sums) if sums else None
-    return Stored(kept, _accounted(connection, task), _pace(connection, task))
+    kept = TaskSums(*sums) if sums else None
+    return TaskRecord(kept, _accounted(connection, task), _pace(connection, task))
 
 
-def _accounted(connection: sqlite3.Connection, task: str) -> StoredDecision | None:
+def _accounted(connection: sqlite3.Connection, task: str) -> DecisionRecord | None:
     query = f"SELECT {_SHORT}, account FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
     row = connection.execute(query, (task,)).fetchone()
     return _decision(row) if row else None
@@ -305,45 +305,46 @@ def _pace(connection: sqlite3.Connection, task: str) -> bytes:
 def _ring(connection: sqlite3.Connection, task: str) -> Sequence[bytes]:
     rows = connection.execute("SELECT slot, embedding FROM ring WHERE task = ? ORDER BY slot", (task,)).fetchall()
     seen = connection.execute("SELECT seen FROM tasks WHERE task = ?", (task,)).fetchone()
-    start = seen[0] % RING if seen and len(rows) == RING else 0
+    start = seen[0] % RING_SIZE if seen and len(rows) == RING_SIZE else 0
     return [embedding for _, embedding in rows[start:] + rows[:start]]
 
 
-def _write(connection: sqlite3.Connection, task: str, made: Change) -> None:
+def _write(connection: sqlite3.Connection, task: str, made: StateChange) -> None:
     sums = made.task
     connection.execute(
-        "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)", (task, sums.basis, sums.n, sums.seen, sums.sums)
+        "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)",
+        (task, sums.sums_version, sums.n, sums.total_seen, sums.sums),
     )
-    first = sums.seen - len(made.embeddings)
+    first = sums.total_seen - len(made.embeddings)
     connection.executemany(
         "INSERT OR REPLACE INTO ring VALUES (?, ?, ?)",
-        [(task, (first + place) % RING, embedding) for place, embedding in enumerate(made.embeddings)],
+        [(task, (first + place) % RING_SIZE, embedding) for place, embedding in enumerate(made.embeddings)],
     )
-    if made.pace is not None:
-        connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (task, made.pace))
+    if made.sampling_state is not None:
+        connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (task, made.sampling_state))
     if made.decision is not None:
-        row = (*_row(task, made.decision), json.dumps(made.decision.account))
+        row = (*_row(task, made.decision), json.dumps(made.decision.explanation))
         connection.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-    for turn in made.turns:
+    for turn in made.changes:
         connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _row(task, turn))
-        connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, turn.version - TURNS_KEPT))
+        connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, turn.version - MAX_CHANGES))
 
 
-def _row(task: str, made: StoredDecision) -> tuple[str, int, int, str, str, str, float]:
+def _row(task: str, made: DecisionRecord) -> tuple[str, int, int, str, str, str, float]:
     return task, made.version, made.n, made.model, made.reason, json.dumps(made.ranking), made.at
 
 
-def _decision(row: Sequence[Any]) -> StoredDecision:
+def _decision(row: Sequence[Any]) -> DecisionRecord:
     version, n, model, reason, ranking, at, account = row
     try:
-        return StoredDecision(version, n, model, reason, tuple(json.loads(ranking)), at, json.loads(account))
+        return DecisionRecord(version, n, model, reason, tuple(json.loads(ranking)), at, json.loads(account))
     except (ValueError, TypeError) as error:
         raise StateError(f"a decision in the state cannot be read: {error!r}") from error
 
 
-def _spent(numbers: Sequence[Any]) -> Spent:
+def _spent(numbers: Sequence[Any]) -> UsageTotals:
     requests, input_tokens, output_tokens, usd, baseline_usd = numbers
-    return Spent(requests, input_tokens, output_tokens, Decimal(usd), Decimal(baseline_usd))
+    return UsageTotals(requests, input_tokens, output_tokens, Decimal(usd), Decimal(baseline_usd))
 
 
 def open_store(url: str) -> SqliteStore:

@@ -9,27 +9,29 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from gateway.usage.ledger import SpentRows
+import msgspec
 
-RING = 256
+from gateway.usage.ledger import UsageRows
+
+RING_SIZE = 256
 """How many of a task's most recent embeddings are kept, for scoring it again with another pack."""
 
 
 @dataclass(frozen=True, slots=True)
-class StoredTask:
+class TaskSums:
     """A task's sums. n: inputs in them; seen: inputs ever, which places the ring's next embedding.
 
     basis: what the sums were made with, the pack and the settings that g depends on; under another they mean nothing.
     """
 
-    basis: str
+    sums_version: str
     n: int
-    seen: int
+    total_seen: int
     sums: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class StoredDecision:
+class DecisionRecord:
     """The decision that holds for a task. at: Unix time in seconds of the last change of its model.
 
     account: what GET /v1/tasks/{id} shows of it: scores, u, nearest datasets, explanation.
@@ -41,11 +43,10 @@ class StoredDecision:
     reason: str
     ranking: tuple[str, ...]
     at: float
-    account: Mapping[str, Any]
+    explanation: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKey:
+class StoredKey(msgspec.Struct, frozen=True, rename={"settings_json": "terms"}):
     """A client's key that was created while the gateway ran. created_at: Unix time in seconds.
 
     sha256: of its secret, in hex. terms: what it may do, as JSON; what that means is the gateway's business.
@@ -54,17 +55,16 @@ class StoredKey:
     name: str
     sha256: str
     created_at: float
-    terms: str
+    settings_json: str
 
 
 NO_PACES: Mapping[str, bytes] = MappingProxyType({})
 
-POLICIES_KEPT = 50
+MAX_POLICY_VERSIONS = 50
 """How many versions of a task's policy are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPolicy:
+class StoredPolicy(msgspec.Struct, frozen=True, rename={"changed_by": "by", "settings_json": "terms"}):
     """What was said of a task while the gateway ran, over what the configuration says. at: Unix time in seconds.
 
     version: 1 for a task's first, one more for every later one. by: which admin, None where nobody needs a key. terms:
@@ -74,32 +74,32 @@ class StoredPolicy:
     task: str
     version: int
     at: float
-    by: str | None
-    terms: str | None
+    changed_by: str | None
+    settings_json: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StateChange:
     """What a batch did to one task. embeddings: the new ones for the ring, oldest first.
 
     decision: None where no candidate is known to the pack. turns: the decisions of this batch in which the model
     changed, oldest first; kept as the task's history. pace: None leaves it as it is.
     """
 
-    task: StoredTask
+    task: TaskSums
     embeddings: Sequence[bytes]
-    decision: StoredDecision | None
-    turns: Sequence[StoredDecision]
-    pace: bytes | None = None
+    decision: DecisionRecord | None
+    changes: Sequence[DecisionRecord]
+    sampling_state: bytes | None = None
 
 
 class Store(Protocol):
     """Where tasks are kept. Every method may raise StateError."""
 
-    def update(
+    def update_task(
         self,
         tasks: Sequence[str],
-        change: "Callable[[Mapping[str, Stored]], Mapping[str, Change]]",
+        change: "Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]]",
         paces: Mapping[str, bytes] = NO_PACES,
     ) -> None:
         """Reads these tasks, lets `change` say what becomes of them, writes it: all or nothing, nobody in between.
@@ -107,37 +107,37 @@ class Store(Protocol):
         `change` may read this store's rings. paces: of other tasks, of which nothing else is written.
         """
 
-    def stored(self, task: str) -> "Stored":
+    def read_task(self, task: str) -> "TaskRecord":
         """What is kept of one task."""
 
-    def accounts(self, tasks: Sequence[str]) -> Mapping[str, StoredDecision]:
+    def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, DecisionRecord]:
         """The decisions of these tasks, of those that have one, with their accounts: read in one go."""
 
-    def ring(self, task: str) -> Sequence[bytes]:
+    def recent_embeddings(self, task: str) -> Sequence[bytes]:
         """The task's most recent embeddings, oldest first."""
 
-    def paces(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
+    def sampling_states(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
         """The paces of these tasks, of those that have one."""
 
-    def names(self) -> Sequence[str]:
+    def task_names(self) -> Sequence[str]:
         """Every task, by name."""
 
-    def decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, StoredDecision]:
+    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, DecisionRecord]:
         """Tasks' decisions by name, from the first name behind `after` on; accounts are left empty."""
 
-    def history(self, task: str) -> Sequence[StoredDecision]:
+    def decision_changes(self, task: str) -> Sequence[DecisionRecord]:
         """The decisions that changed a task's model, oldest first, the most recent if there are many; no accounts."""
 
-    def forget(self, task: str) -> bool:
+    def forget_task(self, task: str) -> bool:
         """Removes all that is known of a task. False if nothing was."""
 
-    def spend(self, rows: SpentRows) -> None:
+    def add_usage(self, rows: UsageRows) -> None:
         """Adds to what was spent."""
 
-    def spent(self) -> SpentRows:
+    def read_usage(self) -> UsageRows:
         """All that was spent."""
 
-    def spent_by(self, who: Sequence[tuple[str, str]]) -> SpentRows:
+    def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
         """What some keys and tasks, (kind, name), spent."""
 
     def created_keys(self) -> Sequence[StoredKey]:
@@ -149,7 +149,7 @@ class Store(Protocol):
     def remove_key(self, name: str) -> bool:
         """Removes a key. False if there is none of that name."""
 
-    def policies(self) -> Sequence[StoredPolicy]:
+    def current_policies(self) -> Sequence[StoredPolicy]:
         """The latest policy of every task that ever had one, by task; forgetting a task does not take it away."""
 
     def policy_history(self, task: str) -> Sequence[StoredPolicy]:
@@ -163,9 +163,9 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class TaskRecord:
     """What is kept of a task; None where there is nothing yet. pace: what the next of its inputs are drawn by."""
 
-    task: StoredTask | None
-    decision: StoredDecision | None
-    pace: bytes = b""
+    task: TaskSums | None
+    decision: DecisionRecord | None
+    sampling_state: bytes = b""

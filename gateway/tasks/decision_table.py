@@ -39,7 +39,7 @@ class Policy:
     objective: tuple[float, float] | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    cache: CacheConfig | None = None
+    response_cache: CacheConfig | None = None
     exploration: float = 0.0
     keep_texts: bool = False
 
@@ -51,7 +51,7 @@ class Policies:
     default: Policy
     tasks: Mapping[str, Policy]
 
-    def of(self, task: str) -> Policy:
+    def policy_of(self, task: str) -> Policy:
         """The policy of a task."""
         return self.tasks.get(task, self.default)
 
@@ -67,14 +67,14 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     ranking: tuple[str, ...]
     reason: str
     version: int
-    would: str | None = None
+    shadow_model: str | None = None
     exploration: float = 0.0
     propensity: float | None = 1.0
-    among: int = 0
+    exploration_set: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TableEntry:
     """A task's decision as it came from the scorer or the store. n: inputs it rests on."""
 
     version: int
@@ -92,12 +92,12 @@ class DecisionTable:
         self._policies = policies
         self._router_works = router_works
         self._max_tasks = max_tasks
-        self._choices: dict[str, Choice] = {}
+        self._choices: dict[str, TableEntry] = {}
         self._routes: dict[str, Route] = {}
 
-    def route(self, task: str) -> Route:
+    def route_task(self, task: str) -> Route:
         """Where a request of this task goes now."""
-        route, policy = self._routes.get(task), self._policies.of(task)
+        route, policy = self._routes.get(task), self._policies.policy_of(task)
         if policy.shadow:
             would = route or Route(policy.ranking, policy.reason, 0)
             return Route(policy.ranking, SHADOW, would.version, would.ranking[0])
@@ -107,11 +107,11 @@ class DecisionTable:
             return route
         return Route(route.ranking, ROUTER_UNAVAILABLE, route.version)
 
-    def policy(self, task: str) -> Policy:
+    def policy_of(self, task: str) -> Policy:
         """What the configuration says of a task."""
-        return self._policies.of(task)
+        return self._policies.policy_of(task)
 
-    def apply(self, task: str, choice: Choice) -> Choice | None:
+    def apply_decision(self, task: str, choice: TableEntry) -> TableEntry | None:
         """Takes over a decision, unless a newer one is there: two sources tell of the same decisions.
 
         Returns the task's decision until now.
@@ -121,43 +121,43 @@ class DecisionTable:
             choice = known
         elif len(self._choices) >= self._max_tasks:
             oldest = next(iter(self._choices))
-            self.forget(oldest)
+            self.forget_task(oldest)
         self._choices[task] = choice
         self._place(task, choice)
         return known
 
-    def replace(self, task: str, choice: Choice) -> Choice | None:
+    def replace_all(self, task: str, choice: TableEntry) -> TableEntry | None:
         """Takes over a decision from who knows the order in which they were made. Returns the one until now."""
         known = self._choices.get(task)
-        self.forget(task)
-        self.apply(task, choice)
+        self.forget_task(task)
+        self.apply_decision(task, choice)
         return known
 
-    def names(self) -> Sequence[str]:
+    def task_names(self) -> Sequence[str]:
         """The tasks about which something is decided."""
         return list(self._choices)
 
-    def forget(self, task: str) -> None:
+    def forget_task(self, task: str) -> None:
         """The task starts cold again."""
         self._choices.pop(task, None)
         self._routes.pop(task, None)
 
-    def renew(self, policies: Policies) -> None:
+    def set_policies(self, policies: Policies) -> None:
         """Other policies over the same decisions."""
         self._policies = policies
         self._routes.clear()
         for task, choice in self._choices.items():
             self._place(task, choice)
 
-    def govern(self, task: str, policies: Policies) -> None:
+    def set_policy(self, task: str, policies: Policies) -> None:
         """Other policies, of which only this task's differs."""
         self._policies = policies
         if (choice := self._choices.get(task)) is not None:
             self._place(task, choice)
 
-    def _place(self, task: str, choice: Choice) -> None:
+    def _place(self, task: str, choice: TableEntry) -> None:
         """A decision for a model that is no candidate any more is left out; the task is cold until its next input."""
-        policy = self._policies.of(task)
+        policy = self._policies.policy_of(task)
         if (policy.pin and not policy.shadow) or choice.model not in policy.candidates:
             self._routes.pop(task, None)
             return

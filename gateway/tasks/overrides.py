@@ -13,29 +13,29 @@ from gateway.config import Config
 from gateway.config.schema import TaskConfig
 from gateway.errors import ConfigError
 from gateway.state.store import StoredPolicy
-from gateway.tasks.policies import policies
+from gateway.tasks.policies import build_policies
 from routing.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Overridden:
+class ConfigWithOverrides:
     """A configuration with what was said over it. faults: by task, why what was said of it is not in force."""
 
     config: Config
-    faults: Mapping[str, str]
+    errors: Mapping[str, str]
 
 
-def overridden(config: Config, manifest: Manifest | None, said: Sequence[StoredPolicy]) -> Overridden:
+def apply_overrides(config: Config, manifest: Manifest | None, said: Sequence[StoredPolicy]) -> ConfigWithOverrides:
     """Lays what was said of tasks over a configuration."""
     tasks, faults = dict(config.tasks), {}
     for policy in said:
-        if policy.terms is None:
+        if policy.settings_json is None:
             continue
         try:
-            tasks[policy.task] = _merged(config, manifest, policy.task, policy.terms)
+            tasks[policy.task] = _merged(config, manifest, policy.task, policy.settings_json)
         except ConfigError as error:
             faults[policy.task] = "; ".join(message for _, message in error.faults)
-    return Overridden(config.model_copy(update={"tasks": tasks}), faults)
+    return ConfigWithOverrides(config.model_copy(update={"tasks": tasks}), faults)
 
 
 def _merged(config: Config, manifest: Manifest | None, name: str, terms: str) -> TaskConfig:
@@ -49,7 +49,7 @@ def _merged(config: Config, manifest: Manifest | None, name: str, terms: str) ->
     merged = configured.model_copy(update={field: getattr(said, field) for field in said.model_fields_set})
     if faults := list(_unknown(config, merged)):
         raise ConfigError(f"tasks.{name}", faults)
-    policies(config.model_copy(update={"tasks": {name: merged}}), manifest)
+    build_policies(config.model_copy(update={"tasks": {name: merged}}), manifest)
     return merged
 
 

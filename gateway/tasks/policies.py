@@ -16,9 +16,9 @@ from gateway.vocabulary import COLD_START, PINNED, ROUTER_UNAVAILABLE
 from routing.manifest import Manifest
 
 
-def policies(config: Config, manifest: Manifest | None) -> Policies:
+def build_policies(config: Config, manifest: Manifest | None) -> Policies:
     """Raises ConfigError where a task has no candidate left."""
-    sizes, charges = _sizes(config, manifest), prices(config, manifest)
+    sizes, charges = _sizes(config, manifest), build_prices(config, manifest)
     made = {name: _policy(config, task, manifest, sizes, charges) for name, task in config.tasks.items()}
     fault = "no candidate is known to be small and cheap enough"
     empty = [(f"tasks.{name}", fault) for name in made if not made[name].ranking]
@@ -37,7 +37,7 @@ def policies(config: Config, manifest: Manifest | None) -> Policies:
     return Policies(_policy(config, TaskConfig(), manifest, sizes, charges), made)
 
 
-def strangers(config: Config, manifest: Manifest) -> list[str]:
+def models_not_in_pack(config: Config, manifest: Manifest) -> list[str]:
     """The configured models that the pack does not know: they are never chosen by score."""
     return [model.name for model in config.models if model.name not in manifest.model_names]
 
@@ -72,7 +72,7 @@ def _policy(
         fallbacks=fallbacks,
         score=task.score,
         **_thrift(config, task, candidates, sizes, charges),
-        cache=task.cache,
+        response_cache=task.cache,
         exploration=_exploration(config, task),
         keep_texts=config.routing.keep_texts if task.keep_texts is None else task.keep_texts,
     )
@@ -146,7 +146,7 @@ def _sizes(config: Config, manifest: Manifest | None) -> dict[str, float | None]
     return {model.name: model.params_b or packed.get(model.name) for model in config.models}
 
 
-def prices(config: Config, manifest: Manifest | None) -> Mapping[str, Price]:
+def build_prices(config: Config, manifest: Manifest | None) -> Mapping[str, Price]:
     """Of the models whose price is known: the configuration's, else the pack's."""
     found: dict[str, Price] = {}
     for packed in manifest.models if manifest else ():

@@ -6,18 +6,18 @@ from pathlib import Path
 
 from gateway.config import LOOPBACK, Config
 from gateway.errors import ConfigError
-from gateway.scorer.messages import ScoreSettings, Start, TaskPolicy
+from gateway.scorer.messages import Configure, ScoreSettings, TaskPolicy
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_table import Policies, Policy
-from gateway.tasks.overrides import overridden
-from gateway.tasks.policies import policies
+from gateway.tasks.overrides import apply_overrides
+from gateway.tasks.policies import build_policies
 from gateway.upstream.timeouts import Timeouts
 from routing.errors import RoutingError
 from routing.manifest import Manifest, read_manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Blueprint:
+class ResolvedConfig:
     """config: with what was said of tasks over it. start: what the scorer is told, None without a pack.
 
     timeouts: by model. faults: by task, why what was said of it is not in force.
@@ -26,29 +26,31 @@ class Blueprint:
     config: Config
     manifest: Manifest | None
     policies: Policies
-    start: Start | None
+    start: Configure | None
     timeouts: dict[str, Timeouts]
-    faults: Mapping[str, str]
+    errors: Mapping[str, str]
 
 
-def blueprint(config: Config, said: Sequence[StoredPolicy] = (), manifest: Manifest | None = None) -> Blueprint:
+def resolve_config(
+    config: Config, said: Sequence[StoredPolicy] = (), manifest: Manifest | None = None
+) -> ResolvedConfig:
     """said: of tasks, while the gateway runs. manifest: of the fleet's pack, where the configuration names none.
 
     Raises ConfigError for a pack that is none, a task without candidates, and a door left open by mistake.
     """
     _refuse_strangers(config)
     manifest = _manifest(config) or manifest
-    policies(config, manifest)
-    over = overridden(config, manifest, said)
+    build_policies(config, manifest)
+    over = apply_overrides(config, manifest, said)
     config = over.config
-    made = policies(config, manifest)
-    general = Timeouts().under(config.upstream.limits)
-    timeouts = {model.name: general.under(model.limits) for model in config.models}
+    made = build_policies(config, manifest)
+    general = Timeouts().overridden_by(config.upstream.timeouts)
+    timeouts = {model.name: general.overridden_by(model.timeouts) for model in config.models}
     start = _start(config, made) if manifest else None
-    return Blueprint(config, manifest, made, start, timeouts, over.faults)
+    return ResolvedConfig(config, manifest, made, start, timeouts, over.errors)
 
 
-def check_change(old: Config, new: Config) -> None:
+def check_reloadable(old: Config, new: Config) -> None:
     """Raises ConfigError for what only a restart can change."""
     fixed = {
         "state.url": (old.state.url, new.state.url),
@@ -56,7 +58,7 @@ def check_change(old: Config, new: Config) -> None:
         "log": (old.log, new.log),
         "metrics": (old.metrics, new.metrics),
         "otel": (old.otel, new.otel),
-        "routing.answers_kept": (old.routing.answers_kept, new.routing.answers_kept),
+        "routing.answers_kept": (old.routing.feedback_window, new.routing.feedback_window),
         "routing.pack": (old.routing.pack is None, new.routing.pack is None),
     }
     faults = [(path, "only a restart can change this") for path, (before, after) in fixed.items() if before != after]
@@ -67,7 +69,7 @@ def check_change(old: Config, new: Config) -> None:
 def _refuse_strangers(config: Config) -> None:
     """Without keys whoever reaches the port may spend our money: beyond this machine only if that is meant."""
     server = config.server
-    if config.keys or config.admin.keys or server.open_to_anyone or server.host in LOOPBACK:
+    if config.keys or config.admin.keys or server.allow_unauthenticated or server.host in LOOPBACK:
         return
     fault = f"listening on {server.host} without any key: configure keys, or set open_to_anyone if it is meant"
     raise ConfigError("server", [("server.host", fault)])
@@ -83,9 +85,9 @@ def _manifest(config: Config) -> Manifest | None:
         raise ConfigError("routing", [("routing.pack", str(error))]) from error
 
 
-def _start(config: Config, made: Policies) -> Start:
+def _start(config: Config, made: Policies) -> Configure:
     routing = config.routing
-    return Start(
+    return Configure(
         pack=routing.pack or "",
         state_url=config.state.url,
         routing=ScoreSettings(
@@ -94,7 +96,7 @@ def _start(config: Config, made: Policies) -> Start:
             kappa=routing.kappa,
             sigma=routing.sigma,
             eta=routing.eta,
-            thinning=routing.thinning,
+            adaptive_sampling=routing.adaptive_sampling,
         ),
         policy=task_policy(made.default),
         tasks={name: task_policy(policy) for name, policy in made.tasks.items()},

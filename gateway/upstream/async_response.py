@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from gateway.http.error_envelope import JSON
-from gateway.http.headers import Headers, first
+from gateway.http.headers import Headers, first_value
 from gateway.http.sse import EVENT_STREAM
 from gateway.upstream.connection import Connection
-from gateway.upstream.errors import Broken, UpstreamFault
+from gateway.upstream.errors import UpstreamFault, UpstreamProtocolError
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-HELD_BYTES = 256 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+MAX_BUFFERED_BYTES = 256 * 1024
 """What may lie here until the backend is held back."""
 
 
-class HttpAnswer:
+class AsyncResponse:
     """An answer over a connection. A reader for the connection, an Answer for whoever asked."""
 
     def __init__(self, connection: Connection) -> None:
@@ -28,10 +28,10 @@ class HttpAnswer:
         self._waiting: asyncio.Future[None] | None = None
 
     @classmethod
-    async def of(cls, connection: Connection, written: Sequence[bytes]) -> "HttpAnswer":
+    async def send_request(cls, connection: Connection, written: Sequence[bytes]) -> "AsyncResponse":
         """Asks, and waits for the status. Raises UpstreamFault. A caller that is cancelled ends the connection too."""
         made = cls(connection)
-        connection.ask(written, made)
+        connection.send_request(written, made)
         try:
             while not made.status and made._fault is None:
                 await made._moved()
@@ -47,24 +47,24 @@ class HttpAnswer:
         """See Answer.is_stream."""
         return is_event_stream(self.headers)
 
-    async def read(self) -> bytes:
+    async def read_body(self) -> bytes:
         """See Answer.read."""
         parts, size = [], 0
-        async for chunk in self.chunks():
+        async for chunk in self.iter_chunks():
             parts.append(chunk)
             size += len(chunk)
-            if size > MAX_ANSWER_BYTES:
-                raise Broken(f"answered more than {MAX_ANSWER_BYTES} bytes")
+            if size > MAX_RESPONSE_BYTES:
+                raise UpstreamProtocolError(f"answered more than {MAX_RESPONSE_BYTES} bytes")
         return b"".join(parts)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def iter_chunks(self) -> AsyncIterator[bytes]:
         """See Answer.chunks."""
         while True:
             if self._pieces:
                 data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
                 self._pieces, self._size = [], 0
                 if self._connection is not None:
-                    self._connection.resume()
+                    self._connection.resume_reading()
                 yield data
             elif self._fault is not None:
                 raise self._fault
@@ -77,27 +77,27 @@ class HttpAnswer:
         """See Answer.close."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.drop()
+            connection.abort()
 
-    def headed(self, status: int, headers: Headers) -> None:
+    def on_head(self, status: int, headers: Headers) -> None:
         """See Reader."""
         self.status, self.headers = status, headers
         self._wake()
 
-    def piece(self, data: bytes, written: bytes | None = None) -> None:
+    def on_data(self, data: bytes, written: bytes | None = None) -> None:
         """See Reader."""
         self._pieces.append(data)
         self._size += len(data)
-        if self._size > HELD_BYTES and self._connection is not None:
-            self._connection.pause()
+        if self._size > MAX_BUFFERED_BYTES and self._connection is not None:
+            self._connection.pause_reading()
         self._wake()
 
-    def ended(self) -> None:
+    def on_complete(self) -> None:
         """See Reader."""
         self._connection, self._has_ended = None, True
         self._wake()
 
-    def failed(self, fault: UpstreamFault) -> None:
+    def on_error(self, fault: UpstreamFault) -> None:
         """See Reader."""
         self._connection, self._fault = None, fault
         self._wake()
@@ -117,7 +117,7 @@ class HttpAnswer:
 
 def is_event_stream(headers: Headers) -> bool:
     """Whether a body is a stream of events."""
-    told = first(headers, b"content-type")
+    told = first_value(headers, b"content-type")
     if told is None or told == JSON:  # nearly always one of them
         return False
     return told.partition(b";")[0].strip().lower() == EVENT_STREAM

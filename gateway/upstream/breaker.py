@@ -13,15 +13,15 @@ from typing import Literal
 
 from gateway.config.schema import BreakerConfig
 
-State = Literal["closed", "open", "half-open"]
+BreakerState = Literal["closed", "open", "half-open"]
 
-LONGEST_OPEN_S = 300.0
+MAX_OPEN_S = 300.0
 SLICES = 20
 """The window is counted in so many parts: what is kept of it does not grow with its requests."""
 
 
 @dataclass(slots=True)
-class Slice:
+class WindowSlice:
     """A part of the window. until: by the breaker's clock."""
 
     until: float
@@ -37,37 +37,37 @@ class Breaker:
         self._config = config
         self._clock = clock
         self._slice_s = config.window_s / SLICES
-        self._slices = deque([Slice(-math.inf)])
+        self._slices = deque([WindowSlice(-math.inf)])
         self._consecutive = 0
         self._open_s = config.open_s
         self._until: float | None = None
         self._is_probing = False
 
     @property
-    def state(self) -> State:
+    def state(self) -> BreakerState:
         """What it lets through: everything, nothing, one request."""
         if self._until is None:
             return "closed"
         return "open" if self._clock() < self._until else "half-open"
 
     @property
-    def opens_in_s(self) -> float:
+    def retry_in_s(self) -> float:
         """Seconds until it lets something through again; 0 where it does now."""
         return 0.0 if self._until is None else max(0.0, self._until - self._clock())
 
-    def allows(self) -> bool:
+    def allows_request(self) -> bool:
         """Whether a request may go to the backend now. Asking changes nothing."""
         if self._until is None:
             return True
         state = self.state
         return state == "closed" or (state == "half-open" and not self._is_probing)
 
-    def began(self) -> None:
+    def on_start(self) -> None:
         """A request goes to the backend."""
         if self._until is not None and self.state == "half-open":
             self._is_probing = True
 
-    def ended(self, is_fault: bool | None) -> None:
+    def on_result(self, is_fault: bool | None) -> None:
         """It came back. is_fault: None where it tells nothing, as when the client left."""
         was_probe, self._is_probing = self._is_probing, False
         if is_fault is None:
@@ -75,15 +75,15 @@ class Breaker:
         self._remember(is_fault)
         if not is_fault:
             self._close()
-        elif was_probe or self._has_had_enough():
+        elif was_probe or self._should_open():
             self._open()
 
-    def opened_elsewhere(self, for_s: float) -> None:
+    def on_remote_open(self, for_s: float) -> None:
         """Another gateway has had enough of the backend."""
         if self._until is None:
             self._until = self._clock() + for_s
 
-    def closed_elsewhere(self) -> None:
+    def on_remote_close(self) -> None:
         """Another gateway has seen it well again."""
         self._until = None
         self._open_s = self._config.open_s
@@ -93,7 +93,7 @@ class Breaker:
     def _remember(self, is_fault: bool) -> None:
         now, current = self._clock(), self._slices[-1]
         if now >= current.until:
-            self._slices.append(current := Slice(now + self._slice_s))
+            self._slices.append(current := WindowSlice(now + self._slice_s))
             while self._slices[0].until < now - self._config.window_s + self._slice_s:  # some of it is too old
                 self._slices.popleft()
         current.requests += 1
@@ -101,16 +101,16 @@ class Breaker:
         self._consecutive = self._consecutive + 1 if is_fault else 0
 
     def _forget(self) -> None:
-        self._slices = deque([Slice(-math.inf)])
+        self._slices = deque([WindowSlice(-math.inf)])
 
-    def _has_had_enough(self) -> bool:
+    def _should_open(self) -> bool:
         config, n = self._config, sum(one.requests for one in self._slices)
         too_many = n >= config.min_requests and sum(one.faults for one in self._slices) >= config.fault_share * n
         return self._until is None and (self._consecutive >= config.consecutive_faults or too_many)
 
     def _open(self) -> None:
         self._until = self._clock() + self._open_s
-        self._open_s = min(2 * self._open_s, LONGEST_OPEN_S)
+        self._open_s = min(2 * self._open_s, MAX_OPEN_S)
 
     def _close(self) -> None:
         if self._until is not None and self.state != "open":

@@ -11,32 +11,32 @@ from typing import Protocol
 import httptools
 
 from gateway.http.headers import Headers
-from gateway.upstream.errors import Broken, ClosedEarly, UpstreamFault
+from gateway.upstream.errors import StaleConnection, UpstreamFault, UpstreamProtocolError
 
 HEAD_BYTES = 64 * 1024
 """What an answer's head may be, and what chunk sizes, extensions and trailers may add to each piece of its body."""
 
 BODILESS = (204, 304)
 HEX, SIZE_DIGITS = b"0123456789abcdefABCDEF", 8
-NO_HTTP = "answered what is no HTTP"
+NOT_HTTP = "answered what is no HTTP"
 
 
-class Reader(Protocol):
+class ResponseHandler(Protocol):
     """Is told of one answer, by these calls in this order; after `ended` or `failed` there are no more. None may raise.
 
     `failed` can come at any time.
     """
 
-    def headed(self, status: int, headers: Headers) -> None:
+    def on_head(self, status: int, headers: Headers) -> None:
         """The head has come; interim answers (1xx) are passed over."""
 
-    def piece(self, data: bytes, written: bytes | None = None) -> None:
+    def on_data(self, data: bytes, written: bytes | None = None) -> None:
         """More of the body. written: where it came as a whole chunk, that chunk."""
 
-    def ended(self) -> None:
+    def on_complete(self) -> None:
         """That was all of it; the connection is free for others."""
 
-    def failed(self, fault: UpstreamFault) -> None:
+    def on_error(self, fault: UpstreamFault) -> None:
         """Nothing more comes; the connection is gone."""
 
 
@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
         self._free, self._lost = free, lost
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._reader: Reader | None = None
+        self._reader: ResponseHandler | None = None
         self._is_used = self._has_begun = self._is_in_body = self._is_complete = False
         self._is_interim = self._is_till_close = self._is_last = self._is_paused = False
         self._is_in_chunk = self._is_between_chunks = False
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         """Whether it can be asked."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def ask(self, written: Sequence[bytes], reader: Reader) -> None:
+    def send_request(self, written: Sequence[bytes], reader: ResponseHandler) -> None:
         """Sends a request, piece by piece. The connection must be open and free."""
         assert self._transport is not None  # noqa: S101 - open
         self._reader, self._has_begun = reader, False
@@ -69,19 +69,19 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.writelines(written)
 
-    def pause(self) -> None:
+    def pause_reading(self) -> None:
         """The reader can take no more for now."""
         if not self._is_paused and self.is_open and self._transport is not None:
             self._is_paused = True
             self._transport.pause_reading()
 
-    def resume(self) -> None:
+    def resume_reading(self) -> None:
         """It can again."""
         if self._is_paused and self.is_open and self._transport is not None:
             self._is_paused = False
             self._transport.resume_reading()
 
-    def drop(self) -> None:
+    def abort(self) -> None:
         """Ends it at once, and with it what the backend does; the reader hears nothing more."""
         self._reader = None
         if self._transport is not None:
@@ -94,23 +94,23 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         if self._reader is None:  # nobody asked
-            self.drop()
+            self.abort()
             return
-        if self._is_between_chunks and (piece := whole_chunk(data)):  # the parser need not see it
-            self._reader.piece(piece, data)
+        if self._is_between_chunks and (piece := single_chunk_payload(data)):  # the parser need not see it
+            self._reader.on_data(piece, data)
             return
         self._has_begun, self._is_in_chunk = True, True
         self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(Broken(NO_HTTP))
+            self._fail(UpstreamProtocolError(NOT_HTTP))
             return
         self._is_between_chunks = not self._is_in_chunk and data.endswith(b"\r\n")  # and not in the next one's size
         if self._is_complete:
             self._finish()
         elif self._fed > HEAD_BYTES:
-            self._fail(Broken(NO_HTTP))
+            self._fail(UpstreamProtocolError(NOT_HTTP))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -121,9 +121,11 @@ class Connection(asyncio.Protocol):
             self._is_last = True
             self._finish()
         elif self._has_begun:
-            self._fail(Broken("lost the connection"))
+            self._fail(UpstreamProtocolError("lost the connection"))
         else:
-            self._fail((ClosedEarly if self._is_used else Broken)("closed the connection without an answer"))
+            self._fail(
+                (StaleConnection if self._is_used else UpstreamProtocolError)("closed the connection without an answer")
+            )
 
     def on_message_begin(self) -> None:
         """See httptools. A second answer to one question: nothing that comes here can be trusted any more."""
@@ -143,13 +145,13 @@ class Connection(asyncio.Protocol):
             return
         self._is_in_body, self._fed = True, 0
         self._is_till_close = status not in BODILESS and not _is_framed(self._head)
-        self._reader.headed(status, self._head)
+        self._reader.on_head(status, self._head)
 
     def on_body(self, data: bytes) -> None:
         """See httptools."""
         self._fed = 0
         if self._reader is not None and not self._is_complete:
-            self._reader.piece(data)
+            self._reader.on_data(data)
 
     def on_chunk_header(self) -> None:
         """See httptools."""
@@ -170,22 +172,22 @@ class Connection(asyncio.Protocol):
         reader, self._reader = self._reader, None
         self._is_complete = self._is_in_body = self._is_between_chunks = False
         self._is_used, self._fed = True, 0
-        self.resume()
+        self.resume_reading()
         if self._is_last or self._transport is None or self._transport.get_write_buffer_size():
-            self.drop()
+            self.abort()
         elif self.is_open:
             self._free(self)
         if reader is not None:
-            reader.ended()
+            reader.on_complete()
 
     def _fail(self, fault: UpstreamFault) -> None:
         reader = self._reader
-        self.drop()
+        self.abort()
         if reader is not None:
-            reader.failed(fault)
+            reader.on_error(fault)
 
 
-def whole_chunk(data: bytes) -> bytes | None:
+def single_chunk_payload(data: bytes) -> bytes | None:
     """What a chunk holds, where data is one whole chunk without extensions (RFC 9112, 7.1), and not the last one."""
     at = data.find(b"\r\n", 0, SIZE_DIGITS + 2)
     if at <= 0 or data[:at].strip(HEX) or len(data) != at + 4 + int(data[:at], 16) or not data.endswith(b"\r\n"):

@@ -5,16 +5,16 @@ UpstreamFault
 ├── TimedOut       nothing came in time
 ├── Unsupported    it does not answer this endpoint
 ├── Broken         the connection was lost, or what came is no HTTP, no JSON, no complete stream
-│   └── ClosedEarly   a kept connection was closed before anything came: a new one may do better
+│   └── StaleConnection   a kept connection was closed before anything came: a new one may do better
 └── Answered       an HTTP status that another backend may well not give
 """
 
 import socket
 import ssl
 
-from gateway.http.headers import Headers, first
+from gateway.http.headers import Headers, first_value
 
-TRY_ANOTHER = frozenset({401, 403, 404, 408, 409, 425, 429})
+FAILOVER_STATUSES = frozenset({401, 403, 404, 408, 409, 425, 429})
 """Client errors that are this backend's affair: its key, its name for the model, its limits. All others would be the
 same everywhere, and go back to the client."""
 
@@ -43,15 +43,15 @@ class Unsupported(UpstreamFault):
     kind = "unsupported"
 
 
-class Broken(UpstreamFault):
+class UpstreamProtocolError(UpstreamFault):
     """What came is not an answer, or stopped in its middle."""
 
 
-class ClosedEarly(Broken):
+class StaleConnection(UpstreamProtocolError):
     """The backend had closed a connection that had been kept."""
 
 
-class Answered(UpstreamFault):
+class ErrorStatus(UpstreamFault):
     """An error status. retry_after: the backend's header, if any."""
 
     kind = "status"
@@ -62,18 +62,18 @@ class Answered(UpstreamFault):
         self.retry_after = retry_after
 
 
-def is_fault(status: int) -> bool:
+def is_failover_status(status: int) -> bool:
     """Whether a status is a reason to try another backend."""
-    return status >= 500 or status in TRY_ANOTHER or status < 200 or 300 <= status < 400
+    return status >= 500 or status in FAILOVER_STATUSES or status < 200 or 300 <= status < 400
 
 
-def answered(status: int, headers: Headers) -> Answered:
+def error_status(status: int, headers: Headers) -> ErrorStatus:
     """The fault of a status."""
-    told = first(headers, b"retry-after")
-    return Answered(status, None if told is None else told.decode("latin-1"))
+    told = first_value(headers, b"retry-after")
+    return ErrorStatus(status, None if told is None else told.decode("latin-1"))
 
 
-def translated(error: OSError | UnicodeError) -> UpstreamFault:
+def from_os_error(error: OSError | UnicodeError) -> UpstreamFault:
     """Our fault for what kept a connection from being made, most specific first."""
     if isinstance(error, TimeoutError):
         return TimedOut("did not answer in time")

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from pydantic import SecretStr
 
 from gateway.config import BackendConfig, Config
-from gateway.config.schema import LitellmBackend
+from gateway.config.schema import LitellmBackendConfig
 from gateway.upstream.interface import Backend
-from gateway.upstream.openai_backend import HttpBackend
-from gateway.upstream.pool import Pool
+from gateway.upstream.openai_backend import OpenAIBackend
+from gateway.upstream.pool import ConnectionPool
 
-TRANSLATED = "hosted_vllm"
+LITELLM_PROVIDER = "hosted_vllm"
 """litellm's provider for any URL that answers OpenAI's chat completions; to `openai` it would send /v1/responses."""
 
 
-def build_backends(config: Config, pool: Pool) -> Mapping[str, Sequence[Backend]]:
+def build_backends(config: Config, pool: ConnectionPool) -> Mapping[str, Sequence[Backend]]:
     """Every model's backends, by the model's name. Raises ConfigError where a kind's library is missing."""
     return {
         model.name: [
@@ -25,21 +25,21 @@ def build_backends(config: Config, pool: Pool) -> Mapping[str, Sequence[Backend]
     }
 
 
-def _backend(name: str, model: str, config: BackendConfig, pool: Pool, translate_messages: bool) -> Backend:
-    if isinstance(config, LitellmBackend):
+def _backend(name: str, model: str, config: BackendConfig, pool: ConnectionPool, translate_messages: bool) -> Backend:
+    if isinstance(config, LitellmBackendConfig):
         return _through_litellm(name, config)
     if not translate_messages or config.speaks_messages:
-        return HttpBackend(name, model, config, pool)
-    same = LitellmBackend(
+        return OpenAIBackend(name, model, config, pool)
+    same = LitellmBackendConfig(
         kind="litellm",
-        model=f"{TRANSLATED}/{config.model or model}",
+        model=f"{LITELLM_PROVIDER}/{config.model or model}",
         base_url=config.base_url,
         api_key=config.api_key or SecretStr("none"),
     )
-    return HttpBackend(name, model, config, pool, adapter=_through_litellm(name, same))
+    return OpenAIBackend(name, model, config, pool, adapter=_through_litellm(name, same))
 
 
-def _through_litellm(name: str, config: LitellmBackend) -> Backend:
-    from gateway.upstream.litellm_backend import LitellmModel  # hundreds of megabytes, only where it is asked for
+def _through_litellm(name: str, config: LitellmBackendConfig) -> Backend:
+    from gateway.upstream.litellm_backend import LitellmBackend  # hundreds of megabytes, only where it is asked for
 
-    return LitellmModel(name, config)
+    return LitellmBackend(name, config)

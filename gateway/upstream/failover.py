@@ -14,11 +14,18 @@ import msgspec
 
 from gateway.errors import RequestError, UpstreamBusy, UpstreamFailed, UpstreamTimeout
 from gateway.http.request_body import is_json_object
-from gateway.upstream.errors import Answered, Broken, TimedOut, UpstreamFault, answered, is_fault
-from gateway.upstream.interface import Answer, Call
-from gateway.upstream.load_balancer import Backends, Watched
+from gateway.upstream.errors import (
+    ErrorStatus,
+    TimedOut,
+    UpstreamFault,
+    UpstreamProtocolError,
+    error_status,
+    is_failover_status,
+)
+from gateway.upstream.interface import UpstreamRequest, UpstreamResponse
+from gateway.upstream.load_balancer import BackendState, LoadBalancer
 from gateway.upstream.retry import RetryPolicy
-from gateway.upstream.timeouts import Asked, Timeouts
+from gateway.upstream.timeouts import TimeoutOverrides, Timeouts
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -29,7 +36,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     fault: UpstreamFault | None = None
 
 
-class Trail(msgspec.Struct):
+class AttemptLog(msgspec.Struct):
     """What has been tried for one request, and how long backends were waited for.
 
     is_degraded: every breaker was open, and the least bad backend was asked all the same. started: by time.monotonic(),
@@ -43,26 +50,26 @@ class Trail(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenResponse:
     """An answer that goes to the client. first: its body, or a stream's first chunk; rest: the stream's chunks.
 
     deadline: by time.monotonic(), for all of it.
     """
 
-    answer: Answer
-    first: bytes
-    rest: AsyncIterator[bytes] | None
-    watched: Watched
+    response: UpstreamResponse
+    first_bytes: bytes
+    remaining_chunks: AsyncIterator[bytes] | None
+    backend_state: BackendState
     between_chunks_s: float
     deadline: float
 
 
-class Forwarder:
+class Failover:
     """All backends, and the rules for asking them."""
 
     def __init__(
         self,
-        backends: Backends,
+        backends: LoadBalancer,
         timeouts: Mapping[str, Timeouts],
         retry: RetryPolicy,
         max_attempts: int,
@@ -75,42 +82,46 @@ class Forwarder:
         self._max_attempts = max_attempts
         self._sleep = sleep
 
-    def began(self, trail: Trail) -> float:
+    def start_request(self, trail: AttemptLog) -> float:
         """A request is going to be forwarded. When that was, by time.monotonic()."""
-        self._retry.earned()
+        self._retry.on_request()
         trail.started = time.monotonic()
         return trail.started
 
-    def first(self, model: str) -> Watched | None:
+    def pick_backend(self, model: str) -> BackendState | None:
         """The model's backend that is asked first; None where all of them are left alone."""
-        return self._backends.first(model)
+        return self._backends.pick(model)
 
-    async def open(self, ranking: Sequence[str], call: Call, asked: Asked, trail: Trail) -> Opened:
+    async def open_response(
+        self, ranking: Sequence[str], call: UpstreamRequest, asked: TimeoutOverrides, trail: AttemptLog
+    ) -> OpenResponse:
         """The first answer to be had; `trail` tells of the way there. Raises an UpstreamFailed when there is none.
 
         Backends that the trail has tried already are not the first to be asked.
         """
-        started = trail.started or self.began(trail)
+        started = trail.started or self.start_request(trail)
         for model in ranking:
-            opened = await self._of_model(model, call, self.limits(model, asked), started, trail)
+            opened = await self._of_model(model, call, self.timeouts_for(model, asked), started, trail)
             if opened is not None:
                 return opened
             if len(trail.attempts) >= self._max_attempts:
                 break
         if not trail.attempts:
             trail.is_degraded = True
-            watched = self._backends.least_bad(ranking)
-            opened = await self._try(watched, call, self.limits(watched.model, asked), started, trail)
+            watched = self._backends.soonest_available(ranking)
+            opened = await self._try(watched, call, self.timeouts_for(watched.model, asked), started, trail)
             if opened is not None:
                 return opened
-        raise failure(trail.attempts)
+        raise no_backend_error(trail.attempts)
 
-    async def _of_model(self, model: str, call: Call, limits: Timeouts, started: float, trail: Trail) -> Opened | None:
+    async def _of_model(
+        self, model: str, call: UpstreamRequest, limits: Timeouts, started: float, trail: AttemptLog
+    ) -> OpenResponse | None:
         """The model's backends, round after round."""
         tried = {attempt.backend for attempt in trail.attempts if attempt.model == model}
         round_, before = 0, len(trail.attempts) - len(tried)
         while len(trail.attempts) < self._max_attempts:
-            for watched in self._backends.of(model):
+            for watched in self._backends.candidates(model):
                 if watched.backend.name in tried:
                     continue
                 opened = await self._try(watched, call, limits, started, trail)
@@ -123,19 +134,21 @@ class Forwarder:
             tried, before = set(), len(trail.attempts)
         return None
 
-    async def _paused(self, round_: int, fault: UpstreamFault, deadline: float, trail: Trail) -> bool:
+    async def _paused(self, round_: int, fault: UpstreamFault, deadline: float, trail: AttemptLog) -> bool:
         """Whether the model is asked again; if so, after the pause."""
-        pause_s = self._retry.pause_s(round_, fault)
+        pause_s = self._retry.backoff_s(round_, fault)
         if pause_s is None or time.monotonic() + pause_s >= deadline:
             return False
         trail.waited_s += pause_s
         await self._sleep(pause_s)
         return True
 
-    async def _try(self, watched: Watched, call: Call, limits: Timeouts, started: float, trail: Trail) -> Opened | None:
+    async def _try(
+        self, watched: BackendState, call: UpstreamRequest, limits: Timeouts, started: float, trail: AttemptLog
+    ) -> OpenResponse | None:
         name, begun = watched.backend.name, time.perf_counter()
         try:
-            with watched.asked():
+            with watched.track_request():
                 opened = await self._ask(watched, call, limits, started + limits.total_s)
         except UpstreamFault as fault:
             trail.attempts.append(Attempt(watched.model, name, fault))
@@ -145,15 +158,17 @@ class Forwarder:
         trail.attempts.append(Attempt(watched.model, name))
         return opened
 
-    async def _ask(self, watched: Watched, call: Call, limits: Timeouts, deadline: float) -> Opened:
-        answer: Answer | None = None
+    async def _ask(
+        self, watched: BackendState, call: UpstreamRequest, limits: Timeouts, deadline: float
+    ) -> OpenResponse:
+        answer: UpstreamResponse | None = None
         try:
             async with asyncio.timeout(min(limits.first_byte_s, deadline - time.monotonic())):
-                answer = await watched.backend.open(msgspec.structs.replace(call, connect_s=limits.connect_s))
-                if is_fault(answer.status):
-                    raise answered(answer.status, answer.headers)
+                answer = await watched.backend.open_response(msgspec.structs.replace(call, connect_s=limits.connect_s))
+                if is_failover_status(answer.status):
+                    raise error_status(answer.status, answer.headers)
                 first, rest = await _begun(answer)
-                return Opened(answer, first, rest, watched, limits.between_chunks_s, deadline)
+                return OpenResponse(answer, first, rest, watched, limits.between_chunks_s, deadline)
         except TimeoutError as error:
             _close(answer)
             raise TimedOut("did not answer in time") from error
@@ -161,36 +176,36 @@ class Forwarder:
             _close(answer)
             raise
 
-    def limits(self, model: str, asked: Asked) -> Timeouts:
+    def timeouts_for(self, model: str, asked: TimeoutOverrides) -> Timeouts:
         """How long is waited for a model's backends."""
         return replace(self._timeouts[model], **asked) if asked else self._timeouts[model]
 
 
-def failure(attempts: Sequence[Attempt]) -> RequestError:
+def no_backend_error(attempts: Sequence[Attempt]) -> RequestError:
     """What the client is told when no backend answered: the last failure gives the status, all are named."""
     told = "; ".join(f"{attempt.backend} {attempt.fault}" for attempt in attempts)
     message, last = f"no backend could answer: {told}", attempts[-1].fault
-    if isinstance(last, Answered) and last.status == UpstreamBusy.status:
+    if isinstance(last, ErrorStatus) and last.status == UpstreamBusy.status:
         return UpstreamBusy(message, retry_after=last.retry_after)
     if isinstance(last, TimedOut):
         return UpstreamTimeout(message)
     return UpstreamFailed(message)
 
 
-async def _begun(answer: Answer) -> tuple[bytes, AsyncIterator[bytes] | None]:
+async def _begun(answer: UpstreamResponse) -> tuple[bytes, AsyncIterator[bytes] | None]:
     """The answer's first bytes, and the rest of a stream; an answer that is no stream is read to its end."""
     if not answer.is_stream or answer.status != 200:
-        body = await answer.read()
+        body = await answer.read_body()
         if answer.status == 200 and not is_json_object(body):
-            raise Broken("answered what is no JSON object")
+            raise UpstreamProtocolError("answered what is no JSON object")
         answer.close()
         return body, None
-    rest = answer.chunks()
+    rest = answer.iter_chunks()
     async for chunk in rest:
         return chunk, rest
-    raise Broken("ended its stream before the first event")
+    raise UpstreamProtocolError("ended its stream before the first event")
 
 
-def _close(answer: Answer | None) -> None:
+def _close(answer: UpstreamResponse | None) -> None:
     if answer is not None:
         answer.close()

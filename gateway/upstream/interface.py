@@ -5,23 +5,23 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.http.headers import Headers, Onward
-from gateway.http.request_body import Body
+from gateway.http.headers import ForwardedHeaders, Headers
+from gateway.http.request_body import RequestBody
 
 
-class Call(msgspec.Struct, frozen=True, gc=False):
+class UpstreamRequest(msgspec.Struct, frozen=True, gc=False):
     """A client's request on its way. onward: of its headers. connect_s: time for connecting.
 
     with_usage: the stream is to tell what it took, although the client did not ask.
     """
 
-    body: Body
-    onward: Onward
+    body: RequestBody
+    forwarded: ForwardedHeaders
     connect_s: float = 5.0
     with_usage: bool = False
 
 
-class Answer(Protocol):
+class UpstreamResponse(Protocol):
     """A backend's answer whose status has come. Whoever holds one closes it."""
 
     @property
@@ -36,10 +36,10 @@ class Answer(Protocol):
     def is_stream(self) -> bool:
         """Whether it is a stream of events."""
 
-    async def read(self) -> bytes:
+    async def read_body(self) -> bytes:
         """All of the body. Raises UpstreamFault."""
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    def iter_chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes, with the backend's own boundaries where they are known. Raises UpstreamFault."""
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Backend(Protocol):
     def weight(self) -> float:
         """Its share among the model's backends."""
 
-    async def open(self, call: Call) -> Answer:
+    async def open_response(self, call: UpstreamRequest) -> UpstreamResponse:
         """Sends the request and waits for the status, however long it takes. Raises UpstreamFault."""
 
     async def close(self) -> None:

@@ -10,17 +10,24 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from gateway.config.schema import LitellmBackend
+from gateway.config.schema import LitellmBackendConfig
 from gateway.errors import ConfigError
 from gateway.http.endpoints import CHAT, MESSAGES
 from gateway.http.headers import Headers
-from gateway.upstream.errors import Answered, Broken, TimedOut, Unreachable, Unsupported, UpstreamFault
-from gateway.upstream.interface import Answer, Call
+from gateway.upstream.errors import (
+    ErrorStatus,
+    TimedOut,
+    Unreachable,
+    Unsupported,
+    UpstreamFault,
+    UpstreamProtocolError,
+)
+from gateway.upstream.interface import UpstreamRequest, UpstreamResponse
 
 JSON_HEADERS = ((b"content-type", b"application/json"),)
 SSE_HEADERS = ((b"content-type", b"text/event-stream; charset=utf-8"),)
 
-PASSED_ON = frozenset(
+CHAT_ARGUMENTS = frozenset(
     {
         "audio",
         "frequency_penalty",
@@ -60,7 +67,7 @@ An allow-list, for litellm's other arguments are not the client's to give: `api_
 """
 
 
-MESSAGES_PASSED_ON = frozenset(
+MESSAGES_ARGUMENTS = frozenset(
     {
         "max_tokens",
         "messages",
@@ -79,10 +86,10 @@ MESSAGES_PASSED_ON = frozenset(
 """The same for Anthropic's (https://docs.anthropic.com/en/api/messages)."""
 
 
-class LitellmModel:
+class LitellmBackend:
     """One provider's model."""
 
-    def __init__(self, name: str, config: LitellmBackend) -> None:
+    def __init__(self, name: str, config: LitellmBackendConfig) -> None:
         """Raises ConfigError if litellm is not installed."""
         self.name = name
         self.weight = config.weight
@@ -93,12 +100,12 @@ class LitellmModel:
         if config.api_key:
             self._arguments["api_key"] = config.api_key.get_secret_value()
 
-    async def open(self, call: Call) -> Answer:
+    async def open_response(self, call: UpstreamRequest) -> UpstreamResponse:
         """See Backend.open. An answer of the client's own making (400, 422, …) comes back as such."""
         if call.body.operation is CHAT:
-            ask, names, written = self._litellm.acompletion, PASSED_ON, _chat_chunks
+            ask, names, written = self._litellm.acompletion, CHAT_ARGUMENTS, _chat_chunks
         elif call.body.operation is MESSAGES:
-            ask, names, written = self._litellm.anthropic_messages, MESSAGES_PASSED_ON, _messages_chunks
+            ask, names, written = self._litellm.anthropic_messages, MESSAGES_ARGUMENTS, _messages_chunks
             if "max_tokens" not in call.body.members:
                 return _refused(400, "max_tokens: field required")
         else:
@@ -112,7 +119,7 @@ class LitellmModel:
             return self._refusal(error)
         if body.get("stream"):
             return LitellmStream(written(made), self._fault)
-        return Whole(200, json.dumps(_document(made)).encode())
+        return BufferedResponse(200, json.dumps(_document(made)).encode())
 
     async def close(self) -> None:
         """Lets go of litellm's cached clients."""
@@ -120,9 +127,9 @@ class LitellmModel:
         if close is not None:
             await close()
 
-    def _refusal(self, error: Exception) -> Answer:
+    def _refusal(self, error: Exception) -> UpstreamResponse:
         fault = self._fault(error)
-        if isinstance(fault, Answered) and fault.status in (400, 413, 422):
+        if isinstance(fault, ErrorStatus) and fault.status in (400, 413, 422):
             return _refused(fault.status, str(getattr(error, "message", error)))
         raise fault from error
 
@@ -132,7 +139,7 @@ class LitellmModel:
         if isinstance(error, UpstreamFault):
             return error
         if isinstance(error, ImportError):
-            return lacking(error)
+            return missing_dependency(error)
         if isinstance(error, litellm.exceptions.Timeout):
             return TimedOut("did not answer in time")
         if isinstance(error, litellm.exceptions.APIConnectionError):
@@ -141,11 +148,11 @@ class LitellmModel:
         if isinstance(status, int):
             response = getattr(error, "response", None)
             headers = getattr(response, "headers", None) or {}
-            return Answered(status, headers.get("retry-after"))
-        return Broken(f"could not be asked: {type(error).__name__}")
+            return ErrorStatus(status, headers.get("retry-after"))
+        return UpstreamProtocolError(f"could not be asked: {type(error).__name__}")
 
 
-class Whole:
+class BufferedResponse:
     """An answer that is there in one piece."""
 
     is_stream = False
@@ -155,11 +162,11 @@ class Whole:
         self.headers: Headers = JSON_HEADERS
         self._body = body
 
-    async def read(self) -> bytes:
+    async def read_body(self) -> bytes:
         """See Answer.read."""
         return self._body
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def iter_chunks(self) -> AsyncIterator[bytes]:
         """See Answer.chunks."""
         yield self._body
 
@@ -178,11 +185,11 @@ class LitellmStream:
         self._stream = stream
         self._fault = fault
 
-    async def read(self) -> bytes:
+    async def read_body(self) -> bytes:
         """See Answer.read."""
-        return b"".join([chunk async for chunk in self.chunks()])
+        return b"".join([chunk async for chunk in self.iter_chunks()])
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def iter_chunks(self) -> AsyncIterator[bytes]:
         """See Answer.chunks."""
         try:
             async for chunk in self._stream:
@@ -194,7 +201,7 @@ class LitellmStream:
         """The stream's generator lets go of its connection when it is collected."""
 
 
-def lacking(error: ImportError) -> Unsupported:
+def missing_dependency(error: ImportError) -> Unsupported:
     """litellm streams some providers' /v1/messages by way of its proxy, whose libraries need not be installed."""
     return Unsupported(f"lacks {error.name or 'a library'} for this: pip install 'litellm[proxy]'")
 
@@ -219,9 +226,9 @@ def _document(made: Any) -> dict[str, Any]:
     return dict(made) if isinstance(made, Mapping) else dict(made.model_dump(exclude_unset=True))
 
 
-def _refused(status: int, message: str) -> "Whole":
+def _refused(status: int, message: str) -> "BufferedResponse":
     told = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-    return Whole(status, json.dumps({"error": told}).encode())
+    return BufferedResponse(status, json.dumps({"error": told}).encode())
 
 
 def _import(name: str) -> ModuleType:

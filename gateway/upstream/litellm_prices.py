@@ -4,7 +4,7 @@ import os
 from decimal import Decimal
 from typing import Any
 
-from gateway.config.list_prices import Listed
+from gateway.config.list_prices import ListedPrice
 
 MTOK = Decimal(1_000_000)
 
@@ -19,7 +19,7 @@ class LitellmPrices:
 
         self._known: dict[str, dict[str, Any]] = litellm.model_cost
 
-    def __call__(self, provider: str, model: str) -> Listed | None:
+    def __call__(self, provider: str, model: str) -> ListedPrice | None:
         """See gateway.config.list_prices.PriceList."""
         provider, name = (provider, model) if provider else _parted(model)
         for key in (f"{provider}/{name}", name):
@@ -40,12 +40,12 @@ def _is_from(about: dict[str, Any], provider: str) -> bool:
     return str(about.get("litellm_provider", "")).split("-")[0].startswith(provider)
 
 
-def _listed(key: str, about: dict[str, Any]) -> Listed | None:
+def _listed(key: str, about: dict[str, Any]) -> ListedPrice | None:
     costs = about.get("input_cost_per_token"), about.get("output_cost_per_token", 0)
     if not all(isinstance(cost, int | float) for cost in costs):
         return None
     given, taken = (_rounded(Decimal(str(cost)) * MTOK) for cost in costs)
-    return Listed(key, given, taken)
+    return ListedPrice(key, given, taken)
 
 
 def _rounded(usd: Decimal) -> Decimal:

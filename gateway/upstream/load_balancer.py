@@ -13,7 +13,7 @@ from gateway.upstream.interface import Backend
 
 
 @dataclass(slots=True)
-class Watched:
+class BackendState:
     """A backend, its breaker, and how many requests it is answering."""
 
     model: str
@@ -22,9 +22,9 @@ class Watched:
     outstanding: int = 0
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
+    def track_request(self) -> Iterator[None]:
         """A request that it is asked; whatever leaves the block says how that went. See `finished` for its end."""
-        self.began()
+        self.on_start()
         try:
             yield
         except UpstreamFault as fault:
@@ -34,21 +34,21 @@ class Watched:
             self._gone(is_fault=None)
             raise
 
-    def began(self) -> None:
+    def on_start(self) -> None:
         """It is asked. Whoever says so says `finished` too."""
-        self.breaker.began()
+        self.breaker.on_start()
         self.outstanding += 1
 
-    def finished(self, is_fault: bool | None) -> None:
+    def on_finish(self, is_fault: bool | None) -> None:
         """What it was asked has come to an end, well or badly; None where that says nothing of it."""
         self._gone(is_fault)
 
     def _gone(self, is_fault: bool | None) -> None:
         self.outstanding -= 1
-        self.breaker.ended(is_fault)
+        self.breaker.on_result(is_fault)
 
 
-class Backends:
+class LoadBalancer:
     """All backends of all models."""
 
     def __init__(
@@ -60,31 +60,31 @@ class Backends:
     ) -> None:
         """draw: in [0, 1), settles which of equals comes first."""
         self._by_model = {
-            model: [Watched(model, backend, Breaker(breaker, clock)) for backend in served]
+            model: [BackendState(model, backend, Breaker(breaker, clock)) for backend in served]
             for model, served in backends.items()
         }
         self._draw = draw
 
-    def all(self) -> Iterator[Watched]:
+    def all_backends(self) -> Iterator[BackendState]:
         """Every backend."""
         for served in self._by_model.values():
             yield from served
 
-    def of(self, model: str) -> list[Watched]:
+    def candidates(self, model: str) -> list[BackendState]:
         """The model's backends whose breaker lets a request through, least busy for its weight first."""
-        open_to_all = [watched for watched in self._by_model[model] if watched.breaker.allows()]
+        open_to_all = [watched for watched in self._by_model[model] if watched.breaker.allows_request()]
         if len(open_to_all) < 2:
             return open_to_all
         return sorted(open_to_all, key=lambda one: ((one.outstanding + 1) / one.backend.weight, self._draw()))
 
-    def first(self, model: str) -> Watched | None:
+    def pick(self, model: str) -> BackendState | None:
         """The first of these; None where none lets a request through."""
         served = self._by_model[model]
         if len(served) == 1:
-            return served[0] if served[0].breaker.allows() else None
-        return next(iter(self.of(model)), None)
+            return served[0] if served[0].breaker.allows_request() else None
+        return next(iter(self.candidates(model)), None)
 
-    def least_bad(self, models: Sequence[str]) -> Watched:
+    def soonest_available(self, models: Sequence[str]) -> BackendState:
         """Of the backends of these models, all of whose breakers are open, the one that closes soonest."""
         known = [watched for model in models for watched in self._by_model[model]]
-        return min(known, key=lambda one: one.breaker.opens_in_s)
+        return min(known, key=lambda one: one.breaker.retry_in_s)

@@ -3,28 +3,28 @@
 from importlib.metadata import version
 from urllib.parse import quote, urlsplit
 
-from gateway.config.schema import OpenAIBackend
-from gateway.http.endpoints import MESSAGES, Operation
+from gateway.config.schema import OpenAIBackendConfig
+from gateway.http.endpoints import MESSAGES, Endpoint
 from gateway.http.headers import Headers
-from gateway.http.request_body import encoded
-from gateway.upstream.async_response import HttpAnswer
-from gateway.upstream.errors import ClosedEarly, Unsupported
-from gateway.upstream.interface import Answer, Backend, Call
-from gateway.upstream.pool import Origin, Pool
+from gateway.http.request_body import json_string
+from gateway.upstream.async_response import AsyncResponse
+from gateway.upstream.errors import StaleConnection, Unsupported
+from gateway.upstream.interface import Backend, UpstreamRequest, UpstreamResponse
+from gateway.upstream.pool import ConnectionPool, Origin
 
 USER_AGENT = f"user-agent: benchroute/{version('benchroute')}\r\n".encode()
 JOINED_BYTES = 16 * 1024
 """Up to this size it is cheaper to copy a body's pieces into one than to write them one after the other."""
 
-IN_PATHS = "/:@!$&'()*+,;=~%"
+PATH_SAFE = "/:@!$&'()*+,;=~%"
 """What may stand in a path beside letters, digits and `-._` (RFC 3986, 3.3), and what is encoded already."""
 
 
-class HttpBackend:
+class OpenAIBackend:
     """One endpoint."""
 
     def __init__(
-        self, name: str, model: str, config: OpenAIBackend, pool: Pool, adapter: Backend | None = None
+        self, name: str, model: str, config: OpenAIBackendConfig, pool: ConnectionPool, adapter: Backend | None = None
     ) -> None:
         """model: what it is called where the backend's configuration has no other name.
 
@@ -32,49 +32,49 @@ class HttpBackend:
         """
         self.name = name
         self.weight = config.weight
-        self.origin: Origin = pool.origin(config.base_url)
-        self._model = encoded(config.model or model)
-        self._path = quote(urlsplit(config.base_url).path, safe=IN_PATHS).encode()
+        self.origin: Origin = pool.origin_of(config.base_url)
+        self._model = json_string(config.model or model)
+        self._path = quote(urlsplit(config.base_url).path, safe=PATH_SAFE).encode()
         self._fixed = _fixed(config)
-        self._heads: dict[Operation, bytes] = {}
+        self._heads: dict[Endpoint, bytes] = {}
         self._stream_usage = config.stream_usage
         self._speaks_messages = config.speaks_messages
         self._adapter = adapter
 
-    async def open(self, call: Call) -> Answer:
+    async def open_response(self, call: UpstreamRequest) -> UpstreamResponse:
         """See Backend.open. A pooled connection that the backend has just closed is replaced once by a new one."""
-        if not self.answers(call.body.operation):
+        if not self.supports_endpoint(call.body.operation):
             if self._adapter is None:
                 raise Unsupported(f"does not answer {MESSAGES.path}")
-            return await self._adapter.open(call)
-        written = self.request(call)
-        kept = self.origin.idle()
+            return await self._adapter.open_response(call)
+        written = self.build_request(call)
+        kept = self.origin.take_idle()
         if kept is not None:
             try:
-                return await HttpAnswer.of(kept, written)
-            except ClosedEarly:
+                return await AsyncResponse.send_request(kept, written)
+            except StaleConnection:
                 pass
-        return await HttpAnswer.of(await self.origin.connect(call.connect_s), written)
+        return await AsyncResponse.send_request(await self.origin.open_connection(call.connect_s), written)
 
     async def close(self) -> None:
         """The connections belong to the pool."""
         if self._adapter is not None:
             await self._adapter.close()
 
-    def answers(self, operation: Operation) -> bool:
+    def supports_endpoint(self, operation: Endpoint) -> bool:
         """Whether it is asked itself, and not its adapter."""
         return operation is not MESSAGES or self._speaks_messages
 
-    def request(self, call: Call) -> list[bytes]:
+    def build_request(self, call: UpstreamRequest) -> list[bytes]:
         """What is sent, head and body, one piece after the other; in one where that is small."""
-        body = call.body.parts(self._model, call.with_usage and self._stream_usage)
+        body = call.body.forwarded_parts(self._model, call.with_usage and self._stream_usage)
         size = sum(map(len, body))
         fixed = self._heads.get(call.body.operation) or self._head(call.body.operation)
-        agent = b"" if call.onward.names_agent else USER_AGENT
-        written = [b"%b%b%bcontent-length: %d\r\n\r\n" % (fixed, call.onward.lines, agent, size), *body]
+        agent = b"" if call.forwarded.names_agent else USER_AGENT
+        written = [b"%b%b%bcontent-length: %d\r\n\r\n" % (fixed, call.forwarded.lines, agent, size), *body]
         return written if size > JOINED_BYTES else [b"".join(written)]
 
-    def _head(self, operation: Operation) -> bytes:
+    def _head(self, operation: Endpoint) -> bytes:
         """The part of a request's head that is always the same."""
         fixed = self._fixed if operation is MESSAGES else [one for one in self._fixed if one[0] != b"x-api-key"]
         lines = b"".join([b"%b: %b\r\n" % pair for pair in fixed])
@@ -83,7 +83,7 @@ class HttpBackend:
         return made
 
 
-def _fixed(config: OpenAIBackend) -> Headers:
+def _fixed(config: OpenAIBackendConfig) -> Headers:
     """Bodies come uncompressed, so that they can be relayed as they are. Anthropic's endpoints take the key twice."""
     told = [
         (b"host", _host(config.base_url)),

@@ -6,7 +6,7 @@ from collections import deque
 from urllib.parse import urlsplit
 
 from gateway.upstream.connection import Connection
-from gateway.upstream.errors import translated
+from gateway.upstream.errors import from_os_error
 
 KEEPALIVE_S = 30.0
 
@@ -19,7 +19,7 @@ class Origin:
         self._idle: deque[Connection] = deque()
         self._reaping: asyncio.TimerHandle | None = None
 
-    def idle(self) -> Connection | None:
+    def take_idle(self) -> Connection | None:
         """A connection that is free, the last used first; None where a new one is needed."""
         while self._idle:
             connection = self._idle.pop()
@@ -27,7 +27,7 @@ class Origin:
                 return connection
         return None
 
-    async def connect(self, limit_s: float) -> Connection:
+    async def open_connection(self, limit_s: float) -> Connection:
         """A new connection, TLS and all. Raises Unreachable, TimedOut."""
         try:
             async with asyncio.timeout(limit_s):
@@ -35,7 +35,7 @@ class Origin:
                     lambda: Connection(self._free, self._lost), self._host, self._port, ssl=self._tls
                 )
         except (OSError, TimeoutError, UnicodeError) as error:
-            raise translated(error) from error
+            raise from_os_error(error) from error
         return made
 
     def close(self) -> None:
@@ -44,7 +44,7 @@ class Origin:
             self._reaping.cancel()
             self._reaping = None
         while self._idle:
-            self._idle.pop().drop()
+            self._idle.pop().abort()
 
     def _free(self, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
@@ -61,19 +61,19 @@ class Origin:
         """Closes what nobody has used for KEEPALIVE_S; the oldest stand first."""
         loop = asyncio.get_running_loop()
         while self._idle and self._idle[0].idle_since <= loop.time() - KEEPALIVE_S:
-            self._idle.popleft().drop()
+            self._idle.popleft().abort()
         wait_s = self._idle[0].idle_since + KEEPALIVE_S - loop.time() if self._idle else 0.0
         self._reaping = loop.call_later(wait_s, self._reap) if self._idle else None
 
 
-class Pool:
+class ConnectionPool:
     """All origins. They outlive configurations: a backend that stays keeps its connections."""
 
     def __init__(self) -> None:
         self._origins: dict[tuple[str, str, int], Origin] = {}
         self._tls: ssl.SSLContext | None = None
 
-    def origin(self, url: str) -> Origin:
+    def origin_of(self, url: str) -> Origin:
         """Of a URL."""
         parts = urlsplit(url)
         host = parts.hostname or ""

@@ -9,12 +9,12 @@ import random
 from collections.abc import Callable
 
 from gateway.config.schema import UpstreamConfig
-from gateway.upstream.errors import Answered, Unsupported, UpstreamFault
+from gateway.upstream.errors import ErrorStatus, Unsupported, UpstreamFault
 
-NOT_AGAIN = frozenset({401, 403, 404})
+PERMANENT_STATUSES = frozenset({401, 403, 404})
 """Statuses that the same backend will give again."""
 
-BURST = 10.0
+MAX_RETRY_TOKENS = 10.0
 """Retries allowed before any request has earned one, and saved up at most."""
 
 
@@ -25,27 +25,27 @@ class RetryPolicy:
         """draw: in [0, 1)."""
         self._config = config
         self._draw = draw
-        self._tokens = BURST
+        self._tokens = MAX_RETRY_TOKENS
 
-    def earned(self) -> None:
+    def on_request(self) -> None:
         """A request came in."""
-        self._tokens = min(BURST, self._tokens + self._config.retry_budget)
+        self._tokens = min(MAX_RETRY_TOKENS, self._tokens + self._config.retry_budget)
 
-    def pause_s(self, round_: int, fault: UpstreamFault) -> float | None:
+    def backoff_s(self, round_: int, fault: UpstreamFault) -> float | None:
         """Seconds to wait before a model's backends are asked for the round_-th time again; None for: not again."""
         if isinstance(fault, Unsupported):
             return None
         if round_ > self._config.retries or self._tokens < 1:
             return None
         pause: float | None = self._draw() * self._config.retry_pause_s * 2 ** (round_ - 1)
-        if isinstance(fault, Answered):
+        if isinstance(fault, ErrorStatus):
             pause = self._as_told(fault, pause)
         if pause is not None:
             self._tokens -= 1
         return pause
 
-    def _as_told(self, fault: Answered, pause: float | None) -> float | None:
-        if fault.status in NOT_AGAIN:
+    def _as_told(self, fault: ErrorStatus, pause: float | None) -> float | None:
+        if fault.status in PERMANENT_STATUSES:
             return None
         told = _seconds(fault.retry_after)
         if told is None:

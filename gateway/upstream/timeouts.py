@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
-from gateway.config.schema import Limits
+from gateway.config.schema import TimeoutConfig
 from gateway.errors import InvalidRequest
 from gateway.http.headers import RawHeaders
 
-MAX_S = 86_400.0
+MAX_TIMEOUT_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Timeouts:
     between_chunks_s: float = 120.0
     total_s: float = 3600.0
 
-    def under(self, limits: Limits) -> "Timeouts":
+    def overridden_by(self, limits: TimeoutConfig) -> "Timeouts":
         """The same where `limits` says nothing."""
         return replace(self, **limits.model_dump(exclude_none=True))
 
@@ -27,13 +27,13 @@ class Timeouts:
 HEADERS = {f"x-benchroute-{field.name.replace('_', '-')}".encode(): field.name for field in fields(Timeouts)}
 """Header -> the limit that it sets: x-benchroute-connect-s and so on."""
 
-Asked = Mapping[str, float]
+TimeoutOverrides = Mapping[str, float]
 """The limits that one request asks for, by name."""
 
-NOTHING: Asked = {}
+NOTHING: TimeoutOverrides = {}
 
 
-def asked_for(own: RawHeaders) -> Asked:
+def parse_timeout_headers(own: RawHeaders) -> TimeoutOverrides:
     """The limits among a request's headers for us. Raises InvalidRequest for what is no number of seconds."""
     return {HEADERS[name]: _seconds(name, value) for name, value in own if name in HEADERS} if own else NOTHING
 
@@ -43,7 +43,7 @@ def _seconds(name: bytes, value: bytes) -> float:
         seconds = float(value)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= MAX_S:
+    if not 0 < seconds <= MAX_TIMEOUT_S:
         header = name.decode()
-        raise InvalidRequest(f"header {header}: expected seconds, above 0 and at most {MAX_S:g}", param=header)
+        raise InvalidRequest(f"header {header}: expected seconds, above 0 and at most {MAX_TIMEOUT_S:g}", param=header)
     return seconds

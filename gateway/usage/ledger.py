@@ -13,13 +13,13 @@ from typing import Literal
 
 from gateway.http.token_usage import Usage
 
-PER = Decimal(1_000_000)
-Kind = Literal["key", "task"]
+TOKENS_PER_PRICE = Decimal(1_000_000)
+LedgerKind = Literal["key", "task"]
 MAX_NAMES = 100_000
 """Keys and tasks that are told apart; clients name tasks, so there must be a bound. The others are one sum."""
 
 DAY_S = 86_400
-OTHERS = "(others)"
+OTHER_NAMES = "(others)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,15 @@ class Price:
     input_usd_per_mtok: Decimal
     output_usd_per_mtok: Decimal
 
-    def cost(self, usage: Usage) -> Decimal:
+    def cost_usd(self, usage: Usage) -> Decimal:
         """Of one answer, in US dollars."""
-        return (usage.input_tokens * self.input_usd_per_mtok + usage.output_tokens * self.output_usd_per_mtok) / PER
+        return (
+            usage.input_tokens * self.input_usd_per_mtok + usage.output_tokens * self.output_usd_per_mtok
+        ) / TOKENS_PER_PRICE
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class UsageTotals:
     """What answers took. baseline_usd: what the same tokens would have cost at the best model on average."""
 
     requests: int = 0
@@ -44,8 +46,8 @@ class Spent:
     usd: Decimal = Decimal(0)
     baseline_usd: Decimal = Decimal(0)
 
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(
+    def __add__(self, other: "UsageTotals") -> "UsageTotals":
+        return UsageTotals(
             self.requests + other.requests,
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
@@ -54,11 +56,11 @@ class Spent:
         )
 
 
-SpentRows = Mapping[tuple[str, str, str], Spent]
+UsageRows = Mapping[tuple[str, str, str], UsageTotals]
 """(kind, name, day) -> what was spent: kind `key` or `task`, day in ISO 8601."""
 
 
-NOTHING = Spent()
+NO_USAGE = UsageTotals()
 
 
 class Ledger:
@@ -71,81 +73,83 @@ class Ledger:
         self._price_of = price_of
         self._clock = clock
         self._today = (-1, "")
-        self._sums: dict[tuple[str, str], dict[str, Spent]] = {}
-        self._unwritten: dict[tuple[str, str, str], Spent] = {}
+        self._sums: dict[tuple[str, str], dict[str, UsageTotals]] = {}
+        self._unwritten: dict[tuple[str, str, str], UsageTotals] = {}
 
-    def load(self, rows: SpentRows) -> None:
+    def load_rows(self, rows: UsageRows) -> None:
         """What the store has of the time before."""
         for (kind, name, day), spent in rows.items():
             self._sums.setdefault((kind, name), {})[day] = spent
 
-    def learn(self, rows: SpentRows) -> None:
+    def merge_remote(self, rows: UsageRows) -> None:
         """What all gateways together have written. What is not written yet comes on top; nothing ever gets less."""
         for (kind, name, day), written in rows.items():
             if kind not in ("key", "task"):
                 continue
             days = self._sums.setdefault(("key" if kind == "key" else "task", name), {})
-            total = written + self._unwritten.get((kind, name, day), NOTHING)
-            if total.requests >= days.get(day, NOTHING).requests:
+            total = written + self._unwritten.get((kind, name, day), NO_USAGE)
+            if total.requests >= days.get(day, NO_USAGE).requests:
                 days[day] = total
 
-    def reprice(self, price_of: Mapping[str, Price]) -> None:
+    def set_prices(self, price_of: Mapping[str, Price]) -> None:
         """Other prices from now on; what was spent was spent."""
         self._price_of = price_of
 
-    def cost(self, model: str, usage: Usage) -> Decimal | None:
+    def cost_usd(self, model: str, usage: Usage) -> Decimal | None:
         """Of an answer in US dollars; None where the model has no price."""
         price = self._price_of.get(model)
-        return None if price is None else price.cost(usage)
+        return None if price is None else price.cost_usd(usage)
 
-    def charge(
+    def charge_usage(
         self, key: str | None, task: str, usage: Usage, cost: Decimal, baseline: str, requests: int = 1
-    ) -> Spent:
+    ) -> UsageTotals:
         """Adds an answer, or several together, and says what was added. baseline: the model it is compared with."""
-        compared = self.cost(baseline, usage)
-        spent = Spent(requests, usage.input_tokens, usage.output_tokens, cost, cost if compared is None else compared)
+        compared = self.cost_usd(baseline, usage)
+        spent = UsageTotals(
+            requests, usage.input_tokens, usage.output_tokens, cost, cost if compared is None else compared
+        )
         self.baseline_usd += spent.baseline_usd
         self._add("task", task, spent)
         if key is not None:
             self._add("key", key, spent)
         return spent
 
-    def spent(self, kind: Kind, name: str, period: str = "") -> Spent:
+    def usage_on(self, kind: LedgerKind, name: str, period: str = "") -> UsageTotals:
         """By one key or task, in the days that begin with `period`: 2026-11-24, 2026-11, or all."""
         days = self._sums.get((kind, name), {})
-        return sum((spent for day, spent in days.items() if day.startswith(period)), NOTHING)
+        return sum((spent for day, spent in days.items() if day.startswith(period)), NO_USAGE)
 
-    def by_name(self, kind: Kind, period: str = "") -> dict[str, Spent]:
+    def usage_by_name(self, kind: LedgerKind, period: str = "") -> dict[str, UsageTotals]:
         """Every key's or task's sum over the days that begin with `period`, those that spent nothing left out."""
-        sums = {name: self.spent(kind, name, period) for of_kind, name in self._sums if of_kind == kind}
+        sums = {name: self.usage_on(kind, name, period) for of_kind, name in self._sums if of_kind == kind}
         return {name: spent for name, spent in sums.items() if spent.requests}
 
-    def unwritten(self) -> SpentRows:
+    def drain_unsaved(self) -> UsageRows:
         """What has been added since the last call."""
         taken, self._unwritten = self._unwritten, {}
         return taken
 
-    def give_back(self, rows: SpentRows) -> None:
+    def restore_unsaved(self, rows: UsageRows) -> None:
         """They could not be written after all."""
         for place, spent in rows.items():
-            self._unwritten[place] = self._unwritten.get(place, NOTHING) + spent
+            self._unwritten[place] = self._unwritten.get(place, NO_USAGE) + spent
 
-    def day(self) -> str:
+    def current_day(self) -> str:
         """Today."""
         number = int(self._clock() // DAY_S)
         if number != self._today[0]:
             self._today = number, datetime.fromtimestamp(number * DAY_S, UTC).date().isoformat()
         return self._today[1]
 
-    def _add(self, kind: Kind, name: str, spent: Spent) -> None:
+    def _add(self, kind: LedgerKind, name: str, spent: UsageTotals) -> None:
         if (kind, name) not in self._sums and len(self._sums) >= MAX_NAMES:
-            name = OTHERS
-        day, days = self.day(), self._sums.setdefault((kind, name), {})
-        days[day] = days.get(day, NOTHING) + spent
-        self._unwritten[kind, name, day] = self._unwritten.get((kind, name, day), NOTHING) + spent
+            name = OTHER_NAMES
+        day, days = self.current_day(), self._sums.setdefault((kind, name), {})
+        days[day] = days.get(day, NO_USAGE) + spent
+        self._unwritten[kind, name, day] = self._unwritten.get((kind, name, day), NO_USAGE) + spent
 
 
-def shown(spent: Spent) -> dict[str, object]:
+def to_json(spent: UsageTotals) -> dict[str, object]:
     """A sum as the endpoints show it."""
     return {
         "requests": spent.requests,

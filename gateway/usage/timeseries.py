@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 MINUTE_S = 60
-MINUTES = 180
+RETAINED_MINUTES = 180
 """How far back."""
 
 MAX_ROWS = 4096
@@ -21,11 +21,11 @@ SERVER_ERROR = 500
 CLIENT_ERROR = 400
 US = 1_000_000
 
-Kind = Literal["gateway", "task", "backend"]
+SeriesKind = Literal["gateway", "task", "backend"]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RequestSample:
     """A request that has ended. seconds: from its first byte to its answer's last; own_s: of these, ours.
 
     usd, baseline_usd: what it cost, and would have at the best model on average. faults: backends that failed it.
@@ -36,19 +36,19 @@ class Seen:
     status: int
     broke: bool
     seconds: float
-    own_s: float
+    overhead_s: float
     usd: float
     baseline_usd: float
     faults: tuple[str, ...] = ()
 
 
-class Took(NamedTuple):
+class Latency(NamedTuple):
     """How long a request took, in microseconds, and which classes that is."""
 
-    all_us: int
-    own_us: int
-    all_class: int
-    own_class: int
+    total_us: int
+    overhead_us: int
+    total_bucket: int
+    overhead_bucket: int
 
 
 @dataclass(slots=True)
@@ -62,93 +62,93 @@ class Minute:
     requests: int = 0
     errors: int = 0
     refused: int = 0
-    all_us: int = 0
-    own_us: int = 0
+    total_us: int = 0
+    overhead_us: int = 0
     usd: float = 0.0
     baseline_usd: float = 0.0
-    all_classes: Counter[int] = field(default_factory=Counter)
-    own_classes: Counter[int] = field(default_factory=Counter)
+    total_buckets: Counter[int] = field(default_factory=Counter)
+    overhead_buckets: Counter[int] = field(default_factory=Counter)
 
-    def add(self, seen: Seen, took: Took) -> None:
+    def add_sample(self, seen: RequestSample, took: Latency) -> None:
         """One more request."""
         self.requests += 1
         if seen.broke or seen.status >= SERVER_ERROR:
             self.errors += 1
         elif seen.status >= CLIENT_ERROR:
             self.refused += 1
-        self.all_us += took.all_us
-        self.own_us += took.own_us
-        self.all_classes[took.all_class] += 1
-        self.own_classes[took.own_class] += 1
+        self.total_us += took.total_us
+        self.overhead_us += took.overhead_us
+        self.total_buckets[took.total_bucket] += 1
+        self.overhead_buckets[took.overhead_bucket] += 1
         self.usd += seen.usd
         self.baseline_usd += seen.baseline_usd
 
-    def take(self, other: "Minute") -> None:
+    def merge_minute(self, other: "Minute") -> None:
         """All that is in another one."""
         self.requests += other.requests
         self.errors += other.errors
         self.refused += other.refused
-        self.all_us += other.all_us
-        self.own_us += other.own_us
+        self.total_us += other.total_us
+        self.overhead_us += other.overhead_us
         self.usd += other.usd
         self.baseline_usd += other.baseline_usd
-        self.all_classes.update(other.all_classes)
-        self.own_classes.update(other.own_classes)
+        self.total_buckets.update(other.total_buckets)
+        self.overhead_buckets.update(other.overhead_buckets)
 
 
-class Minutes:
+class MinuteSeries:
     """The rows, each with the minutes in which something happened."""
 
-    def __init__(self, clock: Callable[[], float], kept: int = MINUTES, max_rows: int = MAX_ROWS) -> None:
+    def __init__(self, clock: Callable[[], float], kept: int = RETAINED_MINUTES, max_rows: int = MAX_ROWS) -> None:
         """clock: Unix time in seconds."""
         self._clock = clock
         self._kept = kept
         self._max_rows = max_rows
-        self._rows: OrderedDict[tuple[Kind, str], deque[Minute]] = OrderedDict()
+        self._rows: OrderedDict[tuple[SeriesKind, str], deque[Minute]] = OrderedDict()
 
-    def add(self, seen: Seen) -> None:
+    def add_sample(self, seen: RequestSample) -> None:
         """A request has ended. Takes a few microseconds, and never waits."""
-        now, all_us, own_us = self.now(), int(seen.seconds * US), int(seen.own_s * US)
-        took = Took(all_us, own_us, class_of(all_us), class_of(own_us))
-        self._minute("gateway", "", now).add(seen, took)
+        now, all_us, own_us = self.current_minute(), int(seen.seconds * US), int(seen.overhead_s * US)
+        took = Latency(all_us, own_us, bucket_index(all_us), bucket_index(own_us))
+        self._minute("gateway", "", now).add_sample(seen, took)
         if seen.task is not None:
-            self._minute("task", seen.task, now).add(seen, took)
+            self._minute("task", seen.task, now).add_sample(seen, took)
         if seen.backend is not None:
-            self._minute("backend", seen.backend, now).add(seen, took)
+            self._minute("backend", seen.backend, now).add_sample(seen, took)
         for backend in seen.faults:
             failed = self._minute("backend", backend, now)
             failed.requests += 1
             failed.errors += 1
 
-    def add_many(
+    def add_samples(
         self, task: str, backend: str, times: Sequence[tuple[float, float]], usd: float, baseline_usd: float
     ) -> None:
         """Requests that went as they should. times: seconds and own_s of each; the rest as in Seen, of all together."""
-        now, many = self.now(), Minute(0, requests=len(times), usd=usd, baseline_usd=baseline_usd)
+        now, many = self.current_minute(), Minute(0, requests=len(times), usd=usd, baseline_usd=baseline_usd)
         for seconds, own_s in times:
             all_us, own_us = int(seconds * US), int(own_s * US)
-            many.all_us += all_us
-            many.own_us += own_us
-            many.all_classes[class_of(all_us)] += 1
-            many.own_classes[class_of(own_us)] += 1
-        self._minute("gateway", "", now).take(many)
-        self._minute("task", task, now).take(many)
-        self._minute("backend", backend, now).take(many)
+            many.total_us += all_us
+            many.overhead_us += own_us
+            many.total_buckets[bucket_index(all_us)] += 1
+            many.overhead_buckets[bucket_index(own_us)] += 1
+        self._minute("gateway", "", now).merge_minute(many)
+        self._minute("task", task, now).merge_minute(many)
+        self._minute("backend", backend, now).merge_minute(many)
 
-    def of(self, kind: Kind, name: str = "", minutes: int = MINUTES) -> list[Minute]:
+    def series_of(self, kind: SeriesKind, name: str = "", minutes: int = RETAINED_MINUTES) -> list[Minute]:
         """The minutes in which something happened, oldest first, of the last `minutes`, this one included."""
-        first = self.now() - minutes + 1
+        first = self.current_minute() - minutes + 1
         return [minute for minute in self._rows.get((kind, name), ()) if minute.number >= first]
 
-    def names(self, kind: Kind) -> list[str]:
+    def series_names(self, kind: SeriesKind) -> list[str]:
         """Those that have a row."""
         return sorted(name for of_kind, name in self._rows if of_kind == kind)
 
-    def now(self) -> int:
+    def current_minute(self) -> int:
         """This minute, by number since 1970."""
         return int(self._clock() // MINUTE_S)
 
-    def _minute(self, kind: Kind, name: str, number: int) -> Minute:
+    def _minute(self, kind: SeriesKind, name: str, number: int) -> Minute:
         row = self._rows.get((kind, name))
         if row is None:
             if len(self._rows) >= self._max_rows:
@@ -162,7 +162,7 @@ class Minutes:
         return row[-1]
 
 
-def class_of(us: int) -> int:
+def bucket_index(us: int) -> int:
     """Which class a time belongs to: four to a doubling, the first ones a microsecond wide."""
     if us < 8:
         return max(us, 0)
@@ -170,7 +170,7 @@ def class_of(us: int) -> int:
     return 4 * octave + (us >> (octave - 3)) % 4 - 8
 
 
-def upper_us(number: int) -> int:
+def bucket_upper_us(number: int) -> int:
     """Where a class ends, in microseconds: the least time that belongs to the next one."""
     if number < 8:
         return number + 1
@@ -184,14 +184,14 @@ def quantile_us(classes: Mapping[int, int], share: float) -> int | None:
     for number in sorted(classes):
         rest -= classes[number]
         if rest <= 0:
-            return upper_us(number)
+            return bucket_upper_us(number)
     return None
 
 
-def summed(minutes: Iterable[Minute]) -> Minute:
+def merge_minutes(minutes: Iterable[Minute]) -> Minute:
     """All of them as one; its number is the last one's."""
     total = Minute(0)
     for minute in minutes:
         total.number = minute.number
-        total.take(minute)
+        total.merge_minute(minute)
     return total

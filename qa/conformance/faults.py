@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from demo.fetch import get_json
-from demo.processes import free_port, running
+from demo.processes import free_port, run_process
 from qa.conformance.checks import Check, Outcome, equal, holds, run_checks
 from qa.conformance.servers import READY_S, Target
 from qa.conformance.upstream.faulty import BEHAVIOURS
@@ -209,8 +209,8 @@ def _programs(work: Path) -> Iterator[Target]:
         serving = ["gateway.cli", "serve", "--config", str(config), "--port", str(port)]
         faulty = ["qa.conformance.upstream.faulty", str(upstream)]
         with (
-            running("the backends", faulty, work / "faulty.log", {}),
-            running("the gateway", serving, work / "faults.log", {}) as child,
+            run_process("the backends", faulty, work / "faulty.log", {}),
+            run_process("the gateway", serving, work / "faults.log", {}) as child,
         ):
             child.wait_until(lambda: get_json(port, "/health/live") is not None, READY_S)
             yield Target(port, upstream, work.resolve(), work)

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from demo.fetch import get_json
-from demo.processes import free_port, running
+from demo.processes import free_port, run_process
 
 KEY = "sk-conformance"
 READY_S = 60.0
@@ -80,9 +80,9 @@ def both(work: Path, node: Path) -> Iterator[Target]:
     config = work / "config.yaml"
     config.write_text(yaml.safe_dump(_config(work, upstream_port)))
     serving = ["gateway.cli", "serve", "--config", str(config), "--port", str(port)]
-    with running("the upstream", ["qa.conformance.upstream", str(upstream_port)], work / "upstream.log", {}) as up:
+    with run_process("the upstream", ["qa.conformance.upstream", str(upstream_port)], work / "upstream.log", {}) as up:
         up.wait_until(lambda: get_json(upstream_port, "/v1/models") is not None, READY_S)
-        with running("the gateway", serving, work / "gateway.log", {}) as child:
+        with run_process("the gateway", serving, work / "gateway.log", {}) as child:
             child.wait_until(lambda: get_json(port, "/health/live") is not None, READY_S)
             yield Target(port, upstream_port, work.resolve(), node.resolve())
             child.check()

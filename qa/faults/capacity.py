@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway.distributed import scripts
-from gateway.distributed.codec import Batch, Hold, Settled
-from gateway.distributed.leases import hold
-from gateway.distributed.producer import Sending
-from gateway.distributed.redis_client import Client
+from gateway.distributed.codec import AckBatch, AckCounts, Lease
+from gateway.distributed.leases import acquire_lease
+from gateway.distributed.producer import ShardProducer
+from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
 from gateway.distributed.stream_entries import JSON
-from gateway.state.store import RING, Change, StoredDecision, StoredTask
+from gateway.state.store import RING_SIZE, DecisionRecord, StateChange, TaskSums
 from qa.faults import programs
 from qa.faults.stack import Shape, Stack, running
 
@@ -33,30 +33,32 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def task_bytes(models: int, dim: int, inputs: int) -> int:
     """The model: what one task takes in Redis. docs/scale.md says why."""
-    ring = int(1.07 * min(inputs, RING) * 2 * dim)  # Redis packs ten or so into a piece, and rounds its size up
+    ring = int(1.07 * min(inputs, RING_SIZE) * 2 * dim)  # Redis packs ten or so into a piece, and rounds its size up
     sums = 8 * (3 * models + 1 + dim)
     account = 140 * models + 500
     return ring + sums + account + 900
 
 
-def example(models: int, dim: int) -> tuple[StoredDecision, StoredTask]:
+def example(models: int, dim: int) -> tuple[DecisionRecord, TaskSums]:
     """A task's decision and sums, as long as they are in truth."""
     names = tuple(f"model-{number}" for number in range(models))
     scores = [{"model": name, "s1": 0.71234, "s2": 0.71234, "s3": 0.71234, "p": 0.912345, "n": 256} for name in names]
     account = {"u": 0.123456, "scores": scores, "nearest_datasets": [], "decision": {"why": "x" * 200}}
     size = 3 * models + 1 + dim
     sums = struct.pack(f"<{size}d", *(number / 7 for number in range(size)))
-    made = StoredDecision(1, RING, names[0], "score", names, 1.0, account)
-    return made, StoredTask("0" * 64 + "/5/19/0.5", RING, RING, sums)
+    made = DecisionRecord(1, RING_SIZE, names[0], "score", names, 1.0, account)
+    return made, TaskSums("0" * 64 + "/5/19/0.5", RING_SIZE, RING_SIZE, sums)
 
 
-def filled(client: Client, tasks: int, models: int, dim: int) -> None:
+def filled(client: RedisClient, tasks: int, models: int, dim: int) -> None:
     """Tasks with full rings."""
     store = RedisStore(client)
     made, sums = example(models, dim)
-    ring = [os.urandom(2 * dim) for _ in range(RING)]
+    ring = [os.urandom(2 * dim) for _ in range(RING_SIZE)]
     for number in range(tasks):
-        store.update([f"task-{number:07}"], lambda stored: {task: Change(sums, ring, made, [made]) for task in stored})
+        store.update_task(
+            [f"task-{number:07}"], lambda stored: {task: StateChange(sums, ring, made, [made]) for task in stored}
+        )
 
 
 def memory(folder: Path, tasks: int, models: int, dim: int) -> dict[str, float]:
@@ -66,12 +68,12 @@ def memory(folder: Path, tasks: int, models: int, dim: int) -> dict[str, float]:
     try:
         with server.client() as client:
             before = int(client.info("memory")["used_memory"])
-            filled(Client(f"redis://127.0.0.1:{server.port}/0"), tasks, models, dim)
+            filled(RedisClient(f"redis://127.0.0.1:{server.port}/0"), tasks, models, dim)
             after = int(client.info("memory")["used_memory"])
     finally:
         server.kill()
     return {"tasks": tasks, "models": models, "dim": dim, "bytes_a_task": (after - before) / tasks,
-            "model_says": task_bytes(models, dim, RING)}  # fmt: skip
+            "model_says": task_bytes(models, dim, RING_SIZE)}  # fmt: skip
 
 
 def batched(folder: Path, tasks: int, batch: int, rounds: int) -> dict[str, float]:
@@ -79,40 +81,42 @@ def batched(folder: Path, tasks: int, batch: int, rounds: int) -> dict[str, floa
     server = programs.redis_server(folder, programs.free_port())
     server.up()
     try:
-        client = Client(f"redis://127.0.0.1:{server.port}/0")
+        client = RedisClient(f"redis://127.0.0.1:{server.port}/0")
         before = used(server)
         for _ in _through(client, tasks, batch, rounds):
             pass
         after = used(server)
-        client.close()
+        client.close_connections()
     finally:
         server.kill()
     return {"batch": batch, **{name: (after[name] - before[name]) / (rounds * batch) for name in before}}
 
 
-def _through(client: Client, tasks: int, batch: int, rounds: int) -> Iterator[None]:
+def _through(client: RedisClient, tasks: int, batch: int, rounds: int) -> Iterator[None]:
     """As a gateway adds and a scorer settles them, without embedding."""
-    shard, sending, draw = Shard(0), Sending(), random.Random(1)
-    store = hold(client, shard, "measuring", Hold(lease_ms=60_000))
+    shard, sending, draw = Shard(0), ShardProducer(), random.Random(1)
+    store = acquire_lease(client, shard, "measuring", Lease(lease_ms=60_000))
     assert store is not None  # noqa: S101 - nobody else is there
     made, sums = example(7, 384)
     body = JSON + json.dumps([{"role": "user", "content": "x" * 400}]).encode()
-    keys = [shard.stream, shard.about, shard.producers, shard.seen, shard.counts]
+    keys = [shard.stream_key, shard.info_key, shard.producers_key, shard.seen_key, shard.counts_key]
     for _ in range(rounds):
         for _ in range(batch):
-            sending.push(f"task-{draw.randrange(tasks)}", body)
-        while waiting := sending.unsent(256):
-            code, epoch, last, _ = client.run(scripts.ADD, keys, sending.words("me", "epoch", waiting, 100_000))
-            sending.answered(code, epoch.decode(), last)
-        taken = store.take("me", batch).entries
-        store.batch = Batch([entry.id for entry in taken], [Settled("me", taken[-1].number, len(taken), 0)])
-        change = Change(sums, [os.urandom(768)], made, [])
+            sending.push_observation(f"task-{draw.randrange(tasks)}", body)
+        while waiting := sending.unsent_entries(256):
+            code, epoch, last, _ = client.eval_script(
+                scripts.ADD, keys, sending.script_args("me", "epoch", waiting, 100_000)
+            )
+            sending.on_add_reply(code, epoch.decode(), last)
+        taken = store.read_batch("me", batch).entries
+        store.batch = AckBatch([entry.id for entry in taken], [AckCounts("me", taken[-1].number, len(taken), 0)])
+        change = StateChange(sums, [os.urandom(768)], made, [])
         seen = sorted({entry.task for entry in taken})
-        store.update(seen, partial(_same, change))
+        store.update_task(seen, partial(_same, change))
         yield
 
 
-def _same(change: Change, stored: Mapping[str, object]) -> dict[str, Change]:
+def _same(change: StateChange, stored: Mapping[str, object]) -> dict[str, StateChange]:
     return dict.fromkeys(stored, change)
 
 

@@ -21,7 +21,7 @@ class Letters:
     def __init__(self, name: str = "benchmarks/letters") -> None:
         self.name = name
 
-    def embed(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """See Embedder.embed."""
         if any(POISON in text for text in texts):
             os.abort()

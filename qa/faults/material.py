@@ -66,6 +66,6 @@ def build(path: Path, models: Sequence[str] = MODELS, seed: int = 5, per_kind: i
     )
     embedder = Letters()
     identity = EmbedderId(embedder.name, embedder.revision, embedder.dim)
-    pack = build_pack(benchmark, embedder.embed(benchmark.texts), identity)
-    save_pack(replace(pack, manifest=pack.manifest.sealed()), path)
+    pack = build_pack(benchmark, embedder.embed_texts(benchmark.texts), identity)
+    save_pack(replace(pack, manifest=pack.manifest.with_content_hash()), path)
     return path

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.distributed import packs
-from gateway.distributed.redis_client import Client
+from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.store import RedisStore
 from qa.faults.letters import POISON
 from qa.faults.material import build
@@ -167,12 +167,12 @@ def two_packs(stack: Stack) -> str:
 
 def all_by_one_pack(stack: Stack) -> list[str]:
     """What is not by the active pack: shards, gateways, and single tasks."""
-    client = Client(stack.url, shards=stack.shape.shards)
-    active, store = packs.active(client), RedisStore(client)
+    client = RedisClient(stack.url, shards=stack.shape.shards)
+    active, store = packs.active_pack(client), RedisStore(client)
     assert active is not None  # noqa: S101 - activated before
-    kept = {task: store.stored(task).task for task in store.names()}
-    client.close()
-    wrong = [task for task, sums in kept.items() if sums is None or not sums.basis.startswith(active.hash)]
+    kept = {task: store.read_task(task).task for task in store.task_names()}
+    client.close_connections()
+    wrong = [task for task, sums in kept.items() if sums is None or not sums.sums_version.startswith(active.hash)]
     others = (stack.bases() | stack.routed_by()) - {active.hash}
     return [*wrong, *sorted(others)]
 

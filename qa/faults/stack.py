@@ -14,9 +14,9 @@ from urllib.request import Request, urlopen
 import yaml
 
 from gateway.distributed import packs, redis_keys
-from gateway.distributed.outbox import read_tally
+from gateway.distributed.outbox import read_crash_counter
 from gateway.distributed.producer import FIELDS
-from gateway.distributed.redis_client import Client
+from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
 from gateway.distributed.supervisor import NICE
@@ -147,18 +147,18 @@ class Stack:
             self.wires.mend()
         self.proxy.is_cut = False
 
-    def activate(self, pack: Path) -> packs.Active:
+    def activate(self, pack: Path) -> packs.ActivePack:
         """Pushes a pack and puts it in force."""
-        client = Client(self.url, shards=self.shape.shards)
+        client = RedisClient(self.url, shards=self.shape.shards)
         try:
-            return packs.activate(client, packs.push(client, pack, time.time()), time.time())
+            return packs.activate_pack(client, packs.push_pack(client, pack, time.time()), time.time())
         finally:
-            client.close()
+            client.close_connections()
 
     def bases(self) -> set[str]:
         """The packs, by their hashes, that the shards' sums are made with."""
         with self.redis.client() as client:
-            found = [client.hget(Shard(number).about, "basis") for number in range(self.shape.shards)]
+            found = [client.hget(Shard(number).info_key, "basis") for number in range(self.shape.shards)]
         return {(basis or b"").decode().split("/")[0] for basis in found}
 
     def routed_by(self) -> set[str]:
@@ -191,20 +191,20 @@ class Stack:
             0,
             dict.fromkeys(("in gateways", "backlog_full", "parked", "gateway_died"), 0),
         )
-        client = Client(self.url, shards=self.shape.shards)
-        shards = RedisStore(client).every_shard()
+        client = RedisClient(self.url, shards=self.shape.shards)
+        shards = RedisStore(client).all_shards()
         for name, tally in self._tallies().items():
             sent, before = sent + tally[0], tally[2]
             dropped["in gateways"] += tally[1]
             fields = [f"{name}:{field}" for field in FIELDS]
-            found = client.ask_all([("HMGET", shard.counts, *fields) for shard in shards])
+            found = client.pipeline([("HMGET", shard.counts_key, *fields) for shard in shards])
             sums = [sum(int(values[place] or 0) for values in found) for place in range(len(FIELDS))]
             observed += sums[1] + sums[2] + before
             skipped += sums[5]
             dropped["backlog_full"] += sums[3]
             dropped["parked"] += sums[4]
-        dropped["gateway_died"] = sum(int(value) for value in client.ask("HGETALL", redis_keys.LOST).values())
-        client.close()
+        dropped["gateway_died"] = sum(int(value) for value in client.execute("HGETALL", redis_keys.LOST).values())
+        client.close_connections()
         return Tallied(sent, observed, skipped, dropped)
 
     def remember_tallies(self) -> None:
@@ -218,10 +218,10 @@ class Stack:
         while time.monotonic() < deadline and not told.adds_up:
             time.sleep(0.25)
             told = self.tallied()
-        client = Client(self.url, shards=self.shape.shards)
+        client = RedisClient(self.url, shards=self.shape.shards)
         store = RedisStore(client)
         differ = compare(self) if compare else differences(store, single(client, self.pack, self.folder))
-        client.close()
+        client.close_connections()
         end = max(self.over_at, self.fault_at) + AFTER_S
         first = max(self.load.begun + WARM_S, 2 * self.fault_at - end)
         before, during = self.load.p99_ms(first, self.fault_at), self.load.p99_ms(self.fault_at, end)
@@ -249,7 +249,7 @@ class Stack:
         return self._remembered | self._living()
 
     def _living(self) -> dict[str, tuple[int, int, int]]:
-        return {path.stem: read_tally(path) for one in self.gateways for path in one.cache.glob("*.tally")}
+        return {path.stem: read_crash_counter(path) for one in self.gateways for path in one.cache.glob("*.tally")}
 
 
 @contextmanager

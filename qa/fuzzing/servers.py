@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from demo.fetch import get_json
-from demo.processes import free_port, running
+from demo.processes import free_port, run_process
 
 READY_S = 90.0
 CLIENT, ADMIN = "sk-fuzzing-client", "sk-fuzzing-admin"
@@ -52,8 +52,8 @@ def gateway(work: Path, has_keys: bool) -> Iterator[Target]:
     serving = ["gateway.cli", "serve", "--config", str(config), "--port", str(port)]
     backend = ["qa.fuzzing.backend", str(upstream)]
     with (
-        running("the backend", backend, work / "backend.log", {}) as behind,
-        running("the gateway", serving, work / "gateway.log", {}) as child,
+        run_process("the backend", backend, work / "backend.log", {}) as behind,
+        run_process("the gateway", serving, work / "gateway.log", {}) as child,
     ):
         behind.wait_until(lambda: get_json(upstream, "/v1/models") is not None, READY_S)
         child.wait_until(lambda: (get_json(port, "/health/ready") or {}).get("scorer") == "ready", READY_S)

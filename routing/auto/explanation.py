@@ -12,27 +12,32 @@ from typing import Any
 import numpy as np
 
 from routing.arrays import Floats
-from routing.auto.fit import LEVEL, Fit
-from routing.auto.posterior import Posterior
+from routing.auto.fit import LEVEL, AutoFit
+from routing.auto.posterior import AccuracyPosterior
 from routing.auto.views import VIEWS
 
-SHOWN_DATASETS = 5
+MAX_DATASETS = 5
 
 
-def account(
-    fit: Fit, centre: Floats, near: Floats, posterior: Posterior, datasets: Sequence[str], pair: tuple[int, int]
+def explain_fit(
+    fit: AutoFit,
+    centre: Floats,
+    near: Floats,
+    posterior: AccuracyPosterior,
+    datasets: Sequence[str],
+    pair: tuple[int, int],
 ) -> dict[str, Any]:
     """Ready for JSON. centre, near: as Fit.prior takes them. pair: places of the leader and of what it had to beat."""
-    weights = fit.weights(centre)
-    order = np.argsort(-weights, kind="stable")[:SHOWN_DATASETS]
-    prior = fit.prior(centre, near)
+    weights = fit.view_weights(centre)
+    order = np.argsort(-weights, kind="stable")[:MAX_DATASETS]
+    prior = fit.prior_accuracy(centre, near)
     trusted = [(view, float(s)) for view, s in zip(VIEWS, fit.strengths, strict=True) if s > 0]
     names = ("leader", "baseline")
     return {
-        "level": float(fit.sight.of(centre, LEVEL) @ fit.levels),
+        "level": float(fit.evaluator.for_task(centre, LEVEL) @ fit.levels),
         "average": _pair(names, fit.average, pair),
         "views": [
-            {"view": str(view), "strength": s, **_pair(names, fit.departure(view, centre, near), pair)}
+            {"view": str(view), "strength": s, **_pair(names, fit.departure_from_average(view, centre, near), pair)}
             for view, s in trusted
         ],
         "trust": float(fit.strengths.sum()),
@@ -41,7 +46,7 @@ def account(
         "labels": posterior.n_labels,
         "feedback": _feedback(names, posterior, pair),
         "expected": _pair(names, posterior.mean, pair),
-        "deviation": posterior.deviation(*pair),
+        "deviation": posterior.standard_deviation(*pair),
     }
 
 
@@ -49,10 +54,10 @@ def _pair(names: tuple[str, str], values: Floats, pair: tuple[int, int]) -> dict
     return {name: float(values[place]) for name, place in zip(names, pair, strict=True)}
 
 
-def _feedback(names: tuple[str, str], posterior: Posterior, pair: tuple[int, int]) -> dict[str, Any] | None:
+def _feedback(names: tuple[str, str], posterior: AccuracyPosterior, pair: tuple[int, int]) -> dict[str, Any] | None:
     """Scored answers: how many of all candidates, and of the two with their plain means; None without any."""
     found = posterior.feedback
     if found is None:
         return None
-    told = {name: found.of_model(place) for name, place in zip(names, pair, strict=True)}
+    told = {name: found.for_model(place) for name, place in zip(names, pair, strict=True)}
     return {"n": found.n, **{name: {"n": n, "mean": mean} for name, (n, mean) in told.items()}}

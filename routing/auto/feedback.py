@@ -29,7 +29,7 @@ LEVEL = 0.3
 """Of b: about as wide as scores in [0, 1] can be off as a whole."""
 DRIFT = 0.1
 """Of d_s: inputs change from one week to the next, and differ between those who name a model and those who do not."""
-MOST_NOISE = 0.25
+MAX_NOISE = 0.25
 """The variance of a score in [0, 1] is at most 1/4 (Popoviciu), whatever clients mean by theirs."""
 
 
@@ -53,7 +53,7 @@ class Feedback:
     strata: tuple[Stratum, ...]
 
     @classmethod
-    def of(cls, models: Ints, scores: Floats, propensities: Floats, strata: Sequence[object]) -> "Feedback":
+    def from_ratings(cls, models: Ints, scores: Floats, propensities: Floats, strata: Sequence[object]) -> "Feedback":
         """All (n_answers,). models: columns. scores: in [0, 1]. propensities: in (0, 1], NaN where chance had no part.
 
         strata: equal among the answers of one. The order of answers makes no difference but rounding. Raises ValueError
@@ -71,7 +71,7 @@ class Feedback:
             found.setdefault(place, []).append(row)
         return cls(tuple(_stratum(models[rows], scores[rows], weights[rows]) for _, rows in sorted(found.items())))
 
-    def among(self, columns: Sequence[int]) -> "Feedback":
+    def restrict_to(self, columns: Sequence[int]) -> "Feedback":
         """Of some models alone, whose columns are their places from now on."""
         places = {column: place for place, column in enumerate(columns)}
         kept = (_picked(stratum, places) for stratum in self.strata)
@@ -82,7 +82,7 @@ class Feedback:
         """How many answers."""
         return int(sum(stratum.counts.sum() for stratum in self.strata))
 
-    def of_model(self, column: int) -> tuple[int, float | None]:
+    def for_model(self, column: int) -> tuple[int, float | None]:
         """How many answers of a model were scored, and their plain mean; None without any."""
         found = [
             (int(stratum.counts[place]), float(stratum.means[place]))
@@ -93,13 +93,13 @@ class Feedback:
         n = sum(count for count, _ in found)
         return n, sum(count * mean for count, mean in found) / n if n else None
 
-    def weighed(self, n_candidates: int) -> "Weighed":
+    def to_weighed(self, n_candidates: int) -> "WeighedFeedback":
         """What it says of the candidates' accuracies, b and every d_s integrated out."""
         n = n_candidates + 1  # the last place is b's
         precision, shift = np.zeros((n, n)), np.zeros(n)
         precision[-1, -1] = 1 / LEVEL**2
         for stratum in self.strata:
-            each = stratum.effective / MOST_NOISE
+            each = stratum.effective / MAX_NOISE
             joint = np.diag(each) - np.outer(each, each) / (1 / DRIFT**2 + each.sum())
             models = list(stratum.models)
             precision[np.ix_(models, models)] += joint
@@ -109,14 +109,14 @@ class Feedback:
             shift[models] += joint @ stratum.means
             shift[-1] += float((joint @ stratum.means).sum())
         across, own = precision[:-1, -1], precision[-1, -1]
-        return Weighed(
+        return WeighedFeedback(
             precision=np.asarray(precision[:-1, :-1] - np.outer(across, across) / own),
             shift=np.asarray(shift[:-1] - across * shift[-1] / own),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class WeighedFeedback:
     """A Gaussian likelihood of the candidates' accuracies F: exp(shift'F - F' precision F / 2), up to a constant.
 
     precision: (n_candidates, n_candidates), not invertible where little is known. shift: (n_candidates,).
@@ -125,7 +125,7 @@ class Weighed:
     precision: Floats
     shift: Floats
 
-    def on(self, mean: Floats, covariance: Floats) -> tuple[Floats, Floats, float]:
+    def restrict_to(self, mean: Floats, covariance: Floats) -> tuple[Floats, Floats, float]:
         """Mean and covariance of N(mean, covariance) after it, and its log-likelihood, up to the same constant."""
         spread = np.eye(len(mean)) + covariance @ self.precision
         after = np.linalg.solve(spread, covariance)

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from routing.arrays import Floats
-from routing.auto.posterior import Posterior
-from routing.auto.training_data import Ground
-from routing.auto.views import VIEWS, Nearness, Sight, View, relative, scaled_rows
+from routing.auto.posterior import AccuracyPosterior
+from routing.auto.training_data import TrainingData
+from routing.auto.views import VIEWS, NearnessKind, View, ViewEvaluator, relative_similarity, scaled_rows
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.3)
 TAU = 0.05
@@ -34,24 +34,24 @@ CAUTION = 1.0
 """Standard errors taken off a gain."""
 CONCENTRATION = 0.001
 
-LEVEL = View(Nearness.COSINE, 0.1)
+LEVEL = View(NearnessKind.COSINE, 0.1)
 """What the level of a task's accuracies is read from: for people, since it is the same for all candidates."""
 
 DEALS, AS_GOOD, DEALT_STRENGTHS = 19, 3, (0.5, 1.0)
 """Of the permutation test: nearness counts where at most so many of the deals find as much, p <= 0.2. A stricter level
 costs pools of ten datasets a third of their gain. With two strengths it tells as much, and is three times as fast."""
-CHECKED_FROM = 8
+MIN_DATASETS_CHECKED = 8
 """Datasets from which on it is made: of few there are too few deals, and many of those change nothing."""
 
-FEWEST_DATASETS = 3
+MIN_DATASETS = 3
 SHRINK = 0.2
-LEAST_VARIANCE = 1e-5
+MIN_VARIANCE = 1e-5
 UNKNOWN_VARIANCE = 0.01
 """Of a model's accuracy around its average before any dataset is seen, a deviation of 10 points; weighs one dataset."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class AutoFit:
     """What is learnt for one set of candidates.
 
     average: (n_candidates,) relative, mean over datasets. rows: (n_datasets, n_candidates) relative averages.
@@ -60,7 +60,7 @@ class Fit:
     outcomes from input to input.
     """
 
-    sight: Sight
+    evaluator: ViewEvaluator
     average: Floats
     rows: Floats
     levels: Floats
@@ -69,7 +69,7 @@ class Fit:
     covariance: Floats
     within: Floats
 
-    def prior(self, centre: Floats, near: Floats) -> Posterior:
+    def prior_accuracy(self, centre: Floats, near: Floats) -> AccuracyPosterior:
         """The candidates' accuracies on a task without labels.
 
         centre: (dim,) the task's mean embedding. near: (n_candidates,) mean over its inputs of the mean outcome of
@@ -78,48 +78,48 @@ class Fit:
         score: Floats = self.average
         for view, strength in zip(VIEWS, self.strengths.tolist(), strict=True):
             if strength:
-                score = score + strength * self.departure(view, centre, near)
-        level = self.sight.of(centre, LEVEL) @ self.levels
-        return Posterior(np.asarray(level + score, dtype=np.float64), self.covariance, self.within)
+                score = score + strength * self.departure_from_average(view, centre, near)
+        level = self.evaluator.for_task(centre, LEVEL) @ self.levels
+        return AccuracyPosterior(np.asarray(level + score, dtype=np.float64), self.covariance, self.within)
 
-    def departure(self, view: View, centre: Floats, near: Floats) -> Floats:
+    def departure_from_average(self, view: View, centre: Floats, near: Floats) -> Floats:
         """A view's expectation less the average, (n_candidates,)."""
-        if view.nearness is Nearness.NEIGHBOURS:
+        if view.nearness is NearnessKind.NEIGHBOURS:
             return np.asarray(_neighbours(near[None], self.average[None])[0])
         rows = scaled_rows(self.rows) if view.scaled else self.rows
-        return np.asarray(self.sight.of(centre, view) @ rows - self.average)
+        return np.asarray(self.evaluator.for_task(centre, view) @ rows - self.average)
 
-    def weights(self, centre: Floats) -> Floats:
+    def view_weights(self, centre: Floats) -> Floats:
         """How much each dataset's row counts in the score beyond the average, (n_datasets,); scaled views as plain."""
         found = np.zeros(len(self.rows))
         for view, strength in zip(VIEWS, self.strengths.tolist(), strict=True):
-            if strength and view.nearness is not Nearness.NEIGHBOURS:
-                found = found + strength * self.sight.of(centre, view)
+            if strength and view.nearness is not NearnessKind.NEIGHBOURS:
+                found = found + strength * self.evaluator.for_task(centre, view)
         return np.asarray(found)
 
 
-def fit(ground: Ground, columns: list[int]) -> Fit:
+def fit_auto(ground: TrainingData, columns: list[int]) -> AutoFit:
     """Learns for some candidates. columns: of the ground's models, best on average first.
 
     A model without outcomes on a dataset counts there as what it is on average elsewhere, and on average as no better
     than m*, as everywhere. With fewer than three datasets nothing can be learnt, and every strength is 0.
     """
     measured = ground.averages[:, columns]
-    averages = filled(measured)
+    averages = fill_missing(measured)
     if len(columns):
         above = np.maximum(averages.mean(axis=0) - averages[:, 0].mean(), 0.0)
         averages = averages - np.where(np.isnan(measured).any(axis=0), above, 0.0)
-    rows = relative(averages)
-    sight, n = Sight(ground.centres), len(rows)
+    rows = relative_similarity(averages)
+    sight, n = ViewEvaluator(ground.centres), len(rows)
     others = (rows.sum(axis=0) - rows) / max(1, n - 1)
     strengths, expected = np.zeros(len(VIEWS)), others
-    if n >= FEWEST_DATASETS and len(columns) > 1:
+    if n >= MIN_DATASETS and len(columns) > 1:
         departures = _departures(sight, rows, others, ground.near[:, columns])
         strengths = _strengths(departures, rows, others)
         expected = others + np.tensordot(strengths, departures, axes=1)
     errors, place = rows - expected, np.ix_(columns, columns)
-    return Fit(
-        sight=sight,
+    return AutoFit(
+        evaluator=sight,
         average=rows.mean(axis=0),
         rows=rows,
         levels=averages.mean(axis=1),
@@ -130,7 +130,7 @@ def fit(ground: Ground, columns: list[int]) -> Fit:
     )
 
 
-def filled(averages: Floats) -> Floats:
+def fill_missing(averages: Floats) -> Floats:
     """Missing averages as dataset effect plus model effect. averages: (n_datasets, n_models) or NaN.
 
     Half a dataset without any outcome, and a model without any, count as the mean of all.
@@ -146,14 +146,14 @@ def filled(averages: Floats) -> Floats:
     return np.asarray(np.where(known, averages, np.clip(mean + of_dataset + of_model, 0.0, 1.0)))
 
 
-def _departures(sight: Sight, rows: Floats, others: Floats, near: Floats) -> Floats:
+def _departures(sight: ViewEvaluator, rows: Floats, others: Floats, near: Floats) -> Floats:
     """Every view's expectation for every held-out dataset, less the others' average. (n_views, n_datasets, n)"""
     scaled = scaled_rows(rows)
     return np.array(
         [
             _neighbours(near, others)
-            if view.nearness is Nearness.NEIGHBOURS
-            else sight.within(view) @ (scaled if view.scaled else rows) - others
+            if view.nearness is NearnessKind.NEIGHBOURS
+            else sight.within_benchmark(view) @ (scaled if view.scaled else rows) - others
             for view in VIEWS
         ]
     )
@@ -168,7 +168,7 @@ def _neighbours(near: Floats, average: Floats) -> Floats:
 
 def _strengths(departures: Floats, rows: Floats, others: Floats) -> Floats:
     """The mean strength of every view, (n_views,); none where chance would have found as much."""
-    if len(rows) >= CHECKED_FROM and not _is_evidence(departures, rows, others):
+    if len(rows) >= MIN_DATASETS_CHECKED and not _is_evidence(departures, rows, others):
         return np.zeros(len(departures))
     worth = _worth(departures, rows, others, STRENGTHS)
     weights = np.exp((worth - worth.max()) / CONCENTRATION)
@@ -209,12 +209,12 @@ def _soft(scores: Floats) -> Floats:
 def _covariance(errors: Floats, sampling: Floats) -> Floats:
     """The errors' covariance beyond sampling noise, one unseen dataset added, shrunk to its diagonal."""
     n, n_models = errors.shape
-    if n < FEWEST_DATASETS:
+    if n < MIN_DATASETS:
         return np.eye(n_models) * UNKNOWN_VARIANCE
     centre = np.eye(n_models) - 1.0 / n_models
     found = errors.T @ errors / n - centre @ sampling @ centre
     found = (n * found + UNKNOWN_VARIANCE * np.eye(n_models)) / (n + 1)
-    variances = np.maximum(np.diag(found), LEAST_VARIANCE)
+    variances = np.maximum(np.diag(found), MIN_VARIANCE)
     shrunk = (1 - SHRINK) * found + SHRINK * np.diag(variances)
     values, axes = np.linalg.eigh(shrunk)
-    return np.asarray((axes * np.maximum(values, LEAST_VARIANCE)) @ axes.T)
+    return np.asarray((axes * np.maximum(values, MIN_VARIANCE)) @ axes.T)

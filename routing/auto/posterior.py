@@ -23,13 +23,13 @@ CASES = (*((scale, 0.0, 1 / 6) for scale in (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)), 
 
 FREE = 1000.0
 """Variance of what is left free: any value far above 1 is flat for outcomes in [0, 1]."""
-LEAST_NOISE = 1e-4
+MIN_NOISE = 1e-4
 Z = 1.645
 """Deviations on both sides of a Gaussian's mean that hold 90 % of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Posterior:
+class AccuracyPosterior:
     """mean: (n_candidates,) expected accuracy. covariance, within: (n_candidates, n_candidates).
 
     n_labels: labelled inputs that it rests on. feedback: scored answers that it rests on, columns being candidates.
@@ -41,20 +41,22 @@ class Posterior:
     n_labels: int = 0
     feedback: Feedback | None = None
 
-    def given(self, labels: "Labels | None" = None, feedback: Feedback | None = None) -> "Posterior":
+    def condition_on(
+        self, labels: "LabelGroups | None" = None, feedback: Feedback | None = None
+    ) -> "AccuracyPosterior":
         """After labelled inputs, and scored answers. Of the prior: both have to come at once."""
         labels = labels if labels is not None and labels.n else None
         feedback = feedback if feedback is not None and feedback.n else None
         if labels is None and feedback is None:
             return self
-        weighed = feedback.weighed(len(self.mean)) if feedback else None
+        weighed = feedback.to_weighed(len(self.mean)) if feedback else None
         parts = []
         for scale, apart, _ in CASES:
             mean, covariance, likelihood = self.mean, scale * self.covariance + apart * np.eye(len(self.mean)), 0.0
             if labels is not None:
                 mean, covariance, likelihood = self._labelled(labels, covariance)
             if weighed is not None:
-                mean, covariance, more = weighed.on(mean, covariance)
+                mean, covariance, more = weighed.restrict_to(mean, covariance)
                 likelihood += more
             parts.append((mean, covariance, likelihood))
         likely = np.array([likelihood for _, _, likelihood in parts]) + np.log([before for *_, before in CASES])
@@ -68,14 +70,14 @@ class Posterior:
         n_labels = self.n_labels + (labels.n if labels else 0)
         return replace(self, mean=middle, covariance=np.asarray(spread), n_labels=n_labels, feedback=feedback)
 
-    def _labelled(self, labels: "Labels", covariance: Floats) -> tuple[Floats, Floats, float]:
+    def _labelled(self, labels: "LabelGroups", covariance: Floats) -> tuple[Floats, Floats, float]:
         """Mean, covariance and log-likelihood in one of the cases, after labels."""
-        at, values = labels.at, labels.means
+        at, values = labels.select_models, labels.means
         noise = np.zeros((len(at), len(at)))
         start = 0
         for group, count in zip(labels.groups, labels.counts, strict=True):
             some = slice(start, start + len(group))
-            noise[some, some] = (self.within[np.ix_(group, group)] + LEAST_NOISE * np.eye(len(group))) / count
+            noise[some, some] = (self.within[np.ix_(group, group)] + MIN_NOISE * np.eye(len(group))) / count
             start += len(group)
         total = covariance[np.ix_(at, at)] + noise + FREE
         off = values - self.mean[at]
@@ -84,11 +86,11 @@ class Posterior:
         likelihood = -0.5 * float(off @ gain[:, 0]) - 0.5 * float(np.linalg.slogdet(total)[1])
         return self.mean + cross @ gain[:, 0], covariance - cross @ gain[:, 1:], likelihood
 
-    def p_better(self, a: int, b: int) -> float:
+    def probability_better(self, a: int, b: int) -> float:
         """The probability that candidate a is better than b on the task."""
-        return self.p_within(b, a, 0.0) if a != b else 0.5
+        return self.probability_within(b, a, 0.0) if a != b else 0.5
 
-    def p_within(self, leader: int, other: int, regret: float) -> float:
+    def probability_within(self, leader: int, other: int, regret: float) -> float:
         """The probability that `other` is at most `regret` worse than `leader`."""
         apart = float(self.mean[leader] - self.mean[other]) - regret
         variance = float(
@@ -98,23 +100,23 @@ class Posterior:
             return 1.0 if apart <= 0 else 0.0
         return 0.5 * math.erfc(apart / math.sqrt(2 * variance))
 
-    def interval(self, place: int) -> tuple[float, float]:
+    def credible_interval(self, place: int) -> tuple[float, float]:
         """Where a candidate's accuracy lies with 90 %, how hard the task is for all of them left out."""
         half = Z * math.sqrt(max(0.0, float(self.covariance[place, place])))
         return float(self.mean[place]) - half, float(self.mean[place]) + half
 
-    def noise(self, a: int, b: int) -> float:
+    def noise_variance(self, a: int, b: int) -> float:
         """The variance of two candidates' difference on one labelled input."""
         within = self.within
-        return float(within[a, a] + within[b, b] - 2 * within[a, b]) + 2 * LEAST_NOISE
+        return float(within[a, a] + within[b, b] - 2 * within[a, b]) + 2 * MIN_NOISE
 
-    def deviation(self, a: int, b: int) -> float:
+    def standard_deviation(self, a: int, b: int) -> float:
         """The standard deviation of the difference between two candidates."""
         return math.sqrt(max(0.0, float(self.covariance[a, a] + self.covariance[b, b] - 2 * self.covariance[a, b])))
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class LabelGroups:
     """Labelled inputs, summed up by which candidates were asked.
 
     groups: the candidates asked together; means: of their outcomes, group after group; counts: inputs of each group.
@@ -125,7 +127,7 @@ class Labels:
     counts: tuple[int, ...]
 
     @classmethod
-    def of(cls, outcomes: Floats) -> "Labels":
+    def from_matrix(cls, outcomes: Floats) -> "LabelGroups":
         """outcomes: (n_inputs, n_candidates), NaN where a candidate was not asked."""
         known = ~np.isnan(outcomes)
         patterns, which = np.unique(known, axis=0, return_inverse=True)
@@ -144,6 +146,6 @@ class Labels:
         return sum(self.counts)
 
     @property
-    def at(self) -> list[int]:
+    def select_models(self) -> list[int]:
         """The candidate of every value in `means`."""
         return [place for group in self.groups for place in group]

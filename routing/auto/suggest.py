@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routing.arrays import Embeddings, Floats, same_shape
-from routing.auto.posterior import Posterior
+from routing.arrays import Embeddings, Floats, check_same_shape
+from routing.auto.posterior import AccuracyPosterior
 
 TOP = 6
 """Candidates among which the choice is: those behind them seldom win it."""
@@ -31,15 +31,15 @@ class Suggestions:
     top: tuple[int, ...]
 
 
-def suggestions(posterior: Posterior, expected: Floats, vectors: Embeddings, n: int) -> Suggestions:
+def suggest_labels(posterior: AccuracyPosterior, expected: Floats, vectors: Embeddings, n: int) -> Suggestions:
     """At most n of some inputs.
 
     posterior: of the candidates, after all labels so far. expected: (n_inputs, n_candidates) g, NaN where unknown: that
     counts as what the others are expected to do. vectors: (n_inputs, dim), unit length. Raises ShapeError.
     """
-    same_shape("vectors", vectors[:, 0], expected[:, 0])
+    check_same_shape("vectors", vectors[:, 0], expected[:, 0])
     top = np.argsort(-posterior.mean, kind="stable")[:TOP]
-    differ = disagreement(expected[:, top])
+    differ = model_disagreement(expected[:, top])
     order = np.argsort(-np.round(differ, 12), kind="stable")
     rows, put_off = list[int](), list[int]()
     for row in order.tolist():
@@ -51,7 +51,7 @@ def suggestions(posterior: Posterior, expected: Floats, vectors: Embeddings, n: 
     return Suggestions(tuple(rows), tuple(differ[rows].tolist()), tuple(top.tolist()))
 
 
-def disagreement(expected: Floats) -> Floats:
+def model_disagreement(expected: Floats) -> Floats:
     """By how much candidates are expected to differ on each input. expected: (n_inputs, n). (n_inputs,), at least 0."""
     known = ~np.isnan(expected)
     counts = np.maximum(known.sum(axis=1), 1)

@@ -16,12 +16,12 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import dataset_averages
-from routing.calibration import HeldOut
-from routing.predictor import predict
+from routing.calibration import HeldOutDataset
+from routing.predictor import predict_outcomes
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class TrainingData:
     """Shapes as in the table above."""
 
     averages: Floats
@@ -30,22 +30,22 @@ class Ground:
     within: Floats
     sampling: Floats
 
-    def without(self, dataset: int, near: Floats, noise: "Noise") -> "Ground":
+    def without_dataset(self, dataset: int, near: Floats, noise: "NoiseModel") -> "TrainingData":
         """The ground with one dataset away. near: of all datasets, (n_datasets, n_models), found without it too."""
         kept = np.delete(np.arange(len(self.averages)), dataset)
-        within, sampling = noise.means(kept)
-        return Ground(self.averages[kept], self.centres[kept], near[kept], within, sampling)
+        within, sampling = noise.noise_of_means(kept)
+        return TrainingData(self.averages[kept], self.centres[kept], near[kept], within, sampling)
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
+class NoiseModel:
     """Covariances of outcomes from input to input. covariances: (n_datasets, n_models, n_models); counts: inputs."""
 
     covariances: Floats
     counts: Ints
 
     @classmethod
-    def of(cls, outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> "Noise":
+    def from_outcomes(cls, outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> "NoiseModel":
         """outcomes: (n_inputs, n_models); a missing one counts as the model's mean on the dataset."""
         n_models = outcomes.shape[1]
         found = np.zeros((n_datasets, n_models, n_models))
@@ -57,7 +57,7 @@ class Noise:
             found[dataset] = apart.T @ apart / max(1, len(rows) - 1)
         return cls(found, np.bincount(dataset_ids, minlength=n_datasets).astype(np.int64))
 
-    def means(self, datasets: Ints) -> tuple[Floats, Floats]:
+    def noise_of_means(self, datasets: Ints) -> tuple[Floats, Floats]:
         """`within` and `sampling` of some datasets, every one weighing the same."""
         if len(datasets) == 0:
             return np.zeros(self.covariances.shape[1:]), np.zeros(self.covariances.shape[1:])
@@ -65,30 +65,32 @@ class Noise:
         return some.mean(axis=0), (some / counts[:, None, None]).mean(axis=0)
 
 
-def ground_of(
-    outcomes: Floats, vectors: Embeddings, dataset_ids: Ints, held_out: Sequence[HeldOut], kappa: int
-) -> Ground:
+def build_training_data(
+    outcomes: Floats, vectors: Embeddings, dataset_ids: Ints, held_out: Sequence[HeldOutDataset], kappa: int
+) -> TrainingData:
     """outcomes: (n_inputs, n_models); vectors: (n_inputs, dim). held_out: every dataset with its neighbours outside."""
     n = len(held_out)
-    within, sampling = Noise.of(outcomes, dataset_ids, n).means(np.arange(n))
-    near = np.array([near_mean(outcomes, one.near[:, :kappa]) for one in held_out]).reshape(n, outcomes.shape[1])
-    return Ground(
-        dataset_averages(outcomes, dataset_ids, n), centres_of(vectors, dataset_ids, n), near, within, sampling
+    within, sampling = NoiseModel.from_outcomes(outcomes, dataset_ids, n).noise_of_means(np.arange(n))
+    near = np.array([mean_near_outcome(outcomes, one.near[:, :kappa]) for one in held_out]).reshape(
+        n, outcomes.shape[1]
+    )
+    return TrainingData(
+        dataset_averages(outcomes, dataset_ids, n), dataset_centres(vectors, dataset_ids, n), near, within, sampling
     )
 
 
-def near_mean(outcomes: Floats, rows: Ints) -> Floats:
+def mean_near_outcome(outcomes: Floats, rows: Ints) -> Floats:
     """Mean over inputs of the mean outcome of their nearest. rows: (n_inputs, k). (n_models,), NaN where unknown."""
     if rows.size == 0:
         return np.full(outcomes.shape[1], np.nan)
-    g = predict(outcomes, rows)
+    g = predict_outcomes(outcomes, rows)
     known = ~np.isnan(g)
     counts = known.sum(axis=0)
     sums = np.where(known, g, 0.0).sum(axis=0)
     return np.asarray(np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0))
 
 
-def centres_of(vectors: Embeddings, dataset_ids: Ints, n_datasets: int) -> Floats:
+def dataset_centres(vectors: Embeddings, dataset_ids: Ints, n_datasets: int) -> Floats:
     """The mean embedding of each dataset, (n_datasets, dim)."""
     sums = np.zeros((n_datasets, vectors.shape[1]))
     np.add.at(sums, dataset_ids, vectors)

@@ -21,7 +21,7 @@ import numpy as np
 from routing.arrays import Floats
 
 
-class Nearness(StrEnum):
+class NearnessKind(StrEnum):
     """How near a task is to a dataset."""
 
     COSINE = "cosine"
@@ -34,62 +34,62 @@ class Nearness(StrEnum):
 class View:
     """One way to look. temperature: 0 for `neighbours`, which has none."""
 
-    nearness: Nearness
+    nearness: NearnessKind
     temperature: float = 0.0
     scaled: bool = False
 
     def __str__(self) -> str:
-        if self.nearness is Nearness.NEIGHBOURS:
+        if self.nearness is NearnessKind.NEIGHBOURS:
             return str(self.nearness)
         return f"{self.nearness} / {self.temperature:g}{' scaled' if self.scaled else ''}"
 
 
 VIEWS: tuple[View, ...] = (
-    *(View(Nearness.COSINE, t, scaled) for scaled in (False, True) for t in (0.05, 0.07, 0.1, 0.14, 0.2)),
-    *(View(Nearness.CENTRED, t, scaled) for scaled in (False, True) for t in (0.1, 0.14, 0.2, 0.3)),
-    *(View(Nearness.RANK, t) for t in (2.0, 4.0)),
-    View(Nearness.NEIGHBOURS),
+    *(View(NearnessKind.COSINE, t, scaled) for scaled in (False, True) for t in (0.05, 0.07, 0.1, 0.14, 0.2)),
+    *(View(NearnessKind.CENTRED, t, scaled) for scaled in (False, True) for t in (0.1, 0.14, 0.2, 0.3)),
+    *(View(NearnessKind.RANK, t) for t in (2.0, 4.0)),
+    View(NearnessKind.NEIGHBOURS),
 )
 
-LEAST_SPREAD = 0.02
+MIN_SPREAD = 0.02
 """Added to a dataset's spread before it is divided by: below it, differences between models are mostly noise."""
 
 
-def relative(values: Floats) -> Floats:
+def relative_similarity(values: Floats) -> Floats:
     """What is left when the mean over models is taken away. values: (..., n_models)"""
     return np.asarray(values - values.mean(axis=-1, keepdims=True))
 
 
 def scaled_rows(averages: Floats) -> Floats:
     """Rows brought to the median spread. averages: (n_datasets, n_models), relative."""
-    spread = averages.std(axis=1, keepdims=True) + LEAST_SPREAD
+    spread = averages.std(axis=1, keepdims=True) + MIN_SPREAD
     return np.asarray(averages / spread * np.median(spread))
 
 
-class Sight:
+class ViewEvaluator:
     """Nearness of everything to the datasets of one benchmark. centres: (n_datasets, dim)"""
 
     def __init__(self, centres: Floats) -> None:
         self._mean = centres.mean(axis=0)
         self._units, self._centred = _units(centres), _units(centres - self._mean)
 
-    def within(self, view: View) -> Floats:
+    def within_benchmark(self, view: View) -> Floats:
         """Weights of every dataset on the others, 0 on itself. (n_datasets, n_datasets), rows sum to 1."""
-        units = self._centred if view.nearness is Nearness.CENTRED else self._units
+        units = self._centred if view.nearness is NearnessKind.CENTRED else self._units
         nearness = units @ units.T
         np.fill_diagonal(nearness, -np.inf)
-        if view.nearness is Nearness.RANK:
+        if view.nearness is NearnessKind.RANK:
             nearness = _ranks(nearness) - 1  # its own place, the lowest, is not counted
             np.fill_diagonal(nearness, -np.inf)
         return _softmax(nearness / view.temperature)
 
-    def of(self, centre: Floats, view: View) -> Floats:
+    def for_task(self, centre: Floats, view: View) -> Floats:
         """A task's weights on the datasets. centre: (dim,) its mean embedding. (n_datasets,), summing to 1."""
-        if view.nearness is Nearness.CENTRED:
+        if view.nearness is NearnessKind.CENTRED:
             nearness = self._centred @ _units((centre - self._mean)[None])[0]
         else:
             nearness = self._units @ _units(centre[None])[0]
-        if view.nearness is Nearness.RANK:
+        if view.nearness is NearnessKind.RANK:
             nearness = _ranks(nearness[None])[0]
         return np.asarray(_softmax(nearness[None] / view.temperature)[0])
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from routing.embedder import Embedder, SentenceTransformerEmbedder
-from routing.errors import EmbedderError, PackAltered, RoutingError
+from routing.errors import EmbedderError, PackCorrupted, RoutingError
 from routing.manifest import Manifest
 
 FOLDER = "embedder/"
@@ -35,7 +35,7 @@ SAME = 0.999
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class BundleInfo:
     """What embedder/about.json says.
 
     precision: fp32 or int8. max_tokens: where texts are cut. probes: the vectors of PROBES. kept: the share of the 19
@@ -56,16 +56,16 @@ class About:
         return (json.dumps(asdict(self)) + "\n").encode()
 
 
-def embedder_of(path: Path, manifest: Manifest) -> Embedder:
+def load_bundled_embedder(path: Path, manifest: Manifest) -> Embedder:
     """The embedder for a pack's tasks: the one that it carries, else sentence-transformers.
 
-    Raises EmbedderError where neither can be had, PackAltered where a carried file is not the one of the manifest.
+    Raises EmbedderError where neither can be had, PackCorrupted where a carried file is not the one of the manifest.
     """
-    files = read_files(path, manifest)
+    files = read_bundle_files(path, manifest)
     if not files:
         return SentenceTransformerEmbedder(manifest.embedder.name)
     try:
-        return open_files(files)
+        return open_bundle(files)
     except (EmbedderError, ImportError) as error:
         return _otherwise(manifest.embedder.name, error)
 
@@ -81,22 +81,22 @@ def _otherwise(name: str, error: Exception) -> Embedder:
         raise EmbedderError(f"{reason}; {second}") from error
 
 
-def source_of(manifest: Manifest) -> dict[str, str]:
+def embedder_source(manifest: Manifest) -> dict[str, str]:
     """What a pack's embedder is made of: its name, and the hashes of the files that the pack carries of it."""
     carried = {name: digest for name, digest in manifest.files.items() if name.startswith(FOLDER)}
     return {"name": manifest.embedder.name, **carried}
 
 
-def read_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
-    """The carried files of a pack, a folder or a .tar; none where it carries none. Raises PackAltered."""
+def read_bundle_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
+    """The carried files of a pack, a folder or a .tar; none where it carries none. Raises PackCorrupted."""
     names = [name for name in manifest.files if name.startswith(FOLDER)]
     try:
         found = _from_folder(path, names) if path.is_dir() else _from_tar(path, names)
     except (OSError, KeyError, tarfile.TarError) as error:
-        raise PackAltered(f"{path}: an embedder's file is missing: {error}") from error
+        raise PackCorrupted(f"{path}: an embedder's file is missing: {error}") from error
     for name, data in found.items():
         if hashlib.sha256(data).hexdigest() != manifest.files[name]:
-            raise PackAltered(f"{path}: {name} is not the file that the manifest names")
+            raise PackCorrupted(f"{path}: {name} is not the file that the manifest names")
     return found
 
 
@@ -112,12 +112,12 @@ def _from_tar(path: Path, names: list[str]) -> dict[str, bytes]:
         return {name: file.read() for name, file in files.items() if file}
 
 
-def open_files(files: Mapping[str, bytes]) -> Embedder:
+def open_bundle(files: Mapping[str, bytes]) -> Embedder:
     """The embedder that these files are. Raises EmbedderError, and ImportError where its library is not installed."""
-    about = read_about(files)
+    about = read_bundle_info(files)
     embedder = _opened(about, files)
     for text, expected, vector in zip(
-        PROBES, about.probes, embedder.embed(PROBES) if about.probes else (), strict=False
+        PROBES, about.probes, embedder.embed_texts(PROBES) if about.probes else (), strict=False
     ):
         cosine = float(np.asarray(expected) @ vector)
         if cosine < SAME:
@@ -127,16 +127,16 @@ def open_files(files: Mapping[str, bytes]) -> Embedder:
     return embedder
 
 
-def read_about(files: Mapping[str, bytes]) -> About:
+def read_bundle_info(files: Mapping[str, bytes]) -> BundleInfo:
     """What a pack says of the embedder that it carries. Raises EmbedderError."""
     try:
         raw: dict[str, Any] = json.loads(files[ABOUT])
-        return About(**{**raw, "probes": tuple(tuple(vector) for vector in raw["probes"])})
+        return BundleInfo(**{**raw, "probes": tuple(tuple(vector) for vector in raw["probes"])})
     except (ValueError, KeyError, TypeError) as error:
         raise EmbedderError(f"{ABOUT} cannot be read: {error!r}") from error
 
 
-def _opened(about: About, files: Mapping[str, bytes]) -> Embedder:
+def _opened(about: BundleInfo, files: Mapping[str, bytes]) -> Embedder:
     if about.kind == "onnx":
         from routing.embedders.onnx import OnnxEmbedder
 

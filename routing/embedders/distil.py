@@ -14,10 +14,10 @@ import numpy as np
 
 from routing.arrays import Floats
 from routing.embedder import STATIC, SentenceTransformerEmbedder
-from routing.embedders.bundled import ABOUT, PROBES, TOKENIZER, VECTORS, About
-from routing.embedders.quantization import Carried
+from routing.embedders.bundled import ABOUT, PROBES, TOKENIZER, VECTORS, BundleInfo
+from routing.embedders.quantization import BundledEmbedder
 from routing.embedders.static import MAX_TOKENS, StaticEmbedder
-from routing.embedders.tokenizer import written_tokenizer
+from routing.embedders.tokenizer import serialize_tokenizer
 from routing.errors import EmbedderError
 
 SIF = 1e-4
@@ -25,12 +25,12 @@ SIF = 1e-4
 
 AT_ONCE = 1024
 
-Steps = Callable[[str, int, int], None]
+DistilSteps = Callable[[str, int, int], None]
 
 
-def distilled(
-    source: SentenceTransformerEmbedder, width: int, steps: Steps = lambda what, done, total: None
-) -> Carried:
+def distil_embedder(
+    source: SentenceTransformerEmbedder, width: int, steps: DistilSteps = lambda what, done, total: None
+) -> BundledEmbedder:
     """The static model of a transformer, `width` wide. Raises EmbedderError for a model without a vocabulary."""
     tokenizer = getattr(source.model.tokenizer, "backend_tokenizer", None)
     if tokenizer is None:
@@ -39,12 +39,12 @@ def distilled(
         raise EmbedderError(f"a static model {width} wide cannot be made of {source.name}, which is {source.dim} wide")
     special = sorted(set(source.model.tokenizer.all_special_ids))
     raw = token_vectors(source, tokenizer.get_vocab_size(with_added_tokens=True), steps)
-    narrow = principal(raw, width) * zipf_weights(len(raw))[:, None]
+    narrow = pca(raw, width) * zipf_weights(len(raw))[:, None]
     narrow[special] = 0
-    return _carried(source, narrow, written_tokenizer(tokenizer))
+    return _carried(source, narrow, serialize_tokenizer(tokenizer))
 
 
-def token_vectors(source: SentenceTransformerEmbedder, count: int, steps: Steps) -> Floats:
+def token_vectors(source: SentenceTransformerEmbedder, count: int, steps: DistilSteps) -> Floats:
     """What the transformer makes of each token alone: the mean over it and the special tokens around it.
 
     Returns (n_tokens, source's width).
@@ -75,7 +75,7 @@ def _around(source: SentenceTransformerEmbedder) -> tuple[list[int], list[int]]:
     return list(whole[:at]), list(whole[at + len(plain) :])
 
 
-def principal(vectors: Floats, width: int) -> Floats:
+def pca(vectors: Floats, width: int) -> Floats:
     """The vectors, centred, by their `width` principal components, the strongest first. (n_tokens, width)
 
     A component's sign is a convention: its largest entry is positive.
@@ -93,13 +93,13 @@ def zipf_weights(count: int) -> Floats:
     return np.asarray(SIF / (SIF + inverse / inverse.sum()))
 
 
-def _carried(source: SentenceTransformerEmbedder, vectors: Floats, tokenizer: bytes) -> Carried:
+def _carried(source: SentenceTransformerEmbedder, vectors: Floats, tokenizer: bytes) -> BundledEmbedder:
     half = (vectors / np.abs(vectors).max()).astype(np.float16)
     buffer = io.BytesIO()
     np.save(buffer, half)
     name = f"{STATIC}{source.name}:{half.shape[1]}"
     revision = hashlib.sha256(buffer.getvalue() + tokenizer).hexdigest()[:16]
-    probes = StaticEmbedder(name, revision, half, tokenizer).embed(PROBES)
+    probes = StaticEmbedder(name, revision, half, tokenizer).embed_texts(PROBES)
     rounded = tuple(tuple(round(float(number), 5) for number in vector) for vector in probes)
-    about = About("static", name, revision, int(half.shape[1]), "fp16", MAX_TOKENS, rounded)
-    return Carried({VECTORS: buffer.getvalue(), TOKENIZER: tokenizer, ABOUT: about.to_json()}, about)
+    about = BundleInfo("static", name, revision, int(half.shape[1]), "fp16", MAX_TOKENS, rounded)
+    return BundledEmbedder({VECTORS: buffer.getvalue(), TOKENIZER: tokenizer, ABOUT: about.to_json()}, about)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from routing.embedder import SentenceTransformerEmbedder
 from routing.embedders.onnx import OUTPUT
-from routing.embedders.tokenizer import written_tokenizer
+from routing.embedders.tokenizer import serialize_tokenizer
 from routing.errors import EmbedderError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ KNOWN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportedTransformer:
     """A model and its tokenizer as bytes. max_tokens: where the model cuts a text."""
 
     model: bytes
@@ -30,7 +30,7 @@ class Exported:
     max_tokens: int
 
 
-def exported(embedder: SentenceTransformerEmbedder) -> Exported:
+def export_transformer(embedder: SentenceTransformerEmbedder) -> ExportedTransformer:
     """Raises EmbedderError where this model cannot be written as a graph, or its tokenizer not as a file."""
     model = embedder.model
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
@@ -40,7 +40,7 @@ def exported(embedder: SentenceTransformerEmbedder) -> Exported:
         graph = _graph(model)
     except Exception as error:  # whatever PyTorch's exporter, or a model's own code, trips over
         raise EmbedderError(f"{embedder.name} cannot be exported to ONNX: {error!r}") from error
-    return Exported(graph, written_tokenizer(tokenizer), int(model.max_seq_length or 512))
+    return ExportedTransformer(graph, serialize_tokenizer(tokenizer), int(model.max_seq_length or 512))
 
 
 def _graph(model: "SentenceTransformer") -> bytes:

@@ -33,7 +33,7 @@ from routing.arrays import Floats
 SMOOTHING = 0.6
 """a: how much of the loudness goes over to the weights. 0.3 to 0.8 tried on all-MiniLM-L6-v2; this kept most."""
 
-LEAST_SHIFTED = -0.2
+MIN_SHIFTED = -0.2
 """A minimum above this is an activation's tail (GELU's is -0.17), not a distribution about zero."""
 
 SMALLEST = 1e-12
@@ -43,7 +43,7 @@ HALF = ("Gather",)
 
 
 @dataclass(frozen=True, slots=True)
-class Loudness:
+class ActivationStats:
     """What was seen going into the products that share one input.
 
     columns: (n_in,) largest |x|; sums: (n_in,) of all x; count: how many rows; lowest: of all values.
@@ -54,23 +54,23 @@ class Loudness:
     count: int
     lowest: float
 
-    def __add__(self, other: "Loudness") -> "Loudness":
+    def __add__(self, other: "ActivationStats") -> "ActivationStats":
         """What was seen in both."""
         columns, lowest = np.maximum(self.columns, other.columns), min(self.lowest, other.lowest)
-        return Loudness(columns, self.sums + other.sums, self.count + other.count, lowest)
+        return ActivationStats(columns, self.sums + other.sums, self.count + other.count, lowest)
 
     @property
-    def means(self) -> Floats:
+    def column_means(self) -> Floats:
         """The columns' means, (n_in,)."""
         return self.sums / self.count
 
     @property
-    def shift(self) -> float:
+    def shift_columns(self) -> float:
         """What is added so that no value is negative; 0 where values lie on both sides."""
-        return -self.lowest if LEAST_SHIFTED < self.lowest <= 0 else 0.0
+        return -self.lowest if MIN_SHIFTED < self.lowest <= 0 else 0.0
 
 
-def quantised(model: bytes, samples: Sequence[Mapping[str, NDArray[np.int64]]]) -> bytes:
+def quantize_model(model: bytes, samples: Sequence[Mapping[str, NDArray[np.int64]]]) -> bytes:
     """The same graph with 8-bit products, and embedding tables in half precision.
 
     samples: inputs of the graph, such as it will see, by which the columns' loudness is measured.
@@ -93,19 +93,19 @@ def _is_product(node: NodeProto, constants: Mapping[str, TensorProto]) -> bool:
 
 def _listen(
     graph: onnx.ModelProto, names: Sequence[str], samples: Sequence[Mapping[str, NDArray[np.int64]]]
-) -> dict[str, Loudness]:
+) -> dict[str, ActivationStats]:
     """Runs the samples with the products' inputs as outputs, and keeps the extremes."""
     listening = onnx.ModelProto()
     listening.CopyFrom(graph)
     listening.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
     session = onnxruntime.InferenceSession(listening.SerializeToString(), providers=["CPUExecutionProvider"])
     wanted = [given.name for given in session.get_inputs()]
-    found: dict[str, Loudness] = {}
+    found: dict[str, ActivationStats] = {}
     for sample in samples:
         values = session.run(list(names), {name: sample[name] for name in wanted})
         for name, value in zip(names, values, strict=True):
             rows = value.reshape(-1, value.shape[-1]).astype(np.float64)
-            one = Loudness(np.abs(rows).max(axis=0), rows.sum(axis=0), len(rows), float(rows.min()))
+            one = ActivationStats(np.abs(rows).max(axis=0), rows.sum(axis=0), len(rows), float(rows.min()))
             found[name] = found[name] + one if name in found else one
     return found
 
@@ -116,7 +116,7 @@ class _Rewriting:
 
     graph: onnx.ModelProto
     products: Sequence[NodeProto]
-    seen: Mapping[str, Loudness]
+    seen: Mapping[str, ActivationStats]
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, TensorProto] = field(default_factory=dict)
     smooth: dict[str, Floats] = field(default_factory=dict)
@@ -162,9 +162,9 @@ class _Rewriting:
         """X W = scale_x * scale_w * (Q_x - zero) Q_w, and what shift and rounding are known to add taken away."""
         name, out = node.input[0], node.output[0]
         rows, scale = self._rows(name)
-        shift, smooth = self.seen[name].shift, self.smooth[name]
+        shift, smooth = self.seen[name].shift_columns, self.smooth[name]
         exact = self._value(node.input[1])
-        weights, scales = rounded_weights(exact * smooth[:, None])
+        weights, scales = round_weights(exact * smooth[:, None])
         rounded = weights * scales / smooth[:, None]
         made = self._node(
             "MatMulIntegerToFloat",
@@ -180,7 +180,7 @@ class _Rewriting:
             domain=DOMAIN,
         )
         made = self._node("Mul", (made, scale), f"{out}/scaled")
-        share = self.seen[name].means @ (exact - rounded) - shift * rounded.sum(axis=0)
+        share = self.seen[name].column_means @ (exact - rounded) - shift * rounded.sum(axis=0)
         made = self._node("Add", (made, self._constant(f"{out}/share", share.astype(np.float32))), f"{out}/whole")
         self._like(made, name, len(scales), out)
 
@@ -189,7 +189,7 @@ class _Rewriting:
         rows, scale = f"{name}/rows", f"{name}/scale"
         if any(node.output[0] == rows for node in self.nodes):
             return rows, scale
-        shift, values = self.seen[name].shift, name
+        shift, values = self.seen[name].shift_columns, name
         if shift:
             values = self._node("Add", (values, self._constant(f"{name}/shift", shift)), f"{name}/shifted")
         factor = self._constant(f"{name}/smooth", (1 / self.smooth[name]).astype(np.float32))
@@ -233,7 +233,7 @@ class _Rewriting:
         self._node("Cast", (found,), node.output[0], to=TensorProto.FLOAT)
 
 
-def rounded_weights(weights: Floats) -> tuple[NDArray[np.int8], Floats]:
+def round_weights(weights: Floats) -> tuple[NDArray[np.int8], Floats]:
     """Weights as whole numbers from -127 to 127, (n_in, n_out), and the columns' scales, (n_out,)."""
     scales = np.maximum(np.abs(weights).max(axis=0), SMALLEST) / 127
     return np.clip(np.round(weights / scales), -127, 127).astype(np.int8), scales

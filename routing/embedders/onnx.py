@@ -33,11 +33,11 @@ class OnnxEmbedder:
         self._wanted = [given.name for given in self._session.get_inputs()]
         self._side_by_side = ThreadPoolExecutor(_cores(), thread_name_prefix="embedding")
 
-    def embed(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """See Embedder.embed. Texts of like length share a batch, and padding with it."""
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         ids = token_ids(self._tokenizer, texts)
-        some = list(batches([len(one) for one in ids]))
+        some = list(batch_by_length([len(one) for one in ids]))
         made = map if len(some) == 1 else self._side_by_side.map
         found = made(lambda places: self._batch([ids[place] for place in places]), some)
         for places, of_batch in zip(some, found, strict=True):
@@ -45,7 +45,7 @@ class OnnxEmbedder:
         return unit_rows(vectors)
 
     def _batch(self, ids: Sequence[Sequence[int]]) -> Embeddings:
-        tokens, mask = padded(ids)
+        tokens, mask = pad(ids)
         inputs = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)}
         (vectors,) = self._session.run([OUTPUT], {name: inputs[name] for name in self._wanted})
         if vectors.shape != (len(ids), self.dim) or not np.isfinite(vectors).all():
@@ -53,7 +53,7 @@ class OnnxEmbedder:
         return np.asarray(vectors, dtype=np.float32)
 
 
-def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+def batch_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Places of texts, each once, the shortest first, so many at a time that they hold TOKENS_AT_ONCE when padded."""
     batch: list[int] = []
     for place in np.argsort(lengths, kind="stable"):
@@ -65,7 +65,7 @@ def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def padded(ids: Sequence[Sequence[int]]) -> tuple[Rows, Rows]:
+def pad(ids: Sequence[Sequence[int]]) -> tuple[Rows, Rows]:
     """Token numbers and mask, both (n_texts, longest); the mask hides the padding, so its number does not matter."""
     longest = max(len(one) for one in ids)
     tokens = np.zeros((len(ids), longest), dtype=np.int64)

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from routing.arrays import Embeddings
 from routing.embedder import Embedder, SentenceTransformerEmbedder
-from routing.embedders.bundled import ABOUT, MODEL, PROBES, TOKENIZER, About, open_files
-from routing.embedders.export import Exported, exported
-from routing.embedders.onnx import padded
+from routing.embedders.bundled import ABOUT, MODEL, PROBES, TOKENIZER, BundleInfo, open_bundle
+from routing.embedders.export import ExportedTransformer, export_transformer
+from routing.embedders.onnx import pad
 from routing.embedders.tokenizer import read_tokenizer, token_ids
 from routing.errors import EmbedderError
 from routing.neighbours.exact import most_similar
 
-LEAST_KEPT = 0.97
+MIN_RECALL = 0.97
 """Share of the 19 nearest inputs that must stay the same for 8 bits to be taken."""
 
 NEAREST = 19
@@ -24,19 +24,19 @@ SAMPLED = 300
 LISTENED = 32
 SEED = 7
 
-Steps = Callable[[str, int, int], None]
+QuantizationSteps = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class BundledEmbedder:
     """An embedder as files, and what it was found to be."""
 
     files: Mapping[str, bytes]
-    about: About
+    about: BundleInfo
 
-    def open(self) -> Embedder:
+    def open_embedder(self) -> Embedder:
         """The embedder, opened from its files."""
-        return open_files(self.files)
+        return open_bundle(self.files)
 
     def fingerprint(self) -> str:
         """16 hex digits over the files but `about`."""
@@ -46,42 +46,44 @@ class Carried:
         return digest.hexdigest()[:16]
 
 
-def carried_transformer(
+def bundle_transformer(
     embedder: SentenceTransformerEmbedder,
     texts: Sequence[str],
     vectors: Embeddings,
-    steps: Steps = lambda what, done, total: None,
-    least_kept: float = LEAST_KEPT,
-) -> Carried:
+    steps: QuantizationSteps = lambda what, done, total: None,
+    least_kept: float = MIN_RECALL,
+) -> BundledEmbedder:
     """Exports the embedder, and takes 8 bits if a sample of the inputs then has the neighbours it had.
 
     texts, vectors: the pack's inputs and the embedder's own vectors of them, (n_inputs, dim).
     Raises EmbedderError where the model cannot be exported, or the export gives other vectors.
     """
     steps("exporting the embedder", 0, 3)
-    made = exported(embedder)
+    made = export_transformer(embedder)
     floats = _carried(embedder, made, made.model, "fp32")
-    rows = sample(len(texts), SAMPLED)
-    _same_vectors(embedder, floats.open())
+    rows = sample_texts(len(texts), SAMPLED)
+    _same_vectors(embedder, floats.open_embedder())
     steps("exporting the embedder", 1, 3)
-    small = _carried(embedder, made, _in_bytes(made, [texts[row] for row in sample(len(texts), LISTENED)]), "int8")
+    small = _carried(
+        embedder, made, _in_bytes(made, [texts[row] for row in sample_texts(len(texts), LISTENED)]), "int8"
+    )
     steps("exporting the embedder", 2, 3)
-    kept = neighbours_kept(small.open().embed([texts[row] for row in rows]), rows, vectors)
+    kept = neighbour_recall(small.open_embedder().embed_texts([texts[row] for row in rows]), rows, vectors)
     steps("exporting the embedder", 3, 3)
     if kept < least_kept:
         return floats
     about = replace(small.about, kept=round(kept, 4))
-    return Carried({**small.files, ABOUT: about.to_json()}, about)
+    return BundledEmbedder({**small.files, ABOUT: about.to_json()}, about)
 
 
-def sample(total: int, count: int) -> NDArray[np.int64]:
+def sample_texts(total: int, count: int) -> NDArray[np.int64]:
     """At most `count` places out of `total`, ascending, the same every time."""
     if total <= count:
         return np.arange(total)
     return np.sort(np.random.default_rng(SEED).choice(total, size=count, replace=False))
 
 
-def neighbours_kept(again: Embeddings, rows: NDArray[np.int64], vectors: Embeddings) -> float:
+def neighbour_recall(again: Embeddings, rows: NDArray[np.int64], vectors: Embeddings) -> float:
     """The share of the nearest other inputs that stay the nearest under another embedding of the same inputs.
 
     again: (n_rows, dim), the inputs at `rows` by the other; vectors: (n_inputs, dim). Returns a share in [0, 1].
@@ -98,28 +100,30 @@ def neighbours_kept(again: Embeddings, rows: NDArray[np.int64], vectors: Embeddi
     return float(np.mean(shared) / count)
 
 
-def _carried(embedder: SentenceTransformerEmbedder, made: Exported, model: bytes, precision: str) -> Carried:
-    about = About("onnx", embedder.name, embedder.revision, embedder.dim, precision, made.max_tokens)
+def _carried(
+    embedder: SentenceTransformerEmbedder, made: ExportedTransformer, model: bytes, precision: str
+) -> BundledEmbedder:
+    about = BundleInfo("onnx", embedder.name, embedder.revision, embedder.dim, precision, made.max_tokens)
     files = {MODEL: model, TOKENIZER: made.tokenizer, ABOUT: about.to_json()}
-    probes = open_files(files).embed(PROBES)
+    probes = open_bundle(files).embed_texts(PROBES)
     about = replace(about, probes=tuple(tuple(round(float(number), 5) for number in vector) for vector in probes))
-    return Carried({**files, ABOUT: about.to_json()}, about)
+    return BundledEmbedder({**files, ABOUT: about.to_json()}, about)
 
 
-def _in_bytes(made: Exported, texts: Sequence[str]) -> bytes:
-    from routing.embedders.int8_matmul import quantised
+def _in_bytes(made: ExportedTransformer, texts: Sequence[str]) -> bytes:
+    from routing.embedders.int8_matmul import quantize_model
 
     ids = token_ids(read_tokenizer(made.tokenizer, made.max_tokens), texts)
     samples = []
     for one in ids:
-        tokens, mask = padded([one])
+        tokens, mask = pad([one])
         samples.append({"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)})
-    return quantised(made.model, samples)
+    return quantize_model(made.model, samples)
 
 
 def _same_vectors(embedder: SentenceTransformerEmbedder, other: Embedder) -> None:
     texts = [*PROBES, " ".join(PROBES) * 30]
-    cosines = (embedder.embed(texts) * other.embed(texts)).sum(axis=1)
+    cosines = (embedder.embed_texts(texts) * other.embed_texts(texts)).sum(axis=1)
     if cosines.min() < 0.9999:
         raise EmbedderError(
             f"{embedder.name} exported to ONNX gives other vectors (cosine {cosines.min():.4f}): it is not carried"

@@ -24,7 +24,7 @@ class StaticEmbedder:
         self._vectors = vectors.astype(np.float32)
         self._tokenizer = read_tokenizer(tokenizer, MAX_TOKENS)
 
-    def embed(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """See Embedder.embed. A text without a single known token gets the unit vector that is the same everywhere."""
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         for start in range(0, len(texts), BATCH):

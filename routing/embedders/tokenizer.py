@@ -23,7 +23,7 @@ def read_tokenizer(data: bytes, max_tokens: int | None) -> Tokenizer:
     return tokenizer
 
 
-def written_tokenizer(tokenizer: Tokenizer) -> bytes:
+def serialize_tokenizer(tokenizer: Tokenizer) -> bytes:
     """A tokenizer as a file, the same whatever it was last used for: how it pads and cuts is said when it is read."""
     document = json.loads(tokenizer.to_str()) | {"padding": None, "truncation": None}
     return json.dumps(document, ensure_ascii=False).encode()
@@ -31,10 +31,10 @@ def written_tokenizer(tokenizer: Tokenizer) -> bytes:
 
 def token_ids(tokenizer: Tokenizer, texts: Sequence[str], special: bool = True) -> list[list[int]]:
     """Each text's token numbers. special: with those that the transformer wants around a text."""
-    found = tokenizer.encode_batch_fast([cut(text) for text in texts], add_special_tokens=special)
+    found = tokenizer.encode_batch_fast([truncate_text(text) for text in texts], add_special_tokens=special)
     return [encoding.ids for encoding in found]
 
 
-def cut(text: str) -> str:
+def truncate_text(text: str) -> str:
     """A text as embedders read it: not too long, and without halves of characters."""
     return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()

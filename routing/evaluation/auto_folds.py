@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from routing.arrays import Floats, Ints
-from routing.auto.fit import Fit, fit
-from routing.auto.posterior import Labels, Posterior
-from routing.auto.training_data import Ground, Noise, centres_of, near_mean
+from routing.auto.fit import AutoFit, fit_auto
+from routing.auto.posterior import AccuracyPosterior, LabelGroups
+from routing.auto.training_data import NoiseModel, TrainingData, dataset_centres, mean_near_outcome
 from routing.benchmark import Benchmark, order_on_average
-from routing.calibration import HeldOut
-from routing.evaluation.folds import Folds
-from routing.predictor import predict
+from routing.calibration import HeldOutDataset
+from routing.evaluation.folds import CalibrationFolds
+from routing.predictor import predict_outcomes
 
-Progress = Callable[[int, int], None]
+AutoProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,48 +27,50 @@ class AutoFold:
     """A fold as auto sees it: columns are the candidates, best on average first, and so are the prior's places."""
 
     columns: list[int]
-    fit: Fit
-    prior: Posterior
+    fit: AutoFit
+    prior: AccuracyPosterior
 
-    def given(self, outcomes: Floats) -> Posterior:
+    def condition_on(self, outcomes: Floats) -> AccuracyPosterior:
         """After the outcomes of labelled inputs, (n_labelled, n_models) in the benchmark's order."""
-        return self.prior.given(Labels.of(outcomes[:, self.columns]))
+        return self.prior.condition_on(LabelGroups.from_matrix(outcomes[:, self.columns]))
 
 
-def auto_folds(folds: Folds, routed: Benchmark, held_out: Sequence[HeldOut], progress: Progress) -> list[AutoFold]:
+def fit_auto_folds(
+    folds: CalibrationFolds, routed: Benchmark, held_out: Sequence[HeldOutDataset], progress: AutoProgress
+) -> list[AutoFold]:
     """One for every dataset. folds: of the same benchmark; it finds the neighbours."""
     n = len(held_out)
     near = np.empty((n, n, len(routed.models)))
     for done, one in enumerate(held_out, 1):
-        near[one.dataset] = near_means(folds, routed.outcomes, one, n)
+        near[one.dataset] = mean_near_outcomes(folds, routed.outcomes, one, n)
         progress(done, n)
-    noise = Noise.of(routed.outcomes, routed.dataset_ids, n)
+    noise = NoiseModel.from_outcomes(routed.outcomes, routed.dataset_ids, n)
     everything = np.arange(n)
     # The centres are needed as means of embeddings; `folds` knows the vectors.
-    whole = Ground(
+    whole = TrainingData(
         routed.dataset_averages(),
-        centres_of(folds.vectors, routed.dataset_ids, n),
+        dataset_centres(folds.vectors, routed.dataset_ids, n),
         near[everything, everything],
-        *noise.means(everything),
+        *noise.noise_of_means(everything),
     )
     return [_fold(whole, noise, near, one.dataset) for one in held_out]
 
 
-def near_means(folds: Folds, outcomes: Floats, one: HeldOut, n_datasets: int) -> Floats:
+def mean_near_outcomes(folds: CalibrationFolds, outcomes: Floats, one: HeldOutDataset, n_datasets: int) -> Floats:
     """The mean outcome of the nearest outside a dataset and each other one; at its own place, outside itself alone.
 
     Returns (n_datasets, n_models).
     """
-    kappa = folds.kappa
+    kappa = folds.neighbour_count
     rows = one.near[:, :kappa]
-    g = predict(outcomes, rows)
+    g = predict_outcomes(outcomes, rows)
     known = ~np.isnan(g)
     sums, counts = np.where(known, g, 0.0).sum(axis=0), known.sum(axis=0)
     found = np.empty((n_datasets, outcomes.shape[1]))
     ids = folds.ids[rows]
     for away in range(n_datasets):
         if away == one.dataset:
-            found[away] = near_mean(outcomes, rows)
+            found[away] = mean_near_outcome(outcomes, rows)
             continue
         touched = np.flatnonzero((ids == away).any(axis=1))
         found[away] = _repaired(folds, outcomes, one, (sums, counts), g, touched, away)
@@ -76,11 +78,17 @@ def near_means(folds: Folds, outcomes: Floats, one: HeldOut, n_datasets: int) ->
 
 
 def _repaired(
-    folds: Folds, outcomes: Floats, one: HeldOut, whole: tuple[Floats, Ints], g: Floats, touched: Ints, away: int
+    folds: CalibrationFolds,
+    outcomes: Floats,
+    one: HeldOutDataset,
+    whole: tuple[Floats, Ints],
+    g: Floats,
+    touched: Ints,
+    away: int,
 ) -> Floats:
     sums, counts = whole
     if len(touched):
-        old, new = g[touched], predict(outcomes, folds.nearest_without(one, touched, [away]).rows)
+        old, new = g[touched], predict_outcomes(outcomes, folds.nearest_without(one, touched, [away]).rows)
         for values, sign in ((old, -1), (new, 1)):
             known = ~np.isnan(values)
             sums = sums + sign * np.where(known, values, 0.0).sum(axis=0)
@@ -88,8 +96,8 @@ def _repaired(
     return np.asarray(np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0))
 
 
-def _fold(whole: Ground, noise: Noise, near: Floats, dataset: int) -> AutoFold:
-    rest = whole.without(dataset, near[:, dataset], noise)
+def _fold(whole: TrainingData, noise: NoiseModel, near: Floats, dataset: int) -> AutoFold:
+    rest = whole.without_dataset(dataset, near[:, dataset], noise)
     columns = order_on_average(rest.averages)
-    learnt = fit(rest, columns)
-    return AutoFold(columns, learnt, learnt.prior(whole.centres[dataset], near[dataset, dataset][columns]))
+    learnt = fit_auto(rest, columns)
+    return AutoFold(columns, learnt, learnt.prior_accuracy(whole.centres[dataset], near[dataset, dataset][columns]))

@@ -21,9 +21,9 @@ import numpy as np
 
 from routing.arrays import Floats
 from routing.benchmark import Benchmark, Model
-from routing.decision import Thrift, decide
-from routing.evaluation.results import Curve, Point
-from routing.scores import Score, TaskScores
+from routing.decision import CostPreference, make_decision
+from routing.evaluation.results import CostCurve, CurvePoint
+from routing.scores import ScoreKind, TaskScores
 
 PRICES = (0.0, *(float(price) for price in np.geomspace(0.002, 50.0, 100)))
 """Accuracy given for the dearest model's cost, from nothing to everything."""
@@ -31,11 +31,11 @@ REGRETS = tuple(float(regret) for regret in np.linspace(0.0, 0.5, 41))
 UNKNOWN_SIZE = 1.5
 """A model of unknown size counts as so many of the largest."""
 
-Choose = Callable[["Faced", float], int]
+ChooseFunction = Callable[["PricedChoices", float], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Faced:
+class PricedChoices:
     """One held-out dataset. accuracy: (n_candidates,) true. costs: by model. Candidates as in scores."""
 
     scores: TaskScores
@@ -43,12 +43,12 @@ class Faced:
     costs: dict[str, float]
 
     @property
-    def prices(self) -> Floats:
+    def candidate_prices(self) -> Floats:
         """The candidates' costs, (n_candidates,)."""
         return np.array([self.costs[model] for model in self.scores.models])
 
 
-def costs_of(benchmark: Benchmark) -> tuple[str, list[dict[str, float]]] | None:
+def dataset_costs(benchmark: Benchmark) -> tuple[str, list[dict[str, float]]] | None:
     """By what models cost, and every dataset's costs by model; None where neither prices nor sizes are known.
 
     Prices, where all have one: US dollars per million tokens, input and output weighted as the dataset has them, or
@@ -65,19 +65,21 @@ def costs_of(benchmark: Benchmark) -> tuple[str, list[dict[str, float]]] | None:
     return "size", [sizes] * len(benchmark.datasets)
 
 
-def curves(faced: Sequence[Faced], eta: float, wanted: Sequence[str]) -> list[Curve]:
+def cost_curves(faced: Sequence[PricedChoices], eta: float, wanted: Sequence[str]) -> list[CostCurve]:
     """Every curve that can be drawn. faced: all datasets. None where all models cost the same, or there is but one."""
     mean_costs = {model: float(np.mean([one.costs[model] for one in faced])) for model in faced[0].costs}
     low, high = min(mean_costs.values()), max(mean_costs.values())
     if high <= low:
         return []
     accuracy = {m: float(np.mean([one.accuracy[one.scores.models.index(m)] for one in faced])) for m in mean_costs}
-    single = [Point(0.0, mean_costs[model], accuracy[model]) for model in mean_costs]
+    single = [CurvePoint(0.0, mean_costs[model], accuracy[model]) for model in mean_costs]
     cheapest = min(single, key=lambda point: (point.cost, -point.accuracy))
-    made: dict[str, Callable[[], list[Point]]] = {
-        "S3": lambda: _swept(faced, PRICES, lambda one, price: _decided(one, eta, Score.S3, None, price)),
-        "auto": lambda: _swept(faced, PRICES, lambda one, price: _decided(one, eta, Score.AUTO, None, price)),
-        "auto_max_regret": lambda: _swept(faced, REGRETS, lambda one, regret: _decided(one, eta, Score.AUTO, regret)),
+    made: dict[str, Callable[[], list[CurvePoint]]] = {
+        "S3": lambda: _swept(faced, PRICES, lambda one, price: _decided(one, eta, ScoreKind.S3, None, price)),
+        "auto": lambda: _swept(faced, PRICES, lambda one, price: _decided(one, eta, ScoreKind.AUTO, None, price)),
+        "auto_max_regret": lambda: _swept(
+            faced, REGRETS, lambda one, regret: _decided(one, eta, ScoreKind.AUTO, regret)
+        ),
         "BMA": lambda: _swept(faced, (0.0,), lambda one, _: 0),
         "oracle": lambda: _swept(faced, PRICES, lambda one, price: _best(one, one.accuracy, price)),
     }
@@ -89,9 +91,9 @@ def curves(faced: Sequence[Faced], eta: float, wanted: Sequence[str]) -> list[Cu
     return found
 
 
-def hull(points: Sequence[Point]) -> list[Point]:
+def convex_hull(points: Sequence[CurvePoint]) -> list[CurvePoint]:
     """The non-decreasing concave hull, by rising cost: what choosing between the points by a coin can give at best."""
-    kept: list[Point] = []
+    kept: list[CurvePoint] = []
     for point in sorted(points, key=lambda one: (one.cost, -one.accuracy)):
         if kept and point.accuracy <= kept[-1].accuracy:
             continue
@@ -101,40 +103,42 @@ def hull(points: Sequence[Point]) -> list[Point]:
     return kept
 
 
-def area(points: Sequence[Point], low: float, high: float) -> float:
+def area_under_curve(points: Sequence[CurvePoint], low: float, high: float) -> float:
     """The mean height of the hull over [low, high], flat beyond its last point. The first must not lie right of low."""
-    kept = hull(points)
+    kept = convex_hull(points)
     at = np.array([point.cost for point in kept])
     grid = np.unique(np.concatenate([[low, high], at[(at > low) & (at < high)]]))
     heights = np.interp(grid, at, [point.accuracy for point in kept])
     return float(np.sum((heights[1:] + heights[:-1]) / 2 * np.diff(grid)) / (high - low))
 
 
-def _curve(system: str, points: Sequence[Point], cheapest: Point, low: float, high: float) -> Curve:
-    return Curve(system, area([*points, cheapest], low, high), tuple(points), tuple(hull([*points, cheapest])))
+def _curve(system: str, points: Sequence[CurvePoint], cheapest: CurvePoint, low: float, high: float) -> CostCurve:
+    return CostCurve(
+        system, area_under_curve([*points, cheapest], low, high), tuple(points), tuple(convex_hull([*points, cheapest]))
+    )
 
 
-def _swept(faced: Sequence[Faced], settings: Sequence[float], choose: Choose) -> list[Point]:
+def _swept(faced: Sequence[PricedChoices], settings: Sequence[float], choose: ChooseFunction) -> list[CurvePoint]:
     made = []
     for setting in settings:
         places = [choose(one, setting) for one in faced]
-        cost = np.mean([one.prices[place] for one, place in zip(faced, places, strict=True)])
+        cost = np.mean([one.candidate_prices[place] for one, place in zip(faced, places, strict=True)])
         accuracy = np.mean([one.accuracy[place] for one, place in zip(faced, places, strict=True)])
-        made.append(Point(setting, float(cost), float(accuracy)))
+        made.append(CurvePoint(setting, float(cost), float(accuracy)))
     return made
 
 
-def _best(one: Faced, values: Floats, price: float) -> int:
-    worth = Thrift(None, one.costs, price=price).worth(one.scores.models, values)
+def _best(one: PricedChoices, values: Floats, price: float) -> int:
+    worth = CostPreference(None, one.costs, price=price).utility(one.scores.models, values)
     return int(np.argmax(np.nan_to_num(worth, nan=-np.inf)))
 
 
-def _decided(one: Faced, eta: float, score: Score, regret: float | None, price: float = 0.0) -> int:
-    made = decide(one.scores, eta, score=score, thrift=Thrift(regret, one.costs, price=price))
+def _decided(one: PricedChoices, eta: float, score: ScoreKind, regret: float | None, price: float = 0.0) -> int:
+    made = make_decision(one.scores, eta, score=score, thrift=CostPreference(regret, one.costs, price=price))
     return one.scores.models.index(made.model)
 
 
-def _is_below(a: Point, b: Point, c: Point) -> bool:
+def _is_below(a: CurvePoint, b: CurvePoint, c: CurvePoint) -> bool:
     """Whether b lies on or below the line from a to c."""
     return (b.accuracy - a.accuracy) * (c.cost - a.cost) <= (c.accuracy - a.accuracy) * (b.cost - a.cost)
 

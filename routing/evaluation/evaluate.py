@@ -7,21 +7,21 @@ import numpy as np
 
 from routing.arrays import Embeddings, Ints
 from routing.benchmark import Benchmark, Model
-from routing.calibration import CalibrationSettings, HeldOut, RoutingSettings, hold_out
+from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_dataset
 from routing.errors import BenchmarkError
-from routing.evaluation.curve import Faced, costs_of, curves
-from routing.evaluation.fold import Fold, Seen, samples, see
-from routing.evaluation.knn_folds import Material, Steps, knn_folds, permuted_folds
-from routing.evaluation.per_input import per_input
-from routing.evaluation.results import SYSTEMS, Choice, Evaluation, PredictorQuality, PriceModel, Row
-from routing.evaluation.scoring import Judge, price_of
-from routing.evaluation.strategies import choices
-from routing.evaluation.table import rows_of
+from routing.evaluation.curve import PricedChoices, cost_curves, dataset_costs
+from routing.evaluation.fold import EvaluationFold, FoldScores, label_samples, score_fold
+from routing.evaluation.knn_folds import FoldInputs, KnnSteps, build_knn_folds, build_permuted_folds
+from routing.evaluation.per_input import evaluate_per_input
+from routing.evaluation.results import SYSTEMS, Evaluation, FoldChoice, PredictorQuality, PriceModel, SystemRow
+from routing.evaluation.scoring import FoldScorer, price_of
+from routing.evaluation.strategies import choose_all
+from routing.evaluation.table import aggregate_rows
 
 SHUFFLED = "S3_shuffled"
 AUTO, PERMUTED = "auto", "auto_permuted"
-LEAST_INPUTS = 30
-NEIGHBOURS_KEPT = 64
+MIN_INPUTS = 30
+MAX_NEIGHBOURS = 64
 """Neighbours found for each input once, more than kappa, so that a fold seldom has to search again."""
 
 PREDICTORS: Mapping[str, tuple[str, ...]] = {
@@ -33,7 +33,7 @@ where a benchmark has it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EvaluationPlan:
     """What to evaluate. alphas: shares of labelled inputs, at most `cap` each; repeats: of every share but none."""
 
     pool: str = "all"
@@ -55,10 +55,10 @@ def fit_for_evaluation(
     Raises BenchmarkError where fewer than three datasets or two models are left.
     """
     counts = np.bincount(benchmark.dataset_ids, minlength=len(benchmark.datasets))
-    small = [dataset.name for dataset, count in zip(benchmark.datasets, counts, strict=True) if count < LEAST_INPUTS]
+    small = [dataset.name for dataset, count in zip(benchmark.datasets, counts, strict=True) if count < MIN_INPUTS]
     if len(benchmark.datasets) - len(small) < 3:
-        raise BenchmarkError(benchmark.name, [f"fewer than three datasets have {LEAST_INPUTS} inputs or more"])
-    fit, rows = benchmark.without(small)
+        raise BenchmarkError(benchmark.name, [f"fewer than three datasets have {MIN_INPUTS} inputs or more"])
+    fit, rows = benchmark.without_dataset(small)
     lacks_some = np.asarray(np.isnan(fit.dataset_averages()).any(axis=0))
     kept = [
         model.name
@@ -67,16 +67,16 @@ def fit_for_evaluation(
     ]
     if len(kept) < 2:
         raise BenchmarkError(benchmark.name, ["fewer than two models can be compared on every dataset"])
-    return fit.with_models(kept), rows
+    return fit.select_models(kept), rows
 
 
-def evaluate(
+def evaluate_pool(
     benchmark: Benchmark,
     vectors: Embeddings,
-    plan: Plan,
+    plan: EvaluationPlan,
     routing: RoutingSettings | None = None,
     calibration: CalibrationSettings | None = None,
-    steps: Steps = lambda what, done, total: None,
+    steps: KnnSteps = lambda what, done, total: None,
 ) -> Evaluation:
     """Judges every system of the plan. benchmark: as fit_for_evaluation gives it; vectors: (n_inputs, dim), unit rows.
 
@@ -84,24 +84,24 @@ def evaluate(
     """
     routing, settings = routing or RoutingSettings(), calibration or CalibrationSettings(seed=plan.seed)
     steps("finding neighbours", 0, len(benchmark.datasets))
-    found: list[HeldOut] = []
-    for one in hold_out(vectors, benchmark.dataset_ids, len(benchmark.datasets), NEIGHBOURS_KEPT):
+    found: list[HeldOutDataset] = []
+    for one in hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), MAX_NEIGHBOURS):
         found.append(one)
         steps("finding neighbours", len(found), len(benchmark.datasets))
-    material = Material(benchmark, vectors, found, routing, settings, steps, AUTO in plan.systems)
+    material = FoldInputs(benchmark, vectors, found, routing, settings, steps, AUTO in plan.systems)
     folds, control = _folds(material, plan)
     real = replace(plan, systems=tuple(name for name in plan.systems if name not in (SHUFFLED, PERMUTED)))
-    faced: list[Faced] = []
+    faced: list[PricedChoices] = []
     made, quality = _judged(folds, vectors, real, routing, faced)
     made += _judged(control, vectors, replace(plan, systems=(SHUFFLED,), alphas=(0.0,)), routing)[0]
     if PERMUTED in plan.systems:
-        dealt = permuted_folds(replace(material, auto=True), permuted(benchmark, plan.seed))
+        dealt = build_permuted_folds(replace(material, auto=True), permute_outcomes(benchmark, plan.seed))
         made += _judged(dealt, vectors, replace(plan, systems=(PERMUTED,), alphas=(0.0,)), routing)[0]
-    drawn = curves(faced, routing.eta, plan.systems) if faced else []
+    drawn = cost_curves(faced, routing.eta, plan.systems) if faced else []
     areas = {one.system: one.area for one in drawn}
-    rows: list[Row] = [
+    rows: list[SystemRow] = [
         replace(row, area=areas.get(row.system)) if row.alpha == 0 else row
-        for row in rows_of(benchmark.name, plan.pool, plan.predictor, made, plan.seed)
+        for row in aggregate_rows(benchmark.name, plan.pool, plan.predictor, made, plan.seed)
     ]
     return Evaluation(
         benchmark=benchmark.name,
@@ -113,9 +113,9 @@ def evaluate(
         rows=rows,
         choices=made,
         quality=quality,
-        sparse=per_input(benchmark, vectors, plan.seed) if plan.per_input else [],
+        sparse=evaluate_per_input(benchmark, vectors, plan.seed) if plan.per_input else [],
         curves=drawn,
-        cost_by=known[0] if drawn and (known := costs_of(benchmark)) else None,
+        cost_by=known[0] if drawn and (known := dataset_costs(benchmark)) else None,
     )
 
 
@@ -124,19 +124,19 @@ def _is_small(model: Model, max_params_b: float | None) -> bool:
     return max_params_b is None or (model.params_b is not None and model.params_b <= max_params_b)
 
 
-def _folds(material: Material, plan: Plan) -> tuple[list[Fold], list[Fold]]:
+def _folds(material: FoldInputs, plan: EvaluationPlan) -> tuple[list[EvaluationFold], list[EvaluationFold]]:
     """The folds, and those of the control, whose systems see shuffled outcomes."""
     if plan.predictor == "knn":
-        control = [shuffled(material.benchmark, plan.seed)] if SHUFFLED in plan.systems else []
-        folds, *rest = knn_folds(material, [material.benchmark, *control])
+        control = [shuffle_datasets(material.benchmark, plan.seed)] if SHUFFLED in plan.systems else []
+        folds, *rest = build_knn_folds(material, [material.benchmark, *control])
         return folds, rest[0] if rest else []
-    from routing.evaluation.mlp_folds import mlp_folds  # loads torch
+    from routing.evaluation.mlp_folds import build_mlp_folds  # loads torch
     from routing.mlp import MlpSettings
 
-    return mlp_folds(material, MlpSettings(seed=plan.seed)), []
+    return build_mlp_folds(material, MlpSettings(seed=plan.seed)), []
 
 
-def shuffled(benchmark: Benchmark, seed: int) -> Benchmark:
+def shuffle_datasets(benchmark: Benchmark, seed: int) -> Benchmark:
     """The control: every model keeps its outcomes on a dataset, given to other inputs of it."""
     generator, outcomes = np.random.default_rng(seed), benchmark.outcomes.copy()
     for dataset in range(len(benchmark.datasets)):
@@ -145,7 +145,7 @@ def shuffled(benchmark: Benchmark, seed: int) -> Benchmark:
     return replace(benchmark, outcomes=outcomes)
 
 
-def permuted(benchmark: Benchmark, seed: int) -> Benchmark:
+def permute_outcomes(benchmark: Benchmark, seed: int) -> Benchmark:
     """auto's control: every dataset gets another one's outcomes, so that which dataset is near is worth nothing.
 
     Drawn again where the other has fewer inputs. It is judged by these outcomes too.
@@ -160,26 +160,30 @@ def permuted(benchmark: Benchmark, seed: int) -> Benchmark:
 
 
 def _judged(
-    folds: Sequence[Fold], vectors: Embeddings, plan: Plan, routing: RoutingSettings, faced: list[Faced] | None = None
-) -> tuple[list[Choice], list[PredictorQuality]]:
+    folds: Sequence[EvaluationFold],
+    vectors: Embeddings,
+    plan: EvaluationPlan,
+    routing: RoutingSettings,
+    faced: list[PricedChoices] | None = None,
+) -> tuple[list[FoldChoice], list[PredictorQuality]]:
     """faced: takes what every fold's systems have to choose by without labels, where costs are known."""
-    made: list[Choice] = []
-    known = costs_of(folds[0].benchmark) if folds and faced is not None else None
+    made: list[FoldChoice] = []
+    known = dataset_costs(folds[0].benchmark) if folds and faced is not None else None
     errors: dict[float, list[tuple[float, float, float]]] = {alpha: [] for alpha in plan.alphas}
     for fold in folds:
         seed = (plan.seed, 1, fold.held_out.dataset)
-        for sample in samples(len(fold.held_out.rows), plan.alphas, plan.repeats, plan.cap, seed):
-            seen = see(fold, sample, vectors, routing)
-            made += choices(fold, sample, seen, routing.eta, plan.systems)
+        for sample in label_samples(len(fold.held_out.rows), plan.alphas, plan.repeats, plan.cap, seed):
+            seen = score_fold(fold, sample, vectors, routing)
+            made += choose_all(fold, sample, seen, routing.eta, plan.systems)
             if faced is not None and known is not None and sample.alpha == 0:
-                accuracy = Judge(fold, sample, seen.scores).accuracy
-                faced.append(Faced(seen.scores, accuracy, known[1][fold.held_out.dataset]))
+                accuracy = FoldScorer(fold, sample, seen.scores).accuracy
+                faced.append(PricedChoices(seen.scores, accuracy, known[1][fold.held_out.dataset]))
             errors[sample.alpha].append(_quality(seen))
     quality = [PredictorQuality(plan.predictor, alpha, *_means(found)) for alpha, found in errors.items() if found]
     return made, quality
 
 
-def _quality(seen: Seen) -> tuple[float, float, float]:
+def _quality(seen: FoldScores) -> tuple[float, float, float]:
     """The accuracy of g_bar, mean over models, and how far the kernel smoother and ATC are from it."""
     p, atc = np.abs(seen.scores.reliability - seen.true_p), np.abs(seen.atc - seen.true_p)
     return float(seen.true_p.mean()), float(p.mean()), float(atc.mean())
@@ -198,7 +202,7 @@ def _models(benchmark: Benchmark) -> list[PriceModel]:
     ]
 
 
-def _settings(plan: Plan, routing: RoutingSettings, settings: CalibrationSettings) -> dict[str, object]:
+def _settings(plan: EvaluationPlan, routing: RoutingSettings, settings: CalibrationSettings) -> dict[str, object]:
     return {
         "predictor": plan.predictor,
         "k": routing.k,

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
-from routing.atc import estimate
+from routing.atc import estimate_accuracy
 from routing.benchmark import Benchmark, order_on_average
-from routing.calibration import Calibration, HeldOut, RoutingSettings
+from routing.calibration import Calibration, HeldOutDataset, RoutingSettings
 from routing.evaluation.auto_folds import AutoFold
-from routing.evaluation.folds import Nearest, apart
-from routing.predictor import accuracy_of, predict_correct
+from routing.evaluation.folds import NearestInputs, distances_between
+from routing.predictor import predict_correct, prediction_accuracy
 from routing.scores import TaskScores
-from routing.task import Evidence, TaskState, task_scores
+from routing.task import InputEvidence, TaskState, score_task
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class LabelSample:
     """A fold with some of its inputs labelled. rest: places of the others; alpha: the share asked for."""
 
     alpha: float
@@ -30,19 +30,19 @@ class Sample:
     rest: Ints
 
 
-Predict = Callable[[Sample, Nearest], Floats]
+Predict = Callable[[LabelSample, NearestInputs], Floats]
 """g of the unlabelled inputs, (n_rest, n_models), from a sample and the inputs nearest to its rest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
+class EvaluationFold:
     """One dataset held out. averages: (n_datasets, n_models), of all datasets; the fold's own row is only for judging.
 
     routed: the benchmark that the systems see, which is not the one they are judged by where outcomes are shuffled.
     cuts: (n_models,) the thresholds of ATC. auto: None where it is not asked.
     """
 
-    held_out: HeldOut
+    held_out: HeldOutDataset
     benchmark: Benchmark
     routed: Benchmark
     averages: Floats
@@ -53,7 +53,7 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FoldScores:
     """What a fold's systems have to choose by. Arrays: (n_models,), best on average first, like scores.models.
 
     true_p: accuracy of g_bar, which only S3_true_p may see. atc: its estimate by ATC, 0.5 where there is none. loglik:
@@ -66,32 +66,34 @@ class Seen:
     loglik: Floats | None
 
 
-def samples(n: int, alphas: Sequence[float], repeats: int, cap: int, seed: Sequence[int]) -> Iterator[Sample]:
+def label_samples(
+    n: int, alphas: Sequence[float], repeats: int, cap: int, seed: Sequence[int]
+) -> Iterator[LabelSample]:
     """Labelled inputs for every alpha and repeat, at most `cap`; no label needs no repeat."""
     generator = np.random.default_rng(list(seed))
     for alpha in alphas:
         count = min(int(alpha * n), cap)
         for repeat in range(repeats if count else 1):
             labelled = np.sort(generator.choice(n, size=count, replace=False))
-            yield Sample(alpha, repeat, labelled, np.delete(np.arange(n), labelled))
+            yield LabelSample(alpha, repeat, labelled, np.delete(np.arange(n), labelled))
 
 
-def see(fold: Fold, sample: Sample, vectors: Embeddings, routing: RoutingSettings) -> Seen:
+def score_fold(fold: EvaluationFold, sample: LabelSample, vectors: Embeddings, routing: RoutingSettings) -> FoldScores:
     """What the benchmark says of a fold's unlabelled inputs."""
     one, routed = fold.held_out, fold.routed
-    nearest = Nearest(one.near[:, : routing.kappa], one.near_distances[:, : routing.kappa]).of(sample.rest)
+    nearest = NearestInputs(one.near[:, : routing.kappa], one.near_distances[:, : routing.kappa]).compute(sample.rest)
     rows, labelled = one.rows[sample.rest], one.rows[sample.labelled]
     if len(labelled):
-        nearest = nearest.merged(labelled, apart(vectors, rows, labelled), routing.kappa)
+        nearest = nearest.merge_with(labelled, distances_between(vectors, rows, labelled), routing.kappa)
     g = fold.predict(sample, nearest)
     g_bar = predict_correct(g, routing.threshold)
-    state = TaskState.of(Evidence(g, g_bar, nearest.distances.mean(axis=1), vectors[rows], g))
-    posterior = fold.auto.given(routed.outcomes[labelled]) if fold.auto else None
+    state = TaskState.from_evidence(InputEvidence(g, g_bar, nearest.distances.mean(axis=1), vectors[rows], g))
+    posterior = fold.auto.condition_on(routed.outcomes[labelled]) if fold.auto else None
     columns = order_on_average(np.delete(fold.averages, one.dataset, axis=0))
-    return Seen(
-        scores=task_scores(state, routed.model_names, columns, fold.calibration, routing, posterior),
-        true_p=np.nan_to_num(accuracy_of(g_bar, routed.correct_at(rows))[columns], nan=0.5),
-        atc=estimate(g, fold.cuts)[columns],
+    return FoldScores(
+        scores=score_task(state, routed.model_names, columns, fold.calibration, routing, posterior),
+        true_p=np.nan_to_num(prediction_accuracy(g_bar, routed.correct_at(rows))[columns], nan=0.5),
+        atc=estimate_accuracy(g, fold.cuts)[columns],
         loglik=None if routed.loglik is None else _means(routed.loglik[rows])[columns],
     )
 

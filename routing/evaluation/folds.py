@@ -13,26 +13,26 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
-from routing.calibration import Calibration, CalibrationSettings, HeldOut, RoutingSettings, mixes
+from routing.calibration import Calibration, CalibrationSettings, HeldOutDataset, RoutingSettings, mixing_shares
 from routing.neighbours import TIE_DECIMALS
 from routing.neighbours.exact import most_similar
-from routing.predictor import predict, predict_correct
+from routing.predictor import predict_correct, predict_outcomes
 
-Progress = Callable[[int, int], None]
+FoldProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Nearest:
+class NearestInputs:
     """Some inputs' nearest benchmark inputs. rows, distances: (n_inputs, kappa), nearest first."""
 
     rows: Ints
     distances: Floats
 
-    def of(self, places: Ints) -> "Nearest":
+    def compute(self, places: Ints) -> "NearestInputs":
         """Those of some of the inputs."""
-        return Nearest(self.rows[places], self.distances[places])
+        return NearestInputs(self.rows[places], self.distances[places])
 
-    def merged(self, rows: Ints, distances: Floats | Embeddings, kappa: int) -> "Nearest":
+    def merge_with(self, rows: Ints, distances: Floats | Embeddings, kappa: int) -> "NearestInputs":
         """The kappa nearest among these and others. rows: (n,) of the others; distances: (n_inputs, n)."""
         if len(rows) == 0:
             return self
@@ -41,11 +41,11 @@ class Nearest:
         order = _smallest(all_distances, kappa)
         found = np.take_along_axis(self.rows, np.minimum(order, known - 1), axis=1)
         found = np.where(order < known, found, rows[np.maximum(order - known, 0)])
-        return Nearest(found, np.take_along_axis(all_distances, order, axis=1))
+        return NearestInputs(found, np.take_along_axis(all_distances, order, axis=1))
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ScoredFold:
     """What g_bar made of some inputs, each for itself. hits, known: (n_inputs, n_models); u: (n_inputs,)."""
 
     hits: Floats
@@ -53,14 +53,14 @@ class Judged:
     u: Floats
 
 
-class Folds:
+class CalibrationFolds:
     """Gathers pairs for one benchmark."""
 
     def __init__(
         self,
         vectors: Embeddings,
         routed: Sequence[Benchmark],
-        held_out: Sequence[HeldOut],
+        held_out: Sequence[HeldOutDataset],
         routing: RoutingSettings,
         settings: CalibrationSettings,
     ) -> None:
@@ -72,18 +72,18 @@ class Folds:
         self.vectors = vectors
         self.ids = routed[0].dataset_ids
         self._outcomes = np.concatenate([one.outcomes for one in routed], axis=1)
-        self._correct = np.concatenate([one.correct() for one in routed], axis=1)
+        self._correct = np.concatenate([one.is_correct() for one in routed], axis=1)
         self._widths = [len(one.models) for one in routed]
         self._held_out = held_out
         self._routing = routing
         self._settings = settings
 
     @property
-    def kappa(self) -> int:
+    def neighbour_count(self) -> int:
         """How many neighbours are looked at."""
         return self._routing.kappa
 
-    def calibrations(self, progress: Progress = lambda done, total: None) -> list[list[Calibration]]:
+    def fold_calibrations(self, progress: FoldProgress = lambda done, total: None) -> list[list[Calibration]]:
         """For every benchmark, the calibration of every fold: from all datasets but its own, it away."""
         n = len(self._held_out)
         pairs: list[list[tuple[float, Floats, float, int]]] = [[] for _ in range(n)]
@@ -98,16 +98,16 @@ class Folds:
             for width, end in zip(self._widths, ends, strict=True)
         ]
 
-    def _of_dataset(self, one: HeldOut) -> Iterator[tuple[int, list[tuple[float, Floats, float, int]]]]:
+    def _of_dataset(self, one: HeldOutDataset) -> Iterator[tuple[int, list[tuple[float, Floats, float, int]]]]:
         """The pairs of one dataset, for every fold but its own."""
         kappa = self._routing.kappa
-        nearest = Nearest(one.near[:, :kappa], one.near_distances[:, :kappa])
-        within = apart(self.vectors, one.rows, one.rows)
+        nearest = NearestInputs(one.near[:, :kappa], one.near_distances[:, :kappa])
+        within = distances_between(self.vectors, one.rows, one.rows)
         generator = np.random.default_rng([self._settings.seed, one.dataset])
-        mixed = list(mixes(len(one.rows), self._settings, generator))
+        mixed = list(mixing_shares(len(one.rows), self._settings, generator))
         rests = [np.delete(np.arange(len(one.rows)), moved) for moved, _ in mixed]
         whole = [
-            self._judge(one, nearest.of(rest), within, rest, moved)
+            self._judge(one, nearest.compute(rest), within, rest, moved)
             for rest, (moved, _) in zip(rests, mixed, strict=True)
         ]
         for fold in range(len(self._held_out)):
@@ -125,38 +125,40 @@ class Folds:
                 found.append((*pair, weight, one.dataset))
             yield fold, found
 
-    def _judge(self, one: HeldOut, nearest: Nearest, within: Embeddings, rest: Ints, moved: Ints) -> Judged:
+    def _judge(
+        self, one: HeldOutDataset, nearest: NearestInputs, within: Embeddings, rest: Ints, moved: Ints
+    ) -> ScoredFold:
         """nearest: of the rest, outside the dataset. within: (n, n) distances inside it. rest, moved: places in it."""
         routing, to_moved = self._routing, within[moved][:, rest].T  # symmetric, and rows lie together
-        near = nearest.merged(one.rows[moved], to_moved, routing.kappa)
-        g_bar = predict_correct(predict(self._outcomes, near.rows[:, : routing.k]), routing.threshold)
+        near = nearest.merge_with(one.rows[moved], to_moved, routing.kappa)
+        g_bar = predict_correct(predict_outcomes(self._outcomes, near.rows[:, : routing.k]), routing.threshold)
         truth = self._correct[one.rows[rest]]
         known = ~(np.isnan(g_bar) | np.isnan(truth))
-        return Judged(
+        return ScoredFold(
             ((g_bar == truth) & known).astype(np.float64), known.astype(np.float64), near.distances.mean(axis=1)
         )
 
     def _repaired(
         self,
-        one: HeldOut,
-        touched: tuple[Ints, Nearest],
+        one: HeldOutDataset,
+        touched: tuple[Ints, NearestInputs],
         within: Embeddings,
         rest: Ints,
         moved: Ints,
-        judged: Judged,
+        judged: ScoredFold,
     ) -> tuple[float, Floats]:
         """The pair of a mix, with the touched inputs' neighbours replaced."""
         places, nearest = touched
         staying = np.isin(places, rest, assume_unique=True)
         inputs = places[staying]
         at = np.searchsorted(rest, inputs)
-        new = self._judge(one, nearest.of(np.flatnonzero(staying)), within, inputs, moved)
+        new = self._judge(one, nearest.compute(np.flatnonzero(staying)), within, inputs, moved)
         hits = judged.hits.sum(axis=0) - judged.hits[at].sum(axis=0) + new.hits.sum(axis=0)
         known = judged.known.sum(axis=0) - judged.known[at].sum(axis=0) + new.known.sum(axis=0)
         u = (judged.u.sum() - judged.u[at].sum() + new.u.sum()) / len(rest)
         return float(u), _share(hits, known)
 
-    def nearest_without(self, one: HeldOut, places: Ints, excluded: Sequence[int]) -> Nearest:
+    def nearest_without(self, one: HeldOutDataset, places: Ints, excluded: Sequence[int]) -> NearestInputs:
         """The nearest of some of a dataset's inputs, outside it and outside the excluded datasets."""
         away = np.array([*excluded, one.dataset])
         kappa = min(self._routing.kappa, int((~np.isin(self.ids, away)).sum()))
@@ -164,7 +166,7 @@ class Folds:
         outside = ~np.isin(self.ids[rows], away)
         enough = outside.sum(axis=1) >= kappa
         order = np.argsort(~outside, axis=1, kind="stable")[:, :kappa]
-        found = Nearest(np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1))
+        found = NearestInputs(np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1))
         short = np.flatnonzero(~enough)
         if len(short):
             similarity = self.vectors[one.rows[places[short]]] @ self.vectors.T
@@ -185,14 +187,14 @@ def _smallest(distances: Floats, count: int) -> Ints:
     return np.asarray(keys[:, :count] & ((1 << bits) - 1))
 
 
-def apart(vectors: Embeddings, rows: Ints, others: Ints) -> Embeddings:
+def distances_between(vectors: Embeddings, rows: Ints, others: Ints) -> Embeddings:
     """The distances of some inputs from others, (n_rows, n_others), as float32: there may be many."""
     similarity = vectors[rows] @ vectors[others].T
     np.subtract(1.0, similarity, out=similarity)
     return np.asarray(np.maximum(similarity, 0.0, out=similarity))
 
 
-def _pair(judged: Judged) -> tuple[float, Floats]:
+def _pair(judged: ScoredFold) -> tuple[float, Floats]:
     return float(judged.u.mean()), _share(judged.hits.sum(axis=0), judged.known.sum(axis=0))
 
 

@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
-from routing.atc import thresholds
+from routing.atc import fit_thresholds
 from routing.benchmark import Benchmark
-from routing.calibration import Calibration, CalibrationSettings, HeldOut, RoutingSettings
-from routing.evaluation.auto_folds import auto_folds
-from routing.evaluation.fold import Fold, Sample
-from routing.evaluation.folds import Folds, Nearest
-from routing.neighbours import in_order
+from routing.calibration import Calibration, CalibrationSettings, HeldOutDataset, RoutingSettings
+from routing.evaluation.auto_folds import fit_auto_folds
+from routing.evaluation.fold import EvaluationFold, LabelSample
+from routing.evaluation.folds import CalibrationFolds, NearestInputs
+from routing.neighbours import sort_by_distance
 from routing.neighbours.exact import most_similar
-from routing.predictor import predict, predict_correct
+from routing.predictor import predict_correct, predict_outcomes
 
-Steps = Callable[[str, int, int], None]
+KnnSteps = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class FoldInputs:
     """What folds are made of.
 
     vectors: (n_inputs, dim), unit length. found: every dataset, with more than kappa neighbours.
@@ -30,54 +30,56 @@ class Material:
 
     benchmark: Benchmark
     vectors: Embeddings
-    found: Sequence[HeldOut]
+    found: Sequence[HeldOutDataset]
     routing: RoutingSettings
     settings: CalibrationSettings
-    steps: Steps
+    steps: KnnSteps
     auto: bool = False
 
 
-def knn_folds(material: Material, routed: Sequence[Benchmark]) -> list[list[Fold]]:
+def build_knn_folds(material: FoldInputs, routed: Sequence[Benchmark]) -> list[list[EvaluationFold]]:
     """Every dataset held out from index, calibration and thresholds, for every benchmark that systems are to see."""
-    folds = Folds(material.vectors, routed, material.found, material.routing, material.settings)
-    calibrations = folds.calibrations(lambda done, total: material.steps("calibrating every fold", done, total))
+    folds = CalibrationFolds(material.vectors, routed, material.found, material.routing, material.settings)
+    calibrations = folds.fold_calibrations(lambda done, total: material.steps("calibrating every fold", done, total))
     near = np.concatenate([_among_all(one, material.vectors) for one in material.found])
     made = [_folds(material, one, near, found) for one, found in zip(routed, calibrations, strict=True)]
     return [_with_auto(material, folds, made[0]), *made[1:]]
 
 
-def permuted_folds(material: Material, permuted: Benchmark) -> list[Fold]:
+def build_permuted_folds(material: FoldInputs, permuted: Benchmark) -> list[EvaluationFold]:
     """The folds of auto's control, judged by the outcomes that it sees. Only auto can be asked."""
-    folds = Folds(material.vectors, [permuted], material.found, material.routing, material.settings)
+    folds = CalibrationFolds(material.vectors, [permuted], material.found, material.routing, material.settings)
     n_models = len(permuted.models)
     none = Calibration(np.empty(0), np.empty((0, n_models)), np.empty(0), np.empty(0, dtype=np.int64))
     averages, cuts = permuted.dataset_averages(), np.full(n_models, 0.5)
 
-    def nearest_mean(sample: Sample, nearest: Nearest) -> Floats:
-        return predict(permuted.outcomes, nearest.rows[:, : material.routing.k])
+    def nearest_mean(sample: LabelSample, nearest: NearestInputs) -> Floats:
+        return predict_outcomes(permuted.outcomes, nearest.rows[:, : material.routing.k])
 
-    made = [Fold(one, permuted, permuted, averages, none, nearest_mean, cuts) for one in material.found]
+    made = [EvaluationFold(one, permuted, permuted, averages, none, nearest_mean, cuts) for one in material.found]
     return _with_auto(material, folds, made)
 
 
-def _with_auto(material: Material, folds: Folds, made: list[Fold]) -> list[Fold]:
+def _with_auto(material: FoldInputs, folds: CalibrationFolds, made: list[EvaluationFold]) -> list[EvaluationFold]:
     """made: the folds of one benchmark."""
     if not material.auto:
         return made
-    found = auto_folds(
+    found = fit_auto_folds(
         folds, made[0].routed, material.found, lambda done, total: material.steps("looking at datasets", done, total)
     )
     return [replace(fold, auto=auto) for fold, auto in zip(made, found, strict=True)]
 
 
-def _folds(material: Material, routed: Benchmark, near: Ints, calibrations: Sequence[Calibration]) -> list[Fold]:
+def _folds(
+    material: FoldInputs, routed: Benchmark, near: Ints, calibrations: Sequence[Calibration]
+) -> list[EvaluationFold]:
     routing, averages, cuts = material.routing, routed.dataset_averages(), _Cuts(material, routed, near)
 
-    def nearest_mean(sample: Sample, nearest: Nearest) -> Floats:
-        return predict(routed.outcomes, nearest.rows[:, : routing.k])
+    def nearest_mean(sample: LabelSample, nearest: NearestInputs) -> Floats:
+        return predict_outcomes(routed.outcomes, nearest.rows[:, : routing.k])
 
     return [
-        Fold(one, material.benchmark, routed, averages, calibration, nearest_mean, cuts.without(one.dataset))
+        EvaluationFold(one, material.benchmark, routed, averages, calibration, nearest_mean, cuts.without(one.dataset))
         for one, calibration in zip(material.found, calibrations, strict=True)
     ]
 
@@ -87,7 +89,7 @@ class _Cuts:
     set drawn from the benchmark would be; a fold leaves its dataset out.
     """
 
-    def __init__(self, material: Material, routed: Benchmark, near: Ints) -> None:
+    def __init__(self, material: FoldInputs, routed: Benchmark, near: Ints) -> None:
         """near: (n_inputs, many) rows, of the datasets one after another."""
         self._routed, self._routing, self._near = routed, material.routing, near
         self._rows = np.concatenate([one.rows for one in material.found])
@@ -106,17 +108,17 @@ class _Cuts:
         g[touched[outside[touched].sum(axis=1) < k]] = np.nan  # too few of those found lie outside
         g_bar, correct = predict_correct(g, self._routing.threshold), self._correct[kept]
         right = np.where(np.isnan(g_bar) | np.isnan(correct), np.nan, g_bar == correct)
-        return thresholds(g, right)
+        return fit_thresholds(g, right)
 
     def _predicted(self, near: Ints) -> Floats:
-        return predict(self._routed.outcomes, near[:, : self._routing.k])
+        return predict_outcomes(self._routed.outcomes, near[:, : self._routing.k])
 
 
-def _among_all(one: HeldOut, vectors: Embeddings) -> Ints:
+def _among_all(one: HeldOutDataset, vectors: Embeddings) -> Ints:
     """A dataset's inputs' nearest others, from the outside and from the dataset itself."""
     count = one.near.shape[1]
     similarity = vectors[one.rows] @ vectors[one.rows].T
     np.fill_diagonal(similarity, -np.inf)
     own, distances = most_similar(similarity, min(count, len(one.rows) - 1))
     rows = np.concatenate([one.near, one.rows[own]], axis=1)
-    return in_order(rows, np.concatenate([one.near_distances, distances], axis=1))[0][:, :count]
+    return sort_by_distance(rows, np.concatenate([one.near_distances, distances], axis=1))[0][:, :count]

@@ -4,16 +4,16 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
-from routing.evaluation.results import Sparse
-from routing.neighbours.exact import Exact
-from routing.predictor import predict
+from routing.evaluation.results import SparseResult
+from routing.neighbours.exact import ExactIndex
+from routing.predictor import predict_outcomes
 
 PER_INPUT_K = 10
 CUTOFFS = 12
 """Values of C: even steps through the distances' quantiles, the last one leaves nothing out."""
 
 
-def per_input(benchmark: Benchmark, vectors: Embeddings, seed: int) -> list[Sparse]:
+def evaluate_per_input(benchmark: Benchmark, vectors: Embeddings, seed: int) -> list[SparseResult]:
     """Selection input by input, S1 with k = 10, on a random half of every dataset's inputs.
 
     The other half is the index: a split at random puts every input's own dataset into it, as the paper's train and test
@@ -25,11 +25,11 @@ def per_input(benchmark: Benchmark, vectors: Embeddings, seed: int) -> list[Spar
         rows = np.flatnonzero(benchmark.dataset_ids == dataset)
         is_index[generator.permutation(rows)[: len(rows) // 2]] = True
     asked, index = np.flatnonzero(~is_index), np.flatnonzero(is_index)
-    near, distances = Exact(vectors[index]).nearest(vectors[asked], min(PER_INPUT_K, len(index)))
+    near, distances = ExactIndex(vectors[index]).find_nearest(vectors[asked], min(PER_INPUT_K, len(index)))
     metrics, u = _metrics(benchmark, asked, index, near), distances.mean(axis=1)
     cutoffs = np.unique(np.quantile(u, np.arange(1, CUTOFFS + 1) / CUTOFFS))
     return [
-        Sparse(system, float(cutoff), float((u <= cutoff).mean()), float(np.nanmean(values[u <= cutoff])))
+        SparseResult(system, float(cutoff), float((u <= cutoff).mean()), float(np.nanmean(values[u <= cutoff])))
         for cutoff in cutoffs
         for system, values in metrics.items()
     ]
@@ -39,7 +39,7 @@ def _metrics(benchmark: Benchmark, asked: Ints, index: Ints, near: Ints) -> dict
     """What every system got from every input asked, (n_asked,), NaN where the outcome is missing."""
     known, truth = benchmark.outcomes[index], benchmark.outcomes[asked]
     average = np.nanmean(known, axis=0)
-    g = np.nan_to_num(predict(known, near), nan=-1.0)
+    g = np.nan_to_num(predict_outcomes(known, near), nan=-1.0)
     chosen = np.argmax(g + 1e-9 * average, axis=1)  # a tie goes to the better on average
     every = np.arange(len(asked))
     metrics = {

@@ -34,7 +34,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FoldChoice:
     """What one system did with one held-out dataset, at one alpha, in one repeat.
 
     model: the chosen one; None where the system spreads over models (random, honest_oracle). accuracy: of the choice,
@@ -61,7 +61,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SystemRow:
     """One line of table.json. Intervals: bootstrap over datasets. price: mean US dollars per million tokens.
 
     area: under the system's curve of accuracy against cost (see routing.evaluation.curve); None where it has none.
@@ -102,7 +102,7 @@ class PredictorQuality:
 
 
 @dataclass(frozen=True, slots=True)
-class Sparse:
+class SparseResult:
     """Per-input selection (Table 4 and Fig. 7): the mean outcome over the inputs nearer than C to the index.
 
     cutoff: C, a mean cosine distance. share: of the inputs asked that lie nearer than that.
@@ -125,7 +125,7 @@ class PriceModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """What one setting chose: mean cost and mean accuracy over the held-out datasets."""
 
     setting: float
@@ -134,13 +134,13 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class CostCurve:
     """Accuracy against cost. area: under the hull, in the mean over all costs. points: by setting; hull: by cost."""
 
     system: str
     area: float
-    points: Sequence[Point]
-    hull: Sequence[Point]
+    points: Sequence[CurvePoint]
+    hull: Sequence[CurvePoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +156,9 @@ class Evaluation:
     datasets: Sequence[str]
     models: Sequence[PriceModel]
     settings: Mapping[str, object]
-    rows: Sequence[Row]
-    choices: Sequence[Choice]
+    rows: Sequence[SystemRow]
+    choices: Sequence[FoldChoice]
     quality: Sequence[PredictorQuality]
-    sparse: Sequence[Sparse]
-    curves: Sequence[Curve] = ()
+    sparse: Sequence[SparseResult]
+    curves: Sequence[CostCurve] = ()
     cost_by: str | None = None

@@ -6,17 +6,17 @@ import numpy as np
 
 from routing.arrays import Floats
 from routing.benchmark import Model, macro_averages
-from routing.evaluation.fold import Fold, Sample
-from routing.evaluation.results import Choice
+from routing.evaluation.fold import EvaluationFold, LabelSample
+from routing.evaluation.results import FoldChoice
 from routing.scores import TaskScores
 
 SPLITS = 200
 
 
-class Judge:
+class FoldScorer:
     """Knows the outcomes of the held-out dataset. Every array is in the order of the candidates, m* first."""
 
-    def __init__(self, fold: Fold, sample: Sample, scores: TaskScores) -> None:
+    def __init__(self, fold: EvaluationFold, sample: LabelSample, scores: TaskScores) -> None:
         self._dataset = fold.benchmark.datasets[fold.held_out.dataset].name
         self._sample, self._scores = sample, scores
         names = fold.benchmark.model_names
@@ -27,7 +27,7 @@ class Judge:
         self.average_elsewhere = macro_averages(np.delete(fold.averages, fold.held_out.dataset, axis=0))[columns]
         self.best_model = scores.models[int(np.nanargmax(self.accuracy))]
 
-    def choice(self, system: str, model: str, values: Floats) -> Choice:
+    def score_choice(self, system: str, model: str, values: Floats) -> FoldChoice:
         """A system's choice of one model by these scores."""
         at = self._scores.models.index(model)
         about = self._models[model]
@@ -36,19 +36,19 @@ class Judge:
             model=model,
             accuracy=float(self.accuracy[at]),
             is_bma=float(at == 0),
-            pearson=correlation(values, self.accuracy),
-            spearman=correlation(ranks(values), ranks(self.accuracy)),
+            pearson=rank_correlation(values, self.accuracy),
+            spearman=rank_correlation(average_ranks(values), average_ranks(self.accuracy)),
             params_b=about.params_b,
             price=price_of(about),
             rank=float((self.accuracy > self.accuracy[at]).sum() + 1),
         )
 
-    def random(self) -> Choice:
+    def score_random(self) -> FoldChoice:
         """Any model, every one as likely."""
         n = len(self.accuracy)
         return self._made("random", accuracy=float(self.accuracy.mean()), is_bma=1 / n, rank=(n + 1) / 2)
 
-    def honest_oracle(self) -> Choice:
+    def score_honest_oracle(self) -> FoldChoice:
         """The model that is best on a random half, scored on the other; m* scored on the same halves."""
         generator = np.random.default_rng(len(self._outcomes))
         n = len(self._outcomes)
@@ -73,9 +73,9 @@ class Judge:
         model: str | None = None,
         bma: float | None = None,
         **more: float | None,
-    ) -> Choice:
+    ) -> FoldChoice:
         sample = self._sample
-        return Choice(
+        return FoldChoice(
             system=system,
             alpha=sample.alpha,
             repeat=sample.repeat,
@@ -102,7 +102,7 @@ def price_of(model: Model) -> float | None:
     return (model.input_usd_per_mtok + model.output_usd_per_mtok) / 2
 
 
-def correlation(a: Floats, b: Floats) -> float | None:
+def rank_correlation(a: Floats, b: Floats) -> float | None:
     """Pearson's; None where one of them does not vary. a, b: (n_models,)"""
     known = ~(np.isnan(a) | np.isnan(b))
     a, b = a[known], b[known]
@@ -111,7 +111,7 @@ def correlation(a: Floats, b: Floats) -> float | None:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def ranks(values: Floats) -> Floats:
+def average_ranks(values: Floats) -> Floats:
     """Ranks from 1, equal values sharing the mean of theirs. (n,)"""
     order = np.argsort(values, kind="stable")
     _, inverse, counts = np.unique(values[order], return_inverse=True, return_counts=True)

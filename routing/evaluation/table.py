@@ -5,22 +5,24 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from routing.arrays import Floats
-from routing.evaluation.results import SYSTEMS, Choice, Interval, Row
+from routing.evaluation.results import SYSTEMS, FoldChoice, Interval, SystemRow
 
 RESAMPLES = 2000
 
 
-def rows_of(benchmark: str, pool: str, predictor: str, choices: Sequence[Choice], seed: int) -> list[Row]:
+def aggregate_rows(
+    benchmark: str, pool: str, predictor: str, choices: Sequence[FoldChoice], seed: int
+) -> list[SystemRow]:
     """A row for every alpha and system, in the order of SYSTEMS. Repeats are averaged within a dataset first."""
-    found: dict[tuple[float, str], list[Choice]] = {}
+    found: dict[tuple[float, str], list[FoldChoice]] = {}
     for choice in choices:
         found.setdefault((choice.alpha, choice.system), []).append(choice)
     order = sorted(found, key=lambda key: (key[0], SYSTEMS.index(key[1])))
     return [_row(benchmark, pool, predictor, found[key], seed) for key in order]
 
 
-def _row(benchmark: str, pool: str, predictor: str, choices: Sequence[Choice], seed: int) -> Row:
-    of_dataset: dict[str, list[Choice]] = {}
+def _row(benchmark: str, pool: str, predictor: str, choices: Sequence[FoldChoice], seed: int) -> SystemRow:
+    of_dataset: dict[str, list[FoldChoice]] = {}
     for choice in choices:
         of_dataset.setdefault(choice.dataset, []).append(choice)
     means = {
@@ -29,7 +31,7 @@ def _row(benchmark: str, pool: str, predictor: str, choices: Sequence[Choice], s
     }
     gain = means["accuracy"] - means["bma"]
     first = choices[0]
-    return Row(
+    return SystemRow(
         benchmark=benchmark,
         pool=pool,
         system=first.system,
@@ -37,9 +39,9 @@ def _row(benchmark: str, pool: str, predictor: str, choices: Sequence[Choice], s
         alpha=first.alpha,
         n_datasets=len(of_dataset),
         accuracy=float(means["accuracy"].mean()),
-        accuracy_ci=interval(means["accuracy"], seed),
+        accuracy_ci=bootstrap_interval(means["accuracy"], seed),
         gain_over_bma=float(gain.mean()),
-        gain_ci=interval(gain, seed),
+        gain_ci=bootstrap_interval(gain, seed),
         ratio_to_best=float(np.mean(_ratio(means))),
         pearson=_mean([one.pearson for one in choices]),
         spearman=_mean([one.spearman for one in choices]),
@@ -50,7 +52,7 @@ def _row(benchmark: str, pool: str, predictor: str, choices: Sequence[Choice], s
     )
 
 
-def interval(values: Floats, seed: int) -> Interval:
+def bootstrap_interval(values: Floats, seed: int) -> Interval:
     """The percentile bootstrap's 95 % interval of a mean over datasets. values: (n_datasets,)"""
     generator = np.random.default_rng(seed)
     drawn = generator.integers(0, len(values), size=(RESAMPLES, len(values)))

@@ -22,7 +22,7 @@ FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Format to (module here, its reader)."""
 
 
-def reader(name: str) -> Reader:
+def reader_for(name: str) -> Reader:
     """The reader of a format. Raises KeyError for a name that is not in FORMATS."""
     module, function = FORMATS[name]
     found: Reader = getattr(import_module(f"routing.importing.{module}"), function)

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from routing.importing.errors import BadRow, UnreadableError
-from routing.importing.fields import mean_logprob, number, text
-from routing.importing.readers import an_object, files, json_elements, read_json, refusing
-from routing.importing.record import Item, Options, Record, Remark, Source
+from routing.importing.errors import InvalidRow, UnreadableFile
+from routing.importing.fields import mean_logprob, parse_number, parse_text
+from routing.importing.readers import collect_rejections, iter_json_elements, list_files, read_json, require_object
+from routing.importing.record import ImportedRecord, ImportOptions, ImportRemark, ImportSource, Item
 
 METRICS = (
     "exact_match",
@@ -51,39 +51,39 @@ class _Run:
     scores: Mapping[str, object]
 
 
-def sources(path: Path, options: Options) -> list[Source]:
+def read_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
     """One source for each run folder at or under the path."""
-    runs = [spec.parent for spec in files(path, "run_spec.json") if spec.name == "run_spec.json"]
+    runs = [spec.parent for spec in list_files(path, "run_spec.json") if spec.name == "run_spec.json"]
     if not runs:
-        raise UnreadableError(path, "a run is a folder with run_spec.json")
+        raise UnreadableFile(path, "a run is a folder with run_spec.json")
     return [_source(run, options) for run in runs]
 
 
-def _source(run: Path, options: Options) -> Source:
-    return Source(run, lambda: _items(run, options))
+def _source(run: Path, options: ImportOptions) -> ImportSource:
+    return ImportSource(run, lambda: _items(run, options))
 
 
-def _items(folder: Path, options: Options) -> Iterator[Item]:
+def _items(folder: Path, options: ImportOptions) -> Iterator[Item]:
     run = _run(folder, options)
-    yield Remark(f"{run.dataset}: the score is {run.metric}, on split {run.split}")
-    states = json_elements(folder / "scenario_state.json", "request_states")
+    yield ImportRemark(f"{run.dataset}: the score is {run.metric}, on split {run.split}")
+    states = iter_json_elements(folder / "scenario_state.json", "request_states")
     given: set[str] = set()
-    yield from refusing(
+    yield from collect_rejections(
         ((f"{folder.name}/{where}", state) for where, state in states),
         lambda state, where: _records(state, where, run, given),
     )
 
 
-def _run(folder: Path, options: Options) -> _Run:
-    """What run_spec.json and per_instance_stats.json say. Raises UnreadableError."""
+def _run(folder: Path, options: ImportOptions) -> _Run:
+    """What run_spec.json and per_instance_stats.json say. Raises UnreadableFile."""
     spec_path = folder / "run_spec.json"
     spec = read_json(spec_path)
     try:
-        name = text(spec, "name")
-        model = text(an_object(spec.get("adapter_spec")), "model")
-        arguments = an_object(an_object(spec.get("scenario_spec")).get("args") or {})
-    except BadRow as error:
-        raise UnreadableError(spec_path, f"no run's description: {error}") from error
+        name = parse_text(spec, "name")
+        model = parse_text(require_object(spec.get("adapter_spec")), "model")
+        arguments = require_object(require_object(spec.get("scenario_spec")).get("args") or {})
+    except InvalidRow as error:
+        raise UnreadableFile(spec_path, f"no run's description: {error}") from error
     told = ",".join(
         f"{key}={value}" for key, value in sorted(arguments.items()) if isinstance(value, str | int | float)
     )
@@ -93,12 +93,12 @@ def _run(folder: Path, options: Options) -> _Run:
 
 
 def _scores(folder: Path, wanted: str | None) -> tuple[str, str, Mapping[str, object]]:
-    """(metric, split, instance id to score). Raises UnreadableError where the run has no such metric."""
+    """(metric, split, instance id to score). Raises UnreadableFile where the run has no such metric."""
     path = folder / "per_instance_stats.json"
     known = (wanted,) if wanted else METRICS
     found: dict[tuple[str, str], dict[str, object]] = {}
     seen: set[str] = set()
-    for _, entry in json_elements(path):
+    for _, entry in iter_json_elements(path):
         if not isinstance(entry, dict) or entry.get("perturbation") or entry.get("train_trial_index", 0) != 0:
             continue
         stats = entry.get("stats")
@@ -111,7 +111,7 @@ def _scores(folder: Path, wanted: str | None) -> tuple[str, str, Mapping[str, ob
         for metric in known:
             if (metric, split) in found:
                 return metric, split, found[metric, split]
-    raise UnreadableError(path, f"no {' or '.join(known)} on split test or valid; --metric may be {_list(seen)}")
+    raise UnreadableFile(path, f"no {' or '.join(known)} on split test or valid; --metric may be {_list(seen)}")
 
 
 def _metric_and_split(stat: object) -> tuple[str, str]:
@@ -125,24 +125,24 @@ def _list(names: set[str]) -> str:
     return ", ".join(sorted(names - {""})[:20]) or "nothing: it holds no statistics"
 
 
-def _records(state: object, where: str, run: _Run, given: set[str]) -> Iterator[Record]:
-    state = an_object(state)
-    instance = an_object(state.get("instance"))
+def _records(state: object, where: str, run: _Run, given: set[str]) -> Iterator[ImportedRecord]:
+    state = require_object(state)
+    instance = require_object(state.get("instance"))
     if instance.get("perturbation") or instance.get("split") != run.split or state.get("train_trial_index", 0) != 0:
         return
-    instance_id = text(instance, "id")
+    instance_id = parse_text(instance, "id")
     if instance_id in given:  # the same instance again: one request for each of its references
         return
     if instance_id not in run.scores:
-        raise BadRow(f"instance {instance_id} has no {run.metric} in per_instance_stats.json")
+        raise InvalidRow(f"instance {instance_id} has no {run.metric} in per_instance_stats.json")
     given.add(instance_id)
-    yield Record(
+    yield ImportedRecord(
         where=where,
         dataset=run.dataset,
         input_id=f"{run.dataset}/{instance_id}",
-        text=text(an_object(instance.get("input")), "text"),
+        text=parse_text(require_object(instance.get("input")), "text"),
         model=run.model,
-        score=number(run.scores[instance_id], run.metric),
+        score=parse_number(run.scores[instance_id], run.metric),
         loglik=_loglik(state),
     )
 

@@ -26,10 +26,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from routing.importing.errors import BadRow, UnreadableError
-from routing.importing.fields import mean_logprob, number, text
-from routing.importing.readers import an_object, files, json_elements, json_member
-from routing.importing.record import Item, Options, Record, Refusal, Remark, Source
+from routing.importing.errors import InvalidRow, UnreadableFile
+from routing.importing.fields import mean_logprob, parse_number, parse_text
+from routing.importing.readers import iter_json_elements, iter_json_member, list_files, require_object
+from routing.importing.record import ImportedRecord, ImportOptions, ImportRemark, ImportSource, Item, RejectedRow
 
 GRADES: Mapping[str, float] = MappingProxyType({"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "no": 0.0})
 HEADERS = ("header.json", "_journal/start.json", "start.json")
@@ -52,56 +52,56 @@ class _Sample:
     logliks: list[float] = field(default_factory=list)
 
 
-def sources(path: Path, options: Options) -> list[Source]:
+def read_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
     """One source for each log."""
-    logs = [log for log in files(path, "*.eval", "*.json") if log.name not in LISTINGS]
+    logs = [log for log in list_files(path, "*.eval", "*.json") if log.name not in LISTINGS]
     return [_source(log, options) for log in logs]
 
 
-def _source(log: Path, options: Options) -> Source:
-    return Source(log, lambda: _items(log, options))
+def _source(log: Path, options: ImportOptions) -> ImportSource:
+    return ImportSource(log, lambda: _items(log, options))
 
 
-def _items(path: Path, options: Options) -> Iterator[Item]:
+def _items(path: Path, options: ImportOptions) -> Iterator[Item]:
     """All samples' texts and scores are held until the log ends: epochs of one sample lie apart."""
     zipped = path.suffix == ".eval"
-    task, model = _header(path, _zip_header(path) if zipped else json_member(path, "eval"))
+    task, model = _header(path, _zip_header(path) if zipped else iter_json_member(path, "eval"))
     scorer = options.metric
     found: dict[str, _Sample] = {}
-    for where, value in _zip_samples(path) if zipped else json_elements(path, "samples"):
+    for where, value in _zip_samples(path) if zipped else iter_json_elements(path, "samples"):
         try:
-            row = an_object(value)
+            row = require_object(value)
             scorer = scorer or _first_scorer(row)
             _note(row, where, scorer, found)
-        except BadRow as bad:
-            yield Refusal(where, str(bad))
+        except InvalidRow as bad:
+            yield RejectedRow(where, str(bad))
     if found:
-        yield Remark(f"{task}: the score is {scorer}")
+        yield ImportRemark(f"{task}: the score is {scorer}")
     if any(len(sample.scores) > 1 for sample in found.values()):
-        yield Remark(f"{task}: a sample's score is its mean over epochs")
+        yield ImportRemark(f"{task}: a sample's score is its mean over epochs")
     for sample_id, sample in found.items():
         loglik = math.fsum(sample.logliks) / len(sample.logliks) if sample.logliks else None
         score = math.fsum(sample.scores) / len(sample.scores)
-        yield Record(sample.where, task, f"{task}/{sample_id}", sample.words, model, score, loglik)
+        yield ImportedRecord(sample.where, task, f"{task}/{sample_id}", sample.words, model, score, loglik)
 
 
 def _header(path: Path, spec: object) -> tuple[str, str]:
-    """(task, model). Raises UnreadableError."""
+    """(task, model). Raises UnreadableFile."""
     try:
-        told = an_object(spec)
-        return text(told, "task").rpartition("/")[2], text(told, "model")
-    except BadRow as error:
-        raise UnreadableError(path, f"no header of an Inspect log: {error}") from error
+        told = require_object(spec)
+        return parse_text(told, "task").rpartition("/")[2], parse_text(told, "model")
+    except InvalidRow as error:
+        raise UnreadableFile(path, f"no header of an Inspect log: {error}") from error
 
 
 def _first_scorer(row: Mapping[str, Any]) -> str:
-    for name in an_object(row.get("scores") or {}):
+    for name in require_object(row.get("scores") or {}):
         return name
-    raise BadRow("it has no scores")
+    raise InvalidRow("it has no scores")
 
 
 def _note(row: Mapping[str, Any], where: str, scorer: str, found: dict[str, _Sample]) -> None:
-    sample_id, words = text(row, "id"), _words(row)
+    sample_id, words = parse_text(row, "id"), _words(row)
     score = _score(row, scorer)
     sample = found.setdefault(sample_id, _Sample(where, words))
     sample.scores.append(score)
@@ -111,28 +111,28 @@ def _note(row: Mapping[str, Any], where: str, scorer: str, found: dict[str, _Sam
 
 
 def _score(row: Mapping[str, Any], scorer: str) -> float:
-    scores = an_object(row.get("scores") or {})
+    scores = require_object(row.get("scores") or {})
     name, _, key = (scorer, "", "") if scorer in scores else scorer.partition(".")
     if name not in scores:
-        raise BadRow(f"no scorer {name}; it has {', '.join(scores) or 'none'}")
-    value = an_object(scores[name]).get("value")
+        raise InvalidRow(f"no scorer {name}; it has {', '.join(scores) or 'none'}")
+    value = require_object(scores[name]).get("value")
     if isinstance(value, dict):
         if key not in value:
-            raise BadRow(f"{name} gives several values: --metric {name}.KEY with KEY one of {', '.join(value)}")
+            raise InvalidRow(f"{name} gives several values: --metric {name}.KEY with KEY one of {', '.join(value)}")
         value = value[key]
     if isinstance(value, str) and value in GRADES:
         return GRADES[value]
-    return number(value, f"score {scorer}")
+    return parse_number(value, f"score {scorer}")
 
 
 def _words(row: Mapping[str, Any]) -> str:
-    """The input's text. Raises BadRow where it has none: an image says nothing to a text embedder."""
+    """The input's text. Raises InvalidRow where it has none: an image says nothing to a text embedder."""
     given = row.get("input")
     parts = [given] if isinstance(given, str) else _of_messages(given)
     attachments = row.get("attachments") or {}
     words = "\n".join(attachments.get(part.removeprefix("attachment://"), part) for part in parts)
     if not words.strip():
-        raise BadRow("input holds no text")
+        raise InvalidRow("input holds no text")
     return words
 
 
@@ -161,7 +161,7 @@ def _zip_header(path: Path) -> object:
         for name in HEADERS:
             if name in names:
                 return _member(path, archive, archive.getinfo(name)).get("eval")
-    raise UnreadableError(path, f"it has none of {', '.join(HEADERS)}")
+    raise UnreadableFile(path, f"it has none of {', '.join(HEADERS)}")
 
 
 def _zip_samples(path: Path) -> Iterator[tuple[str, object]]:
@@ -175,15 +175,15 @@ def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        raise UnreadableError(path, f"no zip file, or cut off: {error}") from error
+        raise UnreadableFile(path, f"no zip file, or cut off: {error}") from error
 
 
 def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
     try:
         content = _zstandard(path, info) if info.compress_type == ZSTANDARD else archive.read(info)
-        return an_object(json.loads(content))
+        return require_object(json.loads(content))
     except (OSError, ValueError, NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnreadableError(path, f"{info.filename}: {error}") from error
+        raise UnreadableFile(path, f"{info.filename}: {error}") from error
 
 
 def _zstandard(path: Path, info: zipfile.ZipInfo) -> bytes:

@@ -9,21 +9,21 @@ nearest folder that is named ORG__MODEL and perhaps more. The hub's folders for 
 from collections.abc import Iterator
 from pathlib import Path
 
-from routing.importing.errors import UnreadableError
-from routing.importing.lm_eval import newest
-from routing.importing.readers import files, parquet_rows, refusing
-from routing.importing.record import Item, Options, Source
-from routing.importing.samples import Log, items_of
+from routing.importing.errors import UnreadableFile
+from routing.importing.lm_eval import latest_logs
+from routing.importing.readers import collect_rejections, iter_parquet_rows, list_files
+from routing.importing.record import ImportOptions, ImportSource, Item
+from routing.importing.samples import SampleLog, iter_items
 
 DETAILS = "-details"
 
 
-def sources(path: Path, options: Options) -> list[Source]:
-    """One source for each task and model. Raises UnreadableError where a folder tells no model."""
-    found = files(path, "samples_*.jsonl", "samples_*.json", "*.parquet")
+def read_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
+    """One source for each task and model. Raises UnreadableFile where a folder tells no model."""
+    found = list_files(path, "samples_*.jsonl", "samples_*.json", "*.parquet")
     logs = [file for file in found if file.suffix != ".parquet"]
     tables = [_of_parquet(file, options) for file in _latest([file for file in found if file.suffix == ".parquet"])]
-    return tables + (newest(path, logs, options, _model) if logs else [])
+    return tables + (latest_logs(path, logs, options, _model) if logs else [])
 
 
 def _latest(tables: list[Path]) -> list[Path]:
@@ -38,18 +38,18 @@ def _is_latest(table: Path) -> bool:
     return table.parent.name == "latest" or table.stem.startswith("latest-")
 
 
-def _of_parquet(path: Path, options: Options) -> Source:
+def _of_parquet(path: Path, options: ImportOptions) -> ImportSource:
     def items() -> Iterator[Item]:
         owner, model, task = _names(path)
-        log = Log(
+        log = SampleLog(
             task or _bare(path),
             f"{owner}/{model}",
             text_field=options.columns.get("text"),
-            asked=options.metric,
+            question=options.metric,
         )
-        yield from refusing(parquet_rows(path), lambda row, where: items_of(row, where, log))
+        yield from collect_rejections(iter_parquet_rows(path), lambda row, where: iter_items(row, where, log))
 
-    return Source(path, items)
+    return ImportSource(path, items)
 
 
 def _model(log: Path) -> str:
@@ -58,12 +58,12 @@ def _model(log: Path) -> str:
 
 
 def _names(path: Path) -> tuple[str, str, str]:
-    """(ORG, MODEL, TASK or nothing), from the file or the nearest folder named so. Raises UnreadableError."""
+    """(ORG, MODEL, TASK or nothing), from the file or the nearest folder named so. Raises UnreadableFile."""
     for name in [path.stem, *(folder.name for folder in path.resolve().parents)]:
         parts = name.split("__", 2)
         if len(parts) > 1 and all(parts) and not name.startswith("samples_"):
             return parts[0].rpartition("--")[2], parts[1].removesuffix(DETAILS), parts[2] if len(parts) > 2 else ""
-    raise UnreadableError(path, "no folder above it is named ORG__MODEL: whose results these are is not known")
+    raise UnreadableFile(path, "no folder above it is named ORG__MODEL: whose results these are is not known")
 
 
 def _bare(path: Path) -> str:

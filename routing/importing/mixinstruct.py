@@ -18,10 +18,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from routing.importing.errors import BadRow
-from routing.importing.fields import first_of, number, text
-from routing.importing.readers import an_object, files, json_rows, refusing
-from routing.importing.record import Item, Options, Record, Refusal, Remark, Source
+from routing.importing.errors import InvalidRow
+from routing.importing.fields import first_present, parse_number, parse_text
+from routing.importing.readers import collect_rejections, iter_json_rows, list_files, require_object
+from routing.importing.record import ImportedRecord, ImportOptions, ImportRemark, ImportSource, Item, RejectedRow
 
 DEFAULT_METRIC = "bertscore"
 Rule = tuple[str, Callable[[float], float]]
@@ -46,46 +46,48 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 """Metrics that are not in [0, 1] by themselves."""
 
 
-def sources(path: Path, options: Options) -> list[Source]:
+def read_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
     """One source for each file."""
-    return [_source(file, options) for file in files(path, "*.jsonl", "*.json")]
+    return [_source(file, options) for file in list_files(path, "*.jsonl", "*.json")]
 
 
-def _source(path: Path, options: Options) -> Source:
+def _source(path: Path, options: ImportOptions) -> ImportSource:
     metric = options.metric or DEFAULT_METRIC
 
     def items() -> Iterator[Item]:
         how = f", {RULES[metric][0]}" if metric in RULES else ", as it is"
-        yield Remark(f"the score is {metric}{how}")
-        yield from refusing(json_rows(path), lambda row, where: _items(an_object(row), where, metric, options.dataset))
+        yield ImportRemark(f"the score is {metric}{how}")
+        yield from collect_rejections(
+            iter_json_rows(path), lambda row, where: _items(require_object(row), where, metric, options.dataset)
+        )
 
-    return Source(path, items)
+    return ImportSource(path, items)
 
 
 def _items(row: Mapping[str, Any], where: str, metric: str, dataset: str | None) -> Iterator[Item]:
-    input_id = text(row, "id")
+    input_id = parse_text(row, "id")
     said = [row.get(key) for key in ("instruction", "input")]
     words = "\n".join(part for part in said if isinstance(part, str) and part.strip())
     candidates = row.get("candidates")
     if not isinstance(candidates, list) or not candidates:
-        raise BadRow("it has no candidates")
+        raise InvalidRow("it has no candidates")
     group = input_id.partition("/")[0] if "/" in input_id else "mix-instruct"
     for place, candidate in enumerate(candidates, 1):
         try:
-            model, score = _outcome(an_object(candidate), metric)
-        except BadRow as bad:
-            yield Refusal(f"{where} candidate {place}", str(bad))
+            model, score = _outcome(require_object(candidate), metric)
+        except InvalidRow as bad:
+            yield RejectedRow(f"{where} candidate {place}", str(bad))
         else:
-            yield Record(f"{where} candidate {place}", dataset or group, input_id, words, model, score)
+            yield ImportedRecord(f"{where} candidate {place}", dataset or group, input_id, words, model, score)
 
 
 def _outcome(candidate: Mapping[str, Any], metric: str) -> tuple[str, float]:
-    model = text(candidate, first_of(("model", "decoder_name"), candidate) or "model")
-    scores = an_object(candidate.get("scores"))
+    model = parse_text(candidate, first_present(("model", "decoder_name"), candidate) or "model")
+    scores = require_object(candidate.get("scores"))
     if metric not in scores:
-        raise BadRow(f"no {metric}; scores has {', '.join(scores) or 'nothing'}")
-    value = number(scores[metric], metric)
+        raise InvalidRow(f"no {metric}; scores has {', '.join(scores) or 'nothing'}")
+    value = parse_number(scores[metric], metric)
     try:
         return model, RULES[metric][1](value) if metric in RULES else value
     except OverflowError:
-        raise BadRow(f"{metric} is {value:g}") from None
+        raise InvalidRow(f"{metric} is {value:g}") from None

@@ -16,35 +16,35 @@ from typing import Any
 import numpy as np
 
 from routing.arrays import Floats, Ints
-from routing.importing.errors import BadRow, NothingImported, OutcomesRefused, UnreadableError
-from routing.importing.fields import first_of, number, text
-from routing.importing.readers import an_object, csv_rows, json_lines, parquet_rows
-from routing.input_index import Inputs, digest
+from routing.importing.errors import InvalidRow, NothingImported, OutcomesRejected, UnreadableFile
+from routing.importing.fields import first_present, parse_number, parse_text
+from routing.importing.readers import iter_csv_rows, iter_json_lines, iter_parquet_rows, require_object
+from routing.input_index import InputIndex, text_digest
 from routing.tidy import read_benchmark
 
 ROWS: Mapping[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
-    ".csv": csv_rows,
-    ".jsonl": json_lines,
-    ".ndjson": json_lines,
-    ".parquet": parquet_rows,
+    ".csv": iter_csv_rows,
+    ".jsonl": iter_json_lines,
+    ".ndjson": iter_json_lines,
+    ".parquet": iter_parquet_rows,
 }
 TEXTS, SCORES = ("text", "input"), ("score", "outcome")
 SHOWN_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MatchedOutcomes:
     """rows: (n_found,) of the pack's inputs, each once, ascending; outcomes: (n_found,) in [0, 1]."""
 
     rows: Ints
     outcomes: Floats
 
 
-def read_column(path: Path, model: str, inputs: Inputs) -> Found:
+def read_column(path: Path, model: str, inputs: InputIndex) -> MatchedOutcomes:
     """One model's outcomes in a file or folder. inputs: those of the pack.
 
-    An outcome of a text that the pack has several times counts for each. Raises UnreadableError, NothingImported, and
-    OutcomesRefused with every row that is at fault: nothing of the file is taken then.
+    An outcome of a text that the pack has several times counts for each. Raises UnreadableFile, NothingImported, and
+    OutcomesRejected with every row that is at fault: nothing of the file is taken then.
     """
     read = _folder(path, model) if path.is_dir() else _file(path, model)
     ids, texts = inputs.rows_by_id(), inputs.rows_by_text()
@@ -57,26 +57,26 @@ def read_column(path: Path, model: str, inputs: Inputs) -> Found:
             score = _score(row)
             for place in _places(row, ids, texts):
                 if place in found:
-                    raise BadRow(f"the same input as {found[place][1]}")
+                    raise InvalidRow(f"the same input as {found[place][1]}")
                 found[place] = score, where
-        except BadRow as bad:
+        except InvalidRow as bad:
             faults.append(f"{where}: {bad}")
     if faults:
-        raise OutcomesRefused(str(path), faults)
+        raise OutcomesRejected(str(path), faults)
     if not count:
         raise NothingImported(str(path), [f"holds no outcome of {model}"])
     rows = np.array(sorted(found), dtype=np.int64)
-    return Found(rows, np.array([found[row][0] for row in rows.tolist()]))
+    return MatchedOutcomes(rows, np.array([found[row][0] for row in rows.tolist()]))
 
 
 def _file(path: Path, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if path.suffix not in ROWS:
-        raise UnreadableError(path, f"is no {', '.join(ROWS)} file, nor a benchmark's folder")
+        raise UnreadableFile(path, f"is no {', '.join(ROWS)} file, nor a benchmark's folder")
     for where, value in ROWS[path.suffix](path):
         try:
-            row = an_object(value)
-        except BadRow as bad:
-            raise OutcomesRefused(str(path), [f"{where}: {bad}"]) from bad
+            row = require_object(value)
+        except InvalidRow as bad:
+            raise OutcomesRejected(str(path), [f"{where}: {bad}"]) from bad
         if row.get("model") in (None, "", model):
             yield where, row
 
@@ -92,25 +92,25 @@ def _folder(path: Path, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _score(row: Mapping[str, Any]) -> float:
-    name = first_of(SCORES, row)
+    name = first_present(SCORES, row)
     if name is None:
-        raise BadRow("score is missing")
-    score = number(row[name], name)
+        raise InvalidRow("score is missing")
+    score = parse_number(row[name], name)
     if not 0 <= score <= 1:
-        raise BadRow(f"{name} {score:g} is outside [0, 1]")
+        raise InvalidRow(f"{name} {score:g} is outside [0, 1]")
     return score
 
 
 def _places(row: Mapping[str, Any], ids: Mapping[str, list[int]], texts: Mapping[str, list[int]]) -> list[int]:
     if row.get("input_id") not in (None, ""):
-        name = text(row, "input_id")
+        name = parse_text(row, "input_id")
         if name not in ids:
-            raise BadRow(f"the pack has no input {name!r}")
+            raise InvalidRow(f"the pack has no input {name!r}")
         return ids[name]
-    named = first_of(TEXTS, row)
+    named = first_present(TEXTS, row)
     if named is None:
-        raise BadRow("neither input_id nor text")
-    words = text(row, named)
-    if digest(words) not in texts:
-        raise BadRow(f"the pack has no input with the text {words[:SHOWN_CHARS]!r}")
-    return texts[digest(words)]
+        raise InvalidRow("neither input_id nor text")
+    words = parse_text(row, named)
+    if text_digest(words) not in texts:
+        raise InvalidRow(f"the pack has no input with the text {words[:SHOWN_CHARS]!r}")
+    return texts[text_digest(words)]

@@ -25,7 +25,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from routing.importing.errors import UnreadableError, UnsafePickle
+from routing.importing.errors import UnreadableFile, UnsafePickle
 
 T = TypeVar("T")
 
@@ -51,20 +51,20 @@ BROKEN = (
 def read_frame(path: Path) -> dict[str, list[Any]]:
     """The table's columns, every one a list of numbers, texts or None.
 
-    Raises UnsafePickle where the pickle names what no table needs, UnreadableError where it holds no such table.
+    Raises UnsafePickle where the pickle names what no table needs, UnreadableFile where it holds no such table.
     """
     try:
         with path.open("rb") as file:
             frame = _Unpickler(file, path).load()
         if not isinstance(frame, Frame):
-            raise UnreadableError(path, f"it holds a {type(frame).__name__.strip('_')}, no table")
+            raise UnreadableFile(path, f"it holds a {type(frame).__name__.strip('_')}, no table")
         return frame.columns()
     except OSError as error:
-        raise UnreadableError(path, str(error.strerror)) from error
+        raise UnreadableFile(path, str(error.strerror)) from error
     except BROKEN as error:
-        if isinstance(error, UnreadableError):
+        if isinstance(error, UnreadableFile):
             raise
-        raise UnreadableError(path, f"no pickled table: {error}") from error
+        raise UnreadableFile(path, f"no pickled table: {error}") from error
 
 
 class _Sealed(type):

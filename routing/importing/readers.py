@@ -1,6 +1,6 @@
 """Files gone through piece by piece: lines of JSON, elements of a JSON array, rows of CSV and of parquet.
 
-What cannot be read at all is an UnreadableError; a row that is wrong by itself is a BadRow, which `refusing` turns into
+What cannot be read at all is an UnreadableFile; a row that is wrong by itself is a InvalidRow, which `refusing` turns into
 a refusal, and the rows after it go on.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-from routing.importing.errors import BadRow, UnreadableError
-from routing.importing.record import Item, Refusal
+from routing.importing.errors import InvalidRow, UnreadableFile
+from routing.importing.record import Item, RejectedRow
 
 CHUNK_CHARS = 1 << 18
 CELL_CHARS = 1 << 30
@@ -23,77 +23,77 @@ BATCH_ROWS = 1024
 T = TypeVar("T")
 
 
-def refusing(rows: Iterable[tuple[str, T]], read: Callable[[T, str], Iterable[Item]]) -> Iterator[Item]:
-    """What `read` makes of each (where, row), a Refusal where it raises BadRow."""
+def collect_rejections(rows: Iterable[tuple[str, T]], read: Callable[[T, str], Iterable[Item]]) -> Iterator[Item]:
+    """What `read` makes of each (where, row), a Refusal where it raises InvalidRow."""
     for where, row in rows:
         try:
             yield from read(row, where)
-        except BadRow as bad:
-            yield Refusal(where, str(bad))
+        except InvalidRow as bad:
+            yield RejectedRow(where, str(bad))
 
 
-def files(source: Path, *patterns: str) -> list[Path]:
+def list_files(source: Path, *patterns: str) -> list[Path]:
     """The file itself, or the folder's files at any depth that fit one of the patterns, sorted.
 
-    Raises UnreadableError where there is no such file or folder, or nothing in the folder fits.
+    Raises UnreadableFile where there is no such file or folder, or nothing in the folder fits.
     """
     if source.is_file():
         return [source]
     if not source.is_dir():
-        raise UnreadableError(source, "no such file or folder")
+        raise UnreadableFile(source, "no such file or folder")
     found = sorted({path for pattern in patterns for path in source.rglob(pattern) if path.is_file()})
     if not found:
-        raise UnreadableError(source, f"nothing in it is named {' or '.join(patterns)}")
+        raise UnreadableFile(source, f"nothing in it is named {' or '.join(patterns)}")
     return found
 
 
-def json_lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """(where, line) of every line that is not blank; `an_object` reads it. Raises UnreadableError."""
+def iter_json_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """(where, line) of every line that is not blank; `an_object` reads it. Raises UnreadableFile."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield f"{path.name} line {number}", line
     except OSError as error:
-        raise UnreadableError(path, str(error.strerror)) from error
+        raise UnreadableFile(path, str(error.strerror)) from error
 
 
-def an_object(value: object) -> dict[str, Any]:
-    """The JSON object that a value is, or that a line of bytes holds. Raises BadRow."""
+def require_object(value: object) -> dict[str, Any]:
+    """The JSON object that a value is, or that a line of bytes holds. Raises InvalidRow."""
     if isinstance(value, bytes):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError) as error:
-            raise BadRow(f"no JSON: {error}") from error
+            raise InvalidRow(f"no JSON: {error}") from error
     if not isinstance(value, dict):
-        raise BadRow(f"expected an object, found {type(value).__name__}")
+        raise InvalidRow(f"expected an object, found {type(value).__name__}")
     return value
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A small JSON file that holds an object. Raises UnreadableError."""
+    """A small JSON file that holds an object. Raises UnreadableFile."""
     try:
-        return an_object(path.read_bytes())
+        return require_object(path.read_bytes())
     except OSError as error:
-        raise UnreadableError(path, str(error.strerror)) from error
-    except BadRow as error:
-        raise UnreadableError(path, str(error)) from error
+        raise UnreadableFile(path, str(error.strerror)) from error
+    except InvalidRow as error:
+        raise UnreadableFile(path, str(error)) from error
 
 
-def json_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    """(where, value) of a file of JSON lines, or of one JSON array, whichever it is. Raises UnreadableError."""
+def iter_json_rows(path: Path) -> Iterator[tuple[str, Any]]:
+    """(where, value) of a file of JSON lines, or of one JSON array, whichever it is. Raises UnreadableFile."""
     try:
         with path.open("rb") as file:
             begins = file.read(CHUNK_CHARS).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     except OSError as error:
-        raise UnreadableError(path, str(error.strerror)) from error
-    return json_elements(path) if begins == b"[" else json_lines(path)
+        raise UnreadableFile(path, str(error.strerror)) from error
+    return iter_json_elements(path) if begins == b"[" else iter_json_lines(path)
 
 
-def json_elements(path: Path, key: str | None = None) -> Iterator[tuple[str, Any]]:
+def iter_json_elements(path: Path, key: str | None = None) -> Iterator[tuple[str, Any]]:
     """(where, element) of the array that the file is, or that is at this key of the object that it is.
 
-    Nothing but the element at hand is in memory. Raises UnreadableError, also where there is no such array.
+    Nothing but the element at hand is in memory. Raises UnreadableFile, also where there is no such array.
     """
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -104,22 +104,22 @@ def json_elements(path: Path, key: str | None = None) -> Iterator[tuple[str, Any
             if key is None:
                 text.end()
     except OSError as error:
-        raise UnreadableError(path, str(error.strerror)) from error
+        raise UnreadableFile(path, str(error.strerror)) from error
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(path, f"no JSON, or cut off: {error}") from error
+        raise UnreadableFile(path, f"no JSON, or cut off: {error}") from error
 
 
-def json_member(path: Path, key: str) -> Any:
-    """The value at a key of the object that a file is; what lies behind it is not read. Raises UnreadableError."""
+def iter_json_member(path: Path, key: str) -> Any:
+    """The value at a key of the object that a file is; what lies behind it is not read. Raises UnreadableFile."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             text = _Text(file)
             _go_to(text, key)
             return text.value()
     except OSError as error:
-        raise UnreadableError(path, str(error.strerror)) from error
+        raise UnreadableFile(path, str(error.strerror)) from error
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(path, f"no JSON, or cut off: {error}") from error
+        raise UnreadableFile(path, f"no JSON, or cut off: {error}") from error
 
 
 def _go_to(text: "_Text", key: str) -> None:
@@ -205,23 +205,23 @@ class _Text:
         self._held += chunk
 
 
-def csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) of a CSV file with a header. Raises UnreadableError."""
+def iter_csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, row) of a CSV file with a header. Raises UnreadableFile."""
     csv.field_size_limit(CELL_CHARS)  # the csv module's own limit, 131,072 characters, is less than some prompts
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             if not reader.fieldnames or len(set(reader.fieldnames)) < len(reader.fieldnames):
-                raise UnreadableError(path, "the first line is no header: it is empty, or names a column twice")
+                raise UnreadableFile(path, "the first line is no header: it is empty, or names a column twice")
             yield from ((f"{path.name} row {number}", row) for number, row in enumerate(reader, 1))
     except OSError as error:
-        raise UnreadableError(path, str(error.strerror)) from error
+        raise UnreadableFile(path, str(error.strerror)) from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UnreadableError(path, f"no CSV in UTF-8: {error}") from error
+        raise UnreadableFile(path, f"no CSV in UTF-8: {error}") from error
 
 
-def parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) of a parquet file. Raises UnreadableError."""
+def iter_parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, row) of a parquet file. Raises UnreadableFile."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -233,4 +233,4 @@ def parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     number += 1
                     yield f"{path.name} row {number}", row
     except (pa.ArrowException, OSError) as error:
-        raise UnreadableError(path, f"not a readable parquet file: {error}") from error
+        raise UnreadableFile(path, f"not a readable parquet file: {error}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ImportedRecord:
     """One outcome: what one model made of one input.
 
     where: file and line, row or record, counted from 1. input_id: unlike that of every other input of the source.
@@ -29,33 +29,33 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RejectedRow:
     """One row that is not imported: where it is, and what is wrong with it."""
 
     where: str
-    what: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class ImportRemark:
     """What the reader chose or changed, as a sentence for the summary. The same sentence is told once."""
 
     text: str
 
 
-Item = Record | Refusal | Remark
+Item = ImportedRecord | RejectedRow | ImportRemark
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One file or run folder, and how to go through it. `items` raises UnreadableError where it cannot be read on."""
+class ImportSource:
+    """One file or run folder, and how to go through it. `items` raises UnreadableFile where it cannot be read on."""
 
     path: Path
     items: Callable[[], Iterator[Item]]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ImportOptions:
     """What the user said about the source.
 
     metric: the score's name in it; None takes the format's first known one. dataset: the name of the one dataset where
@@ -68,4 +68,4 @@ class Options:
     models: tuple[str, ...] = ()
 
 
-Reader = Callable[[Path, Options], list[Source]]
+Reader = Callable[[Path, ImportOptions], list[ImportSource]]

@@ -14,30 +14,30 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from routing.importing.errors import BadRow, UnreadableError
-from routing.importing.fields import number, text
-from routing.importing.readers import csv_rows, files, refusing
-from routing.importing.record import Item, Options, Record, Refusal, Source
+from routing.importing.errors import InvalidRow, UnreadableFile
+from routing.importing.fields import parse_number, parse_text
+from routing.importing.readers import collect_rejections, iter_csv_rows, list_files
+from routing.importing.record import ImportedRecord, ImportOptions, ImportSource, Item, RejectedRow
 
 MARKS = ("|total_cost", "|model_response")
 NEEDED = ("sample_id", "prompt", "eval_name")
 
 
-def sources(path: Path, options: Options) -> list[Source]:
+def read_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
     """One source for each table."""
-    return [_source(file, options) for file in files(path, "*.pkl", "*.pickle", "*.csv")]
+    return [_source(file, options) for file in list_files(path, "*.pkl", "*.pickle", "*.csv")]
 
 
-def _source(path: Path, options: Options) -> Source:
+def _source(path: Path, options: ImportOptions) -> ImportSource:
     def items() -> Iterator[Item]:
-        rows = csv_rows(path) if path.suffix == ".csv" else _pickle_rows(path)
+        rows = iter_csv_rows(path) if path.suffix == ".csv" else _pickle_rows(path)
         models: tuple[str, ...] | None = None
         for where, row in rows:
             if models is None:
                 models = options.models or _models(path, row)
-            yield from refusing([(where, row)], lambda row, where, of=models: _items(row, where, of, options))  # type: ignore[misc]
+            yield from collect_rejections([(where, row)], lambda row, where, of=models: _items(row, where, of, options))  # type: ignore[misc]
 
-    return Source(path, items)
+    return ImportSource(path, items)
 
 
 def _pickle_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -52,30 +52,30 @@ def _pickle_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _models(path: Path, row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The models' columns. Raises UnreadableError where this is no such table."""
+    """The models' columns. Raises UnreadableFile where this is no such table."""
     missing = [name for name in NEEDED if name not in row]
     models = tuple(name for name in row if name and any(name + mark in row for mark in MARKS))
     if missing or not models:
         lacking = f"no column {', '.join(missing)}" if missing else "no column MODEL with MODEL|total_cost beside it"
-        raise UnreadableError(path, f"{lacking}; it has {', '.join(str(name) for name in row)[:300]}")
+        raise UnreadableFile(path, f"{lacking}; it has {', '.join(str(name) for name in row)[:300]}")
     return models
 
 
-def _items(row: Mapping[str, Any], where: str, models: tuple[str, ...], options: Options) -> Iterator[Item]:
+def _items(row: Mapping[str, Any], where: str, models: tuple[str, ...], options: ImportOptions) -> Iterator[Item]:
     if None in row:  # where the csv module puts cells that have no column
-        raise BadRow("it has more cells than the header has columns")
-    words, dataset = _prompt(text(row, "prompt")), options.dataset or text(row, "eval_name")
-    sample_id = text(row, "sample_id")
+        raise InvalidRow("it has more cells than the header has columns")
+    words, dataset = _prompt(parse_text(row, "prompt")), options.dataset or parse_text(row, "eval_name")
+    sample_id = parse_text(row, "sample_id")
     for model in models:
         cell = row.get(model)
         if cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell)):
             continue
         try:
-            score = number(cell, f"score of {model}")
-        except BadRow as bad:
-            yield Refusal(where, str(bad))
+            score = parse_number(cell, f"score of {model}")
+        except InvalidRow as bad:
+            yield RejectedRow(where, str(bad))
         else:
-            yield Record(where, dataset, sample_id, words, model, score)
+            yield ImportedRecord(where, dataset, sample_id, words, model, score)
 
 
 def _prompt(written: str) -> str:

@@ -4,18 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from routing.importing.errors import NothingImported, UnreadableError
-from routing.importing.record import Record, Refusal, Remark, Source
-from routing.importing.writer import TidyWriter, whole_folder
+from routing.importing.errors import NothingImported, UnreadableFile
+from routing.importing.record import ImportedRecord, ImportRemark, ImportSource, RejectedRow
+from routing.importing.writer import TidyWriter, atomic_folder
 
 SHOWN = 20
 
-Steps = Callable[[str, int, int], None]
+ImportSteps = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ImportSettings:
     """How to write. threshold: eta_d of every dataset; None leaves the default. force: replace a benchmark that lies
     there. keep_going: files that cannot be used are left out and told, instead of ending it all."""
 
@@ -25,7 +25,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ImportSummary:
     """What an import did.
 
     datasets: name to inputs. models: name to outcomes. refusals: the first 20 of n_refused. left_out: unusable files.
@@ -34,10 +34,10 @@ class Summary:
     datasets: dict[str, int]
     models: dict[str, int]
     logliks: int
-    n_refused: int
-    refusals: tuple[Refusal, ...]
+    n_rejected: int
+    rejections: tuple[RejectedRow, ...]
     left_out: tuple[str, ...]
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     @property
     def n_inputs(self) -> int:
@@ -51,21 +51,25 @@ class Summary:
 
 
 def import_results(
-    sources: Sequence[Source], origin: Path, target: Path, settings: Settings, steps: Steps | None = None
-) -> Summary:
+    sources: Sequence[ImportSource],
+    origin: Path,
+    target: Path,
+    settings: ImportSettings,
+    steps: ImportSteps | None = None,
+) -> ImportSummary:
     """Writes what the sources give as a benchmark in the tidy format.
 
-    origin: where the sources lie. Raises UnreadableError or NothingImported for the first file that cannot be used
-    (unless told to keep going), NothingImported if there is no outcome at all, PlaceTaken. After an error nothing has
+    origin: where the sources lie. Raises UnreadableFile or NothingImported for the first file that cannot be used
+    (unless told to keep going), NothingImported if there is no outcome at all, OutputExists. After an error nothing has
     been written.
     """
     tally = _Tally()
-    with whole_folder(target, origin, settings.force) as folder, TidyWriter(folder) as writer:
+    with atomic_folder(target, origin, settings.force) as folder, TidyWriter(folder) as writer:
         for done, source in enumerate(sources, 1):
             before = writer.n_outcomes
             try:
                 _take(source, writer, tally)
-            except (UnreadableError, NothingImported) as error:
+            except (UnreadableFile, NothingImported) as error:
                 if not settings.keep_going:
                     raise
                 kept = writer.n_outcomes - before
@@ -75,7 +79,7 @@ def import_results(
                 steps("files", done, len(sources))
         if not writer.n_outcomes:
             raise NothingImported(str(origin), tally.left_out or ["it holds no outcome"])
-        writer.finish(settings.threshold)
+        writer.finish_files(settings.threshold)
     return tally.summary(writer)
 
 
@@ -84,40 +88,40 @@ class _Tally:
     """What has been told so far."""
 
     n_refused: int = 0
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: list[RejectedRow] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     remarks: dict[str, None] = field(default_factory=dict)
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: RejectedRow) -> None:
         self.n_refused += 1
         if len(self.refusals) < SHOWN:
             self.refusals.append(refusal)
 
-    def summary(self, writer: TidyWriter) -> Summary:
-        return Summary(
+    def summary(self, writer: TidyWriter) -> ImportSummary:
+        return ImportSummary(
             datasets=dict(writer.inputs_of),
             models=dict(writer.outcomes_of),
             logliks=writer.logliks,
-            n_refused=self.n_refused,
-            refusals=tuple(self.refusals),
+            n_rejected=self.n_refused,
+            rejections=tuple(self.refusals),
             left_out=tuple(self.left_out),
-            remarks=tuple(self.remarks),
+            warnings=tuple(self.remarks),
         )
 
 
-def _take(source: Source, writer: TidyWriter, tally: _Tally) -> None:
+def _take(source: ImportSource, writer: TidyWriter, tally: _Tally) -> None:
     """Goes through one source. Raises NothingImported if not one of its rows is good."""
     before, refused = writer.n_outcomes, _Tally()
     try:
         for item in source.items():
             match item:
-                case Record():
-                    wrong = writer.add(item)
+                case ImportedRecord():
+                    wrong = writer.add_record(item)
                     if wrong is not None:
-                        refused.refuse(Refusal(item.where, wrong))
-                case Refusal():
+                        refused.refuse(RejectedRow(item.where, wrong))
+                case RejectedRow():
                     refused.refuse(item)
-                case Remark(text=told):
+                case ImportRemark(text=told):
                     tally.remarks[told] = None
     finally:
         tally.n_refused += refused.n_refused
@@ -127,6 +131,6 @@ def _take(source: Source, writer: TidyWriter, tally: _Tally) -> None:
 
 
 def _faults(refused: _Tally) -> list[str]:
-    shown = [f"{refusal.where}: {refusal.what}" for refusal in refused.refusals[: SHOWN - 2]]
+    shown = [f"{refusal.where}: {refusal.reason}" for refusal in refused.refusals[: SHOWN - 2]]
     more = refused.n_refused - len(shown)
     return ["not one good row", *shown, *([f"… and {more} more"] if more else [])]

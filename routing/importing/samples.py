@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from routing.importing.errors import BadRow
-from routing.importing.fields import first_of, number, text
-from routing.importing.record import Item, Record, Remark
+from routing.importing.errors import InvalidRow
+from routing.importing.fields import first_present, parse_number, parse_text
+from routing.importing.record import ImportedRecord, ImportRemark, Item
 
 METRICS = (
     "exact_match",
@@ -52,7 +52,7 @@ QUESTIONS = (
 
 
 @dataclass(slots=True)
-class Log:
+class SampleLog:
     """What is known of one log; metric and filter are settled by its first row, unless they are asked for.
 
     metric: `NAME` or `NAME,FILTER`, as in the harness's own results. text_field: the document's field to take.
@@ -63,16 +63,16 @@ class Log:
     metric: str | None = None
     filter: str | None = None
     text_field: str | None = None
-    asked: str | None = field(default=None)
+    question: str | None = field(default=None)
 
     def __post_init__(self) -> None:
-        if self.asked:
-            self.metric, _, wanted = self.asked.partition(",")
+        if self.question:
+            self.metric, _, wanted = self.question.partition(",")
             self.filter = wanted or None
 
 
-def items_of(row: Mapping[str, Any], where: str, log: Log) -> Iterator[Item]:
-    """The row's record; before the first one, what was chosen. Raises BadRow."""
+def iter_items(row: Mapping[str, Any], where: str, log: SampleLog) -> Iterator[Item]:
+    """The row's record; before the first one, what was chosen. Raises InvalidRow."""
     chosen = log.metric is not None and log.filter is not None
     if log.metric is None:
         log.metric = _metric(row)
@@ -80,20 +80,22 @@ def items_of(row: Mapping[str, Any], where: str, log: Log) -> Iterator[Item]:
         log.filter = str(row.get("filter") or "none")
     if not chosen:
         beside = "" if log.filter == "none" else f", filter {log.filter}"
-        yield Remark(f"{log.task}: the score is {log.metric}{beside}")
+        yield ImportRemark(f"{log.task}: the score is {log.metric}{beside}")
     if str(row.get("filter") or "none") != log.filter:
         return
-    doc_id = text(row, "doc_id")
+    doc_id = parse_text(row, "doc_id")
     words, whole_prompt = _text(row, log)
     if whole_prompt:
-        yield Remark(f"{log.task}: no field of its documents is known as the question; the text is the whole prompt")
-    yield Record(
+        yield ImportRemark(
+            f"{log.task}: no field of its documents is known as the question; the text is the whole prompt"
+        )
+    yield ImportedRecord(
         where=where,
         dataset=log.task,
         input_id=f"{log.task}/{doc_id}",
         text=words,
         model=log.model,
-        score=number(row.get(log.metric), log.metric),
+        score=parse_number(row.get(log.metric), log.metric),
         loglik=_loglik(row),
         fingerprint=str(row.get("doc_hash") or "") if whole_prompt else "",
     )
@@ -104,25 +106,25 @@ def _metric(row: Mapping[str, Any]) -> str:
     candidates = [*METRICS, *(name for name in named if isinstance(name, str))] if isinstance(named, list) else METRICS
     found = next((name for name in candidates if isinstance(row.get(name), bool | int | float)), None)
     if found is None:
-        raise BadRow(f"no metric known here among {', '.join(sorted(row))}; name it with --metric")
+        raise InvalidRow(f"no metric known here among {', '.join(sorted(row))}; name it with --metric")
     return found
 
 
-def _text(row: Mapping[str, Any], log: Log) -> tuple[str, bool]:
+def _text(row: Mapping[str, Any], log: SampleLog) -> tuple[str, bool]:
     """The text, and whether it is the whole prompt."""
     doc = row.get("doc")
     if isinstance(doc, Mapping):
         if log.text_field:
-            return text(doc, log.text_field), False
+            return parse_text(doc, log.text_field), False
         said = {key: value for key, value in doc.items() if isinstance(value, str) and value.strip()}
-        question = first_of(QUESTIONS, said)
+        question = first_present(QUESTIONS, said)
         if question is not None:
-            context = first_of(CONTEXTS, said)
+            context = first_present(CONTEXTS, said)
             return (f"{said[context]}\n{said[question]}" if context else said[question]), False
     for prompt, _ in _arguments(row):
         if isinstance(prompt, str):
             return prompt, True
-    raise BadRow("neither a question in doc nor a prompt in arguments")
+    raise InvalidRow("neither a question in doc nor a prompt in arguments")
 
 
 def _arguments(row: Mapping[str, Any]) -> list[tuple[Any, Any]]:
@@ -149,7 +151,7 @@ def _loglik(row: Mapping[str, Any]) -> float | None:
     if not all(isinstance(choice, str) and len(choice.strip()) == 1 for _, choice in requests):
         return None
     try:
-        sums = [number(answer[0], "filtered_resps") for answer in answers]
-    except (BadRow, TypeError, IndexError, KeyError):
+        sums = [parse_number(answer[0], "filtered_resps") for answer in answers]
+    except (InvalidRow, TypeError, IndexError, KeyError):
         return None
     return max(sums) if max(sums) <= 0 else None

@@ -14,44 +14,55 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from routing.importing.errors import BadRow, UnreadableError
-from routing.importing.fields import number, text
-from routing.importing.readers import an_object, csv_rows, files, json_lines, parquet_rows, refusing
-from routing.importing.record import Item, Options, Record, Refusal, Source
+from routing.importing.errors import InvalidRow, UnreadableFile
+from routing.importing.fields import parse_number, parse_text
+from routing.importing.readers import (
+    collect_rejections,
+    iter_csv_rows,
+    iter_json_lines,
+    iter_parquet_rows,
+    list_files,
+    require_object,
+)
+from routing.importing.record import ImportedRecord, ImportOptions, ImportSource, Item, RejectedRow
 
 FIELDS = ("input_id", "dataset", "text", "model", "score", "loglik")
 ID_HEX = 24
 
 Rows = Callable[[Path], Iterator[tuple[str, Any]]]
-ROWS: Mapping[str, Rows] = MappingProxyType({"csv": csv_rows, "jsonl": json_lines, "parquet": parquet_rows})
+ROWS: Mapping[str, Rows] = MappingProxyType(
+    {"csv": iter_csv_rows, "jsonl": iter_json_lines, "parquet": iter_parquet_rows}
+)
 
 
-def csv_sources(path: Path, options: Options) -> list[Source]:
+def read_csv_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
     """One source for each CSV file."""
     return _sources(path, options, "csv")
 
 
-def jsonl_sources(path: Path, options: Options) -> list[Source]:
+def read_jsonl_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
     """One source for each file of JSON lines."""
     return _sources(path, options, "jsonl")
 
 
-def parquet_sources(path: Path, options: Options) -> list[Source]:
+def read_parquet_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
     """One source for each parquet file."""
     return _sources(path, options, "parquet")
 
 
-def _sources(path: Path, options: Options, suffix: str) -> list[Source]:
+def _sources(path: Path, options: ImportOptions, suffix: str) -> list[ImportSource]:
     read = _wide if options.models else _long
 
-    def source(file: Path) -> Source:
-        return Source(file, lambda: refusing(_checked(file, ROWS[suffix](file), options), read(options)))
+    def source(file: Path) -> ImportSource:
+        return ImportSource(
+            file, lambda: collect_rejections(_checked(file, ROWS[suffix](file), options), read(options))
+        )
 
-    return [source(file) for file in files(path, f"*.{suffix}")]
+    return [source(file) for file in list_files(path, f"*.{suffix}")]
 
 
-def _checked(path: Path, rows: Iterator[tuple[str, Any]], options: Options) -> Iterator[tuple[str, Any]]:
-    """The rows. Raises UnreadableError if the first has not the columns that are needed: then none will."""
+def _checked(path: Path, rows: Iterator[tuple[str, Any]], options: ImportOptions) -> Iterator[tuple[str, Any]]:
+    """The rows. Raises UnreadableFile if the first has not the columns that are needed: then none will."""
     for place, (where, row) in enumerate(rows):
         if place == 0 and isinstance(row, dict):
             missing = [
@@ -59,71 +70,73 @@ def _checked(path: Path, rows: Iterator[tuple[str, Any]], options: Options) -> I
             ]
             if missing:
                 has = ", ".join(str(name) for name in row)
-                raise UnreadableError(
+                raise UnreadableFile(
                     path, f"no column {', '.join(missing)}; it has {has[:300]}; see --map and --dataset"
                 )
         yield where, row
 
 
-def _needed(options: Options) -> list[tuple[str, str]]:
+def _needed(options: ImportOptions) -> list[tuple[str, str]]:
     ours = ["text", *([] if options.dataset else ["dataset"]), *([] if options.models else ["model", "score"])]
     ours += [name for name in options.columns if name not in ours]
     return [(name, options.columns.get(name, name)) for name in ours] + [(model, model) for model in options.models]
 
 
-def _long(options: Options) -> Callable[[Any, str], Iterator[Item]]:
+def _long(options: ImportOptions) -> Callable[[Any, str], Iterator[Item]]:
     def records(value: Any, where: str) -> Iterator[Item]:
         row = _row(value)
         dataset, input_id, words = _input(row, options)
         score, loglik = _name(options, "score"), row.get(_name(options, "loglik"))
-        yield Record(
+        yield ImportedRecord(
             where=where,
             dataset=dataset,
             input_id=input_id,
             text=words,
-            model=text(row, _name(options, "model")),
-            score=number(row.get(score), score),
-            loglik=None if _empty(loglik) else number(loglik, "loglik"),
+            model=parse_text(row, _name(options, "model")),
+            score=parse_number(row.get(score), score),
+            loglik=None if _empty(loglik) else parse_number(loglik, "loglik"),
         )
 
     return records
 
 
-def _wide(options: Options) -> Callable[[Any, str], Iterator[Item]]:
+def _wide(options: ImportOptions) -> Callable[[Any, str], Iterator[Item]]:
     def records(value: Any, where: str) -> Iterator[Item]:
         row = _row(value)
         dataset, input_id, words = _input(row, options)
         for model in options.models:
             try:
                 if not _empty(row.get(model)):
-                    yield Record(where, dataset, input_id, words, model, number(row[model], f"score of {model}"))
-            except BadRow as bad:
-                yield Refusal(where, str(bad))
+                    yield ImportedRecord(
+                        where, dataset, input_id, words, model, parse_number(row[model], f"score of {model}")
+                    )
+            except InvalidRow as bad:
+                yield RejectedRow(where, str(bad))
 
     return records
 
 
 def _row(value: Any) -> dict[str, Any]:
-    row = an_object(value)
+    row = require_object(value)
     if None in row:  # where the csv module puts cells that have no column
-        raise BadRow("it has more cells than the header has columns")
+        raise InvalidRow("it has more cells than the header has columns")
     return row
 
 
-def _input(row: Mapping[str, Any], options: Options) -> tuple[str, str, str]:
-    """(dataset, input_id, text). Raises BadRow."""
-    words = text(row, _name(options, "text"))
-    dataset = options.dataset or text(row, _name(options, "dataset"))
+def _input(row: Mapping[str, Any], options: ImportOptions) -> tuple[str, str, str]:
+    """(dataset, input_id, text). Raises InvalidRow."""
+    words = parse_text(row, _name(options, "text"))
+    dataset = options.dataset or parse_text(row, _name(options, "dataset"))
     column = _name(options, "input_id")
     if column not in row:
         return dataset, f"{dataset}/{hashlib.sha256(words.encode(errors='replace')).hexdigest()[:ID_HEX]}", words
-    input_id = text(row, column)
+    input_id = parse_text(row, column)
     if not input_id.strip():
-        raise BadRow(f"{column} is empty")
+        raise InvalidRow(f"{column} is empty")
     return dataset, f"{dataset}/{input_id}", words
 
 
-def _name(options: Options, ours: str) -> str:
+def _name(options: ImportOptions, ours: str) -> str:
     return options.columns.get(ours, ours)
 
 

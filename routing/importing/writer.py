@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from routing.importing.errors import PlaceTaken
-from routing.importing.record import Record
+from routing.importing.errors import OutputExists
+from routing.importing.record import ImportedRecord
 
 BATCH_ROWS = 16384
-OURS = frozenset({"inputs.parquet", "outcomes.parquet", "models.csv"})
+TIDY_FILES = frozenset({"inputs.parquet", "outcomes.parquet", "models.csv"})
 """What a folder must hold for --force to replace it."""
 
 INPUTS = (("input_id", pa.string()), ("dataset", pa.string()), ("text", pa.string()))
@@ -26,10 +26,10 @@ OUTCOMES = (("input_id", pa.string()), ("model", pa.string()), ("score", pa.floa
 
 
 @contextmanager
-def whole_folder(target: Path, source: Path, force: bool) -> Iterator[Path]:
+def atomic_folder(target: Path, source: Path, force: bool) -> Iterator[Path]:
     """A folder beside `target` to write into, which takes its place when the block ends well and is gone otherwise.
 
-    Raises PlaceTaken if the target is no empty folder; with `force` a benchmark that lies there is replaced.
+    Raises OutputExists if the target is no empty folder; with `force` a benchmark that lies there is replaced.
     """
     _check_place(target, source, force)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -52,14 +52,14 @@ def _check_place(target: Path, source: Path, force: bool) -> None:
     if not target.exists():
         return
     if source.resolve().is_relative_to(target.resolve()):
-        raise PlaceTaken(str(target), [f"the source {source} lies in it"])
+        raise OutputExists(str(target), [f"the source {source} lies in it"])
     if not target.is_dir():
-        raise PlaceTaken(str(target), ["it is a file"])
+        raise OutputExists(str(target), ["it is a file"])
     held = {path.name for path in target.iterdir()}
-    if held and not held >= OURS:
-        raise PlaceTaken(str(target), ["it is not empty, and no benchmark: it is left alone"])
+    if held and not held >= TIDY_FILES:
+        raise OutputExists(str(target), ["it is not empty, and no benchmark: it is left alone"])
     if held and not force:
-        raise PlaceTaken(str(target), ["a benchmark lies there already; --force replaces it"])
+        raise OutputExists(str(target), ["a benchmark lies there already; --force replaces it"])
 
 
 class _Known(NamedTuple):
@@ -91,7 +91,7 @@ class TidyWriter:
         self._inputs.close()
         self._outcomes.close()
 
-    def add(self, record: Record) -> str | None:
+    def add_record(self, record: ImportedRecord) -> str | None:
         """Writes one outcome, and its input the first time. Returns what is wrong with it, if it is refused."""
         wrong = _wrong_by_itself(record)
         known = self._known.get(record.input_id)
@@ -110,14 +110,14 @@ class TidyWriter:
         self._outcomes.add((record.input_id, record.model, record.score, record.loglik))
         return None
 
-    def _add_input(self, record: Record) -> _Known:
+    def _add_input(self, record: ImportedRecord) -> _Known:
         known = _Known(len(self._known), record.dataset, _mark(record))
         self._known[record.input_id] = known
         self.inputs_of[record.dataset] = self.inputs_of.get(record.dataset, 0) + 1
         self._inputs.add((record.input_id, record.dataset, record.text))
         return known
 
-    def _contradiction(self, record: Record, known: _Known) -> str | None:
+    def _contradiction(self, record: ImportedRecord, known: _Known) -> str | None:
         if known.dataset != record.dataset:
             return f"input {record.input_id!r} was of dataset {known.dataset!r}, here it is of {record.dataset!r}"
         if known.mark != _mark(record):
@@ -127,7 +127,7 @@ class TidyWriter:
             return f"model {record.model!r} has an outcome on input {record.input_id!r} already"
         return None
 
-    def finish(self, threshold: float | None) -> None:
+    def finish_files(self, threshold: float | None) -> None:
         """Writes what is left, models.csv, and datasets.csv where a threshold is given."""
         self._inputs.close()
         self._outcomes.close()
@@ -166,7 +166,7 @@ class _Table:
             self._file.close()
 
 
-def _wrong_by_itself(record: Record) -> str | None:
+def _wrong_by_itself(record: ImportedRecord) -> str | None:
     for name in ("dataset", "input_id", "text", "model"):
         value = getattr(record, name)
         if not value.strip():
@@ -188,7 +188,7 @@ def _encodes(value: str) -> bool:
     return True
 
 
-def _mark(record: Record) -> int:
+def _mark(record: ImportedRecord) -> int:
     """64 bits in place of a text; they differ from run to run, and only one run compares them."""
     return hash(record.fingerprint or record.text)
 

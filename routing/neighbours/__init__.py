@@ -24,7 +24,7 @@ class Neighbours(Protocol):
     def size(self) -> int:
         """How many inputs are indexed."""
 
-    def nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
+    def find_nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
         """The `count` nearest rows of each query, nearest first, equally near ones by the higher row.
 
         queries: (n, dim), unit length.
@@ -50,7 +50,7 @@ TIE_DECIMALS = 6
 duplicates comes first must not depend on how a matrix product was split over threads."""
 
 
-def in_order(rows: Ints, distances: Floats) -> tuple[Ints, Floats]:
+def sort_by_distance(rows: Ints, distances: Floats) -> tuple[Ints, Floats]:
     """Every row of both arrays sorted by distance, equal ones by the higher row first. Both (n, count).
 
     Which of two duplicates comes first is a convention; this one is what reading a list sorted by similarity from its

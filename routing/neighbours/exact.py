@@ -3,12 +3,12 @@
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
-from routing.neighbours import TIE_DECIMALS, check_queries, in_order
+from routing.neighbours import TIE_DECIMALS, check_queries, sort_by_distance
 
 BLOCK_CELLS = 16_000_000  # similarities held at once: 64 MB of float32
 
 
-class Exact:
+class ExactIndex:
     """Searches by comparing with everything; O(n_inputs) a query."""
 
     def __init__(self, vectors: Embeddings) -> None:
@@ -25,7 +25,7 @@ class Exact:
         """How many inputs are indexed."""
         return len(self._vectors)
 
-    def nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
+    def find_nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
         """See Neighbours.nearest."""
         queries = check_queries(queries, count, self.dim, self.size)
         rows = np.empty((len(queries), count), dtype=np.int64)
@@ -49,7 +49,7 @@ def most_similar(similarity: Embeddings, count: int) -> tuple[Ints, Floats]:
     else:
         candidates = np.argpartition(-similarity, count, axis=1)[:, : count + 1]
     distances = 1.0 - np.take_along_axis(similarity, candidates, axis=1).astype(np.float64)
-    columns, distances = in_order(candidates.astype(np.int64), distances)
+    columns, distances = sort_by_distance(candidates.astype(np.int64), distances)
     if count < size:
         # One candidate more than asked for: where it ties with the last one taken, the partition's cut between equally
         # near columns was arbitrary, and the row is sorted in full.

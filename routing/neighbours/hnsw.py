@@ -15,7 +15,7 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.errors import NeighboursError
-from routing.neighbours import check_queries, in_order
+from routing.neighbours import check_queries, sort_by_distance
 
 SEED = 100
 
@@ -34,7 +34,7 @@ class HnswSettings:
     ef: int = 800
 
 
-class Hnsw:
+class HnswIndex:
     """An HNSW graph over unit vectors. Immutable once built: a new pack builds a new one."""
 
     def __init__(self, index: hnswlib.Index, settings: HnswSettings) -> None:
@@ -44,7 +44,7 @@ class Hnsw:
         self.settings = settings
 
     @classmethod
-    def build(cls, vectors: Embeddings, settings: HnswSettings | None = None) -> "Hnsw":
+    def build_index(cls, vectors: Embeddings, settings: HnswSettings | None = None) -> "HnswIndex":
         """Builds the graph over `vectors`, (n_inputs, dim), unit length. The same vectors give the same graph.
 
         A benchmark comes dataset by dataset, and a graph grown cluster by cluster has few links between clusters: a
@@ -68,7 +68,7 @@ class Hnsw:
         """How many inputs are indexed."""
         return int(self._index.element_count)
 
-    def nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
+    def find_nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
         """See Neighbours.nearest. Approximate: a true neighbour can be missed."""
         queries = check_queries(queries, count, self.dim, self.size)
         if len(queries) == 0:
@@ -78,16 +78,16 @@ class Hnsw:
             labels, distances = self._index.knn_query(queries, k=count, num_threads=1)
         except RuntimeError as error:  # fewer nodes reached than asked for: a graph in separate pieces
             raise NeighboursError(f"the index found fewer than {count} neighbours: {error}") from error
-        return in_order(labels.astype(np.int64), np.maximum(distances.astype(np.float64), 0.0))
+        return sort_by_distance(labels.astype(np.int64), np.maximum(distances.astype(np.float64), 0.0))
 
-    def save(self, index_path: Path, about_path: Path) -> None:
+    def save_index(self, index_path: Path, about_path: Path) -> None:
         """Writes the graph and, beside it, the arguments that loading it needs."""
         self._index.save_index(str(index_path))
         about = {"space": "cosine", "dim": self.dim, "n": self.size, **asdict(self.settings)}
         about_path.write_text(json.dumps(about, indent=2) + "\n")
 
     @classmethod
-    def load(cls, index_path: Path, about_path: Path) -> "Hnsw":
+    def load_index(cls, index_path: Path, about_path: Path) -> "HnswIndex":
         """Opens a saved graph. Raises NeighboursError where graph and arguments do not fit each other."""
         try:
             about = json.loads(about_path.read_text())

@@ -9,24 +9,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from routing.arrays import Floats, Ints
-from routing.auto.training_data import Ground, Noise, near_mean
+from routing.auto.training_data import NoiseModel, TrainingData, mean_near_outcome
 from routing.benchmark import Benchmark, Dataset, Model, order_on_average
-from routing.calibration import Calibration, CalibrationSettings, HeldOut, RoutingSettings, calibrate, hold_out
+from routing.calibration import (
+    Calibration,
+    CalibrationSettings,
+    HeldOutDataset,
+    RoutingSettings,
+    calibrate_reliability,
+    hold_out_dataset,
+)
 from routing.errors import BenchmarkError, PackMismatch
-from routing.manifest import Added, PackModel
-from routing.new_model.factors import Factors, Known, factors_of
-from routing.new_model.impute import Column, drawn, estimate
-from routing.pack import Estimates, Pack
-from routing.report import leave_one_out
+from routing.manifest import AddedModel, PackModel
+from routing.new_model.factors import InputFactors, KnownModels, build_factors
+from routing.new_model.impute import ImputedColumn, impute, sample_outcomes
+from routing.pack import ImputedOutcomes, Pack
+from routing.report import leave_one_out_report
 
-FEWEST_MEASURED = 20
+MIN_MEASURED = 20
 """Inputs below which an estimate is little more than the mean of the known models."""
 
-Steps = Callable[[str, int, int], None]
+NewModelSteps = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class NewModelOutcomes:
     """What was measured of a new model. rows: (n_measured,) of the pack's inputs; outcomes: theirs, in [0, 1]."""
 
     model: Model
@@ -34,22 +41,22 @@ class Measured:
     outcomes: Floats
 
 
-def pack_factors(pack: Pack) -> Factors:
+def pack_factors(pack: Pack) -> InputFactors:
     """What the models have in common that were measured on the whole pack; all models, where none was."""
     partial = pack.estimates.columns.tolist() if pack.estimates is not None else []
     whole = [column for column in range(len(pack.manifest.models)) if column not in partial]
-    outcomes = pack.expected()[:, whole] if whole else pack.expected()
-    return factors_of(Known.of(outcomes, pack.dataset_ids, len(pack.manifest.datasets)))
+    outcomes = pack.expected_outcomes()[:, whole] if whole else pack.expected_outcomes()
+    return build_factors(KnownModels.from_outcomes(outcomes, pack.dataset_ids, len(pack.manifest.datasets)))
 
 
-def check(pack: Pack, measured: Measured) -> None:
+def check_outcomes(pack: Pack, measured: NewModelOutcomes) -> None:
     """Raises BenchmarkError with every fault: a name that is taken, too few outcomes, one out of range, a row twice."""
     name, rows, outcomes = measured.model.name, measured.rows, measured.outcomes
     faults = []
     if name in pack.manifest.model_names:
         faults.append(f"the pack has a model {name!r} already")
-    if len(rows) < min(FEWEST_MEASURED, pack.manifest.n_inputs):
-        faults.append(f"{len(rows)} inputs have an outcome, at least {FEWEST_MEASURED} are needed")
+    if len(rows) < min(MIN_MEASURED, pack.manifest.n_inputs):
+        faults.append(f"{len(rows)} inputs have an outcome, at least {MIN_MEASURED} are needed")
     faults += [
         f"input {row + 1}: outcome {y:g} is outside [0, 1]"
         for row, y in zip(rows, outcomes, strict=True)
@@ -61,36 +68,38 @@ def check(pack: Pack, measured: Measured) -> None:
         raise BenchmarkError(f"{name} for pack {pack.manifest.name}", faults)
 
 
-def with_model(pack: Pack, measured: Measured, steps: Steps = lambda what, done, total: None) -> Pack:
+def add_model(pack: Pack, measured: NewModelOutcomes, steps: NewModelSteps = lambda what, done, total: None) -> Pack:
     """The pack with the model as its last column. Raises BenchmarkError as `check` does.
 
     The pack's manifest must be sealed: its hash is what the new one names as its parent.
     """
-    check(pack, measured)
-    column = estimate(pack_factors(pack), measured.rows, measured.outcomes)
+    check_outcomes(pack, measured)
+    column = impute(pack_factors(pack), measured.rows, measured.outcomes)
     grown = _grown(pack, measured, column)
     routing, settings = _settings(pack)
     found = []
-    for one in hold_out(pack.embeddings, pack.dataset_ids, len(pack.manifest.datasets), routing.kappa):
+    for one in hold_out_dataset(pack.embeddings, pack.dataset_ids, len(pack.manifest.datasets), routing.kappa):
         found.append(one)
         steps("finding neighbours", len(found), len(pack.manifest.datasets))
     benchmark = _benchmark(grown)
-    alone = benchmark.with_models([measured.model.name])
-    pairs = calibrate(
+    alone = benchmark.select_models([measured.model.name])
+    pairs = calibrate_reliability(
         pack.embeddings, alone, found, routing, settings, lambda done, total: steps("calibrating", done, total)
     )
     grown = replace(
         grown,
         calibration=_joined(pack, pairs),
-        ground=None if pack.ground is None else _ground(pack.ground, grown, column, found, routing.kappa),
+        training_data=None
+        if pack.training_data is None
+        else _ground(pack.training_data, grown, column, found, routing.kappa),
     )
-    if grown.ground is None:
+    if grown.training_data is None:
         return grown
-    report = leave_one_out(benchmark, pack.embeddings, found, grown.calibration, routing, grown.ground)
+    report = leave_one_out_report(benchmark, pack.embeddings, found, grown.calibration, routing, grown.training_data)
     return replace(grown, report={**pack.report, **report})
 
 
-def _grown(pack: Pack, measured: Measured, column: Column) -> Pack:
+def _grown(pack: Pack, measured: NewModelOutcomes, column: ImputedColumn) -> Pack:
     """With the column, and a manifest that says so."""
     partial = np.full(pack.manifest.n_inputs, np.nan)
     partial[measured.rows] = measured.outcomes
@@ -108,7 +117,7 @@ def _grown(pack: Pack, measured: Measured, column: Column) -> Pack:
             on_average=tuple(names[place] for place in order_on_average(averages)),
             added=(
                 *manifest.added,
-                Added(model.name, manifest.hash, len(measured.rows), None if is_whole else column.error),
+                AddedModel(model.name, manifest.hash, len(measured.rows), None if is_whole else column.error),
             ),
             hash="",
         ),
@@ -120,16 +129,16 @@ def _about(model: Model) -> Sequence[float | None]:
 
 
 def _averages(pack: Pack) -> Floats:
-    return _benchmark(pack, pack.expected()).dataset_averages()
+    return _benchmark(pack, pack.expected_outcomes()).dataset_averages()
 
 
-def _estimates(pack: Pack, partial: Floats, column: Column) -> Estimates:
+def _estimates(pack: Pack, partial: Floats, column: ImputedColumn) -> ImputedOutcomes:
     missing, filled = np.flatnonzero(np.isnan(partial)), partial.copy()
-    filled[missing] = drawn(column.expected, pack.dataset_ids, missing)
+    filled[missing] = sample_outcomes(column.expected, pack.dataset_ids, missing)
     before, place = pack.estimates, len(pack.manifest.models)
     if before is None:
-        return Estimates(np.array([place]), column.expected[:, None], filled[:, None], column.errors[:, None])
-    return Estimates(
+        return ImputedOutcomes(np.array([place]), column.expected[:, None], filled[:, None], column.errors[:, None])
+    return ImputedOutcomes(
         np.append(before.columns, place),
         np.column_stack([before.expected, column.expected]),
         np.column_stack([before.filled, filled]),
@@ -148,7 +157,7 @@ def _benchmark(pack: Pack, outcomes: Floats | None = None) -> Benchmark:
         models=tuple(
             Model(one.name, one.params_b, one.input_usd_per_mtok, one.output_usd_per_mtok) for one in manifest.models
         ),
-        outcomes=pack.believed() if outcomes is None else outcomes,
+        outcomes=pack.estimated_mask() if outcomes is None else outcomes,
     )
 
 
@@ -167,13 +176,17 @@ def _joined(pack: Pack, pairs: Calibration) -> Calibration:
     return replace(old, accuracies=np.column_stack([old.accuracies, pairs.accuracies]))
 
 
-def _ground(old: Ground, grown: Pack, column: Column, found: Sequence[HeldOut], kappa: int) -> Ground:
+def _ground(
+    old: TrainingData, grown: Pack, column: ImputedColumn, found: Sequence[HeldOutDataset], kappa: int
+) -> TrainingData:
     """What auto learns from, with the new model. Its expected averages count; in what varies from input to input it is
     as uneven as any other."""
-    outcomes, n_datasets = grown.believed(), len(found)
-    near = np.array([near_mean(outcomes[:, -1:], one.near[:, :kappa]) for one in found]).reshape(n_datasets, 1)
-    within, sampling = Noise.of(outcomes, grown.dataset_ids, n_datasets).means(np.arange(n_datasets))
-    return Ground(
+    outcomes, n_datasets = grown.estimated_mask(), len(found)
+    near = np.array([mean_near_outcome(outcomes[:, -1:], one.near[:, :kappa]) for one in found]).reshape(n_datasets, 1)
+    within, sampling = NoiseModel.from_outcomes(outcomes, grown.dataset_ids, n_datasets).noise_of_means(
+        np.arange(n_datasets)
+    )
+    return TrainingData(
         np.column_stack([old.averages, column.averages]),
         old.centres,
         np.column_stack([old.near, near]),

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from routing.arrays import Floats, Ints
-from routing.auto.fit import filled
-from routing.auto.training_data import Noise
+from routing.auto.fit import fill_missing
+from routing.auto.training_data import NoiseModel
 from routing.benchmark import dataset_averages
 
-MOST_FACTORS = 8
-FEWEST_KNOWN = 3
+MAX_FACTORS = 8
+MIN_MODELS = 3
 """Known models from which on one can be hidden and still be expected by what the others differ by."""
 
-LEAST_NOISE = 0.02
-LEAST_VARIANCE = 1e-5
+MIN_NOISE = 0.02
+MIN_VARIANCE = 1e-5
 UNKNOWN_LEVEL, UNKNOWN_APART, UNKNOWN_NOISE = 0.15**2, 0.1**2, 0.2
 """Variances of c, a_d and e where there are too few models to learn them from."""
 RIDGE = 1e-6
@@ -32,7 +32,7 @@ PASSES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownModels:
     """The known models, without NaN. dataset_ids: (n_inputs,); counts: (n_datasets,); see routing.new_model's table."""
 
     outcomes: Floats
@@ -42,27 +42,27 @@ class Known:
     counts: Ints
 
     @classmethod
-    def of(cls, outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> "Known":
+    def from_outcomes(cls, outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> "KnownModels":
         """outcomes: (n_inputs, n_known), NaN where missing, which counts as the model's mean on the dataset."""
-        averages = filled(dataset_averages(outcomes, dataset_ids, n_datasets))
+        averages = fill_missing(dataset_averages(outcomes, dataset_ids, n_datasets))
         whole = np.where(np.isnan(outcomes), averages[dataset_ids], outcomes)
-        noise = Noise.of(whole, dataset_ids, n_datasets)
+        noise = NoiseModel.from_outcomes(whole, dataset_ids, n_datasets)
         shares = (np.maximum(noise.counts, 1) - 1) / np.maximum(noise.counts, 1)
         return cls(whole, dataset_ids, averages, noise.covariances * shares[:, None, None], noise.counts)
 
-    def without(self, place: int) -> "Known":
+    def without_model(self, place: int) -> "KnownModels":
         """All known models but one."""
         kept = np.delete(np.arange(self.outcomes.shape[1]), place)
         square = self.within[:, kept[:, None], kept]
-        return Known(self.outcomes[:, kept], self.dataset_ids, self.averages[:, kept], square, self.counts)
+        return KnownModels(self.outcomes[:, kept], self.dataset_ids, self.averages[:, kept], square, self.counts)
 
-    def at(self, rows: Ints) -> "Known":
+    def select_inputs(self, rows: Ints) -> "KnownModels":
         """The same datasets with only some of the inputs at hand."""
-        return Known(self.outcomes[rows], self.dataset_ids[rows], self.averages, self.within, self.counts)
+        return KnownModels(self.outcomes[rows], self.dataset_ids[rows], self.averages, self.within, self.counts)
 
 
 @dataclass(frozen=True, slots=True)
-class Widths:
+class PriorWidths:
     """What hiding the known models has taught. level: variance of c; scores: (n_factors,) of w; apart: (n_datasets,) of
     a_d; noise: (n_datasets,) of e. slope, trust: how far the offset and each factor, (n_factors,), of a single input
     count, in [0, 1], beside their means over its dataset.
@@ -76,66 +76,66 @@ class Widths:
     trust: Floats
 
     @property
-    def prior(self) -> Floats:
+    def prior_precision(self) -> Floats:
         """Variances of c, w and a, (1 + n_factors + n_datasets,)."""
         return np.concatenate([[self.level], self.scores, self.apart])
 
 
 @dataclass(frozen=True, slots=True)
-class Factors:
+class InputFactors:
     """Ready to look at a new model with. offset: (n_inputs,); features: (n_inputs, 1 + n_factors), the first all 1.
 
     offsets, dataset_features: the same of whole datasets. mixtures: (n_known, n_factors).
     """
 
-    known: Known
-    widths: Widths
+    known: KnownModels
+    widths: PriorWidths
     mixtures: Floats
     offset: Floats
     features: Floats
     offsets: Floats
     dataset_features: Floats
 
-    def design(self, rows: Ints | slice = slice(None)) -> Floats:
+    def design_matrix(self, rows: Ints | slice = slice(None)) -> Floats:
         """Inputs' features and their datasets, as the weights c, w, a take them. (n_rows, n_weights)"""
         return np.hstack([self.features[rows], np.eye(len(self.offsets))[self.known.dataset_ids[rows]]])
 
-    def said(self, weights: Floats) -> Floats:
+    def offset_at(self, weights: Floats) -> Floats:
         """What weights make of every input, (n_inputs,), not cut to [0, 1]."""
         n = self.features.shape[1]
         return np.asarray(self.offset + self.features @ weights[:n] + weights[n:][self.known.dataset_ids])
 
     @property
-    def wide(self) -> Floats:
+    def prior_variance(self) -> Floats:
         """The datasets' features, as the weights take them. (n_datasets, n_weights)"""
         return np.hstack([self.dataset_features, np.eye(len(self.offsets))])
 
     @property
-    def noise(self) -> Floats:
+    def noise_variance(self) -> Floats:
         """Of every input, (n_inputs,)."""
         return np.asarray(self.widths.noise[self.known.dataset_ids])
 
 
-def factors_of(known: Known, widths: Widths | None = None) -> Factors:
+def build_factors(known: KnownModels, widths: PriorWidths | None = None) -> InputFactors:
     """widths: learnt already, else they are learnt now."""
-    widths = widths or learn(known)
+    widths = widths or learn_factors(known)
     n_known = known.averages.shape[1]
     mixtures = _mixtures(_total(known), len(widths.scores))
     ids, even = known.dataset_ids, np.full(n_known, 1.0 / n_known)
     offsets, wide = known.averages @ even, known.averages @ mixtures
     offset = offsets[ids] + widths.slope * (known.outcomes @ even - offsets[ids])
     near = wide[ids] + widths.trust * (known.outcomes @ mixtures - wide[ids])
-    return Factors(known, widths, mixtures, offset, _with_one(near), offsets, _with_one(wide))
+    return InputFactors(known, widths, mixtures, offset, _with_one(near), offsets, _with_one(wide))
 
 
-def learn(known: Known) -> Widths:
+def learn_factors(known: KnownModels) -> PriorWidths:
     """Hides each known model in turn. Takes small matrices only: no input is looked at one by one."""
     n_datasets, n_known = known.averages.shape
-    if n_known < FEWEST_KNOWN:
+    if n_known < MIN_MODELS:
         apart, noise = np.full(n_datasets, UNKNOWN_APART), np.full(n_datasets, UNKNOWN_NOISE)
-        return Widths(UNKNOWN_LEVEL, np.zeros(0), apart, noise, 1.0, np.zeros(0))
+        return PriorWidths(UNKNOWN_LEVEL, np.zeros(0), apart, noise, 1.0, np.zeros(0))
     total, inside = _total(known), known.within.mean(axis=0)
-    count = min(MOST_FACTORS, n_known - 2)
+    count = min(MAX_FACTORS, n_known - 2)
     trust, found = np.ones(count), list[_Hidden]()
     for _ in range(PASSES):
         found = [_hidden(known, total, inside, place, trust) for place in range(n_known)]
@@ -143,13 +143,13 @@ def learn(known: Known) -> Widths:
     slope = float(np.clip(np.mean([one.slope for one in found]), 0, 1))
     off = np.array([one.off for one in found])
     noise = np.array([[row @ each @ row for each in known.within] for row in (one.left(slope, trust) for one in found)])
-    noise = _pooled(np.maximum(noise.mean(axis=0), LEAST_NOISE))
+    noise = _pooled(np.maximum(noise.mean(axis=0), MIN_NOISE))
     level = float((off.mean(axis=1) ** 2).mean())
     apart = ((off - off.mean(axis=1, keepdims=True)) ** 2).mean(axis=0)
-    return Widths(
-        max(level, LEAST_VARIANCE),
-        np.maximum((np.array([one.scores for one in found]) ** 2).mean(axis=0), LEAST_VARIANCE),
-        _pooled(np.maximum(apart, LEAST_VARIANCE)),
+    return PriorWidths(
+        max(level, MIN_VARIANCE),
+        np.maximum((np.array([one.scores for one in found]) ** 2).mean(axis=0), MIN_VARIANCE),
+        _pooled(np.maximum(apart, MIN_VARIANCE)),
         noise,
         slope,
         trust,
@@ -174,7 +174,7 @@ class _Hidden:
         return np.asarray(self.target - slope * self.even - self.said @ trust)
 
 
-def _hidden(known: Known, total: Floats, inside: Floats, place: int, trust: Floats) -> _Hidden:
+def _hidden(known: KnownModels, total: Floats, inside: Floats, place: int, trust: Floats) -> _Hidden:
     """total, inside: (n_known, n_known) second moments over everything, and inside datasets alone."""
     n_known, count = len(total), len(trust)
     others = np.delete(np.arange(n_known), place)
@@ -199,7 +199,7 @@ def _trust(found: Sequence[_Hidden], inside: Floats) -> Floats:
     return np.clip(np.linalg.solve(square + ridge, wanted), 0.0, 1.0)
 
 
-def _total(known: Known) -> Floats:
+def _total(known: KnownModels) -> Floats:
     """Second moments of the known models' outcomes, every dataset weighing the same. (n_known, n_known)"""
     return np.asarray(known.averages.T @ known.averages / len(known.averages) + known.within.mean(axis=0))
 

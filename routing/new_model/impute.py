@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from routing.arrays import Floats, Ints
-from routing.new_model.factors import FEWEST_KNOWN, Factors, factors_of
+from routing.new_model.factors import MIN_MODELS, InputFactors, build_factors
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ImputedColumn:
     """A new model's outcomes. expected: (n_inputs,), where measured as measured. averages, errors: (n_datasets,).
 
     average: the mean of averages. error: its standard error. errors: of averages.
@@ -30,15 +30,15 @@ class Column:
     error: float
 
 
-def estimate(factors: Factors, rows: Ints, outcomes: Floats) -> Column:
+def impute(factors: InputFactors, rows: Ints, outcomes: Floats) -> ImputedColumn:
     """rows: (n_measured,) inputs, each once; outcomes: theirs, in [0, 1]."""
     known = factors.known
-    weights, covariance = posterior(factors, rows, outcomes)
-    expected, averages = expect(factors, weights, rows, outcomes)
+    weights, covariance = fit_posterior(factors, rows, outcomes)
+    expected, averages = predict_scores(factors, weights, rows, outcomes)
     measured = np.bincount(known.dataset_ids[rows], minlength=len(known.counts))
     variances, variance = _variances(factors, covariance, 1.0 - measured / np.maximum(known.counts, 1))
     scale, scale_of_one = _scales(factors, rows)
-    return Column(
+    return ImputedColumn(
         expected,
         averages,
         np.sqrt(variances * scale_of_one),
@@ -47,15 +47,15 @@ def estimate(factors: Factors, rows: Ints, outcomes: Floats) -> Column:
     )
 
 
-def expect(factors: Factors, weights: Floats, rows: Ints, outcomes: Floats) -> tuple[Floats, Floats]:
+def predict_scores(factors: InputFactors, weights: Floats, rows: Ints, outcomes: Floats) -> tuple[Floats, Floats]:
     """Expected outcomes, (n_inputs,), measured ones as they are, and their means, (n_datasets,)."""
     known = factors.known
-    expected = np.clip(factors.said(weights), 0.0, 1.0)
+    expected = np.clip(factors.offset_at(weights), 0.0, 1.0)
     expected[rows] = outcomes
     return expected, np.bincount(known.dataset_ids, expected, len(known.counts)) / np.maximum(known.counts, 1)
 
 
-def drawn(column: Floats, dataset_ids: Ints, missing: Ints, seed: int = 0) -> Floats:
+def sample_outcomes(column: Floats, dataset_ids: Ints, missing: Ints, seed: int = 0) -> Floats:
     """Outcomes, 0 or 1, as if they had been measured, of the inputs that were not. (n_missing,)
 
     column: (n_inputs,) expected. missing: rows. Drawn systematically, so that each dataset's mean is what is expected,
@@ -70,11 +70,11 @@ def drawn(column: Floats, dataset_ids: Ints, missing: Ints, seed: int = 0) -> Fl
     return found[missing]
 
 
-def posterior(factors: Factors, rows: Ints, outcomes: Floats) -> tuple[Floats, Floats]:
+def fit_posterior(factors: InputFactors, rows: Ints, outcomes: Floats) -> tuple[Floats, Floats]:
     """Mean (n_weights,) and covariance of c, w, a, given some outcomes."""
-    design, noise = factors.design(rows), factors.noise[rows]
+    design, noise = factors.design_matrix(rows), factors.noise_variance[rows]
     scaled = design / noise[:, None]
-    covariance = _inverse(design.T @ scaled + np.diag(1.0 / factors.widths.prior))
+    covariance = _inverse(design.T @ scaled + np.diag(1.0 / factors.widths.prior_precision))
     return covariance @ (scaled.T @ (outcomes - factors.offset[rows])), covariance
 
 
@@ -82,33 +82,33 @@ def _inverse(matrix: Floats) -> Floats:
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
-def _variances(factors: Factors, covariance: Floats, shares: Floats) -> tuple[Floats, float]:
+def _variances(factors: InputFactors, covariance: Floats, shares: Floats) -> tuple[Floats, float]:
     """Of each dataset's average, (n_datasets,), and of their mean. shares: (n_datasets,) of inputs not measured."""
-    wide = shares[:, None] * factors.wide
+    wide = shares[:, None] * factors.prior_variance
     of_weights = wide @ covariance @ wide.T
     of_noise = shares * factors.widths.noise / np.maximum(factors.known.counts, 1)
     return np.diag(of_weights) + of_noise, float(of_weights.mean() + of_noise.mean() / len(shares))
 
 
-def _scales(factors: Factors, rows: Ints) -> tuple[float, float]:
+def _scales(factors: InputFactors, rows: Ints) -> tuple[float, float]:
     """By how much the squared errors of hidden models exceed what was said of them: of the average, and of datasets'.
 
     At least 1. Widths stay as learnt; the hidden model's part in them is small.
     """
     n_known = factors.known.averages.shape[1]
-    if n_known < FEWEST_KNOWN:
+    if n_known < MIN_MODELS:
         return 1.0, 1.0
     found = np.array([_surprise(factors, rows, place) for place in range(n_known)])
     squared, said, squared_of_one, said_of_one = found.mean(axis=0)
     return max(1.0, squared / said), max(1.0, squared_of_one / said_of_one)
 
 
-def _surprise(factors: Factors, rows: Ints, place: int) -> tuple[float, float, float, float]:
+def _surprise(factors: InputFactors, rows: Ints, place: int) -> tuple[float, float, float, float]:
     """Squared error and variance of a hidden model's average, and the same, in the mean, of its datasets'."""
     known = factors.known
-    some, at = factors_of(known.at(rows).without(place), factors.widths), np.arange(len(rows))
+    some, at = build_factors(known.select_inputs(rows).without_model(place), factors.widths), np.arange(len(rows))
     outcomes = known.outcomes[rows, place]
-    weights, covariance = posterior(some, at, outcomes)
-    off = some.offsets + some.wide @ weights - known.averages[:, place]
+    weights, covariance = fit_posterior(some, at, outcomes)
+    off = some.offsets + some.prior_variance @ weights - known.averages[:, place]
     of_one, whole = _variances(some, covariance, np.ones(len(off)))
     return float(off.mean() ** 2), whole, float((off**2).mean()), float(of_one.mean())

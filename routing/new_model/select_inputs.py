@@ -10,13 +10,13 @@ most telling, by A-optimality too, did worse: the largest loadings are partly lu
 import numpy as np
 
 from routing.arrays import Ints
-from routing.new_model.factors import Factors
+from routing.new_model.factors import InputFactors
 
-TOGETHER = 0.3
+BATCH_SIZE = 0.3
 """How much the balance over all datasets counts beside that inside one."""
 
 
-def pick(factors: Factors, count: int, among: Ints | None = None) -> Ints:
+def select_inputs(factors: InputFactors, count: int, among: Ints | None = None) -> Ints:
     """`count` inputs, in order: the first n of them are those for n. Fewer where there are fewer.
 
     among: rows that can be asked; all by default.
@@ -25,7 +25,7 @@ def pick(factors: Factors, count: int, among: Ints | None = None) -> Ints:
     asked = np.zeros(len(known.dataset_ids), dtype=bool)
     asked[slice(None) if among is None else among] = True
     left = np.bincount(known.dataset_ids[asked], minlength=len(known.counts))
-    order = shares(factors, min(count, int(left.sum())), left)
+    order = allocate(factors, min(count, int(left.sum())), left)
     rows = [np.flatnonzero(known.dataset_ids == dataset) for dataset in range(len(known.counts))]
     apart = [known.outcomes[some] - known.averages[dataset] for dataset, some in enumerate(rows)]
     off, together = np.zeros_like(known.averages), np.zeros(known.averages.shape[1])
@@ -33,7 +33,7 @@ def pick(factors: Factors, count: int, among: Ints | None = None) -> Ints:
     chosen: list[int] = []
     for dataset in order:
         moved = apart[dataset]
-        unbalanced = ((off[dataset] + moved) ** 2).sum(axis=1) + TOGETHER * ((together + moved) ** 2).sum(axis=1)
+        unbalanced = ((off[dataset] + moved) ** 2).sum(axis=1) + BATCH_SIZE * ((together + moved) ** 2).sum(axis=1)
         place = int(np.argmin(np.where(free[dataset], unbalanced, np.inf)))
         free[dataset][place] = False
         off[dataset] += moved[place]
@@ -42,15 +42,15 @@ def pick(factors: Factors, count: int, among: Ints | None = None) -> Ints:
     return np.array(chosen, dtype=np.int64)
 
 
-def shares(factors: Factors, count: int, counts: Ints) -> list[int]:
+def allocate(factors: InputFactors, count: int, counts: Ints) -> list[int]:
     """The datasets to take inputs of, one after the other, inputs of one dataset being alike.
 
     counts: (n_datasets,) inputs to be had of each.
     """
     noise, left = factors.widths.noise, counts.copy()
-    wide = factors.wide
+    wide = factors.prior_variance
     targets = np.vstack([len(wide) * wide.mean(axis=0), wide])
-    covariance, order = np.diag(factors.widths.prior), list[int]()
+    covariance, order = np.diag(factors.widths.prior_precision), list[int]()
     for _ in range(count):
         at = wide @ covariance
         lowered = ((at @ targets.T) ** 2).sum(axis=1) / (np.einsum("ij,ij->i", at, wide) + noise)

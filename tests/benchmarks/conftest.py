@@ -29,7 +29,7 @@ class Letters:
 
     name, revision, dim = "test/letters", "1", len(LETTERS)
 
-    def embed(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         return unit_rows(np.array([[text.count(letter) for letter in LETTERS] for text in texts]))
 
 
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, embedder: Letters) -> Path:
             outcomes += [(id_, model.name, float(generator.random() < chance)) for model, chance in chances]
     outcomes = [row for row in outcomes if row[:2] != ("soft-words-3", "org/unpriced")]
     write_benchmark(folder, inputs, outcomes, MODELS)
-    np.save(folder / "embeddings.f16.npy", embedder.embed([text for *_, text in inputs]).astype(np.float16))
+    np.save(folder / "embeddings.f16.npy", embedder.embed_texts([text for *_, text in inputs]).astype(np.float16))
     (folder / "embeddings.json").write_text(json.dumps({"embedder": embedder.name}))
     (folder / "pools.json").write_text(json.dumps({"priced": ["org/consonants", "org/vowels"]}))
     return folder

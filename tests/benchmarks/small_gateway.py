@@ -9,7 +9,7 @@ from typing import Any, Self
 from urllib.parse import unquote
 from urllib.request import Request, urlopen
 
-from routing.decision import Decision
+from routing.decision import RoutingDecision
 from routing.embedder import Embedder
 from routing.router import Router
 from routing.task import TaskState
@@ -20,7 +20,7 @@ class Live:
     """A task in the making."""
 
     state: TaskState
-    decision: Decision
+    decision: RoutingDecision
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -46,16 +46,16 @@ class SmallGateway(ThreadingHTTPServer):
         self._thread.join()
         self.server_close()
 
-    def route(self, task: str, text: str) -> Decision:
+    def route(self, task: str, text: str) -> RoutingDecision:
         """The decision before this input, which is added to the task."""
         with self.lock:
             live = self.tasks.get(task) or self._new()
             before, live.state = (
                 live.decision,
-                live.state + TaskState.of(self.router.evidence(self.embedder.embed([text]))),
+                live.state + TaskState.from_evidence(self.router.find_evidence(self.embedder.embed_texts([text]))),
             )
             current = live.decision.model if live.history else None
-            live.decision = self.router.decide(self._scores(live), current)
+            live.decision = self.router.make_decision(self._scores(live), current)
             if live.decision.model != current:
                 turn = {"model": live.decision.model, "reason": live.decision.reason, "n": live.decision.n}
                 live.history.append({"version": len(live.history) + 1, "at": 0, **turn})
@@ -82,11 +82,11 @@ class SmallGateway(ThreadingHTTPServer):
             }
 
     def _new(self) -> Live:
-        state = self.router.empty()
-        return Live(state, self.router.decide(self.router.scores(state, self.router.candidates())))
+        state = self.router.empty_state()
+        return Live(state, self.router.make_decision(self.router.score_task(state, self.router.select_candidates())))
 
     def _scores(self, live: Live) -> Any:
-        return self.router.scores(live.state, self.router.candidates())
+        return self.router.score_task(live.state, self.router.select_candidates())
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -39,8 +39,8 @@ def sent(router: Router, embedder: Letters, backend_port: int, material: Materia
 
 @pytest.fixture(scope="module")
 def results(sent: list[Sent], router: Router, embedder: Letters, material: Material) -> list[TaskResult]:
-    vectors = embedder.embed([text for task in material.tasks for text in task.texts])
-    compared, best = compare(sent, router, vectors), router.candidates()[0]
+    vectors = embedder.embed_texts([text for task in material.tasks for text in task.texts])
+    compared, best = compare(sent, router, vectors), router.select_candidates()[0]
     return [task_result(*pair, material.models, best) for pair in zip(sent, compared, strict=True)]
 
 
@@ -50,7 +50,7 @@ def test_the_pack_may_know_nothing_of_what_is_held_out(material: Material) -> No
     assert len(material.rest_vectors) == material.rest.n_inputs == 2 * PER_DATASET
     for task in material.tasks:
         for text, vector in zip(task.texts, task.vectors, strict=True):
-            assert vector == pytest.approx(Letters().embed([text])[0], abs=1e-3)
+            assert vector == pytest.approx(Letters().embed_texts([text])[0], abs=1e-3)
 
 
 def test_inputs_are_shuffled_the_same_way_every_time(folder: Path, material: Material) -> None:
@@ -123,7 +123,7 @@ def test_the_backend_lists_its_models(backend_port: int, material: Material) -> 
 
 @pytest.fixture
 def offline(router: Router, embedder: Letters, material: Material) -> Offline:
-    return fold(router, embedder.embed(material.tasks[1].texts))
+    return fold(router, embedder.embed_texts(material.tasks[1].texts))
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_a_model_that_the_gateway_leaves_out_is_noticed(account: dict[str, Any],
 def test_folding_input_by_input_gives_the_scores_of_all_at_once(
     router: Router, embedder: Letters, material: Material, offline: Offline
 ) -> None:
-    scores, decision = at_once(router, embedder.embed(material.tasks[1].texts))
+    scores, decision = at_once(router, embedder.embed_texts(material.tasks[1].texts))
     assert decision == offline.scratch
     np.testing.assert_allclose(scores.s3, offline.scores.s3, atol=1e-12)
     assert (offline.history[0].version, offline.history[0].n) == (1, 1)
@@ -210,7 +210,7 @@ def test_results_are_written_as_json_without_nan(results: list[TaskResult], tmp_
 
 def test_the_tables_show_every_task(results: list[TaskResult], router: Router) -> None:
     printed = StringIO()
-    print_results(Console(width=132, file=printed), results, totals(results), router.candidates()[0])
+    print_results(Console(width=132, file=printed), results, totals(results), router.select_candidates()[0])
     text = printed.getvalue()
     assert all(text.count(task) >= 3 for task in HELD_OUT)
     assert "every decision, score and history is what the library says" in text

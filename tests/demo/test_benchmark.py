@@ -19,10 +19,10 @@ from routing.tidy import read_benchmark
 
 def test_the_benchmark_is_written_whole(backend_port: int, tmp_path: Path) -> None:
     assert not benchmark.is_current(tmp_path)
-    benchmark.make(f"http://127.0.0.1:{backend_port}/v1", tmp_path, Console(file=io.StringIO()))
+    benchmark.make_benchmark(f"http://127.0.0.1:{backend_port}/v1", tmp_path, Console(file=io.StringIO()))
     assert benchmark.is_current(tmp_path)
     made = read_benchmark(tmp_path)
-    assert made.texts == tuple(question.text for question in benchmark.questions())
+    assert made.texts == tuple(question.text for question in benchmark.make_questions())
     assert [dataset.name for dataset in made.datasets] == list(DATASETS)
     assert {dataset.licence for dataset in made.datasets} == {"Apache-2.0"}
     assert made.model_names == tuple(model.name for model in MODELS)
@@ -37,7 +37,7 @@ def test_a_benchmark_of_other_code_is_not_current(tmp_path: Path, stamp: str) ->
 
 
 def test_answers_over_http_are_those_of_the_model_and_cost_what_they_use(backend_port: int) -> None:
-    asked, steps = benchmark.questions()[::97], []
+    asked, steps = benchmark.make_questions()[::97], []
     marked = ask_all(f"http://127.0.0.1:{backend_port}/v1", list(BY_NAME), asked, lambda: steps.append(1))
     assert len(marked) == len(steps) == len(asked) * len(MODELS)
     assert [answer.question for answer in marked[:: len(MODELS)]] == list(asked)
@@ -47,6 +47,6 @@ def test_answers_over_http_are_those_of_the_model_and_cost_what_they_use(backend
 
 def test_a_refusal_is_not_taken_for_an_answer(backend_port: int) -> None:
     with pytest.raises(WrongAnswer, match="answered 404"):
-        ask_all(f"http://127.0.0.1:{backend_port}/nowhere", ["calc-1"], benchmark.questions()[:50])
+        ask_all(f"http://127.0.0.1:{backend_port}/nowhere", ["calc-1"], benchmark.make_questions()[:50])
     with pytest.raises(WrongAnswer, match="did not answer"):
-        ask_all(f"http://127.0.0.1:{free_port()}/v1", ["calc-1"], benchmark.questions()[:50])
+        ask_all(f"http://127.0.0.1:{free_port()}/v1", ["calc-1"], benchmark.make_questions()[:50])

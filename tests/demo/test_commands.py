@@ -12,7 +12,7 @@ from demo import benchmark
 from demo.__main__ import app
 from demo.errors import ChildEnded, DemoError, NotReady, WrongAnswer
 from demo.prepare import Places
-from gateway.cli.error_reporting import Explaining
+from gateway.cli.error_reporting import ErrorReportingGroup
 
 
 def run_demo(*arguments: object) -> Result:
@@ -21,7 +21,7 @@ def run_demo(*arguments: object) -> Result:
 
 @pytest.mark.parametrize("kind", [DemoError, ChildEnded, NotReady, WrongAnswer])
 def test_an_error_is_a_sentence_and_an_exit_code(kind: type[DemoError]) -> None:
-    failing = typer.Typer(cls=Explaining)
+    failing = typer.Typer(cls=ErrorReportingGroup)
 
     @failing.command()
     def fail() -> None:

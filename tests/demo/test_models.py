@@ -7,7 +7,7 @@ import pytest
 
 from demo import benchmark
 from demo.datasets import DATASETS, SKILLS
-from demo.marking import mark
+from demo.marking import mark_answer
 from demo.models import BY_NAME, GENERALIST, MODELS, SPECIALISTS
 from demo.questions import Question
 from demo.run import new_tasks
@@ -22,14 +22,14 @@ def _measured(questions: Iterable[Question]) -> Accuracies:
     marks: dict[str, dict[str, list[float]]] = {}
     for question in questions:
         for model in MODELS:
-            got = mark(model.answer(question.text), question.reference, question.rule)
+            got = mark_answer(model.answer(question.text), question.reference, question.rule)
             marks.setdefault(question.dataset, {}).setdefault(model.name, []).append(got)
     return {name: {model: float(np.mean(got)) for model, got in row.items()} for name, row in marks.items()}
 
 
 @pytest.fixture(scope="module")
 def on_datasets() -> Accuracies:
-    return _measured(benchmark.questions())
+    return _measured(benchmark.make_questions())
 
 
 @pytest.fixture(scope="module")

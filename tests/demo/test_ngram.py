@@ -17,7 +17,7 @@ from demo import endings
 from demo.datasets import SKILLS
 from demo.fetch import get_json
 from demo.ngram import NGram
-from demo.processes import free_port, running
+from demo.processes import free_port, run_process
 from routing.tidy import read_benchmark
 from tests.gateway.cli.conftest import run_command
 
@@ -65,7 +65,7 @@ def test_without_choices_the_training_text_goes_on() -> None:
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port, log = free_port(), Path(tmp_path_factory.mktemp("logs")) / "endings.log"
-    with running("the language models", ["demo.endings", "127.0.0.1", str(port)], log, {}) as child:
+    with run_process("the language models", ["demo.endings", "127.0.0.1", str(port)], log, {}) as child:
         child.wait_until(lambda: get_json(port, "/v1/models") is not None, 30)
         yield port
 

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from demo import benchmark
 from demo.errors import DemoError
-from demo.prepare import Places, best_on_average, prepare
+from demo.prepare import Places, best_on_average, prepare_pack
 from demo.processes import free_port
-from demo.run import serve
+from demo.run import serve_demo
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def places(tmp_path: Path) -> Places:
 
 def test_a_pack_that_cannot_be_built_ends_the_demo(places: Places) -> None:
     with pytest.raises(DemoError, match="building the pack ended with exit code"):
-        prepare(places, free_port(), Console(file=io.StringIO()))
+        prepare_pack(places, free_port(), Console(file=io.StringIO()))
     assert not places.pack_stamp.exists()
 
 
@@ -37,4 +37,4 @@ def test_the_best_model_on_average_is_the_first_that_the_manifest_names(places: 
 
 def test_serving_on_a_port_that_is_taken_is_refused(backend_port: int, tmp_path: Path) -> None:
     with pytest.raises(DemoError, match=f"port {backend_port} is taken"):
-        serve(tmp_path, tmp_path / "config.yaml", backend_port)
+        serve_demo(tmp_path, tmp_path / "config.yaml", backend_port)

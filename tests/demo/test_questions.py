@@ -6,7 +6,7 @@ import pytest
 
 from demo import benchmark
 from demo.datasets import DATASETS, SKILLS
-from demo.marking import Rule, mark
+from demo.marking import MarkingRule, mark_answer
 from demo.questions import Draft, generate
 from demo.reading import MONTHS
 from demo.run import new_tasks
@@ -16,7 +16,7 @@ TASK_QUESTIONS = [question for questions in new_tasks().values() for question in
 
 
 def test_there_are_several_hundred_questions_in_eight_or_more_datasets() -> None:
-    questions = benchmark.questions()
+    questions = benchmark.make_questions()
     assert len({question.dataset for question in questions}) >= 8
     assert len(questions) >= 500
     assert sorted(name for names in SKILLS.values() for name in names) == sorted(DATASETS)
@@ -37,20 +37,20 @@ def test_a_dataset_does_not_depend_on_the_others() -> None:
 
 
 def test_ids_and_texts_are_unique_over_benchmark_and_tasks() -> None:
-    questions = [*benchmark.questions(), *TASK_QUESTIONS]
+    questions = [*benchmark.make_questions(), *TASK_QUESTIONS]
     assert len({question.id for question in questions}) == len(questions)
     texts = [question.text for question in questions if question.dataset != "odd-jobs"]
     assert len(set(texts)) == len(texts)
 
 
 def test_the_reference_itself_gets_the_full_mark() -> None:
-    for question in [*benchmark.questions(), *TASK_QUESTIONS]:
-        assert mark(question.reference, question.reference, question.rule) == 1, question
+    for question in [*benchmark.make_questions(), *TASK_QUESTIONS]:
+        assert mark_answer(question.reference, question.reference, question.rule) == 1, question
 
 
 def test_a_maker_that_runs_out_of_questions_is_refused() -> None:
     with pytest.raises(ValueError, match="only 1 different questions, 2 wanted"):
-        generate({"one": lambda _: Draft("always the same", "1", Rule.NUMBER)}, 0, 2)
+        generate({"one": lambda _: Draft("always the same", "1", MarkingRule.NUMBER)}, 0, 2)
 
 
 def test_every_dataset_has_several_wordings() -> None:
@@ -67,7 +67,7 @@ def _four_grams(text: str) -> set[tuple[str, ...]]:
 
 
 def test_new_tasks_share_no_templates_with_the_datasets() -> None:
-    known = {gram for question in benchmark.questions() for gram in _four_grams(question.text)}
+    known = {gram for question in benchmark.make_questions() for gram in _four_grams(question.text)}
     for question in TASK_QUESTIONS:
         grams = _four_grams(question.text)
         assert len(grams & known) <= 0.25 * len(grams), question.text

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from demo.run import run
+from demo.run import run_demo
 from demo.tasks import MADE_FOR, TASKS
 
-TOP = Path(__file__).parents[3]
+TOP = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
@@ -18,7 +18,7 @@ TOP = Path(__file__).parents[3]
 def test_real_tasks_move_to_the_models_that_are_right_for_them(tmp_path: Path) -> None:
     said = StringIO()
     results = tmp_path / "results" / "demo.json"
-    found = run(tmp_path / "work", TOP / "config.yaml", results, Console(file=said, width=120))
+    found = run_demo(tmp_path / "work", TOP / "config.yaml", results, Console(file=said, width=120))
     written = json.loads(results.read_text())
     assert [task["task"] for task in written["tasks"]] == list(TASKS)
     specialised = [result for result in found if result.task in MADE_FOR]

@@ -14,7 +14,7 @@ from demo.ask import ask_all
 from demo.errors import WrongAnswer
 from demo.models import BY_NAME, GENERALIST
 from demo.questions import Question
-from demo.results import Three, task_result, totals, write
+from demo.results import Three, compute_totals, task_result, write_results
 from demo.run import new_tasks
 
 MOVES_AT = 10
@@ -135,7 +135,7 @@ def test_results_compare_with_best_on_average_and_the_oracle(
     assert result.accuracy.routed == pytest.approx((sum(generalist[:MOVES_AT]) + 40 - MOVES_AT) / 40)
     assert (result.oracle, result.n, result.model) == (SPECIALIST, 40, SPECIALIST)
     assert result.routed_to == {GENERALIST: MOVES_AT, SPECIALIST: 40 - MOVES_AT}
-    write(tmp_path / "results" / "demo.json", [result], {"best_on_average": GENERALIST})
+    write_results(tmp_path / "results" / "demo.json", [result], {"best_on_average": GENERALIST})
     written = json.loads((tmp_path / "results" / "demo.json").read_text())
     assert written["tasks"][0]["accuracy"]["oracle"] == 1
     assert written["totals"]["accuracy"] == written["tasks"][0]["accuracy"]
@@ -149,7 +149,7 @@ def test_totals_weigh_every_input_the_same(
     sent = traffic.send_all(small_gateway.server_port, short)
     asked = ask_all(f"http://127.0.0.1:{backend_port}/v1", list(BY_NAME), [q for many in short.values() for q in many])
     results = [task_result(one, [a for a in asked if a.question.dataset == one.task], GENERALIST) for one in sent]
-    everything = totals(results)
+    everything = compute_totals(results)
     assert everything.n == 15
     expected = (results[0].accuracy.routed * 5 + results[1].accuracy.routed * 10) / 15
     assert everything.accuracy.routed == pytest.approx(expected)
@@ -157,4 +157,4 @@ def test_totals_weigh_every_input_the_same(
 
 
 def test_totals_of_nothing_are_nothing() -> None:
-    assert totals([]).accuracy == Three(0, 0, 0)
+    assert compute_totals([]).accuracy == Three(0, 0, 0)

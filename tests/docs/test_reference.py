@@ -32,7 +32,7 @@ def test_every_header_is_told() -> None:
 
 def test_every_reason_is_told() -> None:
     from gateway import vocabulary
-    from routing.decision import Reason
+    from routing.decision import DecisionReason
 
     told = (FOLDER / "headers.md").read_text(encoding="utf-8")
     ours = {
@@ -44,7 +44,9 @@ def test_every_reason_is_told() -> None:
         vocabulary.COLD_START,
     }
     ours.add(vocabulary.EXPLORED)
-    missing = sorted(reason for reason in ours | {reason.value for reason in Reason} if f"| `{reason}` |" not in told)
+    missing = sorted(
+        reason for reason in ours | {reason.value for reason in DecisionReason} if f"| `{reason}` |" not in told
+    )
     assert missing == [], "docs/reference/headers.md does not say what these reasons mean"
 
 

@@ -12,7 +12,7 @@ from routing.arrays import Embeddings, unit_rows
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.build import build_pack
 from routing.embedder import Embedder, SentenceTransformerEmbedder
-from routing.embedders.quantization import carried_transformer
+from routing.embedders.quantization import bundle_transformer
 from routing.manifest import EmbedderId
 from routing.pack import Pack, save_pack
 
@@ -32,7 +32,7 @@ class Letters:
     name: str = "tests/letters"
     revision: str = "1"
 
-    def embed(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         letters = "abcdefghijklmnopqrstuvwxyz0123456789"[: self.dim]
         rows = [[Counter(text.lower())[letter] + 0.01 for letter in letters] for text in texts]
         return unit_rows(np.array(rows, dtype=np.float32).reshape(len(texts), self.dim))
@@ -63,8 +63,8 @@ def small_pack(embedder: Embedder, models: Sequence[str] = ("calc", "atlas", "br
     """A pack in memory."""
     benchmark = small_benchmark(models, per_dataset)
     identity = EmbedderId(embedder.name, embedder.revision, embedder.dim)
-    made = build_pack(benchmark, embedder.embed(benchmark.texts), identity)
-    return replace(made, manifest=made.manifest.sealed())
+    made = build_pack(benchmark, embedder.embed_texts(benchmark.texts), identity)
+    return replace(made, manifest=made.manifest.with_content_hash())
 
 
 def saved_pack(
@@ -78,6 +78,6 @@ def saved_pack(
 def carrying_pack(path: Path, embedder: SentenceTransformerEmbedder, models: Sequence[str]) -> Path:
     """A pack on disk with its embedder in it: scorers are ready sooner."""
     made = small_pack(embedder, models)
-    carried = carried_transformer(embedder, small_benchmark().texts, made.embeddings)
-    save_pack(replace(made, carried=carried.files), path)
+    carried = bundle_transformer(embedder, small_benchmark().texts, made.embeddings)
+    save_pack(replace(made, bundled_embedder=carried.files), path)
     return path

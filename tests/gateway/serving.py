@@ -14,9 +14,9 @@ import uvicorn
 import yaml
 
 from gateway.config import parse_config
-from gateway.config.history import ConfigFile, Origin, digest
-from gateway.http.strict_protocol import StrictHttp
-from gateway.proxy.protocol import ExpressHttp
+from gateway.config.history import ConfigFile, ConfigSource, config_digest
+from gateway.http.strict_protocol import StrictHttpProtocol
+from gateway.proxy.protocol import ProxyProtocol
 from gateway.server.app import Gateway
 
 
@@ -57,12 +57,12 @@ def serving_gateway(text: str, path: Path | None = None) -> Iterator[Serving]:
     """Runs in a thread, with a port and an event loop of its own. path: the file that is read at a reload."""
     if path is not None:
         path.write_text(text)
-    origin = None if path is None else Origin(ConfigFile(path), digest(text))
+    origin = None if path is None else ConfigSource(ConfigFile(path), config_digest(text))
     parsed = parse_config(text, "config.yaml", {})
     gateway = Gateway(parsed, origin)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        http = ExpressHttp if parsed.server.lane == "express" else StrictHttp
+        http = ProxyProtocol if parsed.server.lane == "express" else StrictHttpProtocol
         config = uvicorn.Config(
             gateway, http=http, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False
         )

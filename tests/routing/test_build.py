@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from routing import errors
-from routing.arrays import Embeddings, same_shape
+from routing.arrays import Embeddings, check_same_shape
 from routing.benchmark import Benchmark
-from routing.build import build_pack, check_given
+from routing.build import build_pack, check_embeddings
 from routing.errors import BenchmarkError, NeighboursError, ShapeError
-from routing.gain_summary import worth
+from routing.gain_summary import gain_sentence
 from routing.manifest import EmbedderId
 from routing.pack import Pack
 from routing.router import Router
@@ -58,58 +58,58 @@ def test_the_report_says_what_routing_would_have_brought(pack: Pack) -> None:
 )
 def test_what_a_pack_is_worth_is_said_plainly(s3: float, told: str) -> None:
     accuracy = {"s3": s3, "best_on_average": 0.7, "oracle": 0.8}
-    assert told in worth({"accuracy": accuracy, "n_datasets": 3})
-    assert "nothing is known" in worth({"accuracy": {}, "n_datasets": 0})
+    assert told in gain_sentence({"accuracy": accuracy, "n_datasets": 3})
+    assert "nothing is known" in gain_sentence({"accuracy": {}, "n_datasets": 0})
 
 
 def test_one_dataset_alone_makes_a_pack_that_admits_it(benchmark_: Benchmark, vectors: Embeddings) -> None:
-    alone, rows = benchmark_.without(["a2", "b1", "b2"])
+    alone, rows = benchmark_.without_dataset(["a2", "b1", "b2"])
     made = build_pack(alone, vectors[rows], EMBEDDER)
-    assert "nothing is known" in worth(made.report)
+    assert "nothing is known" in gain_sentence(made.report)
     router = Router(made)
-    state = TaskState.of(router.evidence(vectors[:5]))
-    assert router.decide(router.scores(state, router.candidates())).model in alone.model_names
+    state = TaskState.from_evidence(router.find_evidence(vectors[:5]))
+    assert router.make_decision(router.score_task(state, router.select_candidates())).model in alone.model_names
 
 
 def test_given_embeddings_are_checked_against_the_embedder() -> None:
     benchmark, letters = small_benchmark(), Letters()
-    good = letters.embed(benchmark.texts)
-    check_given(GivenEmbeddings(good.astype(np.float16).astype(np.float32), "tests/letters"), benchmark, letters)
+    good = letters.embed_texts(benchmark.texts)
+    check_embeddings(GivenEmbeddings(good.astype(np.float16).astype(np.float32), "tests/letters"), benchmark, letters)
     for given, told in (
         (GivenEmbeddings(good, "tests/other"), "embeddings are of tests/other, the embedder is tests/letters"),
         (GivenEmbeddings(good[::-1], "tests/letters"), "row 1: cosine"),
         (GivenEmbeddings(good[:, :20], "tests/letters"), "20 dimensions"),
     ):
         with pytest.raises(BenchmarkError, match=told):
-            check_given(given, benchmark, letters)
+            check_embeddings(given, benchmark, letters)
 
 
 def test_candidates_come_best_on_average_first_and_strangers_are_left_out(pack: Pack) -> None:
     router = Router(pack)
-    assert router.candidates() == pack.manifest.on_average
-    assert router.candidates(["poor", "nobody", "broad"]) == ("broad", "poor")
+    assert router.select_candidates() == pack.manifest.on_average
+    assert router.select_candidates(["poor", "nobody", "broad"]) == ("broad", "poor")
 
 
 def test_a_task_is_nearest_to_the_datasets_it_is_like(pack: Pack) -> None:
     router = Router(pack)
-    state = TaskState.of(router.evidence(clustered(99, 1, 20)))
+    state = TaskState.from_evidence(router.find_evidence(clustered(99, 1, 20)))
     assert {name for name, _ in router.nearest_datasets(state, 2)} == {"b1", "b2"}
-    assert router.nearest_datasets(router.empty()) == []
-    scores = router.scores(state, router.candidates())
-    assert router.decide(scores).model == "right"
+    assert router.nearest_datasets(router.empty_state()) == []
+    scores = router.score_task(state, router.select_candidates())
+    assert router.make_decision(scores).model == "right"
 
 
 def test_vectors_of_another_length_are_refused(pack: Pack) -> None:
     with pytest.raises(NeighboursError, match=rf"expected \(n, {DIM}\)"):
-        Router(pack).evidence(np.ones((2, DIM + 1), dtype=np.float32))
+        Router(pack).find_evidence(np.ones((2, DIM + 1), dtype=np.float32))
 
 
 def test_states_of_different_packs_do_not_add_up(pack: Pack) -> None:
-    empty = Router(pack).empty()
+    empty = Router(pack).empty_state()
     with pytest.raises(ShapeError, match="g_sum"):
         empty + replace(empty, g_sum=np.zeros(2))
     with pytest.raises(ShapeError, match="here"):
-        same_shape("here", np.zeros(2), np.zeros(3))
+        check_same_shape("here", np.zeros(2), np.zeros(3))
 
 
 def test_the_tree_of_errors_is_the_one_that_is_drawn() -> None:

@@ -5,8 +5,14 @@ import pytest
 
 from routing.arrays import Embeddings
 from routing.benchmark import Benchmark
-from routing.calibration import Calibration, CalibrationSettings, RoutingSettings, calibrate, hold_out
-from routing.predictor import accuracy_of, predict, predict_correct
+from routing.calibration import (
+    Calibration,
+    CalibrationSettings,
+    RoutingSettings,
+    calibrate_reliability,
+    hold_out_dataset,
+)
+from routing.predictor import predict_correct, predict_outcomes, prediction_accuracy
 
 NAN = np.nan
 
@@ -14,7 +20,7 @@ NAN = np.nan
 def test_g_is_the_mean_of_what_is_known_of_the_neighbours() -> None:
     outcomes = np.array([[1.0, NAN], [0.0, NAN], [0.5, 1.0]])
     rows = np.array([[0, 1, 2], [0, 1, 1]])
-    np.testing.assert_array_equal(predict(outcomes, rows), [[0.5, 1.0], [1 / 3, NAN]])
+    np.testing.assert_array_equal(predict_outcomes(outcomes, rows), [[0.5, 1.0], [1 / 3, NAN]])
 
 
 def test_g_bar_is_strictly_above_the_threshold() -> None:
@@ -25,7 +31,7 @@ def test_g_bar_is_strictly_above_the_threshold() -> None:
 def test_accuracy_counts_only_what_is_known_on_both_sides() -> None:
     g_bar = np.array([[1.0, 1.0, NAN], [0.0, NAN, NAN], [1.0, 0.0, 1.0]])
     correct = np.array([[1.0, 0.0, 1.0], [1.0, 1.0, 1.0], [1.0, 0.0, NAN]])
-    np.testing.assert_array_equal(accuracy_of(g_bar, correct), [2 / 3, 0.5, NAN])
+    np.testing.assert_array_equal(prediction_accuracy(g_bar, correct), [2 / 3, 0.5, NAN])
 
 
 def pairs(distances: list[float], accuracies: list[list[float]], weights: list[float]) -> Calibration:
@@ -34,33 +40,33 @@ def pairs(distances: list[float], accuracies: list[list[float]], weights: list[f
 
 def test_the_smoother_of_two_pairs_by_hand() -> None:
     made = pairs([0.2, 0.4], [[0.9], [0.5]], [1.0, 1.0])
-    assert made.reliability(0.3, 0.1) == pytest.approx([0.7])
+    assert made.reliability_at(0.3, 0.1) == pytest.approx([0.7])
     near, far = 1.0, np.exp(-(0.2**2) / (2 * 0.1**2))
-    assert made.reliability(0.2, 0.1) == pytest.approx([(0.9 * near + 0.5 * far) / (near + far)])
-    assert pairs([0.2, 0.4], [[0.9], [0.5]], [3.0, 1.0]).reliability(0.3, 0.1) == pytest.approx([0.8])
+    assert made.reliability_at(0.2, 0.1) == pytest.approx([(0.9 * near + 0.5 * far) / (near + far)])
+    assert pairs([0.2, 0.4], [[0.9], [0.5]], [3.0, 1.0]).reliability_at(0.3, 0.1) == pytest.approx([0.8])
 
 
 def test_a_task_far_from_every_pair_gets_the_nearest_ones_accuracy() -> None:
-    assert pairs([0.2, 0.4], [[0.9], [0.5]], [1, 1]).reliability(2.0, 0.01) == pytest.approx([0.5])
+    assert pairs([0.2, 0.4], [[0.9], [0.5]], [1, 1]).reliability_at(2.0, 0.01) == pytest.approx([0.5])
 
 
 def test_a_model_without_pairs_is_as_good_as_a_coin() -> None:
     made = pairs([0.2, 0.4], [[0.9, NAN], [0.5, NAN]], [1, 1])
-    assert made.reliability(0.2, 0.09)[1] == 0.5
+    assert made.reliability_at(0.2, 0.09)[1] == 0.5
     known_once = pairs([0.2, 0.4], [[0.9, NAN], [0.5, 0.8]], [1, 1])
-    assert known_once.reliability(0.2, 0.09)[1] == pytest.approx(0.8)
+    assert known_once.reliability_at(0.2, 0.09)[1] == pytest.approx(0.8)
 
 
 def test_a_datasets_own_pairs_can_be_left_out() -> None:
-    made = pairs([0.2, 0.4], [[0.9], [0.5]], [1, 1]).without(0)
+    made = pairs([0.2, 0.4], [[0.9], [0.5]], [1, 1]).without_dataset(0)
     assert (made.distances.tolist(), made.dataset_ids.tolist()) == ([0.4], [1])
 
 
 @pytest.fixture(scope="module")
 def made(vectors: Embeddings, benchmark_: Benchmark) -> Calibration:
-    held_out = list(hold_out(vectors, benchmark_.dataset_ids, 4, 19))
+    held_out = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 19))
     settings = CalibrationSettings(alphas=(0.0, 0.01, 0.1, 0.35), repeats=3)
-    return calibrate(vectors, benchmark_, held_out, RoutingSettings(), settings)
+    return calibrate_reliability(vectors, benchmark_, held_out, RoutingSettings(), settings)
 
 
 def test_a_share_that_moves_nothing_is_computed_once_and_counts_for_all_repeats(made: Calibration) -> None:
@@ -79,7 +85,7 @@ def test_the_first_pair_is_the_held_out_datasets_by_hand(
     u = np.take_along_axis(distances, order[:, :19], axis=1).mean()
     assert made.distances[0] == pytest.approx(u, abs=1e-6)
     g = benchmark_.outcomes[others][order[:, :5]].mean(axis=1)
-    np.testing.assert_allclose(made.accuracies[0], ((g > 0.5) == benchmark_.correct()[rows]).mean(axis=0))
+    np.testing.assert_allclose(made.accuracies[0], ((g > 0.5) == benchmark_.is_correct()[rows]).mean(axis=0))
 
 
 def test_moving_inputs_into_the_benchmark_brings_the_rest_nearer(made: Calibration) -> None:
@@ -88,17 +94,17 @@ def test_moving_inputs_into_the_benchmark_brings_the_rest_nearer(made: Calibrati
 
 
 def test_no_more_than_the_cap_is_moved(vectors: Embeddings, benchmark_: Benchmark) -> None:
-    held_out = list(hold_out(vectors, benchmark_.dataset_ids, 4, 19))
+    held_out = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 19))
     capped = CalibrationSettings(alphas=(0.1,), repeats=2, cap=4)
     uncapped = CalibrationSettings(alphas=(0.35,), repeats=2, cap=4)
-    four = calibrate(vectors, benchmark_, held_out, RoutingSettings(), capped)
-    many = calibrate(vectors, benchmark_, held_out, RoutingSettings(), uncapped)
+    four = calibrate_reliability(vectors, benchmark_, held_out, RoutingSettings(), capped)
+    many = calibrate_reliability(vectors, benchmark_, held_out, RoutingSettings(), uncapped)
     np.testing.assert_array_equal(four.distances, many.distances)
 
 
 def test_one_dataset_alone_gives_no_pair_where_nothing_is_moved(vectors: Embeddings, benchmark_: Benchmark) -> None:
-    alone, rows = benchmark_.without(["a2", "b1", "b2"])
-    held_out = list(hold_out(vectors[rows], alone.dataset_ids, 1, 19))
-    none = calibrate(vectors[rows], alone, held_out, RoutingSettings(), CalibrationSettings(alphas=(0.0,)))
+    alone, rows = benchmark_.without_dataset(["a2", "b1", "b2"])
+    held_out = list(hold_out_dataset(vectors[rows], alone.dataset_ids, 1, 19))
+    none = calibrate_reliability(vectors[rows], alone, held_out, RoutingSettings(), CalibrationSettings(alphas=(0.0,)))
     assert none.distances.shape == (0,)
     assert none.accuracies.shape == (0, 4)

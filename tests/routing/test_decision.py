@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from routing.confidence import probability_better
-from routing.decision import Reason, decide, explain
-from routing.scores import Score, TaskScores, s3
+from routing.decision import DecisionReason, explain_decision, make_decision
+from routing.scores import ScoreKind, TaskScores, s3
 
 NONE = np.zeros(0)
 
@@ -46,73 +46,73 @@ def test_one_input_by_hand() -> None:
 
 
 def test_without_inputs_the_best_on_average_is_chosen() -> None:
-    made = decide(scored(0, [np.nan, np.nan], [0.5, 0.5]), 0.6)
+    made = make_decision(scored(0, [np.nan, np.nan], [0.5, 0.5]), 0.6)
     assert (made.model, made.reason, made.ranking, made.p_better) == (
         "best",
-        Reason.COLD_START,
+        DecisionReason.COLD_START,
         ("best", "second"),
         None,
     )
 
 
 def test_a_leader_that_is_surely_better_is_chosen() -> None:
-    made = decide(scored(40, [0.2, 0.9, 0.5], [0.9, 0.9, 0.9]), 0.6)
-    assert (made.model, made.reason, made.leader, made.baseline) == ("second", Reason.SCORE, "second", "best")
+    made = make_decision(scored(40, [0.2, 0.9, 0.5], [0.9, 0.9, 0.9]), 0.6)
+    assert (made.model, made.reason, made.leader, made.baseline) == ("second", DecisionReason.SCORE, "second", "best")
     assert made.ranking == ("second", "third", "best")
     assert made.p_better is not None
     assert made.p_better > 0.999
 
 
 def test_a_leader_that_may_not_be_better_leaves_the_best_on_average() -> None:
-    made = decide(scored(4, [0.5, 0.75], [0.6, 0.6]), 0.6)
-    assert (made.model, made.reason, made.leader) == ("best", Reason.BEST_ON_AVERAGE, "second")
+    made = make_decision(scored(4, [0.5, 0.75], [0.6, 0.6]), 0.6)
+    assert (made.model, made.reason, made.leader) == ("best", DecisionReason.BEST_ON_AVERAGE, "second")
     assert made.ranking == ("best", "second")
 
 
 def test_the_probability_must_be_above_eta_not_at_it() -> None:
     scores = scored(1, [0.0, 1.0], [0.8, 0.9])
-    assert decide(scores, 0.72 - 1e-9).model == "second"
-    p_better = decide(scores, 1.0).p_better
+    assert make_decision(scores, 0.72 - 1e-9).model == "second"
+    p_better = make_decision(scores, 1.0).p_better
     assert p_better is not None
-    assert decide(scores, p_better).model == "best"
+    assert make_decision(scores, p_better).model == "best"
 
 
 def test_a_task_keeps_its_model_until_another_is_surely_better() -> None:
     scores = scored(4, [0.2, 0.5, 0.75], [0.6, 0.6, 0.6])
-    kept = decide(scores, 0.6, current="second")
-    assert (kept.model, kept.reason, kept.leader, kept.baseline) == ("second", Reason.KEPT, "third", "second")
+    kept = make_decision(scores, 0.6, current="second")
+    assert (kept.model, kept.reason, kept.leader, kept.baseline) == ("second", DecisionReason.KEPT, "third", "second")
     sure = scored(40, [0.2, 0.5, 0.9], [0.9, 0.9, 0.9])
-    assert decide(sure, 0.6, current="second").model == "third"
-    back = decide(scored(40, [0.9, 0.2], [0.9, 0.9]), 0.6, current="second")
-    assert (back.model, back.reason) == ("best", Reason.BEST_ON_AVERAGE)
+    assert make_decision(sure, 0.6, current="second").model == "third"
+    back = make_decision(scored(40, [0.9, 0.2], [0.9, 0.9]), 0.6, current="second")
+    assert (back.model, back.reason) == ("best", DecisionReason.BEST_ON_AVERAGE)
 
 
 def test_a_current_model_that_is_no_candidate_counts_as_none() -> None:
     scores = scored(4, [0.5, 0.75], [0.6, 0.6])
-    assert decide(scores, 0.6, current="gone") == decide(scores, 0.6)
+    assert make_decision(scores, 0.6, current="gone") == make_decision(scores, 0.6)
 
 
 def test_a_tie_goes_to_the_current_model_then_to_the_better_on_average() -> None:
     tied = scored(4, [0.5, 0.5, 0.5], [0.7, 0.7, 0.7])
-    assert decide(tied, 0.0).model == "best"
-    assert decide(tied, 0.0, current="third").model == "third"
+    assert make_decision(tied, 0.0).model == "best"
+    assert make_decision(tied, 0.0, current="third").model == "third"
 
 
 def test_s1_and_s2_choose_their_highest() -> None:
     scores = scored(4, [0.75, 0.5], [0.6, 0.6], s1=[0.4, 0.6])
-    assert decide(scores, 0.6, score=Score.S1).model == "second"
-    assert decide(scores, 0.6, score=Score.S2).model == "best"
+    assert make_decision(scores, 0.6, score=ScoreKind.S1).model == "second"
+    assert make_decision(scores, 0.6, score=ScoreKind.S2).model == "best"
 
 
 def test_a_model_the_benchmark_is_silent_on_never_leads() -> None:
-    made = decide(scored(10, [np.nan, 0.6], [0.5, 0.9]), 0.6)
+    made = make_decision(scored(10, [np.nan, 0.6], [0.5, 0.9]), 0.6)
     assert made.model == "second"
-    assert decide(scored(10, [0.6, np.nan], [0.9, 0.5]), 0.6).ranking == ("best", "second")
+    assert make_decision(scored(10, [0.6, np.nan], [0.9, 0.5]), 0.6).ranking == ("best", "second")
 
 
 def test_no_candidates_is_an_error() -> None:
     with pytest.raises(ValueError, match="no candidates"):
-        decide(TaskScores((), 0, 0.0, NONE, NONE, NONE, NONE, NONE), 0.6)
+        make_decision(TaskScores((), 0, 0.0, NONE, NONE, NONE, NONE, NONE), 0.6)
 
 
 @pytest.mark.parametrize(
@@ -132,4 +132,4 @@ def test_no_candidates_is_an_error() -> None:
     ],
 )
 def test_a_decision_is_explained_by_its_own_numbers(scores: TaskScores, current: str | None, told: str) -> None:
-    assert told in explain(decide(scores, 0.6, current), scores, 0.6)
+    assert told in explain_decision(make_decision(scores, 0.6, current), scores, 0.6)

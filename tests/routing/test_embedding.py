@@ -19,7 +19,7 @@ def real() -> SentenceTransformerEmbedder:
 
 
 def test_vectors_are_of_unit_length_and_the_revision_names_the_weights(real: SentenceTransformerEmbedder) -> None:
-    vectors = real.embed(["one", "a rather longer text about lamps"])
+    vectors = real.embed_texts(["one", "a rather longer text about lamps"])
     assert vectors.shape == (2, real.dim)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-6)
@@ -29,18 +29,18 @@ def test_vectors_are_of_unit_length_and_the_revision_names_the_weights(real: Sen
 
 def test_a_text_has_the_same_vector_in_any_batch(real: SentenceTransformerEmbedder) -> None:
     texts = ["short", "word " * 100, "another one"]
-    alone = np.concatenate([real.embed([text]) for text in texts])
-    np.testing.assert_allclose(real.embed(texts), alone, atol=1e-5)
+    alone = np.concatenate([real.embed_texts([text]) for text in texts])
+    np.testing.assert_allclose(real.embed_texts(texts), alone, atol=1e-5)
 
 
 def test_odd_texts_have_vectors_too(real: SentenceTransformerEmbedder) -> None:
-    vectors = real.embed(["", "cut \ud83d", "x" * 1_000_000, "\x00"])
+    vectors = real.embed_texts(["", "cut \ud83d", "x" * 1_000_000, "\x00"])
     assert np.isfinite(vectors).all()
-    assert real.embed([]).shape == (0, real.dim)
+    assert real.embed_texts([]).shape == (0, real.dim)
 
 
 def test_texts_on_one_subject_are_nearer_than_others(real: SentenceTransformerEmbedder) -> None:
-    lamp, light, river = real.embed(["How much does a lamp cost?", "The price of a light", "The longest river"])
+    lamp, light, river = real.embed_texts(["How much does a lamp cost?", "The price of a light", "The longest river"])
     assert lamp @ light > lamp @ river
 
 
@@ -60,7 +60,7 @@ class Counting:
     dim: int = 3
     asked: list[str] = field(default_factory=list)
 
-    def embed(self, texts: Sequence[str]) -> Embeddings:
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         if len(self.asked) + len(texts) > self.fails_after:
             raise KeyboardInterrupt
         self.asked += texts
@@ -75,27 +75,27 @@ def cache(tmp_path: Path) -> Iterator[EmbeddingCache]:
 
 def test_what_was_embedded_is_not_embedded_again(cache: EmbeddingCache) -> None:
     embedder = Counting()
-    first = cache.embed(embedder, ["a", "bb", "a"])
-    again = cache.embed(embedder, ["bb", "ccc", "a"])
+    first = cache.embed_texts(embedder, ["a", "bb", "a"])
+    again = cache.embed_texts(embedder, ["bb", "ccc", "a"])
     np.testing.assert_array_equal(again[[2, 0]], first[:2])
     assert sorted(embedder.asked) == ["a", "a", "bb", "ccc"]
-    assert cache.embed(embedder, []).shape == (0, 3)
+    assert cache.embed_texts(embedder, []).shape == (0, 3)
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(cache: EmbeddingCache) -> None:
     texts = [f"text {place}" for place in range(BATCH + 50)]
     seen: list[tuple[int, int]] = []
     with pytest.raises(KeyboardInterrupt):
-        cache.embed(Counting(fails_after=BATCH), texts, lambda done, total: seen.append((done, total)))
+        cache.embed_texts(Counting(fails_after=BATCH), texts, lambda done, total: seen.append((done, total)))
     assert seen == [(0, BATCH + 50), (BATCH, BATCH + 50)]
     rest = Counting()
-    vectors = cache.embed(rest, texts)
+    vectors = cache.embed_texts(rest, texts)
     assert len(rest.asked) == 50
-    np.testing.assert_array_equal(vectors, Counting().embed(texts))
+    np.testing.assert_array_equal(vectors, Counting().embed_texts(texts))
 
 
 def test_another_revision_has_other_vectors(cache: EmbeddingCache) -> None:
-    cache.embed(Counting("1"), ["a"])
+    cache.embed_texts(Counting("1"), ["a"])
     other = Counting("2")
-    cache.embed(other, ["a"])
+    cache.embed_texts(other, ["a"])
     assert other.asked == ["a"]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from routing.arrays import Floats, Ints
 from routing.auto.feedback import LEVEL, Feedback
-from routing.auto.posterior import Labels, Posterior
+from routing.auto.posterior import AccuracyPosterior, LabelGroups
 
 TRUTH = np.array([0.7, 0.6, 0.5, 0.75])
-PRIOR = Posterior(np.array([0.65, 0.6, 0.55, 0.6]), 0.005 * np.eye(4), 0.2 * np.eye(4))
+PRIOR = AccuracyPosterior(np.array([0.65, 0.6, 0.55, 0.6]), 0.005 * np.eye(4), 0.2 * np.eye(4))
 
 answers = st.lists(
     st.tuples(
@@ -28,14 +28,14 @@ Answers = Sequence[tuple[int, float, float | None, int]]
 def feedback(given_: Answers) -> Feedback:
     models, scores, chances, strata = zip(*given_, strict=True)
     chances_ = np.array([np.nan if chance is None else chance for chance in chances], dtype=np.float64)
-    return Feedback.of(np.array(models), np.array(scores), chances_, strata)
+    return Feedback.from_ratings(np.array(models), np.array(scores), chances_, strata)
 
 
 @given(answers, st.randoms())
 def test_the_order_of_answers_makes_no_difference(some: Answers, random: Random) -> None:
     other = list(some)
     random.shuffle(other)
-    here, there = feedback(some).weighed(4), feedback(other).weighed(4)
+    here, there = feedback(some).to_weighed(4), feedback(other).to_weighed(4)
     np.testing.assert_allclose(here.precision, there.precision, atol=1e-9)
     np.testing.assert_allclose(here.shift, there.shift, atol=1e-9)
 
@@ -43,18 +43,20 @@ def test_the_order_of_answers_makes_no_difference(some: Answers, random: Random)
 @given(answers)
 def test_it_is_a_likelihood(some: Answers) -> None:
     """Its precision has no negative direction, and what is learnt never makes a case of the prior less sure."""
-    weighed = feedback(some).weighed(4)
+    weighed = feedback(some).to_weighed(4)
     assert np.linalg.eigvalsh(weighed.precision).min() > -1e-8
-    _, after, likelihood = weighed.on(PRIOR.mean, PRIOR.covariance)
+    _, after, likelihood = weighed.restrict_to(PRIOR.mean, PRIOR.covariance)
     assert np.linalg.eigvalsh(PRIOR.covariance - after).min() > -1e-10
     assert np.isfinite(likelihood)
 
 
 @given(answers, st.permutations(range(4)))
 def test_permuting_models_permutes_what_is_learnt(some: Answers, order: list[int]) -> None:
-    here = PRIOR.given(feedback=feedback(some)).mean
+    here = PRIOR.condition_on(feedback=feedback(some)).mean
     there = (
-        Posterior(PRIOR.mean[order], PRIOR.covariance, PRIOR.within).given(feedback=feedback(some).among(order)).mean
+        AccuracyPosterior(PRIOR.mean[order], PRIOR.covariance, PRIOR.within)
+        .condition_on(feedback=feedback(some).restrict_to(order))
+        .mean
     )
     np.testing.assert_allclose(here[order], there, atol=1e-9)
 
@@ -62,8 +64,8 @@ def test_permuting_models_permutes_what_is_learnt(some: Answers, order: list[int
 @given(st.floats(0, 1), st.integers(1, 5000))
 def test_without_exploration_rivals_stay_as_they_were(score: float, n: int) -> None:
     """And the chosen model itself never moves by more than a level that nobody knows lets it."""
-    found = Feedback.of(np.zeros(n, dtype=int), np.full(n, score), np.ones(n), [1] * n)
-    mean, covariance, _ = found.weighed(4).on(PRIOR.mean, PRIOR.covariance)
+    found = Feedback.from_ratings(np.zeros(n, dtype=int), np.full(n, score), np.ones(n), [1] * n)
+    mean, covariance, _ = found.to_weighed(4).restrict_to(PRIOR.mean, PRIOR.covariance)
     np.testing.assert_allclose(mean[1:], PRIOR.mean[1:])
     np.testing.assert_allclose(covariance[1:, 1:], PRIOR.covariance[1:, 1:])
     own = PRIOR.covariance[0, 0]
@@ -73,11 +75,11 @@ def test_without_exploration_rivals_stay_as_they_were(score: float, n: int) -> N
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=4), st.floats(-0.5, 0.5), st.integers(1, 300))
 def test_a_lenient_stratum_moves_no_difference_of_its_models(levels: list[float], more: float, n: int) -> None:
     """Chance decided between them, and as often for each: what all of them are off by together is not theirs."""
-    equal = Posterior(np.full(4, 0.6), PRIOR.covariance, PRIOR.within)
+    equal = AccuracyPosterior(np.full(4, 0.6), PRIOR.covariance, PRIOR.within)
     some = [(model, level, 0.25, 0) for model, level in enumerate(levels)] * n
     lenient = [(model, level + more, chance, stratum) for model, level, chance, stratum in some]
-    here = feedback(some).weighed(4).on(equal.mean, equal.covariance)[0]
-    there = feedback(lenient).weighed(4).on(equal.mean, equal.covariance)[0]
+    here = feedback(some).to_weighed(4).restrict_to(equal.mean, equal.covariance)[0]
+    there = feedback(lenient).to_weighed(4).restrict_to(equal.mean, equal.covariance)[0]
     moved = (there - here)[: len(levels)]
     np.testing.assert_allclose(moved, moved[0], atol=1e-9)
 
@@ -103,7 +105,7 @@ def test_weighed_by_their_propensities_answers_are_unbiased_and_plain_means_are_
     for seed in range(300):
         models, scores, propensities, _ = logged(seed, 2000, 0.3)
         plain.append([scores[models == model].mean() for model in range(4)])
-        weighed.append(Feedback.of(models, scores, propensities, [0] * len(models)).strata[0].means)
+        weighed.append(Feedback.from_ratings(models, scores, propensities, [0] * len(models)).strata[0].means)
         each = scores / propensities
         horvitz.append([each[models == model].sum() / len(models) for model in range(4)])
     error = np.std(weighed, axis=0) / np.sqrt(300)
@@ -117,10 +119,10 @@ def test_strata_that_differ_in_difficulty_are_not_compared_with_each_other() -> 
     n = 2000
     models = np.repeat([0, 1], n)
     scores = np.repeat([0.8, 0.6], n)
-    alone = Feedback.of(models, scores, np.ones(2 * n), [1] * n + [2] * n)
-    together = Feedback.of(models, scores, np.full(2 * n, 0.5), [1] * 2 * n)
-    apart, beside = PRIOR.given(feedback=alone), PRIOR.given(feedback=together)
-    assert beside.deviation(0, 1) < 0.05 < apart.deviation(0, 1)
+    alone = Feedback.from_ratings(models, scores, np.ones(2 * n), [1] * n + [2] * n)
+    together = Feedback.from_ratings(models, scores, np.full(2 * n, 0.5), [1] * 2 * n)
+    apart, beside = PRIOR.condition_on(feedback=alone), PRIOR.condition_on(feedback=together)
+    assert beside.standard_deviation(0, 1) < 0.05 < apart.standard_deviation(0, 1)
 
 
 def test_exploration_finds_the_better_model_that_the_benchmark_missed() -> None:
@@ -130,7 +132,7 @@ def test_exploration_finds_the_better_model_that_the_benchmark_missed() -> None:
         models = np.where(draw.random(4000) < 0.1, draw.integers(1, 4, 4000), 0)
         scores = (draw.random(4000) < np.array([0.5, 0.4, 0.4, 0.7])[models]).astype(np.float64)
         chances = np.where(models == 0, 0.9, 0.1 / 3)
-        after = PRIOR.given(feedback=Feedback.of(models, scores, chances, [0] * 4000))
+        after = PRIOR.condition_on(feedback=Feedback.from_ratings(models, scores, chances, [0] * 4000))
         found += int(after.mean.argmax()) == 3
     assert found >= 18
 
@@ -138,14 +140,18 @@ def test_exploration_finds_the_better_model_that_the_benchmark_missed() -> None:
 def test_labels_and_answers_are_combined_in_one_posterior() -> None:
     outcomes = np.tile([1.0, 0.0, 0.0, 0.0], (20, 1))
     some = feedback([(1, 1.0, 0.5, 0), (2, 0.0, 0.5, 0)] * 50)
-    both = PRIOR.given(Labels.of(outcomes), some)
+    both = PRIOR.condition_on(LabelGroups.from_matrix(outcomes), some)
     assert (both.n_labels, both.feedback) == (20, some)
     assert both.mean[0] > PRIOR.mean[0]
     assert (
         both.mean[1] - both.mean[2]
-        > PRIOR.given(Labels.of(outcomes)).mean[1] - PRIOR.given(Labels.of(outcomes)).mean[2]
+        > PRIOR.condition_on(LabelGroups.from_matrix(outcomes)).mean[1]
+        - PRIOR.condition_on(LabelGroups.from_matrix(outcomes)).mean[2]
     )
-    assert PRIOR.given(Labels.of(outcomes[:0]), feedback([(0, 1.0, 1.0, 0)]).among([1])) is PRIOR
+    assert (
+        PRIOR.condition_on(LabelGroups.from_matrix(outcomes[:0]), feedback([(0, 1.0, 1.0, 0)]).restrict_to([1]))
+        is PRIOR
+    )
 
 
 @pytest.mark.parametrize("chance", [0.0, 1.5, -0.1])

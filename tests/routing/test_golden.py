@@ -15,11 +15,11 @@ import pytest
 
 from routing.arrays import Floats
 from routing.benchmark import Benchmark, order_on_average
-from routing.calibration import HeldOut, hold_out
+from routing.calibration import HeldOutDataset, hold_out_dataset
 from routing.neighbours import TIE_DECIMALS
-from routing.neighbours.exact import Exact
-from routing.neighbours.hnsw import Hnsw
-from routing.predictor import accuracy_of, predict, predict_correct
+from routing.neighbours.exact import ExactIndex
+from routing.neighbours.hnsw import HnswIndex
+from routing.predictor import predict_correct, predict_outcomes, prediction_accuracy
 from routing.tidy import GivenEmbeddings, read_benchmark, read_embeddings
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -36,7 +36,7 @@ def golden() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def real(golden: Mapping[str, Any]) -> Benchmark:
-    return read_benchmark(FOLDER).with_models(golden["models"])
+    return read_benchmark(FOLDER).select_models(golden["models"])
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +47,17 @@ def given(real: Benchmark) -> GivenEmbeddings:
 
 
 @pytest.fixture(scope="module")
-def held_out(real: Benchmark, given: GivenEmbeddings) -> list[HeldOut]:
-    return list(hold_out(given.vectors, real.dataset_ids, len(real.datasets), 64))
+def held_out(real: Benchmark, given: GivenEmbeddings) -> list[HeldOutDataset]:
+    return list(hold_out_dataset(given.vectors, real.dataset_ids, len(real.datasets), 64))
 
 
-def tied_at_the_cut(one: HeldOut) -> Floats:
+def tied_at_the_cut(one: HeldOutDataset) -> Floats:
     """Whether an input's k-th and next neighbour are equally near. (n_inputs,)"""
     near = np.round(one.near_distances, TIE_DECIMALS)
     return np.asarray(near[:, K - 1] == near[:, K])
 
 
-def admitted(one: HeldOut, real: Benchmark, correct: Floats) -> dict[str, tuple[Floats, Floats]]:
+def admitted(one: HeldOutDataset, real: Benchmark, correct: Floats) -> dict[str, tuple[Floats, Floats]]:
     """The least and the largest S1, S2 and true p over all choices among equally near neighbours. (n_models,) each."""
     low_g, high_g = (np.empty((len(one.rows), len(real.models))) for _ in range(2))
     for row, (near, distances) in enumerate(zip(one.near, np.round(one.near_distances, TIE_DECIMALS), strict=True)):
@@ -76,9 +76,9 @@ def admitted(one: HeldOut, real: Benchmark, correct: Floats) -> dict[str, tuple[
 
 
 def test_every_score_agrees_with_the_independent_implementation(
-    golden: Mapping[str, Any], real: Benchmark, held_out: list[HeldOut], record_property: Any
+    golden: Mapping[str, Any], real: Benchmark, held_out: list[HeldOutDataset], record_property: Any
 ) -> None:
-    correct, averages = real.correct(), real.dataset_averages()
+    correct, averages = real.is_correct(), real.dataset_averages()
     untied: list[Floats] = []
     tied: list[Floats] = []
     outside: list[Floats] = []
@@ -86,9 +86,9 @@ def test_every_score_agrees_with_the_independent_implementation(
         expected = golden["datasets"][real.datasets[one.dataset].name]
         assert one.near_distances[:, :19].mean() == pytest.approx(expected["u"], abs=1e-5)
         np.testing.assert_allclose(averages[one.dataset], expected["accuracy"], atol=1e-4)
-        g = predict(real.outcomes, one.near[:, :K])
+        g = predict_outcomes(real.outcomes, one.near[:, :K])
         g_bar = predict_correct(g)
-        ours = {"S1": g.mean(axis=0), "S2": g_bar.mean(axis=0), "p_true": accuracy_of(g_bar, correct[one.rows])}
+        ours = {"S1": g.mean(axis=0), "S2": g_bar.mean(axis=0), "p_true": prediction_accuracy(g_bar, correct[one.rows])}
         has_ties, bounds = tied_at_the_cut(one).any(), admitted(one, real, correct)
         for name, values in ours.items():
             theirs = np.array(expected[name])
@@ -105,7 +105,7 @@ def test_every_score_agrees_with_the_independent_implementation(
 
 def test_the_best_model_on_average_is_the_same(golden: Mapping[str, Any], real: Benchmark) -> None:
     for name, best in golden["best_on_average"].items():
-        smaller, _ = real.without([name])
+        smaller, _ = real.without_dataset([name])
         assert real.model_names[order_on_average(smaller.dataset_averages())[0]] == best
 
 
@@ -113,13 +113,16 @@ def test_the_best_model_on_average_is_the_same(golden: Mapping[str, Any], real: 
 def test_hnsw_finds_what_exact_search_finds(real: Benchmark, given: GivenEmbeddings) -> None:
     """recall@19 of at least 0.99 and every S within 0.01, task by task."""
     for name in ("bbh_sports_understanding", "mmlu_pro_law", "math_algebra_hard"):
-        smaller, rows = real.without([name])
-        queries, vectors = given.vectors[real.rows_of(name)], given.vectors[rows]
-        exact_rows, exact_distances = Exact(vectors).nearest(queries, 19)
-        found_rows, found_distances = Hnsw.build(vectors).nearest(queries, 19)
+        smaller, rows = real.without_dataset([name])
+        queries, vectors = given.vectors[real.dataset_rows(name)], given.vectors[rows]
+        exact_rows, exact_distances = ExactIndex(vectors).find_nearest(queries, 19)
+        found_rows, found_distances = HnswIndex.build_index(vectors).find_nearest(queries, 19)
         # A duplicate in another's place is as near and counts as found.
         recall = np.mean(np.round(found_distances, TIE_DECIMALS) <= np.round(exact_distances[:, -1:], TIE_DECIMALS))
         assert recall >= 0.99
-        g, found_g = predict(smaller.outcomes, exact_rows[:, :K]), predict(smaller.outcomes, found_rows[:, :K])
+        g, found_g = (
+            predict_outcomes(smaller.outcomes, exact_rows[:, :K]),
+            predict_outcomes(smaller.outcomes, found_rows[:, :K]),
+        )
         np.testing.assert_allclose(found_g.mean(axis=0), g.mean(axis=0), atol=0.01)
         np.testing.assert_allclose(predict_correct(found_g).mean(0), predict_correct(g).mean(0), atol=0.01)

@@ -15,32 +15,32 @@ from routing.calibration import Calibration
 from routing.confidence import probability_better
 from routing.errors import ShapeError
 from routing.manifest import EmbedderId
-from routing.predictor import accuracy_of, predict, predict_correct
+from routing.predictor import predict_correct, predict_outcomes, prediction_accuracy
 from routing.router import Router
 from routing.scores import mean_known, s3
-from routing.task import Evidence, TaskState
+from routing.task import InputEvidence, TaskState
 from tests.routing.conftest import DIM, clustered
 
 shares = st.floats(0, 1)
 share_rows = arrays(np.float64, st.integers(1, 6), elements=shares)
 
 
-def evidence_of(g: Floats) -> Evidence:
+def evidence_of(g: Floats) -> InputEvidence:
     n = len(g)
     generator = np.random.default_rng(n)
-    return Evidence(g, predict_correct(g), generator.random(n), generator.random((n, 3)).astype(np.float32), g)
+    return InputEvidence(g, predict_correct(g), generator.random(n), generator.random((n, 3)).astype(np.float32), g)
 
 
 @st.composite
-def evidences(draw: Callable[[st.SearchStrategy[Floats]], Floats]) -> Evidence:
+def evidences(draw: Callable[[st.SearchStrategy[Floats]], Floats]) -> InputEvidence:
     g = draw(arrays(np.float64, st.tuples(st.integers(1, 8), st.just(3)), elements=st.one_of(shares, st.just(np.nan))))
     return evidence_of(g)
 
 
-def one_by_one(evidence: Evidence) -> TaskState:
-    state = TaskState.empty(evidence.g.shape[1], evidence.vectors.shape[1])
+def one_by_one(evidence: InputEvidence) -> TaskState:
+    state = TaskState.empty_state(evidence.g.shape[1], evidence.vectors.shape[1])
     for row in range(len(evidence)):
-        state = state + TaskState.of(evidence.at(np.array([row])))
+        state = state + TaskState.from_evidence(evidence.select_rows(np.array([row])))
     return state
 
 
@@ -76,8 +76,8 @@ def test_s3_of_arrays_that_do_not_fit_names_the_argument() -> None:
 
 
 @given(evidences())
-def test_scores_lie_between_0_and_1(evidence: Evidence) -> None:
-    state = TaskState.of(evidence)
+def test_scores_lie_between_0_and_1(evidence: InputEvidence) -> None:
+    state = TaskState.from_evidence(evidence)
     for sums in (state.g_sum, state.g_bar_sum):
         known = mean_known(sums, state.counts)
         known = known[~np.isnan(known)]
@@ -85,26 +85,28 @@ def test_scores_lie_between_0_and_1(evidence: Evidence) -> None:
 
 
 @given(evidences())
-def test_adding_inputs_one_by_one_equals_adding_them_at_once(evidence: Evidence) -> None:
-    assert_same(one_by_one(evidence), TaskState.of(evidence))
+def test_adding_inputs_one_by_one_equals_adding_them_at_once(evidence: InputEvidence) -> None:
+    assert_same(one_by_one(evidence), TaskState.from_evidence(evidence))
 
 
 @given(evidences(), evidences())
-def test_the_sums_of_two_replicas_add_up(a: Evidence, b: Evidence) -> None:
-    both = Evidence(
+def test_the_sums_of_two_replicas_add_up(a: InputEvidence, b: InputEvidence) -> None:
+    both = InputEvidence(
         np.concatenate([a.g, b.g]),
         np.concatenate([a.g_bar, b.g_bar]),
         np.concatenate([a.distances, b.distances]),
         np.concatenate([a.vectors, b.vectors]),
         np.concatenate([a.wide, b.wide]),
     )
-    assert_same(TaskState.of(a) + TaskState.of(b), TaskState.of(both))
-    assert_same(TaskState.of(a) + TaskState.of(b), TaskState.of(b) + TaskState.of(a))
+    assert_same(TaskState.from_evidence(a) + TaskState.from_evidence(b), TaskState.from_evidence(both))
+    assert_same(
+        TaskState.from_evidence(a) + TaskState.from_evidence(b), TaskState.from_evidence(b) + TaskState.from_evidence(a)
+    )
 
 
 def test_states_of_different_packs_do_not_add() -> None:
     with pytest.raises(ShapeError, match="g_sum"):
-        TaskState.empty(3, 4) + TaskState.empty(2, 4)
+        TaskState.empty_state(3, 4) + TaskState.empty_state(2, 4)
 
 
 @settings(max_examples=20, deadline=None)
@@ -112,12 +114,12 @@ def test_states_of_different_packs_do_not_add() -> None:
 def test_permuting_models_permutes_scores(benchmark_: Benchmark, vectors: Embeddings, order: list[int]) -> None:
     generator = np.random.default_rng(3)
     rows = generator.integers(0, benchmark_.n_inputs, size=(12, 5))
-    permuted = benchmark_.with_models([benchmark_.model_names[column] for column in order])
-    g, permuted_g = predict(benchmark_.outcomes, rows), predict(permuted.outcomes, rows)
+    permuted = benchmark_.select_models([benchmark_.model_names[column] for column in order])
+    g, permuted_g = predict_outcomes(benchmark_.outcomes, rows), predict_outcomes(permuted.outcomes, rows)
     assert (permuted_g == g[:, order]).all()
-    correct, permuted_correct = benchmark_.correct()[:12], permuted.correct()[:12]
-    accuracy = accuracy_of(predict_correct(g), correct)
-    assert (accuracy_of(predict_correct(permuted_g), permuted_correct) == accuracy[order]).all()
+    correct, permuted_correct = benchmark_.is_correct()[:12], permuted.is_correct()[:12]
+    accuracy = prediction_accuracy(predict_correct(g), correct)
+    assert (prediction_accuracy(predict_correct(permuted_g), permuted_correct) == accuracy[order]).all()
 
 
 def test_permuting_the_models_of_a_pack_permutes_what_it_says_of_a_task(
@@ -126,8 +128,8 @@ def test_permuting_the_models_of_a_pack_permutes_what_it_says_of_a_task(
     task = clustered(9, 0, 20)
     said = []
     for names in (benchmark_.model_names, tuple(reversed(benchmark_.model_names))):
-        router = Router(build_pack(benchmark_.with_models(names), vectors, EmbedderId("test/none", "", DIM)))
-        scores = router.scores(TaskState.of(router.evidence(task)), router.candidates())
+        router = Router(build_pack(benchmark_.select_models(names), vectors, EmbedderId("test/none", "", DIM)))
+        scores = router.score_task(TaskState.from_evidence(router.find_evidence(task)), router.select_candidates())
         said.append({m: (scores.s1[i], scores.s2[i], scores.s3[i]) for i, m in enumerate(scores.models)})
     assert said[0] == said[1]
 
@@ -162,6 +164,6 @@ def test_one_of_two_is_better_or_they_tie(n: int, s2_a: float, p_a: float, s2_b:
 def test_the_smoother_stays_between_the_accuracies_it_smooths(distance: float, sigma: float) -> None:
     accuracies = np.array([[0.2, np.nan], [0.6, np.nan], [0.9, np.nan]])
     calibration = Calibration(np.array([0.2, 0.5, 0.7]), accuracies, np.array([10.0, 1.0, 1.0]), np.arange(3))
-    known, unknown = calibration.reliability(distance, sigma)
+    known, unknown = calibration.reliability_at(distance, sigma)
     assert 0.2 - 1e-9 <= known <= 0.9 + 1e-9
     assert unknown == 0.5

@@ -10,11 +10,11 @@ import pytest
 from routing.arrays import Embeddings, unit_rows
 from routing.errors import NeighboursError
 from routing.neighbours import Neighbours
-from routing.neighbours.exact import Exact
-from routing.neighbours.hnsw import Hnsw
+from routing.neighbours.exact import ExactIndex
+from routing.neighbours.hnsw import HnswIndex
 
 Make = Callable[[Embeddings], Neighbours]
-BACKENDS: dict[str, Make] = {"exact": Exact, "hnsw": Hnsw.build}
+BACKENDS: dict[str, Make] = {"exact": ExactIndex, "hnsw": HnswIndex.build_index}
 
 
 @pytest.fixture(params=sorted(BACKENDS))
@@ -28,7 +28,7 @@ def random_vectors(n: int, dim: int = 8, seed: int = 0) -> Embeddings:
 
 def test_the_nearest_are_those_that_sorting_everything_finds(make: Make) -> None:
     vectors, queries = random_vectors(300), random_vectors(20, seed=1)
-    rows, distances = make(vectors).nearest(queries, 7)
+    rows, distances = make(vectors).find_nearest(queries, 7)
     expected = 1.0 - queries.astype(np.float64) @ vectors.T.astype(np.float64)
     order = np.argsort(expected, axis=1, kind="stable")[:, :7]
     assert (rows == order).all()
@@ -37,19 +37,19 @@ def test_the_nearest_are_those_that_sorting_everything_finds(make: Make) -> None
 
 def test_equally_near_inputs_come_by_the_higher_row(make: Make) -> None:
     vectors = random_vectors(5)
-    rows, distances = make(np.concatenate([vectors, vectors, vectors])).nearest(vectors, 3)
+    rows, distances = make(np.concatenate([vectors, vectors, vectors])).find_nearest(vectors, 3)
     assert rows.tolist() == [[row + 10, row + 5, row] for row in range(5)]
     np.testing.assert_allclose(distances, 0.0, atol=1e-6)
 
 
 def test_a_cut_between_equally_near_inputs_keeps_the_higher_rows() -> None:
     vectors = random_vectors(4)
-    rows, _ = Exact(np.concatenate([vectors] * 6)).nearest(vectors, 4)
+    rows, _ = ExactIndex(np.concatenate([vectors] * 6)).find_nearest(vectors, 4)
     assert rows.tolist() == [[row + 20, row + 16, row + 12, row + 8] for row in range(4)]
 
 
 def test_all_of_a_small_index_can_be_asked_for(make: Make) -> None:
-    rows, distances = make(random_vectors(6)).nearest(random_vectors(2, seed=3), 6)
+    rows, distances = make(random_vectors(6)).find_nearest(random_vectors(2, seed=3), 6)
     assert sorted(rows[0].tolist()) == list(range(6))
     assert (np.diff(distances, axis=1) >= -1e-6).all()
 
@@ -66,21 +66,21 @@ def test_all_of_a_small_index_can_be_asked_for(make: Make) -> None:
 )
 def test_what_native_code_would_choke_on_is_refused(make: Make, queries: Embeddings, count: int, said: str) -> None:
     with pytest.raises(NeighboursError, match=said):
-        make(random_vectors(10)).nearest(queries, count)
+        make(random_vectors(10)).find_nearest(queries, count)
 
 
 def test_a_saved_graph_answers_as_before(tmp_path: Path) -> None:
     vectors, queries = random_vectors(200), random_vectors(9, seed=2)
-    built = Hnsw.build(vectors)
-    built.save(tmp_path / "i", tmp_path / "i.json")
-    loaded = Hnsw.load(tmp_path / "i", tmp_path / "i.json")
+    built = HnswIndex.build_index(vectors)
+    built.save_index(tmp_path / "i", tmp_path / "i.json")
+    loaded = HnswIndex.load_index(tmp_path / "i", tmp_path / "i.json")
     assert loaded.settings == built.settings
-    assert (loaded.nearest(queries, 5)[0] == built.nearest(queries, 5)[0]).all()
+    assert (loaded.find_nearest(queries, 5)[0] == built.find_nearest(queries, 5)[0]).all()
 
 
 def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in "ab":
-        Hnsw.build(random_vectors(200)).save(tmp_path / name, tmp_path / f"{name}.json")
+        HnswIndex.build_index(random_vectors(200)).save_index(tmp_path / name, tmp_path / f"{name}.json")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -94,10 +94,10 @@ def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_a_graph_beside_other_arguments_is_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
-    Hnsw.build(random_vectors(20)).save(tmp_path / "i", tmp_path / "i.json")
+    HnswIndex.build_index(random_vectors(20)).save_index(tmp_path / "i", tmp_path / "i.json")
     about = json.loads((tmp_path / "i.json").read_text()) | change
     if change.get("m", 1) is None:
         del about["m"]
     (tmp_path / "i.json").write_text(json.dumps(about))
     with pytest.raises(NeighboursError, match=said):
-        Hnsw.load(tmp_path / "i", tmp_path / "i.json")
+        HnswIndex.load_index(tmp_path / "i", tmp_path / "i.json")

@@ -13,7 +13,7 @@ import pytest
 from routing.arrays import Embeddings
 from routing.benchmark import Benchmark
 from routing.build import EXCERPT, Provenance, build_pack
-from routing.errors import PackAltered, PackError, PackMismatch
+from routing.errors import PackCorrupted, PackError, PackMismatch
 from routing.manifest import SCHEMA, EmbedderId, read_manifest
 from routing.pack import FILES, OPTIONAL, Pack, open_pack, save_pack
 from routing.router import Router
@@ -36,7 +36,7 @@ def saved(pack: Pack, tmp_path: Path) -> Path:
 
 def scores(pack: Pack, vectors: Embeddings) -> Any:
     router = Router(pack)
-    return router.scores(TaskState.of(router.evidence(vectors)), router.candidates())
+    return router.score_task(TaskState.from_evidence(router.find_evidence(vectors)), router.select_candidates())
 
 
 @pytest.mark.parametrize("name", ["again", "again.tar"])
@@ -85,10 +85,10 @@ def test_a_file_that_is_missing_cut_or_altered_is_named(saved: Path, file: str) 
     altered = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
     for data in (altered, whole[:-1], b""):
         (saved / file).write_bytes(data)
-        with pytest.raises(PackAltered, match=file):
+        with pytest.raises(PackCorrupted, match=file):
             open_pack(saved)
     (saved / file).unlink()
-    with pytest.raises(PackAltered, match=f"{file} is missing"):
+    with pytest.raises(PackCorrupted, match=f"{file} is missing"):
         open_pack(saved)
 
 
@@ -112,12 +112,12 @@ def test_what_a_pack_need_not_hold_is_checked_where_it_is_named(
 ) -> None:
     save_pack(build_pack(benchmark_, vectors, EMBEDDER, with_texts=True), tmp_path / "pack")
     (tmp_path / "pack" / file).write_bytes(b"")
-    with pytest.raises(PackAltered, match=file):
+    with pytest.raises(PackCorrupted, match=file):
         open_pack(tmp_path / "pack")
 
 
 def test_a_pack_without_them_is_a_pack(pack: Pack, tmp_path: Path) -> None:
-    save_pack(replace(pack, projection=None, ground=None, inputs=None), tmp_path / "plain")
+    save_pack(replace(pack, projection=None, training_data=None, input_index=None), tmp_path / "plain")
     again = open_pack(tmp_path / "plain")
     assert (again.projection, again.texts, set(again.manifest.files)) == (None, None, set(FILES))
 
@@ -130,7 +130,7 @@ def rewritten(saved: Path, **members: Any) -> None:
 
 def test_an_altered_manifest_is_refused(saved: Path) -> None:
     rewritten(saved, n_inputs=161)
-    with pytest.raises(PackAltered, match=r"manifest\.json was altered"):
+    with pytest.raises(PackCorrupted, match=r"manifest\.json was altered"):
         read_manifest(saved)
 
 
@@ -145,7 +145,7 @@ def test_an_altered_manifest_is_refused(saved: Path) -> None:
 )
 def test_a_manifest_that_cannot_be_read_is_refused(saved: Path, spoil: Callable[[Path], object]) -> None:
     spoil(saved / "manifest.json")
-    with pytest.raises(PackAltered, match=r"manifest\.json cannot be read"):
+    with pytest.raises(PackCorrupted, match=r"manifest\.json cannot be read"):
         read_manifest(saved)
 
 
@@ -196,7 +196,7 @@ def test_a_tar_may_not_write_elsewhere(saved: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "evil.tar", "w") as tar:
         tar.add(saved / "manifest.json", arcname="manifest.json")
         tar.add(saved / "manifest.json", arcname="../escaped.json")
-    with pytest.raises(PackAltered, match="unpacked"):
+    with pytest.raises(PackCorrupted, match="unpacked"):
         open_pack(tmp_path / "evil.tar")
     assert not (tmp_path.parent / "escaped.json").exists()
     shutil.rmtree(saved)

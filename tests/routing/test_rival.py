@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from routing.confidence import probability_better
-from routing.runner_up import rival
-from routing.scores import Score, TaskScores, s3
+from routing.runner_up import find_runner_up
+from routing.scores import ScoreKind, TaskScores, s3
 
 
 def scores(s2: list[float], n: int = 30) -> TaskScores:
@@ -22,18 +22,18 @@ def scores(s2: list[float], n: int = 30) -> TaskScores:
 
 
 def test_the_rival_of_a_choice_is_the_best_on_average() -> None:
-    found = rival(scores([0.5, 0.9, 0.8]), "b", Score.S3)
+    found = find_runner_up(scores([0.5, 0.9, 0.8]), "b", ScoreKind.S3)
     assert found is not None
     assert (found.model, found.p) == ("a", probability_better(30, 0.9, 0.9, 0.5, 0.9))
     assert found.p > 0.9
 
 
 def test_the_rival_of_the_best_on_average_is_the_best_of_the_others() -> None:
-    found = rival(scores([0.9, 0.5, 0.8]), "a", Score.S3)
+    found = find_runner_up(scores([0.9, 0.5, 0.8]), "a", ScoreKind.S3)
     assert found is not None
     assert found.model == "c"
 
 
 @pytest.mark.parametrize(("s2", "n"), [([0.5], 30), ([0.5, 0.9], 0), ([0.5, float("nan")], 30)])
 def test_where_there_is_nothing_to_compare_there_is_no_rival(s2: list[float], n: int) -> None:
-    assert rival(scores(s2, n), "a", Score.S3) is None
+    assert find_runner_up(scores(s2, n), "a", ScoreKind.S3) is None

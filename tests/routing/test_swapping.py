@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from routing.atomic_swap import swap, swap_in_steps
+from routing.atomic_swap import swap_in_steps, swap_paths
 from routing.manifest import read_manifest
 from routing.pack import Pack, open_pack, save_pack
 from tests.gateway.packs import Letters, small_pack
@@ -76,7 +76,7 @@ def test_there_is_always_a_pack_at_its_place(small: Pack, tmp_path: Path) -> Non
     assert read_manifest(path) == manifest
 
 
-@pytest.mark.parametrize("how", [swap, swap_in_steps])
+@pytest.mark.parametrize("how", [swap_paths, swap_in_steps])
 def test_two_folders_change_places(how: Callable[[Path, Path], None], tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for path in (one, other):
@@ -93,5 +93,5 @@ def test_two_folders_change_places(how: Callable[[Path, Path], None], tmp_path: 
 def test_nothing_to_change_places_with_is_an_error_and_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     with pytest.raises(FileNotFoundError):
-        swap(tmp_path / "one", tmp_path / "nowhere")
+        swap_paths(tmp_path / "one", tmp_path / "nowhere")
     assert (tmp_path / "one").exists()

@@ -7,42 +7,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.adaptive_sampling import BLOCK, Pace, ThinningSettings, Watch, clearness, is_drawn
+from routing.adaptive_sampling import BLOCK, SamplingRate, SamplingSettings, ShiftDetector, decision_z, is_sampled
 from routing.arrays import unit_rows
 from routing.scores import TaskScores
-from routing.task import Evidence
+from routing.task import InputEvidence
 
-SETTINGS = ThinningSettings()
+SETTINGS = SamplingSettings()
 CLEAR, UNCLEAR = 10.0, 0.0
 
 
-def evidence(count: int, seed: int, distance: float = 0.4, towards: int = 0) -> Evidence:
+def evidence(count: int, seed: int, distance: float = 0.4, towards: int = 0) -> InputEvidence:
     """Inputs about one direction, at about one distance."""
     draw = np.random.default_rng(seed)
     centre = np.eye(8)[towards]
     vectors = unit_rows(centre + 0.3 * draw.normal(size=(count, 8)))
     g = np.ones((count, 2))
-    return Evidence(g, g, distance + 0.05 * draw.normal(size=count), vectors, g)
+    return InputEvidence(g, g, distance + 0.05 * draw.normal(size=count), vectors, g)
 
 
-def paced(pace: Pace, blocks: int, z: float, distance: float = 0.4, towards: int = 0, base: int = 0) -> Pace:
+def paced(
+    pace: SamplingRate, blocks: int, z: float, distance: float = 0.4, towards: int = 0, base: int = 0
+) -> SamplingRate:
     """The pace after some blocks; of each, as many inputs are seen as the weight lets through."""
     total = np.eye(8)[0] * 50
     for block in range(blocks):
-        pace = pace.saw(evidence(BLOCK // pace.weight, 1000 * base + block, distance, towards), total).next(z, SETTINGS)
+        pace = pace.record_input(
+            evidence(BLOCK // pace.weight, 1000 * base + block, distance, towards), total
+        ).next_rate(z, SETTINGS)
     return pace
 
 
 @given(st.text(max_size=20), st.sampled_from([1, 2, 4, 8, 16, 32]), st.integers(0, 10_000))
 def test_of_every_run_one_input_is_drawn(task: str, weight: int, run: int) -> None:
-    assert sum(is_drawn(task, run * weight + place, weight) for place in range(weight)) == 1
+    assert sum(is_sampled(task, run * weight + place, weight) for place in range(weight)) == 1
 
 
 def test_every_place_in_a_run_is_drawn_as_often_as_any_other() -> None:
     """Over many runs and tasks, so that the sample is uniform whatever order inputs come in."""
     counts = np.zeros(16)
     for task, number in itertools.product(range(20), range(16 * 100)):
-        counts[number % 16] += is_drawn(f"task-{task}", number, 16)
+        counts[number % 16] += is_sampled(f"task-{task}", number, 16)
     assert counts.sum() == 2000
     assert ((counts - 125) ** 2 / 125).sum() < 37.7  # chi-squared of 15 degrees at 0.001; the draws never change
 
@@ -51,22 +55,22 @@ def test_the_mean_over_the_drawn_is_the_mean_over_all() -> None:
     values = np.random.default_rng(3).random(3200)
     means = []
     for task in range(200):
-        drawn = [value for number, value in enumerate(values) if is_drawn(f"t{task}", number, 16)]
+        drawn = [value for number, value in enumerate(values) if is_sampled(f"t{task}", number, 16)]
         means.append(np.mean(drawn))
     assert np.mean(means) == pytest.approx(values.mean(), abs=4 * values.std() / np.sqrt(200 * 200))
 
 
 def test_a_clear_decision_slows_down_early_and_an_unclear_one_when_there_is_enough() -> None:
-    assert paced(Pace(), 1, CLEAR).weight == 1
-    assert [paced(Pace(), blocks, CLEAR).weight for blocks in (2, 3, 4, 5, 9)] == [2, 4, 8, 16, 16]
+    assert paced(SamplingRate(), 1, CLEAR).weight == 1
+    assert [paced(SamplingRate(), blocks, CLEAR).weight for blocks in (2, 3, 4, 5, 9)] == [2, 4, 8, 16, 16]
     enough = SETTINGS.enough // BLOCK
-    assert [paced(Pace(), blocks, UNCLEAR).weight for blocks in (enough - 1, enough, enough + 1)] == [1, 2, 4]
+    assert [paced(SamplingRate(), blocks, UNCLEAR).weight for blocks in (enough - 1, enough, enough + 1)] == [1, 2, 4]
 
 
 @pytest.mark.parametrize(("distance", "towards"), [(0.7, 0), (0.4, 1)])
 def test_inputs_that_drift_wake_a_task(distance: float, towards: int) -> None:
     """Farther from the benchmark, or somewhere else."""
-    settled = paced(Pace(), 12, CLEAR)
+    settled = paced(SamplingRate(), 12, CLEAR)
     assert (settled.weight, settled.drifts) == (16, 0)
     woken = paced(settled, 6, CLEAR, distance, towards, base=1)
     assert (woken.weight, woken.drifts, woken.embedded) == (1, 1, 0) or woken.drifts == 1
@@ -74,17 +78,17 @@ def test_inputs_that_drift_wake_a_task(distance: float, towards: int) -> None:
 
 def test_inputs_that_stay_what_they_are_wake_nobody() -> None:
     for base in range(1, 6):
-        assert paced(Pace(), 100, CLEAR, base=base).drifts == 0
+        assert paced(SamplingRate(), 100, CLEAR, base=base).drifts == 0
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=50))
 def test_a_watch_knows_mean_and_variance(values: list[float]) -> None:
-    watch = Watch()
+    watch = ShiftDetector()
     for value in values:
-        watch = watch.add(value)
+        watch = watch.add_value(value)
     assert watch.mean == pytest.approx(np.mean(values), abs=1e-9)
     assert watch.squares / (watch.n - 1) == pytest.approx(np.var(values, ddof=1), abs=1e-8)
-    assert watch.shift() == 0.0 or watch.n >= 24
+    assert watch.detect_shift() == 0.0 or watch.n >= 24
 
 
 def scores(s3: list[float], n: int, reliability: float = 0.9) -> TaskScores:
@@ -98,13 +102,13 @@ def scores(s3: list[float], n: int, reliability: float = 0.9) -> TaskScores:
 def test_clearness_is_the_lead_over_its_sampling_error() -> None:
     made = scores([0.7, 0.6], 100)
     variances = 0.8**2 * made.s2 * (1 - made.s2) / 100
-    assert clearness(made, "a") == pytest.approx(0.1 / np.sqrt(variances.sum()))
-    assert clearness(made, "b") == pytest.approx(-0.1 / np.sqrt(variances.sum()))
-    assert clearness(scores([0.7, 0.6], 400), "a") == pytest.approx(2 * clearness(made, "a"))
-    assert clearness(scores([0.7, 0.6, 0.69], 100), "a") < clearness(made, "a")
+    assert decision_z(made, "a") == pytest.approx(0.1 / np.sqrt(variances.sum()))
+    assert decision_z(made, "b") == pytest.approx(-0.1 / np.sqrt(variances.sum()))
+    assert decision_z(scores([0.7, 0.6], 400), "a") == pytest.approx(2 * decision_z(made, "a"))
+    assert decision_z(scores([0.7, 0.6, 0.69], 100), "a") < decision_z(made, "a")
 
 
 def test_clearness_of_what_cannot_be_compared() -> None:
-    assert clearness(scores([0.7], 10), "a") == float("inf")
-    assert clearness(scores([0.7, 0.6], 10), "unknown") == 0.0
-    assert clearness(scores([0.7, 0.6], 0), "a") == 0.0
+    assert decision_z(scores([0.7], 10), "a") == float("inf")
+    assert decision_z(scores([0.7, 0.6], 10), "unknown") == 0.0
+    assert decision_z(scores([0.7, 0.6], 0), "a") == 0.0

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.auto.posterior import Posterior
+from routing.auto.posterior import AccuracyPosterior
 from routing.confidence import probability_better
-from routing.decision import SETTLED, Thrift, decide, explain
-from routing.scores import Score, TaskScores, s3
+from routing.decision import SETTLED_REASONS, CostPreference, explain_decision, make_decision
+from routing.scores import ScoreKind, TaskScores, s3
 from tests.routing.test_decision import enumerated, scored
 
 COSTS = {"best": 10.0, "second": 1.0, "third": 5.0}
@@ -18,12 +18,12 @@ COSTS = {"best": 10.0, "second": 1.0, "third": 5.0}
 
 def expected(values: list[float], n: int = 5, variance: float = 0.001) -> TaskScores:
     names, zeros = ("best", "second", "third")[: len(values)], np.full(len(values), 0.5)
-    posterior = Posterior(np.array(values), variance * np.eye(len(values)), np.eye(len(values)))
+    posterior = AccuracyPosterior(np.array(values), variance * np.eye(len(values)), np.eye(len(values)))
     return TaskScores(names, n, 0.3, zeros, zeros, s3(zeros, zeros), zeros, np.full(len(values), float(n)), posterior)
 
 
-def chosen(scores: TaskScores, price: float, score: Score = Score.AUTO, current: str | None = None) -> str:
-    return decide(scores, 0.6, current, score, Thrift(None, COSTS, price=price)).model
+def chosen(scores: TaskScores, price: float, score: ScoreKind = ScoreKind.AUTO, current: str | None = None) -> str:
+    return make_decision(scores, 0.6, current, score, CostPreference(None, COSTS, price=price)).model
 
 
 def test_a_cheaper_model_is_chosen_once_it_is_worth_it() -> None:
@@ -37,8 +37,10 @@ def test_a_cheaper_model_is_chosen_once_it_is_worth_it() -> None:
 def test_weights_count_by_their_quotient() -> None:
     scores = expected([0.8, 0.7, 0.75])
     for price in (0.05, 0.1, 0.2, 1.0):
-        one, ten = Thrift(None, COSTS, 1.0, price), Thrift(None, COSTS, 10.0, 10 * price)
-        assert decide(scores, 0.6, None, Score.AUTO, one) == decide(scores, 0.6, None, Score.AUTO, ten)
+        one, ten = CostPreference(None, COSTS, 1.0, price), CostPreference(None, COSTS, 10.0, 10 * price)
+        assert make_decision(scores, 0.6, None, ScoreKind.AUTO, one) == make_decision(
+            scores, 0.6, None, ScoreKind.AUTO, ten
+        )
 
 
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.floats(0, 2), st.floats(0, 2))
@@ -49,19 +51,21 @@ def test_a_higher_price_never_chooses_a_dearer_model(values: list[float], a: flo
 
 def test_a_price_of_nothing_changes_nothing() -> None:
     scores = scored(40, [0.2, 0.9, 0.5], [0.9, 0.9, 0.9])
-    for score in (Score.S1, Score.S2, Score.S3):
-        assert decide(scores, 0.6, score=score) == decide(scores, 0.6, score=score, thrift=Thrift(None, COSTS))
+    for score in (ScoreKind.S1, ScoreKind.S2, ScoreKind.S3):
+        assert make_decision(scores, 0.6, score=score) == make_decision(
+            scores, 0.6, score=score, thrift=CostPreference(None, COSTS)
+        )
 
 
 def test_s3_leaves_the_best_on_average_where_it_is_probably_not_worth_its_price() -> None:
     """Equally good models: eq. 6 keeps m*, with a price the cheap one is better by the difference in cost."""
     scores = scored(60, [0.8, 0.8], [0.9, 0.9])
-    assert decide(scores, 0.6).model == "best"
-    made = decide(scores, 0.6, thrift=Thrift(None, COSTS, price=0.2))
+    assert make_decision(scores, 0.6).model == "best"
+    made = make_decision(scores, 0.6, thrift=CostPreference(None, COSTS, price=0.2))
     assert (made.model, made.leader) == ("second", "second")
     assert made.p_better is not None
     assert made.p_better > 0.6
-    assert chosen(scores, 0.2, Score.S2) == chosen(scores, 0.2, Score.S1) == "second"
+    assert chosen(scores, 0.2, ScoreKind.S2) == chosen(scores, 0.2, ScoreKind.S1) == "second"
 
 
 @pytest.mark.parametrize("margin", [-0.4, -0.2, 0.0, 0.2, 0.39, 0.6])
@@ -88,26 +92,26 @@ def test_many_inputs_agree_with_few_about_a_margin() -> None:
 
 
 def test_a_settled_task_keeps_its_model_until_another_is_probably_worth_more() -> None:
-    near = expected([0.8, 0.72, 0.5], SETTLED + 1, 0.01)
+    near = expected([0.8, 0.72, 0.5], SETTLED_REASONS + 1, 0.01)
     assert chosen(near, 0.1, current="best") == "best"
     assert chosen(near, 1.0, current="best") == "second"
 
 
 def test_a_model_of_unknown_cost_counts_as_the_dearest() -> None:
-    some = Thrift(None, {"best": 10.0, "second": 1.0}, price=0.5)
-    np.testing.assert_allclose(some.shares(("best", "second", "third")), [1.0, 0.1, 1.0])
-    np.testing.assert_allclose(Thrift(None, {}, price=1.0).shares(("best", "second")), 0.0)
+    some = CostPreference(None, {"best": 10.0, "second": 1.0}, price=0.5)
+    np.testing.assert_allclose(some.cost_shares(("best", "second", "third")), [1.0, 0.1, 1.0])
+    np.testing.assert_allclose(CostPreference(None, {}, price=1.0).cost_shares(("best", "second")), 0.0)
 
 
 def test_the_sentence_can_be_worked_out_again() -> None:
-    scores, thrift = expected([0.8, 0.71, 0.7], variance=1e-4), Thrift(None, COSTS, price=0.2)
-    made = decide(scores, 0.6, None, Score.AUTO, thrift)
-    told = explain(made, scores, 0.6, Score.AUTO, thrift)
+    scores, thrift = expected([0.8, 0.71, 0.7], variance=1e-4), CostPreference(None, COSTS, price=0.2)
+    made = make_decision(scores, 0.6, None, ScoreKind.AUTO, thrift)
+    told = explain_decision(made, scores, 0.6, ScoreKind.AUTO, thrift)
     assert told.startswith(
         "second (1 * 0.710 - 0.2 * 0.100 = 0.690) has the best balance of expected accuracy and price"
     )
     assert "beside best (1 * 0.800 - 0.2 * 1.000 = 0.600) with probability 1.00" in told
-    settled = expected([0.8, 0.72, 0.5], SETTLED + 1, 0.01)
-    thrift = Thrift(None, COSTS, price=0.1)
-    kept = decide(settled, 0.6, "best", Score.AUTO, thrift)
-    assert explain(kept, settled, 0.6, Score.AUTO, thrift).endswith("not above 0.6: best stays")
+    settled = expected([0.8, 0.72, 0.5], SETTLED_REASONS + 1, 0.01)
+    thrift = CostPreference(None, COSTS, price=0.1)
+    kept = make_decision(settled, 0.6, "best", ScoreKind.AUTO, thrift)
+    assert explain_decision(kept, settled, 0.6, ScoreKind.AUTO, thrift).endswith("not above 0.6: best stays")

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from routing.auto.posterior import Labels, Posterior
+from routing.auto.posterior import AccuracyPosterior, LabelGroups
 from routing.confidence import probability_better
-from routing.counterfactual import MOST_LABELS, Turning, labels_won, turning
-from routing.decision import SETTLED, Decision, Reason, Thrift, decide
-from routing.scores import Score, TaskScores, s3
+from routing.counterfactual import MAX_LABELS, Counterfactual, labels_needed, what_would_change
+from routing.decision import SETTLED_REASONS, CostPreference, DecisionReason, RoutingDecision, make_decision
+from routing.scores import ScoreKind, TaskScores, s3
 
 MODELS = ("best", "rival", "third")
 shares = st.floats(0, 1)
@@ -21,7 +21,7 @@ ETA = 0.6
 
 
 def made(
-    n: int, s2: list[float], p: list[float], posterior: Posterior | None = None, distance: float = 0.3
+    n: int, s2: list[float], p: list[float], posterior: AccuracyPosterior | None = None, distance: float = 0.3
 ) -> TaskScores:
     ones, reliability = np.round(np.array(s2) * n) / max(1, n), np.array(p)
     return TaskScores(MODELS, n, distance, ones, ones, s3(ones, reliability), reliability, np.full(3, n), posterior)
@@ -33,8 +33,8 @@ def made(
 def test_what_would_change_a_choice_by_s3_does(n: int, s2: list[float], p: list[float]) -> None:
     """The inputs, or the S3, that are told turn eq. 6; one input, or one step of S3, less does not."""
     scores = made(n, s2, p)
-    decision = decide(scores, ETA)
-    found = turning(decision, scores, ETA)
+    decision = make_decision(scores, ETA)
+    found = what_would_change(decision, scores, ETA)
     assert found is not None
     assert found.model != decision.model
     a, b = scores.models.index(found.model), scores.models.index(decision.model)
@@ -51,65 +51,70 @@ def test_what_would_change_a_choice_by_s3_does(n: int, s2: list[float], p: list[
         then = replace(scores, s2=s2_then, s3=s3(s2_then, scores.reliability))
         assert float(then.s3[a]) == pytest.approx(found.score)
         assert probability_better(n, float(then.s2[a]), *chance) > ETA
-        assert decide(then, ETA, decision.model).model != decision.model
+        assert make_decision(then, ETA, decision.model).model != decision.model
         assert f"at an S3 of {found.score:.3f}" in found.text
 
 
 def test_a_leader_that_is_not_sure_is_waited_for() -> None:
     scores = made(6, [0.5, 0.6, 0.1], [0.8, 0.8, 0.8])
-    decision = decide(scores, 0.9)
+    decision = make_decision(scores, 0.9)
     assert (decision.model, decision.leader) == ("best", "rival")
-    found = turning(decision, scores, 0.9)
+    found = what_would_change(decision, scores, 0.9)
     assert found is not None
     assert found.text == f"With {found.inputs} more inputs like these it would go to rival"
 
 
 def test_a_leader_of_whom_nothing_can_be_known_is_not_waited_for() -> None:
     scores = made(10, [0.5, 0.6, 0.1], [0.5, 0.500001, 0.5])
-    decision = replace(decide(scores, ETA), model="best", leader="rival", baseline="best")
-    found = turning(decision, scores, ETA)
+    decision = replace(make_decision(scores, ETA), model="best", leader="rival", baseline="best")
+    found = what_would_change(decision, scores, ETA)
     assert found is not None
     assert (found.inputs, found.text[:8]) == (None, "However ")
-    nobody = turning(
-        decide(made(10, [1.0, 0.6, 0.1], [0.99, 0.5, 0.5]), ETA), made(10, [1.0, 0.6, 0.1], [0.99, 0.5, 0.5]), ETA
+    nobody = what_would_change(
+        make_decision(made(10, [1.0, 0.6, 0.1], [0.99, 0.5, 0.5]), ETA),
+        made(10, [1.0, 0.6, 0.1], [0.99, 0.5, 0.5]),
+        ETA,
     )
     assert nobody is not None
     assert nobody.score is None
     assert "However high" in nobody.text
 
 
-@pytest.mark.parametrize("score", [Score.S1, Score.S2])
-def test_a_plain_score_has_to_be_higher(score: Score) -> None:
+@pytest.mark.parametrize("score", [ScoreKind.S1, ScoreKind.S2])
+def test_a_plain_score_has_to_be_higher(score: ScoreKind) -> None:
     scores = made(10, [0.5, 0.4, 0.1], [0.8, 0.8, 0.8])
-    found = turning(decide(scores, ETA, score=score), scores, ETA, score)
+    found = what_would_change(make_decision(scores, ETA, score=score), scores, ETA, score)
     assert found is not None
     assert (found.model, found.score, found.has) == ("rival", 0.5, 0.4)
 
 
 def test_before_any_evidence_nothing_is_told() -> None:
     scores = made(0, [np.nan] * 3, [0.5] * 3)
-    assert turning(decide(scores, ETA), scores, ETA) is None
+    assert what_would_change(make_decision(scores, ETA), scores, ETA) is None
     alone = replace(scores, models=("best",))
-    assert turning(Decision("best", Reason.SCORE, ("best",), "best", "best", None, 3), alone, ETA) is None
+    assert (
+        what_would_change(RoutingDecision("best", DecisionReason.SCORE, ("best",), "best", "best", None, 3), alone, ETA)
+        is None
+    )
 
 
-def by_auto(seed: int, n: int, current: str | None) -> tuple[Decision, TaskScores, Posterior]:
+def by_auto(seed: int, n: int, current: str | None) -> tuple[RoutingDecision, TaskScores, AccuracyPosterior]:
     draw = np.random.default_rng(seed)
     spread, noise = draw.normal(size=(2, 3, 3))
-    posterior = Posterior(
+    posterior = AccuracyPosterior(
         0.5 + 0.05 * draw.normal(size=3), spread @ spread.T / 900 + 1e-4 * np.eye(3), noise @ noise.T / 15
     )
     scores = made(n, [0.5] * 3, [0.5] * 3, posterior)
-    return decide(scores, ETA, current, Score.AUTO), scores, posterior
+    return make_decision(scores, ETA, current, ScoreKind.AUTO), scores, posterior
 
 
-def told(decision: Decision, scores: TaskScores) -> Turning:
-    found = turning(decision, scores, ETA, Score.AUTO)
+def told(decision: RoutingDecision, scores: TaskScores) -> Counterfactual:
+    found = what_would_change(decision, scores, ETA, ScoreKind.AUTO)
     assert found is not None
     return found
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([3, SETTLED + 1, 200]), st.sampled_from([None, *MODELS]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([3, SETTLED_REASONS + 1, 200]), st.sampled_from([None, *MODELS]))
 def test_what_auto_would_need_can_be_worked_out_again(seed: int, n: int, current: str | None) -> None:
     decision, scores, posterior = by_auto(seed, n, current)
     found = told(decision, scores)
@@ -119,29 +124,29 @@ def test_what_auto_would_need_can_be_worked_out_again(seed: int, n: int, current
     assert found.deviation is not None
     assert found.noise is not None
     assert found.score is not None
-    z = NormalDist().inv_cdf(ETA) if n > SETTLED else 0.0
+    z = NormalDist().inv_cdf(ETA) if n > SETTLED_REASONS else 0.0
     assert found.lead == pytest.approx(posterior.mean[other] - posterior.mean[own])
     assert found.needed == pytest.approx(z * found.deviation)
     assert found.score == pytest.approx(posterior.mean[own] + found.needed)
-    assert found.labels == labels_won(found.lead, found.deviation, found.noise, z)
+    assert found.labels == labels_needed(found.lead, found.deviation, found.noise, z)
     raised = posterior.mean.copy()
     for more, moves in ((1e-6, True), (-1e-6, False)):
         raised[other] = found.score + more
         after = replace(scores, posterior=replace(posterior, mean=raised))
-        p = after.posterior.p_better(other, own) if after.posterior else 0.0
-        assert (p > (ETA if n > SETTLED else 0.5)) == moves
+        p = after.posterior.probability_better(other, own) if after.posterior else 0.0
+        assert (p > (ETA if n > SETTLED_REASONS else 0.5)) == moves
 
 
 @given(st.floats(-0.3, 0.0), st.floats(0.005, 0.2), st.floats(0.05, 0.9), st.floats(0, 2))
 def test_labels_won_are_the_least_that_do(lead: float, deviation: float, noise: float, z: float) -> None:
-    found = labels_won(lead, deviation, noise, z)
+    found = labels_needed(lead, deviation, noise, z)
 
     def does(k: int) -> bool:
         variance = 1 / (1 / deviation**2 + k / noise**2)
         return variance * (lead / deviation**2 + k / noise**2) > z * math.sqrt(variance)
 
     assert found is None or (does(found) and (found == 0 or not does(found - 1)))
-    assert found is not None or not does(MOST_LABELS)
+    assert found is not None or not does(MAX_LABELS)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -154,21 +159,21 @@ def test_the_labels_that_are_told_turn_the_real_posterior_too(seed: int) -> None
     own, other = scores.models.index(decision.model), scores.models.index(found.model)
     won = np.full((3 * found.labels + 6, 3), np.nan)
     won[:, own], won[:, other] = 0.0, 1.0
-    assert posterior.given(Labels.of(won)).p_better(other, own) > ETA
+    assert posterior.condition_on(LabelGroups.from_matrix(won)).probability_better(other, own) > ETA
 
 
 def test_a_cheaper_model_does_until_it_loses_too_much() -> None:
-    posterior = Posterior(np.array([0.60, 0.58, 0.3]), 1e-4 * np.eye(3), 0.1 * np.eye(3))
-    scores, thrift = made(30, [0.5] * 3, [0.5] * 3, posterior), Thrift(0.05, {"best": 2.0, "rival": 1.0})
-    decision = decide(scores, ETA, None, Score.AUTO, thrift)
-    assert (decision.model, decision.is_thrift) == ("rival", True)
-    found = turning(decision, scores, ETA, Score.AUTO, thrift)
+    posterior = AccuracyPosterior(np.array([0.60, 0.58, 0.3]), 1e-4 * np.eye(3), 0.1 * np.eye(3))
+    scores, thrift = made(30, [0.5] * 3, [0.5] * 3, posterior), CostPreference(0.05, {"best": 2.0, "rival": 1.0})
+    decision = make_decision(scores, ETA, None, ScoreKind.AUTO, thrift)
+    assert (decision.model, decision.is_cost_driven) == ("rival", True)
+    found = what_would_change(decision, scores, ETA, ScoreKind.AUTO, thrift)
     assert found is not None
     assert (found.model, "would no longer do in place of best" in found.text) == ("best", True)
     assert found.score is not None
     for more, stays in ((-1e-6, True), (1e-6, False)):
         raised = replace(posterior, mean=np.array([found.score + more, 0.58, 0.3]))
-        after = decide(replace(scores, posterior=raised), ETA, None, Score.AUTO, thrift)
+        after = make_decision(replace(scores, posterior=raised), ETA, None, ScoreKind.AUTO, thrift)
         assert (after.model == "rival") == stays
 
 
@@ -178,12 +183,12 @@ costs = st.fixed_dictionaries({name: st.floats(0.1, 10) for name in MODELS})
 @given(st.integers(1, 60), st.lists(shares, min_size=3, max_size=3), costs, st.floats(0, 0.5))
 def test_a_rival_has_to_be_worth_its_price_too(n: int, s2: list[float], prices: dict[str, float], price: float) -> None:
     """By S3, with an objective: what is told turns the decision, and one step less does not."""
-    scores, thrift = made(n, s2, [0.8, 0.7, 0.9]), Thrift(None, prices, price=price)
-    decision = decide(scores, ETA, thrift=thrift)
-    found = turning(decision, scores, ETA, thrift=thrift)
+    scores, thrift = made(n, s2, [0.8, 0.7, 0.9]), CostPreference(None, prices, price=price)
+    decision = make_decision(scores, ETA, thrift=thrift)
+    found = what_would_change(decision, scores, ETA, thrift=thrift)
     assert found is not None
     a, b = scores.models.index(found.model), scores.models.index(decision.model)
-    assert found.margin == pytest.approx(thrift.margin(MODELS, a, b))
+    assert found.margin == pytest.approx(thrift.margin_to(MODELS, a, b))
     chance = (float(scores.reliability[a]), float(scores.s2[b]), float(scores.reliability[b]), found.margin or 0.0)
     if found.inputs is not None:
         assert probability_better(n + found.inputs, float(scores.s2[a]), *chance) > ETA
@@ -193,15 +198,15 @@ def test_a_rival_has_to_be_worth_its_price_too(n: int, s2: list[float], prices: 
         assert probability_better(n, ones / n, *chance) > ETA
         s2_then = np.where(np.arange(3) == a, ones / n, scores.s2)
         then = replace(scores, s2=s2_then, s3=s3(s2_then, scores.reliability))
-        assert decide(then, ETA, decision.model, thrift=thrift).model != decision.model
+        assert make_decision(then, ETA, decision.model, thrift=thrift).model != decision.model
 
 
 @given(st.integers(0, 2**32 - 1), costs, st.floats(0, 0.3))
 def test_by_auto_a_rival_has_to_be_worth_its_price_too(seed: int, prices: dict[str, float], price: float) -> None:
     _, scores, posterior = by_auto(seed, 200, None)
-    thrift = Thrift(None, prices, price=price)
-    decision = decide(scores, ETA, MODELS[seed % 3], Score.AUTO, thrift)
-    found = turning(decision, scores, ETA, Score.AUTO, thrift)
+    thrift = CostPreference(None, prices, price=price)
+    decision = make_decision(scores, ETA, MODELS[seed % 3], ScoreKind.AUTO, thrift)
+    found = what_would_change(decision, scores, ETA, ScoreKind.AUTO, thrift)
     assert found is not None
     assert found.score is not None
     assert found.margin is not None
@@ -209,4 +214,4 @@ def test_by_auto_a_rival_has_to_be_worth_its_price_too(seed: int, prices: dict[s
     for more, moves in ((1e-6, True), (-1e-6, False)):
         raised = posterior.mean.copy()
         raised[other] = found.score + more
-        assert (replace(posterior, mean=raised).p_within(own, other, -found.margin) > ETA) == moves
+        assert (replace(posterior, mean=raised).probability_within(own, other, -found.margin) > ETA) == moves

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.doctor.finding import Finding, Level
-from gateway.cli.terminal import notes, progress, results
+from gateway.cli.doctor.finding import Finding, FindingLevel
+from gateway.cli.terminal import show_progress, stderr_console, stdout_console
 
-STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "red"}
+STYLES = {FindingLevel.OK: "green", FindingLevel.WARNING: "yellow", FindingLevel.FAULT: "red"}
 
 
 def doctor(
@@ -21,8 +21,8 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Say what is wrong with a set-up, and how to mend it. Exit code 1 if a gateway would not work."""
-    found = examine(config, embedder_check, timeout_s)
-    worst = [one for one in found if one.level is Level.FAULT]
+    found = run_checks(config, embedder_check, timeout_s)
+    worst = [one for one in found if one.level is FindingLevel.FAULT]
     if as_json:
         told = {"object": "doctor", "healthy": not worst, "findings": [asdict(one) for one in found]}
         typer.echo(json.dumps(told, indent=2))
@@ -32,42 +32,44 @@ def doctor(
         raise typer.Exit(1)
 
 
-def examine(path: Path, embedder_check: bool, timeout_s: float) -> Sequence[Finding]:
+def run_checks(path: Path, embedder_check: bool, timeout_s: float) -> Sequence[Finding]:
     """Everything there is to find."""
     from gateway.cli.doctor import backends, files, machine, packs
-    from gateway.cli.probe import probe_all
+    from gateway.cli.probe import probe_endpoints
 
-    plan, found = files.configured(path)
-    found += machine.versions()
-    found += machine.files()
+    plan, found = files.check_config(path)
+    found += machine.check_versions()
+    found += machine.check_file_limit()
     if plan is None:
         return found
-    found += files.exposed(path)
-    found += files.keys(plan.config)
-    found += files.state(plan.config)
-    found += machine.port(plan.config)
-    with progress(notes()) as steps:
-        probed = probe_all(
-            backends.endpoints(plan.config), lambda done, total: steps("asking backends", done, total), timeout_s
+    found += files.check_exposure(path)
+    found += files.check_keys(plan.config)
+    found += files.check_state(plan.config)
+    found += machine.check_port(plan.config)
+    with show_progress(stderr_console()) as steps:
+        probed = probe_endpoints(
+            backends.backend_endpoints(plan.config),
+            lambda done, total: steps("asking backends", done, total),
+            timeout_s,
         )
-    found += backends.backends(plan.config, probed)
-    found += packs.packs(plan, embedder_check)
+    found += backends.check_backends(plan.config, probed)
+    found += packs.check_packs(plan, embedder_check)
     return found
 
 
 def _show(found: Sequence[Finding]) -> None:
-    console = results()
-    width = max(len(one.what) for one in found)
+    console = stdout_console()
+    width = max(len(one.check) for one in found)
     for one in found:
         console.print(f"{one.level:<8}", style=STYLES[one.level], end="")
-        console.print(f"{one.what:<{width}}  {one.told}", soft_wrap=True)
-        if one.mend:
-            console.print(f"{'':<8}{'':<{width}}  → {one.mend}", soft_wrap=True)
-    counts = {level: sum(one.level is level for one in found) for level in Level}
-    if counts[Level.FAULT]:
-        console.print(f"{_many(counts[Level.FAULT], 'fault')}: a gateway would not work", style="bold red")
+        console.print(f"{one.check:<{width}}  {one.message}", soft_wrap=True)
+        if one.fix:
+            console.print(f"{'':<8}{'':<{width}}  → {one.fix}", soft_wrap=True)
+    counts = {level: sum(one.level is level for one in found) for level in FindingLevel}
+    if counts[FindingLevel.FAULT]:
+        console.print(f"{_many(counts[FindingLevel.FAULT], 'fault')}: a gateway would not work", style="bold red")
     else:
-        console.print(f"healthy, {_many(counts[Level.WARNING], 'warning')}", style="bold green")
+        console.print(f"healthy, {_many(counts[FindingLevel.WARNING], 'warning')}", style="bold green")
 
 
 def _many(count: int, word: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Level(StrEnum):
+class FindingLevel(StrEnum):
     """How it is."""
 
     OK = "ok"
@@ -16,22 +16,22 @@ class Level(StrEnum):
 class Finding:
     """what: was looked at. told: how it is. mend: the next step, where there is one."""
 
-    level: Level
-    what: str
-    told: str
-    mend: str = ""
+    level: FindingLevel
+    check: str
+    message: str
+    fix: str = ""
 
 
-def ok(what: str, told: str) -> Finding:
+def make_ok(what: str, told: str) -> Finding:
     """It is as it should be."""
-    return Finding(Level.OK, what, told)
+    return Finding(FindingLevel.OK, what, told)
 
 
-def warning(what: str, told: str, mend: str) -> Finding:
+def make_warning(what: str, told: str, mend: str) -> Finding:
     """A gateway works with it, perhaps not as meant."""
-    return Finding(Level.WARNING, what, told, mend)
+    return Finding(FindingLevel.WARNING, what, told, mend)
 
 
-def fault(what: str, told: str, mend: str) -> Finding:
+def make_error(what: str, told: str, mend: str) -> Finding:
     """A gateway does not start with it, or cannot answer."""
-    return Finding(Level.FAULT, what, told, mend)
+    return Finding(FindingLevel.FAULT, what, told, mend)

@@ -8,23 +8,35 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from gateway.cli.doctor.finding import Finding, fault, ok, warning
+from gateway.cli.doctor.finding import Finding, make_error, make_ok, make_warning
 from gateway.config import Config
 
-TOLD = ("aiohttp", "fastapi", "httptools", "uvicorn", "uvloop", "hnswlib", "sentence-transformers", "litellm", "redis")
-FEW_FILES = 4096
+REPORTED_PACKAGES = (
+    "aiohttp",
+    "fastapi",
+    "httptools",
+    "uvicorn",
+    "uvloop",
+    "hnswlib",
+    "sentence-transformers",
+    "litellm",
+    "redis",
+)
+LOW_FILE_LIMIT = 4096
 TIMEOUT_S = 3.0
 
 
-def versions() -> Iterator[Finding]:
+def check_versions() -> Iterator[Finding]:
     """What runs here."""
-    found = [f"{name} {told}" for name in TOLD if (told := _version(name))]
-    yield ok("versions", f"benchroute {version('benchroute')}, Python {platform.python_version()}, {', '.join(found)}")
+    found = [f"{name} {told}" for name in REPORTED_PACKAGES if (told := _version(name))]
+    yield make_ok(
+        "versions", f"benchroute {version('benchroute')}, Python {platform.python_version()}, {', '.join(found)}"
+    )
     if sys.platform != "win32" and importlib.util.find_spec("uvloop") is None:
-        yield warning("uvloop", "not installed: requests take about twice the CPU", "pip install uvloop")
+        yield make_warning("uvloop", "not installed: requests take about twice the CPU", "pip install uvloop")
 
 
-def port(config: Config) -> Iterator[Finding]:
+def check_port(config: Config) -> Iterator[Finding]:
     """Whether a gateway could listen, or one does already."""
     host, number = config.server.host, config.server.port
     what = f"port {number}"
@@ -35,26 +47,26 @@ def port(config: Config) -> Iterator[Finding]:
             trial.bind((host, number))
     except OSError as error:
         if ready := _gateway(host, number):
-            yield ok(what, f"a gateway answers there already: {ready}")
+            yield make_ok(what, f"a gateway answers there already: {ready}")
         else:
             told = f"{host}:{number} cannot be had: {error.strerror or error}"
-            yield fault(what, told, "end what listens there, or `benchroute serve --port` another")
+            yield make_error(what, told, "end what listens there, or `benchroute serve --port` another")
     else:
-        yield ok(what, f"{host}:{number} is free")
+        yield make_ok(what, f"{host}:{number} is free")
 
 
-def files() -> Iterator[Finding]:
+def check_file_limit() -> Iterator[Finding]:
     """Every request takes a connection on either side."""
     if importlib.util.find_spec("resource") is None:
         return
     import resource
 
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= limit < FEW_FILES:
+    if 0 <= limit < LOW_FILE_LIMIT:
         told = f"{limit} may be open at once: about {limit // 2} requests under way"
-        yield warning("open files", told, "ulimit -n 65536, or LimitNOFILE= in a systemd unit")
+        yield make_warning("open files", told, "ulimit -n 65536, or LimitNOFILE= in a systemd unit")
     else:
-        yield ok("open files", f"{limit} may be open at once")
+        yield make_ok("open files", f"{limit} may be open at once")
 
 
 def _gateway(host: str, number: int) -> str:

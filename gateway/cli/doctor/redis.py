@@ -2,31 +2,31 @@
 
 from collections.abc import Iterator
 
-from gateway.cli.doctor.finding import Finding, fault, ok
+from gateway.cli.doctor.finding import Finding, make_error, make_ok
 from gateway.errors import StateError
 
 OLDEST = 7
 """The scripts declare what they do, which Redis 7 brought (https://redis.io/docs/latest/develop/programmability/)."""
 
 
-def redis(url: str) -> Iterator[Finding]:
+def check_redis(url: str) -> Iterator[Finding]:
     """One finding for each version among its servers."""
     try:
-        from gateway.distributed.redis_client import Client, without_secret
+        from gateway.distributed.redis_client import RedisClient, mask_password
     except ImportError:
-        yield fault("state", "Redis' client is not installed", "pip install 'benchroute[redis]'")
+        yield make_error("state", "Redis' client is not installed", "pip install 'benchroute[redis]'")
         return
-    shown = without_secret(url)
+    shown = mask_password(url)
     try:
-        versions = sorted(set(_versions(Client(url).ask("INFO", "server"))))
+        versions = sorted(set(_versions(RedisClient(url).execute("INFO", "server"))))
     except StateError as error:
-        yield fault("state", f"{shown}: {error}", "start it, or mend state.url")
+        yield make_error("state", f"{shown}: {error}", "start it, or mend state.url")
         return
     for version in versions:
         if _major(version) < OLDEST:
-            yield fault("state", f"{shown} is Redis {version}", f"Redis {OLDEST} or newer is needed")
+            yield make_error("state", f"{shown} is Redis {version}", f"Redis {OLDEST} or newer is needed")
         else:
-            yield ok("state", f"{shown}: Redis {version}")
+            yield make_ok("state", f"{shown}: Redis {version}")
 
 
 def _versions(told: object) -> Iterator[str]:

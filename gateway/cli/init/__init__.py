@@ -7,6 +7,6 @@ write      the file
 command    all of it, as a command
 """
 
-from gateway.cli.init.command import init
+from gateway.cli.init.command import create_config
 
-__all__ = ["init"]
+__all__ = ["create_config"]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from gateway.cli.init.choose import Chosen
+from gateway.cli.init.choose import ChosenModel
 
 HEAD = """\
 # Benchroute's configuration, written by `benchroute init`. `benchroute config check` says whether it is sound,
@@ -27,12 +27,12 @@ server:
 """
 
 
-def written(chosen: Sequence[Chosen], pack: str | None, port: int) -> str:
+def render_config(chosen: Sequence[ChosenModel], pack: str | None, port: int) -> str:
     """The configuration as YAML."""
     return HEAD + "\n".join(_model(one) for one in chosen) + "\n" + _routing(pack) + TAIL.format(port=port)
 
 
-def _model(chosen: Chosen) -> str:
+def _model(chosen: ChosenModel) -> str:
     """A JSON string is a YAML string too, whatever it holds; but ${ is a variable's beginning here."""
     provider = chosen.provider
     members = ["kind: openai", f"base_url: {_text(provider.base_url)}"]

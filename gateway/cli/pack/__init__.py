@@ -2,17 +2,17 @@
 
 import typer
 
-from gateway.cli.pack.build import build
-from gateway.cli.pack.distributed import activate, diff, list_, push, rollback
-from gateway.cli.pack.inspect import inspect
-from gateway.cli.pack.verify import verify
+from gateway.cli.pack.build import build_command
+from gateway.cli.pack.distributed import activate_pack, diff_packs, list_packs, push_pack, rollback_pack
+from gateway.cli.pack.inspect import inspect_pack
+from gateway.cli.pack.verify import verify_pack
 
 app = typer.Typer(help="Packs: benchmarks made ready to route with.", no_args_is_help=True)
-app.command()(build)
-app.command()(inspect)
-app.command()(verify)
-app.command()(push)
-app.command("list")(list_)
-app.command()(activate)
-app.command()(rollback)
-app.command()(diff)
+app.command("build")(build_command)
+app.command("inspect")(inspect_pack)
+app.command("verify")(verify_pack)
+app.command("push")(push_pack)
+app.command("list")(list_packs)
+app.command("activate")(activate_pack)
+app.command("rollback")(rollback_pack)
+app.command("diff")(diff_packs)

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.filesize import decimal
 
-from gateway.cli.load_embedder import default_cache
-from gateway.cli.pack.compare_embedders import compared
-from gateway.cli.pack.embedding import carried_for, embeddings_of
-from gateway.cli.pack.files import read_report, size_bytes
-from gateway.cli.terminal import notes, progress, results
-from routing.errors import PackAltered, PackError, PackMismatch
+from gateway.cli.load_embedder import default_cache_path
+from gateway.cli.pack.compare_embedders import compare_candidates
+from gateway.cli.pack.embedding import bundle_embedder, compute_embeddings
+from gateway.cli.terminal import show_progress, stderr_console, stdout_console
+from gateway.packs.metadata import pack_size_bytes, read_report
+from routing.errors import PackCorrupted, PackError, PackMismatch
 from routing.manifest import read_manifest
 
 if TYPE_CHECKING:
     from routing.build import Provenance
 
 
-def build(
+def build_command(
     benchmark_dir: Annotated[
         Path, typer.Argument(exists=True, file_okay=False, help="A benchmark in the tidy format.", show_default=False)
     ],
@@ -68,22 +68,22 @@ def build(
     from routing.tidy import read_benchmark
 
     benchmark = read_benchmark(benchmark_dir)
-    embedded = embeddings_of(benchmark_dir, benchmark, embedder, cache or default_cache())
-    with progress(notes()) as steps:
+    embedded = compute_embeddings(benchmark_dir, benchmark, embedder, cache or default_cache_path())
+    with show_progress(stderr_console()) as steps:
         pack = build_pack(
             benchmark,
             embedded.vectors,
-            embedded.made_with,
+            embedded.embedder_id,
             RoutingSettings(k=k, kappa=kappa, sigma=sigma, eta=eta),
             CalibrationSettings(seed=seed),
-            provenance(),
+            pack_provenance(),
             steps,
             with_texts,
         )
-    carried = carried_for(embedded, benchmark) if carry or compare_embedders else None
+    carried = bundle_embedder(embedded, benchmark) if carry or compare_embedders else None
     if compare_embedders:
-        pack = compared(pack, benchmark, embedded, carried, cache or default_cache())
-    save_pack(replace(pack, carried=carried.files) if carry and carried else pack, output)
+        pack = compare_candidates(pack, benchmark, embedded, carried, cache or default_cache_path())
+    save_pack(replace(pack, bundled_embedder=carried.files) if carry and carried else pack, output)
     _show(output, as_json)
 
 
@@ -94,13 +94,13 @@ def check_place(output: Path) -> None:
         return
     try:
         read_manifest(output)
-    except (PackAltered, PackMismatch):
+    except (PackCorrupted, PackMismatch):
         return
     except PackError as error:
         raise PackError(f"{output} exists and is no pack: it is left alone") from error
 
 
-def provenance() -> "Provenance":
+def pack_provenance() -> "Provenance":
     """Who makes a pack here, and when."""
     from routing.build import Provenance
 
@@ -112,14 +112,14 @@ def provenance() -> "Provenance":
 
 
 def _show(path: Path, as_json: bool) -> None:
-    from routing.gain_summary import worth
+    from routing.gain_summary import gain_sentence
 
     manifest = read_manifest(path)
-    told, size = worth(read_report(path, manifest)), size_bytes(path)
+    told, size = gain_sentence(read_report(path, manifest)), pack_size_bytes(path)
     if as_json:
         typer.echo(json.dumps({"pack": str(path), "hash": manifest.hash, "size_bytes": size, "worth": told}, indent=2))
         return
-    console = results()
+    console = stdout_console()
     console.print(f"pack   {path}", soft_wrap=True)
     console.print(f"hash   {manifest.hash}")
     console.print(f"size   {decimal(size)}")

@@ -6,22 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli.load_embedder import embed_through_cache, identity
-from gateway.cli.pack.embedding import Embedded, carried_for, static_embeddings
-from gateway.cli.terminal import notes, progress
+from gateway.cli.load_embedder import embed_through_cache, embedder_identity
+from gateway.cli.pack.embedding import EmbeddedTexts, bundle_embedder, static_embeddings
+from gateway.cli.terminal import show_progress, stderr_console
 
 if TYPE_CHECKING:
     from routing.arrays import Embeddings
     from routing.benchmark import Benchmark
     from routing.embedder import Embedder, SentenceTransformerEmbedder
-    from routing.embedders.quantization import Carried
+    from routing.embedders.quantization import BundledEmbedder
     from routing.pack import Pack
 
 TIMED = 48
 
 
-def compared(
-    pack: "Pack", benchmark: "Benchmark", embedded: Embedded, carried: "Carried | None", cache: Path
+def compare_candidates(
+    pack: "Pack", benchmark: "Benchmark", embedded: EmbeddedTexts, carried: "BundledEmbedder | None", cache: Path
 ) -> "Pack":
     """The pack with `embedders` in its report: the transformer, as the pack carries it, and the static model."""
     rows = list(_rows(pack, benchmark, embedded, carried, cache))
@@ -29,7 +29,7 @@ def compared(
 
 
 def _rows(
-    pack: "Pack", benchmark: "Benchmark", embedded: Embedded, carried: "Carried | None", cache: Path
+    pack: "Pack", benchmark: "Benchmark", embedded: EmbeddedTexts, carried: "BundledEmbedder | None", cache: Path
 ) -> Iterator[Mapping[str, Any]]:
     """One row an embedder; without a transformer at hand only the pack's own."""
     from routing.embedder import STATIC
@@ -40,41 +40,48 @@ def _rows(
         return
     whole = embedded if embedded.static is None else _transformer(source, benchmark, cache)
     yield _row(source.name, "fp32, torch", source, benchmark, _report(pack, benchmark, whole.vectors))
-    made = carried if embedded.static is None else carried_for(whole, benchmark)
+    made = carried if embedded.static is None else bundle_embedder(whole, benchmark)
     if made is not None:
         again = embed_through_cache(_Apart(made), benchmark.texts, cache)
         report = _report(pack, benchmark, whole.vectors, again)
-        yield _row(source.name, f"{made.about.precision}, onnxruntime", made.open(), benchmark, report, made.about.kept)
+        yield _row(
+            source.name,
+            f"{made.about.precision}, onnxruntime",
+            made.open_embedder(),
+            benchmark,
+            report,
+            made.about.kept,
+        )
     static = embedded if embedded.static else static_embeddings(f"{STATIC}{source.name}", benchmark, source)
     if static.static:
         report = _report(pack, benchmark, static.vectors)
-        yield _row(static.made_with.name, "static", static.static.open(), benchmark, report)
+        yield _row(static.embedder_id.name, "static", static.static.open_embedder(), benchmark, report)
 
 
 class _Apart:
     """An exported embedder under another revision: the cache must not take its vectors for its source's."""
 
-    def __init__(self, made: "Carried") -> None:
-        embedder = made.open()
-        self.name, self.dim, self.embed = embedder.name, embedder.dim, embedder.embed
+    def __init__(self, made: "BundledEmbedder") -> None:
+        embedder = made.open_embedder()
+        self.name, self.dim, self.embed_texts = embedder.name, embedder.dim, embedder.embed_texts
         self.revision = f"{embedder.revision}/{made.about.precision}/{made.fingerprint()}"
 
 
-def _transformer(source: "SentenceTransformerEmbedder", benchmark: "Benchmark", cache: Path) -> Embedded:
-    return Embedded(embed_through_cache(source, benchmark.texts, cache), identity(source), source)
+def _transformer(source: "SentenceTransformerEmbedder", benchmark: "Benchmark", cache: Path) -> EmbeddedTexts:
+    return EmbeddedTexts(embed_through_cache(source, benchmark.texts, cache), embedder_identity(source), source)
 
 
 def _report(
     pack: "Pack", benchmark: "Benchmark", vectors: "Embeddings", queries: "Embeddings | None" = None
 ) -> Mapping[str, Any]:
     """Leave-one-dataset-out in the short form. queries: the inputs as a scorer has them, the vectors by default."""
-    from routing.build import measured
+    from routing.build import measure_cost
     from routing.calibration import CalibrationSettings, RoutingSettings
 
     routing = RoutingSettings(**pack.manifest.routing)  # type: ignore[arg-type]  # k and kappa are whole there too
     settings = CalibrationSettings(seed=pack.manifest.calibration["seed"])
-    with progress(notes()) as steps:
-        return measured(benchmark, vectors, queries, routing, settings, steps)
+    with show_progress(stderr_console()) as steps:
+        return measure_cost(benchmark, vectors, queries, routing, settings, steps)
 
 
 def _row(
@@ -96,10 +103,10 @@ def _row(
 
 def _speed(embedder: "Embedder", texts: Sequence[str]) -> float:
     """Inputs a second over a sample of the benchmark's, on this machine as busy as it is."""
-    from routing.embedders.quantization import sample
+    from routing.embedders.quantization import sample_texts
 
-    some = [texts[row] for row in sample(len(texts), TIMED)]
-    embedder.embed(some[:4])
+    some = [texts[row] for row in sample_texts(len(texts), TIMED)]
+    embedder.embed_texts(some[:4])
     started = time.perf_counter()
-    embedder.embed(some)
+    embedder.embed_texts(some)
     return round(len(some) / (time.perf_counter() - started), 1)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.filesize import decimal
 
-from gateway.cli.terminal import UNKNOWN, note, number, results, table
+from gateway.cli.terminal import UNKNOWN, format_number, make_table, print_note, stdout_console
 from gateway.config import Config, load_config
 from gateway.config.schema import RoutingConfig
-from gateway.errors import ConfigError, PackRefused
+from gateway.errors import ConfigError, PackRejected
 from gateway.state.sqlite import open_store
 from gateway.state.store import Store
 
 if TYPE_CHECKING:
-    from gateway.distributed.packs import Active
-    from gateway.distributed.redis_client import Client
+    from gateway.distributed.packs import ActivePack
+    from gateway.distributed.redis_client import RedisClient
     from routing.calibration import RoutingSettings
     from routing.router import Router
 
@@ -33,10 +33,10 @@ ACTIVE = "active"
 SHOWN = 12
 
 
-def push(
+def push_pack(
     pack: Annotated[Path, typer.Argument(help="A pack: a folder or a .tar.", show_default=False)],
     config: ConfigOption = CONFIG,
-    activate_it: Annotated[bool, typer.Option("--activate", help="And put it in force.")] = False,
+    activate_it: Annotated[bool, typer.Option("--activate_pack", help="And put it in force.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put a pack into Redis, where every gateway and scorer can fetch it."""
@@ -45,58 +45,58 @@ def push(
 
     open_pack(pack)  # every byte of it: what is pushed is used everywhere
     with _connected(config) as client:
-        pushed = packs.push(client, pack, time.time())
+        pushed = packs.push_pack(client, pack, time.time())
         if activate_it:
-            packs.activate(client, pushed, time.time())
+            packs.activate_pack(client, pushed, time.time())
     if as_json:
         typer.echo(json.dumps({"hash": pushed.hash, "size": pushed.size, "chunks": pushed.chunks}))
     else:
         typer.echo(f"{pushed.hash}  {pushed.name}  {decimal(pushed.size)}{'  active' if activate_it else ''}")
 
 
-def pushed(pack: Path, config: Path) -> int:
+def push_and_activate(pack: Path, config: Path) -> int:
     """Pushes a pack and puts it in force. The activation's number."""
     from gateway.distributed import packs
     from routing.pack import open_pack
 
     open_pack(pack)
     with _connected(config) as client:
-        return packs.activate(client, packs.push(client, pack, time.time()), time.time()).version
+        return packs.activate_pack(client, packs.push_pack(client, pack, time.time()), time.time()).version
 
 
-def activate(pack: Named, config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
+def activate_pack(pack: Named, config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
     """Put a pack in force: every scorer takes it up without a restart, and scores all live tasks again."""
     from gateway.distributed import packs
 
     with _connected(config) as client:
-        active = packs.activate(client, packs.find(client, pack), time.time())
+        active = packs.activate_pack(client, packs.find_pack(client, pack), time.time())
     _show(active, as_json)
 
 
-def rollback(config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
+def rollback_pack(config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
     """Put the pack in force that was before the active one."""
     from gateway.distributed import packs
 
     with _connected(config) as client:
-        active = packs.rollback(client, time.time())
+        active = packs.rollback_pack(client, time.time())
     _show(active, as_json)
 
 
-def _show(active: "Active", as_json: bool) -> None:
+def _show(active: "ActivePack", as_json: bool) -> None:
     typer.echo(json.dumps(asdict(active)) if as_json else f"activation {active.version}: {active.hash}")
 
 
-def list_(config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
+def list_packs(config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
     """Show the packs in Redis, and which one is active."""
     from gateway.distributed import packs
 
     with _connected(config) as client:
-        found, active = packs.listed(client), packs.active(client)
+        found, active = packs.list_packs(client), packs.active_pack(client)
     if as_json:
         listed = [{"hash": one.hash, "name": one.name, "size": one.size, "pushed_at": one.at} for one in found]
         typer.echo(json.dumps({"data": listed, "active": active and asdict(active)}, indent=2))
         return
-    shown = table(["hash", "name", "pushed", ""], ["size"])
+    shown = make_table(["hash", "name", "pushed", ""], ["size"])
     for one in found:
         is_active = active is not None and active.hash == one.hash
         at = datetime.fromtimestamp(one.at, UTC).isoformat(timespec="seconds")
@@ -107,19 +107,19 @@ def list_(config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
             f"active ({active.version})" if is_active and active else "",
             decimal(one.size),
         )
-    results().print(shown)
+    stdout_console().print(shown)
 
 
 def _store(config: Config) -> Store:
     if not config.state.is_shared:
         return open_store(config.state.url)
-    from gateway.distributed.redis_client import Client
+    from gateway.distributed.redis_client import RedisClient
     from gateway.distributed.store import RedisStore
 
-    return RedisStore(Client(config.state.url))
+    return RedisStore(RedisClient(config.state.url))
 
 
-def diff(
+def diff_packs(
     a: Annotated[
         str, typer.Argument(help="The pack in use: a path, a hash in Redis, or `active`.", show_default=False)
     ],
@@ -141,25 +141,28 @@ def diff(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    shown = table(["task", "from", "to"], ["inputs", "score", "gain", "p"])
+    shown = make_table(["task", "from", "to"], ["inputs", "score", "gain", "p"])
     for row in (row for row in found["data"] if row["before"] != row["after"]):
-        numbers = [number(row.get(field), "{:.3f}") for field in ("score", "gain", "p")]
+        numbers = [format_number(row.get(field), "{:.3f}") for field in ("score", "gain", "p")]
         shown.add_row(row["task"], row["before"] or UNKNOWN, row["after"], str(row["n"]), *numbers)
-    results().print(shown)
-    note(f"{found['changed']} of {found['tasks']} live tasks would change their model")
+    stdout_console().print(shown)
+    print_note(f"{found['changed']} of {found['tasks']} live tasks would change their model")
 
 
 def _difference(store: Store, config: Config, old: "Router", new: "Router") -> dict[str, Any]:
-    from gateway.scorer.inspection import Compared, difference
-    from gateway.tasks.resolved_config import blueprint, task_policy
-    from routing.scores import Score
+    from gateway.scorer.inspection import ComparisonPolicy, pack_diff
+    from gateway.tasks.resolved_config import resolve_config, task_policy
+    from routing.scores import ScoreKind
 
     manifest = new.pack.manifest
-    plan = blueprint(config.model_copy(update={"routing": _without_pack(config)}), store.policies(), manifest)
-    how = Compared(
-        lambda task: task_policy(plan.policies.of(task)), lambda policy: Score(policy.score or config.routing.score)
+    plan = resolve_config(
+        config.model_copy(update={"routing": _without_pack(config)}), store.current_policies(), manifest
     )
-    return difference(store, old, new, how, most=None)
+    how = ComparisonPolicy(
+        lambda task: task_policy(plan.policies.policy_of(task)),
+        lambda policy: ScoreKind(policy.score or config.routing.score),
+    )
+    return pack_diff(store, old, new, how, most=None)
 
 
 def _without_pack(config: Config) -> RoutingConfig:
@@ -174,36 +177,36 @@ def _settings(config: Config) -> "RoutingSettings":
 
 
 def _path(name: str, config: Config) -> Path:
-    """Where a pack lies on this machine, fetched from Redis if need be. Raises PackRefused."""
+    """Where a pack lies on this machine, fetched from Redis if need be. Raises PackRejected."""
     if Path(name).exists():
         return Path(name)
     from gateway.distributed import packs
 
     with _client(config) as client:
         if name == ACTIVE:
-            found = packs.checked(client)
+            found = packs.active_and_stored(client)
             if found is None:
-                raise PackRefused("no pack is active in Redis")
+                raise PackRejected("no pack is active in Redis")
             pushed = found[1]
         else:
-            pushed = packs.find(client, name)
-        return packs.fetch(client, pushed, Path(config.state.cache).expanduser())
+            pushed = packs.find_pack(client, name)
+        return packs.fetch_pack(client, pushed, Path(config.state.cache_dir).expanduser())
 
 
 @contextmanager
-def _connected(config: Path) -> "Iterator[Client]":
+def _connected(config: Path) -> "Iterator[RedisClient]":
     with _client(load_config(config)) as client:
         yield client
 
 
 @contextmanager
-def _client(config: Config) -> "Iterator[Client]":
+def _client(config: Config) -> "Iterator[RedisClient]":
     if not config.state.is_shared:
         raise ConfigError("state", [("state.url", "packs are pushed to Redis, and the state is not there")])
-    from gateway.distributed.redis_client import Client
+    from gateway.distributed.redis_client import RedisClient
 
-    client = Client(config.state.url, shards=config.state.shards)
+    client = RedisClient(config.state.url, shards=config.state.shards)
     try:
         yield client
     finally:
-        client.close()
+        client.close_connections()

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from gateway.cli.pack.files import read_about, read_report, size_bytes
-from gateway.cli.terminal import UNKNOWN, number, prices, results, table
+from gateway.cli.terminal import UNKNOWN, format_number, format_prices, make_table, stdout_console
+from gateway.packs.metadata import pack_size_bytes, read_embedder_info, read_report
 from routing.manifest import Manifest, PackModel, read_manifest
 
 CHOOSERS = {
@@ -25,21 +25,21 @@ CHOOSERS = {
 }
 
 
-def inspect(
+def inspect_pack(
     pack: Annotated[Path, typer.Argument(help="A pack: a folder or a .tar.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     datasets: Annotated[bool, typer.Option("--datasets", help="Show what routing brings on each dataset.")] = False,
 ) -> None:
     """Show what is in a pack, and what it is worth. Reads the manifest and the report only: see `pack verify`."""
-    from routing.gain_summary import worth
+    from routing.gain_summary import gain_sentence
 
     manifest = read_manifest(pack)
     report = read_report(pack, manifest)
     if as_json:
-        about = {"path": str(pack), "size_bytes": size_bytes(pack), **asdict(manifest)}
-        typer.echo(json.dumps({**about, "report": report, "worth": worth(report)}, indent=2))
+        about = {"path": str(pack), "size_bytes": pack_size_bytes(pack), **asdict(manifest)}
+        typer.echo(json.dumps({**about, "report": report, "worth": gain_sentence(report)}, indent=2))
         return
-    console = results()
+    console = stdout_console()
     _show_head(console, pack, manifest)
     _show_table(console, "datasets", _datasets(manifest))
     _show_table(console, "models, best on average first", _models(manifest))
@@ -49,7 +49,7 @@ def inspect(
         _show_table(console, "the same with other embedders, and how fast they are", _embedders(report))
     if datasets:
         _show_table(console, "each dataset held out", _each_dataset(report))
-    console.print(worth(report), soft_wrap=True)
+    console.print(gain_sentence(report), soft_wrap=True)
 
 
 def _show_table(console: Console, title: str, made: Table) -> None:
@@ -63,7 +63,7 @@ def _show_head(console: Console, path: Path, manifest: Manifest) -> None:
     for name, value in (
         ("pack", f"{manifest.name} ({path})"),
         ("hash", manifest.hash),
-        ("size", f"{decimal(size_bytes(path))}, {manifest.n_inputs} inputs, schema {manifest.schema}"),
+        ("size", f"{decimal(pack_size_bytes(path))}, {manifest.n_inputs} inputs, schema {manifest.schema}"),
         ("made", maker),
         ("embedder", f"{manifest.embedder}{_carried(path, manifest)}"),
         ("routing", ", ".join(f"{name} = {value:g}" for name, value in manifest.routing.items())),
@@ -75,7 +75,7 @@ def _show_head(console: Console, path: Path, manifest: Manifest) -> None:
 
 
 def _carried(path: Path, manifest: Manifest) -> str:
-    about = read_about(path, manifest)
+    about = read_embedder_info(path, manifest)
     if about is None:
         return "; not in the pack"
     kept = "" if about["kept"] is None else f", which keeps {about['kept']:.1%} of the 19 nearest inputs"
@@ -83,10 +83,10 @@ def _carried(path: Path, manifest: Manifest) -> str:
 
 
 def _embedders(report: Mapping[str, Any]) -> Table:
-    made = table(("embedder", "runs as"), ("inputs/s", "neighbours kept", *CHOOSERS.values()))
+    made = make_table(("embedder", "runs as"), ("inputs/s", "neighbours kept", *CHOOSERS.values()))
     for row in report["embedders"]:
-        accuracy = (number(row["accuracy"].get(name)) for name in CHOOSERS)
-        speed, kept = number(row["inputs_per_s"], "{:g}"), number(row["neighbours_kept"])
+        accuracy = (format_number(row["accuracy"].get(name)) for name in CHOOSERS)
+        speed, kept = format_number(row["inputs_per_s"], "{:g}"), format_number(row["neighbours_kept"])
         made.add_row(row["embedder"], row["runs_as"], speed, kept, *accuracy)
     return made
 
@@ -100,40 +100,44 @@ def _calibration(settings: Mapping[str, Any]) -> str:
 
 
 def _datasets(manifest: Manifest) -> Table:
-    made = table(("dataset", "source", "licence"), ("n", "correct above"))
+    made = make_table(("dataset", "source", "licence"), ("n", "correct above"))
     for one in manifest.datasets:
         made.add_row(
-            one.name, one.source or UNKNOWN, one.licence or UNKNOWN, str(one.n_inputs), number(one.threshold, "{:g}")
+            one.name,
+            one.source or UNKNOWN,
+            one.licence or UNKNOWN,
+            str(one.n_inputs),
+            format_number(one.threshold, "{:g}"),
         )
     return made
 
 
 def _models(manifest: Manifest) -> Table:
-    made = table(("model",), ("average", "size, B", "in/out, USD per Mtok"))
+    made = make_table(("model",), ("average", "size, B", "in/out, USD per Mtok"))
     by_name = {model.name: model for model in manifest.models}
     for name in manifest.on_average:
         model = by_name[name]
         partial = f" ({told})" if (told := _doubt(manifest, model)) else ""
         made.add_row(
             f"{name}{partial}",
-            f"{number(model.average)}{_error(manifest, name)}",
-            number(model.params_b, "{:g}"),
-            prices(model.input_usd_per_mtok, model.output_usd_per_mtok),
+            f"{format_number(model.average)}{_error(manifest, name)}",
+            format_number(model.params_b, "{:g}"),
+            format_prices(model.input_usd_per_mtok, model.output_usd_per_mtok),
         )
     return made
 
 
 def _doubt(manifest: Manifest, model: PackModel) -> str:
     """Why an average is not to be taken at its word."""
-    added = manifest.estimated(model.name)
+    added = manifest.estimated_models(model.name)
     if added is not None:
         return f"estimated from {added.n_measured} of {manifest.n_inputs} inputs"
     return "not on every dataset" if model.partial else ""
 
 
 def _error(manifest: Manifest, name: str) -> str:
-    added = manifest.estimated(name)
-    return "" if added is None else f" ± {number(added.standard_error)}"
+    added = manifest.estimated_models(name)
+    return "" if added is None else f" ± {format_number(added.standard_error)}"
 
 
 def _choosers(report: Mapping[str, Any]) -> list[str]:
@@ -143,16 +147,16 @@ def _choosers(report: Mapping[str, Any]) -> list[str]:
 
 def _accuracy(report: Mapping[str, Any]) -> Table:
     names = _choosers(report)
-    made = table((), tuple(CHOOSERS[name] for name in names))
-    made.add_row(*(number(report["accuracy"][name]) for name in names))
+    made = make_table((), tuple(CHOOSERS[name] for name in names))
+    made.add_row(*(format_number(report["accuracy"][name]) for name in names))
     return made
 
 
 def _each_dataset(report: Mapping[str, Any]) -> Table:
     names = _choosers(report)
-    made = table(("dataset", "chosen by S3", "oracle's"), ("n", "u", *(CHOOSERS[name] for name in names)))
+    made = make_table(("dataset", "chosen by S3", "oracle's"), ("n", "u", *(CHOOSERS[name] for name in names)))
     for row in report["datasets"]:
-        accuracy = (number(row["accuracy"][name]) for name in names)
+        accuracy = (format_number(row["accuracy"][name]) for name in names)
         chosen = (row["model"]["s3"], row["model"]["oracle"])
-        made.add_row(row["dataset"], *chosen, str(row["n"]), number(row["distance"]), *accuracy)
+        made.add_row(row["dataset"], *chosen, str(row["n"]), format_number(row["distance"]), *accuracy)
     return made

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.load_embedder import identity, pack_embedder
-from gateway.cli.terminal import note, notes, results
-from routing.errors import EmbedderError, PackAltered, PackMismatch
+from gateway.cli.load_embedder import embedder_identity, pack_embedder
+from gateway.cli.terminal import print_note, stderr_console, stdout_console
+from routing.errors import EmbedderError, PackCorrupted, PackMismatch
 from routing.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ DISTANCE_TOLERANCE = 1e-5
 """Float32 cannot tell distances apart that are nearer to each other: an equally near input counts as found."""
 
 
-def verify(
+def verify_pack(
     pack: Annotated[Path, typer.Argument(help="A pack: a folder or a .tar.", show_default=False)],
     embedder_check: Annotated[
         bool, typer.Option(help="Load the pack's embedder and compare its revision and dimension.")
@@ -33,13 +33,13 @@ def verify(
     from routing.pack import open_pack
 
     opened = open_pack(pack)
-    say = notes().print if as_json else results().print
+    say = stderr_console().print if as_json else stdout_console().print
     say(f"files     OK  {len(opened.manifest.files)} files have the hashes and shapes that the manifest names")
     _check_values(pack, opened)
     say("values    OK  embeddings of unit length, outcomes in [0, 1] or missing, inputs as many as the manifest says")
     recall, count = _recall(opened)
     if recall < LEAST_RECALL:
-        raise PackAltered(
+        raise PackCorrupted(
             f"{pack}: index.hnsw finds {recall:.1%} of the {count} inputs that are nearest by embeddings.npy, "
             f"expected {LEAST_RECALL:.0%} or more"
         )
@@ -54,7 +54,7 @@ def verify(
 
 
 def _check_values(path: Path, pack: "Pack") -> None:
-    """Raises PackAltered, naming file and row, for values that no benchmark gives."""
+    """Raises PackCorrupted, naming file and row, for values that no benchmark gives."""
     import numpy as np
 
     lengths = np.linalg.norm(pack.embeddings, axis=1)
@@ -66,7 +66,7 @@ def _check_values(path: Path, pack: "Pack") -> None:
     }
     for what, rows in impossible.items():
         if rows.any():
-            raise PackAltered(f"{path}: {what}, row {int(np.flatnonzero(rows)[0]) + 1}")
+            raise PackCorrupted(f"{path}: {what}, row {int(np.flatnonzero(rows)[0]) + 1}")
     counts = np.bincount(pack.dataset_ids, minlength=len(pack.manifest.datasets))
     for dataset, count in zip(pack.manifest.datasets, counts, strict=True):
         if count != dataset.n_inputs:
@@ -83,14 +83,14 @@ def _recall(pack: "Pack") -> tuple[float, int]:
     """
     import numpy as np
 
-    from routing.neighbours.exact import Exact
+    from routing.neighbours.exact import ExactIndex
 
     count = min(NEIGHBOURS, pack.manifest.n_inputs)
     sample = pack.embeddings[
         np.linspace(0, pack.manifest.n_inputs - 1, min(SAMPLED, pack.manifest.n_inputs)).astype(int)
     ]
-    _, true = Exact(pack.embeddings).nearest(sample, count)
-    found, _ = pack.index.nearest(sample, count)
+    _, true = ExactIndex(pack.embeddings).find_nearest(sample, count)
+    found, _ = pack.index.find_nearest(sample, count)
     distances = 1 - np.einsum("qd,qnd->qn", sample, pack.embeddings[found])
     return float((distances <= true[:, -1:] + DISTANCE_TOLERANCE).mean()), count
 
@@ -101,9 +101,9 @@ def _embedder_matches(path: Path, manifest: Manifest) -> bool:
     Raises PackMismatch for another revision or dimension.
     """
     try:
-        here = identity(pack_embedder(path, manifest))
+        here = embedder_identity(pack_embedder(path, manifest))
     except EmbedderError as error:
-        note(f"warning: the embedder is not checked: {error}")
+        print_note(f"warning: the embedder is not checked: {error}")
         return False
     recorded = manifest.embedder
     if not recorded.matches(here):

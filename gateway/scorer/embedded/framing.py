@@ -21,7 +21,7 @@ class FrameError(Exception):
     """What came is no message: the other side is not what it should be."""
 
 
-def framed(message: msgspec.Struct) -> bytearray:
+def encode_frame(message: msgspec.Struct) -> bytearray:
     """A message as it goes over the socket."""
     frame = bytearray(LENGTH.size)
     _encode_into(message, frame, LENGTH.size)
@@ -32,14 +32,14 @@ def framed(message: msgspec.Struct) -> bytearray:
     return frame
 
 
-def read_blocking(connection: socket.socket) -> ToScorer | None:
+def read_frame_blocking(connection: socket.socket) -> ToScorer | None:
     """The next message to the scorer; None when the gateway is gone. Raises FrameError."""
     head = _exactly(connection, LENGTH.size)
     body = None if head is None else _exactly(connection, _length(head))
     return None if body is None else _decoded(to_scorer, body)
 
 
-async def read(reader: asyncio.StreamReader) -> FromScorer | None:
+async def read_frame(reader: asyncio.StreamReader) -> FromScorer | None:
     """The next message from the scorer; None when it is gone. Raises FrameError."""
     try:
         body = await reader.readexactly(_length(await reader.readexactly(LENGTH.size)))

@@ -7,7 +7,7 @@ import socket
 import sys
 from dataclasses import dataclass
 
-from gateway.processes.priority import ATTEMPTS, PAUSE_S, hold_back
+from gateway.processes.priority import ATTEMPTS, PAUSE_S, lower_priority_of
 
 GRACE_S = 3.0
 COMMAND = (sys.executable, "-m", "gateway.scorer.embedded.server")
@@ -27,7 +27,7 @@ class ScorerProcess:
     writer: asyncio.StreamWriter
 
     @classmethod
-    async def start(cls, nice: int = 0) -> "ScorerProcess":
+    async def start_process(cls, nice: int = 0) -> "ScorerProcess":
         """Starts one, in a session of its own: Ctrl-C at a terminal is for the gateway alone. Raises OSError.
 
         nice: see gateway.processes.priority.
@@ -47,7 +47,7 @@ class ScorerProcess:
                 raise
         try:
             for _ in range(ATTEMPTS):
-                if hold_back(process.pid, nice):
+                if lower_priority_of(process.pid, nice):
                     break
                 await asyncio.sleep(PAUSE_S)
             reader, writer = await asyncio.open_connection(sock=ours)
@@ -58,7 +58,7 @@ class ScorerProcess:
             raise
         return cls(process, reader, writer)
 
-    async def end(self) -> None:
+    async def end_process(self) -> None:
         """Closes the socket, upon which the scorer finishes its batch and ends; makes it end if it does not."""
         self.writer.close()
         with contextlib.suppress(ConnectionError):

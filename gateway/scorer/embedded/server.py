@@ -21,22 +21,22 @@ import msgspec
 
 from gateway.errors import StateError
 from gateway.observability import logs
-from gateway.scorer.background import Aside
-from gateway.scorer.embedded.framing import FrameError, framed, read_blocking
+from gateway.scorer.background import BackgroundExecutor
+from gateway.scorer.embedded.framing import FrameError, encode_frame, read_frame_blocking
 from gateway.scorer.messages import (
-    Decided,
+    BatchDone,
+    Configure,
     DryRun,
-    Govern,
-    Look,
+    Inspect,
     Observation,
     Observations,
+    PackReady,
+    PackRefused,
     Question,
-    Rate,
-    Ready,
-    Refused,
     Reply,
-    Seed,
-    Start,
+    SeedInputs,
+    SetPolicy,
+    SubmitFeedback,
     ToScorer,
 )
 from gateway.scorer.scorer import Scorer
@@ -44,7 +44,7 @@ from gateway.state.sqlite import open_store
 from gateway.state.store import Store
 from routing.calibration import RoutingSettings
 from routing.embedder import Embedder
-from routing.embedders.bundled import embedder_of, source_of
+from routing.embedders.bundled import embedder_source, load_bundled_embedder
 from routing.errors import RoutingError
 from routing.manifest import EmbedderId, Manifest, read_manifest
 from routing.pack import open_pack
@@ -54,7 +54,7 @@ log = logging.getLogger("benchroute.scorer")
 
 T = TypeVar("T")
 
-AT_ONCE = 64
+BATCH_SIZE = 64
 """Inputs embedded in one call: twice as fast an input as one by one, and still done within a fraction of a second."""
 
 STORE_ATTEMPTS = 5
@@ -62,7 +62,7 @@ STORE_PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class LoadedPack:
     """A pack in use. embedder: kept over a reload that needs the same one, since loading it takes up to seconds.
 
     made_of: what the embedder was loaded from.
@@ -70,21 +70,21 @@ class Opened:
 
     scorer: Scorer
     embedder: Embedder
-    made_of: Mapping[str, str]
+    embedder_source: Mapping[str, str]
 
 
-class Child:
+class EmbeddedScorer:
     """The main loop."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._came: queue.SimpleQueue[ToScorer | None] = queue.SimpleQueue()
         self._store: Store | None = None
-        self._opened: Opened | None = None
-        self._aside = Aside()
+        self._opened: LoadedPack | None = None
+        self._aside = BackgroundExecutor()
         self._sending = threading.Lock()
 
-    def run(self) -> None:
+    def run_until_closed(self) -> None:
         """Until the gateway is gone."""
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         left: ToScorer | None = None
@@ -98,7 +98,7 @@ class Child:
 
     def _read(self) -> None:
         try:
-            while (message := read_blocking(self._connection)) is not None:
+            while (message := read_frame_blocking(self._connection)) is not None:
                 self._came.put(message)
         except (FrameError, OSError) as error:
             log.error("the gateway sent %s", error)
@@ -106,7 +106,7 @@ class Child:
 
     def _more(self, items: list[Observation]) -> tuple[list[Observation], ToScorer | None]:
         """What else has come already, up to the first message of another kind, which is handed back."""
-        while len(items) < AT_ONCE:
+        while len(items) < BATCH_SIZE:
             try:
                 message = self._came.get_nowait()
             except queue.Empty:
@@ -121,64 +121,64 @@ class Child:
     def _send(self, message: msgspec.Struct) -> None:
         try:
             with self._sending:
-                self._connection.sendall(framed(message))
+                self._connection.sendall(encode_frame(message))
         except OSError:
             self._came.put(None)  # the gateway is gone
 
     def _observe(self, items: list[Observation]) -> None:
         scorer = self._opened.scorer if self._opened else None
         if scorer is None:
-            self._send(Decided((), len(items), len(items)))
+            self._send(BatchDone((), len(items), len(items)))
             return
         begun = time.perf_counter()
         try:
-            made = _patiently(lambda: scorer.observe(items))
+            made = _patiently(lambda: scorer.observe_batch(items))
             self._send(msgspec.structs.replace(made, took_s=time.perf_counter() - begun))
         except Exception:  # the edge of a background job: one bad batch must not end the scorer
             log.exception("%d inputs could not be scored", len(items))
-            self._send(Decided((), len(items), len(items)))
+            self._send(BatchDone((), len(items), len(items)))
 
     def _handle(self, message: ToScorer) -> None:
-        if isinstance(message, Start):
+        if isinstance(message, Configure):
             self._open(message)
-        elif isinstance(message, Look):
+        elif isinstance(message, Inspect):
             opened = self._opened  # as it is now, whatever pack comes after
-            self._aside.put(lambda: self._reply(message, opened))
+            self._aside.submit_job(lambda: self._reply(message, opened))
         elif isinstance(message, Question):
             self._reply(message, self._opened)
 
-    def _open(self, start: Start) -> None:
+    def _open(self, start: Configure) -> None:
         """Takes a pack and its settings into use. One that cannot be used changes nothing."""
         path = start.pack
         try:
             opened, name = self._opening(start)
-            decisions = opened.scorer.renew()
+            decisions = opened.scorer.rescore_stale()
         except (RoutingError, StateError) as error:
             log.error("pack %s is refused: %s", path, error)
-            self._send(Refused(path, str(error)))
+            self._send(PackRefused(path, str(error)))
             return
         self._opened = opened
         if decisions:
             log.info("%d tasks scored again with %s", len(decisions), path)
-            self._send(Decided(decisions))
-        self._send(Ready(path, name))
+            self._send(BatchDone(decisions))
+        self._send(PackReady(path, name))
 
-    def _opening(self, start: Start) -> tuple[Opened, str]:
+    def _opening(self, start: Configure) -> tuple[LoadedPack, str]:
         path = Path(start.pack)
         self._store = self._store or open_store(start.state_url)
         manifest = read_manifest(path)
-        made_of = source_of(manifest)
+        made_of = embedder_source(manifest)
         embedder = self._embedder(path, manifest, made_of)
         pack = open_pack(path, EmbedderId(embedder.name, embedder.revision, embedder.dim))
         scorer = Scorer(Router(pack, _settings(start)), embedder, self._store, start, time.time)
-        return Opened(scorer, embedder, made_of), pack.manifest.hash
+        return LoadedPack(scorer, embedder, made_of), pack.manifest.hash
 
     def _embedder(self, path: Path, manifest: Manifest, made_of: Mapping[str, str]) -> Embedder:
-        if self._opened is not None and self._opened.made_of == made_of:
+        if self._opened is not None and self._opened.embedder_source == made_of:
             return self._opened.embedder
-        return embedder_of(path, manifest)
+        return load_bundled_embedder(path, manifest)
 
-    def _reply(self, message: Question, opened: Opened | None) -> None:
+    def _reply(self, message: Question, opened: LoadedPack | None) -> None:
         try:
             self._send(self._answer(message, opened))
         except (ValueError, StateError, RoutingError) as error:
@@ -187,30 +187,30 @@ class Child:
             log.exception("%s failed", type(message).__name__)
             self._send(Reply(message.id, error="the scorer failed; its log says why"))
 
-    def _answer(self, message: Question, opened: Opened | None) -> Reply:
+    def _answer(self, message: Question, opened: LoadedPack | None) -> Reply:
         if opened is None:
             return Reply(message.id, error="no pack is open")
         scorer = opened.scorer
-        if isinstance(message, Seed):
-            decisions, document = _patiently(lambda: scorer.seed(message))
-            self._send(Decided(decisions))
+        if isinstance(message, SeedInputs):
+            decisions, document = _patiently(lambda: scorer.seed_task(message))
+            self._send(BatchDone(decisions))
             return Reply(message.id, document)
-        if isinstance(message, Rate):
-            decisions, document = _patiently(lambda: scorer.rate(message))
-            self._send(Decided(decisions))
+        if isinstance(message, SubmitFeedback):
+            decisions, document = _patiently(lambda: scorer.add_feedback(message))
+            self._send(BatchDone(decisions))
             return Reply(message.id, document)
-        if isinstance(message, Govern):
-            decided = _patiently(lambda: scorer.govern(message.task, message.policy))
-            self._send(Decided(decided))
+        if isinstance(message, SetPolicy):
+            decided = _patiently(lambda: scorer.set_policy(message.task, message.policy))
+            self._send(BatchDone(decided))
             return Reply(message.id, {"decided": len(decided)})
-        if isinstance(message, Look):
-            return Reply(message.id, scorer.look(message))
+        if isinstance(message, Inspect):
+            return Reply(message.id, scorer.inspect_pack(message))
         if isinstance(message, DryRun):
             return Reply(message.id, scorer.dry_run(message))
-        return Reply(message.id, {"known": scorer.forget(message.task)})
+        return Reply(message.id, {"known": scorer.forget_task(message.task)})
 
 
-def _settings(start: Start) -> RoutingSettings:
+def _settings(start: Configure) -> RoutingSettings:
     given = start.routing
     return RoutingSettings(k=given.k, kappa=given.kappa, threshold=given.threshold, sigma=given.sigma, eta=given.eta)
 
@@ -232,10 +232,10 @@ def main() -> None:
         signal.signal(meant_for_the_gateway, signal.SIG_IGN)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     level = os.environ.get("BENCHROUTE_LOG_LEVEL", "INFO")
-    logs.begin(level, os.environ.get(logs.FORMAT_VARIABLE, "text"))
+    logs.configure_logging(level, os.environ.get(logs.FORMAT_VARIABLE, "text"))
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     with socket.socket(fileno=int(sys.argv[1])) as connection:
-        Child(connection).run()
+        EmbeddedScorer(connection).run_until_closed()
 
 
 if __name__ == "__main__":

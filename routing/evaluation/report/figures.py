@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from routing.evaluation.results import Choice, Evaluation
+from routing.evaluation.results import Evaluation, FoldChoice
 
 STYLES: Mapping[str, tuple[str, str, str]] = {
     "S1": ("#0072B2", "o", "-"),
@@ -42,7 +42,7 @@ SIZE = (6.4, 4.0)
 ROUTERS = ("S1", "S2", "S3", "auto")
 
 
-def figures(evaluation: Evaluation) -> dict[str, Figure]:
+def make_figures(evaluation: Evaluation) -> dict[str, Figure]:
     """Name -> figure, for those that the evaluation has the numbers of."""
     drawn: Mapping[str, tuple[bool, Callable[[Evaluation, Axes], None]]] = {
         "accuracy_against_alpha": (_has_alphas(evaluation), _accuracy_against_alpha),
@@ -57,13 +57,13 @@ def figures(evaluation: Evaluation) -> dict[str, Figure]:
     return {name: _drawn(evaluation, draw) for name, (is_there, draw) in drawn.items() if is_there}
 
 
-def as_svg(figure: Figure) -> bytes:
+def to_svg(figure: Figure) -> bytes:
     """The figure as SVG, without date or random identifiers."""
     with mpl.rc_context({"svg.hashsalt": "benchroute", "svg.fonttype": "none"}):
         return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
 
 
-def as_png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
     """The figure as PNG."""
     return _saved(figure, format="png", dpi=150, metadata={"Software": None})
 
@@ -112,7 +112,7 @@ def _pearson_against_alpha(evaluation: Evaluation, axes: Axes) -> None:
     axes.set_ylabel("Pearson, scores and accuracies")
 
 
-def _correlated(choices: Sequence[Choice]) -> dict[str, list[tuple[float, float]]]:
+def _correlated(choices: Sequence[FoldChoice]) -> dict[str, list[tuple[float, float]]]:
     """System -> (u, Pearson) of every dataset and alpha, mean over the repeats."""
     found: dict[tuple[str, str, float], list[tuple[float, float]]] = {}
     for one in choices:

@@ -5,8 +5,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from routing.evaluation.report.page import as_page
-from routing.evaluation.report.tables import as_csv, as_curves, as_json, as_markdown
+from routing.evaluation.report.page import render_page
+from routing.evaluation.report.tables import curves_to_csv, to_csv, to_json, to_markdown
 from routing.evaluation.results import Evaluation
 
 
@@ -19,12 +19,12 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     svgs = {Path(name).stem: data for name, data in drawn.items() if name.endswith(".svg")}
     files: dict[str, bytes] = {
         **drawn,
-        "table.json": as_json(evaluation).encode(),
-        "table.csv": as_csv(evaluation.rows).encode(),
-        "table.md": as_markdown(evaluation).encode(),
-        "choices.csv": as_csv(evaluation.choices).encode(),
-        **({"curves.json": as_curves(evaluation).encode()} if evaluation.curves else {}),
-        "report.html": as_page(evaluation, svgs).encode(),
+        "table.json": to_json(evaluation).encode(),
+        "table.csv": to_csv(evaluation.rows).encode(),
+        "table.md": to_markdown(evaluation).encode(),
+        "choices.csv": to_csv(evaluation.choices).encode(),
+        **({"curves.json": curves_to_csv(evaluation).encode()} if evaluation.curves else {}),
+        "report.html": render_page(evaluation, svgs).encode(),
     }
     write_whole(folder, files)
 
@@ -41,10 +41,10 @@ def write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def _figures(evaluation: Evaluation) -> dict[str, bytes]:
     try:
-        from routing.evaluation.report.figures import as_png, as_svg, figures
+        from routing.evaluation.report.figures import make_figures, to_png, to_svg
     except ImportError:
         return {}
     found: dict[str, bytes] = {}
-    for name, figure in figures(evaluation).items():
-        found[f"{name}.svg"], found[f"{name}.png"] = as_svg(figure), as_png(figure)
+    for name, figure in make_figures(evaluation).items():
+        found[f"{name}.svg"], found[f"{name}.png"] = to_svg(figure), to_png(figure)
     return found

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from routing.evaluation.report.published import HELM, QUALITY, TABLE_4, TABLES
-from routing.evaluation.report.tables import COLUMNS, cells, shown
-from routing.evaluation.results import Choice, Evaluation, PredictorQuality, Row, Sparse
+from routing.evaluation.report.tables import COLUMNS, format_cell, format_row
+from routing.evaluation.results import Evaluation, FoldChoice, PredictorQuality, SparseResult, SystemRow
 
 CAPTIONS = {
     "accuracy_against_alpha": "Accuracy of the chosen model as inputs are labelled (the paper's Fig. 2, 5, 8).",
@@ -30,12 +30,12 @@ figure { margin: 2rem 0; } figure svg { max-width: 100%; height: auto; backgroun
 """
 
 
-def as_page(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> str:
+def render_page(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> str:
     """The page. drawn: SVG by the figure's name."""
     title = escape(f"{evaluation.benchmark} / {evaluation.pool}")
     parts = [
         f"<h1>What routing is worth on {title}</h1>",
-        f'<p class="worth">{escape(worth(evaluation.rows))}</p>',
+        f'<p class="worth">{escape(verdict_sentence(evaluation.rows))}</p>',
         f"<p>{len(evaluation.datasets)} datasets, {evaluation.n_inputs} inputs, {len(evaluation.models)} models. Every"
         " dataset is held out in turn, from index and calibration. Intervals: 95 %, bootstrap over datasets.</p>",
         *(_table(evaluation.rows, alpha) for alpha in sorted({row.alpha for row in evaluation.rows})),
@@ -53,7 +53,7 @@ def as_page(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> str:
     )
 
 
-def worth(rows: Sequence[Row]) -> str:
+def verdict_sentence(rows: Sequence[SystemRow]) -> str:
     """One sentence: what S3 brings over always using the best model on average."""
     found = next((row for row in rows if row.system == "S3" and row.alpha == 0), None)
     if found is None:
@@ -68,8 +68,8 @@ def worth(rows: Sequence[Row]) -> str:
     return f"Routing by S3 is not shown to gain anything {against} {told}."
 
 
-def _table(rows: Sequence[Row], alpha: float) -> str:
-    body = [cells(row) for row in rows if row.alpha == alpha]
+def _table(rows: Sequence[SystemRow], alpha: float) -> str:
+    body = [format_row(row) for row in rows if row.alpha == alpha]
     return _html_table(f"alpha = {alpha:g}", COLUMNS, body)
 
 
@@ -95,13 +95,13 @@ def _quality(quality: Sequence[PredictorQuality]) -> str:
     header = ("alpha", "accuracy of g_bar", "mean error of p, kernel smoother", "mean error of p, ATC")
     body = [[f"{one.alpha:g}", *(f"{x:.3f}" for x in (one.accuracy, one.mae_of_p, one.mae_of_atc))] for one in quality]
     body += [
-        [f"paper, {predictor}, {HELM}", *(shown(x, "{:.3f}") for x in QUALITY[predictor])]
+        [f"paper, {predictor}, {HELM}", *(format_cell(x, "{:.3f}") for x in QUALITY[predictor])]
         for predictor in {one.predictor for one in quality}
     ]
     return _html_table("The correctness predictor and the estimates of its reliability", header, body)
 
 
-def _published(rows: Sequence[Row]) -> str:
+def _published(rows: Sequence[SystemRow]) -> str:
     """The paper's table of the predictor, every number with ours behind it."""
     ours = {row.system: row for row in rows if row.alpha == 0}
     if not ours:
@@ -113,7 +113,7 @@ def _published(rows: Sequence[Row]) -> str:
         [
             system,
             *(
-                f"{shown(getattr(row, one), '{:.3f}')} | {shown(_of(ours.get(system), one), '{:.3f}')}"
+                f"{format_cell(getattr(row, one), '{:.3f}')} | {format_cell(_of(ours.get(system), one), '{:.3f}')}"
                 for one in columns
             ),
         ]
@@ -122,24 +122,24 @@ def _published(rows: Sequence[Row]) -> str:
     return _html_table(f"The paper's {name} ({HELM}) | here", ("system", *columns.values()), body)
 
 
-def _per_input(sparse: Sequence[Sparse]) -> str:
+def _per_input(sparse: Sequence[SparseResult]) -> str:
     """The paper's Table 4 beside ours, which is the mean outcome over all inputs asked."""
     if not sparse:
         return ""
     ours = {one.system: one.metric for one in sparse if one.share == 1}
     body = [
-        [system, *(f"{value:.2f}" for value in values), shown(ours.get(system), "{:.4f}")]
+        [system, *(f"{value:.2f}" for value in values), format_cell(ours.get(system), "{:.4f}")]
         for system, values in TABLE_4.items()
     ]
     header = ("system", "paper: BERTScore", "BARTScore", "BLEURT", "here: mean outcome")
     return _html_table("Chosen input by input (the paper's Table 4, MixInstruct)", header, body)
 
 
-def _of(row: Row | None, name: str) -> float | None:
+def _of(row: SystemRow | None, name: str) -> float | None:
     return None if row is None else getattr(row, name)
 
 
-def _choices(choices: Sequence[Choice]) -> str:
+def _choices(choices: Sequence[FoldChoice]) -> str:
     body = [
         [one.dataset, one.model or "–", f"{one.distance:.3f}", *(f"{x:.3f}" for x in (one.accuracy, one.bma, one.best))]
         for one in choices

@@ -7,7 +7,7 @@ HELM = "HELM, 29 datasets, 18 models"
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedResult:
     """A row of Tables 1 to 3: HELM, alpha = 0. None where the paper gives no number."""
 
     accuracy: float
@@ -19,30 +19,30 @@ class Published:
     rank: float
 
 
-TABLE_2: Mapping[str, Published] = {
-    "S1": Published(0.662, 0.855, 0.685, 0.465, 0.17, 40.3, 6.172),
-    "S2": Published(0.676, 0.868, 0.636, 0.468, 0.10, 44.3, 5.897),
-    "S3": Published(0.694, 0.898, 0.727, 0.492, 0.48, 49.8, 5.310),
-    "S3_true_p": Published(0.735, 0.944, 0.799, 0.596, 0.22, 33.8, 3.800),
-    "LL": Published(0.684, 0.869, 0.714, 0.459, 0.10, None, 6.517),
-    "BMA": Published(0.688, 0.884, None, None, 1.00, 70.0, 6.069),
-    "oracle": Published(0.773, 1.000, None, None, 0.21, 29.1, 1.000),
+TABLE_2: Mapping[str, PublishedResult] = {
+    "S1": PublishedResult(0.662, 0.855, 0.685, 0.465, 0.17, 40.3, 6.172),
+    "S2": PublishedResult(0.676, 0.868, 0.636, 0.468, 0.10, 44.3, 5.897),
+    "S3": PublishedResult(0.694, 0.898, 0.727, 0.492, 0.48, 49.8, 5.310),
+    "S3_true_p": PublishedResult(0.735, 0.944, 0.799, 0.596, 0.22, 33.8, 3.800),
+    "LL": PublishedResult(0.684, 0.869, 0.714, 0.459, 0.10, None, 6.517),
+    "BMA": PublishedResult(0.688, 0.884, None, None, 1.00, 70.0, 6.069),
+    "oracle": PublishedResult(0.773, 1.000, None, None, 0.21, 29.1, 1.000),
 }
 """Nearest neighbours. Table 1 is its columns Acc., Pearson and # Params."""
 
-TABLE_3: Mapping[str, Published] = {
-    "S1": Published(0.693, 0.893, 0.750, 0.559, 0.19, 57.6, 4.345),
-    "S2": Published(0.683, 0.878, 0.675, 0.547, 0.45, 57.9, 5.041),
-    "S3": Published(0.690, 0.884, 0.755, 0.544, 0.81, 66.3, 5.566),
-    "S3_atc": Published(0.646, 0.827, 0.651, 0.365, 0.56, 48.7, 7.283),
-    "S3_true_p": Published(0.740, 0.943, 0.840, 0.686, 0.43, 50.4, 3.455),
-    "LL": Published(0.684, 0.869, 0.714, 0.459, 0.10, None, 6.517),
-    "BMA": Published(0.688, 0.884, None, None, 1.00, 70.0, 6.069),
-    "oracle": Published(0.773, 1.000, None, None, 0.21, 29.1, 1.000),
+TABLE_3: Mapping[str, PublishedResult] = {
+    "S1": PublishedResult(0.693, 0.893, 0.750, 0.559, 0.19, 57.6, 4.345),
+    "S2": PublishedResult(0.683, 0.878, 0.675, 0.547, 0.45, 57.9, 5.041),
+    "S3": PublishedResult(0.690, 0.884, 0.755, 0.544, 0.81, 66.3, 5.566),
+    "S3_atc": PublishedResult(0.646, 0.827, 0.651, 0.365, 0.56, 48.7, 7.283),
+    "S3_true_p": PublishedResult(0.740, 0.943, 0.840, 0.686, 0.43, 50.4, 3.455),
+    "LL": PublishedResult(0.684, 0.869, 0.714, 0.459, 0.10, None, 6.517),
+    "BMA": PublishedResult(0.688, 0.884, None, None, 1.00, 70.0, 6.069),
+    "oracle": PublishedResult(0.773, 1.000, None, None, 0.21, 29.1, 1.000),
 }
 """A network as the predictor."""
 
-TABLES: Mapping[str, tuple[str, Mapping[str, Published]]] = {
+TABLES: Mapping[str, tuple[str, Mapping[str, PublishedResult]]] = {
     "knn": ("Tables 1 and 2", TABLE_2),
     "mlp": ("Table 3", TABLE_3),
 }

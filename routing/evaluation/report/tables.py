@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from routing.evaluation.results import Choice, Evaluation, Interval, Row
+from routing.evaluation.results import Evaluation, FoldChoice, Interval, SystemRow
 
 COLUMNS = (
     "system",
@@ -25,18 +25,18 @@ COLUMNS = (
 """The paper's columns; beside them the difference to best on average, the mean price, the area under the curve."""
 
 
-def as_json(evaluation: Evaluation) -> str:
+def to_json(evaluation: Evaluation) -> str:
     """table.json: a list of rows."""
     return json.dumps([asdict(row) for row in evaluation.rows], indent=2) + "\n"
 
 
-def as_curves(evaluation: Evaluation) -> str:
+def curves_to_csv(evaluation: Evaluation) -> str:
     """curves.json: what costs are counted in, and every curve with its points and its area."""
     drawn = {"cost_by": evaluation.cost_by, "curves": [asdict(one) for one in evaluation.curves]}
     return json.dumps(drawn, indent=1) + "\n"
 
 
-def as_csv(records: Sequence[Row] | Sequence[Choice]) -> str:
+def to_csv(records: Sequence[SystemRow] | Sequence[FoldChoice]) -> str:
     """One line a record, intervals as two columns."""
     if not records:
         return ""
@@ -49,7 +49,7 @@ def as_csv(records: Sequence[Row] | Sequence[Choice]) -> str:
     return text.getvalue()
 
 
-def as_markdown(evaluation: Evaluation) -> str:
+def to_markdown(evaluation: Evaluation) -> str:
     """A table for every alpha."""
     parts = [f"# {evaluation.benchmark} / {evaluation.pool}\n"]
     for alpha in sorted({row.alpha for row in evaluation.rows}):
@@ -58,30 +58,30 @@ def as_markdown(evaluation: Evaluation) -> str:
     return "\n".join(parts)
 
 
-def cells(row: Row) -> list[str]:
+def format_row(row: SystemRow) -> list[str]:
     """A row's cells as they are shown, in the order of COLUMNS."""
     return [
         row.system,
         f"{row.accuracy:.4f} {_interval(row.accuracy_ci, '{:.3f}')}",
         f"{row.gain_over_bma:+.4f} {_interval(row.gain_ci, '{:+.3f}')}",
         f"{row.ratio_to_best:.3f}",
-        shown(row.pearson, "{:.3f}"),
-        shown(row.spearman, "{:.3f}"),
+        format_cell(row.pearson, "{:.3f}"),
+        format_cell(row.spearman, "{:.3f}"),
         f"{100 * row.share_bma:.0f} %",
-        shown(row.params_b, "{:.1f}"),
-        shown(row.price, "{:.2f}"),
+        format_cell(row.params_b, "{:.1f}"),
+        format_cell(row.price, "{:.2f}"),
         f"{row.rank:.1f}",
-        shown(row.area, "{:.4f}"),
+        format_cell(row.area, "{:.4f}"),
     ]
 
 
-def shown(value: float | None, pattern: str) -> str:
+def format_cell(value: float | None, pattern: str) -> str:
     """The value, or a dash."""
     return "–" if value is None else pattern.format(value)
 
 
-def _markdown(rows: Sequence[Row]) -> str:
-    lines = [COLUMNS, tuple("---" for _ in COLUMNS), *(cells(row) for row in rows)]
+def _markdown(rows: Sequence[SystemRow]) -> str:
+    lines = [COLUMNS, tuple("---" for _ in COLUMNS), *(format_row(row) for row in rows)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.errors import ConfigError, PackRefused
+from gateway.errors import ConfigError, PackRejected
 from tests.gateway.asking import HELLO, Response, ask, chat
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.packs import inputs
@@ -233,7 +233,7 @@ def test_decisions_are_told_as_they_come(url: str) -> None:
 def test_a_pack_that_was_altered_changes_nothing(url: str, serving: Serving, pack: Path, text: str) -> None:
     original = (pack / "outcomes.npy").read_bytes()
     (pack / "outcomes.npy").write_bytes(original[:-1] + b"\x55")
-    with pytest.raises(PackRefused, match=r"outcomes\.npy"):
+    with pytest.raises(PackRejected, match=r"outcomes\.npy"):
         serving.reload(text)
     assert ask(url, "/v1/route", {"inputs": ["What is 1 plus 2?"]}, **JSON).status == 200
     manifest = (pack / "manifest.json").read_text()

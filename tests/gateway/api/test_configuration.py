@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.config.history import KEPT
+from gateway.config.history import MAX_VERSIONS
 from tests.gateway.api.test_keys import JSON, LOOKER, ROOT, code, text
 from tests.gateway.asking import ask
 from tests.gateway.fake_upstream import Upstream
@@ -93,13 +93,13 @@ def test_what_only_a_restart_can_change_is_said(url: str, file: Path) -> None:
 
 
 def test_history_is_bounded_and_what_is_not_kept_cannot_be_put_back(url: str) -> None:
-    for _ in range(KEPT + 1):
+    for _ in range(MAX_VERSIONS + 1):
         assert post(url, "reload").status == 200
     numbers = [one["version"] for one in ask(url, "/v1/config/versions", **LOOKER).json["data"]]
-    assert numbers == list(range(3, KEPT + 3))
+    assert numbers == list(range(3, MAX_VERSIONS + 3))
     refused = post(url, "rollback", {"version": 2})
     assert code(refused) == (404, "not_found")
-    assert f"kept are 3 to {KEPT + 2}" in refused.error["message"]
+    assert f"kept are 3 to {MAX_VERSIONS + 2}" in refused.error["message"]
     assert post(url, "rollback", {"version": "two"}).status == 400
 
 

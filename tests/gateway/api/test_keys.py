@@ -12,7 +12,7 @@ import yaml
 
 from gateway.config.history import ConfigFile
 from gateway.errors import ConfigError, StateError
-from gateway.server.serve import serve
+from gateway.server.serve import serve_gateway
 from gateway.state.sqlite import open_store
 from gateway.state.store import StoredKey
 from tests.gateway.asking import HELLO, Response, ask
@@ -235,7 +235,7 @@ def test_a_configuration_cannot_take_a_created_keys_name(upstream: Upstream, tmp
         assert call(serving.url, CONFIGURED).status == 200
     (tmp_path / "config.yaml").write_text(clash)
     with pytest.raises(ConfigError, match="'mine' was created over HTTP"):
-        serve(ConfigFile(tmp_path / "config.yaml"))
+        serve_gateway(ConfigFile(tmp_path / "config.yaml"))
 
 
 def test_a_gateway_never_opens_by_losing_its_last_key(upstream: Upstream, tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_a_stored_key_that_cannot_be_read_is_named(upstream: Upstream, tmp_path:
     store.close()
     (tmp_path / "config.yaml").write_text(text(upstream, tmp_path))
     with pytest.raises(StateError, match="key 'odd'"):
-        serve(ConfigFile(tmp_path / "config.yaml"))
+        serve_gateway(ConfigFile(tmp_path / "config.yaml"))
 
 
 def test_keys_are_created_while_configurations_change(

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from gateway.cli.load_embedder import CACHE_FILE, default_cache
+from gateway.cli.load_embedder import CACHE_FILE, default_cache_path
 from routing.arrays import Embeddings
 from routing.calibration import RoutingSettings
 from routing.embedder import DEFAULT_EMBEDDER, SentenceTransformerEmbedder
-from routing.embedders.bundled import embedder_of
+from routing.embedders.bundled import load_bundled_embedder
 from routing.embedders.onnx import OnnxEmbedder
 from routing.embedders.static import StaticEmbedder
 from routing.manifest import EmbedderId, read_manifest
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def vectors(questions: Path, embedder: SentenceTransformerEmbedder) -> Embeddings:
-    return embedder.embed(read_benchmark(questions).texts)
+    return embedder.embed_texts(read_benchmark(questions).texts)
 
 
 def test_a_built_pack_holds_the_benchmark_and_who_made_it(
@@ -63,10 +63,10 @@ def test_a_built_pack_carries_its_embedder(questions: Path, pack: Path, vectors:
     result = run_command("pack", "build", questions, "-o", tmp_path / "pack", "--cache", pack.parent / "cache")
     assert "the pack carries its embedder, " in result.stderr
     manifest = read_manifest(tmp_path / "pack")
-    embedder = embedder_of(tmp_path / "pack", manifest)
+    embedder = load_bundled_embedder(tmp_path / "pack", manifest)
     assert isinstance(embedder, OnnxEmbedder)
     assert (embedder.name, embedder.revision) == (manifest.embedder.name, manifest.embedder.revision)
-    again = embedder.embed(read_benchmark(questions).texts[:9])
+    again = embedder.embed_texts(read_benchmark(questions).texts[:9])
     assert (again * vectors[: len(again)]).sum(axis=1).min() > 0.99
     assert "; in the pack, onnx " in run_command("pack", "inspect", tmp_path / "pack").stdout
 
@@ -79,7 +79,7 @@ def test_embedders_are_compared_and_a_static_one_is_carried(questions: Path, pac
     assert result.exit_code == 0, result.output
     manifest = read_manifest(tmp_path / "pack")
     assert manifest.embedder.name == "static:sentence-transformers/all-MiniLM-L6-v2:64"
-    assert isinstance(embedder_of(tmp_path / "pack", manifest), StaticEmbedder)
+    assert isinstance(load_bundled_embedder(tmp_path / "pack", manifest), StaticEmbedder)
     rows = json.loads(run_command("pack", "inspect", tmp_path / "pack", "--json").stdout)["report"]["embedders"]
     assert [row["runs_as"].split(", ")[-1] for row in rows] == ["torch", "onnxruntime", "static"]
     assert all(row["inputs_per_s"] > 0 and 0 <= row["accuracy"]["s3"] <= 1 for row in rows)
@@ -241,7 +241,7 @@ def test_an_embedder_that_is_not_to_be_had_is_named(questions: Path, tmp_path: P
 
 def test_the_cache_lies_where_xdg_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    assert default_cache() == Path("/caches/benchroute/embeddings")
+    assert default_cache_path() == Path("/caches/benchroute/embeddings")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/ada")
-    assert default_cache() == Path("/home/ada/.cache/benchroute/embeddings")
+    assert default_cache_path() == Path("/home/ada/.cache/benchroute/embeddings")

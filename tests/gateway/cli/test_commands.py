@@ -11,10 +11,10 @@ import typer
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.cli.error_reporting import Explaining
-from gateway.cli.errors import AdminError, ChoiceError, InputsError
+from gateway.cli.error_reporting import ErrorReportingGroup
+from gateway.cli.errors import AdminRequestError, InputsError, OptionError
 from gateway.errors import ConfigError, StateError
-from routing.errors import BenchmarkError, PackAltered
+from routing.errors import BenchmarkError, PackCorrupted
 from tests.gateway.cli.conftest import run_command
 
 COMMANDS = (
@@ -85,10 +85,10 @@ def test_the_module_runs_as_a_program() -> None:
         (ConfigError("config.yaml", [("models", "missing")]), 2, "error: config.yaml: 1 fault\n  models: missing\n"),
         (BenchmarkError("b", ["no inputs"]), 2, "error: b cannot be used:\n  no inputs\n"),
         (InputsError("a.txt line 3: no"), 2, "error: a.txt line 3: no\n"),
-        (ChoiceError("no such model"), 2, "error: no such model\n"),
-        (AdminError("refused"), 1, "error: refused\n"),
+        (OptionError("no such model"), 2, "error: no such model\n"),
+        (AdminRequestError("refused"), 1, "error: refused\n"),
         (
-            PackAltered("report.json is missing"),
+            PackCorrupted("report.json is missing"),
             1,
             "error: report.json is missing; copy the pack again, or build it again with `benchroute pack build`\n",
         ),
@@ -121,7 +121,7 @@ def test_what_nobody_foresaw_keeps_its_traceback(error: Exception) -> None:
 
 
 def failing_with(error: BaseException) -> typer.Typer:
-    app = typer.Typer(cls=Explaining)
+    app = typer.Typer(cls=ErrorReportingGroup)
 
     @app.command()
     def fail() -> None:

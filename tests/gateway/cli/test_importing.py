@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.import_results import Format
+from gateway.cli.import_results import ImportFormat
 from routing.importing.formats import FORMATS
 from routing.tidy import read_benchmark
 from tests.gateway.cli.conftest import run_command
@@ -24,7 +24,7 @@ WIDE = ("--map", "text=q, dataset=task", "--models", "small,large")
 
 
 def test_the_formats_are_the_librarys() -> None:
-    assert [str(name) for name in Format] == list(FORMATS)
+    assert [str(name) for name in ImportFormat] == list(FORMATS)
 
 
 def test_an_import_says_what_came_of_it(scores: Path, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from gateway.cli.errors import ChoiceError
-from gateway.cli.init.choose import asked, by_default, named
-from gateway.cli.init.detect import Found, detect
+from gateway.cli.errors import OptionError
+from gateway.cli.init.choose import select_by_name, select_defaults, select_interactively
+from gateway.cli.init.detect import DetectedProvider, detect_providers
 from gateway.cli.init.providers import HOSTED, LOCAL, Provider
-from gateway.cli.init.write import written
+from gateway.cli.init.write import render_config
 from gateway.config import load_config, parse_config
 from tests.gateway.asking import ask
 from tests.gateway.cli.conftest import run_command
@@ -100,20 +100,22 @@ def test_hosted_providers_are_found_by_their_variables_and_local_ones_by_their_a
             Provider("empty", empty),
             Provider("local", local),
         ]
-        found = detect(here, {"OPENAI_API_KEY": "k", "UNSET_API_KEY": " ", "DOWN_API_KEY": "x"}, lambda *_: None, 2)
+        found = detect_providers(
+            here, {"OPENAI_API_KEY": "k", "UNSET_API_KEY": " ", "DOWN_API_KEY": "x"}, lambda *_: None, 2
+        )
     assert [(one.provider.name, len(one.models)) for one in found] == [("openai", 3), ("down", 1), ("local", 1)]
     assert found[1].remark.startswith("its models cannot be listed")
-    assert [one.name for one in by_default(found)] == ["gpt-4o-mini", "m", "l"]
+    assert [one.name for one in select_defaults(found)] == ["gpt-4o-mini", "m", "l"]
 
 
 def test_somebody_at_a_terminal_picks() -> None:
     found = [
-        Found(Provider("a", "http://a/v1", "A", ("m1",)), ("m1", "m2", "m3")),
-        Found(Provider("b", "http://b"), ("m1",)),
+        DetectedProvider(Provider("a", "http://a/v1", "A", ("m1",)), ("m1", "m2", "m3")),
+        DetectedProvider(Provider("b", "http://b"), ("m1",)),
     ]
     said: list[str] = []
     answers = iter(["2, m3", "1"])
-    chosen = asked(found, said.append, lambda question, default: next(answers))
+    chosen = select_interactively(found, said.append, lambda question, default: next(answers))
     assert [(one.name, one.upstream) for one in chosen] == [("m2", "m2"), ("m3", "m3"), ("m1", "m1")]
     assert "   1  m1" in said
     defaults: list[str] = []
@@ -122,21 +124,21 @@ def test_somebody_at_a_terminal_picks() -> None:
         defaults.append(default)
         return "none"
 
-    assert asked(found, said.append, nothing) == []
+    assert select_interactively(found, said.append, nothing) == []
     assert defaults == ["1", "1"]
-    with pytest.raises(ChoiceError, match="'9' is none of a's models"):
-        asked(found, said.append, lambda question, default: "9")
+    with pytest.raises(OptionError, match="'9' is none of a's models"):
+        select_interactively(found, said.append, lambda question, default: "9")
 
 
 def test_a_model_that_two_have_is_named_apart() -> None:
-    found = [Found(Provider(name, f"http://{name}/v1"), ("m",)) for name in ("a", "b")]
-    assert [one.name for one in by_default(found)] == ["m", "b/m"]
-    assert [one.provider.name for one in named(found, ["b:m"])] == ["b"]
+    found = [DetectedProvider(Provider(name, f"http://{name}/v1"), ("m",)) for name in ("a", "b")]
+    assert [one.name for one in select_defaults(found)] == ["m", "b/m"]
+    assert [one.provider.name for one in select_by_name(found, ["b:m"])] == ["b"]
 
 
 def test_every_known_provider_makes_a_sound_configuration() -> None:
-    found = [Found(one, one.models or ("m",)) for one in (*HOSTED, *LOCAL)]
-    text = written(by_default(found), None, 8100)
+    found = [DetectedProvider(one, one.models or ("m",)) for one in (*HOSTED, *LOCAL)]
+    text = render_config(select_defaults(found), None, 8100)
     environment = {one.variable: "k" for one in HOSTED if one.variable}
-    assert len(parse_config(text, "config.yaml", environment).models) == len(by_default(found))
+    assert len(parse_config(text, "config.yaml", environment).models) == len(select_defaults(found))
     assert "speaks_messages: true" in text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.errors import InputsError
-from gateway.cli.inputs import Format, read_inputs
+from gateway.cli.inputs import InputFormat, read_inputs
 
 
 def given(tmp_path: Path, name: str, content: str | bytes) -> Path:
@@ -96,5 +96,5 @@ def test_the_first_line_decides_where_the_name_does_not(content: str, texts: lis
 
 def test_the_format_can_be_named(tmp_path: Path) -> None:
     path = given(tmp_path, "a.jsonl", '"a"\n')
-    assert read_inputs(path, Format.TXT) == ['"a"']
-    assert read_inputs(given(tmp_path, "a.txt", '"a"\n'), Format.JSONL) == ["a"]
+    assert read_inputs(path, InputFormat.TXT) == ['"a"']
+    assert read_inputs(given(tmp_path, "a.txt", '"a"\n'), InputFormat.JSONL) == ["a"]

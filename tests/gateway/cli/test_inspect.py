@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from routing.gain_summary import worth
+from routing.gain_summary import gain_sentence
 from routing.manifest import read_manifest
 from tests.gateway.cli.conftest import MODELS, QUESTIONS, run_command
 
@@ -52,7 +52,7 @@ def test_json_is_the_manifest_the_report_and_its_worth(pack: Path) -> None:
     document = json.loads(run_command("pack", "inspect", pack, "--json").stdout)
     report = json.loads((pack / "report.json").read_text())
     assert document["report"] == report
-    assert document["worth"] == worth(report)
+    assert document["worth"] == gain_sentence(report)
     assert document["size_bytes"] == sum(file.stat().st_size for file in pack.iterdir())
     for key, value in json.loads((pack / "manifest.json").read_text()).items():
         assert document[key] == value

@@ -87,7 +87,7 @@ def test_a_pack_that_knows_no_names_takes_its_benchmark(pack: Path, questions: P
     from dataclasses import replace
 
     old = tmp_path / "old"
-    save_pack(replace(open_pack(pack), inputs=None), old)
+    save_pack(replace(open_pack(pack), input_index=None), old)
     add = ("models", "add", "new", "--outcomes", half(questions, tmp_path / "new.jsonl"), "--pack", old)
     told = run_command(*add, "-o", tmp_path / "grown")
     assert (told.exit_code, "--benchmark names what it was built from" in told.stderr) == (2, True)

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from gateway.cli.route import ScoreName
-from routing.decision import explain
+from routing.decision import explain_decision
 from routing.embedder import SentenceTransformerEmbedder
 from routing.pack import open_pack, save_pack
 from routing.router import Router
-from routing.scores import Score
+from routing.scores import ScoreKind
 from routing.task import TaskState
 from tests.gateway.cli.conftest import run_command
 
@@ -38,13 +38,13 @@ def routed(*arguments: object, stdin: str | None = None) -> Mapping[str, Any]:
 
 def test_the_json_is_what_router_says(pack: Path, inputs: Path, embedder: SentenceTransformerEmbedder) -> None:
     router = Router(open_pack(pack))
-    state = TaskState.of(router.evidence(embedder.embed(TEXTS)))
-    scores = router.scores(state, router.candidates())
-    decision = router.decide(scores)
+    state = TaskState.from_evidence(router.find_evidence(embedder.embed_texts(TEXTS)))
+    scores = router.score_task(state, router.select_candidates())
+    decision = router.make_decision(scores)
     document = routed("--pack", pack, inputs)
     assert set(document) == {"object", "n", "u", "scores", "nearest_datasets", "decision"}
     assert (document["object"], document["n"]) == ("route", len(TEXTS))
-    assert document["u"] == pytest.approx(state.distance)
+    assert document["u"] == pytest.approx(state.mean_distance)
     by_model = {row["model"]: row for row in document["scores"]}
     for name, s1, s2, s3, p in zip(scores.models, scores.s1, scores.s2, scores.s3, scores.reliability, strict=True):
         assert by_model.pop(name) == {"model": name, "s1": s1, "s2": s2, "s3": s3, "p": p, "n": len(TEXTS)}
@@ -55,7 +55,7 @@ def test_the_json_is_what_router_says(pack: Path, inputs: Path, embedder: Senten
     assert (made["model"], made["leader"], made["baseline"]) == (decision.model, decision.leader, decision.baseline)
     assert made["ranking"] == list(decision.ranking)
     assert made["p_better"] == decision.p_better
-    assert (made["reason"], made["why"]) == (decision.reason.value, explain(decision, scores, 0.6))
+    assert (made["reason"], made["why"]) == (decision.reason.value, explain_decision(decision, scores, 0.6))
     assert (made["eta"], made["score"]) == (0.6, "s3")
 
 
@@ -103,8 +103,8 @@ def test_a_size_limit_leaves_out_larger_models_and_those_of_unknown_size(pack: P
     assert sorted(row["model"] for row in document["scores"]) == ["atlas", "calc"]
 
 
-@pytest.mark.parametrize("score", list(Score))
-def test_the_leading_score_can_be_chosen(score: Score, pack: Path, inputs: Path) -> None:
+@pytest.mark.parametrize("score", list(ScoreKind))
+def test_the_leading_score_can_be_chosen(score: ScoreKind, pack: Path, inputs: Path) -> None:
     document = routed("--pack", pack, inputs, "--score", score.value)
     best = max(row[score.value] for row in document["scores"])
     leaders = {row["model"] for row in document["scores"] if row[score.value] == pytest.approx(best, abs=1e-12)}
@@ -112,7 +112,7 @@ def test_the_leading_score_can_be_chosen(score: Score, pack: Path, inputs: Path)
 
 
 def test_the_scores_to_choose_from_are_the_librarys() -> None:
-    assert [score.value for score in ScoreName] == [score.value for score in Score]
+    assert [score.value for score in ScoreName] == [score.value for score in ScoreKind]
 
 
 def test_eta_is_the_packs_unless_given(pack: Path, inputs: Path, tmp_path: Path) -> None:

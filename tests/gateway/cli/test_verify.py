@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from routing.manifest import EmbedderId, PackDataset
-from routing.neighbours.hnsw import Hnsw
+from routing.neighbours.hnsw import HnswIndex
 from routing.pack import FILES, Pack, open_pack, save_pack
 from tests.gateway.cli.conftest import run_command
 
@@ -73,7 +73,7 @@ def verify_altered(
 
 
 def test_an_index_over_other_vectors_is_refused(opened: Pack, tmp_path: Path) -> None:
-    code, stderr = verify_altered(opened, tmp_path, index=Hnsw.build(opened.embeddings[::-1]))
+    code, stderr = verify_altered(opened, tmp_path, index=HnswIndex.build_index(opened.embeddings[::-1]))
     assert code == 1
     assert "index.hnsw finds" in stderr
     assert "expected 90% or more" in stderr

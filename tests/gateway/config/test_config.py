@@ -114,7 +114,7 @@ admin: {{keys: [{{name: k, sha256: '{"A" * 64}'}}, {{name: m, sha256: "${{ADMIN}
 def test_an_admin_key_can_come_from_the_environment() -> None:
     config = parse(MINIMAL + "admin: {keys: [{name: root, sha256: '${ADMIN_SHA256}'}]}", ADMIN_SHA256="a" * 64)
     assert (config.admin.keys[0].name, config.admin.keys[0].read_only) == ("root", False)
-    assert "a" * 64 not in json.dumps(config.masked())
+    assert "a" * 64 not in json.dumps(config.mask_secrets())
 
 
 def test_variables_come_from_the_environment() -> None:
@@ -136,7 +136,7 @@ def test_a_dollar_sign_can_be_meant() -> None:
 def test_secrets_are_never_printed() -> None:
     config = parse(MINIMAL.replace("kind: openai", "kind: openai, api_key: sk-secret"))
     assert "sk-secret" not in repr(config)
-    assert "sk-secret" not in json.dumps(config.masked())
+    assert "sk-secret" not in json.dumps(config.mask_secrets())
     told = faults(MINIMAL.replace("kind: openai", "kind: openai, api_key: [sk-secret]"))
     assert "sk-secret" not in str(told)
 

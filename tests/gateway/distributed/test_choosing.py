@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.distributed import packs
-from gateway.distributed.redis_client import Client
+from gateway.distributed.redis_client import RedisClient
 from tests.gateway.asking import ask
-from tests.gateway.distributed.fleets import fleet_config, letters_pack, running_scorer
+from tests.gateway.distributed.deployments import fleet_config, letters_pack, running_scorer
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.packs import inputs
 from tests.gateway.redis_servers import RedisServer
@@ -20,11 +20,11 @@ PATIENCE_S = 40
 def test_a_fleets_packs_are_compared_and_taken_into_use(
     redis_server: RedisServer, upstream: Upstream, tmp_path: Path
 ) -> None:
-    client = Client(redis_server.url)
-    first = packs.push(client, letters_pack(tmp_path / "first"), 1.0)
-    second = packs.push(client, letters_pack(tmp_path / "second", ("other", "good", "slow")), 2.0)
-    packs.activate(client, first, 3.0)
-    client.close()
+    client = RedisClient(redis_server.url)
+    first = packs.push_pack(client, letters_pack(tmp_path / "first"), 1.0)
+    second = packs.push_pack(client, letters_pack(tmp_path / "second", ("other", "good", "slow")), 2.0)
+    packs.activate_pack(client, first, 3.0)
+    client.close_connections()
     config = tmp_path / "config.yaml"
     config.write_text(fleet_config(upstream.base_url, redis_server.url, tmp_path, None))
     with serving_gateway(config.read_text(), config) as serving, running_scorer(config):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.gateway.asking import ask, chat
-from tests.gateway.distributed.fleets import MODELS, Scorer, fleet_config, letters_pack, running_scorer
+from tests.gateway.distributed.deployments import MODELS, Scorer, fleet_config, letters_pack, running_scorer
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.packs import inputs
 from tests.gateway.redis_servers import RedisServer

@@ -10,16 +10,16 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.distributed import packs
-from gateway.distributed.redis_client import Client
+from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.store import RedisStore
-from gateway.errors import PackRefused, StateError
-from gateway.scorer.messages import ScoreSettings, Seed, Start, TaskPolicy
+from gateway.errors import PackRejected, StateError
+from gateway.scorer.messages import Configure, ScoreSettings, SeedInputs, TaskPolicy
 from gateway.scorer.scorer import Scorer
 from qa.faults.letters import Letters
 from routing.manifest import read_manifest
 from routing.pack import open_pack
 from routing.router import Router
-from tests.gateway.distributed.fleets import MODELS, letters_pack
+from tests.gateway.distributed.deployments import MODELS, letters_pack
 from tests.gateway.packs import inputs, small_benchmark
 from tests.gateway.redis_servers import RedisServer
 from tests.gateway.serving import configuration
@@ -37,74 +37,74 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def client(redis_server: RedisServer) -> Client:
-    return Client(redis_server.url, shards=4)
+def client(redis_server: RedisServer) -> RedisClient:
+    return RedisClient(redis_server.url, shards=4)
 
 
-def test_a_pack_comes_back_as_it_was_and_is_kept_on_disk(client: Client, pack: Path, tmp_path: Path) -> None:
-    pushed = packs.push(client, pack, 1.0)
-    assert packs.push(client, pack, 2.0) == pushed
-    path = packs.fetch(client, pushed, tmp_path)
+def test_a_pack_comes_back_as_it_was_and_is_kept_on_disk(client: RedisClient, pack: Path, tmp_path: Path) -> None:
+    pushed = packs.push_pack(client, pack, 1.0)
+    assert packs.push_pack(client, pack, 2.0) == pushed
+    path = packs.fetch_pack(client, pushed, tmp_path)
     assert open_pack(path).manifest == read_manifest(pack)
-    client.ask("DEL", f"benchroute:pack:{pushed.hash}:0")
-    assert packs.fetch(client, pushed, tmp_path) == path
+    client.execute("DEL", f"benchroute:pack:{pushed.hash}:0")
+    assert packs.fetch_pack(client, pushed, tmp_path) == path
     path.write_bytes(b"altered")
-    with pytest.raises(PackRefused, match="chunk 0"):
-        packs.fetch(client, pushed, tmp_path)
+    with pytest.raises(PackRejected, match="chunk 0"):
+        packs.fetch_pack(client, pushed, tmp_path)
 
 
-def test_altered_bytes_are_refused_and_leave_nothing_behind(client: Client, pack: Path, tmp_path: Path) -> None:
-    pushed = packs.push(client, pack, 1.0)
-    client.ask("SETRANGE", f"benchroute:pack:{pushed.hash}:0", 5000, b"altered")
-    with pytest.raises(PackRefused, match="its bytes have hash"):
-        packs.fetch(client, pushed, tmp_path)
+def test_altered_bytes_are_refused_and_leave_nothing_behind(client: RedisClient, pack: Path, tmp_path: Path) -> None:
+    pushed = packs.push_pack(client, pack, 1.0)
+    client.execute("SETRANGE", f"benchroute:pack:{pushed.hash}:0", 5000, b"altered")
+    with pytest.raises(PackRejected, match="its bytes have hash"):
+        packs.fetch_pack(client, pushed, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_activations_are_numbered_and_can_be_taken_back(client: Client, pack: Path, other: Path) -> None:
-    a, b = (packs.push(client, path, 1.0) for path in (pack, other))
-    with pytest.raises(PackRefused, match="before"):
-        packs.rollback(client, 1.0)
-    assert packs.active(client) is None
-    packs.activate(client, a, 1.0)
-    packs.activate(client, b, 2.0)
-    assert packs.rollback(client, 3.0) == packs.Active(3, a.hash, b.hash)
-    assert [name for _, name, _ in packs.history(client)] == [a.hash, b.hash, a.hash]
-    assert packs.find(client, b.hash[:8]) == b
-    with pytest.raises(PackRefused, match="no pack"):
-        packs.find(client, "ffffff")
+def test_activations_are_numbered_and_can_be_taken_back(client: RedisClient, pack: Path, other: Path) -> None:
+    a, b = (packs.push_pack(client, path, 1.0) for path in (pack, other))
+    with pytest.raises(PackRejected, match="before"):
+        packs.rollback_pack(client, 1.0)
+    assert packs.active_pack(client) is None
+    packs.activate_pack(client, a, 1.0)
+    packs.activate_pack(client, b, 2.0)
+    assert packs.rollback_pack(client, 3.0) == packs.ActivePack(3, a.hash, b.hash)
+    assert [name for _, name, _ in packs.activation_history(client)] == [a.hash, b.hash, a.hash]
+    assert packs.find_pack(client, b.hash[:8]) == b
+    with pytest.raises(PackRejected, match="no pack"):
+        packs.find_pack(client, "ffffff")
 
 
-def test_of_two_activations_at_once_one_wins(client: Client, pack: Path, other: Path) -> None:
-    pushed = [packs.push(client, path, 1.0) for path in (pack, other)]
-    threads = [threading.Thread(target=packs.activate, args=(client, one, 1.0)) for one in pushed * 5]
+def test_of_two_activations_at_once_one_wins(client: RedisClient, pack: Path, other: Path) -> None:
+    pushed = [packs.push_pack(client, path, 1.0) for path in (pack, other)]
+    threads = [threading.Thread(target=packs.activate_pack, args=(client, one, 1.0)) for one in pushed * 5]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    active, history = packs.active(client), packs.history(client)
+    active, history = packs.active_pack(client), packs.activation_history(client)
     assert active is not None
     assert [version for version, _, _ in history] == list(range(1, 11))
     assert (active.version, active.hash) == history[-1][:2]
 
 
-def test_an_active_pack_that_is_gone_is_said_to_be(client: Client, pack: Path) -> None:
-    pushed = packs.push(client, pack, 1.0)
-    packs.activate(client, pushed, 1.0)
-    client.ask("HDEL", packs.PACKS, pushed.hash)
+def test_an_active_pack_that_is_gone_is_said_to_be(client: RedisClient, pack: Path) -> None:
+    pushed = packs.push_pack(client, pack, 1.0)
+    packs.activate_pack(client, pushed, 1.0)
+    client.execute("HDEL", packs.PACKS, pushed.hash)
     with pytest.raises(StateError, match="push it again"):
-        packs.checked(client)
+        packs.active_and_stored(client)
 
 
-def test_the_last_active_pack_is_remembered_without_redis(client: Client, pack: Path, tmp_path: Path) -> None:
-    assert packs.remembered(tmp_path) is None
-    pushed = packs.push(client, pack, 1.0)
-    packs.remember(tmp_path, pushed)
-    assert packs.remembered(tmp_path) == pushed
-    assert packs.manifest_of(pushed) == read_manifest(pack)
+def test_the_last_active_pack_is_remembered_without_redis(client: RedisClient, pack: Path, tmp_path: Path) -> None:
+    assert packs.cached_active(tmp_path) is None
+    pushed = packs.push_pack(client, pack, 1.0)
+    packs.cache_active(tmp_path, pushed)
+    assert packs.cached_active(tmp_path) == pushed
+    assert packs.read_stored_manifest(pushed) == read_manifest(pack)
 
 
-def test_the_commands(redis_server: RedisServer, client: Client, pack: Path, other: Path, tmp_path: Path) -> None:
+def test_the_commands(redis_server: RedisServer, client: RedisClient, pack: Path, other: Path, tmp_path: Path) -> None:
     state = {"url": redis_server.url, "cache": str(tmp_path / "cache"), "shards": 4}
     config = tmp_path / "config.yaml"
     config.write_text(configuration("http://127.0.0.1:1/v1", MODELS, state=state))
@@ -114,9 +114,9 @@ def test_the_commands(redis_server: RedisServer, client: Client, pack: Path, oth
         assert result.exit_code == code, result.output
         return result.stdout
 
-    start = Start("", "", ScoreSettings(), TaskPolicy(MODELS))
+    start = Configure("", "", ScoreSettings(), TaskPolicy(MODELS))
     scorer = Scorer(Router(open_pack(pack)), Letters(), RedisStore(client), start, lambda: 0.0)
-    scorer.seed(Seed(1, "counting", inputs("sums", 20)))
+    scorer.seed_task(SeedInputs(1, "counting", inputs("sums", 20)))
     assert "active" in run("push", str(pack), "--activate")
     run("push", str(other))
     a, b = read_manifest(pack).hash, read_manifest(other).hash
@@ -133,14 +133,16 @@ def test_the_commands(redis_server: RedisServer, client: Client, pack: Path, oth
 
 
 def test_a_model_that_is_added_is_in_force_in_the_fleet(
-    redis_server: RedisServer, client: Client, pack: Path, tmp_path: Path
+    redis_server: RedisServer, client: RedisClient, pack: Path, tmp_path: Path
 ) -> None:
     """`models add --activate` pushes the new pack; a scorer that takes it up decides on live tasks anew."""
     state = {"url": redis_server.url, "cache": str(tmp_path / "cache"), "shards": 4}
     config = tmp_path / "config.yaml"
     config.write_text(configuration("http://127.0.0.1:1/v1", (*MODELS, "new"), state=state))
-    start, store = Start("", "", ScoreSettings(), TaskPolicy((*MODELS, "new"))), RedisStore(client)
-    Scorer(Router(open_pack(pack)), Letters(), store, start, lambda: 0.0).seed(Seed(1, "added", inputs("sums", 20)))
+    start, store = Configure("", "", ScoreSettings(), TaskPolicy((*MODELS, "new"))), RedisStore(client)
+    Scorer(Router(open_pack(pack)), Letters(), store, start, lambda: 0.0).seed_task(
+        SeedInputs(1, "added", inputs("sums", 20))
+    )
     outcomes = tmp_path / "new.jsonl"
     outcomes.write_text("".join(json.dumps({"text": text, "score": 1}) + "\n" for text in small_benchmark().texts))
     words = ("models", "add", "new", "--outcomes", str(outcomes), "--pack", str(pack), "-o", str(tmp_path / "grown"))
@@ -148,11 +150,11 @@ def test_a_model_that_is_added_is_in_force_in_the_fleet(
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert told["active"].startswith("activation ")
-    active = packs.active(client)
+    active = packs.active_pack(client)
     assert active is not None
     assert active.hash == told["hash"]
-    grown = packs.fetch(client, packs.find(client, told["hash"]), tmp_path / "fetched")
-    Scorer(Router(open_pack(grown)), Letters(), store, start, lambda: 1.0).renew()
-    decision = store.stored("added").decision
+    grown = packs.fetch_pack(client, packs.find_pack(client, told["hash"]), tmp_path / "fetched")
+    Scorer(Router(open_pack(grown)), Letters(), store, start, lambda: 1.0).rescore_stale()
+    decision = store.read_task("added").decision
     assert decision is not None
     assert decision.model == "new"

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from gateway.distributed import packs
-from gateway.distributed.redis_client import Client
+from gateway.distributed.redis_client import RedisClient
 from routing.embedder import Embedder
 from tests.gateway.asking import ask, chat
 from tests.gateway.packs import inputs, saved_pack
@@ -112,8 +112,8 @@ def test_the_stack_comes_up_and_answers_through_its_balancer(embedder: Embedder,
             eventually(partial(answers, f"http://127.0.0.1:{port}"), 60)
         assert chat(url, task="first").status == 200
         pack = saved_pack(tmp_path / "pack", embedder, ("generalist-xl", "calc-1", "scribe-1"))
-        client = Client(f"redis://127.0.0.1:{stack.ports['redis']}/0")
-        packs.activate(client, packs.push(client, pack, 1.0), 1.0)
+        client = RedisClient(f"redis://127.0.0.1:{stack.ports['redis']}/0")
+        packs.activate_pack(client, packs.push_pack(client, pack, 1.0), 1.0)
         eventually(lambda: ask(url, "/health/ready").json["scorer"] == "ready", 60)
         for text in inputs("capitals", 10):
             assert chat(url, task="places", messages=[{"role": "user", "content": text}]).status == 200
@@ -124,7 +124,7 @@ def test_the_stack_comes_up_and_answers_through_its_balancer(embedder: Embedder,
             subprocess.run(words, env={**os.environ, **stack.environment("scorer-1")}, cwd=ROOT, check=False).returncode
             == 0
         )
-        client.close()
+        client.close_connections()
 
 
 def answers(url: str) -> bool:

@@ -9,34 +9,34 @@ import pytest
 from redis import Redis
 
 from gateway.config import parse_config
-from gateway.distributed.codec import TURNS_KEPT
-from gateway.distributed.redis_client import Client, Patience
+from gateway.distributed.codec import MAX_CHANGES
+from gateway.distributed.redis_client import RedisClient, RedisTimeouts
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
 from gateway.errors import StateError
 from gateway.state.sqlite import open_store
 from gateway.state.store import (
-    RING,
-    Change,
+    RING_SIZE,
+    DecisionRecord,
+    StateChange,
     Store,
-    Stored,
-    StoredDecision,
     StoredKey,
     StoredPolicy,
-    StoredTask,
+    TaskRecord,
+    TaskSums,
 )
-from gateway.usage.ledger import Spent
+from gateway.usage.ledger import UsageTotals
 from tests.gateway.redis_servers import RedisServer, free_port
 from tests.gateway.serving import configuration
 
 
-def decision(version: int = 1, n: int = 1, model: str = "m") -> StoredDecision:
-    return StoredDecision(version, n, model, "score", (model, "other"), 1.5, {"u": 0.5, "scores": [{"model": "m"}]})
+def decision(version: int = 1, n: int = 1, model: str = "m") -> DecisionRecord:
+    return DecisionRecord(version, n, model, "score", (model, "other"), 1.5, {"u": 0.5, "scores": [{"model": "m"}]})
 
 
-def put(store: Store, task: str, seen: int, embeddings: list[bytes], *turns: StoredDecision) -> None:
-    made = Change(StoredTask("basis", seen, seen, b"\0sums\xff"), embeddings, turns[-1] if turns else None, turns)
-    store.update([task], lambda _: {task: made})
+def put(store: Store, task: str, seen: int, embeddings: list[bytes], *turns: DecisionRecord) -> None:
+    made = StateChange(TaskSums("basis", seen, seen, b"\0sums\xff"), embeddings, turns[-1] if turns else None, turns)
+    store.update_task([task], lambda _: {task: made})
 
 
 def emptied(cluster_url: str) -> None:
@@ -53,99 +53,108 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     elif request.param == "cluster":
         url = request.getfixturevalue("cluster_url")
         emptied(url)
-    opened: Store = open_store(url) if request.param == "sqlite" else RedisStore(Client(url))
+    opened: Store = open_store(url) if request.param == "sqlite" else RedisStore(RedisClient(url))
     yield opened
     opened.close()
 
 
 def test_what_is_written_is_read_again(store: Store) -> None:
     put(store, "t/1", 2, [b"a", b"b\0\xff"], decision())
-    assert store.stored("t/1") == Stored(StoredTask("basis", 2, 2, b"\0sums\xff"), decision())
-    assert list(store.ring("t/1")) == [b"a", b"b\0\xff"]
-    assert list(store.names()) == ["t/1"]
-    assert [(turn.version, turn.model) for turn in store.history("t/1")] == [(1, "m")]
-    assert store.stored("unknown") == Stored(None, None)
+    assert store.read_task("t/1") == TaskRecord(TaskSums("basis", 2, 2, b"\0sums\xff"), decision())
+    assert list(store.recent_embeddings("t/1")) == [b"a", b"b\0\xff"]
+    assert list(store.task_names()) == ["t/1"]
+    assert [(turn.version, turn.model) for turn in store.decision_changes("t/1")] == [(1, "m")]
+    assert store.read_task("unknown") == TaskRecord(None, None)
     put(store, "other", 1, [])
-    assert store.accounts(["t/1", "unknown", "other"]) == {"t/1": decision()}
+    assert store.read_explanations(["t/1", "unknown", "other"]) == {"t/1": decision()}
 
 
 def test_decisions_come_by_name_page_by_page_and_without_accounts(store: Store) -> None:
     for task in ("b", "a", "c"):
         put(store, task, 1, [b"x"], decision())
     put(store, "undecided", 1, [b"x"])
-    assert list(store.decisions()) == ["a", "b", "c"]
-    assert list(store.decisions("a", 1)) == ["b"]
-    assert store.decisions()["a"].account == {}
-    assert list(store.names()) == ["a", "b", "c", "undecided"]
+    assert list(store.read_decisions()) == ["a", "b", "c"]
+    assert list(store.read_decisions("a", 1)) == ["b"]
+    assert store.read_decisions()["a"].explanation == {}
+    assert list(store.task_names()) == ["a", "b", "c", "undecided"]
 
 
 def test_the_ring_and_the_history_keep_the_most_recent(store: Store) -> None:
     put(store, "t", 0, [])
-    for seen in range(1, RING + 6):
+    for seen in range(1, RING_SIZE + 6):
         put(store, "t", seen, [str(seen).encode()], decision(version=seen))
-    assert list(store.ring("t")) == [str(seen).encode() for seen in range(6, RING + 6)]
-    assert [turn.version for turn in store.history("t")][:: TURNS_KEPT - 1] == [RING + 6 - TURNS_KEPT, RING + 5]
+    assert list(store.recent_embeddings("t")) == [str(seen).encode() for seen in range(6, RING_SIZE + 6)]
+    assert [turn.version for turn in store.decision_changes("t")][:: MAX_CHANGES - 1] == [
+        RING_SIZE + 6 - MAX_CHANGES,
+        RING_SIZE + 5,
+    ]
 
 
 def test_a_pace_is_written_with_the_sums_or_alone_and_goes_with_its_task(store: Store) -> None:
-    task = StoredTask("basis", 1, 1, b"sums")
-    store.update(["t"], lambda _: {"t": Change(task, [b"a"], None, (), b"\0first\xff")})
-    assert store.stored("t") == Stored(task, None, b"\0first\xff")
+    task = TaskSums("basis", 1, 1, b"sums")
+    store.update_task(["t"], lambda _: {"t": StateChange(task, [b"a"], None, (), b"\0first\xff")})
+    assert store.read_task("t") == TaskRecord(task, None, b"\0first\xff")
     put(store, "t", 2, [], decision())
-    assert store.paces(["t", "unknown"]) == {"t": b"\0first\xff"}
-    before = store.stored("t")
-    store.update(["other"], lambda stored: {name: Change(task, [], None, ()) for name in stored}, {"t": b"second"})
-    store.update([], lambda _: {}, {"gone": b"x"})
-    assert store.stored("gone").task is None
-    assert store.stored("t") == Stored(before.task, before.decision, b"second")
-    store.forget("t")
-    assert (store.paces(["t"]), store.stored("t")) == ({}, Stored(None, None))
+    assert store.sampling_states(["t", "unknown"]) == {"t": b"\0first\xff"}
+    before = store.read_task("t")
+    store.update_task(
+        ["other"], lambda stored: {name: StateChange(task, [], None, ()) for name in stored}, {"t": b"second"}
+    )
+    store.update_task([], lambda _: {}, {"gone": b"x"})
+    assert store.read_task("gone").task is None
+    assert store.read_task("t") == TaskRecord(before.task, before.decision, b"second")
+    store.forget_task("t")
+    assert (store.sampling_states(["t"]), store.read_task("t")) == ({}, TaskRecord(None, None))
 
 
 def test_an_update_that_fails_changes_nothing(store: Store) -> None:
     put(store, "t", 1, [b"a"], decision())
 
-    def change(stored: Mapping[str, Stored]) -> Mapping[str, Change]:
+    def change(stored: Mapping[str, TaskRecord]) -> Mapping[str, StateChange]:
         assert stored["t"].decision == decision()
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
-        store.update(["t"], change)
-    assert list(store.ring("t")) == [b"a"]
+        store.update_task(["t"], change)
+    assert list(store.recent_embeddings("t")) == [b"a"]
 
 
 def test_a_forgotten_task_is_gone(store: Store) -> None:
     put(store, "t", 1, [b"a"], decision())
-    assert store.forget("t")
-    assert not store.forget("t")
-    assert (store.stored("t"), list(store.ring("t")), list(store.history("t"))) == (Stored(None, None), [], [])
-    assert (list(store.names()), list(store.decisions())) == ([], [])
+    assert store.forget_task("t")
+    assert not store.forget_task("t")
+    assert (store.read_task("t"), list(store.recent_embeddings("t")), list(store.decision_changes("t"))) == (
+        TaskRecord(None, None),
+        [],
+        [],
+    )
+    assert (list(store.task_names()), list(store.read_decisions())) == ([], [])
 
 
 def test_writers_beside_each_other_lose_nothing(store: Store) -> None:
-    def add_one(stored: Mapping[str, Stored]) -> Mapping[str, Change]:
-        seen = (stored["t"].task.seen if stored["t"].task else 0) + 1
-        return {"t": Change(StoredTask("basis", seen, seen, b""), [b"x"], None, [])}
+    def add_one(stored: Mapping[str, TaskRecord]) -> Mapping[str, StateChange]:
+        seen = (stored["t"].task.total_seen if stored["t"].task else 0) + 1
+        return {"t": StateChange(TaskSums("basis", seen, seen, b""), [b"x"], None, [])}
 
     def often() -> None:
         for _ in range(20):
-            store.update(["t"], add_one)
+            store.update_task(["t"], add_one)
 
     threads = [threading.Thread(target=often) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    task = store.stored("t").task
+    task = store.read_task("t").task
     assert task is not None
-    assert (task.n, len(store.ring("t"))) == (60, 60)
+    assert (task.n, len(store.recent_embeddings("t"))) == (60, 60)
 
 
 def test_money_adds_up_to_the_last_digit(store: Store) -> None:
-    some = Spent(1, 10, 5, Decimal("0.00000135"), Decimal("0.1"))
-    store.spend({("key", "a b", "2026-11-26"): some, ("task", "t:1", "2026-11-26"): some})
-    store.spend({("key", "a b", "2026-11-26"): some, ("key", "a b", "2026-11-27"): some})
-    spent = store.spent()
+    some = UsageTotals(1, 10, 5, Decimal("0.00000135"), Decimal("0.1"))
+    store.add_usage({("key", "a b", "2026-11-26"): some, ("task", "t:1", "2026-11-26"): some})
+    store.add_usage({("key", "a b", "2026-11-26"): some, ("key", "a b", "2026-11-27"): some})
+    spent = store.read_usage()
     assert spent["key", "a b", "2026-11-26"] == some + some
     assert spent["key", "a b", "2026-11-27"] == spent["task", "t:1", "2026-11-26"] == some
 
@@ -162,13 +171,13 @@ def test_keys_and_policies_are_kept_once(store: Store) -> None:
     assert not store.put_policy(first)
     assert store.put_policy(StoredPolicy("t", 2, 2.0, None, None))
     assert [policy.version for policy in store.policy_history("t")] == [1, 2]
-    assert list(store.policies()) == [StoredPolicy("t", 2, 2.0, None, None)]
+    assert list(store.current_policies()) == [StoredPolicy("t", 2, 2.0, None, None)]
 
 
 def test_no_server_is_a_state_error_that_does_not_tell_the_password() -> None:
-    store = RedisStore(Client(f"redis://:secret@127.0.0.1:{free_port()}/0", Patience(0.2, 0.2)))
+    store = RedisStore(RedisClient(f"redis://:secret@127.0.0.1:{free_port()}/0", RedisTimeouts(0.2, 0.2)))
     with pytest.raises(StateError, match=r"127\.0\.0\.1") as caught:
-        store.stored("t")
+        store.read_task("t")
     assert "secret" not in str(caught.value)
 
 
@@ -176,30 +185,30 @@ def test_a_configuration_shows_no_password_of_redis() -> None:
     text = configuration("http://127.0.0.1:1/v1", ["m"], state={"url": "redis://me:secret@127.0.0.1:6379/0"})
     config = parse_config(text, "config.yaml", {})
     assert config.state.is_shared
-    assert "secret" not in str(config.masked())
+    assert "secret" not in str(config.mask_secrets())
     assert "secret" not in config.model_dump_json()
 
 
 def test_what_cannot_be_read_is_a_state_error(redis_server: RedisServer) -> None:
-    store = RedisStore(Client(redis_server.url))
+    store = RedisStore(RedisClient(redis_server.url))
     put(store, "t", 1, [b"a"], decision())
     with redis_server.client() as client:
-        client.hset(store.shard("t").task("t"), "decision", "broken")
+        client.hset(store.shard_of_task("t").task_key("t"), "decision", "broken")
     with pytest.raises(StateError, match="cannot be read"):
-        store.stored("t")
+        store.read_task("t")
 
 
 def test_the_number_of_shards_is_said_once(redis_server: RedisServer) -> None:
-    first, second = (RedisStore(Client(redis_server.url, shards=shards)) for shards in (4, 64))
+    first, second = (RedisStore(RedisClient(redis_server.url, shards=shards)) for shards in (4, 64))
     assert (first.shards, second.shards) == (4, 4)
 
 
 def test_a_tasks_keys_lie_on_one_node_and_tasks_on_all(cluster_url: str) -> None:
-    client = Client(cluster_url)
+    client = RedisClient(cluster_url)
     nodes = set()
     for number in range(16):
         shard = Shard(number)
-        keys = [shard.stream, shard.lease, shard.task("t"), shard.ring("t"), shard.turns("t")]
-        assert len({client.ask("CLUSTER", "KEYSLOT", key) for key in keys}) == 1
-        nodes.add(client.ask("CLUSTER", "KEYSLOT", shard.stream) * 3 // 16384)
+        keys = [shard.stream_key, shard.lease_key, shard.task_key("t"), shard.ring_key("t"), shard.changes_key("t")]
+        assert len({client.execute("CLUSTER", "KEYSLOT", key) for key in keys}) == 1
+        nodes.add(client.execute("CLUSTER", "KEYSLOT", shard.stream_key) * 3 // 16384)
     assert nodes == {0, 1, 2}

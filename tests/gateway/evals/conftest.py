@@ -8,8 +8,8 @@ import yaml
 
 from gateway.config import Config, parse_config
 from gateway.evals.dataset import read_dataset
-from gateway.evals.questions import Settings
-from gateway.evals.run import Plan, Report, run
+from gateway.evals.questions import SamplingSettings
+from gateway.evals.run import EvalPlan, EvalReport, run_plan
 from tests.gateway.evals.models import Seen, running_models
 
 Line = dict[str, Any]
@@ -49,22 +49,24 @@ async def no_pause(_: float) -> None:
 
 
 @pytest.fixture
-def bench(seen: Seen, tmp_path: Path) -> Callable[..., Report]:
+def bench(seen: Seen, tmp_path: Path) -> Callable[..., EvalReport]:
     """Runs a benchmark of the named models into `out`; the keywords are Settings', or judge, or concurrency."""
 
-    def made(lines: list[Line], *names: str, judge: str | None = None, concurrency: int = 4, **settings: Any) -> Report:
+    def made(
+        lines: list[Line], *names: str, judge: str | None = None, concurrency: int = 4, **settings: Any
+    ) -> EvalReport:
         everyone = [*names, *([judge] if judge and judge not in names else [])]
         config: Config = parse_config(config_text(seen, *everyone), "config.yaml", {})
         by_name = {model.name: model for model in config.models}
-        plan = Plan(
+        plan = EvalPlan(
             questions=read_dataset(labelled(tmp_path / "questions.jsonl", lines)),
             source="questions.jsonl",
             models=tuple(by_name[name] for name in names),
             judge=by_name[judge] if judge else None,
-            settings=Settings(**settings),
+            settings=SamplingSettings(**settings),
             concurrency=concurrency,
             folder=tmp_path / "out",
         )
-        return run(plan, config, sleep=no_pause)
+        return run_plan(plan, config, sleep=no_pause)
 
     return made

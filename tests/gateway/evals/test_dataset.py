@@ -8,7 +8,7 @@ import pytest
 
 from gateway.evals.dataset import read_dataset
 from gateway.evals.errors import DatasetFaults
-from gateway.evals.questions import Mark
+from gateway.evals.questions import Grader
 from tests.gateway.evals.conftest import labelled
 
 
@@ -28,10 +28,15 @@ def test_lines_become_questions(tmp_path: Path) -> None:
         ],
     )
     first, second, third = read_dataset(path)
-    assert (first.id, first.dataset, first.mark, first.references) == ("capitals-1", "capitals", Mark.EXACT, ("Paris",))
+    assert (first.id, first.dataset, first.mark, first.references) == (
+        "capitals-1",
+        "capitals",
+        Grader.EXACT,
+        ("Paris",),
+    )
     assert first.messages == ({"role": "user", "content": "Capital of France?"},)
     assert (second.id, second.dataset, second.text, second.references) == ("7", "other", "2+2?", ("4",))
-    assert (third.mark, third.references) == (Mark.CHOICE, ("B",))
+    assert (third.mark, third.references) == (Grader.CHOICE, ("B",))
     assert third.text == "Which?\n\nA. one\nB. two\n\nAnswer with the letter of the right choice."
 
 
@@ -39,7 +44,7 @@ def test_the_commands_rule_holds_for_lines_that_do_not_say(tmp_path: Path) -> No
     path = labelled(
         tmp_path / "q.jsonl", [{"input": "a", "reference": "b"}, {"input": "c", "reference": "d", "mark": "f1"}]
     )
-    assert [question.mark for question in read_dataset(path, Mark.CONTAINS)] == [Mark.CONTAINS, Mark.F1]
+    assert [question.mark for question in read_dataset(path, Grader.CONTAINS)] == [Grader.CONTAINS, Grader.F1]
 
 
 def test_a_limit_holds_for_each_dataset(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.evals.answers import Answer
-from gateway.evals.errors import JournalDamaged
-from gateway.evals.journal import Journal, read_journal
+from gateway.evals.answers import ModelAnswer
+from gateway.evals.errors import JournalCorrupted
+from gateway.evals.journal import AnswerJournal, read_journal
 from gateway.http.token_usage import Usage
 
 texts = st.text(st.characters(), max_size=20)
 answers = st.builds(
-    Answer,
+    ModelAnswer,
     texts,
     texts,
     texts,
@@ -26,29 +26,29 @@ answers = st.builds(
 
 @given(st.lists(answers, max_size=5), st.integers(0, 400))
 def test_what_was_written_whole_is_read_again_wherever_a_kill_cut_the_last_line(
-    tmp_path_factory: pytest.TempPathFactory, given: list[Answer], cut: int
+    tmp_path_factory: pytest.TempPathFactory, given: list[ModelAnswer], cut: int
 ) -> None:
     folder = Path(tmp_path_factory.mktemp("journal"))
-    with Journal(folder) as journal:
+    with AnswerJournal(folder) as journal:
         for answer in given:
-            journal.add(answer)
+            journal.add_answer(answer)
     if not given:
         assert not journal.path.exists()
         return
     data = journal.path.read_bytes()
     last = data[:-1].rfind(b"\n") + 1
     journal.path.write_bytes(data[: max(last, len(data) - 1 - cut)])
-    with Journal(folder) as journal:
-        assert dict(journal.answers) == {answer.key: answer for answer in given[:-1]}
-        journal.add(given[-1])
-    assert read_journal(journal.path) == {answer.key: answer for answer in given}
+    with AnswerJournal(folder) as journal:
+        assert dict(journal.answers) == {answer.journal_key: answer for answer in given[:-1]}
+        journal.add_answer(given[-1])
+    assert read_journal(journal.path) == {answer.journal_key: answer for answer in given}
 
 
 @pytest.mark.parametrize("line", ["nonsense", "[]", "{}", '{"input_id": 1, "model": "m", "asked": "a", "text": "t"}'])
 def test_a_line_that_is_no_answer_is_named(tmp_path: Path, line: str) -> None:
-    with Journal(tmp_path) as journal:
-        journal.add(Answer("i", "m", "a", "t"))
+    with AnswerJournal(tmp_path) as journal:
+        journal.add_answer(ModelAnswer("i", "m", "a", "t"))
     with journal.path.open("a") as file:
         file.write(f"{line}\n")
-    with pytest.raises(JournalDamaged, match=r"answers\.jsonl line 2 is no answer"):
-        Journal(tmp_path)
+    with pytest.raises(JournalCorrupted, match=r"answers\.jsonl line 2 is no answer"):
+        AnswerJournal(tmp_path)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from gateway.evals.ask import GIVE_UP_AFTER
-from gateway.evals.errors import NothingAnswered, NotOurs
-from gateway.evals.run import Report
+from gateway.evals.ask import MAX_CONSECUTIVE_FAILURES
+from gateway.evals.errors import ForeignFolder, NoAnswers
+from gateway.evals.run import EvalReport
 from routing.tidy import read_benchmark
 from tests.gateway.evals.conftest import says
 from tests.gateway.evals.models import Seen
 
-Bench = Callable[..., Report]
+Bench = Callable[..., EvalReport]
 
 
 def outcomes(folder: Path) -> dict[tuple[str, str], tuple[float, float | None]]:
@@ -42,7 +42,7 @@ def test_the_summary_counts_answers_tokens_and_money(bench: Bench) -> None:
     assert echo.score == pytest.approx(1 / 3)
     assert (echo.input_tokens, echo.output_tokens, echo.untold, echo.usd) == (30, 6, 0, None)
     assert (cut.cut, untold.untold, untold.input_tokens) == (3, 3, 0)
-    assert report.usd is None
+    assert report.total_usd is None
 
 
 def test_log_probabilities_are_kept_where_they_are_given(bench: Bench, seen: Seen) -> None:
@@ -82,9 +82,9 @@ def test_without_the_wish_nobody_is_asked_for_log_probabilities(bench: Bench, se
 def test_a_model_without_an_answer_has_no_outcome_rather_than_a_bad_one(bench: Bench, model: str, why: str) -> None:
     report = bench(says("yes"), "echo", model, logprobs=True)
     assert outcomes(report.folder) == {("questions-1", "echo"): (1, None)}
-    assert [(one.model, one.why.startswith(why)) for one in report.missing] == [(model, True)], report.missing
+    assert [(one.model, one.reason.startswith(why)) for one in report.missing] == [(model, True)], report.missing
     listed = [json.loads(line) for line in (report.folder / "missing.jsonl").read_text().splitlines()]
-    assert listed == [{"input_id": "questions-1", "model": model, "why": report.missing[0].why}]
+    assert listed == [{"input_id": "questions-1", "model": model, "why": report.missing[0].reason}]
     assert (report.models[1].answered, report.models[1].failed, report.models[1].score) == (0, 1, None)
 
 
@@ -95,7 +95,7 @@ def test_a_refusal_is_an_answer(bench: Bench) -> None:
 def test_a_run_asks_only_for_what_is_missing(bench: Bench, seen: Seen) -> None:
     lines = says("yes", "hard", "no")
     first = bench(lines, "picky", "echo")
-    assert [one.why for one in first.missing] == ["answered 400: too hard for me"]
+    assert [one.reason for one in first.missing] == ["answered 400: too hard for me"]
     seen.bodies.clear()
     bench(lines, "picky", "echo")
     assert [(body["model"], body["messages"][0]["content"]) for body in seen.bodies] == [("picky", "say hard")]
@@ -128,15 +128,17 @@ def test_each_model_is_asked_so_much_at_a_time_and_no_more(bench: Bench, seen: S
 
 
 def test_a_model_that_never_answers_is_given_up(bench: Bench, seen: Seen) -> None:
-    report = bench(says(*(str(number) for number in range(GIVE_UP_AFTER + 5))), "locked", "echo", concurrency=1)
-    assert len(seen.of("locked")) == GIVE_UP_AFTER
-    assert report.models[0].failed == GIVE_UP_AFTER + 5
-    assert report.missing[-1].why == "not asked: 20 questions in a row had failed"
-    assert report.models[1].answered == GIVE_UP_AFTER + 5
+    report = bench(
+        says(*(str(number) for number in range(MAX_CONSECUTIVE_FAILURES + 5))), "locked", "echo", concurrency=1
+    )
+    assert len(seen.of("locked")) == MAX_CONSECUTIVE_FAILURES
+    assert report.models[0].failed == MAX_CONSECUTIVE_FAILURES + 5
+    assert report.missing[-1].reason == "not asked: 20 questions in a row had failed"
+    assert report.models[1].answered == MAX_CONSECUTIVE_FAILURES + 5
 
 
 def test_no_outcome_at_all_is_no_benchmark(bench: Bench, tmp_path: Path) -> None:
-    with pytest.raises(NothingAnswered, match=r"first reason: no backend could answer: locked/1 answered 401"):
+    with pytest.raises(NoAnswers, match=r"first reason: no backend could answer: locked/1 answered 401"):
         bench(says("yes"), "locked")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["missing.jsonl"]
 
@@ -149,7 +151,7 @@ def test_a_dataset_without_an_outcome_is_named(bench: Bench) -> None:
 def test_a_benchmark_of_someone_else_is_not_written_over(bench: Bench, tmp_path: Path, seen: Seen) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "inputs.parquet").write_bytes(b"precious")
-    with pytest.raises(NotOurs, match="holds a benchmark but no journal"):
+    with pytest.raises(ForeignFolder, match="holds a benchmark but no journal"):
         bench(says("yes"), "echo")
     assert (tmp_path / "out" / "inputs.parquet").read_bytes() == b"precious"
     assert seen.bodies == []
@@ -163,7 +165,7 @@ def test_a_judge_gives_the_marks(bench: Bench, seen: Seen) -> None:
         ("questions-2", "echo"): (0, None),
         **{(f"questions-{number}", "other"): (0, None) for number in (1, 2, 3)},
     }
-    assert [(one.input_id, one.model, one.why) for one in report.missing] == [
+    assert [(one.input_id, one.model, one.reason) for one in report.missing] == [
         ("questions-3", "echo", "not judged: no readable verdict")
     ]
     assert (report.models[0].unjudged, report.models[0].failed) == (1, 0)
@@ -183,5 +185,5 @@ def test_equal_answers_are_judged_once(bench: Bench, seen: Seen) -> None:
 def test_a_judge_that_does_not_answer_leaves_outcomes_missing(bench: Bench) -> None:
     lines = [*says("yes"), {"input": "say good", "mark": "judge"}]
     report = bench(lines, "echo", judge="locked")
-    assert [one.why for one in report.missing] == ["not judged: no backend could answer: locked/1 answered 401"]
+    assert [one.reason for one in report.missing] == ["not judged: no backend could answer: locked/1 answered 401"]
     assert len(outcomes(report.folder)) == 1

@@ -4,13 +4,13 @@ import pytest
 
 from gateway.errors import UpstreamFailed
 from gateway.http.endpoints import CHAT, RESPONSES
-from gateway.http.sse import StreamEnd, error_event
+from gateway.http.sse import StreamEndDetector, format_error_event
 
 
-def ended(*chunks: bytes) -> StreamEnd:
-    end = StreamEnd(CHAT)
+def ended(*chunks: bytes) -> StreamEndDetector:
+    end = StreamEndDetector(CHAT)
     for chunk in chunks:
-        end.saw(chunk)
+        end.feed(chunk)
     return end
 
 
@@ -37,8 +37,8 @@ def test_a_stream_is_not_done_without_it(chunks: list[bytes]) -> None:
 
 def test_an_error_event_closes_a_half_written_one() -> None:
     error = UpstreamFailed("it broke")
-    assert error_event(error, ended(b"data: {}\n\n")).startswith(b"data: {")
-    cut = error_event(error, ended(b'data: {"a": '))
+    assert format_error_event(error, ended(b"data: {}\n\n")).startswith(b"data: {")
+    cut = format_error_event(error, ended(b'data: {"a": '))
     assert cut.startswith(b"\n\ndata: ")
     assert json.loads(cut.strip().removeprefix(b"data: "))["error"]["message"] == "it broke"
 
@@ -47,13 +47,13 @@ def test_an_error_event_closes_a_half_written_one() -> None:
 @pytest.mark.parametrize("cut", [1, 7, 20, 1000])
 def test_a_response_is_done_after_its_last_event_however_it_was_cut(last: bytes, cut: int) -> None:
     stream = b"event: response.created\ndata: {}\n\nevent: " + last + b"\ndata: {" + b"x" * 500 + b"}\n\n"
-    end = StreamEnd(RESPONSES)
+    end = StreamEndDetector(RESPONSES)
     for start in range(0, len(stream), cut):
-        end.saw(stream[start : start + cut])
+        end.feed(stream[start : start + cut])
         assert end.is_done == (start + cut >= len(stream))
 
 
 def test_a_response_is_not_done_by_what_its_data_says() -> None:
-    end = StreamEnd(RESPONSES)
-    end.saw(b'data: {"text": "event: response.completed"}\n\n')
+    end = StreamEndDetector(RESPONSES)
+    end.feed(b'data: {"text": "event: response.completed"}\n\n')
     assert not end.is_done

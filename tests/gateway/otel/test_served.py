@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.gateway.asking import ask, chat
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.otel.test_otel import SPAN, TRACE, Collector, attributes_of, collector, config, hexed
-from tests.gateway.test_shutdown import running
+from tests.gateway.server.test_shutdown import running
 from tests.gateway.waiting import eventually
 
 __all__ = ["collector"]

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from demo.fetch import get_json
-from demo.processes import free_port, running
-from gateway.upstream.litellm_backend import lacking
+from demo.processes import free_port, run_process
+from gateway.upstream.litellm_backend import missing_dependency
 from tests.gateway.anthropic import Handler, running_anthropic
 from tests.gateway.asking import Response, ask, connection
 from tests.gateway.fake_upstream import MESSAGE, MESSAGE_STREAM, Upstream
@@ -96,7 +96,7 @@ def translating(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFact
         document["models"].append({"name": "claude", "backends": [claude]})
         (folder / "config.yaml").write_text(yaml.safe_dump(document))
         arguments = ["gateway.cli", "serve", "--config", str(folder / "config.yaml"), "--port", str(port)]
-        with running("the gateway", arguments, folder / "log", {"PYTHONWARNINGS": "ignore"}) as child:
+        with run_process("the gateway", arguments, folder / "log", {"PYTHONWARNINGS": "ignore"}) as child:
             child.wait_until(lambda: get_json(port, "/health/live") is not None, 60)
             yield f"http://127.0.0.1:{port}"
 
@@ -132,7 +132,7 @@ def test_anthropic_behind_litellm_speaks_its_own_words(translating: str) -> None
 
 
 def test_what_litellm_lacks_is_named() -> None:
-    assert str(lacking(ImportError(name="orjson"))).startswith("lacks orjson for this: pip install")
+    assert str(missing_dependency(ImportError(name="orjson"))).startswith("lacks orjson for this: pip install")
 
 
 def test_what_cannot_be_translated_is_refused(translating: str) -> None:

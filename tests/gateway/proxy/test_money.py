@@ -9,7 +9,7 @@ import yaml
 
 from gateway.config.history import ConfigFile
 from gateway.errors import ConfigError
-from gateway.server.serve import serve
+from gateway.server.serve import serve_gateway
 from tests.gateway.asking import HELLO, ask
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import running_gateway
@@ -73,4 +73,4 @@ def test_without_keys_the_gateway_stays_on_this_machine(upstream: Upstream, tmp_
     config = yaml.safe_load(text(upstream, tmp_path)) | {"keys": []}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(ConfigError, match=r"server\.host: listening on 0\.0\.0\.0 without any key"):
-        serve(ConfigFile(tmp_path / "config.yaml", host="0.0.0.0"))  # noqa: S104 - it is refused
+        serve_gateway(ConfigFile(tmp_path / "config.yaml", host="0.0.0.0"))  # noqa: S104 - it is refused

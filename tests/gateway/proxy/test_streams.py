@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.proxy.sse_keepalive import COMMENT
+from gateway.proxy.sse_keepalive import KEEPALIVE_COMMENT
 from tests.gateway.asking import HELLO, ask, chat, connection
 from tests.gateway.fake_upstream import STREAM, TOLD, Upstream
 from tests.gateway.serving import configuration, running_gateway
@@ -70,9 +70,9 @@ def test_a_backend_that_knows_no_such_option_is_not_asked(upstream: Upstream, tm
 
 def test_a_client_that_waits_for_a_stream_gets_comments(patient: str, upstream: Upstream) -> None:
     response = chat(patient, "late", stream=True)
-    comments, _, stream = response.body.rpartition(COMMENT)
+    comments, _, stream = response.body.rpartition(KEEPALIVE_COMMENT)
     assert stream == b"".join(STREAM)
-    assert 2 <= (comments + COMMENT).count(COMMENT) <= 5
+    assert 2 <= (comments + KEEPALIVE_COMMENT).count(KEEPALIVE_COMMENT) <= 5
     assert response.status == 200
     assert response.headers["content-type"] == "text/event-stream"
     assert response.ours("task") == "default"
@@ -80,12 +80,12 @@ def test_a_client_that_waits_for_a_stream_gets_comments(patient: str, upstream: 
 
 def test_a_fast_stream_and_a_slow_answer_get_none(patient: str, upstream: Upstream) -> None:
     assert chat(patient, "good", stream=True).body == b"".join(STREAM)
-    assert COMMENT not in chat(patient, "slow").body
+    assert KEEPALIVE_COMMENT not in chat(patient, "slow").body
 
 
 def test_after_a_sign_of_life_the_next_model_still_answers(patient: str, upstream: Upstream) -> None:
     response = chat(patient, task="late-e500-then-good", stream=True)
-    assert response.body.startswith(COMMENT)
+    assert response.body.startswith(KEEPALIVE_COMMENT)
     assert response.body.endswith(b"".join(STREAM))
     assert upstream.models() == ["late-e500", "good"]
 
@@ -103,5 +103,5 @@ def test_after_a_sign_of_life_a_failure_is_an_event_and_the_stream_has_no_end(
         with pytest.raises(IncompleteRead) as cut:
             response.read()
     comments, _, event = cut.value.partial.rpartition(b"data: ")
-    assert comments.startswith(COMMENT)
+    assert comments.startswith(KEEPALIVE_COMMENT)
     assert json.loads(event)["error"]["code"] == code

@@ -16,17 +16,26 @@ from hypothesis import strategies as st
 
 from gateway.errors import StateError
 from gateway.scorer import serialization
-from gateway.scorer.cost_preference import ENOUGH
-from gateway.scorer.feedback import KEPT, KEPT_ALIKE
-from gateway.scorer.messages import DryRun, Observation, Rate, Rated, ScoreSettings, Seed, Start, TaskPolicy
+from gateway.scorer.cost_preference import ENOUGH_REQUESTS
+from gateway.scorer.feedback import MAX_PER_CONTEXT, MAX_RATINGS
+from gateway.scorer.messages import (
+    Configure,
+    DryRun,
+    Observation,
+    ScoredResponse,
+    ScoreSettings,
+    SeedInputs,
+    SubmitFeedback,
+    TaskPolicy,
+)
 from gateway.scorer.scorer import Scorer
-from gateway.scorer.task_labels import Labelled, digest
+from gateway.scorer.task_labels import TaskLabels, text_digest
 from gateway.state.sqlite import SqliteStore
-from gateway.state.store import StoredDecision
-from gateway.usage.ledger import Spent
+from gateway.state.store import DecisionRecord
+from gateway.usage.ledger import UsageTotals
 from routing.calibration import RoutingSettings
-from routing.counterfactual import labels_won
-from routing.decision import Decision
+from routing.counterfactual import labels_needed
+from routing.decision import RoutingDecision
 from routing.errors import PackMismatch
 from routing.pack import Pack
 from routing.router import Router
@@ -36,7 +45,7 @@ from tests.gateway.packs import Letters, inputs, small_pack
 
 ALL = ("calc", "atlas", "broad")
 POLICY = TaskPolicy(ALL)
-START = Start(
+START = Configure(
     pack="",
     state_url="",
     routing=ScoreSettings(),
@@ -65,14 +74,14 @@ def seen(task: str, *texts: str) -> list[Observation]:
     return [Observation(task, json.dumps([{"role": "user", "content": text}]).encode()) for text in texts]
 
 
-def library_fold(pack: Pack, texts: Sequence[str]) -> tuple[TaskState, TaskScores, Decision, list[str]]:
+def library_fold(pack: Pack, texts: Sequence[str]) -> tuple[TaskState, TaskScores, RoutingDecision, list[str]]:
     """What the library says, input by input; the last is every model in turn."""
     router = Router(pack)
-    state, turns = router.empty(), list[str]()
+    state, turns = router.empty_state(), list[str]()
     for text in texts:
-        state = state + TaskState.of(router.evidence(LETTERS.embed([text])))
-        scores = router.scores(state, router.candidates())
-        made = router.decide(scores, turns[-1] if turns else None)
+        state = state + TaskState.from_evidence(router.find_evidence(LETTERS.embed_texts([text])))
+        scores = router.score_task(state, router.select_candidates())
+        made = router.make_decision(scores, turns[-1] if turns else None)
         if not turns or made.model != turns[-1]:
             turns.append(made.model)
     return state, scores, made, turns
@@ -89,10 +98,10 @@ def test_however_inputs_are_cut_the_result_is_the_librarys(
     while waiting:
         size = next(sizes)
         batch = [*seen("t", *waiting[:size]), *seen("other", *(MIXED[place] for place in others[:size]))]
-        made.observe(batch)
+        made.observe_batch(batch)
         del waiting[:size]
     state, scores, decision, turns = library_fold(pack, MIXED)
-    stored = store.stored("t").decision
+    stored = store.read_task("t").decision
     assert stored is not None
     assert (stored.model, stored.reason, stored.ranking, stored.n) == (
         decision.model,
@@ -100,13 +109,13 @@ def test_however_inputs_are_cut_the_result_is_the_librarys(
         decision.ranking,
         len(MIXED),
     )
-    shown = {one["model"]: one for one in stored.account["scores"]}
+    shown = {one["model"]: one for one in stored.explanation["scores"]}
     for place, model in enumerate(scores.models):
         assert shown[model]["s1"] == pytest.approx(scores.s1[place], abs=1e-12)
         assert shown[model]["s2"] == pytest.approx(scores.s2[place], abs=1e-12)
         assert shown[model]["s3"] == pytest.approx(scores.s3[place], abs=1e-9)
-    assert stored.account["u"] == pytest.approx(state.distance, abs=1e-9)
-    history = store.history("t")
+    assert stored.explanation["u"] == pytest.approx(state.mean_distance, abs=1e-9)
+    history = store.decision_changes("t")
     assert [turn.model for turn in history] == turns
     assert [turn.version for turn in history] == list(range(1, len(turns) + 1))
     store.close()
@@ -114,7 +123,7 @@ def test_however_inputs_are_cut_the_result_is_the_librarys(
 
 def test_the_version_rises_when_the_model_changes_and_only_then(pack: Pack, store: SqliteStore) -> None:
     made = scorer(pack, store)
-    told = [made.observe(seen("t", text)).decisions[0] for text in inputs("sums", 15)]
+    told = [made.observe_batch(seen("t", text)).decisions[0] for text in inputs("sums", 15)]
     assert told[-1].model == "calc"
     for before, after in itertools.pairwise(told):
         assert after.version - before.version == (after.model != before.model)
@@ -123,10 +132,10 @@ def test_the_version_rises_when_the_model_changes_and_only_then(pack: Pack, stor
 
 def test_candidates_limit_the_choice_and_strangers_leave_none(pack: Pack, store: SqliteStore) -> None:
     made = scorer(pack, store)
-    decided = {one.task: one for one in made.observe(seen("few", *MIXED) + seen("strange", *MIXED)).decisions}
+    decided = {one.task: one for one in made.observe_batch(seen("few", *MIXED) + seen("strange", *MIXED)).decisions}
     assert set(decided) == {"few"}
     assert set(decided["few"].ranking) == {"atlas", "broad"}
-    stored = store.stored("strange")
+    stored = store.read_task("strange")
     assert stored.task is not None
     assert (stored.task.n, stored.decision) == (len(MIXED), None)
 
@@ -134,37 +143,37 @@ def test_candidates_limit_the_choice_and_strangers_leave_none(pack: Pack, store:
 def test_no_text_is_not_counted_and_nonsense_is_a_fault(pack: Pack, store: SqliteStore) -> None:
     made = scorer(pack, store)
     image = Observation("t", b'[{"role":"user","content":[{"type":"image_url"}]}]')
-    done = made.observe([image, Observation("t", b"nonsense"), *seen("t", "What is 1 plus 2?")])
-    assert (done.observed, done.faults, done.decisions[0].n) == (3, 1, 1)
-    assert made.observe([image]).decisions == []
+    done = made.observe_batch([image, Observation("t", b"nonsense"), *seen("t", "What is 1 plus 2?")])
+    assert (done.observed, done.errors, done.decisions[0].n) == (3, 1, 1)
+    assert made.observe_batch([image]).decisions == []
 
 
 def test_a_task_says_which_messages_are_its_input(pack: Pack, store: SqliteStore) -> None:
     talk = json.dumps([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]).encode()
     made = scorer(pack, store)
-    made.observe([Observation("talk", talk), Observation("plain", talk)])
-    expected = {"talk": LETTERS.embed(["a\nb"]), "plain": LETTERS.embed(["b"])}
+    made.observe_batch([Observation("talk", talk), Observation("plain", talk)])
+    expected = {"talk": LETTERS.embed_texts(["a\nb"]), "plain": LETTERS.embed_texts(["b"])}
     for task, vector in expected.items():
-        assert np.frombuffer(store.ring(task)[0], dtype="<f2") == pytest.approx(vector[0], abs=1e-3)
+        assert np.frombuffer(store.recent_embeddings(task)[0], dtype="<f2") == pytest.approx(vector[0], abs=1e-3)
 
 
 def test_a_seed_counts_as_inputs(pack: Pack, store: SqliteStore) -> None:
-    decisions, told = scorer(pack, store).seed(Seed(1, "t", inputs("sums", 12)))
+    decisions, told = scorer(pack, store).seed_task(SeedInputs(1, "t", inputs("sums", 12)))
     assert (told["n"], told["added"], told["decision"]["model"]) == (12, 12, "calc")
     assert decisions[0].model == "calc"
     assert json.loads(json.dumps(told)) == told
-    strange = scorer(pack, store).seed(Seed(1, "strange", ["x"]))[1]
+    strange = scorer(pack, store).seed_task(SeedInputs(1, "strange", ["x"]))[1]
     assert (strange["n"], strange["decision"]) == (1, None)
 
 
 def test_a_dry_run_is_equation_six_once_and_leaves_no_trace(pack: Pack, store: SqliteStore) -> None:
     made, router = scorer(pack, store), Router(pack)
     told = made.dry_run(DryRun(1, MIXED))
-    state = TaskState.of(router.evidence(LETTERS.embed(MIXED)))
-    expected = router.decide(router.scores(state, router.candidates()))
+    state = TaskState.from_evidence(router.find_evidence(LETTERS.embed_texts(MIXED)))
+    expected = router.make_decision(router.score_task(state, router.select_candidates()))
     assert (told["decision"]["model"], told["decision"]["p_better"]) == (expected.model, expected.p_better)
     assert told["decision"]["ranking"] == list(expected.ranking)
-    assert store.names() == []
+    assert store.task_names() == []
     assert made.dry_run(DryRun(1, MIXED, "few"))["decision"]["model"] in {"atlas", "broad"}
     assert made.dry_run(DryRun(1, MIXED, None, ["broad"]))["decision"]["ranking"] == ["broad"]
     with pytest.raises(ValueError, match="none of the candidates"):
@@ -173,57 +182,60 @@ def test_a_dry_run_is_equation_six_once_and_leaves_no_trace(pack: Pack, store: S
 
 def test_a_forgotten_task_begins_again(pack: Pack, store: SqliteStore) -> None:
     made = scorer(pack, store)
-    made.observe(seen("t", *inputs("sums", 12)))
-    assert made.forget("t")
-    assert not made.forget("t")
-    assert made.observe(seen("t", "What is 1 plus 1?")).decisions[0].version == 1
+    made.observe_batch(seen("t", *inputs("sums", 12)))
+    assert made.forget_task("t")
+    assert not made.forget_task("t")
+    assert made.observe_batch(seen("t", "What is 1 plus 1?")).decisions[0].version == 1
 
 
 def test_another_pack_scores_live_tasks_again_from_their_embeddings(pack: Pack, store: SqliteStore) -> None:
-    scorer(pack, store).observe(seen("t", *inputs("sums", 12)) + seen("strange", "x"))
+    scorer(pack, store).observe_batch(seen("t", *inputs("sums", 12)) + seen("strange", "x"))
     swapped = replace(pack, outcomes=pack.outcomes[:, [1, 0, 2]])
-    swapped = replace(swapped, manifest=replace(pack.manifest, name="swapped").sealed())
+    swapped = replace(swapped, manifest=replace(pack.manifest, name="swapped").with_content_hash())
     made = scorer(swapped, store)
-    told = {one.task: one for one in made.renew()}
+    told = {one.task: one for one in made.rescore_stale()}
     assert set(told) == {"t"}
     assert (told["t"].model, told["t"].n) == ("atlas", 12)
-    assert store.history("t")[-1].model == "atlas"
-    assert made.renew() == []
-    assert made.observe(seen("t", "What is 1 plus 1?")).decisions[0].n == 13
+    assert store.decision_changes("t")[-1].model == "atlas"
+    assert made.rescore_stale() == []
+    assert made.observe_batch(seen("t", "What is 1 plus 1?")).decisions[0].n == 13
 
 
 def test_other_settings_that_g_depends_on_count_as_another_pack(pack: Pack, store: SqliteStore) -> None:
-    scorer(pack, store).observe(seen("t", *MIXED))
-    assert scorer(pack, store).renew() == []
-    assert scorer(pack, store, RoutingSettings(sigma=0.2)).renew() == []
-    assert len(scorer(pack, store, RoutingSettings(k=1)).renew()) == 1
+    scorer(pack, store).observe_batch(seen("t", *MIXED))
+    assert scorer(pack, store).rescore_stale() == []
+    assert scorer(pack, store, RoutingSettings(sigma=0.2)).rescore_stale() == []
+    assert len(scorer(pack, store, RoutingSettings(k=1)).rescore_stale()) == 1
 
 
 def test_embeddings_of_another_length_begin_again(store: SqliteStore, pack: Pack) -> None:
-    scorer(pack, store).observe(seen("t", *MIXED))
+    scorer(pack, store).observe_batch(seen("t", *MIXED))
     shorter = Letters(dim=20)
     made = Scorer(Router(small_pack(shorter)), shorter, store, START, lambda: 0.0)
-    assert [(one.n, one.reason) for one in made.renew()] == [(0, "cold-start")]
-    assert made.observe(seen("t", "What is 1 plus 1?")).decisions[0].n == 1
+    assert [(one.n, one.reason) for one in made.rescore_stale()] == [(0, "cold-start")]
+    assert made.observe_batch(seen("t", "What is 1 plus 1?")).decisions[0].n == 1
 
 
 def test_a_task_scored_by_auto_says_how_it_came_to_that(pack: Pack, store: SqliteStore) -> None:
     start = msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
     made = Scorer(Router(pack), LETTERS, store, start, itertools.count(100).__next__)
-    made.observe(seen("t", *inputs("sums", 6)))
-    decision = store.stored("t").decision
+    made.observe_batch(seen("t", *inputs("sums", 6)))
+    decision = store.read_task("t").decision
     assert decision is not None
-    assert decision.account["decision"]["score"] == "auto"
-    assert {"views", "prior", "expected", "deviation"} <= set(decision.account["auto"])
-    assert all("auto" in row for row in decision.account["scores"])
+    assert decision.explanation["decision"]["score"] == "auto"
+    assert {"views", "prior", "expected", "deviation"} <= set(decision.explanation["auto"])
+    assert all("auto" in row for row in decision.explanation["scores"])
 
 
 def test_a_pack_that_auto_cannot_use_is_refused(pack: Pack, store: SqliteStore) -> None:
-    older, start = replace(pack, ground=None), msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
+    older, start = (
+        replace(pack, training_data=None),
+        msgspec.structs.replace(START, routing=ScoreSettings(score="auto")),
+    )
     with pytest.raises(PackMismatch, match=r"auto\.npz"):
         Scorer(Router(older), LETTERS, store, start, itertools.count(100).__next__)
     with pytest.raises(PackMismatch, match=r"auto\.npz"):
-        Scorer(Router(older), LETTERS, store, START, itertools.count(100).__next__).govern(
+        Scorer(Router(older), LETTERS, store, START, itertools.count(100).__next__).set_policy(
             "t", TaskPolicy(ALL, score="auto")
         )
 
@@ -233,36 +245,36 @@ def test_labels_turn_a_task_scored_by_auto(pack: Pack, store: SqliteStore) -> No
     start = msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
     made = Scorer(Router(pack), LETTERS, store, start, itertools.count(100).__next__)
     texts = inputs("sums", 40)
-    made.observe(seen("t", *texts[:4]))
-    before = store.stored("t").decision
+    made.observe_batch(seen("t", *texts[:4]))
+    before = store.read_task("t").decision
     assert before is not None
     worst = before.ranking[-1]
     outcomes = [{name: float(name == worst) for name in ALL} for _ in texts]
-    _, told = made.seed(Seed(1, "t", texts, outcomes))
+    _, told = made.seed_task(SeedInputs(1, "t", texts, outcomes))
     assert (told["labels"], told["decision"]["model"]) == (40, worst)
     n = told["n"]
-    _, again = made.seed(Seed(2, "t", texts, outcomes))
+    _, again = made.seed_task(SeedInputs(2, "t", texts, outcomes))
     assert (again["labels"], again["n"]) == (40, n)
-    made.observe(seen("t", *texts[:3]))
+    made.observe_batch(seen("t", *texts[:3]))
     other = Scorer(Router(pack, RoutingSettings(k=4)), LETTERS, store, start, itertools.count(100).__next__)
-    assert [decision.model for decision in other.renew()] == [worst]
-    after = store.stored("t").decision
+    assert [decision.model for decision in other.rescore_stale()] == [worst]
+    after = store.read_task("t").decision
     assert after is not None
-    assert after.account["auto"]["labels"] == 40
-    assert "40 labelled" in after.account["decision"]["why"]
+    assert after.explanation["auto"]["labels"] == 40
+    assert "40 labelled" in after.explanation["decision"]["why"]
 
 
 def test_labels_that_cannot_be_read_are_refused() -> None:
-    data = serialization.to_bytes(TaskState.empty(2, 3), Labelled().with_(["x"], [{"calc": 1.0}]))
-    assert serialization.labels_from_bytes(data).outcomes.keys() == {digest("x")}
+    data = serialization.state_to_bytes(TaskState.empty_state(2, 3), TaskLabels().with_labels(["x"], [{"calc": 1.0}]))
+    assert serialization.labels_from_bytes(data).outcomes.keys() == {text_digest("x")}
     with pytest.raises(StateError, match="labels"):
         serialization.labels_from_bytes(data[:-1])
     with pytest.raises(StateError, match="sums"):
         serialization.labels_from_bytes(b"x")
 
 
-def rated(number: int, model: str, score: float, chance: float | None = 0.5, stratum: str = "1/a") -> Rated:
-    return Rated(number.to_bytes(8), model, score, chance, stratum, float(number))
+def rated(number: int, model: str, score: float, chance: float | None = 0.5, stratum: str = "1/a") -> ScoredResponse:
+    return ScoredResponse(number.to_bytes(8), model, score, chance, stratum, float(number))
 
 
 AUTO = msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
@@ -271,33 +283,35 @@ AUTO = msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
 def test_scored_answers_turn_a_task_scored_by_auto(pack: Pack, store: SqliteStore) -> None:
     """They outlive further inputs and another pack, and stand beside labels."""
     made = Scorer(Router(pack), LETTERS, store, AUTO, itertools.count(100).__next__)
-    made.observe(seen("t", *inputs("sums", 4)))
-    before = store.stored("t").decision
+    made.observe_batch(seen("t", *inputs("sums", 4)))
+    before = store.read_task("t").decision
     assert before is not None
     best, worst = before.ranking[0], before.ranking[-1]
     answers = [rated(n, (best, worst)[n % 2], float(n % 2)) for n in range(400)]
-    _, told = made.rate(Rate(1, "t", answers))
+    _, told = made.add_feedback(SubmitFeedback(1, "t", answers))
     assert (told["feedback"], told["decision"]["model"]) == (400, worst)
     assert "and 400 scored answers" in told["decision"]["why"]
-    made.seed(Seed(2, "t", ["x"], [{"calc": 1.0}]))
-    made.observe(seen("t", *inputs("sums", 3)))
+    made.seed_task(SeedInputs(2, "t", ["x"], [{"calc": 1.0}]))
+    made.observe_batch(seen("t", *inputs("sums", 3)))
     other = Scorer(Router(pack, RoutingSettings(k=4)), LETTERS, store, AUTO, itertools.count(100).__next__)
-    assert [decision.model for decision in other.renew()] == [worst]
-    after = store.stored("t").decision
+    assert [decision.model for decision in other.rescore_stale()] == [worst]
+    after = store.read_task("t").decision
     assert after is not None
-    told = after.account["auto"]
+    told = after.explanation["auto"]
     assert (told["labels"], told["feedback"]["n"]) == (1, 400)
     assert told["feedback"]["leader"] == {"n": 200, "mean": 1.0}
 
 
 def test_an_answer_to_a_task_without_inputs_waits_for_them(pack: Pack, store: SqliteStore) -> None:
     made = Scorer(Router(pack), LETTERS, store, AUTO, itertools.count(100).__next__)
-    _, told = made.rate(Rate(1, "t", [rated(1, "calc", 1.0), rated(2, "nobody's", 1.0)]))
+    _, told = made.add_feedback(SubmitFeedback(1, "t", [rated(1, "calc", 1.0), rated(2, "nobody's", 1.0)]))
     assert (told["feedback"], told["decision"]["reason"]) == (2, "cold-start")
-    made.observe(seen("t", "What is 1 plus 2?"))
-    after = store.stored("t").decision
+    made.observe_batch(seen("t", "What is 1 plus 2?"))
+    after = store.read_task("t").decision
     assert after is not None
-    assert after.account["auto"]["feedback"]["n"] == 1, "a model that the pack does not know waits for one that does"
+    assert after.explanation["auto"]["feedback"]["n"] == 1, (
+        "a model that the pack does not know waits for one that does"
+    )
 
 
 told_answers = st.lists(
@@ -314,29 +328,29 @@ def test_scores_count_once_and_in_any_order(
     some = [rated(n, model, n / 30, chance, stratum) for n, model, chance, stratum in answers]
     other = some + [some[place] for place in again if place < len(some)]
     random.shuffle(other)
-    here, there = Labelled().rated(some), Labelled()
+    here, there = TaskLabels().with_feedback(some), TaskLabels()
     for one in other:
-        there = Labelled.from_bytes(there.rated([one]).to_bytes())
+        there = TaskLabels.from_bytes(there.with_feedback([one]).to_bytes())
     assert here.ratings.by_request == there.ratings.by_request
-    mine, theirs = here.ratings.feedback(ALL), there.ratings.feedback(ALL)
+    mine, theirs = here.ratings.to_feedback(ALL), there.ratings.to_feedback(ALL)
     assert (mine is None) == (theirs is None)
     if mine is not None and theirs is not None:
-        np.testing.assert_array_equal(mine.weighed(3).precision, theirs.weighed(3).precision)
-        np.testing.assert_array_equal(mine.weighed(3).shift, theirs.weighed(3).shift)
+        np.testing.assert_array_equal(mine.to_weighed(3).precision, theirs.to_weighed(3).precision)
+        np.testing.assert_array_equal(mine.to_weighed(3).shift, theirs.to_weighed(3).shift)
 
 
 def test_the_last_word_on_an_answer_holds() -> None:
-    kept = Labelled().rated([rated(1, "calc", 1.0)]).rated([rated(1, "calc", 0.25)]).ratings
+    kept = TaskLabels().with_feedback([rated(1, "calc", 1.0)]).with_feedback([rated(1, "calc", 0.25)]).ratings
     assert [one.score for one in kept.by_request.values()] == [0.25]
 
 
 def test_the_newest_answers_are_kept_and_rare_models_are_not_crowded_out() -> None:
     many = [rated(n, "calc", 1.0) for n in range(3000)]
-    kept = Labelled().rated([rated(1, "broad", 0.0), *many[2:]]).ratings
-    assert len(kept.by_request) == KEPT_ALIKE + 1
+    kept = TaskLabels().with_feedback([rated(1, "broad", 0.0), *many[2:]]).ratings
+    assert len(kept.by_request) == MAX_PER_CONTEXT + 1
     assert (2999).to_bytes(8) in kept.by_request
     spread = [rated(n, "calc", 1.0, stratum=str(n // 100)) for n in range(5000)]
-    assert len(Labelled().rated(spread).ratings.by_request) == KEPT
+    assert len(TaskLabels().with_feedback(spread).ratings.by_request) == MAX_RATINGS
 
 
 def test_costs_are_weighted_by_a_tasks_own_tokens_once_there_are_enough(pack: Pack, store: SqliteStore) -> None:
@@ -349,59 +363,61 @@ def test_costs_are_weighted_by_a_tasks_own_tokens_once_there_are_enough(pack: Pa
     made = Scorer(Router(pack), LETTERS, store, start, itertools.count(100).__next__)
 
     def told() -> tuple[str, dict[str, Any]]:
-        made.observe(seen("t", MIXED[0]))
-        decision = store.stored("t").decision
+        made.observe_batch(seen("t", MIXED[0]))
+        decision = store.read_task("t").decision
         assert decision is not None
-        return decision.model, decision.account["decision"]["thrift"]
+        return decision.model, decision.explanation["decision"]["thrift"]
 
     model, thrift = told()
     assert (model, thrift["tokens"], thrift["price"]) == ("calc", None, 100.0)
-    store.spend({("task", "t", "2026-01-01"): Spent(ENOUGH - 1, 900, 100)})
+    store.add_usage({("task", "t", "2026-01-01"): UsageTotals(ENOUGH_REQUESTS - 1, 900, 100)})
     assert told()[1]["tokens"] is None
-    store.spend({("task", "t", "2026-01-02"): Spent(1, 0, 0), ("task", "other", "2026-01-02"): Spent(99, 0, 9999)})
+    store.add_usage(
+        {("task", "t", "2026-01-02"): UsageTotals(1, 0, 0), ("task", "other", "2026-01-02"): UsageTotals(99, 0, 9999)}
+    )
     model, thrift = told()
     assert (model, thrift["tokens"]) == ("atlas", {"input": 900, "output": 100})
     costs = {one["model"]: one for one in thrift["costs"]}
     assert costs["atlas"]["cost"] == pytest.approx(0.9 * 1 + 0.1 * 10)
     assert costs["calc"]["share"] == pytest.approx((0.9 * 10 + 0.1 * 1) / 9.1)
-    decision = store.stored("t").decision
+    decision = store.read_task("t").decision
     assert decision is not None
-    expected = {one["model"]: one["auto"] for one in decision.account["scores"]}
+    expected = {one["model"]: one["auto"] for one in decision.explanation["scores"]}
     worth = {name: expected[name] - 100 * costs[name]["share"] for name in ALL}
     assert max(worth, key=lambda name: worth[name]) == model
-    assert f"= {worth[model]:.3f}" in decision.account["decision"]["why"]
+    assert f"= {worth[model]:.3f}" in decision.explanation["decision"]["why"]
 
 
 def test_max_regret_goes_by_the_tasks_tokens_too(pack: Pack, store: SqliteStore) -> None:
     prices = {"calc": (10.0, 1.0), "atlas": (1.0, 10.0), "broad": (9.0, 9.0)}
     policy = TaskPolicy(ALL, score="auto", max_regret=1.0, costs={"calc": 5.5, "atlas": 5.6}, prices=prices)
-    store.spend({("task", "t", "2026-01-01"): Spent(ENOUGH, 900, 100)})
+    store.add_usage({("task", "t", "2026-01-01"): UsageTotals(ENOUGH_REQUESTS, 900, 100)})
     made = Scorer(Router(pack), LETTERS, store, msgspec.structs.replace(START, policy=policy), lambda: 1.0)
-    made.observe(seen("t", MIXED[0]))
-    made.observe(seen("new", MIXED[0]))
-    models = [decision.model for name in ("t", "new") if (decision := store.stored(name).decision)]
+    made.observe_batch(seen("t", MIXED[0]))
+    made.observe_batch(seen("new", MIXED[0]))
+    models = [decision.model for name in ("t", "new") if (decision := store.read_task(name).decision)]
     assert models == ["atlas", "calc"]
 
 
 def test_what_would_change_a_decision_is_told_with_its_numbers(pack: Pack, store: SqliteStore) -> None:
     """By auto from expected accuracies that are shown; by S3 with p and n that are."""
     made = Scorer(Router(pack), LETTERS, store, AUTO, itertools.count(100).__next__)
-    made.observe(seen("t", *inputs("sums", 6)))
-    by_auto = store.stored("t").decision
+    made.observe_batch(seen("t", *inputs("sums", 6)))
+    by_auto = store.read_task("t").decision
     assert by_auto is not None
-    told, shown = by_auto.account["decision"]["would_change"], expectations(by_auto)
+    told, shown = by_auto.explanation["decision"]["would_change"], expectations(by_auto)
     assert told["lead"] == pytest.approx(shown[told["model"]] - shown[by_auto.model])
-    for row in by_auto.account["scores"]:
+    for row in by_auto.explanation["scores"]:
         assert row["auto"] == pytest.approx((row["auto_low"] + row["auto_high"]) / 2)
         assert row["auto_low"] < row["auto_high"]
     assert told["score"] == pytest.approx(shown[by_auto.model] + told["needed"])
-    assert told["labels"] == labels_won(told["lead"], told["deviation"], told["noise"], 0.0)
-    scorer(pack, store).observe(seen("s3", *MIXED))
-    by_s3 = store.stored("s3").decision
+    assert told["labels"] == labels_needed(told["lead"], told["deviation"], told["noise"], 0.0)
+    scorer(pack, store).observe_batch(seen("s3", *MIXED))
+    by_s3 = store.read_task("s3").decision
     assert by_s3 is not None
-    told = by_s3.account["decision"]["would_change"]
+    told = by_s3.explanation["decision"]["would_change"]
     assert told["text"] == f"It would go to {told['model']} at an S3 of {told['score']:.3f}; it has {told['has']:.3f}"
 
 
-def expectations(decision: StoredDecision) -> dict[str, float]:
-    return {row["model"]: row["auto"] for row in decision.account["scores"]}
+def expectations(decision: DecisionRecord) -> dict[str, float]:
+    return {row["model"]: row["auto"] for row in decision.explanation["scores"]}

@@ -11,26 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import StateError
-from gateway.state.sqlite import TURNS_KEPT, SqliteStore, open_store
+from gateway.state.sqlite import MAX_CHANGES, SqliteStore, open_store
 from gateway.state.store import (
-    POLICIES_KEPT,
-    RING,
-    Change,
-    Stored,
-    StoredDecision,
+    MAX_POLICY_VERSIONS,
+    RING_SIZE,
+    DecisionRecord,
+    StateChange,
     StoredKey,
     StoredPolicy,
-    StoredTask,
+    TaskRecord,
+    TaskSums,
 )
 
 
-def decision(version: int = 1, n: int = 1, model: str = "m") -> StoredDecision:
-    return StoredDecision(version, n, model, "score", (model, "other"), 1.5, {"u": 0.5, "scores": [{"model": "m"}]})
+def decision(version: int = 1, n: int = 1, model: str = "m") -> DecisionRecord:
+    return DecisionRecord(version, n, model, "score", (model, "other"), 1.5, {"u": 0.5, "scores": [{"model": "m"}]})
 
 
-def put(store: SqliteStore, task: str, seen: int, embeddings: list[bytes], *turns: StoredDecision) -> None:
-    made = Change(StoredTask("basis", seen, seen, b"sums"), embeddings, turns[-1] if turns else None, turns)
-    store.update([task], lambda _: {task: made})
+def put(store: SqliteStore, task: str, seen: int, embeddings: list[bytes], *turns: DecisionRecord) -> None:
+    made = StateChange(TaskSums("basis", seen, seen, b"sums"), embeddings, turns[-1] if turns else None, turns)
+    store.update_task([task], lambda _: {task: made})
 
 
 @pytest.fixture
@@ -49,11 +49,11 @@ def test_what_is_written_is_read_again_after_a_restart(store: SqliteStore, path:
     put(store, "t/1", 2, [b"a", b"b"], decision())
     store.close()
     again = open_store(f"sqlite:///{path}")
-    assert again.stored("t/1") == Stored(StoredTask("basis", 2, 2, b"sums"), decision())
-    assert again.ring("t/1") == [b"a", b"b"]
-    assert again.names() == ["t/1"]
-    assert [(turn.version, turn.model) for turn in again.history("t/1")] == [(1, "m")]
-    assert again.stored("unknown") == Stored(None, None)
+    assert again.read_task("t/1") == TaskRecord(TaskSums("basis", 2, 2, b"sums"), decision())
+    assert again.recent_embeddings("t/1") == [b"a", b"b"]
+    assert again.task_names() == ["t/1"]
+    assert [(turn.version, turn.model) for turn in again.decision_changes("t/1")] == [(1, "m")]
+    assert again.read_task("unknown") == TaskRecord(None, None)
     again.close()
 
 
@@ -61,34 +61,34 @@ def test_decisions_come_by_name_page_by_page_and_without_accounts(store: SqliteS
     for task in ("b", "a", "c"):
         put(store, task, 1, [b"x"], decision())
     put(store, "undecided", 1, [b"x"])
-    assert list(store.decisions()) == ["a", "b", "c"]
-    assert list(store.decisions("a", 1)) == ["b"]
-    assert store.decisions()["a"].account == {}
-    assert store.names() == ["a", "b", "c", "undecided"]
+    assert list(store.read_decisions()) == ["a", "b", "c"]
+    assert list(store.read_decisions("a", 1)) == ["b"]
+    assert store.read_decisions()["a"].explanation == {}
+    assert store.task_names() == ["a", "b", "c", "undecided"]
 
 
 def test_an_update_that_fails_changes_nothing(store: SqliteStore) -> None:
     put(store, "t", 1, [b"a"], decision())
 
-    def change(stored: Mapping[str, Stored]) -> Mapping[str, Change]:
+    def change(stored: Mapping[str, TaskRecord]) -> Mapping[str, StateChange]:
         assert stored["t"].decision == decision()
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
-        store.update(["t"], change)
+        store.update_task(["t"], change)
     put(store, "t", 2, [b"b"], decision(n=2))
-    assert store.ring("t") == [b"a", b"b"]
+    assert store.recent_embeddings("t") == [b"a", b"b"]
 
 
 def test_a_change_may_read_the_ring(store: SqliteStore) -> None:
     put(store, "t", 1, [b"a"])
     seen: list[bytes] = []
 
-    def change(_: Mapping[str, Stored]) -> Mapping[str, Change]:
-        seen.extend(store.ring("t"))
+    def change(_: Mapping[str, TaskRecord]) -> Mapping[str, StateChange]:
+        seen.extend(store.recent_embeddings("t"))
         return {}
 
-    store.update(["t"], change)
+    store.update_task(["t"], change)
     assert seen == [b"a"]
 
 
@@ -104,25 +104,29 @@ def test_the_ring_keeps_the_most_recent_oldest_first(
         new = [str(seen + place).encode() for place in range(size)]
         seen += size
         put(store, "t", seen, new)
-        kept = (kept + new)[-RING:]
-    assert list(store.ring("t")) == kept
+        kept = (kept + new)[-RING_SIZE:]
+    assert list(store.recent_embeddings("t")) == kept
     store.close()
 
 
 def test_the_history_is_bounded(store: SqliteStore) -> None:
-    for version in range(1, TURNS_KEPT + 21):
+    for version in range(1, MAX_CHANGES + 21):
         put(store, "t", version, [], decision(version))
-    versions = [turn.version for turn in store.history("t")]
-    assert versions == list(range(21, TURNS_KEPT + 21))
+    versions = [turn.version for turn in store.decision_changes("t")]
+    assert versions == list(range(21, MAX_CHANGES + 21))
 
 
 def test_a_forgotten_task_leaves_nothing(store: SqliteStore) -> None:
     put(store, "t", 1, [b"a"], decision())
     put(store, "other", 1, [b"a"], decision())
-    assert store.forget("t")
-    assert not store.forget("t")
-    assert (store.stored("t"), store.ring("t"), store.history("t")) == (Stored(None, None), [], [])
-    assert store.names() == ["other"]
+    assert store.forget_task("t")
+    assert not store.forget_task("t")
+    assert (store.read_task("t"), store.recent_embeddings("t"), store.decision_changes("t")) == (
+        TaskRecord(None, None),
+        [],
+        [],
+    )
+    assert store.task_names() == ["other"]
 
 
 def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -162,10 +166,10 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(
         connection.execute(f"PRAGMA user_version = {schema}")
     connection.close()
     again = SqliteStore(str(path))
-    assert again.names() == ["t"]
-    assert again.stored("t") == Stored(StoredTask("basis", 1, 1, b"sums"), decision())
-    again.update([], lambda _: {}, {"t": b"pace"})
-    assert again.paces(["t"]) == {"t": b"pace"}
+    assert again.task_names() == ["t"]
+    assert again.read_task("t") == TaskRecord(TaskSums("basis", 1, 1, b"sums"), decision())
+    again.update_task([], lambda _: {}, {"t": b"pace"})
+    assert again.sampling_states(["t"]) == {"t": b"pace"}
     assert again.add_key(StoredKey("k", "1" * 64, 1.0, "{}"))
     again.close()
 
@@ -204,7 +208,7 @@ def test_a_store_that_another_program_holds_is_an_error_and_no_hang(path: Path) 
     blocker.execute("BEGIN IMMEDIATE")
     with pytest.raises(StateError, match="cannot be written"):
         put(store, "t", 1, [])
-    assert store.stored("t") == Stored(None, None)
+    assert store.read_task("t") == TaskRecord(None, None)
     blocker.execute("ROLLBACK")
     blocker.close()
     put(store, "t", 1, [])
@@ -220,8 +224,8 @@ def test_a_tasks_policies_follow_one_another_and_outlive_the_task(store: SqliteS
     assert [store.put_policy(policy(task, 1)) for task in ("b", "a")] == [True, True]
     taken_back = StoredPolicy("b", 2, 2.5, None, None)
     assert store.put_policy(taken_back)
-    assert store.forget("b")
-    assert store.policies() == [policy("a", 1), taken_back]
+    assert store.forget_task("b")
+    assert store.current_policies() == [policy("a", 1), taken_back]
     assert store.policy_history("b") == [policy("b", 1), taken_back]
     assert store.policy_history("c") == []
 
@@ -231,24 +235,24 @@ def test_a_policy_that_does_not_follow_on_the_latest_is_not_kept(store: SqliteSt
     """Two admins who change a task at once: the second has not seen what the first did."""
     store.put_policy(policy("t", 1))
     assert not store.put_policy(policy("t", version, None))
-    assert store.policies() == [policy("t", 1)]
+    assert store.current_policies() == [policy("t", 1)]
 
 
 def test_old_policies_make_room(store: SqliteStore) -> None:
-    for version in range(1, POLICIES_KEPT + 4):
+    for version in range(1, MAX_POLICY_VERSIONS + 4):
         store.put_policy(policy("t", version))
-    assert [kept.version for kept in store.policy_history("t")] == list(range(4, POLICIES_KEPT + 4))
+    assert [kept.version for kept in store.policy_history("t")] == list(range(4, MAX_POLICY_VERSIONS + 4))
 
 
 WRITER = """
 import sys
-from gateway.state.store import Change, StoredDecision, StoredTask
+from gateway.state.store import Change, DecisionRecord, TaskSums
 from gateway.state.sqlite import SqliteStore
 store, n = SqliteStore(sys.argv[1]), 0
 while True:
     n += 1
-    made = StoredDecision(1, n, "m", "score", ("m",), 0.0, {})
-    store.update(["t"], lambda _: {"t": Change(StoredTask("b", n, n, b"s" * 1000), [str(n).encode()], made, ())})
+    made = DecisionRecord(1, n, "m", "score", ("m",), 0.0, {})
+    store.update(["t"], lambda _: {"t": Change(TaskSums("b", n, n, b"s" * 1000), [str(n).encode()], made, ())})
     print(n, flush=True)
 """
 
@@ -259,7 +263,7 @@ def test_what_was_written_survives_kill_nine_while_others_read(store: SqliteStor
         told = 0
         for line in writer.stdout:
             told = int(line)
-            stored = store.stored("t")
+            stored = store.read_task("t")
             assert stored.task is not None
             assert stored.decision is not None
             assert stored.task.n == stored.decision.n >= told
@@ -268,10 +272,10 @@ def test_what_was_written_survives_kill_nine_while_others_read(store: SqliteStor
                 break
         told = max([told, *(int(line) for line in writer.stdout if line.strip())])
     again = SqliteStore(str(path))
-    stored = again.stored("t")
+    stored = again.read_task("t")
     assert stored.task is not None
     assert stored.task.n >= told
-    assert again.ring("t")[-1] == str(stored.task.n).encode()
+    assert again.recent_embeddings("t")[-1] == str(stored.task.n).encode()
     again.close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

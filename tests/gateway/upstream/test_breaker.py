@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.config.schema import BreakerConfig
-from gateway.upstream.breaker import LONGEST_OPEN_S, SLICES, Breaker
+from gateway.upstream.breaker import MAX_OPEN_S, SLICES, Breaker
 
 
 @dataclass
@@ -25,8 +25,8 @@ def state(breaker: Breaker) -> str:
 
 def ask(breaker: Breaker, *faults: bool | None) -> None:
     for fault in faults:
-        breaker.began()
-        breaker.ended(fault)
+        breaker.on_start()
+        breaker.on_result(fault)
 
 
 def test_faults_in_a_row_open_it_and_a_success_between_them_does_not() -> None:
@@ -34,7 +34,7 @@ def test_faults_in_a_row_open_it_and_a_success_between_them_does_not() -> None:
     ask(breaker, True, True, False, True, True)
     assert state(breaker) == "closed"
     ask(breaker, True)
-    assert (breaker.state, breaker.allows(), breaker.opens_in_s) == ("open", False, 10)
+    assert (breaker.state, breaker.allows_request(), breaker.retry_in_s) == ("open", False, 10)
 
 
 def test_half_of_enough_requests_failing_opens_it() -> None:
@@ -70,25 +70,25 @@ def test_after_a_while_one_request_tries_it() -> None:
     breaker = made(clock)
     ask(breaker, True, True, True)
     clock.now = 10
-    assert (breaker.state, breaker.allows()) == ("half-open", True)
-    breaker.began()
-    assert not breaker.allows()
-    breaker.ended(False)
-    assert (breaker.state, breaker.allows()) == ("closed", True)
+    assert (breaker.state, breaker.allows_request()) == ("half-open", True)
+    breaker.on_start()
+    assert not breaker.allows_request()
+    breaker.on_result(False)
+    assert (breaker.state, breaker.allows_request()) == ("closed", True)
 
 
 def test_a_failed_try_keeps_it_open_twice_as_long_up_to_a_bound() -> None:
     clock = Clock()
     breaker = made(clock)
     ask(breaker, True, True, True)
-    for wait in (20, 40, 80, 160, LONGEST_OPEN_S, LONGEST_OPEN_S):
-        clock.now += breaker.opens_in_s
+    for wait in (20, 40, 80, 160, MAX_OPEN_S, MAX_OPEN_S):
+        clock.now += breaker.retry_in_s
         ask(breaker, True)
-        assert breaker.opens_in_s == pytest.approx(wait)
-    clock.now += breaker.opens_in_s
+        assert breaker.retry_in_s == pytest.approx(wait)
+    clock.now += breaker.retry_in_s
     ask(breaker, False)
     ask(breaker, True, True, True)
-    assert breaker.opens_in_s == 10
+    assert breaker.retry_in_s == 10
 
 
 def test_a_try_whose_client_left_tells_nothing() -> None:
@@ -97,4 +97,4 @@ def test_a_try_whose_client_left_tells_nothing() -> None:
     ask(breaker, True, True, True)
     clock.now = 10
     ask(breaker, None)
-    assert (breaker.state, breaker.allows()) == ("half-open", True)
+    assert (breaker.state, breaker.allows_request()) == ("half-open", True)

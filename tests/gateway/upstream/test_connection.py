@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.http.headers import Headers
-from gateway.upstream.async_response import HELD_BYTES, HttpAnswer
+from gateway.upstream.async_response import MAX_BUFFERED_BYTES, AsyncResponse
 from gateway.upstream.connection import Connection
-from gateway.upstream.errors import Broken, ClosedEarly, TimedOut, Unreachable, UpstreamFault
-from gateway.upstream.pool import Origin, Pool
+from gateway.upstream.errors import StaleConnection, TimedOut, Unreachable, UpstreamFault, UpstreamProtocolError
+from gateway.upstream.pool import ConnectionPool, Origin
 
 HEAD, BODY = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n", b"{}"
 FINE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -70,9 +70,9 @@ def saying(*pieces: bytes, keep: bool = True) -> Behaviour:
 
 async def answered(origin: Origin) -> tuple[int, bytes]:
     """One request, on a kept connection where there is one."""
-    answer = await HttpAnswer.of(origin.idle() or await origin.connect(2), [HEAD, BODY])
+    answer = await AsyncResponse.send_request(origin.take_idle() or await origin.open_connection(2), [HEAD, BODY])
     async with asyncio.timeout(2):
-        return answer.status, await answer.read()
+        return answer.status, await answer.read_body()
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ async def answered(origin: Origin) -> tuple[int, bytes]:
 def test_an_answer_is_read_to_its_end_and_the_connection_kept(said: list[bytes], status: int, body: bytes) -> None:
     async def run() -> None:
         async with backend(saying(*said)) as port:
-            origin = Pool().origin(f"http://127.0.0.1:{port}/v1")
+            origin = ConnectionPool().origin_of(f"http://127.0.0.1:{port}/v1")
             assert await answered(origin) == (status, body)
-            kept = origin.idle()
+            kept = origin.take_idle()
             assert kept is not None
-            kept.drop()
+            kept.abort()
 
     uvloop.run(run())
 
@@ -118,9 +118,9 @@ def test_an_answer_is_read_to_its_end_and_the_connection_kept(said: list[bytes],
 def test_a_body_without_a_length_ends_with_its_connection(said: list[bytes]) -> None:
     async def run() -> None:
         async with backend(saying(*said, keep=False)) as port:
-            origin = Pool().origin(f"http://127.0.0.1:{port}")
+            origin = ConnectionPool().origin_of(f"http://127.0.0.1:{port}")
             assert await answered(origin) == (200, b"ok")
-            assert origin.idle() is None
+            assert origin.take_idle() is None
 
     uvloop.run(run())
 
@@ -138,12 +138,12 @@ def test_a_body_without_a_length_ends_with_its_connection(said: list[bytes]) -> 
 def test_a_connection_that_cannot_be_trusted_is_not_used_again(said: bytes) -> None:
     async def run() -> None:
         async with backend(saying(said)) as port:
-            origin = Pool().origin(f"http://127.0.0.1:{port}")
+            origin = ConnectionPool().origin_of(f"http://127.0.0.1:{port}")
             try:
                 assert await answered(origin) == (200, b"ok")
-            except Broken:
+            except UpstreamProtocolError:
                 assert b"garbage" in said
-            assert origin.idle() is None
+            assert origin.take_idle() is None
 
     uvloop.run(run())
 
@@ -164,9 +164,9 @@ def test_a_connection_that_cannot_be_trusted_is_not_used_again(said: bytes) -> N
 def test_what_is_no_answer_is_a_fault(said: bytes, told: str) -> None:
     async def run() -> None:
         async with backend(saying(said, keep=False)) as port:
-            with pytest.raises(Broken, match=told) as raised:
-                await answered(Pool().origin(f"http://127.0.0.1:{port}"))
-            assert not isinstance(raised.value, ClosedEarly)
+            with pytest.raises(UpstreamProtocolError, match=told) as raised:
+                await answered(ConnectionPool().origin_of(f"http://127.0.0.1:{port}"))
+            assert not isinstance(raised.value, StaleConnection)
 
     uvloop.run(run())
 
@@ -178,16 +178,16 @@ class Told:
         self.pieces: list[bytes] = []
         self.end: str | None = None
 
-    def headed(self, status: int, headers: Headers) -> None: ...
+    def on_head(self, status: int, headers: Headers) -> None: ...
 
-    def piece(self, data: bytes, written: bytes | None = None) -> None:
+    def on_data(self, data: bytes, written: bytes | None = None) -> None:
         assert written is None or written.lower().lstrip(b"0") == b"%x\r\n%b\r\n" % (len(data), data)
         self.pieces.append(data)
 
-    def ended(self) -> None:
+    def on_complete(self) -> None:
         self.end = "ended"
 
-    def failed(self, fault: UpstreamFault) -> None:
+    def on_error(self, fault: UpstreamFault) -> None:
         self.end = str(fault)
 
 
@@ -228,7 +228,7 @@ def test_chunks_are_the_same_however_they_are_cut(
     for pieces in ([bytes([byte]) for byte in whole], at_chunks, [whole[a:b] for a, b in pairwise(places)]):
         connection, reader = Connection(lambda one: None, lambda one: None), Told()
         connection.connection_made(Nowhere())
-        connection.ask([HEAD, BODY], reader)
+        connection.send_request([HEAD, BODY], reader)
         for piece in pieces:
             connection.data_received(piece)
         told.append((b"".join(reader.pieces), reader.end))
@@ -244,9 +244,9 @@ def test_a_kept_connection_that_was_closed_says_so() -> None:
 
     async def run() -> None:
         async with backend(once) as port:
-            origin = Pool().origin(f"http://127.0.0.1:{port}")
+            origin = ConnectionPool().origin_of(f"http://127.0.0.1:{port}")
             assert await answered(origin) == (200, b"ok")
-            with pytest.raises(ClosedEarly):
+            with pytest.raises(StaleConnection):
                 await answered(origin)
 
     uvloop.run(run())
@@ -255,16 +255,16 @@ def test_a_kept_connection_that_was_closed_says_so() -> None:
 def test_a_closed_connection_is_not_given_out() -> None:
     async def run() -> None:
         async with backend(saying(FINE, keep=False)) as port:
-            origin = Pool().origin(f"http://127.0.0.1:{port}")
+            origin = ConnectionPool().origin_of(f"http://127.0.0.1:{port}")
             assert await answered(origin) == (200, b"ok")
             await asyncio.sleep(0.05)
-            assert origin.idle() is None
+            assert origin.take_idle() is None
 
     uvloop.run(run())
 
 
 def test_who_reads_slowly_holds_the_backend_back() -> None:
-    size = 200 * HELD_BYTES
+    size = 200 * MAX_BUFFERED_BYTES
     sent = 0
 
     async def much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -272,16 +272,18 @@ def test_who_reads_slowly_holds_the_backend_back() -> None:
         await reader.readuntil(BODY)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
         while sent < size:
-            writer.write(b"x" * HELD_BYTES)
+            writer.write(b"x" * MAX_BUFFERED_BYTES)
             await writer.drain()
-            sent += HELD_BYTES
+            sent += MAX_BUFFERED_BYTES
 
     async def run() -> None:
         async with backend(much) as port:
-            answer = await HttpAnswer.of(await Pool().origin(f"http://127.0.0.1:{port}").connect(2), [HEAD, BODY])
+            answer = await AsyncResponse.send_request(
+                await ConnectionPool().origin_of(f"http://127.0.0.1:{port}").open_connection(2), [HEAD, BODY]
+            )
             await asyncio.sleep(0.3)
             assert sent < size / 2
-            assert len(b"".join([piece async for piece in answer.chunks()])) == size
+            assert len(b"".join([piece async for piece in answer.iter_chunks()])) == size
 
     uvloop.run(run())
 
@@ -296,10 +298,10 @@ def test_who_is_cancelled_ends_the_backends_work() -> None:
 
     async def run() -> None:
         async with backend(silent) as port:
-            connection = await Pool().origin(f"http://127.0.0.1:{port}").connect(2)
+            connection = await ConnectionPool().origin_of(f"http://127.0.0.1:{port}").open_connection(2)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await HttpAnswer.of(connection, [HEAD, BODY])
+                    await AsyncResponse.send_request(connection, [HEAD, BODY])
             async with asyncio.timeout(1):
                 await left.wait()
             assert not connection.is_open
@@ -310,11 +312,11 @@ def test_who_is_cancelled_ends_the_backends_work() -> None:
 def test_no_connection_is_a_fault() -> None:
     async def run() -> None:
         with pytest.raises(Unreachable, match="refused"):
-            await Pool().origin("http://127.0.0.1:1").connect(2)
+            await ConnectionPool().origin_of("http://127.0.0.1:1").open_connection(2)
         with pytest.raises(Unreachable, match="resolved"):
-            await Pool().origin("http://no-such-name.invalid").connect(5)
+            await ConnectionPool().origin_of("http://no-such-name.invalid").open_connection(5)
         with pytest.raises(TimedOut):
-            await Pool().origin("http://127.0.0.1:1").connect(0)
+            await ConnectionPool().origin_of("http://127.0.0.1:1").open_connection(0)
 
     uvloop.run(run())
 
@@ -340,10 +342,10 @@ def test_tls_is_spoken_with_those_whose_certificate_is_known(
     async def run() -> None:
         async with backend(saying(FINE), serving) as port:
             with pytest.raises(Unreachable, match="TLS"):
-                await Pool().origin(f"https://127.0.0.1:{port}").connect(2)
+                await ConnectionPool().origin_of(f"https://127.0.0.1:{port}").open_connection(2)
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-            pool = Pool()
-            origin = pool.origin(f"https://127.0.0.1:{port}")
+            pool = ConnectionPool()
+            origin = pool.origin_of(f"https://127.0.0.1:{port}")
             for _ in range(2):
                 assert await answered(origin) == (200, b"ok")
             pool.close()

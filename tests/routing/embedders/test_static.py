@@ -4,58 +4,60 @@ import numpy as np
 import pytest
 
 from routing.embedder import STATIC_DIM, SentenceTransformerEmbedder, canonical_name, static_parts
-from routing.embedders.distil import SIF, distilled, principal, token_vectors, zipf_weights
-from routing.embedders.quantization import Carried
+from routing.embedders.distil import SIF, distil_embedder, pca, token_vectors, zipf_weights
+from routing.embedders.quantization import BundledEmbedder
 from routing.embedders.static import BATCH
 from routing.errors import EmbedderError
 from tests.routing.embedders.conftest import TEXTS
 
 
 @pytest.fixture(scope="module")
-def static(tiny: SentenceTransformerEmbedder) -> Carried:
-    return distilled(tiny, 12)
+def static(tiny: SentenceTransformerEmbedder) -> BundledEmbedder:
+    return distil_embedder(tiny, 12)
 
 
-def test_a_text_is_the_weighted_sum_of_its_tokens(tiny: SentenceTransformerEmbedder, static: Carried) -> None:
+def test_a_text_is_the_weighted_sum_of_its_tokens(tiny: SentenceTransformerEmbedder, static: BundledEmbedder) -> None:
     tokenizer = tiny.model.tokenizer
     raw = token_vectors(tiny, len(tokenizer), lambda what, done, total: None)
-    narrow = principal(raw, 12) * zipf_weights(len(raw))[:, None]
+    narrow = pca(raw, 12) * zipf_weights(len(raw))[:, None]
     ids = tokenizer("lamp light unheard", add_special_tokens=False)["input_ids"]
     by_hand = narrow[ids[0]] + narrow[ids[1]]  # the third is unknown, which says nothing
     by_hand /= np.linalg.norm(by_hand)
-    np.testing.assert_allclose(static.open().embed(["lamp light unheard"])[0], by_hand, atol=2e-3)
+    np.testing.assert_allclose(static.open_embedder().embed_texts(["lamp light unheard"])[0], by_hand, atol=2e-3)
 
 
 def test_a_token_alone_is_what_the_transformer_makes_of_it(tiny: SentenceTransformerEmbedder) -> None:
     raw = token_vectors(tiny, 8, lambda what, done, total: None)
     word = tiny.model.tokenizer.convert_ids_to_tokens(7)
-    np.testing.assert_allclose(raw[7] / np.linalg.norm(raw[7]), tiny.embed([word])[0], atol=1e-5)
+    np.testing.assert_allclose(raw[7] / np.linalg.norm(raw[7]), tiny.embed_texts([word])[0], atol=1e-5)
 
 
-def test_it_says_what_it_is_and_is_the_same_every_time(tiny: SentenceTransformerEmbedder, static: Carried) -> None:
-    embedder = static.open()
+def test_it_says_what_it_is_and_is_the_same_every_time(
+    tiny: SentenceTransformerEmbedder, static: BundledEmbedder
+) -> None:
+    embedder = static.open_embedder()
     assert (embedder.name, embedder.dim) == (f"static:{tiny.name}:12", 12)
-    assert distilled(tiny, 12).about == static.about
-    assert distilled(tiny, 11).about.revision != static.about.revision
+    assert distil_embedder(tiny, 12).about == static.about
+    assert distil_embedder(tiny, 11).about.revision != static.about.revision
 
 
-def test_odd_texts_have_vectors_too_and_batches_change_nothing(static: Carried) -> None:
-    embedder = static.open()
-    vectors = embedder.embed(["", "?!", "cut \ud83d", "lamp " * 100_000, *TEXTS])
+def test_odd_texts_have_vectors_too_and_batches_change_nothing(static: BundledEmbedder) -> None:
+    embedder = static.open_embedder()
+    vectors = embedder.embed_texts(["", "?!", "cut \ud83d", "lamp " * 100_000, *TEXTS])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert embedder.embed([]).shape == (0, 12)
+    assert embedder.embed_texts([]).shape == (0, 12)
     many = [TEXTS[place % len(TEXTS)] for place in range(BATCH * 2 + 5)]
-    np.testing.assert_array_equal(embedder.embed(many)[-1], embedder.embed(many[-1:])[0])
+    np.testing.assert_array_equal(embedder.embed_texts(many)[-1], embedder.embed_texts(many[-1:])[0])
 
 
 def test_it_cannot_be_wider_than_its_source(tiny: SentenceTransformerEmbedder) -> None:
     with pytest.raises(EmbedderError, match="which is 32 wide"):
-        distilled(tiny, 33)
+        distil_embedder(tiny, 33)
 
 
 def test_components_keep_distances_and_come_strongest_first() -> None:
     vectors = np.random.default_rng(4).normal(size=(50, 6)) * [1, 5, 2, 1, 3, 1]
-    whole = principal(vectors, 6)
+    whole = pca(vectors, 6)
     distance = np.linalg.norm(vectors[3] - vectors[9])
     assert np.linalg.norm(whole[3] - whole[9]) == pytest.approx(distance)
     assert (np.diff(whole.var(axis=0)) < 0).all()

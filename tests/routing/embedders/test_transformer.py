@@ -5,102 +5,102 @@ import pytest
 
 from routing.arrays import unit_rows
 from routing.embedder import SentenceTransformerEmbedder
-from routing.embedders.bundled import MODEL, read_about
-from routing.embedders.distil import distilled
-from routing.embedders.export import exported
-from routing.embedders.int8_matmul import Loudness, rounded_weights
-from routing.embedders.onnx import TOKENS_AT_ONCE, OnnxEmbedder, batches, padded
-from routing.embedders.quantization import Carried, carried_transformer, neighbours_kept, sample
+from routing.embedders.bundled import MODEL, read_bundle_info
+from routing.embedders.distil import distil_embedder
+from routing.embedders.export import export_transformer
+from routing.embedders.int8_matmul import ActivationStats, round_weights
+from routing.embedders.onnx import TOKENS_AT_ONCE, OnnxEmbedder, batch_by_length, pad
+from routing.embedders.quantization import BundledEmbedder, bundle_transformer, neighbour_recall, sample_texts
 from tests.routing.embedders.conftest import TEXTS
 
 
 @pytest.fixture(scope="module")
 def floats(tiny: SentenceTransformerEmbedder) -> OnnxEmbedder:
-    made = exported(tiny)
+    made = export_transformer(tiny)
     return OnnxEmbedder(tiny.name, tiny.revision, tiny.dim, made.max_tokens, made.model, made.tokenizer)
 
 
 @pytest.fixture(scope="module")
-def carried(tiny: SentenceTransformerEmbedder) -> Carried:
-    return carried_transformer(tiny, TEXTS, tiny.embed(TEXTS), least_kept=0.0)
+def carried(tiny: SentenceTransformerEmbedder) -> BundledEmbedder:
+    return bundle_transformer(tiny, TEXTS, tiny.embed_texts(TEXTS), least_kept=0.0)
 
 
 def test_the_export_gives_the_vectors_of_its_source(tiny: SentenceTransformerEmbedder, floats: OnnxEmbedder) -> None:
     texts = [*TEXTS, "", "no word of these", " ".join(TEXTS), "cut \ud83d"]
-    np.testing.assert_allclose(floats.embed(texts), tiny.embed(texts), atol=2e-6)
-    assert floats.embed([]).shape == (0, tiny.dim)
+    np.testing.assert_allclose(floats.embed_texts(texts), tiny.embed_texts(texts), atol=2e-6)
+    assert floats.embed_texts([]).shape == (0, tiny.dim)
     assert (floats.name, floats.revision, floats.dim) == (tiny.name, tiny.revision, tiny.dim)
 
 
 def test_what_is_carried_does_not_depend_on_what_was_embedded_before(tiny: SentenceTransformerEmbedder) -> None:
     made = []
     for texts in (["one"], ["a text of more words", "another"], ["word " * 50]):
-        tiny.embed(texts)
-        again = exported(tiny)
-        made.append((again.model, again.tokenizer, distilled(tiny, 12).about.revision))
+        tiny.embed_texts(texts)
+        again = export_transformer(tiny)
+        made.append((again.model, again.tokenizer, distil_embedder(tiny, 12).about.revision))
     assert all(one == made[0] for one in made)
 
 
 def test_bytes_give_nearly_the_same_vectors_and_say_how_nearly(
-    tiny: SentenceTransformerEmbedder, carried: Carried
+    tiny: SentenceTransformerEmbedder, carried: BundledEmbedder
 ) -> None:
     assert (carried.about.kind, carried.about.precision) == ("onnx", "int8")
     assert carried.about.kept is not None
     assert carried.about.kept > 0.8
-    assert (carried.open().embed(TEXTS) * tiny.embed(TEXTS)).sum(axis=1).min() > 0.995
-    assert read_about(carried.files) == carried.about
+    assert (carried.open_embedder().embed_texts(TEXTS) * tiny.embed_texts(TEXTS)).sum(axis=1).min() > 0.995
+    assert read_bundle_info(carried.files) == carried.about
 
 
-def test_in_bytes_too_a_text_has_the_same_vector_in_any_batch(carried: Carried) -> None:
-    embedder = carried.open()
-    alone = np.concatenate([embedder.embed([text]) for text in TEXTS])
-    np.testing.assert_allclose(embedder.embed(TEXTS), alone, atol=1e-5)
+def test_in_bytes_too_a_text_has_the_same_vector_in_any_batch(carried: BundledEmbedder) -> None:
+    embedder = carried.open_embedder()
+    alone = np.concatenate([embedder.embed_texts([text]) for text in TEXTS])
+    np.testing.assert_allclose(embedder.embed_texts(TEXTS), alone, atol=1e-5)
 
 
 def test_floats_are_taken_where_bytes_lose_neighbours(tiny: SentenceTransformerEmbedder) -> None:
-    made = carried_transformer(tiny, TEXTS, tiny.embed(TEXTS), least_kept=1.1)
+    made = bundle_transformer(tiny, TEXTS, tiny.embed_texts(TEXTS), least_kept=1.1)
     assert (made.about.precision, made.about.kept) == ("fp32", None)
-    np.testing.assert_allclose(made.open().embed(TEXTS), tiny.embed(TEXTS), atol=2e-6)
+    np.testing.assert_allclose(made.open_embedder().embed_texts(TEXTS), tiny.embed_texts(TEXTS), atol=2e-6)
 
 
-def test_bytes_take_less_room(tiny: SentenceTransformerEmbedder, carried: Carried) -> None:
+def test_bytes_take_less_room(tiny: SentenceTransformerEmbedder, carried: BundledEmbedder) -> None:
     weights = sum(tensor.numel() for tensor in tiny.model.state_dict().values())
     assert len(carried.files[MODEL]) < 4 * weights * 3  # a graph so small is mostly names
 
 
 @pytest.mark.parametrize("lengths", [[], [5], [300, 1, 1024, 7, 7, 2000], list(range(1, 200))])
 def test_batches_take_every_text_once_and_keep_within_the_limit(lengths: list[int]) -> None:
-    made = list(batches(lengths))
+    made = list(batch_by_length(lengths))
     assert sorted(place for batch in made for place in batch) == list(range(len(lengths)))
     for batch in made:
         assert len(batch) == 1 or len(batch) * max(lengths[place] for place in batch) <= TOKENS_AT_ONCE
-    tokens, mask = padded([[5, 6], [7]])
+    tokens, mask = pad([[5, 6], [7]])
     assert (tokens.tolist(), mask.tolist()) == ([[5, 6], [7, 0]], [[1, 1], [1, 0]])
 
 
 def test_neighbours_kept_counts_what_both_find() -> None:
     draw = np.random.default_rng(1)
     vectors = unit_rows(draw.normal(size=(60, 8)))
-    rows = sample(60, 20)
-    assert neighbours_kept(vectors[rows], rows, vectors) == 1.0
+    rows = sample_texts(60, 20)
+    assert neighbour_recall(vectors[rows], rows, vectors) == 1.0
     other = unit_rows(draw.normal(size=(20, 8)))
-    assert neighbours_kept(other, rows, vectors) == pytest.approx(19 / 59, abs=0.15)
-    assert neighbours_kept(vectors[:1], np.array([0]), vectors[:1]) == 1.0
-    assert list(sample(3, 10)) == [0, 1, 2]
+    assert neighbour_recall(other, rows, vectors) == pytest.approx(19 / 59, abs=0.15)
+    assert neighbour_recall(vectors[:1], np.array([0]), vectors[:1]) == 1.0
+    assert list(sample_texts(3, 10)) == [0, 1, 2]
 
 
 def test_weights_are_rounded_by_less_than_half_a_step() -> None:
     weights = np.random.default_rng(2).normal(size=(40, 7))
     weights[:, 3] = 0
-    whole, scales = rounded_weights(weights)
+    whole, scales = round_weights(weights)
     assert np.abs(whole * scales - weights).max() <= scales.max() / 2 + 1e-12
     assert np.abs(whole).max() == 127
 
 
 def test_only_a_tail_below_zero_is_shifted() -> None:
-    assert Loudness(np.ones(2), np.ones(2), 1, -0.17).shift == 0.17
-    assert Loudness(np.ones(2), np.ones(2), 1, -3.0).shift == 0.0
-    both = Loudness(np.array([1.0, 5.0]), np.array([2.0, 4.0]), 2, -0.1) + Loudness(
+    assert ActivationStats(np.ones(2), np.ones(2), 1, -0.17).shift_columns == 0.17
+    assert ActivationStats(np.ones(2), np.ones(2), 1, -3.0).shift_columns == 0.0
+    both = ActivationStats(np.array([1.0, 5.0]), np.array([2.0, 4.0]), 2, -0.1) + ActivationStats(
         np.array([3.0, 1.0]), np.array([1.0, -1.0]), 1, -2.0
     )
-    assert (both.columns.tolist(), both.means.tolist(), both.lowest) == ([3.0, 5.0], [1.0, 1.0], -2.0)
+    assert (both.columns.tolist(), both.column_means.tolist(), both.lowest) == ([3.0, 5.0], [1.0, 1.0], -2.0)

@@ -10,26 +10,26 @@ from hypothesis import strategies as st
 from routing.arrays import Embeddings
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.calibration import CalibrationSettings
-from routing.evaluation.curve import area, costs_of, hull
-from routing.evaluation.evaluate import Plan, evaluate
-from routing.evaluation.results import Evaluation, Point
+from routing.evaluation.curve import area_under_curve, convex_hull, dataset_costs
+from routing.evaluation.evaluate import EvaluationPlan, evaluate_pool
+from routing.evaluation.results import CurvePoint, Evaluation
 
 UNMIXED = CalibrationSettings(alphas=(0.0,))
 PRICED = (Model("left", 7, 1, 3), Model("right", 8, 1, 1), Model("broad", 70, 8, 8), Model("poor", 1, 0.1, 0.1))
 
 
-def points(*pairs: tuple[float, float]) -> list[Point]:
-    return [Point(0.0, cost, accuracy) for cost, accuracy in pairs]
+def points(*pairs: tuple[float, float]) -> list[CurvePoint]:
+    return [CurvePoint(0.0, cost, accuracy) for cost, accuracy in pairs]
 
 
 def test_a_hull_leaves_out_what_a_coin_does_better() -> None:
-    made = hull(points((1, 0.2), (2, 0.25), (3, 0.6), (4, 0.5), (5, 0.7), (1, 0.1)))
+    made = convex_hull(points((1, 0.2), (2, 0.25), (3, 0.6), (4, 0.5), (5, 0.7), (1, 0.1)))
     assert [(one.cost, one.accuracy) for one in made] == [(1, 0.2), (3, 0.6), (5, 0.7)]
 
 
 def test_an_area_is_the_mean_height() -> None:
-    assert area(points((1, 0.2), (3, 0.6)), 1, 5) == pytest.approx((0.4 * 2 + 0.6 * 2) / 4)
-    assert area(points((1, 0.5)), 1, 2) == pytest.approx(0.5)
+    assert area_under_curve(points((1, 0.2), (3, 0.6)), 1, 5) == pytest.approx((0.4 * 2 + 0.6 * 2) / 4)
+    assert area_under_curve(points((1, 0.5)), 1, 2) == pytest.approx(0.5)
 
 
 @given(st.lists(st.tuples(st.floats(1, 9), st.floats(0, 1)), min_size=1, max_size=12), st.floats(0, 1))
@@ -37,7 +37,7 @@ def test_a_hull_rises_ever_less_and_another_point_never_lowers_it(
     pairs: list[tuple[float, float]], more: float
 ) -> None:
     some = points((1, 0.0), *pairs)
-    made = hull(some)
+    made = convex_hull(some)
     costs, heights = np.array([one.cost for one in made]), np.array([one.accuracy for one in made])
     assert (np.diff(costs) > 0).all()
     assert (np.diff(heights) > 0).all()
@@ -45,13 +45,15 @@ def test_a_hull_rises_ever_less_and_another_point_never_lowers_it(
     assert (np.diff(slopes) <= 1e-9 * (1 + slopes[:-1])).all()
     for one in some:
         assert np.interp(one.cost, costs, heights) >= one.accuracy - 1e-9
-    assert area([*some, Point(0.0, 5.0, more)], 1, 9) >= area(some, 1, 9) - 1e-9
+    assert area_under_curve([*some, CurvePoint(0.0, 5.0, more)], 1, 9) >= area_under_curve(some, 1, 9) - 1e-9
 
 
 @pytest.fixture(scope="module")
 def done(benchmark_: Benchmark, vectors: Embeddings) -> Evaluation:
     systems = ("S3", "auto", "BMA", "oracle", "random")
-    return evaluate(replace(benchmark_, models=PRICED), vectors, Plan(systems=systems), calibration=UNMIXED)
+    return evaluate_pool(
+        replace(benchmark_, models=PRICED), vectors, EvaluationPlan(systems=systems), calibration=UNMIXED
+    )
 
 
 def test_curves_stand_in_the_order_they_must(done: Evaluation) -> None:
@@ -79,19 +81,19 @@ def test_without_a_taste_for_cheap_models_a_curve_is_at_the_systems_own_choice(d
 
 def test_costs_are_prices_by_a_datasets_own_tokens_else_sizes(benchmark_: Benchmark) -> None:
     named = (Dataset("a1", input_tokens=300, output_tokens=100), *benchmark_.datasets[1:])
-    found = costs_of(replace(benchmark_, models=PRICED, datasets=named))
+    found = dataset_costs(replace(benchmark_, models=PRICED, datasets=named))
     assert found is not None
     assert found[0] == "price"
     assert found[1][0]["left"] == pytest.approx(0.75 * 1 + 0.25 * 3)
     assert found[1][1]["left"] == pytest.approx(2)
-    sized = costs_of(replace(benchmark_, models=(*PRICED[:3], Model("poor"))))
+    sized = dataset_costs(replace(benchmark_, models=(*PRICED[:3], Model("poor"))))
     assert sized is not None
     assert (sized[0], sized[1][0]) == ("size", {"left": 7, "right": 8, "broad": 70, "poor": 105})
-    assert costs_of(benchmark_) is None
+    assert dataset_costs(benchmark_) is None
 
 
 def test_without_costs_there_are_no_curves(benchmark_: Benchmark, vectors: Embeddings) -> None:
-    made = evaluate(benchmark_, vectors, Plan(systems=("S3", "BMA")), calibration=UNMIXED)
+    made = evaluate_pool(benchmark_, vectors, EvaluationPlan(systems=("S3", "BMA")), calibration=UNMIXED)
     assert (list(made.curves), made.cost_by) == ([], None)
     alike = replace(benchmark_, models=tuple(Model(name, 7) for name in benchmark_.model_names))
-    assert not evaluate(alike, vectors, Plan(systems=("S3", "BMA")), calibration=UNMIXED).curves
+    assert not evaluate_pool(alike, vectors, EvaluationPlan(systems=("S3", "BMA")), calibration=UNMIXED).curves

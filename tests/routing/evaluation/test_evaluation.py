@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 
 from routing.arrays import Embeddings
-from routing.auto.fit import fit
-from routing.auto.training_data import ground_of, near_mean
+from routing.auto.fit import fit_auto
+from routing.auto.training_data import build_training_data, mean_near_outcome
 from routing.benchmark import Benchmark, Dataset, Model
-from routing.calibration import CalibrationSettings, RoutingSettings, calibrate, hold_out
+from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_reliability, hold_out_dataset
 from routing.errors import BenchmarkError
-from routing.evaluation.auto_folds import auto_folds
-from routing.evaluation.evaluate import Plan, evaluate, fit_for_evaluation, shuffled
-from routing.evaluation.fold import samples
-from routing.evaluation.folds import Folds
+from routing.evaluation.auto_folds import fit_auto_folds
+from routing.evaluation.evaluate import EvaluationPlan, evaluate_pool, fit_for_evaluation, shuffle_datasets
+from routing.evaluation.fold import label_samples
+from routing.evaluation.folds import CalibrationFolds
 from routing.evaluation.report import write_report
-from routing.evaluation.report.page import worth
-from routing.evaluation.results import Evaluation, Row
-from routing.evaluation.scoring import correlation, ranks
-from routing.evaluation.table import interval
-from routing.neighbours.exact import Exact
-from routing.predictor import predict, predict_correct
-from routing.task import Evidence, TaskState, task_scores
+from routing.evaluation.report.page import verdict_sentence
+from routing.evaluation.results import Evaluation, SystemRow
+from routing.evaluation.scoring import average_ranks, rank_correlation
+from routing.evaluation.table import bootstrap_interval
+from routing.neighbours.exact import ExactIndex
+from routing.predictor import predict_correct, predict_outcomes
+from routing.task import InputEvidence, TaskState, score_task
 from tests.routing.conftest import DATASETS
 
 ROUTING = RoutingSettings()
@@ -34,18 +34,18 @@ UNMIXED = CalibrationSettings(alphas=(0.0,))
 
 @pytest.fixture(scope="module")
 def done(benchmark_: Benchmark, vectors: Embeddings) -> Evaluation:
-    plan = Plan(alphas=(0.0, 0.2), repeats=3, per_input=True)
-    return evaluate(benchmark_, vectors, plan, calibration=CalibrationSettings(alphas=(0.0, 0.2), repeats=2))
+    plan = EvaluationPlan(alphas=(0.0, 0.2), repeats=3, per_input=True)
+    return evaluate_pool(benchmark_, vectors, plan, calibration=CalibrationSettings(alphas=(0.0, 0.2), repeats=2))
 
 
 def test_every_fold_is_what_a_benchmark_without_the_dataset_gives(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """The folds repair what taking a dataset away changes; here everything is done anew, on what is left."""
-    found = list(hold_out(vectors, benchmark_.dataset_ids, 4, 64))
-    folds = Folds(vectors, [benchmark_], found, ROUTING, UNMIXED).calibrations()[0]
+    found = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 64))
+    folds = CalibrationFolds(vectors, [benchmark_], found, ROUTING, UNMIXED).fold_calibrations()[0]
     for place, dataset in enumerate(benchmark_.datasets):
-        smaller, rows = benchmark_.without([dataset.name])
-        again = list(hold_out(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
-        plain = calibrate(vectors[rows], smaller, again, ROUTING, UNMIXED)
+        smaller, rows = benchmark_.without_dataset([dataset.name])
+        again = list(hold_out_dataset(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
+        plain = calibrate_reliability(vectors[rows], smaller, again, ROUTING, UNMIXED)
         np.testing.assert_allclose(folds[place].distances, plain.distances, atol=1e-6)
         np.testing.assert_allclose(folds[place].accuracies, plain.accuracies, atol=1e-12)
         assert folds[place].weights.tolist() == plain.weights.tolist()
@@ -54,12 +54,12 @@ def test_every_fold_is_what_a_benchmark_without_the_dataset_gives(benchmark_: Be
 
 def test_inputs_whose_neighbours_all_go_are_searched_again(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """With as few neighbours kept as are needed, a fold must find others for nearly every input."""
-    few = list(hold_out(vectors, benchmark_.dataset_ids, 4, ROUTING.kappa))
-    many = list(hold_out(vectors, benchmark_.dataset_ids, 4, 100))
+    few = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, ROUTING.kappa))
+    many = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 100))
     mixed = CalibrationSettings(alphas=(0.0, 0.3), repeats=2)
     for a, b in zip(
-        Folds(vectors, [benchmark_], few, ROUTING, mixed).calibrations()[0],
-        Folds(vectors, [benchmark_], many, ROUTING, mixed).calibrations()[0],
+        CalibrationFolds(vectors, [benchmark_], few, ROUTING, mixed).fold_calibrations()[0],
+        CalibrationFolds(vectors, [benchmark_], many, ROUTING, mixed).fold_calibrations()[0],
         strict=True,
     ):
         np.testing.assert_allclose(a.distances, b.distances, atol=1e-6)
@@ -69,21 +69,23 @@ def test_inputs_whose_neighbours_all_go_are_searched_again(benchmark_: Benchmark
 def test_a_systems_choice_is_what_the_library_would_choose(
     done: Evaluation, benchmark_: Benchmark, vectors: Embeddings
 ) -> None:
-    smaller, rows = benchmark_.without(["a1"])
-    own = benchmark_.rows_of("a1")
-    near, distances = Exact(vectors[rows]).nearest(vectors[own], ROUTING.kappa)
-    g = predict(smaller.outcomes, near[:, : ROUTING.k])
-    state = TaskState.of(Evidence(g, predict_correct(g), distances.mean(axis=1), vectors[own], g))
-    held_out = list(hold_out(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
-    pairs = calibrate(vectors[rows], smaller, held_out, ROUTING, CalibrationSettings(alphas=(0.0, 0.2), repeats=2))
-    scores = task_scores(state, smaller.model_names, list(range(4)), pairs, ROUTING)
+    smaller, rows = benchmark_.without_dataset(["a1"])
+    own = benchmark_.dataset_rows("a1")
+    near, distances = ExactIndex(vectors[rows]).find_nearest(vectors[own], ROUTING.kappa)
+    g = predict_outcomes(smaller.outcomes, near[:, : ROUTING.k])
+    state = TaskState.from_evidence(InputEvidence(g, predict_correct(g), distances.mean(axis=1), vectors[own], g))
+    held_out = list(hold_out_dataset(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
+    pairs = calibrate_reliability(
+        vectors[rows], smaller, held_out, ROUTING, CalibrationSettings(alphas=(0.0, 0.2), repeats=2)
+    )
+    scores = score_task(state, smaller.model_names, list(range(4)), pairs, ROUTING)
     (choice,) = (c for c in done.choices if (c.system, c.dataset, c.alpha) == ("S1", "a1", 0))
     assert choice.model == smaller.model_names[int(np.argmax(scores.s1))] == "left"
-    assert choice.distance == pytest.approx(state.distance, abs=1e-6)
+    assert choice.distance == pytest.approx(state.mean_distance, abs=1e-6)
     assert choice.accuracy == pytest.approx(benchmark_.outcomes[own, 0].mean())
 
 
-def rows_by_system(done: Evaluation, alpha: float = 0.0) -> dict[str, Row]:
+def rows_by_system(done: Evaluation, alpha: float = 0.0) -> dict[str, SystemRow]:
     return {row.system: row for row in done.rows if row.alpha == alpha}
 
 
@@ -109,23 +111,23 @@ def test_the_control_learns_nothing_where_outcomes_are_shuffled_over_datasets_al
         (Model("m"), Model("n")),
         (draw.random((160, 2)) < 0.5).astype(np.float64),
     )
-    moved = shuffled(noise, 3)
+    moved = shuffle_datasets(noise, 3)
     np.testing.assert_array_equal(moved.dataset_averages(), noise.dataset_averages())
     assert (moved.outcomes != noise.outcomes).any()
-    done = evaluate(noise, vectors, Plan(systems=("S3", "S3_shuffled")), calibration=UNMIXED)
+    done = evaluate_pool(noise, vectors, EvaluationPlan(systems=("S3", "S3_shuffled")), calibration=UNMIXED)
     assert len([choice for choice in done.choices if choice.system == "S3_shuffled"]) == 4
 
 
 def test_the_same_arguments_give_the_same_evaluation(
     done: Evaluation, benchmark_: Benchmark, vectors: Embeddings
 ) -> None:
-    plan = Plan(alphas=(0.0, 0.2), repeats=3, per_input=True)
+    plan = EvaluationPlan(alphas=(0.0, 0.2), repeats=3, per_input=True)
     settings = CalibrationSettings(alphas=(0.0, 0.2), repeats=2)
-    assert evaluate(benchmark_, vectors, plan, calibration=settings) == done
+    assert evaluate_pool(benchmark_, vectors, plan, calibration=settings) == done
 
 
 def test_labels_are_drawn_for_every_share_and_capped() -> None:
-    drawn = list(samples(100, (0.0, 0.1, 0.9), 2, 50, (0,)))
+    drawn = list(label_samples(100, (0.0, 0.1, 0.9), 2, 50, (0,)))
     assert [(one.alpha, one.repeat, len(one.labelled), len(one.rest)) for one in drawn] == [
         (0.0, 0, 0, 100),
         (0.1, 0, 10, 90),
@@ -142,11 +144,11 @@ def test_choosing_input_by_input_stands_between_one_model_and_all(done: Evaluati
 
 
 def test_statistics_by_hand() -> None:
-    assert ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]
-    assert correlation(np.array([1.0, 2.0, np.nan]), np.array([2.0, 4.0, 9.0])) == pytest.approx(1.0)
-    assert correlation(np.array([1.0, 1.0]), np.array([2.0, 4.0])) is None
-    assert interval(np.array([2.0, 2.0]), 0) == (2.0, 2.0)
-    low, high = interval(np.array([0.0, 1.0] * 50), 0)
+    assert average_ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]
+    assert rank_correlation(np.array([1.0, 2.0, np.nan]), np.array([2.0, 4.0, 9.0])) == pytest.approx(1.0)
+    assert rank_correlation(np.array([1.0, 1.0]), np.array([2.0, 4.0])) is None
+    assert bootstrap_interval(np.array([2.0, 2.0]), 0) == (2.0, 2.0)
+    low, high = bootstrap_interval(np.array([0.0, 1.0] * 50), 0)
     assert low == pytest.approx(0.4, abs=0.02)
     assert high == pytest.approx(0.6, abs=0.02)
 
@@ -155,11 +157,11 @@ def test_what_cannot_be_evaluated_is_refused(benchmark_: Benchmark) -> None:
     fit, rows = fit_for_evaluation(benchmark_)
     assert (fit.model_names, len(rows)) == (benchmark_.model_names, 160)
     with pytest.raises(BenchmarkError, match="fewer than three datasets have 30 inputs"):
-        fit_for_evaluation(benchmark_.without(["a1", "a2"])[0])
+        fit_for_evaluation(benchmark_.without_dataset(["a1", "a2"])[0])
     with pytest.raises(BenchmarkError, match="fewer than two models"):
         fit_for_evaluation(benchmark_, max_params_b=7)
     holes = benchmark_.outcomes.copy()
-    holes[benchmark_.rows_of("b1"), 0] = np.nan
+    holes[benchmark_.dataset_rows("b1"), 0] = np.nan
     holes[0, 1] = np.nan
     partial = replace(benchmark_, outcomes=holes)
     assert fit_for_evaluation(partial)[0].model_names == ("right", "broad", "poor")
@@ -215,21 +217,23 @@ def test_names_are_text_and_never_markup(done: Evaluation, tmp_path: Path) -> No
 )
 def test_what_it_is_worth_is_said_plainly(done: Evaluation, interval_: tuple[float, float], told: str) -> None:
     row = replace(rows_by_system(done)["S3"], gain_ci=interval_)
-    assert told in worth([row])
-    assert "not among" in worth([])
+    assert told in verdict_sentence([row])
+    assert "not among" in verdict_sentence([])
 
 
 def test_auto_sees_nothing_of_the_dataset_held_out(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """What it expects of a fold is what it would of a benchmark that never had the dataset."""
-    found = list(hold_out(vectors, benchmark_.dataset_ids, 4, 64))
-    folds = Folds(vectors, [benchmark_], found, ROUTING, UNMIXED)
-    for place, auto in enumerate(auto_folds(folds, benchmark_, found, lambda done, total: None)):
-        smaller, rows = benchmark_.without([DATASETS[place]])
-        again = list(hold_out(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
-        rest = ground_of(smaller.outcomes, vectors[rows], smaller.dataset_ids, again, ROUTING.kappa)
+    found = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 64))
+    folds = CalibrationFolds(vectors, [benchmark_], found, ROUTING, UNMIXED)
+    for place, auto in enumerate(fit_auto_folds(folds, benchmark_, found, lambda done, total: None)):
+        smaller, rows = benchmark_.without_dataset([DATASETS[place]])
+        again = list(hold_out_dataset(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
+        rest = build_training_data(smaller.outcomes, vectors[rows], smaller.dataset_ids, again, ROUTING.kappa)
         own = np.flatnonzero(benchmark_.dataset_ids == place)
-        near = near_mean(benchmark_.outcomes, found[place].near[:, : ROUTING.kappa])
-        plain = fit(rest, auto.columns).prior(vectors[own].mean(axis=0, dtype=np.float64), near[auto.columns])
+        near = mean_near_outcome(benchmark_.outcomes, found[place].near[:, : ROUTING.kappa])
+        plain = fit_auto(rest, auto.columns).prior_accuracy(
+            vectors[own].mean(axis=0, dtype=np.float64), near[auto.columns]
+        )
         np.testing.assert_allclose(auto.prior.mean, plain.mean, atol=1e-6)
         np.testing.assert_allclose(auto.prior.covariance, plain.covariance, atol=1e-6)
 

@@ -7,32 +7,32 @@ import pytest
 
 from routing.arrays import Embeddings
 from routing.benchmark import Benchmark
-from routing.calibration import CalibrationSettings, RoutingSettings, hold_out
-from routing.evaluation.evaluate import PREDICTORS, Plan, evaluate
-from routing.evaluation.fold import Sample
-from routing.evaluation.knn_folds import Material, knn_folds
-from routing.evaluation.mlp_folds import grouped, mlp_folds
+from routing.calibration import CalibrationSettings, RoutingSettings, hold_out_dataset
+from routing.evaluation.evaluate import PREDICTORS, EvaluationPlan, evaluate_pool
+from routing.evaluation.fold import LabelSample
+from routing.evaluation.knn_folds import FoldInputs, build_knn_folds
+from routing.evaluation.mlp_folds import build_mlp_folds, group_datasets
 from routing.evaluation.results import Evaluation
 from routing.mlp import MlpSettings
-from routing.neighbours.exact import Exact
-from routing.predictor import accuracy_of, predict, predict_correct
+from routing.neighbours.exact import ExactIndex
+from routing.predictor import predict_correct, predict_outcomes, prediction_accuracy
 
 ROUTING, UNMIXED = RoutingSettings(), CalibrationSettings(alphas=(0.0,))
 SMALL = MlpSettings(hidden=32, epochs=10, batch=32)
 
 
-def material(benchmark: Benchmark, vectors: Embeddings) -> Material:
-    found = list(hold_out(vectors, benchmark.dataset_ids, len(benchmark.datasets), 64))
-    return Material(benchmark, vectors, found, ROUTING, UNMIXED, lambda what, done, total: None)
+def material(benchmark: Benchmark, vectors: Embeddings) -> FoldInputs:
+    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), 64))
+    return FoldInputs(benchmark, vectors, found, ROUTING, UNMIXED, lambda what, done, total: None)
 
 
 def test_thresholds_are_those_of_a_benchmark_without_the_dataset(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """Every input predicted from the nearest others; here found anew on what is left."""
-    (folds,) = knn_folds(material(benchmark_, vectors), [benchmark_])
-    smaller, rows = benchmark_.without(["b1"])
-    near, _ = Exact(vectors[rows]).nearest(vectors[rows], ROUTING.k + 1)
-    g = predict(smaller.outcomes, near[:, 1:])  # the nearest of all is the input itself
-    accuracy = accuracy_of(predict_correct(g), smaller.correct())
+    (folds,) = build_knn_folds(material(benchmark_, vectors), [benchmark_])
+    smaller, rows = benchmark_.without_dataset(["b1"])
+    near, _ = ExactIndex(vectors[rows]).find_nearest(vectors[rows], ROUTING.k + 1)
+    g = predict_outcomes(smaller.outcomes, near[:, 1:])  # the nearest of all is the input itself
+    accuracy = prediction_accuracy(predict_correct(g), smaller.is_correct())
     cuts = folds[2].cuts
     above = (np.maximum(g, 1 - g) >= cuts).mean(axis=0)
     levels = (np.maximum(g, 1 - g)[:, :, None] >= np.array([0.6, 0.8, 1.0, np.inf])).mean(axis=0)
@@ -42,10 +42,10 @@ def test_thresholds_are_those_of_a_benchmark_without_the_dataset(benchmark_: Ben
 def test_networks_never_see_the_held_out_dataset(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """Whatever the outcomes on a dataset are, its own fold's scores, pairs and thresholds stay what they were."""
     other = benchmark_.outcomes.copy()
-    other[benchmark_.rows_of("a1")] = 1 - other[benchmark_.rows_of("a1")]
+    other[benchmark_.dataset_rows("a1")] = 1 - other[benchmark_.dataset_rows("a1")]
     changed = replace(benchmark_, outcomes=other)
-    before, after = (mlp_folds(material(one, vectors), SMALL, groups=2)[0] for one in (benchmark_, changed))
-    nothing = Sample(0.0, 0, np.empty(0, dtype=np.int64), np.arange(40))
+    before, after = (build_mlp_folds(material(one, vectors), SMALL, groups=2)[0] for one in (benchmark_, changed))
+    nothing = LabelSample(0.0, 0, np.empty(0, dtype=np.int64), np.arange(40))
     near = material(benchmark_, vectors).found[0]
     for fold in (before, after):
         assert fold.held_out.dataset == 0
@@ -58,24 +58,24 @@ def test_networks_never_see_the_held_out_dataset(benchmark_: Benchmark, vectors:
 
 def test_labelled_inputs_teach_the_network_of_their_fold(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """With all its neighbours away, what a1 is like can only be learnt from labels."""
-    fold = mlp_folds(material(benchmark_, vectors), SMALL, groups=2)[0]
+    fold = build_mlp_folds(material(benchmark_, vectors), SMALL, groups=2)[0]
     near, places = fold.held_out, np.arange(40)
-    without = fold.predict(Sample(0.0, 0, places[:0], places[20:]), near)  # type: ignore[arg-type]
-    labelled = fold.predict(Sample(0.5, 0, places[:20], places[20:]), near)  # type: ignore[arg-type]
+    without = fold.predict(LabelSample(0.0, 0, places[:0], places[20:]), near)  # type: ignore[arg-type]
+    labelled = fold.predict(LabelSample(0.5, 0, places[:20], places[20:]), near)  # type: ignore[arg-type]
     assert without.shape == labelled.shape == (20, 4)
     assert (without != labelled).any()
 
 
 def test_groups_hold_every_dataset_once_and_about_as_many_inputs() -> None:
-    groups = grouped([10, 500, 20, 400, 30], 2)
+    groups = group_datasets([10, 500, 20, 400, 30], 2)
     assert sorted(dataset for group in groups for dataset in group) == [0, 1, 2, 3, 4]
     assert groups == [[0, 1, 4], [2, 3]]
-    assert grouped([5, 5], 5) == [[0], [1]]
+    assert group_datasets([5, 5], 5) == [[0], [1]]
 
 
 @pytest.fixture(scope="module")
 def by_network(benchmark_: Benchmark, vectors: Embeddings) -> Evaluation:
-    return evaluate(benchmark_, vectors, Plan(predictor="mlp", systems=PREDICTORS["mlp"]))
+    return evaluate_pool(benchmark_, vectors, EvaluationPlan(predictor="mlp", systems=PREDICTORS["mlp"]))
 
 
 def test_every_system_is_judged_with_networks_too(by_network: Evaluation) -> None:
@@ -95,16 +95,18 @@ def test_log_likelihoods_choose_where_a_benchmark_has_them(benchmark_: Benchmark
     loglik[benchmark_.dataset_ids < 2, 0] = -1.0
     loglik[benchmark_.dataset_ids >= 2, 3] = -0.5
     loglik[3, :] = np.nan
-    done = evaluate(replace(benchmark_, loglik=loglik), vectors, Plan(per_input=True), calibration=UNMIXED)
+    done = evaluate_pool(
+        replace(benchmark_, loglik=loglik), vectors, EvaluationPlan(per_input=True), calibration=UNMIXED
+    )
     chosen = {choice.dataset: choice.model for choice in done.choices if choice.system == "LL"}
     assert chosen == {"a1": "left", "a2": "left", "b1": "poor", "b2": "poor"}
     assert any(one.system == "LL" for one in done.sparse)
-    without = evaluate(benchmark_, vectors, Plan(), calibration=UNMIXED)
+    without = evaluate_pool(benchmark_, vectors, EvaluationPlan(), calibration=UNMIXED)
     assert not [choice for choice in without.choices if choice.system == "LL"]
 
 
 def test_choosing_input_by_input_is_cut_by_distance(benchmark_: Benchmark, vectors: Embeddings) -> None:
-    done = evaluate(benchmark_, vectors, Plan(per_input=True), calibration=UNMIXED)
+    done = evaluate_pool(benchmark_, vectors, EvaluationPlan(per_input=True), calibration=UNMIXED)
     asked = [one for one in done.sparse if one.system == "S1"]
     assert [one.share for one in asked] == sorted(one.share for one in asked)
     assert asked[-1].share == 1

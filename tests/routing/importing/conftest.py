@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from routing.importing.formats import reader
-from routing.importing.record import Options
-from routing.importing.run import Settings, Summary, import_results
+from routing.importing.formats import reader_for
+from routing.importing.record import ImportOptions
+from routing.importing.run import ImportSettings, ImportSummary, import_results
 from routing.tidy import read_benchmark
 
 
@@ -19,14 +19,14 @@ from routing.tidy import read_benchmark
 class Imported:
     """inputs: (input_id, dataset, text). outcomes: (input_id, model) to score; logliks the same, where known."""
 
-    summary: Summary
+    summary: ImportSummary
     inputs: list[tuple[str, str, str]]
     outcomes: dict[tuple[str, str], float]
     logliks: dict[tuple[str, str], float]
 
     @property
     def refused(self) -> list[str]:
-        return [f"{refusal.where}: {refusal.what}" for refusal in self.summary.refusals]
+        return [f"{refusal.where}: {refusal.reason}" for refusal in self.summary.rejections]
 
 
 Import = Callable[..., Imported]
@@ -36,10 +36,10 @@ Import = Callable[..., Imported]
 def bring(tmp_path: Path) -> Import:
     """bring(format, source, settings=…, **options): the import's summary and rows. What is written can be read."""
 
-    def run(format_: str, source: Path, settings: Settings | None = None, **options: Any) -> Imported:
+    def run(format_: str, source: Path, settings: ImportSettings | None = None, **options: Any) -> Imported:
         target = tmp_path / "benchmark"
-        sources = reader(format_)(source, Options(**options))
-        summary = import_results(sources, source, target, settings or Settings(force=True))
+        sources = reader_for(format_)(source, ImportOptions(**options))
+        summary = import_results(sources, source, target, settings or ImportSettings(force=True))
         read_benchmark(target)
         inputs = pq.read_table(target / "inputs.parquet").to_pylist()
         outcomes = pq.read_table(target / "outcomes.parquet").to_pylist()

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from routing.benchmark import Model
-from routing.importing.errors import NothingImported, OutcomesRefused, UnreadableError
+from routing.importing.errors import NothingImported, OutcomesRejected, UnreadableFile
 from routing.importing.outcomes_file import read_column
-from routing.input_index import Inputs
+from routing.input_index import InputIndex
 from routing.tidy import write_benchmark
 
-INPUTS = Inputs.of(("a", "b", "c", "d"), ("one", "two", "three", "two"))
+INPUTS = InputIndex.from_texts(("a", "b", "c", "d"), ("one", "two", "three", "two"))
 
 
 def lines(path: Path, *rows: Any) -> Path:
@@ -71,12 +71,12 @@ def test_a_benchmarks_folder_will_do(tmp_path: Path) -> None:
     ],
 )
 def test_a_row_at_fault_is_named_and_nothing_is_taken(tmp_path: Path, row: Any, told: str) -> None:
-    with pytest.raises(OutcomesRefused, match=told):
+    with pytest.raises(OutcomesRejected, match=told):
         read(lines(tmp_path / "x.jsonl", {"input_id": "a", "score": 1}, row))
 
 
 def test_every_unknown_input_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutcomesRefused) as caught:
+    with pytest.raises(OutcomesRejected) as caught:
         read(lines(tmp_path / "x.jsonl", *({"input_id": f"z{n}", "score": 1} for n in range(30))))
     assert len(caught.value.faults) == 30
     assert all(f"z{n}" in fault for n, fault in enumerate(caught.value.faults))
@@ -91,10 +91,10 @@ def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.xml").write_text("<x/>")
-    with pytest.raises(UnreadableError, match=r"is no \.csv"):
+    with pytest.raises(UnreadableFile, match=r"is no \.csv"):
         read(tmp_path / "x.xml")
     (tmp_path / "x.parquet").write_text("no parquet")
-    with pytest.raises(UnreadableError, match="not a readable parquet"):
+    with pytest.raises(UnreadableFile, match="not a readable parquet"):
         read(tmp_path / "x.parquet")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from routing.importing.errors import UnreadableError
+from routing.importing.errors import UnreadableFile
 from tests.routing.importing.conftest import Import, write_json
 
 
@@ -62,7 +62,7 @@ def test_a_suite_of_runs_is_one_benchmark(tmp_path: Path, bring: Import) -> None
         ("mmlu:subject=anatomy/id1", "meta/llama"): 1.0,
     }
     assert set(got.logliks.values()) == {-1.0}
-    assert got.summary.remarks == ("mmlu:subject=anatomy: the score is exact_match, on split test",)
+    assert got.summary.warnings == ("mmlu:subject=anatomy: the score is exact_match, on split test",)
 
 
 def test_perturbed_inputs_other_splits_and_later_trials_are_left_aside(tmp_path: Path, bring: Import) -> None:
@@ -87,7 +87,7 @@ def test_a_run_without_a_test_split_gives_its_valid_split(tmp_path: Path, bring:
     run = write_run(
         tmp_path / "run", [state(1, instance={"split": "valid"})], [entry(1, stat("quasi_exact_match", 1.0, "valid"))]
     )
-    assert bring("helm", run).summary.remarks == (
+    assert bring("helm", run).summary.warnings == (
         "mmlu:subject=anatomy: the score is quasi_exact_match, on split valid",
     )
 
@@ -95,9 +95,7 @@ def test_a_run_without_a_test_split_gives_its_valid_split(tmp_path: Path, bring:
 def test_another_metric_may_be_asked_for(tmp_path: Path, bring: Import) -> None:
     run = write_run(tmp_path / "run", [state(1)], [entry(1, stat("exact_match", 0.0), stat("rouge_2", 0.25))])
     assert list(bring("helm", run, metric="rouge_2").outcomes.values()) == [0.25]
-    with pytest.raises(
-        UnreadableError, match=r"no bleu_4 on split test or valid; --metric may be exact_match, rouge_2"
-    ):
+    with pytest.raises(UnreadableFile, match=r"no bleu_4 on split test or valid; --metric may be exact_match, rouge_2"):
         bring("helm", run, metric="bleu_4")
 
 
@@ -138,10 +136,10 @@ def test_bad_records_are_refused_by_their_place(tmp_path: Path, bring: Import) -
 def test_an_unusable_run_is_unreadable(tmp_path: Path, bring: Import, spoil: Any, told: str) -> None:
     run = write_run(tmp_path / "run", [state(1)], [entry(1, stat("exact_match", 1.0))])
     spoil(run)
-    with pytest.raises(UnreadableError, match=told):
+    with pytest.raises(UnreadableFile, match=told):
         bring("helm", run)
 
 
 def test_a_file_is_no_run(tmp_path: Path, bring: Import) -> None:
-    with pytest.raises(UnreadableError, match=r"a run is a folder with run_spec\.json"):
+    with pytest.raises(UnreadableFile, match=r"a run is a folder with run_spec\.json"):
         bring("helm", write_json(tmp_path / "other.json", {}))

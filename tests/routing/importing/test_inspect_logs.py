@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from routing.importing.errors import UnreadableError
+from routing.importing.errors import UnreadableFile
 from tests.routing.importing.conftest import Import, write_json
 
 HEADER = {
@@ -76,7 +76,7 @@ def test_logs_are_the_same_in_every_layout(tmp_path: Path, bring: Import, write:
         ("arith/3", "openai/gpt-4o"): 0.5,
         ("arith/4", "openai/gpt-4o"): 0.0,
     }
-    assert got.summary.remarks == ("arith: the score is match",)
+    assert got.summary.warnings == ("arith: the score is match",)
 
 
 def test_epochs_are_averaged(tmp_path: Path, bring: Import) -> None:
@@ -85,7 +85,7 @@ def test_epochs_are_averaged(tmp_path: Path, bring: Import) -> None:
     )
     got = bring("inspect", log)
     assert list(got.outcomes.values()) == [0.5, 0.75]
-    assert "arith: a sample's score is its mean over epochs" in got.summary.remarks
+    assert "arith: a sample's score is its mean over epochs" in got.summary.warnings
 
 
 def test_the_scorer_may_be_asked_for(tmp_path: Path, bring: Import) -> None:
@@ -153,17 +153,17 @@ def test_bad_samples_are_refused(tmp_path: Path, bring: Import) -> None:
 )
 def test_what_is_no_log_is_unreadable(tmp_path: Path, bring: Import, name: str, content: bytes, told: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UnreadableError, match=told):
+    with pytest.raises(UnreadableFile, match=told):
         bring("inspect", tmp_path / name)
 
 
 def test_a_damaged_zip_is_unreadable(tmp_path: Path, bring: Import) -> None:
     log = write_eval(tmp_path / "log.eval", sample(1), header="other.json")
-    with pytest.raises(UnreadableError, match=r"it has none of header\.json"):
+    with pytest.raises(UnreadableFile, match=r"it has none of header\.json"):
         bring("inspect", log)
     packed = write_zstandard(tmp_path / "log.eval", sample(1))
     packed.write_bytes(packed.read_bytes().replace(b"\x28\xb5\x2f\xfd", b"\x00\x00\x00\x00"))
-    with pytest.raises(UnreadableError, match=r"header\.json: "):
+    with pytest.raises(UnreadableFile, match=r"header\.json: "):
         bring("inspect", packed)
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from routing.importing.errors import NothingImported, UnreadableError
+from routing.importing.errors import NothingImported, UnreadableFile
 from tests.routing.importing.conftest import Import, write_json, write_lines
 
 DATE = "2024-06-17T17-37-25.144953"
@@ -63,7 +63,7 @@ def test_a_folder_for_each_model_is_one_benchmark(tmp_path: Path, bring: Import)
     assert got.outcomes["arc_easy/0", "org/small"] == 0.0
     assert got.summary.models == {"org/large": 3, "org/small": 2}
     assert set(got.logliks.values()) == {-0.25}
-    assert got.summary.remarks == ("arc_easy: the score is acc", "gsm8k: the score is exact_match")
+    assert got.summary.warnings == ("arc_easy: the score is acc", "gsm8k: the score is exact_match")
 
 
 def test_log_probabilities_of_longer_choices_are_not_taken_for_one_tokens(tmp_path: Path, bring: Import) -> None:
@@ -84,7 +84,7 @@ def test_a_document_counts_once_however_many_filters_it_has(tmp_path: Path, brin
     log = write_lines(tmp_path / "m" / f"samples_gsm8k_{DATE}.jsonl", rows)
     first = bring("lm-eval", log)
     assert list(first.outcomes.values()) == [0.0, 0.0]
-    assert first.summary.remarks == ("gsm8k: the score is exact_match, filter strict",)
+    assert first.summary.warnings == ("gsm8k: the score is exact_match, filter strict",)
     assert list(bring("lm-eval", log, metric="exact_match,flexible").outcomes.values()) == [1.0, 1.0]
     assert list(bring("lm-eval", log, metric="exact_match").outcomes.values()) == [0.0, 0.0]
 
@@ -111,7 +111,7 @@ def test_without_a_known_question_the_text_is_the_prompt_and_the_hash_tells_docu
     got = bring("lm-eval", tmp_path / "r")
     assert got.inputs[0] == ("t/0", "t", "plain")
     assert len(got.outcomes) == 4
-    assert "the text is the whole prompt" in got.summary.remarks[1]
+    assert "the text is the whole prompt" in got.summary.warnings[1]
 
 
 def test_the_newest_log_of_a_task_counts(tmp_path: Path, bring: Import) -> None:
@@ -119,7 +119,7 @@ def test_the_newest_log_of_a_task_counts(tmp_path: Path, bring: Import) -> None:
     write_lines(tmp_path / "r" / "samples_t_2024-02-01T00-00-00.1.jsonl", [choice(0, True)])
     got = bring("lm-eval", tmp_path / "r")
     assert got.outcomes == {("t/0", "r"): 1.0}
-    assert "older ones in its folder are passed over: 1" in got.summary.remarks[0]
+    assert "older ones in its folder are passed over: 1" in got.summary.warnings[0]
 
 
 def test_bad_lines_are_refused_by_number(tmp_path: Path, bring: Import) -> None:
@@ -147,11 +147,11 @@ def test_a_log_without_a_known_metric_says_what_it_has(tmp_path: Path, bring: Im
 
 
 def test_other_files_are_no_logs(tmp_path: Path, bring: Import) -> None:
-    with pytest.raises(UnreadableError, match=r"a log is named samples_TASK_DATE\.jsonl"):
+    with pytest.raises(UnreadableFile, match=r"a log is named samples_TASK_DATE\.jsonl"):
         bring("lm-eval", write_lines(tmp_path / "other.jsonl", []))
     write_lines(tmp_path / "m" / "samples_t.jsonl", [choice(0)])
     (tmp_path / "m" / "results_2024.json").write_text("{")
-    with pytest.raises(UnreadableError, match=r"results_2024\.json"):
+    with pytest.raises(UnreadableFile, match=r"results_2024\.json"):
         bring("lm-eval", tmp_path / "m")
 
 
@@ -177,17 +177,17 @@ def test_leaderboard_tables_as_the_hub_converts_them(tmp_path: Path, bring: Impo
         ("leaderboard_gpqa/1", "org/m"): 0.0,
         ("leaderboard_gpqa/0", "org/n"): 1.0,
     }
-    assert got.summary.n_refused == 0
+    assert got.summary.n_rejected == 0
     assert len(got.logliks) == 3
 
 
 def test_whose_results_these_are_must_be_told_by_a_folder(tmp_path: Path, bring: Import) -> None:
-    with pytest.raises(UnreadableError, match="no folder above it is named ORG__MODEL"):
+    with pytest.raises(UnreadableFile, match="no folder above it is named ORG__MODEL"):
         bring("open-llm-leaderboard", write_lines(tmp_path / "m" / "samples_t.jsonl", [choice(0)]))
 
 
 def test_a_table_that_is_none_is_unreadable(tmp_path: Path, bring: Import) -> None:
     broken = tmp_path / "org__m__t.parquet"
     broken.write_bytes(b"PAR1 no")
-    with pytest.raises(UnreadableError, match="not a readable parquet file"):
+    with pytest.raises(UnreadableFile, match="not a readable parquet file"):
         bring("open-llm-leaderboard", broken)

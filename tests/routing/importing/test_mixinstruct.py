@@ -37,7 +37,7 @@ def test_lines_and_arrays_are_the_same(tmp_path: Path, bring: Import, write: Any
         ("unified_chip2/2", "m0"): 0.75,
     }
     assert got.logliks == {}
-    assert got.summary.remarks == ("the score is bertscore, as it is",)
+    assert got.summary.warnings == ("the score is bertscore, as it is",)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_metric_is_brought_into_the_unit_interval_and_the_summary_says_how(
 ) -> None:
     got = bring("mixinstruct", write_lines(tmp_path / "t.jsonl", [example(1, SCORES)]), metric=metric)
     assert list(got.outcomes.values()) == [pytest.approx(expected)]
-    assert told in got.summary.remarks[0]
+    assert told in got.summary.warnings[0]
 
 
 def test_instruction_and_input_make_the_text(tmp_path: Path, bring: Import) -> None:

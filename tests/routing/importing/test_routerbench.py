@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from routing.importing import pandas_pickle
-from routing.importing.errors import NothingImported, UnreadableError, UnsafePickle
+from routing.importing.errors import NothingImported, UnreadableFile, UnsafePickle
 from routing.importing.pandas_pickle import read_frame
 from tests.routing.importing.conftest import Import
 from tests.routing.importing.pickles import NEWER_TEXT, PLAIN_TEXT, SHUFFLED_TEXT, pickled
@@ -122,7 +122,7 @@ def test_a_pickle_that_asks_for_anything_else_is_refused_and_runs_nothing(
 def test_a_pickle_cannot_alter_the_stand_ins(tmp_path: Path) -> None:
     """BUILD with a pair sets attributes on what lies on the stack: here on the class itself."""
     content = b"\x80\x02cpandas._libs.internals\n_unpickle_block\n(N}X\x06\x00\x00\x00placesK\x01stb."
-    with pytest.raises(UnreadableError, match=r"Block\.places stays as it is"):
+    with pytest.raises(UnreadableFile, match=r"Block\.places stays as it is"):
         read_frame(write(tmp_path / "t.pkl", content))
     assert callable(pandas_pickle.STAND_INS["pandas._libs.internals._unpickle_block"].places)  # type: ignore[attr-defined]
 
@@ -145,14 +145,14 @@ def test_numpys_and_pandas_names_are_answered_by_stand_ins_only() -> None:
     ],
 )
 def test_what_is_no_table_is_unreadable(tmp_path: Path, content: bytes, told: str) -> None:
-    with pytest.raises(UnreadableError, match=told):
+    with pytest.raises(UnreadableFile, match=told):
         read_frame(write(tmp_path / "t.pkl", content))
 
 
 def test_bytes_are_never_taken_for_objects(tmp_path: Path) -> None:
     """An array of objects out of plain bytes would be pointers of somebody else's choice."""
     content = pickled(PLAIN_TEXT).replace(b"\x8c\x02f8", b"\x8c\x02O8")
-    with pytest.raises(UnreadableError, match="an array of O8 cannot be read"):
+    with pytest.raises(UnreadableFile, match="an array of O8 cannot be read"):
         read_frame(write(tmp_path / "t.pkl", content))
 
 
@@ -201,10 +201,10 @@ def test_a_prompt_is_the_turns_it_lists_or_as_it_is(tmp_path: Path, bring: Impor
 def test_other_tables_are_unreadable(tmp_path: Path, bring: Import) -> None:
     path = tmp_path / "t.csv"
     path.write_text("sample_id,prompt,gpt-4\n1,x,1\n")
-    with pytest.raises(UnreadableError, match="no column eval_name; it has sample_id, prompt, gpt-4"):
+    with pytest.raises(UnreadableFile, match="no column eval_name; it has sample_id, prompt, gpt-4"):
         bring("routerbench", path)
     path.write_text("sample_id,prompt,eval_name,gpt-4\n1,x,y,1\n")
-    with pytest.raises(UnreadableError, match="no column MODEL with"):
+    with pytest.raises(UnreadableFile, match="no column MODEL with"):
         bring("routerbench", path)
     path.write_text("sample_id,prompt,eval_name,gpt-4\n")
     with pytest.raises(NothingImported):

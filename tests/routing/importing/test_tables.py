@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from routing.importing.errors import UnreadableError
-from routing.importing.formats import FORMATS, reader
+from routing.importing.errors import UnreadableFile
+from routing.importing.formats import FORMATS, reader_for
 from tests.routing.importing.conftest import Import, write_lines
 
 MAP = {"text": "prompt", "model": "llm", "score": "acc", "dataset": "task", "input_id": "id"}
@@ -90,12 +90,12 @@ def test_files_of_a_folder_are_taken_together(tmp_path: Path, bring: Import) -> 
 @pytest.mark.parametrize(("format_", "write"), [("csv", write_csv), ("parquet", write_parquet)])
 def test_columns_that_are_not_there_are_told(tmp_path: Path, bring: Import, format_: str, write: Any) -> None:
     path = write(tmp_path / f"t.{format_}", ROWS)
-    with pytest.raises(UnreadableError, match=r"no column text, dataset, model, score; it has id, task, prompt"):
+    with pytest.raises(UnreadableFile, match=r"no column text, dataset, model, score; it has id, task, prompt"):
         bring(format_, path)
-    with pytest.raises(UnreadableError, match=r"no column question \(for text\), z; it has"):
+    with pytest.raises(UnreadableFile, match=r"no column question \(for text\), z; it has"):
         bring(format_, path, dataset="d", models=("z",), columns={"text": "question"})
 
 
 def test_every_format_has_a_reader() -> None:
     for name in FORMATS:
-        assert callable(reader(name))
+        assert callable(reader_for(name))

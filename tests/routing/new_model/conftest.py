@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from routing.arrays import Floats, Ints
-from routing.new_model.factors import Known
+from routing.new_model.factors import KnownModels
 
 N_DATASETS, PER_DATASET, N_MODELS = 6, 150, 20
 
@@ -21,8 +21,8 @@ class World:
     ease: Floats
 
     @property
-    def known(self) -> Known:
-        return Known.of(self.outcomes[:, :-1], self.ids, N_DATASETS)
+    def known(self) -> KnownModels:
+        return KnownModels.from_outcomes(self.outcomes[:, :-1], self.ids, N_DATASETS)
 
     @property
     def new(self) -> Floats:

@@ -9,13 +9,13 @@ import pytest
 from routing.arrays import Embeddings, Floats
 from routing.benchmark import Benchmark, Model
 from routing.build import build_pack
-from routing.errors import BenchmarkError, PackAltered, PackMismatch
+from routing.errors import BenchmarkError, PackCorrupted, PackMismatch
 from routing.manifest import EmbedderId, read_manifest
-from routing.new_model.add import FEWEST_MEASURED, Measured, pack_factors, with_model
-from routing.new_model.select_inputs import pick
+from routing.new_model.add import MIN_MEASURED, NewModelOutcomes, add_model, pack_factors
+from routing.new_model.select_inputs import select_inputs
 from routing.pack import ESTIMATES, Pack, open_pack, save_pack
 from routing.router import Router
-from routing.scores import Score
+from routing.scores import ScoreKind
 from routing.task import TaskState
 from tests.routing.conftest import DIM
 
@@ -33,25 +33,25 @@ def new(benchmark_: Benchmark) -> Floats:
 @pytest.fixture(scope="module")
 def pack(benchmark_: Benchmark, vectors: Embeddings) -> Pack:
     made = build_pack(replace(benchmark_, input_ids=tuple(f"i{row}" for row in range(160))), vectors, EMBEDDER)
-    return replace(made, manifest=made.manifest.sealed())
+    return replace(made, manifest=made.manifest.with_content_hash())
 
 
-def measured(rows: object, new: Floats) -> Measured:
+def measured(rows: object, new: Floats) -> NewModelOutcomes:
     places = np.array(rows, dtype=np.int64)
-    return Measured(NEW, places, new[places])
+    return NewModelOutcomes(NEW, places, new[places])
 
 
 def test_a_whole_column_gives_the_pack_that_would_have_been_built(
     pack: Pack, benchmark_: Benchmark, vectors: Embeddings, new: Floats
 ) -> None:
-    grown = with_model(pack, measured(np.arange(160), new))
+    grown = add_model(pack, measured(np.arange(160), new))
     whole = replace(benchmark_, models=(*benchmark_.models, NEW), outcomes=np.column_stack([benchmark_.outcomes, new]))
     built = build_pack(whole, vectors, EMBEDDER)
     np.testing.assert_allclose(grown.calibration.accuracies, built.calibration.accuracies)
-    assert grown.ground is not None
-    assert built.ground is not None
+    assert grown.training_data is not None
+    assert built.training_data is not None
     for name in ("averages", "near", "within", "sampling"):
-        np.testing.assert_allclose(getattr(grown.ground, name), getattr(built.ground, name), atol=1e-12)
+        np.testing.assert_allclose(getattr(grown.training_data, name), getattr(built.training_data, name), atol=1e-12)
     assert grown.report["accuracy"] == pytest.approx(built.report["accuracy"])
     assert grown.manifest.on_average == built.manifest.on_average
     assert grown.manifest.models == built.manifest.models
@@ -64,27 +64,27 @@ def test_a_whole_column_gives_the_pack_that_would_have_been_built(
 def test_a_part_is_told_to_be_estimated_and_outlives_the_disk(
     pack: Pack, new: Floats, vectors: Embeddings, tmp_path: Path
 ) -> None:
-    rows = pick(pack_factors(pack), 40)
-    grown = with_model(pack, measured(rows, new))
+    rows = select_inputs(pack_factors(pack), 40)
+    grown = add_model(pack, measured(rows, new))
     assert np.isnan(grown.outcomes[:, -1]).sum() == 120
     sealed = save_pack(grown, tmp_path / "grown")
     again = open_pack(tmp_path / "grown", EMBEDDER)
     assert again.manifest == sealed == read_manifest(tmp_path / "grown")
     told = again.manifest.added[0]
     assert (told.model, told.parent, told.n_measured) == ("new", pack.manifest.hash, 40)
-    assert again.manifest.estimated("new") == told
-    assert again.manifest.estimated("broad") is None
+    assert again.manifest.estimated_models("new") == told
+    assert again.manifest.estimated_models("broad") is None
     assert told.standard_error is not None
     average = again.manifest.models[-1].average
     assert average is not None
     assert abs(average - new.mean()) < 3 * told.standard_error
-    np.testing.assert_array_equal(again.believed(), grown.believed())
-    assert not np.isnan(again.believed()[:, -1]).any()
-    np.testing.assert_array_equal(again.believed()[rows, -1], new[rows])
-    assert again.expected()[:, -1].mean() == pytest.approx(average)
+    np.testing.assert_array_equal(again.estimated_mask(), grown.estimated_mask())
+    assert not np.isnan(again.estimated_mask()[:, -1]).any()
+    np.testing.assert_array_equal(again.estimated_mask()[rows, -1], new[rows])
+    assert again.expected_outcomes()[:, -1].mean() == pytest.approx(average)
     router = Router(again)
-    state = TaskState.of(router.evidence(vectors[:30]))
-    scores = router.scores(state, router.candidates(), Score.AUTO)
+    state = TaskState.from_evidence(router.find_evidence(vectors[:30]))
+    scores = router.score_task(state, router.select_candidates(), ScoreKind.AUTO)
     assert "new" in scores.models
     assert not np.isnan(scores.s3).any()
 
@@ -95,9 +95,9 @@ def test_the_hash_of_a_pack_without_additions_is_what_it_was(pack: Pack) -> None
 
 def test_models_can_be_added_one_after_the_other(pack: Pack, new: Floats, tmp_path: Path) -> None:
     rows = np.arange(0, 160, 3)
-    first = with_model(pack, measured(rows, new))
-    first = replace(first, manifest=first.manifest.sealed())
-    second = with_model(first, Measured(Model("newer"), rows, 1 - new[rows]))
+    first = add_model(pack, measured(rows, new))
+    first = replace(first, manifest=first.manifest.with_content_hash())
+    second = add_model(first, NewModelOutcomes(Model("newer"), rows, 1 - new[rows]))
     assert [one.model for one in second.manifest.added] == ["new", "newer"]
     assert second.manifest.added[1].parent == first.manifest.hash
     assert second.estimates is not None
@@ -109,37 +109,37 @@ def test_models_can_be_added_one_after_the_other(pack: Pack, new: Floats, tmp_pa
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (lambda new: Measured(Model("broad"), np.arange(40), new[:40]), "has a model 'broad' already"),
-        (lambda new: measured(np.arange(FEWEST_MEASURED - 1), new), "at least 20 are needed"),
+        (lambda new: NewModelOutcomes(Model("broad"), np.arange(40), new[:40]), "has a model 'broad' already"),
+        (lambda new: measured(np.arange(MIN_MEASURED - 1), new), "at least 20 are needed"),
         (lambda new: measured([], new), "0 inputs have an outcome"),
-        (lambda new: Measured(NEW, np.arange(30), np.full(30, 1.5)), "input 1: outcome 1.5 is outside"),
+        (lambda new: NewModelOutcomes(NEW, np.arange(30), np.full(30, 1.5)), "input 1: outcome 1.5 is outside"),
         (lambda new: measured([*range(30), 3], new), "an input has two outcomes"),
     ],
 )
 def test_what_cannot_be_added_is_refused(pack: Pack, new: Floats, given: object, told: str) -> None:
     assert callable(given)
     with pytest.raises(BenchmarkError, match=told):
-        with_model(pack, given(new))
+        add_model(pack, given(new))
 
 
 def test_a_pack_whose_pairs_are_not_found_again_is_refused(pack: Pack, new: Floats) -> None:
     other = replace(pack.manifest, calibration={**pack.manifest.calibration, "seed": 9})
     with pytest.raises(PackMismatch, match="build it again"):
-        with_model(replace(pack, manifest=other), measured(np.arange(160), new))
+        add_model(replace(pack, manifest=other), measured(np.arange(160), new))
 
 
 def test_estimates_that_were_altered_or_do_not_fit_are_refused(pack: Pack, new: Floats, tmp_path: Path) -> None:
-    grown = with_model(pack, measured(np.arange(40), new))
+    grown = add_model(pack, measured(np.arange(40), new))
     assert grown.estimates is not None
     save_pack(replace(grown, estimates=replace(grown.estimates, filled=grown.estimates.filled[:9])), tmp_path / "short")
     with pytest.raises(PackMismatch, match=ESTIMATES):
         open_pack(tmp_path / "short")
-    assert pack.inputs is not None
-    few = replace(pack.inputs, digests=pack.inputs.digests[:9])
-    save_pack(replace(pack, inputs=few), tmp_path / "few")
+    assert pack.input_index is not None
+    few = replace(pack.input_index, digests=pack.input_index.digests[:9])
+    save_pack(replace(pack, input_index=few), tmp_path / "few")
     with pytest.raises(PackMismatch, match="names 9 inputs"):
         open_pack(tmp_path / "few")
     save_pack(grown, tmp_path / "whole")
     (tmp_path / "whole" / ESTIMATES).write_bytes(b"")
-    with pytest.raises(PackAltered, match=ESTIMATES):
+    with pytest.raises(PackCorrupted, match=ESTIMATES):
         open_pack(tmp_path / "whole")

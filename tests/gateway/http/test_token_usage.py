@@ -1,0 +1,37 @@
+import json
+
+import pytest
+
+from gateway.http.token_usage import TAIL_BYTES, StreamTail, Usage, find_usage
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}, Usage(3, 4)),
+        ({"input_tokens": 3, "output_tokens": 4}, Usage(3, 4)),
+        ({"prompt_tokens": 3, "completion_tokens_details": {"reasoning_tokens": 1}}, Usage(3, 0)),
+        ({"prompt_tokens": -3, "completion_tokens": True}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_usage_is_read_in_either_wording(told: object, found: Usage | None) -> None:
+    assert find_usage(json.dumps({"id": "x", "usage": told, "z": 1}).encode()) == found
+
+
+def test_what_the_answer_says_about_usage_is_not_usage() -> None:
+    content = json.dumps({"content": '"usage": {"prompt_tokens": 999', "usage": {"prompt_tokens": 1}})
+    assert find_usage(content.encode()) == Usage(1, 0)
+    assert find_usage(b'"usage": {"prompt_tokens": 12') is None
+    assert find_usage(b'{"usage": ' + b'{"a":' * 50_000) is None
+
+
+@pytest.mark.parametrize("cut", [1, 10, 1000, 10**6])
+def test_a_streams_usage_is_read_from_its_end_however_it_was_cut(cut: int) -> None:
+    stream = b"data: {}\n\n" * 10_000 + b'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":6}}\n\n'
+    tail = StreamTail()
+    for start in range(0, len(stream), cut):
+        tail.feed(stream[start : start + cut])
+    assert tail.find_usage() == Usage(5, 6)
+    assert sum(map(len, tail._chunks)) < TAIL_BYTES + cut

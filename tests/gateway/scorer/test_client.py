@@ -1,0 +1,203 @@
+"""The link and the scorer's real process, with the real embedder. Starting one takes seconds, so these are few."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import InvalidRequest, PackRejected, ScorerUnavailable
+from gateway.scorer.embedded import process
+from gateway.scorer.embedded.client import EmbeddedScorerClient, ScorerTimeouts
+from gateway.scorer.messages import Configure, Decision, ScoreSettings, TaskPolicy
+from gateway.scorer.observation_queue import ObservationQueue
+from tests.gateway.packs import Letters, inputs, saved_pack
+from tests.gateway.waiting import eventually
+
+MODELS = ("good", "other", "slow")
+TOLD = list[Decision]
+
+
+def start(pack: Path, folder: Path) -> Configure:
+    url = f"sqlite:///{folder}/state.db"
+    tasks = {"strange": TaskPolicy(("new",))}
+    return Configure(str(pack), url, ScoreSettings(), TaskPolicy(MODELS), tasks)
+
+
+def messages(text: str) -> bytes:
+    return json.dumps([{"role": "user", "content": text}]).encode()
+
+
+@contextlib.asynccontextmanager
+async def linked(pack: Path, folder: Path, told: TOLD, max_items: int = 100) -> AsyncIterator[EmbeddedScorerClient]:
+    link = EmbeddedScorerClient(
+        start(pack, folder),
+        told.extend,
+        lambda counts: ObservationQueue(counts, max_items=max_items),
+        ScorerTimeouts(first_restart_s=0.05, answer_s=20),
+        nice=4,
+    )
+    await link.start()
+    try:
+        yield link
+    finally:
+        await link.stop()
+
+
+async def until(holds: Callable[[], bool], limit_s: float = 40.0) -> None:
+    async with asyncio.timeout(limit_s):
+        while not holds():  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_scorers_life(good_pack: Path, tmp_path: Path) -> None:
+    """Starting, scoring, answering, dying, coming back with the same sums, refusing a bad pack, ending."""
+    told: TOLD = []
+
+    async def live() -> None:
+        async with linked(good_pack, tmp_path, told, max_items=5) as link:
+            assert link.status == "starting"
+            with pytest.raises(ScorerUnavailable, match="starting"):
+                await link.dry_run(["x"])
+            for text in inputs("sums", 8):
+                link.observe_input("t", messages(text))
+            assert (link.counts.queued, link.counts.dropped["queue_full"]) == (5, 3)
+            await until(lambda: link.counts.observed == 5)
+            assert (link.status, told[-1].task, told[-1].n) == ("ready", "t", 5)
+            pid = link.pid
+            assert pid is not None
+            assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 4)
+            await answers(link)
+            await dies_and_comes_back(link, told)
+            await keeps_its_pack(link, good_pack, tmp_path)
+            pid = link.pid
+            assert pid is not None
+            os.kill(pid, signal.SIGINT)
+            assert (await link.dry_run(["What is 1 plus 2?"]))["n"] == 1
+        assert not is_alive(pid)
+
+    asyncio.run(live())
+
+
+async def answers(link: EmbeddedScorerClient) -> None:
+    seeded = await link.seed_task("seeded", inputs("capitals", 12))
+    assert (seeded["n"], seeded["decision"]["model"]) == (12, "other")
+    assert (await link.dry_run(inputs("sums", 12)))["decision"]["model"] == "good"
+    with pytest.raises(InvalidRequest, match="none of the candidates"):
+        await link.dry_run(["x"], "strange")
+    assert await link.forget_task("seeded")
+    assert not await link.forget_task("seeded")
+
+
+async def dies_and_comes_back(link: EmbeddedScorerClient, told: Sequence[Decision]) -> None:
+    before = link.pid
+    assert before is not None
+    os.kill(before, signal.SIGSTOP)
+    for text in inputs("sums", 3, seed=2):
+        link.observe_input("t", messages(text))
+    await until(lambda: link.counts.queued == 0)
+    waiting = asyncio.create_task(link.dry_run(["x"]))
+    await asyncio.sleep(0.05)
+    os.kill(before, signal.SIGKILL)
+    await until(lambda: link.status == "down")
+    assert link.counts.dropped["scorer_died"] == 3
+    with pytest.raises(ScorerUnavailable):
+        await waiting
+    link.observe_input("t", messages("What is 3 plus 4?"))
+    await until(lambda: link.counts.observed == 6)
+    assert link.status == "ready"
+    assert link.counts.restarts >= 1
+    assert (told[-1].task, told[-1].n) == ("t", 6)
+    assert link.pid != before
+
+
+async def keeps_its_pack(link: EmbeddedScorerClient, good_pack: Path, folder: Path) -> None:
+    altered = folder / "altered"
+    shutil.copytree(good_pack, altered)
+    data = bytearray((altered / "outcomes.npy").read_bytes())
+    data[-1] ^= 1
+    (altered / "outcomes.npy").write_bytes(bytes(data))
+    with pytest.raises(PackRejected, match=r"outcomes\.npy"):
+        await link.reload(start(altered, folder))
+    assert link.status == "ready"
+    assert (await link.dry_run(["What is 1 plus 2?"]))["n"] == 1
+    await link.reload(start(good_pack, folder))
+
+
+def test_a_pack_of_an_unknown_embedder_is_refused_until_a_good_one_comes(good_pack: Path, tmp_path: Path) -> None:
+    strange = saved_pack(tmp_path / "strange", Letters())
+
+    async def live() -> None:
+        async with linked(strange, tmp_path, []) as link:
+            await until(lambda: link.status == "down")
+            assert "tests/letters" in link.message
+            with pytest.raises(ScorerUnavailable, match="tests/letters"):
+                await link.seed_task("t", ["x"])
+            await link.reload(start(good_pack, tmp_path))
+            assert link.status == "ready"
+            assert (await link.seed_task("t", ["What is 1 plus 2?"]))["n"] == 1
+
+    asyncio.run(live())
+
+
+def test_a_mistake_around_the_scorer_is_told_and_another_one_starts(
+    good_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = iter((True, False))
+
+    def mistaken(pid: int, nice: int) -> bool:
+        if next(tries, False):
+            raise IndexError(pid, nice)
+        return True
+
+    async def live() -> None:
+        async with linked(good_pack, tmp_path, []) as link:
+            await until(lambda: link.status == "ready")
+            assert link.counts.restarts == 1
+
+    monkeypatch.setattr(process, "hold_back", mistaken)
+    asyncio.run(live())
+    (told,) = (record for record in caplog.records if record.exc_info)
+    assert told.exc_info is not None
+    assert isinstance(told.exc_info[1], IndexError)
+    pid = told.exc_info[1].args[0]
+    eventually(lambda: not is_alive(pid))
+
+
+GATEWAY = """
+import asyncio, sys
+from pathlib import Path
+from tests.gateway.scorer.test_client import linked
+async def live():
+    async with linked(Path(sys.argv[1]), Path(sys.argv[2]), []) as link:
+        async with asyncio.timeout(60):
+            while link.pid is None:
+                await asyncio.sleep(0.01)
+            print(link.pid, flush=True)
+            await asyncio.sleep(60)
+asyncio.run(live())
+"""
+
+
+def test_a_scorer_ends_with_its_gateway_however_that_ends(good_pack: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", GATEWAY, str(good_pack), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as gateway:
+        assert gateway.stdout is not None
+        scorer = int(gateway.stdout.readline())
+        os.kill(gateway.pid, signal.SIGKILL)
+    eventually(lambda: not is_alive(scorer), 30)

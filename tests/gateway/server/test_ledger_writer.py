@@ -1,0 +1,73 @@
+import asyncio
+import logging
+import sqlite3
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from gateway.http.token_usage import Usage
+from gateway.server.ledger_writer import FLUSH_INTERVAL_S, flush_ledger_periodically
+from gateway.state.sqlite import SqliteStore
+from gateway.usage.ledger import Ledger, UsageRows
+
+
+class SlowStore(SqliteStore):
+    """Takes its time to write."""
+
+    def add_usage(self, rows: UsageRows) -> None:
+        time.sleep(0.3)
+        super().add_usage(rows)
+
+
+def charge(ledger: Ledger) -> None:
+    ledger.charge_usage("k", "t", Usage(1, 1), Decimal(1), "m")
+
+
+def requests(path: Path) -> int:
+    store = SqliteStore(str(path))
+    try:
+        return sum(spent.requests for (kind, _, _), spent in store.read_usage().items() if kind == "task")
+    finally:
+        store.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+def test_what_is_on_its_way_to_the_store_when_the_gateway_ends_arrives(path: Path) -> None:
+    ledger, store = Ledger({}, time.time), SlowStore(str(path))
+
+    async def live() -> None:
+        async with flush_ledger_periodically(ledger, store):
+            charge(ledger)
+            await asyncio.sleep(FLUSH_INTERVAL_S + 0.1)
+        store.close()
+
+    asyncio.run(live())
+    assert requests(path) == 1
+
+
+@pytest.mark.parametrize(("held_s", "kept"), [(0.3, 1), (30.0, 0)])
+def test_a_store_that_is_busy_at_the_end_is_asked_again(
+    path: Path, held_s: float, kept: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger, store = Ledger({}, time.time), SqliteStore(str(path), busy_s=0.2)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    async def live() -> None:
+        async with flush_ledger_periodically(ledger, store):
+            charge(ledger)
+            other.execute("BEGIN IMMEDIATE")
+            asyncio.get_running_loop().call_later(held_s, other.rollback)
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(live())
+    other.rollback()
+    other.close()
+    store.close()
+    assert requests(path) == kept
+    assert ("is lost" in caplog.text) == (not kept)

@@ -1,0 +1,78 @@
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.usage.timeseries import (
+    MinuteSeries,
+    RequestSample,
+    bucket_index,
+    bucket_upper_us,
+    merge_minutes,
+    quantile_us,
+)
+
+
+@dataclass
+class Clock:
+    now: float = 6000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def seen(task: str | None = "t", status: int = 200, **others: object) -> RequestSample:
+    about = {"backend": "b/1", "broke": False, "seconds": 0.02, "own_s": 0.0003, "usd": 0.25, "baseline_usd": 1.0}
+    return RequestSample(task=task, status=status, **{**about, **others})  # type: ignore[arg-type]  # a row of examples
+
+
+@given(st.integers(0, 10**12))
+def test_a_time_lies_in_its_class(us: int) -> None:
+    number = bucket_index(us)
+    assert us < bucket_upper_us(number) <= max(us + 1, us * 1.25)
+    assert bucket_index(bucket_upper_us(number)) == number + 1
+
+
+def test_a_request_counts_for_the_gateway_its_task_and_its_backend() -> None:
+    minutes = MinuteSeries(Clock())
+    minutes.add_sample(seen())
+    minutes.add_sample(seen("other", 503, backend=None, faults=("b/1", "b/2")))
+    minutes.add_sample(seen(None, 401, backend=None))
+    minutes.add_sample(seen(broke=True))
+    (all_of_it,) = minutes.series_of("gateway")
+    assert (all_of_it.number, all_of_it.requests, all_of_it.errors, all_of_it.refused) == (100, 4, 2, 1)
+    assert (all_of_it.usd, all_of_it.baseline_usd) == (1.0, 4.0)
+    assert minutes.series_of("task", "other")[0].errors == 1
+    assert minutes.series_of("backend", "b/2")[0].errors == 1
+    assert minutes.series_of("backend", "b/1")[0].requests == 3
+    assert minutes.series_names("task") == ["other", "t"]
+
+
+def test_only_the_last_minutes_are_told() -> None:
+    clock = Clock()
+    minutes = MinuteSeries(clock, kept=3)
+    for _ in range(5):
+        minutes.add_sample(seen())
+        clock.now += 60
+    assert [minute.number for minute in minutes.series_of("gateway")] == [102, 103, 104]
+    assert [minute.number for minute in minutes.series_of("gateway", minutes=2)] == [104]
+    assert merge_minutes(minutes.series_of("gateway")).requests == 3
+    assert minutes.series_of("task", "unknown") == []
+
+
+def test_names_have_a_bound_and_the_gateways_row_stays() -> None:
+    minutes = MinuteSeries(Clock(), max_rows=3)
+    for number in range(20):
+        minutes.add_sample(seen(f"t{number}", backend=None))
+    assert minutes.series_names("task") == ["t18", "t19"]
+    assert minutes.series_of("gateway")[0].requests == 20
+
+
+def test_quantiles_are_at_most_a_quarter_too_high() -> None:
+    minutes = MinuteSeries(Clock())
+    for milliseconds in range(1, 101):
+        minutes.add_sample(seen(seconds=milliseconds / 1000))
+    (minute,) = minutes.series_of("gateway")
+    assert 50_000 <= (quantile_us(minute.total_buckets, 0.5) or 0) <= 62_500
+    assert 95_000 <= (quantile_us(minute.total_buckets, 0.95) or 0) <= 118_750
+    assert quantile_us({}, 0.5) is None
