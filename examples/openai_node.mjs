@@ -1,4 +1,4 @@
-// OpenAI's client for Node through the gateway: a task, a stream, and what the headers say.
+// Use the gateway from OpenAI's client for Node: a task, a stream, and the response headers.
 //
 // npm install openai
 

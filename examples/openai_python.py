@@ -1,4 +1,4 @@
-"""OpenAI's Python client through the gateway: a task, a stream, a conversation, and what the headers say.
+"""Use the gateway from OpenAI's Python client: a task, a stream, a conversation, and the response headers.
 
 pip install openai
 """
@@ -13,7 +13,7 @@ client = OpenAI(
 )
 task = {"x-task-id": "examples/arithmetic"}
 
-# One call. with_raw_response shows the headers beside the answer.
+# One call. with_raw_response returns the headers too.
 raw = client.chat.completions.with_raw_response.create(
     model="auto", messages=[{"role": "user", "content": "What is 17 times 23?"}], extra_headers=task
 )
@@ -30,7 +30,7 @@ stream = client.chat.completions.create(
 )
 print("stream:", "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices))
 
-# A conversation stays on the model it began with, whatever is decided meanwhile.
+# Session affinity: a conversation keeps its model when the task's decision changes.
 for turn in ("What is 5 plus 8?", "And twice that?"):
     raw = client.chat.completions.with_raw_response.create(
         model="auto",
