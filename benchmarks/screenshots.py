@@ -109,7 +109,7 @@ def take(url: str, out: Path, console: Console) -> list[str]:
         for name, path, scheme, size, height in SHOTS:
             with dashboard(browser, url, scheme, size) as shown:
                 picture(shown, path, out / f"{name}.png", height)
-                faults += [f"{name}: {fault}" for fault in shown.faults]
+                faults += [f"{name}: {fault}" for fault in shown.errors]
             console.print(f"{out / name}.png  {(out / f'{name}.png').stat().st_size // 1000} kB", highlight=False)
     return faults
 

@@ -1,7 +1,8 @@
-"""The dashboard at /ui: static files, and the routes that serve them.
+"""Dashboard at /ui: static files and the routes that serve them.
 
-    pages     the routes, with their security headers
-    static    plain ES modules without a build step; vendor/ holds what others made, with its licence
+    pages     routes, security headers, caching
+    static    plain ES modules without a build step; vendor/ holds third-party code with its licence
 
-The page itself holds no data. It asks the same endpoints as anybody (`/v1/…`), with the key that is typed in.
+The files hold no data. The page calls the same public endpoints as any client (`/v1/…`), with the key typed in at
+sign-in.
 """

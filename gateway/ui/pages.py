@@ -1,4 +1,4 @@
-"""GET /ui and what lies below it. Takes no key: nothing in these files is anybody's."""
+"""GET /ui and the static files below it. Takes no key: the files hold no data."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,12 +10,13 @@ from fastapi import APIRouter, Request, Response
 
 from gateway.errors import NotFound
 
-TYPES = {
+MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".md": "text/plain; charset=utf-8",
 }
-TYPES |= {".svg": "image/svg+xml", ".md": "text/plain; charset=utf-8"}
 
 INDEX = "index.html"
 
@@ -23,7 +24,7 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-"""Nothing from elsewhere, nothing inline, in nobody's frame (https://www.w3.org/TR/CSP3/)."""
+"""Content Security Policy: own origin only, no inline script or style, no framing (https://www.w3.org/TR/CSP3/)."""
 
 HEADERS = {
     "content-security-policy": CSP,
@@ -33,54 +34,61 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-cache",
 }
-"""no-cache: a browser keeps the files, and asks by ETag whether they are still the same: another version of this
-program is another dashboard."""
+"""Security headers, and no-cache: browsers store the files and revalidate them by ETag (RFC 9111, section 5.2.2.4).
+An upgraded gateway never serves a page with the previous version's scripts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is served."""
+    """A static file, ready to be served.
+
+    Attributes:
+        body: The file's bytes.
+        media_type: Value of the Content-Type header.
+        etag: Quoted hash of the body.
+    """
 
     body: bytes
-    type: str
+    media_type: str
     etag: str
 
 
 def read_assets() -> Mapping[str, Asset]:
-    """All files of the dashboard by their path below /ui/."""
-    return dict(_below(files("gateway.ui").joinpath("static"), ""))
+    """Return the dashboard's files by their path below /ui/."""
+    return dict(_read_folder(files("gateway.ui").joinpath("static"), ""))
 
 
 def ui_router() -> APIRouter:
-    """The routes. The files are read once: there are few of them, and they are small."""
+    """Build the router. Files are read once, at start: they are few and small."""
     assets = read_assets()
     router = APIRouter(include_in_schema=False)
 
     @router.get("/ui")
-    async def front_door() -> Response:
-        """Relative, so that it holds behind a proxy that puts a path in front."""
+    async def redirect_to_index() -> Response:
+        """Redirect with a relative Location, which stays right behind a proxy that adds a path prefix."""
         return Response(status_code=308, headers={"location": "ui/", **HEADERS})
 
     @router.get("/ui/{path:path}")
-    async def asset(path: str, request: Request) -> Response:
-        found = assets.get(path or INDEX)
-        if found is None:
-            raise NotFound(f"the dashboard has no {path}")
-        headers = {**HEADERS, "etag": found.etag}
-        if found.etag in request.headers.get("if-none-match", ""):
+    async def serve_asset(path: str, request: Request) -> Response:
+        """Serve a static file, or 304 if the client's copy is current. Raises NotFound."""
+        asset = assets.get(path or INDEX)
+        if asset is None:
+            raise NotFound(f"Dashboard file not found: {path}")
+        headers = {**HEADERS, "etag": asset.etag}
+        if asset.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        return Response(found.body, headers=headers, media_type=found.type)
+        return Response(asset.body, headers=headers, media_type=asset.media_type)
 
     return router
 
 
-def _below(folder: Traversable, path: str) -> list[tuple[str, Asset]]:
+def _read_folder(folder: Traversable, prefix: str) -> list[tuple[str, Asset]]:
     found: list[tuple[str, Asset]] = []
     for entry in folder.iterdir():
-        place = f"{path}{entry.name}"
+        path = f"{prefix}{entry.name}"
         if entry.is_dir():
-            found += _below(entry, f"{place}/")
-        elif (kind := TYPES.get(f".{entry.name.rpartition('.')[2]}")) is not None:
+            found += _read_folder(entry, f"{path}/")
+        elif (media_type := MEDIA_TYPES.get(f".{entry.name.rpartition('.')[2]}")) is not None:
             body = entry.read_bytes()
-            found.append((place, Asset(body, kind, f'"{hashlib.sha256(body).hexdigest()[:32]}"')))
+            found.append((path, Asset(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')))
     return found

@@ -1,8 +1,9 @@
-// The gateway's endpoints, with the key that was typed in. The key lives in this tab's session, and goes nowhere else.
+// HTTP calls to the gateway with the key typed in at sign-in. The key stays in this tab's session storage.
 
-const KEPT = "benchroute.key";
+const STORAGE_KEY = "benchroute.key";
 
 export class ApiError extends Error {
+  /** status: HTTP status, 0 if the gateway cannot be reached. */
   constructor(status, code, message) {
     super(message);
     this.status = status;
@@ -10,33 +11,33 @@ export class ApiError extends Error {
   }
 }
 
-export const key = {
-  get: () => sessionStorage.getItem(KEPT),
-  set: (value) => (value ? sessionStorage.setItem(KEPT, value) : sessionStorage.removeItem(KEPT)),
+export const apiKey = {
+  get: () => sessionStorage.getItem(STORAGE_KEY),
+  set: (value) => (value ? sessionStorage.setItem(STORAGE_KEY, value) : sessionStorage.removeItem(STORAGE_KEY)),
 };
 
-/** One call; what it answers, or an ApiError in the gateway's own words. path: below the gateway's root. */
+/** Call an endpoint and return its JSON. path: relative to the gateway's root. Throws ApiError with the API's message. */
 export async function call(path, { method = "GET", body } = {}) {
   const headers = {};
-  if (key.get()) headers.authorization = `Bearer ${key.get()}`;
+  if (apiKey.get()) headers.authorization = `Bearer ${apiKey.get()}`;
   if (body !== undefined) headers["content-type"] = "application/json";
-  let answer;
+  let response;
   try {
-    answer = await fetch(new URL(`../${path}`, document.baseURI), {
+    response = await fetch(new URL(`../${path}`, document.baseURI), {
       method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store",
     });
   } catch {
-    throw new ApiError(0, "unreachable", "The gateway does not answer. Is it running?");
+    throw new ApiError(0, "unreachable", "Cannot reach the gateway. Check that it is running, then retry.");
   }
-  const told = await answer.json().catch(() => null);
-  if (!answer.ok) {
-    throw new ApiError(answer.status, told?.error?.code ?? null, told?.error?.message ?? `The gateway answered ${answer.status}.`);
+  const json = await response.json().catch(() => null);
+  if (!response.ok) {
+    throw new ApiError(response.status, json?.error?.code ?? null, json?.error?.message ?? `The gateway returned HTTP ${response.status}.`);
   }
-  return told;
+  return json;
 }
 
-/** One call of which nothing may be known: null where it is not there, or not allowed, or not possible now. */
-export async function perhaps(path) {
+/** Like call, but null if the resource is missing, forbidden or unavailable. Throws on 401 and if the gateway is unreachable. */
+export async function callOrNull(path) {
   try {
     return await call(path);
   } catch (error) {
@@ -45,5 +46,5 @@ export async function perhaps(path) {
   }
 }
 
-/** A task's path: its name may hold slashes, which stay. */
+/** The path of a task's endpoint. Slashes in task IDs stay unescaped, as the API expects. */
 export const taskPath = (id) => `v1/tasks/${id.split("/").map(encodeURIComponent).join("/")}`;

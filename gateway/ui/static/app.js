@@ -1,9 +1,10 @@
-// The shell: which page, who is looking, light or dark. Pages are functions that fill an element and say how to renew it.
+// The application shell: routing by URL hash, sign-in, periodic refresh, theme. A page is a function that fills an
+// element and returns {title, refresh}.
 
-import { ApiError, call, key, perhaps } from "./api.js";
-import { redraw, sweep } from "./charts.js";
+import { ApiError, apiKey, call, callOrNull } from "./api.js";
+import { destroyDetachedCharts, redrawCharts } from "./charts.js";
+import { registerModels } from "./components.js";
 import { banner, h } from "./dom.js";
-import { learnModels } from "./parts.js";
 import { keysPage } from "./pages/keys.js";
 import { modelsPage } from "./pages/models.js";
 import { overviewPage } from "./pages/overview.js";
@@ -12,30 +13,31 @@ import { taskPage } from "./pages/task.js";
 import { tasksPage } from "./pages/tasks.js";
 
 const PAGES = [
-  { path: /^\/$/, name: "Overview", href: "#/", show: overviewPage },
-  { path: /^\/tasks$/, name: "Tasks", href: "#/tasks", show: tasksPage },
-  { path: /^\/tasks\/(.+)$/, parent: "#/tasks", show: taskPage },
-  { path: /^\/models$/, name: "Models", href: "#/models", show: modelsPage },
-  { path: /^\/packs$/, name: "Packs", href: "#/packs", show: packsPage },
-  { path: /^\/keys$/, name: "Keys", href: "#/keys", show: keysPage },
+  { path: /^\/$/, name: "Overview", href: "#/", render: overviewPage },
+  { path: /^\/tasks$/, name: "Tasks", href: "#/tasks", render: tasksPage },
+  { path: /^\/tasks\/(.+)$/, parent: "#/tasks", render: taskPage },
+  { path: /^\/models$/, name: "Models", href: "#/models", render: modelsPage },
+  { path: /^\/packs$/, name: "Packs", href: "#/packs", render: packsPage },
+  { path: /^\/keys$/, name: "Keys", href: "#/keys", render: keysPage },
 ];
-const RENEW_MS = 5000;
+const REFRESH_MS = 5000;
 
 const main = document.getElementById("main");
 const notice = document.getElementById("notice");
-let me = null;
-let shown = 0;
+let principal = null;
+let navigation = 0; // increases with every navigation; responses of an older one are dropped
 let timer = null;
+let isStale = false;
 
-/** What pages get: who is looking, and how to say something. */
-const context = () => ({ me, say, go: (hash) => { location.hash = hash; }, again: () => show() });
+/** What pages get: the caller's permissions, notifications, and a reload of the page. */
+const context = () => ({ principal, notify, reload: () => showPage() });
 
-function say(kind, text) {
+function notify(kind, text) {
   notice.replaceChildren(...(text ? [banner(kind, text)] : []));
 }
 
-async function show({ isNew = false } = {}) {
-  const turn = ++shown;
+async function showPage({ isNavigation = false } = {}) {
+  const current = ++navigation;
   clearTimeout(timer);
   const path = location.hash.slice(1) || "/";
   const page = PAGES.find((one) => one.path.test(path)) ?? PAGES[0];
@@ -45,71 +47,73 @@ async function show({ isNew = false } = {}) {
   }
   const root = h("div", { class: "stack" });
   try {
-    const made = await page.show(root, context(), path.match(page.path)?.slice(1).map(decodeURIComponent) ?? []);
-    if (turn !== shown) return;
+    const rendered = await page.render(root, context(), path.match(page.path)?.slice(1).map(decodeURIComponent) ?? []);
+    if (current !== navigation) return;
     main.replaceChildren(...root.childNodes);
-    sweep();
-    document.title = `${made.title} · Benchroute`;
-    if (isNew) { say(); main.focus({ preventScroll: true }); window.scrollTo(0, 0); }
+    destroyDetachedCharts();
+    document.title = `${rendered.title} · Benchroute`;
+    if (isNavigation) { notify(); main.focus({ preventScroll: true }); window.scrollTo(0, 0); }
     main.dataset.ready = path;
-    if (made.renew) renewLater(made.renew, turn);
+    if (rendered.refresh) scheduleRefresh(rendered.refresh, current);
   } catch (error) {
-    if (turn === shown) failed(error);
+    if (current === navigation) showFailure(error);
   }
 }
 
-function renewLater(renew, turn) {
+function scheduleRefresh(refresh, current) {
   timer = setTimeout(async () => {
-    if (turn !== shown) return;
+    if (current !== navigation) return;
     try {
-      if (!document.hidden) await renew();
-      if (turn === shown) say.lost && lost(false);
+      if (!document.hidden) await refresh();
+      if (current === navigation && isStale) setStale(null);
     } catch (error) {
-      if (turn !== shown) return;
-      if (error instanceof ApiError && error.status !== 401) lost(true, error.message);
-      else return failed(error);
+      if (current !== navigation) return;
+      if (error instanceof ApiError && error.status !== 401) setStale(error);
+      else return showFailure(error);
     }
-    if (turn === shown) renewLater(renew, turn);
-  }, RENEW_MS);
+    if (current === navigation) scheduleRefresh(refresh, current);
+  }, REFRESH_MS);
 }
 
-/** What is on the page stays there while the gateway cannot be asked, and says that it is old. */
-function lost(isLost, why = "") {
-  say.lost = isLost;
-  say(...(isLost ? ["warn", `${why} What you see is from before.`] : []));
+/** Keep the last data on the page after a failed refresh, marked as stale; error: null after a successful one. */
+function setStale(error) {
+  isStale = error !== null;
+  if (!isStale) notify();
+  else if (error.status === 0) notify("warn", "Connection lost; showing stale data. Check that the gateway is running.");
+  else notify("warn", `Refresh failed; showing stale data. ${error.message}`);
 }
 
-function failed(error) {
-  if (error instanceof ApiError && error.status === 401) return signIn(key.get() ? told(error) : "");
-  main.replaceChildren(h("div", { class: "page-head" }, h("h1", {}, "This page cannot be shown")),
-    banner("bad", error.message), h("div", { class: "row" }, h("button", { type: "button", on: { click: () => show() } }, "Try again")));
+function showFailure(error) {
+  if (error instanceof ApiError && error.status === 401) return showSignIn(apiKey.get() ? signInError(error) : "");
+  main.replaceChildren(h("div", { class: "page-head" }, h("h1", {}, "Page failed to load")),
+    banner("bad", error.message), h("div", { class: "row" }, h("button", { type: "button", on: { click: () => showPage() } }, "Retry")));
   main.dataset.ready = "failed";
   if (!(error instanceof ApiError)) console.error(error);
 }
 
-const told = (error) => (error.code === "invalid_api_key"
-  ? "This key is not known, or not known any more: it may have expired or been revoked. Sign in with another one."
+const signInError = (error) => (error.code === "invalid_api_key"
+  ? "Invalid API key: it is unknown, expired or revoked. Sign in with another key."
   : error.message);
 
-function signIn(message) {
-  ++shown;
+function showSignIn(message) {
+  ++navigation;
   clearTimeout(timer);
-  me = null;
-  key.set(null);
-  frame();
-  say();
+  principal = null;
+  apiKey.set(null);
+  updateHeader();
+  notify();
   const field = h("input", { type: "password", id: "key", name: "key", autocomplete: "current-password", required: true, spellcheck: "false" });
-  const enter = async (event) => {
+  const submit = async (event) => {
     event.preventDefault();
-    key.set(field.value.trim());
-    await begin();
+    apiKey.set(field.value.trim());
+    await start();
   };
   main.replaceChildren(h("section", { class: "card signin", "aria-labelledby": "signin" },
     h("div", { class: "card-head" }, h("h1", { id: "signin" }, "Sign in"),
-      h("p", { class: "muted" }, "With an admin key of this gateway; a read-only one sees everything and changes nothing. "
-        + "The key stays in this tab until you close it.")),
+      h("p", { class: "muted" }, "Enter an admin key of this gateway. A read-only admin key can view everything. "
+        + "The key is stored in this tab until you close it or sign out.")),
     message ? banner("bad", message) : null,
-    h("form", { on: { submit: enter } },
+    h("form", { on: { submit } },
       h("label", {}, "Admin key", field),
       h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Sign in")))));
   document.title = "Sign in · Benchroute";
@@ -117,51 +121,52 @@ function signIn(message) {
   field.focus();
 }
 
-function frame() {
+function updateHeader() {
   const nav = document.getElementById("nav");
-  nav.hidden = me === null;
-  if (me && !nav.childNodes.length) {
+  nav.hidden = principal === null;
+  if (principal && !nav.childNodes.length) {
     nav.append(...PAGES.filter((page) => page.name).map((page) => h("a", { href: page.href }, page.name)));
   }
-  document.getElementById("leave").hidden = !key.get();
-  document.getElementById("who").textContent = me === null ? "" : !me.needs_key ? "no keys: this machine only"
-    : `${me.name}${me.is_admin && !me.may_manage ? ", read-only" : ""}`;
+  document.getElementById("sign-out").hidden = !apiKey.get();
+  document.getElementById("principal").textContent = principal === null ? ""
+    : !principal.needs_key ? "No authentication (localhost only)"
+      : `${principal.name}${principal.is_admin && !principal.may_manage ? " (read-only)" : ""}`;
 }
 
-async function begin() {
+async function start() {
   try {
-    me = await call("v1/me");
+    principal = await call("v1/me");
   } catch (error) {
-    return failed(error);
+    return showFailure(error);
   }
-  learnModels((await perhaps("v1/models"))?.data.map((one) => one.id).filter((id) => id !== "auto") ?? []);
-  if (!me.may_operate) return signIn("This key sends requests; the dashboard takes an admin key.");
-  frame();
-  await show({ isNew: true });
+  registerModels((await callOrNull("v1/models"))?.data.map((one) => one.id).filter((id) => id !== "auto") ?? []);
+  if (!principal.may_operate) return showSignIn("Client keys cannot open the dashboard. Sign in with an admin key.");
+  updateHeader();
+  await showPage({ isNavigation: true });
 }
 
-const THEMES = { auto: "As the system", light: "Light", dark: "Dark" };
-const theme = document.getElementById("theme");
+const THEMES = { auto: "System", light: "Light", dark: "Dark" };
+const themeButton = document.getElementById("theme");
 
-function themed() {
-  const now = document.documentElement.dataset.theme ?? "auto";
-  theme.textContent = { auto: "◐", light: "☀", dark: "☾" }[now];
-  theme.setAttribute("aria-label", `Colours: ${THEMES[now]}. Change`);
-  theme.title = `Colours: ${THEMES[now]}`;
+function labelThemeButton() {
+  const theme = document.documentElement.dataset.theme ?? "auto";
+  themeButton.textContent = { auto: "◐", light: "☀", dark: "☾" }[theme];
+  themeButton.setAttribute("aria-label", `Theme: ${THEMES[theme]}. Change theme`);
+  themeButton.title = `Theme: ${THEMES[theme]}`;
 }
 
-theme.addEventListener("click", () => {
+themeButton.addEventListener("click", () => {
   const order = Object.keys(THEMES);
   const next = order[(order.indexOf(document.documentElement.dataset.theme ?? "auto") + 1) % order.length];
   if (next === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = next;
-  try { localStorage.setItem("benchroute.theme", next); } catch { /* it holds for this page all the same */ }
-  themed();
-  redraw();
+  try { localStorage.setItem("benchroute.theme", next); } catch { /* storage is blocked: the theme lasts for this page */ }
+  labelThemeButton();
+  redrawCharts();
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-document.getElementById("leave").addEventListener("click", () => signIn(""));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
+document.getElementById("sign-out").addEventListener("click", () => showSignIn(""));
 document.getElementById("skip").addEventListener("click", () => main.focus());
-window.addEventListener("hashchange", () => (me ? show({ isNew: true }) : null));
-themed();
-begin();
+window.addEventListener("hashchange", () => (principal ? showPage({ isNavigation: true }) : null));
+labelThemeButton();
+start();

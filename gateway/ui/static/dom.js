@@ -1,68 +1,71 @@
-// Elements without a framework. Text is always text: nothing here takes HTML.
+// DOM helpers without a framework. Children are always inserted as text or nodes, never parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element. props: `class`, `on` (event -> listener), `vars` (CSS custom properties), anything else an attribute. */
+/** Create an element. props: `on` (event -> listener), `vars` (CSS custom properties), `value`; all others are attributes. */
 export function h(tag, props = {}, ...children) {
-  const made = tag === "svg" || tag === "path" ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  const element = tag === "svg" || tag === "path" ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(props ?? {})) {
     if (value === null || value === undefined || value === false) continue;
-    if (name === "on") for (const [event, listener] of Object.entries(value)) made.addEventListener(event, listener);
-    else if (name === "vars") for (const [key, each] of Object.entries(value)) made.style.setProperty(key, each);
-    else if (name === "value") made.value = value;
-    else made.setAttribute(name, value === true ? "" : String(value));
+    if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    else if (name === "vars") for (const [property, each] of Object.entries(value)) element.style.setProperty(property, each);
+    else if (name === "value") element.value = value;
+    else element.setAttribute(name, value === true ? "" : String(value));
   }
-  put(made, children);
-  return made;
+  appendAll(element, children);
+  return element;
 }
 
-function put(parent, children) {
+function appendAll(parent, children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
     parent.append(child instanceof Node ? child : document.createTextNode(String(child)));
   }
 }
 
-/** Replaces what an element holds; leaves it alone while the keyboard is inside, so that nobody loses their place. */
-export function fill(parent, ...children) {
+/** Replace an element's children. Skipped while it contains the focus, so that a refresh never moves keyboard users. */
+export function replaceContent(parent, ...children) {
   if (parent.contains(document.activeElement) && parent !== document.activeElement) return;
   parent.replaceChildren();
-  put(parent, children);
+  appendAll(parent, children);
 }
 
-/** A titled part of a page. */
-export function section(title, about, ...children) {
+/** A card with a heading and an optional description. */
+export function section(title, description, ...children) {
   const id = `s-${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`;
   return h("section", { class: "card", "aria-labelledby": id },
-    h("div", { class: "card-head" }, h("h2", { id }, title), about ? h("p", { class: "muted" }, about) : null),
+    h("div", { class: "card-head" }, h("h2", { id }, title), description ? h("p", { class: "muted" }, description) : null),
     ...children);
 }
 
-/** A table. columns: {title, class, cell(row)}; caption is for those who do not see it. */
-export function table(caption, columns, rows, { empty = "Nothing yet.", rowClass = () => null } = {}) {
+/** A table. columns: {title, class, cell(row)}. caption: for screen readers. Returns {element, update(rows)}. */
+export function table(caption, columns, rows, { empty = "No data yet.", rowClass = () => null } = {}) {
   const body = h("tbody");
-  const made = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table: ${caption}` },
+  const element = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table: ${caption}` },
     h("table", {},
       h("caption", { class: "sr" }, caption),
       h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.class }, column.title)))),
       body));
-  const update = (some) => fill(body, some.length
-    ? some.map((row) => h("tr", { class: rowClass(row) }, columns.map((column, place) =>
-      h(place === 0 ? "th" : "td", { class: column.class, scope: place === 0 ? "row" : null }, column.cell(row)))))
+  const update = (updated) => replaceContent(body, updated.length
+    ? updated.map((row) => h("tr", { class: rowClass(row) }, columns.map((column, index) =>
+      h(index === 0 ? "th" : "td", { class: column.class, scope: index === 0 ? "row" : null }, column.cell(row)))))
     : h("tr", {}, h("td", { colspan: columns.length, class: "muted empty" }, empty)));
   update(rows);
-  return { element: made, update };
+  return { element, update };
 }
 
-/** A number that matters, with what it means below it. */
+/** A key figure with a note below it. Returns {element, set(value, note)}. */
 export function tile(title) {
   const value = h("span", { class: "tile-value" }, "–");
   const note = h("span", { class: "tile-note muted" });
   const element = h("div", { class: "tile" }, h("span", { class: "tile-title" }, title), value, note);
-  return { element, set(shown, about = "") { value.textContent = shown; note.textContent = about; } };
+  return { element, set(text, noteText = "") { value.textContent = text; note.textContent = noteText; } };
 }
 
-/** A message in the page: kind is info, good, warn or bad. */
+/** A command, path or setting in running text. */
+export const code = (text) => h("code", {}, text);
+
+/** A message. kind: info, good, warn or bad. */
 export function banner(kind, ...children) {
   return h("p", { class: `banner ${kind}`, role: kind === "bad" ? "alert" : null }, children);
 }

@@ -1,7 +1,7 @@
-// Before the first paint, so that the page never shows in the wrong colours. The choice is kept in this browser.
+// Runs before the first paint, so that the page never flashes in the wrong theme. The choice is stored in this browser.
 (function () {
   "use strict";
-  var kept = null;
-  try { kept = localStorage.getItem("benchroute.theme"); } catch (error) { kept = null; }
-  if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
+  var stored = null;
+  try { stored = localStorage.getItem("benchroute.theme"); } catch (error) { stored = null; }
+  if (stored === "light" || stored === "dark") document.documentElement.dataset.theme = stored;
 })();

@@ -1,4 +1,4 @@
-"""A real Chromium, and a page that remembers everything it complained about."""
+"""Headless Chromium, and a dashboard page that collects its console errors."""
 
 import os
 import shutil
@@ -26,24 +26,24 @@ READY_MS = 40_000
 PHONE = (390, 844)
 DESK = (1280, 860)
 
-TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] : ['the page',
+OVERFLOW_SCRIPT = """() => document.documentElement.scrollWidth <= innerWidth ? [] : ['the page',
   ...[...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > innerWidth)
     .map((one) => `${one.tagName}.${one.className} ${one.textContent.slice(0, 30)}`)]"""
 
 Scheme = Literal["light", "dark"]
 
 
-def chromium() -> str | None:
-    """Where it is: BENCHROUTE_CHROMIUM, or what the PATH has."""
-    named = os.environ.get("BENCHROUTE_CHROMIUM")
-    return named or next((path for name in NAMES if (path := shutil.which(name))), None)
+def find_chromium() -> str | None:
+    """Return the path of Chromium: BENCHROUTE_CHROMIUM, else the first known name on PATH; None if not installed."""
+    configured = os.environ.get("BENCHROUTE_CHROMIUM")
+    return configured or next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """One for many pages: starting it takes a second."""
+    """Start one browser for many pages: a start takes about a second."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGS)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGS)
         try:
             yield browser
         finally:
@@ -52,67 +52,73 @@ def running_browser() -> Iterator[Browser]:
 
 @dataclass
 class Dashboard:
-    """The dashboard of one gateway in one page. faults: what the browser had to say against it."""
+    """The dashboard of one gateway, open in one browser page.
+
+    Attributes:
+        page: Playwright's page.
+        url: The gateway's base URL.
+        errors: Console errors and warnings, exceptions, and requests to other origins.
+        allow_http_errors: Ignore failed requests; the browser logs each as an error, expected or not.
+    """
 
     page: Page
     url: str
-    faults: list[str] = field(default_factory=list)
-    allows_refusals: bool = False
-    """Whether a request may be refused: the browser reports each as an error, expected or not."""
+    errors: list[str] = field(default_factory=list)
+    allow_http_errors: bool = False
 
     def open(self, path: str = "/") -> None:
-        """Goes to a page of it and waits until it is there."""
+        """Navigate to a page and wait until it is rendered."""
         self.page.goto(f"{self.url}/ui/#{path}")
-        self.wait(path)
+        self.wait_ready(path)
 
-    def wait(self, path: str) -> None:
-        """Until a page, `signin` or `failed` is there."""
+    def wait_ready(self, path: str) -> None:
+        """Wait until a page, `signin` or `failed` is rendered."""
         self.page.wait_for_selector(f"#main[data-ready='{path}']", timeout=READY_MS, state="attached")
 
     def text(self) -> str:
-        """What one can read."""
+        """Return the visible text."""
         return self.page.inner_text("body")
 
-    def said(self, text: str) -> None:
-        """Waits until the page says something."""
+    def wait_text(self, text: str) -> None:
+        """Wait until the page shows a text."""
         self.page.get_by_text(text).first.wait_for(timeout=READY_MS)
 
-    def too_wide(self) -> list[str]:
-        """What sticks out of the window to the right, where the window has to be scrolled for it."""
-        wide: list[str] = self.page.evaluate(TOO_WIDE)
-        return wide
+    def overflowing_elements(self) -> list[str]:
+        """Return the elements wider than the viewport; empty unless the page scrolls sideways."""
+        overflowing: list[str] = self.page.evaluate(OVERFLOW_SCRIPT)
+        return overflowing
 
-    def heard(self, message: ConsoleMessage) -> None:
-        """The console says something."""
-        refused = "Failed to load resource" in message.text
-        if message.type in ("error", "warning") and not (refused and self.allows_refusals):
-            self.faults.append(f"{message.type}: {message.text}")
+    def on_console(self, message: ConsoleMessage) -> None:
+        """Record a console error or warning."""
+        is_http_error = "Failed to load resource" in message.text
+        if message.type in ("error", "warning") and not (is_http_error and self.allow_http_errors):
+            self.errors.append(f"{message.type}: {message.text}")
 
-    def asked(self, request: Request) -> None:
-        """The page asks for something, which must be of its own gateway."""
+    def on_request(self, request: Request) -> None:
+        """Record a request to another origin."""
         if urlsplit(request.url).netloc not in ("", urlsplit(self.url).netloc):
-            self.faults.append(f"request to {request.url}")
+            self.errors.append(f"request to {request.url}")
 
 
 @contextmanager
 def dashboard(
     browser: Browser, url: str, scheme: Scheme = "light", size: tuple[int, int] = DESK, scale: float = 1
 ) -> Iterator[Dashboard]:
-    """A page of its own, with a storage of its own."""
+    """Open a page in a browser context of its own (separate storage)."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, device_scale_factor=scale
     )
-    shown = Dashboard(context.new_page(), url)
-    shown.page.on("console", shown.heard)
-    shown.page.on("pageerror", lambda error: shown.faults.append(f"exception: {error}"))
-    shown.page.on("request", shown.asked)
+    opened = Dashboard(context.new_page(), url)
+    opened.page.on("console", opened.on_console)
+    opened.page.on("pageerror", lambda error: opened.errors.append(f"exception: {error}"))
+    opened.page.on("request", opened.on_request)
     try:
-        yield shown
+        yield opened
     finally:
         context.close()
 
 
-def axe() -> str | None:
-    """axe-core's source, which `make ui-test` gets from npm; None where it is not there."""
+def read_axe() -> str | None:
+    """Return axe-core's source, which `make ui-test` installs from npm; None if it is not installed."""
     path = Path(os.environ.get("BENCHROUTE_AXE", "build/ui/node_modules/axe-core/axe.min.js"))
     return path.read_text() if path.exists() else None

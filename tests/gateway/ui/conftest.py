@@ -1,3 +1,5 @@
+"""A browser for each test module, and pages that must stay free of console errors."""
+
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -5,32 +7,32 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser
 
-from tests.gateway.ui.browser import Dashboard, chromium, dashboard, running_browser
+from tests.gateway.ui.browser import Dashboard, dashboard, find_chromium, running_browser
 
-Opens = Callable[..., Dashboard]
-"""Opens the dashboard of the gateway at a URL; takes what `dashboard` takes."""
+OpenDashboard = Callable[..., Dashboard]
+"""Opens the dashboard of the gateway at a URL; takes the arguments of `dashboard` after the browser."""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """For one module's tests: while it runs, Playwright keeps an event loop running in this thread, and others' tests
-    could start none.
+    """Start Chromium for one module's tests. Playwright keeps an event loop running in this thread meanwhile, so tests
+    of other modules could not start their own.
     """
-    if chromium() is None:
-        pytest.skip("no Chromium here: `make ui-test` installs it where it can; or name it in BENCHROUTE_CHROMIUM")
+    if find_chromium() is None:
+        pytest.skip("Chromium is not installed: run `make ui-test`, or set BENCHROUTE_CHROMIUM to its path")
     with running_browser() as running:
         yield running
 
 
 @pytest.fixture
-def opens(browser: Browser) -> Iterator[Opens]:
-    """Pages that must not have complained once the test is over."""
+def open_dashboard(browser: Browser) -> Iterator[OpenDashboard]:
+    """Open pages; after the test, none of them may have recorded an error."""
     opened: list[Dashboard] = []
 
-    def enter(stack: ExitStack, url: str, **about: object) -> Dashboard:
-        opened.append(stack.enter_context(dashboard(browser, url, **about)))  # type: ignore[arg-type]  # handed on
+    def enter(stack: ExitStack, url: str, **options: object) -> Dashboard:
+        opened.append(stack.enter_context(dashboard(browser, url, **options)))  # type: ignore[arg-type]  # passed on
         return opened[-1]
 
     with ExitStack() as stack:
         yield partial(enter, stack)
-        assert [fault for one in opened for fault in one.faults] == []
+        assert [error for one in opened for error in one.errors] == []

@@ -1,4 +1,4 @@
-"""The files and how they are served, without a browser."""
+"""The static files and how they are served, without a browser."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def url(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> 
         yield url
 
 
-def test_the_page_is_served_with_a_strict_policy_and_no_key(url: str) -> None:
+def test_index_has_a_strict_csp_and_takes_no_key(url: str) -> None:
     page = ask(url, "/ui/")
     assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert page.headers["content-security-policy"] == CSP
@@ -31,12 +31,12 @@ def test_the_page_is_served_with_a_strict_policy_and_no_key(url: str) -> None:
     assert "unsafe" not in CSP
 
 
-def test_the_front_door_leads_on_whatever_stands_in_front(url: str) -> None:
+def test_ui_redirects_with_a_relative_location(url: str) -> None:
     answer = ask(url, "/ui")
     assert (answer.status, answer.headers["location"]) == (308, "ui/")
 
 
-def test_a_browser_asks_whether_a_file_is_still_the_same(url: str) -> None:
+def test_files_are_revalidated_by_etag(url: str) -> None:
     first = ask(url, "/ui/app.js")
     assert (first.status, first.headers["cache-control"]) == (200, "no-cache")
     again = ask(url, "/ui/app.js", if_none_match=first.headers["etag"])
@@ -44,16 +44,16 @@ def test_a_browser_asks_whether_a_file_is_still_the_same(url: str) -> None:
     assert ask(url, "/ui/app.js", if_none_match='"another"').status == 200
 
 
-def test_what_the_endpoints_tell_is_kept_nowhere(url: str) -> None:
+def test_api_responses_are_not_stored(url: str) -> None:
     assert [ask(url, path).headers["cache-control"] for path in ("/v1/me", "/v1/nowhere")] == ["no-store"] * 2
 
 
 @pytest.mark.parametrize("path", ["nowhere.js", "../pages.py", "%2e%2e/pages.py", "vendor"])
-def test_nothing_else_is_served(url: str, path: str) -> None:
+def test_other_paths_are_404(url: str, path: str) -> None:
     assert ask(url, f"/ui/{path}").status == 404
 
 
-def test_every_file_that_is_named_is_there() -> None:
+def test_every_import_resolves_to_a_served_file() -> None:
     assets = read_assets()
     assert {str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.is_file()} == set(assets)
     for name, asset in assets.items():
@@ -63,13 +63,13 @@ def test_every_file_that_is_named_is_there() -> None:
                 assert str((folder / named).resolve())[1:] in assets, (name, named)
 
 
-def test_no_file_of_ours_asks_for_anything_from_elsewhere() -> None:
+def test_own_files_reference_no_other_origin() -> None:
     for name, asset in read_assets().items():
         if not name.startswith("vendor/"):
-            elsewhere = set(re.findall(r"https?://[^\s\"'`)]+", asset.body.decode())) - {"http://www.w3.org/2000/svg"}
-            assert elsewhere == set(), name
+            external = set(re.findall(r"https?://[^\s\"'`)]+", asset.body.decode())) - {"http://www.w3.org/2000/svg"}
+            assert external == set(), name
 
 
-def test_nothing_is_inline() -> None:
+def test_index_has_no_inline_script_or_style() -> None:
     page = read_assets()["index.html"].body.decode()
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", page) == []

@@ -1,79 +1,91 @@
-// Models and their backends: what they cost, how they do, what the benchmark says of them.
+// Models and their backends: prices, traffic, circuit breakers, and accuracy by dataset.
 
-import { call, perhaps } from "../api.js";
-import { h, section, table } from "../dom.js";
-import { count, ms, percent, plural, score, usd } from "../format.js";
-import { activePack, learnModels, model } from "../parts.js";
+import { activePack } from "../active_pack.js";
+import { call, callOrNull } from "../api.js";
+import { modelLabel, registerModels } from "../components.js";
+import { code, h, section, table } from "../dom.js";
+import { count, ms, percent, score, usd } from "../format.js";
 
-const BREAKER = { closed: ["works", "good"], "half-open": ["being tried", "warn"], open: ["left alone", "bad"] };
+const BREAKER_STATES = { closed: ["Healthy", "good"], "half-open": ["Half-open", "warn"], open: ["Open", "bad"] };
 
 export async function modelsPage(root) {
-  const first = await ask();
-  learnModels(first.models.map((one) => one.id));
-  const models = table("Models", modelColumns, [], { empty: "No model." });
-  const backends = table("Backends", backendColumns, [], { empty: "No backend." });
-  const show = (now) => {
-    models.update(now.models);
-    backends.update(now.backends);
+  const first = await fetchData();
+  registerModels(first.models.map((one) => one.id));
+  const models = table("Models", MODEL_COLUMNS, [], { empty: ["No models. Add one at ", code("models"), " in config.yaml."] });
+  const backends = table("Backends", BACKEND_COLUMNS, [], { empty: ["No backends. Add one at ", code("models[].backends"), " in config.yaml."] });
+  const update = (data) => {
+    models.update(data.models);
+    backends.update(data.backends);
   };
-  show(first);
-  const outcomes = first.pack ? await perhaps(`v1/packs/${encodeURIComponent(first.pack.id)}/outcomes`) : null;
+  update(first);
+  const outcomes = first.pack ? await callOrNull(`v1/packs/${encodeURIComponent(first.pack.id)}/outcomes`) : null;
   root.append(
     h("div", { class: "page-head" }, h("h1", {}, "Models and backends"),
-      h("p", { class: "lead" }, first.pack ? ["Best on average over the benchmark's datasets is ", h("b", {}, first.pack.on_average[0]), ": the model that tasks get where nothing speaks clearly for another."] : "There is no pack, so every task goes to the first model.")),
-    section("Models", "Prices are the configuration's, else the pack's. Requests, latency and errors are of the last hour.", models.element),
-    section("Backends", "A backend that keeps failing is left alone for a while, and then tried again.", backends.element),
-    outcomes ? heat(outcomes, first.pack) : section("What the benchmark says", null, h("p", { class: "muted" }, first.pack ? "The scorer is not ready to tell yet." : "There is no pack.")));
-  return { title: "Models", renew: async () => show(await ask()) };
+      h("p", { class: "lead" }, first.pack ? ["Best model on average over the benchmark's datasets: ", h("b", {}, first.pack.on_average[0]), ". Tasks use it unless another model scores higher with enough confidence."] : "No pack is loaded; all tasks use the default model.")),
+    section("Models", "Prices come from config.yaml, otherwise from the pack. Requests: last hour.", models.element),
+    section("Backends", "The circuit breaker opens after repeated failures. An open backend gets no requests until the retry.", backends.element),
+    outcomes ? heatmap(outcomes, first.pack) : section(ACCURACY_TITLE, null, h("p", { class: "muted" }, first.pack ? "The scorer is not ready yet. Reload this page in a few seconds."
+      : ["No pack is loaded. Run ", code("benchroute pack build"), " and set ", code("routing.pack"), " in config.yaml."])));
+  return { title: "Models", refresh: async () => update(await fetchData()) };
 }
 
-async function ask() {
+async function fetchData() {
   const [list, backends, tasks, pack] = await Promise.all([call("v1/models"), call("v1/backends"), call("v1/overview?limit=1"), activePack()]);
-  const rows = backends.data.map((one) => ({ ...one, activity: one.last_hour }));
-  const packed = new Map((pack?.models ?? []).map((one) => [one.name, one]));
+  const inPack = new Map((pack?.models ?? []).map((one) => [one.name, one]));
   const models = list.data.filter((one) => one.id !== "auto").map((one) => ({
-    ...one, about: one.benchroute ?? {}, packed: packed.get(one.id), rank: pack?.on_average.indexOf(one.id) ?? -1,
+    ...one, config: one.benchroute ?? {}, benchmark: inPack.get(one.id), hasPack: pack !== null,
     tasks: tasks.by_model[one.id] ?? 0,
-    requests: rows.filter((row) => row.model === one.id).reduce((sum, row) => sum + (row.activity?.requests ?? 0), 0),
+    requests: backends.data.filter((backend) => backend.model === one.id).reduce((sum, backend) => sum + (backend.last_hour?.requests ?? 0), 0),
   }));
-  return { models, backends: rows, pack };
+  return { models, backends: backends.data, pack };
 }
 
 const price = (row) => {
-  const own = row.about.price ?? row.packed;
-  const [inward, outward] = [own?.input_usd_per_mtok, own?.output_usd_per_mtok];
-  return inward === null || inward === undefined ? "–" : `${usd(+inward)} / ${usd(+outward)}`;
+  const source = row.config.price ?? row.benchmark;
+  const [input, output] = [source?.input_usd_per_mtok, source?.output_usd_per_mtok];
+  return input === null || input === undefined ? "–" : `${usd(+input)} / ${usd(+output)}`;
 };
 
-const modelColumns = [
-  { title: "Model", cell: (row) => model(row.id) },
+const benchmarkAverage = ({ benchmark, hasPack }) => (benchmark
+  ? h("span", {}, score(benchmark.average), benchmark.partial ? h("span", { class: "muted" }, " (partially measured)") : null)
+  : h("span", { class: "muted" }, hasPack ? "Not in pack" : "–"));
+
+const MODEL_COLUMNS = [
+  { title: "Model", cell: (row) => modelLabel(row.id) },
   { title: "Tasks", class: "num", cell: (row) => count(row.tasks) },
-  { title: "Requests", class: "num", cell: (row) => count(row.requests) },
-  { title: "On average", class: "num", cell: (row) => (row.packed ? h("span", {}, score(row.packed.average), row.packed.partial ? h("span", { class: "muted" }, " partly measured") : null) : h("span", { class: "muted" }, "not in the pack")) },
-  { title: "Size", class: "num", cell: (row) => { const size = row.about.params_b ?? row.packed?.params_b; return size ? `${size} B` : "–"; } },
-  { title: "In / out, per million tokens", class: "num", cell: price },
-  { title: "Context", class: "num", cell: (row) => (row.about.context_window ? row.about.context_window.toLocaleString("en") : "–") },
+  { title: "Requests (1 h)", class: "num", cell: (row) => count(row.requests) },
+  { title: "Benchmark average", class: "num", cell: benchmarkAverage },
+  { title: "Parameters", class: "num", cell: (row) => { const size = row.config.params_b ?? row.benchmark?.params_b; return size ? `${size} B` : "–"; } },
+  { title: "Input / output price per 1M tokens", class: "num", cell: price },
+  { title: "Context window", class: "num", cell: (row) => (row.config.context_window ? row.config.context_window.toLocaleString("en") : "–") },
 ];
 
-const backendColumns = [
+const BACKEND_COLUMNS = [
   { title: "Backend", cell: (row) => row.id },
-  { title: "Model", cell: (row) => model(row.model) },
-  { title: "State", cell: (row) => { const [word, kind] = BREAKER[row.breaker] ?? [row.breaker, "plain"]; return h("span", {}, h("span", { class: `tag ${kind}` }, word), row.opens_in_s > 0 ? h("span", { class: "muted" }, ` for ${Math.ceil(row.opens_in_s)} s`) : null); } },
-  { title: "Now", class: "num", cell: (row) => plural(row.outstanding, "request") },
-  { title: "Last hour", class: "num", cell: (row) => count(row.activity?.requests ?? 0) },
-  { title: "Errors", class: "num", cell: (row) => { const { requests = 0, errors = 0 } = row.activity ?? {}; return requests ? `${count(errors)} (${percent(errors / requests, 1)})` : "–"; } },
-  { title: "Half within", class: "num", cell: (row) => ms(row.activity?.p50_ms) },
-  { title: "95 of 100 within", class: "num", cell: (row) => ms(row.activity?.p95_ms) },
+  { title: "Model", cell: (row) => modelLabel(row.model) },
+  { title: "Circuit breaker", cell: breaker },
+  { title: "In flight", class: "num", cell: (row) => count(row.outstanding) },
+  { title: "Requests (1 h)", class: "num", cell: (row) => count(row.last_hour?.requests ?? 0) },
+  { title: "Errors", class: "num", cell: (row) => { const { requests = 0, errors = 0 } = row.last_hour ?? {}; return requests ? `${count(errors)} (${percent(errors / requests, 1)})` : "–"; } },
+  { title: "p50 latency", class: "num", cell: (row) => ms(row.last_hour?.p50_ms) },
+  { title: "p95 latency", class: "num", cell: (row) => ms(row.last_hour?.p95_ms) },
 ];
 
-/** A table, because it is one: every cell is a number, and its colour says the same again. */
-function heat(outcomes, pack) {
-  const order = pack.on_average.map((name) => outcomes.models.indexOf(name)).filter((place) => place >= 0);
-  const cell = (value) => h("td", {}, value === null ? h("span", { class: "none", title: "not measured" }, "–")
+function breaker(row) {
+  const [label, kind] = BREAKER_STATES[row.breaker] ?? [row.breaker, "plain"];
+  return h("span", {}, h("span", { class: `tag ${kind}` }, label), row.retry_in_s > 0 ? h("span", { class: "muted" }, ` retry in ${Math.ceil(row.retry_in_s)} s`) : null);
+}
+
+const ACCURACY_TITLE = "Benchmark accuracy by dataset";
+
+/** A table with coloured cells: the number in each cell says the same as its colour. */
+function heatmap(outcomes, pack) {
+  const order = pack.on_average.map((name) => outcomes.models.indexOf(name)).filter((column) => column >= 0);
+  const cell = (value) => h("td", {}, value === null ? h("span", { class: "none", title: "Not measured" }, "–")
     : h("span", { vars: { "--v": value.toFixed(3) } }, score(value)));
-  return section("What the benchmark says", "The share of each dataset's inputs that a model got right; the best on average comes first.",
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table: outcomes by dataset and model" },
-      h("table", { class: "heat" }, h("caption", { class: "sr" }, "Outcomes by dataset and model"),
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Dataset"), order.map((place) => h("th", { scope: "col" }, outcomes.models[place])), h("th", { scope: "col" }, "Inputs"))),
-        h("tbody", {}, outcomes.data.map((row) => h("tr", {}, h("th", { scope: "row" }, row.dataset), order.map((place) => cell(row.outcomes[place])), h("td", { class: "muted" }, count(row.n))))))));
+  return section(ACCURACY_TITLE, "Mean score per dataset and model, from 0 to 1. Models are sorted by benchmark average.",
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table: ${ACCURACY_TITLE}` },
+      h("table", { class: "heat" }, h("caption", { class: "sr" }, ACCURACY_TITLE),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Dataset"), order.map((column) => h("th", { scope: "col" }, outcomes.models[column])), h("th", { scope: "col" }, "Questions"))),
+        h("tbody", {}, outcomes.data.map((row) => h("tr", {}, h("th", { scope: "row" }, row.dataset), order.map((column) => cell(row.outcomes[column])), h("td", { class: "muted" }, count(row.n))))))));
 }

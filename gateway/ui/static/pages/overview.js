@@ -1,127 +1,123 @@
-// What happened in the last hour, what it cost, and which model every task uses.
+// Traffic, latency and cost of the last hour, and every task's current model.
 
-import { call, perhaps } from "../api.js";
-import { overTime } from "../charts.js";
-import { fill, h, section, table, tile } from "../dom.js";
-import { ago, count, ms, percent, plural, usd } from "../format.js";
-import { activePack, learnModels, model, reasonTag, sure, taskLink, traffic } from "../parts.js";
+import { activePack } from "../active_pack.js";
+import { call, callOrNull } from "../api.js";
+import { timeSeriesChart } from "../charts.js";
+import { confidenceMeter, modelLabel, reasonTag, registerModels, requestSparkline, savings, taskLink } from "../components.js";
+import { code, h, replaceContent, section, table, tile } from "../dom.js";
+import { count, ms, percent, plural, timeAgo, usd } from "../format.js";
 
 export async function overviewPage(root) {
-  const first = await ask();
-  learnModels(first.models);
+  const first = await fetchData();
+  registerModels(first.models);
   const lead = h("p", { class: "lead" });
-  const tiles = { requests: tile("Requests, last hour"), errors: tile("Errors"), latency: tile("Answers take"), own: tile("Of that, the gateway"), cost: tile("Cost, last hour"), saved: tile("Saved, all time") };
-  const charts = chartsOf(first.activity);
-  const tasks = table("Which model each task uses, and why", TASK_COLUMNS, [], { empty: "No task has had a request yet." });
+  const tiles = { requests: tile("Requests (last hour)"), errors: tile("Errors"), latency: tile("Response time (p50)"), overhead: tile("Gateway overhead (p50)"), cost: tile("Cost (last hour)"), savings: tile("Savings (all time)") };
+  const charts = createCharts(first.activity);
+  const tasks = table("Current model per task", TASK_COLUMNS, [], { empty: "No tasks yet. Send a request with an X-Task-Id header to create one." });
   const more = h("p", { class: "muted" });
   const changes = h("ol", { class: "timeline" });
 
-  const show = (now) => {
-    fill(lead, sentence(now));
-    showTiles(tiles, now);
-    for (const one of charts) one.update(now.activity);
-    tasks.update(now.tasks.busiest);
-    fill(more, now.tasks.tasks > now.tasks.busiest.length ? [`The busiest ${now.tasks.busiest.length} of ${count(now.tasks.tasks)}. `, h("a", { href: "#/tasks" }, "All tasks")] : "");
-    fill(changes, now.changes.length ? now.changes.map(changed) : h("li", {}, h("span", { class: "muted" }, "No task has changed its model since the gateway started.")));
+  const update = (data) => {
+    replaceContent(lead, summary(data));
+    updateTiles(tiles, data);
+    for (const one of charts) one.update(data.activity);
+    tasks.update(data.tasks.busiest);
+    replaceContent(more, data.tasks.tasks > data.tasks.busiest.length ? [`Showing the ${data.tasks.busiest.length} busiest of ${count(data.tasks.tasks)} tasks. `, h("a", { href: "#/tasks" }, "Show all tasks")] : "");
+    replaceContent(changes, data.changes.length ? data.changes.map(changeItem) : h("li", {}, h("span", { class: "muted" }, "No model changes since the gateway started.")));
   };
-  show(first);
+  update(first);
   root.append(
     h("div", { class: "page-head" }, h("h1", {}, "Overview"), lead),
     h("div", { class: "tiles" }, Object.values(tiles).map((one) => one.element)),
-    first.tasks.tasks || first.activity.total.requests ? "" : welcome(first),
-    section("Which model each task uses", "Every task goes to one model: the one that did best on the benchmark inputs most like the task's, if that is sure enough, else the best model on average.", tasks.element, more),
+    first.tasks.tasks || first.activity.total.requests ? "" : quickStart(first),
+    section("Current model per task", "A task uses the model that scores highest on the most similar benchmark questions if the confidence exceeds the threshold; otherwise the best model on average.", tasks.element, more),
     h("div", { class: "two" },
-      section("Requests a minute", null, charts[0].element),
-      section("Cost a minute", "Against sending everything to the best model on average.", charts[1].element),
-      section("Latency", "95 of 100 answers were faster than this.", charts[2].element),
-      section("Latest changes", "Tasks that moved to another model.", changes)));
-  return { title: "Overview", renew: async () => show(await ask()) };
+      section("Requests per minute", null, charts[0].element),
+      section("Cost per minute", "Baseline: every request sent to the best model on average.", charts[1].element),
+      section("p95 latency", "Response time, and the part of it that is gateway overhead.", charts[2].element),
+      section("Recent model changes", "Tasks whose current model changed.", changes)));
+  return { title: "Overview", refresh: async () => update(await fetchData()) };
 }
 
 const TASK_COLUMNS = [
   { title: "Task", cell: (task) => taskLink(task.id) },
-  { title: "Goes to", cell: (task) => model(task.decision.model) },
-  { title: "Why", cell: (task) => reasonTag(task) },
-  { title: "How sure", cell: sure },
-  { title: "Last hour", class: "sparkcell wide-only", cell: traffic },
-  { title: "Saved", class: "num", cell: (task) => saved(task.spent) },
+  { title: "Current model", cell: (task) => modelLabel(task.decision.model) },
+  { title: "Reason", cell: (task) => reasonTag(task.decision) },
+  { title: "Confidence", cell: confidenceMeter },
+  { title: "Requests (1 h)", class: "sparkcell wide-only", cell: requestSparkline },
+  { title: "Savings", class: "num", cell: (task) => savings(task.spent) },
 ];
 
-export function saved(spent) {
-  if (!spent.requests || Math.abs(spent.saved_usd) < 1e-9) return h("span", { class: "muted" }, "–");
-  return spent.best_on_average_usd ? `${usd(spent.saved_usd)} (${percent(spent.saved_usd / spent.best_on_average_usd)})` : usd(spent.saved_usd);
-}
-
-async function ask() {
+async function fetchData() {
   const [activity, tasks, usage, decisions, models, health, pack] = await Promise.all([
-    call("v1/activity?minutes=60"), call("v1/overview"), perhaps("v1/usage?by=task"),
-    perhaps("v1/decisions?changes=true"), call("v1/models"), call("health/ready"), activePack(),
+    call("v1/activity?minutes=60"), call("v1/overview"), callOrNull("v1/usage?by=task"),
+    callOrNull("v1/decisions?changes=true"), call("v1/models"), call("health/ready"), activePack(),
   ]);
   return {
     activity, tasks, health, pack,
     models: models.data.map((one) => one.id).filter((id) => id !== "auto"),
     changes: (decisions?.data ?? []).filter((one) => one.before).slice(-6).reverse(),
-    spent: (usage?.data ?? []).reduce((sum, row) => ({
-      requests: sum.requests + row.requests, usd: sum.usd + row.usd, baseline: sum.baseline + row.best_on_average_usd,
-    }), { requests: 0, usd: 0, baseline: 0 }),
+    usage: (usage?.data ?? []).reduce((sum, row) => ({
+      requests: sum.requests + row.requests, usd: sum.usd + row.usd, baselineUsd: sum.baselineUsd + row.best_on_average_usd,
+    }), { requests: 0, usd: 0, baselineUsd: 0 }),
   };
 }
 
-/** The page in one sentence. */
-function sentence({ spent, tasks, pack, health, activity }) {
+/** The page in one or two sentences. */
+function summary({ usage, tasks, pack, health, activity }) {
   const best = pack?.on_average?.[0];
-  const scoring = health.scorer === "ready" ? "" : health.scorer === "none"
-    ? " There is no pack, so nothing is routed by evidence yet." : ` The scorer is ${health.scorer}: tasks keep the models they have.`;
-  if (!spent.requests && !activity.total.requests) return ["No request has come yet.", scoring];
+  const scorer = health.scorer === "ready" ? "" : health.scorer === "none"
+    ? " No pack is loaded, so tasks are not routed by benchmark scores." : ` The scorer is ${health.scorer}; tasks keep their current models.`;
+  if (!usage.requests && !activity.total.requests) return ["No requests yet.", scorer];
   const routed = tasks.by_reason.score ?? 0;
-  const lead = [h("b", {}, plural(tasks.tasks, "task")), ", of which ", h("b", {}, count(routed)), routed === 1 ? " goes" : " go",
-    " to a model that the benchmarks say is better there than ", best ? [h("b", {}, best), ", the best on average"] : "the best on average", "."];
-  if (!spent.baseline) return [lead, scoring];
-  const share = (spent.baseline - spent.usd) / spent.baseline;
-  return [lead, " So far answers cost ", h("b", {}, usd(spent.usd)), "; the best model on average would have cost ", h("b", {}, usd(spent.baseline)),
-    share >= 0 ? [", so routing saved ", h("b", {}, percent(share)), "."] : [", so routing cost ", h("b", {}, percent(-share)), " more."], scoring];
+  const lead = [h("b", {}, plural(tasks.tasks, "task")), "; ", h("b", {}, count(routed)), routed === 1 ? " uses" : " use",
+    " a model that the benchmark ranks above ", best ? [h("b", {}, best), ", the best model on average"] : "the best model on average", "."];
+  if (!usage.baselineUsd) return [lead, scorer];
+  const share = (usage.baselineUsd - usage.usd) / usage.baselineUsd;
+  return [lead, " Total cost ", h("b", {}, usd(usage.usd)), "; with the best model on average for every request ", h("b", {}, usd(usage.baselineUsd)),
+    share >= 0 ? [". Routing saved ", h("b", {}, percent(share)), "."] : [". Routing cost ", h("b", {}, percent(-share)), " more."], scorer];
 }
 
-function showTiles(tiles, { activity, spent }) {
+function updateTiles(tiles, { activity, usage }) {
   const { total } = activity;
-  tiles.requests.set(count(total.requests), `${(total.requests / activity.minutes).toFixed(1)} a minute`);
-  tiles.errors.set(count(total.errors), total.requests ? `${percent(total.errors / total.requests, 1)}; ${count(total.refused)} refused` : "");
-  tiles.latency.set(ms(total.p50_ms), total.p95_ms === null ? "" : `95 % within ${ms(total.p95_ms)}`);
-  tiles.own.set(ms(total.own_p50_ms), total.own_p95_ms === null ? "" : `95 % within ${ms(total.own_p95_ms)}`);
-  tiles.cost.set(usd(total.usd), total.best_on_average_usd ? `instead of ${usd(total.best_on_average_usd)}` : "");
-  tiles.saved.set(usd(spent.baseline - spent.usd), spent.baseline ? `${percent((spent.baseline - spent.usd) / spent.baseline)} of ${usd(spent.baseline)}` : "");
+  tiles.requests.set(count(total.requests), `${(total.requests / activity.minutes).toFixed(1)} per minute`);
+  tiles.errors.set(count(total.errors), total.requests ? `${percent(total.errors / total.requests, 1)}; ${count(total.refused)} rejected (4xx)` : "");
+  tiles.latency.set(ms(total.p50_ms), total.p95_ms === null ? "" : `p95 ${ms(total.p95_ms)}`);
+  tiles.overhead.set(ms(total.overhead_p50_ms), total.overhead_p95_ms === null ? "" : `p95 ${ms(total.overhead_p95_ms)}`);
+  tiles.cost.set(usd(total.usd), total.best_on_average_usd ? `Baseline ${usd(total.best_on_average_usd)}` : "");
+  tiles.savings.set(usd(usage.baselineUsd - usage.usd), usage.baselineUsd ? `${percent((usage.baselineUsd - usage.usd) / usage.baselineUsd)} of baseline ${usd(usage.baselineUsd)}` : "");
 }
 
-function chartsOf(activity) {
+function createCharts(activity) {
   const total = activity.total.requests;
   return [
-    overTime(`Requests by the minute in the last hour, ${plural(total, "request")} in all.`, activity, (now) => [
-      { label: "answered", value: (minute) => minute.requests - minute.errors - minute.refused, colour: now.accent },
-      { label: "refused", value: (minute) => minute.refused, colour: now.warn },
-      { label: "errors", value: (minute) => minute.errors, colour: now.bad },
+    timeSeriesChart(`Requests per minute in the last hour, ${plural(total, "request")} in total.`, activity, (colours) => [
+      { label: "Successful", value: (minute) => minute.requests - minute.errors - minute.refused, colour: colours.accent },
+      { label: "Rejected (4xx)", value: (minute) => minute.refused, colour: colours.warn },
+      { label: "Errors", value: (minute) => minute.errors, colour: colours.bad },
     ], { kind: "bar", stacked: true }),
-    overTime("What answers cost by the minute, and what the best model on average would have cost.", activity, (now) => [
-      { label: "best on average", value: (minute) => minute.best_on_average_usd, colour: now.muted, dash: [4, 3] },
-      { label: "routed", value: (minute) => minute.usd, colour: now.accent, fill: true },
+    timeSeriesChart("Cost per minute, actual and with the best model on average for every request.", activity, (colours) => [
+      { label: "Baseline", value: (minute) => minute.best_on_average_usd, colour: colours.muted, dash: [4, 3] },
+      { label: "Actual", value: (minute) => minute.usd, colour: colours.accent, fill: true },
     ], { format: usd }),
-    overTime("Latency by the minute: whole answers, and the gateway's own part.", activity, (now) => [
-      { label: "answers", value: (minute) => minute.p95_ms ?? null, colour: now.m2, points: true },
-      { label: "of that, the gateway", value: (minute) => minute.own_p95_ms ?? null, colour: now.accent, points: true },
+    timeSeriesChart("p95 latency per minute: response time and gateway overhead.", activity, (colours) => [
+      { label: "Response time", value: (minute) => minute.p95_ms ?? null, colour: colours.m2, points: true },
+      { label: "Gateway overhead", value: (minute) => minute.overhead_p95_ms ?? null, colour: colours.accent, points: true },
     ], { format: ms }),
   ];
 }
 
-function changed(one) {
-  return h("li", {}, h("time", { datetime: one.at }, ago(one.at)),
-    h("span", {}, taskLink(one.task), " moved from ", model(one.before), " to ", model(one.model), h("span", { class: "muted" }, ` after ${plural(one.n, "input")}`)));
+function changeItem(change) {
+  return h("li", {}, h("time", { datetime: change.at }, timeAgo(change.at)),
+    h("span", {}, taskLink(change.task), " changed from ", modelLabel(change.before), " to ", modelLabel(change.model), h("span", { class: "muted" }, ` after ${plural(change.n, "input")}`)));
 }
 
-function welcome({ pack }) {
+function quickStart({ pack }) {
   const url = new URL("../v1", document.baseURI).href;
-  return section("Send a first request", "Change your client's base URL, and tag each call with a task.",
+  return section("Send a first request", "Change your client's base URL and tag each request with a task ID.",
     h("ol", {},
-      h("li", {}, "Base URL: ", h("code", {}, url)),
-      h("li", {}, "Model: ", h("code", {}, "auto"), ", and a header ", h("code", {}, "X-Task-Id: my-task"), "."),
-      h("li", {}, "Look here again: after a few inputs the task has a model of its own, and this page says why."),
-      pack ? null : h("li", {}, "For that the gateway needs a pack: ", h("code", {}, "benchroute pack build my-benchmark -o packs/mine"), ", and its path at ", h("code", {}, "routing.pack"), " in config.yaml.")));
+      h("li", {}, "Base URL: ", code(url)),
+      h("li", {}, "Model: ", code("auto"), "; header: ", code("X-Task-Id: my-task")),
+      h("li", {}, "Return to this page: it shows the task, its current model and the reason after the first requests."),
+      pack ? null : h("li", {}, "Routing needs a pack: run ", code("benchroute pack build my-benchmark -o packs/mine"), " and set ", code("routing.pack"), " in config.yaml.")));
 }

@@ -1,374 +1,378 @@
-// One task: where it goes, why, on what evidence, how that came about; and what an operator may change.
+// One task: its current decision with the evidence and history behind it, and overrides of it.
 
-import { call, perhaps, taskPath } from "../api.js";
-import { chart, faded, overTime } from "../charts.js";
-import { banner, fill, h, section, table } from "../dom.js";
-import { ago, because, confidence, count, distance, moment, ms, percent, plural, score, usd } from "../format.js";
-import { activePack, colourOf, learnModels, model, reachOf, reasonTag } from "../parts.js";
-import { intervalOf, namesOfScores } from "../scores.js";
+import { activePack, datasetDistances, isPackLoaded } from "../active_pack.js";
+import { call, callOrNull, taskPath } from "../api.js";
+import { chart, timeSeriesChart, withAlpha } from "../charts.js";
+import { modelColour, modelLabel, reasonTag, registerModels } from "../components.js";
+import { banner, code, h, replaceContent, section, table } from "../dom.js";
+import { confidence, describeDistance, explainDecision } from "../explain.js";
+import { count, dateTime, ms, percent, plural, score, timeAgo, usd, withFullStop } from "../format.js";
+import { scoreInterval, scoreNames } from "../scores.js";
+
+const NO_INPUTS = "No inputs scored yet. Send requests with this task ID; scores appear within seconds while a pack is loaded.";
 
 export async function taskPage(root, context, [id]) {
-  const first = await ask(id);
-  learnModels(first.models);
-  const evidence = first.task.n ? await perhaps(`${taskPath(id)}/evidence`) : null;
-  const verdict = h("div", { class: "verdict" });
+  const first = await fetchData(id);
+  registerModels(first.models);
+  const evidence = first.task.n ? await callOrNull(`${taskPath(id)}/evidence`) : null;
+  const decision = h("div", { class: "decision" });
   const facts = h("dl", { class: "facts" });
-  const scores = scoresOf();
-  const turns = h("ol", { class: "timeline" });
-  const over = decisionChart(first.task);
-  const traffic = overTime(`Requests of ${id} by the minute in the last hour.`, first.activity, (now) => [
-    { label: "answered", value: (minute) => minute.requests - minute.errors - minute.refused, colour: now.accent },
-    { label: "errors and refusals", value: (minute) => minute.errors + minute.refused, colour: now.bad },
+  const scores = scoresView();
+  const changes = h("ol", { class: "timeline" });
+  const history = historyChart(first.task);
+  const traffic = timeSeriesChart(`Requests of ${id} per minute in the last hour.`, first.activity, (colours) => [
+    { label: "Successful", value: (minute) => minute.requests - minute.errors - minute.refused, colour: colours.accent },
+    { label: "Errors and rejected (4xx)", value: (minute) => minute.errors + minute.refused, colour: colours.bad },
   ], { kind: "bar", stacked: true, height: 120 });
-  const policy = policyOf(id, context, first);
-  const show = (now) => {
-    fill(verdict, ...verdictOf(now));
-    fill(facts, ...factsOf(now));
-    scores.update(now.task);
-    fill(turns, ...turnsOf(now.task));
-    over.update(now.task);
-    traffic.update(now.activity);
+  const overrides = overridesForm(id, context, first);
+  const update = (data) => {
+    replaceContent(decision, ...decisionSummary(data));
+    replaceContent(facts, ...decisionFacts(data));
+    scores.update(data.task);
+    replaceContent(changes, ...historyItems(data.task));
+    history.update(data.task);
+    traffic.update(data.activity);
   };
-  show(first);
+  update(first);
   root.append(
     h("div", { class: "page-head" }, h("p", { class: "crumb" }, h("a", { href: "#/tasks" }, "Tasks")), h("h1", {}, id)),
     h("div", { class: "wide-left" },
-      section("Where its requests go, and why", null, verdict, facts),
-      section("Decide for it", "What is said here holds at once, over the configuration, and is kept with every change before it.", policy)),
-    section("How the models score", SCORES_SAY, scores.element),
+      section("Current decision", null, decision, facts),
+      section("Override routing", "Overrides apply immediately, take precedence over config.yaml, and are versioned.", overrides)),
+    section("Model scores", "Share of this task's inputs that each model is expected to answer correctly, estimated from the most similar benchmark questions. "
+      + "Bars: 90 % interval.", scores.element),
     h("div", { class: "two" },
-      section("How the decision came about", "Each step is a change of model; what lies between is the same model, with more inputs seen.", over.element, turns),
-      section("Requests in the last hour", null, traffic.element)),
-    evidence?.nearest.length ? nearestOf(evidence) : "",
-    evidence ? h("div", { class: "wide-left" }, mapOf(evidence, id), datasetsOf(first.task)) : "",
-    autoOf(first.task),
-    labelsOf(first.task),
-    tryOf(id));
-  return { title: id, renew: async () => show(await ask(id)) };
+      section("Decision history", "Each step is a change of model.", history.element, changes),
+      section("Requests per minute", "Last hour.", traffic.element)),
+    evidence?.nearest.length ? nearestQuestions(evidence) : "",
+    evidence ? h("div", { class: "wide-left" }, embeddingMap(evidence, id), nearestDatasets(first.task)) : "",
+    autoDetails(first.task),
+    previewForm(id));
+  return { title: id, refresh: async () => update(await fetchData(id)) };
 }
 
-const SCORES_SAY = "The share of this task's inputs each model is expected to get right, judged by the benchmark inputs nearest to them. "
-  + "Bars show where it lies with 90 % probability.";
-
-async function ask(id) {
+async function fetchData(id) {
   const path = taskPath(id);
   const [task, activity, policy, models, pack] = await Promise.all([
     call(path).catch((error) => { if (error.status !== 404) throw error; return null; }),
     call(`v1/activity?minutes=60&task=${encodeURIComponent(id)}`), call(`${path}/policy`), call("v1/models"), activePack(),
   ]);
-  return { task: task ?? blank(id, policy), activity, policy, pack, models: models.data.map((one) => one.id).filter((name) => name !== "auto") };
+  return { task: task ?? unseenTask(id, policy), activity, policy, pack, models: models.data.map((one) => one.id).filter((name) => name !== "auto") };
 }
 
-/** A task of which nothing is known yet, except perhaps that it is pinned. */
-function blank(id, policy) {
-  const pin = policy.in_force.pin;
-  const decision = { model: pin ?? "the best model on average", reason: pin ? "pinned" : "cold-start", version: 0, ranking: [] };
+/** A task without a decision, in the shape of GET /v1/tasks/{id}; it may be pinned already. Its model is null if unknown. */
+function unseenTask(id, policy) {
+  const pin = policy.effective.pin;
+  const reason = pin ? "pinned" : isPackLoaded() ? "cold-start" : "no-pack";
+  const decision = { model: pin, reason, version: 0, ranking: [] };
   return { id, n: 0, u: null, scores: [], nearest_datasets: [], decision, history: [], spent: null };
 }
 
-function verdictOf({ task, pack }) {
-  const made = task.decision;
-  const { text, share, about } = confidence(task);
+function decisionSummary({ task, pack }) {
+  const { decision } = task;
+  const { text, share, description } = confidence(task);
   const best = pack?.on_average?.[0];
-  const chosen = task.scores?.find((row) => row.model === made.model);
-  const against = task.scores?.find((row) => row.model === best);
-  const key = keyOf(task);
+  const chosen = task.scores?.find((row) => row.model === decision.model);
+  const baseline = task.scores?.find((row) => row.model === best);
+  const key = decidingScore(task);
   return [
-    h("p", { class: "big" }, model(made.model), reasonTag(task), share === null ? null : h("span", { class: "muted", title: about }, `${text} sure`)),
-    h("p", {}, because(task)),
-    wouldChange(made),
-    chosen && against && chosen !== against && typeof chosen[key] === "number" && typeof against[key] === "number"
-      ? h("p", {}, `Of 100 inputs it is expected to get about ${ofHundred(chosen[key])} right; ${best}, the best model on average, about ${ofHundred(against[key])}.`)
+    h("p", { class: "big" }, decision.model ? modelLabel(decision.model) : null, reasonTag(decision), share === null ? null : h("span", { class: "muted", title: description }, `Confidence ${text}`)),
+    h("p", {}, explainDecision(task)),
+    whatWouldChange(decision),
+    chosen && baseline && chosen !== baseline && typeof chosen[key] === "number" && typeof baseline[key] === "number"
+      ? h("p", {}, `Expected accuracy: about ${percent(clampShare(chosen[key]))}, compared with ${percent(clampShare(baseline[key]))} for ${best}, the best model on average.`)
       : null,
-    made.why ? h("details", {}, h("summary", {}, "In the router's own words"), h("p", { class: "muted" }, made.why)) : null,
+    decision.why ? h("details", {}, h("summary", {}, "Technical explanation"), h("p", { class: "muted" }, withFullStop(decision.why))) : null,
   ];
 }
 
-/** What would move the choice, in the gateway's words. */
-const wouldChange = (made) => (made.would_change ? h("p", { class: "muted" }, `${made.would_change.text}.`) : null);
+/** What would change the decision, as the API explains it. */
+const whatWouldChange = (decision) => (decision.would_change ? h("p", { class: "muted" }, withFullStop(decision.would_change.text)) : null);
 
-/** auto's expectations are not held between 0 and 1. */
-const ofHundred = (share) => Math.round(100 * Math.min(1, Math.max(0, share)));
+/** auto's expected accuracies can lie outside [0, 1]. */
+const clampShare = (share) => Math.min(1, Math.max(0, share));
 
-const keyOf = (task) => task.decision.score ?? task.scored?.score ?? "s3";
+const decidingScore = (task) => task.decision.score ?? task.scored?.score ?? "s3";
 
-function factsOf({ task, pack, activity }) {
-  const far = distance(task.u, reachOf(pack?.report));
+function decisionFacts({ task, pack, activity }) {
+  const distance = describeDistance(task.u, datasetDistances(pack?.report));
   const spent = task.spent;
   const rows = [
-    ["Inputs seen", count(task.n)],
-    ["From the benchmarks", h("span", {}, far.text, h("span", { class: "muted" }, ` – ${far.about}`))],
-    ["Decision", task.decision.version ? `version ${task.decision.version}` : "none yet"],
-    ["If it fails", task.decision.ranking.length > 1 ? h("span", {}, task.decision.ranking.slice(1, 4).join(", then ")) : "–"],
-    ["Answers take", activity.total.requests ? `${ms(activity.total.p50_ms)}; 95 of 100 within ${ms(activity.total.p95_ms)}` : "–"],
+    ["Inputs scored", count(task.n)],
+    ["Distance to benchmark", task.u === null || task.u === undefined ? distance.description : h("span", {}, distance.text, h("span", { class: "muted" }, ` – ${distance.description}`))],
+    ["Decision version", task.decision.version ? count(task.decision.version) : "None"],
+    ["Fallback order", task.decision.ranking.length > 1 ? h("span", {}, task.decision.ranking.slice(1, 4).join(", then ")) : "–"],
+    ["Response time", activity.total.requests ? `p50 ${ms(activity.total.p50_ms)}, p95 ${ms(activity.total.p95_ms)} (last hour)` : "–"],
   ];
   if (spent?.requests) {
     const share = spent.best_on_average_usd ? ` (${percent(spent.saved_usd / spent.best_on_average_usd)})` : "";
-    rows.push(["Cost so far", `${usd(spent.usd)} for ${plural(spent.requests, "answer")}; saved ${usd(spent.saved_usd)}${share} against best on average`]);
+    rows.push(["Total cost", `${usd(spent.usd)} for ${plural(spent.requests, "request")}; savings ${usd(spent.saved_usd)}${share} against the best model on average`]);
   }
   return rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
 }
 
-/** Scores side by side, and one of them drawn with its intervals. */
-function scoresOf() {
-  let wanted = null;
+const SCORE_DESCRIPTIONS = {
+  s1: "S1: mean of the predicted scores.",
+  s2: "S2: share of inputs predicted to be correct.",
+  s3: "S3: S2 corrected for the predictor's reliability at this distance.",
+  auto: "auto: results on the most similar datasets, weighted by how well similarity predicts results on held-out datasets. "
+    + "The bars leave out the task's difficulty, which affects all models alike.",
+};
+
+/** All scores in a table, and a selected one as a chart with its intervals. */
+function scoresView() {
+  let selected = null;
   let task = null;
-  const buttons = h("div", { class: "switch", role: "group", "aria-label": "Score to draw" });
+  let drawn = null;
+  const buttons = h("div", { class: "switch", role: "group", "aria-label": "Score in the chart" });
   const holder = h("div");
   const list = h("div");
-  let drawn = null;
-  const about = { s1: "S1: the mean of the predictions.", s2: "S2: the share of inputs predicted right.", s3: "S3: S2, corrected for how far the prediction can be trusted at this distance.", auto: "auto: what models did on the datasets the task lies near to, weighed by how far that has proved right elsewhere. The bars leave out how hard the task is for all of them." };
   const note = h("p", { class: "muted" });
   const draw = () => {
-    const names = namesOfScores(task.scores);
-    const key = names.includes(wanted) ? wanted : names.includes(keyOf(task)) ? keyOf(task) : names[0];
-    fill(buttons, names.map((name) => h("button", { type: "button", "aria-pressed": name === key ? "true" : "false", on: { click: () => { wanted = name; document.activeElement.blur(); draw(); } } }, label(name))));
-    note.textContent = about[key] ?? "";
+    const names = scoreNames(task.scores);
+    const key = names.includes(selected) ? selected : names.includes(decidingScore(task)) ? decidingScore(task) : names[0];
+    replaceContent(buttons, names.map((name) => h("button", { type: "button", "aria-pressed": name === key ? "true" : "false", on: { click: () => { selected = name; document.activeElement.blur(); draw(); } } }, scoreLabel(name))));
+    note.textContent = SCORE_DESCRIPTIONS[key] ?? "";
     const config = intervalChart(task, key);
-    const words = `${label(key)} of every model: ${task.scores.map((row) => `${row.model} ${score(row[key])}`).join(", ")}.`;
+    const description = `${scoreLabel(key)} of every model: ${task.scores.map((row) => `${row.model} ${score(row[key])}`).join(", ")}.`;
     const height = 30 + 30 * task.scores.length;
-    if (drawn && drawn.height === height) drawn.chart.update(config, words);
-    else { drawn = { chart: chart(words, config, { height }), height }; holder.replaceChildren(drawn.chart.element); }
-    fill(list, scoreTable(task, names));
+    if (drawn && drawn.height === height) drawn.chart.update(config, description);
+    else { drawn = { chart: chart(description, config, { height }), height }; holder.replaceChildren(drawn.chart.element); }
+    replaceContent(list, scoreTable(task, names));
   };
-  const none = h("p", { class: "muted" }, "No input has been scored yet.");
-  const element = h("div", { class: "stack" }, none, h("div", { class: "row" }, buttons, note), holder, list);
-  return { element, update(next) { task = next; none.hidden = Boolean(task.scores?.length); buttons.hidden = !none.hidden; if (task.scores?.length) draw(); } };
+  const empty = h("p", { class: "muted" }, NO_INPUTS);
+  const element = h("div", { class: "stack" }, empty, h("div", { class: "row" }, buttons, note), holder, list);
+  return { element, update(next) { task = next; empty.hidden = Boolean(task.scores?.length); buttons.hidden = !empty.hidden; if (task.scores?.length) draw(); } };
 }
 
-const label = (name) => (/^s\d$/.test(name) ? name.toUpperCase() : name);
+const scoreLabel = (name) => (/^s\d$/.test(name) ? name.toUpperCase() : name);
 
 function scoreTable(task, names) {
   const columns = [
-    { title: "Model", cell: (row) => model(row.model) },
-    ...names.map((name) => ({ title: label(name), class: "num", cell: (row) => {
-      const range = intervalOf(row, name);
+    { title: "Model", cell: (row) => modelLabel(row.model) },
+    ...names.map((name) => ({ title: scoreLabel(name), class: "num", cell: (row) => {
+      const range = scoreInterval(row, name);
       return h("span", {}, score(row[name]), range ? h("span", { class: "muted wide-only" }, ` ${score(range[0])}–${score(range[1])}`) : null);
     } })),
-    { title: "Trust p", class: "num", cell: (row) => score(row.p) },
+    { title: "Reliability p", class: "num", cell: (row) => score(row.p) },
     { title: "Inputs", class: "num", cell: (row) => count(row.n) },
   ];
   return table("Scores of every model", columns, task.scores, { rowClass: (row) => (row.model === task.decision.model ? "chosen" : null) }).element;
 }
 
 function intervalChart(task, key) {
-  return (now) => ({
+  return (colours) => ({
     type: "bar",
     data: {
       labels: task.scores.map((row) => row.model),
       datasets: [
-        { type: "scatter", label: "score", data: task.scores.map((row) => ({ x: row[key], y: row.model })), pointRadius: 5, pointHoverRadius: 6,
-          backgroundColor: task.scores.map((row) => now[colourOf(row.model)]), borderColor: now.surface, borderWidth: 1.5 },
-        { label: "90 %", data: task.scores.map((row) => intervalOf(row, key)), barThickness: 8, borderRadius: 4, borderSkipped: false,
-          backgroundColor: task.scores.map((row) => faded(now[colourOf(row.model)], row.model === task.decision.model ? 0.45 : 0.25)) },
+        { type: "scatter", label: "Score", data: task.scores.map((row) => ({ x: row[key], y: row.model })), pointRadius: 5, pointHoverRadius: 6,
+          backgroundColor: task.scores.map((row) => colours[modelColour(row.model)]), borderColor: colours.surface, borderWidth: 1.5 },
+        { label: "90 % interval", data: task.scores.map((row) => scoreInterval(row, key)), barThickness: 8, borderRadius: 4, borderSkipped: false,
+          backgroundColor: task.scores.map((row) => withAlpha(colours[modelColour(row.model)], row.model === task.decision.model ? 0.45 : 0.25)) },
       ],
     },
     options: {
       indexAxis: "y",
       scales: {
         x: { suggestedMin: 0, suggestedMax: 1, ticks: { callback: (value) => percent(value) } },
-        y: { type: "category", labels: task.scores.map((row) => row.model), grid: { display: false }, ticks: { color: now.text } },
+        y: { type: "category", labels: task.scores.map((row) => row.model), grid: { display: false }, ticks: { color: colours.text } },
       },
       plugins: { tooltip: { filter: (item) => item.datasetIndex === 1, callbacks: {
         title: (items) => items[0]?.label ?? "",
-        label: (item) => `${label(key)} ${score(task.scores[item.dataIndex][key])}${item.raw ? `, 90 %: ${score(item.raw[0])} to ${score(item.raw[1])}` : ""}`,
+        label: (item) => `${scoreLabel(key)} ${score(task.scores[item.dataIndex][key])}${item.raw ? `, 90 % interval ${score(item.raw[0])} to ${score(item.raw[1])}` : ""}`,
       } } },
     },
   });
 }
 
-function decisionChart(task) {
-  const make = (some) => (now) => {
-    const turns = some.history ?? [];
-    const names = [...new Set(turns.map((turn) => turn.model))];
-    const points = turns.map((turn) => ({ x: turn.n, y: turn.model }));
-    if (points.length) points.push({ x: Math.max(some.n, points.at(-1).x + 1), y: points.at(-1).y });
+function historyChart(task) {
+  const makeConfig = (shown) => (colours) => {
+    const changes = shown.history ?? [];
+    const names = [...new Set(changes.map((change) => change.model))];
+    const points = changes.map((change) => ({ x: change.n, y: change.model }));
+    if (points.length) points.push({ x: Math.max(shown.n, points.at(-1).x + 1), y: points.at(-1).y });
     return {
       type: "line",
-      data: { datasets: [{ data: points, stepped: true, borderColor: now.accent, borderWidth: 2, pointRadius: points.map((_, place) => (place < turns.length ? 4 : 0)),
-        pointBackgroundColor: points.map((point) => now[colourOf(point.y)]), pointBorderColor: now.surface }] },
+      data: { datasets: [{ data: points, stepped: true, borderColor: colours.accent, borderWidth: 2, pointRadius: points.map((_, index) => (index < changes.length ? 4 : 0)),
+        pointBackgroundColor: points.map((point) => colours[modelColour(point.y)]), pointBorderColor: colours.surface }] },
       options: {
-        scales: { x: { type: "linear", min: 0, title: { text: "inputs seen" }, ticks: { precision: 0, maxTicksLimit: 8 } },
-          y: { type: "category", labels: names, offset: true, ticks: { color: now.text } } },
-        plugins: { tooltip: { callbacks: { title: (items) => `after ${plural(items[0].parsed.x, "input")}`, label: (item) => names[item.parsed.y] } } },
+        scales: { x: { type: "linear", min: 0, title: { text: "Inputs scored" }, ticks: { precision: 0, maxTicksLimit: 8 } },
+          y: { type: "category", labels: names, offset: true, ticks: { color: colours.text } } },
+        plugins: { tooltip: { callbacks: { title: (items) => `After ${plural(items[0].parsed.x, "input")}`, label: (item) => names[item.parsed.y] } } },
       },
     };
   };
-  const words = (some) => `The task's model over its inputs: ${(some.history ?? []).map((turn) => `${turn.model} from input ${turn.n}`).join(", ") || "nothing decided yet"}.`;
-  const made = chart(words(task), make(task), { height: 60 + 34 * Math.max(2, new Set((task.history ?? []).map((turn) => turn.model)).size) });
-  return { element: made.element, update: (some) => made.update(make(some), words(some)) };
+  const describe = (shown) => `Current model by inputs scored: ${(shown.history ?? []).map((change) => `${change.model} from input ${change.n}`).join(", ") || "no decision yet"}.`;
+  const { element, update } = chart(describe(task), makeConfig(task), { height: 60 + 34 * Math.max(2, new Set((task.history ?? []).map((change) => change.model)).size) });
+  return { element, update: (changed) => update(makeConfig(changed), describe(changed)) };
 }
 
-function turnsOf(task) {
-  const turns = [...(task.history ?? [])].reverse().slice(0, 8);
-  if (!turns.length) return [h("li", {}, h("span", { class: "muted" }, "Nothing decided yet."))];
-  return turns.map((turn) => h("li", {}, h("time", { datetime: turn.at, title: moment(turn.at) }, ago(turn.at)),
-    h("span", {}, model(turn.model), h("span", { class: "muted" }, ` after ${plural(turn.n, "input")}: `), reasonTag({ decision: turn }))));
+const MAX_HISTORY = 8;
+
+function historyItems(task) {
+  const changes = [...(task.history ?? [])].reverse().slice(0, MAX_HISTORY);
+  if (!changes.length) return [h("li", {}, h("span", { class: "muted" }, "No decision yet. The first scored input leads to one."))];
+  return changes.map((change) => h("li", {}, h("time", { datetime: change.at, title: dateTime(change.at) }, timeAgo(change.at)),
+    h("span", {}, modelLabel(change.model), h("span", { class: "muted" }, ` after ${plural(change.n, "input")}: `), reasonTag(change))));
 }
 
-const SHOWN = 8;
+const MAX_QUESTIONS = 8;
 
-function nearestOf(evidence) {
+function nearestQuestions(evidence) {
   const columns = [
-    { title: "Benchmark input", cell: (row) => h("span", { class: "quote", title: row.text }, row.text ?? h("span", { class: "muted" }, `number ${row.input + 1} (this pack holds no texts)`)) },
+    { title: "Benchmark question", cell: (row) => h("span", { class: "quote", title: row.text }, row.text ?? h("span", { class: "muted" }, `Question ${row.input + 1} (pack built without texts)`)) },
     { title: "Dataset", class: "nowrap", cell: (row) => row.dataset },
-    { title: "Near to", class: "num", cell: (row) => plural(row.times, "input") },
+    { title: "Neighbour of", class: "num", cell: (row) => plural(row.times, "input") },
     ...evidence.models.map((name, column) => ({ title: name, class: "outcome", cell: (row) => outcome(row.outcomes[column]) })),
   ];
-  return section("The benchmark inputs it rests on", `Those that lie nearest to the task's last ${plural(evidence.n, "input")}, most often first, and what every model made of them.`,
-    table("Nearest benchmark inputs and each model's outcome", columns, evidence.nearest.slice(0, SHOWN)).element);
+  return section("Most similar benchmark questions", `Nearest neighbours of the task's last ${plural(evidence.n, "input")}, most frequent first, with each model's result.`,
+    table("Most similar benchmark questions and each model's result", columns, evidence.nearest.slice(0, MAX_QUESTIONS)).element);
 }
 
 function outcome(value) {
-  if (value === null) return h("span", { class: "muted", title: "not measured" }, "–");
-  if (value === 1) return h("span", { class: "right" }, h("span", { "aria-hidden": "true" }, "✓"), h("span", { class: "sr" }, "right"));
-  if (value === 0) return h("span", { class: "wrong" }, h("span", { "aria-hidden": "true" }, "·"), h("span", { class: "sr" }, "wrong"));
+  if (value === null) return h("span", { class: "muted", title: "Not measured" }, "–");
+  if (value === 1) return h("span", { class: "correct" }, h("span", { "aria-hidden": "true" }, "✓"), h("span", { class: "sr" }, "correct"));
+  if (value === 0) return h("span", { class: "incorrect" }, h("span", { "aria-hidden": "true" }, "·"), h("span", { class: "sr" }, "incorrect"));
   return score(value);
 }
 
 const MAP_COLOURS = ["m2", "m1", "m3", "m4", "m6", "m7"];
 
-function mapOf(evidence, id) {
+function embeddingMap(evidence, id) {
   const { map } = evidence;
-  const title = "Where its inputs lie";
-  if (!map) return section(title, null, h("p", { class: "muted" }, "This pack was built without a map; build it again to see one."));
+  const title = "Embedding map";
+  if (!map) return section(title, null, h("p", { class: "muted" }, "This pack has no map. Rebuild it with ", code("benchroute pack build"), " to add one."));
+  const datasetOf = (index) => map.datasets[map.dataset_ids[index]];
   const near = [...new Set(evidence.nearest.map((row) => row.dataset))].slice(0, MAP_COLOURS.length);
-  const of = (dataset) => map.benchmark.filter((_, place) => map.datasets[map.dataset_ids[place]] === dataset).map(([x, y]) => ({ x, y }));
-  const others = map.benchmark.filter((_, place) => !near.includes(map.datasets[map.dataset_ids[place]])).map(([x, y]) => ({ x, y }));
-  const made = chart(
-    `A map of the benchmark's inputs and ${plural(map.task.length, "input")} of ${id}. The datasets nearest to them: ${near.join(", ") || "none"}.`,
-    (now) => ({
+  const pointsWhere = (matches) => map.benchmark.filter((_, index) => matches(datasetOf(index))).map(([x, y]) => ({ x, y }));
+  const { element } = chart(
+    `Map of the benchmark's questions and ${plural(map.task.length, "input")} of ${id}. Most similar datasets: ${near.join(", ") || "none"}.`,
+    (colours) => ({
       type: "scatter",
       data: { datasets: [
-        { label: id, data: map.task.map(([x, y]) => ({ x, y })), pointRadius: 4, backgroundColor: now.text, borderColor: now.surface, borderWidth: 1 },
-        ...near.map((name, place) => ({ label: name, data: of(name), pointRadius: 2.5, backgroundColor: faded(now[MAP_COLOURS[place]], 0.75), borderWidth: 0 })),
-        { label: "other datasets", data: others, pointRadius: 2, backgroundColor: faded(now.muted, 0.22), borderWidth: 0 },
+        { label: id, data: map.task.map(([x, y]) => ({ x, y })), pointRadius: 4, backgroundColor: colours.text, borderColor: colours.surface, borderWidth: 1 },
+        ...near.map((name, index) => ({ label: name, data: pointsWhere((dataset) => dataset === name), pointRadius: 2.5, backgroundColor: withAlpha(colours[MAP_COLOURS[index]], 0.75), borderWidth: 0 })),
+        { label: "Other datasets", data: pointsWhere((dataset) => !near.includes(dataset)), pointRadius: 2, backgroundColor: withAlpha(colours.muted, 0.22), borderWidth: 0 },
       ] },
       options: {
         interaction: { mode: "nearest", intersect: true },
         scales: { x: { display: false }, y: { display: false } },
-        plugins: { legend: { display: true, position: "bottom", align: "start", labels: { color: now.text, usePointStyle: true, boxHeight: 6, boxWidth: 6 } },
+        plugins: { legend: { display: true, position: "bottom", align: "start", labels: { color: colours.text, usePointStyle: true, boxHeight: 6, boxWidth: 6 } },
           tooltip: { callbacks: { label: (item) => item.dataset.label } } },
       },
     }), { height: 340 });
-  return section(title, "Every dot is an input, drawn so that datasets lie apart. Near in the picture is mostly, not always, near for the scores.", made.element);
+  return section(title, "Each dot is a question or an input, projected to the two dimensions that separate the datasets best. Distances are approximate.", element);
 }
 
-function datasetsOf(task) {
-  const some = task.nearest_datasets ?? [];
-  const made = chart(`Datasets most like the task: ${some.map((row) => `${row.dataset} ${row.cosine.toFixed(2)}`).join(", ")}.`, (now) => ({
+function nearestDatasets(task) {
+  const datasets = task.nearest_datasets ?? [];
+  const { element } = chart(`Most similar datasets: ${datasets.map((row) => `${row.dataset} ${row.cosine.toFixed(2)}`).join(", ")}.`, (colours) => ({
     type: "bar",
-    data: { labels: some.map((row) => row.dataset), datasets: [{ data: some.map((row) => row.cosine), backgroundColor: now.accent, barThickness: 12, borderRadius: 3 }] },
-    options: { indexAxis: "y", scales: { x: { min: 0, max: 1 }, y: { grid: { display: false }, ticks: { color: now.text } } },
-      plugins: { tooltip: { callbacks: { label: (item) => `cosine ${item.parsed.x.toFixed(2)}` } } } },
-  }), { height: 40 + 30 * some.length });
-  return section("Datasets most like it", "How nearly the mean of the task's inputs points the way a dataset's mean does; 1 is the same.",
-    some.length ? made.element : h("p", { class: "muted" }, "No input has been scored yet."));
+    data: { labels: datasets.map((row) => row.dataset), datasets: [{ data: datasets.map((row) => row.cosine), backgroundColor: colours.accent, barThickness: 12, borderRadius: 3 }] },
+    options: { indexAxis: "y", scales: { x: { min: 0, max: 1 }, y: { grid: { display: false }, ticks: { color: colours.text } } },
+      plugins: { tooltip: { callbacks: { label: (item) => `Cosine similarity ${item.parsed.x.toFixed(2)}` } } } },
+  }), { height: 40 + 30 * datasets.length });
+  return section("Most similar datasets", "Cosine similarity between the mean embeddings of the task and of each dataset; 1 is the same direction.",
+    datasets.length ? element : h("p", { class: "muted" }, NO_INPUTS));
 }
 
-/** What the score `auto` weighs, where it leads. */
-function autoOf(task) {
+/** How the score auto came about, for tasks that are decided by it. */
+function autoDetails(task) {
   const { auto } = task;
   if (!auto) return "";
   const { leader, baseline } = task.scored ?? task.decision;
-  const pair = ({ leader: a, baseline: b }, write = score) => (leader === baseline ? [write(a)] : [write(a), " for ", model(leader), " and ", write(b), " for ", model(baseline)]);
+  const pair = (values, format = score) => (leader === baseline ? [format(values.leader)]
+    : [format(values.leader), " for ", modelLabel(leader), ", ", format(values.baseline), " for ", modelLabel(baseline)]);
   const signed = (value) => `${value < 0 ? "−" : "+"}${score(Math.abs(value))}`;
-  const all = auto.datasets.reduce((sum, row) => sum + Math.max(0, row.weight), 0) || 1;
+  const total = auto.datasets.reduce((sum, row) => sum + Math.max(0, row.weight), 0) || 1;
   const rows = [
-    ["Against the mean of all models, over the benchmark", pair(auto.average, signed)],
-    ["From the datasets near it", pair(auto.prior)],
-    ["Expected now", h("span", {}, pair(auto.expected), auto.deviation ? h("span", { class: "muted" }, `; their difference is known to ${score(auto.deviation)} or so`) : null)],
-    ["Trust in nearness", `what the datasets near it say counts ${score(auto.trust)} times: so much has proved right on datasets left out`],
-    ["Labelled inputs of its own", count(auto.labels)],
-    ...(auto.feedback ? [["Scored answers", `${count(auto.feedback.n)}, of them ${count(auto.feedback.leader.n)} by ${leader}`]] : []),
-    ["Datasets that weigh most", auto.datasets.filter((row) => row.weight / all >= 0.005).map((row) => `${row.dataset} ${percent(row.weight / all)}`).join(", ") || "–"],
+    ["Benchmark average, relative to all models", pair(auto.average, signed)],
+    ["Prior from similar datasets", pair(auto.prior)],
+    ["Expected accuracy", h("span", {}, pair(auto.expected), auto.deviation ? h("span", { class: "muted" }, `; standard deviation of the difference ${score(auto.deviation)}`) : null)],
+    ["Weight of similarity", `${score(auto.trust)}, fitted on held-out datasets`],
+    ["Labelled inputs", count(auto.labels)],
+    ...(auto.feedback ? [["Responses with feedback", `${count(auto.feedback.n)}, of which ${count(auto.feedback.leader.n)} from ${leader}`]] : []),
+    ["Most influential datasets", auto.datasets.filter((row) => row.weight / total >= 0.005).map((row) => `${row.dataset} ${percent(row.weight / total)}`).join(", ") || "–"],
   ];
-  return section("What auto weighs", null, h("dl", { class: "facts" }, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
+  return section("Auto score details", null, h("dl", { class: "facts" }, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
 }
 
-function labelsOf(task) {
-  if (!task.labels) return "";
-  const rows = Array.isArray(task.labels) ? task.labels : Object.entries(task.labels).map(([name, about]) => ({ model: name, ...(typeof about === "object" ? about : { labels: about }) }));
-  if (!rows.length) return "";
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => name !== "model");
-  return section("Labels", "Feedback on answers of this task: what was really right.", table("Labels by model", [
-    { title: "Model", cell: (row) => model(row.model) },
-    ...names.map((name) => ({ title: name.replaceAll("_", " "), class: "num", cell: (row) => (typeof row[name] === "number" ? +row[name].toFixed(3) : row[name] ?? "–") })),
-  ], rows).element);
-}
-
-/** Pinning, restricting, taking back. What it shows is of the moment the page was opened; a change opens it anew. */
-function policyOf(id, context, { policy, models, task }) {
-  const { said, in_force: now, configured } = policy;
+/** The task's overrides, as of when the page was opened; every change reloads the page. */
+function overridesForm(id, context, { policy, models, task }) {
+  const { overrides, effective, configured } = policy;
   const path = `${taskPath(id)}/policy`;
-  const change = async (method, body, words) => {
+  const change = async (method, body, message) => {
     try {
       await call(`${path}?version=${policy.version}`, { method, body });
-      await context.again();
-      context.say("good", words);
+      await context.reload();
+      context.notify("good", message);
     } catch (error) {
-      context.say("bad", error.message);
+      context.notify("bad", error.message);
     }
   };
-  const state = h("p", {}, now.pin ? ["Pinned to ", model(now.pin), "."] : now.candidates ? `May use ${now.candidates.join(", ")}.` : "Routed by evidence, among all models.",
-    configured && Object.keys(configured).length ? h("span", { class: "muted" }, " The configuration says something of it too.") : null);
-  const fault = policy.fault ? banner("warn", `What was said is not in force: ${policy.fault}`) : null;
-  if (!context.me.may_manage) return h("div", { class: "stack" }, state, fault, h("p", { class: "muted" }, "This key looks, and changes nothing."), past(policy));
-  const pin = h("select", { id: "pin" }, models.map((name) => h("option", { value: name, selected: name === (now.pin ?? task.decision.model) }, name)));
-  const boxes = models.map((name) => h("input", { type: "checkbox", name, checked: !now.candidates || now.candidates.includes(name) }));
-  const keep = (extra) => { const terms = { ...(said ?? {}), ...extra }; for (const [name, value] of Object.entries(terms)) if (value === undefined) delete terms[name]; return terms; };
-  return h("div", { class: "stack" }, state, fault,
-    h("form", { on: { submit: (event) => { event.preventDefault(); change("PUT", keep({ pin: pin.value }), `Pinned to ${pin.value}. Its requests go there from now on.`); } } },
-      h("div", { class: "row end" }, h("label", {}, "Always use", pin), h("button", { type: "submit", class: "primary" }, "Pin"),
-        now.pin ? h("button", { type: "button", on: { click: () => unpin() } }, "Unpin") : null)),
-    h("details", {}, h("summary", {}, "Restrict the models it may use"),
+  const state = h("p", {}, effective.pin ? ["Pinned to ", modelLabel(effective.pin), "."] : effective.candidates ? `Candidate models: ${effective.candidates.join(", ")}.` : "Not pinned; all models are candidates.",
+    configured && Object.keys(configured).length ? h("span", { class: "muted" }, " config.yaml has settings for this task.") : null);
+  const error = policy.error ? banner("warn", `The override is not applied: ${policy.error}`) : null;
+  if (!context.principal.may_manage) return h("div", { class: "stack" }, state, error, h("p", { class: "muted" }, "Read-only key. Sign in with an admin key to change routing."), overrideHistory(policy));
+  const pin = h("select", { id: "pin" }, models.map((name) => h("option", { value: name, selected: name === (effective.pin ?? task.decision.model) }, name)));
+  const boxes = models.map((name) => h("input", { type: "checkbox", name, checked: !effective.candidates || effective.candidates.includes(name) }));
+  return h("div", { class: "stack" }, state, error,
+    h("form", { on: { submit: (event) => { event.preventDefault(); change("PUT", merged({ pin: pin.value }), `Pinned to ${pin.value}. New requests go there.`); } } },
+      h("div", { class: "row end" }, h("label", {}, "Pin to model", pin), h("button", { type: "submit", class: "primary" }, "Pin"),
+        effective.pin ? h("button", { type: "button", on: { click: () => unpin() } }, "Unpin") : null)),
+    h("details", {}, h("summary", {}, "Restrict candidate models"),
       h("form", { on: { submit: (event) => { event.preventDefault(); restrict(); } } },
-        h("fieldset", {}, h("legend", {}, "May use"), h("div", { class: "choices" }, models.map((name, place) => h("label", { class: "line" }, boxes[place], model(name))))),
-        h("div", { class: "row" }, h("button", { type: "submit" }, "Restrict")))),
-    said ? h("div", { class: "row" }, h("button", { type: "button", class: "quiet", on: { click: () => change("DELETE", undefined, "Taken back: the configuration alone holds again.") } }, "Take back all that was said here")) : null,
-    past(policy));
+        h("fieldset", {}, h("legend", {}, "Candidate models"), h("div", { class: "choices" }, models.map((name, index) => h("label", { class: "line" }, boxes[index], modelLabel(name))))),
+        h("div", { class: "row" }, h("button", { type: "submit" }, "Apply restriction")))),
+    overrides ? h("div", { class: "row" }, h("button", { type: "button", class: "quiet", on: { click: () => change("DELETE", undefined, "Overrides removed.") } }, "Remove all overrides")) : null,
+    overrideHistory(policy));
 
+  /** The overrides with some changed. undefined removes a field; null overrides what config.yaml sets. */
+  function merged(changes) {
+    return Object.fromEntries(Object.entries({ ...(overrides ?? {}), ...changes }).filter(([, value]) => value !== undefined));
+  }
   function unpin() {
-    const rest = keep({ pin: configured?.pin ? null : undefined });
-    return Object.keys(rest).length ? change("PUT", rest, "Unpinned: the evidence decides again.") : change("DELETE", undefined, "Unpinned: the evidence decides again.");
+    const rest = merged({ pin: configured?.pin ? null : undefined });
+    const message = "Unpinned. The task is routed by benchmark scores again.";
+    return Object.keys(rest).length ? change("PUT", rest, message) : change("DELETE", undefined, message);
   }
   function restrict() {
-    const some = models.filter((_, place) => boxes[place].checked);
-    if (!some.length) return context.say("bad", "Leave at least one model.");
-    return change("PUT", keep({ candidates: some.length === models.length ? null : some }), "Restricted, and decided on again.");
+    const candidates = models.filter((_, index) => boxes[index].checked);
+    if (!candidates.length) return context.notify("bad", "Select at least one candidate model.");
+    if (candidates.length === models.length) return change("PUT", merged({ candidates: null }), "Restriction removed. The task was rescored.");
+    return change("PUT", merged({ candidates }), `Restricted to ${candidates.join(", ")}. The task was rescored.`);
   }
 }
 
-function past(policy) {
+function overrideHistory(policy) {
   if (!policy.history.length) return null;
-  return h("details", {}, h("summary", {}, `What was said before (${plural(policy.history.length, "version")})`),
-    h("ol", { class: "timeline" }, [...policy.history].reverse().map((one) => h("li", {}, h("time", { datetime: one.at, title: moment(one.at) }, ago(one.at)),
-      h("span", {}, `version ${one.version}${one.by ? `, by ${one.by}` : ""}: `, one.said ? h("code", {}, JSON.stringify(one.said)) : "taken back")))));
+  return h("details", {}, h("summary", {}, `Override history (${count(policy.history.length)})`),
+    h("ol", { class: "timeline" }, [...policy.history].reverse().map((entry) => h("li", {}, h("time", { datetime: entry.at, title: dateTime(entry.at) }, timeAgo(entry.at)),
+      h("span", {}, `Version ${entry.version}${entry.by ? ` by ${entry.by}` : ""}: `, entry.overrides ? code(JSON.stringify(entry.overrides)) : "overrides removed")))));
 }
 
-/** What a prompt would be decided as, stored nowhere. */
-function tryOf(id) {
-  const text = h("textarea", { id: "prompt", required: true, placeholder: "One input a line" });
-  const as = h("input", { type: "checkbox", checked: true });
-  const told = h("div", { role: "status" });
+/** A dry run: POST /v1/route stores nothing and calls no model. */
+function previewForm(id) {
+  const text = h("textarea", { id: "prompt", required: true, placeholder: "One input per line" });
+  const useTask = h("input", { type: "checkbox", checked: true });
+  const result = h("div", { role: "status" });
   const submit = async (event) => {
     event.preventDefault();
     const inputs = text.value.split("\n").map((line) => line.trim()).filter(Boolean);
-    told.replaceChildren(h("p", { class: "muted" }, "Asking the scorer…"));
+    result.replaceChildren(h("p", { class: "muted" }, "Scoring…"));
     try {
-      const found = await call("v1/route", { method: "POST", body: { inputs, ...(as.checked ? { task: id } : {}) } });
-      const names = namesOfScores(found.scores);
-      const task = { decision: found.decision, scores: found.scores };
-      told.replaceChildren(h("div", { class: "stack" },
-        h("p", {}, "A task of ", plural(inputs.length, "such input"), " would get ", model(found.decision.model), ". ", because(task),
-          h("span", { class: "muted" }, ` Distance ${found.u?.toFixed(2) ?? "–"}; most like ${found.nearest_datasets.map((row) => row.dataset).join(", ")}.`)),
-        wouldChange(found.decision),
-        scoreTable(task, names)));
+      const preview = await call("v1/route", { method: "POST", body: { inputs, ...(useTask.checked ? { task: id } : {}) } });
+      result.replaceChildren(h("div", { class: "stack" },
+        h("p", {}, `Decision for ${plural(inputs.length, "input")}: `, modelLabel(preview.decision.model), ". ", explainDecision(preview),
+          h("span", { class: "muted" }, ` Distance to benchmark ${preview.u?.toFixed(2) ?? "–"}; most similar datasets: ${preview.nearest_datasets.map((row) => row.dataset).join(", ")}.`)),
+        whatWouldChange(preview.decision),
+        scoreTable(preview, scoreNames(preview.scores))));
     } catch (error) {
-      told.replaceChildren(banner("bad", error.message));
+      result.replaceChildren(banner("bad", error.message));
     }
   };
-  return section("Try inputs", "What the evidence says of them. Nothing is stored, and no model is asked.",
-    h("form", { on: { submit } }, h("label", {}, "Inputs", text), h("label", { class: "line" }, as, "With this task's candidates and score"),
-      h("div", { class: "row" }, h("button", { type: "submit" }, "Decide"))), told);
+  return section("Test routing", "Preview the decision for sample inputs. Nothing is stored and no model is called.",
+    h("form", { on: { submit } }, h("label", {}, "Inputs", text), h("label", { class: "line" }, useTask, "Use this task's candidates and score"),
+      h("div", { class: "row" }, h("button", { type: "submit" }, "Preview decision"))), result);
 }
