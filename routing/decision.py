@@ -28,7 +28,7 @@ class DecisionReason(StrEnum):
 
     SCORE = "score"
     BEST_ON_AVERAGE = "best-on-average"
-    KEPT = "kept"
+    CURRENT = "current"
     COLD_START = "cold-start"
 
 
@@ -122,7 +122,7 @@ def make_decision(
         if chosen == best
         else DecisionReason.SCORE
         if chosen == leader
-        else DecisionReason.KEPT
+        else DecisionReason.CURRENT
     )
     return RoutingDecision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n)
 
@@ -145,7 +145,7 @@ def _by_posterior(
     reason = (
         DecisionReason.BEST_ON_AVERAGE
         if chosen == best
-        else DecisionReason.KEPT
+        else DecisionReason.CURRENT
         if chosen == held
         else DecisionReason.SCORE
     )

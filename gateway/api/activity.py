@@ -77,9 +77,9 @@ def sample_to_json(minute: Minute) -> dict[str, Any]:
         "mean_ms": round(minute.total_us / measured / 1000, 3) if measured else None,
         "p50_ms": _ms(quantile_us(minute.total_buckets, 0.5)),
         "p95_ms": _ms(quantile_us(minute.total_buckets, 0.95)),
-        "own_mean_ms": round(minute.overhead_us / measured / 1000, 3) if measured else None,
-        "own_p50_ms": _ms(quantile_us(minute.overhead_buckets, 0.5)),
-        "own_p95_ms": _ms(quantile_us(minute.overhead_buckets, 0.95)),
+        "overhead_mean_ms": round(minute.overhead_us / measured / 1000, 3) if measured else None,
+        "overhead_p50_ms": _ms(quantile_us(minute.overhead_buckets, 0.5)),
+        "overhead_p95_ms": _ms(quantile_us(minute.overhead_buckets, 0.95)),
     }
 
 

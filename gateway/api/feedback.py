@@ -35,7 +35,7 @@ async def give_feedback(body: FeedbackBody, services: Given, client: ClientPrinc
     Told again it counts once, and with another score the last word holds. `propensity` is the probability with which
     this model was drawn for the request: 1 where nothing was drawn, null where chance had no part (a session, a model
     that the request named, another one's failure); see docs/auto.md for what that makes of the score. 404: an answer
-    that no gateway knows, or that came too long ago (routing.answers_kept).
+    that no gateway knows, or that came too long ago (routing.feedback_window).
     """
     found = await _answer(body.request_id, services, client)
     if services.scorer is None:

@@ -44,7 +44,7 @@ async def list_backends(services: Given) -> dict[str, Any]:
             "model": watched.model,
             "weight": watched.backend.weight,
             "breaker": watched.breaker.state,
-            "opens_in_s": round(watched.breaker.retry_in_s, 3),
+            "retry_in_s": round(watched.breaker.retry_in_s, 3),
             "outstanding": watched.outstanding,
             "last_hour": sample_to_json(
                 merge_minutes(services.minutes.series_of("backend", watched.backend.name, HOUR))

@@ -69,16 +69,16 @@ async def _shown(task: str, services: Services) -> dict[str, Any]:
         "object": "task.policy",
         "id": task,
         "version": latest.version if latest else 0,
-        "said": _terms(latest) if latest else None,
+        "overrides": _terms(latest) if latest else None,
         "configured": configured.model_dump(mode="json", exclude_unset=True) if configured else None,
-        "in_force": in_force.model_dump(mode="json"),
-        "fault": services.policy_errors.get(task),
+        "effective": in_force.model_dump(mode="json"),
+        "error": services.policy_errors.get(task),
         "history": [
             {
                 "version": said.version,
                 "at": datetime.fromtimestamp(said.at, UTC).isoformat(timespec="milliseconds"),
                 "by": said.changed_by,
-                "said": _terms(said),
+                "overrides": _terms(said),
             }
             for said in history
         ],

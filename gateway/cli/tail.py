@@ -38,7 +38,7 @@ def tail_decisions(
 
 
 def _decisions(client: AdminClient, changes: bool, last: int) -> Iterator[Mapping[str, Any]]:
-    """The latest ones, then each as it comes. Raises AdminRequestError where the gateway is not there, or goes for good."""
+    """Yield the latest decisions, then each new one. Raises AdminRequestError if the gateway is unreachable."""
     answer = client.send("GET", _path(0, changes, 0))
     yield from answer["data"][len(answer["data"]) - last :] if last < len(answer["data"]) else answer["data"]
     number, failed = answer["last"], 0

@@ -133,7 +133,7 @@ class ConfigHistory:
             earlier = next((version for version in self._kept if version.number == number), None)
             if earlier is None:
                 raise NotFound(
-                    f"there is no configuration {number}; kept are {self._kept[0].number} to {self.current_version.number}"
+                    f"Unknown configuration {number}: {self._kept[0].number} to {self.current_version.number} are available"
                 )
             await self._apply(earlier.config)
             version = self._add("rollback", earlier.sha256, earlier.config, number)

@@ -108,7 +108,7 @@ def _about(info: Mapping[str, Any]) -> dict[str, Any]:
 
 def _limits(params: Mapping[str, Any]) -> dict[str, Any]:
     timeout = params.get("timeout")
-    return {"limits": {"total_s": float(timeout)}} if isinstance(timeout, int | float) and timeout > 0 else {}
+    return {"timeouts": {"total_s": float(timeout)}} if isinstance(timeout, int | float) and timeout > 0 else {}
 
 
 def _backend(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _upstream(raw: Mapping[str, Any], out: list[ConfigFault]) -> dict[str, Any]:
         elif key == "num_retries":
             made["retries"] = min(int(value), 10)
         elif key == "timeout":
-            made["limits"] = {"total_s": float(value)}
+            made["timeouts"] = {"total_s": float(value)}
         elif key == "allowed_fails":
             made.setdefault("breaker", {})["consecutive_faults"] = int(value) + 1
         else:

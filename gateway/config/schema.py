@@ -118,7 +118,7 @@ class ModelConfig(ConfigSection):
     """A model that requests can go to. name: the pack's column.
 
     params_b: billions of parameters; the pack's figure where it is left out. context_window: tokens. supports: what it
-    can do, everything where it is left out. limits: its own, in place of upstream.limits.
+    can do, everything where it is left out. limits: its own, in place of upstream.timeouts.
     """
 
     name: Name
@@ -282,7 +282,8 @@ class AdminConfig(ConfigSection):
 class ServerConfig(ConfigSection):
     """Where the gateway listens, and the largest body it reads.
 
-    open_to_anyone: whether it may listen beyond this machine although no key is configured. shutdown_grace_s: how long
+    allow_unauthenticated: whether it may listen beyond this machine although no key is configured.
+    shutdown_grace_s: how long
     requests under way may take to end once the gateway is told to stop. lane: `express` answers requests to backends
     below ASGI where it can; `asgi` takes every request the ordinary way, at some more CPU time. workers: processes that
     share the port, each with the port after it (and so on) for itself; more than one need their state in Redis.
@@ -339,7 +340,7 @@ class LogConfig(ConfigSection):
     """
 
     format: Literal["text", "json"] = "text"
-    requests: Literal["none", "faults", "all"] = "faults"
+    requests: Literal["none", "errors", "all"] = "errors"
     sample_rate: float = Field(default=1.0, ge=0, le=1)
 
 

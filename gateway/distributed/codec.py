@@ -11,7 +11,7 @@ from gateway.distributed.redis_client import RedisArg
 from gateway.distributed.redis_keys import GROUP, NEWS, Shard
 from gateway.errors import StateError
 from gateway.scorer.messages import Decision
-from gateway.state.store import NO_PACES, RING_SIZE, DecisionRecord, StateChange, TaskRecord, TaskSums
+from gateway.state.store import NO_PACES, RENAMED_REASONS, RING_SIZE, DecisionRecord, StateChange, TaskRecord, TaskSums
 
 MAX_CHANGES = 100
 UNREADABLE = "*"
@@ -93,7 +93,8 @@ def decode_decision(data: bytes, account: bytes | None = None) -> DecisionRecord
         told = {} if account is None else json.loads(account)
     except (msgspec.MsgspecError, ValueError) as error:
         raise StateError(f"a decision in the state cannot be read: {error}") from error
-    return DecisionRecord(kept.version, kept.n, kept.model, kept.reason, kept.ranking, kept.at, told)
+    reason = RENAMED_REASONS.get(kept.reason, kept.reason)
+    return DecisionRecord(kept.version, kept.n, kept.model, reason, kept.ranking, kept.at, told)
 
 
 def decode_task(fields: Sequence[bytes | None]) -> TaskRecord:

@@ -1,4 +1,4 @@
-"""Whether a scorer works, for who starts and stops them: `python -m gateway.distributed.health CONFIG`, exit code 0 or 1.
+"""Health check of a scorer for orchestrators: `python -m gateway.distributed.health CONFIG`, exit code 0 or 1.
 
 One of this machine's name must be there; as long as no pack is active, it is enough that Redis answers.
 """

@@ -1,4 +1,4 @@
-"""The scorer's process in a fleet: `python -m gateway.distributed.scorer_main CONFIG NAME`, started by `benchroute scorer`.
+"""Entry point of a distributed scorer: `python -m gateway.distributed.scorer_main CONFIG NAME`.
 
 It ends when it is told to (SIGTERM), or when its standard input closes: whoever started it is gone.
 """

@@ -1,4 +1,7 @@
-"""gateway.state.store.Store on Redis. What it says of one shard is one Lua call; what it says of several is not one piece."""
+"""Redis implementation of gateway.state.store.Store.
+
+Every operation on one shard is one Lua call; operations over several shards are not atomic.
+"""
 
 import secrets
 import time

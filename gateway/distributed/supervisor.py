@@ -25,7 +25,10 @@ class ScorerSupervisor:
     """One scorer, for as long as it shall run."""
 
     def __init__(self, config: Path, command: Sequence[str] = COMMAND, nice: int = NICE) -> None:
-        """command: of the process, before the configuration and the scorer's name. nice: see gateway.processes.priority."""
+        """command: of the process, before the configuration and the scorer's name.
+
+        nice: niceness of the process, see gateway.processes.priority.
+        """
         self._nice = nice
         self._kept = SupervisedProcess("the scorer", [*command, str(config), scorer_name()], SCORER_ENVIRONMENT)
 

@@ -85,7 +85,7 @@ def run_plan(
 ) -> EvalReport:
     """The whole run.
 
-    Raises JournalCorrupted, ForeignFolder, ConfigError, NoAnswers; and KeyboardInterrupt, with what is kept and how to go
+    Raises JournalCorrupted, ForeignFolder, ConfigError, NoAnswers, KeyboardInterrupt: with what is saved and how to go
     on.
     """
     results.check_ours(plan.folder)

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from typing import Literal, TextIO
 
 Format = Literal["text", "json"]
-Requests = Literal["none", "faults", "all"]
+Requests = Literal["none", "errors", "all"]
 
 FORMAT_VARIABLE = "BENCHROUTE_LOG_FORMAT"
 """Tells the scorer's process, which is started by the gateway's, what the gateway logs like."""
 
 REQUEST_LOGGER = "benchroute.request"
-LEVELS = {"none": logging.CRITICAL, "faults": logging.WARNING, "all": logging.INFO}
+LEVELS = {"none": logging.CRITICAL, "errors": logging.WARNING, "all": logging.INFO}
 
 
 class JsonFormatter(logging.Formatter):
@@ -60,7 +60,7 @@ def make_handler(format_: str, stream: TextIO | None = None) -> logging.Handler:
     return made
 
 
-def configure_logging(level: str, format_: str, requests: Requests = "faults", share: float = 1.0) -> None:
+def configure_logging(level: str, format_: str, requests: Requests = "errors", share: float = 1.0) -> None:
     """From now on this process logs like that. level: a name of logging's, in either case."""
     logging.basicConfig(level=level.upper(), handlers=[make_handler(format_)])
     told = logging.getLogger(REQUEST_LOGGER)

@@ -120,7 +120,7 @@ class Metrics:
             registry=self.registry,
         )
         self._kept = Counter(
-            "benchroute_cached_answers", "Answers that were kept, by model.", ["model"], registry=self.registry
+            "benchroute_cache_hits", "Answers that were kept, by model.", ["model"], registry=self.registry
         )
         self._feedback = Counter(
             "benchroute_feedback", "Scores of answers, by the model that gave them.", ["model"], registry=self.registry
@@ -207,7 +207,7 @@ class ScorerCollector(Collector):
         yield CounterMetricFamily(
             "benchroute_observations_skipped", "Of those, not embedded: their tasks are settled.", figures.skipped
         )
-        yield CounterMetricFamily("benchroute_observation_faults", "Inputs that could not be scored.", figures.errors)
+        yield CounterMetricFamily("benchroute_observation_errors", "Inputs that could not be scored.", figures.errors)
         yield CounterMetricFamily(
             "benchroute_scoring_seconds", "Seconds spent on embedding and scoring inputs.", figures.scoring_s
         )
@@ -259,7 +259,7 @@ class RoutingCollector(Collector):
             "benchroute_decision_changes", "Decisions that moved a task to another model.", figures.changes
         )
         yield CounterMetricFamily(
-            "benchroute_best_on_average_cost_usd",
+            "benchroute_baseline_cost_usd",
             "US dollars that the answers would have cost at the best model on average.",
             figures.baseline_cost_usd,
         )

@@ -101,7 +101,7 @@ class Pipeline:
         self.accounting.finish_request(progress)
 
     def authenticate(self, head: RequestHead, progress: RequestRecord) -> Principal:
-        """Whom it is from, and that they may ask now. Raises Unauthenticated, Forbidden, RateLimited, BudgetExceeded."""
+        """Authenticate and check the quota. Raises Unauthenticated, Forbidden, RateLimited, BudgetExceeded."""
         principal = self.authenticator.authenticate(head.digest)
         progress.key = principal.name
         self.accounting.check_quota(progress)

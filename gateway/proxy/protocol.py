@@ -1,6 +1,6 @@
 """A client's connection with an express lane: what is for it goes there, all else uvicorn's way to the application.
 
-What a client writes again is not parsed again: see gateway.proxy.head_cache. Requests that wait behind another one on the
+Heads that repeat are not parsed again: see gateway.proxy.head_cache. Requests that wait behind another one on the
 same connection, that come in pieces without a length, that are large, or that want to hear 100 Continue first, are not
 for it.
 """

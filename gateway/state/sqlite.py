@@ -16,6 +16,7 @@ from gateway.errors import StateError
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
     NO_PACES,
+    RENAMED_REASONS,
     RING_SIZE,
     DecisionRecord,
     StateChange,
@@ -337,6 +338,7 @@ def _row(task: str, made: DecisionRecord) -> tuple[str, int, int, str, str, str,
 def _decision(row: Sequence[Any]) -> DecisionRecord:
     version, n, model, reason, ranking, at, account = row
     try:
+        reason = RENAMED_REASONS.get(reason, reason)
         return DecisionRecord(version, n, model, reason, tuple(json.loads(ranking)), at, json.loads(account))
     except (ValueError, TypeError) as error:
         raise StateError(f"a decision in the state cannot be read: {error!r}") from error

@@ -17,6 +17,10 @@ RING_SIZE = 256
 """How many of a task's most recent embeddings are kept, for scoring it again with another pack."""
 
 
+RENAMED_REASONS = {"kept": "current"}
+"""Decision reasons in state written by earlier versions, and what they are called now."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSums:
     """A task's sums. n: inputs in them; seen: inputs ever, which places the ring's next embedding.

@@ -61,7 +61,8 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
     would: the model that the evidence would have chosen, where that is only told. exploration: the share of requests
     that is to go to another model; one that may be drawn by it goes through gateway.proxy.exploration. propensity: the
-    probability of the first model for this request, None where chance had no part; among: see gateway.proxy.recent_responses.
+    probability of the first model for this request, None without exploration; exploration_set: see
+    gateway.proxy.recent_responses.
     """
 
     ranking: tuple[str, ...]

@@ -58,7 +58,7 @@ def check_reloadable(old: Config, new: Config) -> None:
         "log": (old.log, new.log),
         "metrics": (old.metrics, new.metrics),
         "otel": (old.otel, new.otel),
-        "routing.answers_kept": (old.routing.feedback_window, new.routing.feedback_window),
+        "routing.feedback_window": (old.routing.feedback_window, new.routing.feedback_window),
         "routing.pack": (old.routing.pack is None, new.routing.pack is None),
     }
     faults = [(path, "only a restart can change this") for path, (before, after) in fixed.items() if before != after]
@@ -71,7 +71,7 @@ def _refuse_strangers(config: Config) -> None:
     server = config.server
     if config.keys or config.admin.keys or server.allow_unauthenticated or server.host in LOOPBACK:
         return
-    fault = f"listening on {server.host} without any key: configure keys, or set open_to_anyone if it is meant"
+    fault = f"listening on {server.host} without any key: configure keys, or set allow_unauthenticated if it is meant"
     raise ConfigError("server", [("server.host", fault)])
 
 

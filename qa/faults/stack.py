@@ -330,11 +330,11 @@ def _config(folder: Path, name: str, shape: Shape, far: Far, backend: int, pack:
         "url": f"redis://{far.redis}:{far.redis_port}/0",
         "shards": shape.shards,
         "max_backlog": shape.backlog,
-        "kept": shape.kept,
-        "cache": "${BENCHROUTE_FLEET_CACHE}",
+        "stream_retention": shape.kept,
+        "cache_dir": "${BENCHROUTE_FLEET_CACHE}",
     }
     routing = {"pack": str(pack)} if shape.has_file else {}
     path = folder / f"{name}.yaml"
-    server = {"open_to_anyone": True}
+    server = {"allow_unauthenticated": True}
     path.write_text(yaml.safe_dump({"models": models, "state": state, "routing": routing, "server": server}))
     return path

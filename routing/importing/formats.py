@@ -8,15 +8,15 @@ from routing.importing.record import Reader
 
 FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "helm": ("helm", "sources"),
-        "lm-eval": ("lm_eval", "sources"),
-        "open-llm-leaderboard": ("leaderboard", "sources"),
-        "routerbench": ("routerbench", "sources"),
-        "mixinstruct": ("mixinstruct", "sources"),
-        "inspect": ("inspect_logs", "sources"),
-        "csv": ("tables", "csv_sources"),
-        "jsonl": ("tables", "jsonl_sources"),
-        "parquet": ("tables", "parquet_sources"),
+        "helm": ("helm", "read_sources"),
+        "lm-eval": ("lm_eval", "read_sources"),
+        "open-llm-leaderboard": ("leaderboard", "read_sources"),
+        "routerbench": ("routerbench", "read_sources"),
+        "mixinstruct": ("mixinstruct", "read_sources"),
+        "inspect": ("inspect_logs", "read_sources"),
+        "csv": ("tables", "read_csv_sources"),
+        "jsonl": ("tables", "read_jsonl_sources"),
+        "parquet": ("tables", "read_parquet_sources"),
     }
 )
 """Format to (module here, its reader)."""

@@ -1,6 +1,6 @@
 """Files gone through piece by piece: lines of JSON, elements of a JSON array, rows of CSV and of parquet.
 
-What cannot be read at all is an UnreadableFile; a row that is wrong by itself is a InvalidRow, which `refusing` turns into
+What cannot be read at all is an UnreadableFile; a wrong row is an InvalidRow, which `collect_rejections` turns into
 a refusal, and the rows after it go on.
 """
 

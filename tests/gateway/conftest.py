@@ -9,7 +9,7 @@ from tests.gateway.packs import carrying_pack
 from tests.gateway.serving import configuration, running_gateway
 
 FAST = {
-    "limits": {"connect_s": 0.5, "first_byte_s": 0.6, "between_chunks_s": 0.4},
+    "timeouts": {"connect_s": 0.5, "first_byte_s": 0.6, "between_chunks_s": 0.4},
     "retries": 0,
     "breaker": {"consecutive_faults": 1000, "min_requests": 10_000},
 }

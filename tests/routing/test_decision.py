@@ -80,7 +80,12 @@ def test_the_probability_must_be_above_eta_not_at_it() -> None:
 def test_a_task_keeps_its_model_until_another_is_surely_better() -> None:
     scores = scored(4, [0.2, 0.5, 0.75], [0.6, 0.6, 0.6])
     kept = make_decision(scores, 0.6, current="second")
-    assert (kept.model, kept.reason, kept.leader, kept.baseline) == ("second", DecisionReason.KEPT, "third", "second")
+    assert (kept.model, kept.reason, kept.leader, kept.baseline) == (
+        "second",
+        DecisionReason.CURRENT,
+        "third",
+        "second",
+    )
     sure = scored(40, [0.2, 0.5, 0.9], [0.9, 0.9, 0.9])
     assert make_decision(sure, 0.6, current="second").model == "third"
     back = make_decision(scored(40, [0.9, 0.2], [0.9, 0.9]), 0.6, current="second")

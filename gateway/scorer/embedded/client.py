@@ -75,7 +75,7 @@ class EmbeddedScorerClient:
         patience: ScorerTimeouts | None = None,
         nice: int = 0,
     ) -> None:
-        """decided: takes over decisions, in the order they were made. nice: of the scorer, see gateway.processes.priority."""
+        """decided: receives decisions in order. nice: niceness of the scorer, see gateway.processes.priority."""
         self._nice = nice
         self.status: Literal["starting", "ready", "down"] = "starting"
         self.message = "loading the embedder and the pack"

@@ -22,7 +22,7 @@ def url(shared_upstream: Upstream, good_pack: Path, tmp_path_factory: pytest.Tem
     text = configuration(
         shared_upstream.base_url,
         ["good", "other", "e500"],
-        routing={"pack": str(good_pack), "score": "auto", "answers_kept": 200},
+        routing={"pack": str(good_pack), "score": "auto", "feedback_window": 200},
         tasks={"explores": {"exploration": 0.5, "candidates": ["good", "other"]}, "fails": {"pin": "e500"}},
         state={"url": f"sqlite:///{tmp_path_factory.mktemp('feedback')}/state.db"},
         upstream={"retries": 0},

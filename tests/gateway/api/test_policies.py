@@ -61,12 +61,12 @@ def test_a_pin_holds_at_once_and_until_it_is_taken_back(serving: Serving, upstre
     url = serving.url
     assert ask(url, "/v1/tasks/a/b/policy").json["version"] == 0
     said = put(url, "a/b", {"pin": "other"}).json
-    assert (said["version"], said["said"], said["configured"]) == (1, {"pin": "other"}, None)
-    assert said["in_force"]["pin"] == "other"
+    assert (said["version"], said["overrides"], said["configured"]) == (1, {"pin": "other"}, None)
+    assert said["effective"]["pin"] == "other"
     assert route(url, "a/b") == ("other", "pinned")
     taken = ask(url, "/v1/tasks/a/b/policy", method="DELETE").json
-    assert (taken["version"], taken["said"], taken["in_force"]["pin"]) == (2, None, None)
-    assert [row["said"] for row in taken["history"]] == [{"pin": "other"}, None]
+    assert (taken["version"], taken["overrides"], taken["effective"]["pin"]) == (2, None, None)
+    assert [row["overrides"] for row in taken["history"]] == [{"pin": "other"}, None]
     assert route(url, "a/b")[1] != "pinned"
     assert ask(url, "/v1/tasks/a/b/policy", method="DELETE").status == 404
 
@@ -74,7 +74,7 @@ def test_a_pin_holds_at_once_and_until_it_is_taken_back(serving: Serving, upstre
 def test_null_takes_back_what_the_configuration_says(serving: Serving, upstream: Upstream) -> None:
     assert route(serving.url, "pinned") == ("slow", "pinned")
     said = put(serving.url, "pinned", {"pin": None}).json
-    assert (said["configured"], said["in_force"]["pin"]) == ({"pin": "slow"}, None)
+    assert (said["configured"], said["effective"]["pin"]) == ({"pin": "slow"}, None)
     assert route(serving.url, "pinned")[1] != "pinned"
 
 
@@ -130,8 +130,8 @@ def test_policies_outlive_a_restart_and_a_model_that_is_gone_is_told(
         assert route(url, "kept") == ("slow", "pinned")
         assert route(url, "gone")[0] == "good"
         told = ask(url, "/v1/tasks/gone/policy").json
-        assert (told["said"], told["in_force"]["pin"]) == ({"pin": "other"}, None)
-        assert "'other' is no configured model" in told["fault"]
+        assert (told["overrides"], told["effective"]["pin"]) == ({"pin": "other"}, None)
+        assert "'other' is no configured model" in told["error"]
 
 
 def test_activity_tells_of_all_of_a_task_and_of_a_backend(serving: Serving, upstream: Upstream) -> None:
@@ -139,7 +139,7 @@ def test_activity_tells_of_all_of_a_task_and_of_a_backend(serving: Serving, upst
     chat(serving.url, "bad-json", task="busy")
     of_task = ask(serving.url, "/v1/activity?task=busy&minutes=5").json
     assert (of_task["of"], of_task["name"], of_task["total"]["requests"]) == ("task", "busy", 2)
-    assert of_task["total"]["own_p50_ms"] < of_task["total"]["p95_ms"]
+    assert of_task["total"]["overhead_p50_ms"] < of_task["total"]["p95_ms"]
     everything = ask(serving.url, "/v1/activity").json
     assert everything["total"]["requests"] >= 2
     backend = chat(serving.url, task="busy").ours("backend")

@@ -28,7 +28,7 @@ def url(shared_upstream: Upstream, good_pack: Path, state: Path) -> Iterator[str
     text = configuration(
         shared_upstream.base_url,
         ["good", "other", "slow"],
-        routing={"pack": str(good_pack), "score": "auto", "thinning": False},
+        routing={"pack": str(good_pack), "score": "auto", "adaptive_sampling": False},
         tasks={"kept": {"keep_texts": True}, "empty": {"keep_texts": True}},
         state={"url": f"sqlite:///{state}"},
     )

@@ -57,7 +57,7 @@ def examined(path: Path, *arguments: object) -> Result:
 
 def findings(path: Path, *arguments: object) -> dict[str, dict[str, str]]:
     document = json.loads(examined(path, "--json", *arguments).stdout)
-    return {finding["what"]: finding for finding in document["findings"]}
+    return {finding["check"]: finding for finding in document["findings"]}
 
 
 def test_a_healthy_set_up(folder: Path, upstream: str) -> None:
@@ -94,11 +94,11 @@ def test_what_is_wrong_with_backends_is_told_each_with_the_next_step(folder: Pat
         "renamed/1": "ok",
         "bare/1": "warning",
     }
-    assert "its key is refused" in document["backend good/1"]["told"]
-    assert "takes a key" in document["backend open/1"]["told"]
-    assert "refused" in document["backend gone/1"]["told"]
-    assert "does not list unknown; it lists good, other" in document["backend unknown/1"]["told"]
-    assert all(one["mend"] for one in document.values() if one["level"] != "ok")
+    assert "its key is refused" in document["backend good/1"]["message"]
+    assert "takes a key" in document["backend open/1"]["message"]
+    assert "refused" in document["backend gone/1"]["message"]
+    assert "does not list unknown; it lists good, other" in document["backend unknown/1"]["message"]
+    assert all(one["fix"] for one in document.values() if one["level"] != "ok")
 
 
 def test_a_configuration_that_does_not_start_is_told_fault_by_fault(folder: Path) -> None:
@@ -124,7 +124,7 @@ def test_keys_and_admins(folder: Path, upstream: str) -> None:
 
     everywhere = {"host": "0.0.0.0", "port": free_port()}  # noqa: S104 - not listened on
     assert levels() == ("ok", "ok")
-    assert levels(server={**everywhere, "open_to_anyone": True}) == ("warning", "warning")
+    assert levels(server={**everywhere, "allow_unauthenticated": True}) == ("warning", "warning")
     assert levels(server=everywhere, keys=[{"name": "a", "sha256": "0" * 64}]) == ("ok", "warning")
     assert levels(server=everywhere, admin={"keys": [{"name": "a", "sha256": "0" * 64}]}) == ("ok", "ok")
 
@@ -132,7 +132,7 @@ def test_keys_and_admins(folder: Path, upstream: str) -> None:
 def test_a_state_that_cannot_be_used(folder: Path, upstream: str) -> None:
     (folder / "state.db").write_text("this is no database, however long it is read and looked at " * 30)
     found = findings(written(folder, ("good", backend(upstream)), state={"url": "sqlite:///state.db"}))
-    assert (found["state"]["level"], "not a database" in found["state"]["told"]) == ("fault", True)
+    assert (found["state"]["level"], "not a database" in found["state"]["message"]) == ("fault", True)
 
 
 def test_a_port_that_is_taken_and_one_where_a_gateway_runs(folder: Path, upstream: str) -> None:
@@ -145,14 +145,14 @@ def test_a_port_that_is_taken_and_one_where_a_gateway_runs(folder: Path, upstrea
         with running_gateway(path.read_text().replace("${UPSTREAM_KEY}", "x")) as url:
             running = int(url.rpartition(":")[2])
             path = written(folder, ("good", backend(upstream)), server={"port": running})
-            assert "a gateway answers there already" in findings(path)[f"port {running}"]["told"]
+            assert "a gateway answers there already" in findings(path)[f"port {running}"]["message"]
 
 
 def test_a_port_that_something_else_has(folder: Path) -> None:
     with listing([]) as other:
         port = int(other.rpartition(":")[2].removesuffix("/v1"))
         found = findings(written(folder, ("good", backend(other)), server={"port": port}))[f"port {port}"]
-    assert (found["level"], "--port" in found["mend"]) == ("fault", True)
+    assert (found["level"], "--port" in found["fix"]) == ("fault", True)
 
 
 def test_a_pack_that_does_not_fit(folder: Path, upstream: str) -> None:
@@ -160,7 +160,7 @@ def test_a_pack_that_does_not_fit(folder: Path, upstream: str) -> None:
     path = written(folder, ("good", backend(upstream)), ("other", backend(upstream)), routing={"pack": str(pack)})
     found = findings(path, "--no-embedder-check")
     assert (found["pack"]["level"], found["pack models"]["level"]) == ("ok", "warning")
-    assert "does not know other" in found["pack models"]["told"]
+    assert "does not know other" in found["pack models"]["message"]
     assert "embedder" not in found
     (pack / "report.json").write_text("{}")
     assert findings(path, "--no-embedder-check")["pack"]["level"] == "fault"

@@ -19,7 +19,7 @@ def state(folder: Path, url: str) -> dict[str, str]:
         path.write_text(yaml.safe_dump({"models": models, "state": {"url": url}, "server": {"port": free_port()}}))
         told = run_command("doctor", "--config", path, "--json")
     assert "hunter2" not in told.output
-    found: dict[str, str] = next(one for one in json.loads(told.stdout)["findings"] if one["what"] == "state")
+    found: dict[str, str] = next(one for one in json.loads(told.stdout)["findings"] if one["check"] == "state")
     return found
 
 
@@ -33,11 +33,11 @@ def test_a_server_that_answers_is_told_with_its_version(tmp_path: Path) -> None:
         assert server.process is not None
         server.process.terminate()
         server.process.wait(10)
-    assert (found["level"], found["told"].startswith(f"{server.url}: Redis ")) == ("ok", True)
+    assert (found["level"], found["message"].startswith(f"{server.url}: Redis ")) == ("ok", True)
 
 
 def test_a_server_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
     pytest.importorskip("redis")
     found = state(tmp_path, f"redis://:hunter2@127.0.0.1:{free_port()}/0")
-    assert (found["level"], found["mend"]) == ("fault", "start it, or mend state.url")
-    assert "redis://**********@127.0.0.1" in found["told"]
+    assert (found["level"], found["fix"]) == ("fault", "start it, or mend state.url")
+    assert "redis://**********@127.0.0.1" in found["message"]

@@ -87,7 +87,7 @@ def test_a_head_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pyt
 
 @pytest.mark.parametrize("begun", [b"", b"{"])
 def test_a_body_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
-    monkeypatch.setattr(gateway.http.read_body, "SILENCE_S", 0.3)
+    monkeypatch.setattr(gateway.http.read_body, "BODY_TIMEOUT_S", 0.3)
     sent = HEAD + b"connection: close\r\ncontent-length: 100\r\n\r\n" + begun
     answer = said(port, sent)
     assert answer.startswith(b"HTTP/1.1 408 ")

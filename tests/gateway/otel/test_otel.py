@@ -133,7 +133,7 @@ def test_a_request_is_one_span_in_its_clients_trace_and_its_backend_sees_it(
 def test_a_trace_that_its_client_does_not_follow_is_passed_on_and_not_told(
     upstream: Upstream, collector: Collector, tmp_path: Path
 ) -> None:
-    with serving_gateway(config(upstream, tmp_path, endpoint=collector.url, share=0)) as serving:
+    with serving_gateway(config(upstream, tmp_path, endpoint=collector.url, sample_rate=0)) as serving:
         ask(serving.url, body={"model": "good", "messages": []}, traceparent=f"00-{TRACE}-{SPAN}-00")
         assert upstream.last.headers["traceparent"].startswith(f"00-{TRACE}-")
         assert upstream.last.headers["traceparent"].endswith("-00")

@@ -67,7 +67,7 @@ def test_a_program_outside_any_group_ranks_what_it_starts_all_the_same(
             (tmp_path / name).mkdir()
             if text is not None:
                 (tmp_path / name / "autogroup").write_text(text)
-        monkeypatch.setattr(priority, "PROCESSES", tmp_path)
+        monkeypatch.setattr(priority, "PROC", tmp_path)
         assert lower_priority_of(process.pid, 3)
         written = (tmp_path / str(process.pid) / "autogroup").read_text()
     assert written == told

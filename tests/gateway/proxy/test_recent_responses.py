@@ -32,14 +32,14 @@ def test_an_answer_is_known_with_its_chance() -> None:
 def test_where_another_model_or_the_cache_answered_chance_had_no_part() -> None:
     answers = RecentResponses(10)
     answers.record(ended("failed over", model="b"))
-    answers.record(ended("kept", kept="a"))
+    answers.record(ended("kept", cached_model="a"))
     assert [getattr(answers.find_response(name), "propensity", 0) for name in ("failed over", "kept")] == [None, None]
 
 
 def test_what_was_no_success_is_not_kept() -> None:
     answers = RecentResponses(10)
     answers.record(ended("refused", status=400))
-    answers.record(ended("broken", is_complete=False, broke=str(UpstreamProtocolError("x"))))
+    answers.record(ended("broken", is_complete=False, stream_error=str(UpstreamProtocolError("x"))))
     answers.record(RequestRecord("nowhere"))
     assert [answers.find_response(name) for name in ("refused", "broken", "nowhere")] == [None] * 3
 

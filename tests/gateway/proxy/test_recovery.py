@@ -95,7 +95,7 @@ def test_a_request_sets_its_own_limits(gateway: str, upstream: Upstream) -> None
 
 
 def test_a_model_has_its_own_limits(upstream: Upstream, folder: Path) -> None:
-    of_models = {"a": {"limits": {"first_byte_s": 0.1}}}
+    of_models = {"a": {"timeouts": {"first_byte_s": 0.1}}}
     with serving(upstream, folder, {"a": ["slow"], "b": ["slow"]}, of_models=of_models, way={"retries": 0}) as url:
         assert chat(url, model="a").status == 504
         assert chat(url, model="b").status == 200
@@ -110,7 +110,7 @@ def test_a_stream_that_trickles_ends_when_its_total_time_is_over(gateway: str, u
 
 
 def test_retries_end_with_the_total_time(upstream: Upstream, folder: Path) -> None:
-    settings = {"retries": 10, "max_attempts": 20, "retry_pause_s": 5, "limits": {"total_s": 0.5}}
+    settings = {"retries": 10, "max_attempts": 20, "retry_pause_s": 5, "timeouts": {"total_s": 0.5}}
     with serving(upstream, folder, {"a": ["e500"]}, way=settings) as url:
         begun = time.monotonic()
         assert chat(url).status == 502

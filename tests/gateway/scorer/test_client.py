@@ -170,7 +170,7 @@ def test_a_mistake_around_the_scorer_is_told_and_another_one_starts(
             await until(lambda: link.status == "ready")
             assert link.counts.restarts == 1
 
-    monkeypatch.setattr(process, "hold_back", mistaken)
+    monkeypatch.setattr(process, "lower_priority_of", mistaken)
     asyncio.run(live())
     (told,) = (record for record in caplog.records if record.exc_info)
     assert told.exc_info is not None

@@ -169,7 +169,7 @@ def test_a_client_that_reads_nothing_does_not_hold_the_gateway(upstream: Upstrea
 
 
 def test_everything_that_was_seen_is_scored_before_the_end(upstream: Upstream, tmp_path: Path, good_pack: Path) -> None:
-    text = config(upstream, tmp_path, 20, routing={"pack": str(good_pack), "thinning": False})
+    text = config(upstream, tmp_path, 20, routing={"pack": str(good_pack), "adaptive_sampling": False})
     with running(tmp_path, text) as gateway:
         eventually(lambda: ask(gateway.url, "/health/ready").json["scorer"] == "ready", 60)
 

@@ -22,7 +22,7 @@ class Clock:
 
 
 def seen(task: str | None = "t", status: int = 200, **others: object) -> RequestSample:
-    about = {"backend": "b/1", "broke": False, "seconds": 0.02, "own_s": 0.0003, "usd": 0.25, "baseline_usd": 1.0}
+    about = {"backend": "b/1", "broke": False, "seconds": 0.02, "overhead_s": 0.0003, "usd": 0.25, "baseline_usd": 1.0}
     return RequestSample(task=task, status=status, **{**about, **others})  # type: ignore[arg-type]  # a row of examples
 
 

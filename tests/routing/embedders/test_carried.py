@@ -124,8 +124,9 @@ def test_opening_one_needs_no_pytorch(pack: Pack, tiny: SentenceTransformerEmbed
     save_pack(made, tmp_path / "pack")
     code = (
         "import sys; from pathlib import Path; from routing.manifest import read_manifest; "
-        "import gateway.scorer.embedded.server; from routing.embedders.bundled import embedder_of; "
-        f"path = Path({str(tmp_path / 'pack')!r}); embedder_of(path, read_manifest(path)).embed_texts(['a lamp']); "
+        "import gateway.scorer.embedded.server; from routing.embedders.bundled import load_bundled_embedder; "
+        f"path = Path({str(tmp_path / 'pack')!r}); "
+        "load_bundled_embedder(path, read_manifest(path)).embed_texts(['a lamp']); "
         "print(*(name for name in ('torch', 'transformers', 'sentence_transformers', 'onnx', 'pyarrow', 'scipy') "
         "if name in sys.modules))"
     )
