@@ -44,6 +44,10 @@ class Serving:
         config = parse_config(text, "config.yaml", {})
         asyncio.run_coroutine_threadsafe(self.gateway.reload(config), self.loop).result(60)
 
+    def cut(self) -> None:
+        """End all requests under way, as a shutdown does after its grace; the gateway itself goes on."""
+        self.loop.call_soon_threadsafe(self.gateway.cut)
+
 
 @contextmanager
 def running_gateway(text: str) -> Iterator[str]:
