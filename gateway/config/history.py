@@ -132,9 +132,8 @@ class ConfigHistory:
         async with self._changing:
             earlier = next((version for version in self._kept if version.number == number), None)
             if earlier is None:
-                raise NotFound(
-                    f"Unknown configuration {number}: {self._kept[0].number} to {self.current_version.number} are available"
-                )
+                oldest, latest = self._kept[0].number, self.current_version.number
+                raise NotFound(f"Unknown configuration version {number}: available are {oldest} to {latest}")
             await self._apply(earlier.config)
             version = self._add("rollback", earlier.sha256, earlier.config, number)
         log.warning("configuration %d is in force again, as %d; %s", number, version.number, self.file_note())

@@ -132,7 +132,7 @@ class Gateway:
     async def reload(self, config: Config) -> None:
         """Takes over another configuration, or the same one with its pack built again, while requests go on.
 
-        Requests in flight finish with the old one. Raises ConfigError, PackRejected, ScorerUnavailable: nothing changed.
+        Requests in flight finish with the old one. Raises ConfigError, PackRejected, ScorerUnavailable, unchanged.
         """
         assert self._services is not None  # noqa: S101 - called while serving
         check_reloadable(self._plan.config, config)

@@ -46,7 +46,7 @@ class Serving:
 
     def cut(self) -> None:
         """End all requests under way, as a shutdown does after its grace; the gateway itself goes on."""
-        self.loop.call_soon_threadsafe(self.gateway.cut)
+        self.loop.call_soon_threadsafe(self.gateway.abort_requests)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.gateway.asking import ask
-from tests.gateway.upstream import running_upstream
+from tests.gateway.fake_upstream import running_upstream
 from tests.golden.programs import ADMIN_KEY, FOLDER, Programs, configuration, running
 from tests.golden.story import label, say
 

@@ -12,8 +12,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from tests.gateway.fake_upstream import running_upstream
 from tests.gateway.redis_servers import running_redis
-from tests.gateway.upstream import running_upstream
 from tests.golden.open import read_state
 from tests.golden.programs import FOLDER, MODELS, PACK, configuration, push_pack, running
 from tests.golden.redis_keys import save_keys

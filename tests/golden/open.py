@@ -2,26 +2,32 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
-from gateway.state import Store, open_store
+import msgspec
+
+from gateway.distributed.redis_client import RedisClient
+from gateway.distributed.store import RedisStore
+from gateway.state.sqlite import open_store
+from gateway.state.store import Store
 
 
 def read_state(url: str) -> dict[str, Any]:
     """Everything a state holds, as JSON; bytes as their SHA-256."""
-    store = open_store(url)
+    store: Store = open_store(url) if url.startswith("sqlite:") else RedisStore(RedisClient(url))
     try:
         return {
-            "tasks": {name: _task(store, name) for name in store.names()},
-            "decisions": sorted(store.decisions()),
-            "sampling states": {name: _digest(state) for name, state in store.paces(store.names()).items()},
-            "keys": [asdict(key) for key in store.created_keys()],
-            "policies": [asdict(policy) for policy in store.policies()],
-            "policy history": [asdict(policy) for policy in store.policy_history("pinned")],
+            "tasks": {name: _task(store, name) for name in store.task_names()},
+            "decisions": sorted(store.read_decisions()),
+            "sampling states": {
+                name: _digest(state) for name, state in store.sampling_states(store.task_names()).items()
+            },
+            "keys": [msgspec.to_builtins(key) for key in store.created_keys()],
+            "policies": [msgspec.to_builtins(policy) for policy in store.current_policies()],
+            "policy history": [msgspec.to_builtins(policy) for policy in store.policy_history("pinned")],
             "usage": sorted(
                 [*who, spent.requests, spent.input_tokens, spent.output_tokens, str(spent.usd), str(spent.baseline_usd)]
-                for who, spent in store.spent().items()
+                for who, spent in store.read_usage().items()
             ),
         }
     finally:
@@ -29,15 +35,15 @@ def read_state(url: str) -> dict[str, Any]:
 
 
 def _task(store: Store, name: str) -> dict[str, Any]:
-    stored, ring = store.stored(name), store.ring(name)
+    stored, ring = store.read_task(name), store.recent_embeddings(name)
     task, decision = stored.task, stored.decision
     assert task is not None
     return {
-        "sums": [task.basis, task.n, task.seen, _digest(task.sums)],
+        "sums": [task.sums_version, task.n, task.total_seen, _digest(task.sums)],
         "decision": None if decision is None else [decision.version, decision.model, decision.reason, decision.at],
         "ranking": None if decision is None else list(decision.ranking),
         "ring": [len(ring), _digest(ring)],
-        "changes": [[made.version, made.n, made.model, made.reason, made.at] for made in store.history(name)],
+        "changes": [[made.version, made.n, made.model, made.reason, made.at] for made in store.decision_changes(name)],
     }
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.gateway.fake_upstream import running_upstream
 from tests.gateway.redis_servers import running_redis
-from tests.gateway.upstream import running_upstream
 from tests.golden.open import read_state
 from tests.golden.programs import FOLDER, configuration, running
 from tests.golden.redis_keys import load_keys

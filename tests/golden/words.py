@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from routing.embedders.carried import ABOUT, PROBES, TOKENIZER, VECTORS, About
+from routing.embedders.bundled import ABOUT, PROBES, TOKENIZER, VECTORS, BundleInfo
 from routing.embedders.static import MAX_TOKENS, StaticEmbedder
-from routing.embedders.tokens import written_tokenizer
+from routing.embedders.tokenizer import serialize_tokenizer
 from routing.pack import save_pack
 from tests.gateway.packs import QUESTIONS, inputs, small_pack
 
@@ -24,7 +24,7 @@ def save_words_pack(path: Path, models_: Sequence[str]) -> None:
     files = embedder_files()
     vectors = np.load(io.BytesIO(files[VECTORS]))
     embedder = StaticEmbedder(NAME, REVISION, vectors, files[TOKENIZER])
-    save_pack(replace(small_pack(embedder, models_), carried=files), path)
+    save_pack(replace(small_pack(embedder, models_), bundled_embedder=files), path)
 
 
 def embedder_files() -> dict[str, bytes]:
@@ -39,10 +39,10 @@ def embedder_files() -> dict[str, bytes]:
     vectors[0] = 0
     buffer = io.BytesIO()
     np.save(buffer, (vectors / 4).astype(np.float16))
-    written = written_tokenizer(tokenizer)
-    probes = StaticEmbedder(NAME, REVISION, np.load(io.BytesIO(buffer.getvalue())), written).embed(PROBES)
+    written = serialize_tokenizer(tokenizer)
+    probes = StaticEmbedder(NAME, REVISION, np.load(io.BytesIO(buffer.getvalue())), written).embed_texts(PROBES)
     rounded = tuple(tuple(round(float(number), 5) for number in vector) for vector in probes)
-    about = About("static", NAME, REVISION, WIDTH, "fp16", MAX_TOKENS, rounded)
+    about = BundleInfo("static", NAME, REVISION, WIDTH, "fp16", MAX_TOKENS, rounded)
     return {VECTORS: buffer.getvalue(), TOKENIZER: written, ABOUT: about.to_json()}
 
 

@@ -76,7 +76,7 @@ def test_a_reload_adds_a_version_and_a_rollback_another(versions: ConfigHistory,
     assert (third.number, third.changed_by, third.of, third.config.server.port) == (3, "rollback", 1, 1234)
     assert versions.current_version is third
     assert applied.etas == [0.2, 0.1]
-    with pytest.raises(NotFound, match="no configuration 9; kept are 1 to 3"):
+    with pytest.raises(NotFound, match="Unknown configuration version 9: available are 1 to 3"):
         asyncio.run(versions.rollback(9))
 
 
