@@ -80,9 +80,9 @@ def evaluate(
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Models without outcomes on some dataset too.")
     ] = False,
-    preset: Annotated[EvaluatePreset | None, typer.Option(help="A make_table or figure of the paper.")] = None,
+    preset: Annotated[EvaluatePreset | None, typer.Option(help="A table or figure of the paper.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report's make_table.json.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report's table.json.")] = False,
 ) -> None:
     """Hold every dataset out in turn, and say what each system would have chosen."""
     from routing.evaluation.evaluate import evaluate_pool as run

@@ -68,7 +68,7 @@ def suggest_inputs(
     n: Annotated[int, typer.Option("-n", min=1, max=256, help="At most so many.")] = 20,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A JSONL file for `tasks label_inputs`, references to be filled in."),
+        typer.Option("--output", "-o", help="A JSONL file for `tasks label`, references to be filled in."),
     ] = None,
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,

@@ -249,7 +249,7 @@ def _config(work: Path, upstream: int, deaf: int) -> dict[str, Any]:
         "state": {"url": f"sqlite:///{(work / 'faults.db').resolve()}"},
         "upstream": {
             "retries": 0,
-            "limits": {
+            "timeouts": {
                 "connect_s": LIMIT_S,
                 "first_byte_s": LIMIT_S,
                 "between_chunks_s": LIMIT_S,

@@ -90,7 +90,7 @@ def _config(work: Path, pack: Path, upstream: int, has_keys: bool) -> dict[str, 
         "routing": {"pack": str(pack)},
         "state": {"url": f"sqlite:///{(work / 'state.db').resolve()}"},
         "server": {"max_body_bytes": MAX_BODY_BYTES},
-        "upstream": {"limits": {"total_s": 2}, "breaker": {"consecutive_faults": 10**6, "min_requests": 10**6}},
+        "upstream": {"timeouts": {"total_s": 2}, "breaker": {"consecutive_faults": 10**6, "min_requests": 10**6}},
     }
     if has_keys:
         config["keys"] = [{"name": "client", "sha256": _digest(CLIENT)}]

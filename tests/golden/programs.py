@@ -30,7 +30,7 @@ def configuration(base_url: str, state_url: str, folder: Path) -> str:
     base_url: of the models' backends. folder: for what the programs keep beside their state.
     """
     is_shared = state_url.startswith(REDIS_SCHEME)
-    shared = {"shards": 4, "cache": str(folder / "cache")} if is_shared else {}
+    shared = {"shards": 4, "cache_dir": str(folder / "cache")} if is_shared else {}
 
     def hashed(secret: str) -> str:
         return hashlib.sha256(secret.encode()).hexdigest()

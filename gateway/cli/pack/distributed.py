@@ -36,7 +36,7 @@ SHOWN = 12
 def push_pack(
     pack: Annotated[Path, typer.Argument(help="A pack: a folder or a .tar.", show_default=False)],
     config: ConfigOption = CONFIG,
-    activate_it: Annotated[bool, typer.Option("--activate_pack", help="And put it in force.")] = False,
+    activate_it: Annotated[bool, typer.Option("--activate", help="And put it in force.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put a pack into Redis, where every gateway and scorer can fetch it."""

@@ -99,7 +99,7 @@ def test_history_is_bounded_and_what_is_not_kept_cannot_be_put_back(url: str) ->
     assert numbers == list(range(3, MAX_VERSIONS + 3))
     refused = post(url, "rollback", {"version": 2})
     assert code(refused) == (404, "not_found")
-    assert f"kept are 3 to {MAX_VERSIONS + 2}" in refused.error["message"]
+    assert f"available are 3 to {MAX_VERSIONS + 2}" in refused.error["message"]
     assert post(url, "rollback", {"version": "two"}).status == 400
 
 

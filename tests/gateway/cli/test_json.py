@@ -55,4 +55,4 @@ def test_an_import(tmp_path: Path) -> None:
     source = tmp_path / "scores.csv"
     source.write_text("text,dataset,model,score\n1+1?,sums,a,1\n1+1?,sums,b,0\n2+2?,sums,a,1\n")
     told = shown("import", "csv", source, "-o", tmp_path / "benchmark")
-    assert (told["datasets"], told["models"], told["n_refused"]) == ({"sums": 2}, {"a": 2, "b": 1}, 0)
+    assert (told["datasets"], told["models"], told["n_rejected"]) == ({"sums": 2}, {"a": 2, "b": 1}, 0)

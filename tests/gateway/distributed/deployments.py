@@ -24,7 +24,7 @@ def letters_pack(folder: Path, models: Sequence[str] = MODELS, **about: int) -> 
 def fleet_config(base_url: str, redis_url: str, folder: Path, pack: Path | None, **state: Any) -> str:
     routing = {} if pack is None else {"routing": {"pack": str(pack)}}
     return configuration(
-        base_url, MODELS, state={"url": redis_url, "cache": str(folder / "cache"), "shards": 4, **state}, **routing
+        base_url, MODELS, state={"url": redis_url, "cache_dir": str(folder / "cache"), "shards": 4, **state}, **routing
     )
 
 

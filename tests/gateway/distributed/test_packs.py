@@ -105,7 +105,7 @@ def test_the_last_active_pack_is_remembered_without_redis(client: RedisClient, p
 
 
 def test_the_commands(redis_server: RedisServer, client: RedisClient, pack: Path, other: Path, tmp_path: Path) -> None:
-    state = {"url": redis_server.url, "cache": str(tmp_path / "cache"), "shards": 4}
+    state = {"url": redis_server.url, "cache_dir": str(tmp_path / "cache"), "shards": 4}
     config = tmp_path / "config.yaml"
     config.write_text(configuration("http://127.0.0.1:1/v1", MODELS, state=state))
 
@@ -136,7 +136,7 @@ def test_a_model_that_is_added_is_in_force_in_the_fleet(
     redis_server: RedisServer, client: RedisClient, pack: Path, tmp_path: Path
 ) -> None:
     """`models add --activate` pushes the new pack; a scorer that takes it up decides on live tasks anew."""
-    state = {"url": redis_server.url, "cache": str(tmp_path / "cache"), "shards": 4}
+    state = {"url": redis_server.url, "cache_dir": str(tmp_path / "cache"), "shards": 4}
     config = tmp_path / "config.yaml"
     config.write_text(configuration("http://127.0.0.1:1/v1", (*MODELS, "new"), state=state))
     start, store = Configure("", "", ScoreSettings(), TaskPolicy((*MODELS, "new"))), RedisStore(client)

@@ -7,8 +7,8 @@ import pytest
 
 FAULTS = """
 import resource, sys
-from gateway.processes.malloc import keep_freed_memory
-kept = keep_freed_memory() if "keep" in sys.argv else None
+from gateway.processes.malloc import tune_malloc
+kept = tune_malloc() if "keep" in sys.argv else None
 def copied():
     several = [bytes([n]) * 300_000 for n in range(8)]
 for _ in range(20):

@@ -21,8 +21,8 @@ RANK = int(TOLD.split()[-1]) if TOLD else 0
 SHOWN = """
 import os
 from pathlib import Path
-from gateway.processes.priority import stand_back
-stand_back(7)
+from gateway.processes.priority import lower_own_priority
+lower_own_priority(7)
 ranks = Path("/proc/self/autogroup")
 print(os.getpriority(os.PRIO_PROCESS, 0), ranks.read_text() if ranks.exists() else "")
 """
@@ -76,10 +76,10 @@ def test_a_program_outside_any_group_ranks_what_it_starts_all_the_same(
 @pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel does not group sessions")
 def test_a_scorer_of_a_fleet_stands_back_with_its_process(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from gateway.distributed.supervisor import Supervisor;"
+        "import sys; from pathlib import Path; from gateway.distributed.supervisor import ScorerSupervisor;"
         ' show = \'import os, sys; print(os.getpriority(os.PRIO_PROCESS, 0), open("/proc/self/autogroup").read(),'
         ' os.environ["OPENBLAS_NUM_THREADS"], flush=True); sys.stdin.read()\';'
-        " Supervisor(Path('config.yaml'), [sys.executable, '-c', show], nice=5).run()"
+        " ScorerSupervisor(Path('config.yaml'), [sys.executable, '-c', show], nice=5).run_until_stopped()"
     )
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:

@@ -246,13 +246,13 @@ def test_old_policies_make_room(store: SqliteStore) -> None:
 
 WRITER = """
 import sys
-from gateway.state.store import Change, DecisionRecord, TaskSums
+from gateway.state.store import DecisionRecord, StateChange, TaskSums
 from gateway.state.sqlite import SqliteStore
 store, n = SqliteStore(sys.argv[1]), 0
 while True:
     n += 1
     made = DecisionRecord(1, n, "m", "score", ("m",), 0.0, {})
-    store.update(["t"], lambda _: {"t": Change(TaskSums("b", n, n, b"s" * 1000), [str(n).encode()], made, ())})
+    store.update_task(["t"], lambda _: {"t": StateChange(TaskSums("b", n, n, b"s" * 1000), [str(n).encode()], made, ())})
     print(n, flush=True)
 """
 
