@@ -53,8 +53,8 @@ BOOKED_S = 0.12
 TOO_LONG = 200_000
 """Turns of the event loop without an answer."""
 
-WARM, COUNTED = 100, 300
-"""Of each figure, where instructions are counted."""
+WARM, COUNTED = 100, {"sse_chunk": 100}
+"""Exchanges before, and those whose instructions are counted, where that is not 3 times as many."""
 
 RUN_S = 900
 
@@ -138,9 +138,9 @@ def figures(chunks: int = 500) -> list[Figure]:
     end = small[-30:]
     return [
         Figure("request_1kb", _pieces(_asked(900)), (small,), end),
-        Figure("sse_chunk", _pieces(_asked(900, ',"stream":true')), stream, b"0\r\n\r\n", chunks, 4),
-        Figure("request_100kb", _pieces(_asked(100_000)), (small,), end, each=200),
-        Figure("answer_100kb", _pieces(_asked(900)), _pieces(large), end, each=200),
+        Figure("sse_chunk", _pieces(_asked(900, ',"stream":true')), stream, b"0\r\n\r\n", chunks, 40),
+        Figure("request_100kb", _pieces(_asked(100_000)), (small,), end, each=500),
+        Figure("answer_100kb", _pieces(_asked(900)), _pieces(large), end, each=500),
     ]
 
 
@@ -278,9 +278,13 @@ async def _measured(loop: MemoryLoop, folder: str, given: argparse.Namespace) ->
 
 
 def _child(tree: Path, given: argparse.Namespace, *options: str, before: Sequence[str] = ()) -> tuple[str, str]:
-    """Run this program on a checkout. Returns what it wrote."""
+    """Run this program on a checkout. Returns what it wrote.
+
+    given.cache: for byte code. A module that is compiled anew and one that is read from a cache differ by a per cent or
+    two in what they take, so both checkouts have theirs in the same place, and are run once before they are measured.
+    """
     command = [*before, sys.executable, __file__, "--json", "--entrance", given.entrance, *options]
-    fixed = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    fixed = {"PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": given.cache, "PYTHONDONTWRITEBYTECODE": ""}
     environment = {**os.environ, **fixed, "PYTHONPATH": str(tree)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=RUN_S, check=False)
     if done.returncode:
@@ -305,7 +309,7 @@ def _cpu(trees: Sequence[Path], given: argparse.Namespace) -> list[dict[str, flo
 
 
 def _instructions(trees: Sequence[Path], given: argparse.Namespace) -> list[dict[str, float]]:
-    """Instructions of every unit, by checkout: what COUNTED more exchanges add to a run."""
+    """Instructions of every unit, by checkout: what some more exchanges add to a run."""
     if shutil.which("valgrind") is None:
         raise SystemExit("--instructions needs valgrind")
     before = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
@@ -319,7 +323,7 @@ def _instructions(trees: Sequence[Path], given: argparse.Namespace) -> list[dict
     for tree in trees:
         nothing, made = collected(tree), {}
         for figure in figures(100):
-            count = COUNTED if figure.units == 1 else 10
+            count = COUNTED.get(figure.name, 3 * WARM)
             more = collected(tree, "--only", figure.name, "--count", str(count))
             made[figure.name] = (more - nothing) / count / figure.units
         found.append(made)
@@ -330,8 +334,8 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--against", type=Path, help="another checkout, measured alternately")
-    parser.add_argument("--pairs", type=int, default=5, help="runs of each checkout, with --against")
-    parser.add_argument("--rounds", type=int, default=9, help="of every run; their median counts")
+    parser.add_argument("--pairs", type=int, default=7, help="runs of each checkout, with --against")
+    parser.add_argument("--rounds", type=int, default=7, help="of every run; their median counts")
     parser.add_argument("--each", type=int, default=0, help="exchanges of every figure in a round")
     parser.add_argument("--chunks", type=int, default=500, help="of a stream")
     parser.add_argument("--entrance", choices=list(PROTOCOL_MODULES), default="express", help="server.lane")
@@ -360,7 +364,10 @@ def _compared(given: argparse.Namespace) -> dict[str, Any]:
     """Measure this checkout, and the other one if there is one, in processes of their own."""
     trees = [HERE, given.against.resolve()] if given.against else [HERE]
     kind = "instructions" if given.instructions else "cpu_us"
-    found = (_instructions if given.instructions else _cpu)(trees, given)
+    with tempfile.TemporaryDirectory() as given.cache:
+        for tree in trees:
+            _child(tree, given, "--rounds", "0")
+        found = (_instructions if given.instructions else _cpu)(trees, given)
     document: dict[str, Any] = {"checkout": str(HERE), "entrance": given.entrance, kind: found[0]}
     if given.against:
         ratios = {name: found[0][name] / found[1][name] for name in found[0]}
