@@ -1,7 +1,10 @@
-"""Writes the reference pages again."""
+"""Write the reference pages and the picture of the architecture."""
 
+from docs.tables.architecture import FIGURE, draw_architecture
 from docs.tables.pages import FOLDER, pages
 
 for name, text in pages().items():
     (FOLDER / name).write_text(text, encoding="utf-8")
     print(f"docs/reference/{name}")
+FIGURE.write_text(draw_architecture(), encoding="utf-8")
+print("docs/figures/architecture.svg")

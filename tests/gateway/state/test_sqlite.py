@@ -252,7 +252,8 @@ store, n = SqliteStore(sys.argv[1]), 0
 while True:
     n += 1
     made = DecisionRecord(1, n, "m", "score", ("m",), 0.0, {})
-    store.update_task(["t"], lambda _: {"t": StateChange(TaskSums("b", n, n, b"s" * 1000), [str(n).encode()], made, ())})
+    change = StateChange(TaskSums("b", n, n, b"s" * 1000), [str(n).encode()], made, ())
+    store.update_task(["t"], lambda _: {"t": change})
     print(n, flush=True)
 """
 
