@@ -42,7 +42,7 @@ class Serving:
     def reload(self, text: str) -> None:
         """As SIGHUP would, with this configuration; returns when it is done."""
         config = parse_config(text, "config.yaml", {})
-        asyncio.run_coroutine_threadsafe(self.gateway.reload(config), self.loop).result(60)
+        asyncio.run_coroutine_threadsafe(self.gateway.runtime.reload(config), self.loop).result(60)
 
     def cut(self) -> None:
         """End all requests under way, as a shutdown does after its grace; the gateway itself goes on."""

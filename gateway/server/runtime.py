@@ -1,0 +1,190 @@
+"""Changes of a running gateway: another configuration, other policies, another pack.
+
+Requests in flight finish with the objects they began with; the next request takes the new ones.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gateway.api.services import Services
+from gateway.config import Config
+from gateway.errors import Conflict, InvalidRequest, ScorerUnavailable
+from gateway.keys.client_keys import ClientKeys
+from gateway.proxy.exchange import ExchangeContext
+from gateway.scorer.embedded.client import EmbeddedScorerClient
+from gateway.state.store import Store, StoredPolicy
+from gateway.tasks.decision_table import DecisionTable, Policies
+from gateway.tasks.policies import build_prices, models_not_in_pack
+from gateway.tasks.resolved_config import ResolvedConfig, check_reloadable, resolve_config, task_policy
+from gateway.upstream.load_balancer import BackendState
+from gateway.usage.ledger import Ledger
+from routing.manifest import Manifest
+
+if TYPE_CHECKING:
+    from gateway.distributed.client import DistributedScorerClient
+
+    ScorerClient = EmbeddedScorerClient | DistributedScorerClient
+
+log = logging.getLogger("benchroute")
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The objects that answer requests by one resolved configuration: the endpoints' and the request path's."""
+
+    services: Services
+    exchange_context: ExchangeContext
+
+    def flush_counts(self) -> None:
+        """Record every finished request in metrics, time series and ledger."""
+        self.exchange_context.pipeline.accounting.flush_counts()
+
+
+@dataclass(frozen=True, slots=True)
+class Reloadable:
+    """The long-lived parts that a change of configuration reaches. scorer: None without a pack."""
+
+    table: DecisionTable
+    ledger: Ledger
+    client_keys: ClientKeys
+    scorer: "ScorerClient | None"
+
+
+class Runtime:
+    """The configuration in use and the objects built from it. Changes are made one at a time, in the event loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        resolved: ResolvedConfig,
+        parts: Reloadable,
+        build: Callable[[ResolvedConfig, Store], Serving],
+    ) -> None:
+        """config: as the file has it, without overrides. resolved: the same, with pack and policies.
+
+        build: makes what answers requests by a resolved configuration; changes nothing that is in use.
+        """
+        self.resolved = resolved
+        self.serving: Serving | None = None
+        """None until `start`."""
+        self._config = config
+        self._parts = parts
+        self._build = build
+        self._manifest: Manifest | None = None
+
+    def start(self, store: Store) -> None:
+        """Begin to answer requests."""
+        self._serve(self._build(self.resolved, store))
+
+    async def reload(self, config: Config) -> None:
+        """Replace the configuration, or read its pack again, while requests go on.
+
+        Raises ConfigError, PackRejected, ScorerUnavailable; then nothing has changed.
+        """
+        serving, parts = self._started(), self._parts
+        check_reloadable(self.resolved.config, config)
+        async with parts.client_keys.changing:
+            parts.client_keys.validate_config(config)
+            store = serving.services.store
+            resolved = resolve_config(config, await asyncio.to_thread(store.current_policies), self._manifest)
+            following = self._build(resolved, store)
+            # Last of what may refuse: from here on every step succeeds, so a reload is applied whole or not at all.
+            if parts.scorer is not None and resolved.start is not None:
+                await parts.scorer.reload(resolved.start)
+            serving.flush_counts()  # priced by the configuration they were answered with
+            self._config, self.resolved = config, resolved
+            parts.client_keys.set_config(config)
+            parts.table.set_policies(resolved.policies)
+            parts.ledger.set_prices(build_prices(config, resolved.manifest))
+            self._serve(following)
+        warn_of_gaps(resolved)
+
+    async def set_policy(self, policy: StoredPolicy) -> None:
+        """Set or remove a task's policy override.
+
+        Raises InvalidRequest for a policy that does not fit the configuration, Conflict where another version was
+        stored meanwhile, StateError.
+        """
+        store, task = self._started().services.store, policy.task
+        async with self._parts.client_keys.changing:
+            others = [other for other in await asyncio.to_thread(store.current_policies) if other.task != task]
+            resolved = resolve_config(self._config, [*others, policy], self._manifest)
+            if task in resolved.errors:
+                raise InvalidRequest(resolved.errors[task], code="invalid_policy")
+            await self._push_policy(task, resolved.policies)  # the scorer may refuse it: then nothing has changed
+            if not await asyncio.to_thread(store.put_policy, policy):
+                await self._push_policy(task, self.resolved.policies)
+                raise Conflict(f"the policy of task {task!r} was changed meanwhile: look at it again")
+            self._apply(resolved)
+            self._parts.table.set_policy(task, resolved.policies)
+        log.info(
+            "task %s has policy %d, set by %s: %s",
+            task,
+            policy.version,
+            policy.changed_by,
+            policy.settings_json or "taken back",
+        )
+
+    async def apply_shared_state(self, policies: Sequence[StoredPolicy], manifest: Manifest | None) -> None:
+        """Apply stored policy overrides, and the manifest of the pack that all gateways share.
+
+        Raises ConfigError.
+        """
+        async with self._parts.client_keys.changing:
+            resolved = resolve_config(self._config, policies, manifest)
+            self._manifest = manifest
+            self._apply(resolved)
+            self._parts.table.set_policies(resolved.policies)
+            self._parts.ledger.set_prices(build_prices(resolved.config, resolved.manifest))
+
+    def flush_counts(self) -> None:
+        """Record every finished request in metrics, time series and ledger."""
+        if self.serving is not None:
+            self.serving.flush_counts()
+
+    def backend_states(self) -> Iterable[BackendState]:
+        """Return the state of every backend in use; none before `start`."""
+        return self.serving.services.backends.all_backends() if self.serving else ()
+
+    async def close_backends(self) -> None:
+        """Close the backends in use."""
+        for state in self.backend_states():
+            await state.backend.close()
+
+    def _serve(self, serving: Serving) -> None:
+        if serving.services.authenticator.is_open:
+            log.warning("NO KEYS: whoever reaches this gateway may use it")
+        self.serving = serving
+
+    def _apply(self, resolved: ResolvedConfig) -> None:
+        """Show other overrides to the endpoints; the request path reads them from the decision table."""
+        self.resolved = resolved
+        if self.serving is not None:
+            services = replace(self.serving.services, config=resolved.config, policy_errors=resolved.errors)
+            self.serving = replace(self.serving, services=services)
+
+    async def _push_policy(self, task: str, policies: Policies) -> None:
+        """Send a task's policy to the scorer. One that is down gets it when it is back. Raises InvalidRequest."""
+        scorer = self._parts.scorer
+        if scorer is None:
+            return
+        try:
+            await scorer.set_policy(task, task_policy(policies.policy_of(task)))
+        except ScorerUnavailable as error:
+            log.warning("the scorer will hear of task %s's policy later: %s", task, error)
+
+    def _started(self) -> Serving:
+        assert self.serving is not None  # noqa: S101 - changes arrive over HTTP or by signal, while serving only
+        return self.serving
+
+
+def warn_of_gaps(resolved: ResolvedConfig) -> None:
+    """Log what an operator should know of a configuration before its first request."""
+    config = resolved.config
+    if resolved.manifest is None:
+        log.warning("NO PACK: every task goes to %s; build one with `benchroute pack build`", config.models[0].name)
+    elif unknown := models_not_in_pack(config, resolved.manifest):
+        log.warning("the pack does not know %s: never chosen by score", ", ".join(unknown))
