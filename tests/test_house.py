@@ -1,5 +1,6 @@
 """The walls of the house: who may import whom, and what stays out of the gateway's process."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +60,17 @@ def test_every_word_that_make_lists_has_a_rule() -> None:
     makefile = (TOP / "Makefile").read_text()
     words = makefile.split(".PHONY:")[1].splitlines()[0].split()
     assert [word for word in words if f"\n{word}:" not in makefile] == []
+
+
+def imported_packages(path: Path) -> set[str]:
+    """Return the top-level packages that a module imports, inside functions too."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    members = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    return {name.partition(".")[0] for name in plain | members}
+
+
+def test_the_tests_import_neither_benchmarks_nor_qa() -> None:
+    """Both have tests of their own, in benchmarks/tests and qa/tests, and may use the helpers in tests/."""
+    modules = (TOP / "tests").rglob("*.py")
+    assert [str(path.relative_to(TOP)) for path in modules if imported_packages(path) & {"benchmarks", "qa"}] == []

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from qa.faults.letters import Letters
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.build import build_pack
 from routing.manifest import EmbedderId
 from routing.pack import save_pack
+from tests.gateway.letters import Letters
 
 MODELS = ("calc", "atlas", "broad")
 KINDS = {

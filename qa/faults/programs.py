@@ -165,7 +165,7 @@ def gateway(
 
 def scorer(folder: Path, config: Path, number: int, nice: int, environment: Mapping[str, str] | None = None) -> Program:
     """Not started yet."""
-    command = [sys.executable, "-m", "qa.faults.scorer", str(config), str(nice)]
+    command = [sys.executable, "-m", "tests.gateway.distributed.scorer_program", str(config), str(nice)]
     own = {"BENCHROUTE_FLEET_CACHE": str(folder / f"scorer-{number}"), **(environment or {})}
     return Program(command, folder / f"scorer-{number}.log", own)
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from gateway.distributed import packs
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.store import RedisStore
-from qa.faults.letters import POISON
 from qa.faults.material import build
 from qa.faults.programs import until
 from qa.faults.stack import Row, Shape, Stack, running
 from qa.faults.wires import are_possible, laid
 from routing.manifest import read_manifest
+from tests.gateway.letters import POISON
 
 CLOCK = Path(__file__).with_name("clock.c")
 HOUR_S = 3600

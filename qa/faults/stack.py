@@ -25,8 +25,9 @@ from qa.faults.load import Load
 from qa.faults.material import MODELS, build, inputs
 from qa.faults.programs import LOOPBACK, Gateway, Program, Server, until
 from qa.faults.proxy import Proxy
-from qa.faults.single import differences, single
+from qa.faults.single import score_streams
 from qa.faults.wires import Wires
+from tests.gateway.distributed.comparison import differing_tasks
 
 SETTLED_S = 90.0
 WARM_S = 2.0
@@ -220,7 +221,7 @@ class Stack:
             told = self.tallied()
         client = RedisClient(self.url, shards=self.shape.shards)
         store = RedisStore(client)
-        differ = compare(self) if compare else differences(store, single(client, self.pack, self.folder))
+        differ = compare(self) if compare else differing_tasks(store, score_streams(client, self.pack, self.folder))
         client.close_connections()
         end = max(self.over_at, self.fault_at) + AFTER_S
         first = max(self.load.begun + WARM_S, 2 * self.fault_at - end)

@@ -1,14 +1,12 @@
-"""Small packs about sums and capitals, and an embedder that counts letters."""
+"""Small packs about sums and capitals."""
 
 import random
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from routing.arrays import Embeddings, unit_rows
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.build import build_pack
 from routing.embedder import Embedder, SentenceTransformerEmbedder
@@ -22,20 +20,6 @@ QUESTIONS = {
     "capitals": "Which city is the capital of country number {a}, with {b} million people?",
     "rivers": "Name the longest river in region {a} of continent {b}.",
 }
-
-
-@dataclass(frozen=True)
-class Letters:
-    """How often each letter and digit occurs, at unit length. The same text has the same vector in any batch."""
-
-    dim: int = 36
-    name: str = "tests/letters"
-    revision: str = "1"
-
-    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
-        letters = "abcdefghijklmnopqrstuvwxyz0123456789"[: self.dim]
-        rows = [[Counter(text.lower())[letter] + 0.01 for letter in letters] for text in texts]
-        return unit_rows(np.array(rows, dtype=np.float32).reshape(len(texts), self.dim))
 
 
 def inputs(dataset: str, count: int, seed: int = 1) -> list[str]:

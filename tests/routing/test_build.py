@@ -16,7 +16,8 @@ from routing.pack import Pack
 from routing.router import Router
 from routing.task import TaskState
 from routing.tidy import GivenEmbeddings
-from tests.gateway.packs import Letters, small_benchmark
+from tests.gateway.letters import Letters
+from tests.gateway.packs import small_benchmark
 from tests.routing.conftest import DIM, clustered
 
 EMBEDDER = EmbedderId("tests/axes", "1", DIM)

@@ -11,7 +11,8 @@ import pytest
 from routing.atomic_swap import swap_in_steps, swap_paths
 from routing.manifest import read_manifest
 from routing.pack import Pack, open_pack, save_pack
-from tests.gateway.packs import Letters, small_pack
+from tests.gateway.letters import Letters
+from tests.gateway.packs import small_pack
 
 HOLDS = """
 import sys

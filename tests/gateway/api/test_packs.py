@@ -12,7 +12,8 @@ from routing.embedder import SentenceTransformerEmbedder
 from routing.pack import save_pack
 from tests.gateway.asking import ask, chat
 from tests.gateway.fake_upstream import Upstream
-from tests.gateway.packs import QUESTIONS, Letters, inputs, saved_pack, small_benchmark, small_pack
+from tests.gateway.letters import Letters
+from tests.gateway.packs import QUESTIONS, inputs, saved_pack, small_benchmark, small_pack
 from tests.gateway.serving import Serving, configuration, running_gateway, serving_gateway
 from tests.gateway.waiting import eventually
 

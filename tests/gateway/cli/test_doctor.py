@@ -13,7 +13,8 @@ from typer.testing import Result
 
 from tests.gateway.cli.conftest import run_command
 from tests.gateway.cli.endpoints import listing
-from tests.gateway.packs import Letters, saved_pack
+from tests.gateway.letters import Letters
+from tests.gateway.packs import saved_pack
 from tests.gateway.serving import running_gateway
 
 SECRET = "sk-very-secret-indeed"  # noqa: S105 - made up

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qa.faults.letters import Letters
+from tests.gateway.letters import Letters
 from tests.gateway.packs import saved_pack
 from tests.gateway.serving import configuration
 
@@ -49,7 +49,7 @@ class Scorer:
 
 @contextmanager
 def running_scorer(config: Path) -> Iterator[Scorer]:
-    command = [sys.executable, "-m", "qa.faults.scorer", str(config), "0"]
+    command = [sys.executable, "-m", "tests.gateway.distributed.scorer_program", str(config), "0"]
     scorer = Scorer(subprocess.Popen(command, start_new_session=True))
     try:
         yield scorer

@@ -16,12 +16,12 @@ from gateway.scorer.messages import Configure, Observation, ScoreSettings, TaskP
 from gateway.scorer.scorer import Scorer
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Store
-from qa.faults.letters import Letters
 from routing.pack import open_pack
 from routing.router import Router
 from tests.gateway.asking import ask, chat
 from tests.gateway.distributed.deployments import MODELS, fleet_config, letters_pack, running_scorer
 from tests.gateway.fake_upstream import Upstream
+from tests.gateway.letters import Letters
 from tests.gateway.packs import inputs
 from tests.gateway.redis_servers import RedisServer
 from tests.gateway.serving import Serving, serving_gateway

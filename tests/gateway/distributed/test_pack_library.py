@@ -11,7 +11,8 @@ from gateway.distributed.pack_library import HASH_DIGITS, RedisPackLibrary
 from gateway.distributed.redis_client import RedisClient
 from gateway.errors import Conflict
 from gateway.packs.metadata import read_report
-from tests.gateway.packs import Letters, saved_pack
+from tests.gateway.letters import Letters
+from tests.gateway.packs import saved_pack
 from tests.gateway.redis_servers import RedisServer
 
 

@@ -15,11 +15,11 @@ from gateway.distributed.store import RedisStore
 from gateway.errors import PackRejected, StateError
 from gateway.scorer.messages import Configure, ScoreSettings, SeedInputs, TaskPolicy
 from gateway.scorer.scorer import Scorer
-from qa.faults.letters import Letters
 from routing.manifest import read_manifest
 from routing.pack import open_pack
 from routing.router import Router
 from tests.gateway.distributed.deployments import MODELS, letters_pack
+from tests.gateway.letters import Letters
 from tests.gateway.packs import inputs, small_benchmark
 from tests.gateway.redis_servers import RedisServer
 from tests.gateway.serving import configuration

@@ -26,11 +26,11 @@ from gateway.scorer.messages import Configure, Observation, ScoreSettings, TaskP
 from gateway.scorer.scorer import Scorer
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Store
-from qa.faults.letters import Letters
-from qa.faults.single import differences
 from routing.pack import Pack, open_pack
 from routing.router import Router
+from tests.gateway.distributed.comparison import differing_tasks
 from tests.gateway.distributed.deployments import MODELS, letters_pack
+from tests.gateway.letters import Letters
 from tests.gateway.packs import inputs
 from tests.gateway.redis_servers import RedisServer
 
@@ -123,7 +123,7 @@ def test_after_kills_and_lost_answers_a_fleet_has_drawn_what_one_program_draws(
     single = SqliteStore(str(tmp_path_factory.mktemp("single") / "state.db"))
     told = shop.scorer(single).observe_batch(given_)
     assert told.skipped > 50
-    assert differences(RedisStore(shop.client), single) == []
+    assert differing_tasks(RedisStore(shop.client), single) == []
     counted = shop.client.execute("HMGET", SHARD.counts_key, "gateway:done", "gateway:observed", "gateway:skipped")
     assert [int(count) for count in counted] == [320, 320, told.skipped]
     assert shop.client.execute("HGET", SHARD.info_key, "waiting") == b"0"

@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.gateway.asking import ask
 from tests.gateway.fake_upstream import running_upstream
-from tests.gateway.packs import Letters, saved_pack
+from tests.gateway.letters import Letters
+from tests.gateway.packs import saved_pack
 from tests.gateway.promql import metrics, tokens
 from tests.gateway.serving import configuration, running_gateway
 

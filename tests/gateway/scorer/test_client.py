@@ -18,7 +18,8 @@ from gateway.scorer.embedded import process
 from gateway.scorer.embedded.client import EmbeddedScorerClient, ScorerTimeouts
 from gateway.scorer.messages import Configure, Decision, ScoreSettings, TaskPolicy
 from gateway.scorer.observation_queue import ObservationQueue
-from tests.gateway.packs import Letters, inputs, saved_pack
+from tests.gateway.letters import Letters
+from tests.gateway.packs import inputs, saved_pack
 from tests.gateway.waiting import eventually
 
 MODELS = ("good", "other", "slow")

@@ -20,7 +20,8 @@ from routing.adaptive_sampling import SamplingRate, ShiftDetector
 from routing.arrays import Embeddings
 from routing.pack import Pack
 from routing.router import Router
-from tests.gateway.packs import Letters, inputs, small_pack
+from tests.gateway.letters import Letters
+from tests.gateway.packs import inputs, small_pack
 from tests.gateway.scorer.test_scorer import START, seen
 
 LETTERS = Letters()

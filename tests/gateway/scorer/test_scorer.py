@@ -41,7 +41,8 @@ from routing.pack import Pack
 from routing.router import Router
 from routing.scores import TaskScores
 from routing.task import TaskState
-from tests.gateway.packs import Letters, inputs, small_pack
+from tests.gateway.letters import Letters
+from tests.gateway.packs import inputs, small_pack
 
 ALL = ("calc", "atlas", "broad")
 POLICY = TaskPolicy(ALL)

@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tests.conftest  # noqa: F401 - the environment of every test
 from benchmarks.replaying.material import Material, read_material
 from benchmarks.replaying.packing import identity, prepare_pack
 from benchmarks.replaying.servers import Places, recorded_backend
+from benchmarks.tests.small_gateway import SmallGateway
 from routing.arrays import Embeddings, unit_rows
 from routing.benchmark import Model
 from routing.pack import open_pack
 from routing.router import Router
 from routing.tidy import write_benchmark
-from tests.benchmarks.small_gateway import SmallGateway
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
 MODELS = (Model("org/vowels", 7, 1.0, 2.0), Model("org/consonants", None, 3.0, 4.0), Model("org/unpriced"))

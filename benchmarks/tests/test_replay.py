@@ -22,13 +22,13 @@ from benchmarks.replaying.results import TaskResult, task_result, totals, write
 from benchmarks.replaying.run import compare
 from benchmarks.replaying.servers import Places, config
 from benchmarks.replaying.traffic import Sent, send_all
+from benchmarks.tests.conftest import HELD_OUT, PER_DATASET, Letters
+from benchmarks.tests.small_gateway import SmallGateway
 from demo.errors import WrongAnswer
 from demo.fetch import get_json
 from demo.results import Three
 from routing.errors import BenchmarkError
 from routing.router import Router
-from tests.benchmarks.conftest import HELD_OUT, PER_DATASET, Letters
-from tests.benchmarks.small_gateway import SmallGateway
 
 
 @pytest.fixture(scope="module")

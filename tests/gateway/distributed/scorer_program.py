@@ -1,4 +1,7 @@
-"""`python -m qa.faults.scorer CONFIG [NICE]`: what `benchroute scorer` runs, with the letters' embedder."""
+"""`benchroute scorer` with the embedder of letters.
+
+usage: python -m tests.gateway.distributed.scorer_program CONFIG [NICE]
+"""
 
 import logging
 import sys
@@ -6,11 +9,11 @@ from pathlib import Path
 
 from gateway.distributed.supervisor import ScorerSupervisor
 
-COMMAND = (sys.executable, "-m", "qa.faults.process")
+COMMAND = (sys.executable, "-m", "tests.gateway.distributed.scorer_process")
 
 
 def main() -> None:
-    """Until SIGTERM."""
+    """Supervise scorer processes until SIGTERM."""
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     ScorerSupervisor(Path(sys.argv[1]), COMMAND, *map(int, sys.argv[2:])).run_until_stopped()
 
