@@ -1,8 +1,14 @@
-"""Bytes on the wire: what a client's body says, how it is forwarded, how errors and streams look.
+"""HTTP messages: what the gateway reads from a request and a response, and the bytes it writes.
 
-body      the members of a request body that the gateway reads, and the body as it is forwarded
-operations  the endpoints that go to backends
-envelope  OpenAI's error envelope
-headers   the headers that go through, and our own
-sse       server-sent events
+asgi             ASGI's types and the two messages of a response
+endpoints        the endpoints that are forwarded to backends, and their differences
+headers          headers that are forwarded, and the gateway's own
+request_head     the gateway's reading of a request's headers
+read_body        reading of a request's body from ASGI, within its size limit
+request_body     parsing of a request's body, and the body as it is forwarded
+error_envelope   OpenAI's error envelope
+sse              server-sent events: the end of a stream, and an error within it
+usage_filter     removal of the usage event that the client did not ask for
+token_usage      token usage, read from a response as it passes
+strict_protocol  uvicorn's HTTP/1.1 protocol with limits
 """

@@ -1,4 +1,4 @@
-"""ASGI's three types (https://asgi.readthedocs.io/en/latest/specs/www.html), and one whole answer."""
+"""ASGI's types (https://asgi.readthedocs.io/en/latest/specs/www.html) and the two messages of a response."""
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, TypeAlias
@@ -12,10 +12,10 @@ RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 
 def response_start(status: int, headers: RawHeaders) -> Message:
-    """The message that begins an answer."""
+    """Return the message that starts a response."""
     return {"type": "http.response.start", "status": status, "headers": headers}
 
 
 def response_body(body: bytes, more: bool = False) -> Message:
-    """A piece of an answer's body."""
+    """Return a message with a piece of a response's body. more: further pieces follow."""
     return {"type": "http.response.body", "body": body, "more_body": more}

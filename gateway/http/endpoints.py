@@ -1,14 +1,21 @@
-"""The endpoints that go to backends, and in what they differ (https://platform.openai.com/docs/api-reference)."""
+"""The endpoints that are forwarded to backends, and their differences.
+
+Source: https://platform.openai.com/docs/api-reference
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint. path: below /v1 and below a backend's base URL. content: the member that holds the input.
+    """An endpoint of the OpenAI or Anthropic API.
 
-    is_array: whether that member can only be an array. last_events: what a complete stream ends with: the last line of
-    its data, or the names of its last event.
+    Attributes:
+        path: below /v1, and below a backend's base URL.
+        content: the member of the request body that holds the input.
+        is_array: true where that member must be an array.
+        last_data: the data line that ends a complete stream, where no event name does.
+        last_events: event names, any of which ends a complete stream.
     """
 
     path: str
@@ -26,9 +33,9 @@ RESPONSES = Endpoint(
 )
 
 MESSAGES = Endpoint("/messages", "messages", is_array=True, last_events=(b"message_stop",))
-"""Anthropic's (https://docs.anthropic.com/en/api/messages)."""
+"""Anthropic's endpoint (https://docs.anthropic.com/en/api/messages)."""
 
 BY_PATH = {f"/v1{operation.path}": operation for operation in (CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, MESSAGES)}
 
 USAGE_ON_REQUEST = (CHAT, COMPLETIONS)
-"""Whose streams tell what they took only where `stream_options.include_usage` asks for it."""
+"""Endpoints whose streams report token usage only where `stream_options.include_usage` asks for it."""

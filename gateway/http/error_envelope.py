@@ -10,20 +10,22 @@ JSON = b"application/json"
 
 
 def to_dict(error: RequestError, operation: Endpoint | None = None) -> dict[str, Any]:
-    """The envelope of an error, as a document. Anthropic's clients look for one more member and find the others too."""
-    told = {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
-    return {"type": "error", **told} if operation is MESSAGES else told
+    """Return an error's envelope as a JSON document. On /v1/messages it has Anthropic's `type` member too."""
+    envelope = {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
+    # Anthropic's clients read {"type": "error", "error": {"type", "message"}} and ignore OpenAI's further members
+    # (https://docs.anthropic.com/en/api/errors), so that one document serves both.
+    return {"type": "error", **envelope} if operation is MESSAGES else envelope
 
 
 def encode_error(error: RequestError, operation: Endpoint | None = None) -> bytes:
-    """The envelope of an error, as JSON."""
+    """Return an error's envelope as JSON bytes."""
     return json.dumps(to_dict(error, operation)).encode()
 
 
 def is_envelope(body: bytes) -> bool:
-    """Whether a backend's answer is such an envelope."""
+    """Return True if a backend's body is an error envelope, which a client's library understands as it is."""
     try:
-        found = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and isinstance(found.get("error"), dict)
+    return isinstance(document, dict) and isinstance(document.get("error"), dict)

@@ -1,7 +1,7 @@
-"""Which headers go through, and the gateway's own.
+"""Headers that are forwarded, and the gateway's own.
 
-Both directions work by allow-list: a client's Authorization is for the gateway, a backend's cookies are for nobody,
-and hop-by-hop headers (RFC 9110, 7.6.1) belong to their own connection.
+Both directions work by allow-list. A client's Authorization is meant for the gateway; a backend's cookies are meant
+for nobody; hop-by-hop headers (RFC 9110, 7.6.1) belong to one connection.
 """
 
 import random
@@ -37,53 +37,63 @@ SHADOW_MODEL = "x-benchroute-shadow-model"
 REQUEST_ID = "x-request-id"
 
 NONE = "none"
-"""Stands in a header whose value is not known, so that every answer carries the same headers."""
+"""Value of a header that is not known yet, so that every response has the same headers."""
 
-_DRAW = random.Random()  # noqa: S311 - names for logs, no secrets
+# 0.3 us an ID in place of 0.5 with `secrets`: IDs correlate log lines, and nothing depends on nobody guessing them.
+_RANDOM = random.Random()  # noqa: S311
+
+# A client's ID is copied into log lines and response headers: no spaces, quotes, CR or LF (RFC 9110, 5.5).
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}\Z")
 
 
 def first_value(headers: RawHeaders, name: bytes) -> bytes | None:
-    """The value of the first header of that (lower-case) name."""
-    for key, value in headers:  # a generator would take twice as long, and this is asked often
+    """Return the value of the first header of that (lower-case) name, None without one."""
+    # A generator expression takes twice as long (0.34 us in place of 0.16), six times for every new request head.
+    for key, value in headers:
         if key == name:
             return value
     return None
 
 
 def request_id_of(headers: RawHeaders) -> str:
-    """The client's own x-request-id where it is harmless, else a new one."""
+    """Return the client's own x-request-id where it is valid, else a new one."""
     return client_request_id(headers) or new_request_id()
 
 
 def client_request_id(headers: RawHeaders) -> str | None:
-    """The client's own x-request-id, None where there is none, or one that could do harm."""
-    given = first_value(headers, b"x-request-id")
-    return given.decode() if given is not None and _REQUEST_ID.match(given) else None
+    """Return the client's own x-request-id; None where there is none, or one that is not safe to log."""
+    value = first_value(headers, b"x-request-id")
+    return value.decode() if value is not None and _REQUEST_ID.match(value) else None
 
 
 def new_request_id() -> str:
-    """A name for a request that has none."""
-    return f"req_{_DRAW.getrandbits(96):024x}"
+    """Return a random request ID: `req_` and 24 hexadecimal digits."""
+    return f"req_{_RANDOM.getrandbits(96):024x}"
 
 
 class ForwardedHeaders(msgspec.Struct, frozen=True, gc=False):
-    """What of a client's headers a backend gets, as lines. names_agent: whether a User-Agent is among them."""
+    """The headers of a client's request that a backend gets.
+
+    Attributes:
+        lines: the headers as HTTP/1.1 field lines, each with its CR LF.
+        names_agent: true if a User-Agent is among them.
+    """
 
     lines: bytes
     names_agent: bool
 
 
 def forwarded_headers(headers: RawHeaders) -> ForwardedHeaders:
-    """Those that are for backends."""
-    kept = [pair for pair in headers if pair[0] in REQUEST_ALLOW_LIST]
+    """Return the headers of a client's request that a backend gets."""
+    allowed = [pair for pair in headers if pair[0] in REQUEST_ALLOW_LIST]
+    # The field lines are joined here, once for a head that repeats, and not with every request that is sent.
     return ForwardedHeaders(
-        b"".join([b"%b: %b\r\n" % pair for pair in kept]), first_value(kept, b"user-agent") is not None
+        b"".join([b"%b: %b\r\n" % pair for pair in allowed]), first_value(allowed, b"user-agent") is not None
     )
 
 
 def response_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """What of a backend's headers a client gets."""
+    """Return the headers of a backend's response that a client gets."""
     return [
         pair for pair in headers if pair[0] in RESPONSE_ALLOW_LIST or pair[0].startswith(RESPONSE_PREFIX_ALLOW_LIST)
     ]

@@ -1,4 +1,4 @@
-"""A request's body, within its size limit."""
+"""Reading of a request's body from ASGI, within its size limit."""
 
 import asyncio
 
@@ -7,47 +7,56 @@ from gateway.http.asgi import Message, Receive, Scope
 from gateway.http.headers import first_value
 
 BODY_TIMEOUT_S = 60.0
-"""How long a client may pause within its request's body."""
+"""Maximum pause of a client within its request's body."""
 
 
 class ClientDisconnected(Exception):
-    """The client left before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises PayloadTooLarge as soon as that is certain, ClientDisconnected if the client leaves."""
-    _check_announced(scope, limit)
-    message = await _more(receive)
+    """Return the whole body. limit: bytes.
+
+    Raises PayloadTooLarge as soon as the size is known, RequestTimeout, UnsupportedContentEncoding, ClientDisconnected.
+    """
+    _check_headers(scope, limit)
+    message = await _receive_in_time(receive)
     parts, size = [], 0
     while True:
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
         part = message.get("body", b"")
         size += len(part)
+        # Content-Length is no bound of a chunked body (RFC 9112, 6.3), so what arrives is counted as well.
         if size > limit:
             raise _too_large(limit)
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
-        message = await _more(receive)
+        message = await _receive_in_time(receive)
 
 
-async def _more(receive: Receive) -> Message:
+async def _receive_in_time(receive: Receive) -> Message:
+    # A timeout for each piece: a slow upload that goes on is served, one that has stopped is ended (RFC 9110, 15.5.9).
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await receive()
     except TimeoutError as error:
-        raise RequestTimeout(f"nothing of the body has come for {BODY_TIMEOUT_S:g} seconds") from error
+        raise RequestTimeout(f"Timed out waiting for the request body ({BODY_TIMEOUT_S:g} s).") from error
 
 
-def _check_announced(scope: Scope, limit: int) -> None:
-    announced = first_value(scope["headers"], b"content-length")
-    if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
+def _check_headers(scope: Scope, limit: int) -> None:
+    # 20 digits are more than any body needs; of more than 4,300 int() raises ValueError.
+    length = first_value(scope["headers"], b"content-length")
+    if length is not None and length.isdigit() and int(length[:20]) > limit:
         raise _too_large(limit)
+    # A compressed body could unpack to a thousand times its size; RFC 9110, 15.5.16, lets a server refuse the coding.
     encoding = first_value(scope["headers"], b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
-        raise UnsupportedContentEncoding("a request body must not be compressed: send it without Content-Encoding")
+        raise UnsupportedContentEncoding(
+            "Compressed request bodies are not supported: send the body without Content-Encoding."
+        )
 
 
 def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"the body is larger than {limit} bytes")
+    return PayloadTooLarge(f"The request body is larger than the limit of {limit} bytes (server.max_body_bytes).")

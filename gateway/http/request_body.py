@@ -1,9 +1,9 @@
-"""A request's body: read as little as possible, forward as it was written.
+"""Parsing of a request's body, and the body as it is forwarded.
 
-Re-encoding JSON changes it: thirty-digit integers turn into floats, lone surrogates are refused, nulls are dropped. So
-only the top level is taken apart, every member's value stays the bytes that the client wrote, and forwarding writes
-them one after the other again. A member that stands twice counts as its last, as in every common parser; the earlier
-one is not forwarded, so nothing can be said to the gateway and something else to the backend.
+Re-encoding JSON changes it: thirty-digit integers turn into floats, lone surrogates are refused, nulls are dropped.
+Therefore only the top level is split, every member's value remains the bytes that the client wrote, and the forwarded
+body is these values, one after the other. Of a repeated member the last counts, as in every common parser; the earlier
+one is not forwarded, so that gateway and backend cannot read different values.
 """
 
 import json
@@ -19,25 +19,34 @@ from gateway.http.endpoints import Endpoint
 Members = Mapping[str, bytes]
 """Member name -> the bytes of its value."""
 
+# Raw keeps a member's bytes unparsed: 1 us for a body of 1 KB, where json.loads takes 2.3.
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _SPACE = re.compile(r"[ \t\n\r]*")
 _ARRAY, _OBJECT = b"[", b"{"
 
-_KNOWN = {
+_ENCODED_NAMES = {
     name: f'"{name}":'.encode()
     for name in (
         *("model", "messages", "prompt", "input", "system", "stream", "stream_options", "temperature", "top_p", "stop"),
         *("max_tokens", "max_completion_tokens", "user", "metadata", "seed", "tools", "tool_choice", "response_format"),
     )
 }
-"""Members that requests often have, as they are written."""
+"""Frequent members' names as JSON, with their colon."""
 
 GATEWAY_MEMBERS = ("task_id", "session_id")
-"""What `metadata` may hold for the gateway: taken out before forwarding."""
+"""Members of `metadata` for the gateway; they are removed before forwarding."""
 
 
 class RequestBody(msgspec.Struct, frozen=True, gc=False):
-    """A body. members: all of them; task_id, session_id: of `metadata`, which is forwarded without them."""
+    """A parsed body.
+
+    Attributes:
+        operation: the endpoint it was sent to.
+        members: top-level members, by name, as JSON.
+        model: value of `model`.
+        task_id: `metadata.task_id`, which is not forwarded.
+        session_id: `metadata.session_id`, which is not forwarded.
+    """
 
     operation: Endpoint
     members: Members
@@ -47,83 +56,86 @@ class RequestBody(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def content(self) -> bytes:
-        """The JSON of the input: the conversation, the prompt."""
+        """The input as JSON: the conversation or the prompt."""
         return self.members[self.operation.content]
 
     @property
-    def whole(self) -> bytes:
-        """All of it as JSON, our tags among it."""
-        return _join(self.members)
+    def encoded(self) -> bytes:
+        """The whole body as JSON, with the gateway's members."""
+        return _join_members(self.members)
 
     @property
     def is_stream(self) -> bool:
-        """Whether a stream of events is asked for."""
+        """True if the client asks for a stream of events."""
         return self.members.get("stream") == b"true"
 
     @property
     def asks_for_usage(self) -> bool:
-        """Whether a stream's client wants to be told what it took."""
+        """True if the client asks for the usage event of its stream."""
         options = self.members.get("stream_options", b"")
         return options.startswith(_OBJECT) and split_members(options).get("include_usage") == b"true"
 
     def forwarded_members(self, model: bytes, with_usage: bool = False) -> bytes:
-        """The body for a backend: see `parts`."""
+        """Return the body for a backend in one piece: `forwarded_parts`, joined."""
         return b"".join(self.forwarded_parts(model, with_usage))
 
     def forwarded_parts(self, model: bytes, with_usage: bool = False) -> list[bytes]:
-        """The body for a backend: `model` is its name there, as JSON; our tags are gone, all else is as it was.
+        """Return the body for a backend, in pieces: without the gateway's members, all else as the client wrote it.
 
-        with_usage: the stream is to tell what it took, although its client did not ask.
+        model: its name at the backend, as JSON. with_usage: asks for the usage event, although the client did not.
         """
         changed = {**self.members, "model": model}
         if with_usage:
             options = self.members.get("stream_options", b"")
-            asked = dict(split_members(options)) if options.startswith(_OBJECT) else {}
-            changed["stream_options"] = _join({**asked, "include_usage": b"true"})
+            previous = dict(split_members(options)) if options.startswith(_OBJECT) else {}
+            changed["stream_options"] = _join_members({**previous, "include_usage": b"true"})
         if self.task_id is not None or self.session_id is not None:
             metadata = dict(split_members(self.members["metadata"]))
             for name in GATEWAY_MEMBERS:
                 metadata.pop(name, None)
+            # OpenAI refuses `metadata` without `store`: none is sent where only the gateway's members were in it.
             if metadata:
-                changed["metadata"] = _join(metadata)
+                changed["metadata"] = _join_members(metadata)
             else:
                 del changed["metadata"]
-        return _parts(changed)
+        return _encode_parts(changed)
 
 
 def parse_body(data: bytes, operation: Endpoint) -> RequestBody:
-    """Raises InvalidRequest where the gateway cannot tell what to do with it; what else is wrong is the backend's."""
+    """Parse a request's body. Raises InvalidRequest for what routing needs; the rest is for the backend to check."""
     members = split_members(data)
     if "model" not in members:
-        raise InvalidRequest("you must provide a model parameter", param="model")
-    model = _string(members["model"], "model")
+        raise InvalidRequest("The request body has no `model`: name a model, or `auto`.", param="model")
+    model = _decode_string(members["model"], "model")
     content = operation.content
     if content not in members:
         raise InvalidRequest(f"missing required parameter: '{content}'", param=content)
     if operation.is_array and not members[content].startswith(_ARRAY):
         raise InvalidRequest(f"'{content}' must be an array", param=content)
-    return RequestBody(operation, members, model, *_tags(members))
+    return RequestBody(operation, members, model, *_metadata_values(members))
 
 
 def split_members(data: bytes) -> Members:
-    """The top level of a JSON object. Raises InvalidRequest for anything else."""
+    """Split a JSON object into its top-level members. Raises InvalidRequest for anything else."""
     try:
+        # msgspec does not check the UTF-8 of values that it leaves unparsed (RFC 8259, 8.1, asks for it).
         if not data.isascii():
             data.decode()
         return {name: bytes(value) for name, value in _decode_members(data).items()}
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"the body is not UTF-8: byte {error.start}") from error
+        raise InvalidRequest(f"The request body is not valid UTF-8: byte {error.start}.") from error
     except RecursionError as error:
-        raise InvalidRequest("the body is nested too deeply") from error
+        raise InvalidRequest("The request body is nested too deeply.") from error
     except msgspec.ValidationError as error:
-        raise InvalidRequest("the body must be a JSON object") from error
+        raise InvalidRequest("The request body must be a JSON object.") from error
     except msgspec.DecodeError:
-        # Either no JSON, or JSON with half a surrogate pair, which msgspec refuses and JavaScript clients send.
-        return _members_slowly(data)
+        # Either no JSON, or JSON with half a surrogate pair, which msgspec refuses and JavaScript clients send
+        # (RFC 8259, 8.2). This way takes eight times as long.
+        return _split_with_json(data)
 
 
 def is_json_object(data: bytes) -> bool:
-    """Whether a backend's answer can be relayed as JSON."""
+    """Return True if a backend's body is a JSON object, which can be relayed to a client."""
     try:
         split_members(data)
     except InvalidRequest:
@@ -131,42 +143,44 @@ def is_json_object(data: bytes) -> bool:
     return True
 
 
-def _tags(members: Members) -> tuple[str | None, ...]:
-    """Ours in `metadata`, in the order of OURS."""
+def _metadata_values(members: Members) -> tuple[str | None, ...]:
+    """Return the gateway's members of `metadata`, in the order of GATEWAY_MEMBERS."""
     metadata = members.get("metadata")
     if metadata is None or not metadata.startswith(_OBJECT):
         return (None,) * len(GATEWAY_MEMBERS)
     values = split_members(metadata)
-    return tuple(_tag(values.get(name), name) for name in GATEWAY_MEMBERS)
+    return tuple(_metadata_value(values.get(name), name) for name in GATEWAY_MEMBERS)
 
 
-def _tag(value: bytes | None, name: str) -> str | None:
-    return None if value in (None, b"null") else _string(value or b"", f"metadata.{name}")
+def _metadata_value(value: bytes | None, name: str) -> str | None:
+    return None if value in (None, b"null") else _decode_string(value or b"", f"metadata.{name}")
 
 
-def _string(value: bytes, param: str) -> str:
-    if value.startswith(b'"') and value.isascii() and b"\\" not in value:  # nearly always
+def _decode_string(value: bytes, param: str) -> str:
+    # Names have neither escapes nor other alphabets, nearly always: then the bytes are the text.
+    if value.startswith(b'"') and value.isascii() and b"\\" not in value:
         return value[1:-1].decode()
-    found = json.loads(value)
-    if not isinstance(found, str):
+    decoded = json.loads(value)
+    if not isinstance(decoded, str):
         raise InvalidRequest(f"'{param}' must be a string", param=param)
-    return found
+    return decoded
 
 
 def json_string(text: str) -> bytes:
-    """A string as JSON."""
+    """Return a string as JSON."""
     return json.dumps(text).encode()
 
 
-def _join(members: Members) -> bytes:
-    return b"".join(_parts(members))
+def _join_members(members: Members) -> bytes:
+    return b"".join(_encode_parts(members))
 
 
-def _parts(members: Members) -> list[bytes]:
-    """As JSON, piece by piece: no value is copied."""
+def _encode_parts(members: Members) -> list[bytes]:
+    """Return members as the pieces of a JSON object."""
+    # Pieces, because joining them copies every value: 0.4 us for 100 KB in place of 1.4, and the socket takes a list.
     parts = [b"{"]
     for name, value in members.items():
-        parts += (_KNOWN.get(name) or json_string(name) + b":", value, b",")
+        parts += (_ENCODED_NAMES.get(name) or json_string(name) + b":", value, b",")
     if members:
         parts[-1] = b"}"
     else:
@@ -174,16 +188,16 @@ def _parts(members: Members) -> list[bytes]:
     return parts
 
 
-def _members_slowly(data: bytes) -> dict[str, bytes]:
-    """The same by the standard library, which takes surrogates as they come."""
+def _split_with_json(data: bytes) -> dict[str, bytes]:
+    """Split an object with the standard library, which accepts lone surrogates. Raises InvalidRequest."""
     text = data.decode()
     members: dict[str, bytes] = {}
     try:
-        place = _past(text, 0, "{")
+        place = _skip_mark(text, 0, "{")
         if not text.startswith("}", place):
             while True:
                 name, place = _scan(text, place)
-                start = _past(text, place, ":")
+                start = _skip_mark(text, place, ":")
                 _, place = _scan(text, start)
                 if not isinstance(name, str):
                     raise ValueError("a member's name must be a string")
@@ -191,31 +205,32 @@ def _members_slowly(data: bytes) -> dict[str, bytes]:
                 place = _SPACE.match(text, place).end()  # type: ignore[union-attr]  # matches everywhere
                 if text.startswith("}", place):
                     break
-                place = _past(text, place, ",")
+                place = _skip_mark(text, place, ",")
         if text[place + 1 :].strip(" \t\n\r"):
             raise ValueError("something follows the object")
     except (ValueError, StopIteration) as error:
-        raise InvalidRequest(f"the body is not valid JSON: {error or 'it ends too early'}") from error
+        raise InvalidRequest(f"The request body is not valid JSON: {error or 'it ends too early'}.") from error
     except RecursionError as error:
-        raise InvalidRequest("the body is nested too deeply") from error
+        raise InvalidRequest("The request body is nested too deeply.") from error
     return members
 
 
-def _past(text: str, place: int, mark: str) -> int:
-    """The place after a punctuation mark and the spaces around it."""
+def _skip_mark(text: str, place: int, mark: str) -> int:
+    """Return the place after a punctuation mark and the spaces around it. Raises ValueError."""
     place = _SPACE.match(text, place).end()  # type: ignore[union-attr]  # matches everywhere
     if not text.startswith(mark, place):
         raise ValueError(f"expected {mark!r} at character {place}")
     return _SPACE.match(text, place + 1).end()  # type: ignore[union-attr]  # matches everywhere
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+def _reject_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+# Python's decoder would accept NaN and Infinity, which no other parser does (RFC 8259, 6).
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant)
 
 
 def _scan(text: str, place: int) -> tuple[Any, int]:
-    """The value at a place, and the place after it."""
+    """Return the value at a place, and the place after it."""
     return _DECODER.raw_decode(text, place)

@@ -1,7 +1,7 @@
-"""What a request's headers say to the gateway, read once.
+"""The gateway's reading of a request's headers.
 
-A client on a kept connection says the same again and again, but for the length of its bodies: whoever serves the
-connection may keep what it has read, and use it for as long as the headers stay the same.
+A client on a persistent connection repeats its headers, but for the length of its bodies. A connection may therefore
+keep a RequestHead and use it again while the headers stay the same.
 """
 
 import hashlib
@@ -14,40 +14,48 @@ GATEWAY_PREFIX = b"x-benchroute-"
 
 
 class RequestHead:
-    """headers: names in lower case, in their order. Of one that stands twice the first counts.
+    """Headers of a request, and the values that the gateway reads from them. Of a repeated header the first counts.
 
-    digest: SHA-256 of the client's key, None where none is given. task, session: as they are named; names_task: whether
-    the former is a task ID.
-    own: the headers that are ours alone. onward: what a backend gets of them.
+    Attributes:
+        headers: all of them, names in lower case, in their order.
+        digest: SHA-256 of the client's key, None without one.
+        task: value of X-Task-Id, None without one.
+        has_valid_task: true if `task` is a valid task ID.
+        session: value of X-Session-Id, None without one.
+        gateway_headers: the x-benchroute-* headers, which are not forwarded.
+        forwarded: the headers that a backend gets.
     """
 
-    __slots__ = ("_id", "digest", "headers", "names_task", "onward", "own", "session", "task")
+    # Built once for many requests: 3 us for nine headers, of which a repeated head needs nothing.
+    __slots__ = ("_id", "digest", "forwarded", "gateway_headers", "has_valid_task", "headers", "session", "task")
 
     def __init__(self, headers: Headers) -> None:
         self.headers = headers
         self.digest = key_digest(headers)
-        self.task = _text(headers, b"x-task-id")
-        self.names_task = self.task is not None and is_task_id(self.task)
-        self.session = _text(headers, b"x-session-id")
-        self.own = [pair for pair in headers if pair[0].startswith(GATEWAY_PREFIX)]
-        self.onward = forwarded_headers(headers)
+        self.task = _decode_value(headers, b"x-task-id")
+        self.has_valid_task = self.task is not None and is_task_id(self.task)
+        self.session = _decode_value(headers, b"x-session-id")
+        self.gateway_headers = [pair for pair in headers if pair[0].startswith(GATEWAY_PREFIX)]
+        self.forwarded = forwarded_headers(headers)
         self._id = client_request_id(headers)
 
     @property
     def request_id(self) -> str:
-        """The client's own where it is harmless, else a new one every time."""
+        """The client's own ID where it is valid, else a new one at every access."""
         return self._id or new_request_id()
 
 
 def key_digest(headers: Headers) -> bytes | None:
-    """SHA-256 of the key that is given, None where none is. Anthropic's clients send it as x-api-key."""
-    given = first_value(headers, b"authorization")
-    if given is not None and given[: len(BEARER)].lower() == BEARER:
-        return hashlib.sha256(given[len(BEARER) :].strip()).digest()
-    given = first_value(headers, b"x-api-key")
-    return None if given is None else hashlib.sha256(given.strip()).digest()
+    """Return the SHA-256 of the client's key, None without one. Anthropic's clients send it as x-api-key."""
+    value = first_value(headers, b"authorization")
+    # The scheme's name is case-insensitive (RFC 9110, 11.1), the token after it is not.
+    if value is not None and value[: len(BEARER)].lower() == BEARER:
+        return hashlib.sha256(value[len(BEARER) :].strip()).digest()
+    value = first_value(headers, b"x-api-key")
+    return None if value is None else hashlib.sha256(value.strip()).digest()
 
 
-def _text(headers: Headers, name: bytes) -> str | None:
+def _decode_value(headers: Headers, name: bytes) -> str | None:
+    # Field values are bytes; ISO-8859-1 maps each of them to a character and cannot fail (RFC 9110, 5.5).
     value = first_value(headers, name)
     return None if value is None else value.decode("latin-1")

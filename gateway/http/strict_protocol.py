@@ -1,7 +1,7 @@
-"""HTTP/1.1 as uvicorn leaves it, tightened: what has no bound there gets one, and what parsers disagree on is refused.
+"""uvicorn's HTTP/1.1 protocol with limits, and with rejection of what parsers understand differently.
 
-uvicorn's httptools protocol keeps headers of any number and size, waits for them without end, takes a request without
-Host or with two (RFC 9112, 3.2, says 400), and writes a refusal into the middle of an answer that is still going on.
+uvicorn's httptools protocol reads headers of any number and size, waits for them without limit, accepts a request
+without Host or with two (RFC 9112, 3.2, requires 400), and writes a rejection into the middle of a response.
 """
 
 import asyncio
@@ -17,24 +17,25 @@ from gateway.http.asgi import App, Message, Receive, Scope, Send
 HEAD_BYTES = 64 * 1024
 HEAD_FIELDS = 128
 HEAD_S = 30.0
-"""How long a request's head may take to come, and a new connection to say its first word."""
+"""Time limit for a request's head, and for the first byte of a new connection."""
 
 VERSIONS = ("1.0", "1.1")
-TOO_MUCH, TOO_SLOW, NOT_KNOWN = 431, 408, 501
+HEADERS_TOO_LARGE, REQUEST_TIMEOUT, NOT_IMPLEMENTED = 431, 408, 501
+"""RFC 6585, 5; RFC 9110, 15.5.9; RFC 9112, 6.1."""
 
 HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 """RFC 9112, 3.2: uri-host [ ":" port ] (RFC 3986, 3.2.2), without the comma, which would be a list."""
 
-QUEUED = 8
-"""Requests behind the one that is answered for which a connection is still read."""
+MAX_PIPELINED = 8
+"""Pipelined requests behind the one being answered, up to which a connection is read (RFC 9112, 9.3.2)."""
 
 FRAMING = (b"content-length", b"transfer-encoding")
 FRAME_BYTES_PER_BYTE = 16
-"""What chunk sizes, extensions and trailers may take for each byte of a body: a chunk of one byte takes five more."""
+"""Bytes of chunk sizes, extensions and trailers allowed for each byte of a body; a chunk of one byte has five."""
 
 
 class HttpRejected(Exception):
-    """Ends the parsing of a request. status: of the answer."""
+    """Ends the parsing of a request. status: of the response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -42,162 +43,180 @@ class HttpRejected(Exception):
 
 
 class StrictHttpProtocol(HttpToolsProtocol):
-    """One connection."""
+    """A client's connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """See asyncio.Protocol."""
+        """Start to wait for a request's head."""
         super().connection_made(transport)
         self._in_head = True
         self._version = ""
         self._fed = self._body = 0
-        self._began = self._is_told = self._is_upgrade = False
-        self._going_on: list[RequestResponseCycle] = []
-        self._why = HttpRejected(400, "this is no valid HTTP request")
+        self._began = self._is_replaying = self._is_upgrade = False
+        self._open_cycles: list[RequestResponseCycle] = []
+        self._rejection = HttpRejected(400, "The request is not valid HTTP/1.1.")
         self._timer: asyncio.TimerHandle | None = None
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
+        """Report the disconnect to every request that is still being answered."""
         self._stop_waiting()
         super().connection_lost(exc)
-        for cycle in self._going_on:  # uvicorn tells the last of several
+        # uvicorn reports it to the last request alone; a pipelined one before it would write to nobody until its end.
+        for cycle in self._open_cycles:
             if not cycle.response_complete:
                 cycle.disconnected = True
                 cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol. As in uvicorn, but an upgrade is passed over and its body read (RFC 9110, 7.8)."""
+        """Parse what has arrived, and reject a head or chunk framing without measure."""
         self._unset_keepalive_if_required()
         self._began = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._pass_over(data[upgrade.args[0] :])
+            # RFC 9110, 7.8: a server may ignore Upgrade. uvicorn stops reading here, and the request never ends.
+            self._ignore_upgrade(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
             self.send_400_response("")
             return
-        if not self._began:  # else it is not known how much of the data is this message's; it is little
+        # Where a message has begun within the data, the share that is its own is unknown, and less than one read.
+        if not self._began:
             self._fed += len(data)
         if self._fed > HEAD_BYTES + self._body * FRAME_BYTES_PER_BYTE and not self.transport.is_closing():
-            what = "head is" if self._in_head else "chunk extensions and trailers are"
-            self._refuse(HttpRejected(TOO_MUCH, f"the request's {what} larger than {HEAD_BYTES} bytes"))
+            part = "head is" if self._in_head else "chunk extensions and trailers are"
+            self._reject(HttpRejected(HEADERS_TOO_LARGE, f"The request's {part} larger than {HEAD_BYTES} bytes."))
         elif self._in_head and self._timer is None:
             self._wait()
 
-    def _pass_over(self, rest: bytes) -> None:
-        """Reads on as if nobody had asked for an upgrade: with a parser that is told of the body's framing alone."""
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Read the body of a request that asked for an upgrade. rest: the data after its head."""
+        # llhttp ends at an upgrade and skips the body. A new parser gets a head with the framing alone, and goes on
+        # from there; its callbacks for that head are ignored, as the request has been handed on already.
         framing = [name + b": " + value + b"\r\n" for name, value in self.headers if name in FRAMING]
         close = b"" if self.cycle.keep_alive else b"connection: close\r\n"
         self.parser, self._is_upgrade = httptools.HttpRequestParser(self), False
-        self._is_told = True
+        self._is_replaying = True
         try:
             self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(framing) + close + b"\r\n")
         except httptools.HttpParserError:
             self.send_400_response("")
             return
         finally:
-            self._is_told = False
+            self._is_replaying = False
         if rest:
             self.data_received(rest)
 
     def on_message_begin(self) -> None:
-        """See httptools."""
-        if self._is_told:
+        """Reset the counters of a message."""
+        if self._is_replaying:
             return
         self._in_head, self._began, self._fed, self._body = True, True, 0, 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """See httptools."""
-        if not self._is_told:
+        """Append to the request's target."""
+        if not self._is_replaying:
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """See httptools. Trailers come here too, and are no headers (RFC 9110, 6.5.1)."""
-        if self._in_head and not self._is_told:
+        """Append a header."""
+        # The parser reports trailers here too; merged into the headers they could change framing or routing
+        # (RFC 9110, 6.5.1).
+        if self._in_head and not self._is_replaying:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """See httptools. An exception in here ends the connection, by send_400_response."""
-        if self._is_told:
+        """Check the head, and start the request. Raises HttpRejected, upon which uvicorn calls send_400_response."""
+        if self._is_replaying:
             return
         self._in_head, self._fed = False, 0
         self._stop_waiting()
-        refused = self._unacceptable()
-        if refused is not None:
-            self._why = refused
-            raise refused
+        rejection = self._check_head()
+        if rejection is not None:
+            self._rejection = rejection
+            raise rejection
         self._is_upgrade = self.parser.should_upgrade()
         self.start_request()
 
     def start_request(self) -> None:
-        """Hands on the request whose head has come, and is acceptable."""
+        """Hand a request to the application: its head is complete and valid."""
         if self._version == "1.0":
-            self.expect_100_continue = False  # RFC 9110, 10.1.1: no interim answers there
+            # RFC 9110, 10.1.1: Expect from an HTTP/1.0 client is ignored; it knows no interim responses.
+            self.expect_100_continue = False
             cycle: RequestResponseCycle
             app, self.app = self.app, _without_chunks(self.app, lambda: cycle)
             super().on_headers_complete()
             cycle, self.app = self.cycle, app
         else:
             super().on_headers_complete()
-        if 0 < len(self.pipeline) <= QUEUED:  # uvicorn stops reading here, and would not see the client leave
+        # uvicorn stops reading behind a pipelined request, and would not see the client disconnect.
+        if 0 < len(self.pipeline) <= MAX_PIPELINED:
             self.flow.resume_reading()
-        self._going_on = [one for one in self._going_on if not one.response_complete] + [self.cycle]
+        self._open_cycles = [one for one in self._open_cycles if not one.response_complete] + [self.cycle]
 
     def on_body(self, body: bytes) -> None:
-        """See httptools."""
+        """Append to the request's body."""
         self._body += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """See httptools. At an upgrade it says so before the body has come."""
+        """End the request's body."""
+        # At an upgrade the parser calls this before the body, and again when `_ignore_upgrade` has read it.
         if not self._is_upgrade:
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What uvicorn calls when parsing has failed."""
-        self._refuse(self._why)
+        """Reject a request that could not be parsed."""
+        self._reject(self._rejection)
 
-    def _unacceptable(self) -> HttpRejected | None:
+    def _check_head(self) -> HttpRejected | None:
         self._version = version = self.parser.get_http_version()
         if version not in VERSIONS:
-            return HttpRejected(400, "HTTP/1.1 is spoken here")
+            return HttpRejected(400, "Unsupported HTTP version: use HTTP/1.1.")
+        # RFC 9112, 3.2.1: origin-form has no fragment. Parsers differ in cutting it off, so routes could differ too.
         if b"#" in self.url:
-            return HttpRejected(400, "a request's target has no fragment")
+            return HttpRejected(400, "The request's target has a fragment.")
         size, hosts = 0, 0
         for name, value in self.headers:
             size += len(name) + len(value)
             if name == b"host":
+                # RFC 9112, 3.2: no Host, a second one, or an invalid value must be answered with 400.
                 hosts += 1 if HOST.fullmatch(value) else 2
+            # RFC 9112, 6.1: 501 for a coding that is not understood. `xchunked` or `chunked, chunked` read as a length
+            # by one parser and as chunks by the next is how requests are smuggled.
             elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                return HttpRejected(NOT_KNOWN, "no transfer coding but chunked is understood")
+                return HttpRejected(NOT_IMPLEMENTED, "Unsupported Transfer-Encoding: only chunked is implemented.")
         if hosts > 1 or (not hosts and version == "1.1"):
-            return HttpRejected(400, "a request must have one Host header, and a valid one")
+            return HttpRejected(400, "The request must have one Host header, with a valid value.")
         if len(self.headers) > HEAD_FIELDS or size > HEAD_BYTES:
-            return HttpRejected(TOO_MUCH, f"a request may have {HEAD_FIELDS} headers of {HEAD_BYTES} bytes together")
+            limits = f"{HEAD_FIELDS} headers and {HEAD_BYTES} bytes"
+            return HttpRejected(HEADERS_TOO_LARGE, f"The request's headers exceed the limits: {limits}.")
         return None
 
-    def _refuse(self, why: HttpRejected) -> None:
-        """An answer, and the end of the connection; where an answer is still going on, the end comes after it."""
+    def _reject(self, rejection: HttpRejected) -> None:
+        """Write an error response and close the connection; where a response is being written, close after it."""
         self._stop_waiting()
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
-            if not cycle.more_body:  # of an earlier request, which was sound
+            # The response under way belongs to an earlier, valid request: it is completed, and the connection closed.
+            if not cycle.more_body:
                 cycle.keep_alive = False
                 return
+            # Bytes of an error within another response would be read as that response's body.
             if cycle.response_started or self.pipeline:
                 self.transport.close()
                 return
-        body = json.dumps(_envelope(str(why))).encode()
+        body = json.dumps(_envelope(str(rejection))).encode()
+        # RFC 9112, 9.6: what follows an unparsable request cannot be trusted to be a request, hence close.
         head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-        self.transport.write(STATUS_LINE[why.status] + head + body)
+        self.transport.write(STATUS_LINE[rejection.status] + head + body)
         self.transport.close()
 
     def _wait(self) -> None:
-        slow = HttpRejected(TOO_SLOW, f"the request's head did not come within {HEAD_S:g} seconds")
-        self._timer = self.loop.call_later(HEAD_S, self._refuse, slow)
+        timeout = HttpRejected(REQUEST_TIMEOUT, f"Timed out waiting for the request's headers ({HEAD_S:g} s).")
+        self._timer = self.loop.call_later(HEAD_S, self._reject, timeout)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:
@@ -210,21 +229,23 @@ def _envelope(message: str) -> dict[str, Any]:
 
 
 def _without_chunks(app: App, cycle: Any) -> App:
-    """An answer without a length ends with its connection: HTTP/1.0 knows no chunks (RFC 9112, 6.1)."""
+    """Wrap an application so that a response without a length ends with its connection, as in HTTP/1.0."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        counted = False
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        has_length = False
 
-        async def plainly(message: Message) -> None:
-            nonlocal counted
+        async def send_unchunked(message: Message) -> None:
+            nonlocal has_length
             if message["type"] == "http.response.start":
-                counted = any(name.lower() == b"content-length" for name, _ in message["headers"])
-                if not counted:
+                has_length = any(name.lower() == b"content-length" for name, _ in message["headers"])
+                # RFC 9112, 6.1: no Transfer-Encoding in a response to an HTTP/1.0 request.
+                if not has_length:
                     cycle().chunked_encoding = False
-            elif not counted:
+            # uvicorn compares every piece with the length it expects: the piece's own makes it pass.
+            elif not has_length:
                 cycle().expected_content_length = len(message.get("body", b""))
             await send(message)
 
-        await app(scope, receive, plainly)
+        await app(scope, receive, send_unchunked)
 
-    return answer
+    return respond

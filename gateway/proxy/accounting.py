@@ -55,7 +55,7 @@ class Accounting:
     def inject_trace_context(self, head: RequestHead, progress: RequestRecord) -> ForwardedHeaders:
         """What its backend is to see of its headers, with this request's place in the trace where there is one."""
         return (
-            head.onward
+            head.forwarded
             if self._tracing is None
             else forwarded_headers(self._tracing.begin_span(head.headers, progress))
         )
@@ -66,7 +66,7 @@ class Accounting:
             self._ended(progress)
         usage = progress.usage
         if usage is not None and progress.key is not None:
-            self._quotas.charge_usage(progress.key, usage.tokens, progress.cost_usd or NO_USD)
+            self._quotas.charge_usage(progress.key, usage.total_tokens, progress.cost_usd or NO_USD)
         progress.seconds = time.perf_counter() - progress.started
         if is_batchable(progress):
             self._tally.add_request(progress)

@@ -120,13 +120,13 @@ class Pipeline:
         progress.route = self._route(body, tag.task, session, principal)
         policy = self.table.policy_of(tag.task)
         if tag.is_explicit or is_routed_model(body.model):
-            self.observe(tag.task, body.whole if policy.input.startswith(JSON_PATH) else body.content)
+            self.observe(tag.task, body.encoded if policy.input.startswith(JSON_PATH) else body.content)
         slot = self.response_cache.open_slot(
             policy.response_cache, body, principal.name, progress.route.ranking[0], head.headers
         )
         hides_usage = body.is_stream and body.operation in USAGE_ON_REQUEST and not body.asks_for_usage
         call = UpstreamRequest(body, self.accounting.inject_trace_context(head, progress), with_usage=hides_usage)
-        return RoutedRequest(progress.route, call, parse_timeout_headers(head.own), session, slot)
+        return RoutedRequest(progress.route, call, parse_timeout_headers(head.gateway_headers), session, slot)
 
     def response_started(self, step: RoutedRequest, progress: RequestRecord) -> None:
         """A backend has begun to answer: the conversation is on its model from now on."""

@@ -116,19 +116,19 @@ class ProxyProtocol(StrictHttpProtocol):
 
     def on_message_begin(self) -> None:
         """See httptools. What ASGI needs is made where it is needed."""
-        if not self._is_told:
+        if not self._is_replaying:
             self._is_between = False
             self._in_head, self._began, self._fed, self._body = True, True, 0, 0
             self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_url(self, url: bytes) -> None:
         """See httptools."""
-        if not self._is_told:
+        if not self._is_replaying:
             self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools."""
-        if self._in_head and not self._is_told:
+        if self._in_head and not self._is_replaying:
             self.headers.append((name.lower(), value))
 
     def on_body(self, body: bytes) -> None:
@@ -179,7 +179,7 @@ class ProxyProtocol(StrictHttpProtocol):
     def _is_known(self, known: ParsedHead, express: ExchangeContext) -> bool:
         """Whether the head that has come is the one before it, but for the body's length, and goes the same way."""
         headers, place = self.headers, known.length_at
-        if self._is_told or len(headers) != len(known.headers):
+        if self._is_replaying or len(headers) != len(known.headers):
             return False
         told, headers[place] = headers[place], known.headers[place]
         is_same = headers == known.headers
@@ -254,7 +254,7 @@ class ProxyProtocol(StrictHttpProtocol):
         cycle = self._cycle_of(exchange)
         if self.cycle is cast("RequestResponseCycle", exchange):
             self.cycle = cycle
-        self._going_on.append(cycle)
+        self._open_cycles.append(cycle)
         if step is None:
             cycle.body, cycle.more_body = bytearray(exchange.body_so_far()), True
             cycle.message_event.set()

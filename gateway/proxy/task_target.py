@@ -40,7 +40,7 @@ def resolve_task(head: RequestHead, body: RequestBody, principal: Principal) -> 
 
 def _tag(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag:
     if head.task is not None:
-        return TaskTag(head.task if head.names_task else _checked(head.task, "header X-Task-Id"), True)
+        return TaskTag(head.task if head.has_valid_task else _checked(head.task, "header X-Task-Id"), True)
     if body.task_id is not None:
         return TaskTag(_checked(body.task_id, "metadata.task_id"), True)
     if body.model.startswith(TASK_PREFIX):

@@ -66,7 +66,7 @@ class Gateway:
     def spends(self, usd: int, key: str = "k") -> None:
         usage = Usage(usd, 0)
         self.ledger.charge_usage(key, "t", usage, Decimal(usd), "m")
-        self.quotas.charge_usage(key, usage.tokens, Decimal(usd))
+        self.quotas.charge_usage(key, usage.total_tokens, Decimal(usd))
         self.store.add_usage(self.ledger.drain_unsaved())
 
 

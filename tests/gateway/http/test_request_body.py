@@ -76,7 +76,7 @@ def test_other_metadata_is_the_backends_affair(metadata: bytes) -> None:
         (b"{1:2}", "not valid JSON", None),
         (b"[1]", "must be a JSON object", None),
         (b'"text"', "must be a JSON object", None),
-        (b'{"model":"\xff"}', "not UTF-8", None),
+        (b'{"model":"\xff"}', "not valid UTF-8", None),
         (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply", None),
         (rb'{"a":"\ud800","b":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply", None),
         (b'{"messages":[]}', "model", "model"),

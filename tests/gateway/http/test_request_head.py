@@ -16,9 +16,9 @@ def test_a_head_is_read_once_and_says_the_same_afterwards() -> None:
     )
     assert (head.task, head.session) == ("first", None)
     assert head.digest == hashlib.sha256(b"key").digest()
-    assert head.own == [(b"x-benchroute-total-s", b"3")]
-    assert head.onward.lines == b"user-agent: me/1\r\n"
-    assert head.onward.names_agent
+    assert head.gateway_headers == [(b"x-benchroute-total-s", b"3")]
+    assert head.forwarded.lines == b"user-agent: me/1\r\n"
+    assert head.forwarded.names_agent
 
 
 def test_a_request_without_an_id_gets_a_new_one_every_time() -> None:

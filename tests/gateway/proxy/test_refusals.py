@@ -20,7 +20,7 @@ from tests.gateway.fake_upstream import Upstream
         (b'{"model": "auto"}', 400, "messages"),
         (b'{"messages": []}', 400, "model"),
         (b'{"model": "auto", "messages": {}}', 400, "must be an array"),
-        (json.dumps({**HELLO, "x": "y" * 2_000_000}).encode(), 413, "larger than 2000000 bytes"),
+        (json.dumps({**HELLO, "x": "y" * 2_000_000}).encode(), 413, "larger than the limit of 2000000 bytes"),
     ],
 )
 def test_a_bad_body_is_refused(gateway: str, upstream: Upstream, body: bytes, status: int, told: str) -> None:
