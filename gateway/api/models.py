@@ -31,7 +31,7 @@ async def get_model(model: str, services: Given, client: ClientPrincipal) -> dic
 
 
 def _visible(services: Given, client: Principal) -> list[ModelConfig]:
-    return [model for model in services.config.models if client.can_use_task(model.name)]
+    return [model for model in services.config.models if client.can_use_model(model.name)]
 
 
 def _auto() -> dict[str, Any]:

@@ -1,1 +1,6 @@
-"""TODO map."""
+"""API keys: authentication, keys created while the gateway runs, and quotas.
+
+auth         authentication of clients and admins
+client_keys  clients' keys: those of the configuration, and those created over HTTP
+quotas       rate limits and budgets of a key
+"""

@@ -1,6 +1,6 @@
-"""Keys: who a request is from. Only SHA-256 digests are kept.
+"""Authentication by API key. Only SHA-256 digests of keys are stored.
 
-Clients' keys ask for answers; admin keys manage the gateway. Neither opens what is the other's.
+Clients' keys send requests; admin keys manage the gateway. Neither can do what the other is for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,16 +12,20 @@ from gateway.http.headers import Headers
 from gateway.http.request_head import key_digest
 
 SHOWN_TASKS = 3
-ADMIN_OFF = (
-    "managing the gateway over HTTP is off: configure a key at admin.keys (`benchroute keys hash` makes its sha256)"
-)
+ADMIN_OFF = "The management API is disabled: add a key to admin.keys (`benchroute keys hash` prints its sha256)."
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request is from. models, tasks: those it may use, None for all.
+    """The sender of a request, by its key.
 
-    is_admin: it manages the gateway; is_read_only: by looking alone.
+    Attributes:
+        name: of the key, None without authentication.
+        default_task: task of requests that name none.
+        models: allowed models, None for all.
+        tasks: allowed tasks, None for all.
+        is_admin: true for an admin key.
+        is_read_only: true for an admin key that may change nothing.
     """
 
     name: str | None = None
@@ -31,15 +35,15 @@ class Principal:
     is_admin: bool = False
     is_read_only: bool = False
 
-    def can_use_task(self, model: str) -> bool:
-        """Whether this model is allowed."""
+    def can_use_model(self, model: str) -> bool:
+        """Return True if the key may use this model."""
         return self.models is None or model in self.models
 
     def check_task(self, task: str) -> None:
-        """Raises Forbidden for a task that is not allowed."""
+        """Raise Forbidden for a task that the key may not use."""
         if self.tasks is not None and task not in self.tasks:
-            some = ", ".join(sorted(self.tasks)[:SHOWN_TASKS])
-            message = f"the key {self.name!r} may not use task {task!r}, but for instance {some}"
+            allowed = ", ".join(sorted(self.tasks)[:SHOWN_TASKS])
+            message = f"Key {self.name!r} is not allowed to use task {task!r}. Allowed tasks include: {allowed}."
             raise Forbidden(message, code="task_not_allowed")
 
 
@@ -47,10 +51,10 @@ ANONYMOUS = Principal()
 
 
 class Authenticator:
-    """The keys in force. With neither clients' nor admin keys, whoever reaches the gateway may use it.
+    """Authentication against the current keys. Without any key, clients need none.
 
-    As soon as there is an admin key, clients need one of their own: revoking the last of them closes the gateway, and
-    does not open it.
+    As soon as there is an admin key, clients need one of their own: so revoking the last client's key closes the
+    gateway, and does not open it.
     """
 
     def __init__(self, clients: Sequence[KeyConfig] = (), admins: Sequence[AdminKeyConfig] = ()) -> None:
@@ -59,8 +63,8 @@ class Authenticator:
         self.configure(clients, admins)
 
     def configure(self, clients: Sequence[KeyConfig], admins: Sequence[AdminKeyConfig]) -> None:
-        """From now on these keys, and no others."""
-        # Looked up by digest: finding a key takes no longer the more of it a guess has right.
+        """Replace all keys."""
+        # Looked up by digest, which has no timing to learn from: a nearly correct guess has an unrelated digest.
         self._clients = {bytes.fromhex(key.sha256): _client(key) for key in clients}
         self._admins = {
             bytes.fromhex(key.sha256): Principal(key.name, is_admin=True, is_read_only=key.read_only) for key in admins
@@ -68,16 +72,16 @@ class Authenticator:
 
     @property
     def is_open(self) -> bool:
-        """Whether whoever reaches the gateway may use it."""
+        """True if clients need no key."""
         return not self._clients and not self._admins
 
     @property
     def has_admin(self) -> bool:
-        """Whether anybody may manage the gateway over HTTP."""
+        """True if the management API is enabled."""
         return bool(self._admins)
 
     def authenticate(self, digest: bytes | None) -> Principal:
-        """The client whose key has that SHA-256. Raises Unauthenticated, Forbidden for an admin key."""
+        """Return the client whose key has that SHA-256. Raises Unauthenticated, Forbidden for an admin key."""
         found = self._clients.get(digest)
         if found is not None:
             return found
@@ -86,11 +90,11 @@ class Authenticator:
         if digest is None:
             raise _no_key()
         if digest in self._admins:
-            raise Forbidden("this key manages the gateway: requests are sent with a client's key")
-        raise Unauthenticated("the API key is not known")
+            raise Forbidden("This is an admin key: send requests with a client's key.")
+        raise Unauthenticated("Unknown API key.")
 
     def authenticate_any(self, headers: Headers) -> Principal:
-        """The client or admin that the Authorization header names. Raises Unauthenticated."""
+        """Return the client or admin whose key is in the headers. Raises Unauthenticated."""
         if self.is_open:
             return ANONYMOUS
         digest = key_digest(headers)
@@ -98,31 +102,30 @@ class Authenticator:
             raise _no_key()
         found = self._clients.get(digest) or self._admins.get(digest)
         if found is None:
-            raise Unauthenticated("the API key is not known")
+            raise Unauthenticated("Unknown API key.")
         return found
 
     def authenticate_admin(self, headers: Headers, changes: bool = False) -> Principal:
-        """The admin that the Authorization header names. changes: whether it is about to change something.
+        """Return the admin whose key is in the headers. changes: the request changes something.
 
-        Raises Unauthenticated; Forbidden for a client's key, a read-only one that would change something, and where no
-        admin key is configured.
+        Raises Unauthenticated; Forbidden for a client's key, for a read-only key and a change, and without admin keys.
         """
         if not self._admins:
             raise Forbidden(ADMIN_OFF, code="admin_off")
         found = self.authenticate_any(headers)
         if not found.is_admin:
-            raise Forbidden("this takes an admin key")
+            raise Forbidden("This endpoint requires an admin key.")
         if changes and found.is_read_only:
-            raise Forbidden(f"the admin key {found.name!r} is read-only")
+            raise Forbidden(f"Admin key {found.name!r} is read-only.")
         return found
 
 
 def filter_allowed(principal: Principal, ranking: Sequence[str], task: str) -> tuple[str, ...]:
-    """The models of a ranking that the key may use. Raises Forbidden where that leaves none."""
-    left = tuple(model for model in ranking if principal.can_use_task(model))
-    if not left:
-        raise Forbidden(f"the key {principal.name!r} may use none of the candidates of task {task!r}")
-    return left
+    """Return the models of a ranking that the key may use. Raises Forbidden where there are none."""
+    allowed = tuple(model for model in ranking if principal.can_use_model(model))
+    if not allowed:
+        raise Forbidden(f"Key {principal.name!r} is not allowed to use any candidate of task {task!r}.")
+    return allowed
 
 
 def _client(key: KeyConfig) -> Principal:
@@ -131,4 +134,4 @@ def _client(key: KeyConfig) -> Principal:
 
 
 def _no_key() -> Unauthenticated:
-    return Unauthenticated("no API key: send it as Authorization: Bearer <key>", code="missing_api_key")
+    return Unauthenticated("Missing API key: send it as `Authorization: Bearer <key>`.", code="missing_api_key")

@@ -1,7 +1,7 @@
-"""Clients' keys from both sides: those of the configuration, and those created while the gateway runs.
+"""Clients' keys: those of the configuration, and those created while the gateway runs.
 
-The latter lie in the state store and outlive restarts and other configurations. A name belongs to one key only: what is
-spent is booked on names.
+Created keys are in the state store and survive restarts and reloads. A name belongs to one key only, because usage is
+recorded by name.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """A client's key. created_at: Unix time in seconds, None for one of the configuration."""
+    """A client's key and its origin. created_at: Unix time in seconds, None for a key of the configuration."""
 
     key: KeyConfig
     source: Literal["config", "api"]
@@ -36,51 +36,53 @@ class ClientKey:
 
 
 class ClientKeys:
-    """Says which keys are in force, and keeps `keys` and `quotas` to it."""
+    """The current client keys; every change is applied to `authenticator` and `quotas`."""
 
-    def __init__(self, config: Config, keys: Authenticator, quotas: Quotas, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, config: Config, authenticator: Authenticator, quotas: Quotas, clock: Callable[[], float]
+    ) -> None:
         """clock: Unix time in seconds."""
         self.changing = asyncio.Lock()
-        """Held while keys are created or revoked, and while a configuration is taken over."""
+        """Held while keys are created or revoked, and while a configuration or policy is applied."""
         self._config = config
-        self._keys = keys
+        self._authenticator = authenticator
         self._quotas = quotas
         self._clock = clock
         self._store: Store | None = None
         self._created: Mapping[str, ClientKey] = {}
 
     def load_keys(self, store: Store) -> None:
-        """Takes the stored keys into force. Raises StateError; ConfigError for a name that the configuration has."""
+        """Apply the stored keys. Raises StateError, ConfigError for a name that the configuration has too."""
         self._store = store
         self.replace_created(read_created_keys(store))
 
     def attach_store(self, store: Store) -> None:
-        """Keys are kept there, and told to `take` by who hears of them."""
+        """Store new keys there. Keys that other gateways created arrive through `replace_created`."""
         self._store = store
 
     def replace_created(self, created: Mapping[str, ClientKey]) -> None:
-        """From now on these created keys. Raises ConfigError for a name that the configuration has."""
+        """Replace all created keys. Raises ConfigError for a name that the configuration has too."""
         check_names(self._config, created)
         self._created = created
         self._apply()
 
     def validate_config(self, config: Config) -> None:
-        """Raises ConfigError for a configuration that names a key as one that was created."""
+        """Raise ConfigError for a configuration with the name of a created key."""
         check_names(config, self._created)
 
     def set_config(self, config: Config) -> None:
-        """From now on this configuration's keys beside the created ones."""
+        """Replace the configuration's keys; created ones remain."""
         self._config = config
         self._apply()
 
     def list_keys(self) -> Sequence[ClientKey]:
-        """Every client's key: the configuration's, then the created ones, oldest first."""
+        """Return every client's key: the configuration's, then the created ones, oldest first."""
         return [*(ClientKey(key, "config") for key in self._config.keys), *self._created.values()]
 
     async def create_key(self, terms: KeyTerms, by: str | None) -> tuple[ClientKey, str]:
-        """Makes a key that is in force at once. by: which admin. Returns it with its secret, which is kept nowhere.
+        """Create a key that is valid at once. Return it and its secret, which is not stored. by: name of the admin.
 
-        Raises Conflict for a name that is taken, InvalidRequest for what the configuration does not have, StateError.
+        Raises Conflict for a name that is taken, InvalidRequest for an unknown model or task, StateError.
         """
         async with self.changing:
             self._check(terms)
@@ -88,45 +90,45 @@ class ClientKeys:
             digest = hashlib.sha256(secret.encode()).hexdigest()
             stored = StoredKey(terms.name, digest, self._clock(), terms.model_dump_json(exclude_none=True))
             if not await asyncio.to_thread(self._opened().add_key, stored):
-                raise _taken(terms.name, "another gateway on the same state has created it")
-            held = _held(stored)
-            self._created = {**self._created, terms.name: held}
+                raise _name_taken(terms.name, "another gateway on the same state has created it")
+            created = _to_client_key(stored)
+            self._created = {**self._created, terms.name: created}
             self._apply()
-        log.info("key %s is created by %s", terms.name, by)
-        return held, secret
+        log.info("key %s created by %s", terms.name, by)
+        return created, secret
 
     async def revoke_key(self, name: str, by: str | None) -> None:
-        """No request with this key is taken from now on. by: which admin.
+        """Revoke a key: requests with it are rejected at once. by: name of the admin.
 
         Raises NotFound, Conflict for a key of the configuration, StateError.
         """
         async with self.changing:
             if any(key.name == name for key in self._config.keys):
-                raise Conflict(f"the key {name!r} stands in the configuration: remove it there, and reload")
+                raise Conflict(f"Key {name!r} is defined in the configuration: remove it there, and reload.")
             if name not in self._created:
-                raise NotFound(f"there is no key {name!r}")
+                raise NotFound(f"Unknown key: {name!r}.")
             await asyncio.to_thread(self._opened().remove_key, name)
-            self._created = {other: held for other, held in self._created.items() if other != name}
+            self._created = {other: key for other, key in self._created.items() if other != name}
             self._apply()
-        log.info("key %s is revoked by %s", name, by)
+        log.info("key %s revoked by %s", name, by)
 
     def _apply(self) -> None:
-        clients = [held.key for held in self.list_keys()]
-        self._keys.configure(clients, self._config.admin.keys)
+        clients = [client_key.key for client_key in self.list_keys()]
+        self._authenticator.configure(clients, self._config.admin.keys)
         self._quotas.configure(clients)
 
     def _check(self, terms: KeyTerms) -> None:
         if terms.name in self._created:
-            raise _taken(terms.name, "revoke it first")
-        if terms.name in _names(self._config):
-            raise _taken(terms.name, "it stands in the configuration")
+            raise _name_taken(terms.name, "revoke it first")
+        if terms.name in _config_names(self._config):
+            raise _name_taken(terms.name, "it is defined in the configuration")
         known = {model.name for model in self._config.models}
         for model in terms.models or ():
             if model not in known:
-                raise InvalidRequest(f"models: {model!r} is no configured model", param="models")
+                raise InvalidRequest(f"models: {model!r} is not a configured model.", param="models")
         if terms.tasks and terms.default_task and terms.default_task not in terms.tasks:
             raise InvalidRequest(
-                f"default_task: {terms.default_task!r} is none of the key's tasks", param="default_task"
+                f"default_task: {terms.default_task!r} is not among the key's tasks.", param="default_task"
             )
 
     def _opened(self) -> Store:
@@ -135,36 +137,36 @@ class ClientKeys:
 
 
 def read_created_keys(store: Store) -> Mapping[str, ClientKey]:
-    """The stored keys, oldest first. Raises StateError for one that this version cannot read."""
-    return {stored.name: _held(stored) for stored in store.created_keys()}
+    """Return the stored keys, oldest first. Raises StateError for a key that this version cannot read."""
+    return {stored.name: _to_client_key(stored) for stored in store.created_keys()}
 
 
 def check_names(config: Config, created: Mapping[str, object]) -> None:
-    """Raises ConfigError for a configuration that names a key as one of those that were created."""
+    """Raise ConfigError for a configuration with the name of a created key."""
     faults = [
-        (path, f"{name!r} was created over HTTP: revoke that key first, or choose another name")
-        for name, path in _names(config).items()
+        (path, f"a key named {name!r} was created over HTTP: revoke it first, or choose another name")
+        for name, path in _config_names(config).items()
         if name in created
     ]
     if faults:
         raise ConfigError("keys", faults)
 
 
-def _names(config: Config) -> Mapping[str, str]:
-    """Where each name of a key stands in the configuration."""
+def _config_names(config: Config) -> Mapping[str, str]:
+    """Return the names of the configuration's keys, each with its path."""
     clients = {key.name: f"keys[{place}].name" for place, key in enumerate(config.keys)}
     return clients | {key.name: f"admin.keys[{place}].name" for place, key in enumerate(config.admin.keys)}
 
 
-def _taken(name: str, why: str) -> Conflict:
-    return Conflict(f"there is a key {name!r} already: {why}", param="name", code="key_exists")
+def _name_taken(name: str, reason: str) -> Conflict:
+    return Conflict(f"A key named {name!r} exists already: {reason}.", param="name", code="key_exists")
 
 
-def _held(stored: StoredKey) -> ClientKey:
+def _to_client_key(stored: StoredKey) -> ClientKey:
     try:
         terms = KeyTerms.model_validate_json(stored.settings_json)
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"]))
-        raise StateError(f"the key {stored.name!r} in the state cannot be read: {place}: {fault['msg']}") from error
+        raise StateError(f"the stored key {stored.name!r} cannot be read: {place}: {fault['msg']}") from error
     return ClientKey(KeyConfig(**dict(terms), sha256=stored.sha256), "api", stored.created_at)

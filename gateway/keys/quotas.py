@@ -1,7 +1,7 @@
-"""How much a key may do: requests and tokens a minute, US dollars a day and a month.
+"""Quotas of a key: requests and tokens per minute, US dollars per day and month.
 
-Requests are counted when they come; tokens and dollars when the answer says how many, so a key can go over by what is
-under way. A bucket fills as time passes: 60 a minute is one a second, not 60 at the full minute.
+Requests are counted when they arrive; tokens and dollars when the response reports them, so a key can exceed its limit
+by what is in flight. Rate limits are token buckets: 60 per minute is one per second, not 60 at the full minute.
 """
 
 import math
@@ -16,14 +16,19 @@ from gateway.usage.ledger import Ledger
 MINUTE_S = 60.0
 
 Limits = tuple[float | None, float | None, Decimal | None, Decimal | None]
-"""Requests and tokens a minute, US dollars a day and a month."""
+"""Requests and tokens per minute, US dollars per day and month."""
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Holds a minute's worth; may be overdrawn by what was not known beforehand.
+    """Token bucket (https://en.wikipedia.org/wiki/Token_bucket) that holds a minute's amount and may be overdrawn.
 
-    most: what fills up in a minute, and one request at least where the whole allows one; per_s: in a second.
+    Attributes:
+        per_minute: the limit, for all gateways together.
+        level: amount left; negative where more was used than was known beforehand.
+        filled_at: time of the last refill, in seconds of the caller's clock.
+        most: capacity: this gateway's share of `per_minute`, and at least one where the limit allows one.
+        per_s: refill rate.
     """
 
     per_minute: float
@@ -37,14 +42,15 @@ class TokenBucket:
         self.take_share(1.0)
 
     def take_share(self, part: float) -> None:
-        """From now on this part of the whole, which gateways share."""
+        """Set this gateway's share of the limit, in (0, 1]."""
         self.most = max(self.per_minute * part, min(1.0, self.per_minute))
         self.per_s = self.per_minute * part / MINUTE_S
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until it holds this much; 0 where it does."""
+        """Refill, and return the seconds until the bucket holds this amount; 0 if it does."""
         level, most = self.level, self.most
         filled = level + (now - self.filled_at) * self.per_s
+        # A level over the capacity, from a share that has become smaller, is used up and not cut off.
         if filled > most:
             filled = level if level > most else most
         self.level, self.filled_at = filled, now
@@ -53,7 +59,7 @@ class TokenBucket:
 
 @dataclass(slots=True)
 class QuotaUsage:
-    """What one key used, and its limits; None for none."""
+    """A key's usage since the last exchange between gateways, and its limits; None for no limit."""
 
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -63,7 +69,7 @@ class QuotaUsage:
 
 @dataclass(frozen=True, slots=True)
 class QuotaShare:
-    """A gateway's part of what is left of a key's requests and tokens."""
+    """A gateway's share of the requests and tokens that a key has left."""
 
     requests: float
     tokens: float
@@ -71,7 +77,19 @@ class QuotaShare:
 
 @dataclass(slots=True)
 class Quota:
-    """One key's. None: no limit. day_limit, month_limit: up to where this gateway goes, at most the budget."""
+    """Limits and usage of a key; None for no limit.
+
+    Attributes:
+        requests: bucket of requests.
+        tokens: bucket of tokens.
+        usd_per_day: budget of a UTC day.
+        usd_per_month: budget of a UTC month.
+        today: the day that the sums below are for; empty to read them from the ledger again.
+        day_usd: spent today.
+        month_usd: spent this month.
+        day_limit: amount at which this gateway stops today; at most the budget.
+        month_limit: amount at which this gateway stops this month; at most the budget.
+    """
 
     requests: TokenBucket | None
     tokens: TokenBucket | None
@@ -85,97 +103,103 @@ class Quota:
 
 
 class Quotas:
-    """All keys' quotas. Keys without any are not held here at all."""
+    """Quotas of all keys that have any."""
 
     def __init__(self, keys: Sequence[KeyTerms], ledger: Ledger, clock: Callable[[], float]) -> None:
         """clock: seconds, monotonic."""
         self._clock = clock
         self._ledger = ledger
-        self._terms: Mapping[str, Limits] = {}
+        self._limits: Mapping[str, Limits] = {}
         self._quotas: Mapping[str, Quota] = {}
         self._used: dict[str, QuotaUsage] = {}
         self._gateways = 1
         self.configure(keys)
 
     def configure(self, keys: Sequence[KeyTerms]) -> None:
-        """From now on these keys. One whose limits stay has used as much of them as before."""
-        every = {key.name: _limits(key) for key in keys}
-        terms = {name: limits for name, limits in every.items() if any(limit is not None for limit in limits)}
+        """Replace all keys. A key whose limits are unchanged keeps its usage."""
+        every = {key.name: _limits_of(key) for key in keys}
+        limited = {name: limits for name, limits in every.items() if any(limit is not None for limit in limits)}
         self._quotas = {
-            name: self._quotas[name] if self._terms.get(name) == limits else _quota(*limits)
-            for name, limits in terms.items()
+            name: self._quotas[name] if self._limits.get(name) == limits else _new_quota(*limits)
+            for name, limits in limited.items()
         }
-        self._terms = terms
+        self._limits = limited
 
     def admit_request(self, key: str | None) -> None:
-        """Counts a request. Raises RateLimited, BudgetExceeded."""
+        """Count a request. Raises RateLimited, BudgetExceeded."""
         quota = self._quotas.get(key) if key is not None else None
         if quota is None or key is None:
             return
         now, requests, tokens = self._clock(), quota.requests, quota.tokens
         if requests is not None and (wait_s := requests.wait_s(1.0, now)):
-            raise _over(key, requests, "requests", wait_s)
+            raise _rate_limited(key, requests, "requests", wait_s)
         if tokens is not None and (wait_s := tokens.wait_s(0.0, now)):
-            raise _over(key, tokens, "tokens", wait_s)
+            raise _rate_limited(key, tokens, "tokens", wait_s)
         self._check_budgets(key, quota)
         if requests is not None:
             requests.level -= 1.0
-            self._use(key, quota).requests += 1.0
+            self._usage(key, quota).requests += 1.0
 
     def charge_usage(self, key: str | None, tokens: int, usd: Decimal) -> None:
-        """What a request turned out to take."""
+        """Subtract what a finished request used from its key's quota."""
         quota = self._quotas.get(key) if key is not None else None
         if quota is None or key is None:
             return
         if quota.tokens is not None:
             quota.tokens.wait_s(0.0, self._clock())
-            quota.tokens.level -= tokens  # overdrawn, if need be
-            self._use(key, quota).tokens += tokens
+            quota.tokens.level -= tokens
+            self._usage(key, quota).tokens += tokens
         quota.day_usd += usd
         quota.month_usd += usd
 
     def _check_budgets(self, key: str, quota: Quota) -> None:
         day = self._ledger.current_day()
-        if quota.today != day:  # a new day, or the first request: the ledger knows what was spent before
+        # A new day, the first request, or other gateways' usage has arrived: the ledger has the sums. In between they
+        # are kept here, because summing the ledger's rows for every request would cost more than routing it.
+        if quota.today != day:
             quota.today = day
             quota.day_usd = self._ledger.usage_on("key", key, day).usd
             quota.month_usd = self._ledger.usage_on("key", key, day[:7]).usd
-            quota.day_limit = self._limit(quota.usd_per_day, quota.day_usd)
-            quota.month_limit = self._limit(quota.usd_per_month, quota.month_usd)
+            quota.day_limit = self._own_limit(quota.usd_per_day, quota.day_usd)
+            quota.month_limit = self._own_limit(quota.usd_per_month, quota.month_usd)
         if quota.day_limit is not None and quota.day_usd >= quota.day_limit:
-            raise BudgetExceeded(f"the key {key!r} has spent its {quota.usd_per_day} US dollars of this day")
+            raise BudgetExceeded(
+                f"Budget exceeded: key {key!r} has spent its {quota.usd_per_day} US dollars for today."
+            )
         if quota.month_limit is not None and quota.month_usd >= quota.month_limit:
-            raise BudgetExceeded(f"the key {key!r} has spent its {quota.usd_per_month} US dollars of this month")
+            raise BudgetExceeded(
+                f"Budget exceeded: key {key!r} has spent its {quota.usd_per_month} US dollars for this month."
+            )
 
     def drain_usage(self) -> Mapping[str, QuotaUsage]:
-        """What keys with limits used since the last call."""
-        taken, self._used = self._used, {}
-        return taken
+        """Return the usage of keys with limits since the last call, and start again from zero."""
+        drained, self._used = self._used, {}
+        return drained
 
     def zero_usage(self, key: str) -> QuotaUsage:
-        """Nothing used, of a key with limits."""
+        """Return a usage of zero with the key's limits."""
         quota = self._quotas.get(key)
-        return QuotaUsage() if quota is None else _unused(quota)
+        return QuotaUsage() if quota is None else _zero_usage(quota)
 
     def rate_limited_keys(self) -> Sequence[str]:
-        """The keys whose requests or tokens are limited."""
+        """Return the keys that have a rate limit."""
         return [name for name, quota in self._quotas.items() if quota.requests or quota.tokens]
 
     def budgeted_keys(self) -> Sequence[str]:
-        """The keys that have a budget."""
-        return [name for name, (_, _, day, month) in self._terms.items() if day is not None or month is not None]
+        """Return the keys that have a budget."""
+        return [name for name, (_, _, day, month) in self._limits.items() if day is not None or month is not None]
 
     def rebalance(self, parts: Mapping[str, QuotaShare], gateways: int) -> None:
-        """Takes this gateway's parts of what all have left, less what was used here since.
+        """Set this gateway's shares of what all gateways have left, less what was used here since.
 
-        gateways: how many share. A key that nobody has used lately is full, in parts.
+        gateways: number of gateways that share. A key without a share has not been used lately: its bucket is full.
         """
         now, self._gateways = self._clock(), gateways
         for name, quota in self._quotas.items():
-            left, since = parts.get(name), self._used.get(name) or QuotaUsage()
+            share, since = parts.get(name), self._used.get(name) or QuotaUsage()
             for bucket, level, used in (
-                (quota.requests, left.requests if left else None, since.requests),
-                (quota.tokens, left.tokens if left else None, since.tokens),
+                (quota.requests, share.requests if share else None, since.requests),
+                (quota.tokens, share.tokens if share else None, since.tokens),
             ):
                 if bucket is None:
                     continue
@@ -184,36 +208,36 @@ class Quotas:
                 bucket.level = min(bucket.level, bucket.most) if level is None else level - used
 
     def invalidate_budgets(self) -> None:
-        """The ledger has heard what others spent."""
+        """Read what was spent from the ledger again: other gateways' usage has arrived there."""
         for quota in self._quotas.values():
             quota.today = ""
 
-    def _use(self, key: str, quota: Quota) -> QuotaUsage:
+    def _usage(self, key: str, quota: Quota) -> QuotaUsage:
         used = self._used.get(key)
         if used is None:
-            used = self._used[key] = _unused(quota)
+            used = self._used[key] = _zero_usage(quota)
         return used
 
-    def _limit(self, budget: Decimal | None, spent: Decimal) -> Decimal | None:
-        """Up to where this gateway goes: its part of what is left."""
+    def _own_limit(self, budget: Decimal | None, spent: Decimal) -> Decimal | None:
+        """Return the amount at which this gateway stops: spent, and its share of what is left."""
         return None if budget is None else spent + (budget - spent) / self._gateways
 
 
-def _over(key: str, bucket: TokenBucket, what: str, wait_s: float) -> RateLimited:
-    message = f"the key {key!r} is over its {bucket.per_minute:g} {what} a minute"
+def _rate_limited(key: str, bucket: TokenBucket, unit: str, wait_s: float) -> RateLimited:
+    message = f"Rate limit exceeded: key {key!r} has a limit of {bucket.per_minute:g} {unit} per minute."
     return RateLimited(message, retry_after=str(math.ceil(wait_s)))
 
 
-def _unused(quota: Quota) -> QuotaUsage:
+def _zero_usage(quota: Quota) -> QuotaUsage:
     requests, tokens = quota.requests, quota.tokens
     return QuotaUsage(requests.per_minute if requests else None, tokens.per_minute if tokens else None)
 
 
-def _limits(key: KeyTerms) -> Limits:
+def _limits_of(key: KeyTerms) -> Limits:
     return key.requests_per_minute, key.tokens_per_minute, key.budget_usd_per_day, key.budget_usd_per_month
 
 
-def _quota(
+def _new_quota(
     requests: float | None, tokens: float | None, usd_per_day: Decimal | None, usd_per_month: Decimal | None
 ) -> Quota:
     return Quota(

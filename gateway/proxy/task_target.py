@@ -72,7 +72,7 @@ def resolve_route(
             f"the model {_shown(body.model)} does not exist here: use {AUTO!r}, 'task/<id>', or one of /v1/models",
             param="model",
         )
-    if not principal.can_use_task(body.model):
+    if not principal.can_use_model(body.model):
         raise Forbidden(f"the key {principal.name!r} may not use model {body.model!r}", param="model")
     return Route((body.model,), REQUESTED, 0, propensity=None)
 

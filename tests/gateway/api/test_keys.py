@@ -154,7 +154,7 @@ def test_names_belong_to_one_key(url: str) -> None:
         assert code(ask(url, "/v1/keys", {"name": taken}, **ROOT, **JSON)) == (409, "key_exists")
     refused = ask(url, "/v1/keys/configured", method="DELETE", **ROOT)
     assert code(refused) == (409, "conflict")
-    assert "stands in the configuration" in refused.error["message"]
+    assert "is defined in the configuration" in refused.error["message"]
 
 
 def test_a_name_that_is_asked_for_many_times_at_once_is_given_once(url: str) -> None:
@@ -230,11 +230,11 @@ def test_a_configuration_cannot_take_a_created_keys_name(upstream: Upstream, tmp
     clash = text(upstream, tmp_path, keys=[hashed("mine")])
     with serving_gateway(text(upstream, tmp_path)) as serving:
         create(serving.url, "mine")
-        with pytest.raises(ConfigError, match=r"keys\[0\]\.name: 'mine' was created over HTTP"):
+        with pytest.raises(ConfigError, match=r"keys\[0\]\.name: a key named 'mine' was created over HTTP"):
             serving.reload(clash)
         assert call(serving.url, CONFIGURED).status == 200
     (tmp_path / "config.yaml").write_text(clash)
-    with pytest.raises(ConfigError, match="'mine' was created over HTTP"):
+    with pytest.raises(ConfigError, match="a key named 'mine' was created over HTTP"):
         serve_gateway(ConfigFile(tmp_path / "config.yaml"))
 
 

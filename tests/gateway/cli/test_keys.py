@@ -52,10 +52,10 @@ def test_everything_can_be_had_as_json(url: str) -> None:
 
 def test_a_refusal_is_told_with_exit_code_one(url: str) -> None:
     for arguments, told in (
-        (("create", "configured"), "there is a key 'configured' already"),
-        (("create", "x", "--model", "gpt-4"), "'gpt-4' is no configured model"),
-        (("revoke", "nobody"), "there is no key 'nobody'"),
-        (("list", "--admin-key-env", "CLIENT"), "this takes an admin key"),
+        (("create", "configured"), "A key named 'configured' exists already"),
+        (("create", "x", "--model", "gpt-4"), "'gpt-4' is not a configured model"),
+        (("revoke", "nobody"), "Unknown key: 'nobody'"),
+        (("list", "--admin-key-env", "CLIENT"), "This endpoint requires an admin key"),
     ):
         refused = keys(url, *arguments)
         assert (refused.exit_code, refused.stdout) == (1, "")
