@@ -11,7 +11,15 @@ from gateway.distributed.redis_client import RedisArg
 from gateway.distributed.redis_keys import GROUP, NEWS, Shard
 from gateway.errors import StateError
 from gateway.scorer.messages import Decision
-from gateway.state.store import NO_PACES, RENAMED_REASONS, RING_SIZE, DecisionRecord, StateChange, TaskRecord, TaskSums
+from gateway.state.store import (
+    NO_SAMPLING_STATES,
+    RENAMED_REASONS,
+    RING_SIZE,
+    DecisionRecord,
+    StateChange,
+    TaskRecord,
+    TaskSums,
+)
 
 MAX_CHANGES = 100
 UNREADABLE = "*"
@@ -133,7 +141,7 @@ def apply_args(
     batch: AckBatch,
     before: Mapping[str, TaskRecord],
     changes: Mapping[str, StateChange],
-    paces: Mapping[str, bytes] = NO_PACES,
+    paces: Mapping[str, bytes] = NO_SAMPLING_STATES,
 ) -> list[RedisArg]:
     """The arguments of scripts.APPLY. before: what the changes were made of. paces: of other tasks."""
     told = [

@@ -13,7 +13,7 @@ from gateway.distributed.redis_keys import GROUP, Shard
 from gateway.distributed.store import Changing, LeaseLost, RedisStore, StagedUpdate, write_update
 from gateway.distributed.stream_entries import StreamEntry, parse_entries
 from gateway.errors import StateError
-from gateway.state.store import NO_PACES
+from gateway.state.store import NO_SAMPLING_STATES
 
 LEASE_MS = 5000
 """How long a shard waits for a holder that has died or hangs."""
@@ -53,9 +53,11 @@ class LeasedStore(RedisStore):
         self.basis = basis
         """What all sums in the shard are made with, as far as anybody has seen to it."""
 
-    def update_task(self, tasks: Sequence[str], change: Changing, paces: Mapping[str, bytes] = NO_PACES) -> None:
+    def update_task(
+        self, tasks: Sequence[str], change: Changing, sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES
+    ) -> None:
         """See Store.update. Raises LeaseLost too."""
-        write_update(self._client, self.held, StagedUpdate(tasks, change, paces), self.lease, self.batch)
+        write_update(self._client, self.held, StagedUpdate(tasks, change, sampling_states), self.lease, self.batch)
         self.batch = EMPTY_BATCH
 
     def ack_batch(self) -> None:

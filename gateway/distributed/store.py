@@ -32,7 +32,7 @@ from gateway.distributed.redis_keys import NEWS, SHARDS, Shard, shard_of
 from gateway.errors import StateError
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
-    NO_PACES,
+    NO_SAMPLING_STATES,
     DecisionRecord,
     StateChange,
     StoredKey,
@@ -87,12 +87,14 @@ class RedisStore:
         """The shard of a task. Raises StateError."""
         return Shard(shard_of(task, self.shards))
 
-    def update_task(self, tasks: Sequence[str], change: Changing, paces: Mapping[str, bytes] = NO_PACES) -> None:
+    def update_task(
+        self, tasks: Sequence[str], change: Changing, sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES
+    ) -> None:
         """See Store.update; all or nothing for the tasks of each shard."""
         by_shard: dict[Shard, tuple[list[str], dict[str, bytes]]] = {}
         for task in tasks:
             by_shard.setdefault(self.shard_of_task(task), ([], {}))[0].append(task)
-        for task, pace in paces.items():
+        for task, pace in sampling_states.items():
             by_shard.setdefault(self.shard_of_task(task), ([], {}))[1][task] = pace
         for shard, (of_shard, its_paces) in by_shard.items():
             write_update(self._client, shard, StagedUpdate(of_shard, change, its_paces))

@@ -1,7 +1,8 @@
-"""Tasks in a SQLite file: the embedded deployment.
+"""State in a SQLite file: the embedded deployment.
 
-WAL, so that the gateway reads while the scorer writes; every update is one immediate transaction, so a program killed
-in its middle leaves the state before it. Embeddings lie in a ring of slots, the oldest overwritten first.
+The journal mode is WAL, so that the gateway reads while the scorer writes. Every update is one immediate transaction:
+a program that is killed within it leaves the state before it. A task's embeddings are a ring of slots, of which the
+oldest is overwritten first.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import Any
 from gateway.errors import StateError
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
-    NO_PACES,
+    NO_SAMPLING_STATES,
     RENAMED_REASONS,
     RING_SIZE,
     DecisionRecord,
@@ -28,12 +29,15 @@ from gateway.state.store import (
 from gateway.usage.ledger import UsageRows, UsageTotals
 
 BUSY_S = 5.0
+"""Time to wait for another writer."""
+
 MAX_CHANGES = 100
+"""Changes of the model stored per task."""
 
-_SHORT = "version, n, model, reason, ranking, at"
-"""A decision's columns but its account, which can be long."""
+_COLUMNS = "version, n, model, reason, ranking, at"
+"""A decision's columns without its explanation, which can be long."""
 
-_FIRST = """
+_TASKS = """
 CREATE TABLE tasks (task TEXT PRIMARY KEY, basis TEXT NOT NULL, n INTEGER NOT NULL, seen INTEGER NOT NULL,
                     sums BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE ring (task TEXT NOT NULL, slot INTEGER NOT NULL, embedding BLOB NOT NULL,
@@ -62,86 +66,86 @@ _PACES = """
 CREATE TABLE paces (task TEXT PRIMARY KEY, pace BLOB NOT NULL) WITHOUT ROWID;
 """
 
-_STEPS = (_FIRST, _KEYS, _POLICIES, _PACES)
-"""What makes each schema out of the one before; a file of an earlier schema is brought up to the last."""
+_MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES)
+"""Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
 
-SCHEMA = len(_STEPS)
+SCHEMA = len(_MIGRATIONS)
 
 
 class SqliteStore:
-    """See gateway.state.store.Store. Threads and processes may share a file."""
+    """Store in a SQLite file, which threads and processes may share."""
 
     def __init__(self, path: str, busy_s: float = BUSY_S) -> None:
-        """Opens a file, or makes one. busy_s: how long another writer is waited for. Raises StateError."""
+        """Open or create a file. busy_s: time to wait for another writer. Raises StateError."""
         self._path = path
-        self._lock = threading.RLock()  # an update's `change` may read the ring
+        self._lock = threading.RLock()  # reentrant, because an update's `change` reads embeddings
         self._connection = _connect(path, busy_s)
 
     def update_task(
         self,
         tasks: Sequence[str],
         change: Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]],
-        paces: Mapping[str, bytes] = NO_PACES,
+        sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
     ) -> None:
-        """See Store.update."""
+        """Read these tasks, and write what `change` returns for them, in one transaction."""
         with self._transaction() as connection:
-            changes = change({task: _stored(connection, task) for task in tasks})
-            for task, made in changes.items():
-                _write(connection, task, made)
-            connection.executemany("INSERT OR REPLACE INTO paces VALUES (?, ?)", paces.items())
+            changes = change({task: _read_record(connection, task) for task in tasks})
+            for task, task_change in changes.items():
+                _write_change(connection, task, task_change)
+            connection.executemany("INSERT OR REPLACE INTO paces VALUES (?, ?)", sampling_states.items())
 
     def read_task(self, task: str) -> TaskRecord:
-        """See Store.stored."""
+        """Return all that is stored of a task but its embeddings."""
         with self._reading() as connection:
-            return _stored(connection, task)
+            return _read_record(connection, task)
 
     def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, DecisionRecord]:
-        """See Store.accounts."""
+        """Return the decisions of those of these tasks that have one, with explanations; in one transaction."""
         with self._reading() as connection:
-            found = {task: _accounted(connection, task) for task in tasks}
-        return {task: made for task, made in found.items() if made is not None}
+            decisions = {task: _read_decision(connection, task) for task in tasks}
+        return {task: decision for task, decision in decisions.items() if decision is not None}
 
     def recent_embeddings(self, task: str) -> Sequence[bytes]:
-        """See Store.ring."""
+        """Return the task's most recent embeddings, oldest first."""
         with self._reading() as connection:
-            return _ring(connection, task)
+            return _read_embeddings(connection, task)
 
     def sampling_states(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
-        """See Store.paces."""
+        """Return the sampling states of those of these tasks that have one."""
         with self._reading() as connection:
-            found = {task: _pace(connection, task) for task in tasks}
-        return {task: pace for task, pace in found.items() if pace}
+            states = {task: _read_sampling_state(connection, task) for task in tasks}
+        return {task: state for task, state in states.items() if state}
 
     def task_names(self) -> Sequence[str]:
-        """See Store.names."""
+        """Return the names of all tasks, sorted."""
         with self._reading() as connection:
             return [name for (name,) in connection.execute("SELECT task FROM tasks ORDER BY task")]
 
     def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, DecisionRecord]:
-        """See Store.decisions."""
-        query = f"SELECT task, {_SHORT}, '{{}}' FROM decisions WHERE task > ? ORDER BY task LIMIT ?"  # noqa: S608 - fixed
+        """Return decisions by task, sorted by name, of names greater than `after`; without explanations."""
+        query = f"SELECT task, {_COLUMNS}, '{{}}' FROM decisions WHERE task > ? ORDER BY task LIMIT ?"  # noqa: S608 - fixed
         with self._reading() as connection:
             rows = connection.execute(query, (after, -1 if limit is None else limit)).fetchall()
-        return {task: _decision(row) for task, *row in rows}
+        return {task: _to_decision(row) for task, *row in rows}
 
     def decision_changes(self, task: str) -> Sequence[DecisionRecord]:
-        """See Store.history."""
+        """Return the most recent decisions that changed a task's model, oldest first; without explanations."""
         with self._reading() as connection:
-            query = f"SELECT {_SHORT}, '{{}}' FROM turns WHERE task = ? ORDER BY version"  # noqa: S608 - fixed names
+            query = f"SELECT {_COLUMNS}, '{{}}' FROM turns WHERE task = ? ORDER BY version"  # noqa: S608 - fixed names
             rows = connection.execute(query, (task,)).fetchall()
-        return [_decision(row) for row in rows]
+        return [_to_decision(row) for row in rows]
 
     def forget_task(self, task: str) -> bool:
-        """See Store.forget."""
+        """Delete a task but for its policy. Return False if nothing was stored of it."""
         with self._transaction() as connection:
-            gone = [
+            deleted = [
                 connection.execute(f"DELETE FROM {table} WHERE task = ?", (task,)).rowcount  # noqa: S608 - fixed names
                 for table in ("tasks", "ring", "decisions", "turns", "paces")
             ]
-        return any(gone)
+        return any(deleted)
 
     def add_usage(self, rows: UsageRows) -> None:
-        """See Store.spend."""
+        """Add to the stored usage."""
         with self._transaction() as connection:
             for place, new in rows.items():
                 found = connection.execute(
@@ -149,63 +153,65 @@ class SqliteStore:
                     " WHERE kind = ? AND name = ? AND day = ?",
                     place,
                 ).fetchone()
-                total = _spent(found) + new if found else new
+                total = _to_totals(found) + new if found else new
+                # Decimals as text: SQLite has no decimal type, and as REAL a million small costs would drift.
                 numbers = (total.requests, total.input_tokens, total.output_tokens, str(total.usd))
                 row = (*place, *numbers, str(total.baseline_usd))
                 connection.execute("INSERT OR REPLACE INTO spending VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def read_usage(self) -> UsageRows:
-        """See Store.spent."""
+        """Return all stored usage."""
         with self._reading() as connection:
             rows = connection.execute("SELECT * FROM spending").fetchall()
-        return {(kind, name, day): _spent(numbers) for kind, name, day, *numbers in rows}
+        return {(kind, name, day): _to_totals(numbers) for kind, name, day, *numbers in rows}
 
     def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
-        """See Store.spent_by."""
+        """Return the usage of some keys and tasks. who: (kind, name) of each."""
         with self._reading() as connection:
             rows = [
                 row
                 for place in who
                 for row in connection.execute("SELECT * FROM spending WHERE kind = ? AND name = ?", place)
             ]
-        return {(kind, name, day): _spent(numbers) for kind, name, day, *numbers in rows}
+        return {(kind, name, day): _to_totals(numbers) for kind, name, day, *numbers in rows}
 
     def created_keys(self) -> Sequence[StoredKey]:
-        """See Store.created_keys."""
+        """Return the created keys, oldest first."""
         with self._reading() as connection:
             rows = connection.execute("SELECT name, sha256, created_at, terms FROM keys ORDER BY created_at, name")
             return [StoredKey(*row) for row in rows]
 
     def add_key(self, key: StoredKey) -> bool:
-        """See Store.add_key."""
+        """Store a key. Return False if there is one of that name already."""
         row = (key.name, key.sha256, key.created_at, key.settings_json)
         with self._transaction() as connection:
             statement = "INSERT INTO keys VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
             return connection.execute(statement, row).rowcount == 1
 
     def remove_key(self, name: str) -> bool:
-        """See Store.remove_key."""
+        """Delete a key. Return False if there is none of that name."""
         with self._transaction() as connection:
             return connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount == 1
 
     def current_policies(self) -> Sequence[StoredPolicy]:
-        """See Store.policies."""
+        """Return the latest policy of every task that ever had one, by task."""
         latest = "SELECT task, max(version), at, by, terms FROM policies GROUP BY task ORDER BY task"
         with self._reading() as connection:
             return [StoredPolicy(*row) for row in connection.execute(latest)]
 
     def policy_history(self, task: str) -> Sequence[StoredPolicy]:
-        """See Store.policy_history."""
+        """Return the last MAX_POLICY_VERSIONS policies of a task, oldest first."""
         query = "SELECT task, version, at, by, terms FROM policies WHERE task = ? ORDER BY version"
         with self._reading() as connection:
             return [StoredPolicy(*row) for row in connection.execute(query, (task,))]
 
     def put_policy(self, policy: StoredPolicy) -> bool:
-        """See Store.put_policy."""
+        """Store a task's next policy. Return False, and store nothing, unless its version follows the latest."""
         row = (policy.task, policy.version, policy.at, policy.changed_by, policy.settings_json)
         with self._transaction() as connection:
             latest = "SELECT coalesce(max(version), 0) FROM policies WHERE task = ?"
             (before,) = connection.execute(latest, (policy.task,)).fetchone()
+            # Optimistic locking: of two admins who changed the same version, the second one is told.
             if policy.version != before + 1:
                 return False
             connection.execute("INSERT INTO policies VALUES (?, ?, ?, ?, ?)", row)
@@ -214,31 +220,34 @@ class SqliteStore:
         return True
 
     def close(self) -> None:
-        """See Store.close."""
+        """Close the store."""
         with self._lock:
             self._connection.close()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """One snapshot for all that is read inside."""
+        """Read all within the block from one snapshot."""
         with self._lock:
-            begins = not self._connection.in_transaction
+            # Within an update's `change` a transaction is open already, and SQLite does not nest them.
+            is_outermost = not self._connection.in_transaction
             try:
-                if begins:
+                if is_outermost:
                     self._connection.execute("BEGIN")
                 try:
                     yield self._connection
                 finally:
-                    if begins:
+                    if is_outermost:
                         self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 raise StateError(f"{self._path} cannot be read: {error}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All that is written inside, or nothing of it; other writers wait meanwhile."""
+        """Write all within the block, or nothing of it; other writers wait meanwhile."""
         with self._lock:
             try:
+                # IMMEDIATE takes the write lock first: a transaction that begins with reads and then writes can fail
+                # with SQLITE_BUSY_SNAPSHOT, which no timeout waits for (https://sqlite.org/rescode.html).
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._connection
@@ -257,6 +266,7 @@ def _connect(path: str, busy_s: float) -> sqlite3.Connection:
         raise StateError(f"{path} cannot be opened: {error}") from error
     try:
         connection.execute("PRAGMA journal_mode = WAL")
+        # With WAL a power loss can undo the last commits but not corrupt the file; FULL would sync at every commit.
         connection.execute("PRAGMA synchronous = NORMAL")
         _prepare(connection, path)
     except sqlite3.Error as error:
@@ -269,82 +279,83 @@ def _connect(path: str, busy_s: float) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: str) -> None:
-    """Makes the tables that are not there yet. Raises StateError for a later schema, or a database of somebody else."""
+    """Create missing tables. Raises StateError for a later schema, and for another program's database."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if not (0 < found <= SCHEMA or (found == 0 and tables == 0)):
             raise StateError(f"{path} has schema {found}, this version reads schema {SCHEMA}")
-        for step in _STEPS[found:]:
+        for step in _MIGRATIONS[found:]:
             for statement in filter(str.strip, step.split(";")):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
     except BaseException:
-        connection.execute("ROLLBACK")  # half a step would be no schema at all
+        connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
 
-def _stored(connection: sqlite3.Connection, task: str) -> TaskRecord:
-    sums = connection.execute("SELECT basis, n, seen, sums FROM tasks WHERE task = ?", (task,)).fetchone()
-    kept = TaskSums(*sums) if sums else None
-    return TaskRecord(kept, _accounted(connection, task), _pace(connection, task))
+def _read_record(connection: sqlite3.Connection, task: str) -> TaskRecord:
+    row = connection.execute("SELECT basis, n, seen, sums FROM tasks WHERE task = ?", (task,)).fetchone()
+    sums = TaskSums(*row) if row else None
+    return TaskRecord(sums, _read_decision(connection, task), _read_sampling_state(connection, task))
 
 
-def _accounted(connection: sqlite3.Connection, task: str) -> DecisionRecord | None:
-    query = f"SELECT {_SHORT}, account FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
+def _read_decision(connection: sqlite3.Connection, task: str) -> DecisionRecord | None:
+    query = f"SELECT {_COLUMNS}, account FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
     row = connection.execute(query, (task,)).fetchone()
-    return _decision(row) if row else None
+    return _to_decision(row) if row else None
 
 
-def _pace(connection: sqlite3.Connection, task: str) -> bytes:
-    found = connection.execute("SELECT pace FROM paces WHERE task = ?", (task,)).fetchone()
-    return found[0] if found else b""
+def _read_sampling_state(connection: sqlite3.Connection, task: str) -> bytes:
+    row = connection.execute("SELECT pace FROM paces WHERE task = ?", (task,)).fetchone()
+    return row[0] if row else b""
 
 
-def _ring(connection: sqlite3.Connection, task: str) -> Sequence[bytes]:
+def _read_embeddings(connection: sqlite3.Connection, task: str) -> Sequence[bytes]:
     rows = connection.execute("SELECT slot, embedding FROM ring WHERE task = ? ORDER BY slot", (task,)).fetchall()
     seen = connection.execute("SELECT seen FROM tasks WHERE task = ?", (task,)).fetchone()
     start = seen[0] % RING_SIZE if seen and len(rows) == RING_SIZE else 0
     return [embedding for _, embedding in rows[start:] + rows[:start]]
 
 
-def _write(connection: sqlite3.Connection, task: str, made: StateChange) -> None:
-    sums = made.task
+def _write_change(connection: sqlite3.Connection, task: str, change: StateChange) -> None:
+    sums = change.task
     connection.execute(
         "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)",
         (task, sums.sums_version, sums.n, sums.total_seen, sums.sums),
     )
-    first = sums.total_seen - len(made.embeddings)
+    first = sums.total_seen - len(change.embeddings)
     connection.executemany(
         "INSERT OR REPLACE INTO ring VALUES (?, ?, ?)",
-        [(task, (first + place) % RING_SIZE, embedding) for place, embedding in enumerate(made.embeddings)],
+        [(task, (first + place) % RING_SIZE, embedding) for place, embedding in enumerate(change.embeddings)],
     )
-    if made.sampling_state is not None:
-        connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (task, made.sampling_state))
-    if made.decision is not None:
-        row = (*_row(task, made.decision), json.dumps(made.decision.explanation))
+    if change.sampling_state is not None:
+        connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (task, change.sampling_state))
+    if change.decision is not None:
+        row = (*_to_row(task, change.decision), json.dumps(change.decision.explanation))
         connection.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-    for turn in made.changes:
-        connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _row(task, turn))
-        connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, turn.version - MAX_CHANGES))
+    for decision in change.changes:
+        connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _to_row(task, decision))
+        connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, decision.version - MAX_CHANGES))
 
 
-def _row(task: str, made: DecisionRecord) -> tuple[str, int, int, str, str, str, float]:
-    return task, made.version, made.n, made.model, made.reason, json.dumps(made.ranking), made.at
+def _to_row(task: str, decision: DecisionRecord) -> tuple[str, int, int, str, str, str, float]:
+    ranking = json.dumps(decision.ranking)
+    return task, decision.version, decision.n, decision.model, decision.reason, ranking, decision.at
 
 
-def _decision(row: Sequence[Any]) -> DecisionRecord:
-    version, n, model, reason, ranking, at, account = row
+def _to_decision(row: Sequence[Any]) -> DecisionRecord:
+    version, n, model, reason, ranking, at, explanation = row
     try:
         reason = RENAMED_REASONS.get(reason, reason)
-        return DecisionRecord(version, n, model, reason, tuple(json.loads(ranking)), at, json.loads(account))
+        return DecisionRecord(version, n, model, reason, tuple(json.loads(ranking)), at, json.loads(explanation))
     except (ValueError, TypeError) as error:
-        raise StateError(f"a decision in the state cannot be read: {error!r}") from error
+        raise StateError(f"a stored decision cannot be read: {error!r}") from error
 
 
-def _spent(numbers: Sequence[Any]) -> UsageTotals:
+def _to_totals(numbers: Sequence[Any]) -> UsageTotals:
     requests, input_tokens, output_tokens, usd, baseline_usd = numbers
     return UsageTotals(requests, input_tokens, output_tokens, Decimal(usd), Decimal(baseline_usd))
 

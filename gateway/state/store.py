@@ -1,7 +1,8 @@
-"""What is known of every task, kept where a restart finds it again.
+"""The contract of every store, and the records it holds.
 
-One contract, one file per store. The scorer writes; the gateway reads decisions and accounts, and forgets tasks.
-Sums and embeddings are bytes here: what they mean is the scorer's business, and the gateway's process needs no numpy.
+The scorer writes tasks' sums and decisions; the gateway reads decisions and explanations, forgets tasks, and stores
+keys, policies and usage. Sums and embeddings are bytes here: only the scorer decodes them, and the gateway's process
+needs no numpy.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,18 +15,21 @@ import msgspec
 from gateway.usage.ledger import UsageRows
 
 RING_SIZE = 256
-"""How many of a task's most recent embeddings are kept, for scoring it again with another pack."""
-
+"""Most recent embeddings stored per task, from which another pack scores it again."""
 
 RENAMED_REASONS = {"kept": "current"}
-"""Decision reasons in state written by earlier versions, and what they are called now."""
+"""Decision reasons in state written by earlier versions, and their present names."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSums:
-    """A task's sums. n: inputs in them; seen: inputs ever, which places the ring's next embedding.
+    """A task's sums (DESIGN.md, "Task state is a sum").
 
-    basis: what the sums were made with, the pack and the settings that g depends on; under another they mean nothing.
+    Attributes:
+        sums_version: hash of the pack and the settings that g depends on; sums of another version are not comparable.
+        n: inputs in the sums.
+        total_seen: inputs ever, which gives the slot of the ring's next embedding.
+        sums: encoded by gateway.scorer.serialization.
     """
 
     sums_version: str
@@ -36,9 +40,16 @@ class TaskSums:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """The decision that holds for a task. at: Unix time in seconds of the last change of its model.
+    """A task's decision.
 
-    account: what GET /v1/tasks/{id} shows of it: scores, u, nearest datasets, explanation.
+    Attributes:
+        version: 1 for the first, one more for every change of the model.
+        n: inputs it is based on.
+        model: the chosen model.
+        reason: see gateway.vocabulary.
+        ranking: candidates, best first.
+        at: Unix time in seconds of the last change of the model.
+        explanation: what GET /v1/tasks/{id} shows: scores, distance u, nearest datasets.
     """
 
     version: int
@@ -51,9 +62,13 @@ class DecisionRecord:
 
 
 class StoredKey(msgspec.Struct, frozen=True, rename={"settings_json": "terms"}):
-    """A client's key that was created while the gateway ran. created_at: Unix time in seconds.
+    """A client's key that was created over HTTP. Encoded with the member names of earlier versions.
 
-    sha256: of its secret, in hex. terms: what it may do, as JSON; what that means is the gateway's business.
+    Attributes:
+        name: unique among all keys.
+        sha256: of the secret, in hexadecimal.
+        created_at: Unix time in seconds.
+        settings_json: a gateway.config.KeyTerms, as JSON.
     """
 
     name: str
@@ -62,17 +77,21 @@ class StoredKey(msgspec.Struct, frozen=True, rename={"settings_json": "terms"}):
     settings_json: str
 
 
-NO_PACES: Mapping[str, bytes] = MappingProxyType({})
+NO_SAMPLING_STATES: Mapping[str, bytes] = MappingProxyType({})
 
 MAX_POLICY_VERSIONS = 50
-"""How many versions of a task's policy are kept."""
+"""Versions stored of a task's policy."""
 
 
 class StoredPolicy(msgspec.Struct, frozen=True, rename={"changed_by": "by", "settings_json": "terms"}):
-    """What was said of a task while the gateway ran, over what the configuration says. at: Unix time in seconds.
+    """A version of a task's policy override. Encoded with the member names of earlier versions.
 
-    version: 1 for a task's first, one more for every later one. by: which admin, None where nobody needs a key. terms:
-    the fields of a task's configuration that it sets, as JSON; None where what was said before was taken back.
+    Attributes:
+        task: the task's name.
+        version: 1 for a task's first, one more for every later one.
+        at: Unix time in seconds.
+        changed_by: name of the admin, None without authentication.
+        settings_json: the fields of gateway.config.schema.TaskConfig that it sets, as JSON; None removes the override.
     """
 
     task: str
@@ -84,10 +103,14 @@ class StoredPolicy(msgspec.Struct, frozen=True, rename={"changed_by": "by", "set
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """What a batch did to one task. embeddings: the new ones for the ring, oldest first.
+    """Changes of one task by a batch of inputs.
 
-    decision: None where no candidate is known to the pack. turns: the decisions of this batch in which the model
-    changed, oldest first; kept as the task's history. pace: None leaves it as it is.
+    Attributes:
+        task: the new sums.
+        embeddings: new ones for the ring, oldest first.
+        decision: None where no candidate is in the pack.
+        changes: decisions of this batch in which the model changed, oldest first; they are added to the history.
+        sampling_state: None leaves the stored one.
     """
 
     task: TaskSums
@@ -98,77 +121,77 @@ class StateChange:
 
 
 class Store(Protocol):
-    """Where tasks are kept. Every method may raise StateError."""
+    """Storage of tasks, keys, policies and usage. Every method may raise StateError."""
 
     def update_task(
         self,
         tasks: Sequence[str],
         change: "Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]]",
-        paces: Mapping[str, bytes] = NO_PACES,
+        sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
     ) -> None:
-        """Reads these tasks, lets `change` say what becomes of them, writes it: all or nothing, nobody in between.
+        """Read these tasks, and write what `change` returns for them, in one transaction.
 
-        `change` may read this store's rings. paces: of other tasks, of which nothing else is written.
+        `change` may read this store's embeddings. sampling_states: of other tasks, of which nothing else is written.
         """
 
     def read_task(self, task: str) -> "TaskRecord":
-        """What is kept of one task."""
+        """Return all that is stored of a task but its embeddings."""
 
     def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, DecisionRecord]:
-        """The decisions of these tasks, of those that have one, with their accounts: read in one go."""
+        """Return the decisions of those of these tasks that have one, with explanations; in one transaction."""
 
     def recent_embeddings(self, task: str) -> Sequence[bytes]:
-        """The task's most recent embeddings, oldest first."""
+        """Return the task's most recent embeddings, oldest first."""
 
     def sampling_states(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
-        """The paces of these tasks, of those that have one."""
+        """Return the sampling states of those of these tasks that have one."""
 
     def task_names(self) -> Sequence[str]:
-        """Every task, by name."""
+        """Return the names of all tasks, sorted."""
 
     def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, DecisionRecord]:
-        """Tasks' decisions by name, from the first name behind `after` on; accounts are left empty."""
+        """Return decisions by task, sorted by name, of names greater than `after`; without explanations."""
 
     def decision_changes(self, task: str) -> Sequence[DecisionRecord]:
-        """The decisions that changed a task's model, oldest first, the most recent if there are many; no accounts."""
+        """Return the most recent decisions that changed a task's model, oldest first; without explanations."""
 
     def forget_task(self, task: str) -> bool:
-        """Removes all that is known of a task. False if nothing was."""
+        """Delete a task but for its policy. Return False if nothing was stored of it."""
 
     def add_usage(self, rows: UsageRows) -> None:
-        """Adds to what was spent."""
+        """Add to the stored usage."""
 
     def read_usage(self) -> UsageRows:
-        """All that was spent."""
+        """Return all stored usage."""
 
     def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
-        """What some keys and tasks, (kind, name), spent."""
+        """Return the usage of some keys and tasks. who: (kind, name) of each."""
 
     def created_keys(self) -> Sequence[StoredKey]:
-        """Every key, oldest first."""
+        """Return the created keys, oldest first."""
 
     def add_key(self, key: StoredKey) -> bool:
-        """Keeps a key. False if there is one of that name already."""
+        """Store a key. Return False if there is one of that name already."""
 
     def remove_key(self, name: str) -> bool:
-        """Removes a key. False if there is none of that name."""
+        """Delete a key. Return False if there is none of that name."""
 
     def current_policies(self) -> Sequence[StoredPolicy]:
-        """The latest policy of every task that ever had one, by task; forgetting a task does not take it away."""
+        """Return the latest policy of every task that ever had one, by task."""
 
     def policy_history(self, task: str) -> Sequence[StoredPolicy]:
-        """The policies of one task, oldest first, the last POLICIES_KEPT."""
+        """Return the last MAX_POLICY_VERSIONS policies of a task, oldest first."""
 
     def put_policy(self, policy: StoredPolicy) -> bool:
-        """Keeps a task's next policy. False, and nothing is kept, unless its version follows on the task's latest."""
+        """Store a task's next policy. Return False, and store nothing, unless its version follows the latest."""
 
     def close(self) -> None:
-        """Lets go of the store."""
+        """Close the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """What is kept of a task; None where there is nothing yet. pace: what the next of its inputs are drawn by."""
+    """Stored sums and decision of a task, None before its first. sampling_state: see gateway.scorer.sampling."""
 
     task: TaskSums | None
     decision: DecisionRecord | None
