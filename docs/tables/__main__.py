@@ -1,4 +1,4 @@
-"""Writes the reference pages again."""
+"""Write the reference pages."""
 
 from docs.tables.pages import FOLDER, pages
 
