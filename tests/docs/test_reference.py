@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from docs.tables.pages import FOLDER, pages
+from docs.tables.settings import undescribed_settings
 
 TOP = Path(__file__).parents[2]
 HEADER = re.compile(r"[\"'](x-(?:benchroute|task|session|request)-[a-z-]+)[\"']")
@@ -18,6 +19,12 @@ def test_a_page_that_is_made_from_the_code_is_as_the_code_says(name: str) -> Non
     assert written == PAGES[name], (
         f"docs/reference/{name} is behind the code: run `python -m docs.tables` and commit what it writes"
     )
+
+
+def test_every_setting_has_a_description() -> None:
+    assert undescribed_settings() == [], "add a string below the field in gateway/config/"
+    for line in PAGES["settings.md"].splitlines():
+        assert not line.startswith("| `") or line.split(" | ")[-1].rstrip(" |").endswith("."), line
 
 
 def test_every_header_is_told() -> None:
@@ -53,7 +60,7 @@ def test_every_reason_is_told() -> None:
 def test_nothing_is_missing_that_a_person_would_look_for() -> None:
     """The generators find things by themselves; these must be among them."""
     assert "`models[].backends[].base_url`" in PAGES["settings.md"]
-    assert "| `POST` | `/v1/chat/completions` | a key |" in PAGES["endpoints.md"]
+    assert "| `POST` | `/v1/chat/completions` | client |" in PAGES["endpoints.md"]
     assert "`/v1/tasks/{task}`" in PAGES["endpoints.md"]
     assert "`benchroute_requests_total`" in PAGES["metrics.md"]
     assert "`model_not_found`" in PAGES["errors.md"]
