@@ -42,7 +42,7 @@ def configuration(
 
     def model(row: Row) -> dict[str, Any]:
         listed = [{"kind": "openai", "base_url": backends[row.name].base_url, "speaks_messages": row.speaks_messages}]
-        return {"name": row.name, "price": USD_1_A_TOKEN, "limits": dict(row.limits), "backends": listed}
+        return {"name": row.name, "price": USD_1_A_TOKEN, "timeouts": dict(row.limits), "backends": listed}
 
     return yaml.safe_dump(
         {
@@ -51,7 +51,7 @@ def configuration(
             "state": {"url": f"sqlite:///{folder}/state.db"},
             "server": {"lane": entrance, "shutdown_grace_s": grace_s, "max_body_bytes": 4096},
             "upstream": {
-                "limits": LIMITS,
+                "timeouts": LIMITS,
                 "retries": 0,
                 "keepalive_s": KEEPALIVE_S,
                 "breaker": {"consecutive_faults": 1, "open_s": 600},
