@@ -16,7 +16,7 @@ class ClientDisconnected(Exception):
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The whole body. Raises PayloadTooLarge as soon as that is certain, ClientDisconnected if the client leaves."""
-    _check_announced(scope, limit)
+    check_head(scope, limit)
     message = await _more(receive)
     parts, size = [], 0
     while True:
@@ -40,7 +40,8 @@ async def _more(receive: Receive) -> Message:
         raise RequestTimeout(f"nothing of the body has come for {BODY_TIMEOUT_S:g} seconds") from error
 
 
-def _check_announced(scope: Scope, limit: int) -> None:
+def check_head(scope: Scope, limit: int) -> None:
+    """Raise PayloadTooLarge or UnsupportedContentEncoding for a body that a request's head rules out."""
     announced = first_value(scope["headers"], b"content-length")
     if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
         raise _too_large(limit)

@@ -35,6 +35,7 @@ from gateway.observability.metrics import (
 )
 from gateway.packs.library import LocalPackLibrary, PackLibrary
 from gateway.proxy.accounting import Accounting
+from gateway.proxy.asgi_adapter import answer_request
 from gateway.proxy.capabilities import build_capability_table
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
@@ -113,8 +114,8 @@ class Gateway:
         """The request path goes its own way; all else goes to the endpoints."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
-        elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self._lane is not None:
-            await self._underway.track(self._lane, scope, receive, send)
+        elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self.exchange_context is not None:
+            await answer_request(self.exchange_context, scope, receive, send)
         else:
             self._settle()
             await self._underway.track(self._front, scope, receive, send)
@@ -263,7 +264,7 @@ class Gateway:
             max_body_bytes=config.server.max_body_bytes,
             keepalive_s=upstream.keepalive_s,
         )
-        self.exchange_context = ExchangeContext(self._lane, self._underway, self._sweep)
+        self.exchange_context = ExchangeContext(self._lane, self._sweep)
 
     def _backends(self, plan: ResolvedConfig) -> LoadBalancer:
         return LoadBalancer(build_backends(plan.config, self._pool), plan.config.upstream.breaker)
