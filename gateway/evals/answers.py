@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.http.token_usage import Usage, find_usage
+from gateway.http.token_usage import Usage, parse_usage
 
 TRUNCATED = "length"
 """The finish_reason of an answer that max_tokens cut off."""
@@ -49,7 +49,9 @@ def read_answer(key: tuple[str, str, str], data: bytes) -> ModelAnswer:
     reason = choice.get("finish_reason")
     if not isinstance(text, str) or reason == "content_filter":
         raise EmptyAnswer(f"answered without a text (finish_reason {reason})")
-    return ModelAnswer(*key, text, reason if isinstance(reason, str) else None, find_usage(data), sum_logprobs(choice))
+    return ModelAnswer(
+        *key, text, reason if isinstance(reason, str) else None, parse_usage(data)[1], sum_logprobs(choice)
+    )
 
 
 def sum_logprobs(choice: Any) -> float | None:

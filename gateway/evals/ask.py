@@ -6,6 +6,7 @@ no breaker, since leaving a backend alone only means that its questions stay una
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from gateway.config.schema import BreakerConfig, UpstreamConfig
 from gateway.errors import RequestError
 from gateway.evals.answers import EmptyAnswer, ModelAnswer, read_answer
 from gateway.evals.questions import EvalRequest
+from gateway.evals.read_response import HTTP_OK, ask_backends
 from gateway.http.endpoints import CHAT
 from gateway.http.headers import forwarded_headers
 from gateway.http.request_body import parse_body
@@ -74,16 +76,17 @@ class EvalClient:
         upstream = with_patient_retries(config.upstream)
         general = Timeouts().overridden_by(upstream.timeouts)
         self._backends = build_backends(config, pool)
-        self._forwarders = {
+        self._failovers = {
             model.name: Failover(
                 LoadBalancer({model.name: self._backends[model.name]}, upstream.breaker),
                 {model.name: general.overridden_by(model.timeouts)},
                 RetryPolicy(upstream),
                 upstream.max_attempts,
-                sleep,
             )
             for model in config.models
         }
+        self._sleep = sleep
+        self._clock = time.monotonic
         self._without_logprobs: set[str] = set()
 
     async def ask_model(self, job: EvalRequest) -> ModelAnswer | FailedRequest:
@@ -129,21 +132,20 @@ class EvalClient:
             await backend.close()
 
     async def _once(self, job: EvalRequest, with_logprobs: bool) -> ModelAnswer:
-        call = UpstreamRequest(parse_body(job.to_body(with_logprobs), CHAT), forwarded_headers(()))
-        trail = AttemptLog()
+        request = UpstreamRequest(parse_body(job.to_body(with_logprobs), CHAT), forwarded_headers(()))
+        log = AttemptLog()
+        plan = self._failovers[job.model].start_plan([job.model], {}, log, self._clock())
         try:
-            opened = await self._forwarders[job.model].open_response([job.model], call, {}, trail)
+            response = await ask_backends(plan, request, self._sleep, self._clock)
         except RequestError as error:
-            fault = trail.attempts[-1].fault if trail.attempts else None
+            fault = log.attempts[-1].fault if log.attempts else None
             raise _Refused(error.message, fault.status if isinstance(fault, ErrorStatus) else None) from error
-        opened.response.close()
-        opened.backend_state.on_finish(False)
-        if opened.remaining_chunks is not None:
+        if response.is_stream:
             raise _Refused("answered with a stream that was not asked for")
-        if opened.response.status != 200:
-            raise _Refused(_told(opened.response.status, opened.first_bytes), opened.response.status)
+        if response.status != HTTP_OK:
+            raise _Refused(_told(response.status, response.body), response.status)
         try:
-            return read_answer(job.journal_key, opened.first_bytes)
+            return read_answer(job.journal_key, response.body)
         except EmptyAnswer as error:
             raise _Refused(str(error)) from error
 

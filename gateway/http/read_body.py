@@ -19,7 +19,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
     Raises PayloadTooLarge as soon as the size is known, RequestTimeout, UnsupportedContentEncoding, ClientDisconnected.
     """
-    _check_headers(scope, limit)
+    check_head(scope, limit)
     message = await _receive_in_time(receive)
     parts, size = [], 0
     while True:
@@ -45,7 +45,8 @@ async def _receive_in_time(receive: Receive) -> Message:
         raise RequestTimeout(f"Timed out waiting for the request body ({BODY_TIMEOUT_S:g} s).") from error
 
 
-def _check_headers(scope: Scope, limit: int) -> None:
+def check_head(scope: Scope, limit: int) -> None:
+    """Raise PayloadTooLarge or UnsupportedContentEncoding for a body that a request's head rules out."""
     # 20 digits are more than any body needs; of more than 4,300 int() raises ValueError.
     length = first_value(scope["headers"], b"content-length")
     if length is not None and length.isdigit() and int(length[:20]) > limit:

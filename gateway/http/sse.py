@@ -4,12 +4,24 @@ import re
 
 from gateway.errors import RequestError
 from gateway.http.endpoints import MESSAGES, Endpoint
-from gateway.http.error_envelope import encode_error
+from gateway.http.error_envelope import JSON, encode_error
+from gateway.http.headers import Headers, first_value
 
 EVENT_STREAM = b"text/event-stream"
 
 _TAIL_BYTES = 64
 """More than the longest final line, `event: response.incomplete`, with the line ends around it."""
+
+KEEPALIVE_COMMENT = b": keepalive\n\n"
+"""A line that begins with a colon is a comment (WHATWG HTML, 9.2.6)."""
+
+
+def is_event_stream(headers: Headers) -> bool:
+    """Return whether a body is a stream of events."""
+    content_type = first_value(headers, b"content-type")
+    if content_type is None or content_type == JSON:  # nearly always one of them
+        return False
+    return content_type.partition(b";")[0].strip().lower() == EVENT_STREAM
 
 
 class StreamEndDetector:

@@ -14,7 +14,10 @@ import msgspec
 from gateway.http.request_body import is_json_object
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_LINE_END = re.compile(rb"[\r\n]+")
 _DECODER = json.JSONDecoder()
+
+INPUT, OUTPUT = ("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens")
 
 TAIL_BYTES = 16 * 1024
 """Usage is in the last events of a stream, and near the end of a body."""
@@ -54,60 +57,96 @@ class StreamTail:
 
     def find_usage(self) -> Usage | None:
         """Return the usage that the stream reports, None without any."""
-        return find_usage(b"".join((self._first or b"", *self._chunks)))
+        return find_stream_usage(b"".join((self._first or b"", *self._chunks)))
 
 
-class _ReportedUsage(msgspec.Struct):
+class _Counts(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
 
 
-class _ResponseBody(msgspec.Struct):
-    usage: _ReportedUsage | None = None
+class _Body(msgspec.Struct):
+    usage: _Counts | None = None
 
 
-_decode_response = msgspec.json.Decoder(_ResponseBody).decode
+_decode_body = msgspec.json.Decoder(_Body).decode
 
 
 def parse_usage(body: bytes) -> tuple[bool, Usage | None]:
-    """Return if a complete body is a JSON object, and the usage it reports."""
-    # One pass in C that skips all other members: 0.5 us for 1 KB, in place of 2.9 for the check and the search.
+    """Return whether a whole response is a JSON object, and the usage that its top-level member reports.
+
+    A `usage` further down is somebody else's: llama.cpp's timings, a tool's result.
+    """
     try:
-        reported = _decode_response(body).usage
+        counts = _decode_body(body).usage
     except (msgspec.MsgspecError, RecursionError):
-        return is_json_object(body), find_usage(body)
-    # msgspec does not look at the bytes of members that it skips, and JSON must be UTF-8 (RFC 8259, 8.1).
-    if not body.isascii() and not is_json_object(body):
+        return _parse_unusual(body)
+    if not body.isascii() and not is_json_object(body):  # msgspec does not check the text it passes over
         return False, None
-    if reported is None:
-        return True, find_usage(body)
-    inputs = reported.prompt_tokens or reported.input_tokens
-    outputs = reported.completion_tokens or reported.output_tokens
-    return True, Usage(inputs, outputs) if inputs > 0 and outputs > 0 else find_usage(body)
+    if counts is None:
+        return True, None
+    return True, _usage(counts.prompt_tokens or counts.input_tokens, counts.completion_tokens or counts.output_tokens)
 
 
-def find_usage(data: bytes) -> Usage | None:
-    """Return the last usage of each direction that a response reports, None without any."""
+def find_stream_usage(data: bytes) -> Usage | None:
+    """Return the usage that a stream's events report; of each direction the last event's counts.
+
+    Anthropic reports the input in the first event's `message`, /v1/responses both in the last event's `response`.
+    """
     input_tokens = output_tokens = 0
-    # From the end: a stream may report running totals, of which the last holds.
-    for place in reversed([match.end() for match in _USAGE.finditer(data)]):
-        try:
-            found, _ = _DECODER.raw_decode(data[place:].decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
+    for line in reversed(_LINE_END.split(data)):
+        if _USAGE.search(line) is None:
             continue
-        input_tokens = input_tokens or _token_count(found, "prompt_tokens", "input_tokens")
-        output_tokens = output_tokens or _token_count(found, "completion_tokens", "output_tokens")
+        counts = _event_counts(line)
+        input_tokens = input_tokens or _count(counts, *INPUT)
+        output_tokens = output_tokens or _count(counts, *OUTPUT)
         if input_tokens and output_tokens:
             break
-    return Usage(input_tokens, output_tokens) if input_tokens or output_tokens else None
+    return _usage(input_tokens, output_tokens)
 
 
-def _token_count(usage: dict[str, object], *names: str) -> int:
-    for name in names:
-        value = usage.get(name)
-        # In Python `True` is an int; in JSON it is no number.
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value
-    return 0
+def _parse_unusual(body: bytes) -> tuple[bool, Usage | None]:
+    """Parse what the strict decoder refuses: counts that are no integers, lone surrogates."""
+    if not is_json_object(body):
+        return False, None
+    usage = json.loads(body).get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    return True, _usage(_count(counts, *INPUT), _count(counts, *OUTPUT))
+
+
+def _event_counts(line: bytes) -> dict[str, object]:
+    """Return the usage object of one event's `data:` line, {} where it has none."""
+    try:
+        event = json.loads(line.partition(b":")[2])
+    except (ValueError, RecursionError):
+        return _last_object(line)
+    holders = (event, event.get("message"), event.get("response")) if isinstance(event, dict) else ()
+    found = (
+        holder["usage"] for holder in holders if isinstance(holder, dict) and isinstance(holder.get("usage"), dict)
+    )
+    return next(found, {})
+
+
+def _last_object(line: bytes) -> dict[str, object]:
+    """Return the last usage object of an event that is not held from its beginning, or was cut off."""
+    for match in reversed(list(_USAGE.finditer(line))):
+        try:
+            found, _ = _DECODER.raw_decode(line[match.end() :].decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            continue
+        return dict(found)
+    return {}
+
+
+def _usage(input_tokens: int, output_tokens: int) -> Usage | None:
+    if input_tokens > 0 or output_tokens > 0:
+        return Usage(max(0, input_tokens), max(0, output_tokens))
+    return None
+
+
+def _count(counts: dict[str, object], *names: str) -> int:
+    """Return the first positive count among these names, else 0."""
+    values = [counts.get(name) for name in names]
+    return next((value for value in values if type(value) is int and value > 0), 0)

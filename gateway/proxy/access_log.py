@@ -16,7 +16,9 @@ CLIENT_CLOSED_REQUEST = 499
 
 def logged_status(progress: RequestRecord) -> int:
     """The status that the request is counted under."""
-    return progress.status if progress.is_complete or progress.stream_error else CLIENT_CLOSED_REQUEST
+    if progress.is_complete or progress.stream_error:
+        return progress.status
+    return progress.aborted_status or CLIENT_CLOSED_REQUEST
 
 
 def logged_reason(progress: RequestRecord) -> str:

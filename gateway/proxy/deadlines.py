@@ -1,53 +1,68 @@
-"""Requests on this lane and their deadlines, looked at a few times a second.
+"""Deadlines of the requests in flight, checked a few times a second.
 
-A timer for each would cost more than what it guards.
+A timer for each request would cost more than what it guards: call_later and cancel take about 1.5 µs, and no deadline
+here needs to be kept to the millisecond.
 """
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
-SWEEP_INTERVAL_S = 0.05
+CHECK_INTERVAL_S = 0.05
 
 
 class HasDeadline(Protocol):
-    """Has a deadline. due: by time.monotonic(); may move while it is watched."""
+    """An object that waits for something.
+
+    Attributes:
+        due: Seconds, by the timer's clock; may change while it is watched.
+    """
 
     due: float
 
     def on_deadline(self, now: float) -> None:
-        """The deadline has passed."""
+        """Act on the deadline, which has passed."""
 
     def abort(self) -> None:
-        """It has had its time. See gateway.proxy.inflight."""
+        """End at once: the gateway stops."""
 
 
 class DeadlineTimer:
-    """All of them. Looks at them while there are any."""
+    """All deadlines. Runs while there are any."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """clock: seconds, monotonic."""
+        self.clock = clock
         self._watched: set[HasDeadline] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, one: HasDeadline) -> None:
-        """Watches it from now on."""
+        """Check an object's deadline from now on."""
         self._watched.add(one)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SWEEP_INTERVAL_S, self._look)
+            self._timer = asyncio.get_running_loop().call_later(CHECK_INTERVAL_S, self._check_again)
 
     def unwatch(self, one: HasDeadline) -> None:
-        """Watches it no longer."""
+        """Check an object's deadline no longer."""
         self._watched.discard(one)
 
     def abort_all(self) -> int:
-        """Ends all that are under way, and says how many."""
-        cut = tuple(self._watched)
-        for one in cut:
+        """Abort all watched objects. Return how many there were."""
+        aborted = tuple(self._watched)
+        for one in aborted:
             one.abort()
-        return len(cut)
+        return len(aborted)
 
-    def _look(self) -> None:
-        now = time.monotonic()
+    def check_deadlines(self) -> None:
+        """Call on_deadline of those whose deadline has passed."""
+        now = self.clock()
+        # A list first: on_deadline may end its request, and so change the set.
         for one in [one for one in self._watched if one.due <= now]:
             one.on_deadline(now)
-        self._timer = asyncio.get_running_loop().call_later(SWEEP_INTERVAL_S, self._look) if self._watched else None
+
+    def _check_again(self) -> None:
+        self._timer = None
+        self.check_deadlines()
+        if self._watched and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(CHECK_INTERVAL_S, self._check_again)

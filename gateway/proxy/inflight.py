@@ -6,13 +6,11 @@ uvicorn waits for them, and after that cancels what is left without telling anyb
 import asyncio
 from dataclasses import dataclass
 
-from gateway.errors import ShuttingDown
 from gateway.http import error_envelope
 from gateway.http.asgi import App, Message, Receive, Scope, Send, response_body, response_start
 from gateway.http.endpoints import BY_PATH, CHAT, Endpoint
 from gateway.http.sse import EVENT_STREAM, StreamEndDetector, format_error_event
-
-SHUTDOWN_ERROR = ShuttingDown("the gateway is shutting down, and this took longer than it could wait")
+from gateway.proxy.exchange import SHUTDOWN_ERROR
 
 
 @dataclass(slots=True, eq=False)

@@ -6,28 +6,25 @@ for it.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.errors import RequestError
-from gateway.http.asgi import App, RawHeaders, Receive, Scope, Send
 from gateway.http.endpoints import BY_PATH
 from gateway.http.request_head import RequestHead
 from gateway.http.strict_protocol import StrictHttpProtocol
 from gateway.proxy.exchange import Exchange, ExchangeContext
 from gateway.proxy.head_cache import HeadTemplate, ParsedHead, head_template
-from gateway.proxy.pipeline import RoutedRequest
+from gateway.proxy.socket_writer import SocketWriter
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 LENGTH = b"content-length"
 ENDPOINTS = {path.encode(): operation for path, operation in BY_PATH.items()}
 FRAMING_HEADERS = frozenset({LENGTH, b"transfer-encoding", b"content-encoding", b"expect"})
-MAX_BODY_BYTES = 1024 * 1024
-JOINED_BYTES = 64 * 1024
-"""Up to this size it is cheaper to copy a body behind its head than to write them one after the other."""
+MAX_DIGITS = 20
+"""Of a Content-Length: Python converts long numbers slowly."""
 
 
 class ServedApplication(Protocol):
@@ -47,8 +44,8 @@ class ProxyProtocol(StrictHttpProtocol):
         self._known: ParsedHead | None = None
         self._written: HeadTemplate | None = None
         self._is_between = True
-        self._length = self._left = 0
-        self._defaults: tuple[RawHeaders | None, bytes] = (None, b"")
+        self._left = 0
+        self._writer = SocketWriter(transport, self.flow, self.server_state, self.on_exchange_finished)
         self._idle_since = 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -89,17 +86,15 @@ class ProxyProtocol(StrictHttpProtocol):
 
     def _begins_again(self, before: HeadTemplate, data: bytes) -> bool:
         """Begins with a request whose head has been written before; false where it has not, or goes another way now."""
-        express, found = self._serving.exchange_context, before.match_again(data)
-        if express is None or found is None:
+        context, found = self._serving.exchange_context, before.match_again(data)
+        if context is None or found is None:
             return False
         digits, start = found
-        self._length, known = int(digits), before.known
-        if not self._is_free(express):
+        length = int(digits)
+        if not 0 < length <= context.pipeline.max_body_bytes or not self._is_free():
             return False
-        self.headers = known.headers.copy()
-        self.headers[known.length_at] = (LENGTH, digits)
-        self._is_between, self._left, self._fed, self._body = False, self._length, 0, 0
-        self._begin(express, known)
+        self._is_between, self._left, self._fed, self._body = False, length, 0, 0
+        self._begin(context, before.known)
         self._take(data, start)
         return True
 
@@ -149,22 +144,27 @@ class ProxyProtocol(StrictHttpProtocol):
 
     def on_headers_complete(self) -> None:
         """See StrictHttpProtocol. What a client says again has been looked at."""
-        known, express = self._known, self._serving.exchange_context
-        if known is None or express is None or not self._is_known(known, express):
+        known, context = self._known, self._serving.exchange_context
+        if known is None or context is None or not self._is_known(known, context):
             super().on_headers_complete()
             return
         self._in_head, self._fed, self._version, self._is_upgrade = False, 0, "1.1", False
         self._stop_waiting()
-        self._begin(express, known)
+        self._begin(context, known)
 
     def start_request(self) -> None:
-        """See StrictHttpProtocol."""
-        express = self._serving.exchange_context
-        if express is not None and (place := self._place_of_length()) is not None and self._is_for(express):
-            headers, operation = list(self.headers), ENDPOINTS[self.url]
-            self._known = ParsedHead(operation, headers, place, RequestHead(headers), self.parser.should_keep_alive())
-            self._begin(express, self._known)
-            return
+        """Begin an exchange, or hand the request on to uvicorn, and so to the application."""
+        context = self._serving.exchange_context
+        if context is not None and self._is_free() and self.url in ENDPOINTS and self.parser.get_method() == b"POST":
+            place = self._framing_header()
+            if place is not None and _has_body(context, self.headers[place]):
+                headers = list(self.headers)
+                keep_alive = self.parser.should_keep_alive()
+                parsed = ParsedHead(ENDPOINTS[self.url], headers, place, RequestHead(headers), keep_alive)
+                if headers[place][0] == LENGTH:
+                    self._known = parsed
+                self._begin(context, parsed)
+                return
         url, headers = self.url, self.headers
         expects = any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
         HttpToolsProtocol.on_message_begin(self)
@@ -172,131 +172,37 @@ class ProxyProtocol(StrictHttpProtocol):
         self.headers.extend(headers)
         super().start_request()
 
-    def _begin(self, express: ExchangeContext, known: ParsedHead) -> None:
-        self._exchange = Exchange(express, self, known.operation, self.headers, known.head, known.keep_alive)
-        self.cycle = cast("RequestResponseCycle", self._exchange)
+    def _begin(self, context: ExchangeContext, parsed: ParsedHead) -> None:
+        exchange = Exchange(context, self._writer, parsed.operation, parsed.head, parsed.keep_alive)
+        self._exchange = exchange
+        self.cycle = cast("RequestResponseCycle", exchange)
+        exchange.start()
 
-    def _is_known(self, known: ParsedHead, express: ExchangeContext) -> bool:
-        """Whether the head that has come is the one before it, but for the body's length, and goes the same way."""
+    def _is_known(self, known: ParsedHead, context: ExchangeContext) -> bool:
+        """Return whether the head that has come is the one before it, but for the body's length."""
         headers, place = self.headers, known.length_at
-        if self._is_replaying or len(headers) != len(known.headers):
+        if self._is_replaying or len(headers) != len(known.headers) or self.parser.get_http_version() != "1.1":
             return False
-        told, headers[place] = headers[place], known.headers[place]
-        is_same = headers == known.headers
-        headers[place] = told
-        is_same = is_same and ENDPOINTS.get(self.url) is known.operation
-        return is_same and self._is_length(told) and self.parser.get_http_version() == "1.1" and self._is_for(express)
+        length, headers[place] = headers[place], known.headers[place]
+        is_same = headers == known.headers and ENDPOINTS.get(self.url) is known.operation
+        headers[place] = length
+        return is_same and self.parser.get_method() == b"POST" and self._is_free() and _has_body(context, length)
 
-    def _place_of_length(self) -> int | None:
-        """Where Content-Length stands; None where the head is not for this lane, whatever its length."""
-        telling = [place for place, (name, _) in enumerate(self.headers) if name in FRAMING_HEADERS]
-        if len(telling) != 1 or self._is_upgrade or self._version != "1.1":
-            return None
-        return telling[0] if self._is_length(self.headers[telling[0]]) else None
+    def _framing_header(self) -> int | None:
+        """Return the index of the header that gives the body's end; None where uvicorn has to look at the request."""
+        found = [place for place, (name, _) in enumerate(self.headers) if name in FRAMING_HEADERS]
+        return found[0] if len(found) == 1 and not self._is_upgrade and self._version == "1.1" else None
 
-    def _is_length(self, header: tuple[bytes, bytes]) -> bool:
-        name, value = header
-        if name != LENGTH or not value.isdigit():
-            return False
-        self._length = int(value[:20])
-        return True
+    def _is_free(self) -> bool:
+        """Return whether no other request of the connection is being answered."""
+        return self.cycle is None or self.cycle.response_complete
 
-    def _is_for(self, express: ExchangeContext) -> bool:
-        """Whether the request whose head has come goes this way, its headers apart."""
-        return self._is_free(express) and self.url in ENDPOINTS and self.parser.get_method() == b"POST"
-
-    def _is_free(self, express: ExchangeContext) -> bool:
-        """Whether the connection is free for a request with a body of this length."""
-        cycle, most = self.cycle, min(MAX_BODY_BYTES, express.pipeline.max_body_bytes)
-        return (cycle is None or cycle.response_complete) and 0 < self._length <= most
-
-    # The answer: see gateway.proxy.exchange.Client
-
-    def write_head(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
-        """See Client."""
-        if self._defaults[0] is not self.server_state.default_headers:  # once a second: the date
-            made = self.server_state.default_headers
-            self._defaults = made, b"".join([b"%b: %b\r\n" % pair for pair in made])
-        content = [STATUS_LINE[status], self._defaults[1]]
-        content += [b"%b: %b\r\n" % pair for pair in headers]
-        content.append(lines)
-        if not keep_alive:
-            content.append(b"connection: close\r\n")
-        if body is None:
-            content.append(b"transfer-encoding: chunked\r\n\r\n")
-        else:
-            content.append(b"content-length: %d\r\n\r\n" % len(body))
-            if len(body) <= JOINED_BYTES:
-                content.append(body)
-        self.transport.write(b"".join(content))
-        if body is not None and len(body) > JOINED_BYTES:
-            self.transport.write(body)
-
-    def write_piece(self, data: bytes, written: bytes | None = None) -> bool:
-        """See Client."""
-        self.transport.write(written or b"%x\r\n%b\r\n" % (len(data), data))
-        return not self.flow.write_paused
-
-    def write_end(self) -> None:
-        """See Client."""
-        self.transport.write(b"0\r\n\r\n")
-
-    def finish_response(self, keep_alive: bool) -> None:
-        """See Client."""
+    def on_exchange_finished(self, keep_alive: bool) -> None:
+        """Go on with the connection, or close it: the response has been written."""
         exchange, self._exchange = self._exchange, None
         if exchange is None or not keep_alive or not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
-
-    def hand_over(self, exchange: Exchange, step: RoutedRequest | RequestError | None) -> None:
-        """See Client."""
-        self._exchange = None
-        cycle = self._cycle_of(exchange)
-        if self.cycle is cast("RequestResponseCycle", exchange):
-            self.cycle = cycle
-        self._open_cycles.append(cycle)
-        if step is None:
-            cycle.body, cycle.more_body = bytearray(exchange.body_so_far()), True
-            cycle.message_event.set()
-            self._start_asgi_task(cycle, self.app)
-        else:
-            self._start_asgi_task(cycle, cast("ASGI3Application", _going_on(exchange, step)))
-
-    def _cycle_of(self, exchange: Exchange) -> RequestResponseCycle:
-        """What uvicorn would have made of the request."""
-        path = f"/v1{exchange.operation.path}"
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": "1.1",
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,
-            "method": "POST",
-            "root_path": self.root_path,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "headers": exchange.headers,
-            "state": self.app_state.copy(),
-        }
-        cycle = RequestResponseCycle(
-            scope=scope,  # type: ignore[arg-type]
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=exchange.keep_alive,
-            on_response=self.on_response_complete,
-        )
-        cycle.more_body = False
-        if exchange.response_started:
-            cycle.response_started = cycle.chunked_encoding = True
-        return cycle
 
     # Kept connections: one timer for many requests
 
@@ -331,11 +237,9 @@ class ProxyProtocol(StrictHttpProtocol):
         """See HttpToolsProtocol. The timer finds out by itself whether it is still wanted."""
 
 
-def _going_on(exchange: Exchange, step: RoutedRequest | RequestError) -> App:
-    async def go_on(scope: Scope, receive: Receive, send: Send) -> None:
-        await exchange.express.pipeline.resume(step, receive, send, exchange.progress)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await exchange.express.inflight.track(go_on, scope, receive, send)
-
-    return app
+def _has_body(context: ExchangeContext, framing: tuple[bytes, bytes]) -> bool:
+    """Return whether a body follows that is not known to be too large."""
+    name, value = framing
+    if name == LENGTH:
+        return value.isdigit() and 0 < int(value[:MAX_DIGITS]) <= context.pipeline.max_body_bytes
+    return name == b"transfer-encoding"  # chunked: all others have been refused

@@ -8,7 +8,6 @@ import msgspec
 from msgspec import field
 
 from gateway.http import headers as names
-from gateway.http.asgi import RawHeaders
 from gateway.http.endpoints import Endpoint
 from gateway.http.token_usage import Usage
 from gateway.tasks.decision_table import Route
@@ -34,6 +33,7 @@ class RequestRecord(msgspec.Struct):
     seconds: float = 0.0
     is_complete: bool = False
     stream_error: str | None = None
+    aborted_status: int = 0
     key: str | None = None
     usage: Usage | None = None
     cost_usd: Decimal | None = None
@@ -83,11 +83,6 @@ class RequestRecord(msgspec.Struct):
         if self.trail.is_degraded:
             told += f"{names.DEGRADED}: all-breakers-open\r\n"
         return told.encode("latin-1", "replace")
-
-    def begin_headers(self, status: int) -> RawHeaders:
-        """The same as pairs."""
-        lines = self.begin_response(status).split(b"\r\n")
-        return [(name, value) for name, _, value in (line.partition(b": ") for line in lines if line)]
 
 
 @lru_cache(maxsize=1024)

@@ -35,6 +35,7 @@ from gateway.observability.metrics import (
 )
 from gateway.packs.library import LocalPackLibrary, PackLibrary
 from gateway.proxy.accounting import Accounting
+from gateway.proxy.asgi_adapter import answer_request
 from gateway.proxy.capabilities import build_capability_table
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
@@ -110,8 +111,8 @@ class Gateway:
         """The request path goes its own way; all else goes to the endpoints."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
-        elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and (context := self.exchange_context):
-            await self._underway.track(context.pipeline, scope, receive, send)
+        elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self.exchange_context is not None:
+            await answer_request(self.exchange_context, scope, receive, send)
         else:
             self.runtime.flush_counts()
             await self._underway.track(self._front, scope, receive, send)
@@ -207,7 +208,7 @@ class Gateway:
             max_body_bytes=config.server.max_body_bytes,
             keepalive_s=upstream.keepalive_s,
         )
-        return Serving(services, ExchangeContext(pipeline, self._underway, self._sweep))
+        return Serving(services, ExchangeContext(pipeline, self._sweep))
 
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services

@@ -1,35 +1,32 @@
-"""Backends in order until one answers.
+"""The order in which backends are asked, as a pure plan: no I/O, and no clock of its own.
 
-Nothing has reached the client yet, so any failure here can be made good by another backend: those of the chosen model
-first, least busy first, then those again after a pause, then the next model's. An answer counts from its first byte on:
-a stream that dies before it is another failure, one that dies after it is the client's to see.
+    plan.next(fault, now) -> Try(backend) | Wait(seconds) | GiveUp(error)
+
+Nothing has reached the client yet, so a failure can be made good by another backend: those of the chosen model first,
+least busy first, then those again after a pause, then the next model's. A response counts from its first byte on: a
+stream that dies before it is another failure, one that dies after it is the client's to see. Whoever drives a plan does
+the asking and the waiting: gateway.proxy.upstream_call by callbacks, gateway.evals.ask with `await`.
 """
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 import msgspec
 
 from gateway.errors import RequestError, UpstreamBusy, UpstreamFailed, UpstreamTimeout
-from gateway.http.request_body import is_json_object
-from gateway.upstream.errors import (
-    ErrorStatus,
-    TimedOut,
-    UpstreamFault,
-    UpstreamProtocolError,
-    error_status,
-    is_failover_status,
-)
-from gateway.upstream.interface import UpstreamRequest, UpstreamResponse
+from gateway.upstream.errors import ErrorStatus, StaleConnection, TimedOut, UpstreamFault
 from gateway.upstream.load_balancer import BackendState, LoadBalancer
 from gateway.upstream.retry import RetryPolicy
 from gateway.upstream.timeouts import TimeoutOverrides, Timeouts
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
-    """One backend asked. fault: None where it answered."""
+    """One backend asked.
+
+    Attributes:
+        fault: None where it answered.
+    """
 
     model: str
     backend: str
@@ -37,175 +34,168 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
 
 class AttemptLog(msgspec.Struct):
-    """What has been tried for one request, and how long backends were waited for.
+    """The attempts of one request.
 
-    is_degraded: every breaker was open, and the least bad backend was asked all the same. started: by time.monotonic(),
-    0 before the first is asked.
+    Attributes:
+        waited_s: Seconds spent waiting for backends and in pauses.
+        is_degraded: Every breaker was open, and the least bad backend was asked all the same.
     """
 
     attempts: list[Attempt] = []
     waited_s: float = 0.0
     is_degraded: bool = False
-    started: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class OpenResponse:
-    """An answer that goes to the client. first: its body, or a stream's first chunk; rest: the stream's chunks.
+class Try(msgspec.Struct, frozen=True, gc=False):
+    """Ask this backend now.
 
-    deadline: by time.monotonic(), for all of it.
+    Attributes:
+        is_fresh: On a new connection: a pooled one has just been found closed.
     """
 
-    response: UpstreamResponse
-    first_bytes: bytes
-    remaining_chunks: AsyncIterator[bytes] | None
-    backend_state: BackendState
-    between_chunks_s: float
-    deadline: float
+    target: BackendState
+    is_fresh: bool = False
+
+
+class Wait(msgspec.Struct, frozen=True, gc=False):
+    """Call `next` again after this pause."""
+
+    seconds: float
+
+
+class GiveUp(msgspec.Struct, frozen=True, gc=False):
+    """No backend is left to ask; the error is for the client."""
+
+    error: RequestError
+
+
+Step: TypeAlias = Try | Wait | GiveUp
 
 
 class Failover:
     """All backends, and the rules for asking them."""
 
     def __init__(
-        self,
-        backends: LoadBalancer,
-        timeouts: Mapping[str, Timeouts],
-        retry: RetryPolicy,
-        max_attempts: int,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        self, backends: LoadBalancer, timeouts: Mapping[str, Timeouts], retry: RetryPolicy, max_attempts: int
     ) -> None:
         """timeouts: by model."""
-        self._backends = backends
+        self.backends = backends
+        self.retry = retry
+        self.max_attempts = max_attempts
         self._timeouts = timeouts
-        self._retry = retry
-        self._max_attempts = max_attempts
-        self._sleep = sleep
 
-    def start_request(self, trail: AttemptLog) -> float:
-        """A request is going to be forwarded. When that was, by time.monotonic()."""
-        self._retry.on_request()
-        trail.started = time.monotonic()
-        return trail.started
+    def start_plan(
+        self, ranking: Sequence[str], overrides: TimeoutOverrides, log: AttemptLog, now: float
+    ) -> "FailoverPlan":
+        """Return the plan of one request.
 
-    def pick_backend(self, model: str) -> BackendState | None:
-        """The model's backend that is asked first; None where all of them are left alone."""
-        return self._backends.pick(model)
-
-    async def open_response(
-        self, ranking: Sequence[str], call: UpstreamRequest, asked: TimeoutOverrides, trail: AttemptLog
-    ) -> OpenResponse:
-        """The first answer to be had; `trail` tells of the way there. Raises an UpstreamFailed when there is none.
-
-        Backends that the trail has tried already are not the first to be asked.
+        ranking: models, best first. overrides: the request's own timeouts. log: filled as the plan goes on. now: in
+        seconds, by the same clock as in every later call.
         """
-        started = trail.started or self.start_request(trail)
-        for model in ranking:
-            opened = await self._of_model(model, call, self.timeouts_for(model, asked), started, trail)
-            if opened is not None:
-                return opened
-            if len(trail.attempts) >= self._max_attempts:
-                break
-        if not trail.attempts:
-            trail.is_degraded = True
-            watched = self._backends.soonest_available(ranking)
-            opened = await self._try(watched, call, self.timeouts_for(watched.model, asked), started, trail)
-            if opened is not None:
-                return opened
-        raise no_backend_error(trail.attempts)
+        self.retry.on_request()
+        return FailoverPlan(self, ranking, overrides, log, now)
 
-    async def _of_model(
-        self, model: str, call: UpstreamRequest, limits: Timeouts, started: float, trail: AttemptLog
-    ) -> OpenResponse | None:
-        """The model's backends, round after round."""
-        tried = {attempt.backend for attempt in trail.attempts if attempt.model == model}
-        round_, before = 0, len(trail.attempts) - len(tried)
-        while len(trail.attempts) < self._max_attempts:
-            for watched in self._backends.candidates(model):
-                if watched.backend.name in tried:
-                    continue
-                opened = await self._try(watched, call, limits, started, trail)
-                if opened is not None or len(trail.attempts) >= self._max_attempts:
-                    return opened
-            round_ += 1
-            last = trail.attempts[-1].fault if len(trail.attempts) > before else None
-            if last is None or not await self._paused(round_, last, started + limits.total_s, trail):
-                return None
-            tried, before = set(), len(trail.attempts)
-        return None
+    def timeouts_for(self, model: str, overrides: TimeoutOverrides) -> Timeouts:
+        """Return the timeouts of a request to a model."""
+        return replace(self._timeouts[model], **overrides) if overrides else self._timeouts[model]
 
-    async def _paused(self, round_: int, fault: UpstreamFault, deadline: float, trail: AttemptLog) -> bool:
-        """Whether the model is asked again; if so, after the pause."""
-        pause_s = self._retry.backoff_s(round_, fault)
-        if pause_s is None or time.monotonic() + pause_s >= deadline:
-            return False
-        trail.waited_s += pause_s
-        await self._sleep(pause_s)
-        return True
 
-    async def _try(
-        self, watched: BackendState, call: UpstreamRequest, limits: Timeouts, started: float, trail: AttemptLog
-    ) -> OpenResponse | None:
-        name, begun = watched.backend.name, time.perf_counter()
-        try:
-            with watched.track_request():
-                opened = await self._ask(watched, call, limits, started + limits.total_s)
-        except UpstreamFault as fault:
-            trail.attempts.append(Attempt(watched.model, name, fault))
+class FailoverPlan(msgspec.Struct):
+    """The way of one request through the backends.
+
+    Attributes:
+        started: When the request was first to be forwarded: total timeouts count from here.
+        place: Index of the current model in the ranking.
+        round: Pauses so far before the current model was asked again.
+        round_start: Attempts made before the current round.
+        asked: The backend asked last.
+    """
+
+    rules: Failover
+    ranking: Sequence[str]
+    overrides: TimeoutOverrides
+    log: AttemptLog
+    started: float
+    place: int = 0
+    round: int = 0
+    round_start: int = 0
+    asked: BackendState | None = None
+
+    def next(self, fault: UpstreamFault | None, now: float) -> Step:
+        """Return what to do next. fault: how the last `Try` failed; None at the beginning and after a `Wait`.
+
+        A request on a pooled connection that the backend has just closed is sent once more on a new connection, and
+        this is no attempt: no byte of a response was seen (RFC 9112, 9.3.1).
+        """
+        if fault is not None:
+            assert self.asked is not None  # noqa: S101 - a fault is of a backend that was asked
+            if isinstance(fault, StaleConnection):
+                return Try(self.asked, is_fresh=True)
+            self.log.attempts.append(Attempt(self.asked.model, self.asked.backend.name, fault))
+            if self.log.is_degraded or len(self.log.attempts) >= self.rules.max_attempts:
+                return GiveUp(no_backend_error(self.log.attempts))
+        return self._ask_models(now)
+
+    def record_answer(self) -> None:
+        """Note that the backend asked last has answered."""
+        assert self.asked is not None  # noqa: S101 - a backend was asked
+        self.log.attempts.append(Attempt(self.asked.model, self.asked.backend.name))
+
+    def timeouts(self) -> Timeouts:
+        """Return the timeouts of the backend asked last."""
+        assert self.asked is not None  # noqa: S101 - a backend was asked
+        return self.rules.timeouts_for(self.asked.model, self.overrides)
+
+    def _ask_models(self, now: float) -> Step:
+        """Go on with the current model, else with those after it in the ranking."""
+        while self.place < len(self.ranking):
+            model = self.ranking[self.place]
+            target = self._pick_backend(model, now)
+            if target is not None:
+                self.asked = target
+                return Try(target)
+            pause_s = self._next_round(model, now)
+            if pause_s is not None:
+                return Wait(pause_s)
+            self.place, self.round, self.round_start = self.place + 1, 0, len(self.log.attempts)
+        if self.log.attempts:
+            return GiveUp(no_backend_error(self.log.attempts))
+        # All breakers are open. One request still goes through: an outage must not outlast its cause by open_s.
+        self.log.is_degraded = True
+        self.asked = self.rules.backends.soonest_available(self.ranking)
+        return Try(self.asked)
+
+    def _pick_backend(self, model: str, now: float) -> BackendState | None:
+        """Return the least busy of the model's backends that has not been asked in this round."""
+        backends = self.rules.backends
+        if not self.log.attempts:  # nearly always: no candidates are sorted, and no deadline can have passed
+            return backends.pick(model)
+        if now >= self._deadline(model):
             return None
-        finally:
-            trail.waited_s += time.perf_counter() - begun
-        trail.attempts.append(Attempt(watched.model, name))
-        return opened
+        tried = {attempt.backend for attempt in self.log.attempts[self.round_start :]}
+        return next((one for one in backends.candidates(model) if one.backend.name not in tried), None)
 
-    async def _ask(
-        self, watched: BackendState, call: UpstreamRequest, limits: Timeouts, deadline: float
-    ) -> OpenResponse:
-        answer: UpstreamResponse | None = None
-        try:
-            async with asyncio.timeout(min(limits.first_byte_s, deadline - time.monotonic())):
-                answer = await watched.backend.open_response(msgspec.structs.replace(call, connect_s=limits.connect_s))
-                if is_failover_status(answer.status):
-                    raise error_status(answer.status, answer.headers)
-                first, rest = await _begun(answer)
-                return OpenResponse(answer, first, rest, watched, limits.between_chunks_s, deadline)
-        except TimeoutError as error:
-            _close(answer)
-            raise TimedOut("did not answer in time") from error
-        except BaseException:
-            _close(answer)
-            raise
+    def _next_round(self, model: str, now: float) -> float | None:
+        """Begin another round over the model's backends. Return the pause before it, None for no more rounds."""
+        attempts = self.log.attempts
+        self.round += 1
+        fault = attempts[-1].fault if len(attempts) > self.round_start else None
+        pause_s = None if fault is None else self.rules.retry.backoff_s(self.round, fault)
+        if pause_s is None or now + pause_s >= self._deadline(model):
+            return None
+        self.round_start = len(attempts)
+        return pause_s
 
-    def timeouts_for(self, model: str, asked: TimeoutOverrides) -> Timeouts:
-        """How long is waited for a model's backends."""
-        return replace(self._timeouts[model], **asked) if asked else self._timeouts[model]
+    def _deadline(self, model: str) -> float:
+        return self.started + self.rules.timeouts_for(model, self.overrides).total_s
 
 
 def no_backend_error(attempts: Sequence[Attempt]) -> RequestError:
-    """What the client is told when no backend answered: the last failure gives the status, all are named."""
-    told = "; ".join(f"{attempt.backend} {attempt.fault}" for attempt in attempts)
-    message, last = f"no backend could answer: {told}", attempts[-1].fault
+    """Return the client's error where no backend answered: the last failure gives the status, all are named."""
+    faults = "; ".join(f"{attempt.backend} {attempt.fault}" for attempt in attempts)
+    message, last = f"no backend could answer: {faults}", attempts[-1].fault
     if isinstance(last, ErrorStatus) and last.status == UpstreamBusy.status:
         return UpstreamBusy(message, retry_after=last.retry_after)
     if isinstance(last, TimedOut):
         return UpstreamTimeout(message)
     return UpstreamFailed(message)
-
-
-async def _begun(answer: UpstreamResponse) -> tuple[bytes, AsyncIterator[bytes] | None]:
-    """The answer's first bytes, and the rest of a stream; an answer that is no stream is read to its end."""
-    if not answer.is_stream or answer.status != 200:
-        body = await answer.read_body()
-        if answer.status == 200 and not is_json_object(body):
-            raise UpstreamProtocolError("answered what is no JSON object")
-        answer.close()
-        return body, None
-    rest = answer.iter_chunks()
-    async for chunk in rest:
-        return chunk, rest
-    raise UpstreamProtocolError("ended its stream before the first event")
-
-
-def _close(answer: UpstreamResponse | None) -> None:
-    if answer is not None:
-        answer.close()

@@ -4,11 +4,13 @@ Importing litellm takes seconds and hundreds of megabytes, so it happens in the 
 backend never does it.
 """
 
+import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from gateway.config.schema import LitellmBackendConfig
 from gateway.errors import ConfigError
@@ -22,7 +24,13 @@ from gateway.upstream.errors import (
     UpstreamFault,
     UpstreamProtocolError,
 )
-from gateway.upstream.interface import UpstreamRequest, UpstreamResponse
+from gateway.upstream.interface import ResponseHandle, ResponseHandler, UpstreamRequest
+
+ResponsePart: TypeAlias = tuple[int, Headers] | bytes
+"""A response's head, or a piece of its body."""
+
+CLIENT_STATUSES = (400, 413, 422)
+"""Refusals of what the client has written: another backend would refuse it too."""
 
 JSON_HEADERS = ((b"content-type", b"application/json"),)
 SSE_HEADERS = ((b"content-type", b"text/event-stream; charset=utf-8"),)
@@ -100,41 +108,56 @@ class LitellmBackend:
         if config.api_key:
             self._arguments["api_key"] = config.api_key.get_secret_value()
 
-    async def open_response(self, call: UpstreamRequest) -> UpstreamResponse:
-        """See Backend.open. An answer of the client's own making (400, 422, …) comes back as such."""
-        if call.body.operation is CHAT:
-            ask, names, written = self._litellm.acompletion, CHAT_ARGUMENTS, _chat_chunks
-        elif call.body.operation is MESSAGES:
-            ask, names, written = self._litellm.anthropic_messages, MESSAGES_ARGUMENTS, _messages_chunks
-            if "max_tokens" not in call.body.members:
-                return _refused(400, "max_tokens: field required")
-        else:
+    def start(
+        self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
+    ) -> ResponseHandle:
+        """Call litellm in a task of its own. Its connections are its own too, so connect_s and is_fresh change nothing.
+
+        A refusal that is the client's affair (400, 413, 422) comes as a response.
+        """
+        if request.body.operation not in (CHAT, MESSAGES):
             raise Unsupported(f"answers only {CHAT.path} and {MESSAGES.path}")
-        body = {name: json.loads(value) for name, value in call.body.members.items() if name in names}
-        if call.with_usage:
-            body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-        try:
-            made = await ask(**body, **self._arguments)
-        except Exception as error:  # litellm's tree is its own; this is where it becomes ours
-            return self._refusal(error)
-        if body.get("stream"):
-            return LitellmStream(written(made), self._fault)
-        return BufferedResponse(200, json.dumps(_document(made)).encode())
+        return FeedingTask(self._respond(request), handler, self._fault)
 
     async def close(self) -> None:
-        """Lets go of litellm's cached clients."""
+        """Close litellm's cached clients."""
         close = getattr(self._litellm, "close_litellm_async_clients", None)
         if close is not None:
             await close()
 
-    def _refusal(self, error: Exception) -> UpstreamResponse:
-        fault = self._fault(error)
-        if isinstance(fault, ErrorStatus) and fault.status in (400, 413, 422):
-            return _refused(fault.status, str(getattr(error, "message", error)))
-        raise fault from error
+    async def _respond(self, request: UpstreamRequest) -> AsyncGenerator[ResponsePart, None]:
+        """Yield the head, then the body. Raises litellm's exceptions."""
+        if request.body.operation is CHAT:
+            ask, names, encode = self._litellm.acompletion, CHAT_ARGUMENTS, _chat_chunks
+        else:
+            ask, names, encode = self._litellm.anthropic_messages, MESSAGES_ARGUMENTS, _messages_chunks
+            if "max_tokens" not in request.body.members:
+                for part in _refusal(400, "max_tokens: field required"):
+                    yield part
+                return
+        body = {name: json.loads(value) for name, value in request.body.members.items() if name in names}
+        if request.with_usage:
+            body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        try:
+            made = await ask(**body, **self._arguments)
+        except Exception as error:
+            fault = self._fault(error)
+            if not isinstance(fault, ErrorStatus) or fault.status not in CLIENT_STATUSES:
+                raise
+            for part in _refusal(fault.status, str(getattr(error, "message", error))):
+                yield part
+            return
+        if not body.get("stream"):
+            yield 200, JSON_HEADERS
+            yield json.dumps(_document(made)).encode()
+            return
+        yield 200, SSE_HEADERS
+        async with aclosing(encode(made)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def _fault(self, error: Exception) -> UpstreamFault:
-        """Our fault for litellm's exception, most specific first."""
+        """Return our fault for litellm's exception, most specific first."""
         litellm = self._litellm
         if isinstance(error, UpstreamFault):
             return error
@@ -152,53 +175,64 @@ class LitellmBackend:
         return UpstreamProtocolError(f"could not be asked: {type(error).__name__}")
 
 
-class BufferedResponse:
-    """An answer that is there in one piece."""
+class FeedingTask:
+    """A task that feeds a handler: the handle of its response."""
 
-    is_stream = False
-
-    def __init__(self, status: int, body: bytes) -> None:
-        self.status = status
-        self.headers: Headers = JSON_HEADERS
-        self._body = body
-
-    async def read_body(self) -> bytes:
-        """See Answer.read."""
-        return self._body
-
-    async def iter_chunks(self) -> AsyncIterator[bytes]:
-        """See Answer.chunks."""
-        yield self._body
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class LitellmStream:
-    """litellm's stream of chunks, written as their API writes them."""
-
-    status = 200
-    is_stream = True
-
-    def __init__(self, stream: AsyncIterator[bytes], fault: Callable[[Exception], UpstreamFault]) -> None:
-        self.headers: Headers = SSE_HEADERS
-        self._stream = stream
+    def __init__(
+        self,
+        parts: AsyncGenerator[ResponsePart, None],
+        handler: ResponseHandler,
+        fault: Callable[[Exception], UpstreamFault],
+    ) -> None:
+        """parts: the head, then the body. fault: translates what they raise."""
+        self._handler: ResponseHandler | None = handler
         self._fault = fault
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._task = asyncio.get_running_loop().create_task(self._feed(parts))
 
-    async def read_body(self) -> bytes:
-        """See Answer.read."""
-        return b"".join([chunk async for chunk in self.iter_chunks()])
+    def pause_reading(self) -> None:
+        """Ask litellm for nothing more."""
+        self._may_read.clear()
 
-    async def iter_chunks(self) -> AsyncIterator[bytes]:
-        """See Answer.chunks."""
+    def resume_reading(self) -> None:
+        """Go on after pause_reading."""
+        self._may_read.set()
+
+    def set_handler(self, handler: ResponseHandler) -> None:
+        """Let another handler receive the rest of the response."""
+        self._handler = handler
+
+    def abort(self) -> None:
+        """Cancel the call, and with it litellm's request."""
+        self._handler = None
+        self._task.cancel()
+
+    async def _feed(self, parts: AsyncGenerator[ResponsePart, None]) -> None:
         try:
-            async for chunk in self._stream:
-                yield chunk
-        except Exception as error:
-            raise self._fault(error) from error
+            # A generator that is left half-way keeps its connection until it is collected: close it here.
+            async with aclosing(parts):
+                async for part in parts:
+                    if self._handler is None:
+                        return
+                    if isinstance(part, bytes):
+                        self._handler.on_data(part)
+                    else:
+                        self._handler.on_head(*part)
+                    await self._may_read.wait()
+        except Exception as error:  # litellm's tree is its own; this is where it becomes ours
+            self._end(self._fault(error))
+        else:
+            self._end(None)
 
-    def close(self) -> None:
-        """The stream's generator lets go of its connection when it is collected."""
+    def _end(self, fault: UpstreamFault | None) -> None:
+        handler, self._handler = self._handler, None
+        if handler is None:
+            return
+        if fault is None:
+            handler.on_complete()
+        else:
+            handler.on_error(fault)
 
 
 def missing_dependency(error: ImportError) -> Unsupported:
@@ -206,13 +240,13 @@ def missing_dependency(error: ImportError) -> Unsupported:
     return Unsupported(f"lacks {error.name or 'a library'} for this: pip install 'litellm[proxy]'")
 
 
-async def _chat_chunks(stream: Any) -> AsyncIterator[bytes]:
+async def _chat_chunks(stream: Any) -> AsyncGenerator[bytes, None]:
     async for chunk in stream:
         yield b"data: " + json.dumps(chunk.model_dump(exclude_unset=True)).encode() + b"\n\n"
     yield b"data: [DONE]\n\n"
 
 
-async def _messages_chunks(stream: Any) -> AsyncIterator[bytes]:
+async def _messages_chunks(stream: Any) -> AsyncGenerator[bytes, None]:
     """litellm writes these as events already; a provider that it only translates gives them as documents."""
     async for chunk in stream:
         if isinstance(chunk, bytes):
@@ -226,9 +260,9 @@ def _document(made: Any) -> dict[str, Any]:
     return dict(made) if isinstance(made, Mapping) else dict(made.model_dump(exclude_unset=True))
 
 
-def _refused(status: int, message: str) -> "BufferedResponse":
-    told = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-    return BufferedResponse(status, json.dumps({"error": told}).encode())
+def _refusal(status: int, message: str) -> tuple[ResponsePart, ResponsePart]:
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+    return (status, JSON_HEADERS), json.dumps({"error": error}).encode()
 
 
 def _import(name: str) -> ModuleType:

@@ -3,12 +3,11 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gateway.config.schema import BreakerConfig
 from gateway.upstream.breaker import Breaker
-from gateway.upstream.errors import Unsupported, UpstreamFault
+from gateway.upstream.errors import StaleConnection, Unsupported, UpstreamFault
 from gateway.upstream.interface import Backend
 
 
@@ -21,31 +20,20 @@ class BackendState:
     breaker: Breaker
     outstanding: int = 0
 
-    @contextmanager
-    def track_request(self) -> Iterator[None]:
-        """A request that it is asked; whatever leaves the block says how that went. See `finished` for its end."""
-        self.on_start()
-        try:
-            yield
-        except UpstreamFault as fault:
-            self._gone(is_fault=None if isinstance(fault, Unsupported) else True)
-            raise
-        except BaseException:
-            self._gone(is_fault=None)
-            raise
-
     def on_start(self) -> None:
-        """It is asked. Whoever says so says `finished` too."""
+        """Note that a request is sent; on_finish follows."""
         self.breaker.on_start()
         self.outstanding += 1
 
     def on_finish(self, is_fault: bool | None) -> None:
-        """What it was asked has come to an end, well or badly; None where that says nothing of it."""
-        self._gone(is_fault)
-
-    def _gone(self, is_fault: bool | None) -> None:
+        """Note how the request ended. is_fault: None where that says nothing about the backend's health."""
         self.outstanding -= 1
         self.breaker.on_result(is_fault)
+
+
+def is_backend_fault(fault: UpstreamFault) -> bool | None:
+    """Return what a breaker counts: True, or None for a fault that says nothing about the backend's health."""
+    return None if isinstance(fault, StaleConnection | Unsupported) else True
 
 
 class LoadBalancer:

@@ -7,10 +7,9 @@ from gateway.config.schema import OpenAIBackendConfig
 from gateway.http.endpoints import MESSAGES, Endpoint
 from gateway.http.headers import Headers
 from gateway.http.request_body import json_string
-from gateway.upstream.async_response import AsyncResponse
-from gateway.upstream.errors import StaleConnection, Unsupported
-from gateway.upstream.interface import Backend, UpstreamRequest, UpstreamResponse
-from gateway.upstream.pool import ConnectionPool, Origin
+from gateway.upstream.errors import Unsupported
+from gateway.upstream.interface import Backend, ResponseHandle, ResponseHandler, UpstreamRequest
+from gateway.upstream.pool import ConnectionPool, Origin, PendingConnection
 
 USER_AGENT = f"user-agent: benchroute/{version('benchroute')}\r\n".encode()
 JOINED_BYTES = 16 * 1024
@@ -41,29 +40,25 @@ class OpenAIBackend:
         self._speaks_messages = config.speaks_messages
         self._adapter = adapter
 
-    async def open_response(self, call: UpstreamRequest) -> UpstreamResponse:
-        """See Backend.open. A pooled connection that the backend has just closed is replaced once by a new one."""
-        if not self.supports_endpoint(call.body.operation):
+    def start(
+        self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
+    ) -> ResponseHandle:
+        """Write the request to a pooled connection, or to a new one as soon as it is open."""
+        if request.body.operation is MESSAGES and not self._speaks_messages:
             if self._adapter is None:
                 raise Unsupported(f"does not answer {MESSAGES.path}")
-            return await self._adapter.open_response(call)
-        written = self.build_request(call)
-        kept = self.origin.take_idle()
-        if kept is not None:
-            try:
-                return await AsyncResponse.send_request(kept, written)
-            except StaleConnection:
-                pass
-        return await AsyncResponse.send_request(await self.origin.open_connection(call.connect_s), written)
+            return self._adapter.start(request, handler, connect_s)
+        written = self.build_request(request)
+        pooled = None if is_fresh else self.origin.take_idle()
+        if pooled is None:
+            return PendingConnection(self.origin, connect_s, written, handler)
+        pooled.send_request(written, handler)
+        return pooled
 
     async def close(self) -> None:
         """The connections belong to the pool."""
         if self._adapter is not None:
             await self._adapter.close()
-
-    def supports_endpoint(self, operation: Endpoint) -> bool:
-        """Whether it is asked itself, and not its adapter."""
-        return operation is not MESSAGES or self._speaks_messages
 
     def build_request(self, call: UpstreamRequest) -> list[bytes]:
         """What is sent, head and body, one piece after the other; in one where that is small."""

@@ -3,10 +3,12 @@
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from gateway.upstream.connection import Connection
-from gateway.upstream.errors import from_os_error
+from gateway.upstream.errors import UpstreamFault, from_os_error
+from gateway.upstream.interface import ResponseHandler
 
 KEEPALIVE_S = 30.0
 
@@ -64,6 +66,51 @@ class Origin:
             self._idle.popleft().abort()
         wait_s = self._idle[0].idle_since + KEEPALIVE_S - loop.time() if self._idle else 0.0
         self._reaping = loop.call_later(wait_s, self._reap) if self._idle else None
+
+
+class PendingConnection:
+    """A request that goes out as soon as its new connection is open: the handle of its response.
+
+    This is the one task of a request on the socket path, and pooled connections need none.
+    """
+
+    def __init__(self, origin: Origin, limit_s: float, written: Sequence[bytes], handler: ResponseHandler) -> None:
+        """written: the request, piece by piece."""
+        self._written = written
+        self._handler = handler
+        self._connection: Connection | None = None
+        self._connecting = asyncio.get_running_loop().create_task(self._connect(origin, limit_s))
+
+    def pause_reading(self) -> None:
+        """Hold the backend back."""
+        if self._connection is not None:
+            self._connection.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on after pause_reading."""
+        if self._connection is not None:
+            self._connection.resume_reading()
+
+    def set_handler(self, handler: ResponseHandler) -> None:
+        """Let another handler receive the rest of the response."""
+        self._handler = handler
+        if self._connection is not None:
+            self._connection.set_handler(handler)
+
+    def abort(self) -> None:
+        """Stop connecting, or close the connection."""
+        if self._connection is not None:
+            self._connection.abort()
+        else:
+            self._connecting.cancel()
+
+    async def _connect(self, origin: Origin, limit_s: float) -> None:
+        try:
+            self._connection = await origin.open_connection(limit_s)
+        except UpstreamFault as fault:
+            self._handler.on_error(fault)
+        else:
+            self._connection.send_request(self._written, self._handler)
 
 
 class ConnectionPool:

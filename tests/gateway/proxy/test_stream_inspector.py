@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.http.endpoints import CHAT, MESSAGES, Endpoint
-from gateway.http.token_usage import Usage, find_usage
+from gateway.http.token_usage import Usage, find_stream_usage
 from gateway.proxy.stream_inspector import StreamInspector
 
 DELTA = b'data: {"choices":[{"delta":{"content":"Hello there, you who count %d tokens!"}}]}\n\n'
@@ -37,7 +37,7 @@ def test_a_stream_passes_as_one_however_it_is_cut(events: list[bytes], cuts: lis
     places = sorted({0, len(whole), *(cut % len(whole) for cut in cuts)})
     pieces = [whole[start:end] for start, end in pairwise(places)]
     at_once, usage, is_done = passed([whole], CHAT, hides)
-    assert usage == find_usage(whole)
+    assert usage == find_stream_usage(whole)
     assert passed(pieces, CHAT, hides) == (at_once, usage, is_done)
     assert passed(events, CHAT, hides) == (at_once, usage, is_done)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.proxy.sse_keepalive import KEEPALIVE_COMMENT
+from gateway.http.sse import KEEPALIVE_COMMENT
 from tests.gateway.asking import HELLO, ask, chat, connection
 from tests.gateway.fake_upstream import STREAM, TOLD, Upstream
 from tests.gateway.serving import configuration, running_gateway

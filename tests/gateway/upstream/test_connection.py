@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.http.headers import Headers
-from gateway.upstream.async_response import MAX_BUFFERED_BYTES, AsyncResponse
 from gateway.upstream.connection import Connection
 from gateway.upstream.errors import StaleConnection, TimedOut, Unreachable, UpstreamFault, UpstreamProtocolError
-from gateway.upstream.pool import ConnectionPool, Origin
+from gateway.upstream.interface import ResponseHandle
+from gateway.upstream.pool import ConnectionPool, Origin, PendingConnection
 
 HEAD, BODY = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n", b"{}"
 FINE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -68,11 +68,38 @@ def saying(*pieces: bytes, keep: bool = True) -> Behaviour:
     return behave
 
 
+class Reader:
+    """A handler that collects the response."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.pieces: list[bytes] = []
+        self.fault: UpstreamFault | None = None
+        self.ended = asyncio.Event()
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        self.status = status
+
+    def on_data(self, data: bytes, chunk: bytes | None = None) -> None:
+        self.pieces.append(data)
+
+    def on_complete(self) -> None:
+        self.ended.set()
+
+    def on_error(self, fault: UpstreamFault) -> None:
+        self.fault = fault
+        self.ended.set()
+
+
 async def answered(origin: Origin) -> tuple[int, bytes]:
     """One request, on a kept connection where there is one."""
-    answer = await AsyncResponse.send_request(origin.take_idle() or await origin.open_connection(2), [HEAD, BODY])
+    reader = Reader()
+    (origin.take_idle() or await origin.open_connection(2)).send_request([HEAD, BODY], reader)
     async with asyncio.timeout(2):
-        return answer.status, await answer.read_body()
+        await reader.ended.wait()
+    if reader.fault is not None:
+        raise reader.fault
+    return reader.status, b"".join(reader.pieces)
 
 
 @pytest.mark.parametrize(
@@ -180,8 +207,8 @@ class Told:
 
     def on_head(self, status: int, headers: Headers) -> None: ...
 
-    def on_data(self, data: bytes, written: bytes | None = None) -> None:
-        assert written is None or written.lower().lstrip(b"0") == b"%x\r\n%b\r\n" % (len(data), data)
+    def on_data(self, data: bytes, chunk: bytes | None = None) -> None:
+        assert chunk is None or chunk.lower().lstrip(b"0") == b"%x\r\n%b\r\n" % (len(data), data)
         self.pieces.append(data)
 
     def on_complete(self) -> None:
@@ -263,8 +290,9 @@ def test_a_closed_connection_is_not_given_out() -> None:
     uvloop.run(run())
 
 
-def test_who_reads_slowly_holds_the_backend_back() -> None:
-    size = 200 * MAX_BUFFERED_BYTES
+def test_a_handler_that_pauses_holds_the_backend_back() -> None:
+    piece = 256 * 1024
+    size = 200 * piece
     sent = 0
 
     async def much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -272,41 +300,76 @@ def test_who_reads_slowly_holds_the_backend_back() -> None:
         await reader.readuntil(BODY)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
         while sent < size:
-            writer.write(b"x" * MAX_BUFFERED_BYTES)
+            writer.write(b"x" * piece)
             await writer.drain()
-            sent += MAX_BUFFERED_BYTES
+            sent += piece
 
     async def run() -> None:
         async with backend(much) as port:
-            answer = await AsyncResponse.send_request(
-                await ConnectionPool().origin_of(f"http://127.0.0.1:{port}").open_connection(2), [HEAD, BODY]
-            )
+            reader = Reader()
+            connection = await ConnectionPool().origin_of(f"http://127.0.0.1:{port}").open_connection(2)
+            connection.send_request([HEAD, BODY], reader)
+            connection.pause_reading()
             await asyncio.sleep(0.3)
             assert sent < size / 2
-            assert len(b"".join([piece async for piece in answer.iter_chunks()])) == size
+            connection.resume_reading()
+            async with asyncio.timeout(10):
+                await reader.ended.wait()
+            assert sum(map(len, reader.pieces)) == size
 
     uvloop.run(run())
 
 
-def test_who_is_cancelled_ends_the_backends_work() -> None:
-    left = asyncio.Event()
+@pytest.mark.parametrize("is_open", [True, False], ids=["pooled", "new"])
+def test_who_aborts_ends_the_backends_work(is_open: bool) -> None:
+    asked, left = asyncio.Event(), asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(BODY)
+        asked.set()
         await reader.read(1)
         left.set()
 
     async def run() -> None:
         async with backend(silent) as port:
-            connection = await ConnectionPool().origin_of(f"http://127.0.0.1:{port}").open_connection(2)
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await AsyncResponse.send_request(connection, [HEAD, BODY])
+            origin, reader = ConnectionPool().origin_of(f"http://127.0.0.1:{port}"), Reader()
+            handle: ResponseHandle
+            if is_open:
+                handle = connection = await origin.open_connection(2)
+                connection.send_request([HEAD, BODY], reader)
+            else:
+                handle = PendingConnection(origin, 2, [HEAD, BODY], reader)
+            async with asyncio.timeout(1):
+                await asked.wait()
+            handle.abort()
             async with asyncio.timeout(1):
                 await left.wait()
-            assert not connection.is_open
+            assert not reader.ended.is_set()
+            assert origin.take_idle() is None
 
     uvloop.run(run())
+
+
+def test_who_aborts_while_connecting_is_told_nothing() -> None:
+    async def run() -> None:
+        reader = Reader()
+        handle = PendingConnection(ConnectionPool().origin_of("http://127.0.0.1:1"), 2, [HEAD, BODY], reader)
+        handle.abort()
+        await asyncio.sleep(0.05)
+        assert not reader.ended.is_set()
+
+    uvloop.run(run())
+
+
+def test_a_new_handler_receives_the_rest() -> None:
+    first, second = Told(), Told()
+    connection = Connection(lambda one: None, lambda one: None)
+    connection.connection_made(Nowhere())
+    connection.send_request([HEAD, BODY], first)
+    connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab")
+    connection.set_handler(second)
+    connection.data_received(b"cd")
+    assert (first.pieces, first.end, second.pieces, second.end) == ([b"ab"], None, [b"cd"], "ended")
 
 
 def test_no_connection_is_a_fault() -> None:

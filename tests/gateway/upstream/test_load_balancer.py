@@ -1,11 +1,9 @@
 from dataclasses import dataclass
 
-import pytest
-
 from gateway.config.schema import BreakerConfig
-from gateway.upstream.errors import Unsupported, UpstreamProtocolError
-from gateway.upstream.interface import UpstreamRequest, UpstreamResponse
-from gateway.upstream.load_balancer import LoadBalancer
+from gateway.upstream.errors import StaleConnection, Unsupported, UpstreamProtocolError
+from gateway.upstream.interface import ResponseHandle, ResponseHandler, UpstreamRequest
+from gateway.upstream.load_balancer import LoadBalancer, is_backend_fault
 
 
 @dataclass(frozen=True)
@@ -15,7 +13,9 @@ class Named:
     name: str
     weight: float = 1.0
 
-    async def open_response(self, call: UpstreamRequest) -> UpstreamResponse:
+    def start(
+        self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
+    ) -> ResponseHandle:
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -48,16 +48,18 @@ def test_the_least_busy_for_its_weight_comes_first() -> None:
 def test_a_backend_that_is_broken_is_left_out() -> None:
     backends = made(1, 1)
     broken = backends.candidates("m")[0]
-    with pytest.raises(UpstreamProtocolError), broken.track_request():
-        raise UpstreamProtocolError("broke")
+    broken.on_start()
+    broken.on_finish(is_backend_fault(UpstreamProtocolError("broke")))
     assert names(backends) == ["m/2"]
     assert broken.outstanding == 0
 
 
-def test_an_endpoint_it_does_not_answer_says_nothing_about_its_health() -> None:
+def test_an_endpoint_it_does_not_answer_or_a_stale_connection_says_nothing_about_its_health() -> None:
     backends = made(1)
-    with pytest.raises(Unsupported), backends.candidates("m")[0].track_request():
-        raise Unsupported("no")
+    for fault in (Unsupported("no"), StaleConnection("closed")):
+        asked = backends.candidates("m")[0]
+        asked.on_start()
+        asked.on_finish(is_backend_fault(fault))
     assert names(backends) == ["m/1"]
 
 

@@ -1,0 +1,126 @@
+"""Whole responses with `await`, for those who have time: the failover plan driven by a coroutine."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from gateway.http.headers import Headers
+from gateway.http.request_body import is_json_object
+from gateway.http.sse import is_event_stream
+from gateway.upstream.errors import TimedOut, UpstreamFault, UpstreamProtocolError, error_status, is_failover_status
+from gateway.upstream.failover import FailoverPlan, GiveUp, Try, Wait
+from gateway.upstream.interface import MAX_RESPONSE_BYTES, ResponseHandle, UpstreamRequest
+from gateway.upstream.load_balancer import is_backend_fault
+from gateway.upstream.timeouts import Timeouts
+
+HTTP_OK = 200
+
+
+class WholeResponse(NamedTuple):
+    """A response that has been read to its end."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @property
+    def is_stream(self) -> bool:
+        """Return whether the body is a stream of events."""
+        return is_event_stream(self.headers)
+
+
+class ResponseReader:
+    """A handler that collects one response."""
+
+    def __init__(self) -> None:
+        self._status = 0
+        self._headers: Headers = ()
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._done: asyncio.Future[WholeResponse] = asyncio.get_running_loop().create_future()
+
+    async def read_response(self, handle: ResponseHandle) -> WholeResponse:
+        """Wait for the end. Raises UpstreamFault; a caller that is cancelled ends the backend's work too."""
+        try:
+            return await self._done
+        except BaseException:
+            handle.abort()
+            raise
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """Take the head."""
+        self._status, self._headers = status, headers
+        if is_failover_status(status):
+            self._fail(error_status(status, headers))
+
+    def on_data(self, data: bytes, chunk: bytes | None = None) -> None:
+        """Take more of the body."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > MAX_RESPONSE_BYTES:
+            self._fail(UpstreamProtocolError(f"answered more than {MAX_RESPONSE_BYTES} bytes"))
+
+    def on_complete(self) -> None:
+        """End the reading."""
+        response = WholeResponse(self._status, self._headers, b"".join(self._pieces))
+        if response.status == HTTP_OK and not response.is_stream and not is_json_object(response.body):
+            self._fail(UpstreamProtocolError("answered what is no JSON object"))
+        elif not self._done.done():
+            self._done.set_result(response)
+
+    def on_error(self, fault: UpstreamFault) -> None:
+        """End the reading with a fault."""
+        self._fail(fault)
+
+    def _fail(self, fault: UpstreamFault) -> None:
+        if not self._done.done():
+            self._done.set_exception(fault)
+
+
+async def ask_backends(
+    plan: FailoverPlan,
+    request: UpstreamRequest,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> WholeResponse:
+    """Return the first response to be had. Raises the plan's RequestError where there is none."""
+    step = plan.next(None, clock())
+    while not isinstance(step, GiveUp):
+        fault: UpstreamFault | None = None
+        if isinstance(step, Wait):
+            await sleep(step.seconds)
+        else:
+            try:
+                response = await _try_backend(step, request, plan.timeouts(), plan.started, clock)
+            except UpstreamFault as error:
+                fault = error
+            else:
+                plan.record_answer()
+                return response
+        step = plan.next(fault, clock())
+    raise step.error
+
+
+async def _try_backend(
+    step: Try, request: UpstreamRequest, timeouts: Timeouts, started: float, clock: Callable[[], float]
+) -> WholeResponse:
+    """Return one backend's response. Raises UpstreamFault."""
+    target, is_fault = step.target, None
+    limit_s = min(timeouts.first_byte_s, started + timeouts.total_s - clock())
+    target.on_start()
+    try:
+        async with asyncio.timeout(limit_s):
+            reader = ResponseReader()
+            handle = target.backend.start(request, reader, timeouts.connect_s, step.is_fresh)
+            response = await reader.read_response(handle)
+            is_fault = False
+            return response
+    except TimeoutError as error:
+        is_fault = True
+        raise TimedOut("did not answer in time") from error
+    except UpstreamFault as fault:
+        is_fault = is_backend_fault(fault)
+        raise
+    finally:
+        target.on_finish(is_fault)

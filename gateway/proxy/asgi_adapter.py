@@ -1,0 +1,106 @@
+"""The ASGI entrance: feeds an exchange from `receive`, and sends what it writes.
+
+For `server.lane: asgi`, and for requests on the other entrance whose framing it leaves to uvicorn. A request here costs
+two tasks; nothing else differs.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from gateway.errors import MethodNotAllowed, RequestError
+from gateway.http.asgi import Message, RawHeaders, Receive, Scope, Send, response_body, response_start
+from gateway.http.endpoints import BY_PATH
+from gateway.http.read_body import check_head
+from gateway.http.request_head import RequestHead
+from gateway.proxy.exchange import Exchange, ExchangeContext
+
+MAX_BUFFERED_BYTES = 64 * 1024
+"""Bytes that may wait for `send` until the backend is paused."""
+
+
+async def answer_request(context: ExchangeContext, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request to an endpoint that goes to backends."""
+    writer, head = AsgiWriter(), RequestHead(scope["headers"])
+    exchange = Exchange(context, writer, BY_PATH[scope["path"]], head, keep_alive=True)
+    _start(exchange, scope)
+    # Not before it has started: `receive` is what asks a client for its body (RFC 9110, 10.1.1).
+    receiving = None if exchange.response_complete else asyncio.create_task(_feed(exchange, writer, receive))
+    try:
+        await writer.send_all(send, exchange.on_writable)
+    finally:
+        if receiving is not None:
+            receiving.cancel()
+        exchange.on_disconnect()  # where the server has cancelled the request; nothing otherwise
+
+
+def _start(exchange: Exchange, scope: Scope) -> None:
+    if scope["method"] != "POST":
+        exchange.fail(MethodNotAllowed(f"{scope['method']} is not answered here: POST"))
+        return
+    exchange.start()
+    try:
+        check_head(scope, exchange.context.pipeline.max_body_bytes)
+    except RequestError as error:
+        if not exchange.response_complete:
+            exchange.fail(error)
+
+
+async def _feed(exchange: Exchange, writer: "AsgiWriter", receive: Receive) -> None:
+    """Feed the request's body, then watch for the client's leaving."""
+    while (message := await receive())["type"] != "http.disconnect":
+        if exchange.more_body:
+            exchange.on_request_body(message.get("body", b""))
+            if not message.get("more_body", False):
+                exchange.on_request_complete()
+    exchange.on_disconnect()
+    writer.finish(keep_alive=False)
+
+
+class AsgiWriter:
+    """The client's side of a request: gateway.proxy.exchange.ResponseWriter, as ASGI messages."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._size = 0
+        self._is_finished = False
+        self._wake = asyncio.Event()
+
+    def write_head(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
+        """Queue the head, and the body where it is there in one piece."""
+        own = [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n") if line)]
+        length = [] if body is None else [(b"content-length", b"%d" % len(body))]
+        close = [] if keep_alive else [(b"connection", b"close")]
+        self._messages.append(response_start(status, [*headers, *length, *own, *close]))
+        if body is not None:
+            self._messages.append(response_body(body))
+        self._wake.set()
+
+    def write_piece(self, data: bytes, chunk: bytes | None = None) -> bool:
+        """Queue a piece of the body. Return whether the client takes more."""
+        self._messages.append(response_body(data, more=True))
+        self._size += len(data)
+        self._wake.set()
+        return self._size <= MAX_BUFFERED_BYTES
+
+    def write_end(self) -> None:
+        """Queue the end of a body in pieces."""
+        self._messages.append(response_body(b""))
+
+    def finish(self, keep_alive: bool) -> None:
+        """End the response. One that lacks its end closes the connection: uvicorn sees that it is not complete."""
+        self._is_finished = True
+        self._wake.set()
+
+    async def send_all(self, send: Send, on_writable: Callable[[], None]) -> None:
+        """Send all messages up to the last one. on_writable: called when all that has been written is sent."""
+        while True:
+            self._wake.clear()
+            while self._messages:
+                message = self._messages.popleft()
+                await send(message)  # waits while the client reads slowly
+                self._size -= len(message.get("body", b"")) if message.get("more_body") else 0
+            if self._is_finished:
+                return
+            on_writable()
+            await self._wake.wait()

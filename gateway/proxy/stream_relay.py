@@ -1,0 +1,142 @@
+"""A backend's stream on its way to the client: as it came, and one that broke never looks like one that ended."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.http.error_envelope import JSON
+from gateway.http.headers import Headers, first_value
+from gateway.http.sse import StreamEndDetector
+from gateway.proxy.response_cache import CacheSlot
+from gateway.proxy.stream_inspector import StreamInspector, stream_interrupted
+from gateway.upstream.errors import UpstreamFault, UpstreamProtocolError
+from gateway.upstream.interface import ResponseHandle
+from gateway.upstream.load_balancer import BackendState
+from gateway.upstream.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from gateway.proxy.exchange import Exchange
+
+NEVER = float("inf")
+
+
+class WritePiece(Protocol):
+    """The type of ResponseWriter.write_piece."""
+
+    def __call__(self, data: bytes, chunk: bytes | None = None) -> bool:
+        """Write a piece of a body."""
+
+
+class StreamRelay:
+    """One stream, from its first byte on: the handler of the rest of the response."""
+
+    __slots__ = (
+        "_clock", "_deadline", "_exchange", "_handle", "_headers", "_idle_s", "_inspector", "_is_held_back", "_slot",
+        "_target", "_write",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        exchange: "Exchange",
+        target: BackendState,
+        handle: ResponseHandle | None,
+        headers: Headers,
+        slot: CacheSlot | None,
+        hides_usage: bool,
+        timeouts: Timeouts,
+        started: float,
+    ) -> None:
+        """headers: the backend's. slot: keeps what the client gets. started: total_s counts from here."""
+        self._inspector = StreamInspector(exchange.endpoint, hides_usage)
+        self._exchange, self._handle, self._headers = exchange, handle, headers
+        self._target: BackendState | None = target
+        self._slot = slot
+        self._write: WritePiece = exchange.writer.write_piece if slot is None else self._write_and_keep
+        self._clock: Callable[[], float] = exchange.context.deadlines.clock
+        self._idle_s, self._deadline = timeouts.between_chunks_s, started + timeouts.total_s
+        self._is_held_back = False
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """Do nothing: the head has come before."""
+
+    def on_data(self, data: bytes, chunk: bytes | None = None) -> None:
+        """Pass a piece on: the path of every token, so it calls nothing that it can do itself."""
+        try:
+            shown = self._inspector.feed(data)
+            if shown and not self._write(shown, chunk if shown is data else None):
+                self._hold_back()
+                return
+            due = self._clock() + self._idle_s
+            self._exchange.due = due if due < self._deadline else self._deadline
+        except Exception:
+            self._exchange.fail_internally()
+
+    def on_complete(self) -> None:
+        """End the response, whose stream may lack its last event."""
+        self._handle = None
+        self._end(UpstreamProtocolError("ended its stream without its last event"))
+
+    def on_error(self, fault: UpstreamFault) -> None:
+        """End the response in its middle, unless its last event had come."""
+        self._drop_handle()
+        self._end(fault)
+
+    def resume_reading(self) -> None:
+        """Go on after a client that read slowly has caught up."""
+        if self._is_held_back and self._handle is not None:
+            self._is_held_back = False
+            self._exchange.due = min(self._clock() + self._idle_s, self._deadline)
+            self._handle.resume_reading()
+
+    def abort(self) -> StreamEndDetector:
+        """End the backend's work. Return how far its stream has come."""
+        self._drop_handle()
+        self._end_attempt(None)
+        self._record_usage()
+        return self._inspector.end
+
+    def _end(self, fault: UpstreamFault) -> None:
+        """End the response. What goes wrong after the last event harms nobody: the client has all it asked for."""
+        exchange, inspector, is_done = self._exchange, self._inspector, self._inspector.end.is_done
+        self._end_attempt(not is_done)
+        try:
+            if held := inspector.flush():
+                self._write(held, None)
+            self._record_usage()
+            if not is_done:
+                exchange.fail(stream_interrupted(fault), inspector.end, str(fault))
+                return
+            exchange.record.is_complete = True
+            if self._slot is not None:
+                content_type = first_value(self._headers, b"content-type") or JSON
+                self._slot.commit_response(exchange.record.model, content_type)
+            exchange.writer.write_end()
+            exchange.finish(exchange.keep_alive)
+        except Exception:
+            exchange.fail_internally()
+
+    def _end_attempt(self, is_fault: bool | None) -> None:
+        target, self._target = self._target, None
+        if target is not None:
+            target.on_finish(is_fault)
+
+    def _record_usage(self) -> None:
+        """Record the usage that the stream has reported so far."""
+        self._exchange.context.pipeline.accounting.record_usage(self._exchange.record, self._inspector.find_usage())
+
+    def _hold_back(self) -> None:
+        """Pause the backend for a client that reads slowly: little piles up here, and no deadline passes meanwhile."""
+        if self._handle is not None:
+            self._is_held_back = True
+            self._handle.pause_reading()
+            self._exchange.due = NEVER
+
+    def _drop_handle(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.abort()
+
+    def _write_and_keep(self, data: bytes, chunk: bytes | None = None) -> bool:
+        """Write a piece that goes to the response cache too."""
+        if self._slot is not None:
+            self._slot.append_chunk(data)
+        return self._exchange.writer.write_piece(data, chunk)
