@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import APIRouter
 
 from gateway.api.configuration import config_rejected
-from gateway.api.services import Given, ManagedBy, Operator, ScorerClientApi, Services
+from gateway.api.services import Given, ManagedBy, Operator, Services
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRejected, ScorerUnavailable
 from gateway.packs.library import Activation, PackInfo
 from gateway.packs.metadata import read_report
+from gateway.scorer.client import ScorerClient
 from routing.errors import RoutingError
 from routing.gain_summary import gain_sentence
 from routing.manifest import Manifest
@@ -133,7 +134,7 @@ def _report(pack: PackInfo, manifest: Manifest) -> dict[str, Any] | None:
         return None
 
 
-def _scorer(services: Services) -> ScorerClientApi:
+def _scorer(services: Services) -> ScorerClient:
     if services.scorer is None:
         raise ScorerUnavailable("no pack is configured, so there is nothing to look at")
     return services.scorer

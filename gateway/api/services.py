@@ -1,8 +1,8 @@
 """What the endpoints work with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
@@ -13,54 +13,14 @@ from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
 from gateway.keys.client_keys import ClientKeys
 from gateway.observability.metrics import Metrics
 from gateway.packs.library import PackLibrary
-from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
-from gateway.scorer.messages import ScoredResponse
+from gateway.proxy.recent_responses import RecentResponses
+from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
 from gateway.upstream.load_balancer import LoadBalancer
 from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
-
-
-class ScorerClientApi(Protocol):
-    """The scorer as the endpoints see it. Its methods raise ScorerUnavailable or InvalidRequest."""
-
-    @property
-    def status(self) -> Literal["starting", "ready", "down"]:
-        """Whether inputs are scored now."""
-
-    @property
-    def message(self) -> str:
-        """Why not."""
-
-    async def seed_task(
-        self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
-    ) -> Mapping[str, Any]:
-        """Adds inputs to a task."""
-
-    async def submit_feedback(self, task: str, answers: Sequence[ScoredResponse]) -> Mapping[str, Any]:
-        """Adds scores of a task's answers."""
-
-    async def find_response(self, request: str) -> ResponseRecord | None:
-        """An answer that another gateway gave; None where none of them knows it."""
-
-    async def dry_run(
-        self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
-    ) -> Mapping[str, Any]:
-        """Decides without storing anything."""
-
-    async def forget_task(self, task: str) -> bool:
-        """Removes all that is known of a task; False if nothing was."""
-
-    async def inspect_pack(
-        self,
-        at: Literal["outcomes", "evidence", "difference", "suggestions"],
-        task: str = "",
-        pack: str = "",
-        n: int = 0,
-    ) -> Mapping[str, Any]:
-        """Shows what only arrays can tell: see gateway.scorer.messages.Look."""
 
 
 class TaskPolicyManager(Protocol):
@@ -81,7 +41,7 @@ class Services:
     authenticator: Authenticator
     table: DecisionTable
     store: Store
-    scorer: ScorerClientApi | None
+    scorer: ScorerClient | None
     metrics: Metrics
     backends: LoadBalancer
     ledger: Ledger

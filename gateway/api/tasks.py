@@ -11,10 +11,11 @@ from fastapi import APIRouter, Depends, Query
 
 from gateway.api.details import detailed_summary, undecided_summary
 from gateway.api.schemas import DryRunBody, InputsBody, LabelsBody, texts_of
-from gateway.api.services import ClientPrincipal, Given, ScorerClientApi, Services, operator_of
+from gateway.api.services import ClientPrincipal, Given, Services, operator_of
 from gateway.api.task_views import explanation_view, task_summary
 from gateway.errors import InvalidRequest, ModelNotFound, NotFound, ScorerUnavailable
 from gateway.keys.auth import Principal
+from gateway.scorer.client import ScorerClient
 from gateway.state.store import DecisionRecord
 from gateway.tasks.decision_table import TableEntry
 from gateway.usage.ledger import to_json as spent_shown
@@ -116,7 +117,7 @@ async def _forget(task: str, services: Services) -> bool:
     return await asyncio.to_thread(services.store.forget_task, task)
 
 
-def _scorer(services: Services) -> ScorerClientApi:
+def _scorer(services: Services) -> ScorerClient:
     if services.scorer is None:
         raise ScorerUnavailable("no pack is configured, so nothing can be scored")
     return services.scorer

@@ -156,6 +156,7 @@ class RoutingConfig(ConfigSection):
     score: Literal["s1", "s2", "s3", "auto"] = "s3"
     k: int = Field(default=5, ge=1, le=1000)
     kappa: int = Field(default=19, ge=1, le=1000)
+    threshold: float = Field(default=0.5, ge=0, le=1)
     sigma: float = Field(default=0.09, gt=0)
     eta: float = Field(default=0.6, ge=0, le=1)
     objective: ObjectiveConfig = ObjectiveConfig()

@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 import msgspec
 
+BATCH_SIZE = 64
+"""Inputs embedded in one call: half the cost of an input alone, and done within a fraction of a second."""
+
 
 class ScoreSettings(msgspec.Struct, frozen=True):
     """The `routing` section of the configuration. eta: in [0, 1]; score: which task score leads.
@@ -128,6 +131,9 @@ class SetPolicy(msgspec.Struct, frozen=True, tag="Govern"):
     policy: TaskPolicy
 
 
+View = Literal["outcomes", "evidence", "difference", "suggestions"]
+
+
 class Inspect(msgspec.Struct, frozen=True, tag="Look", rename={"view": "at"}):
     """Show something that only arrays can tell; see gateway.scorer.inspection.
 
@@ -136,7 +142,7 @@ class Inspect(msgspec.Struct, frozen=True, tag="Look", rename={"view": "at"}):
     """
 
     id: int
-    view: Literal["outcomes", "evidence", "difference", "suggestions"]
+    view: View
     task: str = ""
     pack: str = ""
     n: int = 0

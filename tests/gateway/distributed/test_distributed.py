@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from gateway.distributed.codec import parse_entries
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
-from gateway.distributed.stream_entries import parse_entries
 from gateway.scorer.messages import Configure, Observation, ScoreSettings, TaskPolicy
 from gateway.scorer.scorer import Scorer
 from gateway.state.sqlite import SqliteStore
@@ -77,7 +77,7 @@ def same_decisions(found: Store, expected: Store) -> bool:
 def test_two_gateways_and_two_scorers_decide_as_one_program(
     redis_server: RedisServer, upstream: Upstream, pack: Path, tmp_path: Path
 ) -> None:
-    text = fleet_config(upstream.base_url, redis_server.url, tmp_path, pack, kept=10_000)
+    text = fleet_config(upstream.base_url, redis_server.url, tmp_path, pack, stream_retention=10_000)
     config = tmp_path / "config.yaml"
     config.write_text(text)
     with ExitStack() as stack:
