@@ -14,7 +14,7 @@ from gateway.distributed.codec import TEXT, AckBatch, AckCounts, QueuedQuestion,
 from gateway.distributed.leases import DeadLetter, LeasedStore, PendingBatch
 from gateway.scorer.background import BackgroundExecutor
 from gateway.scorer.messages import BATCH_SIZE, Inspect, Observation, Reply
-from gateway.scorer.scorer import BatchPart
+from gateway.scorer.sampling import BatchPart
 from gateway.scorer.service import ScorerService
 from gateway.state.store import Store
 

@@ -7,12 +7,11 @@ only some inputs are embedded.
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -33,7 +32,7 @@ from gateway.scorer.messages import (
     SubmitFeedback,
     TaskPolicy,
 )
-from gateway.scorer.sampling import InputSampler, InputValues, SampledBatch, SamplingState
+from gateway.scorer.sampling import BatchPart, Commit, InputSampler, InputValues, SamplingState, commit_alone
 from gateway.scorer.task_labels import TaskLabels, text_digest
 from gateway.scorer.task_update import TaskUpdate, build_explanation, to_message
 from gateway.state.store import StateChange, Store, TaskRecord, TaskSums
@@ -47,8 +46,6 @@ from routing.scores import ScoreKind
 from routing.task import InputEvidence, TaskState
 
 log = logging.getLogger("benchroute.scorer")
-
-T = TypeVar("T")
 
 TASK_BATCH_SIZE = 100
 ALL_DRAWN: Mapping[str, SamplingState] = MappingProxyType({})
@@ -69,46 +66,7 @@ def _as_before(known: TaskLabels) -> TaskLabels:
     return known
 
 
-@dataclass(frozen=True, slots=True)
-class BatchPart:
-    """Consecutive observations of a batch that are written together.
-
-    Attributes:
-        start: the place of the first in the batch.
-        errors: places of those that cannot be read.
-        skipped: places of those that are not embedded.
-    """
-
-    start: int
-    errors: frozenset[int]
-    skipped: frozenset[int]
-    sampled: SampledBatch
-
-    @property
-    def size(self) -> int:
-        """The number of observations."""
-        return self.sampled.size
-
-
-Commit = Callable[[BatchPart], AbstractContextManager[None]]
-
-
-class Retry(Protocol):
-    """Calls of a store, made again while it is busy."""
-
-    def __call__(self, work: Callable[[], T], /) -> T:
-        """Return what `work` returns. Raises StateError."""
-        ...
-
-
-def commit_alone(part: BatchPart) -> AbstractContextManager[None]:
-    """Write a part with nothing beside it."""
-    return nullcontext()
-
-
-def run_once(work: Callable[[], T]) -> T:
-    """Call a store without retries."""
-    return work()
+Retry = Callable[[Callable[[], Any]], Any]
 
 
 class Scorer:
@@ -140,7 +98,7 @@ class Scorer:
         self.basis = f"{router.pack.manifest.hash}/{settings.k}/{settings.kappa}/{settings.threshold:g}"
 
     def observe_batch(
-        self, observations: Sequence[Observation], commit: Commit = commit_alone, retry: Retry = run_once
+        self, observations: Sequence[Observation], commit: Commit = commit_alone, retry: Retry = lambda work: work()
     ) -> BatchDone:
         """Store a batch of observations, in as few writes as sampling allows. Raises StateError where one fails.
 

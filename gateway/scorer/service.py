@@ -30,7 +30,8 @@ from gateway.scorer.messages import (
     SubmitFeedback,
     TaskPolicy,
 )
-from gateway.scorer.scorer import Commit, Scorer, commit_alone
+from gateway.scorer.sampling import Commit, commit_alone
+from gateway.scorer.scorer import Scorer
 from gateway.state.store import Store
 from routing.calibration import RoutingSettings
 from routing.embedder import Embedder

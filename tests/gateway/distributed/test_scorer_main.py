@@ -8,14 +8,13 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from qa.faults.letters import Letters
-
 from gateway.config import parse_config
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.scorer_main import PackManager
 from gateway.state.sqlite import SqliteStore
 from routing.calibration import RoutingSettings
 from tests.gateway.distributed.deployments import fleet_config, letters_pack
+from tests.gateway.letters import Letters
 from tests.gateway.packs import saved_pack
 from tests.gateway.redis_servers import RedisServer
 from tests.gateway.serving import configuration
@@ -33,7 +32,7 @@ def test_every_routing_parameter_of_the_configuration_reaches_its_library(
         "http://127.0.0.1:1", ("good",), state={"url": redis_server.url}, routing={"pack": str(pack), **own}
     )
     config, client = parse_config(text, "config.yaml", {}), RedisClient(redis_server.url)
-    manager = PackManager(client, config, lambda path, manifest: Letters(manifest.embedder.name))
+    manager = PackManager(client, config, lambda path, manifest: Letters())
     manager.check_packs()
     context = manager.current_context()
     assert context is not None
@@ -44,7 +43,9 @@ def test_every_routing_parameter_of_the_configuration_reaches_its_library(
 
 def test_it_logs_json_when_asked(redis_server: RedisServer, tmp_path: Path) -> None:
     """The supervisor and the process that it starts, which refuses a pack of an embedder that nobody has."""
-    text = fleet_config("http://127.0.0.1:1", redis_server.url, tmp_path, saved_pack(tmp_path / "pack", Letters("x")))
+    text = fleet_config(
+        "http://127.0.0.1:1", redis_server.url, tmp_path, saved_pack(tmp_path / "pack", Letters(name="tests/unknown"))
+    )
     config, log = tmp_path / "config.yaml", tmp_path / "log"
     config.write_text(f"{text}\nlog: {{format: json}}\n")
     command = [sys.executable, "-m", "gateway.cli", "scorer", "--config", str(config)]

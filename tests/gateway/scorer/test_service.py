@@ -28,7 +28,8 @@ from gateway.tasks.resolved_config import resolve_config
 from routing.calibration import RoutingSettings
 from routing.manifest import Manifest
 from routing.router import Router
-from tests.gateway.packs import Letters, inputs, saved_pack, small_pack
+from tests.gateway.letters import Letters
+from tests.gateway.packs import inputs, saved_pack, small_pack
 from tests.gateway.scorer.test_scorer import ALL, LETTERS, START, seen
 from tests.gateway.serving import configuration
 
