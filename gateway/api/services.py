@@ -1,8 +1,8 @@
 """The services that endpoints use, and who may call an endpoint (FastAPI dependencies)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
@@ -13,8 +13,8 @@ from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
 from gateway.keys.client_keys import ClientKeys
 from gateway.observability.metrics import Metrics
 from gateway.packs.library import PackLibrary
-from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
-from gateway.scorer.messages import InspectView, ScoredResponse
+from gateway.proxy.recent_responses import RecentResponses
+from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
@@ -22,40 +22,6 @@ from gateway.upstream.load_balancer import LoadBalancer
 from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
 from gateway.vocabulary import TASK_ID_RULE, is_task_id
-
-
-class ScorerClientApi(Protocol):
-    """The scorer's interface for endpoints. Its methods raise ScorerUnavailable or InvalidRequest."""
-
-    @property
-    def status(self) -> Literal["starting", "ready", "down"]:
-        """The scorer's status; inputs are scored while it is `ready`."""
-
-    @property
-    def message(self) -> str:
-        """The reason why the scorer is not ready, empty if it is."""
-
-    async def seed_task(
-        self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
-    ) -> Mapping[str, Any]:
-        """Add inputs to a task, with outcomes by model if they are labelled, and return its decision."""
-
-    async def submit_feedback(self, task: str, answers: Sequence[ScoredResponse]) -> Mapping[str, Any]:
-        """Add scores of a task's responses, and return its decision."""
-
-    async def find_response(self, request: str) -> ResponseRecord | None:
-        """Find a response of another gateway; None if no gateway knows it."""
-
-    async def dry_run(
-        self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
-    ) -> Mapping[str, Any]:
-        """Return the decision on these texts without storing anything."""
-
-    async def forget_task(self, task: str) -> bool:
-        """Delete a task's state; False if there was none."""
-
-    async def inspect_pack(self, at: InspectView, task: str = "", pack: str = "", n: int = 0) -> Mapping[str, Any]:
-        """Return a view of arrays that only the scorer has: see gateway.scorer.messages.Inspect."""
 
 
 class TaskPolicyManager(Protocol):
@@ -79,7 +45,7 @@ class Services:
     authenticator: Authenticator
     table: DecisionTable
     store: Store
-    scorer: ScorerClientApi | None
+    scorer: ScorerClient | None
     metrics: Metrics
     backends: LoadBalancer
     ledger: Ledger
@@ -99,7 +65,7 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def require_scorer(services: Services) -> ScorerClientApi:
+def require_scorer(services: Services) -> ScorerClient:
     """Return the scorer. Raises ScorerUnavailable if no pack is configured."""
     if services.scorer is None:
         raise ScorerUnavailable("No scorer: no pack is configured. Set `routing.pack`.")

@@ -1,6 +1,5 @@
 """`benchroute scorer`."""
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,7 @@ def run_scorer(
         fault = "a scorer by itself is for state in Redis; with SQLite `benchroute serve` runs its own"
         raise ConfigError(str(config), [("state.url", fault)])
     from gateway.distributed.supervisor import ScorerSupervisor
+    from gateway.processes.startup import configure_process
 
-    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_process(log_format=read.log.format)
     ScorerSupervisor(config, nice=read.scorer.nice).run_until_stopped()

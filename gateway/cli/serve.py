@@ -42,7 +42,7 @@ def serve_command(
 ) -> None:
     """Run a gateway until Ctrl-C."""
     from gateway.config.history import ConfigFile
-    from gateway.observability import logs
+    from gateway.processes.startup import configure_process
     from gateway.server.serve import serve_gateway as run
     from gateway.server.workers import check_workers, run_workers
 
@@ -52,9 +52,7 @@ def serve_command(
         count = workers or read.server.workers
         check_workers(read, count)
         if count > 1:
-            logs.configure_logging(
-                log_level.value, log_format or read.log.format, read.log.requests, read.log.sample_rate
-            )
+            configure_process(log_level.value, log_format or read.log.format, read.log.requests, read.log.sample_rate)
             run_workers(read, count, _again(config, host, port, watch, log_format, log_level))
             return
     run(file, log_level.value, watch, log_format, worker)

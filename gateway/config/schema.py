@@ -135,6 +135,8 @@ class RoutingConfig(ConfigSection):
     """Number of nearest benchmark inputs that predict correctness (eq. 7)."""
     kappa: int = Field(default=19, ge=1, le=1000)
     """Number of nearest benchmark inputs that measure the distance to the benchmark (eq. 8)."""
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    """Mean outcome of the nearest inputs above which a model is predicted to be correct (t in eq. 2)."""
     sigma: float = Field(default=0.09, gt=0)
     """Bandwidth of the kernel smoother from distance to reliability (eq. 10)."""
     eta: float = Field(default=0.6, ge=0, le=1)

@@ -1,16 +1,18 @@
-"""A task's state as it lies in Redis, and a batch's changes as the arguments of one Lua call."""
+"""Everything as bytes in Redis: tasks, decisions, news, stream entries, usage, and the arguments of Lua calls."""
 
 import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from gateway.distributed.redis_client import RedisArg
 from gateway.distributed.redis_keys import GROUP, NEWS, Shard
 from gateway.errors import StateError
-from gateway.scorer.messages import Decision
+from gateway.scorer.messages import Decision, Question
 from gateway.state.store import (
     NO_SAMPLING_STATES,
     RENAMED_REASONS,
@@ -20,12 +22,21 @@ from gateway.state.store import (
     TaskRecord,
     TaskSums,
 )
+from gateway.usage.ledger import NO_USAGE, UsageRows, UsageTotals
 
 MAX_CHANGES = 100
 UNREADABLE = "*"
 """In place of how many inputs a task had: it was not read, and only its pace is written, where it is still there."""
 
 FIELDS = ("basis", "n", "seen", "sums", "decision", "account", "pace")
+
+JSON, TEXT = b"j", b"t"
+"""First byte of an observation's body: a request's JSON follows as it came, or its input's text, extracted before."""
+
+PICO_USD = 10**12
+"""Money in Redis is in units of 1e-12 US dollars, a millionth of the price of one token at a dollar a million: Redis
+adds whole numbers exactly, and 64 bits hold nine million dollars a day.
+"""
 
 
 class StoredChange(msgspec.Struct, frozen=True, array_like=True):
@@ -79,9 +90,40 @@ class AckBatch:
 
 EMPTY_BATCH = AckBatch()
 
+
+class QueuedQuestion(msgspec.Struct, frozen=True):
+    """A question, and the channel that its Reply goes to."""
+
+    channel: str
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEntry:
+    """An observation or a question in a shard's stream.
+
+    Attributes:
+        id: of the entry.
+        producer: the gateway that added an observation.
+        number: its place among that gateway's observations in this shard; 0 for a question.
+    """
+
+    id: bytes
+    task: str
+    body: bytes
+    producer: str = ""
+    number: int = 0
+
+    @property
+    def is_question(self) -> bool:
+        """True where somebody waits for a reply."""
+        return self.number == 0
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _kept = msgspec.msgpack.Decoder(StoredChange)
 _news = msgspec.msgpack.Decoder(DecisionNews)
+_question = msgspec.msgpack.Decoder(QueuedQuestion)
 
 
 def new_epoch() -> str:
@@ -198,3 +240,64 @@ def _is_news(before: DecisionRecord | None, made: DecisionRecord) -> bool:
 
 def _told(task: str, made: DecisionRecord) -> Decision:
     return Decision(task, made.version, made.n, made.model, made.reason, made.ranking)
+
+
+def parse_entries(answer: Sequence[tuple[bytes, Any]]) -> list[StreamEntry]:
+    """Parse what scripts.READ_BATCH has read, or XRANGE.
+
+    Lua gives fields and values in a row; redis-py makes a dict of XRANGE's.
+    """
+    return [
+        _parse_entry(id_, fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True)))
+        for id_, fields in answer
+    ]
+
+
+def _parse_entry(id_: bytes, fields: Mapping[bytes, bytes]) -> StreamEntry:
+    task = fields[b"t"].decode()
+    if b"q" in fields:
+        return StreamEntry(id_, task, fields[b"q"])
+    return StreamEntry(id_, task, fields[b"b"], fields[b"p"].decode(), int(fields[b"c"]))
+
+
+def encode_question(channel: str, question: Question) -> bytes:
+    """Encode a question for a stream. channel: of its reply."""
+    return _encode(QueuedQuestion(channel, question))
+
+
+def decode_question(body: bytes) -> QueuedQuestion:
+    """Decode a question of a stream. Raises StateError."""
+    try:
+        return _question.decode(body)
+    except msgspec.MsgspecError as error:
+        raise StateError(f"cannot read a question in a stream: {error}") from error
+
+
+def encode_usage(rows: UsageRows) -> Mapping[tuple[str, str], list[RedisArg]]:
+    """Encode usage as arguments of scripts.SPEND, day by day, by kind and name."""
+    words: dict[tuple[str, str], list[RedisArg]] = {}
+    for (kind, name, day), used in rows.items():
+        numbers = (used.requests, used.input_tokens, used.output_tokens)
+        money = to_picodollars(used.usd), to_picodollars(used.baseline_usd)
+        words.setdefault((kind, name), []).extend([day, *numbers, *money])
+    return words
+
+
+def decode_usage(found: Mapping[bytes, bytes]) -> Mapping[str, UsageTotals]:
+    """Decode the sums of scripts.SPEND, by day."""
+    days: dict[str, dict[str, int]] = {}
+    for field, value in found.items():
+        day, name = field.decode().split(" ")
+        days.setdefault(day, {})[name] = int(value)
+    return {
+        day: NO_USAGE
+        + UsageTotals(
+            of["requests"], of["input"], of["output"], Decimal(of["usd"]) / PICO_USD, Decimal(of["baseline"]) / PICO_USD
+        )
+        for day, of in days.items()
+    }
+
+
+def to_picodollars(usd: Decimal) -> int:
+    """Convert money for Redis; the only place where it is rounded."""
+    return int((usd * PICO_USD).to_integral_value())

@@ -31,7 +31,7 @@ from gateway.upstream.load_balancer import BackendState
 from gateway.usage.ledger import Ledger
 from routing.manifest import Manifest
 
-log = logging.getLogger("benchroute.fleet")
+log = logging.getLogger("benchroute.distributed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ class TableSubscriber:
             before = self._table.replace_all(made.task, choice)
             self._recent.publish(made.task, choice, before.model if before else None)
 
-    def replace_shard(self, decisions: Mapping[str, Decision], gone: Callable[[str], bool]) -> None:
+    def replace_shard(self, decisions: Mapping[str, Decision], is_gone: Callable[[str], bool]) -> None:
         """See gateway.distributed.client.Table."""
         for task in self._table.task_names():
-            if task not in decisions and gone(task):
+            if task not in decisions and is_gone(task):
                 self._table.forget_task(task)
         for task, made in decisions.items():
             self._table.replace_all(task, _choice(made))
@@ -80,10 +80,10 @@ class GatewayNode:
         self._client = RedisClient(state.url, shards=state.shards)
         self.store = RedisStore(RedisClient(state.url, shards=state.shards))
         terms = ClientSettings(cache, state.max_backlog)
-        self.link = DistributedScorerClient(
+        self.scorer = DistributedScorerClient(
             self._client, TableSubscriber(table, recent), lambda task: table.policy_of(task).input, terms
         )
-        self.link.periodic_jobs.append(self._look)
+        self.scorer.periodic_jobs.append(self._look)
         self._own = RedisStore(self._client)
         self._has_file = config.routing.pack is not None
         self._cache = cache
@@ -104,11 +104,11 @@ class GatewayNode:
         answered: RecentResponses,
     ) -> None:
         """What is shared. Called in the event loop, before the link is started."""
-        self._loop, link = asyncio.get_running_loop(), self.link
+        self._loop, scorer = asyncio.get_running_loop(), self.scorer
         sessions.are_shared = True
-        link.recent_responses = answered
-        common = LocalState(link.name, quotas, ledger, sessions, backends, lambda: link.gateways)
-        link.frequent_jobs.append(SharedLimits(self._client, common, link.run_in_loop).sync)
+        scorer.recent_responses = answered
+        common = LocalState(scorer.name, quotas, ledger, sessions, backends, lambda: scorer.gateways)
+        scorer.frequent_jobs.append(SharedLimits(self._client, common, scorer.run_in_loop).sync)
 
     def cached_active_pack(self) -> Manifest | None:
         """What the active pack says of itself, as far as is known without Redis."""

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from gateway.distributed import scripts
-from gateway.distributed.codec import EMPTY_BATCH, AckBatch, Lease, new_epoch
+from gateway.distributed.codec import EMPTY_BATCH, AckBatch, Lease, StreamEntry, new_epoch, parse_entries
 from gateway.distributed.redis_client import RedisArg, RedisClient
 from gateway.distributed.redis_keys import GROUP, Shard
 from gateway.distributed.store import Changing, LeaseLost, RedisStore, StagedUpdate, write_update
-from gateway.distributed.stream_entries import StreamEntry, parse_entries
 from gateway.errors import StateError
 from gateway.state.store import NO_SAMPLING_STATES
 

@@ -1,6 +1,6 @@
 """Entry point of a distributed scorer: `python -m gateway.distributed.scorer_main CONFIG NAME`.
 
-It ends when it is told to (SIGTERM), or when its standard input closes: whoever started it is gone.
+It ends on SIGTERM, or when its standard input closes: whoever started it is gone.
 """
 
 import logging
@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,168 +19,151 @@ from gateway.distributed import packs, redis_keys
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.scorer_worker import ScorerWorker
 from gateway.distributed.shard_worker import ScoringContext
-from gateway.distributed.store import RedisStore
+from gateway.distributed.store import LeaseLost, RedisStore
 from gateway.errors import GatewayError, PackRejected, StateError
+from gateway.processes.startup import configure_process
 from gateway.scorer.background import BackgroundExecutor
-from gateway.scorer.messages import Configure, ScoreSettings, TaskPolicy
-from gateway.scorer.scorer import Scorer
+from gateway.scorer.messages import Configure, TaskPolicy
+from gateway.scorer.service import (
+    NO_RETRY,
+    LoadEmbedder,
+    OpenPack,
+    ScorerService,
+    ServiceHooks,
+    open_pack,
+)
 from gateway.state.store import Store
-from gateway.tasks.resolved_config import resolve_config
-from routing.calibration import RoutingSettings
-from routing.embedder import Embedder
-from routing.embedders.bundled import embedder_source, load_bundled_embedder
+from gateway.tasks.resolved_config import resolve_config, score_settings
+from routing.embedders.bundled import load_bundled_embedder
 from routing.errors import PackError, RoutingError
-from routing.manifest import EmbedderId, Manifest, read_manifest
-from routing.pack import open_pack
-from routing.router import Router
+from routing.manifest import Manifest
 
 log = logging.getLogger("benchroute.scorer")
 
 POLL_INTERVAL_S = 0.25
-"""How soon an activation is seen."""
+"""Seconds between looks for another activation."""
 
 RETRY_PAUSE_S = 1.0
 
-LoadEmbedder = Callable[[Path, Manifest], Embedder]
-
 
 class PackManager:
-    """The pack to work with: the configuration's file, or else the one that is active in Redis.
+    """The pack to score with: the configuration's file, or else the one that is active in Redis.
 
-    A new one is opened beside the old, which stays in use until then, and for good where the new one is refused.
+    A new one is opened while the old one scores, and replaces it only if it can be used.
     """
 
     def __init__(self, client: RedisClient, config: Config, load: LoadEmbedder) -> None:
-        """load: the embedder for a pack."""
+        """load: loads the embedder of a pack."""
         self._client = client
         self._config = config
         self._load = load
         self._store = RedisStore(client)
-        self._embedder: Embedder | None = None
-        self._made_of: Mapping[str, str] = {}
-        self._router: Router | None = None
+        self._pack: OpenPack | None = None
         self._version = -1
         self._changes: Mapping[bytes, bytes] | None = None
-        self._work: ScoringContext | None = None
-        self._aside = BackgroundExecutor()
+        self._context: ScoringContext | None = None
+        self._background = BackgroundExecutor()
 
     def current_context(self) -> ScoringContext | None:
-        """What to work with now; None until a pack is open."""
-        return self._work
+        """Return what to score with now; None until a pack is open."""
+        return self._context
 
     def watch_packs(self, ended: threading.Event) -> None:
-        """Until it is told to end: looks for what has changed, and takes it into use."""
+        """Poll Redis for other packs and policies, and switch to them, until `ended` is set."""
         while not ended.is_set():
             try:
                 self.check_packs()
             except (GatewayError, RoutingError) as error:
-                log.warning("what was in use stays in use: %s", error)
+                log.warning("pack or policies not changed: %s", error)
                 if isinstance(error, StateError):
-                    self._changes = None  # it is looked at again, and no fault of the pack's
+                    self._changes = None  # an outage is no fault of the pack's: try it again
                 ended.wait(RETRY_PAUSE_S)
             except Exception:  # the edge of a background job
-                log.exception("what was in use stays in use")
+                log.exception("pack or policies not changed")
             ended.wait(POLL_INTERVAL_S)
 
     def check_packs(self) -> None:
-        """Raises GatewayError, RoutingError for what cannot be used."""
-        path, version = self._place()
+        """Switch to another pack or other policies, where there are any. Raises GatewayError, RoutingError."""
+        path, version = self._find_active()
         changes = self._client.execute("HGETALL", redis_keys.CHANGES)
         if path is None or (version == self._version and changes == self._changes):
             return
-        # Told once, not four times a second: what is refused now is refused until something changes again.
+        # Remembered before it is tried: what is refused now is refused, and logged, once, until something changes.
         self._changes = changes
         if version != self._version:
             self._version = version
-            self._router = self._opened(path)
-        if self._router is not None:
-            self._work = self._made(self._router, version)
+            self._pack = open_pack(path, score_settings(self._config), self._pack, self._load)
+        if self._pack is not None:
+            self._context = self._build_context(self._pack, version)
 
-    def _place(self) -> tuple[Path | None, int]:
+    def _find_active(self) -> tuple[Path | None, int]:
         if self._config.routing.pack is not None:
             return Path(self._config.routing.pack), 0
         found = packs.active_and_stored(self._client)
         if found is None:
             return None, 0
-        active, pushed = found
+        active, stored = found
         if active.version == self._version:
             return Path(), active.version
-        return packs.fetch_pack(self._client, pushed, Path(self._config.state.cache_dir).expanduser()), active.version
+        return packs.fetch_pack(self._client, stored, self._cache_dir), active.version
 
-    def _pack_at(self, name: str) -> Path:
-        """A pack to look at: a path, or the hash of one in Redis. Raises PackError, StateError."""
-        path, cache = Path(name), Path(self._config.state.cache_dir).expanduser()
+    def _find_pack(self, name: str) -> Path:
+        """Return the path of a pack to inspect: a path, or the hash of one in Redis. Raises PackError, StateError."""
+        path = Path(name)
         if path.exists():
             return path
         try:
-            return packs.fetch_pack(self._client, packs.find_pack(self._client, name), cache)
+            return packs.fetch_pack(self._client, packs.find_pack(self._client, name), self._cache_dir)
         except PackRejected as error:
             raise PackError(str(error)) from error
 
-    def _opened(self, path: Path) -> Router:
-        begun = time.monotonic()
-        manifest = read_manifest(path)
-        if self._embedder is None or self._made_of != embedder_source(manifest):
-            self._embedder, self._made_of = self._load(path, manifest), embedder_source(manifest)
-        embedder = self._embedder
-        pack = open_pack(path, EmbedderId(embedder.name, embedder.revision, embedder.dim))
-        log.info("pack %s is open after %.1f s", pack.manifest.hash[:12], time.monotonic() - begun)
-        return Router(pack, _settings(self._config))
+    @property
+    def _cache_dir(self) -> Path:
+        return Path(self._config.state.cache_dir).expanduser()
 
-    def _made(self, router: Router, version: int) -> ScoringContext:
-        start = _start(self._config, router.pack.manifest, self._store)
-        tasks = dict(start.tasks)
-        embedder = self._embedder
-        if embedder is None:
-            raise PackRejected("no embedder is loaded")
+    def _build_context(self, pack: OpenPack, version: int) -> ScoringContext:
+        settings = _task_settings(self._config, pack.router.pack.manifest, self._store)
+        tasks = dict(settings.tasks)
+        # No retries here: between two attempts a worker must see whether it still has its shard, and renew its lease.
+        # A lost lease is no answer: the next holder of the shard answers.
+        hooks = ServiceHooks(NO_RETRY, self._find_pack, tasks.__setitem__, fatal=(LeaseLost,))
 
-        def scorer(store: Store) -> Scorer:
-            own = msgspec.structs.replace(start, tasks=dict(tasks))
-            return Scorer(router, embedder, store, own, time.time, self._pack_at)
+        def build_service(store: Store) -> ScorerService:
+            # Policies that were set since: a shard that is acquired later starts from them.
+            return ScorerService(pack, store, msgspec.structs.replace(settings, tasks=dict(tasks)), hooks)
 
-        def govern(task: str, policy: TaskPolicy) -> None:
-            tasks[task] = policy
-
-        return ScoringContext(version, scorer, govern, self._aside)
+        return ScoringContext(version, build_service, self._background)
 
 
-def _start(config: Config, manifest: Manifest, store: RedisStore) -> Configure:
-    """What holds for tasks."""
+def _task_settings(config: Config, manifest: Manifest, store: RedisStore) -> Configure:
     plan = resolve_config(config, store.current_policies(), manifest)
-    return plan.start or Configure("", "", ScoreSettings(), TaskPolicy(()))
-
-
-def _settings(config: Config) -> RoutingSettings:
-    routing = config.routing
-    return RoutingSettings(k=routing.k, kappa=routing.kappa, sigma=routing.sigma, eta=routing.eta)
+    return plan.start or Configure("", "", score_settings(config), TaskPolicy(()))
 
 
 def run_scorer(config: Config, name: str, load: LoadEmbedder, ended: threading.Event) -> None:
-    """Scores until it is told to end."""
+    """Score until `ended` is set."""
     client = RedisClient(config.state.url, shards=config.state.shards)
-    bench = PackManager(client, config, load)
-    watching = threading.Thread(target=bench.watch_packs, args=(ended,), name="packs", daemon=True)
-    watching.start()
-    ScorerWorker(client, name, bench.current_context, time.monotonic, kept=config.state.stream_retention).run_until(
-        ended
-    )
+    manager = PackManager(client, config, load)
+    threading.Thread(target=manager.watch_packs, args=(ended,), name="packs", daemon=True).start()
+    worker = ScorerWorker(client, name, manager.current_context, time.monotonic, kept=config.state.stream_retention)
+    worker.run_until(ended)
     client.close_connections()
 
 
 def main(load: LoadEmbedder = load_bundled_embedder) -> None:
-    """Runs a scorer by its arguments: the configuration, and the name by which it holds shards."""
+    """Run a scorer by its arguments: the configuration, and the name under which it holds shards."""
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    level = os.environ.get("BENCHROUTE_LOG_LEVEL", "INFO")
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
-    threading.Thread(target=_until_alone, args=(ended,), daemon=True).start()
-    run_scorer(load_config(Path(sys.argv[1])), sys.argv[2], load, ended)
+    config = load_config(Path(sys.argv[1]))
+    # Ctrl-C is for the supervisor, which then sends SIGTERM.
+    configure_process(
+        log_format=config.log.format,
+        signals={signal.SIGTERM: lambda *_: ended.set(), signal.SIGINT: signal.SIG_IGN},
+    )
+    threading.Thread(target=_watch_parent, args=(ended,), daemon=True).start()
+    run_scorer(config, sys.argv[2], load, ended)
 
 
-def _until_alone(ended: threading.Event) -> None:
+def _watch_parent(ended: threading.Event) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     ended.set()

@@ -1,181 +1,141 @@
-"""One shard at work: what its stream gives goes through a Scorer, in order, and is settled with what it changed."""
+"""One shard at work: its stream goes through a ScorerService in order, and is acknowledged with what it changed."""
 
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
-from gateway.distributed.codec import AckBatch, AckCounts
+from gateway.distributed.codec import TEXT, AckBatch, AckCounts, QueuedQuestion, StreamEntry, decode_question
 from gateway.distributed.leases import DeadLetter, LeasedStore, PendingBatch
-from gateway.distributed.store import LeaseLost
-from gateway.distributed.stream_entries import TEXT, QueuedQuestion, StreamEntry, decode_question
-from gateway.errors import StateError
 from gateway.scorer.background import BackgroundExecutor
-from gateway.scorer.messages import (
-    DryRun,
-    ForgetTask,
-    Inspect,
-    Observation,
-    Question,
-    Reply,
-    SeedInputs,
-    SubmitFeedback,
-    TaskPolicy,
-)
-from gateway.scorer.scorer import Scorer
+from gateway.scorer.messages import BATCH_SIZE, Inspect, Observation, Reply
+from gateway.scorer.sampling import BatchPart
+from gateway.scorer.service import ScorerService
 from gateway.state.store import Store
-from routing.errors import RoutingError
 
 log = logging.getLogger("benchroute.scorer")
-
-BATCH_SIZE = 64
-"""Inputs embedded in one call."""
 
 MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ScoringContext:
-    """What scorers work with: a pack, and what holds for tasks.
+    """A pack and the settings of tasks, for all shards of a scorer.
 
-    pack_version: of the fleet's active pack; 0 for a file. govern: told of a task's policy by whoever changes it.
-    aside: where things are looked at.
+    Attributes:
+        pack_version: the number of the pack's activation; 0 for a file.
+        service: makes a shard's service on its store.
+        background: answers inspections.
     """
 
     pack_version: int
-    scorer: Callable[[Store], Scorer]
-    set_policy: Callable[[str, TaskPolicy], None] = lambda task, policy: None
+    service: Callable[[Store], ScorerService]
     background: BackgroundExecutor = field(default_factory=BackgroundExecutor)
 
 
 class ShardWorker:
-    """A held shard."""
+    """Transport of a ScorerService over one leased shard."""
 
     def __init__(self, store: LeasedStore, work: ScoringContext, name: str, left: PendingBatch | None = None) -> None:
-        """left: a batch that was taken and could not be settled yet."""
+        """left: a batch that was read and could not be acknowledged yet."""
         self.store = store
         self.work = work
         self.left = left
         self._name = name
-        self._scorer = work.scorer(store)
+        self._service = work.service(store)
 
-    def rescore_stale(self, moved: Callable[[], None]) -> None:
-        """Brings the sums of all tasks up to the open pack. moved: is called again and again.
+    def rescore_stale(self, on_progress: Callable[[], None]) -> None:
+        """Bring the sums of all tasks up to the open pack. on_progress: called after every few tasks.
 
         Raises LeaseLost, StateError.
         """
-        basis = self._scorer.basis
-        if self.store.basis != basis:
-            stale = self.store.tasks_with_old_sums(basis)
+        scorer = self._service.scorer
+        if self.store.basis != scorer.basis:
+            stale = self.store.tasks_with_old_sums(scorer.basis)
             for start in range(0, len(stale), BATCH_SIZE):
-                self._scorer.rescore_tasks(stale[start : start + BATCH_SIZE])
-                moved()
+                scorer.rescore_tasks(stale[start : start + BATCH_SIZE])
+                on_progress()
             if stale:
                 log.info("shard %d: %d tasks scored again", self.store.held.number, len(stale))
-        self.store.mark_current(basis)
+        self.store.mark_current(scorer.basis)
 
     def serve_batch(self) -> bool:
-        """Scores the next batch. False where there is none. Raises LeaseLost, StateError; then it is taken up again."""
-        taken = self.store.read_unacked(self.left) if self.left and self.left.entries else PendingBatch(())
-        if not taken.entries:
-            taken = self.store.read_batch(self._name, BATCH_SIZE)
-        if not taken.entries:
+        """Score the next batch. False where there is none.
+
+        Raises LeaseLost, StateError; the next call goes on with what is not acknowledged.
+        """
+        batch = self.store.read_unacked(self.left) if self.left and self.left.entries else PendingBatch(())
+        if not batch.entries:
+            batch = self.store.read_batch(self._name, BATCH_SIZE)
+        if not batch.entries:
             self.left = None
             return False
-        self.left = taken
-        if taken.tries > MAX_ATTEMPTS:
-            self._park(taken, "it has ended its scorer, or failed, three times")
+        self.left = batch
+        if batch.tries > MAX_ATTEMPTS:
+            self._dead_letter(batch.entries[0])
         else:
-            self._through(taken)
+            self._process_batch(batch)
         self.left = None
         return True
 
-    def _through(self, taken: PendingBatch) -> None:
-        settled = 0
-        for run in _runs(taken.entries):
+    def _process_batch(self, batch: PendingBatch) -> None:
+        done = 0
+        for run in _split_runs(batch.entries):
             if run[0].is_question:
                 self._answer(run[0])
             else:
-                self._score(run)
-            settled += len(run)
-            self.left = PendingBatch(taken.entries[settled:], taken.tries)
+                observations = [Observation(entry.task, _messages(entry.body)) for entry in run]
+                self._service.apply(observations, partial(self._acknowledge, run))
+            done += len(run)
+            self.left = PendingBatch(batch.entries[done:], batch.tries)
 
-    def _score(self, run: Sequence[StreamEntry]) -> None:
-        """Raises LeaseLost, StateError. What fails in another way stays where it is, and comes again one by one."""
-        observations = [Observation(entry.task, _messages(entry.body)) for entry in run]
-        inputs, faults = self._scorer.parse_inputs(observations)
-        done = 0
-        try:
-            while done < len(run):
-                part = self._scorer.next_batch(inputs[done:])
-                of_part = run[done : done + part.size]
-                wrong = {place - done for place in faults}
-                self.store.batch = AckBatch([entry.id for entry in of_part], _settled(of_part, wrong, part.skipped))
-                self._scorer.apply_batch(part)
-                self.store.ack_batch()
-                done += part.size
-        except StateError:
-            raise
-        except Exception:  # the edge of a background job: one bad batch must not end the scorer
-            log.exception("shard %d: %d inputs could not be scored", self.store.held.number, len(run) - done)
+    @contextmanager
+    def _acknowledge(self, run: Sequence[StreamEntry], part: BatchPart) -> Iterator[None]:
+        """Acknowledge a part with its write, in one Lua call: either both survive a crash, or neither."""
+        entries = run[part.start : part.start + part.size]
+        self.store.batch = AckBatch([entry.id for entry in entries], _ack_counts(run, part))
+        yield
+        self.store.ack_batch()  # where nothing was written, as of observations without a text
 
     def _answer(self, entry: StreamEntry) -> None:
         asked = decode_question(entry.body)
         self.store.batch = AckBatch([entry.id])
         if isinstance(asked.question, Inspect):
-            self.store.ack_batch()  # it is asked again if nothing comes of it
-            self.work.background.submit_job(lambda: self._tell(asked, self._replied(asked.question)))
+            self.store.ack_batch()  # first: an inspection that ends the scorer must not end the next one too
+            self.work.background.submit_job(lambda: self._send(asked, self._service.answer(asked.question).reply))
             return
-        reply = self._replied(asked.question)
+        reply = self._service.answer(asked.question).reply
         self.store.ack_batch()
-        self._tell(asked, reply)
+        self._send(asked, reply)
 
-    def _tell(self, asked: QueuedQuestion, reply: Reply) -> None:
+    def _send(self, asked: QueuedQuestion, reply: Reply) -> None:
         self.store.send_reply(asked.channel, msgspec.msgpack.encode(reply))
 
-    def _replied(self, question: Question) -> Reply:
-        try:
-            return self._reply(question)
-        except LeaseLost:
-            raise
-        except (ValueError, StateError, RoutingError) as error:
-            return Reply(question.id, error=str(error))
-        except Exception:  # as above
-            log.exception("%s failed", type(question).__name__)
-            return Reply(question.id, error="the scorer failed; its log says why")
-
-    def _reply(self, question: Question) -> Reply:
-        if isinstance(question, Inspect):
-            return Reply(question.id, self._scorer.inspect_pack(question))
-        if isinstance(question, SeedInputs):
-            return Reply(question.id, self._scorer.seed_task(question)[1])
-        if isinstance(question, SubmitFeedback):
-            return Reply(question.id, self._scorer.add_feedback(question)[1])
-        if isinstance(question, DryRun):
-            return Reply(question.id, self._scorer.dry_run(question))
-        if isinstance(question, ForgetTask):
-            return Reply(question.id, {"known": self._scorer.forget_task(question.task)})
-        self.work.set_policy(question.task, question.policy)
-        return Reply(question.id, {"decided": len(self._scorer.set_policy(question.task, question.policy))})
-
-    def _park(self, taken: PendingBatch, reason: str) -> None:
-        entry = taken.entries[0]
+    def _dead_letter(self, entry: StreamEntry) -> None:
         shard, place = self.store.held.number, entry.id.decode()
-        log.error("shard %d: observation %s of task %s is put aside: %s", shard, place, entry.task, reason)
-        self.store.dead_letter(
-            entry, DeadLetter(shard, place, entry.task, time.time(), MAX_ATTEMPTS, reason, entry.body)
+        log.error(
+            "shard %d: observation %s of task %s moved to the dead-letter list after %d failed attempts",
+            shard,
+            place,
+            entry.task,
+            MAX_ATTEMPTS,
         )
+        reason = f"its scorer ended, or failed, {MAX_ATTEMPTS} times"
+        letter = DeadLetter(shard, place, entry.task, time.time(), MAX_ATTEMPTS, reason, entry.body)
+        self.store.dead_letter(entry, letter)
 
 
 def _messages(body: bytes) -> bytes:
     return json.dumps(body[1:].decode("utf-8", "replace")).encode() if body[:1] == TEXT else body[1:]
 
 
-def _runs(entries: Sequence[StreamEntry]) -> Iterator[Sequence[StreamEntry]]:
-    """Observations in a row, and every question by itself."""
+def _split_runs(entries: Sequence[StreamEntry]) -> Iterator[Sequence[StreamEntry]]:
+    """Yield observations in a row together, and every question by itself: it is answered in its place."""
     run: list[StreamEntry] = []
     for entry in entries:
         if entry.is_question:
@@ -189,11 +149,11 @@ def _runs(entries: Sequence[StreamEntry]) -> Iterator[Sequence[StreamEntry]]:
         yield run
 
 
-def _settled(run: Sequence[StreamEntry], faults: Collection[int], skipped: Collection[int]) -> list[AckCounts]:
+def _ack_counts(run: Sequence[StreamEntry], part: BatchPart) -> list[AckCounts]:
     by_producer: dict[str, list[int]] = {}
-    for place, entry in enumerate(run):
-        done = by_producer.setdefault(entry.producer, [0, 0, 0, 0])
-        done[0] = entry.number
-        done[2 if place in faults else 1] += 1
-        done[3] += place in skipped
+    for place in range(part.start, part.start + part.size):
+        counts = by_producer.setdefault(run[place].producer, [0, 0, 0, 0])
+        counts[0] = run[place].number
+        counts[2 if place in part.errors else 1] += 1
+        counts[3] += place in part.skipped
     return [AckCounts(producer, *numbers) for producer, numbers in by_producer.items()]

@@ -20,7 +20,7 @@ from gateway.proxy.session_affinity import SessionAffinity, SessionPin
 from gateway.upstream.load_balancer import BackendState
 from gateway.usage.ledger import Ledger, UsageRows
 
-log = logging.getLogger("benchroute.fleet")
+log = logging.getLogger("benchroute.distributed")
 
 MAX_EVENTS = 20_000
 EVENT_BATCH_SIZE = 500

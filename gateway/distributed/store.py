@@ -23,10 +23,11 @@ from gateway.distributed.codec import (
     apply_keys,
     decode_decision,
     decode_task,
+    decode_usage,
     encode_news,
+    encode_usage,
     new_epoch,
 )
-from gateway.distributed.money import decode_usage, encode_usage
 from gateway.distributed.redis_client import RedisArg, RedisClient
 from gateway.distributed.redis_keys import NEWS, SHARDS, Shard, shard_of
 from gateway.errors import StateError

@@ -8,18 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.distributed import redis_keys, scripts
-from gateway.distributed.codec import DecisionNews, decode_decision, decode_news, new_epoch
-from gateway.distributed.outbox import CrashCounter, Outbox
+from gateway.distributed.codec import JSON, TEXT, DecisionNews, decode_decision, decode_news, new_epoch
+from gateway.distributed.crash_counters import CrashCounter
 from gateway.distributed.producer import FIELDS, OTHER_EPOCH, DeliveryCounts, ShardProducer
 from gateway.distributed.redis_client import RedisArg, RedisClient, Subscription
 from gateway.distributed.redis_keys import Shard, replies_channel, shard_of
 from gateway.distributed.store import RedisStore
-from gateway.distributed.stream_entries import JSON, TEXT
 from gateway.scorer.input_text import NoInputText, extract_text
 from gateway.scorer.messages import Decision
-from gateway.scorer.observation_queue import ObservationStats
+from gateway.scorer.observation_queue import ObservationQueue, ObservationStats
 
-log = logging.getLogger("benchroute.fleet")
+log = logging.getLogger("benchroute.distributed")
 
 MAX_BATCH = 256
 """Observations of a shard in one Lua call."""
@@ -60,7 +59,7 @@ class RedisTransport:
         self,
         name: str,
         client: RedisClient,
-        outbox: Outbox,
+        queue: ObservationQueue,
         input_of: Callable[[str], str],
         hearing: EventHandlers,
         most: int,
@@ -73,7 +72,7 @@ class RedisTransport:
         self.has_missed = False
         """Whether news did not follow on those before: then it is time to look."""
         self._client = client
-        self._outbox = outbox
+        self._queue = queue
         self._input_of = input_of
         self._hearing = hearing
         self._store = RedisStore(client)
@@ -85,7 +84,7 @@ class RedisTransport:
         """Hands on what has been observed. Whether there may be more."""
         shards = self._store.shards
         if all(not sending.unsent_entries(1) for sending in self._sending.values()):
-            for seen in self._outbox.take_all(MAX_BATCH * 4):
+            for seen in self._queue.take_batch(MAX_BATCH * 4):
                 number = shard_of(seen.task, shards)
                 self._sending.setdefault(number, ShardProducer()).push_observation(
                     seen.task, self._body(seen.task, seen.messages)
@@ -99,7 +98,7 @@ class RedisTransport:
                 )
                 sending.on_add_reply(code, epoch.decode(), last)
             sending.trim_acked(STREAM_TRIM_LENGTH)
-        return self._outbox.has_pending
+        return self._queue.has_pending
 
     def send_question(self, task: str, body: bytes) -> None:
         """Puts a question behind what has been observed of a task."""

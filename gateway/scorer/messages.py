@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 import msgspec
 
+BATCH_SIZE = 64
+"""Inputs embedded in one call: half the cost of an input alone, and done within a fraction of a second."""
+
 
 class ScoreSettings(msgspec.Struct, frozen=True):
     """The `routing` section of the configuration. eta: in [0, 1]; score: which task score leads.

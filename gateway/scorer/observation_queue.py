@@ -1,9 +1,16 @@
-"""Observations on their way to the scorer: bounded, because a request must not wait and memory must not grow."""
+"""Observations on their way to the scorer: bounded, because a request must not wait and memory must not grow.
+
+Both deployments queue in the gateway with this class, and both drop the oldest where there is no room, counted as
+`queue_full`: a task's decision should follow its latest inputs, and after an outage those are worth most. A stream in
+Redis that is full drops its oldest too, counted as `backlog_full`.
+"""
 
 import asyncio
+import threading
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gateway.scorer.messages import Observation
 
@@ -14,10 +21,17 @@ MAX_ITEM_BYTES = 8 * 1024 * 1024
 
 @dataclass(slots=True)
 class ObservationStats:
-    """Since the gateway's start. observed: scored and stored; dropped: by reason; queued: waiting now.
+    """Counts since the gateway's start.
 
-    backlog: waiting in a fleet's streams, of all gateways. scoring_s: seconds that the scorer worked on them.
-    skipped: of those observed, not embedded, since their tasks are settled.
+    Attributes:
+        observed: scored and stored.
+        errors: could not be scored.
+        restarts: starts of the scorer after the first.
+        queued: waiting in this gateway now.
+        backlog: waiting in Redis' streams now, of all gateways.
+        scoring_s: seconds that the scorer worked on them.
+        skipped: of those observed, not embedded, since their tasks are settled.
+        dropped: not scored, by reason.
     """
 
     observed: int = 0
@@ -30,41 +44,88 @@ class ObservationStats:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
-class ObservationQueue:
-    """First in, first out; what finds no room is dropped and counted."""
+class Journal(Protocol):
+    """A record of what a queue took in, for queues whose process may be killed."""
 
-    def __init__(self, counts: ObservationStats, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> None:
+    accepted: int
+    dropped: int
+
+    def write_counts(self) -> None:
+        """Keep the counts as they are now."""
+
+
+class ObservationQueue:
+    """First in, first out; a full queue drops its oldest and counts it.
+
+    The event loop puts; the event loop or one other thread takes. Neither holds the lock for long.
+    """
+
+    def __init__(
+        self,
+        counts: ObservationStats,
+        max_items: int = MAX_ITEMS,
+        max_bytes: int = MAX_BYTES,
+        journal: Journal | None = None,
+    ) -> None:
         self._counts = counts
         self._max_items = max_items
         self._max_bytes = max_bytes
+        self._journal = journal
         self._bytes = 0
         self._items: deque[Observation] = deque()
+        self._lock = threading.Lock()
         self._filled = asyncio.Event()
 
     def put_observation(self, task: str, messages: bytes) -> None:
-        """Never waits, never raises."""
-        if len(messages) > MAX_ITEM_BYTES:
-            self._counts.dropped["too_large"] += 1
-        elif len(self._items) >= self._max_items or self._bytes + len(messages) > self._max_bytes:
-            self._counts.dropped["queue_full"] += 1
-        else:
-            self._items.append(Observation(task, messages))
-            self._bytes += len(messages)
-            self._counts.queued = len(self._items)
-            self._filled.set()
+        """Add an observation. Never waits, never raises."""
+        dropped = 0
+        with self._lock:
+            if len(messages) > MAX_ITEM_BYTES:
+                self._counts.dropped["too_large"] += 1
+                dropped = 1
+            else:
+                self._items.append(Observation(task, messages))
+                self._bytes += len(messages)
+                dropped = self._drop_oldest()
+                self._counts.queued = len(self._items)
+            if self._journal is not None:
+                self._journal.accepted += 1
+                self._journal.dropped += dropped
+                self._journal.write_counts()
+        self._filled.set()
 
-    async def take_batch(self, max_items: int, max_bytes: int) -> Sequence[Observation]:
-        """What is there, oldest first, at least one; waits for it."""
+    def take_batch(self, max_items: int, max_bytes: int = MAX_BYTES) -> Sequence[Observation]:
+        """Take what is there, oldest first: one at least, however large, or nothing where nothing is there."""
+        taken: list[Observation] = []
+        size = 0
+        with self._lock:
+            while (
+                self._items
+                and len(taken) < max_items
+                and (not taken or size + len(self._items[0].messages) <= max_bytes)
+            ):
+                taken.append(self._items.popleft())
+                size += len(taken[-1].messages)
+            self._bytes -= size
+            self._counts.queued = len(self._items)
+        return taken
+
+    async def wait_filled(self) -> None:
+        """Wait until there is something to take. In the event loop that puts."""
         while not self._items:
             self._filled.clear()
             await self._filled.wait()
-        taken: list[Observation] = []
-        size = 0
-        while (
-            self._items and len(taken) < max_items and (not taken or size + len(self._items[0].messages) <= max_bytes)
-        ):
-            taken.append(self._items.popleft())
-            size += len(taken[-1].messages)
-        self._bytes -= size
-        self._counts.queued = len(self._items)
-        return taken
+
+    @property
+    def has_pending(self) -> bool:
+        """True while something waits to be taken."""
+        return bool(self._items)
+
+    def _drop_oldest(self) -> int:
+        dropped = 0
+        while len(self._items) > self._max_items or self._bytes > self._max_bytes:
+            self._bytes -= len(self._items.popleft().messages)
+            dropped += 1
+        if dropped:
+            self._counts.dropped["queue_full"] += dropped
+        return dropped

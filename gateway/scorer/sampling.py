@@ -5,6 +5,7 @@ inputs were cut into batches, nor who draws them: a scorer that takes over goes 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, dataclass, field
 
 import msgspec
@@ -108,6 +109,36 @@ class SampledBatch:
     drawn: Sequence[InputValues]
     skipped: frozenset[int] = frozenset()
     states: Mapping[str, SamplingState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPart:
+    """Consecutive observations of a batch that are written together.
+
+    Attributes:
+        start: the place of the first in the batch.
+        errors: places of those that cannot be read.
+        skipped: places of those that are not embedded.
+    """
+
+    start: int
+    errors: frozenset[int]
+    skipped: frozenset[int]
+    sampled: SampledBatch
+
+    @property
+    def size(self) -> int:
+        """The number of observations."""
+        return self.sampled.size
+
+
+Commit = Callable[[BatchPart], AbstractContextManager[None]]
+"""Wraps the write of a part, for a transport that acknowledges observations with it."""
+
+
+def commit_alone(part: BatchPart) -> AbstractContextManager[None]:
+    """Write a part with nothing beside it."""
+    return nullcontext()
 
 
 class InputSampler:

@@ -5,8 +5,10 @@ order they came, so that a decision does not depend on how the inputs were cut i
 only some inputs are embedded.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from gateway.errors import StateError
 from gateway.scorer import inspection, serialization
 from gateway.scorer.cost_preference import cost_preference
 from gateway.scorer.input_text import NoInputText, extract_text
@@ -29,7 +32,7 @@ from gateway.scorer.messages import (
     SubmitFeedback,
     TaskPolicy,
 )
-from gateway.scorer.sampling import InputSampler, InputValues, SampledBatch, SamplingState
+from gateway.scorer.sampling import BatchPart, Commit, InputSampler, InputValues, SamplingState, commit_alone
 from gateway.scorer.task_labels import TaskLabels, text_digest
 from gateway.scorer.task_update import TaskUpdate, build_explanation, to_message
 from gateway.state.store import StateChange, Store, TaskRecord, TaskSums
@@ -41,6 +44,8 @@ from routing.pack import open_pack
 from routing.router import Router
 from routing.scores import ScoreKind
 from routing.task import InputEvidence, TaskState
+
+log = logging.getLogger("benchroute.scorer")
 
 TASK_BATCH_SIZE = 100
 ALL_DRAWN: Mapping[str, SamplingState] = MappingProxyType({})
@@ -59,6 +64,9 @@ LearnedUpdate = Callable[[TaskLabels], TaskLabels]
 
 def _as_before(known: TaskLabels) -> TaskLabels:
     return known
+
+
+Retry = Callable[[Callable[[], Any]], Any]
 
 
 class Scorer:
@@ -89,27 +97,43 @@ class Scorer:
             self._check(policy)
         self.basis = f"{router.pack.manifest.hash}/{settings.k}/{settings.kappa}/{settings.threshold:g}"
 
-    def observe_batch(self, observations: Sequence[Observation]) -> BatchDone:
-        """Stores a batch of observations. Raises StateError if it cannot be stored."""
-        inputs, faults = self.parse_inputs(observations)
-        decided, skipped = dict[str, Decision](), 0
-        while inputs:
-            part = self.next_batch(inputs)
-            decided.update({one.task: one for one in self.apply_batch(part)})
-            inputs, skipped = inputs[part.size :], skipped + len(part.skipped)
-        return BatchDone(list(decided.values()), len(observations), len(faults), skipped=skipped)
+    def observe_batch(
+        self, observations: Sequence[Observation], commit: Commit = commit_alone, retry: Retry = lambda work: work()
+    ) -> BatchDone:
+        """Store a batch of observations, in as few writes as sampling allows. Raises StateError where one fails.
 
-    def next_batch(self, inputs: Sequence[InputValues | None]) -> SampledBatch:
-        """The first of these that can be taken together. Raises StateError."""
-        return self._thinning.sample_batch(inputs, self._store.sampling_states)
+        commit: wraps each write. retry: makes each call to the store. An error of another kind ends the batch: what is
+        left of it counts as errors.
+        """
+        inputs, unreadable = self._parse_inputs(observations)
+        decided, errors, skipped, start = dict[str, Decision](), 0, 0, 0
+        try:
+            while start < len(inputs):
+                part = retry(partial(self._next_part, inputs, unreadable, start))
+                with commit(part):
+                    decided.update({one.task: one for one in retry(partial(self._apply_part, part))})
+                errors, skipped, start = errors + len(part.errors), skipped + len(part.skipped), start + part.size
+        except StateError:
+            raise
+        except Exception:  # the edge of a background job: one bad batch must not end the scorer
+            log.exception("%d inputs could not be scored", len(inputs) - start)
+            errors += len(inputs) - start
+        return BatchDone(list(decided.values()), len(observations), errors, skipped=skipped)
 
-    def apply_batch(self, part: SampledBatch) -> list[Decision]:
-        """Stores them: those drawn are embedded, of the others only that they came. Raises StateError."""
-        evidence = self._evidence(part.drawn)
-        return self._update(list(evidence), evidence, part.states)
+    def _next_part(self, inputs: Sequence[InputValues | None], unreadable: Collection[int], start: int) -> BatchPart:
+        """Return the first inputs from `start` on that can be taken together. Raises StateError."""
+        sampled = self._thinning.sample_batch(inputs[start:], self._store.sampling_states)
+        places = range(start, start + sampled.size)
+        errors = frozenset(place for place in unreadable if place in places)
+        return BatchPart(start, errors, frozenset(start + place for place in sampled.skipped), sampled)
 
-    def parse_inputs(self, observations: Sequence[Observation]) -> tuple[list[InputValues | None], set[int]]:
-        """Each one's task and input, None without any text, and the places of those that cannot be read."""
+    def _apply_part(self, part: BatchPart) -> list[Decision]:
+        """Store inputs: those drawn are embedded, of the others only the count is kept. Raises StateError."""
+        evidence = self._evidence(part.sampled.drawn)
+        return self._update(list(evidence), evidence, part.sampled.states)
+
+    def _parse_inputs(self, observations: Sequence[Observation]) -> tuple[list[InputValues | None], set[int]]:
+        """Return each one's task and input, None without any text, and the places of those that cannot be read."""
         inputs: list[InputValues | None] = []
         faults: set[int] = set()
         for place, seen in enumerate(observations):

@@ -45,6 +45,7 @@ from gateway.proxy.recent_responses import RecentResponses
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.proxy.tracing import Tracing
+from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
 from gateway.scorer.messages import Decision
 from gateway.server.ledger_writer import flush_ledger_periodically
@@ -64,7 +65,6 @@ from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
 
 if TYPE_CHECKING:
-    from gateway.distributed.client import DistributedScorerClient
     from gateway.distributed.gateway_node import GatewayNode
 
 log = logging.getLogger("benchroute")
@@ -83,9 +83,7 @@ class Gateway:
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
         self._recent = DecisionFeed(time.time)
         self._member = self._join(config)
-        self._link: EmbeddedScorerClient | DistributedScorerClient | None = (
-            self._member.link if self._member else self._own_scorer(config, resolved)
-        )
+        self._link: ScorerClient | None = self._member.scorer if self._member else self._own_scorer(config, resolved)
         self._minutes = MinuteSeries(time.time)
         self._answered = RecentResponses(config.routing.feedback_window)
         self._answers = ResponseCache(time.monotonic)
@@ -273,11 +271,11 @@ class Gateway:
         return {state.backend.name: state.breaker.state for state in self.runtime.backend_states()}
 
 
-def _observer(link: "EmbeddedScorerClient | DistributedScorerClient | None") -> Callable[[str, bytes], None]:
+def _observer(link: ScorerClient | None) -> Callable[[str, bytes], None]:
     return link.observe_input if link is not None else lambda task, messages: None
 
 
-def _figures(link: "EmbeddedScorerClient | DistributedScorerClient") -> ScorerStats:
+def _figures(link: ScorerClient) -> ScorerStats:
     counts = link.counts
     return ScorerStats(
         link.status == "ready",

@@ -7,14 +7,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from gateway.api.services import Services
 from gateway.config import Config
 from gateway.errors import Conflict, InvalidRequest, ScorerUnavailable
 from gateway.keys.client_keys import ClientKeys
 from gateway.proxy.exchange import ExchangeContext
-from gateway.scorer.embedded.client import EmbeddedScorerClient
+from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_table import DecisionTable, Policies
 from gateway.tasks.policies import build_prices, models_not_in_pack
@@ -22,11 +21,6 @@ from gateway.tasks.resolved_config import ResolvedConfig, check_reloadable, reso
 from gateway.upstream.load_balancer import BackendState
 from gateway.usage.ledger import Ledger
 from routing.manifest import Manifest
-
-if TYPE_CHECKING:
-    from gateway.distributed.client import DistributedScorerClient
-
-    ScorerClient = EmbeddedScorerClient | DistributedScorerClient
 
 log = logging.getLogger("benchroute")
 
@@ -50,7 +44,7 @@ class Reloadable:
     table: DecisionTable
     ledger: Ledger
     client_keys: ClientKeys
-    scorer: "ScorerClient | None"
+    scorer: ScorerClient | None
 
 
 class Runtime:

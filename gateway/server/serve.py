@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import math
-import os
 import signal
 import socket
 import sys
@@ -14,8 +13,7 @@ from gateway.config import Config
 from gateway.config.history import ConfigFile, ConfigSource, ConfigWatcher, config_digest, reload_and_log
 from gateway.http.strict_protocol import StrictHttpProtocol
 from gateway.keys.client_keys import check_names, read_created_keys
-from gateway.observability import logs
-from gateway.processes.malloc import tune_malloc
+from gateway.processes.startup import configure_process
 from gateway.proxy.protocol import ProxyProtocol
 from gateway.server.app import Gateway
 from gateway.server.workers import bind_sockets
@@ -41,12 +39,9 @@ def serve_gateway(
 
     Raises ConfigError, StateError.
     """
-    tune_malloc()
     text = file.read_text()
     config = file.parse_config(text)
-    format_ = log_format or config.log.format
-    os.environ[logs.FORMAT_VARIABLE] = format_
-    logs.configure_logging(log_level, format_, config.log.requests, config.log.sample_rate)
+    configure_process(log_level, log_format or config.log.format, config.log.requests, config.log.sample_rate)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     gateway = Gateway(config, ConfigSource(file, config_digest(text)))
     _check_state(config)

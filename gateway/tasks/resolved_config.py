@@ -85,19 +85,16 @@ def _manifest(config: Config) -> Manifest | None:
         raise ConfigError("routing", [("routing.pack", str(error))]) from error
 
 
+def score_settings(config: Config) -> ScoreSettings:
+    """Return the scorer's part of the routing section: the fields of the same names, so that none is left out."""
+    return ScoreSettings(**{name: getattr(config.routing, name) for name in ScoreSettings.__struct_fields__})
+
+
 def _start(config: Config, made: Policies) -> Configure:
-    routing = config.routing
     return Configure(
-        pack=routing.pack or "",
+        pack=config.routing.pack or "",
         state_url=config.state.url,
-        routing=ScoreSettings(
-            score=routing.score,
-            k=routing.k,
-            kappa=routing.kappa,
-            sigma=routing.sigma,
-            eta=routing.eta,
-            adaptive_sampling=routing.adaptive_sampling,
-        ),
+        routing=score_settings(config),
         policy=task_policy(made.default),
         tasks={name: task_policy(policy) for name, policy in made.tasks.items()},
     )

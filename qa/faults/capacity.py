@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from gateway.distributed import scripts
-from gateway.distributed.codec import AckBatch, AckCounts, Lease
+from gateway.distributed.codec import JSON, AckBatch, AckCounts, Lease
 from gateway.distributed.leases import acquire_lease
 from gateway.distributed.producer import ShardProducer
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
-from gateway.distributed.stream_entries import JSON
 from gateway.state.store import RING_SIZE, DecisionRecord, StateChange, TaskSums
 from qa.faults import programs
 from qa.faults.stack import Shape, Stack, running

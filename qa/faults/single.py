@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.distributed.codec import StreamEntry, parse_entries
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.store import RedisStore
-from gateway.distributed.stream_entries import StreamEntry, parse_entries
 from gateway.scorer.messages import Configure, Observation, ScoreSettings, TaskPolicy
 from gateway.scorer.scorer import Scorer
 from gateway.state.sqlite import SqliteStore

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import yaml
 
 from gateway.distributed import packs, redis_keys
-from gateway.distributed.outbox import read_crash_counter
+from gateway.distributed.crash_counters import read_crash_counter
 from gateway.distributed.producer import FIELDS
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard

@@ -170,10 +170,10 @@ def _without_pack(config: Config) -> RoutingConfig:
 
 
 def _settings(config: Config) -> "RoutingSettings":
-    from routing.calibration import RoutingSettings
+    from gateway.scorer.service import routing_settings
+    from gateway.tasks.resolved_config import score_settings
 
-    routing = config.routing
-    return RoutingSettings(k=routing.k, kappa=routing.kappa, sigma=routing.sigma, eta=routing.eta)
+    return routing_settings(score_settings(config))
 
 
 def _path(name: str, config: Config) -> Path:

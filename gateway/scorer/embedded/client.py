@@ -1,49 +1,38 @@
-"""The gateway's end of scoring: hands on observations, takes decisions, and starts the scorer again when it dies.
+"""Embedded scorer client: a child process on a socket, started again when it dies.
 
-Nothing the request path calls here waits or raises. What the scorer has not acknowledged when it dies is lost and
-counted; what still waits in the queue goes to the next one.
+What the scorer has not acknowledged when it dies is lost and counted; what still waits in the queue goes to the next.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from gateway.errors import InvalidRequest, PackRejected, ScorerUnavailable
+from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded import framing
 from gateway.scorer.embedded.process import ScorerProcess
 from gateway.scorer.messages import (
+    BATCH_SIZE,
     BatchDone,
     Configure,
     Decision,
-    DryRun,
-    ForgetTask,
     FromScorer,
-    Inspect,
-    InspectView,
     Observations,
     PackReady,
     PackRefused,
     Question,
     Reply,
-    ScoredResponse,
-    SeedInputs,
     SetPolicy,
-    SubmitFeedback,
     TaskPolicy,
 )
 from gateway.scorer.observation_queue import ObservationQueue, ObservationStats
-from gateway.scorer.pending_replies import PendingReplies
 
 log = logging.getLogger("benchroute.scorer")
 
-T = TypeVar("T")
-
-BATCH_SIZE = 64
 BATCH_BYTES = 512 * 1024
 """Of large inputs few at a time: what a batch is written into is then memory that was used before."""
 
@@ -53,9 +42,13 @@ MAX_IN_FLIGHT = 256
 
 @dataclass(frozen=True, slots=True)
 class ScorerTimeouts:
-    """Seconds. The pause before a restart doubles from first_s to longest_s, and starts over after steady_s of work.
+    """Seconds.
 
-    last_s: what is left of the observations may take, once the gateway stops.
+    Attributes:
+        first_restart_s, max_restart_s: the pause before a restart doubles from one to the other.
+        steady_s: a scorer that ran so long restarts after the first pause again.
+        answer_s: for a question.
+        drain_s: for what is left of the observations once the gateway stops.
     """
 
     first_restart_s: float = 0.5
@@ -65,30 +58,27 @@ class ScorerTimeouts:
     drain_s: float = 10.0
 
 
-class EmbeddedScorerClient:
-    """One scorer, for as long as the gateway runs."""
+class EmbeddedScorerClient(ScorerClient):
+    """One scorer process, for as long as the gateway runs."""
 
     def __init__(
         self,
-        start: Configure,
-        decided: Callable[[Sequence[Decision]], None],
+        settings: Configure,
+        on_decisions: Callable[[Sequence[Decision]], None],
         queue: Callable[[ObservationStats], ObservationQueue] = ObservationQueue,
-        patience: ScorerTimeouts | None = None,
+        timeouts: ScorerTimeouts | None = None,
         nice: int = 0,
     ) -> None:
-        """decided: receives decisions in order. nice: niceness of the scorer, see gateway.processes.priority."""
+        """on_decisions: receives decisions in order. nice: niceness of the process, see gateway.processes.priority."""
+        self._timeouts = timeouts or ScorerTimeouts()
+        super().__init__("loading the embedder and the pack", self._timeouts.answer_s)
         self._nice = nice
-        self.status: Literal["starting", "ready", "down"] = "starting"
-        self.message = "loading the embedder and the pack"
-        self.counts = ObservationStats()
-        self._start = start
-        self._decided = decided
+        self._settings = settings
+        self._on_decisions = on_decisions
         self._queue = queue(self.counts)
-        self._patience = patience or ScorerTimeouts()
-        self._replies = PendingReplies()
         self._reload: asyncio.Future[None] | None = None
         self._in_flight = 0
-        self._moved = asyncio.Event()
+        self._progress = asyncio.Event()
         self._process: ScorerProcess | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -97,165 +87,129 @@ class EmbeddedScorerClient:
         """The scorer's process, None while there is none."""
         return self._process.process.pid if self._process else None
 
-    async def start(self, start: Configure | None = None) -> None:
-        """Begins to run a scorer; returns at once. start: in place of the one from before."""
-        self._start = start or self._start
+    async def start(self, settings: Configure | None = None) -> None:
+        """Start a scorer; returns at once. settings: in place of those given to the constructor."""
+        self._settings = settings or self._settings
         self._running = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Ends the scorer, after what has been observed; what it cannot score in time is lost, and the log says so."""
+        """End the scorer after what has been observed; what it cannot score in time is lost and logged."""
         if self._running is None:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._patience.drain_s):
+            async with asyncio.timeout(self._timeouts.drain_s):
                 while self.status != "down" and (self.counts.queued or self._in_flight):
-                    self._moved.clear()
-                    await self._moved.wait()
+                    self._progress.clear()
+                    await self._progress.wait()
         if left := self.counts.queued + self._in_flight:
-            log.warning("%d inputs were not scored before the end", left)
+            log.warning("%d pending inputs dropped at shutdown", left)
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
 
     def observe_input(self, task: str, messages: bytes) -> None:
-        """Hands on a request's `messages` (JSON). Never waits, never raises."""
+        """Hand on a request's `messages` (JSON). Never waits, never raises."""
         self._queue.put_observation(task, messages)
 
-    async def seed_task(
-        self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
-    ) -> Mapping[str, Any]:
-        """Adds inputs to a task. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(SeedInputs(self._replies.next_id(), task, texts, outcomes))
-
-    async def submit_feedback(self, task: str, answers: Sequence[ScoredResponse]) -> Mapping[str, Any]:
-        """Adds scores of a task's answers. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(SubmitFeedback(self._replies.next_id(), task, answers))
-
-    async def find_response(self, request: str) -> None:
-        """There are no other gateways that could know an answer."""
-
-    async def dry_run(
-        self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
-    ) -> Mapping[str, Any]:
-        """Decides without storing anything. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(DryRun(self._replies.next_id(), texts, task, candidates))
-
-    async def forget_task(self, task: str) -> bool:
-        """Removes all that is known of a task; False if nothing was. Raises ScorerUnavailable."""
-        return bool((await self._ask(ForgetTask(self._replies.next_id(), task)))["known"])
-
-    async def inspect_pack(
-        self,
-        at: InspectView,
-        task: str = "",
-        pack: str = "",
-        n: int = 0,
-    ) -> Mapping[str, Any]:
-        """Shows what only arrays can tell. Raises ScorerUnavailable, InvalidRequest."""
-        return await self._ask(Inspect(self._replies.next_id(), at, task, pack, n))
-
     async def set_policy(self, task: str, policy: TaskPolicy) -> None:
-        """Holds a task to another policy. A scorer that is not there now is told when it starts.
+        """Score a task by another policy; a scorer that is down gets it with its settings when it starts.
 
         Raises InvalidRequest for what its pack cannot do, with the policy before still in force; ScorerUnavailable.
         """
-        before, message = self._start, SetPolicy(self._replies.next_id(), task, policy)
-        self._start = msgspec.structs.replace(before, tasks={**before.tasks, task: policy})
+        before = self._settings
+        self._settings = msgspec.structs.replace(before, tasks={**before.tasks, task: policy})
         if self.status == "ready":
             try:
-                await self._ask(message)
+                await self._ask_policy(task, policy)
             except InvalidRequest:
-                self._start = before
+                self._settings = before
                 raise
-        elif self._process is not None:  # it has been sent its Start already, and will come to this after it
-            self._send(message)
+        elif self._process is not None:
+            # It was sent the settings of before when it started, and reads this after them.
+            self._send(SetPolicy(self._replies.next_id(), task, policy))
 
-    async def reload(self, start: Configure) -> None:
-        """Works with another pack, or other settings. Raises PackRejected, with the old ones still in use, or
-        ScorerUnavailable.
+    async def reload(self, settings: Configure) -> None:
+        """Score with another pack, or other settings.
+
+        Raises PackRejected, with the old ones still in use, or ScorerUnavailable.
         """
         if self._process is None or self._reload is not None:
             raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
         self._reload = asyncio.get_running_loop().create_future()
         try:
-            self._send(start)
-            await self._in_time(self._reload)
-            self._start = start
+            self._send(settings)
+            await asyncio.wait_for(self._reload, self._timeouts.answer_s)
+            self._settings = settings
+        except TimeoutError as error:
+            raise ScorerUnavailable(f"the scorer did not answer within {self._timeouts.answer_s:g} s") from error
         finally:
             self._reload = None
 
-    async def _ask(self, message: Question) -> Mapping[str, Any]:
-        if self.status != "ready":
-            raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
-        return await self._replies.request_reply(message.id, lambda: self._send(message), self._patience.answer_s)
-
-    async def _in_time(self, answer: "asyncio.Future[T]") -> T:
-        try:
-            return await asyncio.wait_for(answer, self._patience.answer_s)
-        except TimeoutError as error:
-            raise ScorerUnavailable("the scorer does not answer") from error
+    def _send_question(self, question: Question) -> None:
+        self._send(question)
 
     def _send(self, message: msgspec.Struct) -> None:
         assert self._process is not None  # noqa: S101 - callers look at the status first
         self._process.writer.write(framing.encode_frame(message))
 
     async def _run(self) -> None:
-        """A scorer after the other, with a growing pause between them."""
-        pause_s = self._patience.first_restart_s
+        """Run one scorer after the other, with a growing pause between them."""
+        pause_s = self._timeouts.first_restart_s
         loop = asyncio.get_running_loop()
         while True:
-            begun = loop.time()
+            started = loop.time()
             try:
-                await self._one()
+                await self._run_scorer()
             except Exception:  # a mistake of ours; without another try nothing would be scored any more
-                log.exception("the scorer's link failed")
-                self._fell("its link failed, see the log")
-            if loop.time() - begun > self._patience.steady_s:
-                pause_s = self._patience.first_restart_s
-            log.warning("the scorer is down (%s); another one starts in %g s", self.message, pause_s)
+                log.exception("the connection to the scorer failed")
+                self._mark_down("its connection failed, see the log")
+            if loop.time() - started > self._timeouts.steady_s:
+                pause_s = self._timeouts.first_restart_s
+            log.warning("the scorer is down (%s); restarting it in %g s", self.message, pause_s)
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, self._patience.max_restart_s)
+            pause_s = min(2 * pause_s, self._timeouts.max_restart_s)
             self.counts.restarts += 1
 
-    async def _one(self) -> None:
-        """One scorer from its start to its end."""
+    async def _run_scorer(self) -> None:
+        """Run one scorer from its start to its end."""
         try:
             self._process = await ScorerProcess.start_process(self._nice)
         except OSError as error:
-            self._fell(f"it cannot be started: {error}")
+            self._mark_down(f"it cannot be started: {error}")
             return
-        pump = asyncio.create_task(self._pump(self._process))
+        pump = asyncio.create_task(self._pump_observations(self._process))
         try:
-            self._send(self._start)
+            self._send(self._settings)
             while (message := await framing.read_frame(self._process.reader)) is not None:
-                self._take(message)
+                self._on_message(message)
         except framing.FrameError as error:
-            log.error("the scorer sent %s", error)
+            log.error("cannot read from the scorer: %s", error)
         finally:
             pump.cancel()
             process, self._process = self._process, None
-            self._fell("it ended")
+            self._mark_down("it ended")
             await asyncio.shield(process.end_process())
             self.message = f"it ended with code {process.process.returncode}"
 
-    async def _pump(self, process: ScorerProcess) -> None:
-        """Sends what is queued, as long as the scorer keeps up."""
+    async def _pump_observations(self, process: ScorerProcess) -> None:
+        """Send what is queued, as long as the scorer keeps up."""
         while True:
             while self.status != "ready" or self._in_flight >= MAX_IN_FLIGHT:
-                self._moved.clear()
-                await self._moved.wait()
-            items = await self._queue.take_batch(BATCH_SIZE, BATCH_BYTES)
+                self._progress.clear()
+                await self._progress.wait()
+            await self._queue.wait_filled()
+            items = self._queue.take_batch(BATCH_SIZE, BATCH_BYTES)
             self._in_flight += len(items)
             process.writer.write(framing.encode_frame(Observations(items)))
             await process.writer.drain()
 
-    def _take(self, message: FromScorer) -> None:
+    def _on_message(self, message: FromScorer) -> None:
         if isinstance(message, BatchDone):
             self._in_flight -= message.observed
             self.counts.observed += message.observed - message.errors
             self.counts.errors += message.errors
             self.counts.scoring_s += message.took_s
             self.counts.skipped += message.skipped
-            self._decided(message.decisions)
+            self._on_decisions(message.decisions)
         elif isinstance(message, Reply):
             self._replies.resolve(message)
         elif isinstance(message, PackReady):
@@ -263,19 +217,20 @@ class EmbeddedScorerClient:
             if self._reload is not None and not self._reload.done():
                 self._reload.set_result(None)
         else:
-            self._refused(message)
-        self._moved.set()
+            self._on_refusal(message)
+        self._progress.set()
 
-    def _refused(self, refused: PackRefused) -> None:
-        """A pack that is refused at the start leaves the scorer without one; later, the old one stays."""
+    def _on_refusal(self, refused: PackRefused) -> None:
+        """Handle a refused pack: at the start the scorer has none; later the old one stays in use."""
+        message = f"pack {refused.pack} is refused: {refused.message}"
         if self.status != "ready":
-            self.status, self.message = "down", f"pack {refused.pack} is refused: {refused.message}"
+            self.status, self.message = "down", message
         if self._reload is not None and not self._reload.done():
-            self._reload.set_exception(PackRejected(f"pack {refused.pack} is refused: {refused.message}"))
+            self._reload.set_exception(PackRejected(message))
 
-    def _fell(self, message: str) -> None:
+    def _mark_down(self, message: str) -> None:
         self.status, self.message = "down", message
-        self._moved.set()
+        self._progress.set()
         if self._in_flight:
             self.counts.dropped["scorer_died"] += self._in_flight
             self._in_flight = 0

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from gateway.distributed.client import DistributedScorerClient
+from gateway.distributed.codec import parse_entries
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
-from gateway.distributed.stream_entries import parse_entries
 from gateway.scorer.messages import Configure, Observation, ScoreSettings, TaskPolicy
 from gateway.scorer.scorer import Scorer
 from gateway.state.sqlite import SqliteStore
@@ -41,10 +42,14 @@ def say(url: str, task: str, text: str) -> Any:
     return response
 
 
+def client_of(serving: Serving) -> DistributedScorerClient:
+    client = serving.gateway._link
+    assert isinstance(client, DistributedScorerClient)
+    return client
+
+
 def observed(serving: Serving) -> int:
-    link = serving.gateway._link
-    assert link is not None
-    return link.counts.observed
+    return client_of(serving).counts.observed
 
 
 def one_program(redis: RedisServer, pack: Path, folder: Path, shards: int = 4) -> SqliteStore:
@@ -77,7 +82,7 @@ def same_decisions(found: Store, expected: Store) -> bool:
 def test_two_gateways_and_two_scorers_decide_as_one_program(
     redis_server: RedisServer, upstream: Upstream, pack: Path, tmp_path: Path
 ) -> None:
-    text = fleet_config(upstream.base_url, redis_server.url, tmp_path, pack, kept=10_000)
+    text = fleet_config(upstream.base_url, redis_server.url, tmp_path, pack, stream_retention=10_000)
     config = tmp_path / "config.yaml"
     config.write_text(text)
     with ExitStack() as stack:
@@ -113,7 +118,7 @@ def test_two_gateways_and_two_scorers_decide_as_one_program(
 def a_score_may_come_to_any_gateway(gateways: Sequence[Serving]) -> None:
     """And counts once, wherever it comes."""
     request = chat(gateways[0].url, task="rated").headers["x-request-id"]
-    eventually(lambda: gateways[1].gateway._link.gateways == 2)  # type: ignore[union-attr]
+    eventually(lambda: client_of(gateways[1]).gateways == 2)
     for serving in (gateways[1], gateways[0]):
         told = ask(serving.url, "/v1/feedback", {"request_id": request, "score": 1}, **JSON)
         assert (told.status, told.json["task"], told.json["feedback"]) == (200, "rated", 1)
@@ -122,8 +127,7 @@ def a_score_may_come_to_any_gateway(gateways: Sequence[Serving]) -> None:
 
 
 def settled(serving: Serving) -> bool:
-    link = serving.gateway._link
-    return link is not None and not link._is_open()  # type: ignore[union-attr]
+    return not client_of(serving)._is_open()
 
 
 def goes_to(url: str, task: str, model: str) -> bool:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from gateway.cli import app
 from gateway.config import parse_config
 from gateway.distributed import health, redis_keys
-from gateway.distributed.codec import AckBatch, AckCounts, Lease
+from gateway.distributed.codec import JSON, AckBatch, AckCounts, Lease
 from gateway.distributed.leases import (
     DeadLetter,
     LeasedStore,
@@ -24,7 +24,6 @@ from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.scripts import ADD
 from gateway.distributed.store import LeaseLost, RedisStore
-from gateway.distributed.stream_entries import JSON
 from gateway.state.store import StateChange, TaskRecord, TaskSums
 from tests.gateway.redis_servers import RedisServer
 from tests.gateway.serving import configuration

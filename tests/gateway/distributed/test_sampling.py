@@ -12,18 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.distributed import scripts
-from gateway.distributed.codec import Lease
+from gateway.distributed.codec import JSON, Lease
 from gateway.distributed.leases import acquire_lease
 from gateway.distributed.producer import ShardProducer
 from gateway.distributed.redis_client import RedisArg, RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.scripts import ADD, Script
 from gateway.distributed.shard_worker import ScoringContext, ShardWorker
-from gateway.distributed.store import RedisStore
-from gateway.distributed.stream_entries import JSON
+from gateway.distributed.store import LeaseLost, RedisStore
 from gateway.errors import StateError
 from gateway.scorer.messages import Configure, Observation, ScoreSettings, TaskPolicy
 from gateway.scorer.scorer import Scorer
+from gateway.scorer.service import NO_RETRY, OpenPack, ScorerService, ServiceHooks
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Store
 from routing.pack import Pack, open_pack
@@ -84,7 +84,10 @@ class Shop:
         self.count += 1
         store = acquire_lease(self.client, SHARD, str(self.count), Lease(lease_ms=60_000))
         assert store is not None
-        return ShardWorker(store, ScoringContext(0, self.scorer), str(self.count))
+        pack = OpenPack(Router(self.pack), Letters(), {})
+        hooks = ServiceHooks(NO_RETRY, fatal=(LeaseLost,))
+        context = ScoringContext(0, lambda store: ScorerService(pack, store, START, hooks, lambda: 0.0))
+        return ShardWorker(store, context, str(self.count))
 
     def through(self, steps: Sequence[str]) -> None:
         desk = self.next_desk()

@@ -1,0 +1,153 @@
+"""The gateway's end of scoring, whatever carries it: observations out, decisions in, questions and their replies.
+
+Nothing that the request path calls here waits or raises. While nothing is scored, requests go by the last decisions.
+"""
+
+import asyncio
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from gateway.errors import InvalidRequest, ScorerUnavailable
+from gateway.scorer.messages import (
+    Configure,
+    DryRun,
+    ForgetTask,
+    Inspect,
+    InspectView,
+    Question,
+    Reply,
+    ScoredResponse,
+    SeedInputs,
+    SetPolicy,
+    SubmitFeedback,
+    TaskPolicy,
+)
+from gateway.scorer.observation_queue import ObservationStats
+
+
+class PendingReplies:
+    """Questions that wait for their replies, by number. Lives in the event loop."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+
+    def next_id(self) -> int:
+        """Return the number of the next question."""
+        return next(self._numbers)
+
+    async def request_reply(self, number: int, send: Callable[[], None], timeout_s: float) -> Mapping[str, Any]:
+        """Send a question and wait for its reply.
+
+        Raises ScorerUnavailable where none comes in time, InvalidRequest for an error in it.
+        """
+        reply: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = reply
+        try:
+            send()
+            return await asyncio.wait_for(reply, timeout_s)
+        except TimeoutError as error:
+            raise ScorerUnavailable(f"the scorer did not answer within {timeout_s:g} s") from error
+        finally:
+            del self._waiting[number]
+
+    def resolve(self, reply: Reply) -> None:
+        """Hand a reply to its question; one that came too late is dropped."""
+        waiting = self._waiting.get(reply.id)
+        if waiting is None or waiting.done():
+            return
+        if reply.document is not None:
+            waiting.set_result(reply.document)
+        else:
+            waiting.set_exception(InvalidRequest(reply.error or "the scorer gave no answer"))
+
+    def fail_all(self, message: str) -> None:
+        """Fail every question with ScorerUnavailable: no reply will come. message: why."""
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(ScorerUnavailable(message))
+
+
+class ScorerClient(ABC):
+    """The scorer as the gateway sees it. Questions raise ScorerUnavailable or InvalidRequest.
+
+    Attributes:
+        status: whether inputs are scored now.
+        message: why they are not; empty where they are.
+        counts: observations since the gateway's start.
+    """
+
+    def __init__(self, message: str, answer_s: float) -> None:
+        """answer_s: how long a question waits for its reply, in seconds."""
+        self.status: Literal["starting", "ready", "down"] = "starting"
+        self.message = message
+        self.counts = ObservationStats()
+        self._replies = PendingReplies()
+        self._answer_s = answer_s
+
+    @property
+    def pid(self) -> int | None:
+        """The scorer's process, where it is this gateway's own; None while there is none."""
+        return None
+
+    @abstractmethod
+    async def start(self, settings: Configure | None = None) -> None:
+        """Begin to hand on observations; returns at once. settings: of a scorer of this gateway's own."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop, after what has been observed is scored, or the time for it is over."""
+
+    @abstractmethod
+    async def reload(self, settings: Configure) -> None:
+        """Score with another pack, or other settings. Raises PackRejected, with the old ones still in use."""
+
+    @abstractmethod
+    async def set_policy(self, task: str, policy: TaskPolicy) -> None:
+        """Score a task by another policy. Raises InvalidRequest for one that the pack cannot score."""
+
+    @abstractmethod
+    def observe_input(self, task: str, messages: bytes) -> None:
+        """Hand on a request's `messages` (JSON). Never waits, never raises."""
+
+    async def find_response(self, request: str) -> Any:
+        """Return another gateway's answer to a request, a ResponseRecord; None where no gateway has it."""
+        return None
+
+    @abstractmethod
+    def _send_question(self, question: Question) -> None:
+        """Send a question on its way, without waiting; the reply goes to `_replies`."""
+
+    async def seed_task(
+        self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
+    ) -> Mapping[str, Any]:
+        """Add inputs to a task. outcomes: of models on each, by name, in [0, 1]."""
+        return await self._ask(SeedInputs(self._replies.next_id(), task, texts, outcomes))
+
+    async def submit_feedback(self, task: str, answers: Sequence[ScoredResponse]) -> Mapping[str, Any]:
+        """Add scores of a task's answers."""
+        return await self._ask(SubmitFeedback(self._replies.next_id(), task, answers))
+
+    async def dry_run(
+        self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
+    ) -> Mapping[str, Any]:
+        """Decide without storing anything."""
+        return await self._ask(DryRun(self._replies.next_id(), texts, task, candidates))
+
+    async def forget_task(self, task: str) -> bool:
+        """Remove everything about a task; False if there was nothing."""
+        return bool((await self._ask(ForgetTask(self._replies.next_id(), task)))["known"])
+
+    async def inspect_pack(self, view: InspectView, task: str = "", pack: str = "", n: int = 0) -> Mapping[str, Any]:
+        """Show what only arrays can tell; see gateway.scorer.messages.Inspect."""
+        return await self._ask(Inspect(self._replies.next_id(), view, task, pack, n))
+
+    async def _ask_policy(self, task: str, policy: TaskPolicy) -> None:
+        await self._ask(SetPolicy(self._replies.next_id(), task, policy))
+
+    async def _ask(self, question: Question) -> Mapping[str, Any]:
+        if self.status != "ready":
+            raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
+        return await self._replies.request_reply(question.id, lambda: self._send_question(question), self._answer_s)
