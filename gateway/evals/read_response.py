@@ -38,6 +38,7 @@ class ResponseReader:
         self._headers: Headers = ()
         self._pieces: list[bytes] = []
         self._size = 0
+        self._has_ended = False
         self._done: asyncio.Future[WholeResponse] = asyncio.get_running_loop().create_future()
 
     async def read_response(self, handle: ResponseHandle) -> WholeResponse:
@@ -45,7 +46,10 @@ class ResponseReader:
         try:
             return await self._done
         except BaseException:
-            handle.abort()
+            # The handle is the response's until its end. After that its connection is back in the pool, and may be
+            # answering somebody else.
+            if not self._has_ended:
+                handle.abort()
             raise
 
     def on_head(self, status: int, headers: Headers) -> None:
@@ -63,6 +67,7 @@ class ResponseReader:
 
     def on_complete(self) -> None:
         """End the reading."""
+        self._has_ended = True
         response = WholeResponse(self._status, self._headers, b"".join(self._pieces))
         if response.status == HTTP_OK and not response.is_stream and not is_json_object(response.body):
             self._fail(UpstreamProtocolError("answered what is no JSON object"))
@@ -71,6 +76,7 @@ class ResponseReader:
 
     def on_error(self, fault: UpstreamFault) -> None:
         """End the reading with a fault."""
+        self._has_ended = True
         self._fail(fault)
 
     def _fail(self, fault: UpstreamFault) -> None:
