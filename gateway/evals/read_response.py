@@ -12,7 +12,6 @@ from gateway.upstream.errors import TimedOut, UpstreamFault, UpstreamProtocolErr
 from gateway.upstream.failover import FailoverPlan, GiveUp, Try, Wait
 from gateway.upstream.interface import MAX_RESPONSE_BYTES, ResponseHandle, UpstreamRequest
 from gateway.upstream.load_balancer import is_backend_fault
-from gateway.upstream.timeouts import Timeouts
 
 HTTP_OK = 200
 
@@ -98,7 +97,7 @@ async def ask_backends(
             await sleep(step.seconds)
         else:
             try:
-                response = await _try_backend(step, request, plan.timeouts(), plan.started, clock)
+                response = await _try_backend(step, request, plan.started, clock)
             except UpstreamFault as error:
                 fault = error
             else:
@@ -109,10 +108,10 @@ async def ask_backends(
 
 
 async def _try_backend(
-    step: Try, request: UpstreamRequest, timeouts: Timeouts, started: float, clock: Callable[[], float]
+    step: Try, request: UpstreamRequest, started: float, clock: Callable[[], float]
 ) -> WholeResponse:
     """Return one backend's response. Raises UpstreamFault."""
-    target, is_fault = step.target, None
+    target, timeouts, is_fault = step.target, step.timeouts, None
     limit_s = min(timeouts.first_byte_s, started + timeouts.total_s - clock())
     target.on_start()
     try:

@@ -87,7 +87,8 @@ def parse_usage(body: bytes) -> tuple[bool, Usage | None]:
         return False, None
     if counts is None:
         return True, None
-    return True, _usage(counts.prompt_tokens or counts.input_tokens, counts.completion_tokens or counts.output_tokens)
+    inputs, outputs = counts.prompt_tokens or counts.input_tokens, counts.completion_tokens or counts.output_tokens
+    return True, Usage(inputs, outputs) if inputs > 0 and outputs > 0 else _usage(inputs, outputs)
 
 
 def find_stream_usage(data: bytes) -> Usage | None:

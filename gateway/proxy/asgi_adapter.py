@@ -54,7 +54,7 @@ async def _feed(exchange: Exchange, writer: "AsgiWriter", receive: Receive) -> N
             if not message.get("more_body", False):
                 exchange.on_request_complete()
     exchange.on_disconnect()
-    writer.finish(keep_alive=False)
+    writer.finish(False)
 
 
 class AsgiWriter:
@@ -87,7 +87,7 @@ class AsgiWriter:
         """Queue the end of a body in pieces."""
         self._messages.append(response_body(b""))
 
-    def finish(self, keep_alive: bool) -> None:
+    def finish(self, keep_alive: bool, /) -> None:
         """End the response. One that lacks its end closes the connection: uvicorn sees that it is not complete."""
         self._is_finished = True
         self._wake.set()

@@ -54,7 +54,7 @@ class ResponseWriter(Protocol):
     def write_end(self) -> None:
         """Write the end of a body in pieces."""
 
-    def finish(self, keep_alive: bool) -> None:
+    def finish(self, keep_alive: bool, /) -> None:
         """End the response. Without keep_alive the connection is closed, be the response complete or not."""
 
 
@@ -68,8 +68,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_body", "_call", "_principal", "_size", "context", "due", "endpoint", "head", "keep_alive", "more_body",
-        "record", "state", "writer",
+        "_body", "_call", "_principal", "_size", "_size_seen", "context", "due", "endpoint", "head", "keep_alive",
+        "more_body", "record", "state", "writer",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +81,7 @@ class Exchange:
         self.keep_alive = keep_alive
         self.record = context.pipeline.start_request(head, endpoint)
         self._body: list[bytes] = []
-        self._size = 0
+        self._size = self._size_seen = 0
         self._principal: Principal | None = None
         self._call: UpstreamCall | None = None
         self.due = context.deadlines.clock() + read_body.BODY_TIMEOUT_S
@@ -121,8 +121,6 @@ class Exchange:
         self._size += len(body)
         if self._size > self.context.pipeline.max_body_bytes:
             self.fail(PayloadTooLarge(f"the body is larger than {self.context.pipeline.max_body_bytes} bytes"))
-        else:
-            self.due = self.context.deadlines.clock() + read_body.BODY_TIMEOUT_S
 
     def on_request_complete(self) -> None:
         """Route the request, which is complete, and answer it or send it to its first backend."""
@@ -139,7 +137,7 @@ class Exchange:
                 return
             self._call = UpstreamCall(self, routed)
             self.enter(CONNECTING)
-            self._call.ask_backend(None)
+            self._call.ask_backend(None, self._call.started)
         except RequestError as error:
             self.fail(error)
         except Exception:
@@ -149,7 +147,9 @@ class Exchange:
 
     def on_deadline(self, now: float) -> None:
         """Act on what did not come in time."""
-        if self.state is READING:
+        if self.state is READING and self._size != self._size_seen:  # cheaper than to move the deadline at every piece
+            self._size_seen, self.due = self._size, now + read_body.BODY_TIMEOUT_S
+        elif self.state is READING:
             self.keep_alive = False  # the rest of the body is still to come (RFC 9110, 15.5.9)
             self.fail(RequestTimeout(f"nothing of the body has come for {read_body.BODY_TIMEOUT_S:g} seconds"))
         elif self._call is not None:

@@ -8,14 +8,22 @@ import enum
 from collections.abc import Mapping
 
 
-class ExchangeState(enum.Enum):
-    """How far a request has come."""
+class ExchangeState(enum.IntEnum):
+    """How far a request has come. Integers, because the hash of an Enum's member is a call in Python.
 
-    READING = "its body is coming"
-    CONNECTING = "a backend is chosen and given the request"
-    WAITING = "for the response's first byte, or for the end of a pause between attempts"
-    STREAMING = "the response goes to the client as it comes"
-    DONE = "answered, aborted, or left by its client"
+    Attributes:
+        READING: Its body is coming.
+        CONNECTING: A backend is chosen and given the request.
+        WAITING: For the response's first byte, or for the end of a pause between attempts.
+        STREAMING: The response goes to the client as it comes.
+        DONE: Answered, aborted, or left by its client.
+    """
+
+    READING = 0
+    CONNECTING = 1
+    WAITING = 2
+    STREAMING = 3
+    DONE = 4
 
 
 READING, CONNECTING, WAITING, STREAMING, DONE = ExchangeState

@@ -30,7 +30,7 @@ class SocketWriter:
         self._transport, self._flow, self._server = transport, flow, server
         self._default_headers: RawHeaders | None = None
         self._default_lines = b""
-        self._finished = finished
+        self.finish = finished
 
     def write_head(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
         """Write the head, and the body where it is there in one piece."""
@@ -60,7 +60,3 @@ class SocketWriter:
     def write_end(self) -> None:
         """Write the last chunk."""
         self._transport.write(b"0\r\n\r\n")
-
-    def finish(self, keep_alive: bool) -> None:
-        """End the response."""
-        self._finished(keep_alive)

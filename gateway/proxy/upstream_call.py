@@ -15,10 +15,9 @@ from gateway.proxy.pipeline import RoutedRequest
 from gateway.proxy.responses import HTTP_OK, normalize_error, upstream_refusal
 from gateway.proxy.stream_relay import NEVER, StreamRelay
 from gateway.upstream.errors import TimedOut, UpstreamFault, UpstreamProtocolError, error_status, is_failover_status
-from gateway.upstream.failover import GiveUp, Wait
+from gateway.upstream.failover import Try, Wait
 from gateway.upstream.interface import MAX_RESPONSE_BYTES, ResponseHandle
 from gateway.upstream.load_balancer import BackendState, is_backend_fault
-from gateway.upstream.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange
@@ -28,11 +27,15 @@ class UpstreamCall:
     """The attempts of one request, one after the other: the handler of their responses.
 
     `_target` is the backend that is working on the request, None in a pause.
+
+    Attributes:
+        started: By the exchange's clock.
     """
 
     __slots__ = (
         "_body", "_clock", "_comment_at", "_exchange", "_handle", "_head", "_is_events", "_next_due", "_plan",
         "_relay", "_routed", "_size", "_target", "_timeouts", "_waiting_since",
+        "started",
     )  # fmt: skip
 
     def __init__(self, exchange: "Exchange", routed: RoutedRequest) -> None:
@@ -46,39 +49,37 @@ class UpstreamCall:
         self._handle: ResponseHandle | None = None
         self._target: BackendState | None = None
         self._relay: StreamRelay | None = None
-        self._waiting_since = now
+        self._waiting_since = self.started = now
 
-    def ask_backend(self, fault: UpstreamFault | None) -> None:
+    def ask_backend(self, fault: UpstreamFault | None, now: float) -> None:
         """Take the plan's next step. fault: of the attempt before, None for the first and after a pause."""
-        exchange, now = self._exchange, self._clock()
-        while True:
-            step = self._plan.next(fault, now)
-            self._waiting_since = now
-            if isinstance(step, GiveUp):
-                exchange.fail(step.error)
-                return
-            if isinstance(step, Wait):
-                self._next_due = now + step.seconds
-                break
+        exchange, request = self._exchange, self._routed.request
+        self._waiting_since = now
+        while isinstance(step := self._plan.next(fault, now), Try):
+            self._target, self._timeouts = target, timeouts = step.target, step.timeouts
+            self._body: list[bytes] = []
+            self._size = 0
+            self._is_events = False
+            target.on_start()
             try:
-                self._send(step.target, step.is_fresh, now)
-                break
+                self._handle = target.backend.start(request, self, timeouts.connect_s, step.is_fresh)
             except UpstreamFault as error:
                 fault = error
                 self._end_attempt(is_backend_fault(error))
-        exchange.due = min(self._next_due, self._comment_at)
-        exchange.enter(WAITING)
+                continue
+            due, deadline = now + timeouts.first_byte_s, self._plan.started + timeouts.total_s
+            self._wait_until(due if due < deadline else deadline)
+            return
+        if isinstance(step, Wait):
+            self._wait_until(now + step.seconds)
+        else:
+            exchange.fail(step.error)
 
-    def _send(self, target: BackendState, is_fresh: bool, now: float) -> None:
-        """Give the request to a backend. Raises UpstreamFault."""
-        self._timeouts: Timeouts = self._plan.timeouts()
-        self._next_due = min(now + self._timeouts.first_byte_s, self._plan.started + self._timeouts.total_s)
-        self._body: list[bytes] = []
-        self._size = 0
-        self._is_events = False
-        self._target = target
-        target.on_start()
-        self._handle = target.backend.start(self._routed.request, self, self._timeouts.connect_s, is_fresh)
+    def _wait_until(self, due: float) -> None:
+        """Wait for the first byte, or for the end of a pause."""
+        self._next_due = due
+        self._exchange.due = due if due < self._comment_at else self._comment_at
+        self._exchange.enter(WAITING)
 
     # The response: gateway.upstream.interface.ResponseHandler
 
@@ -179,7 +180,7 @@ class UpstreamCall:
         else:
             self._count_waiting(now)
             self._exchange.enter(CONNECTING)
-            self.ask_backend(None)
+            self.ask_backend(None, now)
 
     def resume_reading(self) -> None:
         """Go on after a client that read slowly has caught up."""
@@ -198,16 +199,17 @@ class UpstreamCall:
     def _accept_response(self) -> None:
         """Note that this attempt is the one that answers."""
         exchange = self._exchange
-        self._count_waiting(self._clock())
+        exchange.record.trail.waited_s += self._clock() - self._waiting_since
         self._plan.record_answer()
         exchange.context.pipeline.response_started(self._routed, exchange.record)
 
     def _fail_attempt(self, fault: UpstreamFault) -> None:
         """Note that this attempt came to nothing, and go on with the plan."""
-        self._count_waiting(self._clock())
+        now = self._clock()
+        self._count_waiting(now)
         self._end_attempt(is_backend_fault(fault))
         self._exchange.enter(CONNECTING)
-        self.ask_backend(fault)
+        self.ask_backend(fault, now)
 
     def _count_waiting(self, now: float) -> None:
         """Count time spent for the backend, or in a pause: it is no overhead of the gateway's."""

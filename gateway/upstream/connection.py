@@ -107,9 +107,6 @@ class Connection(asyncio.Protocol):
         if self._state is BETWEEN_CHUNKS and (piece := single_chunk_payload(data)):
             handler.on_data(piece, data)
             return
-        self._parse(data)
-
-    def _parse(self, data: bytes) -> None:
         if self._state is SENT:
             self._state = HEAD
         elif self._state is BETWEEN_CHUNKS:

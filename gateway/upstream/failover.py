@@ -54,6 +54,7 @@ class Try(msgspec.Struct, frozen=True, gc=False):
     """
 
     target: BackendState
+    timeouts: Timeouts
     is_fresh: bool = False
 
 
@@ -122,58 +123,55 @@ class FailoverPlan(msgspec.Struct):
     asked: BackendState | None = None
 
     def next(self, fault: UpstreamFault | None, now: float) -> Step:
-        """Return what to do next. fault: how the last `Try` failed; None at the beginning and after a `Wait`.
-
-        A request on a pooled connection that the backend has just closed is sent once more on a new connection, and
-        this is no attempt: no byte of a response was seen (RFC 9112, 9.3.1).
-        """
-        if fault is not None:
-            assert self.asked is not None  # noqa: S101 - a fault is of a backend that was asked
-            if isinstance(fault, StaleConnection):
-                return Try(self.asked, is_fresh=True)
-            self.log.attempts.append(Attempt(self.asked.model, self.asked.backend.name, fault))
-            if self.log.is_degraded or len(self.log.attempts) >= self.rules.max_attempts:
-                return GiveUp(no_backend_error(self.log.attempts))
-        return self._ask_models(now)
+        """Return what to do next. fault: how the last `Try` failed; None at the beginning and after a `Wait`."""
+        rules, attempts = self.rules, self.log.attempts
+        if fault is not None and (step := self._record_fault(fault)) is not None:
+            return step
+        while self.place < len(self.ranking):
+            model = self.ranking[self.place]
+            # Nearly always nothing has been tried: no candidates are sorted, and no deadline can have passed.
+            target = self._next_backend(model, now) if attempts else rules.backends.pick(model)
+            if target is not None:
+                self.asked = target
+                return Try(target, rules.timeouts_for(model, self.overrides))
+            pause_s = self._next_round(model, now)
+            if pause_s is not None:
+                return Wait(pause_s)
+            self.place, self.round, self.round_start = self.place + 1, 0, len(attempts)
+        if attempts:
+            return GiveUp(no_backend_error(attempts))
+        # All breakers are open. One request still goes through: an outage must not outlast its cause by open_s.
+        self.log.is_degraded = True
+        self.asked = rules.backends.soonest_available(self.ranking)
+        return Try(self.asked, rules.timeouts_for(self.asked.model, self.overrides))
 
     def record_answer(self) -> None:
         """Note that the backend asked last has answered."""
         assert self.asked is not None  # noqa: S101 - a backend was asked
         self.log.attempts.append(Attempt(self.asked.model, self.asked.backend.name))
 
-    def timeouts(self) -> Timeouts:
-        """Return the timeouts of the backend asked last."""
-        assert self.asked is not None  # noqa: S101 - a backend was asked
-        return self.rules.timeouts_for(self.asked.model, self.overrides)
+    def _record_fault(self, fault: UpstreamFault) -> Step | None:
+        """Note how the last attempt failed. Return what follows without asking another backend.
 
-    def _ask_models(self, now: float) -> Step:
-        """Go on with the current model, else with those after it in the ranking."""
-        while self.place < len(self.ranking):
-            model = self.ranking[self.place]
-            target = self._pick_backend(model, now)
-            if target is not None:
-                self.asked = target
-                return Try(target)
-            pause_s = self._next_round(model, now)
-            if pause_s is not None:
-                return Wait(pause_s)
-            self.place, self.round, self.round_start = self.place + 1, 0, len(self.log.attempts)
-        if self.log.attempts:
-            return GiveUp(no_backend_error(self.log.attempts))
-        # All breakers are open. One request still goes through: an outage must not outlast its cause by open_s.
-        self.log.is_degraded = True
-        self.asked = self.rules.backends.soonest_available(self.ranking)
-        return Try(self.asked)
+        A request on a pooled connection that the backend has just closed is sent once more on a new connection, and
+        this is no attempt: no byte of a response was seen (RFC 9112, 9.3.1).
+        """
+        asked, attempts = self.asked, self.log.attempts
+        assert asked is not None  # noqa: S101 - a fault is of a backend that was asked
+        if isinstance(fault, StaleConnection):
+            return Try(asked, self.rules.timeouts_for(asked.model, self.overrides), is_fresh=True)
+        attempts.append(Attempt(asked.model, asked.backend.name, fault))
+        if self.log.is_degraded or len(attempts) >= self.rules.max_attempts:
+            return GiveUp(no_backend_error(attempts))
+        return None
 
-    def _pick_backend(self, model: str, now: float) -> BackendState | None:
+    def _next_backend(self, model: str, now: float) -> BackendState | None:
         """Return the least busy of the model's backends that has not been asked in this round."""
-        backends = self.rules.backends
-        if not self.log.attempts:  # nearly always: no candidates are sorted, and no deadline can have passed
-            return backends.pick(model)
         if now >= self._deadline(model):
             return None
         tried = {attempt.backend for attempt in self.log.attempts[self.round_start :]}
-        return next((one for one in backends.candidates(model) if one.backend.name not in tried), None)
+        candidates = self.rules.backends.candidates(model)
+        return next((one for one in candidates if one.backend.name not in tried), None)
 
     def _next_round(self, model: str, now: float) -> float | None:
         """Begin another round over the model's backends. Return the pause before it, None for no more rounds."""
