@@ -84,7 +84,7 @@ def test_requests_a_minute_come_back_as_time_passes() -> None:
     made = quotas(clock, requests_per_minute=2)
     made.admit_request("k")
     made.admit_request("k")
-    with pytest.raises(RateLimited, match="2 requests a minute") as caught:
+    with pytest.raises(RateLimited, match="2 requests per minute") as caught:
         made.admit_request("k")
     assert (caught.value.retry_after, caught.value.status) == ("30", 429)
     clock.now += 30
@@ -100,7 +100,7 @@ def test_tokens_a_minute_are_paid_back() -> None:
     made = quotas(clock, tokens_per_minute=600)
     made.admit_request("k")
     made.charge_usage("k", 900, Decimal(0))
-    with pytest.raises(RateLimited, match="600 tokens a minute") as caught:
+    with pytest.raises(RateLimited, match="600 tokens per minute") as caught:
         made.admit_request("k")
     assert caught.value.retry_after == "30"
     clock.now += 31
@@ -120,11 +120,11 @@ def test_a_budget_holds_for_its_day_and_its_month_over_restarts() -> None:
     made.admit_request("k")
     made.charge_usage("k", 1, Decimal("0.1"))
     ledger.charge_usage("k", "t", Usage(1, 1), Decimal("0.1"), "dear")
-    with pytest.raises(BudgetExceeded, match="1 US dollars of this day") as caught:
+    with pytest.raises(BudgetExceeded, match="1 US dollars for today") as caught:
         made.admit_request("k")
     assert (caught.value.status, caught.value.code) == (429, "insufficient_quota")
     clock.now += 86_400
-    with pytest.raises(BudgetExceeded, match="3 US dollars of this month"):
+    with pytest.raises(BudgetExceeded, match="3 US dollars for this month"):
         made.admit_request("k")
     clock.now += 30 * 86_400
     made.admit_request("k")
