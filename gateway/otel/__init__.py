@@ -1,9 +1,9 @@
-"""OpenTelemetry: a span and two histograms for every request, by the semantic conventions for generative AI.
+"""OpenTelemetry: a span and two histograms per request, by the semantic conventions for generative AI.
 
-    names      the conventions' names, and our own beside them
-    telling    spans and measurements out of a request's progress
-    build      providers and exporters, out of the configuration
+exporters   providers and OTLP exporters, built from the configuration
+tracing     spans and measurements of a finished request
+attributes  names of attributes and metrics
 
-The one room that knows opentelemetry. It is imported where `otel.endpoint` is set, and not at all otherwise; the
-request path asks `is None` twice, and waits for nothing: spans and figures are sent by threads of their own.
+Imported only where `otel.endpoint` is set. Without it the request path checks `is None` twice; with it nothing waits:
+spans and metrics are exported by threads of their own.
 """

@@ -1,6 +1,7 @@
-"""Names (https://opentelemetry.io/docs/specs/semconv/gen-ai/, status: development), and our own beside them.
+"""Names of attributes and metrics: the conventions' and the gateway's own.
 
-Written out, since the package of the conventions moves them about; a test compares those it has.
+Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/ (status: development). The names are literals because the
+conventions' package moves them between its modules; a test compares those it has.
 """
 
 from gateway.http.endpoints import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, Endpoint
@@ -33,7 +34,7 @@ OUTCOME = "benchroute.outcome"
 
 DURATIONS_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKEN_COUNTS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
-"""The boundaries that the conventions ask for."""
+"""Bucket boundaries that the conventions recommend."""
 
 OPERATIONS: dict[Endpoint, tuple[str, str]] = {
     CHAT: ("chat", "openai"),
@@ -42,4 +43,4 @@ OPERATIONS: dict[Endpoint, tuple[str, str]] = {
     RESPONSES: ("chat", "openai"),
     MESSAGES: ("chat", "anthropic"),
 }
-"""What an endpoint does, and whose API it speaks: who really answers is known to the backend alone."""
+"""Operation and provider of an endpoint. The provider is that of the API: only the backend knows who responds."""

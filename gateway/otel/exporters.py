@@ -1,4 +1,4 @@
-"""Providers and exporters, out of the configuration: OTLP over HTTP, in threads of their own."""
+"""Providers and OTLP exporters, built from the configuration: OTLP over HTTP, in threads of their own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ from gateway.otel.tracing import RequestTracer
 
 SCOPE = "benchroute"
 EXPORT_S = 5.0
-"""How long one export may take; what a collector does not take is lost."""
+"""Time limit for an export; what a collector does not accept is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """What tells of requests, and how to end it: `close` sends what is left, for some seconds at most."""
+    """A tracer of requests. close: exports what is left, within EXPORT_S, and stops."""
 
     tracer: RequestTracer
     close: Callable[[], None]
 
 
 def build_telemetry(config: OtelConfig) -> Telemetry:
-    """Begins to tell the collector. config: with an endpoint."""
+    """Start to export to the collector. config: with an endpoint."""
     resource = Resource.create({"service.name": config.service_name, "service.version": version("benchroute")})
     headers = {name: value.get_secret_value() for name, value in config.headers.items()}
-    traces = _traces(config, resource, headers) if config.traces else None
-    meters = _meters(config, resource, headers) if config.metrics else None
+    traces = _trace_provider(config, resource, headers) if config.traces else None
+    meters = _meter_provider(config, resource, headers) if config.metrics else None
 
     def close() -> None:
         if traces is not None:
@@ -47,7 +47,7 @@ def build_telemetry(config: OtelConfig) -> Telemetry:
     return Telemetry(RequestTracer(tracer, meter), close)
 
 
-def _traces(config: OtelConfig, resource: Resource, headers: dict[str, str]) -> TracerProvider:
+def _trace_provider(config: OtelConfig, resource: Resource, headers: dict[str, str]) -> TracerProvider:
     exporter = OTLPSpanExporter(f"{config.endpoint}/v1/traces", headers=headers, timeout=EXPORT_S)
     sampler = ParentBased(TraceIdRatioBased(config.sample_rate))
     provider = TracerProvider(sampler, resource, shutdown_on_exit=False)
@@ -55,7 +55,7 @@ def _traces(config: OtelConfig, resource: Resource, headers: dict[str, str]) -> 
     return provider
 
 
-def _meters(config: OtelConfig, resource: Resource, headers: dict[str, str]) -> MeterProvider:
+def _meter_provider(config: OtelConfig, resource: Resource, headers: dict[str, str]) -> MeterProvider:
     exporter = OTLPMetricExporter(f"{config.endpoint}/v1/metrics", headers=headers, timeout=EXPORT_S)
     reader = PeriodicExportingMetricReader(exporter, 1000 * config.metrics_every_s, 1000 * EXPORT_S)
     return MeterProvider([reader], resource, shutdown_on_exit=False)

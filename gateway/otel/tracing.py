@@ -1,4 +1,4 @@
-"""Spans and measurements out of a request's progress."""
+"""Spans and measurements of a finished request."""
 
 import time
 from collections.abc import Mapping
@@ -19,53 +19,55 @@ TRACE_HEADERS = (b"traceparent", b"tracestate")
 
 
 class RequestTracer:
-    """See gateway.proxy.tracing.Tracing. A span begins when a request is understood, and ends with its answer."""
+    """Tracer and meter of requests. A span starts when a request is routed, and ends with its response."""
 
     def __init__(self, tracer: Tracer | None, meter: Meter | None) -> None:
         self._tracer = tracer
         self._context = TraceContextTextMapPropagator()
-        self._measured = None if meter is None else (_durations(meter), _tokens(meter))
+        self._histograms = None if meter is None else (_durations(meter), _tokens(meter))
 
     def begin_span(self, headers: RawHeaders, progress: RequestRecord) -> RawHeaders:
-        """Begins the request's span below the client's, and puts its own context into the headers."""
+        """Start the request's span below the client's, and return the headers with its own trace context."""
         if self._tracer is None:
             return headers
-        given = {name.decode(): value.decode("latin-1") for name, value in headers if name in TRACE_HEADERS}
-        progress.span = span = self._started(self._tracer, progress, self._context.extract(given))
-        made: dict[str, str] = {}
-        self._context.inject(made, _context_of(span))
-        kept = [pair for pair in headers if pair[0] not in TRACE_HEADERS]
-        return [*kept, *((name.encode(), value.encode("latin-1")) for name, value in made.items())]
+        # W3C Trace Context: the backend gets this span as its parent, not the client's.
+        carrier = {name.decode(): value.decode("latin-1") for name, value in headers if name in TRACE_HEADERS}
+        progress.span = span = self._start_span(self._tracer, progress, self._context.extract(carrier))
+        injected: dict[str, str] = {}
+        self._context.inject(injected, _context_of(span))
+        others = [pair for pair in headers if pair[0] not in TRACE_HEADERS]
+        return [*others, *((name.encode(), value.encode("latin-1")) for name, value in injected.items())]
 
     def end_span(self, progress: RequestRecord) -> None:
-        """The request has ended: its span does too, and it is measured. Never raises for what a request holds."""
+        """End the span of a finished request, and record its measurements."""
         if self._tracer is not None:
-            span = progress.span if isinstance(progress.span, Span) else self._started(self._tracer, progress, None)
-            _finish(span, progress)
-        if self._measured is not None:
-            durations, tokens = self._measured
-            about, usage = _common(progress), progress.usage
-            durations.record(time.perf_counter() - progress.started, {**about, **_error(progress)})
+            span = progress.span if isinstance(progress.span, Span) else self._start_span(self._tracer, progress, None)
+            _end_span(span, progress)
+        if self._histograms is not None:
+            durations, tokens = self._histograms
+            common, usage = _common_attributes(progress), progress.usage
+            durations.record(time.perf_counter() - progress.started, {**common, **_error_attributes(progress)})
             if usage is not None:
-                tokens.record(usage.input_tokens, {**about, attributes.TOKEN_TYPE: "input"})
-                tokens.record(usage.output_tokens, {**about, attributes.TOKEN_TYPE: "output"})
+                tokens.record(usage.input_tokens, {**common, attributes.TOKEN_TYPE: "input"})
+                tokens.record(usage.output_tokens, {**common, attributes.TOKEN_TYPE: "output"})
 
-    def _started(self, tracer: Tracer, progress: RequestRecord, context: Context | None) -> Span:
-        begun_ns = time.time_ns() - int(1e9 * (time.perf_counter() - progress.started))
-        return tracer.start_span(_name(progress), context or Context(), SpanKind.CLIENT, start_time=begun_ns)
+    def _start_span(self, tracer: Tracer, progress: RequestRecord, context: Context | None) -> Span:
+        # The request began on the monotonic clock; spans are on the system's.
+        start_ns = time.time_ns() - int(1e9 * (time.perf_counter() - progress.started))
+        return tracer.start_span(_span_name(progress), context or Context(), SpanKind.CLIENT, start_time=start_ns)
 
 
 def _durations(meter: Meter) -> Histogram:
-    told = "GenAI operation duration."
+    description = "GenAI operation duration."
     return meter.create_histogram(
-        attributes.DURATION, "s", told, explicit_bucket_boundaries_advisory=attributes.DURATIONS_S
+        attributes.DURATION, "s", description, explicit_bucket_boundaries_advisory=attributes.DURATIONS_S
     )
 
 
 def _tokens(meter: Meter) -> Histogram:
-    told = "Number of input and output tokens used."
+    description = "Number of input and output tokens used."
     return meter.create_histogram(
-        attributes.TOKENS, "{token}", told, explicit_bucket_boundaries_advisory=attributes.TOKEN_COUNTS
+        attributes.TOKENS, "{token}", description, explicit_bucket_boundaries_advisory=attributes.TOKEN_COUNTS
     )
 
 
@@ -73,21 +75,27 @@ def _context_of(span: Span) -> Context:
     return set_span_in_context(span, Context())
 
 
-def _finish(span: Span, progress: RequestRecord) -> None:
+def _end_span(span: Span, progress: RequestRecord) -> None:
     if span.is_recording():
-        span.update_name(_name(progress))
-        span.set_attributes({**_common(progress), **_of_request(progress), **_error(progress)})
+        span.update_name(_span_name(progress))
+        span.set_attributes(
+            {**_common_attributes(progress), **_request_attributes(progress), **_error_attributes(progress)}
+        )
         for attempt in progress.trail.attempts:
             outcome = "ok" if attempt.fault is None else str(attempt.fault)
-            about = {attributes.MODEL: attempt.model, attributes.BACKEND: attempt.backend, attributes.OUTCOME: outcome}
-            span.add_event(attributes.ATTEMPT, about)
-        if _error(progress):
+            details = {
+                attributes.MODEL: attempt.model,
+                attributes.BACKEND: attempt.backend,
+                attributes.OUTCOME: outcome,
+            }
+            span.add_event(attributes.ATTEMPT, details)
+        if _error_attributes(progress):
             span.set_status(StatusCode.ERROR, progress.stream_error)
     span.end()
 
 
-def _name(progress: RequestRecord) -> str:
-    """`{operation} {model}`, as the conventions have it."""
+def _span_name(progress: RequestRecord) -> str:
+    """Return `{operation} {model}`, the name that the conventions prescribe."""
     operation = _operation(progress)[0]
     return operation if progress.model == NONE else f"{operation} {progress.model}"
 
@@ -96,29 +104,29 @@ def _operation(progress: RequestRecord) -> tuple[str, str]:
     return attributes.OPERATIONS[progress.endpoint] if progress.endpoint else ("chat", "openai")
 
 
-def _common(progress: RequestRecord) -> dict[str, AttributeValue]:
+def _common_attributes(progress: RequestRecord) -> dict[str, AttributeValue]:
     operation, provider = _operation(progress)
     return {attributes.OPERATION: operation, attributes.PROVIDER: provider, attributes.REQUEST_MODEL: progress.model}
 
 
-def _error(progress: RequestRecord) -> Mapping[str, AttributeValue]:
-    """What went wrong, empty where nothing did; a client that left is no error of anybody's."""
+def _error_attributes(progress: RequestRecord) -> Mapping[str, AttributeValue]:
+    """Return the error's attribute, empty without an error. A client that disconnects is no error."""
     status = logged_status(progress)
     if progress.stream_error:
         return {attributes.ERROR_TYPE: "stream_interrupted"}
     return {attributes.ERROR_TYPE: str(status)} if status >= 400 and status != CLIENT_CLOSED_REQUEST else {}
 
 
-def _of_request(progress: RequestRecord) -> dict[str, AttributeValue]:
-    usage, told = progress.usage, dict[str, AttributeValue]()
+def _request_attributes(progress: RequestRecord) -> dict[str, AttributeValue]:
+    usage, optional = progress.usage, dict[str, AttributeValue]()
     if usage is not None:
-        told = {attributes.INPUT_TOKENS: usage.input_tokens, attributes.OUTPUT_TOKENS: usage.output_tokens}
+        optional = {attributes.INPUT_TOKENS: usage.input_tokens, attributes.OUTPUT_TOKENS: usage.output_tokens}
     if progress.cost_usd is not None:
-        told[attributes.COST_USD] = float(progress.cost_usd)
+        optional[attributes.COST_USD] = float(progress.cost_usd)
     if progress.key is not None:
-        told[attributes.KEY] = progress.key
+        optional[attributes.KEY] = progress.key
     return {
-        **told,
+        **optional,
         attributes.STATUS: logged_status(progress),
         attributes.TASK: progress.task or NONE,
         attributes.BACKEND: progress.backend,

@@ -1,6 +1,6 @@
-"""The packs to choose from, and the one in use: what can be told of them without their arrays.
+"""The packs to choose from, and the active one.
 
-A shelf is where packs lie. Embedded, they are those beside the configured one; a fleet has its own, see
+Embedded, they are the packs in the configured one's folder; the distributed deployment has its own library, see
 gateway.distributed.pack_library.
 """
 
@@ -18,14 +18,21 @@ from routing.errors import RoutingError
 from routing.manifest import MANIFEST, Manifest, read_manifest
 
 MAX_LISTED = 200
-"""Packs that are listed."""
+"""Maximum number of packs in a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackInfo:
-    """A pack. id: by which it is asked for; place: by which a scorer opens it. manifest: None where `fault` says why.
+    """A pack of a library.
 
-    path: its files on this machine, None while they are not here.
+    Attributes:
+        id: its name in the API.
+        place: path or URL by which a scorer opens it.
+        path: its files on this machine, None where there are none.
+        size_bytes: of all its files.
+        is_active: true for the pack in use.
+        manifest: None where it cannot be read.
+        error: reason why the manifest cannot be read.
     """
 
     id: str
@@ -39,7 +46,13 @@ class PackInfo:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """A pack was taken into use. message: what whoever did it should know."""
+    """Result of an activation.
+
+    Attributes:
+        id: the pack's name.
+        message: note for the operator.
+        config_version: number of the configuration that names the pack, None in the distributed deployment.
+    """
 
     id: str
     message: str
@@ -47,73 +60,73 @@ class Activation:
 
 
 class PackLibrary(Protocol):
-    """Where packs lie. Every method may raise StateError."""
+    """Storage of packs. Every method may raise StateError."""
 
     def list_packs(self) -> Sequence[PackInfo]:
-        """All packs, the one in use among them. May take a while."""
+        """Return all packs, the active one among them. Blocks on files or the network."""
 
     def ensure_local(self, pack: PackInfo) -> PackInfo:
-        """The same with its files on this machine. May take a while; raises PackRejected."""
+        """Return the pack with its files on this machine. Blocks on files or the network. Raises PackRejected."""
 
     async def activate_pack(self, pack: PackInfo) -> Activation:
-        """Takes a pack into use. Raises ConfigError, PackRejected, ScorerUnavailable."""
+        """Activate a pack. Raises ConfigError, PackRejected, ScorerUnavailable."""
 
     async def rollback_pack(self) -> Activation:
-        """Takes the pack into use again that was in use before this one. Raises what take raises, and Conflict."""
+        """Activate the previous pack. Raises Conflict without one, and what activate_pack raises."""
 
 
 class LocalPackLibrary:
-    """The packs beside the configured one, by name. Taking one into use is another version of the configuration."""
+    """Packs in the configured one's folder. Activation makes a new version of the configuration."""
 
-    def __init__(self, versions: ConfigHistory) -> None:
-        self._versions = versions
+    def __init__(self, history: ConfigHistory) -> None:
+        self._history = history
 
     def list_packs(self) -> Sequence[PackInfo]:
-        """See Shelf.found."""
-        configured = self._versions.current_version.config.routing.pack
+        """Return the packs, sorted by name."""
+        configured = self._history.current_version.config.routing.pack
         return [] if configured is None else local_packs(Path(configured))
 
     def ensure_local(self, pack: PackInfo) -> PackInfo:
-        """See Shelf.fetched."""
+        """Return the pack as it is: its files are on this machine."""
         return pack
 
     async def activate_pack(self, pack: PackInfo) -> Activation:
-        """See Shelf.take."""
-        return await self._use(pack.place)
+        """Activate a pack. Raises ConfigError, PackRejected, ScorerUnavailable."""
+        return await self._activate_path(pack.place)
 
     async def rollback_pack(self) -> Activation:
-        """See Shelf.back."""
-        now = self._versions.current_version.config.routing.pack
-        earlier = (version.config.routing.pack for version in reversed(self._versions.list_versions()))
+        """Activate the previous pack. Raises Conflict without one, and what activate_pack raises."""
+        now = self._history.current_version.config.routing.pack
+        earlier = (version.config.routing.pack for version in reversed(self._history.list_versions()))
         before = next((path for path in earlier if path is not None and path != now), None)
         if before is None:
-            raise Conflict("no other pack was in use since the gateway started")
-        return await self._use(before)
+            raise Conflict("No previous pack: the active one has been in use since the gateway started.")
+        return await self._activate_path(before)
 
-    async def _use(self, place: str) -> Activation:
-        def changed(config: Config) -> Config:
+    async def _activate_path(self, place: str) -> Activation:
+        def with_pack(config: Config) -> Config:
             return config.model_copy(update={"routing": config.routing.model_copy(update={"pack": place})})
 
-        version = await self._versions.change_config("pack", changed)
-        return Activation(Path(place).name, self._versions.file_note(), version.number)
+        version = await self._history.change_config("pack", with_pack)
+        return Activation(Path(place).name, self._history.file_note(), version.number)
 
 
 def local_packs(active: Path) -> Sequence[PackInfo]:
-    """The pack in use, and those beside it, by name."""
-    packs = [_read(path, path.name == active.name) for path in _beside(active)]
+    """Return the active pack and the others in its folder, sorted by name."""
+    packs = [_read_info(path, path.name == active.name) for path in _pack_paths(active)]
     return sorted(packs, key=lambda pack: pack.id)
 
 
-def _beside(active: Path) -> Iterator[Path]:
+def _pack_paths(active: Path) -> Iterator[Path]:
     try:
         entries = sorted(active.parent.iterdir())
     except OSError:
         entries = [active]
-    looks = [path for path in entries if path.name == active.name or _looks_like_one(path)]
-    yield from looks[:MAX_LISTED]
+    found = [path for path in entries if path.name == active.name or _is_pack(path)]
+    yield from found[:MAX_LISTED]
 
 
-def _looks_like_one(path: Path) -> bool:
+def _is_pack(path: Path) -> bool:
     if path.name.startswith("."):
         return False
     return (path / MANIFEST).is_file() or (path.suffix == ".tar" and path.is_file() and _has_manifest(path))
@@ -122,13 +135,14 @@ def _looks_like_one(path: Path) -> bool:
 def _has_manifest(path: Path) -> bool:
     try:
         with tarfile.open(path) as tar:
+            # A pack's archive has its manifest first. Only this member is read: other archives may be gigabytes.
             first = tar.next()
-            return first is not None and first.name == MANIFEST  # as we write it; nobody's backup is read through
+            return first is not None and first.name == MANIFEST
     except (OSError, tarfile.TarError):
         return False
 
 
-def _read(path: Path, is_active: bool) -> PackInfo:
+def _read_info(path: Path, is_active: bool) -> PackInfo:
     try:
         return PackInfo(path.name, str(path), path, pack_size_bytes(path), is_active, read_manifest(path))
     except (RoutingError, OSError) as error:

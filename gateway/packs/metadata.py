@@ -1,4 +1,4 @@
-"""What can be learned of a pack without loading its arrays."""
+"""A pack's size, report and embedder, read without its arrays."""
 
 import hashlib
 import json
@@ -14,23 +14,23 @@ EMBEDDER_INFO = "embedder/about.json"
 
 
 def pack_size_bytes(path: Path) -> int:
-    """The size of a pack, a folder or a .tar."""
+    """Return the size of a pack's files. path: a folder or a .tar."""
     files = path.rglob("*") if path.is_dir() else (path,)
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def read_report(path: Path, manifest: Manifest) -> dict[str, Any]:
-    """The pack's report.json. Raises PackCorrupted where it is missing or not the one that the manifest names."""
-    return _read(path, manifest, REPORT)
+    """Return the pack's report.json. Raises PackCorrupted if it is missing or its hash is not the manifest's."""
+    return _read_document(path, manifest, REPORT)
 
 
 def read_embedder_info(path: Path, manifest: Manifest) -> dict[str, Any] | None:
-    """What the pack says of the embedder that it carries, None where it carries none. Raises PackCorrupted as above."""
-    return _read(path, manifest, EMBEDDER_INFO) if EMBEDDER_INFO in manifest.files else None
+    """Return the description of the pack's own embedder, None without one. Raises PackCorrupted."""
+    return _read_document(path, manifest, EMBEDDER_INFO) if EMBEDDER_INFO in manifest.files else None
 
 
-def _read(path: Path, manifest: Manifest, name: str) -> dict[str, Any]:
-    content = _content(path, name)
+def _read_document(path: Path, manifest: Manifest, name: str) -> dict[str, Any]:
+    content = _read_bytes(path, name)
     found, named = hashlib.sha256(content).hexdigest(), manifest.files.get(name, "")
     if found != named:
         raise PackCorrupted(f"{path}: {name} has hash {found[:12]}, the manifest names {named[:12] or 'none'}")
@@ -38,7 +38,7 @@ def _read(path: Path, manifest: Manifest, name: str) -> dict[str, Any]:
     return document
 
 
-def _content(path: Path, name: str) -> bytes:
+def _read_bytes(path: Path, name: str) -> bytes:
     try:
         if path.is_dir():
             return (path / name).read_bytes()

@@ -1,7 +1,6 @@
-"""Processes: how they are set up, ranked and kept running.
+"""Child processes, and settings of the own process.
 
-startup             logging, signals and malloc of every process
-malloc              mallopt tuning
-priority            niceness
-supervised_process  process supervisor
+supervised_process  a program that is restarted when it exits
+priority            lower priority for the scorer's process
+malloc              glibc's allocator, set up for bodies of 100 KB
 """

@@ -1,6 +1,6 @@
-"""A program that is kept running: one that ends is started again, the longer after the sooner it ended.
+"""A program that is restarted when it exits, with a longer pause after every early exit.
 
-It ends with this one, however this one ends: this one holds the other end of its standard input.
+It reads end-of-file from its standard input when this process exits in whatever way, and exits too.
 """
 
 import logging
@@ -14,15 +14,16 @@ from collections.abc import Mapping, Sequence
 log = logging.getLogger("benchroute")
 
 PAUSE_S = 0.2
-LONGEST_PAUSE_S = 10.0
-STEADY_S = 30.0
+MAX_PAUSE_S = 10.0
+STABLE_S = 30.0
+"""A program that has run this long is restarted after PAUSE_S again."""
 
 
 class SupervisedProcess:
-    """One of them."""
+    """A child process, and the thread that restarts it."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        """name: for the log. environment: what it finds beside this one's, where that does not say otherwise."""
+        """name: for the log. environment: defaults for variables that this process does not have."""
         self._name = name
         self._command = list(command)
         self._environment = {**(environment or {}), **os.environ}
@@ -30,33 +31,35 @@ class SupervisedProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run_until_stopped(self) -> None:
-        """Until `end`."""
+        """Start the program, and restart it until `terminate`."""
         pause_s = PAUSE_S
         while not self._ended.is_set():
             begun = time.monotonic()
-            self._process = self._started()
-            if self._ended.is_set():  # while it was started, and so nobody has told it
+            self._process = self._start()
+            # `terminate` may have been called between the check above and the start, and has found no process then.
+            if self._ended.is_set():
                 self._process.terminate()
             with self._process as process:
                 code = process.wait()
             if self._ended.is_set():
                 return
-            if code == 0 or time.monotonic() - begun > STEADY_S:
+            if code == 0 or time.monotonic() - begun > STABLE_S:
                 pause_s = PAUSE_S
-            log.warning("%s ended with code %d; another one starts in %g s", self._name, code, pause_s)
+            log.warning("%s exited with code %d; restarting in %g s", self._name, code, pause_s)
             self._ended.wait(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
     def terminate(self) -> None:
-        """Tells it to end, and starts it no more. Safe in a signal's handler."""
+        """Terminate the program, and do not restart it. Safe in a signal handler."""
         self._ended.set()
         self.send_signal(signal.SIGTERM)
 
-    def send_signal(self, told: signal.Signals) -> None:
-        """Sends it a signal, where it runs."""
+    def send_signal(self, signal_number: signal.Signals) -> None:
+        """Send a signal to the program, if it runs."""
         if self._process is not None:
-            self._process.send_signal(told)
+            self._process.send_signal(signal_number)
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        """In a group of its own: Ctrl-C is for this process alone. In its session: it stands back with it."""
+    def _start(self) -> subprocess.Popen[bytes]:
+        # A process group of its own, so that Ctrl-C reaches this process alone; but the same session, so that both have
+        # the same autogroup, and with it the same priority.
         return subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0, env=self._environment)  # noqa: S603

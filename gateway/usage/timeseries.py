@@ -1,8 +1,8 @@
-"""The last hours, minute by minute: what the dashboard draws. In memory, bounded, of this gateway alone.
+"""The last hours by minute, as the dashboard draws them: in memory, bounded, of this gateway alone.
 
-A request adds to three rows: the gateway's, its task's and its backend's. Latencies are counted in classes a fifth
-apart, which is as exact as a drawing needs, and of which any number of minutes can be added up. Money is a float here;
-what is owed stands in the ledger.
+A request is counted in three series: the gateway's, its task's and its backend's. Latencies are histograms with
+buckets about a fifth wide, exact enough for a chart, and can be added over any number of minutes. Money is a float
+here; the exact amounts are in the ledger.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple
 
 MINUTE_S = 60
 RETAINED_MINUTES = 180
-"""How far back."""
+"""Length of a series."""
 
 MAX_ROWS = 4096
-"""Tasks and backends told apart. Clients name tasks, so there must be a bound; the least recently seen go first."""
+"""Maximum number of series. Clients name tasks, so it is bounded; the least recently used are evicted first."""
 
 SERVER_ERROR = 500
 CLIENT_ERROR = 400
@@ -26,9 +26,18 @@ SeriesKind = Literal["gateway", "task", "backend"]
 
 @dataclass(frozen=True, slots=True)
 class RequestSample:
-    """A request that has ended. seconds: from its first byte to its answer's last; own_s: of these, ours.
+    """A finished request.
 
-    usd, baseline_usd: what it cost, and would have at the best model on average. faults: backends that failed it.
+    Attributes:
+        task: None where none was known.
+        backend: the backend that responded, None where none did.
+        status: HTTP status.
+        broke: true for a stream that ended early.
+        seconds: from the request's first byte to the response's last.
+        overhead_s: the gateway's share of `seconds`.
+        usd: cost.
+        baseline_usd: cost at the best model on average.
+        faults: backends that failed.
     """
 
     task: str | None
@@ -43,7 +52,7 @@ class RequestSample:
 
 
 class Latency(NamedTuple):
-    """How long a request took, in microseconds, and which classes that is."""
+    """A request's times in microseconds, and their histogram buckets."""
 
     total_us: int
     overhead_us: int
@@ -53,9 +62,19 @@ class Latency(NamedTuple):
 
 @dataclass(slots=True)
 class Minute:
-    """What happened in one minute. errors: 5xx, and streams that broke; refused: 4xx.
+    """Counts of one minute.
 
-    all_us, own_us: sums in microseconds; all_classes, own_classes: how many requests took that long, see `class_of`.
+    Attributes:
+        number: minutes since 1970.
+        requests: all of them.
+        errors: responses with 5xx, and streams that ended early.
+        refused: responses with 4xx.
+        total_us: sum of times in microseconds.
+        overhead_us: the gateway's share of it.
+        usd: cost.
+        baseline_usd: cost at the best model on average.
+        total_buckets: histogram of times, by `bucket_index`.
+        overhead_buckets: histogram of the gateway's share.
     """
 
     number: int
@@ -69,22 +88,22 @@ class Minute:
     total_buckets: Counter[int] = field(default_factory=Counter)
     overhead_buckets: Counter[int] = field(default_factory=Counter)
 
-    def add_sample(self, seen: RequestSample, took: Latency) -> None:
-        """One more request."""
+    def add_sample(self, sample: RequestSample, latency: Latency) -> None:
+        """Count a request."""
         self.requests += 1
-        if seen.broke or seen.status >= SERVER_ERROR:
+        if sample.broke or sample.status >= SERVER_ERROR:
             self.errors += 1
-        elif seen.status >= CLIENT_ERROR:
+        elif sample.status >= CLIENT_ERROR:
             self.refused += 1
-        self.total_us += took.total_us
-        self.overhead_us += took.overhead_us
-        self.total_buckets[took.total_bucket] += 1
-        self.overhead_buckets[took.overhead_bucket] += 1
-        self.usd += seen.usd
-        self.baseline_usd += seen.baseline_usd
+        self.total_us += latency.total_us
+        self.overhead_us += latency.overhead_us
+        self.total_buckets[latency.total_bucket] += 1
+        self.overhead_buckets[latency.overhead_bucket] += 1
+        self.usd += sample.usd
+        self.baseline_usd += sample.baseline_usd
 
     def merge_minute(self, other: "Minute") -> None:
-        """All that is in another one."""
+        """Add the counts of another minute."""
         self.requests += other.requests
         self.errors += other.errors
         self.refused += other.refused
@@ -97,25 +116,25 @@ class Minute:
 
 
 class MinuteSeries:
-    """The rows, each with the minutes in which something happened."""
+    """All series, each with the minutes in which something happened."""
 
-    def __init__(self, clock: Callable[[], float], kept: int = RETAINED_MINUTES, max_rows: int = MAX_ROWS) -> None:
+    def __init__(self, clock: Callable[[], float], retained: int = RETAINED_MINUTES, max_rows: int = MAX_ROWS) -> None:
         """clock: Unix time in seconds."""
         self._clock = clock
-        self._kept = kept
+        self._retained = retained
         self._max_rows = max_rows
         self._rows: OrderedDict[tuple[SeriesKind, str], deque[Minute]] = OrderedDict()
 
-    def add_sample(self, seen: RequestSample) -> None:
-        """A request has ended. Takes a few microseconds, and never waits."""
-        now, all_us, own_us = self.current_minute(), int(seen.seconds * US), int(seen.overhead_s * US)
-        took = Latency(all_us, own_us, bucket_index(all_us), bucket_index(own_us))
-        self._minute("gateway", "", now).add_sample(seen, took)
-        if seen.task is not None:
-            self._minute("task", seen.task, now).add_sample(seen, took)
-        if seen.backend is not None:
-            self._minute("backend", seen.backend, now).add_sample(seen, took)
-        for backend in seen.faults:
+    def add_sample(self, sample: RequestSample) -> None:
+        """Count a finished request."""
+        now, total_us, overhead_us = self.current_minute(), int(sample.seconds * US), int(sample.overhead_s * US)
+        latency = Latency(total_us, overhead_us, bucket_index(total_us), bucket_index(overhead_us))
+        self._minute("gateway", "", now).add_sample(sample, latency)
+        if sample.task is not None:
+            self._minute("task", sample.task, now).add_sample(sample, latency)
+        if sample.backend is not None:
+            self._minute("backend", sample.backend, now).add_sample(sample, latency)
+        for backend in sample.faults:
             failed = self._minute("backend", backend, now)
             failed.requests += 1
             failed.errors += 1
@@ -123,39 +142,41 @@ class MinuteSeries:
     def add_samples(
         self, task: str, backend: str, times: Sequence[tuple[float, float]], usd: float, baseline_usd: float
     ) -> None:
-        """Requests that went as they should. times: seconds and own_s of each; the rest as in Seen, of all together."""
+        """Count successful requests. times: (seconds, overhead_s) of each. usd, baseline_usd: of all together."""
+        # One minute is summed first and merged into three series, in place of three counts for every request.
         now, many = self.current_minute(), Minute(0, requests=len(times), usd=usd, baseline_usd=baseline_usd)
-        for seconds, own_s in times:
-            all_us, own_us = int(seconds * US), int(own_s * US)
-            many.total_us += all_us
-            many.overhead_us += own_us
-            many.total_buckets[bucket_index(all_us)] += 1
-            many.overhead_buckets[bucket_index(own_us)] += 1
+        for seconds, overhead_s in times:
+            total_us, overhead_us = int(seconds * US), int(overhead_s * US)
+            many.total_us += total_us
+            many.overhead_us += overhead_us
+            many.total_buckets[bucket_index(total_us)] += 1
+            many.overhead_buckets[bucket_index(overhead_us)] += 1
         self._minute("gateway", "", now).merge_minute(many)
         self._minute("task", task, now).merge_minute(many)
         self._minute("backend", backend, now).merge_minute(many)
 
     def series_of(self, kind: SeriesKind, name: str = "", minutes: int = RETAINED_MINUTES) -> list[Minute]:
-        """The minutes in which something happened, oldest first, of the last `minutes`, this one included."""
+        """Return the non-empty minutes of the last `minutes`, the present one included, oldest first."""
         first = self.current_minute() - minutes + 1
         return [minute for minute in self._rows.get((kind, name), ()) if minute.number >= first]
 
     def series_names(self, kind: SeriesKind) -> list[str]:
-        """Those that have a row."""
+        """Return the names with a series, sorted."""
         return sorted(name for of_kind, name in self._rows if of_kind == kind)
 
     def current_minute(self) -> int:
-        """This minute, by number since 1970."""
+        """Return the number of the present minute since 1970."""
         return int(self._clock() // MINUTE_S)
 
     def _minute(self, kind: SeriesKind, name: str, number: int) -> Minute:
         row = self._rows.get((kind, name))
         if row is None:
             if len(self._rows) >= self._max_rows:
+                # The gateway's own series is never evicted.
                 if ("gateway", "") in self._rows:
                     self._rows.move_to_end(("gateway", ""))
                 self._rows.popitem(last=False)
-            row = self._rows[kind, name] = deque(maxlen=self._kept)
+            row = self._rows[kind, name] = deque(maxlen=self._retained)
         if not row or row[-1].number != number:
             row.append(Minute(number))
             self._rows.move_to_end((kind, name))
@@ -163,7 +184,7 @@ class MinuteSeries:
 
 
 def bucket_index(us: int) -> int:
-    """Which class a time belongs to: four to a doubling, the first ones a microsecond wide."""
+    """Return the bucket of a time: four per octave, and one per microsecond below 8."""
     if us < 8:
         return max(us, 0)
     octave = us.bit_length()
@@ -171,25 +192,25 @@ def bucket_index(us: int) -> int:
 
 
 def bucket_upper_us(number: int) -> int:
-    """Where a class ends, in microseconds: the least time that belongs to the next one."""
+    """Return the exclusive upper bound of a bucket, in microseconds."""
     if number < 8:
         return number + 1
     octave, quarter = divmod(number + 8, 4)
     return (5 + quarter) << (octave - 3)
 
 
-def quantile_us(classes: Mapping[int, int], share: float) -> int | None:
-    """The time that this share of requests did not exceed, in microseconds, at most a quarter too high."""
-    rest = share * sum(classes.values())
-    for number in sorted(classes):
-        rest -= classes[number]
+def quantile_us(buckets: Mapping[int, int], share: float) -> int | None:
+    """Return a quantile of times in microseconds, at most a quarter too high; None without requests."""
+    rest = share * sum(buckets.values())
+    for number in sorted(buckets):
+        rest -= buckets[number]
         if rest <= 0:
             return bucket_upper_us(number)
     return None
 
 
 def merge_minutes(minutes: Iterable[Minute]) -> Minute:
-    """All of them as one; its number is the last one's."""
+    """Return the sum of minutes, with the last one's number."""
     total = Minute(0)
     for minute in minutes:
         total.number = minute.number

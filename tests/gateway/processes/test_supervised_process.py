@@ -15,8 +15,8 @@ FOREVER = [sys.executable, "-c", "import time; time.sleep(600)"]
 class EndedMeanwhile(SupervisedProcess):
     """Is told to end while its program is being started: nobody knows of that program yet."""
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        process = super()._started()
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = super()._start()
         self.terminate()
         return process
 

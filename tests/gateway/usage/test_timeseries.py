@@ -50,7 +50,7 @@ def test_a_request_counts_for_the_gateway_its_task_and_its_backend() -> None:
 
 def test_only_the_last_minutes_are_told() -> None:
     clock = Clock()
-    minutes = MinuteSeries(clock, kept=3)
+    minutes = MinuteSeries(clock, retained=3)
     for _ in range(5):
         minutes.add_sample(seen())
         clock.now += 60
