@@ -129,6 +129,9 @@ def _answer(status: str, body: bytes, headers: str = "") -> Behaviour:
     return behave
 
 
+EVENT_GAP_S = 0.01
+"""Between a stream's events, so that each arrives by itself."""
+
 SSE_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -136,7 +139,7 @@ def _framed(data: bytes) -> bytes:
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
-def _stream(*chunks: bytes, end: bytes = b"0\r\n\r\n", keep: bool = True, gap_s: float = 0.01) -> Behaviour:
+def _stream(*chunks: bytes, end: bytes = b"0\r\n\r\n", keep: bool = True, gap_s: float = EVENT_GAP_S) -> Behaviour:
     async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(SSE_HEAD)
         for one in chunks:
@@ -151,6 +154,8 @@ def _stream(*chunks: bytes, end: bytes = b"0\r\n\r\n", keep: bool = True, gap_s:
 
 
 def _slowly(pause_s: float, behaviour: Behaviour) -> Behaviour:
+    """A backend that answers after pause_s seconds."""
+
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(pause_s)
         return await behaviour(reader, writer)
@@ -188,7 +193,7 @@ async def _endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     while not reader.at_eof():
         writer.write(_framed(chunk("more")))
         await writer.drain()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(EVENT_GAP_S)
     raise ConnectionResetError
 
 
@@ -197,10 +202,10 @@ async def _stall_in_stream(reader: asyncio.StreamReader, writer: asyncio.StreamW
     return await _stall(reader, writer)
 
 
-async def _answer_then_close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Promises to keep the connection and closes it: the next request on it meets a dead one."""
-    await _answer("200 OK", BODY)(_, writer)
-    await asyncio.sleep(0.05)
+async def _answer_then_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Promise to keep the connection, and close it at the first byte of the next request."""
+    await _answer("200 OK", BODY)(reader, writer)
+    await reader.read(1)
     return False
 
 

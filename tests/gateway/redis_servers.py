@@ -4,7 +4,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from typing import Any
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
+
+from tests.gateway.waiting import eventually
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 
@@ -47,11 +48,9 @@ class RedisServer:
     def start(self) -> None:
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         self.process = subprocess.Popen([*command, "--save", "", *self.options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while not self.answers():
-            assert self.process.poll() is None, "redis-server ended"
-            assert time.monotonic() < deadline, "redis-server does not answer"
-            time.sleep(0.02)
+        process = self.process
+        eventually(lambda: self.answers() or process.poll() is not None, 10)
+        assert process.poll() is None, "redis-server ended"
 
     def answers(self) -> bool:
         try:
@@ -97,10 +96,7 @@ def running_cluster(folder: Path) -> Iterator[str]:
         hosts = [f"127.0.0.1:{server.port}" for server in servers]
         command = ["redis-cli", "--cluster", "create", *hosts, "--cluster-yes"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
-        deadline = time.monotonic() + 20
-        while not all(_is_whole(server) for server in servers):
-            assert time.monotonic() < deadline, "the cluster does not come up"
-            time.sleep(0.05)
+        eventually(lambda: all(_is_whole(server) for server in servers))
         yield "redis-cluster://" + ",".join(hosts)
 
 

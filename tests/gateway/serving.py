@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from gateway.config.history import ConfigFile, ConfigSource, config_digest
 from gateway.http.strict_protocol import StrictHttpProtocol
 from gateway.proxy.protocol import ProxyProtocol
 from gateway.server.app import Gateway
+from tests.gateway.waiting import eventually
 
 
 def configuration(base_url: str, models: Sequence[str], **sections: Any) -> str:
@@ -73,11 +73,8 @@ def serving_gateway(text: str, path: Path | None = None) -> Iterator[Serving]:
         server, loop = uvicorn.Server(config), asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listening]),), daemon=True)
         thread.start()
-        deadline = time.monotonic() + 10
-        while not server.started:
-            assert thread.is_alive()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: server.started or not thread.is_alive(), 10)
+        assert thread.is_alive()
         try:
             yield Serving(f"http://127.0.0.1:{listening.getsockname()[1]}", gateway, loop)
         finally:
