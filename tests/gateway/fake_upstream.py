@@ -1,6 +1,6 @@
-"""A real HTTP server on loopback that answers well or badly: which, the request's `model` says.
+"""A real HTTP server on loopback that answers correctly or fails, as the request's `model` selects.
 
-Raw sockets, so that it can do what no HTTP library would: stop in the middle, send what is no HTTP, close too early.
+Raw sockets, so that it can do what no HTTP library would: stop midway, send invalid HTTP, close too early.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Received:
 
 @dataclass
 class Upstream:
-    """What the server has seen. closed: by model, how many of its connections the other side closed early."""
+    """The requests received so far. closed: by model, number of connections that the other side closed early."""
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
@@ -65,7 +65,7 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[boo
 
 @contextmanager
 def running_upstream() -> Iterator[Upstream]:
-    """The server in a thread of its own."""
+    """Run the server in a thread of its own during the block."""
     upstream, started, loop = Upstream(), threading.Event(), asyncio.new_event_loop()
 
     async def main() -> None:
@@ -173,7 +173,7 @@ def _raw(data: bytes) -> Behaviour:
 
 
 def _in_turn(*behaviours: Behaviour) -> Behaviour:
-    """One after the other, from the first again after the last."""
+    """Alternate between the behaviours."""
     turns = itertools.cycle(behaviours)
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -214,14 +214,14 @@ def _error(status: int, message: str) -> bytes:
 
 
 USAGE_CHUNK = b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":6}}\n\n'
-TOLD = (
+WITH_USAGE = (
     chunk("hel")[:-3] + b', "usage": null}\n\n',
     chunk("lo"),
     USAGE_CHUNK[:30],
     USAGE_CHUNK[30:],
     b"data: [DONE]\n\n",
 )
-"""A stream that tells what it took, cut in the middle of telling."""
+"""A stream that reports usage, cut in the middle of the usage event."""
 
 MESSAGE = b'{"type":"message","content":[{"type":"text","text":"hi"}],"usage":{"input_tokens":3,"output_tokens":2}}'
 MESSAGE_STREAM = (
@@ -238,8 +238,8 @@ BEHAVIOURS: dict[tuple[str, bool | None], Behaviour] = {
     ("flaky", False): _in_turn(_answer("503 Service Unavailable", b"", "retry-after: 0\r\n"), _answer("200 OK", BODY)),
     ("slow", False): _slowly(0.3, _answer("200 OK", BODY)),
     ("trickles", True): _stream(*([chunk("x")] * 8), b"data: [DONE]\n\n", gap_s=0.1),
-    ("tells", True): _stream(*TOLD),
-    ("tells-slowly", True): _stream(*TOLD, gap_s=0.3),
+    ("tells", True): _stream(*WITH_USAGE),
+    ("tells-slowly", True): _stream(*WITH_USAGE, gap_s=0.3),
     ("late", True): _slowly(0.4, _stream(*STREAM)),
     ("late-e500", None): _slowly(0.4, _answer("500 Internal Server Error", b"oops")),
     ("late-e400", None): _slowly(0.4, _answer("400 Bad Request", _error(400, "max_tokens is too large"))),

@@ -360,9 +360,10 @@ def test_who_aborts_ends_the_backends_work(is_open: bool) -> None:
 def test_who_aborts_while_connecting_is_told_nothing() -> None:
     async def run() -> None:
         reader = Reader()
-        handle = PendingConnection(ConnectionPool().origin_of("http://127.0.0.1:1"), 2, [HEAD, BODY], reader)
-        handle.abort()
-        await asyncio.sleep(0.05)
+        origin = ConnectionPool().origin_of("http://127.0.0.1:1")
+        PendingConnection(origin, 2, [HEAD, BODY], reader).abort()
+        with pytest.raises(Unreachable):
+            await origin.open_connection(2)  # refused, as the aborted one would have been before it
         assert not reader.ended.is_set()
 
     uvloop.run(run())
