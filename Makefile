@@ -1,21 +1,25 @@
-# make demo    asks the demo models, builds a pack, routes new tasks through a gateway and prints what came of it
-# make serve   keeps a demo gateway running for curl
-# make test    the tests           make test-slow  those that take longer
-# make check   lint, types, import rules      make fix    formats and mends what it can
-# make docs    the reference from the code, and all pages as a site in build/site
-# make ui-test  the dashboard in a real Chromium, and its pictures for the documentation
-# make faults  a fleet of gateways and scorers, broken in a dozen ways, and counted
-# make fuzz    broken requests against a gateway (REQUESTS), its OpenAPI document (EXAMPLES), memory under sound ones (STEADY)
-# make conformance  the clients that people use, and HTTP by hand, against a gateway
-# make lm-eval lm-evaluation-harness against a gateway (LM_EVAL=its program)
-# make bench   what a request costs, beside nginx and LiteLLM's proxy (12 minutes; BENCH=--quick: 3)
-# make bench-scoring  what embedders and the scorer cost (needs a benchmark folder, as replay does)
-# make replay  real benchmark results through HTTP (needs a benchmark folder beside the checkout, see benchmarks/)
+# make demo          build a pack from demo models, route tasks through a gateway, print the results
+# make serve         keep a demo gateway running for curl
+# make test          the tests, without those marked slow
+# make test-slow     the tests marked slow
+# make check         format, lint, types, import contracts
+# make fix           format and fix what ruff can fix
+# make docs          the reference from the code, and the documentation site in build/site
+# make ui-test       the dashboard in a real Chromium, and its screenshots for the documentation
+# make faults        fault injection in a distributed deployment (FAULTS=names, FAULT_SECONDS=18)
+# make fuzz          malformed requests (REQUESTS), the OpenAPI document (EXAMPLES), memory under valid ones (STEADY)
+# make conformance   real clients, and raw HTTP/1.1, against a gateway
+# make lm-eval       lm-evaluation-harness against a gateway (LM_EVAL=its program)
+# make bench         CPU per request, compared with nginx and LiteLLM's proxy (12 minutes; BENCH=--quick: 3)
+# make bench-scoring CPU and memory of embedders and of the scorer (needs a benchmark folder, as replay does)
+# make bench-index   recall and speed of index backends
+# make replay        recorded benchmark results through HTTP (needs a benchmark folder: BENCHMARK=…)
+# make clean         remove environments and results
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# Where PyTorch's CPU build is not what plain pip finds, name PyTorch's CPU index: make demo TORCH_INDEX=https://…
+# Set TORCH_INDEX=https://… (PyTorch's CPU index) where plain pip would install PyTorch with CUDA.
 TORCH_INDEX ?=
 BENCHMARK ?= ../shared/benchmarks/openllm_v2
 REQUESTS ?= 20000
@@ -44,7 +48,7 @@ test: $(VENV)/dev.stamp $(VENV)/redis.stamp
 test-slow: $(VENV)/dev.stamp $(VENV)/redis.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
-# Every fault of a fleet, counted (FAULTS=names, FAULT_SECONDS=of load for each; see --help for repeats).
+# FAULTS: names, default all. FAULT_SECONDS: of load per fault. `python -m qa.faults --help` has the other options.
 faults: $(VENV)/dev.stamp $(VENV)/redis.stamp
 	$(BIN)/python -m qa.faults $(FAULTS) --seconds $(FAULT_SECONDS) --results results/faults.json
 
@@ -60,7 +64,7 @@ fix: $(VENV)/dev.stamp
 
 ui-test: $(VENV)/dev.stamp build/ui/node.stamp
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
-	  || apt-get install -y -q chromium || echo "no Chromium, and none to be had: the tests will say so"
+	  || apt-get install -y -q chromium || echo "Chromium cannot be installed here: the tests that need it are skipped"
 	$(BIN)/python -m pytest tests/gateway/ui
 	$(BIN)/python -m benchmarks.screenshots
 
@@ -78,7 +82,7 @@ conformance: $(VENV)/conformance.stamp build/conformance/node.stamp
 lm-eval: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/lm_eval_run.py --lm-eval $(LM_EVAL)
 
-bench: $(VENV)/dev.stamp build/benchroute.stamp build/litellm.stamp
+bench: $(VENV)/dev.stamp build/bench-programs.stamp build/benchroute.stamp build/litellm.stamp
 	$(BIN)/python -m benchmarks.speed $$(test -x build/benchroute/bin/python && echo --benchroute build/benchroute) $(BENCH)
 
 bench-scoring: $(VENV)/bench.stamp
@@ -96,7 +100,7 @@ $(VENV)/torch.stamp: constraints.txt
 	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r constraints.txt
 	@touch $@
 
-# Where it cannot be had, the tests that need it are skipped, and say so.
+# Without it the tests that need Redis are skipped.
 $(VENV)/redis.stamp: $(VENV)/torch.stamp
 	@command -v redis-server >/dev/null || { echo "installing redis-server (once)"; \
 	  apt-get -qq update && apt-get -qq install --yes redis-server; } >/dev/null 2>&1 \
@@ -114,21 +118,31 @@ $(VENV)/dev.stamp: $(VENV)/torch.stamp pyproject.toml
 	@touch $@ $(VENV)/demo.stamp
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp pyproject.toml
-	@echo "installing the indexes that ours is compared with (once)"
+	@echo "installing the index backends to compare with (once)"
 	$(PIP) install -c constraints.txt -e '.[bench]'
 	@touch $@
 
 $(VENV)/conformance.stamp: $(VENV)/dev.stamp pyproject.toml
-	@echo "installing the clients of make conformance (once)"
+	@echo "installing the clients of `make conformance` (once)"
 	$(PIP) install -c constraints.txt -e '.[conformance]'
 	@touch $@
 
-# Where npm cannot be had the report says that openai for Node was not run, and why.
+# Without npm the report lists the checks of openai for Node as not run.
 build/conformance/node.stamp: qa/conformance/clients/node/package.json
 	@mkdir -p $(@D) && cp $< $(@D)/
 	-cd $(@D) && npm install --no-audit --no-fund --no-package-lock --silent && touch node.stamp
 
-# As production installs it, on the fastest Python here. Where that cannot be, the one of development is measured.
+# nginx is the yardstick and terminates TLS; cc compiles the backend and the load generator. RUNLEVEL=1 keeps Debian from
+# starting nginx as a service. Without nginx or openssl the report names what it leaves out.
+build/bench-programs.stamp:
+	@mkdir -p $(@D)
+	@for one in nginx:nginx-light cc:gcc openssl:openssl; do \
+	  command -v $${one%:*} >/dev/null || { echo "installing $${one#*:} (once)"; \
+	    { apt-get -qq update && RUNLEVEL=1 apt-get -qq install --yes $${one#*:}; } >/dev/null 2>&1 \
+	    || echo "$${one#*:} cannot be installed here: the benchmark leaves out what needs it"; }; done
+	@touch $@
+
+# A production install on the fastest Python of this machine. If that fails, the development environment is measured.
 build/benchroute.stamp: pyproject.toml
 	@echo "installing benchroute to measure, on $(BENCH_PYTHON) (once)"
 	@mkdir -p build && rm -rf build/benchroute
@@ -136,14 +150,16 @@ build/benchroute.stamp: pyproject.toml
 		-c constraints.txt -e '.[scorer]' && build/benchroute/bin/python -m compileall -q build/benchroute/lib || rm -rf build/benchroute
 	@touch $@
 
-# Its own environment: its pins would hold ours back. Where it cannot be had the report leaves it out, and says so.
+# An environment of its own, since its pins conflict with ours. If that fails, the report leaves LiteLLM out.
 build/litellm.stamp:
-	@mkdir -p build && $(BENCH_PYTHON) -m venv build/litellm
-	@echo "installing LiteLLM's proxy to measure beside (once)"
-	-build/litellm/bin/python -m pip --disable-pip-version-check --no-input -q install 'litellm[proxy]==1.106.12' \
-		&& build/litellm/bin/python -m compileall -q build/litellm/lib && touch $@
+	@echo "installing LiteLLM's proxy to compare with (once)"
+	@mkdir -p build
+	@$(BENCH_PYTHON) -m venv build/litellm \
+		&& build/litellm/bin/python -m pip --disable-pip-version-check --no-input -q install 'litellm[proxy]==1.106.12' \
+		&& build/litellm/bin/python -m compileall -q build/litellm/lib && touch $@ \
+		|| { rm -rf build/litellm; echo "LiteLLM's proxy cannot be installed here: the benchmark leaves it out"; }
 
-# axe-core finds what somebody with a screen reader or poor sight would stumble over. Without npm that test is skipped.
+# axe-core checks accessibility. Without npm its test is skipped.
 build/ui/node.stamp:
 	@mkdir -p $(@D)
 	-cd $(@D) && npm install --no-audit --no-fund --no-package-lock --silent axe-core@4 && touch node.stamp

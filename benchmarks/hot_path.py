@@ -1,7 +1,7 @@
 """CPU per request of the hot path, between a client and a backend that are no sockets.
 
     python benchmarks/hot_path.py                          # this checkout, microseconds of CPU
-    python benchmarks/hot_path.py --against ../before      # and another one, alternately, with the ratio
+    python benchmarks/hot_path.py --against ../before      # two checkouts alternately, with the ratio
     python benchmarks/hot_path.py --instructions           # instructions under valgrind: slow, and hardly any noise
 
 The gateway's own protocol class is fed from memory, and what it writes goes nowhere; connections to backends come out
@@ -60,7 +60,7 @@ RUN_S = 900
 
 
 class Memory(asyncio.Transport):
-    """Keeps the last thing that was written, and counts."""
+    """A transport that keeps the last write and counts writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Memory(asyncio.Transport):
         return 0
 
     def write(self, data: Any) -> None:
-        """Keep it in place of what was there."""
+        """Keep it in place of the write before."""
         self.last = data
         self.count += 1
 
@@ -119,7 +119,16 @@ class MemoryLoop(Loop):
 
 @dataclass(frozen=True)
 class Figure:
-    """What is measured. units: of each exchange, requests or chunks. end: of what the client gets, once it has all."""
+    """One measurement.
+
+    Attributes:
+        name: of the figure.
+        request: the client's pieces.
+        answer: the backend's pieces.
+        end: the last bytes that the client gets.
+        units: requests or chunks per exchange.
+        each: exchanges per round.
+    """
 
     name: str
     request: tuple[bytes, ...]
@@ -130,7 +139,7 @@ class Figure:
 
 
 def figures(chunks: int = 500) -> list[Figure]:
-    """All of them."""
+    """Return all measurements."""
     small, large = _answered(_completion(700)), _answered(_completion(100_000))
     event = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}\n\n'
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -169,7 +178,7 @@ def _chunk(data: bytes) -> bytes:
 
 
 def _pieces(data: bytes) -> tuple[bytes, ...]:
-    """As they come from a socket."""
+    """Cut data as it comes from a socket."""
     return tuple(data[start : start + PIECE] for start in range(0, len(data), PIECE))
 
 
@@ -184,7 +193,7 @@ def _module(names: Sequence[str]) -> Any:
 
 
 def _protocol(entrance: str) -> Any:
-    """The protocol class that its module defines, whatever it is called; the most derived of several."""
+    """Return the protocol class of the module, by whatever name; the most derived of several."""
     module = _module(PROTOCOL_MODULES[entrance])
     own = [one for _, one in inspect.getmembers(module, inspect.isclass) if one.__module__ == module.__name__]
     protocols = [one for one in own if issubclass(one, asyncio.Protocol)]
@@ -192,7 +201,7 @@ def _protocol(entrance: str) -> Any:
 
 
 def _configuration(folder: str, entrance: str) -> str:
-    """Everything on that costs a request something: key, limits, budget, price, task, metrics, state."""
+    """Return a configuration with everything that costs time per request: key, limits, budget, price, task, state."""
     limits = {"requests_per_minute": 1e9, "tokens_per_minute": 1e12, "budget_usd_per_day": 1_000_000_000}
     price = {"input_usd_per_mtok": 0.5, "output_usd_per_mtok": 1.5}
     backend = {"kind": "openai", "base_url": f"http://127.0.0.1:{PORT}/v1", "api_key": "sk-upstream"}
@@ -209,21 +218,23 @@ def _configuration(folder: str, entrance: str) -> str:
 
 @asynccontextmanager
 async def _started(app: Any) -> AsyncIterator[None]:
-    """The application's lifespan, as a server runs it."""
+    """Run the application's lifespan, as a server does."""
     asked: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    told: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    task = asyncio.create_task(app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, asked.get, told.put))
+    received: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    task = asyncio.create_task(
+        app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, asked.get, received.put)
+    )
     await asked.put({"type": "lifespan.startup"})
-    begun = await told.get()
-    if begun["type"] != "lifespan.startup.complete":
-        raise SystemExit(f"the gateway does not start: {begun}")
+    started = await received.get()
+    if started["type"] != "lifespan.startup.complete":
+        raise SystemExit(f"the gateway does not start: {started}")
     yield
     await asked.put({"type": "lifespan.shutdown"})
     await task
 
 
 async def _exchange(client: Any, client_side: Memory, loop: MemoryLoop, figure: Figure, count: int) -> None:
-    """So many exchanges. On the socket path, nothing in here waits."""
+    """Run so many exchanges. On the socket path nothing in here waits."""
     for _ in range(count):
         client_side.last = loop.backend_side.last = b""
         for piece in figure.request:
@@ -248,7 +259,7 @@ async def _turn(turns: int, client_side: Memory) -> int:
 
 
 async def _measured(loop: MemoryLoop, folder: str, given: argparse.Namespace) -> dict[str, list[float]]:
-    """Microseconds of CPU of every unit, by figure, a value a round."""
+    """Return microseconds of CPU per unit, by figure, one value a round."""
     config_module = importlib.import_module("gateway.config")
     gateway = _module(APP_MODULES).Gateway(
         config_module.parse_config(_configuration(folder, given.entrance), "hot_path", {})
@@ -270,10 +281,10 @@ async def _measured(loop: MemoryLoop, folder: str, given: argparse.Namespace) ->
         await asyncio.sleep(BOOKED_S)
         for _ in range(given.rounds):
             for figure in wanted:
-                begun = time.process_time()
+                started = time.process_time()
                 await _exchange(client, client_side, loop, figure, figure.each)
                 await asyncio.sleep(BOOKED_S)
-                found[figure.name].append(1e6 * (time.process_time() - begun) / figure.each / figure.units)
+                found[figure.name].append(1e6 * (time.process_time() - started) / figure.each / figure.units)
     return found
 
 
@@ -289,14 +300,14 @@ def _child(tree: Path, given: argparse.Namespace, *options: str, before: Sequenc
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=RUN_S, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
-    told = json.loads(done.stdout)
-    if Path(told["checkout"]) != tree:
-        raise SystemExit(f"measured {told['checkout']}, not {tree}")
+    received = json.loads(done.stdout)
+    if Path(received["checkout"]) != tree:
+        raise SystemExit(f"measured {received['checkout']}, not {tree}")
     return done.stdout, done.stderr
 
 
 def _cpu(trees: Sequence[Path], given: argparse.Namespace) -> list[dict[str, float]]:
-    """Medians of CPU microseconds, by checkout; runs alternate, in an order that is turned round every time."""
+    """Return medians of CPU microseconds, by checkout. Runs alternate; the order is reversed every time."""
     options = ["--rounds", str(given.rounds), "--chunks", str(given.chunks), "--each", str(given.each)]
     runs: list[dict[str, list[float]]] = [{} for _ in trees]
     for pair in range(given.pairs if len(trees) > 1 else 1):
@@ -309,15 +320,15 @@ def _cpu(trees: Sequence[Path], given: argparse.Namespace) -> list[dict[str, flo
 
 
 def _instructions(trees: Sequence[Path], given: argparse.Namespace) -> list[dict[str, float]]:
-    """Instructions of every unit, by checkout: what some more exchanges add to a run."""
+    """Return instructions per unit, by checkout: the increase from additional exchanges."""
     if shutil.which("valgrind") is None:
         raise SystemExit("--instructions needs valgrind")
     before = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
 
     def collected(tree: Path, *options: str) -> int:
         fixed = ["--rounds", "0", "--chunks", "100", "--warm", str(WARM)]
-        _, told = _child(tree, given, *fixed, *options, before=before)
-        return int(next(line for line in told.splitlines() if "Collected :" in line).rpartition(":")[2])
+        _, received = _child(tree, given, *fixed, *options, before=before)
+        return int(next(line for line in received.splitlines() if "Collected :" in line).rpartition(":")[2])
 
     found = []
     for tree in trees:

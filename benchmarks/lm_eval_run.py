@@ -1,8 +1,8 @@
 """EleutherAI's lm-evaluation-harness against a gateway: python benchmarks/lm_eval_run.py --lm-eval …/bin/lm_eval.
 
-The harness lives in an environment of its own (PyTorch's CPU build first, then `pip install 'lm_eval[api]'`); it talks
-to a real gateway in front of the demo's models, each by its explicit name. Prints where its logs are: samples and
-results, a folder a model. Exit code 1 if the harness fails, or writes no samples, or a request bypassed the gateway.
+The harness has an environment of its own (PyTorch's CPU build first, then `pip install 'lm_eval[api]'`). It talks to a
+real gateway in front of the demo's models, each by its explicit name. Prints where its logs are: samples and results, a
+folder a model. Exit code 1 if the harness fails, writes no samples, or a request bypasses the gateway.
 """
 
 import json
@@ -31,7 +31,7 @@ TIMEOUT_S = 30.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code."""
+    """Run the command line. Returns the exit code."""
     options = _options(arguments)
     program = shutil.which(options.lm_eval)
     if program is None:
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     lm_eval: str
     models: str
@@ -80,7 +80,7 @@ def _write_questions(folder: Path, n: int) -> None:
 
 @contextmanager
 def _gateway(folder: Path) -> Iterator[int]:
-    """A gateway without a pack in front of the demo's backend; gives its port."""
+    """Run a gateway without a pack in front of the demo's backend; yields its port."""
     backend_port, port = free_port(), free_port()
     environment = {
         "BENCHROUTE_PACK": "",
@@ -99,7 +99,7 @@ def _gateway(folder: Path) -> Iterator[int]:
 
 
 def _evaluate(program: str, folder: Path, port: int, model: str) -> int:
-    """Runs the harness for one model, and says what it found and where its logs are."""
+    """Run the harness for one model; print its results and the folder of its logs."""
     logs = folder / "logs"
     model_args = {
         "model": model,
@@ -130,7 +130,7 @@ def _samples(logs: Path, model: str) -> set[Path]:
 
 
 def _requests(port: int) -> int:
-    """How many requests the gateway has answered so far."""
+    """Return the number of requests that the gateway has answered."""
     usage = get_json(port, "/v1/usage") or {}
     return sum(int(task["requests"]) for task in usage["data"])
 

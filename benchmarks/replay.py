@@ -1,4 +1,4 @@
-"""Replays real benchmark results through a gateway: python benchmarks/replay.py --benchmark FOLDER.
+"""Replay recorded benchmark results through a gateway: python benchmarks/replay.py --benchmark FOLDER.
 
 Whole datasets are held out and become new tasks; the gateway routes their inputs over HTTP, backends answer with the
 recorded outcomes, and every decision is checked against the library's. Exit code 1 if anything differs or fails.
@@ -28,13 +28,13 @@ HOLDOUT = (
     "bbh_date_understanding",
 )
 """Datasets of openllm_v2, as unlike each other as it has them: chosen by what they ask and by how long they take to
-embed, not by what came of them."""
+embed, not by their results."""
 
 WIDTH = 132
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code."""
+    """Run the command line. Returns the exit code."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:

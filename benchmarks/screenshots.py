@@ -3,7 +3,7 @@
 usage: python -m benchmarks.screenshots [--work-dir .demo] [--out docs/screenshots] [--spread-s 60]
 
 Starts the demo's backends and a gateway, sends the demo's tasks through it over `spread-s` seconds, pins one task, and
-takes a picture of every page. Exit code 1 if a page complained while it was shown.
+takes a picture of every page. Exit code 1 if a page logged an error.
 """
 
 import argparse
@@ -49,7 +49,7 @@ SHOTS: Sequence[tuple[str, str, Scheme, tuple[int, int], int]] = (
 
 
 def main() -> int:
-    """Takes them."""
+    """Take the pictures. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work-dir", type=Path, default=Path(".demo"))
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def send(port: int, tasks: Mapping[str, Sequence[Question]], spread_s: float) -> None:
-    """The demo's questions in a random order, as they would come; then one task is pinned by hand."""
+    """Send the demo's questions in random order, then pin one task."""
     draw = random.Random(SEED)
     questions = [(task, question.text) for task, some in tasks.items() for question in some]
     draw.shuffle(questions)
@@ -85,14 +85,14 @@ def send(port: int, tasks: Mapping[str, Sequence[Question]], spread_s: float) ->
 
 
 def wait_scored(port: int, task: str, n: int) -> None:
-    """Until the scorer has seen all inputs of a task."""
+    """Wait until the scorer has processed all inputs of a task."""
     deadline = time.monotonic() + PATIENCE_S
     while (get_json(port, f"/v1/tasks/{task}") or {}).get("n", 0) < n and time.monotonic() < deadline:
         time.sleep(POLL_S)
 
 
 def ask(port: int, method: str, path: str, body: Any, headers: Mapping[str, str]) -> None:
-    """One request to the gateway."""
+    """Send one request to the gateway."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request(method, path, json.dumps(body), {"content-type": "application/json", **headers})
     answer = connection.getresponse()
@@ -103,7 +103,7 @@ def ask(port: int, method: str, path: str, body: Any, headers: Mapping[str, str]
 
 
 def take(url: str, out: Path, console: Console) -> list[str]:
-    """All pictures; returns what pages complained of."""
+    """Take all pictures; returns the errors that pages logged."""
     faults: list[str] = []
     with running_browser() as browser:
         for name, path, scheme, size, height in SHOTS:
@@ -115,7 +115,7 @@ def take(url: str, out: Path, console: Console) -> list[str]:
 
 
 def picture(shown: Dashboard, path: str, file: Path, height: int) -> None:
-    """One page from its top."""
+    """Take one page from its top."""
     shown.open(path)
     shown.page.wait_for_timeout(SETTLE_MS)
     whole: Any = shown.page.evaluate("document.documentElement.scrollHeight")

@@ -1,4 +1,4 @@
-"""The walls of the house: who may import whom, and what stays out of the gateway's process."""
+"""Structure of the code: imports, sizes, and what stays out of the gateway's process."""
 
 import ast
 import subprocess

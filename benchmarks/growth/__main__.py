@@ -1,4 +1,4 @@
-"""Profiles the steps at every size and tells the exponents."""
+"""Profile the steps at every size and report the exponents."""
 
 import argparse
 import cProfile
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.indexing.vectors import clustered
+from benchmarks.indexing.vectors import clustered_vectors
 from routing.auto.training_data import build_training_data
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_reliability, hold_out_dataset
@@ -27,10 +27,10 @@ SEARCH = ("most_similar", "hold_out", "nearest", "in_order", "argpartition", "pa
 LEAST_SHARE = 0.02
 
 
-def synthetic(count: int) -> tuple[Benchmark, Any]:
-    """A benchmark of `count` inputs, and its embeddings."""
+def create_benchmark(count: int) -> tuple[Benchmark, Any]:
+    """Return a benchmark of `count` inputs, and its embeddings."""
     draw = np.random.default_rng(count)
-    vectors = clustered(count)
+    vectors = clustered_vectors(count)
     ids = np.sort(draw.integers(DATASETS, size=count))
     chances = draw.random((DATASETS, MODELS))
     outcomes = (draw.random((count, MODELS)) < chances[ids]).astype(np.float64)
@@ -39,8 +39,8 @@ def synthetic(count: int) -> tuple[Benchmark, Any]:
     return Benchmark("synthetic", (), datasets, ids, models, outcomes), vectors
 
 
-def steps(benchmark: Benchmark, vectors: Any) -> dict[str, Callable[[], Any]]:
-    """What is profiled."""
+def list_steps(benchmark: Benchmark, vectors: Any) -> dict[str, Callable[[], Any]]:
+    """Return the steps to profile, by name."""
     routing, settings = RoutingSettings(), CalibrationSettings(repeats=2)
     found = list(hold_out_dataset(vectors, benchmark.dataset_ids, DATASETS, routing.kappa))
     pairs = calibrate_reliability(vectors, benchmark, found, routing, settings)
@@ -54,8 +54,8 @@ def steps(benchmark: Benchmark, vectors: Any) -> dict[str, Callable[[], Any]]:
     }
 
 
-def profiled(work: Callable[[], Any]) -> tuple[float, dict[str, float]]:
-    """CPU seconds of a step, and of its functions without what they call."""
+def profile_step(work: Callable[[], Any]) -> tuple[float, dict[str, float]]:
+    """Return a step's CPU seconds, and those of its functions without callees."""
     profile = cProfile.Profile(time.process_time)
     profile.runcall(work)
     own: dict[str, float] = {}
@@ -65,14 +65,14 @@ def profiled(work: Callable[[], Any]) -> tuple[float, dict[str, float]]:
     return sum(own.values()), own
 
 
-def exponent(sizes: list[int], seconds: list[float]) -> float:
-    """b of seconds ~ size^b, by least squares on logarithms."""
+def fit_exponent(sizes: list[int], seconds: list[float]) -> float:
+    """Fit b of seconds ~ size^b by least squares on logarithms."""
     logs = [math.log(max(one, 1e-6)) for one in seconds]
     return round(float(np.polyfit(np.log(sizes), logs, 1)[0]), 2)
 
 
 def main() -> None:
-    """Reads the command line, profiles, prints and writes."""
+    """Profile, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[2000, 4000, 8000, 16_000])
     parser.add_argument("--results", type=Path, default=Path("results/growth.json"))
@@ -80,35 +80,35 @@ def main() -> None:
     totals: dict[str, list[float]] = {}
     owns: dict[str, list[dict[str, float]]] = {}
     for size in asked.sizes:
-        for name, work in steps(*synthetic(size)).items():
-            total, own = profiled(work)
+        for name, work in list_steps(*create_benchmark(size)).items():
+            total, own = profile_step(work)
             totals.setdefault(name, []).append(total)
             owns.setdefault(name, []).append(own)
-    made = {name: _told(asked.sizes, totals[name], owns[name]) for name in totals}
+    rows = {name: _row(asked.sizes, totals[name], owns[name]) for name in totals}
     asked.results.parent.mkdir(parents=True, exist_ok=True)
-    asked.results.write_text(json.dumps({"sizes": asked.sizes, "steps": made}, indent=2) + "\n")
-    for name, row in made.items():
+    asked.results.write_text(json.dumps({"sizes": asked.sizes, "steps": rows}, indent=2) + "\n")
+    for name, row in rows.items():
         print(f"{name}: {row['cpu_s']} s, n^{row['exponent']}; without search n^{row['exponent_without_search']}")
         for function, own in row["functions"].items():
             print(f"    {function:<50} {own['cpu_s']} s  n^{own['exponent']}")
 
 
-def _told(sizes: list[int], totals: list[float], owns: list[dict[str, float]]) -> dict[str, Any]:
+def _row(sizes: list[int], totals: list[float], owns: list[dict[str, float]]) -> dict[str, Any]:
     rest = [sum(seconds for name, seconds in own.items() if not _is_search(name)) for own in owns]
     large = sorted(owns[-1], key=lambda name: -owns[-1][name])
     shown = [name for name in large if owns[-1][name] > LEAST_SHARE * totals[-1]]
     functions = {
         name: {
             "cpu_s": round(owns[-1][name], 3),
-            "exponent": exponent(sizes, [own.get(name, 0.0) for own in owns]),
+            "exponent": fit_exponent(sizes, [own.get(name, 0.0) for own in owns]),
             "is_search": _is_search(name),
         }
         for name in shown
     }
     return {
         "cpu_s": [round(total, 3) for total in totals],
-        "exponent": exponent(sizes, totals),
-        "exponent_without_search": exponent(sizes, rest),
+        "exponent": fit_exponent(sizes, totals),
+        "exponent_without_search": fit_exponent(sizes, rest),
         "functions": functions,
     }
 

@@ -1,4 +1,4 @@
-"""Builds, loads and searches every index at every size, and draws how it grows."""
+"""Build, load and search every index at every size, and draw the growth."""
 
 import argparse
 import json
@@ -10,23 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.indexing.backends import Backend, backends, timed
-from benchmarks.indexing.vectors import DIM, clustered, queries
+from benchmarks.indexing.backends import Backend, backends, time_call
+from benchmarks.indexing.vectors import DIM, clustered_vectors, draw_queries
 from routing.arrays import Embeddings, Ints
 
 NEAREST = 19
 QUERIES = 300
 
 
-def measured(backend: Backend, vectors: Embeddings, asked: Embeddings, true: Ints | None) -> dict[str, Any]:
-    """One index at one size. CPU seconds on one thread."""
+def measure_index(backend: Backend, vectors: Embeddings, asked: Embeddings, true: Ints | None) -> dict[str, Any]:
+    """Measure one index at one size: CPU seconds on one thread."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        build_s, _ = timed(lambda: backend.build(vectors, folder))
+        build_s, _ = time_call(lambda: backend.build(vectors, folder))
         size = sum(path.stat().st_size for path in folder.iterdir())
-        load_s, search = timed(lambda: backend.load(folder))
+        load_s, search = time_call(lambda: backend.load(folder))
         search(asked[:5], NEAREST)
-        search_s, found = timed(lambda: search(asked, NEAREST))
+        search_s, found = time_call(lambda: search(asked, NEAREST))
     return {
         "build_s": round(build_s, 2),
         "size_mb": round(size / 1e6, 1),
@@ -41,8 +41,8 @@ def _recall(found: Ints, true: Ints) -> float:
     return float(np.mean([len(np.intersect1d(one, other)) / NEAREST for one, other in zip(found, true, strict=True)]))
 
 
-def growth(rows: list[dict[str, Any]], what: str) -> dict[str, float]:
-    """Per index the exponent b of time ~ n^b, by least squares over its sizes; where it has two at least."""
+def fit_growth(rows: list[dict[str, Any]], what: str) -> dict[str, float]:
+    """Return the exponent b of time ~ n^b per index, by least squares over at least two sizes."""
     made = {}
     for name in dict.fromkeys(row["index"] for row in rows):
         mine = [row for row in rows if row["index"] == name]
@@ -52,8 +52,8 @@ def growth(rows: list[dict[str, Any]], what: str) -> dict[str, float]:
     return made
 
 
-def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Four panels over the number of inputs."""
+def draw_figure(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw four panels over the number of inputs."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -81,7 +81,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    """Reads the command line, measures size by size, writes after each."""
+    """Measure size by size; write after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 30_000, 100_000])
     parser.add_argument("--long", action="store_true", help="a million inputs too, where an index can: an hour")
@@ -90,26 +90,26 @@ def main() -> None:
     asked = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for size in asked.sizes + ([1_000_000] if asked.long else []):
-        vectors, some, true = clustered(size), queries(QUERIES, size), None
+        vectors, some, true = clustered_vectors(size), draw_queries(QUERIES, size), None
         for backend in backends():
             if size > backend.largest:
                 continue
-            row = measured(backend, vectors, some, true)
+            row = measure_index(backend, vectors, some, true)
             true = row.pop("found") if true is None else (row.pop("found"), true)[1]
             rows.append({"index": backend.name, "n": size, **row})
             print(json.dumps(rows[-1]), flush=True)
-        write(rows, asked.results)
+        write_results(rows, asked.results)
     if asked.figure:
-        draw(rows, asked.figure)
+        draw_figure(rows, asked.figure)
 
 
-def write(rows: list[dict[str, Any]], path: Path) -> None:
-    """Rows, growth, and what made them."""
+def write_results(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write rows, growth and versions."""
     made = {
         "vectors": f"synthetic, clustered, {DIM} wide",
         "threads": 1,
         "versions": {name: _version(name) for name in ("hnswlib", "faiss-cpu", "usearch", "numpy")},
-        "growth_exponents": {what: growth(rows, what) for what in ("build_s", "load_s")},
+        "growth_exponents": {what: fit_growth(rows, what) for what in ("build_s", "load_s")},
         "rows": rows,
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One way for each library to build, save, load and search; all on one thread, for the scorer has little more."""
+"""Adapters for each library: build, save, load and search, all on one thread, as in the scorer."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,13 @@ Search = Callable[[Embeddings, int], Ints]
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """build: makes an index and writes it into a folder. load: opens that folder and gives the search."""
+    """One library.
+
+    Attributes:
+        name: as in the tables.
+        build: builds an index and writes it into a folder.
+        load: opens that folder and returns the search.
+    """
 
     name: str
     build: Callable[[Embeddings, Path], None]
@@ -27,7 +33,7 @@ class Backend:
 
 
 def backends() -> list[Backend]:
-    """Those that are installed here."""
+    """Return the libraries that are installed here."""
     made = [
         Backend("exact (numpy)", _build_exact, _load_exact, 1_000_000),
         Backend("hnswlib, as packs have it", _build_hnsw(HnswSettings()), _load_hnsw, 100_000),
@@ -120,8 +126,8 @@ def _usearch() -> list[Backend]:
     ]
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of this process, which other programs disturb least, and the result."""
+def time_call(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the CPU seconds of a call, which other programs disturb least, and its result."""
     started = time.process_time()
     result = work()
     return time.process_time() - started, result

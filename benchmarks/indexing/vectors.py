@@ -14,17 +14,17 @@ NOISE = 0.1
 BLOCK = 50_000
 
 
-def clustered(count: int, seed: int = 0) -> Embeddings:
-    """(count, DIM), about PER_CLUSTER to a cluster, cluster by cluster as a benchmark comes dataset by dataset."""
-    draw = np.random.default_rng(seed)
-    centres = unit_rows(draw.normal(size=(max(10, count // PER_CLUSTER), DIM)))
-    return _around(centres, np.sort(draw.integers(len(centres), size=count)), draw)
+def clustered_vectors(count: int, seed: int = 0) -> Embeddings:
+    """Return unit vectors, (count, DIM), about PER_CLUSTER to a cluster, cluster by cluster."""
+    generator = np.random.default_rng(seed)
+    centres = unit_rows(generator.normal(size=(max(10, count // PER_CLUSTER), DIM)))
+    return _around(centres, np.sort(generator.integers(len(centres), size=count)), generator)
 
 
-def queries(count: int, size: int, seed: int = 0) -> Embeddings:
-    """(count, DIM): half from the clusters of `clustered(size, seed)`, half between two of them."""
-    draw = np.random.default_rng(seed)
-    centres = unit_rows(draw.normal(size=(max(10, size // PER_CLUSTER), DIM)))
+def draw_queries(count: int, size: int, seed: int = 0) -> Embeddings:
+    """Return queries, (count, DIM): half from the clusters of `clustered(size, seed)`, half between two of them."""
+    generator = np.random.default_rng(seed)
+    centres = unit_rows(generator.normal(size=(max(10, size // PER_CLUSTER), DIM)))
     other = np.random.default_rng(seed + 1)
     near = _around(centres, other.integers(len(centres), size=count // 2), other)
     pairs = other.integers(len(centres), size=(2, count - count // 2))
@@ -32,15 +32,17 @@ def queries(count: int, size: int, seed: int = 0) -> Embeddings:
     return np.concatenate([near, _around(between, np.arange(len(between)), other)])
 
 
-def _around(centres: Embeddings, at: np.ndarray, draw: np.random.Generator) -> Embeddings:
-    directions = draw.normal(size=(INTRINSIC, DIM)).astype(np.float32) / np.sqrt(DIM)
+def _around(centres: Embeddings, at: np.ndarray, generator: np.random.Generator) -> Embeddings:
+    directions = generator.normal(size=(INTRINSIC, DIM)).astype(np.float32) / np.sqrt(DIM)
     made = np.empty((len(at), DIM), dtype=np.float32)
     for start in range(0, len(at), BLOCK):
         some = slice(start, start + BLOCK)
         count = len(at[some])
         spread = (
-            draw.normal(size=(count, INTRINSIC)).astype(np.float32) @ directions * (SPREAD / np.sqrt(INTRINSIC) * 4)
+            generator.normal(size=(count, INTRINSIC)).astype(np.float32)
+            @ directions
+            * (SPREAD / np.sqrt(INTRINSIC) * 4)
         )
-        noise = draw.normal(size=(count, DIM)).astype(np.float32) * (NOISE / np.sqrt(DIM))
+        noise = generator.normal(size=(count, DIM)).astype(np.float32) * (NOISE / np.sqrt(DIM))
         made[some] = unit_rows(centres[at[some]] + spread + noise)
     return made

@@ -1,4 +1,4 @@
-"""Measures on the pools of a folder with a suite.json, prints tables, and leaves all of it in results/learning.json."""
+"""Measure on the pools of a folder with a suite.json; print tables and write results/learning.json."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from benchmarks.learning.pools import pools
 
 
 def main() -> None:
-    """By its arguments."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--benchmarks", type=Path, default=Path("../shared/benchmarks"))
     parser.add_argument("--repeats", type=int, default=10, help="of labels; of feedback, which takes longer, a third")
@@ -17,12 +17,12 @@ def main() -> None:
     given = parser.parse_args()
     labels, answers = [], []
     for pool in pools(given.benchmarks):
-        labels.append(labelling.measured(pool, given.repeats))
-        answers.append(feedback.measured(pool, max(1, given.repeats // 3)))
+        labels.append(labelling.measure_pool(pool, given.repeats))
+        answers.append(feedback.measure_pool(pool, max(1, given.repeats // 3)))
         print(f"{pool.name}: done", flush=True)
-    tables = {"labels": labelling.table(labels), "feedback": feedback.table(answers)}
-    for name, table in tables.items():
-        print(f"\n{name}\n\n{table}")
+    tables = {"labels": labelling.to_markdown(labels), "feedback": feedback.to_markdown(answers)}
+    for name, text in tables.items():
+        print(f"\n{name}\n\n{text}")
     rows = {one.pool: {"labels": one.gains.tolist(), "prior": one.prior.tolist()} for one in labels}
     for answer in answers:
         rows[answer.pool]["feedback"] = answer.gains.tolist()

@@ -1,8 +1,8 @@
-"""What scores of single answers gain, by the share of requests that is explored.
+"""Gain from scores of single responses, by the share of requests that is explored.
 
-A task has five of the pool's models as candidates. Its inputs come at random, and every answer is scored: by its
-outcome, but that each task's clients are lenient or strict, and press 1 or 0 whatever came in up to a fifth of cases.
-The model changes as a live task's does, by eta.
+A task has five of the pool's models as candidates. Its inputs come in random order, and every response is scored by its
+outcome; each task's clients are lenient or strict, and answer at random in up to a fifth of cases. The model changes by
+eta, as a live task's does.
 """
 
 from dataclasses import dataclass
@@ -25,16 +25,19 @@ EVERY = 50
 
 @dataclass(frozen=True, slots=True)
 class Gained:
-    """gains: (n_datasets, n_shares, n_answers + 1) accuracy over the best on average of the candidates, mean over
-    repeats: of the model that the task has after so many answers, and last, of all that were served.
+    """Gains of one pool.
+
+    Attributes:
+        gains: (n_datasets, n_shares, n_answers + 1), accuracy above the candidates' best on average, mean over repeats:
+            of the task's model after so many responses; last, of all responses served.
     """
 
     pool: str
     gains: Floats
 
 
-def measured(pool: Pool, repeats: int) -> Gained:
-    """Takes minutes."""
+def measure_pool(pool: Pool, repeats: int) -> Gained:
+    """Measure a pool. Takes minutes."""
     found = [
         [[_live(held, share, [4, place, repeat]) for share in SHARES] for repeat in range(repeats)]
         for place, held in enumerate(pool.datasets)
@@ -72,8 +75,8 @@ def _live(held: Held, share: float, seed: list[int]) -> Floats:
     return np.array([*told, gains[log[:, 0].astype(int)].mean()])
 
 
-def table(found: list[Gained]) -> str:
-    """Markdown, points, the mean over pools."""
+def to_markdown(found: list[Gained]) -> str:
+    """Return a Markdown table in points, the mean over pools."""
     lines = [f"| exploration | {' | '.join(f'{n} answers' for n in ANSWERS)} | all served |", "|" + "---|" * 7]
     means = np.mean([one.gains.mean(axis=0) for one in found], axis=0)
     for share, row in zip(SHARES, means, strict=True):

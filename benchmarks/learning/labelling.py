@@ -1,4 +1,4 @@
-"""Labels at random against labels on the inputs that are suggested."""
+"""Labels on random inputs against labels on suggested inputs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,29 +19,32 @@ Draw = Callable[[Held, Floats, Ints, int, np.random.Generator], Ints]
 """A dataset, g of its inputs, those that can be labelled, how many, and chance: those that are."""
 
 
-def at_random(held: Held, expected: Floats, kept: Ints, n: int, generator: np.random.Generator) -> Ints:
-    """Any of them."""
+def choose_random(held: Held, expected: Floats, kept: Ints, n: int, generator: np.random.Generator) -> Ints:
+    """Choose random inputs."""
     return generator.choice(kept, size=n, replace=False)
 
 
-def suggested(held: Held, expected: Floats, kept: Ints, n: int, generator: np.random.Generator) -> Ints:
-    """Those that a gateway suggests, all at once."""
+def choose_suggested(held: Held, expected: Floats, kept: Ints, n: int, generator: np.random.Generator) -> Ints:
+    """Choose the inputs that a gateway suggests, all at once."""
     return kept[list(suggest_labels(held.auto.prior, expected[kept], held.vectors[kept], n).rows)]
 
 
 WAYS: Mapping[str, tuple[Draw, float]] = {
-    "random": (at_random, 1.0),
-    "random, half": (at_random, 0.5),
-    "suggested": (suggested, 1.0),
-    "suggested, half": (suggested, 0.5),
+    "random": (choose_random, 1.0),
+    "random, half": (choose_random, 0.5),
+    "suggested": (choose_suggested, 1.0),
+    "suggested, half": (choose_suggested, 0.5),
 }
 """How inputs are chosen, and which part of alpha."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gains:
-    """gains: (n_datasets, n_alphas, n_ways) accuracy over the best model on average, mean over repeats. prior: the same
-    without labels, (n_datasets,).
+    """Gains of one pool.
+
+    Attributes:
+        gains: (n_datasets, n_alphas, n_ways), accuracy above the best model on average, mean over repeats.
+        prior: (n_datasets,), the same without labels.
     """
 
     pool: str
@@ -49,8 +52,8 @@ class Gains:
     prior: Floats
 
 
-def measured(pool: Pool, repeats: int) -> Gains:
-    """Every dataset's inputs are cut in two halves: one may be labelled, KEPT at most, the other judges."""
+def measure_pool(pool: Pool, repeats: int) -> Gains:
+    """Measure a pool. Every dataset is halved: one half may be labelled, at most KEPT inputs; the other half judges."""
     found = [[_repeat(held, place, repeat) for repeat in range(repeats)] for place, held in enumerate(pool.datasets)]
     gains = np.array([[gain for gain, _ in some] for some in found]).mean(axis=1)
     prior = np.array([[prior for _, prior in some] for some in found]).mean(axis=1)
@@ -74,22 +77,22 @@ def _repeat(held: Held, place: int, repeat: int) -> tuple[Floats, float]:
     return gains, float(accuracy[held.auto.prior.mean.argmax()])
 
 
-def table(found: list[Gains], draws: int = 5000) -> str:
-    """Markdown, points: the mean over pools and, for half the labels against all at random, its 95 % interval."""
+def to_markdown(found: list[Gains], draws: int = 5000) -> str:
+    """Return Markdown in points: means over pools, and the 95 % interval of half the labels against all at random."""
     lines = [f"| labels | {' | '.join(WAYS)} | half, suggested, less all at random |", "|" + "---|" * (len(WAYS) + 2)]
     for row, alpha in enumerate(ALPHAS):
         means = np.mean([one.gains[:, row].mean(axis=0) for one in found], axis=0)
         cells = " | ".join(f"{100 * mean:+.2f}" for mean in means)
         apart = [one.gains[:, row, 3] - one.gains[:, row, 0] for one in found]
-        low, high = np.percentile(bootstrapped(apart, draws), [2.5, 97.5])
+        low, high = np.percentile(bootstrap_means(apart, draws), [2.5, 97.5])
         lines.append(
             f"| {alpha:g} | {cells} | {100 * (means[3] - means[0]):+.2f} ({100 * low:+.2f} to {100 * high:+.2f}) |"
         )
     return "\n".join(lines)
 
 
-def bootstrapped(apart: list[Floats], draws: int) -> Floats:
-    """The mean over pools of the mean over datasets, drawn again. apart: of each pool, (n_datasets,). (draws,)"""
+def bootstrap_means(apart: list[Floats], draws: int) -> Floats:
+    """Return draws, (draws,), of the mean over pools of the mean over datasets. apart: of each pool, (n_datasets,)."""
     generator = np.random.default_rng(3)
     means = [some[generator.integers(0, len(some), (draws, len(some)))].mean(axis=1) for some in apart]
     return np.asarray(np.mean(means, axis=0))

@@ -1,4 +1,4 @@
-"""Pools of models on real benchmarks, every dataset held out from all that auto learns."""
+"""Pools of models on real benchmarks, every dataset held out from what auto learns."""
 
 import json
 from collections.abc import Iterator
@@ -21,8 +21,11 @@ from routing.tidy import read_benchmark, read_embeddings
 class Held:
     """One held-out dataset. Columns are auto's candidates, best on average elsewhere first.
 
-    outcomes: (n_inputs, n_candidates), known to the judge, and to a learner for what it has asked. vectors: (n_inputs,
-    dim). near: (n_inputs, kappa) its nearest elsewhere, rows of `benchmark`, (n_benchmark, n_models) outcomes.
+    Attributes:
+        outcomes: (n_inputs, n_candidates), for the judge, and for a learner where it asked for a label.
+        vectors: (n_inputs, dim).
+        near: (n_inputs, kappa), rows of `benchmark` nearest to each input.
+        benchmark: (n_benchmark, n_models) outcomes elsewhere.
     """
 
     name: str
@@ -35,20 +38,20 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A benchmark's models, and all its datasets, each held out from what is said of it."""
+    """A benchmark's models, and its datasets, each held out."""
 
     name: str
     datasets: list[Held]
 
 
 def pools(folder: Path) -> Iterator[Pool]:
-    """Those that folder/suite.json lists."""
+    """Return the pools that folder/suite.json lists."""
     for listed in json.loads((folder / "suite.json").read_text())["pools"]:
         yield pool(folder / listed["benchmark"], listed["pool"], listed.get("max_params_b"))
 
 
 def pool(folder: Path, name: str, max_params_b: float | None) -> Pool:
-    """Takes a minute or two. Raises BenchmarkError."""
+    """Prepare a pool. Takes a minute or two. Raises BenchmarkError."""
     whole = read_benchmark(folder)
     given = read_embeddings(folder, whole.n_inputs)
     if given is None:

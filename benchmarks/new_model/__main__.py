@@ -1,4 +1,4 @@
-"""Tells a table, leaves results/partial.json and a figure."""
+"""Print a table; write results/partial.json and a figure."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from benchmarks.new_model.study import Hidden, Whole, hidden, summary
+from benchmarks.new_model.study import Hidden, Whole, impute_each, summarize_rows
 from routing.evaluation.evaluate import fit_for_evaluation
 from routing.evaluation.report.figures import to_svg
 from routing.tidy import read_benchmark, read_embeddings
@@ -17,7 +17,7 @@ COLOURS = {"chosen": "#D55E00", "random": "#0072B2"}
 
 
 def main() -> None:
-    """`python -m benchmarks.new_model FOLDER[:POOL[:MAX_B]] …`"""
+    """Run `python -m benchmarks.new_model FOLDER[:POOL[:MAX_B]] …`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pools", nargs="+", help="A benchmark's folder, with :POOL of its pools.json, and :PARAMS_B.")
     parser.add_argument("--inputs", default="25,50,100,200,400")
@@ -25,14 +25,14 @@ def main() -> None:
     given = parser.parse_args()
     counts = [int(count) for count in given.inputs.split(",")]
     given.output.mkdir(parents=True, exist_ok=True)
-    told: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for pool in given.pools:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         name, rows = _pool(pool, counts)
-        told[name] = rows
-        print(f"\n{name}, {time.perf_counter() - begun:.0f} s\n{_table(rows)}", flush=True)
-        (given.output / "partial.json").write_text(json.dumps(told, indent=2) + "\n")
-    (given.output / "partial.svg").write_bytes(to_svg(_figure(told)))
+        results[name] = rows
+        print(f"\n{name}, {time.perf_counter() - started:.0f} s\n{_table(rows)}", flush=True)
+        (given.output / "partial.json").write_text(json.dumps(results, indent=2) + "\n")
+    (given.output / "partial.svg").write_bytes(to_svg(_figure(results)))
 
 
 def _pool(asked: str, counts: list[int]) -> tuple[str, list[dict[str, Any]]]:
@@ -46,12 +46,12 @@ def _pool(asked: str, counts: list[int]) -> tuple[str, list[dict[str, Any]]]:
     if given is None:
         raise SystemExit(f"{path} has no embeddings")
     wholes, found = list[Whole](), list[Hidden]()
-    for one in hidden(benchmark, given.vectors[rows], counts):
+    for one in impute_each(benchmark, given.vectors[rows], counts):
         if isinstance(one, Whole):
             wholes.append(one)
         else:
             found += one
-    return f"{path.name}, {len(benchmark.models)} models", summary(wholes, found)
+    return f"{path.name}, {len(benchmark.models)} models", summarize_rows(wholes, found)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -63,17 +63,17 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, f"{rows[0]['models_worth_it']} models that the pool gains half a point or more by"])
 
 
-def _figure(told: dict[str, Any]) -> Figure:
+def _figure(results: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(10, 3.4), layout="constrained")
-    axes = figure.subplots(1, len(told), sharey=True, squeeze=False)[0]
-    for axis, (name, rows) in zip(axes, told.items(), strict=True):
+    axes = figure.subplots(1, len(results), sharey=True, squeeze=False)[0]
+    for axis, (name, rows) in zip(axes, results.items(), strict=True):
         for how, colour in COLOURS.items():
             some = [row for row in rows if row["how"] == how]
             axis.plot(
                 [row["n"] for row in some], [100 * row["error"] for row in some], color=colour, marker="o", label=how
             )
-            said = [100 * row["said"] for row in some]
-            axis.plot([row["n"] for row in some], said, color=colour, linestyle=":", label=f"{how}, as told")
+            predicted = [100 * row["predicted"] for row in some]
+            axis.plot([row["n"] for row in some], predicted, color=colour, linestyle=":", label=f"{how}, predicted")
         axis.set(title=name, xlabel="inputs measured", xscale="log")
         axis.set_xticks([row["n"] for row in rows], [str(row["n"]) for row in rows])
         axis.minorticks_off()

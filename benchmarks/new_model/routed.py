@@ -1,7 +1,7 @@
-"""What auto gains, every dataset held out, when one model's column is estimated.
+"""Auto's gain, with every dataset held out, when one model's column is imputed.
 
-The mean outcome of nearest inputs is linear in the outcomes, so it is kept as weights on the inputs, one row for every
-pair of datasets, one held out and one judged.
+The mean outcome of nearest inputs is linear in the outcomes, so it is stored as weights on the inputs, one row for
+every pair of datasets, one held out and one judged.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,11 @@ from routing.evaluation.folds import CalibrationFolds
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """The estimated column as one fold may know it. averages: (n_datasets,), its own dataset's never looked at; near:
-    (n_datasets,) of the nearest inputs.
+    """The imputed column as a fold may know it.
+
+    Attributes:
+        averages: (n_datasets,), without its own dataset.
+        near: (n_datasets,), over the nearest inputs.
     """
 
     averages: Floats
@@ -29,7 +32,7 @@ class Away:
 
 
 class Routed:
-    """One pool, its columns filled. true: (n_datasets, n_models) what is judged by."""
+    """One pool with its columns filled. true: (n_datasets, n_models), for judging."""
 
     def __init__(self, benchmark: Benchmark, vectors: Embeddings, outcomes: Floats) -> None:
         self.n = len(benchmark.datasets)
@@ -37,26 +40,26 @@ class Routed:
         found = list(hold_out_dataset(vectors, benchmark.dataset_ids, self.n, MAX_NEIGHBOURS))
         folds = CalibrationFolds(vectors, [benchmark], found, RoutingSettings(), CalibrationSettings())
         self.weights = np.array([_weights(folds, one, self.n) for one in found])
-        self._near = self.seen(outcomes)
+        self._near = self.mean_nearest(outcomes)
         self._centres = dataset_centres(vectors, benchmark.dataset_ids, self.n)
         self._noise = NoiseModel.from_outcomes(outcomes, benchmark.dataset_ids, self.n)
         self._averages = self.true
 
-    def seen(self, columns: Floats) -> Floats:
-        """Means over the nearest inputs. columns: (n_inputs, n). Returns (judged dataset, one held out, n)."""
+    def mean_nearest(self, columns: Floats) -> Floats:
+        """Return means over the nearest inputs, (judged dataset, held-out dataset, n). columns: (n_inputs, n)."""
         return np.asarray(self.weights @ columns.astype(np.float32), dtype=np.float64)
 
     def accuracy(self, places: Sequence[int], estimated: int | None = None, away: Sequence[Away] = ()) -> float:
-        """Mean true accuracy of auto's choices among some models. estimated: one of them, with what each fold knows."""
+        """Return the mean true accuracy of auto's choices. estimated: one of the models, as each fold knows it."""
         return float(np.mean([self._one(dataset, list(places), estimated, away) for dataset in range(self.n)]))
 
     def best_on_average(self, places: Sequence[int], estimated: int | None = None, away: Sequence[Away] = ()) -> float:
-        """The same for the model that is best on average over the other datasets."""
+        """Return the same for the model that is best on average over the other datasets."""
         found = []
         for dataset in range(self.n):
             averages, _ = self._known(dataset, list(places), estimated, away)
-            kept = np.delete(np.arange(self.n), dataset)
-            found.append(self.true[dataset, places[order_on_average(averages[kept])[0]]])
+            others = np.delete(np.arange(self.n), dataset)
+            found.append(self.true[dataset, places[order_on_average(averages[others])[0]]])
         return float(np.mean(found))
 
     def _known(
@@ -70,16 +73,16 @@ class Routed:
 
     def _one(self, dataset: int, places: list[int], estimated: int | None, away: Sequence[Away]) -> float:
         averages, near = self._known(dataset, places, estimated, away)
-        kept = np.delete(np.arange(self.n), dataset)
-        within, sampling = (matrix[np.ix_(places, places)] for matrix in self._noise.noise_of_means(kept))
-        rest = TrainingData(averages[kept], self._centres[kept], near[kept], within, sampling)
+        others = np.delete(np.arange(self.n), dataset)
+        within, sampling = (matrix[np.ix_(places, places)] for matrix in self._noise.noise_of_means(others))
+        rest = TrainingData(averages[others], self._centres[others], near[others], within, sampling)
         columns = order_on_average(rest.averages)
         prior = fit_auto(rest, columns).prior_accuracy(self._centres[dataset], near[dataset][columns])
         return float(self.true[dataset, places[columns[int(np.argmax(prior.mean))]]])
 
 
 def _weights(folds: CalibrationFolds, one: HeldOutDataset, n_datasets: int) -> Embeddings:
-    """(n_datasets, n_inputs): how often each input is among the nearest of a dataset's, another one held out too."""
+    """(n_datasets, n_inputs): how often an input is among the nearest of a dataset's, with another one held out too."""
     rows = one.near[:, : folds.neighbour_count]
     ids, n = folds.ids[rows], len(folds.ids)
     found = np.empty((n_datasets, n), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Every model of a pool hidden in turn, and estimated from N of its outcomes: chosen, and drawn by chance."""
+"""Every model of a pool hidden in turn and imputed from N of its outcomes, selected or random."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -16,14 +16,21 @@ from routing.new_model.select_inputs import select_inputs
 
 DRAWS = 3
 """Random samples of each model and size; only the first is routed by."""
-WORTH_SEEING = 0.005
-"""Accuracy that the pool must gain by a model for its part of the routing gain to be told."""
+LEAST_GAIN = 0.005
+"""Accuracy that a model must add to the pool for its share of the gain to be reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """One model, estimated once. off: of its average; said: the standard error; off_of_one, said_of_one: root mean
-    square over datasets. routed, best_on_average: accuracy with the estimated column, None where it was not tried.
+    """One model, imputed once.
+
+    Attributes:
+        off: error of its average.
+        predicted: the standard error that was predicted.
+        off_of_one: root mean square error over datasets.
+        predicted_of_one: root mean square of the predicted ones.
+        routed: accuracy with the imputed column; None if not tried.
+        best_on_average: accuracy of the best on average; None if not tried.
     """
 
     model: int
@@ -31,16 +38,22 @@ class Hidden:
     how: str
     average: float
     off: float
-    said: float
+    predicted: float
     off_of_one: float
-    said_of_one: float
+    predicted_of_one: float
     routed: float | None = None
     best_on_average: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A model's place in the pool. average: true. full, without: auto's accuracy with its whole column, and without."""
+    """A model's place in the pool.
+
+    Attributes:
+        average: true average.
+        full: auto's accuracy with its whole column.
+        without: auto's accuracy without the model.
+    """
 
     model: int
     average: float
@@ -48,8 +61,8 @@ class Whole:
     without: float
 
 
-def hidden(benchmark: Benchmark, vectors: Embeddings, counts: Sequence[int]) -> Iterator[Whole | list[Hidden]]:
-    """For every model what it is worth to the pool, then its estimates."""
+def impute_each(benchmark: Benchmark, vectors: Embeddings, counts: Sequence[int]) -> Iterator[Whole | list[Hidden]]:
+    """Yield for every model its worth to the pool, then its imputations."""
     known = KnownModels.from_outcomes(benchmark.outcomes, benchmark.dataset_ids, len(benchmark.datasets))
     routed = Routed(benchmark, vectors, known.outcomes)
     n_models = len(benchmark.models)
@@ -64,7 +77,7 @@ def hidden(benchmark: Benchmark, vectors: Embeddings, counts: Sequence[int]) -> 
 def _estimated(known: KnownModels, routed: Routed, model: int, counts: Sequence[int]) -> Iterator[Hidden]:
     factors = build_factors(known.without_model(model))
     truth, true = known.outcomes[:, model], known.averages[:, model]
-    linear = routed.seen(np.column_stack([factors.offset, factors.design_matrix()]))
+    linear = routed.mean_nearest(np.column_stack([factors.offset, factors.design_matrix()]))
     chosen = select_inputs(factors, max(counts))
     for n in counts:
         for how, draw, rows in _samples(chosen, n, len(truth), model):
@@ -76,9 +89,9 @@ def _estimated(known: KnownModels, routed: Routed, model: int, counts: Sequence[
                 how=how,
                 average=found.average,
                 off=found.average - float(true.mean()),
-                said=found.error,
+                predicted=found.error,
                 off_of_one=float(np.sqrt((off**2).mean())),
-                said_of_one=float(np.sqrt((found.errors**2).mean())),
+                predicted_of_one=float(np.sqrt((found.errors**2).mean())),
             )
             if draw:
                 yield one
@@ -98,20 +111,20 @@ def _samples(chosen: Ints, n: int, n_inputs: int, model: int) -> Iterator[tuple[
 
 
 def _without(factors: InputFactors, linear: Floats, rows: Ints, truth: Floats, dataset: int) -> Away:
-    """What a fold knows: none of the model's outcomes on its own dataset.
+    """Return what a fold knows: none of the model's outcomes on its own dataset.
 
-    Mean outcomes of nearest inputs are those of the linear model, not cut to [0, 1].
+    Mean outcomes of nearest inputs are those of the linear model, not clipped to [0, 1].
     """
-    kept = rows[factors.known.dataset_ids[rows] != dataset]
-    weights, _ = fit_posterior(factors, kept, truth[kept])
-    _, averages = predict_scores(factors, weights, kept, truth[kept])
+    others = rows[factors.known.dataset_ids[rows] != dataset]
+    weights, _ = fit_posterior(factors, others, truth[others])
+    _, averages = predict_scores(factors, weights, others, truth[others])
     return Away(averages, linear[:, dataset] @ np.concatenate([[1.0], weights]))
 
 
-def summary(wholes: Sequence[Whole], found: Sequence[Hidden]) -> list[dict[str, Any]]:
-    """One row for every size and way to choose."""
+def summarize_rows(wholes: Sequence[Whole], found: Sequence[Hidden]) -> list[dict[str, Any]]:
+    """Return one row for every size and way of selection."""
     place = {one.model: one for one in wholes}
-    seen = {one.model for one in wholes if one.full - one.without >= WORTH_SEEING}
+    worth_seeing = {one.model for one in wholes if one.full - one.without >= LEAST_GAIN}
     rows = []
     for n in sorted({one.n for one in found}):
         for how in ("chosen", "random"):
@@ -123,31 +136,31 @@ def summary(wholes: Sequence[Whole], found: Sequence[Hidden]) -> list[dict[str, 
                     "how": how,
                     "mean_absolute_error": float(np.mean([abs(one.off) for one in some])),
                     "error": _root([one.off for one in some]),
-                    "said": _root([one.said for one in some]),
+                    "predicted": _root([one.predicted for one in some]),
                     "error_of_one": _root([one.off_of_one for one in some]),
-                    "said_of_one": _root([one.said_of_one for one in some]),
+                    "predicted_of_one": _root([one.predicted_of_one for one in some]),
                     **_rank_correlations(some, place),
                     "lost": _mean([place[one.model].full - (one.routed or 0) for one in routed]),
                     "gained": _mean(
-                        [(one.routed or 0) - place[one.model].without for one in routed if one.model in seen]
+                        [(one.routed or 0) - place[one.model].without for one in routed if one.model in worth_seeing]
                     ),
-                    "to_gain": _mean([place[model].full - place[model].without for model in sorted(seen)]),
-                    "models_worth_it": len(seen),
+                    "to_gain": _mean([place[model].full - place[model].without for model in sorted(worth_seeing)]),
+                    "models_worth_it": len(worth_seeing),
                 }
             )
     return rows
 
 
 def _rank_correlations(some: Sequence[Hidden], place: dict[int, Whole]) -> dict[str, float | None]:
-    """Mean over draws of Spearman's and Kendall's, estimated averages against true ones."""
+    """Return means over draws of Spearman's and Kendall's correlation of imputed with true averages."""
     draws = max(1, len(some) // max(1, len(place)))
     spearman, kendall = [], []
     for draw in range(draws):
         part = some[draw::draws]
-        told = np.array([one.average for one in part])
+        imputed = np.array([one.average for one in part])
         true = np.array([place[one.model].average for one in part])
-        spearman.append(rank_correlation(average_ranks(told), average_ranks(true)) or 0.0)
-        kendall.append(_kendall(told, true))
+        spearman.append(rank_correlation(average_ranks(imputed), average_ranks(true)) or 0.0)
+        kendall.append(_kendall(imputed, true))
     return {"spearman": float(np.mean(spearman)), "kendall": float(np.mean(kendall))}
 
 

@@ -1,17 +1,16 @@
-"""Replays the recorded outcomes of a real benchmark through a gateway, and checks it against the library.
+"""Replay of a benchmark's recorded outcomes through a gateway, checked against the library.
 
-Where to start reading:
+run        the replay from start to end
+material   the benchmark, split into the pack's part and the held-out part
+packing    the pack of the first part, reused between runs
+recording  the file of recorded outcomes that the backend answers from
+backend    a server that answers for every model from that file
+servers    that backend and a gateway in front of it, as processes
+traffic    the held-out inputs over HTTP
+offline    the same inputs through the library, without a gateway
+checking   comparison of both
+results    accuracy and cost, relative to best on average and to the oracle
+printing   the tables
 
-    run          the replay from end to end
-    material     the benchmark, split into what the pack may know and what is held out
-    packing      the pack of the rest, kept from run to run
-    backend      a server that answers for every model from the recorded outcomes
-    servers      that backend and a gateway in front of it, as programs of their own
-    traffic      the held-out inputs over HTTP
-    offline      the same inputs through the library, one by one, without any gateway
-    checking     whether both say the same
-    results      accuracy and cost, against best on average and the oracle
-    printing     the tables
-
-The router never sees an outcome of a held-out dataset: only the backend and the marking do.
+The router never sees an outcome of a held-out dataset: only the backend and the grading do.
 """

@@ -1,9 +1,9 @@
-"""One OpenAI-compatible server for every model of a benchmark: the answer is the recorded outcome.
+"""One OpenAI-compatible server for every model of a benchmark: the response is the recorded outcome.
 
-POST /v1/chat/completions     `model` and the last message's text say which outcome; `user` tells equal texts apart
+POST /v1/chat/completions     `model` and the last message's text select the outcome; `user` distinguishes equal texts
 GET  /v1/models
 
-An input that is not in the recording gets an error, so a text altered on its way through a gateway is noticed.
+An input that is not in the recording gets an error, so a text that a gateway altered is noticed.
 """
 
 import json
@@ -20,7 +20,7 @@ RECORDING: web.AppKey[Recording] = web.AppKey("recording", Recording)
 
 
 def build_app(recording: Recording) -> web.Application:
-    """The server."""
+    """Return the server."""
     app = web.Application()
     app[RECORDING] = recording
     app.add_routes([web.post("/v1/chat/completions", _chat), web.get("/v1/models", _models)])
@@ -65,4 +65,6 @@ def _error(message: str, code: str) -> web.Response:
 
 
 if __name__ == "__main__":
-    web.run_app(build_app(Recording.read(Path(sys.argv[1]))), host="127.0.0.1", port=int(sys.argv[2]), print=None)
+    web.run_app(
+        build_app(Recording.read_recording(Path(sys.argv[1]))), host="127.0.0.1", port=int(sys.argv[2]), print=None
+    )

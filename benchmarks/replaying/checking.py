@@ -1,4 +1,4 @@
-"""Whether the gateway's account of a task is what the library says of the same inputs."""
+"""Comparison of the gateway's explanation of a task with the library's."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,15 +18,20 @@ Numbers = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """largest: kind of number -> largest absolute difference. differences: one line a kind of thing that differs."""
+    """The result of a comparison.
+
+    Attributes:
+        largest: kind of number -> largest absolute difference.
+        differences: one line per kind of thing that differs.
+    """
 
     largest: Mapping[str, float]
     differences: tuple[str, ...]
 
 
-def check(task: str, account: Mapping[str, Any], offline: Offline) -> Check:
-    """Compares decision, scores and history. account: what GET /v1/tasks/{id} answered."""
-    gaps = _gaps(_told(account), numbers(offline.scores))
+def compare_account(task: str, account: Mapping[str, Any], offline: Offline) -> Check:
+    """Compare decision, scores and history. account: the response of GET /v1/tasks/{id}."""
+    gaps = _gaps(_reported_numbers(account), score_numbers(offline.scores))
     faults = [line for kind in TOLERANCE for line in _too_large(kind, gaps)]
     decision = {name: account["decision"].get(name) for name in ("model", "reason")}
     expected = {"model": offline.decision.model, "reason": str(offline.decision.reason)}
@@ -38,12 +43,12 @@ def check(task: str, account: Mapping[str, Any], offline: Offline) -> Check:
 
 
 def largest_difference(scores: TaskScores, others: TaskScores) -> Mapping[str, float]:
-    """Kind of number -> largest absolute difference over the models."""
-    return _largest(_gaps(numbers(scores), numbers(others)))
+    """Return kind of number -> largest absolute difference over the models."""
+    return _largest(_gaps(score_numbers(scores), score_numbers(others)))
 
 
-def numbers(scores: TaskScores) -> Numbers:
-    """Every number of a task's scores."""
+def score_numbers(scores: TaskScores) -> Numbers:
+    """Return every number of a task's scores."""
     columns = {"s1": scores.s1, "s2": scores.s2, "s3": scores.s3, "p": scores.reliability}
     found = {
         (kind, model): float(value)
@@ -53,8 +58,8 @@ def numbers(scores: TaskScores) -> Numbers:
     return {**found, ("u", ""): scores.distance}
 
 
-def _told(account: Mapping[str, Any]) -> Numbers:
-    """Every number that the gateway tells of a task; null is NaN."""
+def _reported_numbers(account: Mapping[str, Any]) -> Numbers:
+    """Return every number of the gateway's response; null is NaN."""
     rows: Sequence[Mapping[str, Any]] = account["scores"]
     found = {(kind, str(row["model"])): _number(row[kind]) for row in rows for kind in ("s1", "s2", "s3", "p")}
     return {**found, ("u", ""): _number(account["u"])}
@@ -64,9 +69,9 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _gaps(ours: Numbers, theirs: Numbers) -> Numbers:
-    """Absolute differences; none between two NaN, an infinite one where a side lacks the number."""
-    return {key: _gap(ours.get(key, math.inf), theirs.get(key, math.inf)) for key in {**theirs, **ours}}
+def _gaps(reported: Numbers, computed: Numbers) -> Numbers:
+    """Return absolute differences; none between two NaN, infinity where one side lacks the number."""
+    return {key: _gap(reported.get(key, math.inf), computed.get(key, math.inf)) for key in {**computed, **reported}}
 
 
 def _gap(a: float, b: float) -> float:
@@ -86,5 +91,5 @@ def _largest(gaps: Numbers) -> Mapping[str, float]:
     return {kind: max(gap for (of, _), gap in gaps.items() if of == kind) for kind in TOLERANCE}
 
 
-def _unlike(what: str, told: object, expected: object) -> list[str]:
-    return [] if told == expected else [f"{what} is {told}, the library says {expected}"]
+def _unlike(what: str, reported: object, expected: object) -> list[str]:
+    return [] if reported == expected else [f"{what} is {reported}, the library computes {expected}"]

@@ -18,11 +18,14 @@ EVERY_MODEL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A held-out dataset as the task of some client, its inputs in the order in which they are sent.
+    """A held-out dataset as a client's task, its inputs in the order of sending.
 
-    ids: (n_inputs,) what tells inputs with the same text apart. texts: (n_inputs,).
-    vectors: (n_inputs, dim) the embeddings that came with the benchmark.
-    outcomes: (n_inputs, n_models) in [0, 1] or NaN; for the backend and for marking, never for the router.
+    Attributes:
+        name: the dataset's.
+        ids: (n_inputs,), to distinguish inputs with equal text.
+        texts: (n_inputs,).
+        vectors: (n_inputs, dim), the embeddings that came with the benchmark.
+        outcomes: (n_inputs, n_models) in [0, 1] or NaN; for the backend and the grading, never for the router.
     """
 
     name: str
@@ -77,7 +80,7 @@ def _pool(folder: Path, pool: str) -> Sequence[str]:
 
 
 def _task(whole: Benchmark, vectors: Embeddings, dataset: str, limit: int | None) -> Task:
-    """A dataset's inputs, shuffled the same way every time."""
+    """Return a dataset as a task, its inputs shuffled by a fixed seed."""
     generator = np.random.default_rng([SEED, whole.dataset_index(dataset)])
     rows = generator.permutation(whole.dataset_rows(dataset))[:limit]
     return Task(

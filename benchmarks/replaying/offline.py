@@ -1,4 +1,4 @@
-"""The same inputs through the library alone: what a gateway must come to, and what the paper would have chosen."""
+"""The same inputs through the library alone: the gateway's expected results, and the paper's choice."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from routing.task import TaskState
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A decision that changed the task's model. n: inputs it rests on."""
+    """A decision that changed the task's model. n: inputs it is based on."""
 
     version: int
     model: str
@@ -21,10 +21,13 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Offline:
-    """What the library makes of a task.
+    """The library's results for a task.
 
-    scores, decision, history: input by input, each decision from the one before, as a live task is decided.
-    scratch: eq. 6 once, over all inputs, as the paper decides.
+    Attributes:
+        scores: after the last input.
+        decision: after the last input, each decided from the one before, as for a live task.
+        history: the decisions that changed the model.
+        scratch: eq. 6 once, over all inputs, as in the paper.
     """
 
     scores: TaskScores
@@ -33,8 +36,8 @@ class Offline:
     scratch: RoutingDecision
 
 
-def fold(router: Router, vectors: Embeddings) -> Offline:
-    """Adds a task's inputs one by one and decides after each. vectors: (n_inputs, dim), at least one input."""
+def decide_one_by_one(router: Router, vectors: Embeddings) -> Offline:
+    """Add a task's inputs one by one and decide after each. vectors: (n_inputs, dim), at least one input."""
     state, candidates = router.empty_state(), router.select_candidates()
     scores = router.score_task(state, candidates)
     decision, current, history = router.make_decision(scores), None, list[Turn]()
@@ -48,7 +51,7 @@ def fold(router: Router, vectors: Embeddings) -> Offline:
     return Offline(scores, decision, tuple(history), router.make_decision(scores))
 
 
-def at_once(router: Router, vectors: Embeddings) -> tuple[TaskScores, RoutingDecision]:
-    """All inputs of a task in one sum, and eq. 6: the paper's experiment. vectors: (n_inputs, dim)."""
+def decide_at_once(router: Router, vectors: Embeddings) -> tuple[TaskScores, RoutingDecision]:
+    """Sum all inputs of a task and decide by eq. 6: the paper's experiment. vectors: (n_inputs, dim)."""
     scores = router.score_task(TaskState.from_evidence(router.find_evidence(vectors)), router.select_candidates())
     return scores, router.make_decision(scores)

@@ -1,4 +1,4 @@
-"""The pack of the rest of the benchmark, kept for as long as nothing that it depends on changes."""
+"""The pack of the remaining datasets, reused until something it depends on changes."""
 
 import hashlib
 import json
@@ -14,13 +14,13 @@ from routing.pack import save_pack
 READ = ("inputs.parquet", "outcomes.parquet", "models.csv", "datasets.csv", "embeddings.f16.npy", "embeddings.json")
 
 
-def identity(embedder: Embedder) -> EmbedderId:
-    """What a pack says of the embedder that tasks must be embedded with."""
+def embedder_identity(embedder: Embedder) -> EmbedderId:
+    """Return the embedder identity for the pack's manifest."""
     return EmbedderId(embedder.name, embedder.revision, embedder.dim)
 
 
 def prepare_pack(material: Material, folder: Path, embedder: Embedder, pack: Path) -> bool:
-    """Builds the pack, unless the one that lies there was made from the same. Returns whether it was built.
+    """Build the pack unless it is up to date. Returns True if it was built.
 
     folder: the benchmark's. Raises BenchmarkError if its embeddings are not the embedder's.
     """
@@ -30,7 +30,10 @@ def prepare_pack(material: Material, folder: Path, embedder: Embedder, pack: Pat
     stamp.unlink(missing_ok=True)
     check_embeddings(material.given, material.whole, embedder)
     made = build_pack(
-        material.rest, material.rest_vectors, identity(embedder), provenance=Provenance(made_by="benchmarks/replay.py")
+        material.rest,
+        material.rest_vectors,
+        embedder_identity(embedder),
+        provenance=Provenance(made_by="benchmarks/replay.py"),
     )
     save_pack(made, pack)
     stamp.write_text(key)
@@ -38,14 +41,14 @@ def prepare_pack(material: Material, folder: Path, embedder: Embedder, pack: Pat
 
 
 def _key(material: Material, folder: Path, embedder: Embedder) -> str:
-    """What the pack depends on: the benchmark, what stayed of it, the library and the embedder."""
+    """Return what the pack depends on: benchmark, remaining datasets, library and embedder."""
     return json.dumps(
         {
             "benchmark": {name: _sha256(folder / name) for name in READ if (folder / name).exists()},
             "datasets": [dataset.name for dataset in material.rest.datasets],
             "models": material.rest.model_names,
             "library": sources_key("routing"),
-            "embedder": str(identity(embedder)),
+            "embedder": str(embedder_identity(embedder)),
         }
     )
 

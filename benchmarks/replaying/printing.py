@@ -15,35 +15,35 @@ LEFT = ("task", "model", "reason")
 
 
 def print_results(console: Console, results: Sequence[TaskResult], totals: Totals, best_on_average: str) -> None:
-    """Accuracy, cost, where the choice moved, and whether gateway and library agree."""
-    best = short(best_on_average)
+    """Print accuracy, cost, changed choices, and the agreement of gateway and library."""
+    best = short_name(best_on_average)
     _title(console, f"accuracy, %: routed with the cold start included, {best} (best on average), oracle; eq. 6 once")
     console.print(_accuracy(results, totals))
     _title(console, "estimated cost, US cents: four characters a token, 100 tokens an answer")
     console.print(_costs(results, totals))
     _title(console, "decisions that changed the model, and after how many inputs")
     for result in results:
-        moves = " → ".join(f"{short(turn.model)} ({turn.n})" for turn in result.history)
+        moves = " → ".join(f"{short_name(turn.model)} ({turn.n})" for turn in result.history)
         console.print(f"  {result.task}: {moves}", highlight=False, soft_wrap=True)
     console.print()
     _print_check(console, results, totals)
 
 
-def short(model: str) -> str:
-    """A model's name without its organisation."""
+def short_name(model: str) -> str:
+    """Return a model's name without its organisation."""
     return model.rpartition("/")[2]
 
 
 def _accuracy(results: Sequence[TaskResult], totals: Totals) -> Table:
     table = _table(("task", "model", "reason", "n", "u", "routed", "average", "oracle", "eq. 6"))
     for result in results:
-        numbers = (
+        cells = (
             str(result.n),
             f"{result.u:.3f}",
             *_each(result.accuracy, 100),
             f"{100 * result.scratch.accuracy:.1f}",
         )
-        table.add_row(result.task, short(result.model), result.reason, *numbers)
+        table.add_row(result.task, short_name(result.model), result.reason, *cells)
     table.add_section()
     means = (*_each(totals.accuracy, 100), f"{100 * totals.scratch:.1f}")
     table.add_row("every task weighing the same", "", "", str(totals.n), "", *means, style="bold")
@@ -63,11 +63,11 @@ def _print_check(console: Console, results: Sequence[TaskResult], totals: Totals
     largest = ", ".join(f"{kind} {gap:.1e}" for kind, gap in totals.largest_difference.items())
     console.print(f"gateway against library, largest differences: {largest}", highlight=False)
     far = {kind: max(result.given_difference[kind] for result in results) for kind in totals.largest_difference}
-    said = ", ".join(f"{kind} {gap:.1e}" for kind, gap in far.items())
+    gaps = ", ".join(f"{kind} {gap:.1e}" for kind, gap in far.items())
     same = sum(result.given.model == result.scratch.model for result in results)
     console.print(
-        f"library on the embeddings beside the benchmark: {same} of {len(results)} choices of eq. 6 the same, "
-        f"accuracy {totals.given:.1%}, largest differences: {said}",
+        f"library on the benchmark's own embeddings: {same} of {len(results)} choices of eq. 6 the same, "
+        f"accuracy {totals.given:.1%}, largest differences: {gaps}",
         highlight=False,
         soft_wrap=True,
     )
@@ -75,7 +75,7 @@ def _print_check(console: Console, results: Sequence[TaskResult], totals: Totals
         for difference in result.differences:
             console.print(f"[bold red]DIFFERENT[/]  {escape(difference)}", highlight=False, soft_wrap=True)
     if not totals.differences:
-        console.print("every decision, score and history is what the library says", style="bold", highlight=False)
+        console.print("every decision, score and history equals the library's", style="bold", highlight=False)
 
 
 def _title(console: Console, title: str) -> None:

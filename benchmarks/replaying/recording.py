@@ -17,24 +17,28 @@ ANSWER_TOKENS = 100
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """columns: model -> column. outcomes: (text, id) -> the models' outcomes, None where one is missing.
+    """The recorded outcomes.
 
-    The text alone would do but for inputs that a dataset holds twice with different outcomes.
+    The text alone identifies an input, except where a dataset has it twice with different outcomes.
+
+    Attributes:
+        columns: model -> column.
+        outcomes: (text, id) -> the models' outcomes, None where one is missing.
     """
 
     columns: Mapping[str, int]
     outcomes: Mapping[tuple[str, str], Sequence[float | None]]
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """What write_recording wrote."""
+    def read_recording(cls, path: Path) -> Self:
+        """Read what write_recording wrote."""
         raw = json.loads(path.read_text())
         columns = {name: column for column, name in enumerate(raw["models"])}
         return cls(columns, {(text, id_): outcomes for text, id_, outcomes in raw["inputs"]})
 
 
 def write_recording(path: Path, models: Sequence[str], tasks: Sequence[Task]) -> None:
-    """Writes the outcomes of these models, in column order, on the tasks' inputs."""
+    """Write the outcomes of these models, in column order, on the tasks' inputs."""
     inputs = [
         (text, id_, [None if np.isnan(outcome) else float(outcome) for outcome in outcomes])
         for task in tasks
@@ -44,5 +48,5 @@ def write_recording(path: Path, models: Sequence[str], tasks: Sequence[Task]) ->
 
 
 def prompt_tokens(text: str) -> int:
-    """An estimate: four characters a token."""
+    """Estimate tokens: four characters each."""
     return max(1, len(text) // CHARACTERS_PER_TOKEN)

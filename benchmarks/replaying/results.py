@@ -1,7 +1,7 @@
-"""What came of a replay: accuracy and cost, routed against best on average and the oracle, task by task.
+"""Results of a replay: accuracy and cost per task, routed, best on average and oracle.
 
-Every dataset weighs the same in the means (macro). Costs are estimates: prices times tokens, an input counted as four
-characters a token and every answer as 100 tokens.
+Every dataset has the same weight in the means (macro). Costs are estimates: prices times tokens, an input counted as
+four characters a token and every response as 100 tokens.
 """
 
 import json
@@ -25,7 +25,7 @@ from routing.benchmark import Model, dataset_averages
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A model that was chosen in some way, and its accuracy over all of the task's inputs."""
+    """A chosen model, and its accuracy over all of the task's inputs."""
 
     model: str
     accuracy: float
@@ -33,12 +33,16 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What came of one task.
+    """The result of one task.
 
-    model, reason, u: as the gateway tells them after the last of n inputs. accuracy: in [0, 1], routed with the cold
-    start included. cost_usd: of all n inputs, NaN where a price is not known. scratch: eq. 6 once over all inputs.
-    given: the same on the embeddings that came with the benchmark; given_difference: how far its scores are away.
-    largest_difference, differences: between the gateway and the library, see `checking`.
+    Attributes:
+        model: by the gateway, after the last of n inputs; as reason and u.
+        accuracy: in [0, 1]; routed includes the cold start.
+        cost_usd: of all n inputs; NaN where a price is unknown.
+        scratch: eq. 6 once over all inputs.
+        given: the same on the embeddings that came with the benchmark.
+        given_difference: largest difference of its scores.
+        largest_difference: between gateway and library, see `checking`; as differences.
     """
 
     task: str
@@ -60,7 +64,7 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What the library makes of a task, and how far the gateway is from it."""
+    """The library's results for a task, and their difference from the gateway's."""
 
     offline: Offline
     check: Check
@@ -69,7 +73,7 @@ class Compared:
 
 
 def task_result(sent: Sent, compared: Compared, models: Sequence[Model], best_on_average: str) -> TaskResult:
-    """One task's result. models: in the order of the outcome columns. best_on_average: m* of the rest."""
+    """Return one task's result. models: in the order of the outcome columns. best_on_average: m* of the rest."""
     task, offline = sent.task, compared.offline
     averages = _averages(task.outcomes)
     accuracy = {model.name: float(average) for model, average in zip(models, averages, strict=True)}
@@ -101,7 +105,7 @@ def task_result(sent: Sent, compared: Compared, models: Sequence[Model], best_on
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Over all tasks. accuracy, scratch, given: every task weighing the same. cost_usd: of all n inputs."""
+    """All tasks. accuracy, scratch, given: macro averages. cost_usd: of all n inputs."""
 
     n: int
     accuracy: Three
@@ -112,8 +116,8 @@ class Totals:
     differences: int
 
 
-def totals(results: Sequence[TaskResult]) -> Totals:
-    """All tasks together."""
+def compute_totals(results: Sequence[TaskResult]) -> Totals:
+    """Aggregate all tasks."""
     accuracies = [asdict(result.accuracy).values() for result in results]
     costs = [asdict(result.cost_usd).values() for result in results]
     largest = [result.largest_difference for result in results]
@@ -128,15 +132,15 @@ def totals(results: Sequence[TaskResult]) -> Totals:
     )
 
 
-def write(path: Path, results: Sequence[TaskResult], about: Mapping[str, Any]) -> None:
-    """Writes the results as JSON. about: what was replayed, and how."""
-    document = {"tasks": [asdict(result) for result in results], "totals": asdict(totals(results)), **about}
+def write_results(path: Path, results: Sequence[TaskResult], about: Mapping[str, Any]) -> None:
+    """Write the results as JSON. about: the benchmark and the options."""
+    document = {"tasks": [asdict(result) for result in results], "totals": asdict(compute_totals(results)), **about}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(_without_nan(document), indent=2, allow_nan=False) + "\n")
 
 
 def _averages(outcomes: Floats) -> Floats:
-    """Mean outcome of every column, missing ones left out. outcomes: (n_inputs, n_columns). Returns (n_columns,)."""
+    """Mean outcome of every column, (n_columns,), without missing ones. outcomes: (n_inputs, n_columns)."""
     return np.asarray(dataset_averages(outcomes, np.zeros(len(outcomes), dtype=np.int64), 1)[0])
 
 
@@ -155,7 +159,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _without_nan(value: Any) -> Any:
-    """The same document with null for what is no number: JSON has neither NaN nor infinities."""
+    """Return the document with null for NaN and infinity, which JSON lacks."""
     if isinstance(value, Mapping):
         return {key: _without_nan(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The two programs of a replay, as anybody would start them: the backend, and a gateway in front of it."""
+"""The two processes of a replay: the backend, and a gateway in front of it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,18 +21,18 @@ GATEWAY_TIMEOUT_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a replay keeps what it makes."""
+    """The files of a replay."""
 
     work_dir: Path
 
     @property
     def pack(self) -> Path:
-        """The pack of the rest of the benchmark."""
+        """The pack of the remaining datasets."""
         return self.work_dir / "pack"
 
     @property
     def recording(self) -> Path:
-        """What the backend answers from."""
+        """The recorded outcomes."""
         return self.work_dir / "recording.json"
 
     @property
@@ -47,17 +47,17 @@ class Places:
 
     @property
     def embeddings(self) -> Path:
-        """What the library's side of the replay embedded before."""
+        """A cache of the library side's embeddings."""
         return self.work_dir / "embeddings.db"
 
     def log(self, name: str) -> Path:
-        """A program's log."""
+        """Return the path of a program's log."""
         return self.work_dir / "logs" / f"{name}.log"
 
 
 @contextmanager
 def recorded_backend(places: Places, material: Material) -> Iterator[int]:
-    """The backend, answering; gives its port."""
+    """Run the backend during the block; yields its port."""
     port = free_port()
     write_recording(places.recording, material.whole.model_names, material.tasks)
     arguments = ["benchmarks.replaying.backend", str(places.recording), str(port)]
@@ -68,7 +68,7 @@ def recorded_backend(places: Places, material: Material) -> Iterator[int]:
 
 @contextmanager
 def gateway(places: Places, models: Sequence[Model], backend_port: int) -> Iterator[int]:
-    """A gateway with a fresh state whose scorer is ready; gives its port. Its log goes with a WrongAnswer."""
+    """Run a gateway with fresh state and a ready scorer; yields its port. A WrongAnswer gets the end of its log."""
     port = free_port()
     for leftover in places.work_dir.glob(f"{places.state.name}*"):
         leftover.unlink()
@@ -81,7 +81,7 @@ def gateway(places: Places, models: Sequence[Model], backend_port: int) -> Itera
 
 
 def config(places: Places, models: Sequence[Model], backend_port: int) -> dict[str, Any]:
-    """The gateway's configuration: every model behind one backend, prices and sizes where they are known."""
+    """Return the gateway's configuration: every model behind one backend, prices and sizes where known."""
     return {
         "models": [_model(model, f"http://127.0.0.1:{backend_port}/v1") for model in models],
         "routing": {"pack": str(places.pack), "adaptive_sampling": False},
@@ -107,7 +107,7 @@ def _scorer(port: int) -> object:
 
 @contextmanager
 def _explained(child: ChildProcess) -> Iterator[None]:
-    """Adds the end of the program's log to a WrongAnswer."""
+    """Add the end of the program's log to a WrongAnswer."""
     try:
         yield
     except WrongAnswer as error:

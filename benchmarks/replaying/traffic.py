@@ -1,7 +1,7 @@
-"""What the clients of a replay send: every task's inputs in order, the tasks side by side.
+"""The clients of a replay: every task's inputs in order, tasks in parallel.
 
-Real traffic of a task is spread over hours; here a client waits, every so many inputs, until the gateway's scorer has
-seen what was sent. What it gets is what the decision of that moment gives, the cold start included.
+Real traffic of a task is spread over hours; here a client waits, every few inputs, until the gateway's scorer has
+processed what was sent. A request is answered by the decision of that moment, cold start included.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One routed request: where it went and why, and the recorded outcome (NaN where there is none)."""
+    """One routed request: model, reason, and the recorded outcome (NaN if missing)."""
 
     model: str
     reason: str
@@ -38,7 +38,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A task's requests in order, and what the gateway says of the task after the last."""
+    """A task's requests in order, and the gateway's explanation after the last."""
 
     task: Task
     calls: tuple[Call, ...]
@@ -46,7 +46,7 @@ class Sent:
 
 
 def send_all(port: int, tasks: Sequence[Task]) -> list[Sent]:
-    """Sends every task's inputs. Raises WrongAnswer if a request fails, or if the scorer does not catch up."""
+    """Send every task's inputs. Raises WrongAnswer if a request fails or the scorer does not catch up."""
     try:
         return asyncio.run(_send_all(port, tasks))
     except ExceptionGroup as failed:  # the first failure cancelled the other tasks
@@ -85,23 +85,23 @@ async def _call(session: aiohttp.ClientSession, task: str, text: str, id_: str) 
     async with session.post("/v1/chat/completions", json=body, headers={"X-Task-Id": task}) as response:
         if response.status != 200:
             raise WrongAnswer(f"task {task}, {id_}: {response.status} {(await response.text())[:300]}")
-        said, headers = await response.json(), response.headers
+        completion, headers = await response.json(), response.headers
     model = headers["x-benchroute-model"]
-    if said["model"] != model:
-        raise WrongAnswer(f"task {task}, {id_}: the headers name {model}, {said['model']} answered")
-    outcome = json.loads(said["choices"][0]["message"]["content"])["outcome"]
+    if completion["model"] != model:
+        raise WrongAnswer(f"task {task}, {id_}: the headers name {model}, {completion['model']} answered")
+    outcome = json.loads(completion["choices"][0]["message"]["content"])["outcome"]
     return Call(
         model=model,
         reason=headers["x-benchroute-reason"],
         decision=headers["x-benchroute-decision"],
         outcome=float("nan") if outcome is None else float(outcome),
-        prompt_tokens=int(said["usage"]["prompt_tokens"]),
-        completion_tokens=int(said["usage"]["completion_tokens"]),
+        prompt_tokens=int(completion["usage"]["prompt_tokens"]),
+        completion_tokens=int(completion["usage"]["completion_tokens"]),
     )
 
 
 async def _caught_up(session: aiohttp.ClientSession, task: str, n: int) -> Mapping[str, Any]:
-    """What the gateway says of a task, as soon as its scorer has seen n inputs."""
+    """Return the gateway's explanation of a task once its scorer has processed n inputs."""
     deadline, seen = time.monotonic() + CATCH_UP_S, 0
     while time.monotonic() < deadline:
         async with session.get(f"/v1/tasks/{quote(task, safe='')}") as response:

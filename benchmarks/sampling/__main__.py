@@ -1,4 +1,4 @@
-"""Runs the streams of a benchmark and writes what came of them."""
+"""Run the streams of a benchmark and write the results."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.sampling.stream import Course, Task, run
+from benchmarks.sampling.stream import Course, Task, run_stream
 from routing.adaptive_sampling import SamplingSettings
 from routing.arrays import Ints
 from routing.benchmark import Benchmark, order_on_average
@@ -30,8 +30,8 @@ AWAKE = 20
 """Inputs embedded one after the other, which one in two or fewer would not be."""
 
 
-def tasks_of(benchmark: Benchmark, vectors: Any, routing: RoutingSettings) -> Iterator[Task]:
-    """Every dataset as a task of a pack without it (calibration in the short form, as in a pack's report)."""
+def build_tasks(benchmark: Benchmark, vectors: Any, routing: RoutingSettings) -> Iterator[Task]:
+    """Return every dataset as a task of a pack without it (short calibration, as in a pack's report)."""
     held_out = list(hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
     pairs = calibrate_reliability(vectors, benchmark, held_out, routing, CalibrationSettings(repeats=1))
     averages = benchmark.dataset_averages()
@@ -53,16 +53,16 @@ def _evidence(benchmark: Benchmark, vectors: Any, one: HeldOutDataset, routing: 
     return InputEvidence(g, predict_correct(g, routing.threshold), distances, vectors[one.rows], wide)
 
 
-def order_of(task: Task, length: int, generator: np.random.Generator) -> Ints:
-    """Inputs in a random order, the whole task again and again until there are `length`."""
+def draw_order(task: Task, length: int, generator: np.random.Generator) -> Ints:
+    """Return inputs in random order, the whole task repeated until there are `length`."""
     count = len(task.evidence)
     rounds = [generator.permutation(count) for _ in range(-(-length // count))]
     return np.concatenate(rounds)[:length]
 
 
-def compared(task: Task, order: Ints, routing: RoutingSettings, thinning: SamplingSettings) -> dict[str, Any]:
-    """A stream with all inputs embedded, and thinned."""
-    whole, thin = run(task, order, routing, None), run(task, order, routing, thinning)
+def compare_stream(task: Task, order: Ints, routing: RoutingSettings, thinning: SamplingSettings) -> dict[str, Any]:
+    """Compare a stream with all inputs embedded and with sampling."""
+    whole, thin = run_stream(task, order, routing, None), run_stream(task, order, routing, thinning)
     return {"task": task.name, "n": len(order), "all": _told(task, order, whole), "thinned": _told(task, order, thin)}
 
 
@@ -81,10 +81,10 @@ def _told(task: Task, order: Ints, course: Course) -> dict[str, Any]:
     }
 
 
-def switched(
+def run_switch(
     first: Task, second: Task, half: int, routing: RoutingSettings, thinning: SamplingSettings
 ) -> dict[str, Any]:
-    """A task whose inputs become another dataset's from one to the next, after `half`; and when it was noticed."""
+    """Run a task whose inputs become another dataset's after `half`; report when it was noticed."""
     both = Task(
         f"{first.name} then {second.name}",
         _joined(first.evidence, second.evidence),
@@ -96,7 +96,7 @@ def switched(
     count = len(first.evidence)
     draw = np.random.default_rng(half)
     order = np.concatenate([draw.choice(count, half), count + draw.choice(len(second.evidence), half)])
-    whole, thin = run(both, order, routing, None), run(both, order, routing, thinning)
+    whole, thin = run_stream(both, order, routing, None), run_stream(both, order, routing, thinning)
     after = thin.embedded[half:]
     awake = [place for place in range(half - AWAKE) if after[place : place + AWAKE].all()]
     return {
@@ -120,8 +120,8 @@ def _joined(first: InputEvidence, second: InputEvidence) -> InputEvidence:
     )
 
 
-def switches(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """How many changes were noticed, how soon, and what that was worth."""
+def summarize_switches(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the number of noticed changes, their delay, and their effect."""
     noticed = [row["noticed_after"] for row in rows if row["noticed_after"] is not None]
     accuracy = np.mean([row["accuracy_after"] for row in rows], axis=0)
     return {
@@ -133,8 +133,8 @@ def switches(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over the tasks, and the share of embeddings that thinning leaves out after the first inputs."""
+def summarize_tasks(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return means over the tasks, and the share of embeddings saved after the first inputs."""
     made: dict[str, Any] = {"tasks": len(rows)}
     for how in ("all", "thinned"):
         made[how] = {
@@ -160,7 +160,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Reads the command line, prints the summary, writes the rows."""
+    """Run, print the summary, write the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--benchmark", type=Path, required=True, help="a tidy benchmark with its embeddings")
     parser.add_argument("--pool", default="", help="a list of models in its pools.json; all by default")
@@ -176,18 +176,18 @@ def main() -> None:
     if asked.pool:
         benchmark = benchmark.select_models(json.loads((asked.benchmark / "pools.json").read_text())[asked.pool])
     routing, thinning, generator = RoutingSettings(), SamplingSettings(), np.random.default_rng(asked.seed)
-    tasks = list(tasks_of(benchmark, given.vectors, routing))
-    rows = [compared(task, order_of(task, asked.length, generator), routing, thinning) for task in tasks]
+    tasks = list(build_tasks(benchmark, given.vectors, routing))
+    rows = [compare_stream(task, draw_order(task, asked.length, generator), routing, thinning) for task in tasks]
     pairs = list(zip(tasks, tasks[1:] + tasks[:1], strict=True))[: asked.switches]
-    changed = [switched(one, other, asked.length // 2, routing, thinning) for one, other in pairs]
+    changed = [run_switch(one, other, asked.length // 2, routing, thinning) for one, other in pairs]
     made = {
         "benchmark": asked.benchmark.name,
         "pool": asked.pool or "all",
         "first": FIRST,
         "settings": asdict(thinning),
         "python": platform.python_version(),
-        "summary": summary(rows),
-        "switches": switches(changed) if changed else None,
+        "summary": summarize_tasks(rows),
+        "switches": summarize_switches(changed) if changed else None,
         "rows": rows,
         "switched": changed,
     }

@@ -1,4 +1,4 @@
-"""One task's stream, with and without thinning."""
+"""One task's stream, with and without sampling."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,12 @@ from routing.task import InputEvidence, TaskState, score_task
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A held-out dataset as a task. evidence: of all its inputs; outcomes: (n_inputs, n_models), the truth.
+    """A held-out dataset as a task.
 
-    on_average: columns, best first, over the other datasets.
+    Attributes:
+        evidence: of all its inputs.
+        outcomes: (n_inputs, n_models), the truth.
+        on_average: columns, best first, over the other datasets.
     """
 
     name: str
@@ -29,7 +32,12 @@ class Task:
 
 @dataclass(slots=True)
 class Course:
-    """How a stream went. chosen: (n,) the column in force when each input came; embedded: (n,) whether it was."""
+    """A stream's results.
+
+    Attributes:
+        chosen: (n,), the selected column when each input came.
+        embedded: (n,), True where the input was embedded.
+    """
 
     chosen: Ints
     embedded: Ints
@@ -37,8 +45,8 @@ class Course:
     turns: int = 0
 
 
-def run(task: Task, order: Ints, routing: RoutingSettings, thinning: SamplingSettings | None) -> Course:
-    """The stream of inputs `order`, (n,), rows of the task's. thinning: None embeds all."""
+def run_stream(task: Task, order: Ints, routing: RoutingSettings, thinning: SamplingSettings | None) -> Course:
+    """Run the stream of inputs `order`, (n,), rows of the task. thinning: None embeds all."""
     state = TaskState.empty_state(len(task.names), task.evidence.vectors.shape[1])
     course = Course(np.empty(len(order), dtype=np.int64), np.zeros(len(order), dtype=np.int64))
     current, pace, scores = task.names[task.on_average[0]], SamplingRate(), _scores(task, state, routing)

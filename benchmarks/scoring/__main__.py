@@ -1,4 +1,4 @@
-"""Builds the packs it needs with the product's own command, measures, prints a table and writes JSON."""
+"""Build the packs with the product's command, measure, print a table and write JSON."""
 
 import argparse
 import json
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.scoring.child import life
-from benchmarks.scoring.embedders import Candidate, files_in, measured, texts_of, words_of
+from benchmarks.scoring.child import measure_life
+from benchmarks.scoring.embedders import Candidate, cut_texts, embedder_folder, measure_embedders, read_words
 from routing.embedder import DEFAULT_EMBEDDER
 from routing.pack import open_pack, save_pack
 from routing.tidy import read_benchmark, write_benchmark
@@ -24,8 +24,8 @@ PACKS = {
 }
 
 
-def build(benchmark: Path, work: Path, name: str) -> Path:
-    """The pack of that name, built unless it is there."""
+def build_pack(benchmark: Path, work: Path, name: str) -> Path:
+    """Return the pack of that name, built unless it exists."""
     pack = work / name.replace("#", "-")
     if not (pack / "manifest.json").exists():
         command = [sys.executable, "-m", "gateway.cli", "pack", "build", str(benchmark), "-o", str(pack)]
@@ -33,8 +33,8 @@ def build(benchmark: Path, work: Path, name: str) -> Path:
     return pack
 
 
-def sampled(benchmark: Path, work: Path, count: int) -> Path:
-    """A tidy benchmark of some of the inputs, spread over all of it: what is measured does not depend on how many."""
+def sample_benchmark(benchmark: Path, work: Path, count: int) -> Path:
+    """Return a tidy benchmark of some inputs, spread over all of it: results do not depend on how many."""
     folder = work / f"benchmark-{count}"
     if folder.exists():
         return folder
@@ -53,15 +53,15 @@ def sampled(benchmark: Path, work: Path, count: int) -> Path:
 
 
 def without_its_embedder(pack: Path) -> Path:
-    """The same pack as older versions made it: its scorer loads sentence-transformers."""
+    """Return the pack as older versions wrote it: its scorer loads sentence-transformers."""
     made = pack.with_name(pack.name + "-torch")
     if not made.exists():
         save_pack(open_pack(pack), made)
     return made
 
 
-def machine() -> dict[str, str]:
-    """Where the numbers come from."""
+def describe_machine() -> dict[str, str]:
+    """Return a description of the machine."""
     libraries = ("numpy", "onnxruntime", "tokenizers", "torch", "sentence-transformers", "hnswlib")
     models = [
         line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
@@ -75,46 +75,49 @@ def machine() -> dict[str, str]:
 
 
 def main() -> None:
-    """Reads the command line and does all of it."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--benchmark", type=Path, required=True, help="a tidy benchmark")
-    parser.add_argument("--work", type=Path, default=Path("build/scoring"), help="where packs are built, and kept")
+    parser.add_argument("--work", type=Path, default=Path("build/scoring"), help="folder of the packs")
     parser.add_argument("--inputs", type=int, default=1500, help="how many of its inputs go into the packs")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--results", type=Path, default=Path("results/scoring.json"))
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
-    benchmark = sampled(asked.benchmark, asked.work, asked.inputs)
-    packs = {name: build(benchmark, asked.work, name) for name in PACKS}
-    words = words_of(read_benchmark(benchmark).texts, 200 * 200)
+    benchmark = sample_benchmark(asked.benchmark, asked.work, asked.inputs)
+    packs = {name: build_pack(benchmark, asked.work, name) for name in PACKS}
+    words = read_words(read_benchmark(benchmark).texts, 200 * 200)
     candidates = [
         Candidate("sentence-transformers, torch", "torch", DEFAULT_EMBEDDER, 32),
-        Candidate("onnxruntime, as carried", "carried", files_in(packs["transformer"]), 32),
-        Candidate("onnxruntime, as carried, 128 tokens", "carried", files_in(packs["transformer#128"]), 32),
-        Candidate("static, 256 wide", "carried", files_in(packs["static"]), 512),
+        Candidate("onnxruntime, as carried", "carried", embedder_folder(packs["transformer"]), 32),
+        Candidate("onnxruntime, as carried, 128 tokens", "carried", embedder_folder(packs["transformer#128"]), 32),
+        Candidate("static, 256 wide", "carried", embedder_folder(packs["static"]), 512),
     ]
-    results: dict[str, Any] = {"machine": machine(), "embedders": measured(candidates, words, asked.rounds)}
-    write(results, asked.results)  # what there is, should a busy machine not let the rest come to its end
+    results: dict[str, Any] = {
+        "machine": describe_machine(),
+        "embedders": measure_embedders(candidates, words, asked.rounds),
+    }
+    write_results(results, asked.results)  # a busy machine may not finish the rest
     packs["transformer, older pack"] = without_its_embedder(packs["transformer"])
-    texts = texts_of(words, 24)
-    results["scorer"] = {name: life(pack, texts) for name, pack in packs.items()}
+    texts = cut_texts(words, 24)
+    results["scorer"] = {name: measure_life(pack, texts) for name, pack in packs.items()}
     results["carried"] = {
         name: {k: v for k, v in json.loads((pack / "embedder/about.json").read_text()).items() if k != "probes"}
         for name, pack in packs.items()
         if (pack / "embedder").exists()
     }
-    write(results, asked.results)
-    show(results)
+    write_results(results, asked.results)
+    print_tables(results)
 
 
-def write(results: dict[str, Any], path: Path) -> None:
-    """As JSON."""
+def write_results(results: dict[str, Any], path: Path) -> None:
+    """Write the JSON document."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def show(results: dict[str, Any]) -> None:
-    """Both tables."""
+def print_tables(results: dict[str, Any]) -> None:
+    """Print both tables."""
     width = max(len(name) for part in ("embedders", "scorer") for name in results[part])
     for part in ("embedders", "scorer"):
         for name, row in results[part].items():

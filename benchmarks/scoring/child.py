@@ -1,4 +1,4 @@
-"""The scorer's real process: from its start to the first decision, and what it holds in memory then."""
+"""The scorer's real process: start to first decision, and its memory then."""
 
 import json
 import os
@@ -29,30 +29,32 @@ LENGTH = struct.Struct(">I")
 TIMEOUT_S = 600.0
 
 
-def life(pack: Path, texts: list[str]) -> dict[str, Any]:
-    """Seconds from starting the process to Ready and to the first decision, and memory after all texts, MB.
+def measure_life(pack: Path, texts: list[str]) -> dict[str, Any]:
+    """Return seconds from start to Ready and to the first decision, and memory after all texts, MB.
 
-    CPU seconds beside them, since the scorer makes way for whatever else runs: on an idle machine both are the same.
+    CPU seconds too, since the scorer has a low priority: on an idle machine both are equal.
     """
-    ours, theirs = socket.socketpair()
-    ours.settimeout(TIMEOUT_S)
+    gateway_end, scorer_end = socket.socketpair()
+    gateway_end.settimeout(TIMEOUT_S)
     started = time.perf_counter()
-    command = [sys.executable, "-m", "gateway.scorer.embedded.server", str(theirs.fileno())]
-    with tempfile.TemporaryDirectory() as folder, ours:
+    command = [sys.executable, "-m", "gateway.scorer.embedded.server", str(scorer_end.fileno())]
+    with tempfile.TemporaryDirectory() as folder, gateway_end:
         environment = {**SCORER_ENVIRONMENT, **os.environ}
-        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stderr=subprocess.DEVNULL, env=environment)
-        theirs.close()
+        process = subprocess.Popen(command, pass_fds=(scorer_end.fileno(),), stderr=subprocess.DEVNULL, env=environment)
+        scorer_end.close()
         try:
             policy = TaskPolicy(read_manifest(pack).model_names)
-            ours.sendall(encode_frame(Configure(str(pack), f"sqlite:///{folder}/state.db", ScoreSettings(), policy)))
-            _until(ours, PackReady)
+            gateway_end.sendall(
+                encode_frame(Configure(str(pack), f"sqlite:///{folder}/state.db", ScoreSettings(), policy))
+            )
+            _until(gateway_end, PackReady)
             ready, ready_cpu = time.perf_counter() - started, cpu_s(process.pid)
             at_rest = memory_mb(process.pid)
-            _observe(ours, texts[:1])
+            _observe(gateway_end, texts[:1])
             first = time.perf_counter() - started
-            begun, begun_cpu = time.perf_counter(), cpu_s(process.pid)
-            _observe(ours, texts)
-            took, took_cpu = time.perf_counter() - begun, cpu_s(process.pid) - begun_cpu
+            started, started_cpu = time.perf_counter(), cpu_s(process.pid)
+            _observe(gateway_end, texts)
+            took, took_cpu = time.perf_counter() - started, cpu_s(process.pid) - started_cpu
             return {
                 "ready_s": round(ready, 2),
                 "ready_cpu_s": round(ready_cpu, 2),
@@ -68,33 +70,33 @@ def life(pack: Path, texts: list[str]) -> dict[str, Any]:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds that a process has used, all threads."""
+    """Return the CPU seconds of a process, all threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _observe(ours: socket.socket, texts: list[str]) -> None:
+def _observe(gateway_end: socket.socket, texts: list[str]) -> None:
     items = [Observation("task", json.dumps([{"role": "user", "content": text}]).encode()) for text in texts]
-    ours.sendall(encode_frame(Observations(items)))
+    gateway_end.sendall(encode_frame(Observations(items)))
     left = len(items)
     while left > 0:
-        left -= _until(ours, BatchDone).observed
+        left -= _until(gateway_end, BatchDone).observed
 
 
-def _until(ours: socket.socket, kind: type) -> Any:
+def _until(gateway_end: socket.socket, kind: type) -> Any:
     while True:
-        (length,) = LENGTH.unpack(_exactly(ours, LENGTH.size))
-        message = from_scorer.decode(_exactly(ours, length))
+        (length,) = LENGTH.unpack(_exactly(gateway_end, LENGTH.size))
+        message = from_scorer.decode(_exactly(gateway_end, length))
         if isinstance(message, kind):
             return message
         if type(message).__name__ == "Refused":
             raise RuntimeError(f"the scorer refuses the pack: {message}")
 
 
-def _exactly(ours: socket.socket, count: int) -> bytes:
+def _exactly(gateway_end: socket.socket, count: int) -> bytes:
     data = b""
     while len(data) < count:
-        piece = ours.recv(count - len(data))
+        piece = gateway_end.recv(count - len(data))
         if not piece:
             raise RuntimeError("the scorer ended")
         data += piece

@@ -1,4 +1,4 @@
-"""Embedders interleaved: inputs a second, CPU an input, and what each is to sentence-transformers on PyTorch."""
+"""Embedders interleaved: inputs per second, CPU per input, and ratios to sentence-transformers on PyTorch."""
 
 import json
 import statistics
@@ -15,7 +15,7 @@ WORDS = 200
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An embedder to measure. share: of the inputs that it is given; a fast one gets more, for a measurable time."""
+    """An embedder to measure. share: of the inputs; a fast embedder gets more, for a measurable time."""
 
     name: str
     kind: str
@@ -25,28 +25,28 @@ class Candidate:
 
 @dataclass(slots=True)
 class Running:
-    """A candidate's process, and what it has said."""
+    """A candidate's process, and its measurements."""
 
     process: "subprocess.Popen[str]"
     rounds: list[dict[str, float]] = field(default_factory=list)
 
     def embed_texts(self, texts: Sequence[str]) -> dict[str, float]:
-        """One round."""
+        """Embed one round."""
         assert self.process.stdin is not None  # noqa: S101 - a pipe was asked for
         self.process.stdin.write(json.dumps(list(texts)) + "\n")
         self.process.stdin.flush()
-        told: dict[str, float] = json.loads(self.line())
-        return told
+        figures: dict[str, float] = json.loads(self.line())
+        return figures
 
     def line(self) -> str:
-        """What the process says next."""
+        """Return the process's next line."""
         assert self.process.stdout is not None  # noqa: S101 - likewise
         return self.process.stdout.readline()
 
 
 @contextmanager
-def running(candidate: Candidate) -> Iterator[Running]:
-    """The candidate's process, ready."""
+def running_candidate(candidate: Candidate) -> Iterator[Running]:
+    """Run the candidate's process, ready."""
     command = [sys.executable, "-m", "benchmarks.scoring.worker", candidate.kind, candidate.source]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -58,23 +58,23 @@ def running(candidate: Candidate) -> Iterator[Running]:
         process.wait()
 
 
-def texts_of(words: Sequence[str], count: int) -> list[str]:
-    """Inputs of 200 words each, cut one after the other from a benchmark's own texts."""
+def cut_texts(words: Sequence[str], count: int) -> list[str]:
+    """Return inputs of 200 words each, cut from a benchmark's texts."""
     return [" ".join(words[at * WORDS : (at + 1) * WORDS]) for at in range(count)]
 
 
-def measured(candidates: Sequence[Candidate], words: Sequence[str], rounds: int) -> dict[str, Any]:
-    """Per candidate inputs a second, CPU ms an input, memory; and ratios to the first."""
+def measure_embedders(candidates: Sequence[Candidate], words: Sequence[str], rounds: int) -> dict[str, Any]:
+    """Return per candidate inputs per second, CPU ms per input, memory, and ratios to the first."""
     most = max(candidate.inputs for candidate in candidates)
-    texts = texts_of(list(words) * (1 + most * WORDS // max(len(words), 1)), most)
+    texts = cut_texts(list(words) * (1 + most * WORDS // max(len(words), 1)), most)
     with ExitStack() as stack:
-        processes = {one.name: (one, stack.enter_context(running(one))) for one in candidates}
+        processes = {one.name: (one, stack.enter_context(running_candidate(one))) for one in candidates}
         for number in range(-1, rounds):
             order = list(processes.values())
             for one, process in order if number % 2 else order[::-1]:
-                told = process.embed_texts(texts[: one.inputs])
+                figures = process.embed_texts(texts[: one.inputs])
                 if number >= 0:
-                    process.rounds.append(told)
+                    process.rounds.append(figures)
         made = {name: _summary(one, process.rounds) for name, (one, process) in processes.items()}
     first = made[candidates[0].name]
     for row in made.values():
@@ -94,8 +94,8 @@ def _summary(candidate: Candidate, rounds: Sequence[Mapping[str, float]]) -> dic
     }
 
 
-def words_of(texts: Sequence[str], enough: int) -> list[str]:
-    """Words of a benchmark, from texts spread over all of it."""
+def read_words(texts: Sequence[str], enough: int) -> list[str]:
+    """Return words of a benchmark, from texts spread over all of it."""
     found: list[str] = []
     for text in texts[:: max(1, len(texts) // 500)]:
         found += text.split()
@@ -104,6 +104,6 @@ def words_of(texts: Sequence[str], enough: int) -> list[str]:
     return found
 
 
-def files_in(pack: Path) -> str:
-    """The folder of a pack's embedder."""
+def embedder_folder(pack: Path) -> str:
+    """Return the folder of a pack's embedder."""
     return str(pack / "embedder")

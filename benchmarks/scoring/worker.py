@@ -12,8 +12,8 @@ from pathlib import Path
 from routing.embedder import Embedder
 
 
-def opened(kind: str, source: str) -> Embedder:
-    """The embedder, with only what it needs imported."""
+def load_embedder(kind: str, source: str) -> Embedder:
+    """Load the embedder, with only the imports it needs."""
     if kind == "torch":
         from routing.embedder import SentenceTransformerEmbedder
 
@@ -25,8 +25,8 @@ def opened(kind: str, source: str) -> Embedder:
 
 
 def main() -> None:
-    """Embeds each batch that comes in, and says how long it took: wall time and CPU, seconds, and memory, MB."""
-    embedder = opened(sys.argv[1], sys.argv[2])
+    """Embed each batch and print wall and CPU seconds, and memory in MB."""
+    embedder = load_embedder(sys.argv[1], sys.argv[2])
     print(json.dumps({"ready": True, "dim": embedder.dim}), flush=True)
     for line in sys.stdin:
         texts = json.loads(line)
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def memory_mb(pid: int) -> float:
-    """What a process holds in memory now, MB (VmRSS)."""
+    """Return a process's resident memory, MB (VmRSS)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return round(int(line.split()[1]) / 1024, 1)

@@ -1,12 +1,20 @@
-"""What a request costs: this gateway, nginx as a plain proxy, and LiteLLM's proxy, side by side in one run.
+"""CPU time per request of this gateway, nginx as a plain reverse proxy, and LiteLLM's proxy, in one interleaved run.
 
-    upstream.c, load.c   a backend that is never the bottleneck, and who asks; compiled when a run begins
-    programs             starting, pinning and weighing processes
-    targets              what is measured, and how each is configured
-    loads                what is asked
-    measure              rounds over targets and loads, interleaved
-    report               table, figure, JSON
+run       the command: `python -m benchmarks.speed`
+targets   the programs that are compared, and their configurations
+loads     the requests: sizes, connections, streaming
+measure   rounds over targets and loads, interleaved
+programs  compiling, starting and pinning processes; their CPU time and memory
+tls       TLS termination in front of the backend
+pack      the pack that the gateway decides by
+results   medians, ratios, JSON
+report    tables and figure
+errors    the reasons that a run or a part of it is impossible
+workers   a program of its own: several workers on one port
+inside    a program of its own: a profile of the request path without sockets
+fastest   a program of its own: the fastest Python on this machine
 
-The figure is CPU time per request, user and system, of a target's processes: it is steadier on a busy machine than
-requests per second. Targets run on core 0; the backend and the load, and what scores beside the gateway, on core 1.
+The backend (upstream.c) and the load generator (load.c) are C programs, compiled when a run begins. CPU time, user and
+system, of a target's processes is steadier on a busy machine than requests per second. Targets run on core 0; the
+backend, the load and the gateway's scorer on core 1.
 """

@@ -1,4 +1,4 @@
-"""See the package."""
+"""Entry point of `python -m benchmarks.speed`."""
 
 import sys
 

@@ -1,18 +1,18 @@
-"""What keeps a run from being made.
+"""Errors of the speed benchmark.
 
 SpeedError
 ├── NotReady   a program is missing, or does not answer
-└── Failed     answers were no successes
+└── Failed     responses under load were errors
 """
 
 
 class SpeedError(Exception):
-    """Base of all."""
+    """Base class."""
 
 
 class NotReady(SpeedError):
-    """A program is missing, or does not begin to answer."""
+    """A program is missing, or does not answer."""
 
 
 class Failed(SpeedError):
-    """Answers under load were no successes, so their cost means nothing."""
+    """Responses under load were errors, so their cost means nothing."""

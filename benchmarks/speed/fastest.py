@@ -1,9 +1,9 @@
-"""Prints the Python that runs Python code fastest, of those found here: which build it is matters a lot.
+"""Print the fastest Python of this machine: builds of one version differ by tens of percent.
 
     python3 benchmarks/speed/fastest.py
 
-Distributions and official images build theirs with profile-guided optimisation; one compiled at home often is not. Only
-those that can make an environment count. For any Python to run: it imports nothing of this project.
+Distributions and official images use profile-guided optimisation; a Python compiled by hand often does not. Only those
+that can create a virtual environment count. Runs on any Python: it imports nothing of this project.
 """
 
 import shutil
@@ -36,23 +36,23 @@ print(min(took))
 """
 
 
-def seconds(python: str) -> float | None:
-    """What a small program takes, None where it does not run."""
+def time_python(python: str) -> float | None:
+    """Return the CPU seconds of a small program, None if it does not run."""
     try:
-        told = subprocess.run([python, "-c", TIMED], capture_output=True, text=True, timeout=60, check=True)
-        return float(told.stdout)
+        done = subprocess.run([python, "-c", TIMED], capture_output=True, text=True, timeout=60, check=True)
+        return float(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
 
 
 def main() -> None:
-    """Rounds over all of them, so that what else the machine does falls on all alike."""
+    """Time all of them twice, interleaved, and print the fastest."""
     places = [shutil.which(name, path=folder) for folder in FOLDERS for name in NAMES]
     found = dict.fromkeys([sys.executable, *filter(None, places), *filter(None, map(shutil.which, NAMES))])
     took: dict[str, float] = {}
     for _ in range(2):
         for python in found:
-            if (one := seconds(python)) is not None:
+            if (one := time_python(python)) is not None:
                 took[python] = min(one, took.get(python, one))
     print(min(took, key=lambda python: took[python], default=sys.executable))
 

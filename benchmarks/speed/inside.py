@@ -1,9 +1,9 @@
-"""What a request costs inside the gateway: the express lane between a client and a backend that are no sockets.
+"""A profile of the request path without sockets: CPU per request, by package and by function.
 
-    python -m benchmarks.speed.inside          # microseconds of CPU, and where they go
+    python -m benchmarks.speed.inside
 
-Everything is switched on as in the benchmark beside this. What system calls, the event loop and cold caches cost is not
-in it.
+The gateway is configured as in the speed benchmark, and uses `server.lane: express`. System calls, the event loop and
+cold caches are not in the figures.
 """
 
 import argparse
@@ -40,57 +40,57 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 
 
 
 class Nowhere(asyncio.Transport):
-    """Takes what is written, and counts it."""
+    """A transport to nowhere that counts writes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.written = 0
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """See asyncio.BaseTransport."""
+        """Return made-up addresses."""
         return {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", PORT)}.get(name, default)
 
     def is_closing(self) -> bool:
-        """See asyncio.BaseTransport."""
+        """Return False."""
         return False
 
     def get_write_buffer_size(self) -> int:
-        """See asyncio.WriteTransport."""
+        """Return 0: everything is sent at once."""
         return 0
 
     def write(self, data: Any) -> None:
-        """See asyncio.WriteTransport."""
+        """Count it."""
         self.written += 1
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
-        """See asyncio.WriteTransport."""
+        """Count it."""
         self.written += 1
 
     def pause_reading(self) -> None:
-        """See asyncio.ReadTransport."""
+        """Do nothing."""
 
     def resume_reading(self) -> None:
-        """See asyncio.ReadTransport."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """See asyncio.BaseTransport."""
+        """Do nothing."""
 
     def abort(self) -> None:
-        """See asyncio.WriteTransport."""
+        """Do nothing."""
 
 
 def main() -> None:
-    """Measures, and shows."""
+    """Measure, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--load", default="small", choices=[load.name for load in LOADS if not load.is_stream])
-    parser.add_argument("--functions", type=int, default=15, help="how many of the dearest are listed")
+    parser.add_argument("--functions", type=int, default=15, help="number of most expensive functions to list")
     given = parser.parse_args()
     with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_measured(Path(folder), given.load, given.functions))
 
 
 async def _measured(work: Path, load: str, functions: int) -> None:
-    target = benchroute(Places(work, PORT, PORT, work, None), PORT)
+    target = benchroute(Places(work, PORT, None, None, None), PORT)
     request = target.request(next(one for one in LOADS if one.name == load))
     gateway = Gateway(load_config(work / "benchroute.yaml"))
     config = uvicorn.Config(gateway, http=ProxyProtocol, ws="none", log_config=None, access_log=False)
@@ -99,19 +99,20 @@ async def _measured(work: Path, load: str, functions: int) -> None:
         client, connection = ProxyProtocol(config, ServerState(), app_state={}), _connected(gateway)
         client.connection_made(Nowhere())
 
-        def ask() -> None:
+        def exchange() -> None:
             client.data_received(request)
             connection.data_received(ANSWER)
 
-        _times(ask, WARM)
-        print(f"{statistics.median(await _rounds(ask)):.1f} us of CPU a request, median of {ROUNDS} rounds of {EACH}")
+        _repeat(exchange, WARM)
+        median_us = statistics.median(await _time_rounds(exchange))
+        print(f"{median_us:.1f} us of CPU per request, median of {ROUNDS} rounds of {EACH}")
         profile = cProfile.Profile()
-        profile.runcall(_times, ask, EACH)
-        _show(pstats.Stats(profile), functions)
+        profile.runcall(_repeat, exchange, EACH)
+        _print_profile(pstats.Stats(profile), functions)
 
 
 def _connected(gateway: Gateway) -> Connection:
-    """A kept connection to the backend of the load's model."""
+    """Return an idle connection in the pool to the backend of the load's model."""
     origin: Origin = gateway._pool.origin_of(f"http://127.0.0.1:{PORT}")
     made = Connection(origin._free, origin._lost)
     made.connection_made(Nowhere())
@@ -119,38 +120,39 @@ def _connected(gateway: Gateway) -> Connection:
     return made
 
 
-async def _rounds(ask: Callable[[], None]) -> list[float]:
+async def _time_rounds(exchange: Callable[[], None]) -> list[float]:
     found = []
     for _ in range(ROUNDS):
         begun = time.process_time()
-        _times(ask, EACH)
+        _repeat(exchange, EACH)
         found.append(1e6 * (time.process_time() - begun) / EACH)
-        await asyncio.sleep(0.15)  # what was counted together is booked
+        await asyncio.sleep(0.15)  # batched accounting is flushed, outside the timed part
     return found
 
 
-def _times(ask: Callable[[], None], count: int) -> None:
+def _repeat(exchange: Callable[[], None], count: int) -> None:
     for _ in range(count):
-        ask()
+        exchange()
 
 
-def _show(stats: pstats.Stats, functions: int) -> None:
-    """Shares of the profiler's time, which makes calls dearer than they are."""
+def _print_profile(stats: pstats.Stats, functions: int) -> None:
+    """Print shares of the profiled time. The profiler overstates the cost of calls."""
     found: dict[tuple[str, int, str], tuple[Any, int, float, float, Any]] = stats.stats  # type: ignore[attr-defined]
     total = sum(own_s for _, _, own_s, _, _ in found.values())
-    rooms: Counter[str] = Counter()
+    packages: Counter[str] = Counter()
     for (file, _, _), (_, _, own_s, _, _) in found.items():
-        rooms[_room(file)] += own_s  # type: ignore[assignment]  # seconds
+        packages[_package_of(file)] += own_s  # type: ignore[assignment]  # seconds
     print(
-        "\nshare of time by room\n" + "".join(f"{own_s / total:6.1%}  {name}\n" for name, own_s in rooms.most_common())
+        "\nshare of time by package\n"
+        + "".join(f"{own_s / total:6.1%}  {name}\n" for name, own_s in packages.most_common())
     )
-    dearest = sorted(found.items(), key=lambda one: -one[1][2])[:functions]
-    print("the dearest functions, own time and calls a request")
-    for (file, _, name), (_, calls, own_s, _, _) in dearest:
-        print(f"{own_s / total:6.1%}  {calls / EACH:5.1f}  {_room(file)}: {name}")
+    costliest = sorted(found.items(), key=lambda one: -one[1][2])[:functions]
+    print("costliest functions: own time, calls per request")
+    for (file, _, name), (_, calls, own_s, _, _) in costliest:
+        print(f"{own_s / total:6.1%}  {calls / EACH:5.1f}  {_package_of(file)}: {name}")
 
 
-def _room(file: str) -> str:
+def _package_of(file: str) -> str:
     if file == "~":
         return "built-in functions"
     place = file.rpartition("/gateway/")[2] if "/gateway/" in file else ""

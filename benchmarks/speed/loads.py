@@ -1,4 +1,4 @@
-"""What is asked: the same conversation, at different sizes and numbers, of backends that differ."""
+"""Loads: one conversation at several sizes and concurrencies, for backends of several kinds."""
 
 import json
 from dataclasses import dataclass
@@ -10,10 +10,15 @@ WORDS = "The quick brown fox asks which city is the capital of France, and what 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One thing that is asked.
+    """One kind of request at one concurrency.
 
-    connections: how many ask at once. model: which of the backends is meant (fast, slow: after 50 ms, tls: over TLS).
-    body_bytes: about. unit: what CPU time is counted for.
+    Attributes:
+        name: as in the JSON document.
+        about: as in the tables.
+        connections: concurrent connections.
+        model: the backend: fast, slow (answers after 50 ms), or tls (over TLS).
+        body_bytes: approximate size of the request's body.
+        is_stream: True for an SSE stream.
     """
 
     name: str
@@ -25,11 +30,11 @@ class Load:
 
     @property
     def unit(self) -> str:
-        """What one counts."""
+        """The unit that CPU time is divided by."""
         return "chunk" if self.is_stream else "request"
 
     def request(self, model: str, task: str) -> bytes:
-        """The whole HTTP request, with the model's name as the target wants it."""
+        """Return the HTTP request, head and body. model: as the target names it."""
         messages = [{"role": "system", "content": "You are a helpful assistant."}, *self._conversation()]
         body = {"model": model, "messages": messages, "temperature": 0.7, "max_tokens": 256, "user": "user-0123456789"}
         data = json.dumps({**body, "stream": True} if self.is_stream else body).encode()
@@ -42,7 +47,7 @@ class Load:
         return head.encode() + data
 
     def _conversation(self) -> list[dict[str, str]]:
-        """Turns of a kilobyte at most each, as long conversations have them."""
+        """Turns of at most a kilobyte each, as in a long conversation."""
         left, turns = self.body_bytes - 220, list[dict[str, str]]()
         while left > 0:
             size = min(left, 1000)

@@ -1,4 +1,4 @@
-"""Rounds over targets and loads, interleaved, so that what else the machine does falls on all alike."""
+"""Rounds over targets and loads, interleaved, so that other work of the machine falls on all targets alike."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.speed.errors import Failed, NotReady
 from benchmarks.speed.loads import KEY, PATH, Load
-from benchmarks.speed.programs import OTHER_CORE, TARGET_CORE, cpu_s, memory_mb, running, set_aside, tree
+from benchmarks.speed.programs import OTHER_CORE, TARGET_CORE, cpu_s, deprioritize, memory_mb, running, tree
 from benchmarks.speed.targets import Target
 
 READY_S = 120.0
@@ -22,10 +22,18 @@ SMALLEST = b'{"model": "%s", "messages": [{"role": "user", "content": "hi"}]}'
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One round of one load on one target. cpu_us: of a request, or of a stream's chunk; beside_us: of its scorer."""
+    """One round of one load on one target.
+
+    Attributes:
+        cpu_us: CPU time per request, or per chunk of a stream.
+        scorer_us: CPU time of the target's scorer per request or chunk.
+        per_second: requests or chunks per second.
+        p50_us: median latency.
+        p99_us: latency at the 99th percentile.
+    """
 
     cpu_us: float
-    beside_us: float
+    scorer_us: float
     per_second: float
     p50_us: float
     p99_us: float
@@ -33,7 +41,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A target that answers. start_s: from its start to its first answer."""
+    """A running target. start_s: seconds from its start to its first response."""
 
     target: Target
     pid: int
@@ -41,18 +49,18 @@ class Started:
 
     @property
     def own(self) -> list[int]:
-        """Its processes but for the scorer, whose work waits until there is time."""
-        return [pid for pid in tree(self.pid) if pid not in self.beside]
+        """Its processes without the scorer, whose work is deferred."""
+        return [pid for pid in tree(self.pid) if pid not in self.scorers]
 
     @property
-    def beside(self) -> list[int]:
-        """Its scorer."""
+    def scorers(self) -> list[int]:
+        """Its scorer processes."""
         return [pid for pid in tree(self.pid) if _is_scorer(pid)]
 
 
 @contextmanager
 def started(target: Target, work: Path, core: int | None = TARGET_CORE) -> Iterator[Started]:
-    """A target for as long as the block runs. Raises NotReady, naming its log."""
+    """Run a target during the block. Raises NotReady, naming its log."""
     log = work / f"{target.name}.log"
     begun = time.perf_counter()
     with running(target.command, core, log, target.environment) as process:
@@ -61,39 +69,42 @@ def started(target: Target, work: Path, core: int | None = TARGET_CORE) -> Itera
                 raise NotReady(f"{target.name} does not answer; see {log}")
             time.sleep(POLL_S)
         made = Started(target, process.pid, time.perf_counter() - begun)
-        for pid in made.beside:
-            set_aside(pid)
+        for pid in made.scorers:
+            deprioritize(pid)
         yield made
 
 
-def rounds(
-    targets: Sequence[Started], loads: Sequence[Load], seconds: float, count: int, asking: "Asking"
+def measure_rounds(
+    targets: Sequence[Started], loads: Sequence[Load], seconds: float, count: int, client: "Client"
 ) -> Mapping[tuple[str, str], list[Sample]]:
-    """(target, load) -> a sample a round. The order of targets is turned round every time. What fails is left out."""
+    """Return (target, load) -> one sample a round, without those that failed.
+
+    The order of targets is reversed in every second round, so that a drift of the machine's speed favours none.
+    """
     found: dict[tuple[str, str], list[Sample]] = {}
     for number in range(count):
         for load in loads:
             for one in targets if number % 2 == 0 else reversed(targets):
                 try:
-                    found.setdefault((one.target.name, load.name), []).append(asking.sample(one, load, seconds))
+                    found.setdefault((one.target.name, load.name), []).append(client.take_sample(one, load, seconds))
                 except Failed as error:
-                    asking.tell(f"left out: {error}")
+                    client.report_progress(f"left out: {error}")
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """The load. tell: is told what is done."""
+class Client:
+    """The load generator. report_progress: gets a line about each step."""
 
     program: Path
     work: Path
-    tell: Callable[[str], None]
+    report_progress: Callable[[str], None]
     warm_s: float = 1.0
 
-    def sample(self, one: Started, load: Load, seconds: float) -> Sample:
-        """One round. Raises Failed where an answer was no success."""
-        self.tell(f"{load.about}: {one.target.name}")
-        settle(one)
+    def take_sample(self, one: Started, load: Load, seconds: float) -> Sample:
+        """Measure one round. Raises Failed if a response was an error."""
+        self.report_progress(f"{load.about}: {one.target.name}")
+        wait_until_idle(one)
         request = self.work / f"{one.target.name}-{load.name}.request"
         request.write_bytes(one.target.request(load))
         command: list[str | Path] = [
@@ -108,22 +119,26 @@ class Asking:
         with subprocess.Popen([*command, *timing], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None  # noqa: S101 - it is a pipe
             process.stdout.readline()
-            before, beside_before = cpu_s(one.own), cpu_s(one.beside)
+            before, scorer_before = cpu_s(one.own), cpu_s(one.scorers)
             process.stdout.readline()
-            spent, beside = cpu_s(one.own) - before, cpu_s(one.beside) - beside_before
-            told = json.loads(process.stdout.readline())
-        count = told["events"] if load.is_stream else told["answers"]
-        if told["errors"] or not count:
-            raise Failed(f"{one.target.name} under {load.about}: {told}")
+            spent, scorer_spent = cpu_s(one.own) - before, cpu_s(one.scorers) - scorer_before
+            counted = json.loads(process.stdout.readline())
+        count = counted["events"] if load.is_stream else counted["answers"]
+        if counted["errors"] or not count:
+            raise Failed(f"{one.target.name} under {load.about}: {counted}")
         return Sample(
-            1e6 * spent / count, 1e6 * beside / count, count / told["seconds"], told["p50_us"], told["p99_us"]
+            1e6 * spent / count,
+            1e6 * scorer_spent / count,
+            count / counted["seconds"],
+            counted["p50_us"],
+            counted["p99_us"],
         )
 
 
-def settle(one: Started) -> None:
-    """Waits until a target has nothing left to do from before: some go on with requests whose clients have left."""
-    for pid in one.beside:
-        set_aside(pid)
+def wait_until_idle(one: Started) -> None:
+    """Wait until a target uses no CPU: some continue requests of clients that have disconnected."""
+    for pid in one.scorers:
+        deprioritize(pid)
     deadline = time.monotonic() + SETTLED_S
     while time.monotonic() < deadline:
         before = cpu_s(one.own)
@@ -133,14 +148,14 @@ def settle(one: Started) -> None:
 
 
 @contextmanager
-def all_started(targets: Sequence[Target], work: Path) -> Iterator[list[Started]]:
-    """All of them at once; those that are not asked wait."""
+def start_all(targets: Sequence[Target], work: Path) -> Iterator[list[Started]]:
+    """Run all targets during the block; only one at a time gets requests."""
     with ExitStack() as stack:
         yield [stack.enter_context(started(target, work)) for target in targets]
 
 
 def memories(targets: Sequence[Started]) -> Mapping[str, float]:
-    """Megabytes of each, without its scorer."""
+    """Return MB of each target, without its scorer."""
     return {one.target.name: memory_mb(one.own) for one in targets}
 
 

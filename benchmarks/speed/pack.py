@@ -1,4 +1,4 @@
-"""A small pack that carries its embedder, so that tasks are decided and inputs scored while requests are measured."""
+"""A small pack with a bundled embedder, so that the gateway decides and scores while requests are measured."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,8 @@ QUESTIONS = (
 PER_DATASET = 20
 
 
-def saved(folder: Path, models: tuple[str, ...]) -> Path:
-    """Builds it once. What its outcomes say is of no matter here, so they are drawn."""
+def build_once(folder: Path, models: tuple[str, ...]) -> Path:
+    """Build the pack unless the folder exists. Its outcomes are random: decisions do not matter here."""
     if folder.exists():
         return folder
     draw = np.random.default_rng(5)

@@ -1,4 +1,4 @@
-"""Processes: compiled, started on a core of their own, weighed, ended."""
+"""Processes: compile, start on one core, measure CPU and memory, end."""
 
 import contextlib
 import os
@@ -19,13 +19,21 @@ Command = Sequence[str | Path]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def compiled(name: str, folder: Path) -> Path:
-    """The program of a C file beside this one. Raises NotReady where there is no compiler."""
+def check_machine() -> None:
+    """Raise NotReady if this machine cannot run the benchmark at all."""
+    if not Path("/proc/self/stat").exists() or shutil.which("taskset") is None:
+        raise NotReady("the benchmark needs Linux with taskset (package util-linux)")
+    if not {TARGET_CORE, OTHER_CORE} <= os.sched_getaffinity(0):
+        raise NotReady("the benchmark needs cores 0 and 1: one for the target, one for backend and load")
+
+
+def compile_program(name: str, folder: Path) -> Path:
+    """Compile NAME.c of this package into folder, unless it is up to date. Raises NotReady without a compiler."""
     program, source = folder / name, HERE / f"{name}.c"
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         compiler = shutil.which("cc")
         if compiler is None:
-            raise NotReady("no C compiler (cc): the backend and the load are small C programs")
+            raise NotReady("no C compiler (cc): the backend and the load generator are C programs")
         subprocess.run([compiler, "-O2", "-o", program, source], check=True, timeout=60)
     return program
 
@@ -34,7 +42,7 @@ def compiled(name: str, folder: Path) -> Path:
 def running(
     command: Command, core: int | None, log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program for as long as the block runs. core: where it and its children stay; None for anywhere."""
+    """Run a program during the block, output to log. core: for it and its children; None leaves them unpinned."""
     pinned = ["taskset", "-c", str(core)] if core is not None else []
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -57,7 +65,7 @@ def running(
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all below it."""
+    """Return a process and all its descendants."""
     found = [pid]
     for one in found:
         with contextlib.suppress(OSError):
@@ -67,7 +75,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_s(pids: Sequence[int]) -> float:
-    """User and system time that these have taken, and their children that have ended."""
+    """Return user and system time of these processes and of their ended children, in seconds."""
     ticks = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -76,7 +84,7 @@ def cpu_s(pids: Sequence[int]) -> float:
 
 
 def memory_mb(pids: Sequence[int]) -> float:
-    """Their share of memory (PSS): what several use together counts once."""
+    """Return the proportional set size (PSS) of these processes in MB: shared pages count once."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -85,8 +93,8 @@ def memory_mb(pids: Sequence[int]) -> float:
     return total / 1024
 
 
-def set_aside(pid: int) -> None:
-    """Lets a process run where nobody else wants to: on the other core, and only while that is idle."""
+def deprioritize(pid: int) -> None:
+    """Move a process to the other core, scheduled only while that core is idle."""
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             os.sched_setaffinity(int(task.name), {OTHER_CORE})
@@ -94,7 +102,7 @@ def set_aside(pid: int) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
+    """Return free ports of 127.0.0.1."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

@@ -1,4 +1,4 @@
-"""A run for readers: a table of loads, one of ratios against what is aimed at, and a figure."""
+"""A run as text and figure: a table of costs, a table of ratios with their targets."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.speed.results import OURS, Figures
+from benchmarks.speed.results import GATEWAY, Figures
 
 AIMS: Mapping[str, tuple[str, float, float]] = {
     "share_of_nginx": ("requests per CPU second, of nginx's", 0.25, 0.5),
@@ -17,15 +17,17 @@ AIMS: Mapping[str, tuple[str, float, float]] = {
     "body100k_times_nginx": ("CPU per 100 KB body, nginx's times", -2.5, -1.4),
     "slow_added_p50_ms": ("added p50 with a backend of 50 ms, 128 connections, ms", -2, -0.5),
 }
-"""Ratio -> what it is, what is wanted at least, what is aimed at. Negative: at most."""
+"""Ratio -> (description, required, target). Positive values are lower limits, negative ones upper limits."""
 
 
-def show(found: Figures, console: Console) -> None:
-    """Both tables."""
+def print_tables(found: Figures, console: Console) -> None:
+    """Print both tables, the targets' descriptions, and the parts that were left out."""
     console.print(_costs(found))
     console.print(_aims(found))
     for target in found.targets:
         console.print(f"{target.name}: {target.about}", markup=False, soft_wrap=True)
+    for line in found.left_out:
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _costs(found: Figures) -> Table:
@@ -42,26 +44,32 @@ def _costs(found: Figures) -> Table:
 
 
 def _aims(found: Figures) -> Table:
-    ours, plain = found.ratios(OURS), found.ratios(f"{OURS}-asgi")
-    table = Table("", "benchroute", "lane: asgi", "at least", "aim", "")
+    ratios, asgi = found.ratios(GATEWAY), found.ratios(f"{GATEWAY}-asgi")
+    table = Table("", "benchroute", "lane: asgi", "required", "target", "")
     for name, (about, least, aim) in AIMS.items():
-        if name in ours:
-            verdict = "aim" if _holds(ours[name], aim) else "at least" if _holds(ours[name], least) else "missed"
-            other = f"{plain[name]:.2f}" if name in plain else "–"
-            table.add_row(about, f"{ours[name]:.2f}", other, f"{abs(least):g}", f"{abs(aim):g}", verdict)
+        if name in ratios:
+            verdict = (
+                "target met"
+                if _holds(ratios[name], aim)
+                else "required met"
+                if _holds(ratios[name], least)
+                else "missed"
+            )
+            other = f"{asgi[name]:.2f}" if name in asgi else "–"
+            table.add_row(about, f"{ratios[name]:.2f}", other, f"{abs(least):g}", f"{abs(aim):g}", verdict)
     return table
 
 
-def _holds(value: float, wanted: float) -> bool:
-    return value >= wanted if wanted > 0 else value <= -wanted
+def _holds(value: float, limit: float) -> bool:
+    return value >= limit if limit > 0 else value <= -limit
 
 
-def draw(found: Figures, path: Path) -> None:
-    """CPU per request or chunk of every target, by load; logarithmic, since they lie far apart."""
+def draw_figure(found: Figures, path: Path) -> None:
+    """Write an SVG of CPU per request or chunk, by load and target; logarithmic, since costs differ 300-fold."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    colours = {"nginx": "#009E73", "litellm": "#D55E00", OURS: "#0072B2", f"{OURS}-asgi": "#56B4E9"}
+    colours = {"nginx": "#009E73", "litellm": "#D55E00", GATEWAY: "#0072B2", f"{GATEWAY}-asgi": "#56B4E9"}
     shown = [target.name for target in found.targets if target.name in colours]
     with mpl.rc_context({"svg.hashsalt": "benchroute", "svg.fonttype": "none"}):
         figure = Figure(figsize=(8.0, 4.2), layout="constrained")

@@ -1,4 +1,4 @@
-"""What a run found, and the ratios that say how near to nginx it is."""
+"""A run's figures: medians, ratios to nginx and LiteLLM, and the JSON document."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ from benchmarks.speed.targets import LITELLM, Target
 
 Samples = Mapping[tuple[str, str], Sequence[Sample]]
 DIRECT = "direct"
-OURS = "benchroute"
+GATEWAY = "benchroute"
 LIBRARIES = ("benchroute", "uvicorn", "uvloop", "httptools", "msgspec", "fastapi")
 ASKED = """
 import sys
@@ -27,7 +27,17 @@ print(sys.version.replace("\\n", " "), *(f"{name}={version(name)}" for name in s
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All of a run. targets: in the order of the table. start_s, memory_mb: by target. python: the gateway's."""
+    """The samples of one run.
+
+    Attributes:
+        targets: in the order of the table.
+        loads: in the order of the table.
+        samples: (target, load) -> one sample a round.
+        start_s: seconds from start to first response, by target.
+        memory_mb: MB without the scorer, by target.
+        python: the gateway's interpreter.
+        left_out: a sentence about each part that could not be measured here.
+    """
 
     targets: Sequence[Target]
     loads: Sequence[Load]
@@ -35,20 +45,21 @@ class Figures:
     start_s: Mapping[str, float]
     memory_mb: Mapping[str, float]
     python: Path = Path(sys.executable)
+    left_out: Sequence[str] = ()
 
     def median(self, target: str, load: str) -> Sample | None:
-        """Of every figure by itself; None where it was not measured."""
+        """Return the median of every figure by itself; None if it was not measured."""
         found = self.samples.get((target, load))
         if not found:
             return None
         return Sample(*(statistics.median(getattr(one, field.name) for one in found) for field in fields(Sample)))
 
-    def of(self, target: Target, load: Load) -> Sequence[Sample]:
-        """What was measured."""
+    def samples_of(self, target: Target, load: Load) -> Sequence[Sample]:
+        """Return the samples of a load on a target."""
         return self.samples.get((target.name, load.name), ())
 
     def ratios(self, name: str) -> dict[str, float]:
-        """A gateway's against nginx and LiteLLM. Added times are those beside asking the backend itself."""
+        """Return a gateway's ratios to nginx and LiteLLM. Added latency is relative to the backend itself."""
         made = {
             "share_of_nginx": self._cpu("nginx", "small", name),
             "times_litellm": self._cpu("litellm", "small", name),
@@ -61,8 +72,8 @@ class Figures:
         }
         return {ratio: round(value, 3) for ratio, value in made.items() if value is not None}
 
-    def document(self) -> dict[str, Any]:
-        """results/bench.json."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document of results/bench.json."""
         command = [str(self.python), "-c", ASKED, *LIBRARIES]
         build, *versions = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
         return {
@@ -70,8 +81,9 @@ class Figures:
             "versions": {**dict(one.split("=") for one in versions), "litellm": LITELLM},
             "loads": {load.name: load.about for load in self.loads},
             "targets": {target.name: self._target(target) for target in self.targets},
-            "ratios": self.ratios(OURS),
-            "ratios_asgi": self.ratios(f"{OURS}-asgi"),
+            "ratios": self.ratios(GATEWAY),
+            "ratios_asgi": self.ratios(f"{GATEWAY}-asgi"),
+            "left_out": list(self.left_out),
         }
 
     def _target(self, target: Target) -> dict[str, Any]:
@@ -80,7 +92,7 @@ class Figures:
             "about": target.about,
             "start_s": _rounded(self.start_s.get(target.name)),
             "memory_mb": _rounded(self.memory_mb.get(target.name)),
-            "loads": {name: told for name, told in loads.items() if told},
+            "loads": {name: figures for name, figures in loads.items() if figures},
         }
 
     def _load(self, target: str, load: Load) -> dict[str, Any] | None:
@@ -89,7 +101,7 @@ class Figures:
             return None
         return {
             f"cpu_us_per_{load.unit}": _rounded(middle.cpu_us),
-            "scorer_cpu_us": _rounded(middle.beside_us),
+            "scorer_cpu_us": _rounded(middle.scorer_us),
             f"{load.unit}s_per_s": _rounded(middle.per_second),
             "p50_us": _rounded(middle.p50_us),
             "p99_us": _rounded(middle.p99_us),
@@ -114,8 +126,8 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _machine() -> dict[str, Any]:
-    told = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(": ")[2] for line in told if line.startswith("model name")), platform.processor())
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
     return {
         "cpu": model,
         "cores": os.cpu_count(),

@@ -1,4 +1,4 @@
-"""TLS in front of the backend: nginx with a certificate made for the run."""
+"""TLS termination in front of the backend: nginx with a self-signed certificate."""
 
 import shutil
 import subprocess
@@ -8,8 +8,8 @@ from benchmarks.speed.errors import NotReady
 from benchmarks.speed.programs import Command
 
 
-def certificate(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, its key beside it. Raises NotReady where openssl is missing."""
+def create_certificate(folder: Path) -> Path:
+    """Create folder/certificate.pem, self-signed for 127.0.0.1, and key.pem. Raises NotReady without openssl."""
     made, key = folder / "certificate.pem", folder / "key.pem"
     if made.exists():
         return made
@@ -23,8 +23,8 @@ def certificate(folder: Path) -> Path:
     return made
 
 
-def terminator(folder: Path, certificate: Path, port: int, upstream: int) -> list[str | Path]:
-    """The command of a proxy that takes TLS off in front of the backend."""
+def tls_command(folder: Path, certificate: Path, port: int, upstream: int) -> list[str | Path]:
+    """Return the command of an nginx that terminates TLS for the backend. Raises NotReady without nginx."""
     program = shutil.which("nginx")
     if program is None:
         raise NotReady("nginx is not installed")

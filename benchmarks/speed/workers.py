@@ -1,10 +1,9 @@
-"""Several workers on one port against one: requests a second, and CPU time of each.
+"""Several workers on one port against one: requests per second, and CPU time per request.
 
-    python -m benchmarks.speed.workers         # needs redis-server, and more than two cores to say much
+    python -m benchmarks.speed.workers         # needs redis-server; conclusive only with more than two cores
 
-Nothing is pinned to a core: load and backend, which are written in C, take theirs from the same machine. So what is
-told beside the rate is the CPU time a request takes in all workers: where that stays, twice the workers do twice the
-work.
+Nothing is pinned to a core: load and backend, written in C, share the machine. So the table has the CPU
+time per request in all workers next to the rate: if that is constant, twice the workers do twice the work.
 """
 
 import argparse
@@ -22,9 +21,9 @@ import yaml
 
 from benchmarks.speed.errors import NotReady
 from benchmarks.speed.loads import Load
-from benchmarks.speed.measure import Started, settle, started
-from benchmarks.speed.programs import compiled, cpu_s, free_ports, running
-from benchmarks.speed.run import backend
+from benchmarks.speed.measure import Started, started, wait_until_idle
+from benchmarks.speed.programs import compile_program, cpu_s, free_ports, running
+from benchmarks.speed.run import running_backend
 from benchmarks.speed.targets import Places, Target, benchroute
 
 WARM_S = 1.0
@@ -32,7 +31,7 @@ START_S = 30.0
 
 
 def main() -> None:
-    """Measures in rounds, and prints what came of them."""
+    """Measure in rounds; print and write the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--seconds", type=float, default=4.0)
@@ -44,7 +43,7 @@ def main() -> None:
     given.work.mkdir(parents=True, exist_ok=True)
     load = Load("workers", f"1 KB, {given.connections} connections", given.connections)
     found: dict[int, list[tuple[float, float]]] = {count: [] for count in given.workers}
-    with backend(given.work, without_pack=True) as places, ExitStack() as stack:
+    with running_backend(given.work, without_pack=True) as places, ExitStack() as stack:
         up = [(count, stack.enter_context(_up(places, count))) for count in given.workers]
         for number in range(given.rounds):
             for count, one in up if number % 2 == 0 else reversed(up):
@@ -58,7 +57,7 @@ def main() -> None:
 
 @contextmanager
 def _up(places: Places, workers: int) -> Iterator[Started]:
-    """So many, with a Redis of their own."""
+    """Run a gateway of so many workers with a Redis of its own."""
     port, redis = _ports(workers), free_ports(1)[0]
     target = benchroute(places, port, f"workers-{workers}", workers=workers)
     config = places.work / f"workers-{workers}.yaml"
@@ -69,13 +68,13 @@ def _up(places: Places, workers: int) -> Iterator[Started]:
         deadline = time.monotonic() + START_S
         while workers > 1 and not all(_answers(port + number + 1) for number in range(workers)):
             if time.monotonic() > deadline:
-                raise NotReady(f"{workers} workers do not answer")
+                raise NotReady(f"{workers} workers do not answer; see the gateway's log")
             time.sleep(0.1)
         yield one
 
 
 def _ports(workers: int) -> int:
-    """The first of a row of free ones."""
+    """Return the first of `workers` + 1 consecutive free ports."""
     while True:
         port = free_ports(1)[0]
         if not any(_answers(port + number) for number in range(workers + 1)):
@@ -83,19 +82,19 @@ def _ports(workers: int) -> int:
 
 
 def _answers(port: int) -> bool:
-    """Whether somebody listens."""
+    """Return True if the port is taken."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _sample(one: Started, load: Load, seconds: float, work: Path) -> tuple[float, float]:
-    """Requests a second, and microseconds of CPU for each."""
-    settle(one)
+    """Return requests per second, and microseconds of CPU per request."""
+    wait_until_idle(one)
     target: Target = one.target
     request = work / f"{target.name}.request"
     request.write_bytes(target.request(load))
     command = [
-        compiled("load", work),
+        compile_program("load", work),
         str(target.port(load)),
         str(load.connections),
         str(WARM_S),
@@ -108,8 +107,8 @@ def _sample(one: Started, load: Load, seconds: float, work: Path) -> tuple[float
         before = cpu_s(one.own)
         process.stdout.readline()
         spent = cpu_s(one.own) - before
-        told = json.loads(process.stdout.readline())
-    return told["answers"] / told["seconds"], 1e6 * spent / told["answers"]
+        counted = json.loads(process.stdout.readline())
+    return counted["answers"] / counted["seconds"], 1e6 * spent / counted["answers"]
 
 
 def _row(count: int, samples: list[tuple[float, float]], first: list[tuple[float, float]]) -> dict[str, float]:

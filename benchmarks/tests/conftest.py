@@ -1,4 +1,4 @@
-"""A small benchmark on disk, an embedder of letters, and a gateway that is nothing but the library behind HTTP."""
+"""Fixtures: a small benchmark on disk, an embedder of letters, and a gateway that is the library behind HTTP."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ import pytest
 
 import tests.conftest  # noqa: F401 - the environment of every test
 from benchmarks.replaying.material import Material, read_material
-from benchmarks.replaying.packing import identity, prepare_pack
+from benchmarks.replaying.packing import embedder_identity, prepare_pack
 from benchmarks.replaying.servers import Places, recorded_backend
 from benchmarks.tests.small_gateway import SmallGateway
 from routing.arrays import Embeddings, unit_rows
@@ -71,7 +71,7 @@ def material(folder: Path) -> Material:
 def router(material: Material, folder: Path, embedder: Letters, tmp_path_factory: pytest.TempPathFactory) -> Router:
     pack = tmp_path_factory.mktemp("work") / "pack"
     assert prepare_pack(material, folder, embedder, pack)
-    return Router(open_pack(pack, identity(embedder)))
+    return Router(open_pack(pack, embedder_identity(embedder)))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A gateway that is nothing but the library behind HTTP: what a replay must find no fault with."""
+"""A gateway that is the library behind HTTP: a replay must find no difference."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from routing.task import TaskState
 
 @dataclass
 class Live:
-    """A task in the making."""
+    """A task's state, decision and history."""
 
     state: TaskState
     decision: RoutingDecision
@@ -25,7 +25,7 @@ class Live:
 
 
 class SmallGateway(ThreadingHTTPServer):
-    """Decides after every input. altered: text -> text, for a gateway that does not leave texts alone."""
+    """Decides after every input. altered: text -> text, for a gateway that alters texts."""
 
     daemon_threads = True
 
@@ -47,7 +47,7 @@ class SmallGateway(ThreadingHTTPServer):
         self.server_close()
 
     def route(self, task: str, text: str) -> RoutingDecision:
-        """The decision before this input, which is added to the task."""
+        """Return the decision before this input, and add the input to the task."""
         with self.lock:
             live = self.tasks.get(task) or self._new()
             before, live.state = (
@@ -63,7 +63,7 @@ class SmallGateway(ThreadingHTTPServer):
             return before
 
     def account(self, task: str) -> dict[str, Any] | None:
-        """What GET /v1/tasks/{id} answers."""
+        """Return the response of GET /v1/tasks/{id}."""
         with self.lock:
             live = self.tasks.get(task)
             if live is None:
@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body in one write
 
     def log_message(self, *_: object) -> None:
-        """Keeps quiet."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -1,4 +1,4 @@
-"""The hot path without sockets: that it measures what it says, not how fast anything is."""
+"""The hot path without sockets: what it measures, not how fast anything is."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ FIGURES = {"request_1kb", "sse_chunk", "request_100kb", "answer_100kb"}
 
 
 def hot_path(*options: str) -> Any:
-    """A very short run's document."""
+    """Return the JSON document of a very short run."""
     short = ("--json", "--rounds", "1", "--each", "5", "--chunks", "20")
     command = [sys.executable, str(TOP / "benchmarks" / "hot_path.py"), *short, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)

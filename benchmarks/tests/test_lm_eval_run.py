@@ -1,4 +1,4 @@
-"""The runner, with a small program in the harness's place; the harness itself needs an environment of its own."""
+"""The runner, with a small program in place of the harness, which needs an environment of its own."""
 
 import json
 import sys

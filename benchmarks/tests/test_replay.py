@@ -1,4 +1,4 @@
-"""A replay finds a faithful gateway faithful, and an unfaithful one out."""
+"""A replay accepts a faithful gateway and detects an unfaithful one."""
 
 import json
 import math
@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.replaying.checking import check
+from benchmarks.replaying.checking import compare_account
 from benchmarks.replaying.material import Material, read_material
-from benchmarks.replaying.offline import Offline, at_once, fold
+from benchmarks.replaying.offline import Offline, decide_at_once, decide_one_by_one
 from benchmarks.replaying.packing import prepare_pack
 from benchmarks.replaying.printing import print_results
 from benchmarks.replaying.recording import ANSWER_TOKENS, prompt_tokens
-from benchmarks.replaying.results import TaskResult, task_result, totals, write
-from benchmarks.replaying.run import compare
+from benchmarks.replaying.results import TaskResult, compute_totals, task_result, write_results
+from benchmarks.replaying.run import compare_tasks
 from benchmarks.replaying.servers import Places, config
 from benchmarks.replaying.traffic import Sent, send_all
 from benchmarks.tests.conftest import HELD_OUT, PER_DATASET, Letters
@@ -40,7 +40,7 @@ def sent(router: Router, embedder: Letters, backend_port: int, material: Materia
 @pytest.fixture(scope="module")
 def results(sent: list[Sent], router: Router, embedder: Letters, material: Material) -> list[TaskResult]:
     vectors = embedder.embed_texts([text for task in material.tasks for text in task.texts])
-    compared, best = compare(sent, router, vectors), router.select_candidates()[0]
+    compared, best = compare_tasks(sent, router, vectors), router.select_candidates()[0]
     return [task_result(*pair, material.models, best) for pair in zip(sent, compared, strict=True)]
 
 
@@ -123,7 +123,7 @@ def test_the_backend_lists_its_models(backend_port: int, material: Material) -> 
 
 @pytest.fixture
 def offline(router: Router, embedder: Letters, material: Material) -> Offline:
-    return fold(router, embedder.embed_texts(material.tasks[1].texts))
+    return decide_one_by_one(router, embedder.embed_texts(material.tasks[1].texts))
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def account(small_gateway: SmallGateway, router: Router, embedder: Letters, mate
 
 
 def test_whatever_differs_is_named(account: dict[str, Any], offline: Offline) -> None:
-    assert check("t", account, offline).differences == ()
+    assert compare_account("t", account, offline).differences == ()
     for path, value, said in (
         (
             ("scores", 1, "s1"),
@@ -149,7 +149,7 @@ def test_whatever_differs_is_named(account: dict[str, Any], offline: Offline) ->
         ),
         (("scores", 0, "s3"), None, "t: s3 differs for 1 model, most for org/vowels, by inf"),
         (("u",), account["u"] + 1e-4, "t: u differs by 0.0001"),
-        (("n",), 7, f"t: n is 7, the library says {PER_DATASET}"),
+        (("n",), 7, f"t: n is 7, the library computes {PER_DATASET}"),
         (("decision", "model"), "org/unpriced", "t: the decision is"),
         (("history", 0, "n"), 2, "t: the history is"),
     ):
@@ -159,21 +159,21 @@ def test_whatever_differs_is_named(account: dict[str, Any], offline: Offline) ->
         for step in parents:
             place = place[step]
         place[last] = value
-        (difference,) = check("t", altered, offline).differences
+        (difference,) = compare_account("t", altered, offline).differences
         assert difference.startswith(said)
 
 
 def test_small_differences_of_float32_are_let_pass(account: dict[str, Any], offline: Offline) -> None:
     account["u"] += 9e-6
     account["scores"][0]["p"] -= 9e-6
-    found = check("t", account, offline)
+    found = compare_account("t", account, offline)
     assert found.differences == ()
     assert found.largest["u"] == pytest.approx(9e-6, rel=1e-6)
 
 
 def test_a_model_that_the_gateway_leaves_out_is_noticed(account: dict[str, Any], offline: Offline) -> None:
     account["scores"].pop()
-    assert check("t", account, offline).differences == tuple(
+    assert compare_account("t", account, offline).differences == tuple(
         f"t: {kind} differs for 1 model, most for org/unpriced, by inf" for kind in ("s1", "s2", "s3", "p")
     )
 
@@ -181,7 +181,7 @@ def test_a_model_that_the_gateway_leaves_out_is_noticed(account: dict[str, Any],
 def test_folding_input_by_input_gives_the_scores_of_all_at_once(
     router: Router, embedder: Letters, material: Material, offline: Offline
 ) -> None:
-    scores, decision = at_once(router, embedder.embed_texts(material.tasks[1].texts))
+    scores, decision = decide_at_once(router, embedder.embed_texts(material.tasks[1].texts))
     assert decision == offline.scratch
     np.testing.assert_allclose(scores.s3, offline.scores.s3, atol=1e-12)
     assert (offline.history[0].version, offline.history[0].n) == (1, 1)
@@ -199,7 +199,7 @@ def test_the_configuration_leaves_out_what_is_not_known(material: Material, tmp_
 
 def test_results_are_written_as_json_without_nan(results: list[TaskResult], tmp_path: Path) -> None:
     unpriced = replace(results[0], cost_usd=Three(0.5, math.nan, 0.25))
-    write(tmp_path / "deep" / "replay.json", [unpriced, *results[1:]], {"pool": "all"})
+    write_results(tmp_path / "deep" / "replay.json", [unpriced, *results[1:]], {"pool": "all"})
     written = json.loads((tmp_path / "deep" / "replay.json").read_text())
     assert [task["task"] for task in written["tasks"]] == list(HELD_OUT)
     assert written["pool"] == "all"
@@ -210,7 +210,7 @@ def test_results_are_written_as_json_without_nan(results: list[TaskResult], tmp_
 
 def test_the_tables_show_every_task(results: list[TaskResult], router: Router) -> None:
     printed = StringIO()
-    print_results(Console(width=132, file=printed), results, totals(results), router.select_candidates()[0])
+    print_results(Console(width=132, file=printed), results, compute_totals(results), router.select_candidates()[0])
     text = printed.getvalue()
     assert all(text.count(task) >= 3 for task in HELD_OUT)
-    assert "every decision, score and history is what the library says" in text
+    assert "every decision, score and history equals the library's" in text

@@ -1,7 +1,9 @@
-"""The speed run: that it measures what it says, not how fast anything is."""
+"""The speed benchmark: what it measures and reports, not how fast anything is."""
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ from benchmarks.speed.loads import LOADS, Load
 from benchmarks.speed.measure import Sample
 from benchmarks.speed.results import Figures
 from benchmarks.speed.run import main
-from benchmarks.speed.targets import Target
+from benchmarks.speed.targets import LITELLM, Target
 
-HAS_PROGRAMS = all(map(shutil.which, ("nginx", "cc", "openssl", "taskset")))
+HAS_PROGRAMS = all(map(shutil.which, ("cc", "openssl", "taskset")))
+SHORT = ("--seconds", "0.3", "--rounds", "1", "--without-pack")
 
 
 def target(name: str) -> Target:
@@ -45,12 +48,80 @@ def test_a_request_is_as_large_as_it_says(load: Load) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not HAS_PROGRAMS, reason="needs nginx, cc, openssl and taskset")
+@pytest.mark.skipif(not HAS_PROGRAMS or shutil.which("nginx") is None, reason="needs nginx, cc, openssl and taskset")
 def test_a_short_run_leaves_figures_of_every_target(tmp_path: Path) -> None:
     results = tmp_path / "bench.json"
-    short = ["--seconds", "0.3", "--rounds", "1", "--without-pack", "--work", str(tmp_path), "--results", str(results)]
-    assert main([*short, "--targets", "nginx,benchroute", "--loads", "small,streams"]) == 0
+    places = ["--work", str(tmp_path), "--results", str(results)]
+    assert main([*SHORT, *places, "--targets", "nginx,benchroute", "--loads", "small,streams"]) == 0
     found = json.loads(results.read_text())
     assert set(found["targets"]) == {"nginx", "benchroute"}
+    assert found["left_out"] == []
     assert found["ratios"]["share_of_nginx"] > 0
     assert found["targets"]["benchroute"]["loads"]["streams"]["cpu_us_per_chunk"] > 0
+
+
+def path_without(program: str, folder: Path) -> str:
+    """Return a PATH whose only folder has links to all programs of today's PATH but one."""
+    folder.mkdir()
+    for place in os.environ["PATH"].split(os.pathsep):
+        for path in Path(place).glob("*"):
+            if path.name != program and not (folder / path.name).exists():
+                (folder / path.name).symlink_to(path)
+    return str(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_PROGRAMS, reason="needs cc, openssl and taskset")
+def test_without_nginx_and_litellm_the_report_is_written_and_names_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "bench.json"
+    monkeypatch.setenv("PATH", path_without("nginx", tmp_path / "bin"))
+    places = ["--work", str(tmp_path), "--results", str(results), "--litellm", str(tmp_path / "none")]
+    assert main([*SHORT, *places, "--targets", "nginx,litellm,benchroute", "--loads", "small,tls"]) == 0
+    found = json.loads(results.read_text())
+    assert list(found["targets"]) == ["benchroute"]
+    assert list(found["loads"]) == ["small"]
+    assert found["targets"]["benchroute"]["loads"]["small"]["cpu_us_per_request"] > 0
+    printed = capsys.readouterr()
+    for line in (
+        "loads over TLS are left out: nginx is not installed",
+        "nginx is left out: nginx is not installed",
+        f"litellm is left out: litellm {LITELLM} is not installed in {tmp_path / 'none'}; `make bench` installs it",
+    ):
+        assert line in found["left_out"]
+        assert line in printed.err.splitlines()
+        assert line in printed.out.splitlines()
+
+
+@pytest.mark.skipif(shutil.which("taskset") is None, reason="needs taskset")
+def test_without_a_compiler_one_line_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", path_without("cc", tmp_path / "bin"))
+    results = tmp_path / "bench.json"
+    assert main([*SHORT, "--work", str(tmp_path), "--results", str(results)]) == 1
+    assert capsys.readouterr().err == "no C compiler (cc): the backend and the load generator are C programs\n"
+    assert not results.exists()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_goes_on_where_a_program_cannot_be_installed(tmp_path: Path) -> None:
+    """With an apt-get that fails, every missing program is one line, and the rule succeeds."""
+    programs = tmp_path / "bin"
+    path = path_without("nginx", programs)
+    for missing in ("apt-get", "openssl"):
+        (programs / missing).unlink(missing_ok=True)
+    (programs / "apt-get").write_text("#!/bin/sh\necho the mirror is down >&2\nexit 100\n")
+    (programs / "apt-get").chmod(0o755)
+    command = ["make", "-f", str(Path(__file__).parents[2] / "Makefile"), "build/bench-programs.stamp"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "installing nginx-light (once)",
+        "nginx-light cannot be installed here: the benchmark leaves out what needs it",
+        "installing openssl (once)",
+        "openssl cannot be installed here: the benchmark leaves out what needs it",
+    ]

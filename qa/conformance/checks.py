@@ -1,4 +1,4 @@
-"""One check, and running many of them."""
+"""One check, its outcome, and running many checks."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,23 +12,30 @@ Status = Literal["passed", "failed", "recorded", "not run"]
 LONG = 600
 
 
-class Unequal(Exception):
-    """What came is not what should have come. The message names both."""
+class Mismatch(Exception):
+    """The result differs from the expected one. The message names both."""
 
 
 class NotRun(Exception):
-    """A check that cannot be made here. The message says why."""
+    """The check cannot run on this machine. The message says why."""
 
 
 class Recorded(Exception):
-    """No rule says what should come; the message says what does."""
+    """No rule prescribes a result; the message records the one observed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that is tried. sent: what is done; expected: what should come; why: who says so.
+    """One check.
 
-    run: returns what came; raises Unequal, NotRun or Recorded. is_slow: takes seconds, so that the tests leave it out.
+    Attributes:
+        suite: group in the report.
+        name: unique within the suite.
+        sent: the action, in words.
+        expected: the prescribed result, in words.
+        run: returns the observed result; raises Mismatch, NotRun or Recorded.
+        why: the specification or design rule behind it.
+        is_slow: takes seconds, so the test suite leaves it out.
     """
 
     suite: str
@@ -42,7 +49,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a check went. came: what was seen; took_s: how long it took."""
+    """The outcome of a check: the check's own fields, and what was observed.
+
+    Attributes:
+        status: passed, failed, recorded (no rule) or not run.
+        observed: the observed result, in words.
+        took_s: duration in seconds.
+    """
 
     suite: str
     name: str
@@ -50,40 +63,40 @@ class Outcome:
     expected: str
     why: str
     status: Status
-    came: str
+    observed: str
     took_s: float = field(default=0.0)
 
 
-def equal(came: Any, expected: Any, what: str) -> None:
-    """Raises Unequal where the two differ."""
-    if came != expected:
-        raise Unequal(f"{what}: {_short(came)} came, {_short(expected)} should have")
+def expect_equal(observed: Any, expected: Any, what: str) -> None:
+    """Raise Mismatch if the two differ. what: the name of the compared value."""
+    if observed != expected:
+        raise Mismatch(f"{what}: {_short(observed)} in place of {_short(expected)}")
 
 
-def holds(condition: object, what: str) -> None:
-    """Raises Unequal where the condition is false. what: the finding, as it then stands in the report."""
+def expect_true(condition: object, what: str) -> None:
+    """Raise Mismatch if the condition is false. what: the finding for the report."""
     if not condition:
-        raise Unequal(what)
+        raise Mismatch(what)
 
 
 def run_checks(checks: Iterable[Check], target: Target, at_once: int = 1) -> list[Outcome]:
-    """All of them, in their order. at_once: how many at the same time."""
+    """Run the checks and return their outcomes in order. at_once: number of threads."""
     if at_once == 1:
         return [_run(check, target) for check in checks]
     with ThreadPoolExecutor(at_once) as threads:
         return list(threads.map(lambda check: _run(check, target), checks))
 
 
-def failed(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Those that are wrong."""
+def failed_checks(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the failed ones."""
     return [outcome for outcome in outcomes if outcome.status == "failed"]
 
 
 def _run(check: Check, target: Target) -> Outcome:
-    begun = time.monotonic()
-    status, came = _tried(check, target)
-    took_s = round(time.monotonic() - begun, 3)
-    return Outcome(check.suite, check.name, check.sent, check.expected, check.why, status, came, took_s)
+    started = time.monotonic()
+    status, observed = _tried(check, target)
+    took_s = round(time.monotonic() - started, 3)
+    return Outcome(check.suite, check.name, check.sent, check.expected, check.why, status, observed, took_s)
 
 
 def _tried(check: Check, target: Target) -> tuple[Status, str]:
@@ -93,7 +106,7 @@ def _tried(check: Check, target: Target) -> tuple[Status, str]:
         return "not run", str(reason)
     except Recorded as seen:
         return "recorded", str(seen)
-    except Unequal as found:
+    except Mismatch as found:
         return "failed", str(found)
     except Exception as error:  # a client's exception is a finding like any other
         return "failed", f"{type(error).__name__}: {_short(str(error))}"

@@ -1,7 +1,7 @@
-"""What clients see, and what is recorded, when backends fail: the fault table.
+"""The fault table: the client's view and the metrics when backends fail.
 
-A gateway of its own, with limits of half a second, stands in front of `upstream.faulty`. Every fault is met twice: with
-another model to go to, and alone.
+A second gateway with timeouts of half a second runs in front of `upstream.faulty`. Every fault occurs twice: with a
+fallback model, and without.
 """
 
 import json
@@ -21,7 +21,7 @@ import yaml
 
 from demo.fetch import get_json
 from demo.processes import free_port, run_process
-from qa.conformance.checks import Check, Outcome, equal, holds, run_checks
+from qa.conformance.checks import Check, Outcome, expect_equal, expect_true, run_checks
 from qa.conformance.servers import READY_S, Target
 from qa.conformance.upstream.faulty import BEHAVIOURS
 
@@ -48,8 +48,16 @@ BROKEN = ("dies-in-stream", "no-done", "bad-chunk", "stalls-in-stream", "trickle
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What came of one request. attempts: what was counted of backends meanwhile, (model, outcome) -> how often."""
+class FaultResult:
+    """The result of one request.
+
+    Attributes:
+        status: of the response.
+        headers: with lower-case names.
+        body: the bytes received.
+        is_whole: True if the body ended as its framing announced.
+        attempts: (model, outcome) -> increase of the attempts counter during the request.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -57,72 +65,72 @@ class Seen:
     is_whole: bool
     attempts: Mapping[tuple[str, str], int]
 
-    def told(self) -> str:
-        """In one line."""
+    def to_line(self) -> str:
+        """Return the result in one line."""
         recorded = ", ".join(f"{model} {outcome} {count}x" for (model, outcome), count in self.attempts.items())
         end = "" if self.is_whole else ", no clean end"
         answered, tries = self.headers["x-benchroute-model"], self.headers["x-benchroute-attempts"]
         return f"client: {self.status} from {answered} after {tries}{end}; recorded: {recorded}"
 
 
-def outcomes(work: Path) -> Sequence[Outcome]:
-    """The table, from programs started for it."""
+def run_fault_table(work: Path) -> Sequence[Outcome]:
+    """Run the table against programs of its own."""
     with _programs(work) as target:
         return run_checks(CHECKS, target)
 
 
-def _goes_on(fault: str, is_stream: bool, target: Target) -> str:
-    seen = _asked(target, f"{fault}-then-good", is_stream)
-    equal(seen.status, 200, "status")
-    equal(seen.headers["x-benchroute-model"], "good", "the model that answered")
-    holds(seen.is_whole, "the answer has no clean end")
-    holds(seen.attempts.get(("good", "ok")) == 1, f"recorded: {seen.attempts}")
-    holds((b"[DONE]" in seen.body) == is_stream, "the whole stream, or none")
-    return seen.told()
+def _falls_back(fault: str, is_stream: bool, target: Target) -> str:
+    result = _asked(target, f"{fault}-then-good", is_stream)
+    expect_equal(result.status, 200, "status")
+    expect_equal(result.headers["x-benchroute-model"], "good", "the model that answered")
+    expect_true(result.is_whole, "the answer has no clean end")
+    expect_true(result.attempts.get(("good", "ok")) == 1, f"recorded: {result.attempts}")
+    expect_true((b"[DONE]" in result.body) == is_stream, "the whole stream, or none")
+    return result.to_line()
 
 
-def _is_told(fault: str, target: Target) -> str:
+def _fails(fault: str, target: Target) -> str:
     status, code, outcome = FAILING[fault]
-    seen = _asked(target, f"{fault}-only", False)
-    equal((seen.status, json.loads(seen.body)["error"]["code"]), (status, code), "status and code")
-    equal(set(seen.attempts), {(fault, outcome)}, "recorded")
-    return seen.told()
+    result = _asked(target, f"{fault}-only", False)
+    expect_equal((result.status, json.loads(result.body)["error"]["code"]), (status, code), "status and code")
+    expect_equal(set(result.attempts), {(fault, outcome)}, "recorded")
+    return result.to_line()
 
 
 def _breaks(fault: str, target: Target) -> str:
-    seen = _asked(target, f"{fault}-then-good", True)
-    equal((seen.status, seen.is_whole), (200, False), "status, and whether the end is clean")
-    last = seen.body.strip().split(b"\n\n")[-1]
-    equal(json.loads(last.removeprefix(b"data: "))["error"]["code"], "stream_interrupted", "the last event")
-    equal(seen.attempts.get((fault, "broke_off")), 1, "recorded as broken off")
-    return seen.told()
+    result = _asked(target, f"{fault}-then-good", True)
+    expect_equal((result.status, result.is_whole), (200, False), "status, and whether the end is clean")
+    last = result.body.strip().split(b"\n\n")[-1]
+    expect_equal(json.loads(last.removeprefix(b"data: "))["error"]["code"], "stream_interrupted", "the last event")
+    expect_equal(result.attempts.get((fault, "broke_off")), 1, "recorded as broken off")
+    return result.to_line()
 
 
 def _refusal(target: Target) -> str:
-    seen = _asked(target, "e400-then-good", False)
-    equal((seen.status, seen.headers["x-benchroute-model"]), (400, "e400"), "status and model")
-    return seen.told()
+    result = _asked(target, "e400-then-good", False)
+    expect_equal((result.status, result.headers["x-benchroute-model"]), (400, "e400"), "status and model")
+    return result.to_line()
 
 
 def _reused(target: Target) -> str:
-    """A kept connection that its backend has closed in the meantime is nobody's fault. One right after the other."""
-    seen: Counter[tuple[int, str | None]] = Counter()
+    """A backend that closes an idle connection is no fault: 50 requests in a row, all at the first attempt."""
+    counts: Counter[tuple[int, str | None]] = Counter()
     connection = HTTPConnection("127.0.0.1", target.port, timeout=30)
     try:
         for _ in range(REUSES):
             answer = _posted(connection, "closes-only", False)
             answer.read()
-            seen[answer.status, answer.getheader("x-benchroute-attempts")] += 1
+            counts[answer.status, answer.getheader("x-benchroute-attempts")] += 1
     finally:
         connection.close()
-    equal(dict(seen), {(200, "1"): REUSES}, "statuses and attempts")
+    expect_equal(dict(counts), {(200, "1"): REUSES}, "statuses and attempts")
     return f"client: {REUSES} times 200 after 1"
 
 
 def _retry_after(target: Target) -> str:
-    seen = _asked(target, "e429-only", False)
-    equal(seen.headers.get("retry-after"), "7", "Retry-After")
-    return seen.told()
+    result = _asked(target, "e429-only", False)
+    expect_equal(result.headers.get("retry-after"), "7", "Retry-After")
+    return result.to_line()
 
 
 CHECKS = (
@@ -132,7 +140,7 @@ CHECKS = (
             f"{fault}, {'streamed' if is_stream else 'whole'}, another model",
             fault,
             "200 from the next model",
-            partial(_goes_on, fault, is_stream),
+            partial(_falls_back, fault, is_stream),
             RULE,
         )
         for fault in FAILING
@@ -144,11 +152,11 @@ CHECKS = (
         "empty-stream, streamed, another model",
         "empty-stream",
         "200 from the next model",
-        partial(_goes_on, "empty-stream", True),
+        partial(_falls_back, "empty-stream", True),
         RULE,
     ),
     *(
-        Check(BEFORE, f"{fault}, alone", fault, f"{status} {code}", partial(_is_told, fault), RULE)
+        Check(BEFORE, f"{fault}, alone", fault, f"{status} {code}", partial(_fails, fault), RULE)
         for fault, (status, code, _) in FAILING.items()
     ),
     Check(BEFORE, "e400, another model", "e400", "the client's own fault goes back to it", _refusal, RULE),
@@ -158,19 +166,19 @@ CHECKS = (
 )
 
 
-def _asked(target: Target, task: str, is_stream: bool) -> Seen:
+def _asked(target: Target, task: str, is_stream: bool) -> FaultResult:
     before = _counts(target)
     connection = HTTPConnection("127.0.0.1", target.port, timeout=30)
     try:
         answer = _posted(connection, task, is_stream)
         read, is_whole = _read(answer)
-        told = {name.lower(): value for name, value in answer.getheaders()}
+        headers = {name.lower(): value for name, value in answer.getheaders()}
     finally:
         connection.close()
-    time.sleep(0.02)  # the books are closed after the last byte
+    time.sleep(0.02)  # metrics are updated after the last byte was sent
     after = _counts(target)
-    grown = {key: count - before.get(key, 0) for key, count in after.items() if count > before.get(key, 0)}
-    return Seen(answer.status, told, read, is_whole, grown)
+    increases = {key: count - before.get(key, 0) for key, count in after.items() if count > before.get(key, 0)}
+    return FaultResult(answer.status, headers, read, is_whole, increases)
 
 
 def _posted(connection: HTTPConnection, task: str, is_stream: bool) -> HTTPResponse:
@@ -203,14 +211,14 @@ def _programs(work: Path) -> Iterator[Target]:
     for leftover in work.glob("faults.db*"):
         leftover.unlink()
     upstream, port = free_port(), free_port()
-    with _deaf() as deaf:
+    with _port_that_times_out() as full_port:
         config = work / "faults.yaml"
-        config.write_text(yaml.safe_dump(_config(work, upstream, deaf)))
-        serving = ["gateway.cli", "serve", "--config", str(config), "--port", str(port)]
+        config.write_text(yaml.safe_dump(_config(work, upstream, full_port)))
+        serve_command = ["gateway.cli", "serve", "--config", str(config), "--port", str(port)]
         faulty = ["qa.conformance.upstream.faulty", str(upstream)]
         with (
             run_process("the backends", faulty, work / "faulty.log", {}),
-            run_process("the gateway", serving, work / "faults.log", {}) as child,
+            run_process("the gateway", serve_command, work / "faults.log", {}) as child,
         ):
             child.wait_until(lambda: get_json(port, "/health/live") is not None, READY_S)
             yield Target(port, upstream, work.resolve(), work)
@@ -218,8 +226,8 @@ def _programs(work: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def _deaf() -> Iterator[int]:
-    """A port that lets nobody in: its queue of connections is full."""
+def _port_that_times_out() -> Iterator[int]:
+    """A port whose accept queue is full: connections to it time out."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
@@ -235,8 +243,8 @@ def _deaf() -> Iterator[int]:
                 one.close()
 
 
-def _config(work: Path, upstream: int, deaf: int) -> dict[str, Any]:
-    ports = {"refused": free_port(), "unreachable": deaf, **dict.fromkeys(reversed([*BEHAVIOURS]), upstream)}
+def _config(work: Path, upstream: int, full_port: int) -> dict[str, Any]:
+    ports = {"refused": free_port(), "unreachable": full_port, **dict.fromkeys(reversed([*BEHAVIOURS]), upstream)}
     models = [
         {"name": name, "backends": [{"kind": "openai", "base_url": f"http://127.0.0.1:{port}/v1"}]}
         for name, port in ports.items()

@@ -1,4 +1,4 @@
-"""What a run found: tables for a reader, JSON for a machine."""
+"""Tables for readers, JSON for programs."""
 
 import json
 from collections import Counter
@@ -15,23 +15,23 @@ COLOURS: Mapping[Status, str] = {"passed": "green", "failed": "bold red", "recor
 WIDTH = 88
 
 
-def write(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """results/conformance.json: the counts, then every check."""
+def write_report(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """Write results/conformance.json: the counts, then every check."""
     path.parent.mkdir(parents=True, exist_ok=True)
     counts = Counter(outcome.status for outcome in outcomes)
-    told = {"counts": dict(sorted(counts.items())), "checks": [asdict(outcome) for outcome in outcomes]}
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    document = {"counts": dict(sorted(counts.items())), "checks": [asdict(outcome) for outcome in outcomes]}
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
-def show(outcomes: Sequence[Outcome], console: Console) -> None:
-    """A table of suites, a table of all checks, and each failed one in full."""
+def print_report(outcomes: Sequence[Outcome], console: Console) -> None:
+    """Print a table of suites, a table of all checks, and each failed check in full."""
     console.print(_suites(outcomes))
     console.print(_checks(outcomes))
     for outcome in outcomes:
         if outcome.status == "failed":
             console.print(f"\nFAILED {outcome.suite}: {outcome.name}", style="bold red", markup=False)
-            for name in ("sent", "expected", "why", "came"):
-                console.print(f"  {name:9}{getattr(outcome, name)}", markup=False, soft_wrap=True)
+            for name in ("sent", "expected", "why", "observed"):
+                console.print(f"  {name:10}{getattr(outcome, name)}", markup=False, soft_wrap=True)
 
 
 def _suites(outcomes: Sequence[Outcome]) -> Table:
@@ -43,9 +43,9 @@ def _suites(outcomes: Sequence[Outcome]) -> Table:
 
 
 def _checks(outcomes: Sequence[Outcome]) -> Table:
-    table = Table("suite", "check", "", "what came", show_lines=False)
+    table = Table("suite", "check", "", "observed", show_lines=False)
     for outcome in outcomes:
-        came = outcome.came if len(outcome.came) <= WIDTH else f"{outcome.came[:WIDTH]}…"
+        observed = outcome.observed if len(outcome.observed) <= WIDTH else f"{outcome.observed[:WIDTH]}…"
         status = f"[{COLOURS[outcome.status]}]{outcome.status}[/]"
-        table.add_row(outcome.suite, outcome.name, status, came.replace("[", r"\["))
+        table.add_row(outcome.suite, outcome.name, status, observed.replace("[", r"\["))
     return table

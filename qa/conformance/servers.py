@@ -25,7 +25,16 @@ MAX_BODY_BYTES = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What the upstream received and sent. ending: "going on", "answered", or "left": by the gateway, in the middle."""
+    """One exchange as the upstream recorded it.
+
+    Attributes:
+        method: of the request.
+        path: of the request.
+        headers: with lower-case names.
+        received: the request's body.
+        sent: the response's body, as far as it was sent.
+        ending: "going on", "answered", or "left" if the gateway disconnected.
+    """
 
     method: str
     path: str
@@ -36,16 +45,21 @@ class Exchange:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The request as JSON."""
+        """The request as JSON; {} if it is no object."""
         found = json.loads(self.received)
         return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a check goes. port: the gateway's; upstream_port: to ask what arrived; work: a folder for files.
+    """The programs that a check talks to.
 
-    node: where npm has installed openai for Node.
+    Attributes:
+        port: the gateway's.
+        upstream_port: to query exchanges.
+        work: a folder for files.
+        node: the folder in which npm installed openai for Node.
+        key: the client's API key.
     """
 
     port: int
@@ -56,11 +70,11 @@ class Target:
 
     @property
     def base_url(self) -> str:
-        """What an OpenAI client is given."""
+        """The base URL for an OpenAI client."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     def exchanges(self, marker: str) -> list[Exchange]:
-        """Those whose request holds the marker, in the order in which they arrived."""
+        """Return the exchanges whose request contains the marker, in order of arrival."""
         connection = HTTPConnection("127.0.0.1", self.upstream_port, timeout=10)
         try:
             connection.request("GET", f"/exchanges?marker={marker}")
@@ -71,18 +85,18 @@ class Target:
 
 
 @contextmanager
-def both(work: Path, node: Path) -> Iterator[Target]:
-    """An upstream and a gateway, both answering."""
+def running_servers(work: Path, node: Path) -> Iterator[Target]:
+    """Run an upstream and a gateway during the block."""
     work.mkdir(parents=True, exist_ok=True)
     upstream_port, port = free_port(), free_port()
     for leftover in work.glob("state.db*"):
         leftover.unlink()
     config = work / "config.yaml"
     config.write_text(yaml.safe_dump(_config(work, upstream_port)))
-    serving = ["gateway.cli", "serve", "--config", str(config), "--port", str(port)]
+    serve_command = ["gateway.cli", "serve", "--config", str(config), "--port", str(port)]
     with run_process("the upstream", ["qa.conformance.upstream", str(upstream_port)], work / "upstream.log", {}) as up:
         up.wait_until(lambda: get_json(upstream_port, "/v1/models") is not None, READY_S)
-        with run_process("the gateway", serving, work / "gateway.log", {}) as child:
+        with run_process("the gateway", serve_command, work / "gateway.log", {}) as child:
             child.wait_until(lambda: get_json(port, "/health/live") is not None, READY_S)
             yield Target(port, upstream_port, work.resolve(), node.resolve())
             child.check()
@@ -104,6 +118,6 @@ def _config(work: Path, upstream_port: int) -> dict[str, Any]:
     }
 
 
-def _exchange(told: dict[str, Any]) -> Exchange:
-    received, sent = (base64.b64decode(told.pop(name)) for name in ("received", "sent"))
-    return Exchange(**told, received=received, sent=sent)
+def _exchange(recorded: dict[str, Any]) -> Exchange:
+    received, sent = (base64.b64decode(recorded.pop(name)) for name in ("received", "sent"))
+    return Exchange(**recorded, received=received, sent=sent)

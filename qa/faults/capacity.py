@@ -1,7 +1,7 @@
 """`python -m qa.faults.capacity`: the constants of docs/scale.md's model, measured at 1,000 tasks.
 
-Memory: tasks with full rings, written as a scorer writes them. Flow: a running fleet with 1,000 tasks; what a request
-costs Redis in commands and bytes, and the programs in CPU.
+Memory: tasks with full rings, written as a scorer writes them. Flow: a running deployment with 1,000 tasks; commands
+and bytes in Redis per request, and CPU of the programs.
 """
 
 import argparse
@@ -31,15 +31,15 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def task_bytes(models: int, dim: int, inputs: int) -> int:
-    """The model: what one task takes in Redis. docs/scale.md says why."""
+    """Return the model's estimate of a task's bytes in Redis. docs/scale.md derives it."""
     ring = int(1.07 * min(inputs, RING_SIZE) * 2 * dim)  # Redis packs ten or so into a piece, and rounds its size up
     sums = 8 * (3 * models + 1 + dim)
     account = 140 * models + 500
     return ring + sums + account + 900
 
 
-def example(models: int, dim: int) -> tuple[DecisionRecord, TaskSums]:
-    """A task's decision and sums, as long as they are in truth."""
+def example_task(models: int, dim: int) -> tuple[DecisionRecord, TaskSums]:
+    """Return a task's decision and sums of realistic length."""
     names = tuple(f"model-{number}" for number in range(models))
     scores = [{"model": name, "s1": 0.71234, "s2": 0.71234, "s3": 0.71234, "p": 0.912345, "n": 256} for name in names]
     account = {"u": 0.123456, "scores": scores, "nearest_datasets": [], "decision": {"why": "x" * 200}}
@@ -49,10 +49,10 @@ def example(models: int, dim: int) -> tuple[DecisionRecord, TaskSums]:
     return made, TaskSums("0" * 64 + "/5/19/0.5", RING_SIZE, RING_SIZE, sums)
 
 
-def filled(client: RedisClient, tasks: int, models: int, dim: int) -> None:
-    """Tasks with full rings."""
+def fill_redis(client: RedisClient, tasks: int, models: int, dim: int) -> None:
+    """Write tasks with full rings."""
     store = RedisStore(client)
-    made, sums = example(models, dim)
+    made, sums = example_task(models, dim)
     ring = [os.urandom(2 * dim) for _ in range(RING_SIZE)]
     for number in range(tasks):
         store.update_task(
@@ -60,14 +60,14 @@ def filled(client: RedisClient, tasks: int, models: int, dim: int) -> None:
         )
 
 
-def memory(folder: Path, tasks: int, models: int, dim: int) -> dict[str, float]:
-    """Bytes a task, as measured and as the model has it."""
+def measure_memory(folder: Path, tasks: int, models: int, dim: int) -> dict[str, float]:
+    """Return bytes per task: measured, and as the model estimates."""
     server = programs.redis_server(folder, programs.free_port(), "--appendonly", "no")
-    server.up()
+    server.start_and_wait()
     try:
         with server.client() as client:
             before = int(client.info("memory")["used_memory"])
-            filled(RedisClient(f"redis://127.0.0.1:{server.port}/0"), tasks, models, dim)
+            fill_redis(RedisClient(f"redis://127.0.0.1:{server.port}/0"), tasks, models, dim)
             after = int(client.info("memory")["used_memory"])
     finally:
         server.kill()
@@ -75,16 +75,16 @@ def memory(folder: Path, tasks: int, models: int, dim: int) -> dict[str, float]:
             "model_says": task_bytes(models, dim, RING_SIZE)}  # fmt: skip
 
 
-def batched(folder: Path, tasks: int, batch: int, rounds: int) -> dict[str, float]:
-    """What an observation costs Redis when `batch` of them wait in a shard: 7 models, dim 384."""
+def measure_batches(folder: Path, tasks: int, batch: int, rounds: int) -> dict[str, float]:
+    """Return the cost of an observation in Redis if batches of this size wait in a shard: 7 models, dim 384."""
     server = programs.redis_server(folder, programs.free_port())
-    server.up()
+    server.start_and_wait()
     try:
         client = RedisClient(f"redis://127.0.0.1:{server.port}/0")
-        before = used(server)
+        before = redis_totals(server)
         for _ in _through(client, tasks, batch, rounds):
             pass
-        after = used(server)
+        after = redis_totals(server)
         client.close_connections()
     finally:
         server.kill()
@@ -92,11 +92,11 @@ def batched(folder: Path, tasks: int, batch: int, rounds: int) -> dict[str, floa
 
 
 def _through(client: RedisClient, tasks: int, batch: int, rounds: int) -> Iterator[None]:
-    """As a gateway adds and a scorer settles them, without embedding."""
+    """Add observations as a gateway and acknowledge them as a scorer, without embedding."""
     shard, sending, draw = Shard(0), ShardProducer(), random.Random(1)
     store = acquire_lease(client, shard, "measuring", Lease(lease_ms=60_000))
     assert store is not None  # noqa: S101 - nobody else is there
-    made, sums = example(7, 384)
+    made, sums = example_task(7, 384)
     body = JSON + json.dumps([{"role": "user", "content": "x" * 400}]).encode()
     keys = [shard.stream_key, shard.info_key, shard.producers_key, shard.seen_key, shard.counts_key]
     for _ in range(rounds):
@@ -119,51 +119,51 @@ def _same(change: StateChange, stored: Mapping[str, object]) -> dict[str, StateC
     return dict.fromkeys(stored, change)
 
 
-def used(server: programs.Server) -> dict[str, float]:
-    """By a Redis until now."""
+def redis_totals(server: programs.Server) -> dict[str, float]:
+    """Return a Redis server's totals: bytes in and out, CPU seconds."""
     with server.client() as client:
-        told: Mapping[str, Any] = client.info("stats")
+        result: Mapping[str, Any] = client.info("stats")
     return {
-        "redis_bytes_in": told["total_net_input_bytes"],
-        "redis_bytes_out": told["total_net_output_bytes"],
+        "redis_bytes_in": result["total_net_input_bytes"],
+        "redis_bytes_out": result["total_net_output_bytes"],
         "redis_cpu_s": cpu_s(server.pid),
     }
 
 
 def cpu_s(pid: int) -> float:
-    """Seconds of CPU that a process has had."""
+    """Return the CPU seconds of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def gauges(stack: Stack) -> dict[str, float]:
-    """What has been used up to now."""
+def read_totals(stack: Stack) -> dict[str, float]:
+    """Return the deployment's totals so far."""
     with stack.redis.client() as client:
-        told: Mapping[str, Any] = client.info("stats")
+        result: Mapping[str, Any] = client.info("stats")
     return {
-        "requests": len(stack.load.answered) if stack.load else 0,
-        "redis_commands": told["total_commands_processed"],
-        "redis_bytes_in": told["total_net_input_bytes"],
-        "redis_bytes_out": told["total_net_output_bytes"],
+        "requests": len(stack.load.finished) if stack.load else 0,
+        "redis_commands": result["total_commands_processed"],
+        "redis_bytes_in": result["total_net_input_bytes"],
+        "redis_bytes_out": result["total_net_output_bytes"],
         "redis_cpu_s": cpu_s(stack.redis.pid),
         "gateway_cpu_s": sum(cpu_s(gateway.pid) for gateway in stack.gateways),
         "scorer_cpu_s": sum(cpu_s(scorer.child) for scorer in stack.scorers),
     }
 
 
-def flow(folder: Path, per_s: float, seconds: float, tasks: int) -> dict[str, float]:
-    """What one request costs, idle costs taken off where they can be told."""
+def measure_flow(folder: Path, per_s: float, seconds: float, tasks: int) -> dict[str, float]:
+    """Return the cost of one request, with idle costs subtracted."""
     shape = Shape(per_s=per_s, seconds=seconds, tasks=tasks, kept=0)
     with running(folder, shape) as stack:
         time.sleep(3)
-        idle = [gauges(stack)]
+        idle = [read_totals(stack)]
         time.sleep(5)
-        idle.append(gauges(stack))
-        stack.begin()
+        idle.append(read_totals(stack))
+        stack.start_load()
         time.sleep(seconds / 4)
-        busy = [gauges(stack)]
+        busy = [read_totals(stack)]
         time.sleep(seconds / 2)
-        busy.append(gauges(stack))
+        busy.append(read_totals(stack))
         stack.end_load()
     requests = busy[1]["requests"] - busy[0]["requests"]
     took_s, idle_s = seconds / 2, 5.0
@@ -177,7 +177,7 @@ def flow(folder: Path, per_s: float, seconds: float, tasks: int) -> dict[str, fl
 
 
 def main() -> None:
-    """Prints and writes what was found."""
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--per-s", type=float, default=80.0)
@@ -186,15 +186,16 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchroute-capacity-") as scratch:
         sizes = [
-            memory(Path(scratch) / f"memory-{dim}", given.tasks, models, dim) for models, dim in ((7, 384), (30, 768))
+            measure_memory(Path(scratch) / f"memory-{dim}", given.tasks, models, dim)
+            for models, dim in ((7, 384), (30, 768))
         ]
         found = {
             "memory": sizes,
             "redis_an_observation": [
-                batched(Path(scratch) / f"batch-{batch}", given.tasks, batch, rounds)
+                measure_batches(Path(scratch) / f"batch-{batch}", given.tasks, batch, rounds)
                 for batch, rounds in ((1, 500), (8, 200), (64, 60))
             ],
-            "flow": flow(Path(scratch) / "flow", given.per_s, given.seconds, given.tasks),
+            "flow": measure_flow(Path(scratch) / "flow", given.per_s, given.seconds, given.tasks),
         }
     given.results.parent.mkdir(parents=True, exist_ok=True)
     given.results.write_text(json.dumps(found, indent=2) + "\n")

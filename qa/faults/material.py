@@ -1,4 +1,4 @@
-"""What the fleet is given to do: little packs that letters can tell apart, and inputs in a seeded order."""
+"""Packs that an embedder of letters can tell apart, and inputs in a seeded order."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -24,34 +24,36 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One request's."""
+    """The task and text of one request."""
 
     task: str
     text: str
 
 
-def input_of(kind: str, draw: random.Random) -> str:
-    """A text of a kind."""
+def create_input(kind: str, draw: random.Random) -> str:
+    """Return a text of a kind."""
     numbers = {name: draw.randint(2, 99_999) for name in "abc"}
     return KINDS[kind].format(**numbers)
 
 
 def inputs(tasks: int, seed: int = 1) -> Iterator[Input]:
-    """Without end: tasks in a random order, the first ones far oftener than the last, each with inputs of its own kind,
-    and some of another now and then.
+    """Yield inputs without end.
+
+    Tasks come in random order, the first ones far more often than the last; each has inputs of its own kind, and 15 %
+    of any kind.
     """
     draw, kinds = random.Random(seed), list(KINDS)
     while True:
         number = draw.randrange(1 + draw.randrange(tasks))
         kind = kinds[number % len(kinds)] if draw.random() < 0.85 else draw.choice(kinds)  # so that decisions turn
-        yield Input(f"task-{number}", input_of(kind, draw))
+        yield Input(f"task-{number}", create_input(kind, draw))
 
 
-def build(path: Path, models: Sequence[str] = MODELS, seed: int = 5, per_kind: int = 40) -> Path:
-    """A pack: the first model is right on sums and prices, the second on the others, the third mostly everywhere."""
+def build_letters_pack(path: Path, models: Sequence[str] = MODELS, seed: int = 5, per_kind: int = 40) -> Path:
+    """Build a pack: the first model is good at sums and prices, the second at the others, the third at most of both."""
     draw, texts = random.Random(seed), []
     for kind in KINDS:
-        texts += [input_of(kind, draw) for _ in range(per_kind)]
+        texts += [create_input(kind, draw) for _ in range(per_kind)]
     ids = np.repeat(np.arange(len(KINDS)), per_kind)
     is_number = np.isin(ids, [0, 3])[:, None]
     chances = np.where(is_number, np.array([[0.95, 0.2, 0.7]]), np.array([[0.2, 0.95, 0.7]]))

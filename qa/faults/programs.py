@@ -1,4 +1,4 @@
-"""The processes of a fleet, each started, killed and started again by its own number."""
+"""The processes of a deployment: start, kill, restart."""
 
 import os
 import shutil
@@ -22,15 +22,15 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """One that is free now."""
+    """Return a free port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port: int = listening.getsockname()[1]
         return port
 
 
-def until(holds: Callable[[], bool], limit_s: float, what: str) -> None:
-    """Waits. Raises TimeoutError."""
+def wait_until(holds: Callable[[], bool], limit_s: float, what: str) -> None:
+    """Wait until the condition is true. Raises TimeoutError."""
     deadline = time.monotonic() + limit_s
     while not holds():
         if time.monotonic() > deadline:
@@ -40,7 +40,7 @@ def until(holds: Callable[[], bool], limit_s: float, what: str) -> None:
 
 @dataclass
 class Program:
-    """One process, and whatever it starts, in a session of its own."""
+    """One process and its descendants, in a session of their own."""
 
     command: Sequence[str]
     log: Path
@@ -48,7 +48,7 @@ class Program:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Once more, where it has run before."""
+        """Start it, again if it ran before."""
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
                 self.command, stdout=out, stderr=out, env={**os.environ, **self.environment}, start_new_session=True
@@ -56,24 +56,24 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The process ID."""
         assert self.process is not None  # noqa: S101 - asked while it runs
         return self.process.pid
 
     @property
     def child(self) -> int:
-        """Of the first process that it has started."""
+        """The process ID of its first child."""
         return int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()[0])
 
     def kill(self) -> None:
-        """SIGKILL, for all of its session."""
+        """Send SIGKILL to the whole session."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         assert self.process is not None  # noqa: S101 - as above
         self.process.wait()
 
     def end(self) -> None:
-        """SIGTERM, and SIGKILL where that is not enough."""
+        """Send SIGTERM, and SIGKILL after 20 s."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
@@ -90,18 +90,18 @@ class Server(Program):
     port: int = 0
     folder: Path = Path()
 
-    def up(self) -> None:
-        """Starts it, and waits until it answers."""
+    def start_and_wait(self) -> None:
+        """Start it and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.start()
-        until(self._answers, START_S, "redis-server's start")
+        wait_until(self._answers, START_S, "redis-server's start")
 
-    def empty(self) -> None:
-        """Its files are gone."""
+    def delete_files(self) -> None:
+        """Delete its files."""
         shutil.rmtree(self.folder)
 
     def client(self) -> Redis:
-        """For the runner's own questions."""
+        """Return a client for the runner's own commands."""
         return Redis(port=self.port, socket_timeout=10)
 
     def _answers(self) -> bool:
@@ -114,7 +114,7 @@ class Server(Program):
 
 @dataclass
 class Gateway(Program):
-    """`benchroute serve`. cache: where its tally lies."""
+    """`benchroute serve`. cache: the folder of its crash counter."""
 
     port: int = 0
     cache: Path = Path()
@@ -122,16 +122,16 @@ class Gateway(Program):
 
     @property
     def url(self) -> str:
-        """Without /v1."""
+        """The base URL without /v1."""
         return f"http://{self.host}:{self.port}"
 
-    def up(self) -> None:
-        """Starts it, and waits until it answers."""
+    def start_and_wait(self) -> None:
+        """Start it and wait until it answers."""
         self.start()
-        until(self.answers, START_S, "a gateway's start")
+        wait_until(self.answers, START_S, "a gateway's start")
 
     def answers(self) -> bool:
-        """Whether requests are taken."""
+        """Return True if it accepts requests."""
         try:
             with urlopen(f"{self.url}/health/live", timeout=2) as answer:  # noqa: S310 - our own gateway
                 return bool(answer.status == 200)
@@ -140,7 +140,7 @@ class Gateway(Program):
 
 
 def redis_server(folder: Path, port: int, *options: str, environment: Mapping[str, str] | None = None) -> Server:
-    """Not started yet."""
+    """Return a Redis, not started."""
     command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--dir", str(folder / "data"), "--save", ""]
     command += ["--appendonly", "yes", "--appendfsync", "everysec", *options]
     return Server(command, folder / "redis.log", environment or {}, port=port, folder=folder / "data")
@@ -154,7 +154,7 @@ def gateway(
     within: Sequence[str] = (),
     host: str = LOOPBACK,
 ) -> Gateway:
-    """Not started yet. within: what its command begins with. host: where it listens."""
+    """Return a gateway, not started. within: prefix of its command. host: where it listens."""
     port = free_port()
     cache = folder / f"gateway-{number}"
     command = [*within, sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
@@ -164,13 +164,13 @@ def gateway(
 
 
 def scorer(folder: Path, config: Path, number: int, nice: int, environment: Mapping[str, str] | None = None) -> Program:
-    """Not started yet."""
+    """Return a scorer, not started."""
     command = [sys.executable, "-m", "tests.gateway.distributed.scorer_program", str(config), str(nice)]
     own = {"BENCHROUTE_FLEET_CACHE": str(folder / f"scorer-{number}"), **(environment or {})}
     return Program(command, folder / f"scorer-{number}.log", own)
 
 
 def upstream(folder: Path, port: int, *hosts: str) -> Program:
-    """What all models' requests go to; not started yet. hosts: where it listens, beside 127.0.0.1."""
+    """Return the backend of all models, not started. hosts: addresses to listen on besides 127.0.0.1."""
     command = [sys.executable, "-m", "qa.faults.upstream", str(port), LOOPBACK, *hosts]
     return Program(command, folder / "upstream.log")

@@ -1,4 +1,4 @@
-"""A TCP proxy between one gateway and Redis that can stop passing anything on, in silence: a partition."""
+"""A TCP proxy between one gateway and Redis that can silently drop everything: a partition."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Proxy:
-    """Runs in a thread of its own. While it is cut, bytes are swallowed and connections stay open: a cut cable."""
+    """A proxy in a thread of its own. While it is cut, bytes are dropped and connections stay open."""
 
     port: int
     target: int
@@ -16,14 +16,14 @@ class Proxy:
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Listens from now on."""
+        """Start to listen."""
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), name="proxy", daemon=True)
         self._thread.start()
         ready.wait(10)
 
     def stop(self) -> None:
-        """Closes everything."""
+        """Close everything."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         if self._thread is not None:
             self._thread.join(10)

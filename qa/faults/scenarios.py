@@ -1,4 +1,4 @@
-"""The faults. Each begins under load, does its worst, and lets the fleet recover; then everything is counted."""
+"""The faults. Each begins under load and ends while load continues; then every observation is counted."""
 
 import os
 import shutil
@@ -15,10 +15,10 @@ from pathlib import Path
 from gateway.distributed import packs
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.store import RedisStore
-from qa.faults.material import build
-from qa.faults.programs import until
+from qa.faults.material import build_letters_pack
+from qa.faults.programs import wait_until
 from qa.faults.stack import Row, Shape, Stack, running
-from qa.faults.wires import are_possible, laid
+from qa.faults.wires import are_wires_possible, lay_wires
 from routing.manifest import read_manifest
 from tests.gateway.letters import POISON
 
@@ -26,54 +26,54 @@ CLOCK = Path(__file__).with_name("clock.c")
 HOUR_S = 3600
 
 Fault = Callable[[Stack], str]
-"""Does it, while `stack.fault()` says since when, and returns a note."""
+"""Causes the fault within `stack.fault()`, and returns a note."""
 
 
 def none(stack: Stack) -> str:
-    """Nothing goes wrong: the measure of the others."""
+    """No fault: the baseline."""
     with stack.fault():
-        stack.third()
+        stack.wait_a_third()
     return ""
 
 
 def scorer_killed(stack: Stack) -> str:
-    """kill -9 of scorers in the middle of their batches; one process alone, and another with all that belongs to it."""
+    """SIGKILL for scorers in the middle of batches: one process alone, another with its descendants."""
     with stack.fault():
         os.kill(stack.scorers[0].child, signal.SIGKILL)
-        stack.third()
+        stack.wait_a_third()
         stack.scorers[1].kill()
     stack.scorers[1].start()
     return ""
 
 
 def gateway_killed(stack: Stack) -> str:
-    """kill -9 of a gateway, which comes back after a while."""
+    """SIGKILL for a gateway, which restarts later."""
     victim = stack.gateways[1]
     with stack.fault():
         os.kill(victim.pid, signal.SIGKILL)
         victim.process.wait()  # type: ignore[union-attr]  # it was running
-        stack.remember_tallies()
-        stack.third()
-    victim.up()
+        stack.save_crash_counters()
+        stack.wait_a_third()
+    victim.start_and_wait()
     return ""
 
 
 def redis_killed(stack: Stack) -> str:
-    """kill -9 of Redis, whose append-only file is there when it comes back."""
+    """SIGKILL for Redis, which restarts with its append-only file."""
     with stack.fault():
         stack.redis.kill()
         time.sleep(min(3.0, stack.shape.seconds / 4))
-        stack.redis.up()
+        stack.redis.start_and_wait()
     return ""
 
 
 def redis_emptied(stack: Stack) -> str:
-    """kill -9 of Redis, which comes back with nothing."""
+    """SIGKILL for Redis, which restarts empty."""
     with stack.fault():
         stack.redis.kill()
-        stack.redis.empty()
+        stack.redis.delete_files()
         time.sleep(1.0)
-        stack.redis.up()
+        stack.redis.start_and_wait()
     return "decisions are those of the inputs since then"
 
 
@@ -81,50 +81,50 @@ def redis_hangs(stack: Stack) -> str:
     """SIGSTOP for Redis."""
     with stack.fault():
         os.kill(stack.redis.pid, signal.SIGSTOP)
-        stack.third()
+        stack.wait_a_third()
         os.kill(stack.redis.pid, signal.SIGCONT)
     return f"stopped for {stack.shape.seconds / 3:g} s"
 
 
 def partition(stack: Stack) -> str:
-    """Nothing goes through between one gateway and Redis."""
+    """A partition between one gateway and Redis."""
     with stack.fault():
         stack.cut()
-        stack.third()
-        stack.mend()
-    return "the first gateway's: " + ("a namespace's cable" if stack.wires else "a proxy that swallows everything")
+        stack.wait_a_third()
+        stack.restore()
+    return "the first gateway's: " + ("a namespace's cable" if stack.wires else "a proxy that drops everything")
 
 
 def redis_full(stack: Stack) -> str:
-    """maxmemory is reached, and nothing is evicted."""
+    """Redis reaches maxmemory with noeviction."""
     with stack.redis.client() as client, stack.fault():
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", 1_000_000)
-        stack.third()
+        stack.wait_a_third()
         client.config_set("maxmemory", 0)
     return ""
 
 
 def clock_jump(stack: Stack) -> str:
-    """An hour forward and two back, for Redis, a gateway and a scorer."""
+    """The clock jumps an hour forward and two back, for Redis, a gateway and a scorer."""
     clock = stack.folder / "clock"
     with stack.fault():
-        _turn(clock, HOUR_S)
-        stack.third()
-        _turn(clock, -HOUR_S)
+        _set_clock(clock, HOUR_S)
+        stack.wait_a_third()
+        _set_clock(clock, -HOUR_S)
     return ""
 
 
 def poison(stack: Stack) -> str:
-    """An input that ends the scorer's process whenever it is embedded."""
+    """An input that crashes the scorer whenever it is embedded."""
     with stack.fault():
-        stack.say("poisoned", f"{POISON} in the middle")  # the first input of a task is never passed over
-        stack.third()
+        stack.send_request("poisoned", f"{POISON} in the middle")  # the first input of a task is never skipped
+        stack.wait_a_third()
     return ""
 
 
 def rolling_restart(stack: Stack) -> str:
-    """Every process of the fleet is restarted in turn, Redis left alone."""
+    """Every process is restarted in turn, except Redis."""
     with stack.fault():
         for program in stack.scorers:
             program.end()
@@ -133,47 +133,51 @@ def rolling_restart(stack: Stack) -> str:
         for gateway in stack.gateways:
             os.kill(gateway.pid, signal.SIGTERM)
             while gateway.process.poll() is None:  # type: ignore[union-attr]  # it was running
-                stack.remember_tallies()
+                stack.save_crash_counters()
                 time.sleep(0.005)
-            gateway.up()
+            gateway.start_and_wait()
     return ""
 
 
 def backlog_full(stack: Stack) -> str:
-    """No scorer is there, and the streams fill up."""
+    """No scorer runs, and the streams reach their limit."""
     with stack.fault():
         for program in stack.scorers:
             program.kill()
-        stack.third()
+        stack.wait_a_third()
     for program in stack.scorers:
         program.start()
-    return f"at most {stack.shape.backlog} wait in a shard"
+    return f"max_backlog {stack.shape.backlog} per shard"
 
 
 def two_packs(stack: Stack) -> str:
-    """Two packs are activated at once; one of them is in force everywhere in the end."""
-    made = [build(stack.folder / name, seed=seed) for name, seed in (("second", 6), ("third", 7))]
+    """Two packs are activated concurrently; one of them must win everywhere."""
+    made = [build_letters_pack(stack.folder / name, seed=seed) for name, seed in (("second", 6), ("third", 7))]
     with stack.fault():
-        begun, threads = time.monotonic(), [threading.Thread(target=stack.activate, args=(path,)) for path in made]
+        started, threads = time.monotonic(), [threading.Thread(target=stack.activate, args=(path,)) for path in made]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        until(lambda: len(stack.bases()) == 1 and not stack.bases() & {read_manifest(stack.pack).hash}, 60, "the swap")
-        took_s = time.monotonic() - begun
-        stack.third()
-    return f"the last shard was scored again after {took_s:.2f} s; equal: everybody works with the same pack"
+        wait_until(
+            lambda: len(stack.packs_of_sums()) == 1 and not stack.packs_of_sums() & {read_manifest(stack.pack).hash},
+            60,
+            "the swap",
+        )
+        took_s = time.monotonic() - started
+        stack.wait_a_third()
+    return f"the last shard was scored again after {took_s:.2f} s; equal: all programs use the same pack"
 
 
-def all_by_one_pack(stack: Stack) -> list[str]:
-    """What is not by the active pack: shards, gateways, and single tasks."""
+def not_on_active_pack(stack: Stack) -> list[str]:
+    """Return the shards, gateways and tasks that do not use the active pack."""
     client = RedisClient(stack.url, shards=stack.shape.shards)
     active, store = packs.active_pack(client), RedisStore(client)
     assert active is not None  # noqa: S101 - activated before
     kept = {task: store.read_task(task).task for task in store.task_names()}
     client.close_connections()
     wrong = [task for task, sums in kept.items() if sums is None or not sums.sums_version.startswith(active.hash)]
-    others = (stack.bases() | stack.routed_by()) - {active.hash}
+    others = (stack.packs_of_sums() | stack.packs_of_gateways()) - {active.hash}
     return [*wrong, *sorted(others)]
 
 
@@ -198,7 +202,7 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def run(name: str, folder: Path, shape: Shape) -> Row | None:
-    """One fault, and its line in the table; None where this machine cannot do it."""
+    """Run one fault and return its row; None if this machine cannot run it."""
     environments: dict[str, dict[str, str]] = {}
     if name == "clock_jump":
         if shutil.which("cc") is None:
@@ -209,20 +213,20 @@ def run(name: str, folder: Path, shape: Shape) -> Row | None:
     if name == "two_packs":
         shape = replace(shape, has_file=False)
     with ExitStack() as around:
-        has_wires = name == "partition" and shape.has_cables and are_possible()
-        wires = around.enter_context(laid()) if has_wires else None
+        has_wires = name == "partition" and shape.has_cables and are_wires_possible()
+        wires = around.enter_context(lay_wires()) if has_wires else None
         stack = around.enter_context(running(folder, shape, environments, wires))
-        stack.begin()
+        stack.start_load()
         stack.warm_up()
         note = FAULTS[name](stack)
-        stack.third()
+        stack.wait_a_third()
         stack.end_load()
-        until(lambda: all(gateway.answers() for gateway in stack.gateways), 30, "the gateways' recovery")
-        return stack.row(name, note, all_by_one_pack if name == "two_packs" else None)
+        wait_until(lambda: all(gateway.answers() for gateway in stack.gateways), 30, "the gateways' recovery")
+        return stack.row(name, note, not_on_active_pack if name == "two_packs" else None)
 
 
 def _clocks(folder: Path) -> dict[str, dict[str, str]]:
-    """Redis, a gateway and a scorer have a time of day that can be turned; the others have the machine's."""
+    """Give Redis, a gateway and a scorer a clock that can be set; the others keep the machine's."""
     folder.mkdir(parents=True, exist_ok=True)
     library, clock = folder / "clock.so", folder / "clock"
     compiler = shutil.which("cc") or "cc"
@@ -232,6 +236,6 @@ def _clocks(folder: Path) -> dict[str, dict[str, str]]:
     return {"redis": turned, "gateway-0": turned, "scorer-0": turned}
 
 
-def _turn(clock: Path, seconds: int) -> None:
+def _set_clock(clock: Path, seconds: int) -> None:
     with clock.open("r+b") as file:
         file.write(struct.pack("q", seconds))

@@ -1,4 +1,4 @@
-"""A whole fleet under load, and the count afterwards."""
+"""A whole deployment under load, and the count afterwards."""
 
 import asyncio
 import json
@@ -22,8 +22,8 @@ from gateway.distributed.store import RedisStore
 from gateway.distributed.supervisor import NICE
 from qa.faults import programs
 from qa.faults.load import Load
-from qa.faults.material import MODELS, build, inputs
-from qa.faults.programs import LOOPBACK, Gateway, Program, Server, until
+from qa.faults.material import MODELS, build_letters_pack, inputs
+from qa.faults.programs import LOOPBACK, Gateway, Program, Server, wait_until
 from qa.faults.proxy import Proxy
 from qa.faults.single import score_streams
 from qa.faults.wires import Wires
@@ -32,13 +32,25 @@ from tests.gateway.distributed.comparison import differing_tasks
 SETTLED_S = 90.0
 WARM_S = 2.0
 AFTER_S = 2.0
-"""Of the time behind a fault that counts as its own: what comes back is taken up then."""
+"""Seconds after a fault that count as part of it: the time of recovery."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How large the fleet is and what it is given. seconds: of load; the fault lasts a third of it, and comes after as
-    long a time without. has_cables: whether a partition may have network namespaces.
+    """The size of the deployment and of the load.
+
+    Attributes:
+        gateways: number of gateways.
+        scorers: number of scorers.
+        tasks: number of tasks.
+        per_s: requests per second.
+        seconds: duration of the load; a fault lasts a third of it, followed by a third without.
+        shards: number of Redis shards.
+        backlog: observations that may wait in a shard.
+        has_file: True if the pack is a file, False if it is activated in Redis.
+        kept: scored observations that remain in a stream.
+        nice: niceness of the scorers.
+        has_cables: True if a partition may use network namespaces.
     """
 
     gateways: int = 2
@@ -56,10 +68,22 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. observed: scored, or passed over, of which skipped says how many.
+    """One line of the table.
 
-    dropped: counted ones, those that were put aside among them. p99_before_ms: of as long a time before the fault as
-    p99_ms is of the fault.
+    Attributes:
+        fault: name of the scenario.
+        sent: observations that gateways accepted.
+        observed: observations that scorers processed, including skipped ones.
+        skipped: of those, not embedded by adaptive sampling.
+        dropped: counted losses, dead letters included.
+        requests: requests answered.
+        failed_requests: requests without status 200.
+        p99_before_ms: 99th percentile over as long a time before the fault.
+        p99_ms: 99th percentile during the fault.
+        decisions_equal: True if one program computes the same from the same inputs.
+        adds_up: True if every observation is accounted for.
+        dropped_by_reason: reason -> count.
+        note: remarks.
     """
 
     fault: str
@@ -78,8 +102,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Tallied:
-    """What became of all observations. dropped: by reason."""
+class ObservationCounts:
+    """The fate of all observations.
+
+    Attributes:
+        sent: accepted by gateways.
+        observed: processed by scorers.
+        skipped: of those, not embedded.
+        dropped: reason -> count.
+    """
 
     sent: int
     observed: int
@@ -88,13 +119,13 @@ class Tallied:
 
     @property
     def adds_up(self) -> bool:
-        """Whether every one is accounted for."""
+        """True if every observation is accounted for."""
         return self.sent == self.observed + sum(self.dropped.values())
 
 
 @dataclass
 class Stack:
-    """All of its processes, and the load."""
+    """All processes of a deployment, and the load."""
 
     folder: Path
     shape: Shape
@@ -112,58 +143,58 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Of Redis, for the runner itself."""
+        """The state URL of Redis, for the runner itself."""
         return f"redis://127.0.0.1:{self.redis.port}/0"
 
-    def begin(self) -> None:
-        """Load from now on."""
+    def start_load(self) -> None:
+        """Start the load."""
         self.load = Load([one.url for one in self.gateways], inputs(self.shape.tasks), self.shape.per_s)
         self._loading = threading.Thread(target=asyncio.run, args=(self.load.run(),), daemon=True)
         self._loading.start()
 
     def warm_up(self) -> None:
-        """The first requests, which are not measured, and as many before the fault as are measured in it."""
+        """Wait for the requests that are not measured, and for the baseline before the fault."""
         time.sleep(WARM_S + self.shape.seconds / 3 + AFTER_S)
 
-    def third(self) -> None:
-        """A third of the time of load."""
+    def wait_a_third(self) -> None:
+        """Wait for a third of the load."""
         time.sleep(self.shape.seconds / 3)
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """While it lasts."""
+        """Record the start and the end of the fault."""
         self.fault_at = time.monotonic()
         yield
         self.over_at = time.monotonic()
 
     def cut(self) -> None:
-        """Nothing goes through between the first gateway and Redis."""
+        """Cut the connection between the first gateway and Redis."""
         if self.wires:
             self.wires.cut()
         self.proxy.is_cut = True
 
-    def mend(self) -> None:
-        """As before."""
+    def restore(self) -> None:
+        """Restore the connection."""
         if self.wires:
-            self.wires.mend()
+            self.wires.restore()
         self.proxy.is_cut = False
 
     def activate(self, pack: Path) -> packs.ActivePack:
-        """Pushes a pack and puts it in force."""
+        """Push a pack and activate it."""
         client = RedisClient(self.url, shards=self.shape.shards)
         try:
             return packs.activate_pack(client, packs.push_pack(client, pack, time.time()), time.time())
         finally:
             client.close_connections()
 
-    def bases(self) -> set[str]:
-        """The packs, by their hashes, that the shards' sums are made with."""
+    def packs_of_sums(self) -> set[str]:
+        """Return the hashes of the packs that the shards' sums are computed with."""
         with self.redis.client() as client:
             found = [client.hget(Shard(number).info_key, "basis") for number in range(self.shape.shards)]
         return {(basis or b"").decode().split("/")[0] for basis in found}
 
-    def routed_by(self) -> set[str]:
-        """The packs, by their hashes, that the gateways say they route by."""
+    def packs_of_gateways(self) -> set[str]:
+        """Return the hashes of the packs that the gateways report."""
         found = set()
         for gateway in self.gateways:
             with urlopen(f"{gateway.url}/metrics", timeout=5) as answer:  # noqa: S310 - our own gateway
@@ -171,21 +202,21 @@ class Stack:
         return found
 
     def end_load(self) -> None:
-        """No more requests; those under way end."""
-        assert self.load is not None  # noqa: S101 - begun before
-        assert self._loading is not None  # noqa: S101 - begun before
+        """Stop sending; wait for requests in flight."""
+        assert self.load is not None  # noqa: S101 - started before
+        assert self._loading is not None  # noqa: S101 - started before
         self.load.ended = True
         self._loading.join(60)
 
-    def say(self, task: str, text: str) -> None:
-        """One request beside the load."""
+    def send_request(self, task: str, text: str) -> None:
+        """Send one request in addition to the load."""
         body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": text}]}).encode()
         headers = {"content-type": "application/json", "x-task-id": task}
         with urlopen(Request(f"{self.gateways[0].url}/v1/chat/completions", body, headers), timeout=20):  # noqa: S310
             pass
 
-    def tallied(self) -> "Tallied":
-        """Of all gateways that ever were, by their tallies and by Redis' counts."""
+    def count_observations(self) -> ObservationCounts:
+        """Return the fate of all observations, by all gateways' crash counters and by Redis' counts."""
         sent, observed, skipped, dropped = (
             0,
             0,
@@ -194,7 +225,7 @@ class Stack:
         )
         client = RedisClient(self.url, shards=self.shape.shards)
         shards = RedisStore(client).all_shards()
-        for name, tally in self._tallies().items():
+        for name, tally in self._crash_counters().items():
             sent, before = sent + tally[0], tally[2]
             dropped["in gateways"] += tally[1]
             fields = [f"{name}:{field}" for field in FIELDS]
@@ -206,50 +237,49 @@ class Stack:
             dropped["parked"] += sums[4]
         dropped["gateway_died"] = sum(int(value) for value in client.execute("HGETALL", redis_keys.LOST).values())
         client.close_connections()
-        return Tallied(sent, observed, skipped, dropped)
+        return ObservationCounts(sent, observed, skipped, dropped)
 
-    def remember_tallies(self) -> None:
-        """Of gateways that are about to be counted out or to end in order: their files go with them."""
-        self._remembered |= self._living()
+    def save_crash_counters(self) -> None:
+        """Save the crash counters of gateways that will exit: their files are deleted then."""
+        self._saved_counters |= self._current_counters()
 
     def row(self, fault: str, note: str = "", compare: "Callable[[Stack], list[str]] | None" = None) -> Row:
-        """Waits until everything is settled, and counts. compare: what differs, in place of a single program's work."""
-        assert self.load is not None  # noqa: S101 - begun before
-        deadline, told = time.monotonic() + SETTLED_S, self.tallied()
-        while time.monotonic() < deadline and not told.adds_up:
+        """Wait until every observation is accounted for, and count. compare: in place of comparing with one program."""
+        assert self.load is not None  # noqa: S101 - started before
+        deadline, result = time.monotonic() + SETTLED_S, self.count_observations()
+        while time.monotonic() < deadline and not result.adds_up:
             time.sleep(0.25)
-            told = self.tallied()
+            result = self.count_observations()
         client = RedisClient(self.url, shards=self.shape.shards)
         store = RedisStore(client)
         differ = compare(self) if compare else differing_tasks(store, score_streams(client, self.pack, self.folder))
         client.close_connections()
         end = max(self.over_at, self.fault_at) + AFTER_S
-        first = max(self.load.begun + WARM_S, 2 * self.fault_at - end)
+        first = max(self.load.started + WARM_S, 2 * self.fault_at - end)
         before, during = self.load.p99_ms(first, self.fault_at), self.load.p99_ms(self.fault_at, end)
+        remarks = [note, f"differing: {differ[:3]}" if differ else "", "" if result.adds_up else str(result)]
         return Row(
             fault,
-            told.sent,
-            told.observed,
-            told.skipped,
-            sum(told.dropped.values()),
-            len(self.load.answered),
+            result.sent,
+            result.observed,
+            result.skipped,
+            sum(result.dropped.values()),
+            len(self.load.finished),
             len(self.load.failures),
             round(before, 2),
             round(during, 2),
             not differ,
-            told.adds_up,
-            {reason: count for reason, count in told.dropped.items() if count},
-            "; ".join(
-                filter(None, [note, f"differing: {differ[:3]}" if differ else "", "" if told.adds_up else str(told)])
-            ),
+            result.adds_up,
+            {reason: count for reason, count in result.dropped.items() if count},
+            "; ".join(remark for remark in remarks if remark),
         )
 
-    _remembered: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    _saved_counters: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
-    def _tallies(self) -> dict[str, tuple[int, int, int]]:
-        return self._remembered | self._living()
+    def _crash_counters(self) -> dict[str, tuple[int, int, int]]:
+        return self._saved_counters | self._current_counters()
 
-    def _living(self) -> dict[str, tuple[int, int, int]]:
+    def _current_counters(self) -> dict[str, tuple[int, int, int]]:
         return {path.stem: read_crash_counter(path) for one in self.gateways for path in one.cache.glob("*.tally")}
 
 
@@ -260,23 +290,24 @@ def running(
     environments: Mapping[str, Mapping[str, str]] | None = None,
     wires: Wires | None = None,
 ) -> Iterator[Stack]:
-    """A fleet that answers, with its scorers at work. environments: by `redis`, `gateway-0`, `scorer-0` and so on.
+    """Run a deployment until the block ends; it answers, and its scorers work.
 
-    wires: of the first gateway, which else has a proxy between itself and Redis.
+    environments: extra variables, by `redis`, `gateway-0`, `scorer-0` and so on. wires: of the first gateway, which
+    otherwise reaches Redis through the proxy.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stack = _stack(folder, shape, environments or {}, wires)
     try:
-        stack.redis.up()
+        stack.redis.start_and_wait()
         stack.proxy.start()
         stack.upstream.start()
         for one in stack.scorers:
             one.start()
         for gateway in stack.gateways:
-            gateway.up()
+            gateway.start_and_wait()
         if not shape.has_file:
             stack.activate(stack.pack)
-        until(lambda: _are_there(stack), 60, "the scorers' start")
+        wait_until(lambda: _are_there(stack), 60, "the scorers' start")
         yield stack
     finally:
         for program in (*stack.gateways, *stack.scorers, stack.upstream, stack.redis):
@@ -286,22 +317,22 @@ def running(
 
 
 def _stack(folder: Path, shape: Shape, environments: Mapping[str, Mapping[str, str]], wires: Wires | None) -> Stack:
-    """Nothing of it started yet."""
+    """Create the deployment, not started."""
     port, proxied, backend = (programs.free_port() for _ in range(3))
-    pack = build(folder / "pack")
+    pack = build_letters_pack(folder / "pack")
     listens = ("--bind", LOOPBACK, wires.redis, "--protected-mode", "no") if wires else ()
     redis = programs.redis_server(folder, port, *listens, environment=environments.get("redis"))
     upstream = programs.upstream(folder, backend, *([wires.machine] if wires else ()))
     stack = Stack(folder, shape, redis, upstream, Proxy(proxied, port), pack, wires)
     for number in range(shape.gateways):
-        name, far = f"gateway-{number}", Far(LOOPBACK, proxied if number == 0 else port, LOOPBACK)
+        name, far = f"gateway-{number}", Addresses(LOOPBACK, proxied if number == 0 else port, LOOPBACK)
         within: Sequence[str] = ()
         host = LOOPBACK
         if wires and number == 0:
-            far, within, host = Far(wires.redis, port, wires.machine), wires.command, wires.gateway
+            far, within, host = Addresses(wires.redis, port, wires.machine), wires.command, wires.gateway
         config = _config(folder, name, shape, far, backend, pack)
         stack.gateways.append(programs.gateway(folder, config, number, environments.get(name), within, host))
-    config = _config(folder, "scorers", shape, Far(LOOPBACK, port, LOOPBACK), backend, pack)
+    config = _config(folder, "scorers", shape, Addresses(LOOPBACK, port, LOOPBACK), backend, pack)
     for number in range(shape.scorers):
         environment = environments.get(f"scorer-{number}")
         stack.scorers.append(programs.scorer(folder, config, number, shape.nice, environment))
@@ -314,15 +345,15 @@ def _are_there(stack: Stack) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Far:
-    """Where others are for a program: Redis, and the machine that answers requests."""
+class Addresses:
+    """Addresses as seen by a program: Redis, and the machine with the backends."""
 
     redis: str
     redis_port: int
     machine: str
 
 
-def _config(folder: Path, name: str, shape: Shape, far: Far, backend: int, pack: Path) -> Path:
+def _config(folder: Path, name: str, shape: Shape, far: Addresses, backend: int, pack: Path) -> Path:
     models = [
         {"name": model, "backends": [{"kind": "openai", "base_url": f"http://{far.machine}:{backend}/v1"}]}
         for model in MODELS

@@ -1,4 +1,4 @@
-"""Runs of faults, each made several times, as the lines of a table."""
+"""Repeated runs of faults as lines of a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -8,11 +8,26 @@ from qa.faults.stack import Row
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FaultSummary:
     """All runs of one fault. Counts are sums; times are medians over the runs, in ms.
 
-    p99_before, p99: as a Row has them. added: p99 less p99_before, run by run; least, most: over the runs. over_none:
-    p99 less that of the runs without a fault, NaN where there are none.
+    Attributes:
+        fault: name of the scenario.
+        runs: number of runs.
+        sent: sum.
+        observed: sum.
+        skipped: sum.
+        dropped: sum.
+        requests: sum.
+        failed: failed requests.
+        p99_before: median of Row.p99_before_ms.
+        p99: median of Row.p99_ms.
+        added: median over runs of p99 minus p99_before.
+        least: smallest value of added.
+        most: largest value of added.
+        over_none: p99 minus that of the runs without a fault; NaN without such runs.
+        equal: True if decisions are equal in every run.
+        note: the runs' remarks.
     """
 
     fault: str
@@ -37,20 +52,20 @@ class Line:
 
 
 def width(column: str) -> int:
-    """Of a column in print."""
+    """Return the width of a printed column."""
     return {"fault": 15, "note": 0}.get(column, 10)
 
 
-def heading() -> str:
-    """The names of the columns."""
-    return " ".join(f"{one.name:>{width(one.name)}}" for one in fields(Line))
+def header_line() -> str:
+    """Return the header line."""
+    return " ".join(f"{one.name:>{width(one.name)}}" for one in fields(FaultSummary))
 
 
-def line(rows: Sequence[Row], none: Sequence[Row] = ()) -> Line:
-    """rows: of one fault. none: of runs without one."""
+def line(rows: Sequence[Row], none: Sequence[Row] = ()) -> FaultSummary:
+    """Summarize rows of one fault. none: rows without a fault."""
     added = [row.p99_ms - row.p99_before_ms for row in rows]
     p99 = median(row.p99_ms for row in rows)
-    return Line(
+    return FaultSummary(
         rows[0].fault,
         len(rows),
         sum(row.sent for row in rows),
@@ -70,8 +85,8 @@ def line(rows: Sequence[Row], none: Sequence[Row] = ()) -> Line:
     )
 
 
-def lines(rows: Sequence[Row]) -> list[Line]:
-    """A line for each fault, in the order of their first runs."""
+def summarize_all(rows: Sequence[Row]) -> list[FaultSummary]:
+    """Return a line for each fault, in the order of their first runs."""
     by_fault: dict[str, list[Row]] = {}
     for row in rows:
         by_fault.setdefault(row.fault, []).append(row)

@@ -1,4 +1,4 @@
-"""`python -m qa.faults.upstream PORT HOST...`: answers every chat completion at once, with the same words."""
+"""`python -m qa.faults.upstream PORT HOST…`: answers every chat completion immediately with the same response."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ HEAD = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {l
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One connection."""
+    """Serve one connection."""
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -31,7 +31,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def main() -> None:
-    """Until it is killed."""
+    """Serve until the process is killed."""
     server = await asyncio.start_server(answer, sys.argv[2:], int(sys.argv[1]))
     await server.serve_forever()
 

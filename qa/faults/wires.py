@@ -1,6 +1,6 @@
-"""A gateway in a network namespace of its own, with one cable to Redis and another to everybody else (Linux, as root).
+"""A gateway in a network namespace, with one cable to Redis and another to the rest of the machine (Linux, root).
 
-The cable to Redis is cut by queues without room at both of its ends: packets vanish, and nobody is told.
+The cable to Redis is cut by queues of length zero at both ends: packets vanish without an error.
 """
 
 import os
@@ -14,12 +14,19 @@ from pathlib import Path
 PREFIX = "benchroute-"
 NAMESPACES = Path("/run/netns")
 CABLES = "rm"
-"""To Redis, and to the rest of the machine."""
+"""One to Redis, one to the rest of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """A namespace, and addresses: of Redis and of the machine from inside, of the gateway from outside."""
+    """A namespace and its addresses.
+
+    Attributes:
+        namespace: its name.
+        redis: address of Redis, seen from inside.
+        machine: address of the machine, seen from inside.
+        gateway: address of the gateway, seen from outside.
+    """
 
     namespace: str
     redis: str
@@ -28,45 +35,45 @@ class Wires:
 
     @property
     def command(self) -> Sequence[str]:
-        """What a program's command begins with that is to run inside."""
+        """The prefix of a command that runs inside."""
         return ("ip", "netns", "exec", self.namespace)
 
     def cut(self) -> None:
-        """Nothing goes through between the gateway and Redis from now on. Raises CalledProcessError."""
+        """Drop all packets between the gateway and Redis. Raises CalledProcessError."""
         for end in self._ends():
             _run(*end, "tc", "qdisc", "add", "dev", self.cable, "root", "pfifo", "limit", "0")
 
-    def mend(self) -> None:
-        """As before. Raises CalledProcessError."""
+    def restore(self) -> None:
+        """Restore the cable. Raises CalledProcessError."""
         for end in self._ends():
             _run(*end, "tc", "qdisc", "del", "dev", self.cable, "root")
 
     @property
     def cable(self) -> str:
-        """The name of the cable to Redis, at both of its ends."""
+        """The name of the cable to Redis, the same at both ends."""
         return cable(self.namespace, "r")
 
     def _ends(self) -> Sequence[Sequence[str]]:
         return ((), self.command)
 
 
-def are_possible() -> bool:
-    """Whether this machine lets us."""
+def are_wires_possible() -> bool:
+    """Return True if this machine allows network namespaces."""
     if os.geteuid() != 0 or any(shutil.which(program) is None for program in ("ip", "tc")):
         return False
     try:
-        with laid() as wires:
+        with lay_wires() as wires:
             wires.cut()
-            wires.mend()
+            wires.restore()
     except subprocess.CalledProcessError:
         return False
     return True
 
 
 @contextmanager
-def laid() -> Iterator[Wires]:
-    """A namespace with its cables, gone afterwards. Raises CalledProcessError."""
-    clear()
+def lay_wires() -> Iterator[Wires]:
+    """Create a namespace with its cables; delete them after the block. Raises CalledProcessError."""
+    delete_leftovers()
     number = os.getpid()
     namespace, net = f"{PREFIX}{number}", f"10.{200 + number // 256 % 50}.{number % 256}"
     wires = Wires(namespace, f"{net}.1", f"{net}.5", f"{net}.6")
@@ -74,18 +81,18 @@ def laid() -> Iterator[Wires]:
     try:
         _run(*wires.command, "ip", "link", "set", "lo", "up")
         ends = ((wires.redis, f"{net}.2"), (wires.machine, wires.gateway))
-        for which, (ours, theirs) in zip(CABLES, ends, strict=True):
-            _lay(wires, cable(namespace, which), ours, theirs)
+        for which, (near, far_end) in zip(CABLES, ends, strict=True):
+            _lay_cable(wires, cable(namespace, which), near, far_end)
         yield wires
     finally:
-        for which in CABLES:  # with their namespace they would go too, but some time later
-            with suppress(subprocess.CalledProcessError):  # it was not laid any more
+        for which in CABLES:  # the kernel deletes them with the namespace, but later
+            with suppress(subprocess.CalledProcessError):  # it does not exist
                 _run("ip", "link", "del", cable(namespace, which))
         _run("ip", "netns", "del", namespace)
 
 
-def clear() -> None:
-    """Takes away what runs have left that were killed."""
+def delete_leftovers() -> None:
+    """Delete namespaces of killed runs."""
     for path in NAMESPACES.glob(f"{PREFIX}*"):
         if not Path("/proc", path.name.removeprefix(PREFIX)).exists():
             _run("ip", "netns", "del", path.name)
@@ -96,9 +103,9 @@ def cable(namespace: str, which: str) -> str:
     return f"br{which}{namespace.removeprefix(PREFIX)}"
 
 
-def _lay(wires: Wires, name: str, ours: str, theirs: str) -> None:
+def _lay_cable(wires: Wires, name: str, near: str, far_end: str) -> None:
     _run("ip", "link", "add", name, "type", "veth", "peer", "name", name, "netns", wires.namespace)
-    for end, address in (((), ours), (wires.command, theirs)):
+    for end, address in (((), near), (wires.command, far_end)):
         _run(*end, "ip", "address", "add", f"{address}/30", "dev", name)
         _run(*end, "ip", "link", "set", name, "up")
 

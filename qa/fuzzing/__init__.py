@@ -1,9 +1,12 @@
-"""Wrong requests against a gateway, and many right ones: no 500, no hang, no leak.
+"""Fuzzing: malformed requests against a gateway, and many valid ones. No 500, no hang, no leak.
 
-mutate     a request with something wrong in it
-broken     many of them, byte by byte
-openapi    Schemathesis, over the gateway's own OpenAPI document
-steady     many sound requests, and what memory they leave taken
-servers    the gateway and the small backend they all go to
-run        the command
+usage: python -m qa.fuzzing [--requests N] [--examples N] [--steady N] [--seed S] [--results FILE]
+
+run      the command
+mutate   a malformed request, drawn from a seed
+broken   sends many of them
+openapi  Schemathesis over the gateway's own OpenAPI document
+steady   many valid requests, and the memory they leave allocated
+servers  the gateway and its backend
+backend  a program of its own: the backend
 """

@@ -1,4 +1,4 @@
-"""The small backend: `python -m qa.fuzzing.backend PORT`. It answers, and streams if asked to."""
+"""`python -m qa.fuzzing.backend PORT`: answers every request, streaming if asked to."""
 
 import json
 import sys
@@ -16,11 +16,11 @@ ENDS = {
     "messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
     "responses": b'event: response.completed\ndata: {"type":"response.completed"}\n\n',
 }
-"""What a complete stream of other endpoints ends with."""
+"""The last event of a complete stream, by endpoint."""
 
 
-async def answer(request: web.Request) -> web.StreamResponse:
-    """POST, anything."""
+async def handle_post(request: web.Request) -> web.StreamResponse:
+    """Handle any POST."""
     try:
         body = json.loads(await request.read())
     except ValueError:
@@ -35,16 +35,16 @@ async def answer(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def models(_: web.Request) -> web.Response:
-    """GET /v1/models."""
+async def list_models(_: web.Request) -> web.Response:
+    """Handle GET /v1/models."""
     return web.json_response({"object": "list", "data": []})
 
 
 def main(port: int) -> None:
-    """Serves until it is ended."""
+    """Serve until the process ends."""
     app = web.Application(client_max_size=10**7)
-    app.router.add_get("/v1/models", models)
-    app.router.add_post("/v1/{path:.*}", answer)
+    app.router.add_get("/v1/models", list_models)
+    app.router.add_post("/v1/{path:.*}", handle_post)
     web.run_app(app, host="127.0.0.1", port=port, print=None)
 
 

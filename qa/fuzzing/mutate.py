@@ -43,8 +43,8 @@ BODIES: tuple[Any, ...] = (
 )
 
 
-def mutated(draw: random.Random) -> bytes:
-    """One request with something, often several things, wrong."""
+def mutate_request(draw: random.Random) -> bytes:
+    """Return one request with one or several defects."""
     body = _body(draw)
     lines = [f"POST {draw.choice(PATHS)} HTTP/1.1", "host: x", "content-type: application/json"]
     if draw.random() < 0.85:

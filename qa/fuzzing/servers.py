@@ -1,4 +1,4 @@
-"""A gateway with a pack and a scorer, and the small backend behind it, both on loopback."""
+"""A gateway with a pack and a scorer, and a backend, both on loopback."""
 
 import hashlib
 import subprocess
@@ -22,26 +22,26 @@ PAGE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where requests go. pid: the gateway's process."""
+    """The gateway. pid: its process."""
 
     port: int
     pid: int
     work: Path
 
     def memory_mb(self) -> float:
-        """What the gateway's process holds, without its scorer's."""
+        """Return the gateway's resident memory in MB, without its scorer's."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return round(pages * PAGE_BYTES / 1e6, 1)
 
     def faults(self) -> list[str]:
-        """Lines of the gateway's log that tell of a failure inside it."""
+        """Return the lines of the log that report an internal failure."""
         log = (self.work / "gateway.log").read_text(errors="replace").splitlines()
         return [line for line in log if "failed inside the gateway" in line or line.startswith("Traceback")]
 
 
 @contextmanager
 def gateway(work: Path, has_keys: bool) -> Iterator[Target]:
-    """Starts both, and ends them. has_keys: whether requests need CLIENT's key, and admins ADMIN's."""
+    """Run both during the block. has_keys: requests need CLIENT's key, admins ADMIN's."""
     work.mkdir(parents=True, exist_ok=True)
     pack = _pack(work)
     for leftover in work.glob("state.db*"):
@@ -62,7 +62,7 @@ def gateway(work: Path, has_keys: bool) -> Iterator[Target]:
 
 
 def _pack(work: Path) -> Path:
-    """A pack of forty sentences, built once."""
+    """Build a pack of forty sentences, once."""
     from routing.benchmark import Model
     from routing.tidy import write_benchmark
 

@@ -1,6 +1,6 @@
-"""Sound requests, many of them, and the memory that they leave taken: what grows with the number of requests is a leak.
+"""Many valid requests, and the memory that they leave allocated: growth with the number of requests is a leak.
 
-A third of them streams; tasks, sessions and texts differ, as far as their numbers are bounded.
+A third of them streams; tasks, sessions and texts vary within bounded numbers.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ HEAD_END = b"\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
 
-def send_sound(target: Target, count: int) -> dict[str, Any]:
-    """So many requests. memory_mb: after a tenth of them, a half, and all."""
+def send_valid(target: Target, count: int) -> dict[str, Any]:
+    """Send so many requests. memory_mb: after a tenth, half and all of them."""
     memory: dict[int, float] = {}
     statuses = asyncio.run(_all(target, count, memory))
     first, last = memory[min(memory)], memory[max(memory)]
@@ -30,7 +30,7 @@ async def _all(target: Target, count: int, memory: dict[int, float]) -> dict[str
         reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
         for place in waiting:
             writer.write(_request(place))
-            status = await _answered(reader)
+            status = await _read_response(reader)
             statuses[status] = statuses.get(status, 0) + 1
             if place in (count // 10, count // 2, count):
                 memory[place] = target.memory_mb()
@@ -52,7 +52,7 @@ def _request(place: int) -> bytes:
     return head.encode() + data
 
 
-async def _answered(reader: asyncio.StreamReader) -> str:
+async def _read_response(reader: asyncio.StreamReader) -> str:
     head = (await reader.readuntil(HEAD_END)).lower()
     if b"transfer-encoding: chunked" in head:
         await reader.readuntil(LAST_CHUNK)

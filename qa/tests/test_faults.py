@@ -1,4 +1,4 @@
-"""The faults of a fleet that matter most, with real processes, for a few seconds each. `make faults` has them all."""
+"""The most important faults, with real processes, a few seconds each. `make faults` runs all."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from qa.faults.scenarios import run
 from qa.faults.stack import Shape
-from qa.faults.wires import NAMESPACES, PREFIX, are_possible, laid
+from qa.faults.wires import NAMESPACES, PREFIX, are_wires_possible, lay_wires
 
 SHORT = Shape(seconds=6.0, per_s=60.0, tasks=4)
 
@@ -20,7 +20,7 @@ needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="r
 @needs_redis
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("fault", "put_aside"),
+    ("fault", "dead_letters"),
     [
         ("scorer_killed", 0),
         ("gateway_killed", 0),
@@ -33,7 +33,7 @@ needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="r
         ("two_packs", 0),
     ],
 )
-def test_no_request_fails_and_every_observation_is_accounted_for(fault: str, put_aside: int, tmp_path: Path) -> None:
+def test_no_request_fails_and_every_observation_is_accounted_for(fault: str, dead_letters: int, tmp_path: Path) -> None:
     row = run(fault, tmp_path, SHORT)
     assert row is not None
     assert row.failed_requests == 0, row
@@ -41,16 +41,16 @@ def test_no_request_fails_and_every_observation_is_accounted_for(fault: str, put
     assert row.decisions_equal, row
     assert row.sent >= row.requests
     assert row.skipped or fault == "redis_emptied", row
-    assert row.dropped_by_reason.get("parked", 0) == put_aside, row
+    assert row.dropped_by_reason.get("parked", 0) == dead_letters, row
 
 
 def test_a_namespace_goes_with_its_cables_and_so_does_what_killed_runs_have_left() -> None:
-    if not are_possible():
+    if not are_wires_possible():
         pytest.skip("this machine gives us no network namespaces")
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     left = NAMESPACES / f"{PREFIX}{int(ended.stdout)}"
     subprocess.run([shutil.which("ip") or "ip", "netns", "add", left.name], check=True)
-    with laid() as wires:
+    with lay_wires() as wires:
         assert (NAMESPACES / wires.namespace).exists()
         assert Path("/sys/class/net", wires.cable).exists()
         assert not left.exists()
@@ -60,7 +60,7 @@ def test_a_namespace_goes_with_its_cables_and_so_does_what_killed_runs_have_left
 
 @needs_redis
 @pytest.mark.slow
-def test_a_partition_without_namespaces_is_a_proxy_that_swallows_everything(tmp_path: Path) -> None:
+def test_a_partition_without_namespaces_is_a_proxy_that_drops_everything(tmp_path: Path) -> None:
     row = run("partition", tmp_path, replace(SHORT, has_cables=False))
     assert row is not None
     assert (row.failed_requests, row.adds_up, row.decisions_equal) == (0, True, True), row

@@ -1,4 +1,4 @@
-"""Requests written by hand, for what a proper client would not send."""
+"""Requests written by hand, for what no client library would send."""
 
 import http.client
 import json
@@ -45,7 +45,7 @@ def connection(url: str) -> Iterator[http.client.HTTPConnection]:
 def ask(
     url: str, path: str = "/v1/chat/completions", body: Any = None, method: str | None = None, **headers: str
 ) -> Response:
-    """One request on a connection of its own. body: bytes as they are, anything else as JSON."""
+    """Send one request on a connection of its own. body: bytes unchanged, anything else as JSON."""
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     with connection(url) as made:
@@ -56,6 +56,6 @@ def ask(
 
 
 def chat(url: str, model: str = "auto", task: str | None = None, **members: Any) -> Response:
-    """One chat completion."""
+    """Send one chat completion."""
     headers = {} if task is None else {"x_task_id": task}
     return ask(url, body={**HELLO, "model": model, **members}, **headers)

@@ -13,12 +13,12 @@ FAST = {
     "retries": 0,
     "breaker": {"consecutive_faults": 1000, "min_requests": 10_000},
 }
-"""Short limits; and neither retries nor breakers, which have gateways of their own."""
+"""Short timeouts; no retries and no breakers, whose tests have gateways of their own."""
 
 
 @pytest.fixture(scope="session")
 def embedder() -> SentenceTransformerEmbedder:
-    """The real one; loading it takes seconds."""
+    """The real embedder; loading takes seconds."""
     return SentenceTransformerEmbedder()
 
 
@@ -26,7 +26,7 @@ def embedder() -> SentenceTransformerEmbedder:
 def good_pack(embedder: SentenceTransformerEmbedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pack whose models are behaviours of the upstream: `good` is right on sums, `other` on capitals, `slow` on most.
 
-    Not to be written to.
+    Read-only.
     """
     return carrying_pack(Path(tmp_path_factory.mktemp("packs")) / "good", embedder, ("good", "other", "slow"))
 
@@ -48,9 +48,9 @@ def upstream(shared_upstream: Upstream) -> Upstream:
 def gateway(
     request: pytest.FixtureRequest, shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """A gateway without a pack, once with each lane.
+    """A gateway without a pack, once for each entrance.
 
-    Every behaviour of the upstream is a model; of the tasks, `x-then-y` may use x and y, and `x-only` x.
+    Every behaviour of the upstream is a model; task `x-then-y` may use x and y, and `x-only` only x.
     """
     behaviours = sorted({name for name, _ in BEHAVIOURS})
     tasks = {f"{name}-then-good": {"candidates": [name, "good"], "pin": name} for name in behaviours if name != "good"}

@@ -1,6 +1,6 @@
-"""A real HTTP server on loopback that answers well or badly: which, the request's `model` says.
+"""A real HTTP server on loopback that answers correctly or fails, as the request's `model` selects.
 
-Raw sockets, so that it can do what no HTTP library would: stop in the middle, send what is no HTTP, close too early.
+Raw sockets, so that it can do what no HTTP library would: stop midway, send invalid HTTP, close too early.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Received:
 
 @dataclass
 class Upstream:
-    """What the server has seen. closed: by model, how many of its connections the other side closed early."""
+    """The requests received so far. closed: by model, number of connections that the other side closed early."""
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
@@ -65,7 +65,7 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[boo
 
 @contextmanager
 def running_upstream() -> Iterator[Upstream]:
-    """The server in a thread of its own."""
+    """Run the server in a thread of its own during the block."""
     upstream, started, loop = Upstream(), threading.Event(), asyncio.new_event_loop()
 
     async def main() -> None:
@@ -129,6 +129,9 @@ def _answer(status: str, body: bytes, headers: str = "") -> Behaviour:
     return behave
 
 
+EVENT_GAP_S = 0.01
+"""Between a stream's events, so that each arrives by itself."""
+
 SSE_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -136,7 +139,7 @@ def _framed(data: bytes) -> bytes:
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
-def _stream(*chunks: bytes, end: bytes = b"0\r\n\r\n", keep: bool = True, gap_s: float = 0.01) -> Behaviour:
+def _stream(*chunks: bytes, end: bytes = b"0\r\n\r\n", keep: bool = True, gap_s: float = EVENT_GAP_S) -> Behaviour:
     async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(SSE_HEAD)
         for one in chunks:
@@ -151,6 +154,8 @@ def _stream(*chunks: bytes, end: bytes = b"0\r\n\r\n", keep: bool = True, gap_s:
 
 
 def _slowly(pause_s: float, behaviour: Behaviour) -> Behaviour:
+    """A backend that answers after pause_s seconds."""
+
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(pause_s)
         return await behaviour(reader, writer)
@@ -168,7 +173,7 @@ def _raw(data: bytes) -> Behaviour:
 
 
 def _in_turn(*behaviours: Behaviour) -> Behaviour:
-    """One after the other, from the first again after the last."""
+    """Alternate between the behaviours."""
     turns = itertools.cycle(behaviours)
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -188,7 +193,7 @@ async def _endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     while not reader.at_eof():
         writer.write(_framed(chunk("more")))
         await writer.drain()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(EVENT_GAP_S)
     raise ConnectionResetError
 
 
@@ -197,10 +202,10 @@ async def _stall_in_stream(reader: asyncio.StreamReader, writer: asyncio.StreamW
     return await _stall(reader, writer)
 
 
-async def _answer_then_close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Promises to keep the connection and closes it: the next request on it meets a dead one."""
-    await _answer("200 OK", BODY)(_, writer)
-    await asyncio.sleep(0.05)
+async def _answer_then_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Promise to keep the connection, and close it at the first byte of the next request."""
+    await _answer("200 OK", BODY)(reader, writer)
+    await reader.read(1)
     return False
 
 
@@ -209,14 +214,14 @@ def _error(status: int, message: str) -> bytes:
 
 
 USAGE_CHUNK = b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":6}}\n\n'
-TOLD = (
+WITH_USAGE = (
     chunk("hel")[:-3] + b', "usage": null}\n\n',
     chunk("lo"),
     USAGE_CHUNK[:30],
     USAGE_CHUNK[30:],
     b"data: [DONE]\n\n",
 )
-"""A stream that tells what it took, cut in the middle of telling."""
+"""A stream that reports usage, cut in the middle of the usage event."""
 
 MESSAGE = b'{"type":"message","content":[{"type":"text","text":"hi"}],"usage":{"input_tokens":3,"output_tokens":2}}'
 MESSAGE_STREAM = (
@@ -233,8 +238,8 @@ BEHAVIOURS: dict[tuple[str, bool | None], Behaviour] = {
     ("flaky", False): _in_turn(_answer("503 Service Unavailable", b"", "retry-after: 0\r\n"), _answer("200 OK", BODY)),
     ("slow", False): _slowly(0.3, _answer("200 OK", BODY)),
     ("trickles", True): _stream(*([chunk("x")] * 8), b"data: [DONE]\n\n", gap_s=0.1),
-    ("tells", True): _stream(*TOLD),
-    ("tells-slowly", True): _stream(*TOLD, gap_s=0.3),
+    ("tells", True): _stream(*WITH_USAGE),
+    ("tells-slowly", True): _stream(*WITH_USAGE, gap_s=0.3),
     ("late", True): _slowly(0.4, _stream(*STREAM)),
     ("late-e500", None): _slowly(0.4, _answer("500 Internal Server Error", b"oops")),
     ("late-e400", None): _slowly(0.4, _answer("400 Bad Request", _error(400, "max_tokens is too large"))),

@@ -23,13 +23,13 @@ QUESTIONS = {
 
 
 def inputs(dataset: str, count: int, seed: int = 1) -> list[str]:
-    """Inputs as the dataset's, with other numbers for another seed."""
+    """Return inputs of a dataset's kind; other numbers for another seed."""
     draw = random.Random(f"{dataset}{seed}")  # noqa: S311 - an example, no secret
     return [QUESTIONS[dataset].format(a=draw.randint(2, 9999), b=draw.randint(2, 9999)) for _ in range(count)]
 
 
 def small_benchmark(models: Sequence[str] = ("calc", "atlas", "broad"), per_dataset: int = 20) -> Benchmark:
-    """The first model is right on sums and prices, the second on the others, the third mostly everywhere."""
+    """Return a benchmark: the first model is good at sums and prices, the second at the others, the third at most."""
     draw = np.random.default_rng(5)
     ids = np.repeat(np.arange(len(QUESTIONS)), per_dataset)
     chances = np.array([[0.97, 0.1, 0.75], [0.97, 0.1, 0.75], [0.1, 0.97, 0.75], [0.1, 0.97, 0.75]])
@@ -44,7 +44,7 @@ def small_benchmark(models: Sequence[str] = ("calc", "atlas", "broad"), per_data
 
 
 def small_pack(embedder: Embedder, models: Sequence[str] = ("calc", "atlas", "broad"), per_dataset: int = 20) -> Pack:
-    """A pack in memory."""
+    """Build a pack in memory."""
     benchmark = small_benchmark(models, per_dataset)
     identity = EmbedderId(embedder.name, embedder.revision, embedder.dim)
     made = build_pack(benchmark, embedder.embed_texts(benchmark.texts), identity)
@@ -54,13 +54,13 @@ def small_pack(embedder: Embedder, models: Sequence[str] = ("calc", "atlas", "br
 def saved_pack(
     path: Path, embedder: Embedder, models: Sequence[str] = ("calc", "atlas", "broad"), **about: int
 ) -> Path:
-    """A pack on disk."""
+    """Build a pack on disk."""
     save_pack(small_pack(embedder, models, **about), path)
     return path
 
 
 def carrying_pack(path: Path, embedder: SentenceTransformerEmbedder, models: Sequence[str]) -> Path:
-    """A pack on disk with its embedder in it: scorers are ready sooner."""
+    """Build a pack with its bundled embedder on disk: scorers start faster."""
     made = small_pack(embedder, models)
     carried = bundle_transformer(embedder, small_benchmark().texts, made.embeddings)
     save_pack(replace(made, bundled_embedder=carried.files), path)

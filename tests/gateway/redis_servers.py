@@ -4,7 +4,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,16 +14,18 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tests.gateway.waiting import eventually
+
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 
 
-BUS = 10_000
-"""A Cluster's servers speak to each other on a port that is so much higher."""
+BUS_PORT_OFFSET = 10_000
+"""Offset of the port on which a cluster's servers talk to each other."""
 
 
 def free_port() -> int:
     port = 2**16
-    while port >= 2**16 - BUS:
+    while port >= 2**16 - BUS_PORT_OFFSET:
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
             port = listening.getsockname()[1]
@@ -33,7 +34,7 @@ def free_port() -> int:
 
 @dataclass
 class RedisServer:
-    """One that can be killed and started again. folder: where its append-only file lies."""
+    """A server that can be killed and restarted. folder: of its append-only file."""
 
     folder: Path
     options: Sequence[str] = ()
@@ -47,11 +48,9 @@ class RedisServer:
     def start(self) -> None:
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         self.process = subprocess.Popen([*command, "--save", "", *self.options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while not self.answers():
-            assert self.process.poll() is None, "redis-server ended"
-            assert time.monotonic() < deadline, "redis-server does not answer"
-            time.sleep(0.02)
+        process = self.process
+        eventually(lambda: self.answers() or process.poll() is not None, 10)
+        assert process.poll() is None, "redis-server ended"
 
     def answers(self) -> bool:
         try:
@@ -88,7 +87,7 @@ def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
 
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[str]:
-    """Three masters; gives the state URL."""
+    """Run a cluster of three masters; yields the state URL."""
     with ExitStack() as stack:
         servers = []
         for number in range(3):
@@ -97,14 +96,11 @@ def running_cluster(folder: Path) -> Iterator[str]:
         hosts = [f"127.0.0.1:{server.port}" for server in servers]
         command = ["redis-cli", "--cluster", "create", *hosts, "--cluster-yes"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
-        deadline = time.monotonic() + 20
-        while not all(_is_whole(server) for server in servers):
-            assert time.monotonic() < deadline, "the cluster does not come up"
-            time.sleep(0.05)
+        eventually(lambda: all(_is_complete(server) for server in servers))
         yield "redis-cluster://" + ",".join(hosts)
 
 
-def _is_whole(server: RedisServer) -> bool:
+def _is_complete(server: RedisServer) -> bool:
     with server.client() as client:
-        told: Any = client.execute_command("CLUSTER INFO")
-        return bool(told["cluster_state"] == "ok" and told["cluster_slots_ok"] == "16384")
+        info: Any = client.execute_command("CLUSTER INFO")
+        return bool(info["cluster_state"] == "ok" and info["cluster_slots_ok"] == "16384")

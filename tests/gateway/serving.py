@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from gateway.config.history import ConfigFile, ConfigSource, config_digest
 from gateway.http.strict_protocol import StrictHttpProtocol
 from gateway.proxy.protocol import ProxyProtocol
 from gateway.server.app import Gateway
+from tests.gateway.waiting import eventually
 
 
 def configuration(base_url: str, models: Sequence[str], **sections: Any) -> str:
-    """A config.yaml whose models are named as the upstream's behaviours. Its scorer does not stand back."""
+    """Return a config.yaml with a model for each behaviour of the upstream; its scorer has normal priority."""
     listed = [{"name": name, "backends": [{"kind": "openai", "base_url": base_url}]} for name in models]
     return yaml.safe_dump({"models": listed, "scorer": {"nice": 0}, **sections})
 
@@ -36,29 +36,29 @@ class Serving:
 
     @property
     def scorer_pid(self) -> int | None:
-        """The scorer's process."""
+        """The scorer's process ID."""
         return self.gateway.scorer_pid
 
     def reload(self, text: str) -> None:
-        """As SIGHUP would, with this configuration; returns when it is done."""
+        """Apply this configuration as SIGHUP does; return when it is active."""
         config = parse_config(text, "config.yaml", {})
         asyncio.run_coroutine_threadsafe(self.gateway.runtime.reload(config), self.loop).result(60)
 
     def cut(self) -> None:
-        """End all requests under way, as a shutdown does after its grace; the gateway itself goes on."""
+        """Abort all requests in flight, as a shutdown does after its grace period; the gateway continues."""
         self.loop.call_soon_threadsafe(self.gateway.abort_requests)
 
 
 @contextmanager
 def running_gateway(text: str) -> Iterator[str]:
-    """Gives its base URL, without /v1."""
+    """Run a gateway during the block; yields its base URL, without /v1."""
     with serving_gateway(text) as serving:
         yield serving.url
 
 
 @contextmanager
 def serving_gateway(text: str, path: Path | None = None) -> Iterator[Serving]:
-    """Runs in a thread, with a port and an event loop of its own. path: the file that is read at a reload."""
+    """Run a gateway in a thread with its own event loop. path: the file that a reload reads."""
     if path is not None:
         path.write_text(text)
     origin = None if path is None else ConfigSource(ConfigFile(path), config_digest(text))
@@ -73,11 +73,8 @@ def serving_gateway(text: str, path: Path | None = None) -> Iterator[Serving]:
         server, loop = uvicorn.Server(config), asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listening]),), daemon=True)
         thread.start()
-        deadline = time.monotonic() + 10
-        while not server.started:
-            assert thread.is_alive()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: server.started or not thread.is_alive(), 10)
+        assert thread.is_alive()
         try:
             yield Serving(f"http://127.0.0.1:{listening.getsockname()[1]}", gateway, loop)
         finally:

@@ -4,10 +4,20 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from routing.adaptive_sampling import BLOCK, SamplingRate, SamplingSettings, ShiftDetector, decision_z, is_sampled
+from routing.adaptive_sampling import (
+    BLOCK,
+    MIN_OBSERVED,
+    RECENT,
+    SMALLEST,
+    SamplingRate,
+    SamplingSettings,
+    ShiftDetector,
+    decision_z,
+    is_sampled,
+)
 from routing.arrays import unit_rows
 from routing.scores import TaskScores
 from routing.task import InputEvidence
@@ -67,13 +77,17 @@ def test_a_clear_decision_slows_down_early_and_an_unclear_one_when_there_is_enou
     assert [paced(SamplingRate(), blocks, UNCLEAR).weight for blocks in (enough - 1, enough, enough + 1)] == [1, 2, 4]
 
 
-@pytest.mark.parametrize(("distance", "towards"), [(0.7, 0), (0.4, 1)])
-def test_inputs_that_drift_wake_a_task(distance: float, towards: int) -> None:
-    """Farther from the benchmark, or somewhere else."""
+@pytest.mark.parametrize(("distance", "towards", "blocks"), [(0.7, 0, 2), (0.4, 1, 1)])
+def test_inputs_that_drift_wake_a_task(distance: float, towards: int, blocks: int) -> None:
+    """Farther from the benchmark, or somewhere else. blocks: of two embedded inputs each, until the drift is found."""
     settled = paced(SamplingRate(), 12, CLEAR)
-    assert (settled.weight, settled.drifts) == (16, 0)
-    woken = paced(settled, 6, CLEAR, distance, towards, base=1)
-    assert (woken.weight, woken.drifts, woken.embedded) == (1, 1, 0) or woken.drifts == 1
+    assert (settled.weight, settled.embedded, settled.drifts) == (16, 106, 0)
+    assert paced(settled, blocks - 1, CLEAR, distance, towards, base=1).drifts == 0
+    woken = paced(settled, blocks, CLEAR, distance, towards, base=1)
+    assert (woken.weight, woken.embedded, woken.drifts) == (1, 0, 1)
+    assert (woken.distance, woken.nearness) == (ShiftDetector(), ShiftDetector())
+    slower = paced(woken, 2, CLEAR, distance, towards, base=2)
+    assert (slower.weight, slower.embedded, slower.drifts) == (2, 2 * BLOCK, 1)
 
 
 def test_inputs_that_stay_what_they_are_wake_nobody() -> None:
@@ -88,7 +102,19 @@ def test_a_watch_knows_mean_and_variance(values: list[float]) -> None:
         watch = watch.add_value(value)
     assert watch.mean == pytest.approx(np.mean(values), abs=1e-9)
     assert watch.squares / (watch.n - 1) == pytest.approx(np.var(values, ddof=1), abs=1e-8)
-    assert watch.detect_shift() == 0.0 or watch.n >= 24
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=50))
+def test_a_shift_is_the_recent_means_distance_in_its_own_deviations(values: list[float]) -> None:
+    watch, recent = ShiftDetector(), values[0]
+    for value in values:
+        watch = watch.add_value(value)
+        recent += RECENT * (value - recent)
+    deviation = np.std(values, ddof=1) * np.sqrt(RECENT / (2 - RECENT)) if len(values) > 1 else 0.0
+    assume(abs(deviation - SMALLEST) > 1e-9)  # rounding decides on which side of the limit it is
+    is_known = len(values) >= MIN_OBSERVED and deviation > SMALLEST
+    expected = abs(recent - np.mean(values)) / deviation if is_known else 0.0
+    assert watch.detect_shift() == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 def scores(s3: list[float], n: int, reliability: float = 0.9) -> TaskScores:

@@ -1,4 +1,4 @@
-"""curl, as it is found here."""
+"""The curl program, whichever version is installed."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from qa.conformance.checks import Check, NotRun, equal, holds
+from qa.conformance.checks import Check, NotRun, expect_equal, expect_true
 from qa.conformance.clients.material import chat_body, sent_text
 from qa.conformance.servers import Target
 
@@ -17,7 +17,7 @@ NOT_BUILT_IN = 4
 
 
 def _curl(target: Target, *options: str, body: bytes, path: str = "/chat/completions") -> tuple[bytes, str]:
-    """What curl wrote, and what it told with -v."""
+    """Return what curl wrote, and its -v trace."""
     program = shutil.which("curl")
     if program is None:
         raise NotRun("there is no curl here")
@@ -33,64 +33,66 @@ def _curl(target: Target, *options: str, body: bytes, path: str = "/chat/complet
     ]
     command += ["-H", "Content-Type: application/json", *options, target.base_url + path]
     found = subprocess.run(command, input=body, capture_output=True, check=False, timeout=LIMIT_S + 5)
-    told = found.stderr.decode("latin-1")
-    if "doesn't support this" in told or found.returncode == NOT_BUILT_IN:
+    trace = found.stderr.decode("latin-1")
+    if "doesn't support this" in trace or found.returncode == NOT_BUILT_IN:
         raise NotRun("this curl was built without it")
-    holds(found.returncode == 0, f"exit code {found.returncode}: {told[-400:]}")
-    return found.stdout, told
+    expect_true(found.returncode == 0, f"exit code {found.returncode}: {trace[-400:]}")
+    return found.stdout, trace
 
 
 def _chat(mark: str, *options: str, text: str = "") -> Callable[[Target], str]:
-    """A completion, and how curl was answered."""
+    """Check that a completion is byte for byte the upstream's; observed: the status lines."""
 
     def run(target: Target) -> str:
         more = {"padding": text} if text else {}
-        got, told = _curl(target, "--data-binary", "@-", *options, body=chat_body(mark, **more))
-        holds(target.exchanges(mark), f"nothing arrived at the upstream: {got[:300]!r}")
-        equal(got, target.exchanges(mark)[0].sent, "the body")
-        equal(json.loads(got)["choices"][0]["message"]["content"], sent_text(mark), "the text")
-        return _status(told)
+        got, trace = _curl(target, "--data-binary", "@-", *options, body=chat_body(mark, **more))
+        expect_true(target.exchanges(mark), f"nothing arrived at the upstream: {got[:300]!r}")
+        expect_equal(got, target.exchanges(mark)[0].sent, "the body")
+        expect_equal(json.loads(got)["choices"][0]["message"]["content"], sent_text(mark), "the text")
+        return _status(trace)
 
     return run
 
 
-def _status(told: str) -> str:
-    """The status lines that curl saw."""
-    return ", ".join(line[2:].strip() for line in told.splitlines() if line.startswith("< HTTP/"))
+def _status(trace: str) -> str:
+    """Return the status lines of the trace."""
+    return ", ".join(line[2:].strip() for line in trace.splitlines() if line.startswith("< HTTP/"))
 
 
 def _stream(target: Target) -> str:
     mark = "curl-stream"
-    asked = chat_body(mark, stream=True, stream_options={"include_usage": True})
-    got, told = _curl(target, "-N", "--data-binary", "@-", body=asked)
-    equal(got, target.exchanges(mark)[0].sent, "the stream")
-    holds("text/event-stream" in told, "no text/event-stream")
+    body = chat_body(mark, stream=True, stream_options={"include_usage": True})
+    got, trace = _curl(target, "-N", "--data-binary", "@-", body=body)
+    expect_equal(got, target.exchanges(mark)[0].sent, "the stream")
+    expect_true("text/event-stream" in trace, "no text/event-stream")
     return f"{len(got)} bytes as sent, {got.count(b'data: ')} events"
 
 
 def _large(target: Target) -> str:
     mark = "curl-expect"
-    came = _chat(mark, "-H", "Expect: 100-continue", "--expect100-timeout", "20", text="x" * LARGE)(target)
-    holds(came.startswith("HTTP/1.1 100"), f"no 100: {came}")
-    return came
+    observed = _chat(mark, "-H", "Expect: 100-continue", "--expect100-timeout", "20", text="x" * LARGE)(target)
+    expect_true(observed.startswith("HTTP/1.1 100"), f"no 100: {observed}")
+    return observed
 
 
 def _old_stream(target: Target) -> str:
     mark = "curl-old-stream"
-    asked = chat_body(mark, stream=True, stream_options={"include_usage": True})
-    got, told = _curl(target, "-N", "--http1.0", "--data-binary", "@-", body=asked)
-    equal(got, target.exchanges(mark)[0].sent, "the stream")
-    return _status(told)
+    body = chat_body(mark, stream=True, stream_options={"include_usage": True})
+    got, trace = _curl(target, "-N", "--http1.0", "--data-binary", "@-", body=body)
+    expect_equal(got, target.exchanges(mark)[0].sent, "the stream")
+    return _status(trace)
 
 
 def _two(target: Target) -> str:
-    """Two requests of one curl: the connection is used again."""
+    """Two requests of one curl: the connection is reused."""
     marks = ("curl-two", "curl-two")
     file = Path(target.work) / "body.json"
     file.write_bytes(chat_body(marks[0]))
-    _, told = _curl(target, "--data-binary", f"@{file}", target.base_url + "/chat/completions", body=b"")
-    holds("Re-using existing connection" in told or "Reusing existing" in told, "curl opened another connection")
-    return f"{_status(told)} on one connection"
+    _, trace = _curl(target, "--data-binary", f"@{file}", target.base_url + "/chat/completions", body=b"")
+    expect_true(
+        "Re-using existing connection" in trace or "Reusing existing" in trace, "curl opened another connection"
+    )
+    return f"{_status(trace)} on one connection"
 
 
 CHECKS = (

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr
 
-from qa.conformance.checks import Check, NotRun, equal, holds
+from qa.conformance.checks import Check, NotRun, expect_equal, expect_true
 from qa.conformance.clients.material import MODEL, TEXT, sent_text
 from qa.conformance.servers import Target
 
@@ -21,7 +21,7 @@ class Weather(BaseModel):
 
 
 def _model(target: Target, **options: Any) -> Any:
-    """A ChatOpenAI, or NotRun."""
+    """Return a ChatOpenAI. Raises NotRun where it is not installed."""
     try:
         from langchain_openai import ChatOpenAI
     except ImportError as error:
@@ -34,15 +34,15 @@ def _model(target: Target, **options: Any) -> Any:
 def _invoke(target: Target) -> str:
     mark = "langchain-invoke"
     got = _model(target).invoke(f"{TEXT} {mark}")
-    equal(got.content, sent_text(mark), "content")
-    holds(got.usage_metadata["output_tokens"] == 11, f"usage: {got.usage_metadata}")
+    expect_equal(got.content, sent_text(mark), "content")
+    expect_true(got.usage_metadata["output_tokens"] == 11, f"usage: {got.usage_metadata}")
     return f"{got.content!r}, {got.usage_metadata['total_tokens']} tokens"
 
 
 def _stream(target: Target) -> str:
     mark = "langchain-stream"
     pieces = [piece.content for piece in _model(target).stream(f"{TEXT} {mark}")]
-    equal("".join(pieces), sent_text(mark), "content")
+    expect_equal("".join(pieces), sent_text(mark), "content")
     return f"{len(pieces)} pieces"
 
 
@@ -53,14 +53,14 @@ def _astream(target: Target) -> str:
         return [piece.content async for piece in _model(target, stream_usage=True).astream(f"{TEXT} {mark}")]
 
     pieces = asyncio.run(ask())
-    equal("".join(pieces), sent_text(mark), "content")
+    expect_equal("".join(pieces), sent_text(mark), "content")
     return f"{len(pieces)} pieces"
 
 
 def _tools(target: Target) -> str:
     got = _model(target).bind_tools([Weather]).invoke("tools langchain")
-    equal([call["name"] for call in got.tool_calls], ["Weather"], "tool calls")
-    equal(sorted(got.tool_calls[0]["args"]), ["city", "degrees"], "arguments")
+    expect_equal([call["name"] for call in got.tool_calls], ["Weather"], "tool calls")
+    expect_equal(sorted(got.tool_calls[0]["args"]), ["city", "degrees"], "arguments")
     return str(got.tool_calls[0]["args"])
 
 
@@ -68,15 +68,15 @@ def _tool_stream(target: Target) -> str:
     whole: Any = None
     for piece in _model(target).bind_tools([Weather]).stream("tools langchain, streamed"):
         whole = piece if whole is None else whole + piece
-    equal([call["name"] for call in whole.tool_calls], ["Weather"], "tool calls")
-    equal(whole.tool_calls[0]["args"]["degrees"], 7, "an argument")
+    expect_equal([call["name"] for call in whole.tool_calls], ["Weather"], "tool calls")
+    expect_equal(whole.tool_calls[0]["args"]["degrees"], 7, "an argument")
     return f"{len(whole.tool_call_chunks)} call put together: {whole.tool_calls[0]['args']}"
 
 
 def _structured(method: str) -> Callable[[Target], str]:
     def run(target: Target) -> str:
         got = _model(target).with_structured_output(Weather, method=method).invoke("structured langchain")
-        holds(isinstance(got, Weather), f"{got!r} came")
+        expect_true(isinstance(got, Weather), f"{got!r} is no Weather")
         return repr(got)
 
     return run

@@ -1,18 +1,18 @@
-"""litellm's own SDK, with the gateway as its api_base."""
+"""litellm's SDK, with the gateway as its api_base."""
 
 import asyncio
 import os
 from typing import Any
 
-from qa.conformance.checks import Check, NotRun, Unequal, equal, holds
-from qa.conformance.clients.material import MODEL, TOOLS, said, sent_text
+from qa.conformance.checks import Check, Mismatch, NotRun, expect_equal, expect_true
+from qa.conformance.clients.material import MODEL, TOOLS, chat_messages, sent_text
 from qa.conformance.servers import Target
 
 SUITE = "litellm"
 
 
 def _litellm() -> Any:
-    """The library, or NotRun. It is not to fetch its price list while it is imported."""
+    """Import the library, without the download of its price list. Raises NotRun where it is not installed."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     try:
         import litellm
@@ -24,13 +24,13 @@ def _litellm() -> Any:
 
 def _options(target: Target, mark: str, model: str = MODEL) -> dict[str, Any]:
     to = {"model": f"openai/{model}", "api_base": target.base_url, "api_key": target.key}
-    return {**to, "messages": said(mark), "max_retries": 0, "num_retries": 0, "timeout": 20}
+    return {**to, "messages": chat_messages(mark), "max_retries": 0, "num_retries": 0, "timeout": 20}
 
 
 def _completion(target: Target) -> str:
     mark = "litellm-completion"
     got = _litellm().completion(**_options(target, mark))
-    equal(got.choices[0].message.content, sent_text(mark), "content")
+    expect_equal(got.choices[0].message.content, sent_text(mark), "content")
     return f"{got.choices[0].message.content!r}, {got.usage.total_tokens} tokens"
 
 
@@ -38,7 +38,7 @@ def _stream(target: Target) -> str:
     mark = "litellm-stream"
     chunks = list(_litellm().completion(**_options(target, mark), stream=True, stream_options={"include_usage": True}))
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    equal(text, sent_text(mark), "content")
+    expect_equal(text, sent_text(mark), "content")
     return f"{len(chunks)} chunks"
 
 
@@ -51,33 +51,33 @@ def _acompletion(target: Target) -> str:
         pieces = [chunk.choices[0].delta.content or "" async for chunk in stream]
         return whole.choices[0].message.content, "".join(pieces)
 
-    equal(asyncio.run(ask()), (sent_text(mark), sent_text(mark)), "content, whole and streamed")
+    expect_equal(asyncio.run(ask()), (sent_text(mark), sent_text(mark)), "content, whole and streamed")
     return "whole and streamed"
 
 
 def _tools(target: Target) -> str:
     got = _litellm().completion(**_options(target, "litellm-tools"), tools=TOOLS)
     names = [call.function.name for call in got.choices[0].message.tool_calls]
-    equal(names, [tool["function"]["name"] for tool in TOOLS], "tool calls")
+    expect_equal(names, [tool["function"]["name"] for tool in TOOLS], "tool calls")
     return ", ".join(names)
 
 
 def _errors(target: Target) -> str:
     litellm = _litellm()
-    wanted = {"e400": litellm.BadRequestError, "e429": litellm.RateLimitError, "nobody": litellm.NotFoundError}
-    for model, kind in wanted.items():
+    expected = {"e400": litellm.BadRequestError, "e429": litellm.RateLimitError, "nobody": litellm.NotFoundError}
+    for model, kind in expected.items():
         try:
             litellm.completion(**_options(target, "litellm-errors", model))
         except kind:
             continue
-        raise Unequal(f"an answer came from {model}")
-    return ", ".join(kind.__name__ for kind in wanted.values())
+        raise Mismatch(f"a response from {model} in place of an exception")
+    return ", ".join(kind.__name__ for kind in expected.values())
 
 
 def _embedding(target: Target) -> str:
     options = {"model": f"openai/{MODEL}", "api_base": target.base_url, "api_key": target.key}
     got = _litellm().embedding(**options, input=["eins", "zwei"])
-    holds(len(got.data) == 2 and len(got.data[0]["embedding"]) == 8, f"{got.data!r}")
+    expect_true(len(got.data) == 2 and len(got.data[0]["embedding"]) == 8, f"{got.data!r}")
     return "2 vectors"
 
 

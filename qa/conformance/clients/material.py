@@ -1,6 +1,6 @@
-"""What the clients ask for, and what the upstream then sent.
+"""Requests that all clients send, and the responses that the upstream gives to them.
 
-Every check's request holds a marker of its own, by which the upstream finds the exchange again.
+Every check's request contains a marker of its own, by which the upstream finds the exchange.
 """
 
 import json
@@ -52,21 +52,21 @@ TOOLS: Any = [
 ]
 
 
-def said(mark: str) -> Any:
-    """Messages with the marker."""
+def chat_messages(mark: str) -> Any:
+    """Return messages that contain the marker."""
     return [{"role": "system", "content": "Be brief."}, {"role": "user", "content": f"{TEXT} {mark}"}]
 
 
 def sent_text(mark: str) -> str:
-    """What the upstream answers to these messages."""
+    """Return the upstream's text for these messages."""
     return f"{ECHO}{TEXT} {mark}"
 
 
 def sent_json(target: Target, mark: str) -> Any:
-    """The upstream's first answer to a request with the marker."""
+    """Return the upstream's first response to a request with the marker."""
     return json.loads(target.exchanges(mark)[0].sent)
 
 
 def chat_body(mark: str, **more: Any) -> bytes:
-    """A chat completion's body."""
-    return json.dumps({"model": MODEL, "messages": said(mark), **more}).encode()
+    """Return the body of a chat completion with the marker."""
+    return json.dumps({"model": MODEL, "messages": chat_messages(mark), **more}).encode()

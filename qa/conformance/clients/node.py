@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from qa.conformance.checks import Check, NotRun, Unequal
+from qa.conformance.checks import Check, Mismatch, NotRun
 from qa.conformance.clients.material import MODEL
 from qa.conformance.servers import Target
 
@@ -23,26 +23,26 @@ def _run(name: str) -> Callable[[Target], str]:
             raise NotRun("there is no node here")
         if not (target.node / "node_modules" / "openai").is_dir():
             raise NotRun(f"npm has not installed openai in {target.node.name}/; `make conformance` does, where it can")
-        # Node looks for packages beside the script.
+        # Node looks for packages next to the script.
         script = shutil.copy(SCRIPT, target.node)
         command = [node, str(script), target.base_url, target.key, MODEL, name]
         found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
         if found.returncode:
-            raise Unequal(found.stdout.strip() or found.stderr.strip())
+            raise Mismatch(found.stdout.strip() or found.stderr.strip())
         return found.stdout.strip()
 
     return run
 
 
 def _abort(target: Target) -> str:
-    """A stream that Node leaves: the upstream notices."""
-    came = _run("abort mid-stream")(target)
+    """A stream that the client aborts: the upstream is cancelled."""
+    observed = _run("abort mid-stream")(target)
     deadline = time.monotonic() + LEFT_WITHIN_S
     while time.monotonic() < deadline:
         if target.exchanges("node-abort")[-1].ending == "left":
-            return f"{came}; the upstream was stopped"
+            return f"{observed}; the upstream was stopped"
         time.sleep(0.1)
-    raise Unequal(f"{came}; the upstream still sends")
+    raise Mismatch(f"{observed}; the upstream still sends")
 
 
 def _check(name: str, sent: str, expected: str) -> Check:

@@ -1,4 +1,4 @@
-"""openai for Python, its asynchronous client: many at once, streams left in the middle."""
+"""openai for Python, the asynchronous client: concurrent streams, abandoned streams."""
 
 import asyncio
 import time
@@ -6,8 +6,8 @@ from typing import Any
 
 import openai
 
-from qa.conformance.checks import Check, Unequal, equal
-from qa.conformance.clients.material import MODEL, said, sent_json, sent_text
+from qa.conformance.checks import Check, Mismatch, expect_equal
+from qa.conformance.clients.material import MODEL, chat_messages, sent_json, sent_text
 from qa.conformance.servers import Exchange, Target
 
 SUITE = "openai-python async"
@@ -23,19 +23,19 @@ def _client(target: Target) -> openai.AsyncOpenAI:
 def _chat(target: Target) -> str:
     async def ask(mark: str) -> Any:
         async with _client(target) as asking:
-            return await asking.chat.completions.create(model=MODEL, messages=said(mark))
+            return await asking.chat.completions.create(model=MODEL, messages=chat_messages(mark))
 
     mark = "async-chat"
     got = asyncio.run(ask(mark))
-    equal(got.model_dump(mode="json", exclude_unset=True), sent_json(target, mark), "the completion")
+    expect_equal(got.model_dump(mode="json", exclude_unset=True), sent_json(target, mark), "the completion")
     return repr(got.choices[0].message.content)
 
 
 def _streams(target: Target) -> str:
-    """Many streams through one client: none gets another's events."""
+    """Concurrent streams of one client: none gets another's events."""
     texts = asyncio.run(_many(target))
-    wanted = [sent_text(f"async-stream-{place:02}") for place in range(AT_ONCE)]
-    equal(texts, wanted, "the texts")
+    expected = [sent_text(f"async-stream-{place:02}") for place in range(AT_ONCE)]
+    expect_equal(texts, expected, "the texts")
     return f"{AT_ONCE} streams, each its own text"
 
 
@@ -43,7 +43,7 @@ async def _many(target: Target) -> list[str]:
     async with _client(target) as asking:
 
         async def one(place: int) -> str:
-            messages = said(f"async-stream-{place:02}")
+            messages = chat_messages(f"async-stream-{place:02}")
             stream = await asking.chat.completions.create(model=MODEL, messages=messages, stream=True)
             return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
@@ -51,7 +51,7 @@ async def _many(target: Target) -> list[str]:
 
 
 def _left(target: Target) -> str:
-    """A client that leaves its stream: the gateway stops the upstream's work."""
+    """A client that abandons its stream: the gateway cancels the upstream request."""
     mark = "async-left"
     asyncio.run(_leave(target, mark))
     sent_then = _settled(target, mark)
@@ -60,7 +60,7 @@ def _left(target: Target) -> str:
 
 async def _leave(target: Target, mark: str) -> None:
     async with _client(target) as asking:
-        stream = await asking.chat.completions.create(model="endless", messages=said(mark), stream=True)
+        stream = await asking.chat.completions.create(model="endless", messages=chat_messages(mark), stream=True)
         seen = 0
         async for _ in stream:
             seen += 1
@@ -70,26 +70,28 @@ async def _leave(target: Target, mark: str) -> None:
 
 
 def _settled(target: Target, mark: str) -> Exchange:
-    """The exchange once the gateway has left it."""
+    """Return the exchange once the gateway has cancelled it."""
     deadline = time.monotonic() + CUT_WITHIN_S
     while time.monotonic() < deadline:
         (exchange,) = target.exchanges(mark)
         if exchange.ending == "left":
             return exchange
         time.sleep(0.1)
-    raise Unequal(f"{CUT_WITHIN_S:g} s after its client left, the upstream is still sending")
+    raise Mismatch(f"{CUT_WITHIN_S:g} s after its client left, the upstream is still sending")
 
 
 def _timeout(target: Target) -> str:
     async def ask(mark: str) -> str:
         async with _client(target) as asking:
             try:
-                await asking.with_options(timeout=0.2).chat.completions.create(model="slow", messages=said(mark))
+                await asking.with_options(timeout=0.2).chat.completions.create(
+                    model="slow", messages=chat_messages(mark)
+                )
             except openai.APITimeoutError as error:
                 return type(error).__name__
         return "an answer"
 
-    equal(asyncio.run(ask("async-timeout")), "APITimeoutError", "what came")
+    expect_equal(asyncio.run(ask("async-timeout")), "APITimeoutError", "the exception")
     return "APITimeoutError; the gateway is well"
 
 

@@ -1,4 +1,4 @@
-"""openai for Python: every error arrives as the exception that the client's users catch."""
+"""openai for Python: every error arrives as the exception class that the library documents."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,8 +6,8 @@ from typing import Any
 
 import openai
 
-from qa.conformance.checks import Check, Unequal, equal, holds
-from qa.conformance.clients.material import MODEL, said
+from qa.conformance.checks import Check, Mismatch, expect_equal, expect_true
+from qa.conformance.clients.material import MODEL, chat_messages
 from qa.conformance.clients.openai_python import client
 from qa.conformance.servers import Target
 
@@ -22,21 +22,23 @@ def _raises(kind: type[openai.APIStatusError], code: str | None, ask: Ask, **opt
                 ask(asking)
             except openai.APIStatusError as error:
                 return _as_it_should(error, kind, code)
-        raise Unequal(f"an answer came, {kind.__name__} should have")
+        raise Mismatch(f"a response in place of {kind.__name__}")
 
     return run
 
 
 def _as_it_should(error: openai.APIStatusError, kind: type[openai.APIStatusError], code: str | None) -> str:
-    equal(type(error).__name__, kind.__name__, "the exception")
-    equal(error.code, code, "code")
-    holds(isinstance(error.body, dict) and {"message", "type", "param", "code"} <= set(error.body), f"{error.body!r}")
-    holds(error.request_id, "no x-request-id")
+    expect_equal(type(error).__name__, kind.__name__, "the exception")
+    expect_equal(error.code, code, "code")
+    expect_true(
+        isinstance(error.body, dict) and {"message", "type", "param", "code"} <= set(error.body), f"{error.body!r}"
+    )
+    expect_true(error.request_id, "no x-request-id")
     return f"{kind.__name__} {error.status_code}, code {error.code}: {error.body['message']}"  # type: ignore[index]  # a dict, see above
 
 
 def _create(model: str, **more: Any) -> Ask:
-    return lambda asking: asking.chat.completions.create(model=model, messages=said("errors"), **more)
+    return lambda asking: asking.chat.completions.create(model=model, messages=chat_messages("errors"), **more)
 
 
 def _wrong_key(target: Target) -> str:
@@ -46,11 +48,11 @@ def _wrong_key(target: Target) -> str:
 def _retry_after(target: Target) -> str:
     with client(target) as asking:
         try:
-            asking.chat.completions.create(model="e429", messages=said("errors"))
+            asking.chat.completions.create(model="e429", messages=chat_messages("errors"))
         except openai.RateLimitError as error:
-            equal(error.response.headers.get("retry-after"), "7", "retry-after")
+            expect_equal(error.response.headers.get("retry-after"), "7", "retry-after")
             return "RateLimitError with the upstream's retry-after: 7"
-    raise Unequal("an answer came")
+    raise Mismatch("a response in place of an exception")
 
 
 def _in_stream(target: Target) -> str:

@@ -1,12 +1,12 @@
-"""A case as data: what is written, what must come, how often the upstream may have been asked."""
+"""A case as data: bytes to send, expected responses, number of upstream requests."""
 
 import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from qa.conformance.checks import Check, Recorded, Unequal, holds
-from qa.conformance.http.connection import Answer, Connection, Ended, Garbled, Silent
+from qa.conformance.checks import Check, Mismatch, Recorded, expect_true
+from qa.conformance.http.connection import Connection, ConnectionClosed, MalformedResponse, Response, ResponseTimeout
 from qa.conformance.servers import KEY, Target
 
 CLOSES_S = 3.0
@@ -15,7 +15,7 @@ MODEL = "gpt-conformance"
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing is written for a while."""
+    """A pause of s seconds between two writes."""
 
     s: float
 
@@ -24,12 +24,17 @@ Step = bytes | Pause
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What must come. statuses: what each answer may be; reached: how often the upstream may have been asked.
+class Expected:
+    """The expected result of a case.
 
-    ends: True where the connection must then be closed, False where it must answer another request, None where both
-    are right. or_just_close: the connection may be closed without an answer. envelope: a refusal must be told as
-    OpenAI tells it. to_head: the answers are to HEAD, so they have no body. allow: a 405 must name what is allowed.
+    Attributes:
+        statuses: for each response, the allowed statuses.
+        reached: allowed numbers of upstream requests.
+        ends: True if the connection must then close, False if it must answer another request, None for either.
+        or_just_close: the connection may close without a response.
+        envelope: errors must have OpenAI's envelope.
+        to_head: the responses are to HEAD, so they have no body.
+        allow: a 405 must have the header Allow.
     """
 
     statuses: Sequence[Sequence[int]]
@@ -47,55 +52,57 @@ class Wanted:
         return "; ".join(part for part in (statuses, closing, reached) if part)
 
 
-OK = Wanted([[200]], [1], ends=False)
-REFUSED = Wanted([[400]], [0], ends=True)
-REFUSED_OR_ONE = Wanted([[200, 400]], [0, 1])
+OK = Expected([[200]], [1], ends=False)
+REFUSED = Expected([[400]], [0], ends=True)
+REFUSED_OR_ONE = Expected([[200, 400]], [0, 1])
 
 
 def body(mark: str, text: str = "hello", **more: object) -> bytes:
-    """A chat completion's body that holds the marker."""
-    said = [{"role": "user", "content": f"{text} {mark}"}]
-    return json.dumps({"model": MODEL, "messages": said, **more}).encode()
+    """Return the body of a chat completion with the marker."""
+    messages = [{"role": "user", "content": f"{text} {mark}"}]
+    return json.dumps({"model": MODEL, "messages": messages, **more}).encode()
 
 
 def head(*lines: str, method: str = "POST", target: str = "/v1/chat/completions", version: str = "HTTP/1.1") -> bytes:
-    """A request's head: host and key, then these lines as they stand."""
+    """Return a request head: Host, key, then these lines unchanged."""
     own = (f"{method} {target} {version}", "host: conformance", f"authorization: Bearer {KEY}")
     return "\r\n".join([*own, *lines, "", ""]).encode("latin-1")
 
 
 def post(mark: str, *lines: str, text: str = "hello", **more: object) -> bytes:
-    """A request as it should be, with these header lines more."""
+    """Return a valid request with these extra header lines."""
     data = body(mark, text, **more)
     return head("content-type: application/json", f"content-length: {len(data)}", *lines) + data
 
 
 def marker(suite: str, name: str) -> str:
-    """The case's marker, by which the upstream finds its requests."""
+    """Return the case's marker, by which the upstream finds its requests."""
     return "mark-" + "".join(letter if letter.isalnum() else "-" for letter in f"{suite}-{name}") + "-end"
 
 
-def case(suite: str, name: str, why: str, write: Callable[[str], Sequence[Step]], wanted: Wanted = REFUSED) -> Check:
-    """A check of the sweep. write: from the marker, the steps."""
+def make_case(
+    suite: str, name: str, why: str, write: Callable[[str], Sequence[Step]], expected: Expected = REFUSED
+) -> Check:
+    """Create a check of the sweep. write: returns the steps for a marker."""
     mark = marker(suite, name)
     steps = write(mark)
 
     def run(target: Target) -> str:
         with Connection(target.port) as connection:
             _write(connection, steps)
-            answers = _answers(connection, wanted)
-            ending = _ending(connection, wanted, mark) if len(answers) == len(wanted.statuses) else "closed"
+            responses = _answers(connection, expected)
+            ending = _ending(connection, expected, mark) if len(responses) == len(expected.statuses) else "closed"
         reached = len(target.exchanges(mark)) - (ending == "usable")
-        told = ", ".join(str(answer.status) for answer in answers) or "no answer"
-        came = f"{told}; {ending}; upstream asked {reached} times"
-        holds(reached in wanted.reached, came)
-        return came
+        statuses = ", ".join(str(response.status) for response in responses) or "no answer"
+        observed = f"{statuses}; {ending}; upstream asked {reached} times"
+        expect_true(reached in expected.reached, observed)
+        return observed
 
-    return Check(suite, name, _shown(steps), str(wanted), run, why)
+    return Check(suite, name, _shown(steps), str(expected), run, why)
 
 
-def recorded(suite: str, name: str, why: str, sent: str, run: Callable[[Target], str]) -> Check:
-    """A check without a rule: what comes is recorded."""
+def record_case(suite: str, name: str, why: str, sent: str, run: Callable[[Target], str]) -> Check:
+    """Create a check without a rule: the result is recorded."""
 
     def tell(target: Target) -> str:
         raise Recorded(run(target))
@@ -111,49 +118,51 @@ def _write(connection: Connection, steps: Sequence[Step]) -> None:
             connection.send(step)
 
 
-def _answers(connection: Connection, wanted: Wanted) -> list[Answer]:
-    answers: list[Answer] = []
-    for allowed in wanted.statuses:
+def _answers(connection: Connection, expected: Expected) -> list[Response]:
+    responses: list[Response] = []
+    for allowed in expected.statuses:
         try:
-            answer = connection.answer(wanted.to_head)
-        except Ended as ended:
-            if wanted.or_just_close and not ended.cut:
-                return answers
-            raise Unequal(f"after {[one.status for one in answers]}: {ended}") from ended
-        except (Silent, Garbled) as error:
-            raise Unequal(f"after {[one.status for one in answers]}: {error}") from error
-        answers.append(answer)
-        holds(answer.status in allowed, f"{answer.status} came: {answer.body[:200]!r}")
-        if wanted.envelope and answer.status >= 400:
-            holds(is_envelope(answer.body), f"{answer.status} without OpenAI's envelope: {answer.body[:200]!r}")
-        if wanted.allow and answer.status == 405:
-            holds(answer.header("allow") is not None, "405 without Allow")
-    return answers
+            response = connection.read_response(expected.to_head)
+        except ConnectionClosed as ended:
+            if expected.or_just_close and not ended.cut:
+                return responses
+            raise Mismatch(f"after {[one.status for one in responses]}: {ended}") from ended
+        except (ResponseTimeout, MalformedResponse) as error:
+            raise Mismatch(f"after {[one.status for one in responses]}: {error}") from error
+        responses.append(response)
+        expect_true(response.status in allowed, f"status {response.status}: {response.body[:200]!r}")
+        if expected.envelope and response.status >= 400:
+            expect_true(
+                is_envelope(response.body), f"{response.status} without OpenAI's envelope: {response.body[:200]!r}"
+            )
+        if expected.allow and response.status == 405:
+            expect_true(response.header("allow") is not None, "405 without Allow")
+    return responses
 
 
 def is_envelope(data: bytes) -> bool:
-    """Whether an error is told as OpenAI tells it."""
+    """Return True for an error in OpenAI's envelope."""
     try:
         return {"message", "type", "param", "code"} <= set(json.loads(data)["error"])
     except (ValueError, KeyError, TypeError):
         return False
 
 
-def _ending(connection: Connection, wanted: Wanted, mark: str) -> str:
-    """What becomes of the connection."""
-    if wanted.ends is False:
+def _ending(connection: Connection, expected: Expected, mark: str) -> str:
+    """Return the state of the connection after the responses: usable, closed or open."""
+    if expected.ends is False:
         connection.send(post(mark))
         try:
-            again = connection.answer()
-        except (Ended, Silent, Garbled) as error:
-            raise Unequal(f"another request on the connection: {error}") from error
-        holds(again.status == 200, f"another request on the connection: {again.status} {again.body[:200]!r}")
+            again = connection.read_response()
+        except (ConnectionClosed, ResponseTimeout, MalformedResponse) as error:
+            raise Mismatch(f"another request on the connection: {error}") from error
+        expect_true(again.status == 200, f"another request on the connection: {again.status} {again.body[:200]!r}")
         return "usable"
     try:
-        closed = connection.closes(CLOSES_S if wanted.ends else 0.2)
-    except Garbled as error:
-        raise Unequal(f"{error}") from error
-    holds(closed or wanted.ends is None, "the connection stays open")
+        closed = connection.is_closed_within(CLOSES_S if expected.ends else 0.2)
+    except MalformedResponse as error:
+        raise Mismatch(f"{error}") from error
+    expect_true(closed or expected.ends is None, "the connection stays open")
     return "closed" if closed else "open"
 
 

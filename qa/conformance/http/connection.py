@@ -1,4 +1,4 @@
-"""A client of bytes, and a strict reader of what comes back: it never repairs an answer."""
+"""A client that sends bytes, and a strict reader of responses: it never repairs one."""
 
 import socket
 import time
@@ -11,16 +11,16 @@ LIMIT_S = 10.0
 HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
-class Garbled(Exception):
-    """What came is no HTTP."""
+class MalformedResponse(Exception):
+    """The response is no valid HTTP."""
 
 
-class Silent(Exception):
-    """Nothing more came in time."""
+class ResponseTimeout(Exception):
+    """No byte came within the limit."""
 
 
-class Ended(Exception):
-    """The gateway closed the connection. cut: what had come of an unfinished answer."""
+class ConnectionClosed(Exception):
+    """The gateway closed the connection. cut: the bytes of an unfinished response."""
 
     def __init__(self, cut: bytes) -> None:
         super().__init__(f"the connection was closed after {cut!r}" if cut else "the connection was closed")
@@ -28,8 +28,16 @@ class Ended(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer. interim: the 1xx statuses before it. raw: its body as it stood on the wire, chunks and all."""
+class Response:
+    """One response.
+
+    Attributes:
+        status: of the final response.
+        headers: (lower-case name, value), in order.
+        body: decoded.
+        raw: the body as on the wire, chunk sizes included.
+        interim: the 1xx statuses before it.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -38,15 +46,15 @@ class Answer:
     interim: tuple[int, ...] = ()
 
     def header(self, name: str) -> str | None:
-        """The one value of a header. Raises Garbled where there are several."""
+        """Return the value of a header, None without it. Raises MalformedResponse if it occurs twice."""
         found = [value for key, value in self.headers if key == name]
         if len(found) > 1:
-            raise Garbled(f"{name} stands {len(found)} times")
+            raise MalformedResponse(f"{name} occurs {len(found)} times")
         return found[0] if found else None
 
 
 class Connection:
-    """One socket. Every wait ends after limit_s."""
+    """One socket. Every wait ends after limit_s seconds."""
 
     def __init__(self, port: int, limit_s: float = LIMIT_S) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=limit_s)
@@ -61,24 +69,24 @@ class Connection:
         self._socket.close()
 
     def send(self, data: bytes) -> None:
-        """All of it. A gateway that has closed already takes no more: what it said counts, not this."""
+        """Send all of it. Data that a closed connection refuses is ignored: the response counts."""
         try:
             self._socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
             return
         except TimeoutError as error:
-            raise Silent("the gateway stopped reading") from error
+            raise ResponseTimeout("the gateway stopped reading") from error
 
     def half_close(self) -> None:
-        """No more will be sent."""
+        """Close the sending side."""
         self._socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
-        """Leaves without a word."""
+        """Close the socket."""
         self._socket.close()
 
-    def answer(self, to_head: bool = False) -> Answer:
-        """The next final answer. Raises Garbled, Silent, Ended."""
+    def read_response(self, to_head: bool = False) -> Response:
+        """Read the next final response. Raises MalformedResponse, ResponseTimeout, ConnectionClosed."""
         interim: list[int] = []
         while True:
             status, headers = self._head()
@@ -86,25 +94,25 @@ class Connection:
                 break
             interim.append(status)
         body, raw = (b"", b"") if to_head or status in (204, 304) else self._body(dict(headers))
-        return Answer(status, headers, body, raw, tuple(interim))
+        return Response(status, headers, body, raw, tuple(interim))
 
-    def interim(self) -> int:
-        """The next status line's status, its headers read too."""
+    def read_interim(self) -> int:
+        """Read the next response head and return its status."""
         return self._head()[0]
 
-    def closes(self, within_s: float) -> bool:
-        """Whether the gateway closes without another byte. Raises Garbled if something comes."""
+    def is_closed_within(self, within_s: float) -> bool:
+        """Return True if the gateway closes within so many seconds. Raises MalformedResponse if a byte comes."""
         if self._read:
-            raise Garbled(f"{self._read[:200]!r} came after the answer")
+            raise MalformedResponse(f"{self._read[:200]!r} after the end of the response")
         with self._waiting(within_s):
             try:
                 more = self._socket.recv(65536)
-            except (TimeoutError, Silent):
+            except (TimeoutError, ResponseTimeout):
                 return False
             except ConnectionResetError:
                 return True
         if more:
-            raise Garbled(f"{more[:200]!r} came after the answer")
+            raise MalformedResponse(f"{more[:200]!r} after the end of the response")
         return True
 
     @contextmanager
@@ -119,13 +127,13 @@ class Connection:
         lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")[:-2]
         version, _, rest = lines[0].partition(" ")
         if version not in ("HTTP/1.1", "HTTP/1.0") or not rest[:3].isdigit() or rest[3:4] not in (" ", ""):
-            raise Garbled(f"{lines[0]!r} is no status line")
+            raise MalformedResponse(f"{lines[0]!r} is no status line")
         return int(rest[:3]), tuple(_field(line) for line in lines[1:])
 
     def _body(self, headers: dict[str, str]) -> tuple[bytes, bytes]:
         coding, length = headers.get("transfer-encoding"), headers.get("content-length")
         if coding is not None and length is not None:
-            raise Garbled("both Content-Length and Transfer-Encoding")
+            raise MalformedResponse("both Content-Length and Transfer-Encoding")
         if coding is not None:
             return self._chunks()
         if length is None:
@@ -140,12 +148,12 @@ class Connection:
         while True:
             line = self._until(b"\r\n")
             if not line[:-2] or not HEX.issuperset(line[:-2]):
-                raise Garbled(f"{line!r} is no chunk size")
+                raise MalformedResponse(f"{line!r} is no chunk size")
             size = int(line, 16)
             data = self._exactly(size + 2)
             raw += [line, data]
             if not data.endswith(b"\r\n"):
-                raise Garbled("a chunk does not end where it says")
+                raise MalformedResponse("a chunk does not end where it says")
             if not size:
                 return b"".join(parts), b"".join(raw)
             parts.append(data[:-2])
@@ -166,26 +174,26 @@ class Connection:
         try:
             while True:
                 self._more()
-        except Ended:
+        except ConnectionClosed:
             found, self._read = self._read, b""
             return found
 
     def _more(self) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         try:
             more = self._socket.recv(65536)
         except TimeoutError as error:
-            waited = time.monotonic() - begun
-            raise Silent(f"nothing came for {waited:.1f} s after {self._read[-200:]!r}") from error
+            waited = time.monotonic() - started
+            raise ResponseTimeout(f"no byte for {waited:.1f} s after {self._read[-200:]!r}") from error
         except ConnectionResetError as error:
-            raise Ended(self._read) from error
+            raise ConnectionClosed(self._read) from error
         if not more:
-            raise Ended(self._read)
+            raise ConnectionClosed(self._read)
         self._read += more
 
 
 def _field(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon or not name or name != name.strip():
-        raise Garbled(f"{line!r} is no header")
+        raise MalformedResponse(f"{line!r} is no header")
     return name.lower(), value.strip()

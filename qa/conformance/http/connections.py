@@ -1,13 +1,13 @@
-"""More than one request on a connection, and its end from either side."""
+"""Several requests on a connection, and closing from either side."""
 
 import json
 import time
 from collections.abc import Callable
 from typing import Any
 
-from qa.conformance.checks import Check, Unequal, equal, holds
-from qa.conformance.http.cases import Wanted, body, case, head, marker, post, recorded
-from qa.conformance.http.connection import Connection, Ended, Garbled, Silent
+from qa.conformance.checks import Check, Mismatch, expect_equal, expect_true
+from qa.conformance.http.cases import Expected, body, head, make_case, marker, post, record_case
+from qa.conformance.http.connection import Connection, ConnectionClosed, MalformedResponse, ResponseTimeout
 from qa.conformance.servers import Target
 
 SUITE = "http connections"
@@ -22,36 +22,36 @@ MANY = 5
 
 
 def _pipelined(target: Target) -> str:
-    """Five at once, the first of them slow."""
+    """Five requests at once, the first one slow."""
     marks = [marker(SUITE, f"pipelined {place}") for place in range(MANY)]
     with Connection(target.port) as connection:
         connection.send(_to("slow", marks[0]) + b"".join(post(mark) for mark in marks[1:]))
         texts = [_text(connection) for _ in marks]
-    equal(texts, [f"you said: hello {mark}" for mark in marks], "the answers' order")
+    expect_equal(texts, [f"you said: hello {mark}" for mark in marks], "the responses' order")
     return f"{MANY} answers, in order"
 
 
 def _mixed(target: Target) -> str:
-    """A good one, a bad one, one elsewhere, a stream, a good one."""
+    """A valid request, an invalid one, another path, a stream, a valid one."""
     mark = marker(SUITE, "mixed")
     bad = head("content-length: 2") + b"{}"
     with Connection(target.port) as connection:
         connection.send(
             post(mark) + bad + head(method="GET", target="/v1/models") + post(mark, stream=True) + post(mark)
         )
-        answers = [connection.answer() for _ in range(5)]
-    equal([answer.status for answer in answers], [200, 400, 200, 200, 200], "statuses")
-    holds(answers[3].body.endswith(b"data: [DONE]\n\n"), f"the stream ended with {answers[3].body[-60:]!r}")
+        responses = [connection.read_response() for _ in range(5)]
+    expect_equal([response.status for response in responses], [200, 400, 200, 200, 200], "statuses")
+    expect_true(responses[3].body.endswith(b"data: [DONE]\n\n"), f"the stream ended with {responses[3].body[-60:]!r}")
     return "200, 400, 200, a whole stream, 200"
 
 
 def _text(connection: Connection) -> str:
-    text: str = json.loads(connection.answer().body)["choices"][0]["message"]["content"]
+    text: str = json.loads(connection.read_response().body)["choices"][0]["message"]["content"]
     return text
 
 
 def _reused(target: Target) -> str:
-    """A good request after each kind of refusal, all on one connection."""
+    """A valid request after each kind of refusal, all on one connection."""
     mark = marker(SUITE, "reused")
     wrong_key = post(mark).replace(b"Bearer sk-", b"Bearer no-")
     refusals = {
@@ -64,14 +64,14 @@ def _reused(target: Target) -> str:
     with Connection(target.port) as connection:
         for status, request in refusals.items():
             connection.send(request)
-            equal(connection.answer().status, status, "status")
+            expect_equal(connection.read_response().status, status, "status")
             connection.send(post(mark))
-            equal(connection.answer().status, 200, f"status after {status}")
+            expect_equal(connection.read_response().status, 200, f"status after {status}")
     return f"200 after each of {', '.join(map(str, refusals))}"
 
 
 def _to(model: str, mark: str, **more: Any) -> bytes:
-    """A request to another model."""
+    """Return a request to another model."""
     data = body(mark, **more).replace(b"gpt-conformance", model.encode())
     return head(f"content-length: {len(data)}") + data
 
@@ -81,29 +81,29 @@ def _hundred(target: Target) -> str:
     with Connection(target.port) as connection:
         for _ in range(100):
             connection.send(post(mark))
-            equal(connection.answer().status, 200, "status")
+            expect_equal(connection.read_response().status, 200, "status")
     return "100 answers on one connection"
 
 
 def _closes(*lines: str, version: str = "HTTP/1.1") -> Callable[[str], list[bytes]]:
-    """A request after which the connection ends, and another behind it."""
+    """A request with close, and another one pipelined behind it."""
     return lambda mark: [post(mark, *lines).replace(b"HTTP/1.1", version.encode(), 1) + post(mark)]
 
 
 def _old_stream(target: Target) -> str:
-    """HTTP/1.0 knows no chunks: the stream ends with the connection."""
+    """HTTP/1.0 has no chunked coding: the end of the connection ends the stream."""
     mark = marker(SUITE, "old stream")
     with Connection(target.port) as connection:
         connection.send(post(mark, stream=True).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
-        answer = connection.answer()
-        holds(connection.closes(2), "the connection stays open")
-    equal(answer.header("transfer-encoding"), None, "Transfer-Encoding")
-    equal(answer.body, _without_usage(target.exchanges(mark)[0].sent), "the stream")
-    return f"{len(answer.body)} bytes up to the end of the connection"
+        response = connection.read_response()
+        expect_true(connection.is_closed_within(2), "the connection stays open")
+    expect_equal(response.header("transfer-encoding"), None, "Transfer-Encoding")
+    expect_equal(response.body, _without_usage(target.exchanges(mark)[0].sent), "the stream")
+    return f"{len(response.body)} bytes up to the end of the connection"
 
 
 def _without_usage(sent: bytes) -> bytes:
-    """What a client gets that has not asked for usage."""
+    """Return the stream that a client gets that did not ask for usage."""
     return b"".join(event + b"\n\n" for event in sent.split(b"\n\n")[:-1] if b'"choices":[],' not in event)
 
 
@@ -114,35 +114,35 @@ def _half_closed(stream: bool, model: str) -> Callable[[Target], str]:
             connection.send(_to(model, mark, stream=stream))
             connection.half_close()
             try:
-                answer = connection.answer()
-                came = f"{answer.status}, {len(answer.body)} bytes"
-            except Ended as ended:
-                came = f"no whole answer: {ended}"[:120]
+                response = connection.read_response()
+                observed = f"{response.status}, {len(response.body)} bytes"
+            except ConnectionClosed as ended:
+                observed = f"no whole answer: {ended}"[:120]
         time.sleep(0.3)
         seen = target.exchanges(mark)
 
-        return f"{came}; at the upstream: {', '.join(one.ending for one in seen) or 'nothing'}"
+        return f"{observed}; at the upstream: {', '.join(one.ending for one in seen) or 'nothing'}"
 
     return run
 
 
 def _half_body(target: Target) -> str:
-    """A body that can never become whole."""
+    """A body that never completes."""
     mark = marker(SUITE, "half body")
     with Connection(target.port) as connection:
         connection.send(head("content-length: 1000") + body(mark))
         connection.half_close()
         try:
-            came = str(connection.answer().status)
-            equal(came, "400", "status")
-        except Ended:
-            came = "closed"
-    equal(len(target.exchanges(mark)), 0, "requests at the upstream")
-    return f"{came}; the upstream was not asked"
+            observed = str(connection.read_response().status)
+            expect_equal(observed, "400", "status")
+        except ConnectionClosed:
+            observed = "closed"
+    expect_equal(len(target.exchanges(mark)), 0, "requests at the upstream")
+    return f"{observed}; the upstream was not asked"
 
 
 def _left(model: str, pipelined: bool) -> Callable[[Target], str]:
-    """A client that leaves before its answer is complete, with or without another request behind it."""
+    """A client that disconnects before its response is complete, with or without a pipelined request."""
 
     def run(target: Target) -> str:
         mark = marker(SUITE, f"left {model} {pipelined}")
@@ -161,38 +161,38 @@ def _stopped(target: Target, mark: str) -> str:
     deadline = time.monotonic() + CUT_S
     while time.monotonic() < deadline:
         (exchange,) = target.exchanges(mark)
-        holds(exchange.ending != "answered", "the upstream was let finish an answer for nobody")
+        expect_true(exchange.ending != "answered", "the upstream was not cancelled")
         if exchange.ending == "left":
             return f"the upstream was stopped after {len(exchange.sent)} bytes"
         time.sleep(0.1)
-    raise Unequal(f"the upstream still sends {CUT_S:g} s after the client has left")
+    raise Mismatch(f"the upstream still sends {CUT_S:g} s after the client has left")
 
 
 def _head_behind_body(target: Target) -> str:
-    """The first bytes of a head, in the same write as the large body before it: its size counts from its own start."""
+    """The start of a head in the same write as the large body before it: its size counts from its own start."""
     mark = marker(SUITE, "head behind body")
     second = post(mark)
     with Connection(target.port) as connection:
         connection.send(post(mark, text="x" * 100_000) + second[:40])
-        equal(connection.answer().status, 200, "status")
+        expect_equal(connection.read_response().status, 200, "status")
         connection.send(second[40:])
-        equal(connection.answer().status, 200, "status of the second")
+        expect_equal(connection.read_response().status, 200, "status of the second")
     return "200, 200"
 
 
 def _garbage(target: Target) -> str:
-    """A sound request, then bytes that are none."""
+    """A valid request, then bytes that are no HTTP."""
     with Connection(target.port) as connection:
         connection.send(post(marker(SUITE, "garbage")) + b"\x00\x01\x02 garbage\r\n\r\n")
-        first = connection.answer()
-        equal(first.status, 200, "status")
+        first = connection.read_response()
+        expect_equal(first.status, 200, "status")
         try:
-            second = str(connection.answer().status)
-            equal(second, "400", "status of the garbage")
-        except Ended:
+            second = str(connection.read_response().status)
+            expect_equal(second, "400", "status of the garbage")
+        except ConnectionClosed:
             second = "closed"
-        except (Silent, Garbled) as error:
-            raise Unequal(str(error)) from error
+        except (ResponseTimeout, MalformedResponse) as error:
+            raise Mismatch(str(error)) from error
     return f"200, then {second}"
 
 
@@ -201,7 +201,7 @@ def _check(name: str, sent: str, expected: str, run: Callable[[Target], str], wh
 
 
 STOPPED = "the upstream is stopped"
-ONE = Wanted([[200]], [1], ends=True)
+ONE = Expected([[200]], [1], ends=True)
 CHECKS = (
     _check(
         "pipelined",
@@ -223,15 +223,15 @@ CHECKS = (
     ),
     _check("reuse after refusals", "a good request after 400, 401, 404, 405 and 502", "200 each time", _reused, KEEP),
     _check("a hundred on one connection", "100 requests, one after the other", "200 each time", _hundred, KEEP),
-    case(SUITE, "close", CLOSE, _closes("connection: close"), ONE),
-    case(SUITE, "close in a list", CLOSE, _closes("connection: x-hop, Close"), ONE),
-    case(SUITE, "HTTP/1.0", "RFC 9112, 9.3: no persistence without keep-alive", _closes(version="HTTP/1.0"), ONE),
-    case(
+    make_case(SUITE, "close", CLOSE, _closes("connection: close"), ONE),
+    make_case(SUITE, "close in a list", CLOSE, _closes("connection: x-hop, Close"), ONE),
+    make_case(SUITE, "HTTP/1.0", "RFC 9112, 9.3: no persistence without keep-alive", _closes(version="HTTP/1.0"), ONE),
+    make_case(
         SUITE,
         "HTTP/1.0 with keep-alive",
         "RFC 9112, 9.3: may persist, if the answer says so",
         lambda mark: [post(mark, "connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0")],
-        Wanted([[200]], [1]),
+        Expected([[200]], [1]),
     ),
     _check("a stream to HTTP/1.0", "stream: true in HTTP/1.0", "no chunks; ends with the connection", _old_stream, OLD),
     _check("leaving a stream", "an endless stream, the socket closed", STOPPED, _left("endless", False), GONE),
@@ -257,21 +257,21 @@ CHECKS = (
         _half_body,
         "RFC 9112, 8: an incomplete request may be answered with an error before closing",
     ),
-    recorded(
+    record_case(
         SUITE,
         "half-closed after a request",
         HALF,
         "a whole request, then the write side closed",
         _half_closed(False, "gpt-conformance"),
     ),
-    recorded(
+    record_case(
         SUITE,
         "half-closed after a request to a slow model",
         HALF,
         "a whole request, then the write side closed",
         _half_closed(False, "slow"),
     ),
-    recorded(
+    record_case(
         SUITE,
         "half-closed after a request for a stream",
         HALF,

@@ -1,9 +1,9 @@
-"""Bodies by length and in chunks, whole and in crumbs: the upstream gets the same bytes."""
+"""Bodies by length and in chunks, whole and in small pieces: the upstream gets the same bytes."""
 
 from collections.abc import Callable, Iterator, Sequence
 
-from qa.conformance.checks import Check, equal
-from qa.conformance.http.cases import OK, Pause, Step, Wanted, body, case, head, marker, post
+from qa.conformance.checks import Check, expect_equal
+from qa.conformance.http.cases import OK, Expected, Pause, Step, body, head, make_case, marker, post
 from qa.conformance.http.connection import Connection
 from qa.conformance.servers import Target
 
@@ -14,11 +14,11 @@ TRAILER = "RFC 9112, 7.1.2 and RFC 9110, 6.5.1: trailers may be dropped, and mus
 BAD = "RFC 9112, 7.1 and 8: a chunk that is none makes the message incomplete: 400, then close"
 WRITES = "RFC 9112, 2.2: a message is a sequence of bytes, however it is cut"
 TE = "transfer-encoding: chunked"
-BAD_CHUNK = Wanted([[400]], [0], ends=True, or_just_close=True)
+BAD_CHUNK = Expected([[400]], [0], ends=True, or_just_close=True)
 
 
 def pieces(data: bytes, sizes: Sequence[int]) -> Iterator[bytes]:
-    """The data in pieces of these sizes, which repeat."""
+    """Cut the data into pieces of these sizes, cyclically."""
     place, turn = 0, 0
     while place < len(data):
         size = sizes[turn % len(sizes)]
@@ -27,7 +27,7 @@ def pieces(data: bytes, sizes: Sequence[int]) -> Iterator[bytes]:
 
 
 def chunks(data: bytes, sizes: Sequence[int], extension: str = "", form: str = "x") -> bytes:
-    """The data in the chunked coding, without the last chunk."""
+    """Encode the data as chunks, without the last chunk."""
     return b"".join(f"{len(piece):{form}}{extension}\r\n".encode() + piece + b"\r\n" for piece in pieces(data, sizes))
 
 
@@ -36,7 +36,7 @@ def _in_chunks(end: bytes, **how: str) -> Callable[[str], list[Step]]:
 
 
 def _bad(data: bytes) -> Callable[[str], list[Step]]:
-    """Chunks, then what is none."""
+    """Chunks, then an invalid one."""
     return lambda mark: [head(TE) + chunks(body(mark), (50,)) + data]
 
 
@@ -54,20 +54,22 @@ def _large(mark: str) -> list[Step]:
 
 
 def _as_sent(name: str, write: Callable[[bytes], bytes]) -> Check:
-    """The upstream's body equals the client's, apart from `model`, which is spliced in."""
+    """Compare the upstream's body with the client's, apart from `model`, which the gateway replaces."""
     mark = marker(SUITE, name)
     data = body(mark, big=10**30, text='half a pair \ud83d, "quotes", and 😀')
 
     def run(target: Target) -> str:
         with Connection(target.port) as connection:
             connection.send(write(data))
-            equal(connection.answer().status, 200, "status")
+            expect_equal(connection.read_response().status, 200, "status")
         (exchange,) = target.exchanges(mark)
         expected = b"{" + data[1:-1].replace(b'": ', b'":').replace(b', "', b',"') + b"}"
-        came = exchange.received.replace(b'": ', b'":').replace(b', "', b',"')
-        equal(came, expected, "what the upstream received")
-        equal(exchange.headers.get("content-length"), str(len(exchange.received)), "Content-Length to the upstream")
-        equal(exchange.headers.get("transfer-encoding"), None, "Transfer-Encoding to the upstream")
+        observed = exchange.received.replace(b'": ', b'":').replace(b', "', b',"')
+        expect_equal(observed, expected, "what the upstream received")
+        expect_equal(
+            exchange.headers.get("content-length"), str(len(exchange.received)), "Content-Length to the upstream"
+        )
+        expect_equal(exchange.headers.get("transfer-encoding"), None, "Transfer-Encoding to the upstream")
         return f"{len(exchange.received)} bytes, every member as it was"
 
     return Check(
@@ -83,56 +85,56 @@ def _as_sent(name: str, write: Callable[[bytes], bytes]) -> Check:
 CHECKS = (
     _as_sent("body by length", lambda data: head(f"content-length: {len(data)}") + data),
     _as_sent("body in chunks", lambda data: head(TE) + chunks(data, (13, 1, 200)) + b"0\r\n\r\n"),
-    case(SUITE, "chunks of odd sizes", CHUNKS, _in_chunks(b"0\r\n\r\n"), OK),
-    case(SUITE, "sizes in upper case", CHUNKS, _in_chunks(b"0\r\n\r\n", form="X"), OK),
-    case(SUITE, "sizes with leading zeros", CHUNKS, _in_chunks(b"000\r\n\r\n", form="08x"), OK),
-    case(
+    make_case(SUITE, "chunks of odd sizes", CHUNKS, _in_chunks(b"0\r\n\r\n"), OK),
+    make_case(SUITE, "sizes in upper case", CHUNKS, _in_chunks(b"0\r\n\r\n", form="X"), OK),
+    make_case(SUITE, "sizes with leading zeros", CHUNKS, _in_chunks(b"000\r\n\r\n", form="08x"), OK),
+    make_case(
         SUITE,
         "coding's name in capitals",
         "RFC 9112, 7: names of codings are case-insensitive",
         lambda mark: [head("Transfer-Encoding: CHUNKED") + chunks(body(mark), (9,)) + b"0\r\n\r\n"],
         OK,
     ),
-    case(SUITE, "extensions", EXTENSION, _in_chunks(b"0;last\r\n\r\n", extension=";name=value"), OK),
-    case(SUITE, "quoted extensions", EXTENSION, _in_chunks(b"0\r\n\r\n", extension=';name="a;b"'), OK),
-    case(SUITE, "trailers", TRAILER, _in_chunks(b"0\r\nx-checksum: abc\r\n\r\n"), OK),
-    case(SUITE, "a chunk size that is none", BAD, _bad(b"zz\r\nab\r\n0\r\n\r\n"), BAD_CHUNK),
-    case(SUITE, "a negative chunk size", BAD, _bad(b"-1\r\nab\r\n0\r\n\r\n"), BAD_CHUNK),
-    case(SUITE, "a chunk size with 0x", BAD, _bad(b"0x2\r\nab\r\n0\r\n\r\n"), BAD_CHUNK),
-    case(SUITE, "a chunk size beyond 64 bits", BAD, _bad(b"fffffffffffffffff\r\nab\r\n0\r\n\r\n"), BAD_CHUNK),
-    case(SUITE, "a chunk size with a space before it", BAD, _bad(b" 2\r\nab\r\n0\r\n\r\n"), BAD_CHUNK),
-    case(SUITE, "a chunk longer than it says", BAD, _bad(b"1\r\nabc\r\n0\r\n\r\n"), BAD_CHUNK),
-    case(SUITE, "a chunk that ends in LF", BAD, _bad(b"2\r\nab\n0\r\n\r\n"), BAD_CHUNK),
-    case(SUITE, "a chunk size that ends in LF", BAD, _bad(b"2\nab\r\n0\r\n\r\n"), BAD_CHUNK),
-    case(
+    make_case(SUITE, "extensions", EXTENSION, _in_chunks(b"0;last\r\n\r\n", extension=";name=value"), OK),
+    make_case(SUITE, "quoted extensions", EXTENSION, _in_chunks(b"0\r\n\r\n", extension=';name="a;b"'), OK),
+    make_case(SUITE, "trailers", TRAILER, _in_chunks(b"0\r\nx-checksum: abc\r\n\r\n"), OK),
+    make_case(SUITE, "a chunk size that is none", BAD, _bad(b"zz\r\nab\r\n0\r\n\r\n"), BAD_CHUNK),
+    make_case(SUITE, "a negative chunk size", BAD, _bad(b"-1\r\nab\r\n0\r\n\r\n"), BAD_CHUNK),
+    make_case(SUITE, "a chunk size with 0x", BAD, _bad(b"0x2\r\nab\r\n0\r\n\r\n"), BAD_CHUNK),
+    make_case(SUITE, "a chunk size beyond 64 bits", BAD, _bad(b"fffffffffffffffff\r\nab\r\n0\r\n\r\n"), BAD_CHUNK),
+    make_case(SUITE, "a chunk size with a space before it", BAD, _bad(b" 2\r\nab\r\n0\r\n\r\n"), BAD_CHUNK),
+    make_case(SUITE, "a chunk longer than it says", BAD, _bad(b"1\r\nabc\r\n0\r\n\r\n"), BAD_CHUNK),
+    make_case(SUITE, "a chunk that ends in LF", BAD, _bad(b"2\r\nab\n0\r\n\r\n"), BAD_CHUNK),
+    make_case(SUITE, "a chunk size that ends in LF", BAD, _bad(b"2\nab\r\n0\r\n\r\n"), BAD_CHUNK),
+    make_case(
         SUITE,
         "an extension with a bare LF",
         BAD + " (the two parsers of CVE-2025-22871 differ here)",
         _bad(b"2;a\nxx\r\n0\r\n\r\n"),
         BAD_CHUNK,
     ),
-    case(SUITE, "one byte at a time", WRITES, _crumbs, OK),
-    case(SUITE, "chunks, one byte at a time", WRITES, _crumbs_of_chunks, OK),
-    case(SUITE, "1.9 MB in one write", WRITES, _large, OK),
-    case(
+    make_case(SUITE, "one byte at a time", WRITES, _crumbs, OK),
+    make_case(SUITE, "chunks, one byte at a time", WRITES, _crumbs_of_chunks, OK),
+    make_case(SUITE, "1.9 MB in one write", WRITES, _large, OK),
+    make_case(
         SUITE,
         "empty lines before the request",
         "RFC 9112, 2.2: a server should ignore at least one",
         lambda mark: [b"\r\n\r\n" + post(mark)],
         OK,
     ),
-    case(
+    make_case(
         SUITE,
         "no length, no chunks",
         "RFC 9112, 6.3: then the body is empty; 411 would do too",
         lambda mark: [head()],
-        Wanted([[400, 411]], [0], ends=None, envelope=True),
+        Expected([[400, 411]], [0], ends=None, envelope=True),
     ),
-    case(
+    make_case(
         SUITE,
         "an empty body",
         "DESIGN: errors in OpenAI's envelope",
         lambda mark: [head("content-length: 0")],
-        Wanted([[400]], [0], ends=False, envelope=True),
+        Expected([[400]], [0], ends=False, envelope=True),
     ),
 )

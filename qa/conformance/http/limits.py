@@ -1,11 +1,11 @@
-"""Heads and bodies without end, clients without haste: everything has a bound."""
+"""Unbounded heads and bodies, slow clients: everything has a limit."""
 
 import time
 from collections.abc import Callable
 
-from qa.conformance.checks import Check, Unequal, equal, holds
-from qa.conformance.http.cases import Step, Wanted, body, case, head, marker, post
-from qa.conformance.http.connection import Connection, Ended, Garbled, Silent
+from qa.conformance.checks import Check, Mismatch, expect_equal, expect_true
+from qa.conformance.http.cases import Expected, Step, body, head, make_case, marker, post
+from qa.conformance.http.connection import Connection, ConnectionClosed, MalformedResponse, ResponseTimeout
 from qa.conformance.servers import MAX_BODY_BYTES, Target
 
 SUITE = "http limits"
@@ -15,16 +15,16 @@ EXTENSIONS = "RFC 9112, 7.1.1: the total length of chunk extensions ought to be 
 TRAILERS = "RFC 9110, 5.4 and RFC 9112, 7.1.2: trailers are fields, and as limited as others"
 HASTE = "RFC 9112, 9.5: a server has a time after which it closes; without one, sockets run out"
 
-TOO_MUCH = Wanted([[431, 400]], [0], ends=True, or_just_close=True)
-TOO_LARGE = Wanted([[413]], [0], envelope=True)
-REFUSED = Wanted([[400, 413, 431]], [0], ends=True, or_just_close=True)
+TOO_MUCH = Expected([[431, 400]], [0], ends=True, or_just_close=True)
+TOO_LARGE = Expected([[413]], [0], envelope=True)
+REFUSED = Expected([[400, 413, 431]], [0], ends=True, or_just_close=True)
 HEAD_BOUND_S = 60.0
 BODY_BOUND_S = 75.0
 MEGABYTE = b"x" * 1_000_000
 
 
 def _fields(count: int, size: int) -> Callable[[str], list[Step]]:
-    """A request with this many more fields of this size."""
+    """Return a request with this many extra fields of this size."""
     return lambda mark: [post(mark, *(f"x-{place}: {'y' * size}" for place in range(count)))]
 
 
@@ -69,12 +69,12 @@ def _trailers(mark: str) -> list[Step]:
 
 
 def _slow_head(target: Target) -> str:
-    """A header line every second, and no end."""
+    """One header line per second, without an end."""
     return _ended(target, head()[:-2], b"x-slow: y\r\n", HEAD_BOUND_S)
 
 
 def _slow_second_head(target: Target) -> str:
-    """The same, once a request has been answered."""
+    """The same, after a first request was answered."""
     mark = marker(SUITE, "slow second head")
     return _ended(target, post(mark) + head()[:-2], b"x-slow: y\r\n", HEAD_BOUND_S, answered=1)
 
@@ -88,78 +88,78 @@ def _silent_body(target: Target) -> str:
 
 
 def _ended(target: Target, first: bytes, again: bytes, bound_s: float, answered: int = 0) -> str:
-    """How the gateway ends a connection on which nothing, or too little, comes."""
-    begun = time.monotonic()
+    """Return how the gateway ends a connection that sends nothing or too little."""
+    started = time.monotonic()
     with Connection(target.port, limit_s=1.0) as connection:
         connection.send(first)
         for _ in range(answered):
-            equal(connection.answer().status, 200, "status")
-        while time.monotonic() - begun < bound_s:
+            expect_equal(connection.read_response().status, 200, "status")
+        while time.monotonic() - started < bound_s:
             try:
-                answer = connection.answer()
-            except Silent:
+                response = connection.read_response()
+            except ResponseTimeout:
                 connection.send(again)
                 continue
-            except Ended:
-                return f"closed without a word after {time.monotonic() - begun:.0f} s"
-            equal(answer.status, 408, "status")
-            return f"408 after {time.monotonic() - begun:.0f} s"
-    raise Unequal(f"the connection is still open after {bound_s:g} s")
+            except ConnectionClosed:
+                return f"closed without a response after {time.monotonic() - started:.0f} s"
+            expect_equal(response.status, 408, "status")
+            return f"408 after {time.monotonic() - started:.0f} s"
+    raise Mismatch(f"the connection is still open after {bound_s:g} s")
 
 
 def _slow_and_many(target: Target) -> str:
-    """Many connections that say nothing do not keep others out."""
+    """Many idle connections do not keep others out."""
     idle = [Connection(target.port) for _ in range(300)]
     try:
         with Connection(target.port) as connection:
-            begun = time.monotonic()
+            started = time.monotonic()
             connection.send(post(marker(SUITE, "idle")))
-            equal(connection.answer().status, 200, "status")
-            took_s = time.monotonic() - begun
+            expect_equal(connection.read_response().status, 200, "status")
+            took_s = time.monotonic() - started
     finally:
         for one in idle:
             one.reset()
-    holds(took_s < 2, f"an answer took {took_s:.1f} s")
-    return f"200 within {took_s * 1000:.0f} ms beside {len(idle)} silent connections"
+    expect_true(took_s < 2, f"an answer took {took_s:.1f} s")
+    return f"200 within {took_s * 1000:.0f} ms with {len(idle)} silent connections open"
 
 
 def _after_413(target: Target) -> str:
-    """What is left of a body that was refused is never read as a request."""
+    """The rest of a rejected body is never parsed as a request."""
     mark = marker(SUITE, "after 413")
     hidden = post(mark)
     with Connection(target.port) as connection:
         connection.send(head(f"content-length: {MAX_BODY_BYTES + len(hidden)}"))
-        equal(connection.answer().status, 413, "status")
+        expect_equal(connection.read_response().status, 413, "status")
         for _ in range(MAX_BODY_BYTES // len(MEGABYTE)):
             connection.send(MEGABYTE)
         connection.send(hidden)
         more = _more(connection)
     reached = len(target.exchanges(mark))
-    equal(reached, 0, "requests at the upstream")
+    expect_equal(reached, 0, "requests at the upstream")
     return f"413, {more}; nothing of the body went on"
 
 
 def _more(connection: Connection) -> str:
     try:
-        return "closed" if connection.closes(1.0) else "the body is read past"
-    except Garbled as error:
-        raise Unequal(str(error)) from error
+        return "closed" if connection.is_closed_within(1.0) else "the body is read past"
+    except MalformedResponse as error:
+        raise Mismatch(str(error)) from error
 
 
 def _largest_head(target: Target) -> str:
-    """The largest head that is taken, in steps of 4 kB."""
+    """Find the largest accepted head, in steps of 4 kB."""
     for size in range(1, 64):
         with Connection(target.port) as connection:
             connection.send(post(marker(SUITE, "head"), *(["x: " + "y" * 4000] * size)))
             try:
-                status = connection.answer().status
-            except Ended:
+                status = connection.read_response().status
+            except ConnectionClosed:
                 status = 0
         if status != 200:
-            holds(size > 4, f"a head of {size * 4} kB is refused: proxies and cookies need 16 kB")
+            expect_true(size > 4, f"a head of {size * 4} kB is refused: proxies and cookies need 16 kB")
             how = status or "a closed connection"
             return f"{(size - 1) * 4} kB of fields are taken, {size * 4} kB answered with {how}"
-    raise Unequal("256 kB of fields are taken")
+    raise Mismatch("256 kB of fields are taken")
 
 
 def _check(name: str, sent: str, expected: str, run: Callable[[Target], str], why: str, is_slow: bool = False) -> Check:
@@ -199,17 +199,17 @@ CHECKS = (
         _slow_and_many,
         HASTE,
     ),
-    case(SUITE, "1000 fields", FIELDS, _fields(1000, 10), TOO_MUCH),
-    case(SUITE, "100,000 fields", FIELDS, _fields(100_000, 1), TOO_MUCH),
-    case(SUITE, "a field of 100 kB", FIELDS, _fields(1, 100_000), TOO_MUCH),
-    case(SUITE, "20 fields of 20 kB", FIELDS, _fields(20, 20_000), TOO_MUCH),
-    case(SUITE, "a field without end", FIELDS, _endless_head, TOO_MUCH),
-    case(SUITE, "fields without end", FIELDS, _endless_fields, TOO_MUCH),
-    case(SUITE, "50 fields of 200 bytes", FIELDS, _fields(50, 200), Wanted([[200]], [1], ends=False)),
+    make_case(SUITE, "1000 fields", FIELDS, _fields(1000, 10), TOO_MUCH),
+    make_case(SUITE, "100,000 fields", FIELDS, _fields(100_000, 1), TOO_MUCH),
+    make_case(SUITE, "a field of 100 kB", FIELDS, _fields(1, 100_000), TOO_MUCH),
+    make_case(SUITE, "20 fields of 20 kB", FIELDS, _fields(20, 20_000), TOO_MUCH),
+    make_case(SUITE, "a field without end", FIELDS, _endless_head, TOO_MUCH),
+    make_case(SUITE, "fields without end", FIELDS, _endless_fields, TOO_MUCH),
+    make_case(SUITE, "50 fields of 200 bytes", FIELDS, _fields(50, 200), Expected([[200]], [1], ends=False)),
     _check("the largest head", "heads of 4, 8, 12, … kB", "over 16 kB, under 256 kB", _largest_head, FIELDS),
-    case(SUITE, "a large body, announced", SIZE, _announced, TOO_LARGE),
-    case(SUITE, "a large body, announced and sent", SIZE, _announced_and_sent, TOO_LARGE),
-    case(SUITE, "a large body in chunks", SIZE, _chunked, TOO_LARGE),
+    make_case(SUITE, "a large body, announced", SIZE, _announced, TOO_LARGE),
+    make_case(SUITE, "a large body, announced and sent", SIZE, _announced_and_sent, TOO_LARGE),
+    make_case(SUITE, "a large body in chunks", SIZE, _chunked, TOO_LARGE),
     _check(
         "the rest of a large body",
         "a body that is refused, a request hidden at its end",
@@ -217,6 +217,6 @@ CHECKS = (
         _after_413,
         SIZE + "; RFC 9112, 9.3: read past the body, or close",
     ),
-    case(SUITE, "a chunk extension of 8 MB", EXTENSIONS, _extension, REFUSED),
-    case(SUITE, "7 MB of trailers", TRAILERS, _trailers, REFUSED),
+    make_case(SUITE, "a chunk extension of 8 MB", EXTENSIONS, _extension, REFUSED),
+    make_case(SUITE, "7 MB of trailers", TRAILERS, _trailers, REFUSED),
 )

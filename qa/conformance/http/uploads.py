@@ -1,11 +1,11 @@
-"""Clients that ask before they send, bodies that are encoded, JSON that hurts, trailers that pretend."""
+"""100-continue, content codings, hostile JSON, misleading trailers."""
 
 import gzip
 from collections.abc import Callable
 
-from qa.conformance.checks import Check, equal, holds
-from qa.conformance.http.cases import MODEL, OK, Step, Wanted, body, case, head, marker, post
-from qa.conformance.http.connection import Answer, Connection
+from qa.conformance.checks import Check, expect_equal, expect_true
+from qa.conformance.http.cases import MODEL, OK, Expected, Step, body, head, make_case, marker, post
+from qa.conformance.http.connection import Connection, Response
 from qa.conformance.servers import MAX_BODY_BYTES, Target
 
 SUITE = "http uploads"
@@ -15,49 +15,49 @@ JSON = "DESIGN: what the gateway cannot read is refused with 400 in OpenAI's env
 TRAILER = "RFC 9110, 6.5.1: a trailer must not be taken for a header"
 CONTINUE = "expect: 100-continue"
 
-BAD = Wanted([[400]], [0], ends=False, envelope=True)
-NOT_TAKEN = Wanted([[415, 413]], [0], envelope=True)
+BAD = Expected([[400]], [0], ends=False, envelope=True)
+NOT_TAKEN = Expected([[415, 413]], [0], envelope=True)
 DEEP = 100_000
 
 
 def _continue(version: str = "HTTP/1.1", expect: str = CONTINUE) -> Callable[[Target], str]:
-    """The head first, and the body once 100 has come."""
+    """Send the head, and the body after the 100."""
 
     def run(target: Target) -> str:
         data = body(marker(SUITE, f"continue {version} {expect}"), text="x" * 1_000_000)
         with Connection(target.port) as connection:
             connection.send(head(f"content-length: {len(data)}", expect, version=version))
-            equal(connection.interim(), 100, "the interim answer")
+            expect_equal(connection.read_interim(), 100, "the interim answer")
             connection.send(data)
-            equal(connection.answer().status, 200, "status")
+            expect_equal(connection.read_response().status, 200, "status")
             connection.send(post(marker(SUITE, "behind")))
-            equal(connection.answer().status, 200, "status of another request")
+            expect_equal(connection.read_response().status, 200, "status of another request")
         return "100, then 200 to 1 MB; the connection is usable"
 
     return run
 
 
 def _at_once(target: Target) -> str:
-    """The body without waiting."""
+    """Send the body without waiting."""
     with Connection(target.port) as connection:
         connection.send(post(marker(SUITE, "at once"), CONTINUE))
-        answer = connection.answer()
-    equal(answer.status, 200, "status")
-    holds(set(answer.interim) <= {100}, f"interim answers: {answer.interim}")
-    return f"200 after {list(answer.interim) or 'no interim answer'}"
+        response = connection.read_response()
+    expect_equal(response.status, 200, "status")
+    expect_true(set(response.interim) <= {100}, f"interim answers: {response.interim}")
+    return f"200 after {list(response.interim) or 'no interim answer'}"
 
 
 def _old(target: Target) -> str:
-    """HTTP/1.0 knows no interim answers."""
+    """HTTP/1.0 has no interim responses."""
     with Connection(target.port) as connection:
         connection.send(post(marker(SUITE, "old"), CONTINUE).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
-        answer = connection.answer()
-    equal((answer.interim, answer.status), ((), 200), "interim answers and status")
+        response = connection.read_response()
+    expect_equal((response.interim, response.status), ((), 200), "interim answers and status")
     return "200 alone"
 
 
 def _refused(status: int, *lines: str) -> Callable[[Target], str]:
-    """A refusal comes without 100; the body that follows all the same is not read as a request."""
+    """A rejection comes without 100; a body sent nevertheless is not parsed as a request."""
 
     def run(target: Target) -> str:
         mark = marker(SUITE, f"refused {status}")
@@ -65,24 +65,24 @@ def _refused(status: int, *lines: str) -> Callable[[Target], str]:
         with Connection(target.port) as connection:
             asked = head(CONTINUE, *(lines or (f"content-length: {len(hidden)}",)))
             connection.send(asked.replace(b"Bearer sk", b"Bearer no") if status == 401 else asked)
-            answer = connection.answer()
-            equal((answer.interim, answer.status), ((), status), "interim answers and status")
-            after = _after(connection, answer, hidden, status)
-        equal(len(target.exchanges(mark)), 0, "requests at the upstream")
+            response = connection.read_response()
+            expect_equal((response.interim, response.status), ((), status), "interim answers and status")
+            after = _after(connection, response, hidden, status)
+        expect_equal(len(target.exchanges(mark)), 0, "requests at the upstream")
         return f"{status} without 100; {after}"
 
     return run
 
 
-def _after(connection: Connection, answer: Answer, hidden: bytes, status: int) -> str:
-    """The connection is closed, or the promised body read past."""
-    if (answer.header("connection") or "").lower() == "close":
-        holds(connection.closes(2), "it says close, and stays open")
+def _after(connection: Connection, response: Response, hidden: bytes, status: int) -> str:
+    """The connection is closed, or the promised body skipped."""
+    if (response.header("connection") or "").lower() == "close":
+        expect_true(connection.is_closed_within(2), "it says close, and stays open")
         return "closed"
     if status == 413:  # too much to send it here; "the rest of a large body" does
         return "open"
     connection.send(hidden + head(method="GET", target="/v1/models"))
-    equal(connection.answer().status, 200, "status of the request behind the body")
+    expect_equal(connection.read_response().status, 200, "status of the request behind the body")
     return "the body is read past"
 
 
@@ -101,9 +101,9 @@ def _trailer(target: Target) -> str:
             + trailers
             + b"\r\n"
         )
-        answer = connection.answer()
-    equal(answer.status, 200, "status")
-    equal(answer.header("x-benchroute-task"), "default", "the task")
+        response = connection.read_response()
+    expect_equal(response.status, 200, "status")
+    expect_equal(response.header("x-benchroute-task"), "default", "the task")
     return "the task is `default`"
 
 
@@ -121,13 +121,13 @@ def _bomb(mark: str) -> list[Step]:
 
 
 def _given(text: str | bytes) -> Callable[[str], list[Step]]:
-    """A body as it stands."""
+    """A body unchanged."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return lambda mark: [head("content-type: application/json", f"content-length: {len(data)}"), data]
 
 
-def _json(name: str, text: str | bytes, wanted: Wanted = BAD) -> Check:
-    return case(SUITE, f"JSON: {name}", JSON, _given(text), wanted)
+def _json(name: str, text: str | bytes, expected: Expected = BAD) -> Check:
+    return make_case(SUITE, f"JSON: {name}", JSON, _given(text), expected)
 
 
 def _check(name: str, sent: str, expected: str, run: Callable[[Target], str], why: str = EXPECT) -> Check:
@@ -160,12 +160,12 @@ CHECKS = (
         "413 without 100",
         _refused(413, f"content-length: {MAX_BODY_BYTES + 1}"),
     ),
-    case(
+    make_case(
         SUITE,
         "another expectation",
         "RFC 9110, 10.1.1: 417 may be the answer",
         lambda mark: [post(mark, "expect: miracles")],
-        Wanted([[200, 417]], [0, 1]),
+        Expected([[200, 417]], [0, 1]),
     ),
     _check(
         "trailers that pretend",
@@ -175,11 +175,11 @@ CHECKS = (
         TRAILER,
     ),
     *(
-        case(SUITE, f"a body in {name}", CODED, _coded(name), NOT_TAKEN)
+        make_case(SUITE, f"a body in {name}", CODED, _coded(name), NOT_TAKEN)
         for name in ("gzip", "deflate", "br", "zstd", "gzip, gzip")
     ),
-    case(SUITE, "a gzip bomb", CODED, _bomb, NOT_TAKEN),
-    case(
+    make_case(SUITE, "a gzip bomb", CODED, _bomb, NOT_TAKEN),
+    make_case(
         SUITE,
         "identity",
         "RFC 9110, 8.4.1: identity is no coding",

@@ -1,4 +1,4 @@
-"""The process: aiohttp around the answers, and a memory of every exchange."""
+"""The process: an aiohttp server and a record of every exchange."""
 
 import asyncio
 import base64
@@ -14,10 +14,10 @@ from qa.conformance.upstream import answers, streams
 from qa.conformance.upstream.answers import Json
 
 WHOLE: Mapping[str, Callable[[Json], Json]] = {
-    "chat/completions": answers.chat,
-    "completions": answers.completion,
-    "embeddings": answers.embeddings,
-    "responses": answers.response,
+    "chat/completions": answers.chat_response,
+    "completions": answers.completion_response,
+    "embeddings": answers.embeddings_response,
+    "responses": answers.responses_response,
 }
 STREAMED: Mapping[str, Callable[[Json], Iterator[bytes]]] = {
     "chat/completions": streams.chat,
@@ -36,8 +36,17 @@ SLOW_S = 1.0
 
 
 @dataclass
-class Seen:
-    """One exchange, while it goes on. ending: "answered" in full, or "left" by the gateway before that."""
+class RecordedExchange:
+    """One exchange in progress.
+
+    Attributes:
+        method: of the request.
+        path: of the request.
+        headers: with lower-case names.
+        received: the request's body.
+        sent: the response's body so far.
+        ending: "going on", "answered" in full, or "left" if the gateway disconnected.
+    """
 
     method: str
     path: str
@@ -46,80 +55,80 @@ class Seen:
     sent: bytearray = field(default_factory=bytearray)
     ending: str = "going on"
 
-    def told(self) -> Json:
-        """As JSON."""
+    def to_dict(self) -> Json:
+        """Return the exchange as JSON; bytes in base64."""
         plain = {"method": self.method, "path": self.path, "headers": self.headers, "ending": self.ending}
         coded = {"received": self.received, "sent": bytes(self.sent)}
         return {**plain, **{name: base64.b64encode(value).decode() for name, value in coded.items()}}
 
 
 class Upstream:
-    """Answers, and remembers."""
+    """The HTTP handlers and the recorded exchanges."""
 
     def __init__(self) -> None:
-        self._seen: list[Seen] = []
+        self._seen: list[RecordedExchange] = []
 
-    def app(self) -> web.Application:
-        """As aiohttp serves it."""
+    def create_app(self) -> web.Application:
+        """Return the aiohttp application."""
         app = web.Application(client_max_size=10**9)
-        app.router.add_get("/exchanges", self.exchanges)
-        app.router.add_get("/v1/models", self.models)
-        app.router.add_route("*", "/{path:.*}", self.answer)
+        app.router.add_get("/exchanges", self.list_exchanges)
+        app.router.add_get("/v1/models", self.list_models)
+        app.router.add_route("*", "/{path:.*}", self.handle_request)
         return app
 
-    async def exchanges(self, request: web.Request) -> web.Response:
-        """Those whose request holds `marker`."""
+    async def list_exchanges(self, request: web.Request) -> web.Response:
+        """Handle GET /exchanges: those whose request contains `marker`."""
         marker = request.query.get("marker", "").encode()
-        return web.json_response([one.told() for one in self._seen if marker in one.received])
+        return web.json_response([one.to_dict() for one in self._seen if marker in one.received])
 
-    async def models(self, _: web.Request) -> web.Response:
-        """One, so that it can be asked whether this process is ready."""
+    async def list_models(self, _: web.Request) -> web.Response:
+        """Handle GET /v1/models: one model, for readiness probes."""
         return web.json_response({"object": "list", "data": [{"id": "upstream", "object": "model"}]})
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Every endpoint that takes a request to a model."""
+    async def handle_request(self, request: web.Request) -> web.StreamResponse:
+        """Handle every endpoint that takes a request to a model."""
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        seen = Seen(request.method, request.path, headers, body)
-        self._seen.append(seen)
+        exchange = RecordedExchange(request.method, request.path, headers, body)
+        self._seen.append(exchange)
         try:
-            return await self._answered(request, seen)
+            return await self._answered(request, exchange)
         except (asyncio.CancelledError, ConnectionError):
-            seen.ending = "left"
+            exchange.ending = "left"
             raise
 
-    async def _answered(self, request: web.Request, seen: Seen) -> web.StreamResponse:
-        asked, path = json.loads(seen.received), request.path.removeprefix("/v1/")
-        if asked["model"] in answers.ERRORS:
-            status, told = answers.error(asked["model"])
-            return _whole(seen, told, status)
-        if asked["model"] == "slow":
+    async def _answered(self, request: web.Request, exchange: RecordedExchange) -> web.StreamResponse:
+        requested, path = json.loads(exchange.received), request.path.removeprefix("/v1/")
+        if requested["model"] in answers.ERRORS:
+            status, envelope = answers.error_response(requested["model"])
+            return _whole(exchange, envelope, status)
+        if requested["model"] == "slow":
             await asyncio.sleep(SLOW_S)
-        if asked.get("stream"):
-            return await _stream(request, seen, STREAMED[path], asked)
-        return _whole(seen, WHOLE[path](asked), 200)
+        if requested.get("stream"):
+            return await _stream(request, exchange, STREAMED[path], requested)
+        return _whole(exchange, WHOLE[path](requested), 200)
 
 
-def _whole(seen: Seen, told: Json, status: int) -> web.Response:
-    """Written with spaces and line ends, so that an answer that was written anew is noticed."""
-    data = json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    seen.sent += data
-    seen.ending = "answered"
+def _whole(exchange: RecordedExchange, document: Json, status: int) -> web.Response:
+    """Return the response, pretty-printed, so that a re-encoded one is noticed."""
+    data = json.dumps(document, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    exchange.sent += data
+    exchange.ending = "answered"
     more = {"retry-after": "7"} if status == 429 else {}
     return web.Response(body=data, status=status, content_type="application/json", headers={**HEADERS, **more})
 
 
 async def _stream(
-    request: web.Request, seen: Seen, events: Callable[[Json], Iterator[bytes]], asked: Json
+    request: web.Request, exchange: RecordedExchange, events: Callable[[Json], Iterator[bytes]], requested: Json
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={**HEADERS, "content-type": "text/event-stream; charset=utf-8"})
     await response.prepare(request)
-    is_endless = asked["model"] == "endless"
-    for event in _endlessly(events(asked)) if is_endless else events(asked):
-        seen.sent += event
+    is_endless = requested["model"] == "endless"
+    for event in _endlessly(events(requested)) if is_endless else events(requested):
+        exchange.sent += event
         await response.write(event)
         await asyncio.sleep(5 * GAP_S if is_endless else GAP_S)
-    seen.ending = "answered"
+    exchange.ending = "answered"
     await response.write_eof()
     return response
 
@@ -131,7 +140,7 @@ def _endlessly(events: Iterator[bytes]) -> Iterator[bytes]:
 
 
 async def _serve(port: int) -> None:
-    runner: Any = web.AppRunner(Upstream().app(), handler_cancellation=True)
+    runner: Any = web.AppRunner(Upstream().create_app(), handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""The answers in one piece, each a plain function of the request."""
+"""Whole responses, each a pure function of the request."""
 
 import base64
 import json
@@ -22,22 +22,22 @@ ERRORS: Mapping[str, tuple[int, str, str | None]] = {
 """Model -> status, type, code."""
 
 
-def error(model: str) -> tuple[int, Json]:
-    """The status and the envelope that a model's name asks for."""
+def error_response(model: str) -> tuple[int, Json]:
+    """Return status and envelope for an error model's name."""
     status, type_, code = ERRORS[model]
-    told = {"message": f"the upstream says {status}", "type": type_, "param": "messages", "code": code}
-    return status, {"error": told}
+    envelope = {"message": f"the upstream says {status}", "type": type_, "param": "messages", "code": code}
+    return status, {"error": envelope}
 
 
-def chat(body: Json) -> Json:
-    """POST /v1/chat/completions."""
+def chat_response(body: Json) -> Json:
+    """Return the response to POST /v1/chat/completions."""
     return {
         "id": "chatcmpl-conformance",
         "object": "chat.completion",
         "created": CREATED,
         "model": body["model"],
         "choices": [_choice(body, place) for place in range(body.get("n") or 1)],
-        "usage": usage(body),
+        "usage": token_usage(body),
         "service_tier": "default",
         "system_fingerprint": None,
     }
@@ -45,28 +45,28 @@ def chat(body: Json) -> Json:
 
 def _choice(body: Json, place: int) -> Json:
     calls = tool_calls(body)
-    text = content(body, place)
+    text = message_content(body, place)
     message: Json = {"role": "assistant", "content": None if calls else text, "refusal": None, "annotations": []}
     return {
         "index": place,
         "message": {**message, "tool_calls": calls} if calls else message,
-        "logprobs": logprobs(text) if body.get("logprobs") else None,
+        "logprobs": token_logprobs(text) if body.get("logprobs") else None,
         "finish_reason": "tool_calls" if calls else "stop",
     }
 
 
-def content(body: Json, place: int) -> str:
-    """What the model says: the schema's instance where one is asked for, else what it was told last."""
-    wanted = body.get("response_format") or {}
-    if wanted.get("type") == "json_schema":
-        return json.dumps(instance(wanted["json_schema"]["schema"]), ensure_ascii=False)
-    said = body["messages"][-1].get("content")
-    text = said if isinstance(said, str) else json.dumps(said)
+def message_content(body: Json, place: int) -> str:
+    """Return the text: an instance of the schema if one is given, else an echo of the last message."""
+    expected = body.get("response_format") or {}
+    if expected.get("type") == "json_schema":
+        return json.dumps(instance(expected["json_schema"]["schema"]), ensure_ascii=False)
+    last = body["messages"][-1].get("content")
+    text = last if isinstance(last, str) else json.dumps(last)
     return f"{ECHO}{text}" if place == 0 else f"{ECHO}{text} ({place})"
 
 
 def tool_calls(body: Json) -> list[Json]:
-    """One call of every tool, with arguments as its schema has them; none once a tool has answered."""
+    """Return one call of every tool, with arguments by its schema; none after a tool message."""
     if body.get("tool_choice") == "none" or body["messages"][-1]["role"] == "tool":
         return []
     return [_call(place, tool["function"]) for place, tool in enumerate(body.get("tools") or ())]
@@ -81,22 +81,23 @@ def _call(place: int, function: Json) -> Json:
     }
 
 
-def logprobs(text: str) -> Json:
-    """One token for each word."""
+def token_logprobs(text: str) -> Json:
+    """Return one token per word."""
     tokens = [
-        {"token": word, "logprob": -0.25, "bytes": list(word.encode()), "top_logprobs": []} for word in words(text)
+        {"token": word, "logprob": -0.25, "bytes": list(word.encode()), "top_logprobs": []}
+        for word in split_words(text)
     ]
     return {"content": tokens, "refusal": None}
 
 
-def words(text: str) -> list[str]:
-    """A text in pieces that make it up again."""
+def split_words(text: str) -> list[str]:
+    """Split a text into pieces that concatenate to it."""
     pieces = text.split(" ")
     return [pieces[0], *(f" {piece}" for piece in pieces[1:])]
 
 
-def usage(body: Json) -> Json:
-    """What it took."""
+def token_usage(body: Json) -> Json:
+    """Return the token counts."""
     asked = len(json.dumps(body["messages"] if "messages" in body else body.get("prompt", "")))
     return {
         "prompt_tokens": asked,
@@ -107,26 +108,26 @@ def usage(body: Json) -> Json:
     }
 
 
-def completion(body: Json) -> Json:
-    """POST /v1/completions."""
+def completion_response(body: Json) -> Json:
+    """Return the response to POST /v1/completions."""
     prompts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
     choices = [
         {"index": place, "text": f"{ECHO}{prompt}", "logprobs": None, "finish_reason": "stop"}
         for place, prompt in enumerate(prompts)
     ]
     head = {"id": "cmpl-conformance", "object": "text_completion", "created": CREATED, "model": body["model"]}
-    return {**head, "choices": choices, "usage": usage(body)}
+    return {**head, "choices": choices, "usage": token_usage(body)}
 
 
-def vector(text: str) -> list[float]:
-    """Eight numbers that a float32 holds exactly."""
+def embed_text(text: str) -> list[float]:
+    """Return eight numbers that a float32 represents exactly."""
     return [(len(text) % 16) / 16, *(byte / 256 for byte in text.encode()[:7].ljust(7, b"\0"))]
 
 
-def embeddings(body: Json) -> Json:
-    """POST /v1/embeddings."""
+def embeddings_response(body: Json) -> Json:
+    """Return the response to POST /v1/embeddings."""
     texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
-    vectors = [vector(text if isinstance(text, str) else json.dumps(text)) for text in texts]
+    vectors = [embed_text(text if isinstance(text, str) else json.dumps(text)) for text in texts]
     as_base64 = body.get("encoding_format") == "base64"
     data = [
         {"object": "embedding", "index": place, "embedding": _packed(one) if as_base64 else one}
@@ -140,8 +141,8 @@ def _packed(numbers: list[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
 
 
-def response(body: Json, status: str = "completed") -> Json:
-    """POST /v1/responses."""
+def responses_response(body: Json, status: str = "completed") -> Json:
+    """Return the response to POST /v1/responses."""
     given = body["input"] if isinstance(body["input"], str) else json.dumps(body["input"])
     part = {"type": "output_text", "text": f"{ECHO}{given}", "annotations": [], "logprobs": []}
     message = {"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": [part]}

@@ -1,6 +1,6 @@
 """Backends that fail, each in its own way: `python -m qa.conformance.upstream.faulty PORT`.
 
-The model's name says how. Bytes are written by hand, since no server library would write most of them.
+The request's model selects the failure. Bytes are written by hand, since no server library would write most of them.
 """
 
 import asyncio
@@ -8,8 +8,8 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 
-Write = asyncio.StreamWriter
-Behaviour = Callable[[Write, bool], Awaitable[None]]
+StreamWriter = asyncio.StreamWriter
+Behaviour = Callable[[StreamWriter, bool], Awaitable[None]]
 
 STATUSES = (401, 403, 404, 408, 409, 425, 429, 500, 502, 503, 529)
 REFUSAL = 400
@@ -29,13 +29,13 @@ USAGE = b'{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5,"total
 
 
 def plain(status: int, body: bytes, *headers: str, kind: str = "application/json") -> bytes:
-    """A whole answer."""
+    """Return a whole response."""
     lines = [f"HTTP/1.1 {status} X", f"content-type: {kind}", f"content-length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def chunk(data: bytes) -> bytes:
-    """One event in one chunk."""
+    """Return one event in one chunk."""
     event = b"data: " + data + b"\n\n"
     return f"{len(event):x}\r\n".encode() + event + b"\r\n"
 
@@ -46,25 +46,25 @@ LAST_CHUNK = b"0\r\n\r\n"
 WHOLE_STREAM = BEGUN + chunk(USAGE) + chunk(b"[DONE]") + LAST_CHUNK
 
 
-async def good(writer: Write, is_stream: bool) -> None:
-    """As it should be."""
+async def good(writer: StreamWriter, is_stream: bool) -> None:
+    """Answer correctly."""
     writer.write(WHOLE_STREAM if is_stream else plain(200, ANSWER))
 
 
-async def _silent(writer: Write, is_stream: bool) -> None:
+async def _silent(writer: StreamWriter, is_stream: bool) -> None:
     writer.close()
 
 
-async def _stalls(writer: Write, is_stream: bool) -> None:
+async def _stalls(writer: StreamWriter, is_stream: bool) -> None:
     await asyncio.sleep(FOREVER_S)
 
 
-async def _stalls_in_stream(writer: Write, is_stream: bool) -> None:
+async def _stalls_in_stream(writer: StreamWriter, is_stream: bool) -> None:
     writer.write(BEGUN)
     await asyncio.sleep(FOREVER_S)
 
 
-async def _trickles(writer: Write, is_stream: bool) -> None:
+async def _trickles(writer: StreamWriter, is_stream: bool) -> None:
     writer.write(STREAM_HEAD)
     for _ in range(int(FOREVER_S / TICK_S)):
         writer.write(EVENT)
@@ -73,9 +73,9 @@ async def _trickles(writer: Write, is_stream: bool) -> None:
 
 
 def _says(data: bytes, *, closes: bool = False) -> Behaviour:
-    """Writes these bytes; closes: and then the connection, of which nothing was said."""
+    """Write these bytes. closes: then close the connection without having announced it."""
 
-    async def say(writer: Write, is_stream: bool) -> None:
+    async def say(writer: StreamWriter, is_stream: bool) -> None:
         writer.write(data)
         await writer.drain()
         if closes:
@@ -85,9 +85,9 @@ def _says(data: bytes, *, closes: bool = False) -> Behaviour:
 
 
 def _begins(then: bytes) -> Behaviour:
-    """A stream whose first events arrive before it breaks: what comes with them would be read with them."""
+    """Write two events, wait until they have arrived, write `then` and close."""
 
-    async def begin(writer: Write, is_stream: bool) -> None:
+    async def begin(writer: StreamWriter, is_stream: bool) -> None:
         writer.write(BEGUN)
         await writer.drain()
         await asyncio.sleep(TICK_S)
@@ -99,8 +99,8 @@ def _begins(then: bytes) -> Behaviour:
 
 
 def _status(status: int) -> bytes:
-    told = json.dumps({"error": {"message": "no", "type": "x", "param": None, "code": None}}).encode()
-    return plain(status, told, *(["retry-after: 7"] if status == 429 else []))
+    body = json.dumps({"error": {"message": "no", "type": "x", "param": None, "code": None}}).encode()
+    return plain(status, body, *(["retry-after: 7"] if status == 429 else []))
 
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
@@ -121,7 +121,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
 }
 
 
-async def _serve(reader: asyncio.StreamReader, writer: Write) -> None:
+async def _serve(reader: asyncio.StreamReader, writer: StreamWriter) -> None:
     try:
         while not writer.is_closing():
             head = await reader.readuntil(b"\r\n\r\n")
@@ -136,7 +136,7 @@ async def _serve(reader: asyncio.StreamReader, writer: Write) -> None:
 
 
 async def main(port: int) -> None:
-    """Serves until it is ended."""
+    """Serve until the process ends."""
     server = await asyncio.start_server(_serve, "127.0.0.1", port)
     async with server:
         await server.serve_forever()

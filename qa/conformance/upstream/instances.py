@@ -1,4 +1,4 @@
-"""A value that a JSON Schema allows: what a model with structured output, or a tool call's arguments, would hold."""
+"""A value that a JSON Schema allows, for structured output and tool calls' arguments."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ DEPTH = 20
 
 
 def instance(schema: Mapping[str, Any]) -> Any:
-    """The same value for the same schema. Understands what clients' libraries generate, not all of JSON Schema."""
+    """Return an instance of the schema, always the same. Supports the part of JSON Schema that client libraries use."""
     return _of(schema, schema, 0)
 
 

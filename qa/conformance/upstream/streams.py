@@ -1,4 +1,4 @@
-"""The same answers as streams of events, each event as OpenAI cuts and writes it."""
+"""The same responses as streams, with OpenAI's events."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ CUT = 5
 
 
 def chat(body: Json) -> Iterator[bytes]:
-    """POST /v1/chat/completions with `stream`. The choices' events alternate."""
+    """Yield the events of POST /v1/chat/completions. The choices' events alternate."""
     count = body.get("n") or 1
     with_usage = bool((body.get("stream_options") or {}).get("include_usage"))
     deltas = [list(_deltas(body, place)) for place in range(count)]
@@ -23,7 +23,7 @@ def chat(body: Json) -> Iterator[bytes]:
             if choice is not None:
                 yield _event(_chunk(body, [choice], {"usage": None} if with_usage else {}))
     if with_usage:
-        yield _event(_chunk(body, [], {"usage": answers.usage(body)}))
+        yield _event(_chunk(body, [], {"usage": answers.token_usage(body)}))
     yield DONE
 
 
@@ -33,14 +33,14 @@ def _deltas(body: Json, place: int) -> Iterator[Json]:
     for at, call in enumerate(calls):
         yield from _call_deltas(place, at, call)
     if not calls:
-        for word in answers.words(answers.content(body, place)):
-            logprobs = answers.logprobs(word.strip()) if body.get("logprobs") else None
+        for word in answers.split_words(answers.message_content(body, place)):
+            logprobs = answers.token_logprobs(word.strip()) if body.get("logprobs") else None
             yield _choice(place, {"content": word}) | {"logprobs": logprobs}
     yield _choice(place, {}) | {"finish_reason": "tool_calls" if calls else "stop"}
 
 
 def _call_deltas(place: int, at: int, call: Json) -> Iterator[Json]:
-    """A call's name first, then its arguments piece by piece."""
+    """A call's name first, then its arguments in pieces."""
     name, arguments = call["function"]["name"], call["function"]["arguments"]
     first = {"index": at, "id": call["id"], "type": "function", "function": {"name": name, "arguments": ""}}
     yield _choice(place, {"tool_calls": [first]})
@@ -59,10 +59,10 @@ def _chunk(body: Json, choices: list[Json], more: Json) -> Json:
 
 
 def completion(body: Json) -> Iterator[bytes]:
-    """POST /v1/completions with `stream`."""
-    whole = answers.completion(body)
+    """Yield the events of POST /v1/completions."""
+    whole = answers.completion_response(body)
     for choice in whole["choices"]:
-        for word in answers.words(choice["text"]):
+        for word in answers.split_words(choice["text"]):
             piece = {**choice, "text": word, "finish_reason": None}
             yield _event({**_without_usage(whole), "choices": [piece]})
         yield _event({**_without_usage(whole), "choices": [{**choice, "text": ""}]})
@@ -76,28 +76,28 @@ def _without_usage(whole: Json) -> Json:
 
 
 def response(body: Json) -> Iterator[bytes]:
-    """POST /v1/responses with `stream`: named events, no [DONE]."""
-    whole = answers.response(body)
+    """Yield the events of POST /v1/responses: named events, no [DONE]."""
+    whole = answers.responses_response(body)
     item = whole["output"][0]
     part = item["content"][0]
     at = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-    begun = answers.response(body, "in_progress")
+    in_progress = answers.responses_response(body, "in_progress")
     empty = {**part, "text": ""}
-    told: list[tuple[str, Json]] = [
-        ("response.created", {"response": begun}),
-        ("response.in_progress", {"response": begun}),
+    events: list[tuple[str, Json]] = [
+        ("response.created", {"response": in_progress}),
+        ("response.in_progress", {"response": in_progress}),
         ("response.output_item.added", {"output_index": 0, "item": {**item, "status": "in_progress", "content": []}}),
         ("response.content_part.added", {**at, "part": empty}),
         *(
             ("response.output_text.delta", {**at, "delta": word, "logprobs": []})
-            for word in answers.words(part["text"])
+            for word in answers.split_words(part["text"])
         ),
         ("response.output_text.done", {**at, "text": part["text"], "logprobs": []}),
         ("response.content_part.done", {**at, "part": part}),
         ("response.output_item.done", {"output_index": 0, "item": item}),
         ("response.completed", {"response": whole}),
     ]
-    for number, (name, more) in enumerate(told):
+    for number, (name, more) in enumerate(events):
         yield f"event: {name}\n".encode() + _event({"type": name, "sequence_number": number, **more})
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -197,7 +196,8 @@ def test_a_call_to_a_named_model_counts_only_if_it_is_tagged(url: str) -> None:
     eventually(lambda: account(url, "tagged-and-named").get("n") == 1)
     before = ask(url, "/v1/tasks/default")
     chat(url, "good")
-    time.sleep(0.3)
+    chat(url, "good", "tagged-and-named")  # observations are scored in their order
+    eventually(lambda: account(url, "tagged-and-named").get("n") == 2)
     assert ask(url, "/v1/tasks/default").body == before.body
 
 

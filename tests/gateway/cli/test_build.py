@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from routing.manifest import EmbedderId, read_manifest
 from routing.pack import open_pack
 from routing.tidy import read_benchmark
 from tests.gateway.cli.conftest import run_command, write_questions
+from tests.gateway.waiting import eventually
 
 INTERRUPTIBLE = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from gateway.cli import main; main()"
@@ -194,10 +194,7 @@ def _embedded(cache: Path) -> int:
 
 
 def _wait_for_a_batch(cache: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not (cache.exists() and _has_table(cache) and _embedded(cache)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: cache.exists() and _has_table(cache) and _embedded(cache), 60)
 
 
 def _has_table(cache: Path) -> bool:

@@ -21,7 +21,7 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 @pytest.fixture
 def redis_server(shared_redis: RedisServer) -> RedisServer:
-    """An empty one."""
+    """An empty Redis."""
     with shared_redis.client() as client:
         client.flushall()
     return shared_redis
@@ -29,6 +29,6 @@ def redis_server(shared_redis: RedisServer) -> RedisServer:
 
 @pytest.fixture(scope="session")
 def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Three masters. Not emptied: tests use names of their own."""
+    """Three masters, shared: tests use names of their own."""
     with running_cluster(_folder(tmp_path_factory, "cluster")) as url:
         yield url

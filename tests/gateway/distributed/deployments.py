@@ -1,4 +1,4 @@
-"""A fleet in small: a Redis, gateways in this process, scorers in processes of their own."""
+"""A small distributed deployment: a Redis, gateways in this process, scorers in processes of their own."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ class Scorer:
     process: subprocess.Popen[bytes]
 
     def worker_pid(self) -> int:
-        """Of the process that the supervisor has started."""
+        """The process ID of the supervisor's child."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(children[0])
 

@@ -69,8 +69,11 @@ def _picky(body: Body) -> Reply:
     return refused("too hard for\nme") if "hard" in said(body) else completion(said(body))
 
 
+SLOW_S = 0.1
+
+
 def _slow(body: Body) -> Reply:
-    time.sleep(0.1)
+    time.sleep(SLOW_S)
     return completion(said(body))
 
 

@@ -6,7 +6,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from routing.tidy import read_benchmark
 from tests.gateway.cli.conftest import run_command
 from tests.gateway.evals.conftest import config_text, labelled, says
 from tests.gateway.evals.models import Seen
+from tests.gateway.waiting import eventually
 
 HEAVY = ("numpy", "pyarrow", "torch", "openai", "litellm")
 PRICE = {"price": {"input_usd_per_mtok": 2, "output_usd_per_mtok": 10}}
@@ -162,10 +162,7 @@ def test_what_was_answered_before_an_end_is_not_asked_again(
     options = ("--config", str(config), "-o", str(out), "--models", "slow", "--concurrency", "2", "--yes")
     command = [sys.executable, "-m", "gateway.cli", "bench", "run", str(questions), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while len(seen.bodies) < 8:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: len(seen.bodies) >= 8, 60)
         process.send_signal(sent)
         told = process.communicate(timeout=60)[1]
     kept = len(read_journal(out / "answers.jsonl"))

@@ -28,7 +28,7 @@ def port(
 
 
 def said(port: int, *pieces: bytes, gap_s: float = 0.0) -> bytes:
-    """All that comes back until the gateway closes the connection."""
+    """All that comes back until the gateway closes the connection. gap_s: a slow client's pause after each piece."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as made:
         for piece in pieces:
             made.sendall(piece)

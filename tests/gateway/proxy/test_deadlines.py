@@ -5,6 +5,7 @@ import time
 
 from gateway.observability.metrics import BulkHistogram
 from gateway.proxy.deadlines import DeadlineTimer
+from tests.gateway.waiting import eventually_async
 
 
 class Due:
@@ -32,7 +33,10 @@ def test_who_is_due_is_told_once_and_who_is_not_is_left_alone() -> None:
         for one in (soon, later, gone):
             sweep.watch(one)
         sweep.unwatch(gone)
-        await asyncio.sleep(0.3)
+        await eventually_async(lambda: soon.told)
+        following = Due(0.05)
+        sweep.watch(following)
+        await eventually_async(lambda: following.told)
 
     asyncio.run(run())
     assert (soon.told, later.told, gone.told) == (1, 0, 0)

@@ -53,6 +53,9 @@ SAID = [
 ALONG = st.lists(st.sampled_from(SAID), min_size=1, max_size=2).map(lambda lines: [SAID[0], *lines])
 """What is said with a key that is good, most of it about as long: heads of as many headers, of which one differs."""
 
+PIECE_GAP_S = 0.001
+"""So that the pieces of what is said arrive one by one."""
+
 PIECES: st.SearchStrategy[list[int]] = st.just([]) | st.lists(st.integers(0, 1000), max_size=3)
 
 REQUESTS = st.builds(
@@ -91,7 +94,7 @@ def answered(connection: socket.socket, said: bytes, places: Sequence[int] = ())
     for piece in cut(said, [*places]):
         connection.sendall(piece)
         if places:
-            time.sleep(0.001)
+            time.sleep(PIECE_GAP_S)
     told = b""
     while True:
         head, found, body = told.partition(b"\r\n\r\n")
@@ -135,7 +138,7 @@ def test_requests_behind_each_other_are_answered_in_their_order(url: str, models
         answered(connection, said[0])
         for piece in cut(b"".join([*said, last]), places):
             connection.sendall(piece)
-            time.sleep(0.001)
+            time.sleep(PIECE_GAP_S)
         told = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert re.findall(rb"x-benchroute-model: (\w+)", told) == [model.encode() for model in [*models, models[0]]]
 

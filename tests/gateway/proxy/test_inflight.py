@@ -16,11 +16,13 @@ WHOLE = b'data: {"a": 1}\n\n'
 def cut_after(*messages: Message, path: str = "/v1/chat/completions") -> list[Message]:
     """All that a client gets whose answer has come so far."""
     sent: list[Message] = []
+    begun = asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         for message in messages:
             await send(message)
-        await asyncio.sleep(60)
+        begun.set()
+        await asyncio.Event().wait()
 
     async def receive() -> Message:
         raise AssertionError
@@ -31,7 +33,7 @@ def cut_after(*messages: Message, path: str = "/v1/chat/completions") -> list[Me
     async def main() -> None:
         underway = InflightRequests()
         task = asyncio.create_task(underway.track(app, {"path": path}, receive, send))
-        await asyncio.sleep(0.01)
+        await begun.wait()
         assert underway.abort_all() == 1
         await task
         assert underway.abort_all() == 0
@@ -76,15 +78,18 @@ def test_within_a_body_that_is_no_stream_there_are_no_words() -> None:
 
 
 def test_who_cancels_a_request_for_another_reason_has_it_cancelled() -> None:
+    begun = asyncio.Event()
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(60)
+        begun.set()
+        await asyncio.Event().wait()
 
     async def nothing(*_: object) -> Message:
         return {}
 
     async def main() -> None:
         task = asyncio.create_task(InflightRequests().track(app, {"path": "/"}, nothing, nothing))  # type: ignore[arg-type]
-        await asyncio.sleep(0.01)
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import pytest
 
 from tests.gateway.asking import HELLO
 from tests.gateway.serving import configuration, running_gateway
+from tests.gateway.waiting import Settled, eventually
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 EVENT = b"data: " + b"x" * 65_522 + b"\n\n"
@@ -53,17 +53,6 @@ def torrent() -> Iterator[Torrent]:
         thread.join(10)
 
 
-def stands_still(backend: Torrent, limit_s: float) -> bool:
-    """Whether the backend comes to send nothing any more."""
-    deadline, before = time.monotonic() + limit_s, -1
-    while time.monotonic() < deadline:
-        time.sleep(0.3)
-        if before == backend.sent > 0:
-            return True
-        before = backend.sent
-    return False
-
-
 @pytest.mark.timeout(60)
 def test_a_client_that_does_not_read_stops_its_backend_and_leaving_ends_it() -> None:
     with torrent() as backend, running_gateway(configuration(f"http://127.0.0.1:{backend.port}/v1", ["m"])) as url:
@@ -72,6 +61,6 @@ def test_a_client_that_does_not_read_stops_its_backend_and_leaving_ends_it() -> 
             head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
             client.sendall(head.encode() + body)
             assert client.recv(100).startswith(b"HTTP/1.1 200")
-            assert stands_still(backend, 20)
+            eventually(Settled(lambda: backend.sent))
             assert backend.sent < SOCKETS_HOLD
         assert backend.ended.wait(5)

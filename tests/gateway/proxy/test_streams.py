@@ -10,7 +10,7 @@ import pytest
 
 from gateway.http.sse import KEEPALIVE_COMMENT
 from tests.gateway.asking import HELLO, ask, chat, connection
-from tests.gateway.fake_upstream import STREAM, TOLD, Upstream
+from tests.gateway.fake_upstream import STREAM, WITH_USAGE, Upstream
 from tests.gateway.serving import configuration, running_gateway
 
 PRICE = {"input_usd_per_mtok": 1, "output_usd_per_mtok": 10}
@@ -36,7 +36,7 @@ def patient(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory)
 def test_a_stream_is_asked_what_it_took_and_its_client_is_not_told(patient: str, upstream: Upstream) -> None:
     response = chat(patient, "tells", stream=True)
     assert json.loads(upstream.last.body)["stream_options"] == {"include_usage": True}
-    assert response.body == TOLD[0] + TOLD[1] + TOLD[4]
+    assert response.body == WITH_USAGE[0] + WITH_USAGE[1] + WITH_USAGE[4]
     assert 'model="tells",direction="output"} 6.0' in metrics(patient)
 
 
@@ -50,7 +50,7 @@ def metrics(url: str) -> str:
 def test_a_client_that_asks_itself_is_told(patient: str, upstream: Upstream) -> None:
     response = chat(patient, "tells", stream=True, stream_options={"include_usage": True, "x": 1})
     assert json.loads(upstream.last.body)["stream_options"] == {"include_usage": True, "x": 1}
-    assert response.body == b"".join(TOLD)
+    assert response.body == b"".join(WITH_USAGE)
 
 
 def test_other_stream_options_stay(patient: str, upstream: Upstream) -> None:

@@ -20,7 +20,7 @@ from gateway.scorer.messages import Configure, Decision, ScoreSettings, TaskPoli
 from gateway.scorer.observation_queue import ObservationQueue
 from tests.gateway.letters import Letters
 from tests.gateway.packs import inputs, saved_pack
-from tests.gateway.waiting import eventually
+from tests.gateway.waiting import eventually, eventually_async
 
 MODELS = ("good", "other", "slow")
 TOLD = list[Decision]
@@ -52,10 +52,8 @@ async def linked(pack: Path, folder: Path, told: TOLD, max_items: int = 100) -> 
         await link.stop()
 
 
-async def until(holds: Callable[[], bool], limit_s: float = 40.0) -> None:
-    async with asyncio.timeout(limit_s):
-        while not holds():  # noqa: ASYNC110 - what is waited for happens in another process
-            await asyncio.sleep(0.02)
+async def until(holds: Callable[[], bool]) -> None:
+    await eventually_async(holds, 40)
 
 
 def is_alive(pid: int) -> bool:
@@ -113,7 +111,7 @@ async def dies_and_comes_back(link: EmbeddedScorerClient, told: Sequence[Decisio
         link.observe_input("t", messages(text))
     await until(lambda: link.counts.queued == 0)
     waiting = asyncio.create_task(link.dry_run(["x"]))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0)  # the request is sent
     os.kill(before, signal.SIGKILL)
     await until(lambda: link.status == "down")
     assert link.counts.dropped["scorer_died"] == 3
@@ -184,13 +182,13 @@ GATEWAY = """
 import asyncio, sys
 from pathlib import Path
 from tests.gateway.scorer.test_client import linked
+from tests.gateway.waiting import eventually_async
 async def live():
     async with linked(Path(sys.argv[1]), Path(sys.argv[2]), []) as link:
         async with asyncio.timeout(60):
-            while link.pid is None:
-                await asyncio.sleep(0.01)
+            await eventually_async(lambda: link.pid)
             print(link.pid, flush=True)
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
 asyncio.run(live())
 """
 

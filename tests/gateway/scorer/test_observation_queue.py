@@ -72,7 +72,7 @@ def test_the_taker_waits_for_something() -> None:
     async def run() -> list[str]:
         queue = ObservationQueue(ObservationStats())
         waiting = asyncio.create_task(queue.wait_filled())
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the task begins to wait
         assert not waiting.done()
         queue.put_observation("late", b"x")
         await waiting

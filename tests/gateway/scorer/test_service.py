@@ -42,7 +42,9 @@ class Busy(SqliteStore):
     refusals = 0
     error: type[StateError] = StateError
 
-    def update_task(self, tasks: Sequence[str], change: Change, paces: Mapping[str, bytes] = NO_SAMPLING_STATES) -> None:
+    def update_task(
+        self, tasks: Sequence[str], change: Change, paces: Mapping[str, bytes] = NO_SAMPLING_STATES
+    ) -> None:
         self.refusals -= 1
         if self.refusals >= 0:
             raise self.error("database is locked")

@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import sqlite3
+import threading
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -8,16 +9,23 @@ from pathlib import Path
 import pytest
 
 from gateway.http.token_usage import Usage
-from gateway.server.ledger_writer import FLUSH_INTERVAL_S, flush_ledger_periodically
+from gateway.server.ledger_writer import flush_ledger_periodically
 from gateway.state.sqlite import SqliteStore
 from gateway.usage.ledger import Ledger, UsageRows
 
 
 class SlowStore(SqliteStore):
-    """Takes its time to write."""
+    """A disk that takes SLOW_S to write. begun: set when a write has begun."""
+
+    SLOW_S = 0.3
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.begun = threading.Event()
 
     def add_usage(self, rows: UsageRows) -> None:
-        time.sleep(0.3)
+        self.begun.set()
+        time.sleep(self.SLOW_S)
         super().add_usage(rows)
 
 
@@ -44,7 +52,7 @@ def test_what_is_on_its_way_to_the_store_when_the_gateway_ends_arrives(path: Pat
     async def live() -> None:
         async with flush_ledger_periodically(ledger, store):
             charge(ledger)
-            await asyncio.sleep(FLUSH_INTERVAL_S + 0.1)
+            assert await asyncio.to_thread(store.begun.wait, 20)
         store.close()
 
     asyncio.run(live())

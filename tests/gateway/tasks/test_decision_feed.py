@@ -50,9 +50,9 @@ def test_a_decision_for_the_same_model_is_no_change(recent: DecisionFeed) -> Non
 def test_who_waits_gets_the_first_that_is_wanted(recent: DecisionFeed) -> None:
     async def waited() -> list[int]:
         waiting = asyncio.create_task(recent.wait_for(4, 20, changes))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the task begins to wait
         recent.publish("task-a", choice("a"), "a")
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the task has its turn
         assert not waiting.done()
         recent.publish("task-a", choice("c"), "a")
         return [happened.number for happened in await waiting]

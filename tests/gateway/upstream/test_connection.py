@@ -19,9 +19,11 @@ from gateway.upstream.connection import Connection
 from gateway.upstream.errors import StaleConnection, TimedOut, Unreachable, UpstreamFault, UpstreamProtocolError
 from gateway.upstream.interface import ResponseHandle
 from gateway.upstream.pool import ConnectionPool, Origin, PendingConnection
+from tests.gateway.waiting import Settled, eventually_async
 
 HEAD, BODY = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n", b"{}"
 FINE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+GAP_S = 0.005
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -53,7 +55,7 @@ async def backend(behave: Behaviour, tls: ssl.SSLContext | None = None) -> Async
 
 
 def saying(*pieces: bytes, keep: bool = True) -> Behaviour:
-    """Answers every request with these pieces, a moment between them."""
+    """Answers every request with these pieces, GAP_S between them, so that each arrives by itself."""
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -61,7 +63,7 @@ def saying(*pieces: bytes, keep: bool = True) -> Behaviour:
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(GAP_S)
             if not keep:
                 return
 
@@ -283,8 +285,13 @@ def test_a_closed_connection_is_not_given_out() -> None:
     async def run() -> None:
         async with backend(saying(FINE, keep=False)) as port:
             origin = ConnectionPool().origin_of(f"http://127.0.0.1:{port}")
-            assert await answered(origin) == (200, b"ok")
-            await asyncio.sleep(0.05)
+            connection = await origin.open_connection(2)
+            reader = Reader()
+            connection.send_request([HEAD, BODY], reader)
+            async with asyncio.timeout(5):
+                await reader.ended.wait()
+            assert b"".join(reader.pieces) == b"ok"
+            await eventually_async(lambda: not connection.is_open)
             assert origin.take_idle() is None
 
     uvloop.run(run())
@@ -310,7 +317,7 @@ def test_a_handler_that_pauses_holds_the_backend_back() -> None:
             connection = await ConnectionPool().origin_of(f"http://127.0.0.1:{port}").open_connection(2)
             connection.send_request([HEAD, BODY], reader)
             connection.pause_reading()
-            await asyncio.sleep(0.3)
+            await eventually_async(Settled(lambda: sent))
             assert sent < size / 2
             connection.resume_reading()
             async with asyncio.timeout(10):
@@ -353,9 +360,10 @@ def test_who_aborts_ends_the_backends_work(is_open: bool) -> None:
 def test_who_aborts_while_connecting_is_told_nothing() -> None:
     async def run() -> None:
         reader = Reader()
-        handle = PendingConnection(ConnectionPool().origin_of("http://127.0.0.1:1"), 2, [HEAD, BODY], reader)
-        handle.abort()
-        await asyncio.sleep(0.05)
+        origin = ConnectionPool().origin_of("http://127.0.0.1:1")
+        PendingConnection(origin, 2, [HEAD, BODY], reader).abort()
+        with pytest.raises(Unreachable):
+            await origin.open_connection(2)  # refused, as the aborted one would have been before it
         assert not reader.ended.is_set()
 
     uvloop.run(run())
@@ -401,9 +409,16 @@ def test_tls_is_spoken_with_those_whose_certificate_is_known(
 ) -> None:
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    left = asyncio.Event()
+
+    async def fine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await saying(FINE)(reader, writer)
+        finally:
+            left.set()
 
     async def run() -> None:
-        async with backend(saying(FINE), serving) as port:
+        async with backend(fine, serving) as port:
             with pytest.raises(Unreachable, match="TLS"):
                 await ConnectionPool().origin_of(f"https://127.0.0.1:{port}").open_connection(2)
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -412,6 +427,7 @@ def test_tls_is_spoken_with_those_whose_certificate_is_known(
             for _ in range(2):
                 assert await answered(origin) == (200, b"ok")
             pool.close()
-            await asyncio.sleep(0.05)
+            async with asyncio.timeout(5):
+                await left.wait()
 
     uvloop.run(run())
