@@ -73,7 +73,7 @@ class ShiftDetector:
         recent = value if self.n == 0 else (1 - RECENT) * self.recent + RECENT * value
         return ShiftDetector(n, mean, self.squares + off * (value - mean), recent)
 
-    def detect_shift(self) -> float:
+    def shift_deviations(self) -> float:
         """How many deviations the recent mean lies off the mean; 0 while there is too little to say."""
         deviation = np.sqrt(self.squares / max(self.n - 1, 1) * RECENT / (2 - RECENT))
         if self.n < MIN_OBSERVED or deviation < SMALLEST:
@@ -102,7 +102,7 @@ class SamplingRate:
 
     def next_rate(self, clearness: float, settings: SamplingSettings) -> "SamplingRate":
         """The pace of the next block. clearness: of the decision as it is now."""
-        if max(self.distance.detect_shift(), self.nearness.detect_shift()) > settings.drift:
+        if max(self.distance.shift_deviations(), self.nearness.shift_deviations()) > settings.drift:
             return SamplingRate(drifts=self.drifts + 1)
         enough = settings.least if clearness >= settings.clear else settings.enough
         if self.embedded < enough:

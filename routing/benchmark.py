@@ -82,7 +82,7 @@ class Benchmark:
         """The models' names in column order."""
         return tuple(model.name for model in self.models)
 
-    def is_correct(self) -> Floats:
+    def correct_outcomes(self) -> Floats:
         """1 where the outcome is above its dataset's threshold, else 0; NaN where it is missing.
 
         Returns (n_inputs, n_models).
@@ -124,7 +124,7 @@ class Benchmark:
             loglik=None if self.loglik is None else self.loglik[:, columns],
         )
 
-    def without_dataset(self, datasets: Sequence[str]) -> tuple["Benchmark", Ints]:
+    def without_datasets(self, datasets: Sequence[str]) -> tuple["Benchmark", Ints]:
         """The benchmark with these datasets taken out, and the rows that stayed."""
         out = {self.dataset_index(name) for name in datasets}
         staying = [place for place in range(len(self.datasets)) if place not in out]

@@ -9,7 +9,7 @@ import numpy as np
 from routing.arrays import Embeddings
 from routing.auto.training_data import build_training_data
 from routing.benchmark import Benchmark, macro_averages, order_on_average
-from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_reliability, hold_out_dataset
+from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_reliability, hold_out_datasets
 from routing.embedder import Embedder, canonical_name
 from routing.errors import BenchmarkError
 from routing.input_index import InputIndex
@@ -82,12 +82,12 @@ def build_pack(
     steps("indexing", 0, 1)
     index = HnswIndex.build_index(vectors)
     steps("indexing", 1, 1)
-    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
+    found = list(hold_out_datasets(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
     pairs = calibrate_reliability(
         vectors, benchmark, found, routing, settings, lambda done, all_: steps("calibrating", done, all_)
     )
-    ground = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
-    report = leave_one_out_report(benchmark, vectors, found, pairs, routing, ground)
+    training_data = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
+    report = leave_one_out_report(benchmark, vectors, found, pairs, routing, training_data)
     manifest = Manifest(
         name=benchmark.name,
         n_inputs=benchmark.n_inputs,
@@ -112,12 +112,12 @@ def build_pack(
         report,
         shown,
         texts,
-        training_data=ground,
+        training_data=training_data,
         input_index=InputIndex.from_texts(benchmark.input_ids, benchmark.texts) if benchmark.texts else None,
     )
 
 
-def measure_cost(
+def measure_gain(
     benchmark: Benchmark,
     vectors: Embeddings,
     queries: Embeddings | None,
@@ -131,15 +131,15 @@ def measure_cost(
     for the same.
     """
     count = len(benchmark.datasets)
-    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, count, routing.kappa))
+    found = list(hold_out_datasets(vectors, benchmark.dataset_ids, count, routing.kappa))
     pairs = calibrate_reliability(
         vectors, benchmark, found, routing, settings, lambda done, all_: steps("comparing", done, all_)
     )
-    ground = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
+    training_data = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
     if queries is None:
-        return leave_one_out_report(benchmark, vectors, found, pairs, routing, ground)
-    asked = list(hold_out_dataset(vectors, benchmark.dataset_ids, count, routing.kappa, queries))
-    return leave_one_out_report(benchmark, queries, asked, pairs, routing, ground)
+        return leave_one_out_report(benchmark, vectors, found, pairs, routing, training_data)
+    asked = list(hold_out_datasets(vectors, benchmark.dataset_ids, count, routing.kappa, queries))
+    return leave_one_out_report(benchmark, queries, asked, pairs, routing, training_data)
 
 
 def _datasets(benchmark: Benchmark) -> tuple[PackDataset, ...]:

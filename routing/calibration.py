@@ -97,7 +97,7 @@ class HeldOutDataset:
     near_distances: Floats
 
 
-def hold_out_dataset(
+def hold_out_datasets(
     vectors: Embeddings, dataset_ids: Ints, n_datasets: int, kappa: int, queries: Embeddings | None = None
 ) -> Iterator[HeldOutDataset]:
     """Every dataset with its inputs' exact neighbours in all others (D_-d in eq. 8).
@@ -133,11 +133,11 @@ def calibrate_reliability(
     vectors: (n_inputs, dim), unit length, rows as in the benchmark. held_out: what hold_out gives. One dataset alone
     has nothing to be held out from: alpha = 0 then gives no pair.
     """
-    correct = benchmark.is_correct()
+    correct = benchmark.correct_outcomes()
     generator = np.random.default_rng(settings.seed)
     pairs: list[tuple[float, Floats, float, int]] = []
     for done, one in enumerate(held_out, 1):
-        for moved, weight in mixing_shares(len(one.rows), settings, generator):
+        for moved, weight in draw_mixed_inputs(len(one.rows), settings, generator):
             pair = _pair(one, moved, vectors, benchmark.outcomes, correct, routing)
             if pair is not None:
                 pairs.append((*pair, weight, one.dataset))
@@ -150,7 +150,7 @@ def calibrate_reliability(
     )
 
 
-def mixing_shares(
+def draw_mixed_inputs(
     n: int, settings: CalibrationSettings, generator: np.random.Generator
 ) -> Iterator[tuple[Ints, float]]:
     """The inputs to move into the benchmark, by place in the dataset, and the weight of what comes of it."""

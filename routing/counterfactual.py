@@ -28,7 +28,7 @@ import numpy as np
 
 from routing.auto.posterior import AccuracyPosterior
 from routing.confidence import probability_better
-from routing.decision import SETTLED_REASONS, CostPreference, DecisionReason, RoutingDecision
+from routing.decision import SETTLED_INPUTS, CostPreference, DecisionReason, RoutingDecision
 from routing.scores import ScoreKind, TaskScores, s3
 
 MAX_DOUBLINGS = 18
@@ -63,30 +63,30 @@ def what_would_change(
     scores: TaskScores,
     eta: float,
     score: ScoreKind = ScoreKind.S3,
-    thrift: CostPreference | None = None,
+    preference: CostPreference | None = None,
 ) -> Counterfactual | None:
     """What would move a decision away from its model. None without another candidate, or evidence."""
     if len(scores.models) < 2 or decision.reason is DecisionReason.COLD_START:
         return None
     if score is ScoreKind.AUTO and scores.posterior is not None:
-        if decision.is_cost_driven and thrift is not None and thrift.max_regret is not None:
-            return _cheaper(decision, scores, scores.posterior, eta, thrift.max_regret)
-        return _expected(decision, scores, scores.posterior, eta, thrift)
+        if decision.is_cost_driven and preference is not None and preference.max_regret is not None:
+            return _cheaper(decision, scores, scores.posterior, eta, preference.max_regret)
+        return _expected(decision, scores, scores.posterior, eta, preference)
     if score is ScoreKind.S3 and decision.leader != decision.model:
-        return _more_inputs(decision, scores, eta, thrift)
+        return _more_inputs(decision, scores, eta, preference)
     values = np.nan_to_num(scores.score_of(score), nan=-1.0)
-    ahead = values if thrift is None else thrift.utility(scores.models, values)
+    ahead = values if preference is None else preference.utility(scores.models, values)
     at = scores.models.index(decision.model)
     other = max((place for place in range(len(ahead)) if place != at), key=lambda place: float(ahead[place]))
     if np.isnan(scores.score_of(score)[other]):
         return None
     if score is not ScoreKind.S3:
-        return _higher(decision, scores, score, other, thrift)
-    return _higher_s3(decision, scores, eta, other, thrift)
+        return _higher(decision, scores, score, other, preference)
+    return _higher_s3(decision, scores, eta, other, preference)
 
 
-def _margin(thrift: CostPreference | None, scores: TaskScores, other: int, at: int) -> float:
-    return 0.0 if thrift is None else thrift.margin_to(scores.models, other, at)
+def _margin(preference: CostPreference | None, scores: TaskScores, other: int, at: int) -> float:
+    return 0.0 if preference is None else preference.margin_to(scores.models, other, at)
 
 
 def _expected(
@@ -94,15 +94,15 @@ def _expected(
     scores: TaskScores,
     posterior: AccuracyPosterior,
     eta: float,
-    thrift: CostPreference | None,
+    preference: CostPreference | None,
 ) -> Counterfactual:
     at = scores.models.index(decision.model)
-    margins = [_margin(thrift, scores, place, at) for place in range(len(scores.models))]
+    margins = [_margin(preference, scores, place, at) for place in range(len(scores.models))]
     other = max(
         (place for place in range(len(scores.models)) if place != at),
         key=lambda place: (round(posterior.probability_within(at, place, -margins[place]), 12), -place),
     )
-    name, z, margin = scores.models[other], _z(eta) if scores.n > SETTLED_REASONS else 0.0, margins[other]
+    name, z, margin = scores.models[other], _z(eta) if scores.n > SETTLED_INPUTS else 0.0, margins[other]
     lead, deviation = float(posterior.mean[other] - posterior.mean[at]), posterior.standard_deviation(other, at)
     noise, has = math.sqrt(posterior.noise_variance(other, at)), float(posterior.mean[other])
     needed, labels = margin + deviation * z, labels_needed(lead, deviation, noise, z, margin)
@@ -157,10 +157,10 @@ def _cheaper(
 
 
 def _higher(
-    decision: RoutingDecision, scores: TaskScores, score: ScoreKind, other: int, thrift: CostPreference | None
+    decision: RoutingDecision, scores: TaskScores, score: ScoreKind, other: int, preference: CostPreference | None
 ) -> Counterfactual:
     at = scores.models.index(decision.model)
-    margin = _margin(thrift, scores, other, at)
+    margin = _margin(preference, scores, other, at)
     needed = float(scores.score_of(score)[at]) + margin
     name, has = scores.models[other], float(scores.score_of(score)[other])
     text = f"It would go to {name} at a higher {score.value.upper()} than {needed:.3f}; it has {has:.3f}"
@@ -168,11 +168,11 @@ def _higher(
 
 
 def _more_inputs(
-    decision: RoutingDecision, scores: TaskScores, eta: float, thrift: CostPreference | None
+    decision: RoutingDecision, scores: TaskScores, eta: float, preference: CostPreference | None
 ) -> Counterfactual:
     """The leader is not sure enough."""
     a, b, n = scores.models.index(decision.leader), scores.models.index(decision.model), scores.n
-    margin = _margin(thrift, scores, a, b)
+    margin = _margin(preference, scores, a, b)
 
     def is_sure(more: int) -> bool:
         return _p_better(scores, n + more, float(scores.s2[a]), (a, b), margin) > eta
@@ -187,10 +187,10 @@ def _more_inputs(
 
 
 def _higher_s3(
-    decision: RoutingDecision, scores: TaskScores, eta: float, other: int, thrift: CostPreference | None
+    decision: RoutingDecision, scores: TaskScores, eta: float, other: int, preference: CostPreference | None
 ) -> Counterfactual:
     at, n = scores.models.index(decision.model), scores.n
-    margin = _margin(thrift, scores, other, at)
+    margin = _margin(preference, scores, other, at)
     name, p, has = scores.models[other], float(scores.reliability[other]), float(scores.s3[other])
 
     def s2_of(step: int) -> float:
@@ -240,3 +240,35 @@ def _share(eta: float) -> float:
 
 def _count(n: int | None, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerUp:
+    """p: the probability by eq. 6 that the chosen model beats `model`."""
+
+    model: str
+    p: float
+
+
+def find_runner_up(scores: TaskScores, chosen: str, score: ScoreKind) -> RunnerUp | None:
+    """The best model on average; where that is chosen itself, the one of the others with the highest score.
+
+    A decision's own p_better tells of a change that was asked about; this tells of the choice as it stands, also once
+    it has nothing to beat any more. None where nothing was measured, or there is no other.
+    """
+    at = scores.models.index(chosen)
+    others = [place for place in range(len(scores.models)) if place != at and not np.isnan(scores.s2[place])]
+    if not others or scores.n == 0 or np.isnan(scores.s2[at]):
+        return None
+    values = scores.score_of(score)
+    against = 0 if 0 in others else max(others, key=lambda place: float(np.nan_to_num(values[place], nan=-1.0)))
+    if score is ScoreKind.AUTO and scores.posterior is not None:
+        return RunnerUp(scores.models[against], scores.posterior.probability_better(at, against))
+    probability = probability_better(
+        scores.n,
+        float(scores.s2[at]),
+        float(scores.reliability[at]),
+        float(scores.s2[against]),
+        float(scores.reliability[against]),
+    )
+    return RunnerUp(scores.models[against], probability)

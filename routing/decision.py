@@ -19,7 +19,7 @@ from routing.arrays import Floats
 from routing.confidence import probability_better
 from routing.scores import ScoreKind, TaskScores
 
-SETTLED_REASONS = 16
+SETTLED_INPUTS = 16
 """Inputs after which `auto` holds on to a task's model. Before, its mean embedding still moves with every input."""
 
 
@@ -72,7 +72,7 @@ class RoutingDecision:
     """The ranking of the candidates for a task, the chosen one first, and why.
 
     leader: highest score. baseline: the model the leader had to beat. p_better: the probability that it does,
-    None where nothing had to be compared. is_thrift: whether the chosen model is there for being cheaper.
+    None where nothing had to be compared. is_cheaper: whether the chosen model is there for being cheaper.
     """
 
     model: str
@@ -90,12 +90,12 @@ def make_decision(
     eta: float,
     current: str | None = None,
     score: ScoreKind = ScoreKind.S3,
-    thrift: CostPreference | None = None,
+    preference: CostPreference | None = None,
 ) -> RoutingDecision:
     """Eq. 6, from `current` where the task already has a model, from m* where it has none.
 
     scores.models[0] is m*. eta: in [0, 1]. A current model that is no longer a candidate counts as none.
-    thrift: whether a cheaper model will do. Raises ValueError when there is no candidate.
+    preference: whether a cheaper model will do. Raises ValueError when there is no candidate.
     """
     if not scores.models:
         raise ValueError("no candidates to decide between")
@@ -104,18 +104,18 @@ def make_decision(
     values = scores.score_of(score)
     if scores.n == 0 or np.isnan(values).all():
         return RoutingDecision(best, DecisionReason.COLD_START, scores.models, best, best, None, scores.n)
-    if thrift is not None and thrift.price:
-        values = thrift.utility(scores.models, values)
+    if preference is not None and preference.price:
+        values = preference.utility(scores.models, values)
     order = _order(values, scores.models.index(baseline))
     leader = scores.models[order[0]]
     if score is ScoreKind.AUTO:
-        return _by_posterior(scores, order, eta, current, thrift)
+        return _by_posterior(scores, order, eta, current, preference)
     if score is not ScoreKind.S3:
         return RoutingDecision(
             leader, DecisionReason.SCORE, _names(scores, order, leader), leader, baseline, None, scores.n
         )
 
-    p_better = None if leader == baseline else _probability(scores, leader, baseline, thrift)
+    p_better = None if leader == baseline else _probability(scores, leader, baseline, preference)
     chosen = leader if p_better is not None and p_better > eta else baseline
     reason = (
         DecisionReason.BEST_ON_AVERAGE
@@ -128,20 +128,20 @@ def make_decision(
 
 
 def _by_posterior(
-    scores: TaskScores, order: Sequence[int], eta: float, current: str | None, thrift: CostPreference | None
+    scores: TaskScores, order: Sequence[int], eta: float, current: str | None, preference: CostPreference | None
 ) -> RoutingDecision:
     best, leader = scores.models[0], scores.models[order[0]]
-    held = current if current in scores.models and scores.n > SETTLED_REASONS else None
+    held = current if current in scores.models and scores.n > SETTLED_INPUTS else None
     baseline = held or best
     p_better = None
     if leader != baseline and scores.posterior is not None:
         against = scores.models.index(baseline)
-        margin = 0.0 if thrift is None else thrift.margin_to(scores.models, order[0], against)
+        margin = 0.0 if preference is None else preference.margin_to(scores.models, order[0], against)
         p_better = scores.posterior.probability_within(against, order[0], -margin)
     moves = held is None or (p_better is not None and p_better > eta)
     chosen = leader if moves else baseline
-    cheapest = chosen if thrift is None else _cheapest(scores, order, eta, chosen, thrift)
-    is_thrift, chosen = cheapest != chosen, cheapest
+    cheapest = chosen if preference is None else _cheapest(scores, order, eta, chosen, preference)
+    is_cheaper, chosen = cheapest != chosen, cheapest
     reason = (
         DecisionReason.BEST_ON_AVERAGE
         if chosen == best
@@ -150,19 +150,19 @@ def _by_posterior(
         else DecisionReason.SCORE
     )
     return RoutingDecision(
-        chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n, is_thrift
+        chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n, is_cheaper
     )
 
 
-def _cheapest(scores: TaskScores, order: Sequence[int], eta: float, chosen: str, thrift: CostPreference) -> str:
+def _cheapest(scores: TaskScores, order: Sequence[int], eta: float, chosen: str, preference: CostPreference) -> str:
     """The cheapest of those that probably lose no more than the regret against the leader; the chosen one, if none."""
-    if scores.posterior is None or thrift.max_regret is None:
+    if scores.posterior is None or preference.max_regret is None:
         return chosen
-    allowed = thrift.max_regret
+    allowed = preference.max_regret
     will_do = [
         scores.models[place] for place in order if scores.posterior.probability_within(order[0], place, allowed) > eta
     ]
-    return min([chosen, *will_do], key=thrift.cost_of)
+    return min([chosen, *will_do], key=preference.cost_of)
 
 
 def explain_decision(
@@ -170,7 +170,7 @@ def explain_decision(
     scores: TaskScores,
     eta: float,
     score: ScoreKind = ScoreKind.S3,
-    thrift: CostPreference | None = None,
+    preference: CostPreference | None = None,
 ) -> str:
     """The decision in one sentence, every number of which stands in scores and costs. score: which one led."""
     told = "expected accuracy" if score is ScoreKind.AUTO else score.value.upper()
@@ -179,8 +179,8 @@ def explain_decision(
     p, best = decision.p_better, scores.models[0]
     if decision.reason is DecisionReason.COLD_START:
         return f"no evidence about this task yet, so it gets the best model on average, {decision.model}"
-    if thrift is not None and thrift.price:
-        return _balanced(decision, scores, eta, score, thrift)
+    if preference is not None and preference.price:
+        return _balanced(decision, scores, eta, score, preference)
     beats = (
         ""
         if p is None
@@ -213,16 +213,16 @@ def explain_decision(
 
 
 def _balanced(
-    decision: RoutingDecision, scores: TaskScores, eta: float, score: ScoreKind, thrift: CostPreference
+    decision: RoutingDecision, scores: TaskScores, eta: float, score: ScoreKind, preference: CostPreference
 ) -> str:
     """The sentence where quality and price are weighed against each other."""
     told = "expected accuracy" if score is ScoreKind.AUTO else score.value.upper()
-    values, shares = scores.score_of(score), thrift.cost_shares(scores.models)
-    worth = thrift.utility(scores.models, values)
+    values, shares = scores.score_of(score), preference.cost_shares(scores.models)
+    worth = preference.utility(scores.models, values)
 
     def sum_of(model: str) -> str:
         at = scores.models.index(model)
-        terms = f"{thrift.quality:g} * {values[at]:.3f} - {thrift.price:g} * {shares[at]:.3f}"
+        terms = f"{preference.quality:g} * {values[at]:.3f} - {preference.price:g} * {shares[at]:.3f}"
         return f"{model} ({terms} = {worth[at]:.3f})"
 
     n = f"{decision.n} input{'' if decision.n == 1 else 's'}{_labelled(scores, score)}"
@@ -257,7 +257,7 @@ def _names(scores: TaskScores, order: Sequence[int], chosen: str) -> tuple[str, 
     return (chosen, *(scores.models[place] for place in order if scores.models[place] != chosen))
 
 
-def _probability(scores: TaskScores, a: str, b: str, thrift: CostPreference | None) -> float:
+def _probability(scores: TaskScores, a: str, b: str, preference: CostPreference | None) -> float:
     at_a, at_b = scores.models.index(a), scores.models.index(b)
     if np.isnan(scores.s2[at_b]):
         return 1.0
@@ -267,5 +267,5 @@ def _probability(scores: TaskScores, a: str, b: str, thrift: CostPreference | No
         float(scores.reliability[at_a]),
         float(scores.s2[at_b]),
         float(scores.reliability[at_b]),
-        0.0 if thrift is None else thrift.margin_to(scores.models, at_a, at_b),
+        0.0 if preference is None else preference.margin_to(scores.models, at_a, at_b),
     )

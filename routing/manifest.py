@@ -116,7 +116,7 @@ class Manifest:
             del content["added"]
         return content
 
-    def estimated_models(self, model: str) -> AddedModel | None:
+    def find_estimated(self, model: str) -> AddedModel | None:
         """How much of a model was measured; None where all of it was."""
         return next((one for one in self.added if one.model == model and one.standard_error is not None), None)
 

@@ -39,7 +39,7 @@ class Mlp:
         self.accuracy = accuracy
         self.epochs = epochs
 
-    def predict_correct(self, vectors: Embeddings) -> Floats:
+    def predict_outcomes(self, vectors: Embeddings) -> Floats:
         """g of every model (the probability of being right). vectors: (n, dim), unit length. (n, n_models) in [0, 1]"""
         with torch.inference_mode():
             return np.asarray(torch.sigmoid(self._network(torch.from_numpy(vectors))).numpy(), dtype=np.float64)

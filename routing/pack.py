@@ -96,7 +96,7 @@ class Pack:
     input_index: InputIndex | None = None
     estimates: ImputedOutcomes | None = None
 
-    def estimated_mask(self) -> Floats:
+    def filled_outcomes(self) -> Floats:
         """The outcomes to predict from, drawn where they are estimated. (n_inputs, n_models)"""
         return self.outcomes if self.estimates is None else self._with(self.estimates, self.estimates.filled)
 

@@ -27,7 +27,7 @@ def leave_one_out_report(
     held_out: list[HeldOutDataset],
     calibration: Calibration,
     routing: RoutingSettings,
-    ground: TrainingData,
+    training_data: TrainingData,
 ) -> Mapping[str, Any]:
     """Macro accuracy of S1, S2, S3, auto, best on average and oracle, over the datasets, and the choices on each.
 
@@ -35,7 +35,14 @@ def leave_one_out_report(
     """
     noise = NoiseModel.from_outcomes(benchmark.outcomes, benchmark.dataset_ids, len(benchmark.datasets))
     rows = [
-        _dataset(benchmark, vectors, one, calibration, routing, ground.without_dataset(one.dataset, ground.near, noise))
+        _dataset(
+            benchmark,
+            vectors,
+            one,
+            calibration,
+            routing,
+            training_data.without_dataset(one.dataset, training_data.near, noise),
+        )
         for one in held_out
         if one.near.shape[1]
     ]
@@ -53,7 +60,7 @@ def _dataset(
     routing: RoutingSettings,
     rest: TrainingData,
 ) -> dict[str, Any]:
-    """rest: the ground without the dataset."""
+    """rest: the training_data without the dataset."""
     on_average = order_on_average(rest.averages)
     g = predict_outcomes(benchmark.outcomes, held_out.near[:, : routing.k])
     evidence = InputEvidence(
@@ -70,7 +77,7 @@ def _dataset(
         on_average,
         calibration.without_dataset(held_out.dataset),
         routing,
-        state.prior_outcomes(fit_auto(rest, on_average), on_average),
+        state.prior_accuracies(fit_auto(rest, on_average), on_average),
     )
     known = np.nanmean(benchmark.outcomes[held_out.rows], axis=0)
     choices = {score.value: make_decision(scores, routing.eta, score=score).model for score in ScoreKind}

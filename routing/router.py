@@ -35,7 +35,7 @@ class Router:
         self.settings = settings or RoutingSettings()
         self._neighbours: Neighbours = neighbours or pack.index
         self._names = pack.manifest.model_names
-        self._outcomes = pack.estimated_mask()
+        self._outcomes = pack.filled_outcomes()
         self._centres = _dataset_centres(pack)
         self._fits: dict[tuple[str, ...], AutoFit] = {}
 
@@ -85,7 +85,7 @@ class Router:
         columns = [self._names.index(name) for name in candidates]
         posterior = None
         if score is ScoreKind.AUTO and state.n:
-            posterior = state.prior_outcomes(self.fit_auto(tuple(candidates)), columns).condition_on(
+            posterior = state.prior_accuracies(self.fit_auto(tuple(candidates)), columns).condition_on(
                 None if labels is None else LabelGroups.from_matrix(labels[:, columns]),
                 None if feedback is None else feedback.restrict_to(columns),
             )
@@ -93,11 +93,11 @@ class Router:
 
     def fit_auto(self, candidates: tuple[str, ...]) -> AutoFit:
         """What auto has learnt for these candidates. Raises PackMismatch for a pack without auto.npz."""
-        ground = self.require_training_data()
+        data = self.require_training_data()
         if candidates not in self._fits:
             if len(self._fits) >= MAX_FITS:
                 self._fits.clear()
-            self._fits[candidates] = fit_auto(ground, [self._names.index(name) for name in candidates])
+            self._fits[candidates] = fit_auto(data, [self._names.index(name) for name in candidates])
         return self._fits[candidates]
 
     def require_training_data(self) -> TrainingData:
@@ -114,7 +114,7 @@ class Router:
         columns = [self._names.index(name) for name in scores.models]
         datasets = [dataset.name for dataset in self.pack.manifest.datasets]
         pair = scores.models.index(decision.leader), scores.models.index(decision.baseline)
-        centre, near = state.add_evidence(columns)
+        centre, near = state.auto_features(columns)
         return explain_fit(self.fit_auto(scores.models), centre, near, scores.posterior, datasets, pair)
 
     def make_decision(
@@ -122,10 +122,10 @@ class Router:
         scores: TaskScores,
         current: str | None = None,
         score: ScoreKind = ScoreKind.S3,
-        thrift: CostPreference | None = None,
+        preference: CostPreference | None = None,
     ) -> RoutingDecision:
         """Eq. 6; see routing.decision.decide."""
-        return make_decision(scores, self.settings.eta, current, score, thrift)
+        return make_decision(scores, self.settings.eta, current, score, preference)
 
     def nearest_datasets(self, state: TaskState, count: int = 3) -> list[tuple[str, float]]:
         """The datasets whose mean embedding points most nearly the way the task's does, with the cosine."""

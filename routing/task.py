@@ -92,11 +92,11 @@ class TaskState:
         """u(d'), eq. 8; NaN for a task without inputs."""
         return self.distance_sum / self.n if self.n else float("nan")
 
-    def prior_outcomes(self, fit: AutoFit, columns: list[int]) -> AccuracyPosterior:
+    def prior_accuracies(self, fit: AutoFit, columns: list[int]) -> AccuracyPosterior:
         """What the benchmark says of the candidates' accuracies. columns: those the fit was made for."""
-        return fit.prior_accuracy(*self.add_evidence(columns))
+        return fit.prior_accuracy(*self.auto_features(columns))
 
-    def add_evidence(self, columns: list[int]) -> tuple[Floats, Floats]:
+    def auto_features(self, columns: list[int]) -> tuple[Floats, Floats]:
         """The task's mean embedding, and the mean outcome of its kappa nearest for some models."""
         return self.embedding_sum / max(1, self.n), mean_known(self.wide_sum, self.wide_counts)[columns]
 

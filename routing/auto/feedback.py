@@ -93,7 +93,7 @@ class Feedback:
         n = sum(count for count, _ in found)
         return n, sum(count * mean for count, mean in found) / n if n else None
 
-    def to_weighed(self, n_candidates: int) -> "WeighedFeedback":
+    def to_likelihood(self, n_candidates: int) -> "FeedbackLikelihood":
         """What it says of the candidates' accuracies, b and every d_s integrated out."""
         n = n_candidates + 1  # the last place is b's
         precision, shift = np.zeros((n, n)), np.zeros(n)
@@ -109,14 +109,14 @@ class Feedback:
             shift[models] += joint @ stratum.means
             shift[-1] += float((joint @ stratum.means).sum())
         across, own = precision[:-1, -1], precision[-1, -1]
-        return WeighedFeedback(
+        return FeedbackLikelihood(
             precision=np.asarray(precision[:-1, :-1] - np.outer(across, across) / own),
             shift=np.asarray(shift[:-1] - across * shift[-1] / own),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class WeighedFeedback:
+class FeedbackLikelihood:
     """A Gaussian likelihood of the candidates' accuracies F: exp(shift'F - F' precision F / 2), up to a constant.
 
     precision: (n_candidates, n_candidates), not invertible where little is known. shift: (n_candidates,).
@@ -125,7 +125,7 @@ class WeighedFeedback:
     precision: Floats
     shift: Floats
 
-    def restrict_to(self, mean: Floats, covariance: Floats) -> tuple[Floats, Floats, float]:
+    def update_gaussian(self, mean: Floats, covariance: Floats) -> tuple[Floats, Floats, float]:
         """Mean and covariance of N(mean, covariance) after it, and its log-likelihood, up to the same constant."""
         spread = np.eye(len(mean)) + covariance @ self.precision
         after = np.linalg.solve(spread, covariance)

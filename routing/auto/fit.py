@@ -11,7 +11,7 @@ pairs of a view and one of six strengths, 0 among them. Each is judged by the ac
 softly, since the scores themselves are uncertain by about tau, and cut, since one dataset must not decide over all. Its
 worth is the mean over datasets less one standard error: a gain that could be luck counts for nothing. The pairs enter
 with weights softmax(worth / CONCENTRATION), an average and no winner-takes-all: with ten datasets the best of a hundred
-is best by chance. And it must be better than chance: where the datasets' outcomes, dealt out among them at random, let
+is best by chance. And it must be better than chance: where the datasets' outcomes, permuted out among them at random, let
 nearness seem worth as much, it counts for nothing (a permutation test).
 
 tau, GAIN_CUT and CONCENTRATION are fixed, for every benchmark. docs/auto.md says how they were found.
@@ -25,7 +25,7 @@ import numpy as np
 from routing.arrays import Floats
 from routing.auto.posterior import AccuracyPosterior
 from routing.auto.training_data import TrainingData
-from routing.auto.views import VIEWS, NearnessKind, View, ViewEvaluator, relative_similarity, scaled_rows
+from routing.auto.views import VIEWS, NearnessKind, View, ViewEvaluator, relative_outcomes, scaled_rows
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.3)
 TAU = 0.05
@@ -37,7 +37,7 @@ CONCENTRATION = 0.001
 LEVEL = View(NearnessKind.COSINE, 0.1)
 """What the level of a task's accuracies is read from: for people, since it is the same for all candidates."""
 
-DEALS, AS_GOOD, DEALT_STRENGTHS = 19, 3, (0.5, 1.0)
+PERMUTATIONS, MAX_AS_GOOD, PERMUTATION_STRENGTHS = 19, 3, (0.5, 1.0)
 """Of the permutation test: nearness counts where at most so many of the deals find as much, p <= 0.2. A stricter level
 costs pools of ten datasets a third of their gain. With two strengths it tells as much, and is three times as fast."""
 MIN_DATASETS_CHECKED = 8
@@ -98,35 +98,35 @@ class AutoFit:
         return np.asarray(found)
 
 
-def fit_auto(ground: TrainingData, columns: list[int]) -> AutoFit:
-    """Learns for some candidates. columns: of the ground's models, best on average first.
+def fit_auto(data: TrainingData, columns: list[int]) -> AutoFit:
+    """Learns for some candidates. columns: of the data's models, best on average first.
 
     A model without outcomes on a dataset counts there as what it is on average elsewhere, and on average as no better
     than m*, as everywhere. With fewer than three datasets nothing can be learnt, and every strength is 0.
     """
-    measured = ground.averages[:, columns]
+    measured = data.averages[:, columns]
     averages = fill_missing(measured)
     if len(columns):
         above = np.maximum(averages.mean(axis=0) - averages[:, 0].mean(), 0.0)
         averages = averages - np.where(np.isnan(measured).any(axis=0), above, 0.0)
-    rows = relative_similarity(averages)
-    sight, n = ViewEvaluator(ground.centres), len(rows)
+    rows = relative_outcomes(averages)
+    evaluator, n = ViewEvaluator(data.centres), len(rows)
     others = (rows.sum(axis=0) - rows) / max(1, n - 1)
     strengths, expected = np.zeros(len(VIEWS)), others
     if n >= MIN_DATASETS and len(columns) > 1:
-        departures = _departures(sight, rows, others, ground.near[:, columns])
+        departures = _departures(evaluator, rows, others, data.near[:, columns])
         strengths = _strengths(departures, rows, others)
         expected = others + np.tensordot(strengths, departures, axes=1)
     errors, place = rows - expected, np.ix_(columns, columns)
     return AutoFit(
-        evaluator=sight,
+        evaluator=evaluator,
         average=rows.mean(axis=0),
         rows=rows,
         levels=averages.mean(axis=1),
         strengths=strengths,
         errors=errors,
-        covariance=_covariance(errors, ground.sampling[place]),
-        within=ground.within[place],
+        covariance=_covariance(errors, data.sampling[place]),
+        within=data.within[place],
     )
 
 
@@ -146,14 +146,14 @@ def fill_missing(averages: Floats) -> Floats:
     return np.asarray(np.where(known, averages, np.clip(mean + of_dataset + of_model, 0.0, 1.0)))
 
 
-def _departures(sight: ViewEvaluator, rows: Floats, others: Floats, near: Floats) -> Floats:
+def _departures(evaluator: ViewEvaluator, rows: Floats, others: Floats, near: Floats) -> Floats:
     """Every view's expectation for every held-out dataset, less the others' average. (n_views, n_datasets, n)"""
     scaled = scaled_rows(rows)
     return np.array(
         [
             _neighbours(near, others)
             if view.nearness is NearnessKind.NEIGHBOURS
-            else sight.within_benchmark(view) @ (scaled if view.scaled else rows) - others
+            else evaluator.within_benchmark(view) @ (scaled if view.scaled else rows) - others
             for view in VIEWS
         ]
     )
@@ -178,13 +178,17 @@ def _strengths(departures: Floats, rows: Floats, others: Floats) -> Floats:
 def _is_evidence(departures: Floats, rows: Floats, others: Floats) -> bool:
     """Whether the best worth is more than what is found when every dataset is given another one's outcomes.
 
-    A permutation test: nearness stays as it is, and what it is judged by is dealt out anew, until too many deals are as
+    A permutation test: nearness stays as it is, and what it is judged by is permuted out anew, until too many deals are as
     good.
     """
-    best, generator, left = _worth(departures, rows, others, DEALT_STRENGTHS).max(), np.random.default_rng(0), AS_GOOD
-    for _ in range(DEALS):
-        dealt = generator.permutation(len(rows))
-        left -= bool(_worth(departures, rows[dealt], others[dealt], DEALT_STRENGTHS).max() >= best)
+    best, generator, left = (
+        _worth(departures, rows, others, PERMUTATION_STRENGTHS).max(),
+        np.random.default_rng(0),
+        MAX_AS_GOOD,
+    )
+    for _ in range(PERMUTATIONS):
+        permuted = generator.permutation(len(rows))
+        left -= bool(_worth(departures, rows[permuted], others[permuted], PERMUTATION_STRENGTHS).max() >= best)
         if left < 0:
             return False
     return True

@@ -49,14 +49,14 @@ class AccuracyPosterior:
         feedback = feedback if feedback is not None and feedback.n else None
         if labels is None and feedback is None:
             return self
-        weighed = feedback.to_weighed(len(self.mean)) if feedback else None
+        weighed = feedback.to_likelihood(len(self.mean)) if feedback else None
         parts = []
         for scale, apart, _ in CASES:
             mean, covariance, likelihood = self.mean, scale * self.covariance + apart * np.eye(len(self.mean)), 0.0
             if labels is not None:
                 mean, covariance, likelihood = self._labelled(labels, covariance)
             if weighed is not None:
-                mean, covariance, more = weighed.restrict_to(mean, covariance)
+                mean, covariance, more = weighed.update_gaussian(mean, covariance)
                 likelihood += more
             parts.append((mean, covariance, likelihood))
         likely = np.array([likelihood for _, _, likelihood in parts]) + np.log([before for *_, before in CASES])
@@ -72,7 +72,7 @@ class AccuracyPosterior:
 
     def _labelled(self, labels: "LabelGroups", covariance: Floats) -> tuple[Floats, Floats, float]:
         """Mean, covariance and log-likelihood in one of the cases, after labels."""
-        at, values = labels.select_models, labels.means
+        at, values = labels.value_candidates, labels.means
         noise = np.zeros((len(at), len(at)))
         start = 0
         for group, count in zip(labels.groups, labels.counts, strict=True):
@@ -146,6 +146,6 @@ class LabelGroups:
         return sum(self.counts)
 
     @property
-    def select_models(self) -> list[int]:
+    def value_candidates(self) -> list[int]:
         """The candidate of every value in `means`."""
         return [place for group in self.groups for place in group]

@@ -55,7 +55,7 @@ MIN_SPREAD = 0.02
 """Added to a dataset's spread before it is divided by: below it, differences between models are mostly noise."""
 
 
-def relative_similarity(values: Floats) -> Floats:
+def relative_outcomes(values: Floats) -> Floats:
     """What is left when the mean over models is taken away. values: (..., n_models)"""
     return np.asarray(values - values.mean(axis=-1, keepdims=True))
 

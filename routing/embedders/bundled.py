@@ -56,6 +56,25 @@ class BundleInfo:
         return (json.dumps(asdict(self)) + "\n").encode()
 
 
+@dataclass(frozen=True, slots=True)
+class BundledEmbedder:
+    """An embedder as files, and what it was found to be."""
+
+    files: Mapping[str, bytes]
+    about: BundleInfo
+
+    def open_embedder(self) -> Embedder:
+        """The embedder, opened from its files."""
+        return open_bundle(self.files)
+
+    def fingerprint(self) -> str:
+        """16 hex digits over the files but `about`."""
+        digest = hashlib.sha256()
+        for name in sorted(self.files):
+            digest.update(b"" if name == ABOUT else self.files[name])
+        return digest.hexdigest()[:16]
+
+
 def load_bundled_embedder(path: Path, manifest: Manifest) -> Embedder:
     """The embedder for a pack's tasks: the one that it carries, else sentence-transformers.
 

@@ -14,8 +14,7 @@ import numpy as np
 
 from routing.arrays import Floats
 from routing.embedder import STATIC, SentenceTransformerEmbedder
-from routing.embedders.bundled import ABOUT, PROBES, TOKENIZER, VECTORS, BundleInfo
-from routing.embedders.quantization import BundledEmbedder
+from routing.embedders.bundled import ABOUT, PROBES, TOKENIZER, VECTORS, BundledEmbedder, BundleInfo
 from routing.embedders.static import MAX_TOKENS, StaticEmbedder
 from routing.embedders.tokenizer import serialize_tokenizer
 from routing.errors import EmbedderError
@@ -23,7 +22,7 @@ from routing.errors import EmbedderError
 SIF = 1e-4
 """a: a token of this probability counts half."""
 
-AT_ONCE = 1024
+BATCH_TOKENS = 1024
 
 DistilSteps = Callable[[str, int, int], None]
 
@@ -54,9 +53,9 @@ def token_vectors(source: SentenceTransformerEmbedder, count: int, steps: Distil
     before, after = _around(source)
     found = []
     with torch.no_grad():
-        for start in range(0, count, AT_ONCE):
+        for start in range(0, count, BATCH_TOKENS):
             steps("distilling", start, count)
-            ids = torch.tensor([[*before, token, *after] for token in range(start, min(count, start + AT_ONCE))])
+            ids = torch.tensor([[*before, token, *after] for token in range(start, min(count, start + BATCH_TOKENS))])
             inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
             names = [name for name in source.model.tokenizer.model_input_names if name in inputs]
             # Every module up to the pooling gives token embeddings; those after it would scale each token to length 1.

@@ -3,19 +3,26 @@
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from routing.embedder import SentenceTransformerEmbedder
-from routing.embedders.onnx import OUTPUT
-from routing.embedders.tokenizer import serialize_tokenizer
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.arrays import Embeddings
+from routing.embedder import Embedder, SentenceTransformerEmbedder
+from routing.embedders.bundled import ABOUT, MODEL, PROBES, TOKENIZER, BundledEmbedder, BundleInfo, open_bundle
+from routing.embedders.onnx import OUTPUT, pad
+from routing.embedders.tokenizer import read_tokenizer, serialize_tokenizer, token_ids
 from routing.errors import EmbedderError
+from routing.neighbours.exact import most_similar
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
 
 OPSET = 17
 KNOWN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -105,3 +112,98 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+MIN_RECALL = 0.97
+"""Share of the 19 nearest inputs that must stay the same for 8 bits to be taken."""
+
+NEAREST = 19
+SAMPLED = 300
+CALIBRATION_TEXTS = 32
+SEED = 7
+
+QuantizationSteps = Callable[[str, int, int], None]
+
+
+def bundle_transformer(
+    embedder: SentenceTransformerEmbedder,
+    texts: Sequence[str],
+    vectors: Embeddings,
+    steps: QuantizationSteps = lambda what, done, total: None,
+    least_kept: float = MIN_RECALL,
+) -> BundledEmbedder:
+    """Exports the embedder, and takes 8 bits if a sample of the inputs then has the neighbours it had.
+
+    texts, vectors: the pack's inputs and the embedder's own vectors of them, (n_inputs, dim).
+    Raises EmbedderError where the model cannot be exported, or the export gives other vectors.
+    """
+    steps("exporting the embedder", 0, 3)
+    made = export_transformer(embedder)
+    floats = _carried(embedder, made, made.model, "fp32")
+    rows = sample_places(len(texts), SAMPLED)
+    _same_vectors(embedder, floats.open_embedder())
+    steps("exporting the embedder", 1, 3)
+    small = _carried(
+        embedder, made, _in_bytes(made, [texts[row] for row in sample_places(len(texts), CALIBRATION_TEXTS)]), "int8"
+    )
+    steps("exporting the embedder", 2, 3)
+    kept = neighbour_recall(small.open_embedder().embed_texts([texts[row] for row in rows]), rows, vectors)
+    steps("exporting the embedder", 3, 3)
+    if kept < least_kept:
+        return floats
+    about = replace(small.about, kept=round(kept, 4))
+    return BundledEmbedder({**small.files, ABOUT: about.to_json()}, about)
+
+
+def sample_places(total: int, count: int) -> NDArray[np.int64]:
+    """At most `count` places out of `total`, ascending, the same every time."""
+    if total <= count:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(SEED).choice(total, size=count, replace=False))
+
+
+def neighbour_recall(again: Embeddings, rows: NDArray[np.int64], vectors: Embeddings) -> float:
+    """The share of the nearest other inputs that stay the nearest under another embedding of the same inputs.
+
+    again: (n_rows, dim), the inputs at `rows` by the other; vectors: (n_inputs, dim). Returns a share in [0, 1].
+    """
+    count = min(NEAREST, len(vectors) - 1)
+    if count < 1:
+        return 1.0
+    found = []
+    for queries in (vectors[rows], again):
+        similarity = queries @ vectors.T
+        similarity[np.arange(len(rows)), rows] = -np.inf
+        found.append(most_similar(similarity, count)[0])
+    shared = [len(np.intersect1d(one, other)) for one, other in zip(*found, strict=True)]
+    return float(np.mean(shared) / count)
+
+
+def _carried(
+    embedder: SentenceTransformerEmbedder, made: ExportedTransformer, model: bytes, precision: str
+) -> BundledEmbedder:
+    about = BundleInfo("onnx", embedder.name, embedder.revision, embedder.dim, precision, made.max_tokens)
+    files = {MODEL: model, TOKENIZER: made.tokenizer, ABOUT: about.to_json()}
+    probes = open_bundle(files).embed_texts(PROBES)
+    about = replace(about, probes=tuple(tuple(round(float(number), 5) for number in vector) for vector in probes))
+    return BundledEmbedder({**files, ABOUT: about.to_json()}, about)
+
+
+def _in_bytes(made: ExportedTransformer, texts: Sequence[str]) -> bytes:
+    from routing.embedders.int8_matmul import quantize_model
+
+    ids = token_ids(read_tokenizer(made.tokenizer, made.max_tokens), texts)
+    samples = []
+    for one in ids:
+        tokens, mask = pad([one])
+        samples.append({"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)})
+    return quantize_model(made.model, samples)
+
+
+def _same_vectors(embedder: SentenceTransformerEmbedder, other: Embedder) -> None:
+    texts = [*PROBES, " ".join(PROBES) * 30]
+    cosines = (embedder.embed_texts(texts) * other.embed_texts(texts)).sum(axis=1)
+    if cosines.min() < 0.9999:
+        raise EmbedderError(
+            f"{embedder.name} exported to ONNX gives other vectors (cosine {cosines.min():.4f}): it is not carried"
+        )

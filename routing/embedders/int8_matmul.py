@@ -37,9 +37,9 @@ MIN_SHIFTED = -0.2
 """A minimum above this is an activation's tail (GELU's is -0.17), not a distribution about zero."""
 
 SMALLEST = 1e-12
-MIDDLE = 128
+SIGNED_ZERO = 128
 DOMAIN = "com.microsoft"
-HALF = ("Gather",)
+HALF_PRECISION_OPS = ("Gather",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class ActivationStats:
         return self.sums / self.count
 
     @property
-    def shift_columns(self) -> float:
+    def zero_shift(self) -> float:
         """What is added so that no value is negative; 0 where values lie on both sides."""
         return -self.lowest if MIN_SHIFTED < self.lowest <= 0 else 0.0
 
@@ -77,8 +77,8 @@ def quantize_model(model: bytes, samples: Sequence[Mapping[str, NDArray[np.int64
     """
     graph = onnx.load_from_string(model)
     products = [node for node in graph.graph.node if _is_product(node, _constants(graph))]
-    seen = _listen(graph, sorted({node.input[0] for node in products}), samples)
-    _Rewriting(graph, products, seen).run()
+    stats = _collect_stats(graph, sorted({node.input[0] for node in products}), samples)
+    _GraphRewriter(graph, products, stats).run()
     graph.opset_import.append(helper.make_opsetid(DOMAIN, 1))
     return bytes(graph.SerializeToString())
 
@@ -91,14 +91,14 @@ def _is_product(node: NodeProto, constants: Mapping[str, TensorProto]) -> bool:
     return node.op_type == "MatMul" and node.input[1] in constants and len(constants[node.input[1]].dims) == 2
 
 
-def _listen(
+def _collect_stats(
     graph: onnx.ModelProto, names: Sequence[str], samples: Sequence[Mapping[str, NDArray[np.int64]]]
 ) -> dict[str, ActivationStats]:
     """Runs the samples with the products' inputs as outputs, and keeps the extremes."""
-    listening = onnx.ModelProto()
-    listening.CopyFrom(graph)
-    listening.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
-    session = onnxruntime.InferenceSession(listening.SerializeToString(), providers=["CPUExecutionProvider"])
+    instrumented = onnx.ModelProto()
+    instrumented.CopyFrom(graph)
+    instrumented.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
+    session = onnxruntime.InferenceSession(instrumented.SerializeToString(), providers=["CPUExecutionProvider"])
     wanted = [given.name for given in session.get_inputs()]
     found: dict[str, ActivationStats] = {}
     for sample in samples:
@@ -111,12 +111,12 @@ def _listen(
 
 
 @dataclass(slots=True)
-class _Rewriting:
+class _GraphRewriter:
     """One graph being rewritten: nodes and constants as they will be."""
 
     graph: onnx.ModelProto
     products: Sequence[NodeProto]
-    seen: Mapping[str, ActivationStats]
+    stats: Mapping[str, ActivationStats]
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, TensorProto] = field(default_factory=dict)
     smooth: dict[str, Floats] = field(default_factory=dict)
@@ -124,14 +124,14 @@ class _Rewriting:
     def run(self) -> None:
         """Rewrites every product, and the inputs that they share once."""
         self.constants = _constants(self.graph)
-        for name in self.seen:
+        for name in self.stats:
             self.smooth[name] = self._smooth(name)
         replaced = {node.output[0] for node in self.products}
         for node in self.graph.graph.node:
             if node.output[0] in replaced:
                 self._product(node)
-            elif node.op_type in HALF and node.input[0] in self.constants:
-                self._table(node)
+            elif node.op_type in HALF_PRECISION_OPS and node.input[0] in self.constants:
+                self._halve_table(node)
             else:
                 self.nodes.append(node)
         used = {name for node in self.nodes for name in node.input}
@@ -141,10 +141,10 @@ class _Rewriting:
     def _smooth(self, name: str) -> Floats:
         """s_j of the products that share this input, (n_in,)."""
         weights = [self._value(node.input[1]) for node in self.products if node.input[0] == name]
-        loudest = np.max([np.abs(one).max(axis=1) for one in weights], axis=0)
+        largest = np.max([np.abs(one).max(axis=1) for one in weights], axis=0)
         quiet = 1e-5
-        columns = np.maximum(self.seen[name].columns, quiet)
-        return np.asarray(columns**SMOOTHING / np.maximum(loudest, quiet) ** (1 - SMOOTHING))
+        columns = np.maximum(self.stats[name].columns, quiet)
+        return np.asarray(columns**SMOOTHING / np.maximum(largest, quiet) ** (1 - SMOOTHING))
 
     def _value(self, name: str) -> Floats:
         return numpy_helper.to_array(self.constants[name]).astype(np.float64)
@@ -161,8 +161,8 @@ class _Rewriting:
     def _product(self, node: NodeProto) -> None:
         """X W = scale_x * scale_w * (Q_x - zero) Q_w, and what shift and rounding are known to add taken away."""
         name, out = node.input[0], node.output[0]
-        rows, scale = self._rows(name)
-        shift, smooth = self.seen[name].shift_columns, self.smooth[name]
+        rows, scale = self._quantize_rows(name)
+        shift, smooth = self.stats[name].zero_shift, self.smooth[name]
         exact = self._value(node.input[1])
         weights, scales = round_weights(exact * smooth[:, None])
         rounded = weights * scales / smooth[:, None]
@@ -180,16 +180,16 @@ class _Rewriting:
             domain=DOMAIN,
         )
         made = self._node("Mul", (made, scale), f"{out}/scaled")
-        share = self.seen[name].column_means @ (exact - rounded) - shift * rounded.sum(axis=0)
+        share = self.stats[name].column_means @ (exact - rounded) - shift * rounded.sum(axis=0)
         made = self._node("Add", (made, self._constant(f"{out}/share", share.astype(np.float32))), f"{out}/whole")
-        self._like(made, name, len(scales), out)
+        self._reshape_like(made, name, len(scales), out)
 
-    def _rows(self, name: str) -> tuple[str, str]:
+    def _quantize_rows(self, name: str) -> tuple[str, str]:
         """A product's input as bytes, (n_tokens, n_in), and the rows' scales, (n_tokens, 1)."""
         rows, scale = f"{name}/rows", f"{name}/scale"
         if any(node.output[0] == rows for node in self.nodes):
             return rows, scale
-        shift, values = self.seen[name].shift_columns, name
+        shift, values = self.stats[name].zero_shift, name
         if shift:
             values = self._node("Add", (values, self._constant(f"{name}/shift", shift)), f"{name}/shifted")
         factor = self._constant(f"{name}/smooth", (1 / self.smooth[name]).astype(np.float32))
@@ -214,14 +214,14 @@ class _Rewriting:
             sides.append(self._node("Neg", (lowest,), f"{name}/negated"))
         return self._node("Max", (*sides, self._constant("rowwise/smallest", SMALLEST)), f"{name}/largest")
 
-    def _like(self, made: str, name: str, width: int, out: str) -> None:
+    def _reshape_like(self, made: str, name: str, width: int, out: str) -> None:
         """Gives what was made the shape that the product had: the input's, but for the last axis."""
         shape = self._node("Shape", (name,), f"{out}/shape", end=-1)
         last = self._constant(f"{out}/width", np.array([width], dtype=np.int64))
         whole = self._node("Concat", (shape, last), f"{out}/shape_out", axis=0)
         self._node("Reshape", (made, whole), out)
 
-    def _table(self, node: NodeProto) -> None:
+    def _halve_table(self, node: NodeProto) -> None:
         """A table of floats in half precision, widened after the look-up; one of whole numbers stays."""
         table = self._value(node.input[0])
         if self.constants[node.input[0]].data_type != TensorProto.FLOAT:
@@ -241,7 +241,7 @@ def round_weights(weights: Floats) -> tuple[NDArray[np.int8], Floats]:
 
 def _zero(shift: float) -> int:
     """The byte that stands for 0."""
-    return 0 if shift else MIDDLE
+    return 0 if shift else SIGNED_ZERO
 
 
 def _replace(repeated: object, values: Sequence[object]) -> None:

@@ -12,11 +12,11 @@ from routing.arrays import Embeddings, unit_rows
 from routing.embedders.tokenizer import read_tokenizer, token_ids
 from routing.errors import EmbedderError
 
-TOKENS_AT_ONCE = 256
+BATCH_TOKENS = 256
 """Tokens in a batch, padding among them: what lies between two products then stays in the cache. With 1024 an input
 takes a tenth more CPU, with 2048 half as much again."""
 
-QUIET = 3
+ERRORS_ONLY = 3
 OUTPUT = "embedding"
 
 Rows = NDArray[np.int64]
@@ -54,10 +54,10 @@ class OnnxEmbedder:
 
 
 def batch_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places of texts, each once, the shortest first, so many at a time that they hold TOKENS_AT_ONCE when padded."""
+    """Places of texts, each once, the shortest first, so many at a time that they hold BATCH_TOKENS when padded."""
     batch: list[int] = []
     for place in np.argsort(lengths, kind="stable"):
-        if batch and (len(batch) + 1) * lengths[place] > TOKENS_AT_ONCE:
+        if batch and (len(batch) + 1) * lengths[place] > BATCH_TOKENS:
             yield batch
             batch = []
         batch.append(int(place))
@@ -87,7 +87,7 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = QUIET
+    options.log_severity_level = ERRORS_ONLY
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     try:

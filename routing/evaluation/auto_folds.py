@@ -16,7 +16,7 @@ from routing.auto.posterior import AccuracyPosterior, LabelGroups
 from routing.auto.training_data import NoiseModel, TrainingData, dataset_centres, mean_near_outcome
 from routing.benchmark import Benchmark, order_on_average
 from routing.calibration import HeldOutDataset
-from routing.evaluation.folds import CalibrationFolds
+from routing.evaluation.calibration_folds import CalibrationFolds
 from routing.predictor import predict_outcomes
 
 AutoProgress = Callable[[int, int], None]

@@ -134,7 +134,7 @@ def _best(one: PricedChoices, values: Floats, price: float) -> int:
 
 
 def _decided(one: PricedChoices, eta: float, score: ScoreKind, regret: float | None, price: float = 0.0) -> int:
-    made = make_decision(one.scores, eta, score=score, thrift=CostPreference(regret, one.costs, price=price))
+    made = make_decision(one.scores, eta, score=score, preference=CostPreference(regret, one.costs, price=price))
     return one.scores.models.index(made.model)
 
 

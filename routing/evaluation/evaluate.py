@@ -7,16 +7,22 @@ import numpy as np
 
 from routing.arrays import Embeddings, Ints
 from routing.benchmark import Benchmark, Model
-from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_dataset
+from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_datasets
 from routing.errors import BenchmarkError
 from routing.evaluation.curve import PricedChoices, cost_curves, dataset_costs
 from routing.evaluation.fold import EvaluationFold, FoldScores, label_samples, score_fold
 from routing.evaluation.knn_folds import FoldInputs, KnnSteps, build_knn_folds, build_permuted_folds
 from routing.evaluation.per_input import evaluate_per_input
-from routing.evaluation.results import SYSTEMS, Evaluation, FoldChoice, PredictorQuality, PriceModel, SystemRow
-from routing.evaluation.scoring import FoldScorer, price_of
-from routing.evaluation.strategies import choose_all
-from routing.evaluation.table import aggregate_rows
+from routing.evaluation.results import (
+    SYSTEMS,
+    Evaluation,
+    FoldChoice,
+    PredictorQuality,
+    PricedModel,
+    SystemRow,
+    aggregate_rows,
+)
+from routing.evaluation.scoring import FoldScorer, choose_all, price_of
 
 SHUFFLED = "S3_shuffled"
 AUTO, PERMUTED = "auto", "auto_permuted"
@@ -58,7 +64,7 @@ def fit_for_evaluation(
     small = [dataset.name for dataset, count in zip(benchmark.datasets, counts, strict=True) if count < MIN_INPUTS]
     if len(benchmark.datasets) - len(small) < 3:
         raise BenchmarkError(benchmark.name, [f"fewer than three datasets have {MIN_INPUTS} inputs or more"])
-    fit, rows = benchmark.without_dataset(small)
+    fit, rows = benchmark.without_datasets(small)
     lacks_some = np.asarray(np.isnan(fit.dataset_averages()).any(axis=0))
     kept = [
         model.name
@@ -85,7 +91,7 @@ def evaluate_pool(
     routing, settings = routing or RoutingSettings(), calibration or CalibrationSettings(seed=plan.seed)
     steps("finding neighbours", 0, len(benchmark.datasets))
     found: list[HeldOutDataset] = []
-    for one in hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), MAX_NEIGHBOURS):
+    for one in hold_out_datasets(vectors, benchmark.dataset_ids, len(benchmark.datasets), MAX_NEIGHBOURS):
         found.append(one)
         steps("finding neighbours", len(found), len(benchmark.datasets))
     material = FoldInputs(benchmark, vectors, found, routing, settings, steps, AUTO in plan.systems)
@@ -194,10 +200,10 @@ def _means(found: Sequence[tuple[float, float, float]]) -> tuple[float, float, f
     return accuracy, p, atc
 
 
-def _models(benchmark: Benchmark) -> list[PriceModel]:
+def _models(benchmark: Benchmark) -> list[PricedModel]:
     averages = np.nanmean(benchmark.dataset_averages(), axis=0)
     return [
-        PriceModel(model.name, float(average), model.params_b, price_of(model))
+        PricedModel(model.name, float(average), model.params_b, price_of(model))
         for model, average in zip(benchmark.models, averages, strict=True)
     ]
 

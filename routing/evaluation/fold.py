@@ -14,7 +14,7 @@ from routing.atc import estimate_accuracy
 from routing.benchmark import Benchmark, order_on_average
 from routing.calibration import Calibration, HeldOutDataset, RoutingSettings
 from routing.evaluation.auto_folds import AutoFold
-from routing.evaluation.folds import NearestInputs, distances_between
+from routing.evaluation.calibration_folds import NearestInputs, distances_between
 from routing.predictor import predict_correct, prediction_accuracy
 from routing.scores import TaskScores
 from routing.task import InputEvidence, TaskState, score_task
@@ -81,7 +81,9 @@ def label_samples(
 def score_fold(fold: EvaluationFold, sample: LabelSample, vectors: Embeddings, routing: RoutingSettings) -> FoldScores:
     """What the benchmark says of a fold's unlabelled inputs."""
     one, routed = fold.held_out, fold.routed
-    nearest = NearestInputs(one.near[:, : routing.kappa], one.near_distances[:, : routing.kappa]).compute(sample.rest)
+    nearest = NearestInputs(one.near[:, : routing.kappa], one.near_distances[:, : routing.kappa]).select_places(
+        sample.rest
+    )
     rows, labelled = one.rows[sample.rest], one.rows[sample.labelled]
     if len(labelled):
         nearest = nearest.merge_with(labelled, distances_between(vectors, rows, labelled), routing.kappa)

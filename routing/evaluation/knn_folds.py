@@ -10,8 +10,8 @@ from routing.atc import fit_thresholds
 from routing.benchmark import Benchmark
 from routing.calibration import Calibration, CalibrationSettings, HeldOutDataset, RoutingSettings
 from routing.evaluation.auto_folds import fit_auto_folds
+from routing.evaluation.calibration_folds import CalibrationFolds, NearestInputs
 from routing.evaluation.fold import EvaluationFold, LabelSample
-from routing.evaluation.folds import CalibrationFolds, NearestInputs
 from routing.neighbours import sort_by_distance
 from routing.neighbours.exact import most_similar
 from routing.predictor import predict_correct, predict_outcomes

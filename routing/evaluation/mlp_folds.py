@@ -14,8 +14,8 @@ import numpy as np
 from routing.arrays import Floats, Ints
 from routing.atc import fit_thresholds
 from routing.calibration import Calibration, HeldOutDataset
+from routing.evaluation.calibration_folds import CalibrationFolds, NearestInputs
 from routing.evaluation.fold import EvaluationFold, LabelSample
-from routing.evaluation.folds import CalibrationFolds, NearestInputs
 from routing.evaluation.knn_folds import FoldInputs
 from routing.mlp import Mlp, MlpSettings, train_mlp
 from routing.predictor import predict_correct, prediction_accuracy
@@ -61,7 +61,7 @@ class _MlpFolds:
         def predict(sample: LabelSample, nearest: NearestInputs) -> Floats:
             labelled = one.rows[sample.labelled]
             by = network if not len(labelled) else self._train(self._rows([one.dataset], labelled), sample.repeat)
-            return by.predict_correct(material.vectors[one.rows[sample.rest]])
+            return by.predict_outcomes(material.vectors[one.rows[sample.rest]])
 
         return EvaluationFold(
             one,
@@ -80,7 +80,7 @@ class _MlpFolds:
             others = [other for other in excluded if other != dataset]
             nearest = self._folds.nearest_without(one, np.arange(len(one.rows)), others)
             g_bar = predict_correct(
-                network.predict_correct(self._material.vectors[one.rows]), self._material.routing.threshold
+                network.predict_outcomes(self._material.vectors[one.rows]), self._material.routing.threshold
             )
             p = prediction_accuracy(g_bar, self._material.benchmark.correct_at(one.rows))
             found.append(CalibrationPair(dataset, float(nearest.distances.mean()), p))
@@ -88,7 +88,7 @@ class _MlpFolds:
 
     def _cuts(self, network: Mlp, dataset: int) -> Floats:
         rows = self._rows([dataset])[network.held_back]
-        g, correct = network.predict_correct(self._material.vectors[rows]), self._material.benchmark.correct_at(rows)
+        g, correct = network.predict_outcomes(self._material.vectors[rows]), self._material.benchmark.correct_at(rows)
         right = np.where(np.isnan(correct), np.nan, predict_correct(g, self._material.routing.threshold) == correct)
         return fit_thresholds(g, right)
 

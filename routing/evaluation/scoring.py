@@ -1,14 +1,16 @@
 """How good a choice was: the chosen model's mean outcome on the held-out dataset's unlabelled inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from routing.arrays import Floats
 from routing.benchmark import Model, macro_averages
-from routing.evaluation.fold import EvaluationFold, LabelSample
+from routing.decision import make_decision
+from routing.evaluation.fold import EvaluationFold, FoldScores, LabelSample
 from routing.evaluation.results import FoldChoice
-from routing.scores import TaskScores
+from routing.scores import ScoreKind, TaskScores, s3
 
 SPLITS = 200
 
@@ -36,8 +38,8 @@ class FoldScorer:
             model=model,
             accuracy=float(self.accuracy[at]),
             is_bma=float(at == 0),
-            pearson=rank_correlation(values, self.accuracy),
-            spearman=rank_correlation(average_ranks(values), average_ranks(self.accuracy)),
+            pearson=pearson_correlation(values, self.accuracy),
+            spearman=pearson_correlation(average_ranks(values), average_ranks(self.accuracy)),
             params_b=about.params_b,
             price=price_of(about),
             rank=float((self.accuracy > self.accuracy[at]).sum() + 1),
@@ -102,7 +104,7 @@ def price_of(model: Model) -> float | None:
     return (model.input_usd_per_mtok + model.output_usd_per_mtok) / 2
 
 
-def rank_correlation(a: Floats, b: Floats) -> float | None:
+def pearson_correlation(a: Floats, b: Floats) -> float | None:
     """Pearson's; None where one of them does not vary. a, b: (n_models,)"""
     known = ~(np.isnan(a) | np.isnan(b))
     a, b = a[known], b[known]
@@ -120,3 +122,33 @@ def average_ranks(values: Floats) -> Floats:
     found = np.empty(len(values))
     found[order] = shared
     return found
+
+
+def choose_all(
+    fold: EvaluationFold, sample: LabelSample, seen: FoldScores, eta: float, wanted: Sequence[str]
+) -> list[FoldChoice]:
+    """What the wanted systems chose, and how good it was."""
+    judge = FoldScorer(fold, sample, seen.scores)
+    made = _made(seen, eta)
+    made["BMA"] = seen.scores.models[0], judge.average_elsewhere
+    made["oracle"] = judge.best_model, judge.accuracy
+    found = [judge.score_choice(name, *made[name]) for name in wanted if name in made]
+    if "random" in wanted:
+        found.append(judge.score_random())
+    if "honest_oracle" in wanted:
+        found.append(judge.score_honest_oracle())
+    return found
+
+
+def _made(seen: FoldScores, eta: float) -> dict[str, tuple[str, Floats]]:
+    """A system's model, and the scores it chose by."""
+    scores = seen.scores
+    made = {score.name: (make_decision(scores, eta, score=score).model, scores.score_of(score)) for score in ScoreKind}
+    made["S3_shuffled"] = made["S3"]
+    made["auto"] = made["auto_permuted"] = made.pop("AUTO")
+    for name, reliability in (("S3_true_p", seen.true_p), ("S3_atc", seen.atc)):
+        other = replace(scores, reliability=reliability, s3=s3(scores.s2, reliability))
+        made[name] = make_decision(other, eta).model, other.s3
+    if seen.loglik is not None and not np.isnan(seen.loglik).all():
+        made["LL"] = scores.models[int(np.nanargmax(seen.loglik))], seen.loglik
+    return made

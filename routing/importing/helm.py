@@ -19,9 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from routing.importing.errors import InvalidRow, UnreadableFile
-from routing.importing.fields import mean_logprob, parse_number, parse_text
 from routing.importing.readers import collect_rejections, iter_json_elements, list_files, read_json, require_object
-from routing.importing.record import ImportedRecord, ImportOptions, ImportRemark, ImportSource, Item
+from routing.importing.record import (
+    ImportedRecord,
+    ImportOptions,
+    ImportRemark,
+    ImportSource,
+    Item,
+    mean_logprob,
+    parse_number,
+    parse_text,
+)
 
 METRICS = (
     "exact_match",

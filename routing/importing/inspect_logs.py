@@ -27,9 +27,18 @@ from types import MappingProxyType
 from typing import Any
 
 from routing.importing.errors import InvalidRow, UnreadableFile
-from routing.importing.fields import mean_logprob, parse_number, parse_text
 from routing.importing.readers import iter_json_elements, iter_json_member, list_files, require_object
-from routing.importing.record import ImportedRecord, ImportOptions, ImportRemark, ImportSource, Item, RejectedRow
+from routing.importing.record import (
+    ImportedRecord,
+    ImportOptions,
+    ImportRemark,
+    ImportSource,
+    Item,
+    RejectedRow,
+    mean_logprob,
+    parse_number,
+    parse_text,
+)
 
 GRADES: Mapping[str, float] = MappingProxyType({"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "no": 0.0})
 HEADERS = ("header.json", "_journal/start.json", "start.json")

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from routing.importing.errors import UnreadableFile
-from routing.importing.lm_eval import latest_logs
+from routing.importing.lm_eval import SampleLog, iter_items, latest_logs
 from routing.importing.readers import collect_rejections, iter_parquet_rows, list_files
 from routing.importing.record import ImportOptions, ImportSource, Item
-from routing.importing.samples import SampleLog, iter_items
 
 DETAILS = "-details"
 

@@ -19,9 +19,18 @@ from types import MappingProxyType
 from typing import Any
 
 from routing.importing.errors import InvalidRow
-from routing.importing.fields import first_present, parse_number, parse_text
 from routing.importing.readers import collect_rejections, iter_json_rows, list_files, require_object
-from routing.importing.record import ImportedRecord, ImportOptions, ImportRemark, ImportSource, Item, RejectedRow
+from routing.importing.record import (
+    ImportedRecord,
+    ImportOptions,
+    ImportRemark,
+    ImportSource,
+    Item,
+    RejectedRow,
+    first_present,
+    parse_number,
+    parse_text,
+)
 
 DEFAULT_METRIC = "bertscore"
 Rule = tuple[str, Callable[[float], float]]

@@ -17,8 +17,8 @@ import numpy as np
 
 from routing.arrays import Floats, Ints
 from routing.importing.errors import InvalidRow, NothingImported, OutcomesRejected, UnreadableFile
-from routing.importing.fields import first_present, parse_number, parse_text
 from routing.importing.readers import iter_csv_rows, iter_json_lines, iter_parquet_rows, require_object
+from routing.importing.record import first_present, parse_number, parse_text
 from routing.input_index import InputIndex, text_digest
 from routing.tidy import read_benchmark
 

@@ -29,10 +29,10 @@ from routing.importing.errors import UnreadableFile, UnsafePickle
 
 T = TypeVar("T")
 
-PLAIN = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"})
+PLAIN_DTYPES = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"})
 """Element types whose bytes are the numbers themselves."""
 
-BROKEN = (
+UNPICKLING_ERRORS = (
     pickle.UnpicklingError,
     EOFError,
     AttributeError,
@@ -61,7 +61,7 @@ def read_frame(path: Path) -> dict[str, list[Any]]:
         return frame.columns()
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
-    except BROKEN as error:
+    except UNPICKLING_ERRORS as error:
         if isinstance(error, UnreadableFile):
             raise
         raise UnreadableFile(path, f"no pickled table: {error}") from error
@@ -87,7 +87,7 @@ class _DType(metaclass=_Sealed):
         if self.code in ("O", "O8") and isinstance(data, list):
             values = np.empty(len(data), dtype=object)
             values[:] = data
-        elif self.code in PLAIN and isinstance(data, bytes | bytearray):
+        elif self.code in PLAIN_DTYPES and isinstance(data, bytes | bytearray):
             values = np.frombuffer(data, dtype=(">" if self.order == ">" else "<") + self.code)
         else:
             raise ValueError(f"an array of {self.code} cannot be read")
@@ -102,14 +102,14 @@ class _Array(metaclass=_Sealed):
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, is_fortran, data = state
-        self.values = _a(_DType, dtype).array(data, shape, "F" if is_fortran else "C")
+        self.values = _require_type(_DType, dtype).array(data, shape, "F" if is_fortran else "C")
 
 
 class _FromBuffer(_Array):
     """numpy's _frombuffer: protocol 5's way to keep an array."""
 
     def __init__(self, data: object, dtype: object, shape: Any, order: str, axis_order: Any = None) -> None:
-        self.values = _a(_DType, dtype).array(data, shape, order)
+        self.values = _require_type(_DType, dtype).array(data, shape, order)
         if order == "K" and axis_order is not None:
             self.values = self.values.transpose(axis_order)
 
@@ -118,7 +118,7 @@ class _Scalar(metaclass=_Sealed):
     """One of numpy's numbers inside a column of objects."""
 
     def __init__(self, dtype: object, data: object) -> None:
-        self.value = _a(_DType, dtype).array(data, (1,), "C").tolist()[0]
+        self.value = _require_type(_DType, dtype).array(data, (1,), "C").tolist()[0]
 
 
 class _Named(metaclass=_Sealed):
@@ -130,32 +130,32 @@ class _NewIndex(metaclass=_Sealed):
         self.state = state
 
     def labels(self) -> list[Any]:
-        return _plain(_a(_Array, self.state["data"]).values.tolist())
+        return _plain(_require_type(_Array, self.state["data"]).values.tolist())
 
 
 class _Block(metaclass=_Sealed):
     def __init__(self, values: object, placement: object, *_: object) -> None:
-        self.values = _a(_Array, values).values
+        self.values = _require_type(_Array, values).values
         self.placement = placement
 
     def places(self, n_columns: int) -> list[int]:
         """The column number of every row of values."""
         if isinstance(self.placement, slice):
             return list(range(n_columns)[self.placement])
-        return [int(place) for place in _a(_Array, self.placement).values]
+        return [int(place) for place in _require_type(_Array, self.placement).values]
 
 
 class _Manager(metaclass=_Sealed):
     def __init__(self, blocks: Any, axes: Any) -> None:
-        self.blocks = [_a(_Block, block) for block in blocks]
-        self.names = _a(_NewIndex, axes[0]).labels()
+        self.blocks = [_require_type(_Block, block) for block in blocks]
+        self.names = _require_type(_NewIndex, axes[0]).labels()
 
 
 class Frame(metaclass=_Sealed):
     """A table as its pickle tells it."""
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.manager = _a(_Manager, state.get("_mgr"))
+        self.manager = _require_type(_Manager, state.get("_mgr"))
 
     def columns(self) -> dict[str, list[Any]]:
         """The columns in order. Raises ValueError where the blocks do not make up the table."""
@@ -170,7 +170,7 @@ class Frame(metaclass=_Sealed):
         return {str(name): by_place[place] for place, name in enumerate(self.manager.names)}
 
 
-NUMPYS: Mapping[str, type] = MappingProxyType(
+NUMPY_STAND_INS: Mapping[str, type] = MappingProxyType(
     {
         "multiarray._reconstruct": _Array,
         "multiarray.scalar": _Scalar,
@@ -189,8 +189,8 @@ STAND_INS: Mapping[str, type] = MappingProxyType(
         "numpy.ndarray": _Named,
         "numpy.dtype": _DType,
         "builtins.slice": slice,
-        **{f"numpy.core.{name}": stand_in for name, stand_in in NUMPYS.items()},
-        **{f"numpy._core.{name}": stand_in for name, stand_in in NUMPYS.items()},
+        **{f"numpy.core.{name}": stand_in for name, stand_in in NUMPY_STAND_INS.items()},
+        **{f"numpy._core.{name}": stand_in for name, stand_in in NUMPY_STAND_INS.items()},
     }
 )
 """All names that are answered. numpy 2 moved its core."""
@@ -213,7 +213,7 @@ class _Unpickler(pickle.Unpickler):
         return stand_in
 
 
-def _a(kind: type[T], value: object) -> T:
+def _require_type(kind: type[T], value: object) -> T:
     """The value, which must be of this kind. Raises TypeError."""
     if not isinstance(value, kind):
         raise TypeError(f"expected {kind.__name__.strip('_')}, found {type(value).__name__}")

@@ -15,9 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from routing.importing.errors import InvalidRow, UnreadableFile
-from routing.importing.fields import parse_number, parse_text
 from routing.importing.readers import collect_rejections, iter_csv_rows, list_files
-from routing.importing.record import ImportedRecord, ImportOptions, ImportSource, Item, RejectedRow
+from routing.importing.record import (
+    ImportedRecord,
+    ImportOptions,
+    ImportSource,
+    Item,
+    RejectedRow,
+    parse_number,
+    parse_text,
+)
 
 MARKS = ("|total_cost", "|model_response")
 NEEDED = ("sample_id", "prompt", "eval_name")

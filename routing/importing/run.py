@@ -8,7 +8,7 @@ from routing.importing.errors import NothingImported, UnreadableFile
 from routing.importing.record import ImportedRecord, ImportRemark, ImportSource, RejectedRow
 from routing.importing.writer import TidyWriter, atomic_folder
 
-SHOWN = 20
+MAX_SHOWN = 20
 
 ImportSteps = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
@@ -94,7 +94,7 @@ class _Tally:
 
     def refuse(self, refusal: RejectedRow) -> None:
         self.n_refused += 1
-        if len(self.refusals) < SHOWN:
+        if len(self.refusals) < MAX_SHOWN:
             self.refusals.append(refusal)
 
     def summary(self, writer: TidyWriter) -> ImportSummary:
@@ -125,12 +125,12 @@ def _take(source: ImportSource, writer: TidyWriter, tally: _Tally) -> None:
                     tally.remarks[told] = None
     finally:
         tally.n_refused += refused.n_refused
-        tally.refusals.extend(refused.refusals[: SHOWN - len(tally.refusals)])
+        tally.refusals.extend(refused.refusals[: MAX_SHOWN - len(tally.refusals)])
     if writer.n_outcomes == before:
         raise NothingImported(str(source.path), _faults(refused))
 
 
 def _faults(refused: _Tally) -> list[str]:
-    shown = [f"{refusal.where}: {refusal.reason}" for refusal in refused.refusals[: SHOWN - 2]]
+    shown = [f"{refusal.where}: {refusal.reason}" for refusal in refused.refusals[: MAX_SHOWN - 2]]
     more = refused.n_refused - len(shown)
     return ["not one good row", *shown, *([f"… and {more} more"] if more else [])]

@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Any
 
 from routing.importing.errors import InvalidRow, UnreadableFile
-from routing.importing.fields import parse_number, parse_text
 from routing.importing.readers import (
     collect_rejections,
     iter_csv_rows,
@@ -24,7 +23,15 @@ from routing.importing.readers import (
     list_files,
     require_object,
 )
-from routing.importing.record import ImportedRecord, ImportOptions, ImportSource, Item, RejectedRow
+from routing.importing.record import (
+    ImportedRecord,
+    ImportOptions,
+    ImportSource,
+    Item,
+    RejectedRow,
+    parse_number,
+    parse_text,
+)
 
 FIELDS = ("input_id", "dataset", "text", "model", "score", "loglik")
 ID_HEX = 24

@@ -17,7 +17,7 @@ from routing.calibration import (
     HeldOutDataset,
     RoutingSettings,
     calibrate_reliability,
-    hold_out_dataset,
+    hold_out_datasets,
 )
 from routing.errors import BenchmarkError, PackMismatch
 from routing.manifest import AddedModel, PackModel
@@ -78,7 +78,7 @@ def add_model(pack: Pack, measured: NewModelOutcomes, steps: NewModelSteps = lam
     grown = _grown(pack, measured, column)
     routing, settings = _settings(pack)
     found = []
-    for one in hold_out_dataset(pack.embeddings, pack.dataset_ids, len(pack.manifest.datasets), routing.kappa):
+    for one in hold_out_datasets(pack.embeddings, pack.dataset_ids, len(pack.manifest.datasets), routing.kappa):
         found.append(one)
         steps("finding neighbours", len(found), len(pack.manifest.datasets))
     benchmark = _benchmark(grown)
@@ -157,7 +157,7 @@ def _benchmark(pack: Pack, outcomes: Floats | None = None) -> Benchmark:
         models=tuple(
             Model(one.name, one.params_b, one.input_usd_per_mtok, one.output_usd_per_mtok) for one in manifest.models
         ),
-        outcomes=pack.estimated_mask() if outcomes is None else outcomes,
+        outcomes=pack.filled_outcomes() if outcomes is None else outcomes,
     )
 
 
@@ -181,7 +181,7 @@ def _ground(
 ) -> TrainingData:
     """What auto learns from, with the new model. Its expected averages count; in what varies from input to input it is
     as uneven as any other."""
-    outcomes, n_datasets = grown.estimated_mask(), len(found)
+    outcomes, n_datasets = grown.filled_outcomes(), len(found)
     near = np.array([mean_near_outcome(outcomes[:, -1:], one.near[:, :kappa]) for one in found]).reshape(n_datasets, 1)
     within, sampling = NoiseModel.from_outcomes(outcomes, grown.dataset_ids, n_datasets).noise_of_means(
         np.arange(n_datasets)

@@ -76,7 +76,7 @@ class PriorWidths:
     trust: Floats
 
     @property
-    def prior_precision(self) -> Floats:
+    def prior_variances(self) -> Floats:
         """Variances of c, w and a, (1 + n_factors + n_datasets,)."""
         return np.concatenate([[self.level], self.scores, self.apart])
 
@@ -100,13 +100,13 @@ class InputFactors:
         """Inputs' features and their datasets, as the weights c, w, a take them. (n_rows, n_weights)"""
         return np.hstack([self.features[rows], np.eye(len(self.offsets))[self.known.dataset_ids[rows]]])
 
-    def offset_at(self, weights: Floats) -> Floats:
+    def predict_inputs(self, weights: Floats) -> Floats:
         """What weights make of every input, (n_inputs,), not cut to [0, 1]."""
         n = self.features.shape[1]
         return np.asarray(self.offset + self.features @ weights[:n] + weights[n:][self.known.dataset_ids])
 
     @property
-    def prior_variance(self) -> Floats:
+    def dataset_design(self) -> Floats:
         """The datasets' features, as the weights take them. (n_datasets, n_weights)"""
         return np.hstack([self.dataset_features, np.eye(len(self.offsets))])
 
@@ -118,7 +118,7 @@ class InputFactors:
 
 def build_factors(known: KnownModels, widths: PriorWidths | None = None) -> InputFactors:
     """widths: learnt already, else they are learnt now."""
-    widths = widths or learn_factors(known)
+    widths = widths or learn_widths(known)
     n_known = known.averages.shape[1]
     mixtures = _mixtures(_total(known), len(widths.scores))
     ids, even = known.dataset_ids, np.full(n_known, 1.0 / n_known)
@@ -128,7 +128,7 @@ def build_factors(known: KnownModels, widths: PriorWidths | None = None) -> Inpu
     return InputFactors(known, widths, mixtures, offset, _with_one(near), offsets, _with_one(wide))
 
 
-def learn_factors(known: KnownModels) -> PriorWidths:
+def learn_widths(known: KnownModels) -> PriorWidths:
     """Hides each known model in turn. Takes small matrices only: no input is looked at one by one."""
     n_datasets, n_known = known.averages.shape
     if n_known < MIN_MODELS:

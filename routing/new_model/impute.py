@@ -34,7 +34,7 @@ def impute(factors: InputFactors, rows: Ints, outcomes: Floats) -> ImputedColumn
     """rows: (n_measured,) inputs, each once; outcomes: theirs, in [0, 1]."""
     known = factors.known
     weights, covariance = fit_posterior(factors, rows, outcomes)
-    expected, averages = predict_scores(factors, weights, rows, outcomes)
+    expected, averages = expected_outcomes(factors, weights, rows, outcomes)
     measured = np.bincount(known.dataset_ids[rows], minlength=len(known.counts))
     variances, variance = _variances(factors, covariance, 1.0 - measured / np.maximum(known.counts, 1))
     scale, scale_of_one = _scales(factors, rows)
@@ -47,10 +47,10 @@ def impute(factors: InputFactors, rows: Ints, outcomes: Floats) -> ImputedColumn
     )
 
 
-def predict_scores(factors: InputFactors, weights: Floats, rows: Ints, outcomes: Floats) -> tuple[Floats, Floats]:
+def expected_outcomes(factors: InputFactors, weights: Floats, rows: Ints, outcomes: Floats) -> tuple[Floats, Floats]:
     """Expected outcomes, (n_inputs,), measured ones as they are, and their means, (n_datasets,)."""
     known = factors.known
-    expected = np.clip(factors.offset_at(weights), 0.0, 1.0)
+    expected = np.clip(factors.predict_inputs(weights), 0.0, 1.0)
     expected[rows] = outcomes
     return expected, np.bincount(known.dataset_ids, expected, len(known.counts)) / np.maximum(known.counts, 1)
 
@@ -74,7 +74,7 @@ def fit_posterior(factors: InputFactors, rows: Ints, outcomes: Floats) -> tuple[
     """Mean (n_weights,) and covariance of c, w, a, given some outcomes."""
     design, noise = factors.design_matrix(rows), factors.noise_variance[rows]
     scaled = design / noise[:, None]
-    covariance = _inverse(design.T @ scaled + np.diag(1.0 / factors.widths.prior_precision))
+    covariance = _inverse(design.T @ scaled + np.diag(1.0 / factors.widths.prior_variances))
     return covariance @ (scaled.T @ (outcomes - factors.offset[rows])), covariance
 
 
@@ -84,7 +84,7 @@ def _inverse(matrix: Floats) -> Floats:
 
 def _variances(factors: InputFactors, covariance: Floats, shares: Floats) -> tuple[Floats, float]:
     """Of each dataset's average, (n_datasets,), and of their mean. shares: (n_datasets,) of inputs not measured."""
-    wide = shares[:, None] * factors.prior_variance
+    wide = shares[:, None] * factors.dataset_design
     of_weights = wide @ covariance @ wide.T
     of_noise = shares * factors.widths.noise / np.maximum(factors.known.counts, 1)
     return np.diag(of_weights) + of_noise, float(of_weights.mean() + of_noise.mean() / len(shares))
@@ -109,6 +109,6 @@ def _surprise(factors: InputFactors, rows: Ints, place: int) -> tuple[float, flo
     some, at = build_factors(known.select_inputs(rows).without_model(place), factors.widths), np.arange(len(rows))
     outcomes = known.outcomes[rows, place]
     weights, covariance = fit_posterior(some, at, outcomes)
-    off = some.offsets + some.prior_variance @ weights - known.averages[:, place]
+    off = some.offsets + some.dataset_design @ weights - known.averages[:, place]
     of_one, whole = _variances(some, covariance, np.ones(len(off)))
     return float(off.mean() ** 2), whole, float((off**2).mean()), float(of_one.mean())

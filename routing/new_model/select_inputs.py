@@ -12,7 +12,7 @@ import numpy as np
 from routing.arrays import Ints
 from routing.new_model.factors import InputFactors
 
-BATCH_SIZE = 0.3
+OVERALL_WEIGHT = 0.3
 """How much the balance over all datasets counts beside that inside one."""
 
 
@@ -33,7 +33,7 @@ def select_inputs(factors: InputFactors, count: int, among: Ints | None = None) 
     chosen: list[int] = []
     for dataset in order:
         moved = apart[dataset]
-        unbalanced = ((off[dataset] + moved) ** 2).sum(axis=1) + BATCH_SIZE * ((together + moved) ** 2).sum(axis=1)
+        unbalanced = ((off[dataset] + moved) ** 2).sum(axis=1) + OVERALL_WEIGHT * ((together + moved) ** 2).sum(axis=1)
         place = int(np.argmin(np.where(free[dataset], unbalanced, np.inf)))
         free[dataset][place] = False
         off[dataset] += moved[place]
@@ -48,9 +48,9 @@ def allocate(factors: InputFactors, count: int, counts: Ints) -> list[int]:
     counts: (n_datasets,) inputs to be had of each.
     """
     noise, left = factors.widths.noise, counts.copy()
-    wide = factors.prior_variance
+    wide = factors.dataset_design
     targets = np.vstack([len(wide) * wide.mean(axis=0), wide])
-    covariance, order = np.diag(factors.widths.prior_precision), list[int]()
+    covariance, order = np.diag(factors.widths.prior_variances), list[int]()
     for _ in range(count):
         at = wide @ covariance
         lowered = ((at @ targets.T) ** 2).sum(axis=1) / (np.einsum("ij,ij->i", at, wide) + noise)

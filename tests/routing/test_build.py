@@ -64,7 +64,7 @@ def test_what_a_pack_is_worth_is_said_plainly(s3: float, told: str) -> None:
 
 
 def test_one_dataset_alone_makes_a_pack_that_admits_it(benchmark_: Benchmark, vectors: Embeddings) -> None:
-    alone, rows = benchmark_.without_dataset(["a2", "b1", "b2"])
+    alone, rows = benchmark_.without_datasets(["a2", "b1", "b2"])
     made = build_pack(alone, vectors[rows], EMBEDDER)
     assert "nothing is known" in gain_sentence(made.report)
     router = Router(made)

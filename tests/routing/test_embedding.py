@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from routing.arrays import Embeddings, unit_rows
-from routing.embedder import SentenceTransformerEmbedder, canonical_name
-from routing.embedding_cache import BATCH, EmbeddingCache
+from routing.embedder import BATCH, EmbeddingCache, SentenceTransformerEmbedder, canonical_name
 from routing.errors import EmbedderError
 
 

@@ -53,7 +53,7 @@ def test_correct_is_above_the_datasets_own_threshold_and_missing_stays_missing(f
         MODELS,
         [Dataset("b", 0.3)],
     )
-    np.testing.assert_array_equal(read_benchmark(folder).is_correct(), [[0, 1], [np.nan, np.nan], [1, 0]])
+    np.testing.assert_array_equal(read_benchmark(folder).correct_outcomes(), [[0, 1], [np.nan, np.nan], [1, 0]])
 
 
 def test_log_likelihoods_are_read_where_there_are_any(folder: Path) -> None:
@@ -209,8 +209,8 @@ def test_a_long_list_of_faults_is_cut_where_it_is_shown_and_kept_whole() -> None
 def test_unknown_names_are_refused(folder: Path) -> None:
     read = read_benchmark(folder)
     with pytest.raises(BenchmarkError, match="no dataset 'zz'; it has a, b"):
-        read.without_dataset(["zz"])
+        read.without_datasets(["zz"])
     with pytest.raises(BenchmarkError, match="no model 'zz'"):
         read.select_models(["m", "zz"])
-    smaller, rows = read.without_dataset(["a"])
+    smaller, rows = read.without_datasets(["a"])
     assert (smaller.texts, rows.tolist(), smaller.dataset_ids.tolist()) == (("three",), [2], [0])

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from routing.evaluation.report.published import HELM, QUALITY, TABLE_4, TABLES
-from routing.evaluation.report.tables import COLUMNS, format_cell, format_row
+from routing.evaluation.report.tables import COLUMNS, HELM, QUALITY, TABLE_4, TABLES, format_cell, format_row
 from routing.evaluation.results import Evaluation, FoldChoice, PredictorQuality, SparseResult, SystemRow
 
 CAPTIONS = {

@@ -336,8 +336,8 @@ def test_scores_count_once_and_in_any_order(
     mine, theirs = here.ratings.to_feedback(ALL), there.ratings.to_feedback(ALL)
     assert (mine is None) == (theirs is None)
     if mine is not None and theirs is not None:
-        np.testing.assert_array_equal(mine.to_weighed(3).precision, theirs.to_weighed(3).precision)
-        np.testing.assert_array_equal(mine.to_weighed(3).shift, theirs.to_weighed(3).shift)
+        np.testing.assert_array_equal(mine.to_likelihood(3).precision, theirs.to_likelihood(3).precision)
+        np.testing.assert_array_equal(mine.to_likelihood(3).shift, theirs.to_likelihood(3).shift)
 
 
 def test_the_last_word_on_an_answer_holds() -> None:

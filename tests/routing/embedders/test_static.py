@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from routing.embedder import STATIC_DIM, SentenceTransformerEmbedder, canonical_name, static_parts
+from routing.embedders.bundled import BundledEmbedder
 from routing.embedders.distil import SIF, distil_embedder, pca, token_vectors, zipf_weights
-from routing.embedders.quantization import BundledEmbedder
 from routing.embedders.static import BATCH
 from routing.errors import EmbedderError
 from tests.routing.embedders.conftest import TEXTS

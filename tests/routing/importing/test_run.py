@@ -10,9 +10,17 @@ import pytest
 from routing.errors import BenchmarkError
 from routing.importing import writer
 from routing.importing.errors import ImportingError, InvalidRow, NothingImported, OutputExists, UnreadableFile
-from routing.importing.fields import mean_logprob, parse_number, parse_text
-from routing.importing.record import ImportedRecord, ImportRemark, ImportSource, Item, RejectedRow
-from routing.importing.run import SHOWN, ImportSettings, import_results
+from routing.importing.record import (
+    ImportedRecord,
+    ImportRemark,
+    ImportSource,
+    Item,
+    RejectedRow,
+    mean_logprob,
+    parse_number,
+    parse_text,
+)
+from routing.importing.run import MAX_SHOWN, ImportSettings, import_results
 from routing.tidy import read_benchmark
 
 ONE = ImportedRecord("f row 1", "d", "d/1", "one", "m", 1.0)
@@ -93,7 +101,7 @@ def test_the_first_refusals_are_kept_and_all_are_counted(tmp_path: Path) -> None
     refusals = [RejectedRow(f"f row {row}", "bad") for row in range(50)]
     sources = [source(ONE, *refusals), source(record("d/2", text="x"), *refusals)]
     summary = import_results(sources, Path("f"), tmp_path / "b", ImportSettings())
-    assert (summary.n_rejected, len(summary.rejections)) == (100, SHOWN)
+    assert (summary.n_rejected, len(summary.rejections)) == (100, MAX_SHOWN)
 
 
 def test_a_file_without_a_good_row_ends_it_and_leaves_nothing(tmp_path: Path) -> None:

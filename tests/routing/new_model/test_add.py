@@ -72,15 +72,15 @@ def test_a_part_is_told_to_be_estimated_and_outlives_the_disk(
     assert again.manifest == sealed == read_manifest(tmp_path / "grown")
     told = again.manifest.added[0]
     assert (told.model, told.parent, told.n_measured) == ("new", pack.manifest.hash, 40)
-    assert again.manifest.estimated_models("new") == told
-    assert again.manifest.estimated_models("broad") is None
+    assert again.manifest.find_estimated("new") == told
+    assert again.manifest.find_estimated("broad") is None
     assert told.standard_error is not None
     average = again.manifest.models[-1].average
     assert average is not None
     assert abs(average - new.mean()) < 3 * told.standard_error
-    np.testing.assert_array_equal(again.estimated_mask(), grown.estimated_mask())
-    assert not np.isnan(again.estimated_mask()[:, -1]).any()
-    np.testing.assert_array_equal(again.estimated_mask()[rows, -1], new[rows])
+    np.testing.assert_array_equal(again.filled_outcomes(), grown.filled_outcomes())
+    assert not np.isnan(again.filled_outcomes()[:, -1]).any()
+    np.testing.assert_array_equal(again.filled_outcomes()[rows, -1], new[rows])
     assert again.expected_outcomes()[:, -1].mean() == pytest.approx(average)
     router = Router(again)
     state = TaskState.from_evidence(router.find_evidence(vectors[:30]))

@@ -13,7 +13,7 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
-from routing.calibration import Calibration, CalibrationSettings, HeldOutDataset, RoutingSettings, mixing_shares
+from routing.calibration import Calibration, CalibrationSettings, HeldOutDataset, RoutingSettings, draw_mixed_inputs
 from routing.neighbours import TIE_DECIMALS
 from routing.neighbours.exact import most_similar
 from routing.predictor import predict_correct, predict_outcomes
@@ -28,7 +28,7 @@ class NearestInputs:
     rows: Ints
     distances: Floats
 
-    def compute(self, places: Ints) -> "NearestInputs":
+    def select_places(self, places: Ints) -> "NearestInputs":
         """Those of some of the inputs."""
         return NearestInputs(self.rows[places], self.distances[places])
 
@@ -72,7 +72,7 @@ class CalibrationFolds:
         self.vectors = vectors
         self.ids = routed[0].dataset_ids
         self._outcomes = np.concatenate([one.outcomes for one in routed], axis=1)
-        self._correct = np.concatenate([one.is_correct() for one in routed], axis=1)
+        self._correct = np.concatenate([one.correct_outcomes() for one in routed], axis=1)
         self._widths = [len(one.models) for one in routed]
         self._held_out = held_out
         self._routing = routing
@@ -104,10 +104,10 @@ class CalibrationFolds:
         nearest = NearestInputs(one.near[:, :kappa], one.near_distances[:, :kappa])
         within = distances_between(self.vectors, one.rows, one.rows)
         generator = np.random.default_rng([self._settings.seed, one.dataset])
-        mixed = list(mixing_shares(len(one.rows), self._settings, generator))
+        mixed = list(draw_mixed_inputs(len(one.rows), self._settings, generator))
         rests = [np.delete(np.arange(len(one.rows)), moved) for moved, _ in mixed]
         whole = [
-            self._judge(one, nearest.compute(rest), within, rest, moved)
+            self._judge(one, nearest.select_places(rest), within, rest, moved)
             for rest, (moved, _) in zip(rests, mixed, strict=True)
         ]
         for fold in range(len(self._held_out)):
@@ -152,7 +152,7 @@ class CalibrationFolds:
         staying = np.isin(places, rest, assume_unique=True)
         inputs = places[staying]
         at = np.searchsorted(rest, inputs)
-        new = self._judge(one, nearest.compute(np.flatnonzero(staying)), within, inputs, moved)
+        new = self._judge(one, nearest.select_places(np.flatnonzero(staying)), within, inputs, moved)
         hits = judged.hits.sum(axis=0) - judged.hits[at].sum(axis=0) + new.hits.sum(axis=0)
         known = judged.known.sum(axis=0) - judged.known[at].sum(axis=0) + new.known.sum(axis=0)
         u = (judged.u.sum() - judged.u[at].sum() + new.u.sum()) / len(rest)

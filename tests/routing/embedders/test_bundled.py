@@ -16,13 +16,14 @@ from routing.embedders.bundled import (
     PROBES,
     TOKENIZER,
     VECTORS,
+    BundledEmbedder,
     load_bundled_embedder,
     open_bundle,
     read_bundle_files,
 )
 from routing.embedders.distil import distil_embedder
+from routing.embedders.export import bundle_transformer
 from routing.embedders.onnx import OnnxEmbedder
-from routing.embedders.quantization import BundledEmbedder, bundle_transformer
 from routing.errors import EmbedderError, PackCorrupted
 from routing.manifest import EmbedderId, read_manifest
 from routing.pack import Pack, open_pack, save_pack

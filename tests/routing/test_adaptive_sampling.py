@@ -88,7 +88,7 @@ def test_a_watch_knows_mean_and_variance(values: list[float]) -> None:
         watch = watch.add_value(value)
     assert watch.mean == pytest.approx(np.mean(values), abs=1e-9)
     assert watch.squares / (watch.n - 1) == pytest.approx(np.var(values, ddof=1), abs=1e-8)
-    assert watch.detect_shift() == 0.0 or watch.n >= 24
+    assert watch.shift_deviations() == 0.0 or watch.n >= 24
 
 
 def scores(s3: list[float], n: int, reliability: float = 0.9) -> TaskScores:
