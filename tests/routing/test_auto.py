@@ -221,7 +221,7 @@ def test_a_cheaper_model_is_chosen_where_it_loses_little(pack: Pack) -> None:
     assert chosen(0.5) == "broad"
     made = router.make_decision(scores, None, ScoreKind.AUTO, CostPreference(0.5, costs))
     assert "broad (expected accuracy" in explain_decision(made, scores, 0.6, ScoreKind.AUTO)
-    assert "is the cheapest that loses no more than allowed to left" in explain_decision(
+    assert "is the cheapest model that loses no more than allowed to left" in explain_decision(
         made, scores, 0.6, ScoreKind.AUTO
     )
     assert chosen(1.0) == "poor"

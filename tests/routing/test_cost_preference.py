@@ -110,8 +110,10 @@ def test_the_sentence_can_be_worked_out_again() -> None:
     assert told.startswith(
         "second (1 * 0.710 - 0.2 * 0.100 = 0.690) has the best balance of expected accuracy and price"
     )
-    assert "beside best (1 * 0.800 - 0.2 * 1.000 = 0.600) with probability 1.00" in told
+    assert "is worth its price against best (1 * 0.800 - 0.2 * 1.000 = 0.600) with probability 1.00" in told
     settled = expected([0.8, 0.72, 0.5], SETTLED_INPUTS + 1, 0.01)
     preference = CostPreference(None, COSTS, price=0.1)
     kept = make_decision(settled, 0.6, "best", ScoreKind.AUTO, preference)
-    assert explain_decision(kept, settled, 0.6, ScoreKind.AUTO, preference).endswith("not above 0.6: best stays")
+    assert explain_decision(kept, settled, 0.6, ScoreKind.AUTO, preference).endswith(
+        "not above the threshold 0.6: best stays selected."
+    )

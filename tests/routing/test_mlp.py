@@ -66,5 +66,5 @@ def test_a_missing_outcome_teaches_nothing(benchmark_: Benchmark, vectors: Embed
 
 
 def test_there_must_be_something_to_learn_from(vectors: Embeddings) -> None:
-    with pytest.raises(TrainingError, match="two inputs or more to learn from, here are 1"):
+    with pytest.raises(TrainingError, match="at least two inputs to train on, got 1"):
         train_mlp(vectors[:1], np.ones((1, 2)), SMALL)

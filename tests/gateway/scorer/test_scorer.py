@@ -417,7 +417,7 @@ def test_what_would_change_a_decision_is_told_with_its_numbers(pack: Pack, store
     by_s3 = store.read_task("s3").decision
     assert by_s3 is not None
     told = by_s3.explanation["decision"]["would_change"]
-    assert told["text"] == f"It would go to {told['model']} at an S3 of {told['score']:.3f}; it has {told['has']:.3f}"
+    assert told["text"] == f"{told['model']} would be selected at an S3 of {told['score']:.3f} (now {told['has']:.3f})."
 
 
 def expectations(decision: DecisionRecord) -> dict[str, float]:
