@@ -282,7 +282,8 @@ def _order(values: Floats, baseline: int) -> list[int]:
 
     Scores are rounded, so that the order in which a sum was added up cannot decide a tie.
     """
-    # Twelve decimals: float64 means agree to about that between two orders of addition. A candidate without a score ranks last.
+    # Twelve decimals: float64 means agree to about that between two orders of addition. A candidate without a score
+    # ranks last.
     rounded = np.round(np.where(np.isnan(values), -np.inf, values), 12)
     places = np.arange(len(values))
     return [int(place) for place in np.lexsort((places, places != baseline, -rounded))]

@@ -1,9 +1,9 @@
-"""Every fold of a benchmark, predicted by a network (appendix C.1).
+"""Folds of a benchmark, predicted by a network (appendix C.1).
 
-A pair (u, p) of a fold needs a network that has learnt neither from the fold's dataset nor from the pair's. One for
-every pair of datasets, mixed share and repeat, as the paper has it, is D * D * 150 networks of half a minute each. Here
-a fold's calibration networks leave its dataset out together with one group of the others, and every dataset of the
-group gives one pair, at its distance to what the network did learn from, without inputs of its own mixed in.
+A pair (u, p) of a fold needs a network trained neither on the fold's dataset nor on the pair's. One for every pair of
+datasets, mixing share and repeat, as in the paper, is D * D * 150 networks of half a minute each. Here a fold's
+calibration networks leave its dataset out together with one group of the others, and every dataset of the group gives
+one pair, at its distance to the network's training data, without inputs of its own mixed in.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,11 @@ PREDICTOR_NAME = "training networks"
 
 @dataclass(frozen=True, slots=True)
 class CalibrationPair:
-    """A dataset's distance to what a network learnt from, and the network's accuracy on it, (n_models,)."""
+    """A dataset's distance to a network's training data, and the network's accuracy on it.
+
+    Attributes:
+        accuracies: (n_models,).
+    """
 
     dataset: int
     distance: float
@@ -34,7 +38,7 @@ class CalibrationPair:
 
 
 def build_mlp_folds(material: FoldInputs, settings: MlpSettings, groups: int = GROUPS) -> list[EvaluationFold]:
-    """Every dataset held out from the networks, the calibration and the thresholds."""
+    """Return every dataset held out from the networks, the calibration and the thresholds."""
     return _MlpFolds(material, settings, groups).folds()
 
 
@@ -54,6 +58,7 @@ class _MlpFolds:
     def _fold(self, one: HeldOutDataset, whole: Sequence[Sequence[CalibrationPair]]) -> EvaluationFold:
         pairs: list[CalibrationPair] = []
         for group, known in zip(self._groups, whole, strict=True):
+            # The networks of the dataset's own group left it out already; they are shared by all folds of the group.
             of_group = known if one.dataset in group else self._pairs_of(group, [*group, one.dataset])
             pairs += [pair for pair in of_group if pair.dataset != one.dataset]
         material, network = self._material, self._without([one.dataset])
@@ -110,7 +115,7 @@ class _MlpFolds:
 
 
 def group_datasets(sizes: Sequence[int], groups: int) -> list[list[int]]:
-    """Datasets in groups of about as many inputs, the largest dealt out first. No more groups than datasets."""
+    """Split datasets into groups of similar size, the largest assigned first. No more groups than datasets."""
     order = sorted(range(len(sizes)), key=lambda dataset: -sizes[dataset])
     count = min(groups, len(sizes))
     return [sorted(order[place::count]) for place in range(count)]
@@ -120,6 +125,7 @@ def _calibration(pairs: Sequence[CalibrationPair]) -> Calibration:
     return Calibration(
         distances=np.array([pair.distance for pair in pairs]),
         accuracies=np.array([pair.accuracies for pair in pairs]),
+        # One pair per dataset: there are no repeats to weight.
         weights=np.ones(len(pairs)),
         dataset_ids=np.array([pair.dataset for pair in pairs], dtype=np.int64),
     )

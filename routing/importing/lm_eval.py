@@ -1,7 +1,19 @@
-"""lm-evaluation-harness with `--log_samples`: samples_TASK_DATE.jsonl beside results_DATE.json, a folder a model.
+"""lm-evaluation-harness with `--log_samples`: samples_TASK_DATE.jsonl next to results_DATE.json, a folder per model.
 
-The model is `model_name` in the newest results file beside the log, else the folder's name with `__` for `/`. Of
-several logs of one task in one folder the newest counts. See routing.importing.lm_eval for a row.
+The model is `model_name` in the newest results file next to the log, else the folder's name with `__` for `/`. Of
+several logs of one task in one folder the newest is used. A row, as a JSON line or as a row of parquet:
+
+    {"doc_id": 0, "doc": {…}, "target": "…", "arguments": {"gen_args_0": {"arg_0": "prompt", "arg_1": " choice"}, …},
+     "resps": [[["-1.2", "False"]], …], "filtered_resps": [["-1.2", "False"], …], "filter": "none",
+     "metrics": ["acc"], "doc_hash": "…", "acc": 1.0, "acc_norm": 0.0}
+
+Older logs have `arguments` as lists and numbers as numbers. A document occurs once for each filter.
+
+The text is the document's question, not the prompt: the few-shot examples in a prompt are the same for a whole
+dataset and would hide the differences between its inputs. Where no field of the document is known to be its question,
+the text is the prompt.
+
+Layout: EleutherAI/lm-evaluation-harness, `EvaluationTracker.save_results_samples`.
 """
 
 import re
@@ -34,7 +46,7 @@ METRICS = (
     "em",
     "f1",
 )
-"""Without --metric, a log's first of these, else the first number that `metrics` names."""
+"""Without --metric, the first of these in a log, else the first number that `metrics` names."""
 
 CONTEXTS = ("narrative", "passage", "context", "story", "article", "premise", "sentence1", "support")
 QUESTIONS = (
@@ -56,9 +68,15 @@ QUESTIONS = (
 
 @dataclass(slots=True)
 class SampleLog:
-    """What is known of one log; metric and filter are settled by its first row, unless they are asked for.
+    """State of one log; metric and filter are taken from its first row, unless they are requested.
 
-    metric: `NAME` or `NAME,FILTER`, as in the harness's own results. text_field: the document's field to take.
+    Attributes:
+        task: name of the task.
+        model: name of the model.
+        metric: name of the score.
+        filter: name of the answer filter.
+        text_field: the document's field to use as text.
+        question: requested metric, `NAME` or `NAME,FILTER`, as in the harness's own results.
     """
 
     task: str
@@ -75,23 +93,21 @@ class SampleLog:
 
 
 def iter_items(row: Mapping[str, Any], where: str, log: SampleLog) -> Iterator[Item]:
-    """The row's record; before the first one, what was chosen. Raises InvalidRow."""
+    """Yield the row's record; before the first one, a remark on metric and filter. Raises InvalidRow."""
     chosen = log.metric is not None and log.filter is not None
     if log.metric is None:
         log.metric = _metric(row)
     if log.filter is None:
         log.filter = str(row.get("filter") or "none")
     if not chosen:
-        beside = "" if log.filter == "none" else f", filter {log.filter}"
-        yield ImportRemark(f"{log.task}: the score is {log.metric}{beside}")
+        suffix = "" if log.filter == "none" else f", filter {log.filter}"
+        yield ImportRemark(f"{log.task}: the score is {log.metric}{suffix}")
     if str(row.get("filter") or "none") != log.filter:
         return
     doc_id = parse_text(row, "doc_id")
     words, whole_prompt = _text(row, log)
     if whole_prompt:
-        yield ImportRemark(
-            f"{log.task}: no field of its documents is known as the question; the text is the whole prompt"
-        )
+        yield ImportRemark(f"{log.task}: no known question field in its documents; the text is the whole prompt")
     yield ImportedRecord(
         where=where,
         dataset=log.task,
@@ -109,21 +125,21 @@ def _metric(row: Mapping[str, Any]) -> str:
     candidates = [*METRICS, *(name for name in named if isinstance(name, str))] if isinstance(named, list) else METRICS
     found = next((name for name in candidates if isinstance(row.get(name), bool | int | float)), None)
     if found is None:
-        raise InvalidRow(f"no metric known here among {', '.join(sorted(row))}; name it with --metric")
+        raise InvalidRow(f"no known metric among {', '.join(sorted(row))}; use --metric")
     return found
 
 
 def _text(row: Mapping[str, Any], log: SampleLog) -> tuple[str, bool]:
-    """The text, and whether it is the whole prompt."""
+    """Return the text, and True if it is the whole prompt."""
     doc = row.get("doc")
     if isinstance(doc, Mapping):
         if log.text_field:
             return parse_text(doc, log.text_field), False
-        said = {key: value for key, value in doc.items() if isinstance(value, str) and value.strip()}
-        question = first_present(QUESTIONS, said)
+        fields = {key: value for key, value in doc.items() if isinstance(value, str) and value.strip()}
+        question = first_present(QUESTIONS, fields)
         if question is not None:
-            context = first_present(CONTEXTS, said)
-            return (f"{said[context]}\n{said[question]}" if context else said[question]), False
+            context = first_present(CONTEXTS, fields)
+            return (f"{fields[context]}\n{fields[question]}" if context else fields[question]), False
     for prompt, _ in _arguments(row):
         if isinstance(prompt, str):
             return prompt, True
@@ -131,7 +147,7 @@ def _text(row: Mapping[str, Any], log: SampleLog) -> tuple[str, bool]:
 
 
 def _arguments(row: Mapping[str, Any]) -> list[tuple[Any, Any]]:
-    """(prompt, continuation or generation settings) of every request; none where they are laid out otherwise."""
+    """Return (prompt, continuation or generation settings) of every request; empty for another layout."""
     given = row.get("arguments")
     if isinstance(given, Mapping):
         given = [
@@ -143,10 +159,10 @@ def _arguments(row: Mapping[str, Any]) -> list[tuple[Any, Any]]:
 
 
 def _loglik(row: Mapping[str, Any]) -> float | None:
-    """The log-probability of the choice that the model took, where every choice is one character.
+    """Return the log-probability of the choice that the model made, where every choice is one character.
 
-    A log holds the sum over a choice's tokens and not their number. One character is one token, so there, and only
-    there, the sum is the mean a token.
+    A log has the sum over a choice's tokens and not their number. One character is one token, so there, and only
+    there, the sum is the mean per token.
     """
     answers, requests = row.get("filtered_resps"), _arguments(row)
     if not isinstance(answers, list) or len(answers) < 2 or len(answers) != len(requests):
@@ -167,12 +183,12 @@ ModelOf = Callable[[Path], str]
 
 
 def read_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
-    """One source for each task and model."""
+    """Return one source for each task and model."""
     return latest_logs(path, list_files(path, "samples_*.jsonl", "samples_*.json"), options, model_of_folder)
 
 
 def latest_logs(path: Path, logs: Sequence[Path], options: ImportOptions, model_of: ModelOf) -> list[ImportSource]:
-    """The newest log of every task in every folder. model_of: a log's path to its model's name.
+    """Return the newest log of every task in every folder. model_of: a log's path to its model's name.
 
     Raises UnreadableFile where no file is named like a log.
     """
@@ -184,7 +200,7 @@ def latest_logs(path: Path, logs: Sequence[Path], options: ImportOptions, model_
             older[key] = older.get(key, -1) + 1
             latest[key] = max(latest.get(key, ("", log)), (date, log))
     if not latest:
-        raise UnreadableFile(path, "a log is named samples_TASK_DATE.jsonl")
+        raise UnreadableFile(path, "no log found (named samples_TASK_DATE.jsonl)")
     return [_source(log, task, older[folder, task], options, model_of) for (folder, task), (_, log) in latest.items()]
 
 
@@ -192,7 +208,7 @@ def _source(path: Path, task: str, older: int, options: ImportOptions, model_of:
     def items() -> Iterator[Item]:
         if older:
             yield ImportRemark(
-                f"{path.name} is the newest log of its task; older ones in its folder are passed over: {older}"
+                f"{path.name} is the newest log of its task; older ones in its folder were ignored: {older}"
             )
         log = SampleLog(task, model_of(path), text_field=options.columns.get("text"), question=options.metric)
         yield from collect_rejections(
@@ -204,7 +220,7 @@ def _source(path: Path, task: str, older: int, options: ImportOptions, model_of:
 
 
 def model_of_folder(log: Path) -> str:
-    """The model's name in the newest results file beside a log, else its folder's name."""
+    """Return the model's name in the newest results file next to a log, else its folder's name."""
     for results in sorted(log.parent.glob("results_*.json"), reverse=True):
         name = read_json(results).get("model_name")
         if isinstance(name, str) and name.strip():
@@ -213,5 +229,5 @@ def model_of_folder(log: Path) -> str:
 
 
 def folder_name(folder: Path) -> str:
-    """`org__model` as `org/model`."""
+    """Return `org__model` as `org/model`."""
     return folder.resolve().name.replace("__", "/", 1)

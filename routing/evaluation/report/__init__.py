@@ -1,10 +1,8 @@
-"""An evaluation as files: tables for people and programs, figures, and one page that holds all of it.
+"""An evaluation as files in a folder, each written whole or not at all: tables, figures, and one HTML page.
 
-tables      table.json, table.csv, table.md, choices.csv, curves.json
+tables      table.json, table.csv, table.md, choices.csv, curves.json; the paper's own results for comparison
 figures     SVG and PNG
-page        report.html, which needs nothing beside it
-published   the paper's own figures, to stand beside ours
-files       all of it in a folder, each file whole or not at all
+page        report.html, self-contained
 """
 
 import os
@@ -20,9 +18,9 @@ __all__ = ["write_report"]
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> None:
-    """Writes table.json, table.csv, table.md, choices.csv, curves.json, report.html and the figures.
+    """Write table.json, table.csv, table.md, choices.csv, curves.json, report.html and the figures.
 
-    Without matplotlib there are no figures, and the page says so.
+    Without matplotlib there are no figures, and the page notes it.
     """
     drawn = _figures(evaluation)
     svgs = {Path(name).stem: data for name, data in drawn.items() if name.endswith(".svg")}
@@ -39,7 +37,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
 
 
 def write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Writes all files beside their places first, so that an interruption leaves the old ones or the new ones."""
+    """Write all files to a temporary folder first, so that an interruption leaves the old ones or the new ones."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
         for name, data in files.items():

@@ -1,6 +1,6 @@
-"""The paper's figures, and one of our own, drawn from an evaluation.
+"""Figures of the paper, and one of our own, drawn from an evaluation.
 
-Colours are Okabe and Ito's, which colour-blind eyes tell apart; markers and line styles say the same again for print.
+The colours are Okabe and Ito's, distinguishable with colour blindness; markers and line styles repeat them for print.
 The same evaluation gives the same bytes.
 """
 
@@ -36,14 +36,14 @@ CURVES: Mapping[str, tuple[str, str, str]] = {
     "auto_max_regret": ("#0072B2", "s", "--"),
     "mixing": STYLES["random"],
 }
-"""The same for curves of accuracy against cost."""
+"""Curve of accuracy against cost -> colour, marker, line."""
 
 SIZE = (6.4, 4.0)
 ROUTERS = ("S1", "S2", "S3", "auto")
 
 
 def make_figures(evaluation: Evaluation) -> dict[str, Figure]:
-    """Name -> figure, for those that the evaluation has the numbers of."""
+    """Return the figures by name that the evaluation has data for."""
     drawn: Mapping[str, tuple[bool, Callable[[Evaluation, Axes], None]]] = {
         "accuracy_against_alpha": (_has_alphas(evaluation), _accuracy_against_alpha),
         "pearson_against_alpha": (_has_alphas(evaluation), _pearson_against_alpha),
@@ -58,13 +58,13 @@ def make_figures(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def to_svg(figure: Figure) -> bytes:
-    """The figure as SVG, without date or random identifiers."""
+    """Render the figure as SVG, without date or random identifiers."""
     with mpl.rc_context({"svg.hashsalt": "benchroute", "svg.fonttype": "none"}):
         return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as PNG."""
+    """Render the figure as PNG."""
     return _saved(figure, format="png", dpi=150, metadata={"Software": None})
 
 
@@ -113,7 +113,7 @@ def _pearson_against_alpha(evaluation: Evaluation, axes: Axes) -> None:
 
 
 def _correlated(choices: Sequence[FoldChoice]) -> dict[str, list[tuple[float, float]]]:
-    """System -> (u, Pearson) of every dataset and alpha, mean over the repeats."""
+    """Return (u, Pearson) of every dataset and alpha by system, mean over the repeats."""
     found: dict[tuple[str, str, float], list[tuple[float, float]]] = {}
     for one in choices:
         if one.system in ROUTERS and one.pearson is not None:

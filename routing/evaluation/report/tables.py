@@ -1,4 +1,7 @@
-"""The rows of an evaluation as JSON, CSV and Markdown, with the paper's columns."""
+"""Rows of an evaluation as JSON, CSV and Markdown, with the paper's columns and the paper's own results.
+
+Published results: Shnitzer et al., arXiv 2309.15789.
+"""
 
 import csv
 import io
@@ -22,22 +25,22 @@ COLUMNS = (
     "Rank",
     "Area",
 )
-"""The paper's columns; beside them the difference to best on average, the mean price, the area under the curve."""
+"""The paper's columns, and the difference to best on average, the mean price, the area under the curve."""
 
 
 def to_json(evaluation: Evaluation) -> str:
-    """table.json: a list of rows."""
+    """Return table.json: a list of rows."""
     return json.dumps([asdict(row) for row in evaluation.rows], indent=2) + "\n"
 
 
 def curves_to_json(evaluation: Evaluation) -> str:
-    """curves.json: what costs are counted in, and every curve with its points and its area."""
+    """Return curves.json: the kind of cost, and every curve with its points and its area."""
     drawn = {"cost_by": evaluation.cost_by, "curves": [asdict(one) for one in evaluation.curves]}
     return json.dumps(drawn, indent=1) + "\n"
 
 
 def to_csv(records: Sequence[SystemRow] | Sequence[FoldChoice]) -> str:
-    """One line a record, intervals as two columns."""
+    """Return one line per record, intervals as two columns."""
     if not records:
         return ""
     text = io.StringIO()
@@ -50,7 +53,7 @@ def to_csv(records: Sequence[SystemRow] | Sequence[FoldChoice]) -> str:
 
 
 def to_markdown(evaluation: Evaluation) -> str:
-    """A table for every alpha."""
+    """Return a table for every alpha."""
     parts = [f"# {evaluation.benchmark} / {evaluation.pool}\n"]
     for alpha in sorted({row.alpha for row in evaluation.rows}):
         rows = [row for row in evaluation.rows if row.alpha == alpha]
@@ -59,7 +62,7 @@ def to_markdown(evaluation: Evaluation) -> str:
 
 
 def format_row(row: SystemRow) -> list[str]:
-    """A row's cells as they are shown, in the order of COLUMNS."""
+    """Format a row's cells in the order of COLUMNS."""
     return [
         row.system,
         f"{row.accuracy:.4f} {_interval(row.accuracy_ci, '{:.3f}')}",
@@ -76,7 +79,7 @@ def format_row(row: SystemRow) -> list[str]:
 
 
 def format_cell(value: float | None, pattern: str) -> str:
-    """The value, or a dash."""
+    """Format the value; None as a dash."""
     return "–" if value is None else pattern.format(value)
 
 
