@@ -41,7 +41,7 @@ MAX_LABELS = 500
 
 @dataclass(frozen=True, slots=True)
 class Counterfactual:
-    """What would change a decision.
+    """Change that would move a decision away from its model.
 
     Attributes:
         model: the model that would be chosen instead.
@@ -112,8 +112,11 @@ def _expected(
     margins = [_margin(preference, scores, place, at) for place in range(len(scores.models))]
     other = max(
         (place for place in range(len(scores.models)) if place != at),
+        # The candidate nearest to being chosen: highest probability of leading by its own margin; ties to the better
+        # on average.
         key=lambda place: (round(posterior.probability_within(at, place, -margins[place]), 12), -place),
     )
+    # Below SETTLED_INPUTS the leader is chosen outright, so no certainty is required (make_decision).
     name, z, margin = scores.models[other], _z(eta) if scores.n > SETTLED_INPUTS else 0.0, margins[other]
     lead, deviation = float(posterior.mean[other] - posterior.mean[at]), posterior.standard_deviation(other, at)
     noise, has = math.sqrt(posterior.noise_variance(other, at)), float(posterior.mean[other])
@@ -230,6 +233,7 @@ def _higher_s3(
             "whatever its S3."
         )
         return Counterfactual(name, text, has=has, margin=margin)
+    # n S2 is a whole number, so the S3 that can occur at this n form a grid: bisection over its steps.
     score = s3_of(_first(is_chosen, -1, n))
     text = f"{name} would be selected at an S3 of {score:.3f} (now {has:.3f})."
     return Counterfactual(name, text, score=score, has=has, margin=margin)
@@ -238,6 +242,7 @@ def _higher_s3(
 def _p_better(scores: TaskScores, n: int, s2: float, pair: tuple[int, int], margin: float) -> float:
     """Return the probability that the first, with this S2, is better than the second by more than the margin."""
     (a, b), p = pair, scores.reliability
+    # As in make_decision: a current model without evidence near the task loses to any evidence.
     if np.isnan(scores.s2[b]):
         return 1.0
     return probability_better(n, s2, float(p[a]), float(scores.s2[b]), float(p[b]), margin)

@@ -1,4 +1,4 @@
-"""A pack: one benchmark result ready to route with, as a folder or as one .tar.
+"""A pack: one benchmark prepared to route with, as a folder or as one .tar.
 
 manifest.json      identity and contents (routing.manifest)
 embeddings.npy     (n_inputs, dim) float32, unit length

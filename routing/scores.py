@@ -80,4 +80,5 @@ def s3(s2: Floats, reliability: Floats) -> Floats:
     Returns (n_models,), in [0, 1]. Raises ShapeError if the shapes differ.
     """
     check_same_shape("reliability", reliability, s2)
+    # Linear in p with slope 2 S2 - 1: low reliability pulls every score towards 1/2, and eq. 6 then keeps m*.
     return s2 * reliability + (1 - s2) * (1 - reliability)

@@ -102,6 +102,7 @@ def check_vectors(vectors: NDArray[Any], n_inputs: int, where: str) -> Embedding
         raise BenchmarkError(where, [f"shape {vectors.shape}, expected ({n_inputs}, dim): one row per input"])
     # Checked in float32: a half-precision file may hold values that are infinite only after the cast.
     rows = vectors.astype(np.float32)
+    # A zero vector has no direction: its cosine to everything is undefined.
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1) | ~rows.any(axis=1))
     if len(bad):
         raise BenchmarkError(
@@ -297,6 +298,7 @@ def _outcome_matrices(inputs: pa.Table, outcomes: pa.Table, models: Sequence[str
     cells = rows * len(models) + columns
     # Row and column as one number: np.unique finds duplicates of pairs in one sort of 10^6 rows.
     _, first = np.unique(cells, return_index=True)
+    # Rows with an unknown input or model share cells by accident; they are reported once, above.
     repeated = np.setdiff1d(np.flatnonzero((rows >= 0) & (columns >= 0)), first)
     _report(faults, file, repeated, "input_id and model are a duplicate")
     if len(faults) > before:

@@ -33,6 +33,7 @@ def explain_fit(
     weights = fit.view_weights(centre)
     order = np.argsort(-weights, kind="stable")[:MAX_DATASETS]
     prior = fit.prior_accuracy(centre, near)
+    # Views without strength contribute nothing to the prior and are left out.
     trusted = [(view, float(s)) for view, s in zip(VIEWS, fit.strengths, strict=True) if s > 0]
     names = ("leader", "baseline")
     return {

@@ -106,6 +106,7 @@ def _fall_back(name: str, error: Exception) -> Embedder:
     """Return sentence-transformers in place of a bundled embedder that cannot be opened. Raises EmbedderError with
     both reasons.
     """
+    # Falling back keeps a scorer with PyTorch working on a pack whose bundle it cannot run.
     reason = f"the pack's own embedder cannot be opened: {error}"
     if isinstance(error, ImportError):
         reason += " (pip install 'benchroute[scorer]')"
@@ -129,6 +130,7 @@ def read_bundle_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
     except (OSError, KeyError, tarfile.TarError) as error:
         raise PackCorrupted(f"{path}: an embedder's file is missing: {error}") from error
     for name, data in found.items():
+        # The files are read apart from the rest of the pack, so they are checked here as well.
         if hashlib.sha256(data).hexdigest() != manifest.files[name]:
             raise PackCorrupted(f"{path}: {name} does not match its hash in the manifest")
     return found

@@ -122,6 +122,7 @@ def area_under_curve(points: Sequence[CurvePoint], low: float, high: float) -> f
     at = np.array([point.cost for point in hull])
     grid = np.unique(np.concatenate([[low, high], at[(at > low) & (at < high)]]))
     # The hull is piecewise linear, so the trapezoid rule on its own breakpoints is exact.
+    # np.interp extends the last height to the right: paying more than the last point's cost gains nothing.
     heights = np.interp(grid, at, [point.accuracy for point in hull])
     return float(np.sum((heights[1:] + heights[:-1]) / 2 * np.diff(grid)) / (high - low))
 
@@ -143,6 +144,7 @@ def _swept(choices: Sequence[PricedChoices], settings: Sequence[float], choose: 
 
 
 def _best(one: PricedChoices, values: Floats, price: float) -> int:
+    # The oracle maximises the same utility with the true accuracies.
     worth = CostPreference(None, one.costs, price=price).utility(one.scores.models, values)
     return int(np.argmax(np.nan_to_num(worth, nan=-np.inf)))
 
@@ -163,4 +165,5 @@ def _priced(model: Model) -> bool:
 
 def _price(model: Model, input_share: float | None) -> float:
     share = 0.5 if input_share is None else input_share
+    # Cost per token of the dataset's own mix: long inputs with short answers favour models with cheap input.
     return share * (model.input_usd_per_mtok or 0.0) + (1 - share) * (model.output_usd_per_mtok or 0.0)

@@ -77,6 +77,7 @@ def fit_for_evaluation(
     if len(benchmark.datasets) - len(small) < 3:
         raise BenchmarkError(benchmark.name, [f"fewer than three datasets have at least {MIN_INPUTS} inputs"])
     fit, rows = benchmark.without_datasets(small)
+    # A model missing on a whole dataset could be chosen there but not scored.
     lacks_some = np.asarray(np.isnan(fit.dataset_averages()).any(axis=0))
     chosen = [
         model.name
@@ -171,6 +172,7 @@ def permute_outcomes(benchmark: Benchmark, seed: int) -> Benchmark:
 
     Sampled with replacement where the other has fewer inputs. It is also judged by these outcomes.
     """
+    # A generator of its own, so that adding the control changes no other random number.
     generator = np.random.default_rng([seed, 2])
     giver, outcomes = generator.permutation(len(benchmark.datasets)), benchmark.outcomes.copy()
     for dataset in range(len(benchmark.datasets)):
@@ -192,6 +194,7 @@ def _evaluate_folds(
     known = dataset_costs(folds[0].benchmark) if folds and priced is not None else None
     errors: dict[float, list[tuple[float, float, float]]] = {alpha: [] for alpha in plan.alphas}
     for fold in folds:
+        # Seeded per fold: a fold's labels are the same whichever other folds or systems are evaluated.
         seed = (plan.seed, 1, fold.held_out.dataset)
         for sample in label_samples(len(fold.held_out.rows), plan.alphas, plan.repeats, plan.cap, seed):
             seen = score_fold(fold, sample, vectors, routing)

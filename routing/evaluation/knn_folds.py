@@ -46,6 +46,7 @@ class FoldInputs:
 def build_knn_folds(material: FoldInputs, routed: Sequence[Benchmark]) -> list[list[EvaluationFold]]:
     """Return every dataset held out from index, calibration and thresholds, for every benchmark that systems see."""
     folds = CalibrationFolds(material.vectors, routed, material.found, material.routing, material.settings)
+    # One pass for the real and the shuffled benchmark: their inputs, and so their neighbours, are the same.
     calibrations = folds.fold_calibrations(lambda done, total: material.steps("calibrating every fold", done, total))
     near = np.concatenate([_among_all(one, material.vectors) for one in material.found])
     made = [_folds(material, one, near, found) for one, found in zip(routed, calibrations, strict=True)]
@@ -126,6 +127,7 @@ class _Cuts:
 def _among_all(one: HeldOutDataset, vectors: Embeddings) -> Ints:
     """Return the nearest others of a dataset's inputs, outside the dataset and inside."""
     count = one.near.shape[1]
+    # Neighbours outside the dataset are known already; only those inside are missing.
     similarity = vectors[one.rows] @ vectors[one.rows].T
     np.fill_diagonal(similarity, -np.inf)
     own, distances = most_similar(similarity, min(count, len(one.rows) - 1))

@@ -92,6 +92,7 @@ class _MlpFolds:
         return found
 
     def _cuts(self, network: Mlp, dataset: int) -> Floats:
+        # ATC needs inputs that the network was not trained on; its early-stopping set is at hand.
         rows = self._rows([dataset])[network.held_back]
         g, correct = network.predict_outcomes(self._material.vectors[rows]), self._material.benchmark.correct_at(rows)
         right = np.where(np.isnan(correct), np.nan, predict_correct(g, self._material.routing.threshold) == correct)
@@ -106,6 +107,7 @@ class _MlpFolds:
         return network
 
     def _train(self, rows: Ints, repeat: int = 0) -> Mlp:
+        # Another seed per repeat: otherwise repeats would share the initial weights and look too certain.
         settings = replace(self._settings, seed=self._settings.seed + repeat)
         return train_mlp(self._material.vectors[rows], self._material.benchmark.outcomes[rows], settings)
 

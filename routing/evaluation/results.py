@@ -250,6 +250,7 @@ def _row(benchmark: str, pool: str, predictor: str, choices: Sequence[FoldChoice
 def bootstrap_interval(values: Floats, seed: int) -> Interval:
     """Return the percentile bootstrap's 95 % interval of a mean over datasets. values: (n_datasets,)"""
     generator = np.random.default_rng(seed)
+    # Resampled over datasets, not inputs: the claim is about a new dataset, and inputs of one are not independent.
     drawn = generator.integers(0, len(values), size=(RESAMPLES, len(values)))
     low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
@@ -257,6 +258,7 @@ def bootstrap_interval(values: Floats, seed: int) -> Interval:
 
 def _ratio(means: Mapping[str, Floats]) -> Floats:
     best = means["best"]
+    # A dataset on which every model scores 0 counts as a ratio of 1: no choice could have been better.
     return np.asarray(np.divide(means["accuracy"], best, out=np.ones(len(best)), where=best > 0))
 
 

@@ -111,6 +111,7 @@ def pearson_correlation(a: Floats, b: Floats) -> float | None:
     """Return Pearson's correlation; None where one of them does not vary. a, b: (n_models,)"""
     known = ~(np.isnan(a) | np.isnan(b))
     a, b = a[known], b[known]
+    # Without variation the correlation is 0 / 0; corrcoef would warn and return NaN.
     if len(a) < 2 or np.ptp(a) < 1e-12 or np.ptp(b) < 1e-12:
         return None
     return float(np.corrcoef(a, b)[0, 1])
@@ -121,6 +122,7 @@ def average_ranks(values: Floats) -> Floats:
     order = np.argsort(values, kind="stable")
     _, inverse, counts = np.unique(values[order], return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
+    # Average ranks for ties, as Spearman's correlation requires.
     shared = (last - (counts - 1) / 2)[inverse]
     found = np.empty(len(values))
     found[order] = shared

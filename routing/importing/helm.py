@@ -108,6 +108,7 @@ def _scores(folder: Path, requested: str | None) -> tuple[str, str, Mapping[str,
     found: dict[tuple[str, str], dict[str, object]] = {}
     seen: set[str] = set()
     for _, entry in iter_json_elements(path):
+        # Perturbed copies and further train trials repeat the same instances with other prompts.
         if not isinstance(entry, dict) or entry.get("perturbation") or entry.get("train_trial_index", 0) != 0:
             continue
         stats = entry.get("stats")
@@ -116,6 +117,7 @@ def _scores(folder: Path, requested: str | None) -> tuple[str, str, Mapping[str,
             seen.add(name)
             if name in known:
                 found.setdefault((name, split), {})[str(entry.get("instance_id"))] = stat.get("mean")
+    # Split before metric: a preferred metric on the validation split must not replace another one on the test split.
     for split in SPLITS:
         for metric in known:
             if (metric, split) in found:

@@ -80,6 +80,7 @@ def _items(path: Path, options: ImportOptions) -> Iterator[Item]:
     for where, value in _zip_samples(path) if zipped else iter_json_elements(path, "samples"):
         try:
             row = require_object(value)
+            # Fixed by the first sample, so that all scores of a log are of one scorer.
             scorer = scorer or _first_scorer(row)
             _note(row, where, scorer, found)
         except InvalidRow as bad:
@@ -138,6 +139,7 @@ def _words(row: Mapping[str, Any]) -> str:
     """Return the input's text. Raises InvalidRow without any: a text embedder cannot use an image."""
     given = row.get("input")
     parts = [given] if isinstance(given, str) else _of_messages(given)
+    # Inspect moves long texts out of messages and leaves a reference.
     attachments = row.get("attachments") or {}
     words = "\n".join(attachments.get(part.removeprefix("attachment://"), part) for part in parts)
     if not words.strip():

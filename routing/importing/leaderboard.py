@@ -29,6 +29,7 @@ def _latest(tables: list[Path]) -> list[Path]:
     """Return the tables without the dated splits of a folder that also has the split `latest`: they repeat its rows."""
     groups: dict[tuple[str, str, str], list[Path]] = {}
     for table in tables:
+        # The hub's converter writes one parquet per split, dated ones and `latest`.
         groups.setdefault(_names(table), []).append(table)
     return [table for group in groups.values() for table in ([one for one in group if _is_latest(one)] or group)]
 

@@ -116,6 +116,7 @@ def iter_items(row: Mapping[str, Any], where: str, log: SampleLog) -> Iterator[I
         model=log.model,
         score=parse_number(row.get(log.metric), log.metric),
         loglik=_loglik(row),
+        # Prompts of one document differ between models with a chat template; the document's hash does not.
         fingerprint=str(row.get("doc_hash") or "") if whole_prompt else "",
     )
 
@@ -123,6 +124,7 @@ def iter_items(row: Mapping[str, Any], where: str, log: SampleLog) -> Iterator[I
 def _metric(row: Mapping[str, Any]) -> str:
     named = row.get("metrics")
     candidates = [*METRICS, *(name for name in named if isinstance(name, str))] if isinstance(named, list) else METRICS
+    # METRICS first: `metrics` of a log is in the order of the task's configuration, with standard errors between.
     found = next((name for name in candidates if isinstance(row.get(name), bool | int | float)), None)
     if found is None:
         raise InvalidRow(f"no known metric among {', '.join(sorted(row))}; use --metric")
@@ -140,6 +142,7 @@ def _text(row: Mapping[str, Any], log: SampleLog) -> tuple[str, bool]:
         if question is not None:
             context = first_present(CONTEXTS, fields)
             return (f"{fields[context]}\n{fields[question]}" if context else fields[question]), False
+    # Several requests of one document share the prompt and differ in the continuation: the first is enough.
     for prompt, _ in _arguments(row):
         if isinstance(prompt, str):
             return prompt, True
@@ -167,6 +170,7 @@ def _loglik(row: Mapping[str, Any]) -> float | None:
     answers, requests = row.get("filtered_resps"), _arguments(row)
     if not isinstance(answers, list) or len(answers) < 2 or len(answers) != len(requests):
         return None
+    # Longer choices have an unknown number of tokens, so their sum has no mean.
     if not all(isinstance(choice, str) and len(choice.strip()) == 1 for _, choice in requests):
         return None
     try:
@@ -221,6 +225,7 @@ def _source(path: Path, task: str, older: int, options: ImportOptions, model_of:
 
 def model_of_folder(log: Path) -> str:
     """Return the model's name in the newest results file next to a log, else its folder's name."""
+    # Names contain the date, so the first in reverse order is the newest.
     for results in sorted(log.parent.glob("results_*.json"), reverse=True):
         name = read_json(results).get("model_name")
         if isinstance(name, str) and name.strip():

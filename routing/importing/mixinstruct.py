@@ -98,5 +98,6 @@ def _outcome(candidate: Mapping[str, Any], metric: str) -> tuple[str, float]:
     value = parse_number(scores[metric], metric)
     try:
         return model, RULES[metric][1](value) if metric in RULES else value
+    # exp of a BARTScore far above 0, which only a corrupt file has.
     except OverflowError:
         raise InvalidRow(f"{metric} is {value:g}") from None

@@ -82,6 +82,7 @@ def _file(path: Path, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
             row = require_object(value)
         except InvalidRow as bad:
             raise OutcomesRejected(str(path), [f"{where}: {bad}"]) from bad
+        # A file may contain several models, or none at all if it is about one.
         if row.get("model") in (None, "", model):
             yield where, row
 
@@ -107,6 +108,7 @@ def _score(row: Mapping[str, Any]) -> float:
 
 
 def _places(row: Mapping[str, Any], ids: Mapping[str, list[int]], texts: Mapping[str, list[int]]) -> list[int]:
+    # The id takes precedence: texts may be cut or normalised on the way.
     if row.get("input_id") not in (None, ""):
         name = parse_text(row, "input_id")
         if name not in ids:

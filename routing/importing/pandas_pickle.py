@@ -87,6 +87,7 @@ class _DType(metaclass=_Sealed):
 
     def array(self, data: object, shape: Any, order: str) -> np.ndarray[Any, Any]:
         """Return the array. Raises ValueError for an element type that is no number, text or object."""
+        # Object arrays arrive as lists of values that were themselves unpickled under the same restrictions.
         if self.code in ("O", "O8") and isinstance(data, list):
             values = np.empty(len(data), dtype=object)
             values[:] = data
@@ -208,6 +209,7 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the stand-in. Raises UnsafePickle for any other name."""
+        # An allow-list looked up by name: nothing is imported, so importing cannot have side effects either.
         stand_in = STAND_INS.get(f"{module}.{name}")
         if stand_in is None:
             raise UnsafePickle(

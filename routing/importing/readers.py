@@ -84,6 +84,7 @@ def iter_json_rows(path: Path) -> Iterator[tuple[str, Any]]:
     """Yield (where, value) of a file of JSON lines, or of one JSON array. Raises UnreadableFile."""
     try:
         with path.open("rb") as file:
+            # The first non-blank byte decides, behind a byte order mark if there is one.
             begins = file.read(CHUNK_CHARS).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
@@ -231,6 +232,7 @@ def iter_parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         with pq.ParquetFile(path) as file:
             number = 0
+            # A row group can have hundreds of megabytes; batches bound the memory.
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
                 for row in batch.to_pylist():
                     number += 1

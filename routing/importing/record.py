@@ -106,6 +106,7 @@ def parse_number(value: object, field_name: str) -> float:
         )
     try:
         as_float = float(value)
+    # An integer beyond float64's range, which JSON allows.
     except OverflowError:
         as_float = math.inf
     if not math.isfinite(as_float):

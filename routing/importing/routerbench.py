@@ -3,7 +3,7 @@
     sample_id, prompt, eval_name, MODEL, …, MODEL|model_response, …, MODEL|total_cost, …, oracle_model_to_route_to
 
 A model is a column for which another exists, with `|total_cost` or `|model_response` appended to its name. A prompt
-is literal as a Python list of turns; they are joined. An empty score is a missing outcome.
+is written as a Python list of turns; they are joined. An empty score is a missing outcome.
 
 Layout: withmartian/routerbench, `convertors` and `evaluate_routers.py`. The paper: arXiv 2403.12031.
 """
@@ -54,6 +54,7 @@ def _pickle_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     columns = read_frame(path)
     selected = {name: column for name, column in columns.items() if not name.endswith("|model_response")}
     marks = dict.fromkeys(name for name in columns if name.endswith("|model_response"))
+    # Responses are the bulk of a table and are not imported; only their column names mark the models.
     for number_, values in enumerate(zip(*selected.values(), strict=True), 1):
         yield f"{path.name} row {number_}", {**marks, **dict(zip(selected, values, strict=True))}
 
@@ -92,6 +93,7 @@ def _prompt(literal: str) -> str:
         return literal
     try:
         turns = ast.literal_eval(literal)
+    # literal_eval executes nothing, but a hostile literal can exhaust the parser.
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return literal
     return "\n".join(turns) if isinstance(turns, list) and all(isinstance(turn, str) for turn in turns) else literal

@@ -134,6 +134,7 @@ def _import_source(source: ImportSource, writer: TidyWriter, tally: _Tally) -> N
                     rejected.add_rejection(item)
                 case ImportRemark(text=text):
                     tally.remarks[text] = None
+    # Also after an UnreadableFile: with --keep-going the rejections before it are reported.
     finally:
         tally.n_rejected += rejected.n_rejected
         tally.rejections.extend(rejected.rejections[: MAX_SHOWN - len(tally.rejections)])

@@ -140,6 +140,7 @@ def _input(row: Mapping[str, Any], options: ImportOptions) -> tuple[str, str, st
     dataset = options.dataset or parse_text(row, _name(options, "dataset"))
     column = _name(options, "input_id")
     if column not in row:
+        # The same text in the same dataset is the same input, whatever file it comes from.
         return dataset, f"{dataset}/{hashlib.sha256(words.encode(errors='replace')).hexdigest()[:ID_HEX]}", words
     input_id = parse_text(row, column)
     if not input_id.strip():

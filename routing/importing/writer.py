@@ -52,6 +52,7 @@ def atomic_folder(target: Path, source: Path, force: bool) -> Iterator[Path]:
 def _check_target(target: Path, source: Path, force: bool) -> None:
     if not target.exists():
         return
+    # Replacing the target would delete the source in the middle of reading it.
     if source.resolve().is_relative_to(target.resolve()):
         raise OutputExists(str(target), [f"the source {source} is inside it"])
     if not target.is_dir():
@@ -163,6 +164,7 @@ class _Table:
 
     def _flush(self) -> None:
         columns = zip(*self._rows, strict=True)
+        # Explicit types: a batch of None only would otherwise become a column of type null.
         arrays = [pa.array(values, type_) for values, type_ in zip(columns, self._schema.types, strict=True)]
         self._file.write_table(pa.table(arrays, schema=self._schema))
         self._rows.clear()
@@ -198,6 +200,7 @@ def _encodes(value: str) -> bool:
 
 def _mark(record: ImportedRecord) -> int:
     """Return 64 bits in place of a text. They differ between runs, and are compared only within one."""
+    # Eight bytes per input in place of the text; Python salts hash() per process, which is harmless here.
     return hash(record.fingerprint or record.text)
 
 

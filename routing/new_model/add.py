@@ -143,6 +143,8 @@ def _averages(pack: Pack) -> Floats:
 
 def _estimates(pack: Pack, partial: Floats, column: ImputedColumn) -> ImputedOutcomes:
     missing, filled = np.flatnonzero(np.isnan(partial)), partial.copy()
+    # Sampled 0/1 outcomes: expected values would be smoother than measured ones, and g_bar of the new model too
+    # certain.
     filled[missing] = sample_outcomes(column.expected, pack.dataset_ids, missing)
     before, place = pack.estimates, len(pack.manifest.models)
     if before is None:

@@ -50,6 +50,7 @@ class KnownModels:
     def from_outcomes(cls, outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> "KnownModels":
         """Build from outcomes, (n_inputs, n_known); NaN counts as the model's mean on the dataset."""
         averages = fill_missing(dataset_averages(outcomes, dataset_ids, n_datasets))
+        # A gap filled with the mean adds no variance; the shares below correct the covariance for sample size.
         whole = np.where(np.isnan(outcomes), averages[dataset_ids], outcomes)
         noise = NoiseModel.from_outcomes(whole, dataset_ids, n_datasets)
         shares = (np.maximum(noise.counts, 1) - 1) / np.maximum(noise.counts, 1)
@@ -156,6 +157,7 @@ def learn_widths(known: KnownModels) -> PriorWidths:
     trust, found = np.ones(count), list[_Hidden]()
     # Scores depend on trust and trust on scores; after two passes they no longer change noticeably.
     for _ in range(PASSES):
+        # Leave one model out: what is learnt must hold for a model that is not among the known ones.
         found = [_hidden(known, total, inside, place, trust) for place in range(n_known)]
         trust = _trust(found, inside)
     slope = float(np.clip(np.mean([one.slope for one in found]), 0, 1))
@@ -204,6 +206,7 @@ def _hidden(known: KnownModels, total: Floats, inside: Floats, place: int, trust
     target, even, mixtures = np.zeros(n_known), np.zeros(n_known), np.zeros((n_known, count))
     target[place], even[others] = 1.0, 1.0 / len(others)
     mixtures[others] = _mixtures(total[np.ix_(others, others)], count)
+    # Least squares of the hidden model's outcomes inside datasets on the mean of the others.
     slope = _quotient(even @ inside @ target, even @ inside @ even)
     between, shrunk = total - inside, mixtures * trust
     moments = mixtures.T @ between @ (target - even) + shrunk.T @ inside @ (target - slope * even)

@@ -59,6 +59,7 @@ def make_figures(evaluation: Evaluation) -> dict[str, Figure]:
 
 def to_svg(figure: Figure) -> bytes:
     """Render the figure as SVG, without date or random identifiers."""
+    # A fixed salt replaces matplotlib's random element ids; text stays text, so that it can be searched and selected.
     with mpl.rc_context({"svg.hashsalt": "benchroute", "svg.fonttype": "none"}):
         return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
 
@@ -75,6 +76,7 @@ def _saved(figure: Figure, **options: object) -> bytes:
 
 
 def _drawn(evaluation: Evaluation, draw: Callable[[Evaluation, Axes], None]) -> Figure:
+    # Figure without pyplot: no global state, no display, and safe in threads.
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
@@ -140,6 +142,7 @@ def _predictor_against_alpha(evaluation: Evaluation, axes: Axes) -> None:
     axes.plot(alphas, [one.accuracy for one in evaluation.quality], "o-", color="#0072B2", label="accuracy of g_bar")
     axes.plot(alphas, [one.mae_of_p for one in evaluation.quality], "s--", color="#D55E00", label="mean error of p")
     axes.plot(alphas, [one.mae_of_atc for one in evaluation.quality], "<:", color="#8c6d1f", label="of p by ATC")
+    # Errors next to an accuracy: an axis from 0 shows their true proportion.
     axes.set_ylim(bottom=0)
     axes.set_xlabel("share of the task's inputs that are labelled, alpha")
     axes.legend(frameon=False)
@@ -162,6 +165,7 @@ def _accuracy_against_cost(evaluation: Evaluation, axes: Axes) -> None:
     for one in evaluation.curves:
         colour, marker, style = CURVES[one.system]
         x, y = [point.cost for point in one.hull], [point.accuracy for point in one.hull]
+        # The area in the legend: curves that cross cannot be ranked by eye.
         label = f"{one.system.replace('_', ', ', 1)}: {one.area:.4f}"
         axes.plot([*x, right], [*y, y[-1]], color=colour, linestyle=style, label=label, linewidth=1.5)
         axes.scatter(x, y, color=colour, marker=marker, s=14)
@@ -178,6 +182,7 @@ def _accuracy_against_price(evaluation: Evaluation, axes: Axes) -> None:
         if row.alpha == 0 and row.price and row.system in (*ROUTERS, "BMA", "oracle"):
             colour, marker, _ = STYLES[row.system]
             axes.scatter([row.price], [row.accuracy], color=colour, marker=marker, s=60, label=row.system)
+    # Prices span orders of magnitude.
     axes.set_xscale("log")
     axes.set_xlabel("US dollars a million tokens (where known)")
     axes.set_ylabel("accuracy, mean over datasets")

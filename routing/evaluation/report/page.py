@@ -62,6 +62,7 @@ def verdict_sentence(rows: Sequence[SystemRow]) -> str:
         f"({points:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, over {found.n_datasets} held-out datasets)"
     )
     against = "over always using the best model on average"
+    # The verdict follows the interval, not the point estimate: a gain within chance is reported as none.
     if low > 0:
         return f"Routing by S3 gains {against} {details}."
     if high < 0:
@@ -75,6 +76,7 @@ def _table(rows: Sequence[SystemRow], alpha: float) -> str:
 
 
 def _html_table(caption: str, header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    # Names of models and datasets come from imported files: every cell is escaped.
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in body)
     return (
@@ -88,6 +90,7 @@ def _figure(name: str, svg: bytes | None) -> str:
     if svg is None:
         return f"<p>Not drawn (no data): {caption}</p>"
     drawn = svg.decode()
+    # The XML declaration and doctype before <svg> are not allowed inside HTML.
     drawn = drawn[drawn.index("<svg") :]
     return f'<figure role="group" aria-label="{caption}">{drawn}<figcaption>{caption}</figcaption></figure>'
 
@@ -103,7 +106,7 @@ def _quality(quality: Sequence[PredictorQuality]) -> str:
 
 
 def _published(rows: Sequence[SystemRow]) -> str:
-    """Return the paper's table of the predictor next to own."""
+    """Return the paper's table of the predictor next to our own."""
     own = {row.system: row for row in rows if row.alpha == 0}
     if not own:
         return ""
@@ -124,7 +127,7 @@ def _published(rows: Sequence[SystemRow]) -> str:
 
 
 def _per_input(sparse: Sequence[SparseResult]) -> str:
-    """Return the paper's Table 4 next to own, the mean outcome over all inputs asked."""
+    """Return the paper's Table 4 next to our own, the mean outcome over all inputs asked."""
     if not sparse:
         return ""
     own = {one.system: one.metric for one in sparse if one.share == 1}

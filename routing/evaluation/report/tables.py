@@ -44,6 +44,7 @@ def to_csv(records: Sequence[SystemRow] | Sequence[FoldChoice]) -> str:
     if not records:
         return ""
     text = io.StringIO()
+    # The csv module's default is CRLF, which shows up in every diff.
     writer = csv.writer(text, lineterminator="\n")
     names = [field.name for field in fields(records[0])]
     flat = [{name: getattr(record, name) for name in names} for record in records]
@@ -85,6 +86,7 @@ def format_cell(value: float | None, pattern: str) -> str:
 
 def _markdown(rows: Sequence[SystemRow]) -> str:
     lines = [COLUMNS, tuple("---" for _ in COLUMNS), *(format_row(row) for row in rows)]
+    # A pipe in a model's name would end the cell.
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
 

@@ -137,7 +137,7 @@ def test_bad_samples_are_refused(tmp_path: Path, bring: Import) -> None:
         "log.json record 5: input contains no text",
         "log.json record 6: id is missing",
         "log.json record 8: match has several values: use --metric match.KEY with KEY one of a",
-        "log.json record 9: no scorer match; it has other",
+        "log.json record 9: unknown scorer match; scorers: other",
         "log.json record 7: score 4 is outside [0, 1]",
     ]
 
