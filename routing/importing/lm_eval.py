@@ -124,7 +124,7 @@ def iter_items(row: Mapping[str, Any], where: str, log: SampleLog) -> Iterator[I
 def _metric(row: Mapping[str, Any]) -> str:
     named = row.get("metrics")
     candidates = [*METRICS, *(name for name in named if isinstance(name, str))] if isinstance(named, list) else METRICS
-    # METRICS first: `metrics` of a log is in the order of the task's configuration, with standard errors between.
+    # METRICS first: the order of `metrics` is the task's own.
     found = next((name for name in candidates if isinstance(row.get(name), bool | int | float)), None)
     if found is None:
         raise InvalidRow(f"no known metric among {', '.join(sorted(row))}; use --metric")

@@ -5,10 +5,9 @@ import pytest
 
 from routing.arrays import unit_rows
 from routing.embedder import SentenceTransformerEmbedder
-from routing.embedders.bundled import MODEL, read_bundle_info
+from routing.embedders.bundled import MODEL, BundledEmbedder, read_bundle_info
 from routing.embedders.distil import distil_embedder
 from routing.embedders.export import (
-    BundledEmbedder,
     bundle_transformer,
     export_transformer,
     neighbour_recall,
