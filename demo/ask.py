@@ -1,4 +1,4 @@
-"""Asks models over HTTP, many questions at a time, and marks what they answer."""
+"""Asks models questions over HTTP, concurrently, and grades their answers."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from demo.errors import WrongAnswer
+from demo.errors import RequestFailed
 from demo.marking import mark_answer
 from demo.models import BY_NAME
 from demo.questions import Question
@@ -17,7 +17,12 @@ TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class MarkedAnswer:
-    """What one model made of one question. mark: in [0, 1]."""
+    """A model's answer to a question.
+
+    Attributes:
+        mark: in [0, 1].
+        cost_usd: price of the call.
+    """
 
     model: str
     question: Question
@@ -35,7 +40,7 @@ def ask_all(
     """Every model's marked answer to every question, question by question.
 
     base_url: an OpenAI-compatible one, ending in /v1. step: called after each answer.
-    Raises WrongAnswer where the server does not answer with success.
+    Raises RequestFailed where the server does not answer with success.
     """
     return asyncio.run(_ask_all(base_url, models, questions, step))
 
@@ -64,10 +69,10 @@ async def _ask(session: aiohttp.ClientSession, url: str, model: str, question: Q
     try:
         async with session.post(url, json=body) as response:
             if response.status != 200:
-                raise WrongAnswer(f"{url} answered {response.status} to {model}: {(await response.text())[:300]}")
+                raise RequestFailed(f"{url} answered {response.status} to {model}: {(await response.text())[:300]}")
             said = await response.json()
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise WrongAnswer(f"{url} did not answer {model}: {error!r}") from error
+        raise RequestFailed(f"{url} did not answer {model}: {error!r}") from error
     answer = str(said["choices"][0]["message"]["content"])
     usage = said["usage"]
     cost = BY_NAME[model].cost_usd(usage["prompt_tokens"], usage["completion_tokens"])
