@@ -70,8 +70,8 @@ def _comparison(title: str, between: Sequence[str]) -> Table:
     return table
 
 
-def _each(three: Comparison, pattern: str) -> tuple[str, ...]:
-    return tuple(pattern.format(value) for value in (three.routed, three.best_on_average, three.oracle))
+def _each(comparison: Comparison, pattern: str) -> tuple[str, ...]:
+    return tuple(pattern.format(value) for value in (comparison.routed, comparison.best_on_average, comparison.oracle))
 
 
 def _cents(usd: Comparison) -> Comparison:
