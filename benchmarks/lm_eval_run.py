@@ -19,7 +19,7 @@ from demo.datasets import DATASETS
 from demo.errors import DemoError
 from demo.fetch import get_json
 from demo.processes import free_port, run_process
-from demo.questions import generate
+from demo.questions import generate_questions
 
 TASKS: Mapping[str, str] = {"benchroute_sums": "sums", "benchroute_notes": "people-notes"}
 """Task of the harness -> the demo's dataset that it asks."""
@@ -68,7 +68,7 @@ def _options(arguments: Sequence[str] | None) -> Options:
 def _write_questions(folder: Path, n: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     makers = {dataset: DATASETS[dataset] for dataset in TASKS.values()}
-    questions = generate(makers, SEED, n)
+    questions = generate_questions(makers, SEED, n)
     for dataset in makers:
         lines = [
             json.dumps({"id": question.id, "input": question.text, "reference": question.reference})

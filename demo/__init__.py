@@ -1,19 +1,23 @@
-"""A demonstration of the product on real, small backends: questions, models that answer them, and new tasks.
+"""Demonstration of the product on real, small backends: questions, models that answer them, and new tasks.
 
-Where to start reading:
-
-    questions    what a question is; seeded generation
-    datasets/    the makers of the benchmark's questions
-    tasks/       the makers of the new tasks' questions, worded unlike any dataset
-    marking      how good an answer is
-    skills/      little solvers that read plain English
-    models       the demo models: which skills each has, and what it charges
-    backend      all of them behind one OpenAI-compatible server
-    benchmark    asks every model every question, marks, writes a tidy benchmark
-    prepare      the benchmark and the pack, kept from run to run
-    traffic      the new tasks' inputs, through the OpenAI client
-    results      what came of it, against best on average and the oracle
-    run          the demo itself
-    ngram        a small language model with true log-likelihoods
-    endings      three of them, and multiple-choice questions for them: `bench run --logprobs` without a large model
+questions    questions, generated from a seed
+datasets/    makers of the benchmark's questions
+tasks/       makers of the new tasks' questions, worded unlike any dataset
+reading      numbers, dates and quotations in plain text
+marking      grading of free-text answers
+skills/      small solvers that read plain English
+models       demo models: their skills and prices
+backend      OpenAI-compatible server of all models
+ask          every model asked every question, graded
+benchmark    tidy benchmark of the models
+prepare      benchmark and pack, reused between runs
+traffic      the new tasks' inputs, through the OpenAI client
+results      routing against best on average and the oracle
+printing     tables of the results
+processes    child processes with a log
+fetch        GET of a small JSON document
+errors       error tree of the demo
+run          the demo itself
+ngram        a small language model with true log-likelihoods
+endings      three of them, and multiple-choice questions for them: `bench run --logprobs` without a large model
 """

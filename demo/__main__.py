@@ -16,20 +16,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-WorkDir = Annotated[Path, typer.Option(help="Where benchmark, pack and logs are kept from run to run.")]
-ConfigFile = Annotated[Path, typer.Option(help="The demo gateway's configuration.")]
+WorkDir = Annotated[Path, typer.Option(help="Folder for the benchmark, pack and logs, reused between runs.")]
+ConfigFile = Annotated[Path, typer.Option(help="Configuration of the demo gateway.")]
 
 
 @app.command()
 def run(
     work_dir: WorkDir = Path(".demo"),
     config: ConfigFile = Path("config.yaml"),
-    results: Annotated[Path, typer.Option(help="Where the results are written, as JSON.")] = Path("results/demo.json"),
+    results: Annotated[Path, typer.Option(help="Output file of the results, as JSON.")] = Path("results/demo.json"),
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the results as JSON, all else on standard error.")
+        bool, typer.Option("--json", help="Print the results as JSON; everything else goes to standard error.")
     ] = False,
 ) -> None:
-    """Route new tasks through a gateway, and print what came of it."""
+    """Route new tasks through a gateway and print the results."""
     from demo.run import run_demo as run_demo
 
     run_demo(work_dir, config, results, stderr_console() if as_json else None)
@@ -41,9 +41,9 @@ def run(
 def serve(
     work_dir: WorkDir = Path(".demo"),
     config: ConfigFile = Path("config.yaml"),
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="The demo gateway's port.")] = 8100,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the demo gateway.")] = 8100,
 ) -> None:
-    """Keep a demo gateway running until Ctrl-C."""
+    """Run a demo gateway until Ctrl-C."""
     from demo.run import serve_demo as serve_demo
 
     serve_demo(work_dir, config, port)

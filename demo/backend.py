@@ -1,4 +1,4 @@
-"""One OpenAI-compatible server for all demo models.
+"""OpenAI-compatible server of all demo models.
 
 POST /v1/chat/completions     JSON, or server-sent events with "stream": true
 GET  /v1/models
@@ -25,41 +25,45 @@ from demo.models import MODELS
 DEFAULT_PORT = 8101
 WORDS_PER_CHUNK = 3
 TOKENS_PER_MESSAGE = 3
-"""What the role and the separators of a message are counted as."""
+"""Tokens counted for the role and the separators of a message."""
 
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 
 
 class _BadRequest(Exception):
-    """A request that gets an error for an answer."""
+    """A request that is answered with an error."""
 
     def __init__(self, message: str, param: str | None, code: str | None = None, status: int = 400) -> None:
         super().__init__(message)
         self.param, self.code, self.status = param, code, status
 
 
-class Answering(Protocol):
-    """What can be served: a model with a name."""
+class ServedModel(Protocol):
+    """A model with a name."""
 
     @property
     def name(self) -> str:
-        """What requests call it."""
+        """Name in requests."""
 
     def answer(self, text: str) -> str:
-        """Its answer to one user message."""
+        """Return the answer to one user message."""
 
 
 @runtime_checkable
-class SayingHowLikely(Protocol):
-    """A model that also knows how likely it finds an answer."""
+class HasLogprobs(Protocol):
+    """A model with log-probabilities of its answers."""
 
     def logprobs(self, text: str, answer: str) -> Sequence[tuple[str, float]]:
-        """The answer's tokens, with natural log-probabilities."""
+        """Return the answer's tokens, with natural log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Completion:
-    """An answer and what goes with it. tokens: with log-probabilities, where those were asked for and are known."""
+    """A completion.
+
+    Attributes:
+        tokens: with log-probabilities, if requested and known.
+    """
 
     id: str
     created: int
@@ -92,12 +96,12 @@ class _Completion:
 
 
 def count_tokens(text: str) -> int:
-    """Pieces of words of up to six letters, and punctuation marks."""
+    """Count pieces of words of up to six letters, and punctuation marks."""
     return len(_TOKEN.findall(text))
 
 
-def build_app(models: Sequence[Answering] = MODELS) -> Starlette:
-    """The server."""
+def build_app(models: Sequence[ServedModel] = MODELS) -> Starlette:
+    """Build the server."""
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", _chat, methods=["POST"]),
@@ -109,8 +113,8 @@ def build_app(models: Sequence[Answering] = MODELS) -> Starlette:
     return app
 
 
-def serve(host: str = "127.0.0.1", port: int = DEFAULT_PORT, models: Sequence[Answering] = MODELS) -> None:
-    """Serves models, the demo's by default, until interrupted."""
+def serve(host: str = "127.0.0.1", port: int = DEFAULT_PORT, models: Sequence[ServedModel] = MODELS) -> None:
+    """Serve models, the demo's by default, until interrupted."""
     uvicorn.run(build_app(models), host=host, port=port, log_level="warning", access_log=False)
 
 
@@ -146,7 +150,7 @@ def _body(raw: bytes) -> Mapping[str, Any]:
     return body
 
 
-def _complete(body: Mapping[str, Any], models: Mapping[str, Answering]) -> _Completion:
+def _complete(body: Mapping[str, Any], models: Mapping[str, ServedModel]) -> _Completion:
     name, messages = body.get("model"), body.get("messages")
     if not isinstance(name, str):
         raise _BadRequest("model must be given as a string.", "model")
@@ -158,14 +162,14 @@ def _complete(body: Mapping[str, Any], models: Mapping[str, Answering]) -> _Comp
     asked = [text for text, message in zip(texts, messages, strict=True) if message.get("role") == "user"]
     model, question = models[name], asked[-1] if asked else texts[-1]
     answer = model.answer(question)
-    tokens = model.logprobs(question, answer) if body.get("logprobs") and isinstance(model, SayingHowLikely) else None
+    tokens = model.logprobs(question, answer) if body.get("logprobs") and isinstance(model, HasLogprobs) else None
     prompt_tokens = sum(count_tokens(text) + TOKENS_PER_MESSAGE for text in texts)
     n_tokens = max(count_tokens(answer) if tokens is None else len(tokens), 1)
     return _Completion(f"chatcmpl-{uuid4().hex}", int(time.time()), name, answer, prompt_tokens, n_tokens, tokens)
 
 
 def _text(content: Any) -> str:
-    """A message's content: a string, a list of parts of which the text ones count, or nothing."""
+    """Return a message's content: a string, the text parts of a list, or nothing."""
     if isinstance(content, str):
         return content
     if content is None:
@@ -176,7 +180,7 @@ def _text(content: Any) -> str:
 
 
 def _events(completion: _Completion, with_usage: bool) -> Iterator[str]:
-    """A role, the text in pieces, the end, and the usage if it was asked for."""
+    """Yield a role, the text in pieces, the end, and the usage if requested."""
     words = re.findall(r"\s*\S+\s*$|\s*\S+", completion.text)
     pieces = ["".join(words[at : at + WORDS_PER_CHUNK]) for at in range(0, len(words), WORDS_PER_CHUNK)]
     deltas: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]

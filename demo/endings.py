@@ -1,7 +1,7 @@
-"""Language models that say how likely they find their answers, and multiple-choice questions for them.
+"""Language models with log-likelihoods of their answers, and multiple-choice questions for them.
 
-The models learn from questions of the demo's datasets; what they are asked is to finish questions of the same kinds
-that they have not seen. Each knows its own kinds best, and its log-likelihoods tell so.
+The models learn from questions of the demo's datasets; they are asked to complete questions of the same kinds that
+they have not seen. Each knows its own kinds best, and its log-likelihoods show it.
 
     python -m demo.endings 127.0.0.1 8102
 """
@@ -15,7 +15,7 @@ from random import Random
 from demo.backend import serve
 from demo.datasets import DATASETS, SKILLS
 from demo.ngram import NGram
-from demo.questions import Question, generate
+from demo.questions import Question, generate_questions
 
 TRAINING_SEED, QUESTION_SEED = 1991, 2309
 TEXTS_PER_DATASET = 80
@@ -24,8 +24,8 @@ STEM_SHARE = 0.55
 
 
 def models() -> tuple[NGram, ...]:
-    """Two that know some of the kinds well, and one that has seen all of them and keeps little in mind."""
-    texts = generate(DATASETS, TRAINING_SEED, TEXTS_PER_DATASET)
+    """Build two models that know some kinds well, and a third, trained on all of them, with a short context."""
+    texts = generate_questions(DATASETS, TRAINING_SEED, TEXTS_PER_DATASET)
     figures, words = _of(texts, "arithmetic", "units"), _of(texts, "dates", "passages", "strings")
     return (
         NGram("ngram-figures", 6, figures),
@@ -35,8 +35,8 @@ def models() -> tuple[NGram, ...]:
 
 
 def questions(per_dataset: int) -> Iterator[dict[str, object]]:
-    """Lines of a labelled file: beginnings, with the right ending among those of other datasets' questions."""
-    asked = generate(DATASETS, QUESTION_SEED, per_dataset)
+    """Yield lines of a labelled file: beginnings, with the right ending among endings of other datasets' questions."""
+    asked = generate_questions(DATASETS, QUESTION_SEED, per_dataset)
     draw = Random(QUESTION_SEED)
     endings = {question.id: _cut(question.text)[1] for question in asked}
     for question in asked:
@@ -54,7 +54,7 @@ def questions(per_dataset: int) -> Iterator[dict[str, object]]:
 
 
 def write_questions(path: Path, per_dataset: int) -> None:
-    """The same as a file."""
+    """Write the questions to a file."""
     path.write_text("".join(f"{json.dumps(line)}\n" for line in questions(per_dataset)), encoding="utf-8")
 
 
@@ -64,7 +64,7 @@ def _of(texts: Sequence[Question], *skills: str) -> list[str]:
 
 
 def _cut(text: str) -> tuple[str, str]:
-    """A text's words before and after somewhat more than half of them."""
+    """Split a text after somewhat more than half of its words."""
     words = text.split()
     place = max(1, min(len(words) - 1, round(STEM_SHARE * len(words))))
     return " ".join(words[:place]), " ".join(words[place:])

@@ -1,25 +1,25 @@
-"""What can go wrong in a demo.
+"""Errors of the demo.
 
 DemoError
-├── ChildEnded      a program that the demo started has ended, with the tail of its log
-├── NotReady        a program that the demo started does not answer in time, with the tail of its log
-└── WrongAnswer     a server answered with an error where the demo needs an answer
+├── ChildEnded      a program started by the demo has ended, with the tail of its log
+├── NotReady        a program started by the demo does not answer in time, with the tail of its log
+└── RequestFailed   a server answered with an error, or not at all
 """
 
 from gateway.cli.errors import CliError
 
 
 class DemoError(CliError):
-    """The demo cannot go on; the message says why."""
+    """The demo cannot continue; the message has the reason."""
 
 
 class ChildEnded(DemoError):
-    """A program that was to stay has ended."""
+    """A program that should be running has ended."""
 
 
 class NotReady(DemoError):
     """A program does not answer in time."""
 
 
-class WrongAnswer(DemoError):
-    """An HTTP answer that is no success."""
+class RequestFailed(DemoError):
+    """An HTTP request without a successful response."""

@@ -1,13 +1,17 @@
-"""How good an answer is: free text against a reference, by the question's rule."""
+"""Grading of free-text answers against a reference, by the question's rule.
+
+The product's graders (gateway.evals) have no counterpart for four of these rules: a tolerance of one percent, partial
+credit for lists, dates in any notation, and case-sensitive text in quotation marks.
+"""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from demo.reading import WEEKDAYS, dates, numbers, quotations
+from demo.reading import WEEKDAYS, find_quotations, parse_dates, parse_numbers
 
 
 class MarkingRule(StrEnum):
-    """How an answer is compared with the reference."""
+    """Rule by which an answer is compared with the reference."""
 
     NUMBER = "number"
     """The last number in the answer is the reference, to half a hundredth."""
@@ -16,7 +20,7 @@ class MarkingRule(StrEnum):
     EXACT = "exact"
     """The answer, or the last quotation in it, is the reference letter for letter."""
     LIST = "list"
-    """The share of the comma-separated words that stand where the reference has them."""
+    """The share of the comma-separated words that are at the same position as in the reference."""
     CONTAINS = "contains"
     """The reference's words occur in the answer, one after the other."""
     DATE = "date"
@@ -26,17 +30,17 @@ class MarkingRule(StrEnum):
 
 
 def mark_answer(answer: str, reference: str, rule: MarkingRule) -> float:
-    """The mark of an answer, in [0, 1]. An answer that the rule can read nothing in gets 0."""
+    """Return the mark of an answer, in [0, 1]; 0 if the rule finds nothing to compare in it."""
     return _MARKERS[rule](answer, reference)
 
 
 def _number(answer: str, reference: str) -> float:
-    found = numbers(answer)
+    found = parse_numbers(answer)
     return float(bool(found) and abs(found[-1] - float(reference)) <= 0.005 + 1e-9)
 
 
 def _measure(answer: str, reference: str) -> float:
-    found = numbers(answer)
+    found = parse_numbers(answer)
     expected = float(reference)
     return float(bool(found) and abs(found[-1] - expected) <= 0.01 * abs(expected) + 1e-9)
 
@@ -46,8 +50,8 @@ def _bare(text: str) -> str:
 
 
 def _exact(answer: str, reference: str) -> float:
-    said = [_bare(answer), answer.strip(), *quotations(answer)[-1:]]
-    return float(reference in said)
+    candidates = [_bare(answer), answer.strip(), *find_quotations(answer)[-1:]]
+    return float(reference in candidates)
 
 
 def _words(text: str) -> list[str]:
@@ -55,9 +59,9 @@ def _words(text: str) -> list[str]:
 
 
 def _list(answer: str, reference: str) -> float:
-    expected, said = _words(reference), _words(answer.rsplit(":", 1)[-1])
-    hits = sum(a == b for a, b in zip(said, expected, strict=False))
-    return hits / max(len(expected), len(said), 1)
+    expected, given = _words(reference), _words(answer.rsplit(":", 1)[-1])
+    hits = sum(a == b for a, b in zip(given, expected, strict=False))
+    return hits / max(len(expected), len(given), 1)
 
 
 def _tokens(text: str) -> str:
@@ -66,18 +70,18 @@ def _tokens(text: str) -> str:
 
 
 def _contains(answer: str, reference: str) -> float:
-    wanted = _tokens(reference)
-    return float(bool(wanted.strip()) and wanted in _tokens(answer))
+    expected = _tokens(reference)
+    return float(bool(expected.strip()) and expected in _tokens(answer))
 
 
 def _date(answer: str, reference: str) -> float:
-    said, expected = dates(answer), dates(reference)
-    return float(bool(said) and said[-1:] == expected[-1:])
+    given, expected = parse_dates(answer), parse_dates(reference)
+    return float(bool(given) and given[-1:] == expected[-1:])
 
 
 def _weekday(answer: str, reference: str) -> float:
-    said = [word for word in _tokens(answer).split() if word.capitalize() in WEEKDAYS]
-    return float(said[-1:] == [reference.casefold()])
+    days = [word for word in _tokens(answer).split() if word.capitalize() in WEEKDAYS]
+    return float(days[-1:] == [reference.casefold()])
 
 
 _MARKERS: Mapping[MarkingRule, Callable[[str, str], float]] = {

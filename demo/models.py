@@ -1,6 +1,6 @@
-"""The demo models: what each can do, how large it is said to be, and what it charges.
+"""Demo models: their skills, their nominal sizes, and their prices.
 
-Names, sizes and prices are made up; the skills are real programs (see skills/), and how good they are is measured.
+Names, sizes and prices are made up; the skills are real programs (skills/), and their quality is measured.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,30 +12,31 @@ from demo.skills.calendar import Leapless
 from demo.skills.crude import Crude
 from demo.skills.dates import Dates
 from demo.skills.facts import Facts
-from demo.skills.guess import DO_NOT_KNOW, guess
+from demo.skills.guess import DO_NOT_KNOW, guess_answer
 from demo.skills.passages import Passages
 from demo.skills.strings import Strings
 from demo.skills.units import Units
 
 BACKEND_BASE_URL = "http://${BENCHROUTE_DEMO_HOST:-127.0.0.1}:${BENCHROUTE_DEMO_PORT:-8101}/v1"
-"""Where a configuration finds the demo backend; the variables let a run choose a free port."""
+"""URL of the demo backend in a configuration; the variables let a run choose a free port."""
 
 GENERALIST = "generalist-xl"
 
 
 class Skill(Protocol):
-    """Answers a question in plain English, or returns None where it cannot make sense of it."""
+    """Solver of questions in plain English."""
 
     def answer(self, text: str) -> str | None:
-        """The answer as free text."""
+        """Return the answer as free text, or None if the question is not understood."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoModel:
     """A model of the demo.
 
-    skills: tried in this order; the first that makes sense of a question answers it.
-    guesses: whether it guesses where none does, or admits that it does not know.
+    Attributes:
+        skills: tried in this order; the first that understands a question answers it.
+        guesses: True to guess where none does, False to admit that it does not know.
     """
 
     name: str
@@ -48,15 +49,15 @@ class DemoModel:
     guesses: bool = True
 
     def answer(self, text: str) -> str:
-        """The model's answer to one user message."""
+        """Return the answer to one user message."""
         for skill in self.skills:
-            said = skill.answer(text)
-            if said is not None:
-                return said
-        return guess(text) if self.guesses else DO_NOT_KNOW
+            found = skill.answer(text)
+            if found is not None:
+                return found
+        return guess_answer(text) if self.guesses else DO_NOT_KNOW
 
     def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What it charges for one call."""
+        """Return the price of one call."""
         return (prompt_tokens * self.input_usd_per_mtok + completion_tokens * self.output_usd_per_mtok) / 1e6
 
 

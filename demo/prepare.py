@@ -1,4 +1,4 @@
-"""What the demo needs before a gateway can start: the benchmark, and the pack built from it."""
+"""Prerequisites of the demo gateway: the benchmark, and the pack built from it."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from demo.errors import DemoError
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the demo keeps what it makes."""
+    """Paths of the demo's files."""
 
     work_dir: Path
 
@@ -30,29 +30,29 @@ class Places:
 
     @property
     def pack_stamp(self) -> Path:
-        """Which benchmark the pack was built from."""
+        """Key of the benchmark that the pack was built from."""
         return self.work_dir / "pack_made_from.json"
 
     def log(self, name: str) -> Path:
-        """A program's log."""
+        """Return the path of a program's log."""
         return self.work_dir / "logs" / f"{name}.log"
 
     def state(self, name: str) -> Path:
-        """A gateway's state."""
+        """Return the path of a gateway's state."""
         return self.work_dir / f"{name}-state.db"
 
 
 def prepare_pack(places: Places, backend_port: int, console: Console) -> None:
-    """Makes the benchmark and the pack, unless they are what this code would make.
+    """Make the benchmark and the pack, unless this code's are there already.
 
-    Raises WrongAnswer if the backend does not answer, DemoError if the pack cannot be built.
+    Raises RequestFailed if the backend does not answer, DemoError if the pack cannot be built.
     """
     if benchmark.is_current(places.benchmark):
-        console.print(f"benchmark: {places.benchmark} is what this code makes, kept", highlight=False)
+        console.print(f"benchmark: {places.benchmark} is up to date", highlight=False)
     else:
         benchmark.make_benchmark(f"http://127.0.0.1:{backend_port}/v1", places.benchmark, console)
     if _pack_is_current(places):
-        console.print(f"pack: {places.pack} was built from it, kept", highlight=False)
+        console.print(f"pack: {places.pack} is up to date", highlight=False)
     else:
         _build_pack(places)
 
@@ -63,21 +63,22 @@ def _pack_is_current(places: Places) -> bool:
 
 
 def _build_pack(places: Places) -> None:
-    """Builds the pack with the product's own command, which reports on the terminal."""
+    """Build the pack with the product's own command, which reports on the terminal."""
     places.pack_stamp.unlink(missing_ok=True)
     command = [sys.executable, "-m", "gateway.cli", "pack", "build", str(places.benchmark), "-o", str(places.pack)]
-    command.append("--with-texts")  # they are the demo's own
+    # The texts are the demo's own, so the pack may contain them.
+    command.append("--with-texts")
     code = subprocess.run(command, check=False).returncode
     if code:
-        raise DemoError(f"building the pack ended with exit code {code}: {' '.join(command)}")
+        raise DemoError(f"building the pack failed with exit code {code}: {' '.join(command)}")
     places.pack_stamp.write_text(_pack_key())
 
 
 def _pack_key() -> str:
-    """What a pack depends on: the benchmark, and the library that builds packs."""
+    """Return the key of everything a pack depends on: the benchmark, and the library that builds packs."""
     return json.dumps({"benchmark": benchmark.code_key(), "library": benchmark.sources_key("routing")}) + "\n"
 
 
 def best_on_average(pack: Path) -> str:
-    """m* as the pack's manifest names it."""
+    """Return m* from the pack's manifest."""
     return str(json.loads((pack / "manifest.json").read_text())["on_average"][0])

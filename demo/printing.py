@@ -1,4 +1,4 @@
-"""The demo's tables."""
+"""Tables of the demo."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.models import MODELS
-from demo.results import TaskResult, Three, compute_totals
+from demo.results import Comparison, TaskResult, compute_totals
 
 
 def print_models(console: Console) -> None:
-    """The demo models and their prices."""
+    """Print the demo models and their prices."""
     table = Table(
         title="demo models (sizes and prices are made up, skills are real)", title_justify="left", box=SIMPLE_HEAD
     )
@@ -30,7 +30,7 @@ def print_models(console: Console) -> None:
 
 
 def print_task(console: Console, result: TaskResult) -> None:
-    """A task: what was chosen and why, the scores of every model, and when the choice moved."""
+    """Print a task: the chosen model and the reason, the scores of every model, and changes of the choice."""
     console.print()
     console.print(f"[bold]{result.task}[/]  →  [bold green]{result.model}[/]  ({result.reason})", highlight=False)
     console.print(f"  {result.why}", highlight=False)
@@ -42,10 +42,10 @@ def print_task(console: Console, result: TaskResult) -> None:
 
 
 def print_summary(console: Console, results: Sequence[TaskResult], best_on_average: str) -> None:
-    """All tasks against the best model on average and against the oracle: right answers, then money."""
+    """Print all tasks against the best model on average and the oracle: accuracy, then cost."""
     everything = compute_totals(results)
-    accuracy = _comparison(f"right answers: routed, {best_on_average} (best on average), oracle", ("reason", "n"))
-    cost = _comparison("cost of these calls, in US cents", ())
+    accuracy = _comparison(f"accuracy: routed, {best_on_average} (best on average), oracle", ("reason", "n"))
+    cost = _comparison("cost of these calls, US cents", ())
     for result in results:
         head = (result.task, result.model)
         accuracy.add_row(*head, result.reason, str(result.n), *_each(result.accuracy, "{:.1%}"))
@@ -70,12 +70,12 @@ def _comparison(title: str, between: Sequence[str]) -> Table:
     return table
 
 
-def _each(three: Three, pattern: str) -> tuple[str, ...]:
-    return tuple(pattern.format(value) for value in (three.routed, three.best_on_average, three.oracle))
+def _each(comparison: Comparison, pattern: str) -> tuple[str, ...]:
+    return tuple(pattern.format(value) for value in (comparison.routed, comparison.best_on_average, comparison.oracle))
 
 
-def _cents(usd: Three) -> Three:
-    return Three(100 * usd.routed, 100 * usd.best_on_average, 100 * usd.oracle)
+def _cents(usd: Comparison) -> Comparison:
+    return Comparison(100 * usd.routed, 100 * usd.best_on_average, 100 * usd.oracle)
 
 
 def _scores(scores: Sequence[Mapping[str, Any]], chosen: str) -> Table:
@@ -94,7 +94,7 @@ def _number(value: float | None) -> str:
 
 
 def _moves(history: Sequence[Mapping[str, Any]]) -> str:
-    """Where the choice was at first, and the n at which it moved."""
+    """Return the first choice, and the n at which it changed."""
     moves: list[tuple[str, Any]] = []
     for row in sorted(history, key=lambda row: int(row["version"])):
         if not moves or moves[-1][0] != row["model"]:
@@ -102,10 +102,10 @@ def _moves(history: Sequence[Mapping[str, Any]]) -> str:
     return " → ".join(f"{model} (n = {n})" for model, n in moves) or "none yet"
 
 
-def _sentence(accuracy: Three, cost_usd: Three) -> str:
+def _sentence(accuracy: Comparison, cost_usd: Comparison) -> str:
     points = 100 * (accuracy.routed - accuracy.best_on_average)
     share = cost_usd.routed / cost_usd.best_on_average if cost_usd.best_on_average else float("nan")
     return (
-        f"Routing got {accuracy.routed:.1%} right, {points:+.1f} points against always asking the best model on "
-        f"average, for {share:.0%} of its cost. Every task's cold start is counted."
+        f"Routed accuracy {accuracy.routed:.1%}, {points:+.1f} points against always using the best model on average, "
+        f"for {share:.0%} of its cost. The cold start of every task is included."
     )

@@ -1,4 +1,4 @@
-"""Programs that the demo starts and ends: a child with a log, and waiting until it answers."""
+"""Child processes of the demo: started with a log, awaited until they answer, and ended."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from demo.errors import ChildEnded, NotReady, WrongAnswer
+from demo.errors import ChildEnded, NotReady, RequestFailed
 
 POLL_S = 0.05
 GRACE_S = 8.0
@@ -28,13 +28,13 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """Process id."""
         return self._process.pid
 
     def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> None:
-        """Waits until `ready` says so; a WrongAnswer from it means not yet.
+        """Wait until `ready` returns True; a RequestFailed from it counts as False.
 
-        Raises ChildEnded if the program ends first, NotReady if time runs out first, both with the log's tail.
+        Raises ChildEnded if the program ends first, NotReady on timeout, both with the log's tail.
         """
         deadline = time.monotonic() + timeout_s
         while not _holds(ready):
@@ -44,18 +44,18 @@ class ChildProcess:
             time.sleep(POLL_S)
 
     def check(self) -> None:
-        """Raises ChildEnded, with the log's tail, if the program has ended."""
+        """Raise ChildEnded, with the log's tail, if the program has ended."""
         code = self._process.poll()
         if code is not None:
             raise ChildEnded(f"{self.name} ended with exit code {code}\n{self.tail()}")
 
     def tail(self) -> str:
-        """The last lines of the log, and where it lies."""
+        """Return the last lines of the log, and its path."""
         lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
         return "\n".join([f"the end of {self.log}:", *(f"  {line}" for line in lines or ["(empty)"])])
 
     def end(self) -> None:
-        """Asks the program to end, and makes it after a while."""
+        """Terminate the program, and kill it if it does not end in time."""
         if self._process.poll() is None:
             self._process.terminate()
         try:
@@ -69,7 +69,7 @@ class ChildProcess:
 def run_process(
     name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]
 ) -> Iterator[ChildProcess]:
-    """A Python program (`python -m …arguments`) that runs as long as the block.
+    """Run a Python program (`python -m …arguments`) for the duration of the block.
 
     It gets a session of its own, so that Ctrl-C reaches the demo alone, which then ends its programs in order.
     """
@@ -92,7 +92,7 @@ def run_process(
 
 @contextmanager
 def ending_on_sigterm() -> Iterator[None]:
-    """Within the block SIGTERM ends this program as an exception does, so that its children are ended too."""
+    """Make SIGTERM end this program like an exception inside the block, so that its children are ended too."""
     before = signal.signal(signal.SIGTERM, _leave)
     try:
         yield
@@ -101,14 +101,14 @@ def ending_on_sigterm() -> Iterator[None]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
+    """Return a port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def is_port_free(port: int) -> bool:
-    """Whether nobody listens on a port of this machine."""
+    """Return True if no server listens on a port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
@@ -120,5 +120,5 @@ def _leave(number: int, _: FrameType | None) -> None:
 def _holds(ready: Callable[[], bool]) -> bool:
     try:
         return ready()
-    except WrongAnswer:
+    except RequestFailed:
         return False

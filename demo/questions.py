@@ -1,4 +1,4 @@
-"""What a question is, and how a seed becomes many of them."""
+"""Questions, and their generation from a seed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,13 @@ DUPLICATES_ALLOWED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A question as a maker draws it: the text, the right answer, and how answers are marked."""
+    """A question as drawn by a maker.
+
+    Attributes:
+        text: the question.
+        reference: the right answer.
+        rule: rule of grading.
+    """
 
     text: str
     reference: str
@@ -33,10 +39,10 @@ Maker = Callable[[Random], Draft]
 """Draws one question."""
 
 
-def generate(makers: Mapping[str, Maker], seed: int, n_each: int) -> tuple[Question, ...]:
-    """n_each questions of every maker, no text twice. The same seed gives the same questions.
+def generate_questions(makers: Mapping[str, Maker], seed: int, n_each: int) -> tuple[Question, ...]:
+    """Return n_each questions of every maker, no text twice. The same seed gives the same questions.
 
-    Every dataset draws from a generator of its own, so adding one leaves the others as they were.
+    Every dataset draws from a generator of its own, so adding one leaves the others unchanged.
     """
     return tuple(question for name, maker in makers.items() for question in _dataset(name, maker, seed, n_each))
 

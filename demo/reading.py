@@ -1,4 +1,4 @@
-"""Numbers, dates and quotations found in plain text."""
+"""Numbers, dates and quotations in plain text."""
 
 import re
 from datetime import date
@@ -30,34 +30,34 @@ _DATE = re.compile(
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|(?<!\w)'([^']+)'(?!\w)")
 
 
-def numbers(text: str) -> list[float]:
-    """Every number in the text, thousands separators understood; the 7 of INV-7 is a name's, not a number."""
+def parse_numbers(text: str) -> list[float]:
+    """Return every number in the text, thousands separators understood; the 7 of INV-7 is part of a name."""
     return [float(found.replace(",", "")) for found in _SIGNED.findall(text)]
 
 
-def quotations(text: str) -> list[str]:
-    """What stands between quotation marks, in order."""
+def find_quotations(text: str) -> list[str]:
+    """Return the texts between quotation marks, in order."""
     return [next(group for group in found if group) for found in _QUOTED.findall(text)]
 
 
-def dates(text: str) -> list[date]:
-    """Every full calendar date in the text: 2024-05-03, 3 May 2024, May 3rd, 2024."""
+def parse_dates(text: str) -> list[date]:
+    """Return every full calendar date in the text: 2024-05-03, 3 May 2024, May 3rd, 2024."""
     found = (_as_date(match) for match in _DATE.finditer(text))
     return [day for day in found if day is not None]
 
 
 def without_dates(text: str) -> str:
-    """The text with every full calendar date taken out."""
+    """Return the text without its full calendar dates."""
     return _DATE.sub(" ", text)
 
 
-def spoken(day: date) -> str:
-    """A date as one says it: 3 May 2024."""
+def format_date(day: date) -> str:
+    """Format a date as in speech: 3 May 2024."""
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
-def plain(number: float) -> str:
-    """A number without needless digits: 12, 12.5, 0.333333."""
+def format_number(number: float) -> str:
+    """Format a number without superfluous digits: 12, 12.5, 0.333333."""
     return f"{round(number, 6):.6f}".rstrip("0").rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""What came of the demo: routed against best on average and against the oracle, in accuracy and in money."""
+"""Results of the demo: routing against best on average and the oracle, in accuracy and cost."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from demo.traffic import TaskTraffic
 
 
 @dataclass(frozen=True, slots=True)
-class Three:
-    """The same figure for what was routed, for the best model on average, and for the best model on the task."""
+class Comparison:
+    """One figure for routing, for the best model on average, and for the best model on the task."""
 
     routed: float
     best_on_average: float
@@ -21,11 +21,18 @@ class Three:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What came of one task.
+    """Result of one task.
 
-    model, reason, why: the last decision. n: inputs sent. accuracy: in [0, 1], over all n inputs, cold start included.
-    cost_usd: for all n inputs. scores: per candidate {model, s1, s2, s3, p, n}. history: the decisions in order.
-    routed_to: model -> how many of the inputs it got. oracle: the model that is best on the task.
+    Attributes:
+        model: of the last decision; likewise reason and why.
+        n: inputs sent.
+        u: distance to the benchmark.
+        accuracy: in [0, 1], over all n inputs, cold start included.
+        cost_usd: for all n inputs.
+        oracle: the model that is best on the task.
+        routed_to: model -> number of inputs it got.
+        scores: per candidate {model, s1, s2, s3, p, n}.
+        history: the decisions in order.
     """
 
     task: str
@@ -34,8 +41,8 @@ class TaskResult:
     why: str
     n: int
     u: float | None
-    accuracy: Three
-    cost_usd: Three
+    accuracy: Comparison
+    cost_usd: Comparison
     oracle: str
     routed_to: Mapping[str, int]
     scores: Sequence[Mapping[str, Any]]
@@ -45,15 +52,15 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Over all tasks, every input weighing the same."""
+    """Results over all tasks, all inputs weighted equally."""
 
     n: int
-    accuracy: Three
-    cost_usd: Three
+    accuracy: Comparison
+    cost_usd: Comparison
 
 
 def task_result(traffic: TaskTraffic, asked: Sequence[MarkedAnswer], best_on_average: str) -> TaskResult:
-    """One task's result. asked: every model's answers to the task's questions, asked for directly."""
+    """Return one task's result. asked: every model's answers to the task's questions, asked directly."""
     explanation, decision = traffic.explanation, traffic.explanation["decision"]
     by_model = _by_model(asked)
     oracle = _best(by_model)
@@ -66,8 +73,10 @@ def task_result(traffic: TaskTraffic, asked: Sequence[MarkedAnswer], best_on_ave
         why=decision["why"],
         n=len(traffic.calls),
         u=explanation.get("u"),
-        accuracy=Three(_mean([call.mark for call in traffic.calls]), *(_accuracy(answers) for answers in compared)),
-        cost_usd=Three(sum(call.cost_usd for call in traffic.calls), *(_cost(answers) for answers in compared)),
+        accuracy=Comparison(
+            _mean([call.mark for call in traffic.calls]), *(_accuracy(answers) for answers in compared)
+        ),
+        cost_usd=Comparison(sum(call.cost_usd for call in traffic.calls), *(_cost(answers) for answers in compared)),
         oracle=oracle,
         routed_to={model: models.count(model) for model in dict.fromkeys(models)},
         scores=explanation["scores"],
@@ -77,15 +86,15 @@ def task_result(traffic: TaskTraffic, asked: Sequence[MarkedAnswer], best_on_ave
 
 
 def compute_totals(results: Sequence[TaskResult]) -> Totals:
-    """All tasks together."""
+    """Return the results of all tasks together."""
     n = sum(result.n for result in results)
-    sums = [[getattr(result.accuracy, name) * result.n for result in results] for name in Three.__slots__]
-    costs = [[getattr(result.cost_usd, name) for result in results] for name in Three.__slots__]
-    return Totals(n, Three(*(sum(column) / max(n, 1) for column in sums)), Three(*map(sum, costs)))
+    sums = [[getattr(result.accuracy, name) * result.n for result in results] for name in Comparison.__slots__]
+    costs = [[getattr(result.cost_usd, name) for result in results] for name in Comparison.__slots__]
+    return Totals(n, Comparison(*(sum(column) / max(n, 1) for column in sums)), Comparison(*map(sum, costs)))
 
 
 def write_results(path: Path, results: Sequence[TaskResult], models: Mapping[str, Any]) -> None:
-    """Writes the results as JSON. models: what else there is to say, such as the best model on average."""
+    """Write the results as JSON. models: further members, such as the best model on average."""
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {"tasks": [asdict(result) for result in results], "totals": asdict(compute_totals(results)), **models}
     path.write_text(json.dumps(document, indent=2) + "\n")
@@ -99,7 +108,7 @@ def _by_model(asked: Sequence[MarkedAnswer]) -> dict[str, list[MarkedAnswer]]:
 
 
 def _best(by_model: Mapping[str, Sequence[MarkedAnswer]]) -> str:
-    """The most accurate model; of equals the cheapest."""
+    """Return the most accurate model; of equals the cheapest."""
     return max(by_model, key=lambda model: (_accuracy(by_model[model]), -_cost(by_model[model])))
 
 

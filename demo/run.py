@@ -1,6 +1,6 @@
-"""The demo from end to end, and the demo gateway for trying things out.
+"""The demo from end to end, and the demo gateway for experiments.
 
-It uses the product as anybody would: the command line in programs of their own, and HTTP.
+It uses the product like any user: the command line in separate processes, and HTTP.
 """
 
 import json
@@ -14,13 +14,13 @@ from pathlib import Path
 from rich.console import Console
 
 from demo.ask import MarkedAnswer, ask_all
-from demo.errors import DemoError, WrongAnswer
+from demo.errors import DemoError, RequestFailed
 from demo.fetch import get_json
 from demo.models import MODELS
 from demo.prepare import Places, best_on_average, prepare_pack
 from demo.printing import print_models, print_summary, print_task
 from demo.processes import ChildProcess, ending_on_sigterm, free_port, is_port_free, run_process
-from demo.questions import Question, generate
+from demo.questions import Question, generate_questions
 from demo.results import TaskResult, task_result, write_results
 from demo.tasks import TASKS
 from demo.traffic import TaskTraffic, send_all
@@ -33,7 +33,7 @@ WATCH_S = 0.5
 
 
 def run_demo(work_dir: Path, config: Path, results: Path, console: Console | None = None) -> list[TaskResult]:
-    """Runs the demo, prints what came of it and writes it to `results`. Raises DemoError if it cannot go on."""
+    """Run the demo, print its results and write them to `results`. Raises DemoError if it cannot continue."""
     console, places, started = console or Console(), Places(work_dir.resolve()), time.monotonic()
     tasks = new_tasks()
     with ending_on_sigterm(), demo_backend(places) as backend_port:
@@ -46,14 +46,14 @@ def run_demo(work_dir: Path, config: Path, results: Path, console: Console | Non
             found = _results(send_all(port, tasks), asked, best_on_average(places.pack))
     _show(console, found, best_on_average(places.pack))
     write_results(results, found, {"best_on_average": best_on_average(places.pack)})
-    console.print(f"written to {results}; {time.monotonic() - started:.1f} s in all", highlight=False)
+    console.print(f"written to {results}; {time.monotonic() - started:.1f} s in total", highlight=False)
     return found
 
 
 def serve_demo(work_dir: Path, config: Path, port: int, console: Console | None = None) -> None:
-    """Keeps the demo backends and a gateway running until Ctrl-C. Raises DemoError if that cannot be."""
+    """Run the demo backends and a gateway until Ctrl-C. Raises DemoError if that is not possible."""
     if not is_port_free(port):
-        raise DemoError(f"port {port} is taken: choose another with --port")
+        raise DemoError(f"port {port} is in use: choose another with --port")
     console, places = console or Console(), Places(work_dir.resolve())
     with ending_on_sigterm(), demo_backend(places) as backend_port:
         print_models(console)
@@ -66,14 +66,14 @@ def serve_demo(work_dir: Path, config: Path, port: int, console: Console | None 
 
 
 def new_tasks() -> dict[str, tuple[Question, ...]]:
-    """The new tasks' questions, by task."""
-    questions = generate(TASKS, TASK_SEED, INPUTS_PER_TASK)
+    """Generate the new tasks' questions, by task."""
+    questions = generate_questions(TASKS, TASK_SEED, INPUTS_PER_TASK)
     return {task: tuple(question for question in questions if question.dataset == task) for task in TASKS}
 
 
 @contextmanager
 def demo_backend(places: Places) -> Iterator[int]:
-    """The demo backends, answering; gives their port."""
+    """Run the demo backends; yields their port."""
     port = free_port()
     arguments = ["demo.backend", "127.0.0.1", str(port)]
     with run_process("the demo backend", arguments, places.log("backend"), {}) as child:
@@ -85,7 +85,7 @@ def demo_backend(places: Places) -> Iterator[int]:
 def demo_gateway(
     places: Places, config: Path, name: str, port: int, backend_port: int
 ) -> Iterator[tuple[ChildProcess, int]]:
-    """A gateway with a fresh state, started but perhaps not ready."""
+    """Start a gateway with an empty state; it may not be ready yet."""
     state = places.state(name)
     for leftover in state.parent.glob(f"{state.name}*"):
         leftover.unlink()
@@ -98,20 +98,20 @@ def demo_gateway(
     with run_process("the gateway", arguments, places.log("gateway"), environment) as child:
         try:
             yield child, port
-        except WrongAnswer as error:
-            raise WrongAnswer(f"{error}\n{child.tail()}") from error
+        except RequestFailed as error:
+            raise RequestFailed(f"{error}\n{child.tail()}") from error
 
 
 def wait_ready(gateway: ChildProcess, port: int) -> None:
-    """Waits until the gateway's scorer has loaded its embedder and the pack."""
+    """Wait until the gateway's scorer has loaded its embedder and the pack."""
     gateway.wait_until(lambda: (get_json(port, "/health/ready") or {}).get("scorer") == "ready", GATEWAY_TIMEOUT_S)
 
 
 def _while_loading(
     backend_port: int, tasks: Mapping[str, tuple[Question, ...]], console: Console
 ) -> list[MarkedAnswer]:
-    """Asks every model every task's questions directly, for comparison, while the scorer loads its embedder."""
-    console.print("starting the gateway; meanwhile asking every model directly, to compare", highlight=False)
+    """Ask every model every task's questions directly, for comparison, while the scorer loads its embedder."""
+    console.print("starting the gateway; meanwhile asking every model directly, for comparison", highlight=False)
     questions = [question for task in tasks.values() for question in task]
     with ThreadPoolExecutor(max_workers=1) as pool:
         client = pool.submit(import_module, "openai")
@@ -134,7 +134,7 @@ def _show(console: Console, found: list[TaskResult], best: str) -> None:
 
 
 def _watch(gateway: ChildProcess) -> None:
-    """Returns on Ctrl-C; raises ChildEnded if the gateway ends before."""
+    """Return on Ctrl-C; raises ChildEnded if the gateway ends before."""
     try:
         while True:
             gateway.check()
@@ -148,7 +148,7 @@ def _curl(port: int) -> str:
     body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": question}]})
     headers = "-H 'content-type: application/json' -H 'x-task-id: my-invoices'"
     return f"""
-the demo gateway answers on port {port} until Ctrl-C. Try, a few times over:
+the demo gateway listens on port {port} until Ctrl-C. Send a few requests:
 
 curl -si http://127.0.0.1:{port}/v1/chat/completions {headers} -d '{body}'
 
@@ -156,5 +156,5 @@ and then
 
 curl -s http://127.0.0.1:{port}/v1/tasks/my-invoices
 
-or look at http://127.0.0.1:{port}/ui
+or open http://127.0.0.1:{port}/ui
 """

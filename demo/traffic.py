@@ -1,8 +1,8 @@
-"""What the clients of the demo send: a task's inputs, in order, through the official OpenAI client.
+"""Traffic of the demo's clients: a task's inputs, in order, through the official OpenAI client.
 
 A client changes two things: the base URL, and a header with its task's name. Real traffic of a task is spread over
-hours; here it comes in batches, and a batch waits until the gateway's scorer has seen the one before, as it long
-would have. What a client gets is what the decision of that moment gives, the cold start included.
+hours; here it comes in batches, and a batch waits until the gateway's scorer has processed the one before, as it
+would have long before in real traffic. Each request gets the decision of that moment, the cold start included.
 """
 
 import time
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from demo.errors import WrongAnswer
+from demo.errors import RequestFailed
 from demo.fetch import get_json
 from demo.marking import mark_answer
 from demo.models import BY_NAME
@@ -28,7 +28,13 @@ POLL_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class TrafficCall:
-    """One routed request: where it went and why, the mark of the answer, and what it cost."""
+    """One routed request.
+
+    Attributes:
+        model: the model that answered; likewise reason and decision.
+        mark: of the answer, in [0, 1].
+        cost_usd: price of the call.
+    """
 
     model: str
     reason: str
@@ -39,7 +45,7 @@ class TrafficCall:
 
 @dataclass(frozen=True, slots=True)
 class TaskTraffic:
-    """A task's requests in order, and the gateway's own account of its last decision on it."""
+    """A task's requests in order, and the gateway's explanation of its last decision on it."""
 
     task: str
     questions: tuple[Question, ...]
@@ -48,8 +54,9 @@ class TaskTraffic:
 
 
 def send_all(port: int, tasks: Mapping[str, Sequence[Question]]) -> list[TaskTraffic]:
-    """Sends every task's inputs, the tasks side by side. Raises WrongAnswer if a request fails."""
-    from openai import OpenAI, OpenAIError  # takes a second or two; whoever only reads this module does not wait for it
+    """Send every task's inputs, the tasks in parallel. Raises RequestFailed if a request fails."""
+    # Imported here: openai takes a second or two to import.
+    from openai import OpenAI, OpenAIError
 
     client = OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="demo", max_retries=0)
     with client, ThreadPoolExecutor(max_workers=len(tasks)) as pool:
@@ -57,11 +64,11 @@ def send_all(port: int, tasks: Mapping[str, Sequence[Question]]) -> list[TaskTra
         try:
             return [job.result() for job in jobs]
         except OpenAIError as error:
-            raise WrongAnswer(f"a request through the gateway failed: {error}") from error
+            raise RequestFailed(f"a request through the gateway failed: {error}") from error
 
 
 def send_inputs(client: "OpenAI", port: int, task: str, questions: Sequence[Question]) -> TaskTraffic:
-    """Sends one task's inputs, one after the other, and asks the gateway what it made of them."""
+    """Send one task's inputs, one after the other, and fetch the gateway's explanation."""
     calls: list[TrafficCall] = []
     for start in range(0, len(questions), BATCH):
         calls += [_call(client, task, question) for question in questions[start : start + BATCH]]
@@ -70,9 +77,9 @@ def send_inputs(client: "OpenAI", port: int, task: str, questions: Sequence[Ques
 
 
 def caught_up(port: int, task: str, n: int) -> Mapping[str, Any]:
-    """The gateway's account of a task, as soon as its scorer has seen n inputs.
+    """Return the gateway's explanation of a task, as soon as its scorer has processed n inputs.
 
-    Raises WrongAnswer if it has not after CATCH_UP_S.
+    Raises RequestFailed if it has not after CATCH_UP_S.
     """
     deadline = time.monotonic() + CATCH_UP_S
     while True:
@@ -81,7 +88,9 @@ def caught_up(port: int, task: str, n: int) -> Mapping[str, Any]:
             return found
         if time.monotonic() > deadline:
             seen = "nothing" if found is None else f"{found.get('n')} inputs"
-            raise WrongAnswer(f"the gateway's scorer has seen {seen} of task {task} after {CATCH_UP_S:g} s, not {n}")
+            raise RequestFailed(
+                f"the gateway's scorer has processed {seen} of task {task} after {CATCH_UP_S:g} s, expected {n} inputs"
+            )
         time.sleep(POLL_S)
 
 
@@ -96,7 +105,7 @@ def _call(client: "OpenAI", task: str, question: Question) -> TrafficCall:
     model = raw.headers["x-benchroute-model"]
     usage = completion.usage
     if usage is None:
-        raise WrongAnswer(f"{model} did not say what it used")
+        raise RequestFailed(f"{model} answered without usage")
     return TrafficCall(
         model=model,
         reason=raw.headers["x-benchroute-reason"],

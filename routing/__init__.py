@@ -1,15 +1,38 @@
 """LLM routing with benchmark datasets (Shnitzer et al., 2023, arXiv 2309.15789): numpy in, decisions out.
 
-Knows no HTTP, no database, no clock. Where to start reading, in the order of the paper:
+The library has no HTTP, no database and no clock. Its modules, in the order of the paper:
 
-    benchmark     inputs, datasets, models, outcomes; best on average
-    neighbours/   nearest benchmark inputs by cosine distance: exact, and HNSW
-    predictor     g and g_bar, the correctness predictors             eq. 7, 2
-    scores        S1, S2, S3                                          eq. 1, 2, 5
-    calibration   the distance u, the pairs (u, p), the smoother      eq. 8, 9, 10
-    confidence    P(S~(a) > S~(b)), exactly                           eq. 6
-    decision      which model a task gets, and why                    eq. 6
-    task          a task's state as sums
-    pack          all of it in one folder
-    router        a pack and an embedder: a task's inputs in, a decision out
+    arrays             array types and shape checks
+    errors             error tree of the library
+    benchmark          inputs, datasets, models, outcomes; best on average
+    tidy               benchmark folder on disk, read and written
+    embedder           texts to unit vectors, and a cache of embeddings
+    neighbours/        nearest benchmark inputs by cosine distance: exact, and HNSW
+    predictor          g and g_bar, the correctness predictors             eq. 7, 2
+    mlp                multi-layer perceptron, the other predictor         appendix C.1
+    scores             S1, S2, S3                                          eq. 1, 2, 5
+    task               task state as sums, and its scores
+    calibration        distance u, pairs (u, p), kernel smoother           eq. 8, 9, 10
+    atc                average thresholded confidence, another estimate of p
+    confidence         exact P(S~(a) > S~(b))                              eq. 6
+    decision           chosen model and the reason for it                  eq. 6
+    counterfactual     what would change a decision, and the runner-up
+    auto/              the score `auto`: nearness to whole datasets
+    adaptive_sampling  share of a task's inputs that are embedded
+
+A benchmark made ready to route with:
+
+    input_index        input ids and text digests of a pack
+    manifest           identity and contents of a pack
+    projection         inputs as points in a plane
+    report             leave-one-dataset-out result of a pack
+    gain_summary       report of a pack in one sentence
+    atomic_swap        atomic exchange of two paths
+    pack               pack files, saved and opened
+    build              benchmark to pack
+    router             opened pack: a task's inputs in, a decision out
+    embedders/         embedders without PyTorch, bundled in a pack
+    new_model/         pack with one more model, measured on some inputs
+    evaluation/        every system of the paper, leave-one-dataset-out
+    importing/         results of other evaluation tools
 """

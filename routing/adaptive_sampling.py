@@ -1,22 +1,22 @@
-"""Which of a task's inputs are worth embedding, decided before they are.
+"""Adaptive subsampling: selects a task's inputs that are embedded, before they are embedded.
 
 | symbol | here                   |                                                             |
 |--------|------------------------|-------------------------------------------------------------|
-| w      | Pace.weight            | one input in w is embedded                                  |
+| w      | SamplingRate.weight    | one input in w is embedded                                  |
 | D      | s3[chosen] - s3[other] | what a change of model would have to overcome               |
-| z      | clearness()            | D over the sampling error of D, for the nearest other model |
+| z      | decision_z()           | D over the sampling error of D, for the nearest other model |
 
 A task's scores are means over its inputs, so a uniform random sample of them estimates the same scores, unbiased. One
-input is drawn from each run of w inputs in turn. Which one follows from the task's name and the input's number alone,
-so a replay draws the same.
+input is sampled from each run of w consecutive inputs. The task's name and the input's number alone determine which
+one, so a replay samples the same inputs.
 
-w is 1 until the decision is clear, or until so many inputs lie in the sums that the rest would hardly move them; then
-it doubles from block to block. While the inputs come from one distribution, w may be what it likes. When they drift,
-that is, when their distance to the benchmark or their cosine to the task's mean embedding leaves what it used to be, w
-is 1 again, and what is new about the task counts in full.
+w is 1 until the decision is clear, or until so many inputs are in the sums that further ones hardly move them; then
+it doubles from block to block. While the inputs come from one distribution, w can have any value. When they drift,
+that is, when their distance to the benchmark or their cosine to the task's mean embedding leaves its former range, w
+is reset to 1, and the new inputs count in full.
 
-Drawn inputs count once, not w times. Weights (Horvitz-Thompson) would keep the sums unbiased for inputs in any order,
-drift unnoticed included, but a few heavy inputs then outweigh all the others: on a replayed benchmark, tasks
+Sampled inputs count once, not w times. Weights (Horvitz-Thompson) would keep the sums unbiased for inputs in any
+order, undetected drift included, but a few heavy inputs then outweigh all the others: on a replayed benchmark, tasks
 changed their model 1.7 times instead of 1.0.
 """
 
@@ -30,19 +30,25 @@ from routing.scores import TaskScores
 from routing.task import InputEvidence
 
 BLOCK = 32
-"""Inputs between two looks at the pace. A multiple of every weight, so that runs end where blocks do."""
+"""Inputs between two updates of the rate. A multiple of every weight, so that runs end where blocks do."""
 
 RECENT = 0.2
+"""Weight of the newest value in the exponentially weighted mean."""
 MIN_OBSERVED = 24
-SMALLEST = 1e-6
+"""Inputs before a shift can be detected: the variance of fewer is too uncertain."""
+MIN_DEVIATION = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingSettings:
-    """sparsest: the largest w, a power of two up to BLOCK. The rest counts embedded inputs since the last drift.
+    """Thresholds of the sampling. All but `sparsest` count embedded inputs since the last drift.
 
-    least: before these w stays 1. enough: after these w grows though the decision is not clear. clear: z that is clear.
-    drift: how many deviations off is a drift.
+    Attributes:
+        sparsest: the largest w, a power of two up to BLOCK.
+        least: inputs before which w stays 1.
+        enough: inputs after which w grows even if the decision is not clear.
+        clear: z from which a decision is clear.
+        drift: deviations from which a shift is a drift.
     """
 
     sparsest: int = 16
@@ -54,10 +60,10 @@ class SamplingSettings:
 
 @dataclass(frozen=True, slots=True)
 class ShiftDetector:
-    """One number an input, watched for a shift: its mean and variance so far, and the mean of late.
+    """Shift detector of one value per input: mean and variance so far, and the recent mean.
 
-    recent is an exponentially weighted mean, the newest with weight RECENT; its deviation under no shift is
-    sqrt(RECENT / (2 - RECENT)) of an input's (Roberts, 1959).
+    The recent mean is exponentially weighted, the newest value with weight RECENT; its deviation without a shift is
+    sqrt(RECENT / (2 - RECENT)) of an input's (EWMA chart; Roberts, 1959).
     """
 
     n: int = 0
@@ -66,24 +72,33 @@ class ShiftDetector:
     recent: float = 0.0
 
     def add_value(self, value: float) -> "ShiftDetector":
-        """One input more (Welford)."""
+        """Return the detector with one more value (Welford's update)."""
         n = self.n + 1
+        # Welford's update: numerically stable in one pass, where sum of squares minus square of sum cancels.
         off = value - self.mean
         mean = self.mean + off / n
         recent = value if self.n == 0 else (1 - RECENT) * self.recent + RECENT * value
         return ShiftDetector(n, mean, self.squares + off * (value - mean), recent)
 
-    def detect_shift(self) -> float:
-        """How many deviations the recent mean lies off the mean; 0 while there is too little to say."""
+    def shift_deviations(self) -> float:
+        """Return the deviations between the recent mean and the mean; 0 while there are too few values."""
         deviation = np.sqrt(self.squares / max(self.n - 1, 1) * RECENT / (2 - RECENT))
-        if self.n < MIN_OBSERVED or deviation < SMALLEST:
+        if self.n < MIN_OBSERVED or deviation < MIN_DEVIATION:
             return 0.0
         return float(abs(self.recent - self.mean) / deviation)
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingRate:
-    """How a task is sampled. weight: w. embedded: inputs since the last drift; drifts: how many there were."""
+    """Sampling state of a task.
+
+    Attributes:
+        weight: w.
+        embedded: inputs embedded since the last drift.
+        drifts: number of drifts detected.
+        distance: detector on the distance to the benchmark.
+        nearness: detector on the cosine to the task's mean embedding.
+    """
 
     weight: int = 1
     embedded: int = 0
@@ -92,7 +107,7 @@ class SamplingRate:
     nearness: ShiftDetector = ShiftDetector()
 
     def record_input(self, evidence: InputEvidence, embedding_sum: Floats) -> "SamplingRate":
-        """Some embedded inputs more. embedding_sum: (dim,), the task's before them."""
+        """Return the rate after some embedded inputs. embedding_sum: (dim,), the task's before them."""
         distance, nearness = self.distance, self.nearness
         for vector, far in zip(evidence.vectors, evidence.distances, strict=True):
             distance = distance.add_value(float(far))
@@ -101,8 +116,9 @@ class SamplingRate:
         return replace(self, embedded=self.embedded + len(evidence), distance=distance, nearness=nearness)
 
     def next_rate(self, clearness: float, settings: SamplingSettings) -> "SamplingRate":
-        """The pace of the next block. clearness: of the decision as it is now."""
-        if max(self.distance.detect_shift(), self.nearness.detect_shift()) > settings.drift:
+        """Return the rate of the next block. clearness: z of the current decision."""
+        if max(self.distance.shift_deviations(), self.nearness.shift_deviations()) > settings.drift:
+            # After a drift everything is learnt anew: old means would hide the next one.
             return SamplingRate(drifts=self.drifts + 1)
         enough = settings.least if clearness >= settings.clear else settings.enough
         if self.embedded < enough:
@@ -116,27 +132,30 @@ def _nearer(watch: ShiftDetector, vector: Embeddings, embedding_sum: Floats) -> 
 
 
 def is_sampled(task: str, number: int, weight: int) -> bool:
-    """Whether input `number` of a task, from 0, is the one of its run that is embedded."""
+    """Return True if input `number` of a task, from 0, is the one of its run that is embedded."""
     if weight == 1:
         return True
+    # A hash in place of a random generator: any scorer of a fleet, and a replay, selects the same inputs without
+    # shared state.
     run = f"{task}\0{number // weight}\0{weight}".encode("utf-8", "surrogatepass")
     drawn = int.from_bytes(hashlib.blake2b(run, digest_size=8).digest(), "little") % weight
     return number % weight == drawn
 
 
 def decision_z(scores: TaskScores, chosen: str) -> float:
-    """z: the least lead of the chosen model over any other, in deviations of its sampling error.
+    """Return z: the least lead of the chosen model over any other, in deviations of its sampling error.
 
-    S3 = (2p - 1) S2 + 1 - p, and S2 is a mean of n values 0 or 1, so Var(D) is at most
-    sum((2p - 1)^2 S2 (1 - S2)) / n over the two. Negative where another model leads; infinite where there is none.
+    S3 = (2p - 1) S2 + 1 - p, and S2 is a mean of n values 0 or 1, so Var(D) is at most sum((2p - 1)^2 S2 (1 - S2)) /
+    n over the two. Negative where another model leads; infinite where there is none.
     """
     if len(scores.models) < 2:
         return float("inf")
     if chosen not in scores.models or not scores.n:
         return 0.0
     at = scores.models.index(chosen)
+    # S2 (1 - S2) is largest at 0.5: an unknown S2 gets the largest variance.
     s2 = np.nan_to_num(scores.s2, nan=0.5)
     variances = (2 * scores.reliability - 1) ** 2 * s2 * (1 - s2) / scores.n
     leads = np.nan_to_num(scores.s3[at] - scores.s3, nan=np.inf)
-    z = leads / np.sqrt(np.maximum(variances + variances[at], SMALLEST**2))
+    z = leads / np.sqrt(np.maximum(variances + variances[at], MIN_DEVIATION**2))
     return float(np.delete(z, at).min())

@@ -1,7 +1,7 @@
-"""The array types of the routing mathematics, and the one check on shapes.
+"""Array types of the routing mathematics, and the check on shapes.
 
-Axes are named in docstrings: (n_inputs, n_models) and so on. Embeddings are float32 because the index is;
-everything summed or averaged is float64, so that the order of summation cannot change a decision.
+Axes are named in docstrings: (n_inputs, n_models) and so on. Embeddings are float32 because the index is; everything
+summed or averaged is float64, so that the order of summation cannot change a decision.
 """
 
 from typing import Any, TypeAlias
@@ -17,16 +17,17 @@ Ints: TypeAlias = NDArray[np.int64]
 
 
 def check_same_shape(name: str, array: NDArray[Any], like: NDArray[Any]) -> None:
-    """Raises ShapeError, naming the argument, unless both arrays have one shape."""
+    """Raise ShapeError, naming the argument, unless both arrays have the same shape."""
     if array.shape != like.shape:
         raise ShapeError(f"{name} has shape {array.shape}, expected {like.shape}")
 
 
 def unit_rows(array: NDArray[Any]) -> Embeddings:
-    """The rows scaled to unit length, as float32. A zero row stays zero.
+    """Return the rows scaled to unit length, as float32. A zero row stays zero.
 
     array: (n, dim). Returns (n, dim).
     """
     rows = np.asarray(array, dtype=np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    # Dividing a zero row by 1 keeps it zero; 0 / 0 would be NaN, which the index refuses.
     return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)

@@ -1,13 +1,13 @@
-"""A benchmark in memory: what every model made of every input.
+"""A benchmark in memory: the outcome of every model on every input.
 
 | paper        | here                        | shape                 |
 |--------------|-----------------------------|-----------------------|
 | d            | dataset_ids                 | (n_inputs,)           |
 | f, y(x, m)   | outcomes                    | (n_inputs, n_models)  |
 | eta_d        | datasets[d].threshold       |                       |
-| y in {0, 1}  | correct()                   | (n_inputs, n_models)  |
+| y in {0, 1}  | correct_outcomes()          | (n_inputs, n_models)  |
 | S~(m, d)     | dataset_averages()          | (n_datasets, n_models)|
-| m*           | best_on_average()           |                       |
+| m*           | order_on_average()[0]       |                       |
 | LL           | loglik                      | (n_inputs, n_models)  |
 """
 
@@ -22,9 +22,12 @@ from routing.errors import BenchmarkError
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One labelled set of inputs. An outcome above `threshold` (eta_d) counts as correct.
+    """A labelled set of inputs.
 
-    input_tokens, output_tokens: of an input and of an answer, in the mean; None where nobody counted them.
+    Attributes:
+        threshold: eta_d; an outcome above it counts as correct.
+        input_tokens: mean tokens of an input; None if not counted.
+        output_tokens: mean tokens of an answer; None if not counted.
     """
 
     name: str
@@ -36,7 +39,7 @@ class Dataset:
 
     @property
     def input_share(self) -> float | None:
-        """Of all tokens, those that go in; None where it is unknown."""
+        """Input tokens as a share of all tokens; None if unknown."""
         if self.input_tokens is None or self.output_tokens is None or self.input_tokens + self.output_tokens <= 0:
             return None
         return self.input_tokens / (self.input_tokens + self.output_tokens)
@@ -56,11 +59,13 @@ class Model:
 class Benchmark:
     """Outcomes of every model on every input; NaN where one was not measured.
 
-    texts, input_ids: (n_inputs,) the inputs themselves, and what they are called; empty where only outcomes are needed.
-    dataset_ids: (n_inputs,) rows of `datasets`.
-    outcomes: (n_inputs, n_models) in [0, 1] or NaN.
-    loglik: (n_inputs, n_models) mean log-probability a token of the model's own answer, at most 0, NaN where it is
-    unknown; None where a benchmark has none.
+    Attributes:
+        texts: (n_inputs,) the inputs; empty where only outcomes are needed.
+        input_ids: (n_inputs,) ids of the inputs; empty likewise.
+        dataset_ids: (n_inputs,) rows of `datasets`.
+        outcomes: (n_inputs, n_models) in [0, 1] or NaN.
+        loglik: (n_inputs, n_models) mean log-probability per token of the model's own answer, at most 0, NaN where
+            unknown; None where a benchmark has none.
     """
 
     name: str
@@ -74,48 +79,50 @@ class Benchmark:
 
     @property
     def n_inputs(self) -> int:
-        """How many inputs, over all datasets."""
+        """Number of inputs over all datasets."""
         return len(self.dataset_ids)
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """The models' names in column order."""
+        """Names of the models in column order."""
         return tuple(model.name for model in self.models)
 
-    def is_correct(self) -> Floats:
-        """1 where the outcome is above its dataset's threshold, else 0; NaN where it is missing.
+    def correct_outcomes(self) -> Floats:
+        """Return 1 where the outcome is above its dataset's threshold, else 0; NaN where it is missing.
 
         Returns (n_inputs, n_models).
         """
         return self.correct_at(np.arange(self.n_inputs))
 
     def correct_at(self, rows: Ints) -> Floats:
-        """The same for some inputs only, (n_rows, n_models)."""
+        """Return the rows of `correct_outcomes` for some inputs, (n_rows, n_models)."""
         thresholds = np.array([dataset.threshold for dataset in self.datasets])[self.dataset_ids[rows]]
         outcomes = self.outcomes[rows]
         return np.where(np.isnan(outcomes), np.nan, (outcomes > thresholds[:, None]).astype(np.float64))
 
     def dataset_rows(self, dataset: str) -> Ints:
-        """The rows of one dataset's inputs, ascending."""
+        """Return the rows of one dataset's inputs, ascending."""
         return np.flatnonzero(self.dataset_ids == self.dataset_index(dataset))
 
     def dataset_index(self, name: str) -> int:
-        """The place of a dataset in `datasets`. Raises BenchmarkError for an unknown name."""
+        """Return the index of a dataset in `datasets`. Raises BenchmarkError for an unknown name."""
         names = [dataset.name for dataset in self.datasets]
         if name not in names:
-            raise BenchmarkError(self.name, [f"no dataset {name!r}; it has {', '.join(names)}"])
+            raise BenchmarkError(self.name, [f"unknown dataset {name!r}; known datasets: {', '.join(names)}"])
         return names.index(name)
 
     def dataset_averages(self) -> Floats:
-        """Mean outcome of every model on every dataset, NaN where it has none. (n_datasets, n_models)"""
+        """Return the mean outcome of every model on every dataset, (n_datasets, n_models), NaN where it has none."""
         return dataset_averages(self.outcomes, self.dataset_ids, len(self.datasets))
 
     def select_models(self, names: Sequence[str]) -> "Benchmark":
-        """The same benchmark with only these models, in this order. Raises BenchmarkError for an unknown name."""
+        """Return the benchmark with only these models, in this order. Raises BenchmarkError for an unknown name."""
         known = {name: column for column, name in enumerate(self.model_names)}
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise BenchmarkError(self.name, [f"no model {name!r}" for name in unknown])
+            raise BenchmarkError(self.name, [f"unknown model {name!r}" for name in unknown])
+        # A contiguous copy: a fancy-indexed column selection is Fortran-ordered, and gathering neighbours' rows from
+        # it costs a cache miss per model.
         columns = [known[name] for name in names]
         return replace(
             self,
@@ -124,17 +131,17 @@ class Benchmark:
             loglik=None if self.loglik is None else self.loglik[:, columns],
         )
 
-    def without_dataset(self, datasets: Sequence[str]) -> tuple["Benchmark", Ints]:
-        """The benchmark with these datasets taken out, and the rows that stayed."""
+    def without_datasets(self, datasets: Sequence[str]) -> tuple["Benchmark", Ints]:
+        """Return the benchmark without these datasets, and the rows that remain."""
         out = {self.dataset_index(name) for name in datasets}
-        staying = [place for place in range(len(self.datasets)) if place not in out]
+        remaining = [place for place in range(len(self.datasets)) if place not in out]
         renumbered = np.full(len(self.datasets), -1, dtype=np.int64)
-        renumbered[staying] = np.arange(len(staying))
+        renumbered[remaining] = np.arange(len(remaining))
         rows = np.flatnonzero(renumbered[self.dataset_ids] >= 0)
         smaller = replace(
             self,
             texts=tuple(self.texts[row] for row in rows) if self.texts else (),
-            datasets=tuple(self.datasets[place] for place in staying),
+            datasets=tuple(self.datasets[place] for place in remaining),
             dataset_ids=renumbered[self.dataset_ids[rows]],
             outcomes=self.outcomes[rows],
             loglik=None if self.loglik is None else self.loglik[rows],
@@ -144,7 +151,7 @@ class Benchmark:
 
 
 def dataset_averages(outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> Floats:
-    """S~(m, d): mean over a dataset's inputs, missing outcomes left out.
+    """Return S~(m, d): mean over a dataset's inputs, missing outcomes left out.
 
     outcomes: (n_inputs, n_models); dataset_ids: (n_inputs,).
     Returns (n_datasets, n_models), NaN where a model has no outcome on a dataset.
@@ -158,7 +165,7 @@ def dataset_averages(outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> Fl
 
 
 def macro_averages(averages: Floats) -> Floats:
-    """A model's mean over the datasets, every dataset weighing the same; datasets without outcomes left out.
+    """Return each model's mean over the datasets, all datasets weighted equally; datasets without outcomes left out.
 
     averages: (n_datasets, n_models). Returns (n_models,), NaN for a model without any outcome.
     """
@@ -169,13 +176,14 @@ def macro_averages(averages: Floats) -> Floats:
 
 
 def order_on_average(averages: Floats) -> list[int]:
-    """Models from best to worst on average; the first is m* (below eq. 6).
+    """Return models from best to worst on average; the first is m* (below eq. 6).
 
-    A model that was not measured on every dataset comes after all that were: an average over the easy
-    half of a benchmark is no evidence of being best on the whole. Ties go to the lower column.
+    A model that was not measured on every dataset comes after all that were: an average over the easy half of a
+    benchmark is no evidence of being best on the whole. Ties go to the lower column.
 
     averages: (n_datasets, n_models). Returns column numbers.
     """
     macro = macro_averages(averages)
     partial = np.isnan(averages).any(axis=0)
+    # The last key of lexsort is the primary one: complete models first, then the mean, then the column.
     return [int(column) for column in np.lexsort((np.arange(len(macro)), -np.nan_to_num(macro, nan=-1.0), partial))]

@@ -1,4 +1,4 @@
-"""From a benchmark to a pack: embed, index, calibrate, and say what it is worth."""
+"""Build of a pack from a benchmark: index, calibrate, and evaluate."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from routing.arrays import Embeddings
 from routing.auto.training_data import build_training_data
 from routing.benchmark import Benchmark, macro_averages, order_on_average
-from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_reliability, hold_out_dataset
+from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_reliability, hold_out_datasets
 from routing.embedder import Embedder, canonical_name
 from routing.errors import BenchmarkError
 from routing.input_index import InputIndex
@@ -21,18 +21,25 @@ from routing.report import leave_one_out_report
 from routing.tidy import GivenEmbeddings
 
 BuildSteps = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
+"""Called with (name of the phase, steps done, total steps)."""
 
 EXCERPT = 400
-"""Characters of an input's text that a pack keeps, where it keeps texts."""
+"""Characters of an input's text that a pack stores, if it stores texts."""
 
-SAMPLED = 8
+CHECKED_TEXTS = 8
 EMBEDDING_TOLERANCE = 0.99
+"""Minimum cosine between a given vector and the same text embedded again; half precision costs less than 1e-3."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who made a pack, when (ISO 8601), with what. The caller knows; this library has no clock."""
+    """Origin of a pack. The caller supplies it, since this library has no clock.
+
+    Attributes:
+        made_by: person or program.
+        made_at: time, ISO 8601.
+        software: name and version of the software.
+    """
 
     made_by: str = ""
     made_at: str = ""
@@ -40,21 +47,25 @@ class Provenance:
 
 
 def check_embeddings(given: GivenEmbeddings, benchmark: Benchmark, embedder: Embedder) -> None:
-    """Embeds a few of the texts again. Raises BenchmarkError if the given vectors are not that embedder's.
+    """Embed a few of the texts again. Raises BenchmarkError if the given vectors are not that embedder's.
 
     Half-precision vectors pass; another model's, or rows in another order, do not.
     """
     if canonical_name(given.embedder) != embedder.name:
-        raise BenchmarkError(benchmark.name, [f"embeddings are of {given.embedder}, the embedder is {embedder.name}"])
-    rows = np.linspace(0, benchmark.n_inputs - 1, min(SAMPLED, benchmark.n_inputs)).astype(int)
+        raise BenchmarkError(
+            benchmark.name, [f"embeddings were made by {given.embedder}, the embedder is {embedder.name}"]
+        )
+    # Spread over the file, so that rows shifted from some place on are found.
+    rows = np.linspace(0, benchmark.n_inputs - 1, min(CHECKED_TEXTS, benchmark.n_inputs)).astype(int)
     again = embedder.embed_texts([benchmark.texts[row] for row in rows])
     if again.shape[1] != given.vectors.shape[1]:
         raise BenchmarkError(
-            benchmark.name, [f"embeddings have {given.vectors.shape[1]} dimensions, {embedder.name} {again.shape[1]}"]
+            benchmark.name,
+            [f"embeddings have {given.vectors.shape[1]} dimensions, {embedder.name} has {again.shape[1]}"],
         )
     cosines = (again * given.vectors[rows]).sum(axis=1)
     faults = [
-        f"embeddings.f16.npy row {row + 1}: cosine {cosine:.3f} to what {embedder.name} gives for that text"
+        f"embeddings.f16.npy row {row + 1}: cosine {cosine:.3f} to the embedding of that text by {embedder.name}"
         for row, cosine in zip(rows, cosines, strict=True)
         if cosine < EMBEDDING_TOLERANCE
     ]
@@ -69,25 +80,26 @@ def build_pack(
     routing: RoutingSettings | None = None,
     calibration: CalibrationSettings | None = None,
     provenance: Provenance | None = None,
-    steps: BuildSteps = lambda what, done, total: None,
+    steps: BuildSteps = lambda phase, done, total: None,
     with_texts: bool = False,
 ) -> Pack:
-    """Makes a pack in memory.
+    """Build a pack in memory.
 
-    vectors: (n_inputs, dim), unit length, rows as in the benchmark. with_texts: whether the
-    beginning of every text goes with it, for people to read. The same arguments give the same pack.
+    vectors: (n_inputs, dim), unit length, rows as in the benchmark. with_texts: store the beginning of every text,
+    for display. The same arguments give the same pack.
     """
     routing, settings = routing or RoutingSettings(), calibration or CalibrationSettings()
     provenance = provenance or Provenance()
     steps("indexing", 0, 1)
+    # The index serves live tasks. Calibration below searches exactly: its pairs must not depend on missed neighbours.
     index = HnswIndex.build_index(vectors)
     steps("indexing", 1, 1)
-    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
+    held_out = list(hold_out_datasets(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
     pairs = calibrate_reliability(
-        vectors, benchmark, found, routing, settings, lambda done, all_: steps("calibrating", done, all_)
+        vectors, benchmark, held_out, routing, settings, lambda done, all_: steps("calibrating", done, all_)
     )
-    ground = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
-    report = leave_one_out_report(benchmark, vectors, found, pairs, routing, ground)
+    training_data = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, held_out, routing.kappa)
+    report = leave_one_out_report(benchmark, vectors, held_out, pairs, routing, training_data)
     manifest = Manifest(
         name=benchmark.name,
         n_inputs=benchmark.n_inputs,
@@ -112,34 +124,34 @@ def build_pack(
         report,
         shown,
         texts,
-        training_data=ground,
+        training_data=training_data,
         input_index=InputIndex.from_texts(benchmark.input_ids, benchmark.texts) if benchmark.texts else None,
     )
 
 
-def measure_cost(
+def measure_gain(
     benchmark: Benchmark,
     vectors: Embeddings,
     queries: Embeddings | None,
     routing: RoutingSettings,
     settings: CalibrationSettings,
-    steps: BuildSteps = lambda what, done, total: None,
+    steps: BuildSteps = lambda phase, done, total: None,
 ) -> Mapping[str, Any]:
-    """What a pack of these vectors would be worth (see routing.report), without making it.
+    """Return the report of a pack of these vectors (routing.report) without building it.
 
-    vectors: (n_inputs, dim). queries: likewise, the tasks' inputs as another embedder of the same space has them; None
-    for the same.
+    vectors: (n_inputs, dim). queries: (n_inputs, dim), the tasks' inputs embedded by another embedder of the same
+    space; None for the same.
     """
     count = len(benchmark.datasets)
-    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, count, routing.kappa))
+    held_out = list(hold_out_datasets(vectors, benchmark.dataset_ids, count, routing.kappa))
     pairs = calibrate_reliability(
-        vectors, benchmark, found, routing, settings, lambda done, all_: steps("comparing", done, all_)
+        vectors, benchmark, held_out, routing, settings, lambda done, all_: steps("comparing", done, all_)
     )
-    ground = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)
+    training_data = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, held_out, routing.kappa)
     if queries is None:
-        return leave_one_out_report(benchmark, vectors, found, pairs, routing, ground)
-    asked = list(hold_out_dataset(vectors, benchmark.dataset_ids, count, routing.kappa, queries))
-    return leave_one_out_report(benchmark, queries, asked, pairs, routing, ground)
+        return leave_one_out_report(benchmark, vectors, held_out, pairs, routing, training_data)
+    held_out_queries = list(hold_out_datasets(vectors, benchmark.dataset_ids, count, routing.kappa, queries))
+    return leave_one_out_report(benchmark, queries, held_out_queries, pairs, routing, training_data)
 
 
 def _datasets(benchmark: Benchmark) -> tuple[PackDataset, ...]:

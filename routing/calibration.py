@@ -1,14 +1,14 @@
-"""How far a task lies from the benchmark, and how reliable the predictors are at that distance.
+"""Distance of a task to the benchmark, and reliability of the predictors at that distance.
 
-| paper                | here                       | shape              |
-|----------------------|----------------------------|--------------------|
-| u(d), eq. 8, 9       | distances                  | (n_pairs,)         |
-| p_z(m)               | accuracies                 | (n_pairs, n_models)|
-| alpha                | CalibrationSettings.alphas | (n_alphas,)        |
-| K(u, u_z), sigma     | Calibration.reliability()  |                    |
-| p(d', m), eq. 10     | Calibration.reliability()  | (n_models,)        |
+| paper                | here                         | shape              |
+|----------------------|------------------------------|--------------------|
+| u(d), eq. 8, 9       | distances                    | (n_pairs,)         |
+| p_z(m)               | accuracies                   | (n_pairs, n_models)|
+| alpha                | CalibrationSettings.alphas   | (n_alphas,)        |
+| K(u, u_z), sigma     | Calibration.reliability_at() |                    |
+| p(d', m), eq. 10     | Calibration.reliability_at() | (n_models,)        |
 
-Each dataset is held out in turn, some of its inputs are mixed back in, and what is left is predicted. The neighbours
+Each dataset is held out in turn, some of its inputs are mixed back in, and the rest is predicted. The neighbours
 outside a dataset are found once; a repeat merges only the few inputs that it moves.
 """
 
@@ -28,7 +28,15 @@ CalibrationProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class RoutingSettings:
-    """The paper's parameters (section 4, appendix B)."""
+    """Parameters of the paper (section 4, appendix B).
+
+    Attributes:
+        k: neighbours of a prediction (eq. 7).
+        kappa: neighbours of the distance u (eq. 9).
+        threshold: t of g_bar (eq. 2).
+        sigma: width of the kernel smoother (eq. 10).
+        eta: probability above which a better model is chosen (eq. 6).
+    """
 
     k: int = 5
     kappa: int = 19
@@ -39,9 +47,14 @@ class RoutingSettings:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSettings:
-    """How the pairs (u, p) are gathered: mixing shares alpha, repeats of each, at most `cap` inputs moved.
+    """Sampling of the pairs (u, p).
 
-    alpha = 0 moves nothing, so one repeat is computed and counted `repeats` times.
+    Attributes:
+        alphas: mixing shares.
+        repeats: draws per mixing share. alpha = 0 moves nothing, so one draw is computed and weighted `repeats`
+            times.
+        cap: maximum number of inputs moved.
+        seed: random seed.
     """
 
     alphas: tuple[float, ...] = tuple(float(alpha) for alpha in np.linspace(0, 0.35, 15))
@@ -54,8 +67,11 @@ class CalibrationSettings:
 class Calibration:
     """Pairs of a held-out dataset's distance and the predictors' accuracy on it.
 
-    distances: (n_pairs,) u in [0, 2]. accuracies: (n_pairs, n_models) in [0, 1], NaN where unknown.
-    weights: (n_pairs,) how many repeats a pair stands for. dataset_ids: (n_pairs,) which dataset was held out.
+    Attributes:
+        distances: (n_pairs,) u in [0, 2].
+        accuracies: (n_pairs, n_models) in [0, 1], NaN where unknown.
+        weights: (n_pairs,) number of draws that a pair represents.
+        dataset_ids: (n_pairs,) the dataset held out.
     """
 
     distances: Floats
@@ -64,13 +80,13 @@ class Calibration:
     dataset_ids: Ints
 
     def reliability_at(self, distance: float, sigma: float) -> Floats:
-        """p(d', m): Gaussian kernel smoother over the pairs at the task's distance (eq. 10).
+        """Return p(d', m): Gaussian kernel smoother over the pairs at the task's distance (eq. 10).
 
-        distance: u(d') in [0, 2]. Returns (n_models,) in [0, 1]; 0.5, "no idea", for a model without pairs.
+        distance: u(d') in [0, 2]. Returns (n_models,) in [0, 1]; 0.5, no information, for a model without pairs.
         """
         exponents = -((distance - self.distances) ** 2) / (2 * sigma**2)
-        # Shifted by the largest exponent, which cancels in the quotient: a task far from every pair gets the
-        # nearest pair's accuracy instead of 0 / 0.
+        # Shifted by the largest exponent, which cancels in the quotient: without it the kernel of a task far from
+        # every pair underflows, and p would be 0 / 0 instead of the nearest pair's accuracy.
         kernel = self.weights * np.exp(exponents - exponents.max(initial=-np.inf))
         known = ~np.isnan(self.accuracies)
         total = kernel @ known
@@ -79,16 +95,22 @@ class Calibration:
         return np.asarray(np.clip(smoothed, 0.0, 1.0))
 
     def without_dataset(self, dataset: int) -> "Calibration":
-        """The pairs of all other datasets."""
-        kept = self.dataset_ids != dataset
-        return Calibration(self.distances[kept], self.accuracies[kept], self.weights[kept], self.dataset_ids[kept])
+        """Return the pairs of all other datasets."""
+        others = self.dataset_ids != dataset
+        return Calibration(
+            self.distances[others], self.accuracies[others], self.weights[others], self.dataset_ids[others]
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutDataset:
     """A dataset's inputs with their nearest benchmark inputs outside it.
 
-    rows: (n_inputs,) of the benchmark. near: (n_inputs, kappa) rows, nearest first; near_distances likewise.
+    Attributes:
+        dataset: index of the dataset.
+        rows: (n_inputs,) rows of the benchmark.
+        near: (n_inputs, kappa) rows, nearest first.
+        near_distances: (n_inputs, kappa) their cosine distances.
     """
 
     dataset: int
@@ -97,13 +119,13 @@ class HeldOutDataset:
     near_distances: Floats
 
 
-def hold_out_dataset(
+def hold_out_datasets(
     vectors: Embeddings, dataset_ids: Ints, n_datasets: int, kappa: int, queries: Embeddings | None = None
 ) -> Iterator[HeldOutDataset]:
-    """Every dataset with its inputs' exact neighbours in all others (D_-d in eq. 8).
+    """Yield every dataset with its inputs' exact neighbours in all others (D_-d in eq. 8).
 
-    vectors: (n_benchmark, dim), unit length. dataset_ids: (n_benchmark,). queries: the same inputs as another embedder
-    of the same space has them, which is how tasks would come; the vectors themselves by default.
+    vectors: (n_benchmark, dim), unit length. dataset_ids: (n_benchmark,). queries: the same inputs embedded by
+    another embedder of the same space, as tasks would be; the vectors themselves by default.
     """
     queries = vectors if queries is None else queries
     for dataset in range(n_datasets):
@@ -111,10 +133,12 @@ def hold_out_dataset(
         count = min(kappa, len(vectors) - len(rows))
         near = np.empty((len(rows), count), dtype=np.int64)
         distances = np.empty((len(rows), count))
+        # Blocks bound the memory of the similarity matrix to 64 MB however large the dataset is.
         block = max(1, BLOCK_CELLS // len(vectors))
         for start in range(0, len(rows) if count else 0, block):
             some = slice(start, start + block)
             similarity = queries[rows[some]] @ vectors.T
+            # The dataset's own inputs are not in D_-d: -inf keeps them out of the nearest.
             similarity[:, rows] = -np.inf
             near[some], distances[some] = most_similar(similarity, count)
         yield HeldOutDataset(dataset, rows, near, distances)
@@ -128,16 +152,16 @@ def calibrate_reliability(
     settings: CalibrationSettings,
     progress: CalibrationProgress = lambda done, total: None,
 ) -> Calibration:
-    """Gathers the pairs of every dataset, alpha and repeat (appendix B, "Kernel smoother").
+    """Compute the pairs of every dataset, alpha and repeat (appendix B, "Kernel smoother").
 
-    vectors: (n_inputs, dim), unit length, rows as in the benchmark. held_out: what hold_out gives. One dataset alone
-    has nothing to be held out from: alpha = 0 then gives no pair.
+    vectors: (n_inputs, dim), unit length, rows as in the benchmark. held_out: the result of `hold_out_datasets`. A
+    single dataset has nothing to be held out from: alpha = 0 then gives no pair.
     """
-    correct = benchmark.is_correct()
+    correct = benchmark.correct_outcomes()
     generator = np.random.default_rng(settings.seed)
     pairs: list[tuple[float, Floats, float, int]] = []
     for done, one in enumerate(held_out, 1):
-        for moved, weight in mixing_shares(len(one.rows), settings, generator):
+        for moved, weight in draw_mixed_inputs(len(one.rows), settings, generator):
             pair = _pair(one, moved, vectors, benchmark.outcomes, correct, routing)
             if pair is not None:
                 pairs.append((*pair, weight, one.dataset))
@@ -150,13 +174,15 @@ def calibrate_reliability(
     )
 
 
-def mixing_shares(
+def draw_mixed_inputs(
     n: int, settings: CalibrationSettings, generator: np.random.Generator
 ) -> Iterator[tuple[Ints, float]]:
-    """The inputs to move into the benchmark, by place in the dataset, and the weight of what comes of it."""
+    """Yield the inputs to move into the benchmark, by index in the dataset, and the weight of the resulting pair."""
     for alpha in settings.alphas:
         count = min(int(alpha * n), settings.cap)
         if count == 0:
+            # Nothing to draw: every repeat would give the same pair, so one is computed and weighted (Z = D * 15 *
+            # 10).
             yield np.empty(0, dtype=np.int64), float(settings.repeats)
             continue
         for _ in range(settings.repeats):
@@ -171,13 +197,14 @@ def _pair(
     correct: Floats,
     routing: RoutingSettings,
 ) -> tuple[float, Floats] | None:
-    """(u, p) of what is left of a dataset when `moved` of it lies in the benchmark; None if there is nothing near."""
+    """Return (u, p) of a dataset's remaining inputs when `moved` are in the benchmark; None if nothing is near."""
     rest = np.delete(np.arange(len(held_out.rows)), moved)
     near, distances = held_out.near[rest], held_out.near_distances[rest]
     if len(moved):
         near, distances = _merged(held_out, rest, moved, vectors, near, distances, routing)
     if near.shape[1] == 0:
         return None
+    # The k nearest predict, the kappa nearest measure distance: one search serves both (eq. 7, 9).
     g_bar = predict_correct(predict_outcomes(outcomes, near[:, : routing.k]), routing.threshold)
     return float(distances[:, : routing.kappa].mean()), prediction_accuracy(g_bar, correct[held_out.rows[rest]])
 
@@ -191,10 +218,11 @@ def _merged(
     distances: Floats,
     routing: RoutingSettings,
 ) -> tuple[Ints, Floats]:
-    """The nearest of what is left among the benchmark and the moved inputs."""
+    """Return the nearest of the remaining inputs among the benchmark and the moved inputs."""
     rows = held_out.rows
     to_moved = np.maximum(1.0 - vectors[rows[rest]] @ vectors[rows[moved]].T, 0.0)
     all_distances = np.concatenate([distances, to_moved], axis=1)
     all_rows = np.concatenate([near, np.broadcast_to(rows[moved], to_moved.shape)], axis=1)
+    # Stable: of equal distances the benchmark's own input comes first, whatever was moved.
     order = np.argsort(all_distances, axis=1, kind="stable")[:, : routing.kappa]
     return np.take_along_axis(all_rows, order, axis=1), np.take_along_axis(all_distances, order, axis=1)

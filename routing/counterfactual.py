@@ -1,22 +1,24 @@
-"""What would change a decision: in numbers that can be worked out again from those that are shown with it.
+"""Counterfactual explanation of a decision: what would change it, in numbers that can be recomputed from those shown.
 
-| score     | what is told                                                                                           |
+| score     | counterfactual                                                                                         |
 |-----------|--------------------------------------------------------------------------------------------------------|
-| s3        | a leader that is not sure enough yet: inputs more, with S2 and p as they are, until eq. 6 chooses it   |
+| s3        | for a leader that is not sure enough yet: the number of further inputs, with S2 and p as they are,     |
+|           | until eq. 6 chooses it                                                                                 |
 | s3        | else the S3 at which eq. 6 would choose the best of the others, with n and both p as they are          |
 | s1, s2    | the score above which the best of the others would be chosen                                           |
-| auto      | the expected accuracy at which the likeliest other would be chosen, and how many labelled inputs that  |
-|           | it alone of the two gets right would do                                                                |
+| auto      | the expected accuracy at which the likeliest other would be chosen, and the number of labelled inputs  |
+|           | that would have the same effect if it alone of the two got them right                                  |
 
-For auto, with lead = expected(other) - expected(chosen), deviation its own, noise that of one label:
+For auto, with lead = expected(other) - expected(chosen), deviation its standard deviation, noise that of one label:
 
     needed      = margin + deviation * z(eta), and margin alone where the task is decided anew with every input
-    after k     : variance = 1 / (1 / deviation^2 + k / noise^2),  mean = variance * (lead / deviation^2 + k / noise^2)
+    after k     : variance = 1 / (1 / deviation^2 + k / noise^2),  mean = variance * (lead / deviation^2 + k /
+    noise^2)
     labels      = the least k with mean > margin + z(eta) * sqrt(variance)
 
-margin is what the other must be ahead by to be worth its price (routing.decision.Thrift.margin), 0 without an
-objective; the other scores have it too. Labels are told as if the prior were one Gaussian, and no third candidate were
-there: "about".
+margin is the lead that the other needs to be worth its price (CostPreference.margin_to), 0 without an objective; the
+other scores have it too. The number of labels treats the prior as a single Gaussian and ignores third candidates,
+hence "about".
 """
 
 import math
@@ -28,21 +30,31 @@ import numpy as np
 
 from routing.auto.posterior import AccuracyPosterior
 from routing.confidence import probability_better
-from routing.decision import SETTLED_REASONS, CostPreference, DecisionReason, RoutingDecision
+from routing.decision import SETTLED_INPUTS, CostPreference, DecisionReason, RoutingDecision
 from routing.scores import ScoreKind, TaskScores, s3
 
 MAX_DOUBLINGS = 18
-"""Of inputs more: nobody waits for a hundred thousand."""
+"""Doublings of the number of further inputs that are tried, up to 131,072."""
 MAX_LABELS = 500
-"""More labels of a task are not kept."""
+"""A task stores at most this many labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counterfactual:
-    """What would change it. model: the other one; text: in a sentence or two.
+    """Change that would move a decision away from its model.
 
-    inputs: how many more. score: that the other would need; has: that it has. margin, lead, needed, deviation, noise,
-    labels: see above. Each None where it does not apply, inputs and labels also where no number would do.
+    Attributes:
+        model: the model that would be chosen instead.
+        text: the statement as a sentence.
+        inputs: further inputs needed; None if it does not apply or no number is enough.
+        score: score that the other model would need.
+        has: score that it has.
+        margin: lead needed to be worth its price.
+        lead: its current lead in expected accuracy.
+        needed: lead that it would need.
+        deviation: standard deviation of the lead.
+        noise: standard deviation of one label.
+        labels: labelled inputs needed; None if it does not apply or no number is enough.
     """
 
     model: str
@@ -63,30 +75,30 @@ def what_would_change(
     scores: TaskScores,
     eta: float,
     score: ScoreKind = ScoreKind.S3,
-    thrift: CostPreference | None = None,
+    preference: CostPreference | None = None,
 ) -> Counterfactual | None:
-    """What would move a decision away from its model. None without another candidate, or evidence."""
+    """Return the change that would move a decision away from its model; None without another candidate or evidence."""
     if len(scores.models) < 2 or decision.reason is DecisionReason.COLD_START:
         return None
     if score is ScoreKind.AUTO and scores.posterior is not None:
-        if decision.is_cost_driven and thrift is not None and thrift.max_regret is not None:
-            return _cheaper(decision, scores, scores.posterior, eta, thrift.max_regret)
-        return _expected(decision, scores, scores.posterior, eta, thrift)
+        if decision.is_cost_driven and preference is not None and preference.max_regret is not None:
+            return _cheaper(decision, scores, scores.posterior, eta, preference.max_regret)
+        return _expected(decision, scores, scores.posterior, eta, preference)
     if score is ScoreKind.S3 and decision.leader != decision.model:
-        return _more_inputs(decision, scores, eta, thrift)
+        return _more_inputs(decision, scores, eta, preference)
     values = np.nan_to_num(scores.score_of(score), nan=-1.0)
-    ahead = values if thrift is None else thrift.utility(scores.models, values)
+    ahead = values if preference is None else preference.utility(scores.models, values)
     at = scores.models.index(decision.model)
     other = max((place for place in range(len(ahead)) if place != at), key=lambda place: float(ahead[place]))
     if np.isnan(scores.score_of(score)[other]):
         return None
     if score is not ScoreKind.S3:
-        return _higher(decision, scores, score, other, thrift)
-    return _higher_s3(decision, scores, eta, other, thrift)
+        return _higher(decision, scores, score, other, preference)
+    return _higher_s3(decision, scores, eta, other, preference)
 
 
-def _margin(thrift: CostPreference | None, scores: TaskScores, other: int, at: int) -> float:
-    return 0.0 if thrift is None else thrift.margin_to(scores.models, other, at)
+def _margin(preference: CostPreference | None, scores: TaskScores, other: int, at: int) -> float:
+    return 0.0 if preference is None else preference.margin_to(scores.models, other, at)
 
 
 def _expected(
@@ -94,24 +106,29 @@ def _expected(
     scores: TaskScores,
     posterior: AccuracyPosterior,
     eta: float,
-    thrift: CostPreference | None,
+    preference: CostPreference | None,
 ) -> Counterfactual:
     at = scores.models.index(decision.model)
-    margins = [_margin(thrift, scores, place, at) for place in range(len(scores.models))]
+    margins = [_margin(preference, scores, place, at) for place in range(len(scores.models))]
     other = max(
         (place for place in range(len(scores.models)) if place != at),
+        # The candidate nearest to being chosen: highest probability of leading by its own margin; ties to the better
+        # on average.
         key=lambda place: (round(posterior.probability_within(at, place, -margins[place]), 12), -place),
     )
-    name, z, margin = scores.models[other], _z(eta) if scores.n > SETTLED_REASONS else 0.0, margins[other]
+    # Below SETTLED_INPUTS the leader is chosen outright, so no certainty is required (make_decision).
+    name, z, margin = scores.models[other], _z(eta) if scores.n > SETTLED_INPUTS else 0.0, margins[other]
     lead, deviation = float(posterior.mean[other] - posterior.mean[at]), posterior.standard_deviation(other, at)
     noise, has = math.sqrt(posterior.noise_variance(other, at)), float(posterior.mean[other])
     needed, labels = margin + deviation * z, labels_needed(lead, deviation, noise, z, margin)
     score = float(posterior.mean[at]) + needed
-    by = f"about {_count(labels, 'labelled input')} that {name} gets right and {decision.model} wrong would do"
+    by_labels = (
+        f"about {_count(labels, 'labelled input')} that {name} gets right and {decision.model} wrong are enough."
+    )
     return Counterfactual(
         model=name,
-        text=f"It would go to {name} if that were expected at more than {score:.3f}, not {has:.3f}; "
-        + (by if labels is not None else f"no {MAX_LABELS} labelled inputs would do"),
+        text=f"{name} would be selected if its expected accuracy were above {score:.3f} (now {has:.3f}); "
+        + (by_labels if labels is not None else f"even {MAX_LABELS} labelled inputs are not enough."),
         score=score,
         has=has,
         margin=margin,
@@ -124,15 +141,16 @@ def _expected(
 
 
 def labels_needed(lead: float, deviation: float, noise: float, z: float, margin: float = 0.0) -> int | None:
-    """The least number of labels after which a rival is chosen that wins every one; None above MOST_LABELS.
+    """Return the least number of labels after which a rival that wins every one is chosen; None above MAX_LABELS.
 
-    lead: of the rival, in accuracy; deviation: of that; noise: deviation of one label; z: of the probability asked for;
-    margin: that it has to be ahead by.
+    lead: of the rival, in accuracy; deviation: standard deviation of the lead; noise: that of one label; z: quantile
+    of the required probability; margin: lead that it needs to be worth its price.
     """
     for k in range(MAX_LABELS + 1):
-        own, heard = 1 / max(deviation, 1e-9) ** 2, k / noise**2
-        variance = 1 / (own + heard)
-        if variance * (lead * own + heard) > margin + z * math.sqrt(variance):
+        # Precisions add (conjugate Gaussian update); every label the rival alone gets right is an observed lead of 1.
+        prior, observed = 1 / max(deviation, 1e-9) ** 2, k / noise**2
+        variance = 1 / (prior + observed)
+        if variance * (lead * prior + observed) > margin + z * math.sqrt(variance):
             return k
     return None
 
@@ -140,14 +158,15 @@ def labels_needed(lead: float, deviation: float, noise: float, z: float, margin:
 def _cheaper(
     decision: RoutingDecision, scores: TaskScores, posterior: AccuracyPosterior, eta: float, regret: float
 ) -> Counterfactual:
-    """The cheapest that will do: until it probably loses more than allowed."""
+    """Return the accuracy of the leader at which the cheaper model would probably lose more than allowed."""
     leader, at = scores.models.index(decision.leader), scores.models.index(decision.model)
     deviation, has = posterior.standard_deviation(leader, at), float(posterior.mean[leader])
+    # The boundary of P(loss <= regret) > eta for a Gaussian loss of this deviation.
     score = float(posterior.mean[at]) + regret - deviation * NormalDist().inv_cdf(_share(eta))
     return Counterfactual(
         model=decision.leader,
-        text=f"It would no longer do in place of {decision.leader} if that were expected at {score:.3f} or more, "
-        f"not {has:.3f}",
+        text=f"{decision.model} would no longer replace {decision.leader} if the expected accuracy of "
+        f"{decision.leader} were {score:.3f} or more (now {has:.3f}).",
         score=score,
         has=has,
         lead=has - float(posterior.mean[at]),
@@ -157,44 +176,48 @@ def _cheaper(
 
 
 def _higher(
-    decision: RoutingDecision, scores: TaskScores, score: ScoreKind, other: int, thrift: CostPreference | None
+    decision: RoutingDecision, scores: TaskScores, score: ScoreKind, other: int, preference: CostPreference | None
 ) -> Counterfactual:
     at = scores.models.index(decision.model)
-    margin = _margin(thrift, scores, other, at)
+    margin = _margin(preference, scores, other, at)
     needed = float(scores.score_of(score)[at]) + margin
     name, has = scores.models[other], float(scores.score_of(score)[other])
-    text = f"It would go to {name} at a higher {score.value.upper()} than {needed:.3f}; it has {has:.3f}"
+    text = f"{name} would be selected at an {score.value.upper()} above {needed:.3f} (now {has:.3f})."
     return Counterfactual(name, text, score=needed, has=has, margin=margin)
 
 
 def _more_inputs(
-    decision: RoutingDecision, scores: TaskScores, eta: float, thrift: CostPreference | None
+    decision: RoutingDecision, scores: TaskScores, eta: float, preference: CostPreference | None
 ) -> Counterfactual:
-    """The leader is not sure enough."""
+    """Return the number of further inputs after which the leader is sure enough."""
     a, b, n = scores.models.index(decision.leader), scores.models.index(decision.model), scores.n
-    margin = _margin(thrift, scores, a, b)
+    margin = _margin(preference, scores, a, b)
 
     def is_sure(more: int) -> bool:
         return _p_better(scores, n + more, float(scores.s2[a]), (a, b), margin) > eta
 
+    # P(better) is not monotone in n (whole answers), so this finds a boundary and not always the very first one: the
+    # doubling and the bisection need 35 evaluations where a scan needs up to 131,072.
     inputs = next((2**power for power in range(MAX_DOUBLINGS) if is_sure(2**power)), None)
     if inputs is None:
-        text = f"However many more inputs like these come, {decision.leader} would not be sure enough"
+        text = (
+            f"{decision.leader} would not be selected even after {2 ** (MAX_DOUBLINGS - 1):,} more inputs like these."
+        )
         return Counterfactual(decision.leader, text, has=float(scores.s3[a]), margin=margin)
     inputs = _first(is_sure, inputs // 2, inputs)
-    text = f"With {_count(inputs, 'more input')} like these it would go to {decision.leader}"
+    text = f"{decision.leader} would be selected after {_count(inputs, 'more input')} like these."
     return Counterfactual(decision.leader, text, inputs=inputs, has=float(scores.s3[a]), margin=margin)
 
 
 def _higher_s3(
-    decision: RoutingDecision, scores: TaskScores, eta: float, other: int, thrift: CostPreference | None
+    decision: RoutingDecision, scores: TaskScores, eta: float, other: int, preference: CostPreference | None
 ) -> Counterfactual:
     at, n = scores.models.index(decision.model), scores.n
-    margin = _margin(thrift, scores, other, at)
+    margin = _margin(preference, scores, other, at)
     name, p, has = scores.models[other], float(scores.reliability[other]), float(scores.s3[other])
 
     def s2_of(step: int) -> float:
-        """The S2 that gives a higher S3 with every step, from 0 to n."""
+        """Return the S2 of a step from 0 to n; a higher step gives a higher S3, also at p below 0.5."""
         return (step if p >= 0.5 else n - step) / n
 
     def s3_of(step: int) -> float:
@@ -205,23 +228,28 @@ def _higher_s3(
         return bool(is_ahead) and _p_better(scores, n, s2_of(step), (other, at), margin) > eta
 
     if not is_chosen(n):
-        text = f"However high its S3, {name} would not be sure enough over {_count(n, 'input')}: its p is {p:.2f}"
+        text = (
+            f"{name} cannot be selected yet: its reliability ({p:.2f}) is too low at {_count(n, 'input')}, "
+            "whatever its S3."
+        )
         return Counterfactual(name, text, has=has, margin=margin)
+    # n S2 is a whole number, so the S3 that can occur at this n form a grid: bisection over its steps.
     score = s3_of(_first(is_chosen, -1, n))
-    text = f"It would go to {name} at an S3 of {score:.3f}; it has {has:.3f}"
+    text = f"{name} would be selected at an S3 of {score:.3f} (now {has:.3f})."
     return Counterfactual(name, text, score=score, has=has, margin=margin)
 
 
 def _p_better(scores: TaskScores, n: int, s2: float, pair: tuple[int, int], margin: float) -> float:
-    """Of the first, with this S2, over the second on n inputs, by more than the margin."""
+    """Return the probability that the first, with this S2, is better than the second by more than the margin."""
     (a, b), p = pair, scores.reliability
+    # As in make_decision: a current model without evidence near the task loses to any evidence.
     if np.isnan(scores.s2[b]):
         return 1.0
     return probability_better(n, s2, float(p[a]), float(scores.s2[b]), float(p[b]), margin)
 
 
 def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """A number at which something holds and before which it does not; it holds at high, and not at low."""
+    """Return a number at which the condition holds and before which it does not; it holds at high, not at low."""
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)
@@ -229,14 +257,51 @@ def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
 
 
 def _z(eta: float) -> float:
-    """Of the probability that is asked for; a rival has to be ahead whatever that is."""
+    """Return the quantile of the required probability; at least 0, since a rival must lead whatever eta is."""
     return max(0.0, NormalDist().inv_cdf(_share(eta)))
 
 
 def _share(eta: float) -> float:
-    """Within what has a finite z."""
+    """Clip to the open interval in which the quantile is finite."""
     return min(max(eta, 1e-12), 1 - 1e-12)
 
 
-def _count(n: int | None, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
+def _count(n: int | None, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerUp:
+    """Best alternative to the chosen model.
+
+    Attributes:
+        model: the alternative.
+        p: the probability by eq. 6 that the chosen model beats it.
+    """
+
+    model: str
+    p: float
+
+
+def find_runner_up(scores: TaskScores, chosen: str, score: ScoreKind) -> RunnerUp | None:
+    """Return the best model on average; where that is chosen itself, the other candidate with the highest score.
+
+    p_better of a decision belongs to the change that was considered; this is the certainty of the current choice,
+    also when it has nothing left to beat. None where nothing was measured, or there is no other.
+    """
+    at = scores.models.index(chosen)
+    others = [place for place in range(len(scores.models)) if place != at and not np.isnan(scores.s2[place])]
+    if not others or scores.n == 0 or np.isnan(scores.s2[at]):
+        return None
+    values = scores.score_of(score)
+    against = 0 if 0 in others else max(others, key=lambda place: float(np.nan_to_num(values[place], nan=-1.0)))
+    if score is ScoreKind.AUTO and scores.posterior is not None:
+        return RunnerUp(scores.models[against], scores.posterior.probability_better(at, against))
+    probability = probability_better(
+        scores.n,
+        float(scores.s2[at]),
+        float(scores.reliability[at]),
+        float(scores.s2[against]),
+        float(scores.reliability[against]),
+    )
+    return RunnerUp(scores.models[against], probability)

@@ -1,13 +1,13 @@
-"""What can go wrong in the routing library.
+"""Errors of the routing library.
 
 RoutingError
 ├── ShapeError            an array whose axes do not fit the others
-├── BenchmarkError        a benchmark folder that cannot be used; lists every fault with file and row
-├── EmbedderError         no such embedder here, or it gave something unusable
-├── TrainingError         nothing to train a network on
-├── NeighboursError       an index asked for what it cannot give, or a saved one that does not match
+├── BenchmarkError        an invalid benchmark; lists every fault with file and row
+├── EmbedderError         embedder not available, or its output unusable
+├── TrainingError         not enough data to train a network
+├── NeighboursError       an invalid neighbour query, or a saved index that does not match
 └── PackError             a pack that cannot be opened
-    ├── PackCorrupted       a file is missing, truncated or not the one the manifest names
+    ├── PackCorrupted     a file is missing, truncated or not the one the manifest names
     └── PackMismatch      sound, but made for another embedder, dimension or schema
 """
 
@@ -21,7 +21,11 @@ class ShapeError(RoutingError, ValueError):
 
 
 class BenchmarkError(RoutingError, ValueError):
-    """A benchmark that cannot be used. `faults` holds one line for each fault found."""
+    """An invalid benchmark.
+
+    Attributes:
+        faults: one line for each fault found.
+    """
 
     def __init__(self, where: str, faults: list[str]) -> None:
         self.faults = faults
@@ -30,15 +34,15 @@ class BenchmarkError(RoutingError, ValueError):
 
 
 class EmbedderError(RoutingError):
-    """The embedder is not available, or returned something that is no embedding."""
+    """The embedder is not available, or its output is not an embedding."""
 
 
 class TrainingError(RoutingError, ValueError):
-    """There is nothing to train a network on."""
+    """Not enough data to train a network."""
 
 
 class NeighboursError(RoutingError, ValueError):
-    """A neighbour query or a saved index that is refused before the native code sees it."""
+    """A neighbour query or a saved index that is refused before native code reads it."""
 
 
 class PackError(RoutingError):

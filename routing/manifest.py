@@ -1,4 +1,4 @@
-"""What a pack says about itself. Plain data and JSON, no numpy: the gateway reads it without loading the pack."""
+"""Manifest of a pack. Plain data and JSON without numpy: the gateway reads it without loading the pack."""
 
 import hashlib
 import json
@@ -16,7 +16,13 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class EmbedderId:
-    """Which embedder made the vectors. An empty revision means that it was not recorded."""
+    """Identity of the embedder that made the vectors.
+
+    Attributes:
+        name: full model name.
+        revision: fingerprint of the weights; empty if it was not recorded.
+        dim: length of a vector.
+    """
 
     name: str
     revision: str
@@ -26,14 +32,14 @@ class EmbedderId:
         return f"{self.name} (revision {self.revision or 'unknown'}, {self.dim} dimensions)"
 
     def matches(self, other: "EmbedderId") -> bool:
-        """Whether vectors of both can be compared."""
+        """Return True if vectors of both can be compared."""
         revisions = {self.revision, other.revision} - {""}
         return self.name == other.name and self.dim == other.dim and len(revisions) <= 1
 
 
 @dataclass(frozen=True, slots=True)
 class PackDataset:
-    """A dataset in a pack: where it came from and how many inputs it gave."""
+    """A dataset in a pack: its source and its number of inputs."""
 
     name: str
     n_inputs: int
@@ -44,7 +50,15 @@ class PackDataset:
 
 @dataclass(frozen=True, slots=True)
 class PackModel:
-    """A model in a pack. average: macro-average outcome in [0, 1]; partial: not measured on every dataset."""
+    """A model in a pack.
+
+    Attributes:
+        average: macro-average outcome in [0, 1]; None without any outcome.
+        partial: True if it was not measured on every dataset.
+        params_b: billions of parameters.
+        input_usd_per_mtok: price in USD per million input tokens.
+        output_usd_per_mtok: price in USD per million output tokens.
+    """
 
     name: str
     average: float | None
@@ -56,10 +70,14 @@ class PackModel:
 
 @dataclass(frozen=True, slots=True)
 class AddedModel:
-    """A model that joined a pack after it was built. parent: the hash of the pack before.
+    """A model that was added to a pack after it was built.
 
-    n_measured: inputs with an outcome. standard_error: of the model's average, which rests on estimates where not every
-    input was measured; None where every one was.
+    Attributes:
+        model: its name.
+        parent: hash of the pack before.
+        n_measured: inputs with an outcome.
+        standard_error: of the model's average, which is estimated where not every input was measured; None where
+            every input was.
     """
 
     model: str
@@ -72,10 +90,15 @@ class AddedModel:
 class Manifest:
     """The first file of a pack.
 
-    models: in the order of the outcome columns. on_average: their names from best to worst, m* first.
-    routing, calibration: the parameters the pack was made with. files: SHA-256 of every other file. added: models that
-    joined it later, in that order.
-    hash: SHA-256 over all of it but maker and time, so the same content has the same hash wherever it was built.
+    Attributes:
+        models: in the order of the outcome columns.
+        on_average: their names from best to worst, m* first.
+        routing: the routing parameters the pack was made with.
+        calibration: the calibration parameters, likewise.
+        files: SHA-256 of every other file.
+        hash: SHA-256 over all of it but maker and time, so that the same content has the same hash wherever it was
+            built.
+        added: models added later, in that order.
     """
 
     name: str
@@ -95,39 +118,41 @@ class Manifest:
     added: tuple[AddedModel, ...] = ()
 
     def compute_hash(self) -> str:
-        """What `hash` must be."""
+        """Return the content hash that `hash` must equal."""
         content = self._document()
         for name in ("hash", "made_by", "made_at", "software"):
+            # Maker, time and software version differ between two builds of the same content.
             del content[name]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def with_content_hash(self) -> "Manifest":
-        """The same manifest with its hash filled in."""
+        """Return the manifest with its hash filled in."""
         return replace(self, hash=self.compute_hash())
 
     def to_json(self) -> str:
-        """The text of manifest.json."""
+        """Return the text of manifest.json."""
         return json.dumps(self._document(), indent=2) + "\n"
 
     def _document(self) -> dict[str, Any]:
-        """Without `added` where nothing was, as packs were before there was such a thing."""
+        """Return the members of manifest.json."""
         content = asdict(self)
+        # Packs built before models could be added have no such member; leaving it out keeps their hashes valid.
         if not self.added:
             del content["added"]
         return content
 
-    def estimated_models(self, model: str) -> AddedModel | None:
-        """How much of a model was measured; None where all of it was."""
-        return next((one for one in self.added if one.model == model and one.standard_error is not None), None)
+    def find_estimated(self, model: str) -> AddedModel | None:
+        """Return the record of a model whose average is estimated; None if it was measured on all inputs."""
+        return next((added for added in self.added if added.model == model and added.standard_error is not None), None)
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """The models' names in the order of the outcome columns."""
+        """Names of the models in the order of the outcome columns."""
         return tuple(model.name for model in self.models)
 
 
 def parse_manifest(text: str, where: str) -> Manifest:
-    """The manifest in a text. Raises PackMismatch for another schema, PackCorrupted where the hash does not fit."""
+    """Parse a manifest. Raises PackMismatch for another schema, PackCorrupted where the hash does not match."""
     try:
         raw = json.loads(text)
         if raw["schema"] != SCHEMA:
@@ -153,7 +178,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest of a pack, a folder or a .tar, without looking at the rest. Raises PackError."""
+    """Read the manifest of a pack, a folder or a .tar, without the other files. Raises PackError."""
     return parse_manifest(_manifest_text(path), str(path))
 
 
@@ -167,6 +192,6 @@ def _manifest_text(path: Path) -> str:
                 raise KeyError(MANIFEST)
             return file.read().decode("utf-8")
     except FileNotFoundError as error:
-        raise PackError(f"{path} is no pack: {error.filename or path} does not exist") from error
+        raise PackError(f"Pack not found: {error.filename or path} does not exist") from error
     except (OSError, KeyError, UnicodeDecodeError, tarfile.TarError) as error:
-        raise PackError(f"{path} is no pack: {error}") from error
+        raise PackError(f"{path} is not a pack: {error}") from error

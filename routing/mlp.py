@@ -1,10 +1,10 @@
-"""The other correctness predictor: a multi-layer perceptron on the embedding (appendix C.1 of the paper).
+"""Multi-layer perceptron on the embedding: the other correctness predictor (appendix C.1 of the paper).
 
 Two hidden layers of 1500 units, ReLU, sigmoid output; Adam with learning rate 0.01 on the binary cross-entropy, at
-most 100 epochs, stopped when the accuracy on held-back inputs has not risen for 10. The paper trains one network a
+most 100 epochs, stopped when the accuracy on held-back inputs has not risen for 10. The paper trains one network per
 model; one network with an output for every model costs as much as one of those, and predicts as well.
 
-Imports torch, which takes seconds: only what trains a network imports this module.
+This module imports torch, which takes seconds; only code that trains a network imports it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,12 @@ from routing.errors import TrainingError
 
 @dataclass(frozen=True, slots=True)
 class MlpSettings:
-    """The paper's, and what it leaves open: inputs a step, and the share held back for stopping early."""
+    """Hyperparameters: the paper's, and two that it leaves open.
+
+    Attributes:
+        batch: inputs per gradient step; not in the paper.
+        held_back: share of the inputs held back for early stopping; not in the paper.
+    """
 
     hidden: int = 1500
     learning_rate: float = 0.01
@@ -31,7 +36,13 @@ class MlpSettings:
 
 
 class Mlp:
-    """A trained network. held_back: rows of the training set that it has not learnt from; epochs: until the best."""
+    """A trained network.
+
+    Attributes:
+        held_back: rows of the training set that it was not trained on.
+        accuracy: on those rows.
+        epochs: epochs until the best weights.
+    """
 
     def __init__(self, network: nn.Sequential, held_back: Ints, accuracy: float, epochs: int) -> None:
         self._network = network
@@ -39,28 +50,29 @@ class Mlp:
         self.accuracy = accuracy
         self.epochs = epochs
 
-    def predict_correct(self, vectors: Embeddings) -> Floats:
-        """g of every model (the probability of being right). vectors: (n, dim), unit length. (n, n_models) in [0, 1]"""
+    def predict_outcomes(self, vectors: Embeddings) -> Floats:
+        """Return g of every model, (n, n_models) in [0, 1]. vectors: (n, dim), unit length."""
         with torch.inference_mode():
             return np.asarray(torch.sigmoid(self._network(torch.from_numpy(vectors))).numpy(), dtype=np.float64)
 
 
 def train_mlp(vectors: Embeddings, outcomes: Floats, settings: MlpSettings | None = None) -> Mlp:
-    """Trains one network for all models; a missing outcome (NaN) teaches nothing.
+    """Train one network for all models; missing outcomes (NaN) do not contribute to the loss.
 
     vectors: (n, dim), unit length. outcomes: (n, n_models) in [0, 1] or NaN. The same arguments give the same network
     on the same machine. Raises TrainingError where fewer than two inputs are given.
     """
     settings = settings or MlpSettings()
     if len(vectors) < 2:
-        raise TrainingError(f"an MLP needs two inputs or more to learn from, here are {len(vectors)}")
+        raise TrainingError(f"an MLP needs at least two inputs to train on, got {len(vectors)}")
     order = np.random.default_rng(settings.seed).permutation(len(vectors))
     count = max(1, int(settings.held_back * len(vectors)))
-    held_back, learnt = np.sort(order[:count]), np.sort(order[count:])
+    held_back, training = np.sort(order[:count]), np.sort(order[count:])
+    # A forked generator: seeding the global one would change the caller's random numbers.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = _network(vectors.shape[1], outcomes.shape[1], settings.hidden)
-        parts = _Part(vectors, outcomes, learnt), _Part(vectors, outcomes, held_back)
+        parts = _Part(vectors, outcomes, training), _Part(vectors, outcomes, held_back)
         state, accuracy, epochs = _fitted(network, *parts, settings)
     network.load_state_dict(state)
     network.eval()
@@ -68,7 +80,12 @@ def train_mlp(vectors: Embeddings, outcomes: Floats, settings: MlpSettings | Non
 
 
 class _Part:
-    """Some inputs as tensors. target: 0 where the outcome is unknown; known: where it is not."""
+    """Some inputs as tensors.
+
+    Attributes:
+        target: outcomes, 0 where unknown.
+        known: 1 where the outcome is known, else 0.
+    """
 
     def __init__(self, vectors: Embeddings, outcomes: Floats, rows: Ints) -> None:
         self.vectors = torch.from_numpy(np.ascontiguousarray(vectors[rows], dtype=np.float32))
@@ -83,13 +100,13 @@ def _network(dim: int, n_models: int, hidden: int) -> nn.Sequential:
 
 
 def _fitted(
-    network: nn.Sequential, learnt: _Part, held_back: _Part, settings: MlpSettings
+    network: nn.Sequential, training: _Part, held_back: _Part, settings: MlpSettings
 ) -> tuple[dict[str, Tensor], float, int]:
-    """The weights that were best on the held-back inputs, their accuracy there, and the epoch they are of."""
+    """Return the weights that were best on the held-back inputs, their accuracy there, and their epoch."""
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     best, accuracy, at = _copy(network), _accuracy(network, held_back), 0
     for epoch in range(1, settings.epochs + 1):
-        _epoch(network, optimizer, learnt, settings.batch)
+        _epoch(network, optimizer, training, settings.batch)
         now = _accuracy(network, held_back)
         if now > accuracy:
             best, accuracy, at = _copy(network), now, epoch
@@ -105,16 +122,18 @@ def _epoch(network: nn.Sequential, optimizer: torch.optim.Optimizer, part: _Part
             network(part.vectors[some]), part.target[some], reduction="none"
         )
         known = part.known[some]
+        # Averaged over known outcomes: a mean over all would weight a batch with many gaps less.
         loss = (losses * known).sum() / known.sum().clamp(min=1)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
 
 def _accuracy(network: nn.Sequential, part: _Part) -> float:
-    """The share of known outcomes whose side of one half the network says."""
+    """Return the share of known outcomes that are on the predicted side of one half."""
     with torch.inference_mode():
-        said = network(part.vectors) > 0
-    right = ((said == (part.target > 0.5)) * part.known).sum()
+        # The network's output is a logit: above 0 is a probability above one half.
+        predicted = network(part.vectors) > 0
+    right = ((predicted == (part.target > 0.5)) * part.known).sum()
     return float(right / part.known.sum().clamp(min=1))
 
 

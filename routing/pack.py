@@ -1,21 +1,21 @@
-"""A pack: one benchmark made ready to route with, in a folder or the same as one .tar.
+"""A pack: one benchmark prepared to route with, as a folder or as one .tar.
 
-manifest.json      what it is (see routing.manifest)
+manifest.json      identity and contents (routing.manifest)
 embeddings.npy     (n_inputs, dim) float32, unit length
 outcomes.npy       (n_inputs, n_models) float64, NaN = missing
 dataset_ids.npy    (n_inputs,) int64
 index.hnsw, index.json
 calibration.npz    the pairs (u, p)
-report.json        what leave-one-dataset-out says the pack is worth
+report.json        leave-one-dataset-out result of the pack
 
 and, where the manifest names them:
 
-map.npz            the inputs in a plane, to look at (see routing.projection)
-auto.npz           what the score `auto` learns from (see routing.auto.training_data)
+map.npz            the inputs in a plane, for display (routing.projection)
+auto.npz           training data of the score `auto` (routing.auto.training_data)
 texts.json         the beginning of every input's text
-inputs.json        what the inputs are called, and digests of their texts
-estimates.npz      outcomes that stand for those that were not measured (see routing.new_model)
-embedder/…         the embedder itself (see routing.embedders.bundled)
+inputs.json        ids of the inputs, and digests of their texts
+estimates.npz      imputed outcomes of models measured in part (routing.new_model)
+embedder/…         the embedder itself (routing.embedders.bundled)
 """
 
 import hashlib
@@ -54,17 +54,20 @@ FILES = (
 
 MAP, TEXTS, AUTO, INPUTS, ESTIMATES = "map.npz", "texts.json", "auto.npz", "inputs.json", "estimates.npz"
 OPTIONAL = (MAP, TEXTS, AUTO, INPUTS)
-"""What a pack may hold beside these. Without them S1 to S3 are the same; there is no `auto`, and less can be shown.
-ESTIMATES is there where a model was measured on some inputs only."""
+"""Optional files. Without them S1 to S3 are the same; `auto` is not available, and less can be shown.
+ESTIMATES exists if a model was measured on some inputs only."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImputedOutcomes:
     """Columns of `outcomes` that were measured in part.
 
-    columns: (n_columns,). expected, filled: (n_inputs, n_columns), measured outcomes as they are; elsewhere the
-    expected outcome, or one drawn by it, 0 or 1, which is as uneven as what was measured. errors: (n_datasets,
-    n_columns) standard errors of the averages.
+    Attributes:
+        columns: (n_columns,) of the outcomes.
+        expected: (n_inputs, n_columns) measured outcomes, and the expected outcome elsewhere.
+        filled: (n_inputs, n_columns) measured outcomes, and elsewhere a sample of the expected one, 0 or 1, as uneven
+            as measured outcomes are.
+        errors: (n_datasets, n_columns) standard errors of the averages.
     """
 
     columns: Ints
@@ -75,11 +78,14 @@ class ImputedOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """An opened pack. Shapes as in the table above; `report` as in report.json.
+    """An opened pack. Shapes as in the table above.
 
-    projection, texts, ground, inputs, estimates: None where the pack has none.
-    carried: the files of its embedder, by name in the pack. An opened pack has none: `routing.embedders.bundled` reads
-    them, so that tens of megabytes do not stay in memory beside the embedder that was made of them.
+    Attributes:
+        report: content of report.json.
+        projection: None if the pack has none; likewise texts, training_data, input_index and estimates.
+        bundled_embedder: files of its embedder, by name in the pack. Empty in an opened pack:
+            `routing.embedders.bundled` reads them, so that tens of megabytes do not stay in memory next to the
+            embedder built from them.
     """
 
     manifest: Manifest
@@ -96,12 +102,12 @@ class Pack:
     input_index: InputIndex | None = None
     estimates: ImputedOutcomes | None = None
 
-    def estimated_mask(self) -> Floats:
-        """The outcomes to predict from, drawn where they are estimated. (n_inputs, n_models)"""
+    def filled_outcomes(self) -> Floats:
+        """Return the outcomes to predict from, sampled where they are imputed. (n_inputs, n_models)"""
         return self.outcomes if self.estimates is None else self._with(self.estimates, self.estimates.filled)
 
     def expected_outcomes(self) -> Floats:
-        """The outcomes to take means of, expected where they are estimated. (n_inputs, n_models)"""
+        """Return the outcomes to average, expected values where they are imputed. (n_inputs, n_models)"""
         return self.outcomes if self.estimates is None else self._with(self.estimates, self.estimates.expected)
 
     def _with(self, estimates: ImputedOutcomes, values: Floats) -> Floats:
@@ -111,41 +117,43 @@ class Pack:
 
 
 def save_pack(pack: Pack, path: Path) -> Manifest:
-    """Writes a pack beside its place and moves it there whole; a name ending in .tar makes one file.
+    """Write a pack to a temporary place and move it to `path` whole; a name ending in .tar makes one file.
 
-    An older pack of that name is replaced, in one step; who has it open, its vectors mapped, goes on with it as it was.
-    Anything else there is refused with PackError. Returns the sealed manifest.
+    An existing pack of that name is replaced atomically; processes that have it open, its vectors mapped, keep the
+    old one. Anything else at `path` is refused with PackError. Returns the manifest with its content hash.
     """
     if path.exists() and not _is_pack(path):
-        raise PackError(f"{path} exists and is no pack: it is left alone")
+        raise PackError(f"{path} exists and is not a pack: refusing to overwrite it")
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Next to the target, since a rename is atomic only within a file system.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
         folder = Path(scratch) / "pack"
         folder.mkdir()
         manifest = _write_files(pack, folder)
-        made = folder
+        result = folder
         if path.suffix == ".tar":
-            made = Path(scratch) / "pack.tar"
-            with tarfile.open(made, "w") as tar:
+            result = Path(scratch) / "pack.tar"
+            with tarfile.open(result, "w") as tar:
                 for name in (MANIFEST, *manifest.files):
                     tar.add(folder / name, arcname=name)
-        if path.is_dir() or (path.exists() and made.is_dir()):
-            swap_paths(made, path)
+        # os.replace cannot replace a non-empty folder; renameat2 exchanges it in one step.
+        if path.is_dir() or (path.exists() and result.is_dir()):
+            swap_paths(result, path)
         else:
-            os.replace(made, path)
+            os.replace(result, path)
     return manifest
 
 
 def open_pack(path: Path, embedder: EmbedderId | None = None) -> Pack:
-    """Opens a pack and checks all of it.
+    """Open a pack and check all of it.
 
-    embedder: the one that will embed the tasks; None where the caller brings vectors of its own.
+    embedder: the embedder of the tasks' inputs; None where the caller brings vectors of its own.
     Raises PackCorrupted for a missing, truncated or altered file, PackMismatch for another schema, embedder or shape.
     """
     manifest = read_manifest(path)
     if embedder is not None and not manifest.embedder.matches(embedder):
         raise PackMismatch(
-            f"{path} was built with embedder {manifest.embedder}, the tasks would be embedded with {embedder}"
+            f"{path} was built with embedder {manifest.embedder}, but tasks are embedded with {embedder}"
         )
     with _folder_of(path) as folder:
         _check_files(folder, manifest, path)
@@ -181,6 +189,7 @@ def _write_files(pack: Pack, folder: Path) -> Manifest:
 
 def _write_optional(pack: Pack, folder: Path) -> Iterator[str]:
     if (shown := pack.projection) is not None:
+        # Uncompressed: the arrays are float noise, and np.load of a compressed file is slower.
         np.savez(folder / MAP, mean=shown.mean, axes=shown.axes, rows=shown.rows, points=shown.points)
         yield MAP
     if pack.texts is not None:
@@ -205,6 +214,7 @@ def _folder_of(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="benchroute-pack-") as scratch:
         try:
             with tarfile.open(path) as tar:
+                # The data filter (PEP 706) refuses absolute paths, links out of the folder and devices.
                 tar.extractall(scratch, filter="data")
         except (OSError, tarfile.TarError) as error:
             raise PackCorrupted(f"{path} cannot be unpacked: {error}") from error
@@ -213,6 +223,7 @@ def _folder_of(path: Path) -> Iterator[Path]:
 
 def _check_files(folder: Path, manifest: Manifest, path: Path) -> None:
     for name in dict.fromkeys((*FILES, *manifest.files)):
+        # Required files even if the manifest omits them, so that a stripped manifest cannot skip a check.
         named = manifest.files.get(name, "")
         if not (folder / name).exists():
             raise PackCorrupted(f"{path}: {name} is missing")
@@ -226,7 +237,7 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         calibration = Calibration(saved["distances"], saved["accuracies"], saved["weights"], saved["dataset_ids"])
     pack = Pack(
         manifest=manifest,
-        # Mapped: scorers of one machine share its pages, and the index has vectors of its own for every search.
+        # Memory-mapped: scorers of one machine share its pages, and the index has its own copy for searching.
         embeddings=np.load(folder / "embeddings.npy", allow_pickle=False, mmap_mode="r" if path.is_dir() else None),
         outcomes=np.load(folder / "outcomes.npy", allow_pickle=False),
         dataset_ids=np.load(folder / "dataset_ids.npy", allow_pickle=False),
@@ -235,38 +246,38 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         report=json.loads((folder / "report.json").read_text()),
         projection=_load_map(folder) if MAP in manifest.files else None,
         texts=tuple(json.loads((folder / TEXTS).read_text(encoding="utf-8"))) if TEXTS in manifest.files else None,
-        training_data=_load_ground(folder) if AUTO in manifest.files else None,
+        training_data=_load_training_data(folder) if AUTO in manifest.files else None,
         input_index=_load_inputs(folder) if INPUTS in manifest.files else None,
         estimates=_load_estimates(folder) if ESTIMATES in manifest.files else None,
     )
     n_inputs, n_models, dim = manifest.n_inputs, len(manifest.models), manifest.embedder.dim
-    _expect(path, "embeddings.npy", pack.embeddings, (n_inputs, dim))
-    _expect(path, "outcomes.npy", pack.outcomes, (n_inputs, n_models))
-    _expect(path, "dataset_ids.npy", pack.dataset_ids, (n_inputs,))
-    _expect(path, "calibration.npz", calibration.accuracies, (len(calibration.distances), n_models))
+    _check_shape(path, "embeddings.npy", pack.embeddings, (n_inputs, dim))
+    _check_shape(path, "outcomes.npy", pack.outcomes, (n_inputs, n_models))
+    _check_shape(path, "dataset_ids.npy", pack.dataset_ids, (n_inputs,))
+    _check_shape(path, "calibration.npz", calibration.accuracies, (len(calibration.distances), n_models))
     if pack.projection is not None:
-        _expect(path, MAP, pack.projection.axes, (2, dim))
-        _expect(path, MAP, pack.projection.points, (len(pack.projection.rows), 2))
+        _check_shape(path, MAP, pack.projection.axes, (2, dim))
+        _check_shape(path, MAP, pack.projection.points, (len(pack.projection.rows), 2))
     if pack.texts is not None and len(pack.texts) != n_inputs:
-        raise PackMismatch(f"{path}: {TEXTS} holds {len(pack.texts)} texts, the manifest says {n_inputs}")
+        raise PackMismatch(f"{path}: {TEXTS} has {len(pack.texts)} texts, the manifest names {n_inputs} inputs")
     if pack.training_data is not None:
-        _expect(path, AUTO, pack.training_data.averages, (len(manifest.datasets), n_models))
-        _expect(path, AUTO, pack.training_data.centres, (len(manifest.datasets), dim))
-        _expect(path, AUTO, pack.training_data.near, (len(manifest.datasets), n_models))
-        _expect(path, AUTO, pack.training_data.within, (n_models, n_models))
-        _expect(path, AUTO, pack.training_data.sampling, (n_models, n_models))
+        _check_shape(path, AUTO, pack.training_data.averages, (len(manifest.datasets), n_models))
+        _check_shape(path, AUTO, pack.training_data.centres, (len(manifest.datasets), dim))
+        _check_shape(path, AUTO, pack.training_data.near, (len(manifest.datasets), n_models))
+        _check_shape(path, AUTO, pack.training_data.within, (n_models, n_models))
+        _check_shape(path, AUTO, pack.training_data.sampling, (n_models, n_models))
     if pack.input_index is not None and len(pack.input_index.digests) != n_inputs:
         raise PackMismatch(
-            f"{path}: {INPUTS} names {len(pack.input_index.digests)} inputs, the manifest says {n_inputs}"
+            f"{path}: {INPUTS} has {len(pack.input_index.digests)} inputs, the manifest names {n_inputs}"
         )
     if pack.estimates is not None:
         count = len(pack.estimates.columns)
-        _expect(path, ESTIMATES, pack.estimates.filled, (n_inputs, count))
-        _expect(path, ESTIMATES, pack.estimates.expected, (n_inputs, count))
-        _expect(path, ESTIMATES, pack.estimates.errors, (len(manifest.datasets), count))
+        _check_shape(path, ESTIMATES, pack.estimates.filled, (n_inputs, count))
+        _check_shape(path, ESTIMATES, pack.estimates.expected, (n_inputs, count))
+        _check_shape(path, ESTIMATES, pack.estimates.errors, (len(manifest.datasets), count))
     if (pack.index.size, pack.index.dim) != (n_inputs, dim):
         raise PackMismatch(
-            f"{path}: the index holds {pack.index.size} x {pack.index.dim}, the manifest says {n_inputs} x {dim}"
+            f"{path}: the index has {pack.index.size} x {pack.index.dim}, the manifest names {n_inputs} x {dim}"
         )
     return pack
 
@@ -286,14 +297,14 @@ def _load_estimates(folder: Path) -> ImputedOutcomes:
         return ImputedOutcomes(saved["columns"], saved["expected"], saved["filled"], saved["errors"])
 
 
-def _load_ground(folder: Path) -> TrainingData:
+def _load_training_data(folder: Path) -> TrainingData:
     with np.load(folder / AUTO, allow_pickle=False) as saved:
         return TrainingData(**{name: saved[name] for name in TrainingData.__slots__})
 
 
-def _expect(path: Path, file: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+def _check_shape(path: Path, file: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
     if array.shape != shape:
-        raise PackMismatch(f"{path}: {file} has shape {array.shape}, the manifest says {shape}")
+        raise PackMismatch(f"{path}: {file} has shape {array.shape}, expected {shape} by the manifest")
 
 
 def _sha256(path: Path) -> str:

@@ -1,8 +1,8 @@
-"""What a pack is worth: leave-one-dataset-out over its own datasets, in the short form.
+"""Short report of a pack: leave-one-dataset-out over its own datasets.
 
 For each dataset, a model is chosen from the others' evidence and its real outcomes on the dataset are counted. Short
-form: the (u, p) pairs of the other datasets, and the nearest inputs that `auto` learns from, were gathered with the
-held-out one still in the benchmark, which a full evaluation would not allow; S1, S2, BMA and oracle are exact.
+form: the (u, p) pairs of the other datasets, and the nearest inputs that `auto` learns from, were computed with the
+held-out dataset still in the benchmark, which a full evaluation would not allow; S1, S2, BMA and oracle are exact.
 """
 
 from collections.abc import Mapping
@@ -27,16 +27,24 @@ def leave_one_out_report(
     held_out: list[HeldOutDataset],
     calibration: Calibration,
     routing: RoutingSettings,
-    ground: TrainingData,
+    training_data: TrainingData,
 ) -> Mapping[str, Any]:
-    """Macro accuracy of S1, S2, S3, auto, best on average and oracle, over the datasets, and the choices on each.
+    """Return macro accuracy of S1, S2, S3, auto, best on average and oracle, and the choices on each dataset.
 
     vectors: (n_inputs, dim). held_out: every dataset with its neighbours outside it.
     """
     noise = NoiseModel.from_outcomes(benchmark.outcomes, benchmark.dataset_ids, len(benchmark.datasets))
     rows = [
-        _dataset(benchmark, vectors, one, calibration, routing, ground.without_dataset(one.dataset, ground.near, noise))
+        _dataset(
+            benchmark,
+            vectors,
+            one,
+            calibration,
+            routing,
+            training_data.without_dataset(one.dataset, training_data.near, noise),
+        )
         for one in held_out
+        # A benchmark of one dataset has no neighbours outside it: nothing to report.
         if one.near.shape[1]
     ]
     if not rows:
@@ -53,7 +61,7 @@ def _dataset(
     routing: RoutingSettings,
     rest: TrainingData,
 ) -> dict[str, Any]:
-    """rest: the ground without the dataset."""
+    """Return the report of one held-out dataset. rest: training data without it."""
     on_average = order_on_average(rest.averages)
     g = predict_outcomes(benchmark.outcomes, held_out.near[:, : routing.k])
     evidence = InputEvidence(
@@ -70,10 +78,12 @@ def _dataset(
         on_average,
         calibration.without_dataset(held_out.dataset),
         routing,
-        state.prior_outcomes(fit_auto(rest, on_average), on_average),
+        state.prior_accuracies(fit_auto(rest, on_average), on_average),
     )
+    # The real outcomes, used for grading the choices alone.
     known = np.nanmean(benchmark.outcomes[held_out.rows], axis=0)
     choices = {score.value: make_decision(scores, routing.eta, score=score).model for score in ScoreKind}
+    # m* of the other datasets: best on average including the held-out one would be hindsight.
     choices["best_on_average"] = scores.models[0]
     choices["oracle"] = benchmark.model_names[int(np.nanargmax(known))]
     accuracy = {name: float(np.nan_to_num(known[benchmark.model_names.index(m)])) for name, m in choices.items()}

@@ -1,4 +1,4 @@
-"""A pack at work: a task's inputs in, scores and a decision out."""
+"""A pack in use: a task's inputs in, scores and a decision out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,11 +21,11 @@ from routing.scores import ScoreKind, TaskScores
 from routing.task import InputEvidence, TaskState, score_task
 
 MAX_FITS = 100
-"""Sets of candidates whose fits are kept; a gateway has a few."""
+"""Sets of candidates whose fits are cached; a gateway has a few."""
 
 
 class Router:
-    """What the benchmark in a pack says about tasks."""
+    """Evidence, scores and decisions of tasks from one pack."""
 
     def __init__(
         self, pack: Pack, settings: RoutingSettings | None = None, neighbours: Neighbours | None = None
@@ -35,36 +35,39 @@ class Router:
         self.settings = settings or RoutingSettings()
         self._neighbours: Neighbours = neighbours or pack.index
         self._names = pack.manifest.model_names
-        self._outcomes = pack.estimated_mask()
+        self._outcomes = pack.filled_outcomes()
         self._centres = _dataset_centres(pack)
         self._fits: dict[tuple[str, ...], AutoFit] = {}
 
     def empty_state(self) -> TaskState:
-        """The state of a task nobody has called yet."""
+        """Return the state of a task without inputs."""
         return TaskState.empty_state(len(self._names), self._neighbours.dim)
 
     def find_evidence(self, vectors: Embeddings) -> InputEvidence:
-        """g, g_bar and distance of a task's inputs (eq. 7, 2, 9).
+        """Return g, g_bar and distance of a task's inputs (eq. 7, 2, 9).
 
         vectors: (n_inputs, dim), unit length. Raises NeighboursError for another dimension or a NaN.
         """
         kappa = min(self.settings.kappa, self._neighbours.size)
         k = min(self.settings.k, self._neighbours.size)
+        # One search of the larger count serves prediction (k, eq. 7) and distance (kappa, eq. 9): the search is the
+        # expensive part.
         rows, distances = self._neighbours.find_nearest(vectors, max(k, kappa))
         g = predict_outcomes(self._outcomes, rows[:, :k])
         g_bar = predict_correct(g, self.settings.threshold)
+        # The wider mean is what auto's neighbour view uses: over 19 inputs it is less noisy than over 5.
         wide = predict_outcomes(self._outcomes, rows[:, :kappa])
         return InputEvidence(g, g_bar, distances[:, :kappa].mean(axis=1), vectors, wide)
 
     def find_nearest(self, vectors: Embeddings) -> tuple[Ints, Floats]:
-        """The k benchmark inputs that a prediction rests on: rows and cosine distances, both (n_inputs, k).
+        """Return the k benchmark inputs that a prediction is based on: rows and cosine distances, both (n_inputs, k).
 
-        vectors: (n_inputs, dim), unit length. Raises NeighboursError as `evidence` does.
+        vectors: (n_inputs, dim), unit length. Raises NeighboursError as `find_evidence` does.
         """
         return self._neighbours.find_nearest(vectors, min(self.settings.k, self._neighbours.size))
 
     def select_candidates(self, names: Sequence[str] | None = None) -> tuple[str, ...]:
-        """Those of the names that the pack knows, best on average first; all of the pack's models for None."""
+        """Return the names that the pack contains, best on average first; all of its models for None."""
         known = self.pack.manifest.on_average
         return known if names is None else tuple(name for name in known if name in set(names))
 
@@ -76,45 +79,47 @@ class Router:
         labels: Floats | None = None,
         feedback: Feedback | None = None,
     ) -> TaskScores:
-        """S1, S2, S3 and p of the candidates on a task; with Score.AUTO, what auto says of them too.
+        """Return S1, S2, S3 and p of the candidates on a task; with ScoreKind.AUTO, the posterior of their accuracies
+        too.
 
-        candidates: as `candidates` gives them. labels: (n_labelled, n_models) outcomes on inputs of the task itself,
-        in the order of the pack's models, NaN where one was not asked. feedback: columns in the same order. Raises
-        PackMismatch for a pack without auto.npz.
+        candidates: as `select_candidates` gives them. labels: (n_labelled, n_models) outcomes on inputs of the task
+        itself, in the order of the pack's models, NaN where a model was not asked. feedback: columns in the same
+        order. Raises PackMismatch for a pack without auto.npz.
         """
         columns = [self._names.index(name) for name in candidates]
         posterior = None
         if score is ScoreKind.AUTO and state.n:
-            posterior = state.prior_outcomes(self.fit_auto(tuple(candidates)), columns).condition_on(
+            posterior = state.prior_accuracies(self.fit_auto(tuple(candidates)), columns).condition_on(
                 None if labels is None else LabelGroups.from_matrix(labels[:, columns]),
                 None if feedback is None else feedback.restrict_to(columns),
             )
         return score_task(state, self._names, columns, self.pack.calibration, self.settings, posterior)
 
     def fit_auto(self, candidates: tuple[str, ...]) -> AutoFit:
-        """What auto has learnt for these candidates. Raises PackMismatch for a pack without auto.npz."""
-        ground = self.require_training_data()
+        """Return the fit of auto for these candidates. Raises PackMismatch for a pack without auto.npz."""
+        data = self.require_training_data()
         if candidates not in self._fits:
             if len(self._fits) >= MAX_FITS:
+                # Cleared as a whole: sets of candidates change only with the configuration, so this is rare.
                 self._fits.clear()
-            self._fits[candidates] = fit_auto(ground, [self._names.index(name) for name in candidates])
+            self._fits[candidates] = fit_auto(data, [self._names.index(name) for name in candidates])
         return self._fits[candidates]
 
     def require_training_data(self) -> TrainingData:
-        """What auto learns from. Raises PackMismatch for a pack without auto.npz."""
+        """Return the training data of auto. Raises PackMismatch for a pack without auto.npz."""
         if self.pack.training_data is None:
             name = self.pack.manifest.name
-            raise PackMismatch(f"pack {name} has no auto.npz, which `score: auto` needs: build it again")
+            raise PackMismatch(f"pack {name} has no auto.npz, which `score: auto` requires: rebuild the pack")
         return self.pack.training_data
 
     def explain_auto(self, state: TaskState, scores: TaskScores, decision: RoutingDecision) -> dict[str, Any] | None:
-        """Why auto expects what it does of the leader and of what it had to beat; None where auto was not asked."""
+        """Explain auto's expectations of the leader and of its baseline; None for another score."""
         if scores.posterior is None:
             return None
         columns = [self._names.index(name) for name in scores.models]
         datasets = [dataset.name for dataset in self.pack.manifest.datasets]
         pair = scores.models.index(decision.leader), scores.models.index(decision.baseline)
-        centre, near = state.add_evidence(columns)
+        centre, near = state.auto_features(columns)
         return explain_fit(self.fit_auto(scores.models), centre, near, scores.posterior, datasets, pair)
 
     def make_decision(
@@ -122,13 +127,13 @@ class Router:
         scores: TaskScores,
         current: str | None = None,
         score: ScoreKind = ScoreKind.S3,
-        thrift: CostPreference | None = None,
+        preference: CostPreference | None = None,
     ) -> RoutingDecision:
-        """Eq. 6; see routing.decision.decide."""
-        return make_decision(scores, self.settings.eta, current, score, thrift)
+        """Apply eq. 6 with this router's eta."""
+        return make_decision(scores, self.settings.eta, current, score, preference)
 
     def nearest_datasets(self, state: TaskState, count: int = 3) -> list[tuple[str, float]]:
-        """The datasets whose mean embedding points most nearly the way the task's does, with the cosine."""
+        """Return the datasets whose mean embeddings are nearest to the task's, each with the cosine."""
         length = float(np.linalg.norm(state.embedding_sum))
         if length == 0:
             return []
@@ -138,8 +143,9 @@ class Router:
 
 
 def _dataset_centres(pack: Pack) -> Embeddings:
-    """The mean embedding of each dataset, scaled to unit length. (n_datasets, dim)"""
+    """Return the mean embedding of each dataset, scaled to unit length. (n_datasets, dim)"""
     sums = np.zeros((len(pack.manifest.datasets), pack.embeddings.shape[1]))
+    # np.add.at, since fancy-indexed += adds a repeated index only once.
     np.add.at(sums, pack.dataset_ids, pack.embeddings)
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     return np.asarray(sums / np.where(lengths > 0, lengths, 1))

@@ -1,4 +1,4 @@
-"""A task's state is a sum, so that adding an input is one increment, on one machine or on a hundred."""
+"""Task state as sums, so that adding an input is one increment, on one machine or on a hundred."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,14 @@ from routing.scores import TaskScores, mean_known, s3
 
 @dataclass(frozen=True, slots=True)
 class InputEvidence:
-    """What a benchmark says about some inputs of a task.
+    """Predictions for some inputs of a task.
 
-    g, g_bar: (n_inputs, n_models), NaN where nothing near was measured.
-    distances: (n_inputs,) mean cosine distance to the kappa nearest benchmark inputs.
-    vectors: (n_inputs, dim), unit length. wide: (n_inputs, n_models) as g, over the kappa nearest.
+    Attributes:
+        g: (n_inputs, n_models), NaN where nothing near was measured.
+        g_bar: (n_inputs, n_models), NaN likewise.
+        distances: (n_inputs,) mean cosine distance to the kappa nearest benchmark inputs.
+        vectors: (n_inputs, dim), unit length.
+        wide: (n_inputs, n_models) as g, over the kappa nearest.
     """
 
     g: Floats
@@ -30,16 +33,23 @@ class InputEvidence:
         return len(self.distances)
 
     def select_rows(self, rows: Ints) -> "InputEvidence":
-        """What it says about some of the inputs."""
+        """Return the evidence of some of the inputs."""
         return InputEvidence(self.g[rows], self.g_bar[rows], self.distances[rows], self.vectors[rows], self.wide[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """The sums over a task's inputs so far.
+    """Sums over a task's inputs so far.
 
-    g_sum, g_bar_sum, counts: (n_models,); distance_sum: scalar; embedding_sum: (dim,). wide_sum, wide_counts:
-    (n_models,), of the mean outcome over the kappa nearest.
+    Attributes:
+        n: number of inputs.
+        g_sum: (n_models,) sum of g.
+        g_bar_sum: (n_models,) sum of g_bar.
+        counts: (n_models,) inputs with a prediction.
+        distance_sum: sum of the distances.
+        embedding_sum: (dim,) sum of the embeddings.
+        wide_sum: (n_models,) sum of the mean outcome over the kappa nearest.
+        wide_counts: (n_models,) inputs with one.
     """
 
     n: int
@@ -53,27 +63,29 @@ class TaskState:
 
     @classmethod
     def empty_state(cls, n_models: int, dim: int) -> "TaskState":
-        """The state of a task nobody has called yet."""
+        """Return the state of a task without inputs."""
         none = np.zeros(n_models)
         return cls(0, none, none, none, 0.0, np.zeros(dim), none, none)
 
     @classmethod
     def from_evidence(cls, evidence: InputEvidence) -> "TaskState":
-        """The state of a task with exactly these inputs."""
+        """Return the state of a task with exactly these inputs."""
         known, known_wide = ~np.isnan(evidence.g), ~np.isnan(evidence.wide)
         return cls(
             n=len(evidence),
+            # Sums and counts per model: a model without an outcome near an input must not be scored 0 there.
             g_sum=np.where(known, evidence.g, 0.0).sum(axis=0),
             g_bar_sum=np.where(known, evidence.g_bar, 0.0).sum(axis=0),
             counts=known.sum(axis=0).astype(np.float64),
             distance_sum=float(evidence.distances.sum()),
+            # float64: a sum of 10^6 float32 vectors would depend on the order in which inputs arrive.
             embedding_sum=evidence.vectors.sum(axis=0, dtype=np.float64),
             wide_sum=np.where(known_wide, evidence.wide, 0.0).sum(axis=0),
             wide_counts=known_wide.sum(axis=0).astype(np.float64),
         )
 
     def __add__(self, other: "TaskState") -> "TaskState":
-        """The state of both halves together. Raises ShapeError if they belong to different packs."""
+        """Return the state of both sets of inputs together. Raises ShapeError if they belong to different packs."""
         check_same_shape("g_sum", other.g_sum, self.g_sum)
         check_same_shape("embedding_sum", other.embedding_sum, self.embedding_sum)
         return TaskState(
@@ -92,12 +104,12 @@ class TaskState:
         """u(d'), eq. 8; NaN for a task without inputs."""
         return self.distance_sum / self.n if self.n else float("nan")
 
-    def prior_outcomes(self, fit: AutoFit, columns: list[int]) -> AccuracyPosterior:
-        """What the benchmark says of the candidates' accuracies. columns: those the fit was made for."""
-        return fit.prior_accuracy(*self.add_evidence(columns))
+    def prior_accuracies(self, fit: AutoFit, columns: list[int]) -> AccuracyPosterior:
+        """Return the candidates' accuracies before any label. columns: those the fit was made for."""
+        return fit.prior_accuracy(*self.auto_features(columns))
 
-    def add_evidence(self, columns: list[int]) -> tuple[Floats, Floats]:
-        """The task's mean embedding, and the mean outcome of its kappa nearest for some models."""
+    def auto_features(self, columns: list[int]) -> tuple[Floats, Floats]:
+        """Return the task's mean embedding, and the mean outcome over its kappa nearest for some models."""
         return self.embedding_sum / max(1, self.n), mean_known(self.wide_sum, self.wide_counts)[columns]
 
 
@@ -109,12 +121,13 @@ def score_task(
     routing: RoutingSettings,
     posterior: AccuracyPosterior | None = None,
 ) -> TaskScores:
-    """S1, S2, p and S3 of the candidates (eq. 1, 2, 10, 5).
+    """Return S1, S2, p and S3 of the candidates (eq. 1, 2, 10, 5).
 
-    names: every model of the benchmark. columns: the candidates, best on average first. posterior: what `auto` says of
-    them, None where it is not asked.
+    names: every model of the benchmark. columns: the candidates, best on average first. posterior: their accuracies
+    by `auto`; None if the score is another.
     """
     s2 = mean_known(state.g_bar_sum, state.counts)[columns]
+    # Without inputs or pairs nothing is known of p; at 0.5 every S3 is 0.5 and m* stays (eq. 5).
     reliability = np.full(len(columns), 0.5)
     if state.n and len(calibration.distances):
         reliability = calibration.reliability_at(state.mean_distance, routing.sigma)[columns]

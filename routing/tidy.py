@@ -1,13 +1,14 @@
-"""The tidy benchmark format on disk: what importers write and `pack build` reads.
+"""Tidy benchmark format on disk: importers write it, `pack build` reads it.
 
     inputs.parquet     input_id, dataset, text
     outcomes.parquet   input_id, model, score          score in [0, 1]; a row left out is a missing outcome
-                       loglik                          (optional) mean log-probability a token of the answer, or null
+                       loglik                          (optional) mean log-probability per token of the answer, or
+                       null
     models.csv         model, params_b, input_usd_per_mtok, output_usd_per_mtok      (all but model optional)
     datasets.csv       dataset, threshold, source, licence, input_tokens, output_tokens      (the file is optional)
     embeddings.f16.npy with embeddings.json            (optional) made by the embedder that the json names
 
-Columns beyond these are left alone. Whatever is wrong is refused with its file and row (the first row is 1).
+Other columns are ignored. Every fault is reported with its file and row (the first row is 1).
 """
 
 import csv
@@ -31,14 +32,19 @@ SHOWN_PER_FAULT = 5
 
 @dataclass(frozen=True, slots=True)
 class GivenEmbeddings:
-    """Embeddings that lie beside a benchmark. vectors: (n_inputs, dim), unit length, rows as in inputs.parquet."""
+    """Precomputed embeddings in a benchmark folder.
+
+    Attributes:
+        vectors: (n_inputs, dim), unit length, rows as in inputs.parquet.
+        embedder: name of the embedder that made them.
+    """
 
     vectors: Embeddings
     embedder: str
 
 
 def read_benchmark(folder: Path) -> Benchmark:
-    """Reads and checks a benchmark folder. Raises BenchmarkError with every fault found."""
+    """Read and check a benchmark folder. Raises BenchmarkError with every fault found."""
     faults: list[str] = []
     inputs = _read_parquet(folder / "inputs.parquet", ("input_id", "dataset", "text"), faults)
     outcomes = _read_parquet(folder / "outcomes.parquet", ("input_id", "model", "score"), faults, ("loglik",))
@@ -52,10 +58,10 @@ def read_benchmark(folder: Path) -> Benchmark:
         raise BenchmarkError(str(folder), faults)
     names, dataset_ids = _codes(inputs["dataset"])
     matrix, loglik = _outcome_matrices(inputs, outcomes, [model.name for model in models], faults)
-    faults += [f"datasets.csv: dataset {name!r} has no input" for name in sorted(set(details) - set(names))]
+    faults += [f"datasets.csv: dataset {name!r} has no inputs" for name in sorted(set(details) - set(names))]
     for place, name in enumerate(names):
         if matrix is not None and np.isnan(matrix[dataset_ids == place]).all():
-            faults.append(f"outcomes.parquet: dataset {name!r} is empty: none of its inputs has an outcome")
+            faults.append(f"outcomes.parquet: dataset {name!r} has no outcomes")
     if matrix is None or faults:
         raise BenchmarkError(str(folder), faults)
     return Benchmark(
@@ -71,7 +77,7 @@ def read_benchmark(folder: Path) -> Benchmark:
 
 
 def read_embeddings(folder: Path, n_inputs: int) -> GivenEmbeddings | None:
-    """The embeddings beside a benchmark, or None where there are none. Raises BenchmarkError if unusable."""
+    """Read the embeddings in a benchmark folder; None if it has none. Raises BenchmarkError if they are invalid."""
     path, about = folder / "embeddings.f16.npy", folder / "embeddings.json"
     if not path.exists():
         return None
@@ -88,16 +94,20 @@ def read_embeddings(folder: Path, n_inputs: int) -> GivenEmbeddings | None:
 
 
 def check_vectors(vectors: NDArray[Any], n_inputs: int, where: str) -> Embeddings:
-    """The vectors as unit rows. Raises BenchmarkError naming the row of a NaN, an infinity or a zero vector.
+    """Return the vectors as unit rows. Raises BenchmarkError naming the row of a NaN, an infinity or a zero vector.
 
     vectors: (n_inputs, dim).
     """
     if vectors.ndim != 2 or len(vectors) != n_inputs:
-        raise BenchmarkError(where, [f"shape {vectors.shape}, expected ({n_inputs}, dim): one row an input"])
+        raise BenchmarkError(where, [f"shape {vectors.shape}, expected ({n_inputs}, dim): one row per input"])
+    # Checked in float32: a half-precision file may hold values that are infinite only after the cast.
     rows = vectors.astype(np.float32)
+    # A zero vector has no direction: its cosine to everything is undefined.
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1) | ~rows.any(axis=1))
     if len(bad):
-        raise BenchmarkError(where, [f"row {row + 1}: not a finite, non-zero vector" for row in bad])
+        raise BenchmarkError(
+            where, [f"row {row + 1}: the vector is zero, or contains a NaN or an infinity" for row in bad]
+        )
     return unit_rows(rows)
 
 
@@ -108,7 +118,7 @@ def write_benchmark(
     models: Sequence[Model],
     datasets: Sequence[Dataset] = (),
 ) -> None:
-    """Writes a benchmark folder in the tidy format.
+    """Write a benchmark folder in the tidy format.
 
     inputs: (input_id, dataset, text) rows. outcomes: (input_id, model, score) rows.
     """
@@ -140,10 +150,11 @@ def _read_parquet(
         faults.append(f"{path.name} is missing")
         return None
     try:
+        # The schema alone, so that a missing column is reported without reading a large file.
         present = pq.read_schema(path).names
         missing = [name for name in columns if name not in present]
         if missing:
-            faults.append(f"{path.name}: no column {', '.join(missing)}; it has {', '.join(present)}")
+            faults.append(f"{path.name}: missing column {', '.join(missing)}; found columns: {', '.join(present)}")
             return None
         return pq.read_table(path, columns=[*columns, *(name for name in optional if name in present)])
     except (pa.ArrowException, OSError) as error:
@@ -152,11 +163,11 @@ def _read_parquet(
 
 
 def _read_csv(path: Path, key: str, faults: list[str]) -> list[tuple[int, dict[str, str]]]:
-    """The rows as (row number, cells), every one with its key filled and unlike the others'."""
+    """Return the rows as (row number, cells), with the faults of empty and duplicate keys reported."""
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
         if key not in (reader.fieldnames or ()):
-            faults.append(f"{path.name}: no column {key}")
+            faults.append(f"{path.name}: missing column {key}")
             return []
         rows, seen = [], set()
         for number, row in enumerate(reader, 1):
@@ -177,7 +188,7 @@ def _number(cells: dict[str, str], column: str, where: str, faults: list[str]) -
     except ValueError:
         value = float("nan")
     if not 0 <= value < float("inf"):
-        faults.append(f"{where}: {column} {cell!r} is not a number of 0 or more")
+        faults.append(f"{where}: {column} {cell!r} is not a non-negative number")
         return None
     return value
 
@@ -192,7 +203,7 @@ def _read_models(path: Path, faults: list[str]) -> list[Model]:
         numbers = [_number(cells, c, where, faults) for c in ("params_b", "input_usd_per_mtok", "output_usd_per_mtok")]
         models.append(Model(cells["model"], *numbers))
     if not models:
-        faults.append(f"{path.name}: lists no model")
+        faults.append(f"{path.name}: no models")
     return models
 
 
@@ -215,16 +226,17 @@ def _read_datasets(path: Path, faults: list[str]) -> dict[str, Dataset]:
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
-    """The distinct strings in order of first appearance, and each row's place among them."""
+    """Return the distinct strings in order of first appearance, and each row's index among them."""
+    # Arrow's dictionary encoding numbers the strings in one pass instead of a Python loop over all rows.
     encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _report(faults: list[str], file: str, rows: Ints, what: str) -> None:
+def _report(faults: list[str], file: str, rows: Ints, message: str) -> None:
     shown = ", ".join(str(row + 1) for row in rows[:SHOWN_PER_FAULT])
     more = f" and {len(rows) - SHOWN_PER_FAULT} more" if len(rows) > SHOWN_PER_FAULT else ""
     if len(rows):
-        faults.append(f"{file} row {shown}{more}: {what}")
+        faults.append(f"{file} row {shown}{more}: {message}")
 
 
 def _check_inputs(inputs: pa.Table, faults: list[str]) -> None:
@@ -237,7 +249,7 @@ def _check_inputs(inputs: pa.Table, faults: list[str]) -> None:
             or pa.types.is_large_string(inputs[name].type)
             or pa.types.is_dictionary(inputs[name].type)
         ):
-            faults.append(f"inputs.parquet: column {name} holds {inputs[name].type}, expected text")
+            faults.append(f"inputs.parquet: column {name} has type {inputs[name].type}, expected text")
             return
         _report(faults, "inputs.parquet", np.flatnonzero(inputs[name].is_null().to_numpy()), f"{name} is missing")
     if faults:
@@ -252,22 +264,22 @@ def _check_inputs(inputs: pa.Table, faults: list[str]) -> None:
 
 
 def _places(column: pa.ChunkedArray, known: Sequence[str]) -> Ints:
-    """Each row's place in `known`, -1 where it is not there."""
+    """Return each row's index in `known`, -1 where it is not there."""
     names, codes = _codes(column)
     order = {name: place for place, name in enumerate(known)}
     return np.array([order.get(name, -1) for name in names], dtype=np.int64)[codes]
 
 
 def _outcome_matrices(inputs: pa.Table, outcomes: pa.Table, models: Sequence[str], faults: list[str]) -> Any:
-    """Outcomes and log-likelihoods, each (n_inputs, n_models) float64, NaN where no row gives one.
+    """Return outcomes and log-likelihoods, each (n_inputs, n_models) float64, NaN where no row gives one.
 
-    The first is None if a row was refused, the second also where there is no such column.
+    The first is None if a row is invalid, the second also where there is no such column.
     """
     file, before = "outcomes.parquet", len(faults)
     for name in ("input_id", "model", "score"):
         _report(faults, file, np.flatnonzero(outcomes[name].is_null().to_numpy()), f"{name} is missing")
     faults += [
-        f"{file}: column {name} holds {outcomes[name].type}, expected numbers"
+        f"{file}: column {name} has type {outcomes[name].type}, expected numbers"
         for name in ("score", "loglik")
         if name in outcomes.column_names and not _is_number(outcomes[name].type)
     ]
@@ -284,7 +296,9 @@ def _outcome_matrices(inputs: pa.Table, outcomes: pa.Table, models: Sequence[str
         logliks = outcomes["loglik"].to_numpy().astype(np.float64)
         _report(faults, file, np.flatnonzero(logliks > 0), "loglik is above 0")
     cells = rows * len(models) + columns
+    # Row and column as one number: np.unique finds duplicates of pairs in one sort of 10^6 rows.
     _, first = np.unique(cells, return_index=True)
+    # Rows with an unknown input or model share cells by accident; they are reported once, above.
     repeated = np.setdiff1d(np.flatnonzero((rows >= 0) & (columns >= 0)), first)
     _report(faults, file, repeated, "input_id and model are a duplicate")
     if len(faults) > before:

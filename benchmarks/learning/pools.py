@@ -9,11 +9,11 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
-from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_dataset
+from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_datasets
 from routing.errors import BenchmarkError
 from routing.evaluation.auto_folds import AutoFold, fit_auto_folds
+from routing.evaluation.calibration_folds import CalibrationFolds
 from routing.evaluation.evaluate import MAX_NEIGHBOURS, fit_for_evaluation
-from routing.evaluation.folds import CalibrationFolds
 from routing.tidy import read_benchmark, read_embeddings
 
 
@@ -61,7 +61,7 @@ def pool(folder: Path, name: str, max_params_b: float | None) -> Pool:
         chosen = whole.select_models(json.loads((folder / "pools.json").read_text())[name])
     benchmark, rows = fit_for_evaluation(chosen, max_params_b=max_params_b)
     vectors, routing = given.vectors[rows], RoutingSettings()
-    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), MAX_NEIGHBOURS))
+    found = list(hold_out_datasets(vectors, benchmark.dataset_ids, len(benchmark.datasets), MAX_NEIGHBOURS))
     folds = CalibrationFolds(vectors, [benchmark], found, routing, CalibrationSettings())
     made = fit_auto_folds(folds, benchmark, found, lambda done, total: None)
     held = [_held(benchmark, vectors, one, auto, routing.kappa) for one, auto in zip(found, made, strict=True)]

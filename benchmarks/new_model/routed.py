@@ -13,9 +13,9 @@ from routing.arrays import Embeddings, Floats, Ints
 from routing.auto.fit import fit_auto
 from routing.auto.training_data import NoiseModel, TrainingData, dataset_centres
 from routing.benchmark import Benchmark, order_on_average
-from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_dataset
+from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_datasets
+from routing.evaluation.calibration_folds import CalibrationFolds
 from routing.evaluation.evaluate import MAX_NEIGHBOURS
-from routing.evaluation.folds import CalibrationFolds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Routed:
     def __init__(self, benchmark: Benchmark, vectors: Embeddings, outcomes: Floats) -> None:
         self.n = len(benchmark.datasets)
         self.true = benchmark.dataset_averages()
-        found = list(hold_out_dataset(vectors, benchmark.dataset_ids, self.n, MAX_NEIGHBOURS))
+        found = list(hold_out_datasets(vectors, benchmark.dataset_ids, self.n, MAX_NEIGHBOURS))
         folds = CalibrationFolds(vectors, [benchmark], found, RoutingSettings(), CalibrationSettings())
         self.weights = np.array([_weights(folds, one, self.n) for one in found])
         self._near = self.mean_nearest(outcomes)

@@ -9,9 +9,9 @@ import numpy as np
 from benchmarks.new_model.routed import Away, Routed
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
-from routing.evaluation.scoring import average_ranks, rank_correlation
+from routing.evaluation.scoring import average_ranks, pearson_correlation
 from routing.new_model.factors import InputFactors, KnownModels, build_factors
-from routing.new_model.impute import fit_posterior, impute, predict_scores
+from routing.new_model.impute import expected_outcomes, fit_posterior, impute
 from routing.new_model.select_inputs import select_inputs
 
 DRAWS = 3
@@ -117,7 +117,7 @@ def _without(factors: InputFactors, linear: Floats, rows: Ints, truth: Floats, d
     """
     others = rows[factors.known.dataset_ids[rows] != dataset]
     weights, _ = fit_posterior(factors, others, truth[others])
-    _, averages = predict_scores(factors, weights, others, truth[others])
+    _, averages = expected_outcomes(factors, weights, others, truth[others])
     return Away(averages, linear[:, dataset] @ np.concatenate([[1.0], weights]))
 
 
@@ -159,7 +159,7 @@ def _rank_correlations(some: Sequence[Hidden], place: dict[int, Whole]) -> dict[
         part = some[draw::draws]
         imputed = np.array([one.average for one in part])
         true = np.array([place[one.model].average for one in part])
-        spearman.append(rank_correlation(average_ranks(imputed), average_ranks(true)) or 0.0)
+        spearman.append(pearson_correlation(average_ranks(imputed), average_ranks(true)) or 0.0)
         kendall.append(_kendall(imputed, true))
     return {"spearman": float(np.mean(spearman)), "kendall": float(np.mean(kendall))}
 

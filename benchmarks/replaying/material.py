@@ -66,7 +66,7 @@ def read_material(folder: Path, pool: str, holdout: Sequence[str], limit: int | 
     given = read_embeddings(folder, whole.n_inputs)
     if given is None:
         raise BenchmarkError(str(folder), ["it has no embeddings.f16.npy"])
-    rest, rows = whole.without_dataset(holdout)
+    rest, rows = whole.without_datasets(holdout)
     tasks = tuple(_task(whole, given.vectors, dataset, limit) for dataset in holdout)
     return Material(whole, given, rest, given.vectors[rows], tasks)
 

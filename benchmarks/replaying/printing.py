@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.replaying.results import TaskResult, Totals
-from demo.results import Three
+from demo.results import Comparison
 
 LEFT = ("task", "model", "reason")
 
@@ -89,6 +89,6 @@ def _table(columns: Sequence[str]) -> Table:
     return table
 
 
-def _each(three: Three, factor: float) -> tuple[str, ...]:
-    values = (three.routed, three.best_on_average, three.oracle)
+def _each(comparison: Comparison, factor: float) -> tuple[str, ...]:
+    values = (comparison.routed, comparison.best_on_average, comparison.oracle)
     return tuple("–" if math.isnan(value) else f"{factor * value:.1f}" for value in values)

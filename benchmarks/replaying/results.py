@@ -18,7 +18,7 @@ from benchmarks.replaying.material import Task
 from benchmarks.replaying.offline import Offline, Turn
 from benchmarks.replaying.recording import ANSWER_TOKENS, prompt_tokens
 from benchmarks.replaying.traffic import Sent
-from demo.results import Three
+from demo.results import Comparison
 from routing.arrays import Floats
 from routing.benchmark import Model, dataset_averages
 
@@ -50,8 +50,8 @@ class TaskResult:
     reason: str
     n: int
     u: float
-    accuracy: Three
-    cost_usd: Three
+    accuracy: Comparison
+    cost_usd: Comparison
     oracle: str
     routed_to: Mapping[str, int]
     history: Sequence[Turn]
@@ -87,8 +87,8 @@ def task_result(sent: Sent, compared: Compared, models: Sequence[Model], best_on
         reason=sent.account["decision"]["reason"],
         n=sent.account["n"],
         u=sent.account["u"],
-        accuracy=Three(float(routed[0]), accuracy[best_on_average], accuracy[oracle]),
-        cost_usd=Three(
+        accuracy=Comparison(float(routed[0]), accuracy[best_on_average], accuracy[oracle]),
+        cost_usd=Comparison(
             sum(_cost(by_name[call.model], call.prompt_tokens, call.completion_tokens) for call in sent.calls),
             *(_cost_of_all(by_name[name], task) for name in (best_on_average, oracle)),
         ),
@@ -108,8 +108,8 @@ class Totals:
     """All tasks. accuracy, scratch, given: macro averages. cost_usd: of all n inputs."""
 
     n: int
-    accuracy: Three
-    cost_usd: Three
+    accuracy: Comparison
+    cost_usd: Comparison
     scratch: float
     given: float
     largest_difference: Mapping[str, float]
@@ -123,8 +123,8 @@ def compute_totals(results: Sequence[TaskResult]) -> Totals:
     largest = [result.largest_difference for result in results]
     return Totals(
         n=sum(result.n for result in results),
-        accuracy=Three(*(_mean(column) for column in zip(*accuracies, strict=True))),
-        cost_usd=Three(*(math.fsum(column) for column in zip(*costs, strict=True))),
+        accuracy=Comparison(*(_mean(column) for column in zip(*accuracies, strict=True))),
+        cost_usd=Comparison(*(math.fsum(column) for column in zip(*costs, strict=True))),
         scratch=_mean([result.scratch.accuracy for result in results]),
         given=_mean([result.given.accuracy for result in results]),
         largest_difference={kind: max(one[kind] for one in largest) for kind in largest[0]},

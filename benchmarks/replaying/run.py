@@ -17,8 +17,7 @@ from benchmarks.replaying.servers import Places, gateway, recorded_backend
 from benchmarks.replaying.traffic import Sent, send_all
 from demo.processes import ending_on_sigterm
 from routing.arrays import Embeddings
-from routing.embedder import SentenceTransformerEmbedder
-from routing.embedding_cache import EmbeddingCache
+from routing.embedder import EmbeddingCache, SentenceTransformerEmbedder
 from routing.pack import open_pack
 from routing.router import Router
 

@@ -10,7 +10,7 @@ import yaml
 
 from benchmarks.replaying.material import Material
 from benchmarks.replaying.recording import write_recording
-from demo.errors import WrongAnswer
+from demo.errors import RequestFailed
 from demo.fetch import get_json
 from demo.processes import ChildProcess, free_port, run_process
 from routing.benchmark import Model
@@ -68,7 +68,7 @@ def recorded_backend(places: Places, material: Material) -> Iterator[int]:
 
 @contextmanager
 def gateway(places: Places, models: Sequence[Model], backend_port: int) -> Iterator[int]:
-    """Run a gateway with fresh state and a ready scorer; yields its port. A WrongAnswer gets the end of its log."""
+    """Run a gateway with fresh state and a ready scorer; yields its port. A RequestFailed gets the end of its log."""
     port = free_port()
     for leftover in places.work_dir.glob(f"{places.state.name}*"):
         leftover.unlink()
@@ -107,8 +107,8 @@ def _scorer(port: int) -> object:
 
 @contextmanager
 def _explained(child: ChildProcess) -> Iterator[None]:
-    """Add the end of the program's log to a WrongAnswer."""
+    """Add the end of the program's log to a RequestFailed."""
     try:
         yield
-    except WrongAnswer as error:
-        raise WrongAnswer(f"{error}\n{child.tail()}") from error
+    except RequestFailed as error:
+        raise RequestFailed(f"{error}\n{child.tail()}") from error

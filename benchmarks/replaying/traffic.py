@@ -15,7 +15,7 @@ from urllib.parse import quote
 import aiohttp
 
 from benchmarks.replaying.material import Task
-from demo.errors import WrongAnswer
+from demo.errors import RequestFailed
 
 BATCH = 25
 REQUEST_TIMEOUT_S = 30.0
@@ -46,13 +46,13 @@ class Sent:
 
 
 def send_all(port: int, tasks: Sequence[Task]) -> list[Sent]:
-    """Send every task's inputs. Raises WrongAnswer if a request fails or the scorer does not catch up."""
+    """Send every task's inputs. Raises RequestFailed if a request fails or the scorer does not catch up."""
     try:
         return asyncio.run(_send_all(port, tasks))
     except ExceptionGroup as failed:  # the first failure cancelled the other tasks
         raise failed.exceptions[0] from failed
     except TimeoutError as error:
-        raise WrongAnswer(f"the tasks' inputs took more than {ALL_S:g} s") from error
+        raise RequestFailed(f"the tasks' inputs took more than {ALL_S:g} s") from error
 
 
 async def _send_all(port: int, tasks: Sequence[Task]) -> list[Sent]:
@@ -76,7 +76,7 @@ async def _send(session: aiohttp.ClientSession, task: Task) -> Sent:
                 calls.append(await _call(session, task.name, text, id_))
             account = await _caught_up(session, task.name, len(calls))
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise WrongAnswer(f"task {task.name}, after {len(calls)} inputs: {error!r}") from error
+        raise RequestFailed(f"task {task.name}, after {len(calls)} inputs: {error!r}") from error
     return Sent(task, tuple(calls), account)
 
 
@@ -84,11 +84,11 @@ async def _call(session: aiohttp.ClientSession, task: str, text: str, id_: str) 
     body = {"model": "auto", "messages": [{"role": "user", "content": text}], "user": id_}
     async with session.post("/v1/chat/completions", json=body, headers={"X-Task-Id": task}) as response:
         if response.status != 200:
-            raise WrongAnswer(f"task {task}, {id_}: {response.status} {(await response.text())[:300]}")
+            raise RequestFailed(f"task {task}, {id_}: {response.status} {(await response.text())[:300]}")
         completion, headers = await response.json(), response.headers
     model = headers["x-benchroute-model"]
     if completion["model"] != model:
-        raise WrongAnswer(f"task {task}, {id_}: the headers name {model}, {completion['model']} answered")
+        raise RequestFailed(f"task {task}, {id_}: the headers name {model}, {completion['model']} answered")
     outcome = json.loads(completion["choices"][0]["message"]["content"])["outcome"]
     return Call(
         model=model,
@@ -110,4 +110,4 @@ async def _caught_up(session: aiohttp.ClientSession, task: str, n: int) -> Mappi
         if seen >= n:
             return account
         await asyncio.sleep(POLL_S)
-    raise WrongAnswer(f"the scorer has seen {seen} inputs of task {task} after {CATCH_UP_S:g} s, not {n}")
+    raise RequestFailed(f"the scorer has seen {seen} inputs of task {task} after {CATCH_UP_S:g} s, not {n}")

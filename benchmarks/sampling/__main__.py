@@ -19,7 +19,7 @@ from routing.calibration import (
     HeldOutDataset,
     RoutingSettings,
     calibrate_reliability,
-    hold_out_dataset,
+    hold_out_datasets,
 )
 from routing.predictor import predict_correct, predict_outcomes
 from routing.task import InputEvidence
@@ -32,7 +32,7 @@ AWAKE = 20
 
 def build_tasks(benchmark: Benchmark, vectors: Any, routing: RoutingSettings) -> Iterator[Task]:
     """Return every dataset as a task of a pack without it (short calibration, as in a pack's report)."""
-    held_out = list(hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
+    held_out = list(hold_out_datasets(vectors, benchmark.dataset_ids, len(benchmark.datasets), routing.kappa))
     pairs = calibrate_reliability(vectors, benchmark, held_out, routing, CalibrationSettings(repeats=1))
     averages = benchmark.dataset_averages()
     for one in held_out:

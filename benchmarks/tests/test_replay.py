@@ -24,9 +24,9 @@ from benchmarks.replaying.servers import Places, config
 from benchmarks.replaying.traffic import Sent, send_all
 from benchmarks.tests.conftest import HELD_OUT, PER_DATASET, Letters
 from benchmarks.tests.small_gateway import SmallGateway
-from demo.errors import WrongAnswer
+from demo.errors import RequestFailed
 from demo.fetch import get_json
-from demo.results import Three
+from demo.results import Comparison
 from routing.errors import BenchmarkError
 from routing.router import Router
 
@@ -104,7 +104,7 @@ def test_accuracy_and_cost_are_those_of_the_models_that_answered(
 def test_a_text_altered_on_its_way_is_noticed(small_gateway: SmallGateway, material: Material) -> None:
     text = material.tasks[0].texts[3]
     small_gateway.altered = {text: f"{text} "}
-    with pytest.raises(WrongAnswer, match=f"task {material.tasks[0].name}"):
+    with pytest.raises(RequestFailed, match=f"task {material.tasks[0].name}"):
         send_all(small_gateway.server_port, material.tasks)
 
 
@@ -198,7 +198,7 @@ def test_the_configuration_leaves_out_what_is_not_known(material: Material, tmp_
 
 
 def test_results_are_written_as_json_without_nan(results: list[TaskResult], tmp_path: Path) -> None:
-    unpriced = replace(results[0], cost_usd=Three(0.5, math.nan, 0.25))
+    unpriced = replace(results[0], cost_usd=Comparison(0.5, math.nan, 0.25))
     write_results(tmp_path / "deep" / "replay.json", [unpriced, *results[1:]], {"pool": "all"})
     written = json.loads((tmp_path / "deep" / "replay.json").read_text())
     assert [task["task"] for task in written["tasks"]] == list(HELD_OUT)

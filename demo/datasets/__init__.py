@@ -1,4 +1,11 @@
-"""The benchmark's datasets: their names and the makers of their questions."""
+"""Datasets of the benchmark: their names and the makers of their questions.
+
+arithmetic   calculations
+strings      letters and words
+units        units of measurement
+dates        the calendar
+passages     answers in a short passage
+"""
 
 from collections.abc import Mapping
 
@@ -27,7 +34,7 @@ DATASETS: Mapping[str, Maker] = {
     "event-reports": passages.event_reports,
     "office-memos": passages.office_memos,
 }
-"""Name -> maker, three to five datasets a skill."""
+"""Name -> maker, three to five datasets per skill."""
 
 SKILLS: Mapping[str, tuple[str, ...]] = {
     "arithmetic": ("sums", "shopping", "percentages", "counting-stories", "wages-and-bills"),
@@ -36,4 +43,4 @@ SKILLS: Mapping[str, tuple[str, ...]] = {
     "dates": ("date-arithmetic", "weekdays", "days-between"),
     "passages": ("people-notes", "town-history", "event-reports", "office-memos"),
 }
-"""Skill -> the datasets that ask for it."""
+"""Skill -> the datasets that require it."""

@@ -1,4 +1,4 @@
-"""Questions that want a calculation: bare sums, shopping, percentages, stories of more and less."""
+"""Questions that require a calculation: bare sums, shopping, percentages, stories of more and less."""
 
 from decimal import Decimal
 from random import Random
@@ -13,7 +13,7 @@ _HOLDERS = ("A library", "A farm", "A school", "A museum", "A small shop", "A cl
 
 
 def sums(draw: Random) -> Draft:
-    """A bare calculation with two or three numbers."""
+    """Draw a bare calculation with two or three numbers."""
     a, b, c = draw.randint(12, 990), draw.randint(12, 600), draw.randint(3, 90)
     kind = draw.randrange(9)
     text, value = (
@@ -35,7 +35,7 @@ def _price(draw: Random) -> Decimal:
 
 
 def shopping(draw: Random) -> Draft:
-    """What somebody pays, or gets back."""
+    """Draw a question about a price to pay, or change."""
     name, (first, second) = draw.choice(_NAMES), draw.sample(_GOODS, 2)
     n, m, p, q = draw.randint(2, 9), draw.randint(2, 6), _price(draw), _price(draw)
     one, both = n * p, n * p + m * q
@@ -54,7 +54,7 @@ def shopping(draw: Random) -> Draft:
 
 
 def percentages(draw: Random) -> Draft:
-    """A share of something, or a price that rises or falls."""
+    """Draw a question about a share of something, or a price that rises or falls."""
     p, x = draw.choice([4, 5, 10, 12, 15, 18, 20, 25, 30, 35, 40, 60, 75]), draw.randint(3, 160) * 5
     part = Decimal(x * p) / 100
     item, kind = draw.choice(["coat", "bicycle", "sofa", "phone", "lamp", "ticket", "camera"]), draw.randrange(6)
@@ -73,7 +73,7 @@ def percentages(draw: Random) -> Draft:
 
 
 def counting_stories(draw: Random) -> Draft:
-    """How many there are after some come and some go, or when they come in groups."""
+    """Draw a question about a count after some come and some go, or in groups."""
     name, holder, thing = draw.choice(_NAMES), draw.choice(_HOLDERS), draw.choice(_THINGS)
     a, b, c = draw.randint(60, 990), draw.randint(5, 400), draw.randint(3, 55)
     groups, size = draw.randint(4, 45), draw.randint(6, 48)
@@ -90,7 +90,7 @@ def counting_stories(draw: Random) -> Draft:
 
 
 def wages_and_bills(draw: Random) -> Draft:
-    """What is earned, owed or paid back."""
+    """Draw a question about an amount earned, owed or paid back."""
     name, trade = draw.choice(_NAMES), draw.choice(["plumber", "tutor", "painter", "gardener", "translator", "driver"])
     rate, hours = Decimal(draw.randint(12, 48)) + draw.choice([Decimal(0), Decimal("0.50")]), draw.randint(3, 38)
     fee, rent, months = draw.randint(10, 60), draw.randint(31, 99) * 10, draw.randint(2, 11)

@@ -1,4 +1,4 @@
-"""Questions whose answer stands in a short passage before them."""
+"""Questions whose answer is in a short passage before them."""
 
 from random import Random
 
@@ -42,7 +42,7 @@ def _people(draw: Random, n: int) -> list[str]:
 
 
 def _ask(draw: Random, sentences: list[tuple[str, str, str]], opening: str = "") -> Draft:
-    """A passage of the sentences in any order, and the question that goes with one of them.
+    """Return a passage of the sentences in any order, and the question about one of them.
 
     sentences: (sentence, question, answer).
     """
@@ -53,7 +53,7 @@ def _ask(draw: Random, sentences: list[tuple[str, str, str]], opening: str = "")
 
 
 def people_notes(draw: Random) -> Draft:
-    """Who does what."""
+    """Draw a passage about people's activities."""
     a, b, c, d, e = _people(draw, 5)
     sentences = [
         (f"The choir is led by {a}.", "Who leads the choir?", a),
@@ -67,7 +67,7 @@ def people_notes(draw: Random) -> Draft:
 
 
 def town_history(draw: Random) -> Draft:
-    """Where and when things were built."""
+    """Draw a passage about buildings and their dates."""
     towns, years = draw.sample(_TOWNS, 3), sorted(draw.sample(range(1702, 1990), 3))
     sentences = [
         (f"The stone bridge was built in {years[0]}.", "When was the stone bridge built?", str(years[0])),
@@ -82,7 +82,7 @@ def town_history(draw: Random) -> Draft:
 
 
 def event_reports(draw: Random) -> Draft:
-    """Who, where and when of a public event."""
+    """Draw a passage about a public event: who, where and when."""
     a, b = _people(draw, 2)
     town, hall = draw.choice(_TOWNS), draw.choice(_TOWNS)
     day, other = draw.sample(_DAYS, 2)
@@ -104,7 +104,7 @@ def event_reports(draw: Random) -> Draft:
 
 
 def office_memos(draw: Random) -> Draft:
-    """Who, where and when of a week at work."""
+    """Draw a passage about a week at work: who, where and when."""
     people, (first, second) = _people(draw, 3), draw.sample(_TOWNS, 2)
     day, letters = draw.choice(_DAYS), draw.randint(12, 240)
     sentences = [

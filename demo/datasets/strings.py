@@ -1,4 +1,4 @@
-"""Questions about letters and words: backwards, counted, sorted, in another case."""
+"""Questions about letters and words: reversed, counted, sorted, in another case."""
 
 from random import Random
 
@@ -17,7 +17,7 @@ WORDS = (  # noqa: SIM905 - reads better in lines than in a column
 
 
 def reversed_text(draw: Random) -> Draft:
-    """A word, or two, read from the end."""
+    """Draw a word, or two, to reverse."""
     word, other = draw.sample(WORDS, 2)
     kind = draw.randrange(6)
     subject = f"{word} {other}" if kind in (3, 5) else word
@@ -33,7 +33,7 @@ def reversed_text(draw: Random) -> Draft:
 
 
 def letter_counting(draw: Random) -> Draft:
-    """How many letters, vowels, words or single letters of a kind."""
+    """Draw a question about the number of letters, vowels, words or single letters."""
     words = draw.sample(WORDS, draw.randint(1, 3))
     phrase, word = " ".join(words), words[0]
     letter = draw.choice(word)
@@ -49,7 +49,7 @@ def letter_counting(draw: Random) -> Draft:
 
 
 def word_sorting(draw: Random) -> Draft:
-    """Words in alphabetical order, or the longest of them."""
+    """Draw words to sort, or to find the longest of."""
     words = draw.sample(WORDS, draw.randint(3, 5))
     by_length = sorted(set(map(len, words)))
     longest = [word for word in words if len(word) == by_length[-1]]
@@ -67,7 +67,7 @@ def word_sorting(draw: Random) -> Draft:
 
 
 def letter_case(draw: Random) -> Draft:
-    """Capitals, small letters, joined words and initials."""
+    """Draw a question about upper case, lower case, joined words or initials."""
     words = draw.sample(WORDS, draw.randint(2, 3))
     phrase = " ".join(words)
     titled = phrase.title()

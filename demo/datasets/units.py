@@ -1,11 +1,11 @@
-"""Questions that turn one unit of measurement into another."""
+"""Questions that convert one unit of measurement into another."""
 
 from collections.abc import Sequence
 from random import Random
 
 from demo.marking import MarkingRule
 from demo.questions import Draft
-from demo.reading import plain
+from demo.reading import format_number
 
 Conversion = tuple[str, str, float]
 """(from, to, how many `to` make one `from`)"""
@@ -70,27 +70,27 @@ _VOLUME_STORIES = (
 def _conversion(draw: Random, conversions: Sequence[Conversion], stories: Sequence[str]) -> Draft:
     a, b, factor = draw.choice(conversions)
     x = draw.choice([draw.randint(2, 60), draw.randint(60, 900), draw.randint(3, 99) / 2])
-    text = draw.choice([*_TEMPLATES, *stories]).format(x=plain(x), a=a, b=b)
-    return Draft(text, plain(x * factor), MarkingRule.MEASURE)
+    text = draw.choice([*_TEMPLATES, *stories]).format(x=format_number(x), a=a, b=b)
+    return Draft(text, format_number(x * factor), MarkingRule.MEASURE)
 
 
 def lengths(draw: Random) -> Draft:
-    """Lengths and distances."""
+    """Draw a conversion of lengths or distances."""
     return _conversion(draw, LENGTHS, _LENGTH_STORIES)
 
 
 def weights(draw: Random) -> Draft:
-    """Weights and masses."""
+    """Draw a conversion of weights or masses."""
     return _conversion(draw, WEIGHTS, _WEIGHT_STORIES)
 
 
 def volumes(draw: Random) -> Draft:
-    """Volumes, the kitchen's too (US customary)."""
+    """Draw a conversion of volumes, kitchen measures included (US customary)."""
     return _conversion(draw, VOLUMES, _VOLUME_STORIES)
 
 
 def temperatures(draw: Random) -> Draft:
-    """Degrees Celsius to Fahrenheit and back."""
+    """Draw a conversion between degrees Celsius and Fahrenheit."""
     x = draw.randint(2, 220)
     a, b, value = draw.choice([("Celsius", "Fahrenheit", x * 1.8 + 32), ("Fahrenheit", "Celsius", (x + 33 - 32) / 1.8)])
     x = x if a == "Celsius" else x + 33
@@ -103,4 +103,4 @@ def temperatures(draw: Random) -> Draft:
             "Water was heated to {x} degrees {a}. Give its temperature in {b}.",
         ]
     ).format(x=x, a=a, b=b)
-    return Draft(text.replace("°Celsius", "°C").replace("°Fahrenheit", "°F"), plain(value), MarkingRule.MEASURE)
+    return Draft(text.replace("°Celsius", "°C").replace("°Fahrenheit", "°F"), format_number(value), MarkingRule.MEASURE)

@@ -1,4 +1,4 @@
-"""Two calendars to reckon with: the real one, and one that has never heard of 29 February."""
+"""Two calendars to calculate with: the real one, and one without 29 February."""
 
 from datetime import date, timedelta
 from typing import Protocol
@@ -8,49 +8,49 @@ _ANCHOR = date(2025, 1, 1)
 
 
 class Calendar(Protocol):
-    """Reckons with days."""
+    """Arithmetic of days."""
 
     def later(self, day: date, days: int) -> date:
-        """The date so many days later; earlier if negative."""
+        """Return the date so many days later; earlier if negative."""
 
     def between(self, start: date, end: date) -> int:
-        """How many days from start to end."""
+        """Return the number of days from start to end."""
 
     def weekday(self, day: date) -> int:
-        """0 is Monday."""
+        """Return the day of the week; 0 is Monday."""
 
 
 class Gregorian:
-    """The calendar as it is."""
+    """The real calendar."""
 
     def later(self, day: date, days: int) -> date:
-        """See Calendar.later."""
+        """Return the date so many days later."""
         return day + timedelta(days=days)
 
     def between(self, start: date, end: date) -> int:
-        """See Calendar.between."""
+        """Return the number of days from start to end."""
         return (end - start).days
 
     def weekday(self, day: date) -> int:
-        """See Calendar.weekday."""
+        """Return the day of the week."""
         return day.weekday()
 
 
 class Leapless:
-    """Every year has 365 days. Right as long as no 29 February lies between the days it reckons with."""
+    """A calendar of 365 days in every year, right as long as no 29 February is involved."""
 
     def later(self, day: date, days: int) -> date:
-        """See Calendar.later."""
+        """Return the date so many days later."""
         year, place = divmod(self._number(day) + days, 365)
         month = next(month for month in range(12, 0, -1) if _BEFORE_MONTH[month - 1] <= place)
         return date(year, month, place - _BEFORE_MONTH[month - 1] + 1)
 
     def between(self, start: date, end: date) -> int:
-        """See Calendar.between."""
+        """Return the number of days from start to end."""
         return self._number(end) - self._number(start)
 
     def weekday(self, day: date) -> int:
-        """See Calendar.weekday."""
+        """Return the day of the week."""
         return (_ANCHOR.weekday() + self.between(_ANCHOR, day)) % 7
 
     @staticmethod

@@ -1,11 +1,11 @@
-"""Sums that are spelled out: with operators, or with the verbs and nouns that stand for them."""
+"""Sums spelled out with operators, or with verbs and nouns for them."""
 
 import math
 import re
 from collections.abc import Callable, Sequence
 
-from demo.reading import NUMBER, numbers
-from demo.skills.words import says
+from demo.reading import NUMBER, parse_numbers
+from demo.skills.words import mentions_any
 
 _OPERATORS = (
     (r"\s+(?:plus|added to)\s+", " + "),
@@ -17,27 +17,27 @@ _EXPRESSION = re.compile(rf"{NUMBER}(?:\s*[-+*/]\s*{NUMBER})+")
 _PART = re.compile(rf"{NUMBER}|[-+*/]")
 
 
-def written_out(text: str) -> float | None:
-    """The value of the longest expression in the text, `12 + 3 * 4` or `12 plus 3 times 4`; None without one."""
+def evaluate_expression(text: str) -> float | None:
+    """Return the value of the longest expression in the text, `12 + 3 * 4` or `12 plus 3 times 4`; None without one."""
     for words, operator in _OPERATORS:
         text = re.sub(words, operator, text, flags=re.IGNORECASE)
     found = _EXPRESSION.findall(text)
     return _value(_PART.findall(max(found, key=len))) if found else None
 
 
-def in_words(text: str) -> float | None:
-    """The value of a calculation named by a verb or noun: the sum of, subtract … from, the product of."""
-    found = numbers(text)
+def evaluate_words(text: str) -> float | None:
+    """Return the value of a calculation named by a verb or noun: the sum of, subtract … from, the product of."""
+    found = parse_numbers(text)
     if len(found) < 2:
         return None
     for stems, operation in _VERBS:
-        if says(text, *stems):
+        if mentions_any(text, *stems):
             return operation(found)
     return None
 
 
 def _value(parts: Sequence[str]) -> float | None:
-    """Products and quotients first, from left to right, then sums and differences."""
+    """Evaluate products and quotients first, from left to right, then sums and differences."""
     terms = [float(parts[0].replace(",", ""))]
     for operator, written in zip(parts[1::2], parts[2::2], strict=True):
         number = float(written.replace(",", ""))

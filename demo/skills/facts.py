@@ -1,8 +1,8 @@
-"""A few pages of general knowledge, and Roman numerals."""
+"""General knowledge, and Roman numerals."""
 
 import re
 
-from demo.skills.words import says
+from demo.skills.words import mentions_any
 
 CAPITALS = {
     "France": "Paris", "Japan": "Tokyo", "Canada": "Ottawa", "Egypt": "Cairo", "Norway": "Oslo", "Peru": "Lima",
@@ -21,11 +21,11 @@ _ROMAN = {"M": 1000, "D": 500, "C": 100, "L": 50, "X": 10, "V": 5, "I": 1}
 
 
 class Facts:
-    """Looks things up: capitals, opposites, chemical symbols; reads Roman numerals."""
+    """Look-up of capitals, opposites and chemical symbols; reader of Roman numerals."""
 
     def answer(self, text: str) -> str | None:
-        """The fact, if it is among the few."""
-        if says(text, "roman"):
+        """Return the fact, if it is known."""
+        if mentions_any(text, "roman"):
             found = re.search(r"\b[MDCLXVI]{2,}\b", text)
             return str(_roman(found.group())) if found else None
         for stems, table in (
@@ -33,14 +33,14 @@ class Facts:
             (("opposite", "antonym", "contrary"), OPPOSITES),
             (("chemical", "symbol", "element", "periodic"), SYMBOLS),
         ):
-            key = next((key for key in table if says(text, rf"{key}\b")), None)
-            if key and says(text, *stems):
+            key = next((key for key in table if mentions_any(text, rf"{key}\b")), None)
+            if key and mentions_any(text, *stems):
                 return table[key]
         return None
 
 
 def _roman(numeral: str) -> int:
-    """A smaller sign before a larger one is taken away."""
+    """Return the value; a smaller sign before a larger one is subtracted."""
     values = [_ROMAN[sign] for sign in numeral]
     following = [*values[1:], 0]
     return sum(-value if value < after else value for value, after in zip(values, following, strict=True))

@@ -1,19 +1,21 @@
-"""What a specialist says outside its field: something from the text that looks like an answer."""
+"""A specialist's answer outside its field: something from the text that looks like an answer."""
 
 import re
 
-from demo.reading import numbers, plain, quotations
-from demo.skills.words import says
+from demo.reading import find_quotations, format_number, parse_numbers
+from demo.skills.words import mentions_any
 
 DO_NOT_KNOW = "I don't know."
 
 
-def guess(text: str) -> str:
-    """A number where one is asked for, a quotation or name where there is one, else the admission of not knowing."""
-    found = numbers(text)
-    if found and says(text, "how many", "how much", "what is", "convert", "work out"):
-        return plain(found[0])
-    quoted = quotations(text)
+def guess_answer(text: str) -> str:
+    """Return a number where one is asked for, a quotation or name where there is one, else an admission of not
+    knowing.
+    """
+    found = parse_numbers(text)
+    if found and mentions_any(text, "how many", "how much", "what is", "convert", "work out"):
+        return format_number(found[0])
+    quoted = find_quotations(text)
     if quoted:
         return quoted[-1]
     names = re.findall(r"(?<!^)(?<![.?!] )\b[A-Z][a-z]+\b", text)

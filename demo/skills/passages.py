@@ -1,4 +1,4 @@
-"""Finds, in a short passage, the sentence that a question is about, and in it the words that answer the question."""
+"""Finds the sentence of a short passage that a question is about, and in it the words that answer the question."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -26,12 +26,16 @@ _ASKS = re.compile(r"\b(who|whose|whom|where|when|how many|how much|which|what)\
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """sentences_read: how much of a passage it has patience for; None reads it to its end."""
+    """Solver of questions about a passage.
+
+    Attributes:
+        sentences_read: number of sentences read; None for all.
+    """
 
     sentences_read: int | None = None
 
     def answer(self, text: str) -> str | None:
-        """The answer, with the sentence that it stands in; None where there is no passage or no question."""
+        """Return the answer, with its sentence; None where there is no passage or no question."""
         passage, question = _parts(text)
         kind = _kind(question)
         if len(passage) < 2 or kind is None:
@@ -46,7 +50,7 @@ class Passages:
 
 
 def _parts(text: str) -> tuple[list[str], str]:
-    """The passage's sentences and the question: the last sentence that asks something."""
+    """Return the passage's sentences and the question: the last sentence that asks something."""
     sentences = [piece.strip() for piece in re.split(r"(?<=[.?!:])\s+|\n+", text) if piece.strip()]
     asking = [place for place, sentence in enumerate(sentences) if sentence.endswith("?")]
     if not asking:
@@ -55,7 +59,7 @@ def _parts(text: str) -> tuple[list[str], str]:
 
 
 def _kind(question: str) -> str | None:
-    """who, where, when or how many."""
+    """Return who, where, when or how many."""
     low = question.lower()
     asked = _ASKS.search(low)
     if asked is None:
@@ -71,7 +75,7 @@ def _kind(question: str) -> str | None:
 
 
 def _stem(word: str) -> str:
-    """A word without the endings that a question changes: led and leads differ, repaired and repair do not."""
+    """Return a word without the endings that a question changes: led and leads differ, repaired and repair do not."""
     word = _IRREGULAR.get(word, word)
     return re.sub(r"(?:ation|ing|ed|es|s|er|d|e)$", "", word)[:6] if len(word) > 3 else word
 
@@ -90,13 +94,13 @@ def _content(text: str) -> set[str]:
 
 
 def _likeness(sentence: str, asked: set[str]) -> float:
-    """The share of the question's words that the sentence has; a tie goes to the shorter sentence."""
+    """Return the share of the question's words in the sentence; a tie goes to the shorter sentence."""
     words = _content(sentence)
     return len(words & asked) / max(len(asked), 1) - 0.001 * len(words) * bool(words & asked)
 
 
 def _first_new(found: Sequence[str], question: str) -> str | None:
-    """The first that the question does not name itself."""
+    """Return the first that the question does not name itself."""
     return next((one for one in found if one not in question), None)
 
 

@@ -1,9 +1,9 @@
-"""Shares of a hundred: parts of an amount, amounts that rise or fall, and what share one amount is of another."""
+"""Percentages: parts of an amount, amounts that rise or fall, and the share of one amount in another."""
 
 import re
 
-from demo.reading import NUMBER, numbers
-from demo.skills.words import says
+from demo.reading import NUMBER, parse_numbers
+from demo.skills.words import mentions_any
 
 _PERCENT = re.compile(rf"({NUMBER})\s*(?:%|per ?cent\b)", re.IGNORECASE)
 _UP = (
@@ -20,12 +20,12 @@ _PART_ONLY = (
 )
 
 
-def of_hundred(text: str) -> float | None:
-    """The amount that the text asks for, or None if it does not speak of percent."""
-    if not says(text, r"\d+(?:\.\d+)?\s*%|per ?cent|percentage"):
+def solve_percentage(text: str) -> float | None:
+    """Return the amount that the text asks for, or None without a percentage."""
+    if not mentions_any(text, r"\d+(?:\.\d+)?\s*%|per ?cent|percentage"):
         return None
     share = _PERCENT.search(text)
-    amounts = numbers(_PERCENT.sub(" ", text))
+    amounts = parse_numbers(_PERCENT.sub(" ", text))
     if share is None:
         return 100 * min(amounts[:2]) / max(amounts[:2]) if len(amounts) >= 2 and max(amounts[:2]) else None
     if not amounts:
@@ -35,11 +35,11 @@ def of_hundred(text: str) -> float | None:
 
 
 def _meant(text: str, amount: float, part: float) -> float:
-    """The part alone, or the amount with it added or taken off: whatever the words around it say."""
-    if says(text, _PART_ONLY):
+    """Return the part alone, or the amount with it added or subtracted, by the words around it."""
+    if mentions_any(text, _PART_ONLY):
         return part
-    if says(text, _DOWN):
+    if mentions_any(text, _DOWN):
         return amount - part
-    if says(text, _UP):
+    if mentions_any(text, _UP):
         return amount + part
     return part

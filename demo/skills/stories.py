@@ -1,10 +1,10 @@
-"""Word problems: what comes is added, what goes is taken away, and so many at so much each are multiplied."""
+"""Word problems: arrivals are added, departures subtracted, and counts multiplied by rates."""
 
 import re
 from dataclasses import dataclass
 
-from demo.reading import numbers
-from demo.skills.words import clauses, says
+from demo.reading import parse_numbers
+from demo.skills.words import mentions_any, split_clauses
 
 _GOES = (
     r"s[oe]ld?l?\b|g[ai]ve|giving|los[et]|leav|left (?:by|with|the|on|at)|ship|eat|ate\b|remov|return|discount|voucher"
@@ -24,9 +24,11 @@ _PAID = r"paying with|pays with|paid with|hands over|handed over|with a [$€£]
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    """One clause's contribution.
+    """Contribution of one clause.
 
-    bare: a lone count, which a following rate multiplies. rate: so much each, which a following count multiplies.
+    Attributes:
+        bare: a count alone, which a following rate multiplies.
+        rate: an amount per item, which a following count multiplies.
     """
 
     value: float
@@ -34,34 +36,34 @@ class _Term:
     rate: bool = False
 
 
-def total(text: str) -> float | None:
-    """What the story comes to; None if it has fewer than two numbers."""
-    if len(numbers(text)) < 2:
+def solve_story(text: str) -> float | None:
+    """Return the result of the story; None if it has fewer than two numbers."""
+    if len(parse_numbers(text)) < 2:
         return None
-    if says(text, _SHARED):
-        return _shared(numbers(text))
+    if mentions_any(text, _SHARED):
+        return _shared(parse_numbers(text))
     terms: list[_Term] = []
-    for clause in clauses(text):
+    for clause in split_clauses(text):
         _add(terms, clause)
     return sum(term.value for term in terms) if terms else None
 
 
 def _shared(found: list[float]) -> float | None:
-    """The larger number in as many parts as the smaller one."""
+    """Divide the larger number by the smaller one."""
     small, large = sorted(found[:2])
     return large / small if small else None
 
 
 def _add(terms: list[_Term], clause: str) -> None:
-    found = numbers(clause)
+    found = parse_numbers(clause)
     if not found:
         return
-    each = says(clause, _EACH)
+    each = mentions_any(clause, _EACH)
     if each and len(found) >= 2:
         terms.append(_Term(_sign(clause, bool(terms)) * found[0] * found[1]))
     elif each and terms and terms[-1].bare:
         terms[-1] = _Term(terms[-1].value * found[0])
-    elif says(clause, _PAID):
+    elif mentions_any(clause, _PAID):
         spent = sum(term.value for term in terms)
         terms[:] = [_Term(found[0] - spent)]
     elif terms and terms[-1].rate:
@@ -71,6 +73,6 @@ def _add(terms: list[_Term], clause: str) -> None:
 
 
 def _sign(clause: str, later: bool) -> float:
-    """What is there to begin with counts as it is; later on, verbs of going turn a number round."""
-    gone = later and says(re.sub(r"\bgive (?:the|your)\b", "", clause, flags=re.IGNORECASE), _GOES)
+    """Return the sign: the first number counts as it is; later, verbs of leaving make a number negative."""
+    gone = later and mentions_any(re.sub(r"\bgive (?:the|your)\b", "", clause, flags=re.IGNORECASE), _GOES)
     return -1.0 if gone else 1.0

@@ -1,11 +1,11 @@
-"""Works on letters and words: reverses, counts, sorts, changes case, joins, cuts."""
+"""Letters and words: reverse, count, sort, change case, join, cut."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from demo.reading import quotations
-from demo.skills.words import says
+from demo.reading import find_quotations
+from demo.skills.words import mentions_any
 
 _JOINERS = {"underscore": "_", "hyphen": "-", "dash": "-", "dot": ".", "full stop": ".", "period": "."}
 _REMOVE = r"(?:remove|delete|drop|without|strip|no)\b"
@@ -17,16 +17,18 @@ _LETTER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Strings:
-    """reach: how many letters of a word are read; None reads it to its end.
+    """Solver of questions about letters and words.
 
-    first_letter_only: sorts by the first letter and leaves words that share it as they came.
+    Attributes:
+        reach: letters of a word that are read; None for all.
+        first_letter_only: sort by the first letter, and keep the order of words that share it.
     """
 
     reach: int | None = None
     first_letter_only: bool = False
 
     def answer(self, text: str) -> str | None:
-        """The text, number or list that was asked for."""
+        """Return the text, number or list that was asked for."""
         for skill in (self._sorted, self._extreme, self._counted, self._changed):
             found = skill(text)
             if found is not None:
@@ -34,30 +36,32 @@ class Strings:
         return None
 
     def _read(self, word: str) -> str:
-        """As much of every word as this reader takes in."""
+        """Return as much of every word as this solver reads."""
         return word if self.reach is None else " ".join(piece[: self.reach] for piece in word.split(" "))
 
     def _sorted(self, text: str) -> str | None:
-        if not says(text, "alphabet", r"sort\b", "a to z", "a-z", "z to a", "dictionary"):
+        if not mentions_any(text, "alphabet", r"sort\b", "a to z", "a-z", "z to a", "dictionary"):
             return None
         words = [self._read(word) for word in _listed(text)]
         if len(words) < 2:
             return None
-        backwards = says(text, "reverse", "descending", "z to a", "backward", "last letter of the alphabet first")
+        backwards = mentions_any(
+            text, "reverse", "descending", "z to a", "backward", "last letter of the alphabet first"
+        )
         width = 1 if self.first_letter_only else None
         ordered = sorted(words, key=lambda word: word.casefold()[:width], reverse=backwards)
         return f"In order: {', '.join(ordered)}"
 
     def _extreme(self, text: str) -> str | None:
         words = [self._read(word) for word in _listed(text)]
-        if len(words) >= 2 and says(text, "longest", "most letters"):
+        if len(words) >= 2 and mentions_any(text, "longest", "most letters"):
             return f"The longest is {max(words, key=len)}."
-        if len(words) >= 2 and says(text, "shortest", "fewest letters"):
+        if len(words) >= 2 and mentions_any(text, "shortest", "fewest letters"):
             return f"The shortest is {min(words, key=len)}."
         return None
 
     def _counted(self, text: str) -> str | None:
-        if not says(text, "how many", "count", "length", "how long", "how often", "number of"):
+        if not mentions_any(text, "how many", "count", "length", "how long", "how often", "number of"):
             return None
         subject = _subject(text)
         if subject is None:
@@ -72,7 +76,7 @@ class Strings:
         changed, done = self._read(subject), False
         rest = text.replace(subject, " ")
         for stems, change in _CHANGES:
-            if says(rest, stems):
+            if mentions_any(rest, stems):
                 changed, done = change(changed), True
         joiner = _joiner(rest)
         if joiner is not None:
@@ -81,8 +85,10 @@ class Strings:
 
 
 def _subject(text: str) -> str | None:
-    """The text to work on: the longest quotation of more than a letter, else what a colon or `word …` introduces."""
-    quoted = [quote for quote in quotations(text) if len(quote) > 1]
+    """Return the text to work on: the longest quotation of more than a letter, else the text after a colon or `word
+    …`.
+    """
+    quoted = [quote for quote in find_quotations(text) if len(quote) > 1]
     if quoted:
         return max(quoted, key=len)
     after = re.search(r":\s*([^:.?!]+)[.?!]?\s*$", text)
@@ -93,35 +99,35 @@ def _subject(text: str) -> str | None:
 
 
 def _listed(text: str) -> list[str]:
-    """The words of the longest enumeration: single words between commas, with or without `and` before the last."""
+    """Return the words of the longest enumeration: single words between commas, with or without a final `and`."""
     runs = re.findall(r"[A-Za-z'-]+(?:, (?:and )?[A-Za-z'-]+)+(?: and [A-Za-z'-]+)?", text)
     return re.split(r", (?:and )?| and ", max(runs, key=lambda run: run.count(","))) if runs else []
 
 
 def _counter(text: str, subject: str) -> Callable[[str], bool] | None:
-    """Which characters count: one letter, the vowels, the consonants, all letters."""
+    """Return the set of characters to count: one letter, the vowels, the consonants, all letters."""
     rest = text.replace(subject, " ")
     one = _LETTER.search(rest)
     if one:
         letter = next(group for group in one.groups() if group).casefold()
         return lambda c: c.casefold() == letter
-    if says(rest, "vowel"):
+    if mentions_any(rest, "vowel"):
         return lambda c: c.casefold() in "aeiou"
-    if says(rest, "consonant"):
+    if mentions_any(rest, "consonant"):
         return lambda c: c.isalpha() and c.casefold() not in "aeiou"
-    if says(rest, "digit|figure"):
+    if mentions_any(rest, "digit|figure"):
         return str.isdigit
-    if says(rest, "letter|character|length|long"):
+    if mentions_any(rest, "letter|character|length|long"):
         return lambda c: c != " "
     return None
 
 
 def _joiner(text: str) -> str | None:
-    """What is to stand between the words, if the text says so."""
+    """Return the text to put between the words, if the question names one."""
     for name, mark in _JOINERS.items():
-        if says(text, name):
+        if mentions_any(text, name):
             return mark
-    return "" if says(text, rf"{_REMOVE}.*(?:spaces?|blanks?|gaps?)\b|(?:as )?one word|closed up") else None
+    return "" if mentions_any(text, rf"{_REMOVE}.*(?:spaces?|blanks?|gaps?)\b|(?:as )?one word|closed up") else None
 
 
 def _initials(text: str) -> str:

@@ -1,9 +1,9 @@
-"""Converts units of length, weight, volume and temperature."""
+"""Conversion of units of length, weight, volume and temperature."""
 
 import re
 from dataclasses import dataclass
 
-from demo.reading import NUMBER, plain
+from demo.reading import NUMBER, format_number
 from demo.skills.words import with_digits
 
 _NAMES = {
@@ -38,12 +38,16 @@ class _Unit:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """factor_digits: how many significant digits of a conversion factor it knows; None knows them all."""
+    """Solver of conversions.
+
+    Attributes:
+        factor_digits: significant digits of a conversion factor; None for all of them.
+    """
 
     factor_digits: int | None = None
 
     def answer(self, text: str) -> str | None:
-        """The converted quantity, or None where no quantity and other unit of the same kind are named."""
+        """Return the converted quantity; None without a quantity and another unit of the same kind."""
         text = with_digits(text)
         given = _quantities(text)
         wanted = [unit for unit in _mentioned(text) if given and unit.measure == given[0][1].measure]
@@ -52,7 +56,7 @@ class Units:
             return None
         amounts = [(x, unit) for x, unit in given if unit.measure == target.measure]
         value = sum(self._converted(x, unit, target) for x, unit in amounts)
-        return f"That is {plain(value)}."
+        return f"That is {format_number(value)}."
 
     def _converted(self, x: float, unit: _Unit, target: _Unit) -> float:
         if unit.measure == "temperature":
@@ -60,7 +64,7 @@ class Units:
         return x * self._known(unit.factor / target.factor)
 
     def _degrees(self, x: float, unit: _Unit) -> float:
-        """Celsius to Fahrenheit and back; with few digits, the factor is known in one direction only."""
+        """Convert Celsius to Fahrenheit and back; with few digits, the factor is known in one direction only."""
         if unit.factor == 1.0:
             return x * self._known(1.8) + 32
         return (x - 32) * self._known(5 / 9)
@@ -70,7 +74,9 @@ class Units:
 
 
 def _units() -> list[tuple[re.Pattern[str], _Unit]]:
-    """Longer names first, so that a fluid ounce is not read as an ounce, nor a millimetre as a metre."""
+    """Return the unit names, longer ones first, so that a fluid ounce is not read as an ounce, nor a millimetre as a
+    metre.
+    """
     every = [
         (name, _Unit(measure, name, factor)) for measure, names in _NAMES.items() for name, factor in names.items()
     ]
@@ -85,7 +91,7 @@ _UNITS = _units()
 
 
 def _mentioned(text: str) -> list[_Unit]:
-    """The units named in the text, from its end to its beginning."""
+    """Return the units named in the text, from its end to its beginning."""
     found: list[tuple[int, _Unit]] = []
     for pattern, unit in _UNITS:
         found += [(match.start(), unit) for match in pattern.finditer(text)]
@@ -94,7 +100,7 @@ def _mentioned(text: str) -> list[_Unit]:
 
 
 def _quantities(text: str) -> list[tuple[float, _Unit]]:
-    """Every number with a unit right after it, in order."""
+    """Return every number with a unit right after it, in order."""
     found: list[tuple[int, float, _Unit]] = []
     for _, unit in _UNITS:
         pattern = re.compile(rf"(?<![\w.])({NUMBER}){_DEGREES}[\s-]*(?:{unit.name})(?!\w)", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Numbers written as words, and the pieces of a sentence."""
+"""Number words, and the pieces of a sentence."""
 
 import re
 
@@ -14,19 +14,19 @@ _CLAUSE = re.compile(r"[.;:?!](?=\s|$)|,(?=\s)|\s(?:and|then|while|but|plus)\s",
 
 
 def with_digits(text: str) -> str:
-    """Number words turned into digits: `three boxes` becomes `3 boxes`, `a dozen eggs` becomes `12 eggs`.
+    """Return the text with number words as digits: `three boxes` becomes `3 boxes`, `a dozen eggs` becomes `12 eggs`.
 
-    `one` stays: more often than not it is no number (`one of them`).
+    `one` stays: it is mostly no number (`one of them`).
     """
     text = re.sub(r"\b(an?|one) (dozen|hundred)\b", r"\2", text, flags=re.IGNORECASE)
     return _SPELLED.sub(lambda match: _VALUES[match.group().lower()], text)
 
 
-def clauses(text: str) -> list[str]:
-    """The text cut at stops, commas and conjunctions; a decimal point or thousands separator does not cut."""
+def split_clauses(text: str) -> list[str]:
+    """Split the text at stops, commas and conjunctions, but not at a decimal point or thousands separator."""
     return [piece.strip() for piece in _CLAUSE.split(text) if piece.strip()]
 
 
-def says(text: str, *stems: str) -> bool:
-    """Whether any of the stems (regular expressions) begins a word of the text."""
+def mentions_any(text: str, *stems: str) -> bool:
+    """Return True if any of the stems (regular expressions) begins a word of the text."""
     return any(re.search(rf"(?<!\w)(?:{stem})", text, re.IGNORECASE) for stem in stems)

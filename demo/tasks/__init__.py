@@ -1,4 +1,9 @@
-"""New tasks: what the clients of the demo want, in settings and words that no dataset has."""
+"""New tasks: questions of the demo's clients, in settings and words that no dataset has.
+
+trade     tasks of a trading house
+office    tasks of an office
+mixed     tasks unlike every dataset
+"""
 
 from collections.abc import Mapping
 
@@ -17,7 +22,7 @@ TASKS: Mapping[str, Maker] = {
     "pub-quiz": mixed.pub_quiz,
     "odd-jobs": mixed.odd_jobs,
 }
-"""Task id -> maker. The last two are out of the benchmark's reach: no one dataset is like them."""
+"""Task id -> maker. The last two are unlike every dataset of the benchmark."""
 
 MADE_FOR: Mapping[str, str] = {
     "invoice-totals": "arithmetic",
@@ -29,4 +34,4 @@ MADE_FOR: Mapping[str, str] = {
     "deadline-desk": "dates",
     "support-lookup": "passages",
 }
-"""Task id -> the skill it asks for. Only tests and readers look here; nothing that routes does."""
+"""Task id -> the skill it requires. For tests and readers only; routing does not use it."""

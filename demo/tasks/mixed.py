@@ -1,4 +1,4 @@
-"""Tasks that no dataset is like: general knowledge, and a little of everything."""
+"""Tasks unlike every dataset: general knowledge, and a mix of everything."""
 
 from random import Random
 
@@ -22,7 +22,7 @@ _UNKNOWN = (
 
 
 def pub_quiz(draw: Random) -> Draft:
-    """General knowledge."""
+    """Draw a question of general knowledge."""
     country, adjective, metal = draw.choice([*CAPITALS]), draw.choice([*OPPOSITES]), draw.choice([*SYMBOLS])
     numeral = draw.choice([*_NUMERALS])
     text, value = (
@@ -36,5 +36,5 @@ def pub_quiz(draw: Random) -> Draft:
 
 
 def odd_jobs(draw: Random) -> Draft:
-    """Whatever lands on the desk: any other task's question, or none of them."""
+    """Draw a question of any other task, or of none of them."""
     return draw.choice([*_EVERYTHING, pub_quiz])(draw)

@@ -6,7 +6,7 @@ from random import Random
 from demo.datasets.dates import any_day
 from demo.marking import MarkingRule
 from demo.questions import Draft
-from demo.reading import WEEKDAYS, spoken
+from demo.reading import WEEKDAYS, format_date
 
 _GIVEN = (
     "Beatrice",
@@ -43,7 +43,7 @@ _PAPERS = ("lease", "supply agreement", "insurance policy", "maintenance contrac
 
 
 def username_cleanup(draw: Random) -> Draft:
-    """A name made into what an account system accepts."""
+    """Draw a name to convert into an account name."""
     person = f"{draw.choice(_GIVEN)} {draw.choice(_FAMILY)}"
     text, value = (
         (f"New hire '{person}': login should be all lower case, an underscore where the gap is.",
@@ -59,7 +59,7 @@ def username_cleanup(draw: Random) -> Draft:
 
 
 def glossary_index(draw: Random) -> Draft:
-    """Entries of a glossary, put in order or measured for the layout."""
+    """Draw entries of a glossary to sort or measure."""
     terms = draw.sample(_TERMS, draw.randint(4, 6))
     listed, one = ", ".join(terms), terms[0]
     kind = draw.randrange(6)
@@ -79,28 +79,28 @@ def glossary_index(draw: Random) -> Draft:
 
 
 def deadline_desk(draw: Random) -> Draft:
-    """When something is due, and how long it runs."""
+    """Draw a question about a due date or a duration."""
     day, n, weeks = any_day(draw), draw.choice([14, 21, 30, 45, 60, 90, 120, 180, 270, 365]), draw.randint(3, 26)
     paper, end = draw.choice(_PAPERS), day + timedelta(days=draw.randint(20, 500))
     text, value, rule = (
-        (f"The {paper} was signed {spoken(day)}. Notice period {n} days. Last day to cancel?",
+        (f"The {paper} was signed {format_date(day)}. Notice period {n} days. Last day to cancel?",
          (day + timedelta(days=n)).isoformat(), MarkingRule.DATE),
-        (f"Filing of the {paper} closes {spoken(day)}; legal must have it {weeks} weeks earlier. Latest hand-in?",
+        (f"Filing of the {paper} closes {format_date(day)}; legal must have it {weeks} weeks earlier. Latest hand-in?",
          (day - timedelta(weeks=weeks)).isoformat(), MarkingRule.DATE),
         (f"Payment term of the {paper}: {n} days from {day.isoformat()}. Due date?",
          (day + timedelta(days=n)).isoformat(), MarkingRule.DATE),
-        (f"The {paper} runs from {spoken(day)} to {spoken(end)}. Term for the cover sheet: how many days?",
+        (f"The {paper} runs from {format_date(day)} to {format_date(end)}. Term for the cover sheet: how many days?",
          str((end - day).days), MarkingRule.NUMBER),
-        (f"Court date for the {paper} is {spoken(day)}. Our clerk asks which weekday to block.",
+        (f"Court date for the {paper} is {format_date(day)}. Our clerk asks which weekday to block.",
          WEEKDAYS[day.weekday()], MarkingRule.WEEKDAY),
-        (f"Reminder for the {paper}: expires {spoken(day)}, alert wanted {n} days in advance. Alert date?",
+        (f"Reminder for the {paper}: expires {format_date(day)}, alert wanted {n} days in advance. Alert date?",
          (day - timedelta(days=n)).isoformat(), MarkingRule.DATE),
     )[draw.randrange(6)]  # fmt: skip
     return Draft(text, value, rule)
 
 
 def support_lookup(draw: Random) -> Draft:
-    """A detail out of a support ticket."""
+    """Draw a question about a detail of a support ticket."""
     staff = [f"{a} {b}" for a, b in zip(draw.sample(_GIVEN, 3), draw.sample(_FAMILY, 3), strict=True)]
     product, (site, depot) = draw.choice(_PRODUCTS), draw.sample(_SITES, 2)
     day, units = draw.choice(WEEKDAYS[:5]), draw.randint(3, 75)

@@ -5,7 +5,7 @@ from random import Random
 
 from demo.marking import MarkingRule
 from demo.questions import Draft
-from demo.reading import plain
+from demo.reading import format_number
 
 _ARTICLES = ("desk lamps", "toner cartridges", "filing cabinets", "whiteboards", "headsets", "webcams", "footrests")
 _STOCK = ("pallets", "drums", "crates", "cartons", "reels", "kegs")
@@ -13,7 +13,7 @@ _GOODS_OUT = ("parcel", "suitcase", "machine part", "carpet roll", "container", 
 
 
 def invoice_totals(draw: Random) -> Draft:
-    """The amount due on an invoice."""
+    """Draw a question about the amount due on an invoice."""
     n, m = draw.randint(2, 24), draw.randint(2, 9)
     unit = Decimal(draw.randint(4, 60)) + draw.choice([Decimal(0), Decimal("0.50"), Decimal("0.25"), Decimal("0.90")])
     other = Decimal(draw.randint(3, 30))
@@ -37,7 +37,7 @@ def invoice_totals(draw: Random) -> Draft:
 
 
 def warehouse_counts(draw: Random) -> Draft:
-    """What ought to be on the floor after a shift."""
+    """Draw a question about the stock after a shift."""
     a, b, c = draw.randint(200, 1400), draw.randint(15, 180), draw.randint(11, 150)
     unit, bay = draw.choice(_STOCK), draw.choice(["North bay", "Aisle F", "Cold store", "The mezzanine", "Dock area"])
     racks, deep = draw.randint(6, 48), draw.randint(7, 36)
@@ -53,7 +53,7 @@ def warehouse_counts(draw: Random) -> Draft:
 
 
 def shipping_labels(draw: Random) -> Draft:
-    """The figure that a form wants in another unit."""
+    """Draw a conversion that a shipping form requires."""
     goods, x = draw.choice(_GOODS_OUT), draw.randint(3, 95)
     text, value = (
         (f"Label on the {goods} says {x} lb; the customs form accepts only kg. Enter:", x * 0.45359237),
@@ -65,11 +65,11 @@ def shipping_labels(draw: Random) -> Draft:
         (f"For the airway bill, the {goods} is {x} inches wide and the airline asks for cm.", x * 2.54),
         (f"Courier tariff is by the ounce. Our sample pouch has {x * 5} g. Tariff weight?", x * 5 / 28.349523125),
     )[draw.randrange(6)]  # fmt: skip
-    return Draft(text, plain(value), MarkingRule.MEASURE)
+    return Draft(text, format_number(value), MarkingRule.MEASURE)
 
 
 def kitchen_abroad(draw: Random) -> Draft:
-    """An American recipe in a European kitchen, and the other way round."""
+    """Draw a conversion of a recipe between American and metric measures."""
     x, cake = draw.randint(2, 12), draw.choice(["cheesecake", "cornbread", "brioche", "pumpkin pie", "gumbo", "ragout"])
     heat = draw.randint(30, 48) * 10
     text, value = (
@@ -81,4 +81,4 @@ def kitchen_abroad(draw: Random) -> Draft:
         (f"For {cake}: {x} fl oz of maple syrup. My jug is marked in millilitres.", x * 29.5735295625),
         (f"Broth for the {cake} comes in {x} quart cartons here, I think in litres.", x * 0.946352946),
     )[draw.randrange(6)]  # fmt: skip
-    return Draft(text, plain(value), MarkingRule.MEASURE)
+    return Draft(text, format_number(value), MarkingRule.MEASURE)

@@ -64,7 +64,7 @@ def embed_through_cache(embedder: "Embedder", texts: Sequence[str], folder: Path
 
     Raises CacheError. On Ctrl-C, KeyboardInterrupt says how many are in the cache by then.
     """
-    from routing.embedding_cache import EmbeddingCache
+    from routing.embedder import EmbeddingCache
 
     done: int | None = None
 

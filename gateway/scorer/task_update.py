@@ -9,10 +9,9 @@ import numpy as np
 from gateway.scorer.messages import Decision
 from gateway.scorer.task_labels import TaskLabels
 from gateway.state.store import DecisionRecord
-from routing.counterfactual import what_would_change
+from routing.counterfactual import find_runner_up, what_would_change
 from routing.decision import CostPreference, RoutingDecision, explain_decision
 from routing.router import Router
-from routing.runner_up import find_runner_up
 from routing.scores import ScoreKind, TaskScores
 from routing.task import InputEvidence, TaskState
 

@@ -1,22 +1,24 @@
-"""The score `auto`: which model does a task's nearness to whole datasets point to, and how sure is that?
+"""The score `auto`: which model a task's nearness to whole datasets points to, and with what certainty.
 
-The paper asks an input's few nearest neighbours. This asks which *datasets* the task lies near to, and trusts the
-answer as far as it proves right on the benchmark itself, every dataset held out in turn. Where nearness tells nothing,
-what is left is the best model on average.
+The paper predicts from an input's few nearest neighbours. `auto` measures how near the task is to whole *datasets*,
+and trusts the prediction as far as it is right on the benchmark itself, every dataset held out in turn. Where
+nearness has no predictive value, the best model on average remains.
 
-    ground        what a benchmark knows of its datasets: averages, centres, noise
-    views         ways to say how near a task is to every dataset, each with the outcomes it then expects
-    fit           how much each view is trusted, learnt by holding out every dataset, and how wrong the whole still is
-    account      all of it as numbers that the score can be worked out from again
-    feedback      what clients' scores of single answers say, propensities weighed
-    posterior     the task's accuracies as a Gaussian over all candidates; what labels do to it; who is better
+    training_data  per-dataset averages, centres and noise of a benchmark
+    views          measures of nearness to every dataset, each with the outcomes it then expects
+    feedback       clients' scores of single responses as a likelihood, propensities weighed
+    posterior      the task's accuracies as a Gaussian over all candidates; update by labels; probabilities of being
+    better
+    fit            trust in each view, learnt by holding out every dataset, and the remaining error
+    explanation    all of it as numbers that the score can be recomputed from
+    suggest        inputs to label next
 
-| what                        | here                     | shape                    |
-|-----------------------------|--------------------------|--------------------------|
-| S~(m, d)                    | Ground.averages          | (n_datasets, n_models)   |
-| mean embedding of d         | Ground.centres           | (n_datasets, dim)        |
-| a view's weights on d       | w, rows sum to 1         | (n_datasets,)            |
-| trust in a view             | Fit.strengths, at least 0 | (n_views,)              |
-| errors when d is held out   | Fit.errors               | (n_datasets, n_candidates) |
-| expected accuracy, how sure | Posterior.mean, .covariance | (n_candidates,), squared |
+| quantity                    | here                         | shape                      |
+|-----------------------------|------------------------------|----------------------------|
+| S~(m, d)                    | TrainingData.averages        | (n_datasets, n_models)     |
+| mean embedding of d         | TrainingData.centres         | (n_datasets, dim)          |
+| a view's weights on d       | w, rows sum to 1             | (n_datasets,)              |
+| trust in a view             | AutoFit.strengths, at least 0 | (n_views,)                |
+| errors when d is held out   | AutoFit.errors               | (n_datasets, n_candidates) |
+| expected accuracy, variance | AccuracyPosterior.mean, .covariance | (n_candidates,), squared |
 """

@@ -1,9 +1,9 @@
-"""Why `auto` expects what it expects, as numbers from which it can be worked out again.
+"""Explanation of `auto`'s expectations, as numbers from which they can be recomputed.
 
     prior    = level + average + sum over views of strength * departure
     p_better = Phi((expected(leader) - expected(baseline)) / deviation)
 
-expected is the prior where there are neither labels nor scored answers, and what those made of it where there are.
+expected is the prior without labels and feedback scores, and the posterior mean with them.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,13 @@ def explain_fit(
     datasets: Sequence[str],
     pair: tuple[int, int],
 ) -> dict[str, Any]:
-    """Ready for JSON. centre, near: as Fit.prior takes them. pair: places of the leader and of what it had to beat."""
+    """Return the explanation, ready for JSON. centre, near: as AutoFit.prior_accuracy takes them. pair: leader,
+    baseline.
+    """
     weights = fit.view_weights(centre)
     order = np.argsort(-weights, kind="stable")[:MAX_DATASETS]
     prior = fit.prior_accuracy(centre, near)
+    # Views without strength contribute nothing to the prior and are left out.
     trusted = [(view, float(s)) for view, s in zip(VIEWS, fit.strengths, strict=True) if s > 0]
     names = ("leader", "baseline")
     return {
@@ -55,9 +58,9 @@ def _pair(names: tuple[str, str], values: Floats, pair: tuple[int, int]) -> dict
 
 
 def _feedback(names: tuple[str, str], posterior: AccuracyPosterior, pair: tuple[int, int]) -> dict[str, Any] | None:
-    """Scored answers: how many of all candidates, and of the two with their plain means; None without any."""
+    """Return the number of feedback scores, and for the two models their number and plain mean; None without any."""
     found = posterior.feedback
     if found is None:
         return None
-    told = {name: found.for_model(place) for name, place in zip(names, pair, strict=True)}
-    return {"n": found.n, **{name: {"n": n, "mean": mean} for name, (n, mean) in told.items()}}
+    by_name = {name: found.for_model(place) for name, place in zip(names, pair, strict=True)}
+    return {"n": found.n, **{name: {"n": n, "mean": mean} for name, (n, mean) in by_name.items()}}

@@ -1,20 +1,20 @@
-"""How much each view is trusted, learnt by holding out every dataset in turn, and how wrong the whole then still is.
+"""Trust in each view, learnt by holding out every dataset in turn, and the error that then remains.
 
     score(task) = average + sum over views of strength * (view's expectation - average)
 
-`average` is the mean over datasets, what BMA goes by; all strengths 0 is BMA. Candidates for a place in the sum are all
-pairs of a view and one of six strengths, 0 among them. Each is judged by the accuracy that it would have gained over
-`average` on every held-out dataset,
+`average` is the mean over datasets, which BMA uses; with all strengths 0 the score is BMA. Candidates for a term of
+the sum are all pairs of a view and one of six strengths, 0 among them. Each is judged by the accuracy that it would
+have gained over `average` on every held-out dataset,
 
     gain(d) = sum_m softmax(score / tau)_m y_m  -  sum_m softmax(average / tau)_m y_m,  cut to +-GAIN_CUT
 
-softly, since the scores themselves are uncertain by about tau, and cut, since one dataset must not decide over all. Its
-worth is the mean over datasets less one standard error: a gain that could be luck counts for nothing. The pairs enter
-with weights softmax(worth / CONCENTRATION), an average and no winner-takes-all: with ten datasets the best of a hundred
-is best by chance. And it must be better than chance: where the datasets' outcomes, dealt out among them at random, let
-nearness seem worth as much, it counts for nothing (a permutation test).
+softly, since the scores themselves are uncertain by about tau, and cut, since one dataset must not outweigh all
+others. Its worth is the mean over datasets minus one standard error: a gain that could be chance counts for nothing.
+The pairs enter with weights softmax(worth / CONCENTRATION), an average and not the best alone: with ten datasets the
+best of a hundred is best by chance. It must also be better than chance: where the datasets' outcomes, permuted among
+them at random, make nearness look as valuable, it counts for nothing (a permutation test).
 
-tau, GAIN_CUT and CONCENTRATION are fixed, for every benchmark. docs/auto.md says how they were found.
+tau, GAIN_CUT and CONCENTRATION are fixed, for every benchmark. docs/auto.md describes how they were found.
 """
 
 from collections.abc import Sequence
@@ -25,39 +25,46 @@ import numpy as np
 from routing.arrays import Floats
 from routing.auto.posterior import AccuracyPosterior
 from routing.auto.training_data import TrainingData
-from routing.auto.views import VIEWS, NearnessKind, View, ViewEvaluator, relative_similarity, scaled_rows
+from routing.auto.views import VIEWS, NearnessKind, View, ViewEvaluator, relative_outcomes, scaled_rows
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.3)
 TAU = 0.05
 GAIN_CUT = 0.1
 CAUTION = 1.0
-"""Standard errors taken off a gain."""
+"""Standard errors subtracted from a gain."""
 CONCENTRATION = 0.001
 
 LEVEL = View(NearnessKind.COSINE, 0.1)
-"""What the level of a task's accuracies is read from: for people, since it is the same for all candidates."""
+"""View that estimates the level of a task's accuracies: for display, since it is the same for all candidates."""
 
-DEALS, AS_GOOD, DEALT_STRENGTHS = 19, 3, (0.5, 1.0)
-"""Of the permutation test: nearness counts where at most so many of the deals find as much, p <= 0.2. A stricter level
-costs pools of ten datasets a third of their gain. With two strengths it tells as much, and is three times as fast."""
+PERMUTATIONS, MAX_AS_GOOD, PERMUTATION_STRENGTHS = 19, 3, (0.5, 1.0)
+"""Permutation test: nearness counts if at most MAX_AS_GOOD of the permutations find as much, p <= 0.2. A stricter level
+costs pools of ten datasets a third of their gain. Two strengths have the same power and are three times as fast."""
 MIN_DATASETS_CHECKED = 8
-"""Datasets from which on it is made: of few there are too few deals, and many of those change nothing."""
+"""Datasets from which the test is made: few datasets have few permutations, many of which change nothing."""
 
 MIN_DATASETS = 3
+"""Datasets below which nothing can be learnt by holding one out."""
 SHRINK = 0.2
+"""Shrinkage of the errors' covariance to its diagonal: from ten datasets a full covariance is mostly noise."""
 MIN_VARIANCE = 1e-5
 UNKNOWN_VARIANCE = 0.01
-"""Of a model's accuracy around its average before any dataset is seen, a deviation of 10 points; weighs one dataset."""
+"""Variance of a model's accuracy around its average a priori (10 points); counts as much as one dataset."""
 
 
 @dataclass(frozen=True, slots=True)
 class AutoFit:
-    """What is learnt for one set of candidates.
+    """Result of the fit for one set of candidates.
 
-    average: (n_candidates,) relative, mean over datasets. rows: (n_datasets, n_candidates) relative averages.
-    levels: (n_datasets,) mean over candidates. strengths: (n_views,). errors: (n_datasets, n_candidates) what the score
-    is off by when a dataset is held out. covariance: of those errors, less what comes of few inputs. within: of
-    outcomes from input to input.
+    Attributes:
+        evaluator: nearness to the datasets.
+        average: (n_candidates,) relative, mean over datasets.
+        rows: (n_datasets, n_candidates) relative averages.
+        levels: (n_datasets,) mean over candidates.
+        strengths: (n_views,) trust in each view.
+        errors: (n_datasets, n_candidates) error of the score when a dataset is held out.
+        covariance: of those errors, minus the sampling noise of few inputs.
+        within: covariance of outcomes from input to input.
     """
 
     evaluator: ViewEvaluator
@@ -70,7 +77,7 @@ class AutoFit:
     within: Floats
 
     def prior_accuracy(self, centre: Floats, near: Floats) -> AccuracyPosterior:
-        """The candidates' accuracies on a task without labels.
+        """Return the candidates' accuracies on a task without labels.
 
         centre: (dim,) the task's mean embedding. near: (n_candidates,) mean over its inputs of the mean outcome of
         their kappa nearest, NaN where unknown.
@@ -83,14 +90,16 @@ class AutoFit:
         return AccuracyPosterior(np.asarray(level + score, dtype=np.float64), self.covariance, self.within)
 
     def departure_from_average(self, view: View, centre: Floats, near: Floats) -> Floats:
-        """A view's expectation less the average, (n_candidates,)."""
+        """Return a view's expectation minus the average, (n_candidates,)."""
         if view.nearness is NearnessKind.NEIGHBOURS:
             return np.asarray(_neighbours(near[None], self.average[None])[0])
         rows = scaled_rows(self.rows) if view.scaled else self.rows
         return np.asarray(self.evaluator.for_task(centre, view) @ rows - self.average)
 
     def view_weights(self, centre: Floats) -> Floats:
-        """How much each dataset's row counts in the score beyond the average, (n_datasets,); scaled views as plain."""
+        """Return each dataset's weight in the score beyond the average, (n_datasets,); scaled views count as plain
+        ones.
+        """
         found = np.zeros(len(self.rows))
         for view, strength in zip(VIEWS, self.strengths.tolist(), strict=True):
             if strength and view.nearness is not NearnessKind.NEIGHBOURS:
@@ -98,42 +107,44 @@ class AutoFit:
         return np.asarray(found)
 
 
-def fit_auto(ground: TrainingData, columns: list[int]) -> AutoFit:
-    """Learns for some candidates. columns: of the ground's models, best on average first.
+def fit_auto(data: TrainingData, columns: list[int]) -> AutoFit:
+    """Fit the trust in each view for some candidates. columns: of the data's models, best on average first.
 
-    A model without outcomes on a dataset counts there as what it is on average elsewhere, and on average as no better
-    than m*, as everywhere. With fewer than three datasets nothing can be learnt, and every strength is 0.
+    A model without outcomes on a dataset counts there as its average elsewhere, and on average as no better than m*,
+    as everywhere. With fewer than three datasets nothing can be learnt, and every strength is 0.
     """
-    measured = ground.averages[:, columns]
+    measured = data.averages[:, columns]
     averages = fill_missing(measured)
     if len(columns):
+        # A model measured on the easy half of a benchmark has a high mean; it may not lead m* by that alone.
         above = np.maximum(averages.mean(axis=0) - averages[:, 0].mean(), 0.0)
         averages = averages - np.where(np.isnan(measured).any(axis=0), above, 0.0)
-    rows = relative_similarity(averages)
-    sight, n = ViewEvaluator(ground.centres), len(rows)
+    rows = relative_outcomes(averages)
+    evaluator, n = ViewEvaluator(data.centres), len(rows)
+    # The average of all other datasets, for every held-out one at once.
     others = (rows.sum(axis=0) - rows) / max(1, n - 1)
     strengths, expected = np.zeros(len(VIEWS)), others
     if n >= MIN_DATASETS and len(columns) > 1:
-        departures = _departures(sight, rows, others, ground.near[:, columns])
+        departures = _departures(evaluator, rows, others, data.near[:, columns])
         strengths = _strengths(departures, rows, others)
         expected = others + np.tensordot(strengths, departures, axes=1)
     errors, place = rows - expected, np.ix_(columns, columns)
     return AutoFit(
-        evaluator=sight,
+        evaluator=evaluator,
         average=rows.mean(axis=0),
         rows=rows,
         levels=averages.mean(axis=1),
         strengths=strengths,
         errors=errors,
-        covariance=_covariance(errors, ground.sampling[place]),
-        within=ground.within[place],
+        covariance=_covariance(errors, data.sampling[place]),
+        within=data.within[place],
     )
 
 
 def fill_missing(averages: Floats) -> Floats:
-    """Missing averages as dataset effect plus model effect. averages: (n_datasets, n_models) or NaN.
+    """Return averages with gaps filled by dataset effect plus model effect. averages: (n_datasets, n_models) or NaN.
 
-    Half a dataset without any outcome, and a model without any, count as the mean of all.
+    A dataset without any outcome, and a model without any, count as the mean of all.
     """
     known = ~np.isnan(averages)
     if known.all():
@@ -146,56 +157,62 @@ def fill_missing(averages: Floats) -> Floats:
     return np.asarray(np.where(known, averages, np.clip(mean + of_dataset + of_model, 0.0, 1.0)))
 
 
-def _departures(sight: ViewEvaluator, rows: Floats, others: Floats, near: Floats) -> Floats:
-    """Every view's expectation for every held-out dataset, less the others' average. (n_views, n_datasets, n)"""
+def _departures(evaluator: ViewEvaluator, rows: Floats, others: Floats, near: Floats) -> Floats:
+    """Return every view's expectation for every held-out dataset, minus the others' average. (n_views, n_datasets,
+    n)
+    """
     scaled = scaled_rows(rows)
     return np.array(
         [
             _neighbours(near, others)
             if view.nearness is NearnessKind.NEIGHBOURS
-            else sight.within_benchmark(view) @ (scaled if view.scaled else rows) - others
+            else evaluator.within_benchmark(view) @ (scaled if view.scaled else rows) - others
             for view in VIEWS
         ]
     )
 
 
 def _neighbours(near: Floats, average: Floats) -> Floats:
-    """near: (n, n_candidates), NaN where unknown, which departs from the average by nothing."""
+    """Return the departure by nearest inputs. near: (n, n_candidates), NaN where unknown, which departs by nothing."""
     known = ~np.isnan(near)
     level = np.where(known, near - average, 0.0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1), 1)[:, None]
     return np.asarray(np.where(known, near - level - average, 0.0))
 
 
 def _strengths(departures: Floats, rows: Floats, others: Floats) -> Floats:
-    """The mean strength of every view, (n_views,); none where chance would have found as much."""
+    """Return the mean strength of every view, (n_views,); all 0 where chance would have found as much."""
     if len(rows) >= MIN_DATASETS_CHECKED and not _is_evidence(departures, rows, others):
         return np.zeros(len(departures))
     worth = _worth(departures, rows, others, STRENGTHS)
+    # Model averaging over strengths and views; minus the maximum so that exp cannot overflow.
     weights = np.exp((worth - worth.max()) / CONCENTRATION)
     return np.asarray(np.array(STRENGTHS) @ (weights / weights.sum()))
 
 
 def _is_evidence(departures: Floats, rows: Floats, others: Floats) -> bool:
-    """Whether the best worth is more than what is found when every dataset is given another one's outcomes.
+    """Return True if the best worth exceeds what is found when datasets are given each other's outcomes.
 
-    A permutation test: nearness stays as it is, and what it is judged by is dealt out anew, until too many deals are as
-    good.
+    A permutation test: nearness stays as it is, the outcomes it is judged by are permuted, until too many
+    permutations are as good.
     """
-    best, generator, left = _worth(departures, rows, others, DEALT_STRENGTHS).max(), np.random.default_rng(0), AS_GOOD
-    for _ in range(DEALS):
-        dealt = generator.permutation(len(rows))
-        left -= bool(_worth(departures, rows[dealt], others[dealt], DEALT_STRENGTHS).max() >= best)
+    best = _worth(departures, rows, others, PERMUTATION_STRENGTHS).max()
+    generator, left = np.random.default_rng(0), MAX_AS_GOOD
+    for _ in range(PERMUTATIONS):
+        permuted = generator.permutation(len(rows))
+        # Stops early: most fits without evidence fail within a few permutations.
+        left -= bool(_worth(departures, rows[permuted], others[permuted], PERMUTATION_STRENGTHS).max() >= best)
         if left < 0:
             return False
     return True
 
 
 def _worth(departures: Floats, rows: Floats, others: Floats, strengths: Sequence[float]) -> Floats:
-    """Of every strength of every view, (n_strengths, n_views)."""
+    """Return the worth of every strength of every view, (n_strengths, n_views)."""
     base = (_soft(others) * rows).sum(axis=1)
     worth = np.empty((len(strengths), len(departures)))
     for place, strength in enumerate(strengths):
         gains = (_soft(others + strength * departures) * rows).sum(axis=2) - base
+        # Cut: one dataset with a huge gain must not decide for all tasks.
         gains = np.clip(gains, -GAIN_CUT, GAIN_CUT)
         worth[place] = gains.mean(axis=1) - CAUTION * gains.std(axis=1) / np.sqrt(len(rows))
     return worth
@@ -207,14 +224,17 @@ def _soft(scores: Floats) -> Floats:
 
 
 def _covariance(errors: Floats, sampling: Floats) -> Floats:
-    """The errors' covariance beyond sampling noise, one unseen dataset added, shrunk to its diagonal."""
+    """Return the errors' covariance beyond sampling noise, with one a-priori dataset added, shrunk to its diagonal."""
     n, n_models = errors.shape
     if n < MIN_DATASETS:
         return np.eye(n_models) * UNKNOWN_VARIANCE
+    # Errors are relative to the mean over candidates, so the sampling noise is centred likewise before it is
+    # subtracted.
     centre = np.eye(n_models) - 1.0 / n_models
     found = errors.T @ errors / n - centre @ sampling @ centre
     found = (n * found + UNKNOWN_VARIANCE * np.eye(n_models)) / (n + 1)
     variances = np.maximum(np.diag(found), MIN_VARIANCE)
     shrunk = (1 - SHRINK) * found + SHRINK * np.diag(variances)
+    # Subtracting noise can leave negative eigenvalues; clipping them keeps the covariance positive definite.
     values, axes = np.linalg.eigh(shrunk)
     return np.asarray((axes * np.maximum(values, MIN_VARIANCE)) @ axes.T)

@@ -1,11 +1,11 @@
-"""Which inputs of a task to label next: those on which its best candidates are expected to differ most.
+"""Active learning: inputs of a task to label next, those on which its best candidates are expected to differ most.
 
     disagreement(x) = standard deviation, over the TOP candidates by the posterior, of g_m(x)
 
-g is the mean outcome over the kappa nearest benchmark inputs (eq. 7). A label on which all candidates do alike tells
-nothing of who is better; the more they differ, the more of what decides shows in one label. An input counts once, and
-an input nearly the same as a chosen one comes behind the others. What that is worth is measured by
-benchmarks/learning, and told in docs/auto.md.
+g is the mean outcome over the kappa nearest benchmark inputs (eq. 7). A label on which all candidates score the same
+does not distinguish them; the more they differ, the more one label contributes to the decision. An input counts once,
+and near-duplicates of a chosen input come after all others. benchmarks/learning measures the benefit; docs/auto.md
+reports it.
 """
 
 from dataclasses import dataclass
@@ -16,15 +16,21 @@ from routing.arrays import Embeddings, Floats, check_same_shape
 from routing.auto.posterior import AccuracyPosterior
 
 TOP = 6
-"""Candidates among which the choice is: those behind them seldom win it."""
+"""Candidates that are compared: lower-ranked ones seldom become the choice."""
 
 ALIKE = 0.98
-"""Cosine above which two inputs are as good as one."""
+"""Cosine above which two inputs count as near-duplicates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """rows: of the inputs, the most telling first. disagreement: of each of them. top: places of the candidates."""
+    """Inputs to label.
+
+    Attributes:
+        rows: of the inputs, the most informative first.
+        disagreement: of each of them.
+        top: indices of the candidates compared.
+    """
 
     rows: tuple[int, ...]
     disagreement: tuple[float, ...]
@@ -32,14 +38,15 @@ class Suggestions:
 
 
 def suggest_labels(posterior: AccuracyPosterior, expected: Floats, vectors: Embeddings, n: int) -> Suggestions:
-    """At most n of some inputs.
+    """Return at most n inputs to label.
 
-    posterior: of the candidates, after all labels so far. expected: (n_inputs, n_candidates) g, NaN where unknown: that
-    counts as what the others are expected to do. vectors: (n_inputs, dim), unit length. Raises ShapeError.
+    posterior: of the candidates, after all labels so far. expected: (n_inputs, n_candidates) g, NaN where unknown,
+    which counts as the mean of the others. vectors: (n_inputs, dim), unit length. Raises ShapeError.
     """
     check_same_shape("vectors", vectors[:, 0], expected[:, 0])
     top = np.argsort(-posterior.mean, kind="stable")[:TOP]
     differ = model_disagreement(expected[:, top])
+    # Rounded and stable: equal disagreements are taken in the order of the inputs on every machine.
     order = np.argsort(-np.round(differ, 12), kind="stable")
     rows, put_off = list[int](), list[int]()
     for row in order.tolist():
@@ -52,7 +59,9 @@ def suggest_labels(posterior: AccuracyPosterior, expected: Floats, vectors: Embe
 
 
 def model_disagreement(expected: Floats) -> Floats:
-    """By how much candidates are expected to differ on each input. expected: (n_inputs, n). (n_inputs,), at least 0."""
+    """Return how much candidates are expected to differ on each input, (n_inputs,), at least 0. expected: (n_inputs,
+    n).
+    """
     known = ~np.isnan(expected)
     counts = np.maximum(known.sum(axis=1), 1)
     mean = np.where(known, expected, 0.0).sum(axis=1) / counts

@@ -1,12 +1,12 @@
-"""What a benchmark knows of its datasets, gathered once; small beside the benchmark itself.
+"""Per-dataset statistics of a benchmark that `auto` learns from; small compared with the benchmark itself.
 
-| array    | shape                  | what                                                                      |
+| array    | shape                  | content                                                                   |
 |----------|------------------------|---------------------------------------------------------------------------|
 | averages | (n_datasets, n_models) | mean outcome, NaN where a model has none                                  |
 | centres  | (n_datasets, dim)      | mean embedding                                                            |
 | near     | (n_datasets, n_models) | mean outcome of the kappa nearest inputs outside, mean over a dataset's   |
 | within   | (n_models, n_models)   | covariance of outcomes from input to input, mean over datasets            |
-| sampling | (n_models, n_models)   | covariance of `averages` that comes of few inputs, mean over datasets     |
+| sampling | (n_models, n_models)   | covariance of `averages` due to few inputs, mean over datasets            |
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from routing.predictor import predict_outcomes
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Shapes as in the table above."""
+    """Statistics of all datasets. Shapes as in the table above."""
 
     averages: Floats
     centres: Floats
@@ -31,22 +31,27 @@ class TrainingData:
     sampling: Floats
 
     def without_dataset(self, dataset: int, near: Floats, noise: "NoiseModel") -> "TrainingData":
-        """The ground with one dataset away. near: of all datasets, (n_datasets, n_models), found without it too."""
-        kept = np.delete(np.arange(len(self.averages)), dataset)
-        within, sampling = noise.noise_of_means(kept)
-        return TrainingData(self.averages[kept], self.centres[kept], near[kept], within, sampling)
+        """Return the data without one dataset. near: of all datasets, (n_datasets, n_models), found without it too."""
+        others = np.delete(np.arange(len(self.averages)), dataset)
+        within, sampling = noise.noise_of_means(others)
+        return TrainingData(self.averages[others], self.centres[others], near[others], within, sampling)
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseModel:
-    """Covariances of outcomes from input to input. covariances: (n_datasets, n_models, n_models); counts: inputs."""
+    """Covariances of outcomes from input to input.
+
+    Attributes:
+        covariances: (n_datasets, n_models, n_models).
+        counts: (n_datasets,) inputs.
+    """
 
     covariances: Floats
     counts: Ints
 
     @classmethod
     def from_outcomes(cls, outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> "NoiseModel":
-        """outcomes: (n_inputs, n_models); a missing one counts as the model's mean on the dataset."""
+        """Estimate it from outcomes, (n_inputs, n_models); a missing one counts as the model's mean on the dataset."""
         n_models = outcomes.shape[1]
         found = np.zeros((n_datasets, n_models, n_models))
         for dataset in range(n_datasets):
@@ -54,21 +59,25 @@ class NoiseModel:
             known = ~np.isnan(rows)
             means = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
             apart = np.where(known, rows - means, 0.0)
+            # Unbiased (n - 1): many datasets have a few dozen inputs.
             found[dataset] = apart.T @ apart / max(1, len(rows) - 1)
         return cls(found, np.bincount(dataset_ids, minlength=n_datasets).astype(np.int64))
 
     def noise_of_means(self, datasets: Ints) -> tuple[Floats, Floats]:
-        """`within` and `sampling` of some datasets, every one weighing the same."""
+        """Return `within` and `sampling` of some datasets, all weighted equally."""
         if len(datasets) == 0:
             return np.zeros(self.covariances.shape[1:]), np.zeros(self.covariances.shape[1:])
         some, counts = self.covariances[datasets], np.maximum(self.counts[datasets], 1)
+        # The covariance of a mean over n inputs is that of one input over n.
         return some.mean(axis=0), (some / counts[:, None, None]).mean(axis=0)
 
 
 def build_training_data(
     outcomes: Floats, vectors: Embeddings, dataset_ids: Ints, held_out: Sequence[HeldOutDataset], kappa: int
 ) -> TrainingData:
-    """outcomes: (n_inputs, n_models); vectors: (n_inputs, dim). held_out: every dataset with its neighbours outside."""
+    """Collect the data. outcomes: (n_inputs, n_models); vectors: (n_inputs, dim). held_out: every dataset,
+    neighbours outside.
+    """
     n = len(held_out)
     within, sampling = NoiseModel.from_outcomes(outcomes, dataset_ids, n).noise_of_means(np.arange(n))
     near = np.array([mean_near_outcome(outcomes, one.near[:, :kappa]) for one in held_out]).reshape(
@@ -80,7 +89,9 @@ def build_training_data(
 
 
 def mean_near_outcome(outcomes: Floats, rows: Ints) -> Floats:
-    """Mean over inputs of the mean outcome of their nearest. rows: (n_inputs, k). (n_models,), NaN where unknown."""
+    """Return the mean over inputs of the mean outcome of their nearest, (n_models,), NaN where unknown. rows:
+    (n_inputs, k).
+    """
     if rows.size == 0:
         return np.full(outcomes.shape[1], np.nan)
     g = predict_outcomes(outcomes, rows)
@@ -91,7 +102,7 @@ def mean_near_outcome(outcomes: Floats, rows: Ints) -> Floats:
 
 
 def dataset_centres(vectors: Embeddings, dataset_ids: Ints, n_datasets: int) -> Floats:
-    """The mean embedding of each dataset, (n_datasets, dim)."""
+    """Return the mean embedding of each dataset, (n_datasets, dim)."""
     sums = np.zeros((n_datasets, vectors.shape[1]))
     np.add.at(sums, dataset_ids, vectors)
     counts = np.bincount(dataset_ids, minlength=n_datasets)

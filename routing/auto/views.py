@@ -1,16 +1,16 @@
-"""Ways to say how near a task is to every dataset, each with the outcomes that it then expects.
+"""Views: measures of a task's nearness to every dataset, each with the outcomes that it then expects.
 
 A view turns nearness into weights on the datasets that sum to 1, and expects their average outcomes in that mixture.
 Three kinds of nearness, at several temperatures T, w = softmax(nearness / T):
 
     cosine    of the mean embeddings
-    centred   the same after the mean of all datasets is taken away: what all of them have in common tells nothing
-    rank      the place of a dataset among all by cosine, the farthest 0: however far a task lies, something is nearest
+    centred   the same after subtracting the mean of all datasets: what all of them share carries no information
+    rank      the rank of a dataset among all by cosine, the farthest 0: at any distance, some dataset is nearest
 
-A `scaled` view brings every dataset's outcomes to one spread first, so that a few with wide spreads do not outvote the
-others. One more view, `neighbours`, has no weights: the mean outcome of the inputs' kappa nearest, as in eq. 7.
+A `scaled` view first brings every dataset's outcomes to one spread, so that a few with wide spreads do not outvote
+the others. One more view, `neighbours`, has no weights: the mean outcome of the inputs' kappa nearest, as in eq. 7.
 
-All expectations are relative: what all models have in common on a dataset (it is hard, say) cannot change a choice.
+All expectations are relative: what all models share on a dataset (its difficulty, say) cannot change a choice.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from routing.arrays import Floats
 
 
 class NearnessKind(StrEnum):
-    """How near a task is to a dataset."""
+    """Measure of nearness to a dataset."""
 
     COSINE = "cosine"
     CENTRED = "centred"
@@ -32,7 +32,13 @@ class NearnessKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One way to look. temperature: 0 for `neighbours`, which has none."""
+    """A measure of nearness with its parameters.
+
+    Attributes:
+        nearness: the measure.
+        temperature: T; 0 for `neighbours`, which has none.
+        scaled: True to bring datasets to one spread.
+    """
 
     nearness: NearnessKind
     temperature: float = 0.0
@@ -52,39 +58,41 @@ VIEWS: tuple[View, ...] = (
 )
 
 MIN_SPREAD = 0.02
-"""Added to a dataset's spread before it is divided by: below it, differences between models are mostly noise."""
+"""Added to a dataset's spread before dividing by it: below it, differences between models are mostly noise."""
 
 
-def relative_similarity(values: Floats) -> Floats:
-    """What is left when the mean over models is taken away. values: (..., n_models)"""
+def relative_outcomes(values: Floats) -> Floats:
+    """Return the values minus their mean over models. values: (..., n_models)"""
     return np.asarray(values - values.mean(axis=-1, keepdims=True))
 
 
 def scaled_rows(averages: Floats) -> Floats:
-    """Rows brought to the median spread. averages: (n_datasets, n_models), relative."""
+    """Return the rows scaled to the median spread. averages: (n_datasets, n_models), relative."""
     spread = averages.std(axis=1, keepdims=True) + MIN_SPREAD
     return np.asarray(averages / spread * np.median(spread))
 
 
 class ViewEvaluator:
-    """Nearness of everything to the datasets of one benchmark. centres: (n_datasets, dim)"""
+    """Nearness of tasks and datasets to the datasets of one benchmark."""
 
     def __init__(self, centres: Floats) -> None:
+        """centres: (n_datasets, dim) mean embeddings."""
         self._mean = centres.mean(axis=0)
         self._units, self._centred = _units(centres), _units(centres - self._mean)
 
     def within_benchmark(self, view: View) -> Floats:
-        """Weights of every dataset on the others, 0 on itself. (n_datasets, n_datasets), rows sum to 1."""
+        """Return every dataset's weights on the others, 0 on itself. (n_datasets, n_datasets), rows sum to 1."""
         units = self._centred if view.nearness is NearnessKind.CENTRED else self._units
         nearness = units @ units.T
         np.fill_diagonal(nearness, -np.inf)
         if view.nearness is NearnessKind.RANK:
-            nearness = _ranks(nearness) - 1  # its own place, the lowest, is not counted
+            # Minus 1: the dataset's own rank, the lowest, does not count.
+            nearness = _ranks(nearness) - 1
             np.fill_diagonal(nearness, -np.inf)
         return _softmax(nearness / view.temperature)
 
     def for_task(self, centre: Floats, view: View) -> Floats:
-        """A task's weights on the datasets. centre: (dim,) its mean embedding. (n_datasets,), summing to 1."""
+        """Return a task's weights on the datasets, (n_datasets,), summing to 1. centre: (dim,) its mean embedding."""
         if view.nearness is NearnessKind.CENTRED:
             nearness = self._centred @ _units((centre - self._mean)[None])[0]
         else:
@@ -104,5 +112,6 @@ def _ranks(rows: Floats) -> Floats:
 
 
 def _softmax(rows: Floats) -> Floats:
+    # Minus the maximum, which cancels: exp of cosine / 0.05 would be fine, of ranks in the hundreds would overflow.
     powers = np.exp(rows - rows.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -1,14 +1,14 @@
-"""Embedders without PyTorch: what a pack carries, so that a scorer needs onnxruntime, or only numpy, and tokenizers.
+"""Embedders without PyTorch, bundled in a pack: a scorer needs onnxruntime and tokenizers, or only numpy and
+tokenizers.
 
-    carried     the files of an embedder in a pack, and opening them
-    tokens      texts to token numbers
-    onnx        the transformer, exported, on onnxruntime
-    static      one vector a token, summed
+    bundled      files of an embedder in a pack, and opening them
+    tokenizer    texts to token ids
+    onnx         the exported transformer on onnxruntime
+    static       one vector per token, summed
 
-Made at `pack build`, where PyTorch is at hand:
+Created by `pack build`, with PyTorch:
 
-    export      a sentence-transformers model to ONNX
-    rowwise     its matrix products in 8-bit integers, every token with a scale of its own
-    precision   8 bits where that keeps the neighbours, else the floats
-    distil      a static model from the same transformer
+    export       a sentence-transformers model as ONNX, quantized where that keeps the neighbours
+    int8_matmul  its matrix products in 8-bit integers, with one scale per token
+    distil       a static model from the same transformer
 """

@@ -1,11 +1,11 @@
-"""The embedder in a pack: a few files, and how they become an Embedder again.
+"""Embedder bundled in a pack: its files, and the Embedder opened from them.
 
-embedder/about.json       what it is, and what it made of three texts
+embedder/about.json       description, and its vectors of three texts
 embedder/tokenizer.json
 embedder/model.onnx       of an exported transformer
 embedder/vectors.npy      of a static model, (n_tokens, dim) float16
 
-An exported model keeps the name and revision of its source: the pack it lies in takes vectors of either.
+An exported model has the name and revision of its source: its pack accepts vectors of either.
 """
 
 import hashlib
@@ -31,15 +31,22 @@ VECTORS = FOLDER + "vectors.npy"
 
 PROBES = ("What is 17 plus 25?", "Translate the second paragraph into French, and keep the names.", "lamp")
 SAME = 0.999
-"""Least cosine to what was recorded: a processor that rounds or saturates otherwise is found out before it routes."""
+"""Minimum cosine to the recorded vectors: detects a processor that rounds or saturates differently before it routes."""
 
 
 @dataclass(frozen=True, slots=True)
 class BundleInfo:
-    """What embedder/about.json says.
+    """Content of embedder/about.json.
 
-    precision: fp32 or int8. max_tokens: where texts are cut. probes: the vectors of PROBES. kept: the share of the 19
-    nearest inputs that stay the same under this embedder, where that was measured.
+    Attributes:
+        kind: onnx or static.
+        name: full model name.
+        revision: fingerprint of the source.
+        dim: length of a vector.
+        precision: fp32, fp16 or int8.
+        max_tokens: texts are cut here.
+        probes: the vectors of PROBES.
+        kept: share of the 19 nearest inputs that stay the same under this embedder; None if not measured.
     """
 
     kind: str
@@ -52,14 +59,39 @@ class BundleInfo:
     kept: float | None = None
 
     def to_json(self) -> bytes:
-        """The text of about.json."""
+        """Return the text of about.json."""
         return (json.dumps(asdict(self)) + "\n").encode()
 
 
-def load_bundled_embedder(path: Path, manifest: Manifest) -> Embedder:
-    """The embedder for a pack's tasks: the one that it carries, else sentence-transformers.
+@dataclass(frozen=True, slots=True)
+class BundledEmbedder:
+    """An embedder as files.
 
-    Raises EmbedderError where neither can be had, PackCorrupted where a carried file is not the one of the manifest.
+    Attributes:
+        files: by name in the pack.
+        about: its description.
+    """
+
+    files: Mapping[str, bytes]
+    about: BundleInfo
+
+    def open_embedder(self) -> Embedder:
+        """Open the embedder from its files."""
+        return open_bundle(self.files)
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits over the files but `about`."""
+        digest = hashlib.sha256()
+        for name in sorted(self.files):
+            digest.update(b"" if name == ABOUT else self.files[name])
+        return digest.hexdigest()[:16]
+
+
+def load_bundled_embedder(path: Path, manifest: Manifest) -> Embedder:
+    """Return the embedder for a pack's tasks: the bundled one, else sentence-transformers.
+
+    Raises EmbedderError where neither is available, PackCorrupted where a bundled file is not the one in the
+    manifest.
     """
     files = read_bundle_files(path, manifest)
     if not files:
@@ -67,12 +99,15 @@ def load_bundled_embedder(path: Path, manifest: Manifest) -> Embedder:
     try:
         return open_bundle(files)
     except (EmbedderError, ImportError) as error:
-        return _otherwise(manifest.embedder.name, error)
+        return _fall_back(manifest.embedder.name, error)
 
 
-def _otherwise(name: str, error: Exception) -> Embedder:
-    """Sentence-transformers after all, if it is there and the model is one of its own."""
-    reason = f"the pack's own embedder cannot be used: {error}"
+def _fall_back(name: str, error: Exception) -> Embedder:
+    """Return sentence-transformers in place of a bundled embedder that cannot be opened. Raises EmbedderError with
+    both reasons.
+    """
+    # Falling back keeps a scorer with PyTorch working on a pack whose bundle it cannot run.
+    reason = f"the pack's own embedder cannot be opened: {error}"
     if isinstance(error, ImportError):
         reason += " (pip install 'benchroute[scorer]')"
     try:
@@ -82,21 +117,22 @@ def _otherwise(name: str, error: Exception) -> Embedder:
 
 
 def embedder_source(manifest: Manifest) -> dict[str, str]:
-    """What a pack's embedder is made of: its name, and the hashes of the files that the pack carries of it."""
-    carried = {name: digest for name, digest in manifest.files.items() if name.startswith(FOLDER)}
-    return {"name": manifest.embedder.name, **carried}
+    """Return the identity of a pack's embedder: its name, and the hashes of its bundled files."""
+    bundled = {name: digest for name, digest in manifest.files.items() if name.startswith(FOLDER)}
+    return {"name": manifest.embedder.name, **bundled}
 
 
 def read_bundle_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
-    """The carried files of a pack, a folder or a .tar; none where it carries none. Raises PackCorrupted."""
+    """Read the bundled files of a pack, a folder or a .tar; empty without any. Raises PackCorrupted."""
     names = [name for name in manifest.files if name.startswith(FOLDER)]
     try:
         found = _from_folder(path, names) if path.is_dir() else _from_tar(path, names)
     except (OSError, KeyError, tarfile.TarError) as error:
         raise PackCorrupted(f"{path}: an embedder's file is missing: {error}") from error
     for name, data in found.items():
+        # The files are read apart from the rest of the pack, so they are checked here as well.
         if hashlib.sha256(data).hexdigest() != manifest.files[name]:
-            raise PackCorrupted(f"{path}: {name} is not the file that the manifest names")
+            raise PackCorrupted(f"{path}: {name} does not match its hash in the manifest")
     return found
 
 
@@ -113,22 +149,23 @@ def _from_tar(path: Path, names: list[str]) -> dict[str, bytes]:
 
 
 def open_bundle(files: Mapping[str, bytes]) -> Embedder:
-    """The embedder that these files are. Raises EmbedderError, and ImportError where its library is not installed."""
+    """Open the embedder from its files. Raises EmbedderError, and ImportError where its library is not installed."""
     about = read_bundle_info(files)
-    embedder = _opened(about, files)
+    embedder = _open_kind(about, files)
+    # int8 kernels differ between processors (saturation without VNNI); three texts detect it in milliseconds.
     for text, expected, vector in zip(
         PROBES, about.probes, embedder.embed_texts(PROBES) if about.probes else (), strict=False
     ):
         cosine = float(np.asarray(expected) @ vector)
         if cosine < SAME:
             raise EmbedderError(
-                f"{about.name} in {about.precision} gives {text!r} a vector of cosine {cosine:.4f} to its own"
+                f"{about.name} in {about.precision}: the vector of {text!r} has cosine {cosine:.4f} to the recorded one"
             )
     return embedder
 
 
 def read_bundle_info(files: Mapping[str, bytes]) -> BundleInfo:
-    """What a pack says of the embedder that it carries. Raises EmbedderError."""
+    """Read the description of a bundled embedder. Raises EmbedderError."""
     try:
         raw: dict[str, Any] = json.loads(files[ABOUT])
         return BundleInfo(**{**raw, "probes": tuple(tuple(vector) for vector in raw["probes"])})
@@ -136,8 +173,9 @@ def read_bundle_info(files: Mapping[str, bytes]) -> BundleInfo:
         raise EmbedderError(f"{ABOUT} cannot be read: {error!r}") from error
 
 
-def _opened(about: BundleInfo, files: Mapping[str, bytes]) -> Embedder:
+def _open_kind(about: BundleInfo, files: Mapping[str, bytes]) -> Embedder:
     if about.kind == "onnx":
+        # Imported here: a static model needs no onnxruntime.
         from routing.embedders.onnx import OnnxEmbedder
 
         return OnnxEmbedder(
@@ -148,10 +186,10 @@ def _opened(about: BundleInfo, files: Mapping[str, bytes]) -> Embedder:
 
         vectors = np.load(io.BytesIO(_file(files, VECTORS)), allow_pickle=False)
         return StaticEmbedder(about.name, about.revision, vectors, _file(files, TOKENIZER))
-    raise EmbedderError(f"the pack carries an embedder of a kind that this version does not know: {about.kind!r}")
+    raise EmbedderError(f"the pack has an embedder of unknown kind {about.kind!r}: it needs a newer version")
 
 
 def _file(files: Mapping[str, bytes], name: str) -> bytes:
     if name not in files:
-        raise EmbedderError(f"the pack's embedder lacks {name}")
+        raise EmbedderError(f"the pack's embedder is missing {name}")
     return files[name]

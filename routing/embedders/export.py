@@ -1,21 +1,31 @@
-"""A sentence-transformers model as one ONNX graph: token numbers in, unit vectors out, pooling included."""
+"""A sentence-transformers model bundled as one ONNX graph: token ids in, unit vectors out, pooling included.
+
+The graph is in 8-bit integers where that keeps the neighbours, else in floats.
+"""
 
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from routing.embedder import SentenceTransformerEmbedder
-from routing.embedders.onnx import OUTPUT
-from routing.embedders.tokenizer import serialize_tokenizer
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.arrays import Embeddings
+from routing.embedder import Embedder, SentenceTransformerEmbedder
+from routing.embedders.bundled import ABOUT, MODEL, PROBES, TOKENIZER, BundledEmbedder, BundleInfo, open_bundle
+from routing.embedders.onnx import OUTPUT, pad
+from routing.embedders.tokenizer import read_tokenizer, serialize_tokenizer, token_ids
 from routing.errors import EmbedderError
+from routing.neighbours.exact import most_similar
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
 
 OPSET = 17
 KNOWN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -23,7 +33,11 @@ KNOWN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 @dataclass(frozen=True, slots=True)
 class ExportedTransformer:
-    """A model and its tokenizer as bytes. max_tokens: where the model cuts a text."""
+    """A model and its tokenizer as bytes.
+
+    Attributes:
+        max_tokens: the model cuts texts here.
+    """
 
     model: bytes
     tokenizer: bytes
@@ -31,14 +45,15 @@ class ExportedTransformer:
 
 
 def export_transformer(embedder: SentenceTransformerEmbedder) -> ExportedTransformer:
-    """Raises EmbedderError where this model cannot be written as a graph, or its tokenizer not as a file."""
+    """Export a model to ONNX. Raises EmbedderError where the model or its tokenizer cannot be exported."""
     model = embedder.model
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
     if tokenizer is None:
-        raise EmbedderError(f"{embedder.name} has no tokenizer that can be carried")
+        raise EmbedderError(f"{embedder.name} has no fast tokenizer, which a bundled embedder requires")
     try:
         graph = _graph(model)
-    except Exception as error:  # whatever PyTorch's exporter, or a model's own code, trips over
+    except Exception as error:
+        # PyTorch's exporter runs the model's own code, which may raise anything.
         raise EmbedderError(f"{embedder.name} cannot be exported to ONNX: {error!r}") from error
     return ExportedTransformer(graph, serialize_tokenizer(tokenizer), int(model.max_seq_length or 512))
 
@@ -49,39 +64,40 @@ def _graph(model: "SentenceTransformer") -> bytes:
     names = [name for name in model.tokenizer.model_input_names if name in KNOWN_INPUTS]
 
     class Vectors(torch.nn.Module):
-        """The model's features dictionary as plain arguments."""
+        """The model's dictionary of features as positional arguments."""
 
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
         def forward(self, *values: torch.Tensor) -> torch.Tensor:
-            """Vectors of token numbers, mask and types, in the order of `names`."""
+            """Return vectors of token ids, mask and types, in the order of `names`."""
             vectors: torch.Tensor = self.model(dict(zip(names, values, strict=True)))["sentence_embedding"]
             return vectors
 
-    # Two texts of unequal length, so that nothing of the mask is taken for a constant.
+    # Two texts of unequal length, so that the tracer does not fold the mask into a constant.
     mask = torch.tensor([[1] * 9, [1] * 6 + [0] * 3])
     example = {"input_ids": mask * 5, "attention_mask": mask, "token_type_ids": mask * 0}
     axes = {name: {0: "texts", 1: "tokens"} for name in names} | {OUTPUT: {0: "texts"}}
     with _plain_attention(model), _quietly(), torch.no_grad(), tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch) / "model.onnx"
+        exported = Path(scratch) / "model.onnx"
         torch.onnx.export(
             Vectors().eval(),
             tuple(example[name] for name in names),
-            made,
+            exported,
             input_names=names,
             output_names=[OUTPUT],
             dynamic_axes=axes,
             opset_version=OPSET,
-            dynamo=False,  # which needs nothing that is not installed, and whose graphs onnxruntime knows best
+            # The TorchScript exporter needs no further package, and onnxruntime fuses its graphs best.
+            dynamo=False,
         )
-        return made.read_bytes()
+        return exported.read_bytes()
 
 
 @contextmanager
 def _plain_attention(model: Any) -> Iterator[None]:
-    """Attention written out, which every opset can say, while the model is traced."""
+    """Use eager attention while the model is traced: every opset can express it."""
     transformer: Any = getattr(model[0], "auto_model", None)
     before = getattr(getattr(transformer, "config", None), "_attn_implementation", None)
     if before is None:
@@ -96,7 +112,7 @@ def _plain_attention(model: Any) -> Iterator[None]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """The exporter warns of its age and of every branch it flattens; what it made is compared with the model anyway."""
+    """Silence the exporter's deprecation and tracing warnings: its result is compared with the model anyway."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -105,3 +121,102 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+MIN_RECALL = 0.97
+"""Share of the 19 nearest inputs that must stay the same for 8 bits to be used."""
+
+NEAREST = 19
+SAMPLED = 300
+CALIBRATION_TEXTS = 32
+SEED = 7
+
+QuantizationSteps = Callable[[str, int, int], None]
+
+
+def bundle_transformer(
+    embedder: SentenceTransformerEmbedder,
+    texts: Sequence[str],
+    vectors: Embeddings,
+    steps: QuantizationSteps = lambda phase, done, total: None,
+    least_kept: float = MIN_RECALL,
+) -> BundledEmbedder:
+    """Export the embedder, in 8 bits if a sample of the inputs then has the same neighbours.
+
+    texts, vectors: the pack's inputs and the embedder's own vectors of them, (n_inputs, dim).
+    Raises EmbedderError where the model cannot be exported, or the export gives other vectors.
+    """
+    steps("exporting the embedder", 0, 3)
+    exported = export_transformer(embedder)
+    floats = _bundle(embedder, exported, exported.model, "fp32")
+    rows = sample_places(len(texts), SAMPLED)
+    _same_vectors(embedder, floats.open_embedder())
+    steps("exporting the embedder", 1, 3)
+    small = _bundle(
+        embedder,
+        exported,
+        _quantize(exported, [texts[row] for row in sample_places(len(texts), CALIBRATION_TEXTS)]),
+        "int8",
+    )
+    steps("exporting the embedder", 2, 3)
+    recall = neighbour_recall(small.open_embedder().embed_texts([texts[row] for row in rows]), rows, vectors)
+    steps("exporting the embedder", 3, 3)
+    if recall < least_kept:
+        return floats
+    about = replace(small.about, kept=round(recall, 4))
+    return BundledEmbedder({**small.files, ABOUT: about.to_json()}, about)
+
+
+def sample_places(total: int, count: int) -> NDArray[np.int64]:
+    """Return at most `count` of `total` indices, ascending, the same every time."""
+    if total <= count:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(SEED).choice(total, size=count, replace=False))
+
+
+def neighbour_recall(again: Embeddings, rows: NDArray[np.int64], vectors: Embeddings) -> float:
+    """Return the share of the nearest other inputs that stay the nearest under another embedding of the same inputs.
+
+    again: (n_rows, dim), the inputs at `rows` in the other embedding; vectors: (n_inputs, dim). Returns a share in
+    [0, 1].
+    """
+    count = min(NEAREST, len(vectors) - 1)
+    if count < 1:
+        return 1.0
+    found = []
+    for queries in (vectors[rows], again):
+        similarity = queries @ vectors.T
+        # An input is its own nearest neighbour in both embeddings; counting it would raise the recall.
+        similarity[np.arange(len(rows)), rows] = -np.inf
+        found.append(most_similar(similarity, count)[0])
+    shared = [len(np.intersect1d(one, other)) for one, other in zip(*found, strict=True)]
+    return float(np.mean(shared) / count)
+
+
+def _bundle(
+    embedder: SentenceTransformerEmbedder, exported: ExportedTransformer, model: bytes, precision: str
+) -> BundledEmbedder:
+    about = BundleInfo("onnx", embedder.name, embedder.revision, embedder.dim, precision, exported.max_tokens)
+    files = {MODEL: model, TOKENIZER: exported.tokenizer, ABOUT: about.to_json()}
+    probes = open_bundle(files).embed_texts(PROBES)
+    about = replace(about, probes=tuple(tuple(round(float(number), 5) for number in vector) for vector in probes))
+    return BundledEmbedder({**files, ABOUT: about.to_json()}, about)
+
+
+def _quantize(exported: ExportedTransformer, texts: Sequence[str]) -> bytes:
+    from routing.embedders.int8_matmul import quantize_model
+
+    ids = token_ids(read_tokenizer(exported.tokenizer, exported.max_tokens), texts)
+    samples = []
+    for one in ids:
+        tokens, mask = pad([one])
+        samples.append({"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)})
+    return quantize_model(exported.model, samples)
+
+
+def _same_vectors(embedder: SentenceTransformerEmbedder, other: Embedder) -> None:
+    # The last text is longer than most models' limit, so that truncation is compared as well.
+    texts = [*PROBES, " ".join(PROBES) * 30]
+    cosines = (embedder.embed_texts(texts) * other.embed_texts(texts)).sum(axis=1)
+    if cosines.min() < 0.9999:
+        raise EmbedderError(f"{embedder.name} exported to ONNX gives other vectors (cosine {cosines.min():.4f})")

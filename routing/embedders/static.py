@@ -1,6 +1,6 @@
-"""A static model: every token has one vector, a text is their sum. No transformer runs, so it takes microseconds.
+"""Static model: every token has one vector, a text is their sum. No transformer runs, so it takes microseconds.
 
-The vectors already hold the tokens' weights (see `distil`), and only the direction of a sum counts.
+The vectors already contain the tokens' weights (`distil`), and only the direction of a sum counts.
 """
 
 from collections.abc import Sequence
@@ -16,21 +16,25 @@ BATCH = 64
 
 
 class StaticEmbedder:
-    """vectors: (n_tokens, dim), one for each number that the tokenizer gives."""
+    """Static model, (n_tokens, dim) vectors, one for each token id."""
 
     def __init__(self, name: str, revision: str, vectors: NDArray[np.float16], tokenizer: bytes) -> None:
-        """Raises EmbedderError where the tokenizer cannot be read."""
+        """vectors: (n_tokens, dim). Raises EmbedderError where the tokenizer cannot be read."""
         self.name, self.revision, self.dim = name, revision, int(vectors.shape[1])
+        # Stored as float16, half the size; summed as float32, since float16's 11 bits lose the small terms of a long
+        # sum.
         self._vectors = vectors.astype(np.float32)
         self._tokenizer = read_tokenizer(tokenizer, MAX_TOKENS)
 
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
-        """See Embedder.embed. A text without a single known token gets the unit vector that is the same everywhere."""
+        """Return the vectors of the texts, (n_texts, dim)."""
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         for start in range(0, len(texts), BATCH):
             ids = token_ids(self._tokenizer, texts[start : start + BATCH], special=False)
             for row, one in enumerate(ids, start):
                 if one:
                     vectors[row] = self._vectors[one].sum(axis=0)
+        # A text without any known token: a constant vector, since a zero vector has no direction and the index
+        # refuses it.
         vectors[~vectors.any(axis=1)] = 1.0
         return unit_rows(vectors)

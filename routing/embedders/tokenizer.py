@@ -1,4 +1,4 @@
-"""Texts to token numbers, with the model's own tokenizer."""
+"""Texts to token ids, with the model's own tokenizer."""
 
 import json
 from collections.abc import Sequence
@@ -10,11 +10,12 @@ from routing.errors import EmbedderError
 
 
 def read_tokenizer(data: bytes, max_tokens: int | None) -> Tokenizer:
-    """A saved tokenizer that pads nothing and cuts at max_tokens, special ones among them. Raises EmbedderError."""
+    """Read a saved tokenizer without padding, cutting at max_tokens, special tokens included. Raises EmbedderError."""
     try:
         tokenizer = Tokenizer.from_buffer(data)
-    except Exception as error:  # what tokenizers raises has no class of its own
-        raise EmbedderError(f"the carried tokenizer cannot be read: {error}") from error
+    except Exception as error:
+        # tokenizers raises plain Exception.
+        raise EmbedderError(f"the bundled tokenizer cannot be read: {error}") from error
     tokenizer.no_padding()
     if max_tokens is None:
         tokenizer.no_truncation()
@@ -24,17 +25,17 @@ def read_tokenizer(data: bytes, max_tokens: int | None) -> Tokenizer:
 
 
 def serialize_tokenizer(tokenizer: Tokenizer) -> bytes:
-    """A tokenizer as a file, the same whatever it was last used for: how it pads and cuts is said when it is read."""
+    """Return a tokenizer as a file, without its padding and truncation, which are set when it is read."""
     document = json.loads(tokenizer.to_str()) | {"padding": None, "truncation": None}
     return json.dumps(document, ensure_ascii=False).encode()
 
 
 def token_ids(tokenizer: Tokenizer, texts: Sequence[str], special: bool = True) -> list[list[int]]:
-    """Each text's token numbers. special: with those that the transformer wants around a text."""
+    """Return each text's token ids. special: include the special tokens around a text."""
     found = tokenizer.encode_batch_fast([truncate_text(text) for text in texts], add_special_tokens=special)
     return [encoding.ids for encoding in found]
 
 
 def truncate_text(text: str) -> str:
-    """A text as embedders read it: not too long, and without halves of characters."""
+    """Return a text cut to the maximum length, with lone surrogates replaced."""
     return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()

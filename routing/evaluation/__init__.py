@@ -1,16 +1,14 @@
-"""What routing is worth on a benchmark: every system of the paper, judged leave-one-dataset-out.
+"""Evaluation of every system of the paper on a benchmark, leave-one-dataset-out.
 
-results      what an evaluation finds: choices, rows of the table
-evaluate     a plan in, an evaluation out
-fold         one dataset held out, and what the benchmark says of its unlabelled inputs
-folds        the pairs (u, p) of all folds at once
-knn_folds    folds predicted by nearest neighbours
-mlp_folds    folds predicted by networks
-auto_folds   what auto says of every fold
-systems      what every system would choose
-judge        how good a choice was
-per_input    choosing input by input
-curve        what accuracy costs, and the area under it
-table        from choices to rows, with intervals
-report/      tables, figures and one HTML page out of it
+results            results of an evaluation, and choices aggregated to rows with intervals
+evaluate           a plan in, an evaluation out
+fold               one dataset held out, and the scores of its unlabelled inputs
+calibration_folds  the pairs (u, p) of all folds at once
+knn_folds          folds predicted by nearest neighbours
+mlp_folds          folds predicted by networks
+auto_folds         the fit of auto in every fold
+scoring            every system's choice on a fold, and its accuracy
+per_input          selection input by input
+curve              accuracy against cost, and the area under the curve
+report/            tables, figures and one HTML page
 """

@@ -1,8 +1,9 @@
-"""What `auto` says of every fold, its dataset away from everything that is learnt: averages, centres, and neighbours.
+"""Fit of `auto` in every fold, with its dataset left out of everything that is learnt: averages, centres, and
+neighbours.
 
-The mean outcome of the nearest inputs has to be found anew for every pair of datasets, one held out and one judged;
-only inputs that have one of the held-out dataset's among their nearest are looked up again, as in routing.evaluation.
-folds.
+The mean outcome of the nearest inputs must be computed anew for every pair of datasets, one held out and one judged;
+only inputs that have one of the held-out dataset's among their nearest are looked up again, as in
+routing.evaluation.calibration_folds.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from routing.auto.posterior import AccuracyPosterior, LabelGroups
 from routing.auto.training_data import NoiseModel, TrainingData, dataset_centres, mean_near_outcome
 from routing.benchmark import Benchmark, order_on_average
 from routing.calibration import HeldOutDataset
-from routing.evaluation.folds import CalibrationFolds
+from routing.evaluation.calibration_folds import CalibrationFolds
 from routing.predictor import predict_outcomes
 
 AutoProgress = Callable[[int, int], None]
@@ -24,21 +25,27 @@ AutoProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class AutoFold:
-    """A fold as auto sees it: columns are the candidates, best on average first, and so are the prior's places."""
+    """The fit of auto in one fold.
+
+    Attributes:
+        columns: the candidates, best on average first.
+        fit: the fit.
+        prior: the candidates' accuracies without labels, in the order of `columns`.
+    """
 
     columns: list[int]
     fit: AutoFit
     prior: AccuracyPosterior
 
     def condition_on(self, outcomes: Floats) -> AccuracyPosterior:
-        """After the outcomes of labelled inputs, (n_labelled, n_models) in the benchmark's order."""
+        """Return the posterior after outcomes of labelled inputs, (n_labelled, n_models) in the benchmark's order."""
         return self.prior.condition_on(LabelGroups.from_matrix(outcomes[:, self.columns]))
 
 
 def fit_auto_folds(
     folds: CalibrationFolds, routed: Benchmark, held_out: Sequence[HeldOutDataset], progress: AutoProgress
 ) -> list[AutoFold]:
-    """One for every dataset. folds: of the same benchmark; it finds the neighbours."""
+    """Fit auto for every dataset held out. folds: of the same benchmark; it finds the neighbours."""
     n = len(held_out)
     near = np.empty((n, n, len(routed.models)))
     for done, one in enumerate(held_out, 1):
@@ -46,7 +53,6 @@ def fit_auto_folds(
         progress(done, n)
     noise = NoiseModel.from_outcomes(routed.outcomes, routed.dataset_ids, n)
     everything = np.arange(n)
-    # The centres are needed as means of embeddings; `folds` knows the vectors.
     whole = TrainingData(
         routed.dataset_averages(),
         dataset_centres(folds.vectors, routed.dataset_ids, n),
@@ -57,7 +63,8 @@ def fit_auto_folds(
 
 
 def mean_near_outcomes(folds: CalibrationFolds, outcomes: Floats, one: HeldOutDataset, n_datasets: int) -> Floats:
-    """The mean outcome of the nearest outside a dataset and each other one; at its own place, outside itself alone.
+    """Return the mean outcome of the nearest outside a dataset and each other one; at its own index, outside itself
+    alone.
 
     Returns (n_datasets, n_models).
     """
@@ -72,6 +79,7 @@ def mean_near_outcomes(folds: CalibrationFolds, outcomes: Floats, one: HeldOutDa
         if away == one.dataset:
             found[away] = mean_near_outcome(outcomes, rows)
             continue
+        # Only inputs with a neighbour in the removed dataset change: for the others, sums and counts stay.
         touched = np.flatnonzero((ids == away).any(axis=1))
         found[away] = _repaired(folds, outcomes, one, (sums, counts), g, touched, away)
     return found
@@ -88,6 +96,7 @@ def _repaired(
 ) -> Floats:
     sums, counts = whole
     if len(touched):
+        # Subtract the touched inputs' old means and add their new ones: O(touched) instead of O(n_inputs).
         old, new = g[touched], predict_outcomes(outcomes, folds.nearest_without(one, touched, [away]).rows)
         for values, sign in ((old, -1), (new, 1)):
             known = ~np.isnan(values)

@@ -7,34 +7,51 @@ import numpy as np
 
 from routing.arrays import Embeddings, Ints
 from routing.benchmark import Benchmark, Model
-from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_dataset
+from routing.calibration import CalibrationSettings, HeldOutDataset, RoutingSettings, hold_out_datasets
 from routing.errors import BenchmarkError
 from routing.evaluation.curve import PricedChoices, cost_curves, dataset_costs
 from routing.evaluation.fold import EvaluationFold, FoldScores, label_samples, score_fold
 from routing.evaluation.knn_folds import FoldInputs, KnnSteps, build_knn_folds, build_permuted_folds
 from routing.evaluation.per_input import evaluate_per_input
-from routing.evaluation.results import SYSTEMS, Evaluation, FoldChoice, PredictorQuality, PriceModel, SystemRow
-from routing.evaluation.scoring import FoldScorer, price_of
-from routing.evaluation.strategies import choose_all
-from routing.evaluation.table import aggregate_rows
+from routing.evaluation.results import (
+    SYSTEMS,
+    Evaluation,
+    FoldChoice,
+    PredictorQuality,
+    PricedModel,
+    SystemRow,
+    aggregate_rows,
+)
+from routing.evaluation.scoring import FoldScorer, choose_all, price_of
 
 SHUFFLED = "S3_shuffled"
 AUTO, PERMUTED = "auto", "auto_permuted"
 MIN_INPUTS = 30
 MAX_NEIGHBOURS = 64
-"""Neighbours found for each input once, more than kappa, so that a fold seldom has to search again."""
+"""Neighbours found once per input, more than kappa, so that a fold rarely has to search again."""
 
 PREDICTORS: Mapping[str, tuple[str, ...]] = {
     "knn": SYSTEMS,
     "mlp": tuple(name for name in SYSTEMS if name not in (SHUFFLED, AUTO, PERMUTED)),
 }
-"""Predictor -> its systems. The control would need every network once more, and auto looks at neighbours. LL is there
-where a benchmark has it."""
+"""Predictor -> its systems. The control would need every network once more, and auto uses neighbours. LL requires a
+benchmark with log-likelihoods."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPlan:
-    """What to evaluate. alphas: shares of labelled inputs, at most `cap` each; repeats: of every share but none."""
+    """Extent of an evaluation.
+
+    Attributes:
+        pool: name of the set of models.
+        predictor: a key of PREDICTORS.
+        systems: names of the systems.
+        alphas: shares of labelled inputs.
+        repeats: repeats of every share but 0.
+        cap: maximum number of labelled inputs.
+        per_input: include selection input by input.
+        seed: random seed.
+    """
 
     pool: str = "all"
     predictor: str = "knn"
@@ -49,25 +66,27 @@ class EvaluationPlan:
 def fit_for_evaluation(
     benchmark: Benchmark, allow_partial: bool = False, max_params_b: float | None = None
 ) -> tuple[Benchmark, Ints]:
-    """The datasets with at least 30 inputs, the models with outcomes on each of them, and the rows that stayed.
+    """Return the datasets with at least 30 inputs, the models with outcomes on each of them, and the rows that
+    remain.
 
-    A model needs outcomes on every dataset, not on every input; allow_partial: not even that.
-    Raises BenchmarkError where fewer than three datasets or two models are left.
+    A model needs outcomes on every dataset, not on every input; allow_partial: not even that. Raises BenchmarkError
+    where fewer than three datasets or two models remain.
     """
     counts = np.bincount(benchmark.dataset_ids, minlength=len(benchmark.datasets))
     small = [dataset.name for dataset, count in zip(benchmark.datasets, counts, strict=True) if count < MIN_INPUTS]
     if len(benchmark.datasets) - len(small) < 3:
-        raise BenchmarkError(benchmark.name, [f"fewer than three datasets have {MIN_INPUTS} inputs or more"])
-    fit, rows = benchmark.without_dataset(small)
+        raise BenchmarkError(benchmark.name, [f"fewer than three datasets have at least {MIN_INPUTS} inputs"])
+    fit, rows = benchmark.without_datasets(small)
+    # A model missing on a whole dataset could be chosen there but not scored.
     lacks_some = np.asarray(np.isnan(fit.dataset_averages()).any(axis=0))
-    kept = [
+    chosen = [
         model.name
         for model, lacks in zip(fit.models, lacks_some.tolist(), strict=True)
         if (allow_partial or not lacks) and _is_small(model, max_params_b)
     ]
-    if len(kept) < 2:
+    if len(chosen) < 2:
         raise BenchmarkError(benchmark.name, ["fewer than two models can be compared on every dataset"])
-    return fit.select_models(kept), rows
+    return fit.select_models(chosen), rows
 
 
 def evaluate_pool(
@@ -76,29 +95,30 @@ def evaluate_pool(
     plan: EvaluationPlan,
     routing: RoutingSettings | None = None,
     calibration: CalibrationSettings | None = None,
-    steps: KnnSteps = lambda what, done, total: None,
+    steps: KnnSteps = lambda phase, done, total: None,
 ) -> Evaluation:
-    """Judges every system of the plan. benchmark: as fit_for_evaluation gives it; vectors: (n_inputs, dim), unit rows.
+    """Evaluate every system of the plan. benchmark: as fit_for_evaluation gives it; vectors: (n_inputs, dim), unit
+    rows.
 
     The same arguments give the same result.
     """
     routing, settings = routing or RoutingSettings(), calibration or CalibrationSettings(seed=plan.seed)
     steps("finding neighbours", 0, len(benchmark.datasets))
     found: list[HeldOutDataset] = []
-    for one in hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), MAX_NEIGHBOURS):
+    for one in hold_out_datasets(vectors, benchmark.dataset_ids, len(benchmark.datasets), MAX_NEIGHBOURS):
         found.append(one)
         steps("finding neighbours", len(found), len(benchmark.datasets))
     material = FoldInputs(benchmark, vectors, found, routing, settings, steps, AUTO in plan.systems)
     folds, control = _folds(material, plan)
     real = replace(plan, systems=tuple(name for name in plan.systems if name not in (SHUFFLED, PERMUTED)))
-    faced: list[PricedChoices] = []
-    made, quality = _judged(folds, vectors, real, routing, faced)
-    made += _judged(control, vectors, replace(plan, systems=(SHUFFLED,), alphas=(0.0,)), routing)[0]
+    priced: list[PricedChoices] = []
+    made, quality = _evaluate_folds(folds, vectors, real, routing, priced)
+    made += _evaluate_folds(control, vectors, replace(plan, systems=(SHUFFLED,), alphas=(0.0,)), routing)[0]
     if PERMUTED in plan.systems:
-        dealt = build_permuted_folds(replace(material, auto=True), permute_outcomes(benchmark, plan.seed))
-        made += _judged(dealt, vectors, replace(plan, systems=(PERMUTED,), alphas=(0.0,)), routing)[0]
-    drawn = cost_curves(faced, routing.eta, plan.systems) if faced else []
-    areas = {one.system: one.area for one in drawn}
+        permuted = build_permuted_folds(replace(material, auto=True), permute_outcomes(benchmark, plan.seed))
+        made += _evaluate_folds(permuted, vectors, replace(plan, systems=(PERMUTED,), alphas=(0.0,)), routing)[0]
+    curves = cost_curves(priced, routing.eta, plan.systems) if priced else []
+    areas = {one.system: one.area for one in curves}
     rows: list[SystemRow] = [
         replace(row, area=areas.get(row.system)) if row.alpha == 0 else row
         for row in aggregate_rows(benchmark.name, plan.pool, plan.predictor, made, plan.seed)
@@ -114,30 +134,32 @@ def evaluate_pool(
         choices=made,
         quality=quality,
         sparse=evaluate_per_input(benchmark, vectors, plan.seed) if plan.per_input else [],
-        curves=drawn,
-        cost_by=known[0] if drawn and (known := dataset_costs(benchmark)) else None,
+        curves=curves,
+        cost_by=known[0] if curves and (known := dataset_costs(benchmark)) else None,
     )
 
 
 def _is_small(model: Model, max_params_b: float | None) -> bool:
-    """A model of unknown size fits no limit."""
+    """Return True if the model is within the limit. A model of unknown size exceeds every limit."""
     return max_params_b is None or (model.params_b is not None and model.params_b <= max_params_b)
 
 
 def _folds(material: FoldInputs, plan: EvaluationPlan) -> tuple[list[EvaluationFold], list[EvaluationFold]]:
-    """The folds, and those of the control, whose systems see shuffled outcomes."""
+    """Return the folds, and those of the control, whose systems see shuffled outcomes."""
     if plan.predictor == "knn":
+        # Shuffling within a dataset keeps every average and removes what an input says: S1 to S3 must not gain there.
         control = [shuffle_datasets(material.benchmark, plan.seed)] if SHUFFLED in plan.systems else []
         folds, *rest = build_knn_folds(material, [material.benchmark, *control])
         return folds, rest[0] if rest else []
-    from routing.evaluation.mlp_folds import build_mlp_folds  # loads torch
+    # Imported here: mlp_folds loads torch, which takes seconds.
+    from routing.evaluation.mlp_folds import build_mlp_folds
     from routing.mlp import MlpSettings
 
     return build_mlp_folds(material, MlpSettings(seed=plan.seed)), []
 
 
 def shuffle_datasets(benchmark: Benchmark, seed: int) -> Benchmark:
-    """The control: every model keeps its outcomes on a dataset, given to other inputs of it."""
+    """Return the control: every model's outcomes on a dataset, assigned to other inputs of it."""
     generator, outcomes = np.random.default_rng(seed), benchmark.outcomes.copy()
     for dataset in range(len(benchmark.datasets)):
         rows = np.flatnonzero(benchmark.dataset_ids == dataset)
@@ -146,10 +168,11 @@ def shuffle_datasets(benchmark: Benchmark, seed: int) -> Benchmark:
 
 
 def permute_outcomes(benchmark: Benchmark, seed: int) -> Benchmark:
-    """auto's control: every dataset gets another one's outcomes, so that which dataset is near is worth nothing.
+    """Return auto's control: every dataset gets another one's outcomes, so that nearness of datasets has no value.
 
-    Drawn again where the other has fewer inputs. It is judged by these outcomes too.
+    Sampled with replacement where the other has fewer inputs. It is also judged by these outcomes.
     """
+    # A generator of its own, so that adding the control changes no other random number.
     generator = np.random.default_rng([seed, 2])
     giver, outcomes = generator.permutation(len(benchmark.datasets)), benchmark.outcomes.copy()
     for dataset in range(len(benchmark.datasets)):
@@ -159,32 +182,33 @@ def permute_outcomes(benchmark: Benchmark, seed: int) -> Benchmark:
     return replace(benchmark, outcomes=outcomes)
 
 
-def _judged(
+def _evaluate_folds(
     folds: Sequence[EvaluationFold],
     vectors: Embeddings,
     plan: EvaluationPlan,
     routing: RoutingSettings,
-    faced: list[PricedChoices] | None = None,
+    priced: list[PricedChoices] | None = None,
 ) -> tuple[list[FoldChoice], list[PredictorQuality]]:
-    """faced: takes what every fold's systems have to choose by without labels, where costs are known."""
+    """Evaluate the plan on some folds. priced: collects the choices without labels, where costs are known."""
     made: list[FoldChoice] = []
-    known = dataset_costs(folds[0].benchmark) if folds and faced is not None else None
+    known = dataset_costs(folds[0].benchmark) if folds and priced is not None else None
     errors: dict[float, list[tuple[float, float, float]]] = {alpha: [] for alpha in plan.alphas}
     for fold in folds:
+        # Seeded per fold: a fold's labels are the same whichever other folds or systems are evaluated.
         seed = (plan.seed, 1, fold.held_out.dataset)
         for sample in label_samples(len(fold.held_out.rows), plan.alphas, plan.repeats, plan.cap, seed):
             seen = score_fold(fold, sample, vectors, routing)
             made += choose_all(fold, sample, seen, routing.eta, plan.systems)
-            if faced is not None and known is not None and sample.alpha == 0:
+            if priced is not None and known is not None and sample.alpha == 0:
                 accuracy = FoldScorer(fold, sample, seen.scores).accuracy
-                faced.append(PricedChoices(seen.scores, accuracy, known[1][fold.held_out.dataset]))
+                priced.append(PricedChoices(seen.scores, accuracy, known[1][fold.held_out.dataset]))
             errors[sample.alpha].append(_quality(seen))
     quality = [PredictorQuality(plan.predictor, alpha, *_means(found)) for alpha, found in errors.items() if found]
     return made, quality
 
 
 def _quality(seen: FoldScores) -> tuple[float, float, float]:
-    """The accuracy of g_bar, mean over models, and how far the kernel smoother and ATC are from it."""
+    """Return the accuracy of g_bar, mean over models, and the errors of the kernel smoother and of ATC."""
     p, atc = np.abs(seen.scores.reliability - seen.true_p), np.abs(seen.atc - seen.true_p)
     return float(seen.true_p.mean()), float(p.mean()), float(atc.mean())
 
@@ -194,10 +218,10 @@ def _means(found: Sequence[tuple[float, float, float]]) -> tuple[float, float, f
     return accuracy, p, atc
 
 
-def _models(benchmark: Benchmark) -> list[PriceModel]:
+def _models(benchmark: Benchmark) -> list[PricedModel]:
     averages = np.nanmean(benchmark.dataset_averages(), axis=0)
     return [
-        PriceModel(model.name, float(average), model.params_b, price_of(model))
+        PricedModel(model.name, float(average), model.params_b, price_of(model))
         for model, average in zip(benchmark.models, averages, strict=True)
     ]
 

@@ -1,7 +1,7 @@
-"""One dataset held out, the inputs of it that are labelled, and what the benchmark then says of the others.
+"""One dataset held out, its labelled inputs, and the scores of the others.
 
-The systems see the benchmark without the dataset, its inputs' embeddings, and the outcomes of the inputs that are
-labelled (alpha).
+The systems see the benchmark without the dataset, its inputs' embeddings, and the outcomes of the labelled inputs
+(alpha).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from routing.atc import estimate_accuracy
 from routing.benchmark import Benchmark, order_on_average
 from routing.calibration import Calibration, HeldOutDataset, RoutingSettings
 from routing.evaluation.auto_folds import AutoFold
-from routing.evaluation.folds import NearestInputs, distances_between
+from routing.evaluation.calibration_folds import NearestInputs, distances_between
 from routing.predictor import predict_correct, prediction_accuracy
 from routing.scores import TaskScores
 from routing.task import InputEvidence, TaskState, score_task
@@ -22,7 +22,14 @@ from routing.task import InputEvidence, TaskState, score_task
 
 @dataclass(frozen=True, slots=True)
 class LabelSample:
-    """A fold with some of its inputs labelled. rest: places of the others; alpha: the share asked for."""
+    """Sample of labelled inputs of a fold.
+
+    Attributes:
+        alpha: the requested share.
+        repeat: number of the draw.
+        labelled: indices of the labelled inputs.
+        rest: indices of the others.
+    """
 
     alpha: float
     repeat: int
@@ -36,10 +43,17 @@ Predict = Callable[[LabelSample, NearestInputs], Floats]
 
 @dataclass(frozen=True, slots=True)
 class EvaluationFold:
-    """One dataset held out. averages: (n_datasets, n_models), of all datasets; the fold's own row is only for judging.
+    """One dataset held out.
 
-    routed: the benchmark that the systems see, which is not the one they are judged by where outcomes are shuffled.
-    cuts: (n_models,) the thresholds of ATC. auto: None where it is not asked.
+    Attributes:
+        held_out: the dataset with its neighbours.
+        benchmark: outcomes that systems are judged by.
+        routed: the benchmark that systems see; another one where outcomes are shuffled.
+        averages: (n_datasets, n_models), of all datasets; the fold's own row is only for judging.
+        calibration: pairs of the other datasets.
+        predict: g of the unlabelled inputs.
+        cuts: (n_models,) the thresholds of ATC.
+        auto: the fit of auto; None if it is not evaluated.
     """
 
     held_out: HeldOutDataset
@@ -54,10 +68,12 @@ class EvaluationFold:
 
 @dataclass(frozen=True, slots=True)
 class FoldScores:
-    """What a fold's systems have to choose by. Arrays: (n_models,), best on average first, like scores.models.
+    """Scores that a fold's systems choose by. Arrays: (n_models,), best on average first, like scores.models.
 
-    true_p: accuracy of g_bar, which only S3_true_p may see. atc: its estimate by ATC, 0.5 where there is none. loglik:
-    mean over the inputs; None where the benchmark has none.
+    Attributes:
+        true_p: accuracy of g_bar, which only S3_true_p may use.
+        atc: its estimate by ATC, 0.5 where there is none.
+        loglik: mean over the inputs; None where the benchmark has none.
     """
 
     scores: TaskScores
@@ -69,7 +85,7 @@ class FoldScores:
 def label_samples(
     n: int, alphas: Sequence[float], repeats: int, cap: int, seed: Sequence[int]
 ) -> Iterator[LabelSample]:
-    """Labelled inputs for every alpha and repeat, at most `cap`; no label needs no repeat."""
+    """Yield labelled inputs for every alpha and repeat, at most `cap`; without labels one repeat is enough."""
     generator = np.random.default_rng(list(seed))
     for alpha in alphas:
         count = min(int(alpha * n), cap)
@@ -79,16 +95,20 @@ def label_samples(
 
 
 def score_fold(fold: EvaluationFold, sample: LabelSample, vectors: Embeddings, routing: RoutingSettings) -> FoldScores:
-    """What the benchmark says of a fold's unlabelled inputs."""
+    """Return the scores of a fold's unlabelled inputs."""
     one, routed = fold.held_out, fold.routed
-    nearest = NearestInputs(one.near[:, : routing.kappa], one.near_distances[:, : routing.kappa]).compute(sample.rest)
+    nearest = NearestInputs(one.near[:, : routing.kappa], one.near_distances[:, : routing.kappa]).select_places(
+        sample.rest
+    )
     rows, labelled = one.rows[sample.rest], one.rows[sample.labelled]
     if len(labelled):
+        # Labelled inputs of the task itself join the benchmark of the predictor (in-task labels, alpha).
         nearest = nearest.merge_with(labelled, distances_between(vectors, rows, labelled), routing.kappa)
     g = fold.predict(sample, nearest)
     g_bar = predict_correct(g, routing.threshold)
     state = TaskState.from_evidence(InputEvidence(g, g_bar, nearest.distances.mean(axis=1), vectors[rows], g))
     posterior = fold.auto.condition_on(routed.outcomes[labelled]) if fold.auto else None
+    # m* without the held-out dataset: including it would leak the answer into the baseline.
     columns = order_on_average(np.delete(fold.averages, one.dataset, axis=0))
     return FoldScores(
         scores=score_task(state, routed.model_names, columns, fold.calibration, routing, posterior),

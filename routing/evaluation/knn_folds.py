@@ -1,4 +1,4 @@
-"""Every fold of a benchmark, predicted by the k nearest inputs (eq. 7)."""
+"""Folds of a benchmark, predicted by the k nearest inputs (eq. 7)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,22 +10,28 @@ from routing.atc import fit_thresholds
 from routing.benchmark import Benchmark
 from routing.calibration import Calibration, CalibrationSettings, HeldOutDataset, RoutingSettings
 from routing.evaluation.auto_folds import fit_auto_folds
+from routing.evaluation.calibration_folds import CalibrationFolds, NearestInputs
 from routing.evaluation.fold import EvaluationFold, LabelSample
-from routing.evaluation.folds import CalibrationFolds, NearestInputs
 from routing.neighbours import sort_by_distance
 from routing.neighbours.exact import most_similar
 from routing.predictor import predict_correct, predict_outcomes
 
 KnnSteps = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
+"""Called with (name of the phase, steps done, total steps)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldInputs:
-    """What folds are made of.
+    """Input of the construction of folds.
 
-    vectors: (n_inputs, dim), unit length. found: every dataset, with more than kappa neighbours.
-    benchmark: the systems are judged by it. auto: whether folds have it too.
+    Attributes:
+        benchmark: systems are judged by it.
+        vectors: (n_inputs, dim), unit length.
+        found: every dataset, with more than kappa neighbours.
+        routing: parameters of the paper.
+        settings: parameters of the calibration.
+        steps: progress callback.
+        auto: True to fit auto in every fold.
     """
 
     benchmark: Benchmark
@@ -38,8 +44,9 @@ class FoldInputs:
 
 
 def build_knn_folds(material: FoldInputs, routed: Sequence[Benchmark]) -> list[list[EvaluationFold]]:
-    """Every dataset held out from index, calibration and thresholds, for every benchmark that systems are to see."""
+    """Return every dataset held out from index, calibration and thresholds, for every benchmark that systems see."""
     folds = CalibrationFolds(material.vectors, routed, material.found, material.routing, material.settings)
+    # One pass for the real and the shuffled benchmark: their inputs, and so their neighbours, are the same.
     calibrations = folds.fold_calibrations(lambda done, total: material.steps("calibrating every fold", done, total))
     near = np.concatenate([_among_all(one, material.vectors) for one in material.found])
     made = [_folds(material, one, near, found) for one, found in zip(routed, calibrations, strict=True)]
@@ -47,7 +54,7 @@ def build_knn_folds(material: FoldInputs, routed: Sequence[Benchmark]) -> list[l
 
 
 def build_permuted_folds(material: FoldInputs, permuted: Benchmark) -> list[EvaluationFold]:
-    """The folds of auto's control, judged by the outcomes that it sees. Only auto can be asked."""
+    """Return the folds of auto's control, judged by the outcomes that it sees. Only auto can be evaluated."""
     folds = CalibrationFolds(material.vectors, [permuted], material.found, material.routing, material.settings)
     n_models = len(permuted.models)
     none = Calibration(np.empty(0), np.empty((0, n_models)), np.empty(0), np.empty(0, dtype=np.int64))
@@ -61,11 +68,11 @@ def build_permuted_folds(material: FoldInputs, permuted: Benchmark) -> list[Eval
 
 
 def _with_auto(material: FoldInputs, folds: CalibrationFolds, made: list[EvaluationFold]) -> list[EvaluationFold]:
-    """made: the folds of one benchmark."""
+    """Return the folds of one benchmark with the fit of auto."""
     if not material.auto:
         return made
     found = fit_auto_folds(
-        folds, made[0].routed, material.found, lambda done, total: material.steps("looking at datasets", done, total)
+        folds, made[0].routed, material.found, lambda done, total: material.steps("comparing datasets", done, total)
     )
     return [replace(fold, auto=auto) for fold, auto in zip(made, found, strict=True)]
 
@@ -85,8 +92,10 @@ def _folds(
 
 
 class _Cuts:
-    """ATC's thresholds. Every input is predicted from its nearest others, its own dataset's among them, as a validation
-    set drawn from the benchmark would be; a fold leaves its dataset out.
+    """Thresholds of ATC.
+
+    Every input is predicted from its nearest others, its own dataset's included, as a validation set drawn from the
+    benchmark would be; a fold leaves its dataset out.
     """
 
     def __init__(self, material: FoldInputs, routed: Benchmark, near: Ints) -> None:
@@ -97,16 +106,17 @@ class _Cuts:
         self._correct = self._routed.correct_at(self._rows)
 
     def without(self, dataset: int) -> Floats:
-        """The thresholds of a fold, (n_models,)."""
+        """Return the thresholds of a fold, (n_models,)."""
         ids, k = self._routed.dataset_ids, self._routing.k
-        kept = np.flatnonzero(ids[self._rows] != dataset)
-        outside = ids[self._near[kept]] != dataset
+        others = np.flatnonzero(ids[self._rows] != dataset)
+        outside = ids[self._near[others]] != dataset
         touched = np.flatnonzero(~outside[:, :k].all(axis=1))
-        g = self._g[kept]
+        g = self._g[others]
         order = np.argsort(~outside[touched], axis=1, kind="stable")
-        g[touched] = self._predicted(np.take_along_axis(self._near[kept[touched]], order, axis=1))
-        g[touched[outside[touched].sum(axis=1) < k]] = np.nan  # too few of those found lie outside
-        g_bar, correct = predict_correct(g, self._routing.threshold), self._correct[kept]
+        g[touched] = self._predicted(np.take_along_axis(self._near[others[touched]], order, axis=1))
+        # Fewer than k of the neighbours found are outside: no prediction.
+        g[touched[outside[touched].sum(axis=1) < k]] = np.nan
+        g_bar, correct = predict_correct(g, self._routing.threshold), self._correct[others]
         right = np.where(np.isnan(g_bar) | np.isnan(correct), np.nan, g_bar == correct)
         return fit_thresholds(g, right)
 
@@ -115,8 +125,9 @@ class _Cuts:
 
 
 def _among_all(one: HeldOutDataset, vectors: Embeddings) -> Ints:
-    """A dataset's inputs' nearest others, from the outside and from the dataset itself."""
+    """Return the nearest others of a dataset's inputs, outside the dataset and inside."""
     count = one.near.shape[1]
+    # Neighbours outside the dataset are known already; only those inside are missing.
     similarity = vectors[one.rows] @ vectors[one.rows].T
     np.fill_diagonal(similarity, -np.inf)
     own, distances = most_similar(similarity, min(count, len(one.rows) - 1))

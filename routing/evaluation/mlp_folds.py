@@ -1,9 +1,9 @@
-"""Every fold of a benchmark, predicted by a network (appendix C.1).
+"""Folds of a benchmark, predicted by a network (appendix C.1).
 
-A pair (u, p) of a fold needs a network that has learnt neither from the fold's dataset nor from the pair's. One for
-every pair of datasets, mixed share and repeat, as the paper has it, is D * D * 150 networks of half a minute each. Here
-a fold's calibration networks leave its dataset out together with one group of the others, and every dataset of the
-group gives one pair, at its distance to what the network did learn from, without inputs of its own mixed in.
+A pair (u, p) of a fold needs a network trained neither on the fold's dataset nor on the pair's. One for every pair of
+datasets, mixing share and repeat, as in the paper, is D * D * 150 networks of half a minute each. Here a fold's
+calibration networks leave its dataset out together with one group of the others, and every dataset of the group gives
+one pair, at its distance to the network's training data, without inputs of its own mixed in.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ import numpy as np
 from routing.arrays import Floats, Ints
 from routing.atc import fit_thresholds
 from routing.calibration import Calibration, HeldOutDataset
+from routing.evaluation.calibration_folds import CalibrationFolds, NearestInputs
 from routing.evaluation.fold import EvaluationFold, LabelSample
-from routing.evaluation.folds import CalibrationFolds, NearestInputs
 from routing.evaluation.knn_folds import FoldInputs
 from routing.mlp import Mlp, MlpSettings, train_mlp
 from routing.predictor import predict_correct, prediction_accuracy
@@ -26,7 +26,11 @@ PREDICTOR_NAME = "training networks"
 
 @dataclass(frozen=True, slots=True)
 class CalibrationPair:
-    """A dataset's distance to what a network learnt from, and the network's accuracy on it, (n_models,)."""
+    """A dataset's distance to a network's training data, and the network's accuracy on it.
+
+    Attributes:
+        accuracies: (n_models,).
+    """
 
     dataset: int
     distance: float
@@ -34,7 +38,7 @@ class CalibrationPair:
 
 
 def build_mlp_folds(material: FoldInputs, settings: MlpSettings, groups: int = GROUPS) -> list[EvaluationFold]:
-    """Every dataset held out from the networks, the calibration and the thresholds."""
+    """Return every dataset held out from the networks, the calibration and the thresholds."""
     return _MlpFolds(material, settings, groups).folds()
 
 
@@ -54,6 +58,7 @@ class _MlpFolds:
     def _fold(self, one: HeldOutDataset, whole: Sequence[Sequence[CalibrationPair]]) -> EvaluationFold:
         pairs: list[CalibrationPair] = []
         for group, known in zip(self._groups, whole, strict=True):
+            # The networks of the dataset's own group left it out already; they are shared by all folds of the group.
             of_group = known if one.dataset in group else self._pairs_of(group, [*group, one.dataset])
             pairs += [pair for pair in of_group if pair.dataset != one.dataset]
         material, network = self._material, self._without([one.dataset])
@@ -61,7 +66,7 @@ class _MlpFolds:
         def predict(sample: LabelSample, nearest: NearestInputs) -> Floats:
             labelled = one.rows[sample.labelled]
             by = network if not len(labelled) else self._train(self._rows([one.dataset], labelled), sample.repeat)
-            return by.predict_correct(material.vectors[one.rows[sample.rest]])
+            return by.predict_outcomes(material.vectors[one.rows[sample.rest]])
 
         return EvaluationFold(
             one,
@@ -80,15 +85,16 @@ class _MlpFolds:
             others = [other for other in excluded if other != dataset]
             nearest = self._folds.nearest_without(one, np.arange(len(one.rows)), others)
             g_bar = predict_correct(
-                network.predict_correct(self._material.vectors[one.rows]), self._material.routing.threshold
+                network.predict_outcomes(self._material.vectors[one.rows]), self._material.routing.threshold
             )
             p = prediction_accuracy(g_bar, self._material.benchmark.correct_at(one.rows))
             found.append(CalibrationPair(dataset, float(nearest.distances.mean()), p))
         return found
 
     def _cuts(self, network: Mlp, dataset: int) -> Floats:
+        # ATC needs inputs that the network was not trained on; its early-stopping set is at hand.
         rows = self._rows([dataset])[network.held_back]
-        g, correct = network.predict_correct(self._material.vectors[rows]), self._material.benchmark.correct_at(rows)
+        g, correct = network.predict_outcomes(self._material.vectors[rows]), self._material.benchmark.correct_at(rows)
         right = np.where(np.isnan(correct), np.nan, predict_correct(g, self._material.routing.threshold) == correct)
         return fit_thresholds(g, right)
 
@@ -101,6 +107,7 @@ class _MlpFolds:
         return network
 
     def _train(self, rows: Ints, repeat: int = 0) -> Mlp:
+        # Another seed per repeat: otherwise repeats would share the initial weights and look too certain.
         settings = replace(self._settings, seed=self._settings.seed + repeat)
         return train_mlp(self._material.vectors[rows], self._material.benchmark.outcomes[rows], settings)
 
@@ -110,7 +117,7 @@ class _MlpFolds:
 
 
 def group_datasets(sizes: Sequence[int], groups: int) -> list[list[int]]:
-    """Datasets in groups of about as many inputs, the largest dealt out first. No more groups than datasets."""
+    """Split datasets into groups of similar size, the largest assigned first. No more groups than datasets."""
     order = sorted(range(len(sizes)), key=lambda dataset: -sizes[dataset])
     count = min(groups, len(sizes))
     return [sorted(order[place::count]) for place in range(count)]
@@ -120,6 +127,7 @@ def _calibration(pairs: Sequence[CalibrationPair]) -> Calibration:
     return Calibration(
         distances=np.array([pair.distance for pair in pairs]),
         accuracies=np.array([pair.accuracies for pair in pairs]),
+        # One pair per dataset: there are no repeats to weight.
         weights=np.ones(len(pairs)),
         dataset_ids=np.array([pair.dataset for pair in pairs], dtype=np.int64),
     )

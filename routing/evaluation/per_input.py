@@ -1,4 +1,4 @@
-"""Choosing a model input by input (the paper's MixInstruct, appendix D): S1 over the 10 nearest of the index."""
+"""Selection of a model input by input (the paper's MixInstruct, appendix D): S1 over the 10 nearest of the index."""
 
 import numpy as np
 
@@ -10,14 +10,14 @@ from routing.predictor import predict_outcomes
 
 PER_INPUT_K = 10
 CUTOFFS = 12
-"""Values of C: even steps through the distances' quantiles, the last one leaves nothing out."""
+"""Number of values of C: evenly spaced quantiles of the distances; the last one includes every input."""
 
 
 def evaluate_per_input(benchmark: Benchmark, vectors: Embeddings, seed: int) -> list[SparseResult]:
-    """Selection input by input, S1 with k = 10, on a random half of every dataset's inputs.
+    """Evaluate selection input by input, S1 with k = 10, on a random half of every dataset's inputs.
 
-    The other half is the index: a split at random puts every input's own dataset into it, as the paper's train and test
-    sets do. C limits the mean distance of an input to its neighbours (Fig. 7).
+    The other half is the index: with a random split every input's own dataset is in it, as in the paper's train and
+    test sets. C limits the mean distance of an input to its neighbours (Fig. 7).
     """
     generator = np.random.default_rng([seed, 2])
     is_index = np.zeros(benchmark.n_inputs, dtype=bool)
@@ -36,11 +36,12 @@ def evaluate_per_input(benchmark: Benchmark, vectors: Embeddings, seed: int) -> 
 
 
 def _metrics(benchmark: Benchmark, asked: Ints, index: Ints, near: Ints) -> dict[str, Floats]:
-    """What every system got from every input asked, (n_asked,), NaN where the outcome is missing."""
+    """Return every system's outcome on every input asked, (n_asked,), NaN where it is missing."""
     known, truth = benchmark.outcomes[index], benchmark.outcomes[asked]
     average = np.nanmean(known, axis=0)
     g = np.nan_to_num(predict_outcomes(known, near), nan=-1.0)
-    chosen = np.argmax(g + 1e-9 * average, axis=1)  # a tie goes to the better on average
+    # A tie goes to the better on average: g takes few values, so ties are frequent at k = 10.
+    chosen = np.argmax(g + 1e-9 * average, axis=1)
     every = np.arange(len(asked))
     metrics = {
         "S1": truth[every, chosen],

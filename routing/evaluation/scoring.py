@@ -1,20 +1,23 @@
-"""How good a choice was: the chosen model's mean outcome on the held-out dataset's unlabelled inputs."""
+"""Choices of every system on one held-out dataset, and their accuracy: the chosen model's mean unlabelled outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from routing.arrays import Floats
 from routing.benchmark import Model, macro_averages
-from routing.evaluation.fold import EvaluationFold, LabelSample
+from routing.decision import make_decision
+from routing.evaluation.fold import EvaluationFold, FoldScores, LabelSample
 from routing.evaluation.results import FoldChoice
-from routing.scores import TaskScores
+from routing.scores import ScoreKind, TaskScores, s3
 
 SPLITS = 200
+"""Random halves of the honest oracle."""
 
 
 class FoldScorer:
-    """Knows the outcomes of the held-out dataset. Every array is in the order of the candidates, m* first."""
+    """Outcomes of the held-out dataset. Every array is in the order of the candidates, m* first."""
 
     def __init__(self, fold: EvaluationFold, sample: LabelSample, scores: TaskScores) -> None:
         self._dataset = fold.benchmark.datasets[fold.held_out.dataset].name
@@ -28,7 +31,8 @@ class FoldScorer:
         self.best_model = scores.models[int(np.nanargmax(self.accuracy))]
 
     def score_choice(self, system: str, model: str, values: Floats) -> FoldChoice:
-        """A system's choice of one model by these scores."""
+        """Score a system's choice of one model by these scores."""
+        # Candidates are ordered best on average first, so index 0 is m*.
         at = self._scores.models.index(model)
         about = self._models[model]
         return self._made(
@@ -36,25 +40,26 @@ class FoldScorer:
             model=model,
             accuracy=float(self.accuracy[at]),
             is_bma=float(at == 0),
-            pearson=rank_correlation(values, self.accuracy),
-            spearman=rank_correlation(average_ranks(values), average_ranks(self.accuracy)),
+            pearson=pearson_correlation(values, self.accuracy),
+            spearman=pearson_correlation(average_ranks(values), average_ranks(self.accuracy)),
             params_b=about.params_b,
             price=price_of(about),
             rank=float((self.accuracy > self.accuracy[at]).sum() + 1),
         )
 
     def score_random(self) -> FoldChoice:
-        """Any model, every one as likely."""
+        """Score a uniformly random model."""
         n = len(self.accuracy)
         return self._made("random", accuracy=float(self.accuracy.mean()), is_bma=1 / n, rank=(n + 1) / 2)
 
     def score_honest_oracle(self) -> FoldChoice:
-        """The model that is best on a random half, scored on the other; m* scored on the same halves."""
+        """Score the model that is best on a random half on the other half; m* is scored on the same halves."""
         generator = np.random.default_rng(len(self._outcomes))
         n = len(self._outcomes)
         best, bma, is_bma = np.empty(SPLITS), np.empty(SPLITS), np.empty(SPLITS)
         for split in range(SPLITS):
             order = generator.permutation(n)
+            # The plain oracle chooses with the outcomes it is scored on, which flatters it where models are close.
             seen, unseen = self._outcomes[order[: n // 2]], self._outcomes[order[n // 2 :]]
             at = int(np.nanargmax(np.nanmean(seen, axis=0)))
             accuracy = np.nanmean(unseen, axis=0)
@@ -96,27 +101,59 @@ class FoldScorer:
 
 
 def price_of(model: Model) -> float | None:
-    """US dollars for a million tokens, the mean of both directions; None where it is unknown."""
+    """Return US dollars per million tokens, the mean of input and output; None where unknown."""
     if model.input_usd_per_mtok is None or model.output_usd_per_mtok is None:
         return None
     return (model.input_usd_per_mtok + model.output_usd_per_mtok) / 2
 
 
-def rank_correlation(a: Floats, b: Floats) -> float | None:
-    """Pearson's; None where one of them does not vary. a, b: (n_models,)"""
+def pearson_correlation(a: Floats, b: Floats) -> float | None:
+    """Return Pearson's correlation; None where one of them does not vary. a, b: (n_models,)"""
     known = ~(np.isnan(a) | np.isnan(b))
     a, b = a[known], b[known]
+    # Without variation the correlation is 0 / 0; corrcoef would warn and return NaN.
     if len(a) < 2 or np.ptp(a) < 1e-12 or np.ptp(b) < 1e-12:
         return None
     return float(np.corrcoef(a, b)[0, 1])
 
 
 def average_ranks(values: Floats) -> Floats:
-    """Ranks from 1, equal values sharing the mean of theirs. (n,)"""
+    """Return ranks from 1, equal values sharing the mean of theirs. (n,)"""
     order = np.argsort(values, kind="stable")
     _, inverse, counts = np.unique(values[order], return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
+    # Average ranks for ties, as Spearman's correlation requires.
     shared = (last - (counts - 1) / 2)[inverse]
     found = np.empty(len(values))
     found[order] = shared
     return found
+
+
+def choose_all(
+    fold: EvaluationFold, sample: LabelSample, seen: FoldScores, eta: float, wanted: Sequence[str]
+) -> list[FoldChoice]:
+    """Return the choices of the wanted systems, scored."""
+    scorer = FoldScorer(fold, sample, seen.scores)
+    made = _made(seen, eta)
+    made["BMA"] = seen.scores.models[0], scorer.average_elsewhere
+    made["oracle"] = scorer.best_model, scorer.accuracy
+    found = [scorer.score_choice(name, *made[name]) for name in wanted if name in made]
+    if "random" in wanted:
+        found.append(scorer.score_random())
+    if "honest_oracle" in wanted:
+        found.append(scorer.score_honest_oracle())
+    return found
+
+
+def _made(seen: FoldScores, eta: float) -> dict[str, tuple[str, Floats]]:
+    """Return every system's model, and the scores it chose by."""
+    scores = seen.scores
+    made = {score.name: (make_decision(scores, eta, score=score).model, scores.score_of(score)) for score in ScoreKind}
+    made["S3_shuffled"] = made["S3"]
+    made["auto"] = made["auto_permuted"] = made.pop("AUTO")
+    for name, reliability in (("S3_true_p", seen.true_p), ("S3_atc", seen.atc)):
+        other = replace(scores, reliability=reliability, s3=s3(scores.s2, reliability))
+        made[name] = make_decision(other, eta).model, other.s3
+    if seen.loglik is not None and not np.isnan(seen.loglik).all():
+        made["LL"] = scores.models[int(np.nanargmax(seen.loglik))], seen.loglik
+    return made

@@ -1,20 +1,27 @@
-"""Other tools' results for every question, as a benchmark in the tidy format (routing.tidy says what that is).
+"""Per-sample results of other evaluation tools, converted to a benchmark in the tidy format (routing.tidy).
 
-    formats       the formats by name
-    record        what readers give: records, refusals, remarks
-    run           from a reader's sources to a folder, and what came of it
-    writer        the folder, written record by record
-    column        one model's outcomes on a pack's inputs
-    streams       files gone through piece by piece
-    fields        what a field of somebody else's row may hold
-    helm, lm_eval with samples, leaderboard, routerbench with frames, mixinstruct, inspect_logs, tables: the readers
+    errors         error tree of the importers
+    record         records, rejected rows and remarks that readers yield, and the parsing of fields
+    formats        readers by format name
+    readers        streaming readers of JSON, CSV and parquet files
+    run            sources in, benchmark folder and summary out
+    writer         writer of the benchmark folder, record by record
+    helm           HELM run folders
+    lm_eval        lm-evaluation-harness sample logs
+    leaderboard    Open LLM Leaderboard details
+    routerbench    RouterBench tables
+    pandas_pickle  pickled tables, read without running code of the pickle
+    mixinstruct    MixInstruct records
+    inspect_logs   Inspect AI logs
+    tables         CSV, JSON lines or parquet tables with mapped columns
+    outcomes_file  one model's outcomes on a pack's inputs
 
 In a notebook:
 
-    from routing.importing.formats import reader
-    from routing.importing.record import Options
-    from routing.importing.run import Settings, import_results
+    from routing.importing.formats import reader_for
+    from routing.importing.record import ImportOptions
+    from routing.importing.run import ImportSettings, import_results
 
-    sources = reader("lm-eval")(Path("results"), Options(metric="acc_norm"))
-    summary = import_results(sources, Path("results"), Path("my-benchmark"), Settings())
+    sources = reader_for("lm-eval")(Path("results"), ImportOptions(metric="acc_norm"))
+    summary = import_results(sources, Path("results"), Path("my-benchmark"), ImportSettings())
 """

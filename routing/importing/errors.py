@@ -1,14 +1,14 @@
-"""What can go wrong when other tools' results are imported.
+"""Errors of the importers.
 
 RoutingError
-├── InvalidRow                    one row that cannot be used; readers turn it into a refusal and go on
+├── InvalidRow                one invalid row; readers turn it into a rejected row and continue
 └── BenchmarkError
-    └── ImportingError        results that are not imported; nothing has been written
-        ├── UnreadableFile   a file that cannot be read, or is not laid out as its format says
-        │   └── UnsafePickle  a pickle that names more than a table is made of
-        ├── NothingImported   not one good row
-        ├── OutcomesRejected   a column of outcomes with rows that fit no input of a pack, or are no outcomes
-        └── OutputExists        the folder to write to holds something that stays
+    └── ImportingError        an import that is aborted; nothing has been written
+        ├── UnreadableFile    a file that cannot be read, or does not have its format's layout
+        │   └── UnsafePickle  a pickle that names more than a table consists of
+        ├── NothingImported   no valid row
+        ├── OutcomesRejected  a column of outcomes with rows that match no input of a pack, or are invalid
+        └── OutputExists      the target folder has other content
 """
 
 from pathlib import Path
@@ -17,32 +17,36 @@ from routing.errors import BenchmarkError, RoutingError
 
 
 class InvalidRow(RoutingError, ValueError):
-    """One row that cannot be used; the message says what is wrong with it, not where it is."""
+    """An invalid row; the message names the fault, not the position."""
 
 
 class ImportingError(BenchmarkError):
-    """Results that cannot be imported. `faults` holds one line for each fault found."""
+    """An aborted import.
+
+    Attributes:
+        faults: one line for each fault found.
+    """
 
 
 class UnreadableFile(ImportingError):
-    """A file that cannot be read, or is laid out otherwise than its format says."""
+    """A file that cannot be read, or does not have its format's layout."""
 
-    def __init__(self, path: Path, what: str) -> None:
-        self.what = what
-        super().__init__(str(path), [what])
+    def __init__(self, path: Path, reason: str) -> None:
+        self.reason = reason
+        super().__init__(str(path), [reason])
 
 
 class UnsafePickle(UnreadableFile):
-    """A pickle that names something that a table of numbers and texts is not made of; nothing of it was run."""
+    """A pickle that names something that a table of numbers and texts does not contain; none of it was executed."""
 
 
 class NothingImported(ImportingError):
-    """A source, or one file of it, without a single good row."""
+    """A source, or one file of it, without any valid row."""
 
 
 class OutcomesRejected(ImportingError):
-    """Outcomes for a pack's inputs of which some are at fault; none of them was taken."""
+    """Outcomes for a pack's inputs of which some are invalid; none of them was used."""
 
 
 class OutputExists(ImportingError):
-    """The folder to write to is in use: not empty, no benchmark, or around the source."""
+    """The target folder is in use: not empty, not a benchmark, or a parent of the source."""

@@ -1,4 +1,4 @@
-"""The formats by name. A format's module is imported when the format is asked for, and not before."""
+"""Readers by format name. A format's module is imported when the format is requested."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -19,11 +19,11 @@ FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "parquet": ("tables", "read_parquet_sources"),
     }
 )
-"""Format to (module here, its reader)."""
+"""Format -> (module of this package, its reader)."""
 
 
 def reader_for(name: str) -> Reader:
-    """The reader of a format. Raises KeyError for a name that is not in FORMATS."""
+    """Return the reader of a format. Raises KeyError for a name that is not in FORMATS."""
     module, function = FORMATS[name]
     found: Reader = getattr(import_module(f"routing.importing.{module}"), function)
     return found

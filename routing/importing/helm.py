@@ -1,6 +1,6 @@
-"""HELM's run folders: run_spec.json, scenario_state.json and per_instance_stats.json of one model on one scenario.
+"""HELM run folders: run_spec.json, scenario_state.json and per_instance_stats.json of one model on one scenario.
 
-| ours | theirs |
+| tidy format | HELM |
 |---|---|
 | dataset | the run's name before the colon, and the scenario's arguments: `mmlu:subject=anatomy` |
 | input_id, text | `instance.id`, `instance.input.text` |
@@ -8,9 +8,10 @@
 | score | the mean of one metric in per_instance_stats.json |
 | loglik | mean over `result.completions[0].tokens[].logprob` |
 
-Kept: inputs without perturbation, of the split `test` (of `valid`, in a run that has no `test`: HELM itself reports
-BoolQ or HellaSwag on it), of the first train trial. One instance may have several entries in per_instance_stats.json,
-one for each class of metrics. Layout: stanford-crfm/helm, `RunSpec`, `ScenarioState`, `PerInstanceStats`, `Stat`.
+Imported: inputs without perturbation, of the split `test` (of `valid`, in a run that has no `test`: HELM itself
+reports BoolQ or HellaSwag on it), of the first train trial. One instance may have several entries in
+per_instance_stats.json, one for each class of metrics. Layout: stanford-crfm/helm, `RunSpec`, `ScenarioState`,
+`PerInstanceStats`, `Stat`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,9 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from routing.importing.errors import InvalidRow, UnreadableFile
-from routing.importing.fields import mean_logprob, parse_number, parse_text
 from routing.importing.readers import collect_rejections, iter_json_elements, list_files, read_json, require_object
-from routing.importing.record import ImportedRecord, ImportOptions, ImportRemark, ImportSource, Item
+from routing.importing.record import (
+    ImportedRecord,
+    ImportOptions,
+    ImportRemark,
+    ImportSource,
+    Item,
+    mean_logprob,
+    parse_number,
+    parse_text,
+)
 
 METRICS = (
     "exact_match",
@@ -37,7 +46,7 @@ METRICS = (
     "f1_score",
     "rouge_l",
 )
-"""Without --metric, a run's first of these."""
+"""Without --metric, the first of these that a run has."""
 
 SPLITS = ("test", "valid")
 
@@ -52,10 +61,10 @@ class _Run:
 
 
 def read_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
-    """One source for each run folder at or under the path."""
+    """Return one source for each run folder at or under the path."""
     runs = [spec.parent for spec in list_files(path, "run_spec.json") if spec.name == "run_spec.json"]
     if not runs:
-        raise UnreadableFile(path, "a run is a folder with run_spec.json")
+        raise UnreadableFile(path, "no run folder found (a folder with run_spec.json)")
     return [_source(run, options) for run in runs]
 
 
@@ -75,7 +84,7 @@ def _items(folder: Path, options: ImportOptions) -> Iterator[Item]:
 
 
 def _run(folder: Path, options: ImportOptions) -> _Run:
-    """What run_spec.json and per_instance_stats.json say. Raises UnreadableFile."""
+    """Read run_spec.json and per_instance_stats.json. Raises UnreadableFile."""
     spec_path = folder / "run_spec.json"
     spec = read_json(spec_path)
     try:
@@ -83,22 +92,23 @@ def _run(folder: Path, options: ImportOptions) -> _Run:
         model = parse_text(require_object(spec.get("adapter_spec")), "model")
         arguments = require_object(require_object(spec.get("scenario_spec")).get("args") or {})
     except InvalidRow as error:
-        raise UnreadableFile(spec_path, f"no run's description: {error}") from error
-    told = ",".join(
+        raise UnreadableFile(spec_path, f"not a run specification: {error}") from error
+    suffix = ",".join(
         f"{key}={value}" for key, value in sorted(arguments.items()) if isinstance(value, str | int | float)
     )
     scenario = name.partition(":")[0]
     metric, split, scores = _scores(folder, options.metric)
-    return _Run(f"{scenario}:{told}" if told else scenario, model, metric, split, scores)
+    return _Run(f"{scenario}:{suffix}" if suffix else scenario, model, metric, split, scores)
 
 
-def _scores(folder: Path, wanted: str | None) -> tuple[str, str, Mapping[str, object]]:
-    """(metric, split, instance id to score). Raises UnreadableFile where the run has no such metric."""
+def _scores(folder: Path, requested: str | None) -> tuple[str, str, Mapping[str, object]]:
+    """Return (metric, split, instance id to score). Raises UnreadableFile where the run has no such metric."""
     path = folder / "per_instance_stats.json"
-    known = (wanted,) if wanted else METRICS
+    known = (requested,) if requested else METRICS
     found: dict[tuple[str, str], dict[str, object]] = {}
     seen: set[str] = set()
     for _, entry in iter_json_elements(path):
+        # Perturbed copies and further train trials repeat the same instances with other prompts.
         if not isinstance(entry, dict) or entry.get("perturbation") or entry.get("train_trial_index", 0) != 0:
             continue
         stats = entry.get("stats")
@@ -107,11 +117,12 @@ def _scores(folder: Path, wanted: str | None) -> tuple[str, str, Mapping[str, ob
             seen.add(name)
             if name in known:
                 found.setdefault((name, split), {})[str(entry.get("instance_id"))] = stat.get("mean")
+    # Split before metric: a preferred metric on the validation split must not replace another one on the test split.
     for split in SPLITS:
         for metric in known:
             if (metric, split) in found:
                 return metric, split, found[metric, split]
-    raise UnreadableFile(path, f"no {' or '.join(known)} on split test or valid; --metric may be {_list(seen)}")
+    raise UnreadableFile(path, f"no {' or '.join(known)} on split test or valid; values for --metric: {_list(seen)}")
 
 
 def _metric_and_split(stat: object) -> tuple[str, str]:
@@ -122,7 +133,7 @@ def _metric_and_split(stat: object) -> tuple[str, str]:
 
 
 def _list(names: set[str]) -> str:
-    return ", ".join(sorted(names - {""})[:20]) or "nothing: it holds no statistics"
+    return ", ".join(sorted(names - {""})[:20]) or "none, it has no statistics"
 
 
 def _records(state: object, where: str, run: _Run, given: set[str]) -> Iterator[ImportedRecord]:
@@ -131,7 +142,8 @@ def _records(state: object, where: str, run: _Run, given: set[str]) -> Iterator[
     if instance.get("perturbation") or instance.get("split") != run.split or state.get("train_trial_index", 0) != 0:
         return
     instance_id = parse_text(instance, "id")
-    if instance_id in given:  # the same instance again: one request for each of its references
+    # One request for each reference: the same instance appears several times.
+    if instance_id in given:
         return
     if instance_id not in run.scores:
         raise InvalidRow(f"instance {instance_id} has no {run.metric} in per_instance_stats.json")
@@ -148,10 +160,11 @@ def _records(state: object, where: str, run: _Run, given: set[str]) -> Iterator[
 
 
 def _loglik(state: Mapping[str, Any]) -> float | None:
-    """Of the completion's tokens; None where the request scored a reference, or echoed its prompt."""
+    """Return the completion's mean log-probability; None where the request scored a reference, or echoed its prompt."""
     try:
         if state.get("reference_index") is not None or state["request"].get("echo_prompt"):
             return None
         return mean_logprob(token["logprob"] for token in state["result"]["completions"][0]["tokens"])
-    except (AttributeError, IndexError, KeyError, TypeError):  # a failed request has no result, in whatever depth
+    except (AttributeError, IndexError, KeyError, TypeError):
+        # A failed request has no result, at any depth of the object.
         return None

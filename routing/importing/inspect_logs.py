@@ -1,6 +1,6 @@
-"""Inspect AI's logs: `.eval`, zip files with header.json and samples/ID_epoch_N.json; or the same as one `.json`.
+"""Inspect AI logs: `.eval`, zip files with header.json and samples/ID_epoch_N.json; or the same as one `.json`.
 
-| ours | theirs |
+| tidy format | Inspect |
 |---|---|
 | dataset | `eval.task` |
 | input_id, text | `id`, `input`: the text, or the texts of the messages, without the system's |
@@ -8,12 +8,12 @@
 | score | one scorer's `value`: C 1, P 0.5, I and N 0, as Inspect counts them; numbers and booleans as they are |
 | loglik | mean over `output.choices[0].logprobs.content[].logprob` |
 
-A sample that was run in several epochs gets their mean, which is Inspect's default reducer. --metric names the scorer,
-and with `SCORER.KEY` one of its values; without it the first scorer counts. A value that is not a number, which Inspect
-writes for unscored, is refused.
+A sample that was run in several epochs gets their mean, which is Inspect's default reducer. --metric names the
+scorer, and with `SCORER.KEY` one of its values; without it the first scorer is used. A value that is not a number,
+which Inspect writes for unscored, is rejected.
 
-Newer `.eval` files are compressed with Zstandard, which Python's zipfile reads only from 3.14 on: they are decompressed
-by pyarrow. Layout: UKGovernmentBEIS/inspect_ai, `EvalSample`, `Score`, `EvalRecorder`.
+Newer `.eval` files are compressed with Zstandard, which Python's zipfile reads only from 3.14 on: they are
+decompressed by pyarrow. Layout: UKGovernmentBEIS/inspect_ai, `EvalSample`, `Score`, `EvalRecorder`.
 """
 
 import json
@@ -27,16 +27,25 @@ from types import MappingProxyType
 from typing import Any
 
 from routing.importing.errors import InvalidRow, UnreadableFile
-from routing.importing.fields import mean_logprob, parse_number, parse_text
 from routing.importing.readers import iter_json_elements, iter_json_member, list_files, require_object
-from routing.importing.record import ImportedRecord, ImportOptions, ImportRemark, ImportSource, Item, RejectedRow
+from routing.importing.record import (
+    ImportedRecord,
+    ImportOptions,
+    ImportRemark,
+    ImportSource,
+    Item,
+    RejectedRow,
+    mean_logprob,
+    parse_number,
+    parse_text,
+)
 
 GRADES: Mapping[str, float] = MappingProxyType({"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "no": 0.0})
 HEADERS = ("header.json", "_journal/start.json", "start.json")
-"""Where a log says what it is of; the second while it is still being written, the third in the first version."""
+"""Members with a log's specification; the second while it is still being written, the third in the first version."""
 
 LISTINGS = frozenset({"logs.json", "eval-set.json"})
-"""What Inspect writes beside logs."""
+"""Files of Inspect that are not logs."""
 
 ZSTANDARD = 93
 LOCAL_HEADER_BYTES = 30
@@ -44,7 +53,7 @@ LOCAL_HEADER_BYTES = 30
 
 @dataclass(slots=True)
 class _Sample:
-    """What the epochs of one sample amount to."""
+    """Scores and log-likelihoods of one sample's epochs."""
 
     where: str
     words: str
@@ -53,7 +62,7 @@ class _Sample:
 
 
 def read_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
-    """One source for each log."""
+    """Return one source for each log."""
     logs = [log for log in list_files(path, "*.eval", "*.json") if log.name not in LISTINGS]
     return [_source(log, options) for log in logs]
 
@@ -63,7 +72,7 @@ def _source(log: Path, options: ImportOptions) -> ImportSource:
 
 
 def _items(path: Path, options: ImportOptions) -> Iterator[Item]:
-    """All samples' texts and scores are held until the log ends: epochs of one sample lie apart."""
+    """Yield the items of a log. All texts and scores are held until it ends: epochs of one sample are not adjacent."""
     zipped = path.suffix == ".eval"
     task, model = _header(path, _zip_header(path) if zipped else iter_json_member(path, "eval"))
     scorer = options.metric
@@ -71,6 +80,7 @@ def _items(path: Path, options: ImportOptions) -> Iterator[Item]:
     for where, value in _zip_samples(path) if zipped else iter_json_elements(path, "samples"):
         try:
             row = require_object(value)
+            # Fixed by the first sample, so that all scores of a log are of one scorer.
             scorer = scorer or _first_scorer(row)
             _note(row, where, scorer, found)
         except InvalidRow as bad:
@@ -86,18 +96,18 @@ def _items(path: Path, options: ImportOptions) -> Iterator[Item]:
 
 
 def _header(path: Path, spec: object) -> tuple[str, str]:
-    """(task, model). Raises UnreadableFile."""
+    """Return (task, model). Raises UnreadableFile."""
     try:
-        told = require_object(spec)
-        return parse_text(told, "task").rpartition("/")[2], parse_text(told, "model")
+        header = require_object(spec)
+        return parse_text(header, "task").rpartition("/")[2], parse_text(header, "model")
     except InvalidRow as error:
-        raise UnreadableFile(path, f"no header of an Inspect log: {error}") from error
+        raise UnreadableFile(path, f"not the header of an Inspect log: {error}") from error
 
 
 def _first_scorer(row: Mapping[str, Any]) -> str:
     for name in require_object(row.get("scores") or {}):
         return name
-    raise InvalidRow("it has no scores")
+    raise InvalidRow("scores are missing")
 
 
 def _note(row: Mapping[str, Any], where: str, scorer: str, found: dict[str, _Sample]) -> None:
@@ -114,11 +124,11 @@ def _score(row: Mapping[str, Any], scorer: str) -> float:
     scores = require_object(row.get("scores") or {})
     name, _, key = (scorer, "", "") if scorer in scores else scorer.partition(".")
     if name not in scores:
-        raise InvalidRow(f"no scorer {name}; it has {', '.join(scores) or 'none'}")
+        raise InvalidRow(f"unknown scorer {name}; scorers: {', '.join(scores) or 'none'}")
     value = require_object(scores[name]).get("value")
     if isinstance(value, dict):
         if key not in value:
-            raise InvalidRow(f"{name} gives several values: --metric {name}.KEY with KEY one of {', '.join(value)}")
+            raise InvalidRow(f"{name} has several values: use --metric {name}.KEY with KEY one of {', '.join(value)}")
         value = value[key]
     if isinstance(value, str) and value in GRADES:
         return GRADES[value]
@@ -126,13 +136,14 @@ def _score(row: Mapping[str, Any], scorer: str) -> float:
 
 
 def _words(row: Mapping[str, Any]) -> str:
-    """The input's text. Raises InvalidRow where it has none: an image says nothing to a text embedder."""
+    """Return the input's text. Raises InvalidRow without any: a text embedder cannot use an image."""
     given = row.get("input")
     parts = [given] if isinstance(given, str) else _of_messages(given)
+    # Inspect moves long texts out of messages and leaves a reference.
     attachments = row.get("attachments") or {}
     words = "\n".join(attachments.get(part.removeprefix("attachment://"), part) for part in parts)
     if not words.strip():
-        raise InvalidRow("input holds no text")
+        raise InvalidRow("input contains no text")
     return words
 
 
@@ -151,31 +162,32 @@ def _loglik(row: Mapping[str, Any]) -> float | None:
     try:
         tokens = row["output"]["choices"][0]["logprobs"]["content"]
         return mean_logprob(token.get("logprob") for token in tokens)
-    except (KeyError, IndexError, TypeError, AttributeError):  # most logs have none, in whatever depth they stop
+    except (KeyError, IndexError, TypeError, AttributeError):
+        # Most logs have no log-probabilities, at any depth of the object.
         return None
 
 
 def _zip_header(path: Path) -> object:
-    with _opened(path) as archive:
+    with _open_zip(path) as archive:
         names = set(archive.namelist())
         for name in HEADERS:
             if name in names:
                 return _member(path, archive, archive.getinfo(name)).get("eval")
-    raise UnreadableFile(path, f"it has none of {', '.join(HEADERS)}")
+    raise UnreadableFile(path, f"none of {', '.join(HEADERS)} found in it")
 
 
 def _zip_samples(path: Path) -> Iterator[tuple[str, object]]:
-    with _opened(path) as archive:
+    with _open_zip(path) as archive:
         for info in archive.infolist():
             if info.filename.startswith("samples/") and info.filename.endswith(".json"):
                 yield f"{path.name}/{info.filename}", _member(path, archive, info)
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
+def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        raise UnreadableFile(path, f"no zip file, or cut off: {error}") from error
+        raise UnreadableFile(path, f"not a zip file, or truncated: {error}") from error
 
 
 def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
@@ -187,12 +199,14 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict
 
 
 def _zstandard(path: Path, info: zipfile.ZipInfo) -> bytes:
-    """A member's bytes. Raises OSError where they cannot be decompressed."""
+    """Return a member's bytes, decompressed. Raises OSError where that fails."""
     import pyarrow as pa
 
     with path.open("rb") as file:
         file.seek(info.header_offset)
         header = file.read(LOCAL_HEADER_BYTES)
+        # The local header repeats name and extra field with lengths of its own (APPNOTE 4.3.7); zipfile does not
+        # expose the data's offset.
         name_bytes, extra_bytes = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
         file.seek(name_bytes + extra_bytes, 1)
         packed = file.read(info.compress_size)

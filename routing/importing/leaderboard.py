@@ -1,25 +1,24 @@
-"""The Open LLM Leaderboard's details: what lies in `open-llm-leaderboard/ORG__MODEL-details` on the Hugging Face hub.
+"""Open LLM Leaderboard details: the content of `open-llm-leaderboard/ORG__MODEL-details` on the Hugging Face hub.
 
 As in the repository: `ORG__MODEL/samples_TASK_DATE.json` or `.jsonl`, lines as lm-evaluation-harness writes them. As
-the hub converts it: parquet with the same columns, in folders `ORG__MODEL__TASK/latest`. The model is told by the
-nearest folder that is named ORG__MODEL and perhaps more. The hub's folders for a group of tasks
-(`…__leaderboard_bbh`) number different inputs alike: take those of its single tasks.
+the hub converts it: parquet with the same columns, in folders `ORG__MODEL__TASK/latest`. The model is taken from the
+nearest folder whose name starts with ORG__MODEL. The hub's folders for a group of tasks (`…__leaderboard_bbh`) give
+different inputs the same numbers: use those of its single tasks.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from routing.importing.errors import UnreadableFile
-from routing.importing.lm_eval import latest_logs
+from routing.importing.lm_eval import SampleLog, iter_items, latest_logs
 from routing.importing.readers import collect_rejections, iter_parquet_rows, list_files
 from routing.importing.record import ImportOptions, ImportSource, Item
-from routing.importing.samples import SampleLog, iter_items
 
 DETAILS = "-details"
 
 
 def read_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
-    """One source for each task and model. Raises UnreadableFile where a folder tells no model."""
+    """Return one source for each task and model. Raises UnreadableFile where a folder names no model."""
     found = list_files(path, "samples_*.jsonl", "samples_*.json", "*.parquet")
     logs = [file for file in found if file.suffix != ".parquet"]
     tables = [_of_parquet(file, options) for file in _latest([file for file in found if file.suffix == ".parquet"])]
@@ -27,9 +26,10 @@ def read_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
 
 
 def _latest(tables: list[Path]) -> list[Path]:
-    """Without the dated splits of a folder that has the split `latest` too: they hold the same rows again."""
+    """Return the tables without the dated splits of a folder that also has the split `latest`: they repeat its rows."""
     groups: dict[tuple[str, str, str], list[Path]] = {}
     for table in tables:
+        # The hub's converter writes one parquet per split, dated ones and `latest`.
         groups.setdefault(_names(table), []).append(table)
     return [table for group in groups.values() for table in ([one for one in group if _is_latest(one)] or group)]
 
@@ -58,14 +58,14 @@ def _model(log: Path) -> str:
 
 
 def _names(path: Path) -> tuple[str, str, str]:
-    """(ORG, MODEL, TASK or nothing), from the file or the nearest folder named so. Raises UnreadableFile."""
+    """Return (ORG, MODEL, TASK or ""), from the file or the nearest folder named so. Raises UnreadableFile."""
     for name in [path.stem, *(folder.name for folder in path.resolve().parents)]:
         parts = name.split("__", 2)
         if len(parts) > 1 and all(parts) and not name.startswith("samples_"):
             return parts[0].rpartition("--")[2], parts[1].removesuffix(DETAILS), parts[2] if len(parts) > 2 else ""
-    raise UnreadableFile(path, "no folder above it is named ORG__MODEL: whose results these are is not known")
+    raise UnreadableFile(path, "the model is unknown: no parent folder is named ORG__MODEL")
 
 
 def _bare(path: Path) -> str:
-    """The task in a file's own name: without `samples_`, a date, or the hub's `-00000-of-00001`."""
+    """Return the task in a file's own name: without `samples_`, a date, or the hub's `-00000-of-00001`."""
     return path.stem.removeprefix("samples_").partition("_20")[0].partition("-0000")[0]

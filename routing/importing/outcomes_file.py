@@ -1,11 +1,11 @@
 """Outcomes of one model, for some inputs of a pack: CSV, JSON lines or parquet, or a benchmark in the tidy format.
 
-    input_id     what the benchmark calls the input, or
-    text         its whole text (`input` will do)
-    score        in [0, 1] (`outcome` will do)
-    model        (optional) rows of other models are passed over
+    input_id     id of the input in the benchmark, or
+    text         its whole text (`input` is accepted)
+    score        in [0, 1] (`outcome` is accepted)
+    model        (optional) rows of other models are ignored
 
-A folder is read as `bench run` writes it: the model's rows of outcomes.parquet, inputs known by their texts.
+A folder is read as `bench run` writes it: the model's rows of outcomes.parquet, inputs matched by their texts.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,8 +17,8 @@ import numpy as np
 
 from routing.arrays import Floats, Ints
 from routing.importing.errors import InvalidRow, NothingImported, OutcomesRejected, UnreadableFile
-from routing.importing.fields import first_present, parse_number, parse_text
 from routing.importing.readers import iter_csv_rows, iter_json_lines, iter_parquet_rows, require_object
+from routing.importing.record import first_present, parse_number, parse_text
 from routing.input_index import InputIndex, text_digest
 from routing.tidy import read_benchmark
 
@@ -34,17 +34,22 @@ SHOWN_CHARS = 60
 
 @dataclass(frozen=True, slots=True)
 class MatchedOutcomes:
-    """rows: (n_found,) of the pack's inputs, each once, ascending; outcomes: (n_found,) in [0, 1]."""
+    """Outcomes matched to a pack's inputs.
+
+    Attributes:
+        rows: (n_found,) of the pack's inputs, each once, ascending.
+        outcomes: (n_found,) in [0, 1].
+    """
 
     rows: Ints
     outcomes: Floats
 
 
 def read_column(path: Path, model: str, inputs: InputIndex) -> MatchedOutcomes:
-    """One model's outcomes in a file or folder. inputs: those of the pack.
+    """Read one model's outcomes from a file or folder. inputs: those of the pack.
 
     An outcome of a text that the pack has several times counts for each. Raises UnreadableFile, NothingImported, and
-    OutcomesRejected with every row that is at fault: nothing of the file is taken then.
+    OutcomesRejected with every invalid row: nothing of the file is used then.
     """
     read = _folder(path, model) if path.is_dir() else _file(path, model)
     ids, texts = inputs.rows_by_id(), inputs.rows_by_text()
@@ -57,26 +62,27 @@ def read_column(path: Path, model: str, inputs: InputIndex) -> MatchedOutcomes:
             score = _score(row)
             for place in _places(row, ids, texts):
                 if place in found:
-                    raise InvalidRow(f"the same input as {found[place][1]}")
+                    raise InvalidRow(f"duplicate of {found[place][1]}")
                 found[place] = score, where
         except InvalidRow as bad:
             faults.append(f"{where}: {bad}")
     if faults:
         raise OutcomesRejected(str(path), faults)
     if not count:
-        raise NothingImported(str(path), [f"holds no outcome of {model}"])
+        raise NothingImported(str(path), [f"no outcomes of {model}"])
     rows = np.array(sorted(found), dtype=np.int64)
     return MatchedOutcomes(rows, np.array([found[row][0] for row in rows.tolist()]))
 
 
 def _file(path: Path, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if path.suffix not in ROWS:
-        raise UnreadableFile(path, f"is no {', '.join(ROWS)} file, nor a benchmark's folder")
+        raise UnreadableFile(path, f"neither a {', '.join(ROWS)} file nor a benchmark folder")
     for where, value in ROWS[path.suffix](path):
         try:
             row = require_object(value)
         except InvalidRow as bad:
             raise OutcomesRejected(str(path), [f"{where}: {bad}"]) from bad
+        # A file may contain several models, or none at all if it is about one.
         if row.get("model") in (None, "", model):
             yield where, row
 
@@ -84,7 +90,7 @@ def _file(path: Path, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def _folder(path: Path, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
     benchmark = read_benchmark(path)
     if model not in benchmark.model_names:
-        raise NothingImported(str(path), [f"no model {model!r}; it has {', '.join(benchmark.model_names)}"])
+        raise NothingImported(str(path), [f"unknown model {model!r}; it has {', '.join(benchmark.model_names)}"])
     column = benchmark.outcomes[:, benchmark.model_names.index(model)]
     for name, words, outcome in zip(benchmark.input_ids, benchmark.texts, column.tolist(), strict=True):
         if not np.isnan(outcome):
@@ -102,6 +108,7 @@ def _score(row: Mapping[str, Any]) -> float:
 
 
 def _places(row: Mapping[str, Any], ids: Mapping[str, list[int]], texts: Mapping[str, list[int]]) -> list[int]:
+    # The id takes precedence: texts may be cut or normalised on the way.
     if row.get("input_id") not in (None, ""):
         name = parse_text(row, "input_id")
         if name not in ids:
@@ -109,7 +116,7 @@ def _places(row: Mapping[str, Any], ids: Mapping[str, list[int]], texts: Mapping
         return ids[name]
     named = first_present(TEXTS, row)
     if named is None:
-        raise InvalidRow("neither input_id nor text")
+        raise InvalidRow("input_id and text are both missing")
     words = parse_text(row, named)
     if text_digest(words) not in texts:
         raise InvalidRow(f"the pack has no input with the text {words[:SHOWN_CHARS]!r}")

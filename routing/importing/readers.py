@@ -1,7 +1,7 @@
-"""Files gone through piece by piece: lines of JSON, elements of a JSON array, rows of CSV and of parquet.
+"""Streaming readers: lines of JSON, elements of a JSON array, rows of CSV and of parquet.
 
-What cannot be read at all is an UnreadableFile; a wrong row is an InvalidRow, which `collect_rejections` turns into
-a refusal, and the rows after it go on.
+An unreadable file raises UnreadableFile; an invalid row raises InvalidRow, which `collect_rejections` turns into a
+rejected row before it continues with the next.
 """
 
 import csv
@@ -16,7 +16,7 @@ from routing.importing.record import Item, RejectedRow
 CHUNK_CHARS = 1 << 18
 CELL_CHARS = 1 << 30
 NEAR_THE_END = 16
-"""Characters: where JSON breaks off inside a number, an escape or a word, the fault is told at most so far back."""
+"""Characters: for JSON cut off inside a number, an escape or a literal, the error position is at most this far back."""
 
 BATCH_ROWS = 1024
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def collect_rejections(rows: Iterable[tuple[str, T]], read: Callable[[T, str], Iterable[Item]]) -> Iterator[Item]:
-    """What `read` makes of each (where, row), a Refusal where it raises InvalidRow."""
+    """Yield the items that `read` returns for each (where, row), a RejectedRow where it raises InvalidRow."""
     for where, row in rows:
         try:
             yield from read(row, where)
@@ -33,9 +33,9 @@ def collect_rejections(rows: Iterable[tuple[str, T]], read: Callable[[T, str], I
 
 
 def list_files(source: Path, *patterns: str) -> list[Path]:
-    """The file itself, or the folder's files at any depth that fit one of the patterns, sorted.
+    """Return the file itself, or the folder's files at any depth that match one of the patterns, sorted.
 
-    Raises UnreadableFile where there is no such file or folder, or nothing in the folder fits.
+    Raises UnreadableFile where there is no such file or folder, or nothing in the folder matches.
     """
     if source.is_file():
         return [source]
@@ -43,12 +43,12 @@ def list_files(source: Path, *patterns: str) -> list[Path]:
         raise UnreadableFile(source, "no such file or folder")
     found = sorted({path for pattern in patterns for path in source.rglob(pattern) if path.is_file()})
     if not found:
-        raise UnreadableFile(source, f"nothing in it is named {' or '.join(patterns)}")
+        raise UnreadableFile(source, f"no file in it matches {' or '.join(patterns)}")
     return found
 
 
 def iter_json_lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """(where, line) of every line that is not blank; `an_object` reads it. Raises UnreadableFile."""
+    """Yield (where, line) of every non-blank line; `require_object` parses it. Raises UnreadableFile."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
@@ -59,19 +59,19 @@ def iter_json_lines(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def require_object(value: object) -> dict[str, Any]:
-    """The JSON object that a value is, or that a line of bytes holds. Raises InvalidRow."""
+    """Return the JSON object that a value is, or that a line of bytes contains. Raises InvalidRow."""
     if isinstance(value, bytes):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError) as error:
-            raise InvalidRow(f"no JSON: {error}") from error
+            raise InvalidRow(f"invalid JSON: {error}") from error
     if not isinstance(value, dict):
         raise InvalidRow(f"expected an object, found {type(value).__name__}")
     return value
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A small JSON file that holds an object. Raises UnreadableFile."""
+    """Read a small JSON file that contains an object. Raises UnreadableFile."""
     try:
         return require_object(path.read_bytes())
     except OSError as error:
@@ -81,9 +81,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def iter_json_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    """(where, value) of a file of JSON lines, or of one JSON array, whichever it is. Raises UnreadableFile."""
+    """Yield (where, value) of a file of JSON lines, or of one JSON array. Raises UnreadableFile."""
     try:
         with path.open("rb") as file:
+            # The first non-blank byte decides, behind a byte order mark if there is one.
             begins = file.read(CHUNK_CHARS).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
@@ -91,9 +92,9 @@ def iter_json_rows(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def iter_json_elements(path: Path, key: str | None = None) -> Iterator[tuple[str, Any]]:
-    """(where, element) of the array that the file is, or that is at this key of the object that it is.
+    """Yield (where, element) of the array that the file is, or that is at this key of the object that it is.
 
-    Nothing but the element at hand is in memory. Raises UnreadableFile, also where there is no such array.
+    Only the current element is in memory. Raises UnreadableFile, also where there is no such array.
     """
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -106,11 +107,11 @@ def iter_json_elements(path: Path, key: str | None = None) -> Iterator[tuple[str
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
     except (ValueError, RecursionError) as error:
-        raise UnreadableFile(path, f"no JSON, or cut off: {error}") from error
+        raise UnreadableFile(path, f"invalid JSON, or truncated: {error}") from error
 
 
 def iter_json_member(path: Path, key: str) -> Any:
-    """The value at a key of the object that a file is; what lies behind it is not read. Raises UnreadableFile."""
+    """Return the value at a key of the object that a file is, without reading further. Raises UnreadableFile."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             text = _Text(file)
@@ -119,11 +120,11 @@ def iter_json_member(path: Path, key: str) -> Any:
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
     except (ValueError, RecursionError) as error:
-        raise UnreadableFile(path, f"no JSON, or cut off: {error}") from error
+        raise UnreadableFile(path, f"invalid JSON, or truncated: {error}") from error
 
 
 def _go_to(text: "_Text", key: str) -> None:
-    """Reads an object up to the value of a key. Raises ValueError if there is none."""
+    """Read an object up to the value of a key. Raises ValueError if there is none."""
     text.take("{")
     while text.ahead() != "}":
         name = text.value()
@@ -146,7 +147,7 @@ def _elements(text: "_Text") -> Iterator[Any]:
 
 
 class _Text:
-    """JSON text read ahead of where it is needed, and forgotten behind."""
+    """JSON text read ahead in chunks and discarded behind the current position."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -156,16 +157,16 @@ class _Text:
         self._ended = False
 
     def ahead(self) -> str:
-        """The next character that is no blank. Raises ValueError at the end of the file."""
+        """Return the next non-blank character. Raises ValueError at the end of the file."""
         char = self._next()
         if not char:
             raise ValueError("the file ends too early")
         return char
 
     def end(self) -> None:
-        """Raises ValueError if anything but blanks is left."""
+        """Raise ValueError if anything but blanks remains."""
         if self._next():
-            raise ValueError(f"{self._next()!r} comes after the end of the array")
+            raise ValueError(f"unexpected {self._next()!r} after the end of the array")
 
     def _next(self) -> str:
         while True:
@@ -176,23 +177,24 @@ class _Text:
             self._more()
 
     def take(self, char: str) -> None:
-        """Goes past this character. Raises ValueError where there is another."""
+        """Skip this character. Raises ValueError where there is another."""
         if self.ahead() != char:
             raise ValueError(f"expected {char!r}, found {self.ahead()!r}")
         self._at += 1
 
     def value(self) -> Any:
-        """The next JSON value. Raises ValueError."""
+        """Return the next JSON value. Raises ValueError."""
         self.ahead()
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._held, self._at)
             except json.JSONDecodeError as error:
-                broken_off = error.msg.startswith("Unterminated") or error.pos > len(self._held) - NEAR_THE_END
-                if self._ended or not broken_off:
+                truncated = error.msg.startswith("Unterminated") or error.pos > len(self._held) - NEAR_THE_END
+                if self._ended or not truncated:
                     raise
             else:
-                if end < len(self._held) or self._ended:  # a number that reaches the end may go on behind it
+                # A number that reaches the end of the chunk may continue in the next one.
+                if end < len(self._held) or self._ended:
                     self._at = end
                     return value
             self._more()
@@ -200,34 +202,37 @@ class _Text:
     def _more(self) -> None:
         self._held = self._held[self._at :]
         self._at = 0
-        chunk = self._file.read(max(CHUNK_CHARS, len(self._held)))  # doubling: a long value is not read over and over
+        # Doubling: a value of n chunks is decoded log n times, not n times.
+        chunk = self._file.read(max(CHUNK_CHARS, len(self._held)))
         self._ended = not chunk
         self._held += chunk
 
 
 def iter_csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) of a CSV file with a header. Raises UnreadableFile."""
-    csv.field_size_limit(CELL_CHARS)  # the csv module's own limit, 131,072 characters, is less than some prompts
+    """Yield (where, row) of a CSV file with a header. Raises UnreadableFile."""
+    # The csv module's own limit, 131,072 characters, is less than some prompts.
+    csv.field_size_limit(CELL_CHARS)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             if not reader.fieldnames or len(set(reader.fieldnames)) < len(reader.fieldnames):
-                raise UnreadableFile(path, "the first line is no header: it is empty, or names a column twice")
+                raise UnreadableFile(path, "the first line is not a header: it is empty, or repeats a column name")
             yield from ((f"{path.name} row {number}", row) for number, row in enumerate(reader, 1))
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UnreadableFile(path, f"no CSV in UTF-8: {error}") from error
+        raise UnreadableFile(path, f"invalid CSV, or not UTF-8: {error}") from error
 
 
 def iter_parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) of a parquet file. Raises UnreadableFile."""
+    """Yield (where, row) of a parquet file. Raises UnreadableFile."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
             number = 0
+            # A row group can have hundreds of megabytes; batches bound the memory.
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
                 for row in batch.to_pylist():
                     number += 1

@@ -1,21 +1,32 @@
-"""What a reader gives: records, what it refuses, and what it did that its user should know.
+"""Records, rejected rows and remarks that readers yield, and the parsing of their fields.
 
-A reader is a function from a path and Options to a list of Sources, one for each file or run. Nothing is opened until
-a source's items are asked for, and then they come one by one: a source's raw log is never in memory whole.
+A reader is a function from a path and ImportOptions to a list of ImportSource, one for each file or run. Nothing is
+opened before a source's items are iterated, and they are read one by one: a source's raw log is never in memory as a
+whole.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from routing.importing.errors import InvalidRow
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedRecord:
-    """One outcome: what one model made of one input.
+    """One outcome: the score of one model on one input.
 
-    where: file and line, row or record, counted from 1. input_id: unlike that of every other input of the source.
-    score: in [0, 1]. loglik: mean log-probability a token of the model's own answer, at most 0; None if unknown.
-    fingerprint: what must be the same wherever input_id comes again; the text, where it is empty.
+    Attributes:
+        where: file and line, row or record, counted from 1.
+        dataset: name of the dataset.
+        input_id: unique among the inputs of the source.
+        text: the input.
+        model: name of the model.
+        score: in [0, 1].
+        loglik: mean log-probability per token of the model's own answer, at most 0; None if unknown.
+        fingerprint: must be equal for all records of an input_id; the text is used if it is empty.
     """
 
     where: str
@@ -30,7 +41,12 @@ class ImportedRecord:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """One row that is not imported: where it is, and what is wrong with it."""
+    """A row that is not imported.
+
+    Attributes:
+        where: its position.
+        reason: its fault.
+    """
 
     where: str
     reason: str
@@ -38,7 +54,7 @@ class RejectedRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportRemark:
-    """What the reader chose or changed, as a sentence for the summary. The same sentence is told once."""
+    """A choice or conversion of the reader, as a sentence for the summary. Equal sentences are shown once."""
 
     text: str
 
@@ -48,7 +64,7 @@ Item = ImportedRecord | RejectedRow | ImportRemark
 
 @dataclass(frozen=True, slots=True)
 class ImportSource:
-    """One file or run folder, and how to go through it. `items` raises UnreadableFile where it cannot be read on."""
+    """A file or run folder with its items. `items` raises UnreadableFile where it cannot be read further."""
 
     path: Path
     items: Callable[[], Iterator[Item]]
@@ -56,10 +72,13 @@ class ImportSource:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What the user said about the source.
+    """Options of the user about the source.
 
-    metric: the score's name in it; None takes the format's first known one. dataset: the name of the one dataset where
-    the source does not tell. columns: our field to its column. models: columns that hold one model's scores each.
+    Attributes:
+        metric: name of the score in it; None selects the format's first known one.
+        dataset: name of the one dataset where the source does not name any.
+        columns: our field to its column.
+        models: columns that contain one model's scores each.
     """
 
     metric: str | None = None
@@ -69,3 +88,54 @@ class ImportOptions:
 
 
 Reader = Callable[[Path, ImportOptions], list[ImportSource]]
+
+
+BOOLEANS: Mapping[str, float] = {"true": 1.0, "false": 0.0}
+
+
+def parse_number(value: object, field_name: str) -> float:
+    """Parse a finite number: a number, true or false, or text of one. Raises InvalidRow naming the field."""
+    if isinstance(value, str):
+        try:
+            value = BOOLEANS.get(value.strip().lower()) if value.strip().lower() in BOOLEANS else float(value)
+        except ValueError:
+            raise InvalidRow(f"{field_name} {value!r} is not a number") from None
+    if not isinstance(value, bool | int | float):
+        raise InvalidRow(
+            f"{field_name} is missing" if value is None else f"{field_name} {_short(value)} is not a number"
+        )
+    try:
+        as_float = float(value)
+    # An integer beyond float64's range, which JSON allows.
+    except OverflowError:
+        as_float = math.inf
+    if not math.isfinite(as_float):
+        raise InvalidRow(f"{field_name} is {as_float}, not a finite number")
+    return as_float
+
+
+def parse_text(row: Mapping[str, Any], key: str) -> str:
+    """Return the text, or number, at a key. Raises InvalidRow where there is none."""
+    value = row.get(key)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InvalidRow(f"{key} is missing" if value is None else f"{key} {_short(value)} is not text")
+    return str(value)
+
+
+def mean_logprob(values: Iterable[object]) -> float | None:
+    """Return the mean of tokens' log-probabilities; None where they are not known."""
+    known = [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
+    # Services without log-probabilities are often logged with 0 for every token: all zeros count as unknown.
+    if not any(known) or max(known) > 0:
+        return None
+    return math.fsum(known) / len(known)
+
+
+def first_present(names: Sequence[str], row: Mapping[str, Any]) -> str | None:
+    """Return the first of the names that the row has."""
+    return next((name for name in names if row.get(name) is not None), None)
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:60] + "…"

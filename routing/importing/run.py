@@ -1,4 +1,4 @@
-"""From a reader's sources to a benchmark folder, and what came of it."""
+"""Import: a reader's sources in, a benchmark folder and a summary out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,16 +8,21 @@ from routing.importing.errors import NothingImported, UnreadableFile
 from routing.importing.record import ImportedRecord, ImportRemark, ImportSource, RejectedRow
 from routing.importing.writer import TidyWriter, atomic_folder
 
-SHOWN = 20
+MAX_SHOWN = 20
 
 ImportSteps = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
+"""Called with (name of the phase, steps done, total steps)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportSettings:
-    """How to write. threshold: eta_d of every dataset; None leaves the default. force: replace a benchmark that lies
-    there. keep_going: files that cannot be used are left out and told, instead of ending it all."""
+    """Settings of an import.
+
+    Attributes:
+        threshold: eta_d of every dataset; None for the default.
+        force: replace an existing benchmark.
+        keep_going: skip and report unusable files instead of aborting.
+    """
 
     threshold: float | None = None
     force: bool = False
@@ -26,9 +31,16 @@ class ImportSettings:
 
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
-    """What an import did.
+    """Result of an import.
 
-    datasets: name to inputs. models: name to outcomes. refusals: the first 20 of n_refused. left_out: unusable files.
+    Attributes:
+        datasets: name to inputs.
+        models: name to outcomes.
+        logliks: outcomes with a log-likelihood.
+        n_rejected: rejected rows.
+        rejections: the first 20 of them.
+        left_out: unusable files.
+        warnings: remarks of the readers.
     """
 
     datasets: dict[str, int]
@@ -57,80 +69,81 @@ def import_results(
     settings: ImportSettings,
     steps: ImportSteps | None = None,
 ) -> ImportSummary:
-    """Writes what the sources give as a benchmark in the tidy format.
+    """Write the sources' records as a benchmark in the tidy format.
 
-    origin: where the sources lie. Raises UnreadableFile or NothingImported for the first file that cannot be used
-    (unless told to keep going), NothingImported if there is no outcome at all, OutputExists. After an error nothing has
-    been written.
+    origin: path of the sources. Raises UnreadableFile or NothingImported for the first unusable file (unless
+    keep_going), NothingImported if there is no outcome at all, OutputExists. After an error nothing has been written.
     """
     tally = _Tally()
     with atomic_folder(target, origin, settings.force) as folder, TidyWriter(folder) as writer:
         for done, source in enumerate(sources, 1):
             before = writer.n_outcomes
             try:
-                _take(source, writer, tally)
+                _import_source(source, writer, tally)
             except (UnreadableFile, NothingImported) as error:
                 if not settings.keep_going:
                     raise
-                kept = writer.n_outcomes - before
-                beside = f"; the {kept} outcomes before that are kept" if kept else ""
-                tally.left_out.append(f"{source.path}: {error.faults[0]}{beside}")
+                written = writer.n_outcomes - before
+                note = f"; outcomes imported before the error: {written}" if written else ""
+                tally.left_out.append(f"{source.path}: {error.faults[0]}{note}")
             if steps is not None:
                 steps("files", done, len(sources))
         if not writer.n_outcomes:
-            raise NothingImported(str(origin), tally.left_out or ["it holds no outcome"])
+            raise NothingImported(str(origin), tally.left_out or ["no outcomes found"])
         writer.finish_files(settings.threshold)
     return tally.summary(writer)
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What has been told so far."""
+    """Counts and remarks so far."""
 
-    n_refused: int = 0
-    refusals: list[RejectedRow] = field(default_factory=list)
+    n_rejected: int = 0
+    rejections: list[RejectedRow] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     remarks: dict[str, None] = field(default_factory=dict)
 
-    def refuse(self, refusal: RejectedRow) -> None:
-        self.n_refused += 1
-        if len(self.refusals) < SHOWN:
-            self.refusals.append(refusal)
+    def add_rejection(self, rejection: RejectedRow) -> None:
+        self.n_rejected += 1
+        if len(self.rejections) < MAX_SHOWN:
+            self.rejections.append(rejection)
 
     def summary(self, writer: TidyWriter) -> ImportSummary:
         return ImportSummary(
             datasets=dict(writer.inputs_of),
             models=dict(writer.outcomes_of),
             logliks=writer.logliks,
-            n_rejected=self.n_refused,
-            rejections=tuple(self.refusals),
+            n_rejected=self.n_rejected,
+            rejections=tuple(self.rejections),
             left_out=tuple(self.left_out),
             warnings=tuple(self.remarks),
         )
 
 
-def _take(source: ImportSource, writer: TidyWriter, tally: _Tally) -> None:
-    """Goes through one source. Raises NothingImported if not one of its rows is good."""
-    before, refused = writer.n_outcomes, _Tally()
+def _import_source(source: ImportSource, writer: TidyWriter, tally: _Tally) -> None:
+    """Import one source. Raises NothingImported if none of its rows is valid."""
+    before, rejected = writer.n_outcomes, _Tally()
     try:
         for item in source.items():
             match item:
                 case ImportedRecord():
-                    wrong = writer.add_record(item)
-                    if wrong is not None:
-                        refused.refuse(RejectedRow(item.where, wrong))
+                    fault = writer.add_record(item)
+                    if fault is not None:
+                        rejected.add_rejection(RejectedRow(item.where, fault))
                 case RejectedRow():
-                    refused.refuse(item)
-                case ImportRemark(text=told):
-                    tally.remarks[told] = None
+                    rejected.add_rejection(item)
+                case ImportRemark(text=text):
+                    tally.remarks[text] = None
+    # Also after an UnreadableFile: with --keep-going the rejections before it are reported.
     finally:
-        tally.n_refused += refused.n_refused
-        tally.refusals.extend(refused.refusals[: SHOWN - len(tally.refusals)])
+        tally.n_rejected += rejected.n_rejected
+        tally.rejections.extend(rejected.rejections[: MAX_SHOWN - len(tally.rejections)])
+    # A source without any valid row is a wrong format or metric more often than a bad file: it aborts the import.
     if writer.n_outcomes == before:
-        raise NothingImported(str(source.path), _faults(refused))
+        raise NothingImported(str(source.path), _faults(rejected))
 
 
-def _faults(refused: _Tally) -> list[str]:
-    shown = [f"{refusal.where}: {refusal.reason}" for refusal in refused.refusals[: SHOWN - 2]]
-    more = refused.n_refused - len(shown)
-    return ["not one good row", *shown, *([f"… and {more} more"] if more else [])]
+def _faults(rejected: _Tally) -> list[str]:
+    shown = [f"{rejection.where}: {rejection.reason}" for rejection in rejected.rejections[: MAX_SHOWN - 2]]
+    more = rejected.n_rejected - len(shown)
+    return ["no valid row", *shown, *([f"… and {more} more"] if more else [])]

@@ -1,10 +1,11 @@
-"""Anybody's table of results: CSV, JSON lines or parquet, with the columns that the user names.
+"""Tables of results with columns named by the user: CSV, JSON lines or parquet.
 
-Long: a row is one outcome. Columns input_id (optional), dataset (or --dataset), text, model, score, loglik (optional).
+Long: a row is one outcome. Columns input_id (optional), dataset (or --dataset), text, model, score, loglik
+(optional).
 Wide: a row is one input, and every model has a column of scores (--models); an empty cell is a missing outcome.
 
-Our names are the columns' names unless `--map OURS=THEIRS` says otherwise. Ids are made unique over datasets by putting
-the dataset's name before them; without a column of ids, an id is made of the dataset and the text.
+Columns have the names of the tidy format unless `--map OURS=THEIRS` renames them. Ids are made unique over datasets
+by prefixing the dataset's name; without a column of ids, an id is derived from the dataset and the text.
 """
 
 import hashlib
@@ -15,7 +16,6 @@ from types import MappingProxyType
 from typing import Any
 
 from routing.importing.errors import InvalidRow, UnreadableFile
-from routing.importing.fields import parse_number, parse_text
 from routing.importing.readers import (
     collect_rejections,
     iter_csv_rows,
@@ -24,7 +24,15 @@ from routing.importing.readers import (
     list_files,
     require_object,
 )
-from routing.importing.record import ImportedRecord, ImportOptions, ImportSource, Item, RejectedRow
+from routing.importing.record import (
+    ImportedRecord,
+    ImportOptions,
+    ImportSource,
+    Item,
+    RejectedRow,
+    parse_number,
+    parse_text,
+)
 
 FIELDS = ("input_id", "dataset", "text", "model", "score", "loglik")
 ID_HEX = 24
@@ -36,17 +44,17 @@ ROWS: Mapping[str, Rows] = MappingProxyType(
 
 
 def read_csv_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
-    """One source for each CSV file."""
+    """Return one source for each CSV file."""
     return _sources(path, options, "csv")
 
 
 def read_jsonl_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
-    """One source for each file of JSON lines."""
+    """Return one source for each file of JSON lines."""
     return _sources(path, options, "jsonl")
 
 
 def read_parquet_sources(path: Path, options: ImportOptions) -> list[ImportSource]:
-    """One source for each parquet file."""
+    """Return one source for each parquet file."""
     return _sources(path, options, "parquet")
 
 
@@ -62,24 +70,26 @@ def _sources(path: Path, options: ImportOptions, suffix: str) -> list[ImportSour
 
 
 def _checked(path: Path, rows: Iterator[tuple[str, Any]], options: ImportOptions) -> Iterator[tuple[str, Any]]:
-    """The rows. Raises UnreadableFile if the first has not the columns that are needed: then none will."""
+    """Yield the rows. Raises UnreadableFile if the first lacks required columns: then all do."""
     for place, (where, row) in enumerate(rows):
         if place == 0 and isinstance(row, dict):
             missing = [
-                f"{name} (for {ours})" if name != ours else name for ours, name in _needed(options) if name not in row
+                f"{name} (for {field})" if name != field else name
+                for field, name in _needed(options)
+                if name not in row
             ]
             if missing:
                 has = ", ".join(str(name) for name in row)
                 raise UnreadableFile(
-                    path, f"no column {', '.join(missing)}; it has {has[:300]}; see --map and --dataset"
+                    path, f"missing column {', '.join(missing)}; found columns: {has[:300]}; use --map or --dataset"
                 )
         yield where, row
 
 
 def _needed(options: ImportOptions) -> list[tuple[str, str]]:
-    ours = ["text", *([] if options.dataset else ["dataset"]), *([] if options.models else ["model", "score"])]
-    ours += [name for name in options.columns if name not in ours]
-    return [(name, options.columns.get(name, name)) for name in ours] + [(model, model) for model in options.models]
+    fields = ["text", *([] if options.dataset else ["dataset"]), *([] if options.models else ["model", "score"])]
+    fields += [name for name in options.columns if name not in fields]
+    return [(name, options.columns.get(name, name)) for name in fields] + [(model, model) for model in options.models]
 
 
 def _long(options: ImportOptions) -> Callable[[Any, str], Iterator[Item]]:
@@ -118,17 +128,19 @@ def _wide(options: ImportOptions) -> Callable[[Any, str], Iterator[Item]]:
 
 def _row(value: Any) -> dict[str, Any]:
     row = require_object(value)
-    if None in row:  # where the csv module puts cells that have no column
-        raise InvalidRow("it has more cells than the header has columns")
+    # The csv module collects cells beyond the header under the key None.
+    if None in row:
+        raise InvalidRow("more cells than the header has columns")
     return row
 
 
 def _input(row: Mapping[str, Any], options: ImportOptions) -> tuple[str, str, str]:
-    """(dataset, input_id, text). Raises InvalidRow."""
+    """Return (dataset, input_id, text). Raises InvalidRow."""
     words = parse_text(row, _name(options, "text"))
     dataset = options.dataset or parse_text(row, _name(options, "dataset"))
     column = _name(options, "input_id")
     if column not in row:
+        # The same text in the same dataset is the same input, whatever file it comes from.
         return dataset, f"{dataset}/{hashlib.sha256(words.encode(errors='replace')).hexdigest()[:ID_HEX]}", words
     input_id = parse_text(row, column)
     if not input_id.strip():
@@ -136,8 +148,8 @@ def _input(row: Mapping[str, Any], options: ImportOptions) -> tuple[str, str, st
     return dataset, f"{dataset}/{input_id}", words
 
 
-def _name(options: ImportOptions, ours: str) -> str:
-    return options.columns.get(ours, ours)
+def _name(options: ImportOptions, field: str) -> str:
+    return options.columns.get(field, field)
 
 
 def _empty(cell: object) -> bool:

@@ -1,6 +1,6 @@
-"""The tidy format, written record by record: inputs and outcomes go to disk in batches, only ids stay in memory.
+"""Writer of the tidy format, record by record: inputs and outcomes go to disk in batches, only ids stay in memory.
 
-The folder appears whole or not at all: it is written beside its place and renamed.
+The folder is written next to its target and renamed, so that it appears complete or not at all.
 """
 
 import csv
@@ -19,7 +19,7 @@ from routing.importing.record import ImportedRecord
 
 BATCH_ROWS = 16384
 TIDY_FILES = frozenset({"inputs.parquet", "outcomes.parquet", "models.csv"})
-"""What a folder must hold for --force to replace it."""
+"""Files that a folder must contain for --force to replace it."""
 
 INPUTS = (("input_id", pa.string()), ("dataset", pa.string()), ("text", pa.string()))
 OUTCOMES = (("input_id", pa.string()), ("model", pa.string()), ("score", pa.float64()), ("loglik", pa.float64()))
@@ -27,43 +27,51 @@ OUTCOMES = (("input_id", pa.string()), ("model", pa.string()), ("score", pa.floa
 
 @contextmanager
 def atomic_folder(target: Path, source: Path, force: bool) -> Iterator[Path]:
-    """A folder beside `target` to write into, which takes its place when the block ends well and is gone otherwise.
+    """Yield a folder next to `target` to write into; it replaces the target when the block succeeds, and is deleted
+    otherwise.
 
-    Raises OutputExists if the target is no empty folder; with `force` a benchmark that lies there is replaced.
+    Raises OutputExists if the target is not an empty folder; with `force` an existing benchmark is replaced.
     """
-    _check_place(target, source, force)
+    _check_target(target, source, force)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.parent / f".{target.name}.{secrets.token_hex(4)}"
     scratch.mkdir()
     try:
         yield scratch
         if target.exists():
-            aside = target.parent / f".{target.name}.{secrets.token_hex(4)}.old"
-            target.rename(aside)
+            old = target.parent / f".{target.name}.{secrets.token_hex(4)}.old"
+            target.rename(old)
             scratch.rename(target)
-            shutil.rmtree(aside)
+            shutil.rmtree(old)
         else:
             scratch.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _check_place(target: Path, source: Path, force: bool) -> None:
+def _check_target(target: Path, source: Path, force: bool) -> None:
     if not target.exists():
         return
+    # Replacing the target would delete the source in the middle of reading it.
     if source.resolve().is_relative_to(target.resolve()):
-        raise OutputExists(str(target), [f"the source {source} lies in it"])
+        raise OutputExists(str(target), [f"the source {source} is inside it"])
     if not target.is_dir():
         raise OutputExists(str(target), ["it is a file"])
-    held = {path.name for path in target.iterdir()}
-    if held and not held >= TIDY_FILES:
-        raise OutputExists(str(target), ["it is not empty, and no benchmark: it is left alone"])
-    if held and not force:
-        raise OutputExists(str(target), ["a benchmark lies there already; --force replaces it"])
+    existing = {path.name for path in target.iterdir()}
+    if existing and not existing >= TIDY_FILES:
+        raise OutputExists(str(target), ["it is not empty and not a benchmark: refusing to overwrite it"])
+    if existing and not force:
+        raise OutputExists(str(target), ["it already contains a benchmark; use --force to replace it"])
 
 
 class _Known(NamedTuple):
-    """An input that has been written. mark: tells apart what must not differ."""
+    """An input that has been written.
+
+    Attributes:
+        place: its number.
+        dataset: its dataset.
+        mark: hash of its text or fingerprint.
+    """
 
     place: int
     dataset: str
@@ -71,7 +79,7 @@ class _Known(NamedTuple):
 
 
 class TidyWriter:
-    """Writes records into a folder; refuses those that contradict earlier ones."""
+    """Writer of records into a folder; rejects those that contradict earlier ones."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -92,15 +100,16 @@ class TidyWriter:
         self._outcomes.close()
 
     def add_record(self, record: ImportedRecord) -> str | None:
-        """Writes one outcome, and its input the first time. Returns what is wrong with it, if it is refused."""
-        wrong = _wrong_by_itself(record)
+        """Write one outcome, and its input the first time. Returns the fault of a rejected record, else None."""
+        fault = _record_fault(record)
         known = self._known.get(record.input_id)
-        if wrong is None and known is not None:
-            wrong = self._contradiction(record, known)
-        if wrong is not None:
-            return wrong
+        if fault is None and known is not None:
+            fault = self._contradiction(record, known)
+        if fault is not None:
+            return fault
         if known is None:
             known = self._add_input(record)
+        # One byte per input and model: a set of pairs would take a hundred times the memory at 10^7 outcomes.
         measured = self._measured.setdefault(record.model, bytearray())
         measured.extend(bytes(max(0, known.place + 1 - len(measured))))
         measured[known.place] = 1
@@ -119,16 +128,16 @@ class TidyWriter:
 
     def _contradiction(self, record: ImportedRecord, known: _Known) -> str | None:
         if known.dataset != record.dataset:
-            return f"input {record.input_id!r} was of dataset {known.dataset!r}, here it is of {record.dataset!r}"
+            return f"input {record.input_id!r} belongs to dataset {known.dataset!r}, here to {record.dataset!r}"
         if known.mark != _mark(record):
-            return f"input {record.input_id!r} was another text before"
+            return f"input {record.input_id!r} had another text before"
         measured = self._measured.get(record.model, b"")
         if known.place < len(measured) and measured[known.place]:
-            return f"model {record.model!r} has an outcome on input {record.input_id!r} already"
+            return f"model {record.model!r} already has an outcome on input {record.input_id!r}"
         return None
 
     def finish_files(self, threshold: float | None) -> None:
-        """Writes what is left, models.csv, and datasets.csv where a threshold is given."""
+        """Write the remaining rows, models.csv, and datasets.csv if a threshold is given."""
         self._inputs.close()
         self._outcomes.close()
         if not self.logliks:
@@ -141,7 +150,7 @@ class TidyWriter:
 
 
 class _Table:
-    """A parquet file that is written in batches. close() may be called twice."""
+    """A parquet file written in batches. close() may be called twice."""
 
     def __init__(self, path: Path, columns: Sequence[tuple[str, Any]]) -> None:
         self._schema = pa.schema(columns)
@@ -155,6 +164,7 @@ class _Table:
 
     def _flush(self) -> None:
         columns = zip(*self._rows, strict=True)
+        # Explicit types: a batch of None only would otherwise become a column of type null.
         arrays = [pa.array(values, type_) for values, type_ in zip(columns, self._schema.types, strict=True)]
         self._file.write_table(pa.table(arrays, schema=self._schema))
         self._rows.clear()
@@ -166,17 +176,17 @@ class _Table:
             self._file.close()
 
 
-def _wrong_by_itself(record: ImportedRecord) -> str | None:
+def _record_fault(record: ImportedRecord) -> str | None:
     for name in ("dataset", "input_id", "text", "model"):
         value = getattr(record, name)
         if not value.strip():
             return f"{name} is empty"
         if not _encodes(value):
-            return f"{name} holds half a surrogate pair: it is no text"
+            return f"{name} contains a lone surrogate: not valid Unicode text"
     if not 0 <= record.score <= 1:
         return f"score {record.score:g} is outside [0, 1]"
     if record.loglik is not None and not -float("inf") < record.loglik <= 0:
-        return f"loglik {record.loglik:g} is no log-probability"
+        return f"loglik {record.loglik:g} is not a log-probability"
     return None
 
 
@@ -189,12 +199,13 @@ def _encodes(value: str) -> bool:
 
 
 def _mark(record: ImportedRecord) -> int:
-    """64 bits in place of a text; they differ from run to run, and only one run compares them."""
+    """Return 64 bits in place of a text. They differ between runs, and are compared only within one."""
+    # Eight bytes per input in place of the text; Python salts hash() per process, which is harmless here.
     return hash(record.fingerprint or record.text)
 
 
 def _drop_loglik(path: Path) -> None:
-    """Writes the outcomes again without their empty column, batch by batch."""
+    """Rewrite the outcomes without their empty column, batch by batch."""
     without = path.with_suffix(".new")
     with pq.ParquetFile(path) as file, pq.ParquetWriter(without, pa.schema(OUTCOMES[:-1])) as writer:
         for batch in file.iter_batches(columns=[name for name, _ in OUTCOMES[:-1]]):

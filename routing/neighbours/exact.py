@@ -1,15 +1,16 @@
-"""Exact nearest neighbours by one matrix product a block: the oracle, and what calibration uses."""
+"""Exact nearest neighbours by one matrix product per block."""
 
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.neighbours import TIE_DECIMALS, check_queries, sort_by_distance
 
-BLOCK_CELLS = 16_000_000  # similarities held at once: 64 MB of float32
+BLOCK_CELLS = 16_000_000
+"""Similarities in memory at a time: 64 MB of float32."""
 
 
 class ExactIndex:
-    """Searches by comparing with everything; O(n_inputs) a query."""
+    """Brute-force search; O(n_inputs) per query."""
 
     def __init__(self, vectors: Embeddings) -> None:
         """vectors: (n_inputs, dim), unit length."""
@@ -22,11 +23,11 @@ class ExactIndex:
 
     @property
     def size(self) -> int:
-        """How many inputs are indexed."""
+        """Number of indexed inputs."""
         return len(self._vectors)
 
     def find_nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
-        """See Neighbours.nearest."""
+        """Return the exact nearest rows and their distances."""
         queries = check_queries(queries, count, self.dim, self.size)
         rows = np.empty((len(queries), count), dtype=np.int64)
         distances = np.empty((len(queries), count))
@@ -38,24 +39,26 @@ class ExactIndex:
 
 
 def most_similar(similarity: Embeddings, count: int) -> tuple[Ints, Floats]:
-    """The columns of the `count` largest similarities of each row, largest first, ties by the higher column.
+    """Return the columns of the `count` largest similarities of each row, largest first, ties by the higher column.
 
-    similarity: (n, size); -inf marks a column that must not be taken.
+    similarity: (n, size); -inf marks a column that must not be selected.
     Returns columns and distances 1 - similarity, both (n, count).
     """
     size = similarity.shape[1]
     if count >= size:
         candidates = np.broadcast_to(np.arange(size), similarity.shape)
     else:
+        # One column more than requested, so that a tie at the cut can be detected below.
         candidates = np.argpartition(-similarity, count, axis=1)[:, : count + 1]
     distances = 1.0 - np.take_along_axis(similarity, candidates, axis=1).astype(np.float64)
     columns, distances = sort_by_distance(candidates.astype(np.int64), distances)
     if count < size:
-        # One candidate more than asked for: where it ties with the last one taken, the partition's cut between equally
-        # near columns was arbitrary, and the row is sorted in full.
+        # There is one candidate more than requested: where it ties with the last one selected, argpartition's cut
+        # between equally near columns was arbitrary, and the row is sorted in full.
         rounded = np.round(distances, TIE_DECIMALS)
         for row in np.flatnonzero(rounded[:, count] == rounded[:, count - 1]):
             rounded_row = np.round(1.0 - similarity[row].astype(np.float64), TIE_DECIMALS)
             order = np.lexsort((-np.arange(size), rounded_row))[:count]
             columns[row, :count], distances[row, :count] = order, 1.0 - similarity[row, order]
+    # float32 rounding can make 1 - similarity of a duplicate slightly negative.
     return columns[:, :count], np.maximum(distances[:, :count], 0.0)

@@ -1,8 +1,8 @@
 """Approximate nearest neighbours: hierarchical navigable small worlds (Malkov & Yashunin, arXiv 1603.09320).
 
-The only room that knows hnswlib. What 0.8 leaves to the caller, and this file does: `knn_query` checks neither
-dimension nor NaN, `ef` is not saved, loading under another space is silent, and a build on several threads is not
-reproducible. The arguments are therefore saved beside the index, and a build uses one thread.
+Only this module imports hnswlib. hnswlib 0.8 leaves to the caller: `knn_query` checks neither dimension nor NaN, `ef`
+is not saved, loading under another space is silent, and a build on several threads is not reproducible. The arguments
+are therefore saved next to the index, and a build uses one thread.
 """
 
 import json
@@ -22,11 +22,16 @@ SEED = 100
 
 @dataclass(frozen=True, slots=True)
 class HnswSettings:
-    """M: links a node; ef_construction and ef: breadth of the search while building and while asking.
+    """Parameters of the graph.
 
-    Generous, because a new task's inputs lie off the benchmark's clusters, where a narrow search misses most: on 20,000
-    real inputs, M=16 and ef=200 found 84 % of the 19 nearest, these find 99 % at 1 ms a query, under a tenth of what
-    embedding the input costs.
+    The defaults are generous, because a new task's inputs are off the benchmark's clusters, where a narrow search
+    misses most: on 20,000 real inputs, M=16 and ef=200 found 84 % of the 19 nearest, these find 99 % at 1 ms per
+    query, under a tenth of the cost of embedding the input.
+
+    Attributes:
+        m: links per node (M).
+        ef_construction: breadth of the search while building.
+        ef: breadth of the search while querying.
     """
 
     m: int = 32
@@ -39,13 +44,14 @@ class HnswIndex:
 
     def __init__(self, index: hnswlib.Index, settings: HnswSettings) -> None:
         self._index = index
+        # hnswlib does not save ef with the index: without this a loaded index searches with ef = 10.
         self._index.set_ef(settings.ef)
         self._index.set_num_threads(1)
         self.settings = settings
 
     @classmethod
     def build_index(cls, vectors: Embeddings, settings: HnswSettings | None = None) -> "HnswIndex":
-        """Builds the graph over `vectors`, (n_inputs, dim), unit length. The same vectors give the same graph.
+        """Build the graph over `vectors`, (n_inputs, dim), unit length. The same vectors give the same graph.
 
         A benchmark comes dataset by dataset, and a graph grown cluster by cluster has few links between clusters: a
         search that enters in the wrong one misses. Rows are therefore added in a shuffled order, the same every time.
@@ -55,6 +61,7 @@ class HnswIndex:
         index = hnswlib.Index(space="cosine", dim=checked.shape[1])
         index.init_index(len(checked), M=settings.m, ef_construction=settings.ef_construction, random_seed=SEED)
         order = np.random.default_rng(SEED).permutation(len(checked))
+        # One thread: insertion order decides the links, and with several threads it depends on scheduling.
         index.add_items(checked[order], order, num_threads=1)
         return cls(index, settings)
 
@@ -65,60 +72,61 @@ class HnswIndex:
 
     @property
     def size(self) -> int:
-        """How many inputs are indexed."""
+        """Number of indexed inputs."""
         return int(self._index.element_count)
 
     def find_nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
-        """See Neighbours.nearest. Approximate: a true neighbour can be missed."""
+        """Return the approximately nearest rows and their distances: a true neighbour can be missed."""
         queries = check_queries(queries, count, self.dim, self.size)
         if len(queries) == 0:
             return np.empty((0, count), dtype=np.int64), np.empty((0, count))
+        # hnswlib needs ef >= k, and set_ef is global to the index.
         self._index.set_ef(max(self.settings.ef, count))
         try:
             labels, distances = self._index.knn_query(queries, k=count, num_threads=1)
-        except RuntimeError as error:  # fewer nodes reached than asked for: a graph in separate pieces
+        except RuntimeError as error:
+            # The search reached fewer nodes than k: the graph has separate components.
             raise NeighboursError(f"the index found fewer than {count} neighbours: {error}") from error
         return sort_by_distance(labels.astype(np.int64), np.maximum(distances.astype(np.float64), 0.0))
 
     def save_index(self, index_path: Path, about_path: Path) -> None:
-        """Writes the graph and, beside it, the arguments that loading it needs."""
+        """Write the graph and, in a second file, the arguments that loading it needs."""
         self._index.save_index(str(index_path))
-        about = {"space": "cosine", "dim": self.dim, "n": self.size, **asdict(self.settings)}
-        about_path.write_text(json.dumps(about, indent=2) + "\n")
+        arguments = {"space": "cosine", "dim": self.dim, "n": self.size, **asdict(self.settings)}
+        about_path.write_text(json.dumps(arguments, indent=2) + "\n")
 
     @classmethod
     def load_index(cls, index_path: Path, about_path: Path) -> "HnswIndex":
-        """Opens a saved graph. Raises NeighboursError where graph and arguments do not fit each other."""
+        """Open a saved graph. Raises NeighboursError where graph and arguments do not match."""
         try:
-            about = json.loads(about_path.read_text())
-            settings = HnswSettings(about["m"], about["ef_construction"], about["ef"])
-            space, dim, size = about["space"], int(about["dim"]), int(about["n"])
+            arguments = json.loads(about_path.read_text())
+            settings = HnswSettings(arguments["m"], arguments["ef_construction"], arguments["ef"])
+            space, dim, size = arguments["space"], int(arguments["dim"]), int(arguments["n"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NeighboursError(f"{about_path.name} cannot be read: {error!r}") from error
         if space != "cosine":
-            raise NeighboursError(f"the index was built for space {space!r}, this library searches 'cosine'")
+            raise NeighboursError(f"the index was built for space {space!r}, expected 'cosine'")
         saved_dim = _saved_dim(index_path)
         if saved_dim != dim:
             raise NeighboursError(
-                f"{index_path.name} holds vectors of {saved_dim} dimensions, {about_path.name} says {dim}"
+                f"{index_path.name} has vectors of {saved_dim} dimensions, {about_path.name} names {dim}"
             )
+        # Checked before loading: load_index trusts the dim it is given and reads past the vectors otherwise.
         index = hnswlib.Index(space="cosine", dim=dim)
         try:
             index.load_index(str(index_path), max_elements=size)
         except RuntimeError as error:
             raise NeighboursError(f"{index_path.name} cannot be loaded: {error}") from error
         if index.element_count != size:
-            raise NeighboursError(
-                f"{index_path.name} holds {index.element_count} inputs, {about_path.name} says {size}"
-            )
+            raise NeighboursError(f"{index_path.name} has {index.element_count} inputs, {about_path.name} names {size}")
         return cls(index, settings)
 
 
 def _saved_dim(index_path: Path) -> int:
-    """The dimension of the vectors in a saved graph, which loading does not check.
+    """Return the dimension of the vectors in a saved graph, which hnswlib does not check when it loads one.
 
-    hnswlib's file opens with six size_t: level-0 offset, capacity, count, bytes an element, label offset, data offset;
-    an element's float32 vector lies between its data offset and its label offset.
+    hnswlib's file starts with six size_t: level-0 offset, capacity, count, bytes per element, label offset, data
+    offset; an element's float32 vector is stored between its data offset and its label offset.
     """
     header = struct.Struct("@6N")
     try:

@@ -1,6 +1,7 @@
-"""A pack with one more model, measured on some of its inputs: neither embedded nor indexed anew.
+"""A pack with one more model, measured on some of its inputs: nothing is embedded or indexed again.
 
-What does not depend on the model stays: vectors, index, map, texts, and every other model's pairs and averages.
+Everything that does not depend on the model stays: vectors, index, map, texts, and every other model's pairs and
+averages.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from routing.calibration import (
     HeldOutDataset,
     RoutingSettings,
     calibrate_reliability,
-    hold_out_dataset,
+    hold_out_datasets,
 )
 from routing.errors import BenchmarkError, PackMismatch
 from routing.manifest import AddedModel, PackModel
@@ -27,14 +28,20 @@ from routing.pack import ImputedOutcomes, Pack
 from routing.report import leave_one_out_report
 
 MIN_MEASURED = 20
-"""Inputs below which an estimate is little more than the mean of the known models."""
+"""Inputs below which an estimate is hardly more than the mean of the known models."""
 
 NewModelSteps = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class NewModelOutcomes:
-    """What was measured of a new model. rows: (n_measured,) of the pack's inputs; outcomes: theirs, in [0, 1]."""
+    """Measured outcomes of a new model.
+
+    Attributes:
+        model: the model.
+        rows: (n_measured,) of the pack's inputs.
+        outcomes: (n_measured,) in [0, 1].
+    """
 
     model: Model
     rows: Ints
@@ -42,7 +49,7 @@ class NewModelOutcomes:
 
 
 def pack_factors(pack: Pack) -> InputFactors:
-    """What the models have in common that were measured on the whole pack; all models, where none was."""
+    """Return the factors of the models that were measured on the whole pack; of all models, if none was."""
     partial = pack.estimates.columns.tolist() if pack.estimates is not None else []
     whole = [column for column in range(len(pack.manifest.models)) if column not in partial]
     outcomes = pack.expected_outcomes()[:, whole] if whole else pack.expected_outcomes()
@@ -50,13 +57,13 @@ def pack_factors(pack: Pack) -> InputFactors:
 
 
 def check_outcomes(pack: Pack, measured: NewModelOutcomes) -> None:
-    """Raises BenchmarkError with every fault: a name that is taken, too few outcomes, one out of range, a row twice."""
+    """Raise BenchmarkError with every fault: a taken name, too few outcomes, one out of range, a row twice."""
     name, rows, outcomes = measured.model.name, measured.rows, measured.outcomes
     faults = []
     if name in pack.manifest.model_names:
-        faults.append(f"the pack has a model {name!r} already")
+        faults.append(f"the pack already has a model {name!r}")
     if len(rows) < min(MIN_MEASURED, pack.manifest.n_inputs):
-        faults.append(f"{len(rows)} inputs have an outcome, at least {MIN_MEASURED} are needed")
+        faults.append(f"{len(rows)} inputs have an outcome, at least {MIN_MEASURED} are required")
     faults += [
         f"input {row + 1}: outcome {y:g} is outside [0, 1]"
         for row, y in zip(rows, outcomes, strict=True)
@@ -68,21 +75,23 @@ def check_outcomes(pack: Pack, measured: NewModelOutcomes) -> None:
         raise BenchmarkError(f"{name} for pack {pack.manifest.name}", faults)
 
 
-def add_model(pack: Pack, measured: NewModelOutcomes, steps: NewModelSteps = lambda what, done, total: None) -> Pack:
-    """The pack with the model as its last column. Raises BenchmarkError as `check` does.
+def add_model(pack: Pack, measured: NewModelOutcomes, steps: NewModelSteps = lambda phase, done, total: None) -> Pack:
+    """Return the pack with the model as its last column. Raises BenchmarkError as `check_outcomes` does.
 
-    The pack's manifest must be sealed: its hash is what the new one names as its parent.
+    The pack's manifest must have its content hash: the new one names it as its parent.
     """
     check_outcomes(pack, measured)
     column = impute(pack_factors(pack), measured.rows, measured.outcomes)
     grown = _grown(pack, measured, column)
     routing, settings = _settings(pack)
     found = []
-    for one in hold_out_dataset(pack.embeddings, pack.dataset_ids, len(pack.manifest.datasets), routing.kappa):
+    for one in hold_out_datasets(pack.embeddings, pack.dataset_ids, len(pack.manifest.datasets), routing.kappa):
         found.append(one)
         steps("finding neighbours", len(found), len(pack.manifest.datasets))
     benchmark = _benchmark(grown)
     alone = benchmark.select_models([measured.model.name])
+    # Same seed, same moved inputs: the new model's accuracies belong to the old pairs, so only its column is
+    # computed.
     pairs = calibrate_reliability(
         pack.embeddings, alone, found, routing, settings, lambda done, total: steps("calibrating", done, total)
     )
@@ -91,7 +100,7 @@ def add_model(pack: Pack, measured: NewModelOutcomes, steps: NewModelSteps = lam
         calibration=_joined(pack, pairs),
         training_data=None
         if pack.training_data is None
-        else _ground(pack.training_data, grown, column, found, routing.kappa),
+        else _extend_training_data(pack.training_data, grown, column, found, routing.kappa),
     )
     if grown.training_data is None:
         return grown
@@ -100,7 +109,7 @@ def add_model(pack: Pack, measured: NewModelOutcomes, steps: NewModelSteps = lam
 
 
 def _grown(pack: Pack, measured: NewModelOutcomes, column: ImputedColumn) -> Pack:
-    """With the column, and a manifest that says so."""
+    """Return the pack with the column, and a manifest that contains the model."""
     partial = np.full(pack.manifest.n_inputs, np.nan)
     partial[measured.rows] = measured.outcomes
     manifest, model = pack.manifest, measured.model
@@ -113,7 +122,7 @@ def _grown(pack: Pack, measured: NewModelOutcomes, column: ImputedColumn) -> Pac
         estimates=pack.estimates if is_whole else _estimates(pack, partial, column),
         manifest=replace(
             manifest,
-            models=(*manifest.models, PackModel(model.name, column.average, False, *_about(model))),
+            models=(*manifest.models, PackModel(model.name, column.average, False, *_model_facts(model))),
             on_average=tuple(names[place] for place in order_on_average(averages)),
             added=(
                 *manifest.added,
@@ -124,7 +133,7 @@ def _grown(pack: Pack, measured: NewModelOutcomes, column: ImputedColumn) -> Pac
     )
 
 
-def _about(model: Model) -> Sequence[float | None]:
+def _model_facts(model: Model) -> Sequence[float | None]:
     return model.params_b, model.input_usd_per_mtok, model.output_usd_per_mtok
 
 
@@ -134,6 +143,8 @@ def _averages(pack: Pack) -> Floats:
 
 def _estimates(pack: Pack, partial: Floats, column: ImputedColumn) -> ImputedOutcomes:
     missing, filled = np.flatnonzero(np.isnan(partial)), partial.copy()
+    # Sampled 0/1 outcomes: expected values would be smoother than measured ones, and g_bar of the new model too
+    # certain.
     filled[missing] = sample_outcomes(column.expected, pack.dataset_ids, missing)
     before, place = pack.estimates, len(pack.manifest.models)
     if before is None:
@@ -147,7 +158,7 @@ def _estimates(pack: Pack, partial: Floats, column: ImputedColumn) -> ImputedOut
 
 
 def _benchmark(pack: Pack, outcomes: Floats | None = None) -> Benchmark:
-    """What a pack was built from, as far as it keeps it. outcomes: by default those that predictors see."""
+    """Return the benchmark of a pack, without its texts. outcomes: by default those that predictors use."""
     manifest = pack.manifest
     return Benchmark(
         name=manifest.name,
@@ -157,31 +168,34 @@ def _benchmark(pack: Pack, outcomes: Floats | None = None) -> Benchmark:
         models=tuple(
             Model(one.name, one.params_b, one.input_usd_per_mtok, one.output_usd_per_mtok) for one in manifest.models
         ),
-        outcomes=pack.estimated_mask() if outcomes is None else outcomes,
+        outcomes=pack.filled_outcomes() if outcomes is None else outcomes,
     )
 
 
 def _settings(pack: Pack) -> tuple[RoutingSettings, CalibrationSettings]:
-    """Those the pack was made with."""
-    routing, told = dict(pack.manifest.routing), pack.manifest.calibration
-    settings = CalibrationSettings(tuple(told["alphas"]), told["repeats"], told["cap"], told["seed"])
+    """Return the parameters the pack was made with."""
+    routing, saved = dict(pack.manifest.routing), pack.manifest.calibration
+    settings = CalibrationSettings(tuple(saved["alphas"]), saved["repeats"], saved["cap"], saved["seed"])
     return RoutingSettings(int(routing.pop("k")), int(routing.pop("kappa")), **routing), settings
 
 
 def _joined(pack: Pack, pairs: Calibration) -> Calibration:
-    """The pack's pairs with the new model's accuracies. Raises PackMismatch where they are not of one draw."""
+    """Return the pack's pairs with the new model's accuracies. Raises PackMismatch where they are not of one draw."""
     old = pack.calibration
+    # Distances do not depend on models: if they differ, the draw was another (numpy's generator, or other vectors).
     if old.distances.shape != pairs.distances.shape or not np.allclose(old.distances, pairs.distances, atol=1e-6):
-        raise PackMismatch(f"pack {pack.manifest.name}: its pairs (u, p) cannot be found again: build it again")
+        raise PackMismatch(f"pack {pack.manifest.name}: its pairs (u, p) are not reproducible; rebuild the pack")
     return replace(old, accuracies=np.column_stack([old.accuracies, pairs.accuracies]))
 
 
-def _ground(
+def _extend_training_data(
     old: TrainingData, grown: Pack, column: ImputedColumn, found: Sequence[HeldOutDataset], kappa: int
 ) -> TrainingData:
-    """What auto learns from, with the new model. Its expected averages count; in what varies from input to input it is
-    as uneven as any other."""
-    outcomes, n_datasets = grown.estimated_mask(), len(found)
+    """Return the training data of auto with the new model.
+
+    Its expected averages count; in the variance from input to input it is as uneven as any other model.
+    """
+    outcomes, n_datasets = grown.filled_outcomes(), len(found)
     near = np.array([mean_near_outcome(outcomes[:, -1:], one.near[:, :kappa]) for one in found]).reshape(n_datasets, 1)
     within, sampling = NoiseModel.from_outcomes(outcomes, grown.dataset_ids, n_datasets).noise_of_means(
         np.arange(n_datasets)

@@ -1,12 +1,12 @@
-"""What the outcomes of the known models have in common, so that few outcomes of another one tell of all the others.
+"""Factors that the known models share, so that a few outcomes of another model predict all the others.
 
     y(x) = offset(x) + c + sum_k w_k f_k(x) + a_d + e(x)
 
-offset(x) is the mean over the known models: how easy an input is. The f_k are the principal components of what models
-differ by on it, each dataset weighing the same; c, w and a_d are Gaussian, and so is the noise. How wide, and how far
-single inputs can be trusted beside whole datasets, is learnt by hiding each known model in turn and predicting it from
-the others. Item response models say the same with a logistic curve; a linear one needs no iterations, and its standard
-errors do not depend on the outcomes, so inputs can be chosen before anything is asked.
+offset(x) is the mean over the known models: the easiness of an input. The f_k are the principal components of the
+differences between models on it, all datasets weighted equally; c, w and a_d are Gaussian, and so is the noise. Their
+variances, and the reliability of single inputs against whole datasets, are learnt by hiding each known model in turn
+and predicting it from the others. Item response models express the same with a logistic curve; a linear one needs no
+iterations, and its standard errors do not depend on the outcomes, so inputs can be chosen before any is asked.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from routing.benchmark import dataset_averages
 
 MAX_FACTORS = 8
 MIN_MODELS = 3
-"""Known models from which on one can be hidden and still be expected by what the others differ by."""
+"""Known models required to hide one and predict it from the differences between the others."""
 
 MIN_NOISE = 0.02
 MIN_VARIANCE = 1e-5
@@ -33,7 +33,12 @@ PASSES = 2
 
 @dataclass(frozen=True, slots=True)
 class KnownModels:
-    """The known models, without NaN. dataset_ids: (n_inputs,); counts: (n_datasets,); see routing.new_model's table."""
+    """Outcomes of the known models, without NaN. Shapes in the table of routing.new_model.
+
+    Attributes:
+        dataset_ids: (n_inputs,).
+        counts: (n_datasets,) inputs.
+    """
 
     outcomes: Floats
     dataset_ids: Ints
@@ -43,29 +48,36 @@ class KnownModels:
 
     @classmethod
     def from_outcomes(cls, outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> "KnownModels":
-        """outcomes: (n_inputs, n_known), NaN where missing, which counts as the model's mean on the dataset."""
+        """Build from outcomes, (n_inputs, n_known); NaN counts as the model's mean on the dataset."""
         averages = fill_missing(dataset_averages(outcomes, dataset_ids, n_datasets))
+        # A gap filled with the mean adds no variance; the shares below correct the covariance for sample size.
         whole = np.where(np.isnan(outcomes), averages[dataset_ids], outcomes)
         noise = NoiseModel.from_outcomes(whole, dataset_ids, n_datasets)
         shares = (np.maximum(noise.counts, 1) - 1) / np.maximum(noise.counts, 1)
         return cls(whole, dataset_ids, averages, noise.covariances * shares[:, None, None], noise.counts)
 
     def without_model(self, place: int) -> "KnownModels":
-        """All known models but one."""
-        kept = np.delete(np.arange(self.outcomes.shape[1]), place)
-        square = self.within[:, kept[:, None], kept]
-        return KnownModels(self.outcomes[:, kept], self.dataset_ids, self.averages[:, kept], square, self.counts)
+        """Return all known models but one."""
+        others = np.delete(np.arange(self.outcomes.shape[1]), place)
+        square = self.within[:, others[:, None], others]
+        return KnownModels(self.outcomes[:, others], self.dataset_ids, self.averages[:, others], square, self.counts)
 
     def select_inputs(self, rows: Ints) -> "KnownModels":
-        """The same datasets with only some of the inputs at hand."""
+        """Return the same datasets with only some of the inputs."""
         return KnownModels(self.outcomes[rows], self.dataset_ids[rows], self.averages, self.within, self.counts)
 
 
 @dataclass(frozen=True, slots=True)
 class PriorWidths:
-    """What hiding the known models has taught. level: variance of c; scores: (n_factors,) of w; apart: (n_datasets,) of
-    a_d; noise: (n_datasets,) of e. slope, trust: how far the offset and each factor, (n_factors,), of a single input
-    count, in [0, 1], beside their means over its dataset.
+    """Variances learnt by hiding the known models.
+
+    Attributes:
+        level: variance of c.
+        scores: (n_factors,) variances of w.
+        apart: (n_datasets,) variances of a_d.
+        noise: (n_datasets,) variances of e.
+        slope: weight of a single input's offset against its mean over the dataset, in [0, 1].
+        trust: (n_factors,) likewise for each factor.
     """
 
     level: float
@@ -76,16 +88,21 @@ class PriorWidths:
     trust: Floats
 
     @property
-    def prior_precision(self) -> Floats:
+    def prior_variances(self) -> Floats:
         """Variances of c, w and a, (1 + n_factors + n_datasets,)."""
         return np.concatenate([[self.level], self.scores, self.apart])
 
 
 @dataclass(frozen=True, slots=True)
 class InputFactors:
-    """Ready to look at a new model with. offset: (n_inputs,); features: (n_inputs, 1 + n_factors), the first all 1.
+    """Factors of every input, ready to impute a new model.
 
-    offsets, dataset_features: the same of whole datasets. mixtures: (n_known, n_factors).
+    Attributes:
+        offset: (n_inputs,).
+        features: (n_inputs, 1 + n_factors), the first all 1.
+        offsets: (n_datasets,) the offset of whole datasets.
+        dataset_features: (n_datasets, 1 + n_factors) the features of whole datasets.
+        mixtures: (n_known, n_factors).
     """
 
     known: KnownModels
@@ -97,28 +114,28 @@ class InputFactors:
     dataset_features: Floats
 
     def design_matrix(self, rows: Ints | slice = slice(None)) -> Floats:
-        """Inputs' features and their datasets, as the weights c, w, a take them. (n_rows, n_weights)"""
+        """Return inputs' features and datasets, as the weights c, w, a apply to them. (n_rows, n_weights)"""
         return np.hstack([self.features[rows], np.eye(len(self.offsets))[self.known.dataset_ids[rows]]])
 
-    def offset_at(self, weights: Floats) -> Floats:
-        """What weights make of every input, (n_inputs,), not cut to [0, 1]."""
+    def predict_inputs(self, weights: Floats) -> Floats:
+        """Return the outcome that the weights predict for every input, (n_inputs,), not clipped to [0, 1]."""
         n = self.features.shape[1]
         return np.asarray(self.offset + self.features @ weights[:n] + weights[n:][self.known.dataset_ids])
 
     @property
-    def prior_variance(self) -> Floats:
-        """The datasets' features, as the weights take them. (n_datasets, n_weights)"""
+    def dataset_design(self) -> Floats:
+        """Datasets' features, as the weights apply to them. (n_datasets, n_weights)"""
         return np.hstack([self.dataset_features, np.eye(len(self.offsets))])
 
     @property
     def noise_variance(self) -> Floats:
-        """Of every input, (n_inputs,)."""
+        """Noise variance of every input, (n_inputs,)."""
         return np.asarray(self.widths.noise[self.known.dataset_ids])
 
 
 def build_factors(known: KnownModels, widths: PriorWidths | None = None) -> InputFactors:
-    """widths: learnt already, else they are learnt now."""
-    widths = widths or learn_factors(known)
+    """Return the factors of the known models. widths: learnt before; by default they are learnt now."""
+    widths = widths or learn_widths(known)
     n_known = known.averages.shape[1]
     mixtures = _mixtures(_total(known), len(widths.scores))
     ids, even = known.dataset_ids, np.full(n_known, 1.0 / n_known)
@@ -128,16 +145,19 @@ def build_factors(known: KnownModels, widths: PriorWidths | None = None) -> Inpu
     return InputFactors(known, widths, mixtures, offset, _with_one(near), offsets, _with_one(wide))
 
 
-def learn_factors(known: KnownModels) -> PriorWidths:
-    """Hides each known model in turn. Takes small matrices only: no input is looked at one by one."""
+def learn_widths(known: KnownModels) -> PriorWidths:
+    """Learn the variances by hiding each known model in turn, from (n_known, n_known) matrices alone."""
     n_datasets, n_known = known.averages.shape
     if n_known < MIN_MODELS:
         apart, noise = np.full(n_datasets, UNKNOWN_APART), np.full(n_datasets, UNKNOWN_NOISE)
         return PriorWidths(UNKNOWN_LEVEL, np.zeros(0), apart, noise, 1.0, np.zeros(0))
     total, inside = _total(known), known.within.mean(axis=0)
+    # n_known - 1 others, centred, span n_known - 2 dimensions: no more factors can be told apart.
     count = min(MAX_FACTORS, n_known - 2)
     trust, found = np.ones(count), list[_Hidden]()
+    # Scores depend on trust and trust on scores; after two passes they no longer change noticeably.
     for _ in range(PASSES):
+        # Leave one model out: what is learnt must hold for a model that is not among the known ones.
         found = [_hidden(known, total, inside, place, trust) for place in range(n_known)]
         trust = _trust(found, inside)
     slope = float(np.clip(np.mean([one.slope for one in found]), 0, 1))
@@ -158,8 +178,13 @@ def learn_factors(known: KnownModels) -> PriorWidths:
 
 @dataclass(frozen=True, slots=True)
 class _Hidden:
-    """What hiding one model gave. target, even: (n_known,) as mixtures of the known models: the hidden one, the mean of
-    the others. said: (n_known, n_factors) likewise each factor, as it scores. off: (n_datasets,) what is left.
+    """Result of hiding one model.
+
+    Attributes:
+        target: (n_known,) the hidden model as a mixture of the known models.
+        even: (n_known,) the mean of the others, likewise.
+        contributions: (n_known, n_factors) each factor with its weight, likewise.
+        off: (n_datasets,) remaining error.
     """
 
     scores: Floats
@@ -167,45 +192,51 @@ class _Hidden:
     off: Floats
     target: Floats
     even: Floats
-    said: Floats
+    contributions: Floats
 
     def left(self, slope: float, trust: Floats) -> Floats:
-        """What is left inside datasets, as a mixture of the known models."""
-        return np.asarray(self.target - slope * self.even - self.said @ trust)
+        """Return the remainder inside datasets, as a mixture of the known models."""
+        return np.asarray(self.target - slope * self.even - self.contributions @ trust)
 
 
 def _hidden(known: KnownModels, total: Floats, inside: Floats, place: int, trust: Floats) -> _Hidden:
-    """total, inside: (n_known, n_known) second moments over everything, and inside datasets alone."""
+    """Hide one model. total, inside: (n_known, n_known) second moments over everything, and inside datasets alone."""
     n_known, count = len(total), len(trust)
     others = np.delete(np.arange(n_known), place)
     target, even, mixtures = np.zeros(n_known), np.zeros(n_known), np.zeros((n_known, count))
     target[place], even[others] = 1.0, 1.0 / len(others)
     mixtures[others] = _mixtures(total[np.ix_(others, others)], count)
+    # Least squares of the hidden model's outcomes inside datasets on the mean of the others.
     slope = _quotient(even @ inside @ target, even @ inside @ even)
-    between, shy = total - inside, mixtures * trust
-    wanted = mixtures.T @ between @ (target - even) + shy.T @ inside @ (target - slope * even)
-    square = mixtures.T @ between @ mixtures + shy.T @ inside @ shy
+    between, shrunk = total - inside, mixtures * trust
+    moments = mixtures.T @ between @ (target - even) + shrunk.T @ inside @ (target - slope * even)
+    square = mixtures.T @ between @ mixtures + shrunk.T @ inside @ shrunk
     ridge = RIDGE * max(float(np.trace(square)), RIDGE) * np.eye(count)
-    scores = np.asarray(np.linalg.solve(square + ridge, wanted), dtype=np.float64)
+    # The ridge keeps the system solvable when two known models have the same outcomes.
+    scores = np.asarray(np.linalg.solve(square + ridge, moments), dtype=np.float64)
     off = known.averages @ (target - even - mixtures @ scores)
     return _Hidden(scores, slope, off, target, even, mixtures * scores)
 
 
 def _trust(found: Sequence[_Hidden], inside: Floats) -> Floats:
-    """How far each factor's features tell inputs of one dataset apart: least squares over all hidden models."""
-    square = sum((one.said.T @ inside @ one.said for one in found), np.zeros(2 * found[0].scores.shape))
-    wanted = sum((one.said.T @ inside @ (one.target - one.slope * one.even) for one in found), 0 * found[0].scores)
-    ridge = RIDGE * max(float(np.trace(square)), RIDGE) * np.eye(len(wanted))
-    return np.clip(np.linalg.solve(square + ridge, wanted), 0.0, 1.0)
+    """Return how reliably each factor separates inputs of one dataset: least squares over all hidden models."""
+    square = sum(
+        (one.contributions.T @ inside @ one.contributions for one in found), np.zeros(2 * found[0].scores.shape)
+    )
+    moments = sum(
+        (one.contributions.T @ inside @ (one.target - one.slope * one.even) for one in found), 0 * found[0].scores
+    )
+    ridge = RIDGE * max(float(np.trace(square)), RIDGE) * np.eye(len(moments))
+    return np.clip(np.linalg.solve(square + ridge, moments), 0.0, 1.0)
 
 
 def _total(known: KnownModels) -> Floats:
-    """Second moments of the known models' outcomes, every dataset weighing the same. (n_known, n_known)"""
+    """Return second moments of the known models' outcomes, all datasets weighted equally. (n_known, n_known)"""
     return np.asarray(known.averages.T @ known.averages / len(known.averages) + known.within.mean(axis=0))
 
 
 def _mixtures(total: Floats, count: int) -> Floats:
-    """The principal components of what models differ by, as mixtures of the models. (n_known, count)"""
+    """Return the principal components of the differences between models, as mixtures of them. (n_known, count)"""
     n_known = len(total)
     centre = np.eye(n_known) - 1.0 / n_known
     _, axes = np.linalg.eigh(centre @ total @ centre)
@@ -213,7 +244,7 @@ def _mixtures(total: Floats, count: int) -> Floats:
 
 
 def _pooled(values: Floats) -> Floats:
-    """Half of each dataset's own, half of the mean: one dataset alone tells little of a variance."""
+    """Return each dataset's own variance averaged with the mean: one dataset alone is a poor estimate of a variance."""
     return np.asarray((values + values.mean()) / 2)
 
 
@@ -222,5 +253,5 @@ def _with_one(features: Floats) -> Floats:
 
 
 def _quotient(a: Floats, b: Floats) -> float:
-    """Of two numbers, as products of matrices give them."""
+    """Return a / b of two scalars that matrix products return as arrays; 0 where b is not positive."""
     return float(a / b) if b > 0 else 0.0

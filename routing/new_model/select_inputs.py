@@ -1,10 +1,11 @@
-"""Which inputs to ask a new model, before the first is asked.
+"""Inputs to ask a new model, chosen before any is asked.
 
-How many of each dataset: one after the other, each from where it lowers most the variances of the datasets' averages
-and of their mean together (A-optimality, greedily); by Gaussian weights that does not depend on any outcome. Which of
-them: those on which every known model does, in the mean, as it does on the whole dataset, and on all datasets together
-(herding; the anchor points of tinyBenchmarks serve the same end). Taking the single inputs that a linear model finds
-most telling, by A-optimality too, did worse: the largest loadings are partly luck, and there outcomes are least linear.
+The number per dataset: allocated one after the other, each to the dataset where it lowers most the variances of the
+datasets' averages and of their mean together (greedy A-optimality); with Gaussian weights that does not depend on any
+outcome. The inputs of a dataset: those on which the mean outcome of every known model equals its mean on the whole
+dataset, and on all datasets together (herding; the anchor points of tinyBenchmarks serve the same purpose). Taking
+the single inputs that a linear model finds most informative, also by A-optimality, was worse: the largest loadings
+are partly chance, and outcomes there are least linear.
 """
 
 import numpy as np
@@ -12,12 +13,12 @@ import numpy as np
 from routing.arrays import Ints
 from routing.new_model.factors import InputFactors
 
-BATCH_SIZE = 0.3
-"""How much the balance over all datasets counts beside that inside one."""
+OVERALL_WEIGHT = 0.3
+"""Weight of the balance over all datasets, relative to the balance inside one."""
 
 
 def select_inputs(factors: InputFactors, count: int, among: Ints | None = None) -> Ints:
-    """`count` inputs, in order: the first n of them are those for n. Fewer where there are fewer.
+    """Return `count` inputs, in order: the first n are the selection of n. Fewer if there are fewer.
 
     among: rows that can be asked; all by default.
     """
@@ -33,7 +34,8 @@ def select_inputs(factors: InputFactors, count: int, among: Ints | None = None) 
     chosen: list[int] = []
     for dataset in order:
         moved = apart[dataset]
-        unbalanced = ((off[dataset] + moved) ** 2).sum(axis=1) + BATCH_SIZE * ((together + moved) ** 2).sum(axis=1)
+        unbalanced = ((off[dataset] + moved) ** 2).sum(axis=1) + OVERALL_WEIGHT * ((together + moved) ** 2).sum(axis=1)
+        # Herding: the next input is the one that brings the running sum of deviations nearest to zero.
         place = int(np.argmin(np.where(free[dataset], unbalanced, np.inf)))
         free[dataset][place] = False
         off[dataset] += moved[place]
@@ -43,19 +45,20 @@ def select_inputs(factors: InputFactors, count: int, among: Ints | None = None) 
 
 
 def allocate(factors: InputFactors, count: int, counts: Ints) -> list[int]:
-    """The datasets to take inputs of, one after the other, inputs of one dataset being alike.
-
-    counts: (n_datasets,) inputs to be had of each.
+    """Return the dataset of each successive input, inputs of one dataset being exchangeable. counts: available per
+    dataset.
     """
     noise, left = factors.widths.noise, counts.copy()
-    wide = factors.prior_variance
+    wide = factors.dataset_design
     targets = np.vstack([len(wide) * wide.mean(axis=0), wide])
-    covariance, order = np.diag(factors.widths.prior_precision), list[int]()
+    covariance, order = np.diag(factors.widths.prior_variances), list[int]()
     for _ in range(count):
         at = wide @ covariance
+        # Decrease of the summed target variances by one more observation of each dataset (rank-one update).
         lowered = ((at @ targets.T) ** 2).sum(axis=1) / (np.einsum("ij,ij->i", at, wide) + noise)
         dataset = int(np.argmax(np.where(left > 0, lowered, -1.0)))
         left[dataset] -= 1
         order.append(dataset)
+        # Sherman-Morrison: the posterior covariance after that observation, without inverting again.
         covariance = covariance - np.outer(at[dataset], at[dataset]) / (at[dataset] @ wide[dataset] + noise[dataset])
     return order

@@ -10,7 +10,7 @@ from rich.console import Console
 from demo import benchmark
 from demo.ask import ask_all
 from demo.datasets import DATASETS
-from demo.errors import WrongAnswer
+from demo.errors import RequestFailed
 from demo.models import BY_NAME, GENERALIST, MODELS
 from demo.processes import free_port
 from routing.benchmark import order_on_average
@@ -46,7 +46,7 @@ def test_answers_over_http_are_those_of_the_model_and_cost_what_they_use(backend
 
 
 def test_a_refusal_is_not_taken_for_an_answer(backend_port: int) -> None:
-    with pytest.raises(WrongAnswer, match="answered 404"):
+    with pytest.raises(RequestFailed, match="answered 404"):
         ask_all(f"http://127.0.0.1:{backend_port}/nowhere", ["calc-1"], benchmark.make_questions()[:50])
-    with pytest.raises(WrongAnswer, match="did not answer"):
+    with pytest.raises(RequestFailed, match="refused the connection"):
         ask_all(f"http://127.0.0.1:{free_port()}/v1", ["calc-1"], benchmark.make_questions()[:50])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.marking import MarkingRule, mark_answer
-from demo.reading import WEEKDAYS, dates, numbers, plain, spoken
+from demo.reading import WEEKDAYS, format_date, format_number, parse_dates, parse_numbers
 
 numbers_ = st.integers(-10_000_000, 10_000_000).map(lambda cents: cents / 100)
 days = st.dates(date(1900, 1, 1), date(2199, 12, 31))
@@ -25,7 +25,7 @@ def test_marks_lie_between_nothing_and_one(answer: str, rule: MarkingRule, refer
 
 @given(st.text(), st.sampled_from([MarkingRule.NUMBER, MarkingRule.MEASURE]), numbers_)
 def test_marks_of_numbers_lie_between_nothing_and_one(answer: str, rule: MarkingRule, reference: float) -> None:
-    assert mark_answer(answer, plain(reference), rule) in (0, 1)
+    assert mark_answer(answer, format_number(reference), rule) in (0, 1)
 
 
 @pytest.mark.parametrize("rule", MarkingRule)
@@ -38,8 +38,8 @@ def test_no_answer_gets_no_mark(rule: MarkingRule, answer: str) -> None:
 
 @given(numbers_)
 def test_a_number_is_right_within_half_a_hundredth(number: float) -> None:
-    assert mark_answer(f"Out of 3, it is {plain(number)}.", plain(number), MarkingRule.NUMBER) == 1
-    assert mark_answer(f"It is {plain(number + 0.01)}.", plain(number), MarkingRule.NUMBER) == 0
+    assert mark_answer(f"Out of 3, it is {format_number(number)}.", format_number(number), MarkingRule.NUMBER) == 1
+    assert mark_answer(f"It is {format_number(number + 0.01)}.", format_number(number), MarkingRule.NUMBER) == 0
 
 
 @given(st.integers(1, 10**9))
@@ -57,11 +57,11 @@ def test_a_measure_is_right_within_one_percent(measure: float) -> None:
 def test_a_date_is_right_however_it_is_written(day: date, other: date) -> None:
     for answer in (
         day.isoformat(),
-        f"Due {spoken(day)}.",
+        f"Due {format_date(day)}.",
         f"{other.isoformat()} or rather {day:%B} {day.day}, {day.year}",
     ):
         assert mark_answer(answer, day.isoformat(), MarkingRule.DATE) == 1
-    assert mark_answer(spoken(other), day.isoformat(), MarkingRule.DATE) == float(day == other)
+    assert mark_answer(format_date(other), day.isoformat(), MarkingRule.DATE) == float(day == other)
 
 
 @given(st.sampled_from(WEEKDAYS), st.sampled_from(WEEKDAYS))
@@ -99,5 +99,5 @@ def test_contains_wants_whole_words_in_their_order(answer: str, reference: str, 
 
 
 def test_reading_numbers_and_dates() -> None:
-    assert numbers("INV-7 of 2,350.50 EUR, -3 and 0.5.") == [2350.5, -3, 0.5]
-    assert dates("From 3rd of May 2024 to Feb 29, 2023 or 2024-02-29") == [date(2024, 5, 3), date(2024, 2, 29)]
+    assert parse_numbers("INV-7 of 2,350.50 EUR, -3 and 0.5.") == [2350.5, -3, 0.5]
+    assert parse_dates("From 3rd of May 2024 to Feb 29, 2023 or 2024-02-29") == [date(2024, 5, 3), date(2024, 2, 29)]

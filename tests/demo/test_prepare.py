@@ -24,7 +24,7 @@ def places(tmp_path: Path) -> Places:
 
 
 def test_a_pack_that_cannot_be_built_ends_the_demo(places: Places) -> None:
-    with pytest.raises(DemoError, match="building the pack ended with exit code"):
+    with pytest.raises(DemoError, match="building the pack failed with exit code"):
         prepare_pack(places, free_port(), Console(file=io.StringIO()))
     assert not places.pack_stamp.exists()
 
@@ -36,5 +36,5 @@ def test_the_best_model_on_average_is_the_first_that_the_manifest_names(places: 
 
 
 def test_serving_on_a_port_that_is_taken_is_refused(backend_port: int, tmp_path: Path) -> None:
-    with pytest.raises(DemoError, match=f"port {backend_port} is taken"):
+    with pytest.raises(DemoError, match=f"port {backend_port} is in use"):
         serve_demo(tmp_path, tmp_path / "config.yaml", backend_port)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.errors import ChildEnded, NotReady, WrongAnswer
+from demo.errors import ChildEnded, NotReady, RequestFailed
 from demo.fetch import get_json
 from demo.processes import free_port, is_port_free, run_process
 
@@ -49,7 +49,7 @@ def test_a_child_ends_when_the_block_fails(tmp_path: Path) -> None:
 
 
 def test_nobody_listening_is_a_wrong_answer() -> None:
-    with pytest.raises(WrongAnswer, match="GET /x"):
+    with pytest.raises(RequestFailed, match="GET /x"):
         get_json(free_port(), "/x")
 
 

@@ -7,7 +7,7 @@ import pytest
 from demo import benchmark
 from demo.datasets import DATASETS, SKILLS
 from demo.marking import MarkingRule, mark_answer
-from demo.questions import Draft, generate
+from demo.questions import Draft, generate_questions
 from demo.reading import MONTHS
 from demo.run import new_tasks
 from demo.tasks import MADE_FOR, TASKS
@@ -25,7 +25,7 @@ def test_there_are_several_hundred_questions_in_eight_or_more_datasets() -> None
 
 
 def test_the_same_seed_gives_the_same_questions_and_another_seed_others() -> None:
-    once, again, other = (generate(DATASETS, seed, 20) for seed in (3, 3, 4))
+    once, again, other = (generate_questions(DATASETS, seed, 20) for seed in (3, 3, 4))
     assert once == again
     shared = {question.text for question in once} & {question.text for question in other}
     assert len(shared) < len(once) / 4
@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_questions_and_another_seed_others() -> Non
 
 def test_a_dataset_does_not_depend_on_the_others() -> None:
     few = {name: DATASETS[name] for name in ("weekdays", "sums")}
-    assert set(generate(few, 3, 10)) <= set(generate(DATASETS, 3, 10))
+    assert set(generate_questions(few, 3, 10)) <= set(generate_questions(DATASETS, 3, 10))
 
 
 def test_ids_and_texts_are_unique_over_benchmark_and_tasks() -> None:
@@ -50,12 +50,12 @@ def test_the_reference_itself_gets_the_full_mark() -> None:
 
 def test_a_maker_that_runs_out_of_questions_is_refused() -> None:
     with pytest.raises(ValueError, match="only 1 different questions, 2 wanted"):
-        generate({"one": lambda _: Draft("always the same", "1", MarkingRule.NUMBER)}, 0, 2)
+        generate_questions({"one": lambda _: Draft("always the same", "1", MarkingRule.NUMBER)}, 0, 2)
 
 
 def test_every_dataset_has_several_wordings() -> None:
     for name, maker in DATASETS.items():
-        openings = {question.text.split()[0] for question in generate({name: maker}, 1, 60)}
+        openings = {question.text.split()[0] for question in generate_questions({name: maker}, 1, 60)}
         assert len(openings) >= 3, name
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from demo import traffic
 from demo.ask import ask_all
-from demo.errors import WrongAnswer
+from demo.errors import RequestFailed
 from demo.models import BY_NAME, GENERALIST
 from demo.questions import Question
-from demo.results import Three, compute_totals, task_result, write_results
+from demo.results import Comparison, compute_totals, task_result, write_results
 from demo.run import new_tasks
 
 MOVES_AT = 10
@@ -114,12 +114,12 @@ def test_a_scorer_that_never_catches_up_is_reported(
 ) -> None:
     monkeypatch.setattr(traffic, "CATCH_UP_S", 0.2)
     small_gateway.scoring = False
-    with pytest.raises(WrongAnswer, match="has seen 4 inputs of task invoice-totals"):
+    with pytest.raises(RequestFailed, match="has processed 4 inputs of task invoice-totals"):
         traffic.send_all(small_gateway.server_port, {"invoice-totals": tasks["invoice-totals"]})
 
 
 def test_a_failed_request_is_reported(backend_port: int, tasks: dict[str, tuple[Question, ...]]) -> None:
-    with pytest.raises(WrongAnswer, match="'auto' does not exist"):
+    with pytest.raises(RequestFailed, match="'auto' does not exist"):
         traffic.send_all(backend_port, tasks)
 
 
@@ -157,4 +157,4 @@ def test_totals_weigh_every_input_the_same(
 
 
 def test_totals_of_nothing_are_nothing() -> None:
-    assert compute_totals([]).accuracy == Three(0, 0, 0)
+    assert compute_totals([]).accuracy == Comparison(0, 0, 0)

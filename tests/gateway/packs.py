@@ -10,7 +10,7 @@ import numpy as np
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.build import build_pack
 from routing.embedder import Embedder, SentenceTransformerEmbedder
-from routing.embedders.quantization import bundle_transformer
+from routing.embedders.export import bundle_transformer
 from routing.manifest import EmbedderId
 from routing.pack import Pack, save_pack
 

@@ -15,8 +15,8 @@ from routing.auto.training_data import TrainingData, build_training_data
 from routing.auto.views import VIEWS, NearnessKind, ViewEvaluator
 from routing.benchmark import Benchmark
 from routing.build import build_pack
-from routing.calibration import CalibrationSettings, hold_out_dataset
-from routing.decision import SETTLED_REASONS, CostPreference, DecisionReason, explain_decision
+from routing.calibration import CalibrationSettings, hold_out_datasets
+from routing.decision import SETTLED_INPUTS, CostPreference, DecisionReason, explain_decision
 from routing.errors import PackMismatch
 from routing.manifest import EmbedderId
 from routing.pack import Pack, open_pack, save_pack
@@ -30,7 +30,7 @@ EVERY = list(range(len(MODELS)))
 
 @pytest.fixture(scope="module")
 def ground(benchmark_: Benchmark, vectors: Embeddings) -> TrainingData:
-    found = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 19))
+    found = list(hold_out_datasets(vectors, benchmark_.dataset_ids, 4, 19))
     return build_training_data(benchmark_.outcomes, vectors, benchmark_.dataset_ids, found, 19)
 
 
@@ -172,7 +172,7 @@ def decided(
 
 def test_a_live_task_is_decided_by_its_posterior(pack: Pack) -> None:
     router = Router(pack)
-    few, many = (TaskState.from_evidence(router.find_evidence(clustered(61, 0, n))) for n in (3, SETTLED_REASONS + 20))
+    few, many = (TaskState.from_evidence(router.find_evidence(clustered(61, 0, n))) for n in (3, SETTLED_INPUTS + 20))
     assert decided(pack, router.empty_state()) == ("broad", DecisionReason.COLD_START)
     assert decided(pack, few) == ("left", DecisionReason.SCORE)
     assert decided(pack, few, "right") == ("left", DecisionReason.SCORE), (
@@ -221,7 +221,7 @@ def test_a_cheaper_model_is_chosen_where_it_loses_little(pack: Pack) -> None:
     assert chosen(0.5) == "broad"
     made = router.make_decision(scores, None, ScoreKind.AUTO, CostPreference(0.5, costs))
     assert "broad (expected accuracy" in explain_decision(made, scores, 0.6, ScoreKind.AUTO)
-    assert "is the cheapest that loses no more than allowed to left" in explain_decision(
+    assert "is the cheapest model that loses no more than allowed to left" in explain_decision(
         made, scores, 0.6, ScoreKind.AUTO
     )
     assert chosen(1.0) == "poor"

@@ -60,13 +60,13 @@ def test_the_report_says_what_routing_would_have_brought(pack: Pack) -> None:
 def test_what_a_pack_is_worth_is_said_plainly(s3: float, told: str) -> None:
     accuracy = {"s3": s3, "best_on_average": 0.7, "oracle": 0.8}
     assert told in gain_sentence({"accuracy": accuracy, "n_datasets": 3})
-    assert "nothing is known" in gain_sentence({"accuracy": {}, "n_datasets": 0})
+    assert "The gain is unknown" in gain_sentence({"accuracy": {}, "n_datasets": 0})
 
 
 def test_one_dataset_alone_makes_a_pack_that_admits_it(benchmark_: Benchmark, vectors: Embeddings) -> None:
-    alone, rows = benchmark_.without_dataset(["a2", "b1", "b2"])
+    alone, rows = benchmark_.without_datasets(["a2", "b1", "b2"])
     made = build_pack(alone, vectors[rows], EMBEDDER)
-    assert "nothing is known" in gain_sentence(made.report)
+    assert "The gain is unknown" in gain_sentence(made.report)
     router = Router(made)
     state = TaskState.from_evidence(router.find_evidence(vectors[:5]))
     assert router.make_decision(router.score_task(state, router.select_candidates())).model in alone.model_names
@@ -77,7 +77,7 @@ def test_given_embeddings_are_checked_against_the_embedder() -> None:
     good = letters.embed_texts(benchmark.texts)
     check_embeddings(GivenEmbeddings(good.astype(np.float16).astype(np.float32), "tests/letters"), benchmark, letters)
     for given, told in (
-        (GivenEmbeddings(good, "tests/other"), "embeddings are of tests/other, the embedder is tests/letters"),
+        (GivenEmbeddings(good, "tests/other"), "embeddings were made by tests/other, the embedder is tests/letters"),
         (GivenEmbeddings(good[::-1], "tests/letters"), "row 1: cosine"),
         (GivenEmbeddings(good[:, :20], "tests/letters"), "20 dimensions"),
     ):

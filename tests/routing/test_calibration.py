@@ -10,7 +10,7 @@ from routing.calibration import (
     CalibrationSettings,
     RoutingSettings,
     calibrate_reliability,
-    hold_out_dataset,
+    hold_out_datasets,
 )
 from routing.predictor import predict_correct, predict_outcomes, prediction_accuracy
 
@@ -64,7 +64,7 @@ def test_a_datasets_own_pairs_can_be_left_out() -> None:
 
 @pytest.fixture(scope="module")
 def made(vectors: Embeddings, benchmark_: Benchmark) -> Calibration:
-    held_out = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 19))
+    held_out = list(hold_out_datasets(vectors, benchmark_.dataset_ids, 4, 19))
     settings = CalibrationSettings(alphas=(0.0, 0.01, 0.1, 0.35), repeats=3)
     return calibrate_reliability(vectors, benchmark_, held_out, RoutingSettings(), settings)
 
@@ -85,7 +85,7 @@ def test_the_first_pair_is_the_held_out_datasets_by_hand(
     u = np.take_along_axis(distances, order[:, :19], axis=1).mean()
     assert made.distances[0] == pytest.approx(u, abs=1e-6)
     g = benchmark_.outcomes[others][order[:, :5]].mean(axis=1)
-    np.testing.assert_allclose(made.accuracies[0], ((g > 0.5) == benchmark_.is_correct()[rows]).mean(axis=0))
+    np.testing.assert_allclose(made.accuracies[0], ((g > 0.5) == benchmark_.correct_outcomes()[rows]).mean(axis=0))
 
 
 def test_moving_inputs_into_the_benchmark_brings_the_rest_nearer(made: Calibration) -> None:
@@ -94,7 +94,7 @@ def test_moving_inputs_into_the_benchmark_brings_the_rest_nearer(made: Calibrati
 
 
 def test_no_more_than_the_cap_is_moved(vectors: Embeddings, benchmark_: Benchmark) -> None:
-    held_out = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 19))
+    held_out = list(hold_out_datasets(vectors, benchmark_.dataset_ids, 4, 19))
     capped = CalibrationSettings(alphas=(0.1,), repeats=2, cap=4)
     uncapped = CalibrationSettings(alphas=(0.35,), repeats=2, cap=4)
     four = calibrate_reliability(vectors, benchmark_, held_out, RoutingSettings(), capped)
@@ -103,8 +103,8 @@ def test_no_more_than_the_cap_is_moved(vectors: Embeddings, benchmark_: Benchmar
 
 
 def test_one_dataset_alone_gives_no_pair_where_nothing_is_moved(vectors: Embeddings, benchmark_: Benchmark) -> None:
-    alone, rows = benchmark_.without_dataset(["a2", "b1", "b2"])
-    held_out = list(hold_out_dataset(vectors[rows], alone.dataset_ids, 1, 19))
+    alone, rows = benchmark_.without_datasets(["a2", "b1", "b2"])
+    held_out = list(hold_out_datasets(vectors[rows], alone.dataset_ids, 1, 19))
     none = calibrate_reliability(vectors[rows], alone, held_out, RoutingSettings(), CalibrationSettings(alphas=(0.0,)))
     assert none.distances.shape == (0,)
     assert none.accuracies.shape == (0, 4)

@@ -123,16 +123,16 @@ def test_no_candidates_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("scores", "current", "told"),
     [
-        (scored(0, [np.nan, np.nan], [0.5, 0.5]), None, "no evidence about this task yet"),
+        (scored(0, [np.nan, np.nan], [0.5, 0.5]), None, "There is no evidence about this task yet"),
         (scored(40, [0.2, 0.9], [0.9, 0.9]), None, "second has the highest S3 (0.820) over 40 inputs and beats best"),
-        (scored(4, [0.5, 0.75], [0.6, 0.6]), None, "but only beats best (S3 0.500) with probability"),
+        (scored(4, [0.5, 0.75], [0.6, 0.6]), None, "but beats best (S3 0.500) with probability 0."),
         (
             scored(1, [1.0, 0.0], [0.9, 0.9]),
             None,
             "best, the best model on average, also has the highest S3 (0.900) over 1 input",
         ),
-        (scored(40, [0.2, 0.9], [0.9, 0.9]), "second", "S3 0.820, against 0.260 of best, the best model on average"),
-        (scored(4, [0.2, 0.5, 0.75], [0.6] * 3), "second", "second, the task's current model, stays"),
+        (scored(40, [0.2, 0.9], [0.9, 0.9]), "second", "over 40 inputs: 0.820, compared with 0.260 for best, the best"),
+        (scored(4, [0.2, 0.5, 0.75], [0.6] * 3), "second", "second, the task's current model, stays selected."),
         (scored(40, [0.9, 0.2], [0.9, 0.9]), "second", "best, the best model on average, has the highest S3 over 40"),
     ],
 )

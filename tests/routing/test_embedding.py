@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from routing.arrays import Embeddings, unit_rows
-from routing.embedder import SentenceTransformerEmbedder, canonical_name
-from routing.embedding_cache import BATCH, EmbeddingCache
+from routing.embedder import BATCH_TEXTS, EmbeddingCache, SentenceTransformerEmbedder, canonical_name
 from routing.errors import EmbedderError
 
 
@@ -83,11 +82,11 @@ def test_what_was_embedded_is_not_embedded_again(cache: EmbeddingCache) -> None:
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(cache: EmbeddingCache) -> None:
-    texts = [f"text {place}" for place in range(BATCH + 50)]
+    texts = [f"text {place}" for place in range(BATCH_TEXTS + 50)]
     seen: list[tuple[int, int]] = []
     with pytest.raises(KeyboardInterrupt):
-        cache.embed_texts(Counting(fails_after=BATCH), texts, lambda done, total: seen.append((done, total)))
-    assert seen == [(0, BATCH + 50), (BATCH, BATCH + 50)]
+        cache.embed_texts(Counting(fails_after=BATCH_TEXTS), texts, lambda done, total: seen.append((done, total)))
+    assert seen == [(0, BATCH_TEXTS + 50), (BATCH_TEXTS, BATCH_TEXTS + 50)]
     rest = Counting()
     vectors = cache.embed_texts(rest, texts)
     assert len(rest.asked) == 50

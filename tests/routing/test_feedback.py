@@ -35,7 +35,7 @@ def feedback(given_: Answers) -> Feedback:
 def test_the_order_of_answers_makes_no_difference(some: Answers, random: Random) -> None:
     other = list(some)
     random.shuffle(other)
-    here, there = feedback(some).to_weighed(4), feedback(other).to_weighed(4)
+    here, there = feedback(some).to_likelihood(4), feedback(other).to_likelihood(4)
     np.testing.assert_allclose(here.precision, there.precision, atol=1e-9)
     np.testing.assert_allclose(here.shift, there.shift, atol=1e-9)
 
@@ -43,9 +43,9 @@ def test_the_order_of_answers_makes_no_difference(some: Answers, random: Random)
 @given(answers)
 def test_it_is_a_likelihood(some: Answers) -> None:
     """Its precision has no negative direction, and what is learnt never makes a case of the prior less sure."""
-    weighed = feedback(some).to_weighed(4)
+    weighed = feedback(some).to_likelihood(4)
     assert np.linalg.eigvalsh(weighed.precision).min() > -1e-8
-    _, after, likelihood = weighed.restrict_to(PRIOR.mean, PRIOR.covariance)
+    _, after, likelihood = weighed.update_gaussian(PRIOR.mean, PRIOR.covariance)
     assert np.linalg.eigvalsh(PRIOR.covariance - after).min() > -1e-10
     assert np.isfinite(likelihood)
 
@@ -65,7 +65,7 @@ def test_permuting_models_permutes_what_is_learnt(some: Answers, order: list[int
 def test_without_exploration_rivals_stay_as_they_were(score: float, n: int) -> None:
     """And the chosen model itself never moves by more than a level that nobody knows lets it."""
     found = Feedback.from_ratings(np.zeros(n, dtype=int), np.full(n, score), np.ones(n), [1] * n)
-    mean, covariance, _ = found.to_weighed(4).restrict_to(PRIOR.mean, PRIOR.covariance)
+    mean, covariance, _ = found.to_likelihood(4).update_gaussian(PRIOR.mean, PRIOR.covariance)
     np.testing.assert_allclose(mean[1:], PRIOR.mean[1:])
     np.testing.assert_allclose(covariance[1:, 1:], PRIOR.covariance[1:, 1:])
     own = PRIOR.covariance[0, 0]
@@ -78,8 +78,8 @@ def test_a_lenient_stratum_moves_no_difference_of_its_models(levels: list[float]
     equal = AccuracyPosterior(np.full(4, 0.6), PRIOR.covariance, PRIOR.within)
     some = [(model, level, 0.25, 0) for model, level in enumerate(levels)] * n
     lenient = [(model, level + more, chance, stratum) for model, level, chance, stratum in some]
-    here = feedback(some).to_weighed(4).restrict_to(equal.mean, equal.covariance)[0]
-    there = feedback(lenient).to_weighed(4).restrict_to(equal.mean, equal.covariance)[0]
+    here = feedback(some).to_likelihood(4).update_gaussian(equal.mean, equal.covariance)[0]
+    there = feedback(lenient).to_likelihood(4).update_gaussian(equal.mean, equal.covariance)[0]
     moved = (there - here)[: len(levels)]
     np.testing.assert_allclose(moved, moved[0], atol=1e-9)
 

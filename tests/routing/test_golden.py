@@ -15,7 +15,7 @@ import pytest
 
 from routing.arrays import Floats
 from routing.benchmark import Benchmark, order_on_average
-from routing.calibration import HeldOutDataset, hold_out_dataset
+from routing.calibration import HeldOutDataset, hold_out_datasets
 from routing.neighbours import TIE_DECIMALS
 from routing.neighbours.exact import ExactIndex
 from routing.neighbours.hnsw import HnswIndex
@@ -48,7 +48,7 @@ def given(real: Benchmark) -> GivenEmbeddings:
 
 @pytest.fixture(scope="module")
 def held_out(real: Benchmark, given: GivenEmbeddings) -> list[HeldOutDataset]:
-    return list(hold_out_dataset(given.vectors, real.dataset_ids, len(real.datasets), 64))
+    return list(hold_out_datasets(given.vectors, real.dataset_ids, len(real.datasets), 64))
 
 
 def tied_at_the_cut(one: HeldOutDataset) -> Floats:
@@ -78,7 +78,7 @@ def admitted(one: HeldOutDataset, real: Benchmark, correct: Floats) -> dict[str,
 def test_every_score_agrees_with_the_independent_implementation(
     golden: Mapping[str, Any], real: Benchmark, held_out: list[HeldOutDataset], record_property: Any
 ) -> None:
-    correct, averages = real.is_correct(), real.dataset_averages()
+    correct, averages = real.correct_outcomes(), real.dataset_averages()
     untied: list[Floats] = []
     tied: list[Floats] = []
     outside: list[Floats] = []
@@ -105,7 +105,7 @@ def test_every_score_agrees_with_the_independent_implementation(
 
 def test_the_best_model_on_average_is_the_same(golden: Mapping[str, Any], real: Benchmark) -> None:
     for name, best in golden["best_on_average"].items():
-        smaller, _ = real.without_dataset([name])
+        smaller, _ = real.without_datasets([name])
         assert real.model_names[order_on_average(smaller.dataset_averages())[0]] == best
 
 
@@ -113,7 +113,7 @@ def test_the_best_model_on_average_is_the_same(golden: Mapping[str, Any], real: 
 def test_hnsw_finds_what_exact_search_finds(real: Benchmark, given: GivenEmbeddings) -> None:
     """recall@19 of at least 0.99 and every S within 0.01, task by task."""
     for name in ("bbh_sports_understanding", "mmlu_pro_law", "math_algebra_hard"):
-        smaller, rows = real.without_dataset([name])
+        smaller, rows = real.without_datasets([name])
         queries, vectors = given.vectors[real.dataset_rows(name)], given.vectors[rows]
         exact_rows, exact_distances = ExactIndex(vectors).find_nearest(queries, 19)
         found_rows, found_distances = HnswIndex.build_index(vectors).find_nearest(queries, 19)

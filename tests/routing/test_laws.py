@@ -117,7 +117,7 @@ def test_permuting_models_permutes_scores(benchmark_: Benchmark, vectors: Embedd
     permuted = benchmark_.select_models([benchmark_.model_names[column] for column in order])
     g, permuted_g = predict_outcomes(benchmark_.outcomes, rows), predict_outcomes(permuted.outcomes, rows)
     assert (permuted_g == g[:, order]).all()
-    correct, permuted_correct = benchmark_.is_correct()[:12], permuted.is_correct()[:12]
+    correct, permuted_correct = benchmark_.correct_outcomes()[:12], permuted.correct_outcomes()[:12]
     accuracy = prediction_accuracy(predict_correct(g), correct)
     assert (prediction_accuracy(predict_correct(permuted_g), permuted_correct) == accuracy[order]).all()
 

@@ -17,7 +17,7 @@ def accuracy(g: Floats, outcomes: Floats) -> float:
 
 def test_a_network_learns_who_is_good_at_what(benchmark_: Benchmark, vectors: Embeddings) -> None:
     network = train_mlp(vectors, benchmark_.outcomes, SMALL)
-    g = network.predict_correct(vectors)
+    g = network.predict_outcomes(vectors)
     assert g.shape == benchmark_.outcomes.shape
     assert ((g >= 0) & (g <= 1)).all()
     a, b = benchmark_.dataset_rows("a1"), benchmark_.dataset_rows("b1")
@@ -27,10 +27,10 @@ def test_a_network_learns_who_is_good_at_what(benchmark_: Benchmark, vectors: Em
 
 def test_one_network_for_all_models_predicts_as_well_as_one_each(benchmark_: Benchmark, vectors: Embeddings) -> None:
     learnt, unseen = np.arange(0, 160, 2), np.arange(1, 160, 2)
-    together = train_mlp(vectors[learnt], benchmark_.outcomes[learnt], SMALL).predict_correct(vectors[unseen])
+    together = train_mlp(vectors[learnt], benchmark_.outcomes[learnt], SMALL).predict_outcomes(vectors[unseen])
     apart = np.concatenate(
         [
-            train_mlp(vectors[learnt], benchmark_.outcomes[learnt][:, [model]], SMALL).predict_correct(vectors[unseen])
+            train_mlp(vectors[learnt], benchmark_.outcomes[learnt][:, [model]], SMALL).predict_outcomes(vectors[unseen])
             for model in range(4)
         ],
         axis=1,
@@ -42,7 +42,7 @@ def test_one_network_for_all_models_predicts_as_well_as_one_each(benchmark_: Ben
 
 def test_the_same_arguments_give_the_same_network(benchmark_: Benchmark, vectors: Embeddings) -> None:
     first, again = (train_mlp(vectors, benchmark_.outcomes, SMALL) for _ in range(2))
-    np.testing.assert_array_equal(first.predict_correct(vectors), again.predict_correct(vectors))
+    np.testing.assert_array_equal(first.predict_outcomes(vectors), again.predict_outcomes(vectors))
     assert (first.held_back == again.held_back).all()
 
 
@@ -60,11 +60,11 @@ def test_a_missing_outcome_teaches_nothing(benchmark_: Benchmark, vectors: Embed
     holes = benchmark_.outcomes.copy()
     holes[benchmark_.dataset_rows("a2"), 0] = np.nan
     holes[:, 3] = np.nan
-    g = train_mlp(vectors, holes, SMALL).predict_correct(vectors)
+    g = train_mlp(vectors, holes, SMALL).predict_outcomes(vectors)
     assert np.isfinite(g).all()
     assert g[benchmark_.dataset_rows("a2"), 0].mean() > 0.6
 
 
 def test_there_must_be_something_to_learn_from(vectors: Embeddings) -> None:
-    with pytest.raises(TrainingError, match="two inputs or more to learn from, here are 1"):
+    with pytest.raises(TrainingError, match="at least two inputs to train on, got 1"):
         train_mlp(vectors[:1], np.ones((1, 2)), SMALL)

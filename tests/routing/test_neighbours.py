@@ -61,7 +61,7 @@ def test_all_of_a_small_index_can_be_asked_for(make: Make) -> None:
         (random_vectors(2)[0], 1, "shape"),
         (np.full((1, 8), np.nan, dtype=np.float32), 1, "NaN"),
         (random_vectors(2), 0, "0 neighbours"),
-        (random_vectors(2), 11, "11 neighbours asked of an index that holds 10"),
+        (random_vectors(2), 11, "11 neighbours requested from an index of 10 inputs"),
     ],
 )
 def test_what_native_code_would_choke_on_is_refused(make: Make, queries: Embeddings, count: int, said: str) -> None:
@@ -88,7 +88,7 @@ def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"space": "l2"}, "built for space 'l2'"),
-        ({"n": 7}, "holds|cannot be loaded"),
+        ({"n": 7}, "i.json names|cannot be loaded"),
         ({"dim": 9}, "cannot be loaded|dimension"),
         ({"m": None}, "cannot be read"),
     ],

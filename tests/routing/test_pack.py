@@ -182,7 +182,7 @@ def test_saving_over_something_else_leaves_it_alone(pack: Pack, saved: Path, tmp
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.txt").write_text("years of work")
-    with pytest.raises(PackError, match="precious exists and is no pack"):
+    with pytest.raises(PackError, match="precious exists and is not a pack"):
         save_pack(pack, precious)
     assert (precious / "thesis.txt").read_text() == "years of work"
     save_pack(pack, saved)

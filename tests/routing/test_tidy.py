@@ -53,7 +53,7 @@ def test_correct_is_above_the_datasets_own_threshold_and_missing_stays_missing(f
         MODELS,
         [Dataset("b", 0.3)],
     )
-    np.testing.assert_array_equal(read_benchmark(folder).is_correct(), [[0, 1], [np.nan, np.nan], [1, 0]])
+    np.testing.assert_array_equal(read_benchmark(folder).correct_outcomes(), [[0, 1], [np.nan, np.nan], [1, 0]])
 
 
 def test_log_likelihoods_are_read_where_there_are_any(folder: Path) -> None:
@@ -67,7 +67,7 @@ def test_log_likelihoods_are_read_where_there_are_any(folder: Path) -> None:
     rewrite(folder, "outcomes.parquet", lambda columns: columns.update(loglik=[0.5, None, -2.0, 1.0]))
     assert faults(folder) == ["outcomes.parquet row 1, 4: loglik is above 0"]
     rewrite(folder, "outcomes.parquet", lambda columns: columns.update(loglik=["x"] * 4))
-    assert faults(folder) == ["outcomes.parquet: column loglik holds string, expected numbers"]
+    assert faults(folder) == ["outcomes.parquet: column loglik has type string, expected numbers"]
 
 
 def rewrite(folder: Path, file: str, change: Callable[[dict[str, list[Any]]], None]) -> None:
@@ -108,7 +108,7 @@ def test_a_bad_row_is_refused_with_file_and_row(
 
 def test_a_dataset_without_outcomes_is_empty(folder: Path) -> None:
     rewrite(folder, "outcomes.parquet", drop_last)
-    assert faults(folder) == ["outcomes.parquet: dataset 'b' is empty: none of its inputs has an outcome"]
+    assert faults(folder) == ["outcomes.parquet: dataset 'b' has no outcomes"]
 
 
 def test_several_faults_are_told_at_once(folder: Path) -> None:
@@ -116,7 +116,7 @@ def test_several_faults_are_told_at_once(folder: Path) -> None:
     (folder / "inputs.parquet").unlink()
     told = "\n".join(faults(folder))
     for fault in (
-        "models.csv row 1: params_b 'seven' is not a number",
+        "models.csv row 1: params_b 'seven' is not a non-negative number",
         "models.csv row 2: model 'm' is a duplicate",
         "models.csv row 3: model '' is empty",
         "inputs.parquet is missing",
@@ -129,20 +129,20 @@ def test_several_faults_are_told_at_once(folder: Path) -> None:
     [
         (lambda f: (f / "outcomes.parquet").unlink(), "outcomes.parquet is missing"),
         (lambda f: (f / "models.csv").unlink(), "models.csv is missing"),
-        (lambda f: (f / "models.csv").write_text("name\nm\n"), "models.csv: no column model"),
-        (lambda f: (f / "models.csv").write_text("model\n"), "models.csv: lists no model"),
+        (lambda f: (f / "models.csv").write_text("name\nm\n"), "models.csv: missing column model"),
+        (lambda f: (f / "models.csv").write_text("model\n"), "models.csv: no models"),
         (lambda f: (f / "models.csv").write_text("model,params_b\nm,-1\nn,\n"), "models.csv row 1: params_b '-1'"),
         (lambda f: (f / "models.csv").write_text("model,params_b\nm,inf\nn,\n"), "models.csv row 1: params_b 'inf'"),
-        (lambda f: (f / "datasets.csv").write_text("dataset\nzz\n"), "datasets.csv: dataset 'zz' has no input"),
+        (lambda f: (f / "datasets.csv").write_text("dataset\nzz\n"), "datasets.csv: dataset 'zz' has no inputs"),
         (lambda f: (f / "inputs.parquet").write_text("no"), "inputs.parquet: not a readable parquet file"),
-        (lambda f: pq.write_table(table(input_id=["1"]), f / "inputs.parquet"), "no column dataset, text"),
+        (lambda f: pq.write_table(table(input_id=["1"]), f / "inputs.parquet"), "missing column dataset, text"),
         (
             lambda f: pq.write_table(table(input_id=["1"], dataset=[1], text=["x"]), f / "inputs.parquet"),
-            "column dataset holds int64, expected text",
+            "column dataset has type int64, expected text",
         ),
         (
             lambda f: pq.write_table(table(input_id=["1"], model=["m"], score=["1"]), f / "outcomes.parquet"),
-            "column score holds string, expected numbers",
+            "column score has type string, expected numbers",
         ),
         (
             lambda f: pq.write_table(
@@ -181,8 +181,16 @@ def test_embeddings_beside_a_benchmark_are_read_as_unit_rows(folder: Path) -> No
         (np.ones((3, 2)), "no json", "embeddings"),
         (np.ones((2, 2)), json.dumps({"embedder": "e"}), "expected (3, dim)"),
         (np.ones(3), json.dumps({"embedder": "e"}), "expected (3, dim)"),
-        (np.array([[1, 0], [np.nan, 1], [0, 0]]), json.dumps({"embedder": "e"}), "row 2: not a finite"),
-        (np.array([[1, 0], [np.inf, 1], [0, 0]]), json.dumps({"embedder": "e"}), "row 3: not a finite"),
+        (
+            np.array([[1, 0], [np.nan, 1], [0, 0]]),
+            json.dumps({"embedder": "e"}),
+            "row 2: the vector is zero, or contains",
+        ),
+        (
+            np.array([[1, 0], [np.inf, 1], [0, 0]]),
+            json.dumps({"embedder": "e"}),
+            "row 3: the vector is zero, or contains",
+        ),
     ],
 )
 def test_embeddings_that_cannot_be_used_are_refused(folder: Path, vectors: Any, about: str | None, told: str) -> None:
@@ -208,9 +216,9 @@ def test_a_long_list_of_faults_is_cut_where_it_is_shown_and_kept_whole() -> None
 
 def test_unknown_names_are_refused(folder: Path) -> None:
     read = read_benchmark(folder)
-    with pytest.raises(BenchmarkError, match="no dataset 'zz'; it has a, b"):
-        read.without_dataset(["zz"])
-    with pytest.raises(BenchmarkError, match="no model 'zz'"):
+    with pytest.raises(BenchmarkError, match="unknown dataset 'zz'; known datasets: a, b"):
+        read.without_datasets(["zz"])
+    with pytest.raises(BenchmarkError, match="unknown model 'zz'"):
         read.select_models(["m", "zz"])
-    smaller, rows = read.without_dataset(["a"])
+    smaller, rows = read.without_datasets(["a"])
     assert (smaller.texts, rows.tolist(), smaller.dataset_ids.tolist()) == (("three",), [2], [0])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from routing.arrays import Embeddings
     from routing.benchmark import Benchmark
     from routing.embedder import Embedder, SentenceTransformerEmbedder
-    from routing.embedders.quantization import BundledEmbedder
+    from routing.embedders.bundled import BundledEmbedder
     from routing.pack import Pack
 
 TIMED = 48
@@ -75,13 +75,13 @@ def _report(
     pack: "Pack", benchmark: "Benchmark", vectors: "Embeddings", queries: "Embeddings | None" = None
 ) -> Mapping[str, Any]:
     """Leave-one-dataset-out in the short form. queries: the inputs as a scorer has them, the vectors by default."""
-    from routing.build import measure_cost
+    from routing.build import measure_gain
     from routing.calibration import CalibrationSettings, RoutingSettings
 
     routing = RoutingSettings(**pack.manifest.routing)  # type: ignore[arg-type]  # k and kappa are whole there too
     settings = CalibrationSettings(seed=pack.manifest.calibration["seed"])
     with show_progress(stderr_console()) as steps:
-        return measure_cost(benchmark, vectors, queries, routing, settings, steps)
+        return measure_gain(benchmark, vectors, queries, routing, settings, steps)
 
 
 def _row(
@@ -103,9 +103,9 @@ def _row(
 
 def _speed(embedder: "Embedder", texts: Sequence[str]) -> float:
     """Inputs a second over a sample of the benchmark's, on this machine as busy as it is."""
-    from routing.embedders.quantization import sample_texts
+    from routing.embedders.export import sample_places
 
-    some = [texts[row] for row in sample_texts(len(texts), TIMED)]
+    some = [texts[row] for row in sample_places(len(texts), TIMED)]
     embedder.embed_texts(some[:4])
     started = time.perf_counter()
     embedder.embed_texts(some)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from routing.arrays import Embeddings
     from routing.benchmark import Benchmark
     from routing.embedder import SentenceTransformerEmbedder
-    from routing.embedders.quantization import BundledEmbedder
+    from routing.embedders.bundled import BundledEmbedder
     from routing.tidy import GivenEmbeddings
 
 
@@ -68,7 +68,7 @@ def bundle_embedder(embedded: EmbeddedTexts, benchmark: "Benchmark") -> "Bundled
     if embedded.static or embedded.source is None:
         return embedded.static
     try:
-        from routing.embedders.quantization import bundle_transformer
+        from routing.embedders.export import bundle_transformer
 
         with show_progress(stderr_console()) as steps:
             made = bundle_transformer(embedded.source, benchmark.texts, embedded.vectors, steps)

@@ -129,14 +129,14 @@ def _models(manifest: Manifest) -> Table:
 
 def _doubt(manifest: Manifest, model: PackModel) -> str:
     """Why an average is not to be taken at its word."""
-    added = manifest.estimated_models(model.name)
+    added = manifest.find_estimated(model.name)
     if added is not None:
         return f"estimated from {added.n_measured} of {manifest.n_inputs} inputs"
     return "not on every dataset" if model.partial else ""
 
 
 def _error(manifest: Manifest, name: str) -> str:
-    added = manifest.estimated_models(name)
+    added = manifest.find_estimated(name)
     return "" if added is None else f" ± {format_number(added.standard_error)}"
 
 

@@ -1,6 +1,6 @@
-"""The paper's figures, and one of our own, drawn from an evaluation.
+"""Figures of the paper, and one of our own, drawn from an evaluation.
 
-Colours are Okabe and Ito's, which colour-blind eyes tell apart; markers and line styles say the same again for print.
+The colours are Okabe and Ito's, distinguishable with colour blindness; markers and line styles repeat them for print.
 The same evaluation gives the same bytes.
 """
 
@@ -36,14 +36,14 @@ CURVES: Mapping[str, tuple[str, str, str]] = {
     "auto_max_regret": ("#0072B2", "s", "--"),
     "mixing": STYLES["random"],
 }
-"""The same for curves of accuracy against cost."""
+"""Curve of accuracy against cost -> colour, marker, line."""
 
 SIZE = (6.4, 4.0)
 ROUTERS = ("S1", "S2", "S3", "auto")
 
 
 def make_figures(evaluation: Evaluation) -> dict[str, Figure]:
-    """Name -> figure, for those that the evaluation has the numbers of."""
+    """Return the figures by name that the evaluation has data for."""
     drawn: Mapping[str, tuple[bool, Callable[[Evaluation, Axes], None]]] = {
         "accuracy_against_alpha": (_has_alphas(evaluation), _accuracy_against_alpha),
         "pearson_against_alpha": (_has_alphas(evaluation), _pearson_against_alpha),
@@ -58,13 +58,14 @@ def make_figures(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def to_svg(figure: Figure) -> bytes:
-    """The figure as SVG, without date or random identifiers."""
+    """Render the figure as SVG, without date or random identifiers."""
+    # A fixed salt replaces matplotlib's random element ids; text stays text, so that it can be searched and selected.
     with mpl.rc_context({"svg.hashsalt": "benchroute", "svg.fonttype": "none"}):
         return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as PNG."""
+    """Render the figure as PNG."""
     return _saved(figure, format="png", dpi=150, metadata={"Software": None})
 
 
@@ -75,6 +76,7 @@ def _saved(figure: Figure, **options: object) -> bytes:
 
 
 def _drawn(evaluation: Evaluation, draw: Callable[[Evaluation, Axes], None]) -> Figure:
+    # Figure without pyplot: no global state, no display, and safe in threads.
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
@@ -113,7 +115,7 @@ def _pearson_against_alpha(evaluation: Evaluation, axes: Axes) -> None:
 
 
 def _correlated(choices: Sequence[FoldChoice]) -> dict[str, list[tuple[float, float]]]:
-    """System -> (u, Pearson) of every dataset and alpha, mean over the repeats."""
+    """Return (u, Pearson) of every dataset and alpha by system, mean over the repeats."""
     found: dict[tuple[str, str, float], list[tuple[float, float]]] = {}
     for one in choices:
         if one.system in ROUTERS and one.pearson is not None:
@@ -140,6 +142,7 @@ def _predictor_against_alpha(evaluation: Evaluation, axes: Axes) -> None:
     axes.plot(alphas, [one.accuracy for one in evaluation.quality], "o-", color="#0072B2", label="accuracy of g_bar")
     axes.plot(alphas, [one.mae_of_p for one in evaluation.quality], "s--", color="#D55E00", label="mean error of p")
     axes.plot(alphas, [one.mae_of_atc for one in evaluation.quality], "<:", color="#8c6d1f", label="of p by ATC")
+    # Errors next to an accuracy: an axis from 0 shows their true proportion.
     axes.set_ylim(bottom=0)
     axes.set_xlabel("share of the task's inputs that are labelled, alpha")
     axes.legend(frameon=False)
@@ -162,6 +165,7 @@ def _accuracy_against_cost(evaluation: Evaluation, axes: Axes) -> None:
     for one in evaluation.curves:
         colour, marker, style = CURVES[one.system]
         x, y = [point.cost for point in one.hull], [point.accuracy for point in one.hull]
+        # The area in the legend: curves that cross cannot be ranked by eye.
         label = f"{one.system.replace('_', ', ', 1)}: {one.area:.4f}"
         axes.plot([*x, right], [*y, y[-1]], color=colour, linestyle=style, label=label, linewidth=1.5)
         axes.scatter(x, y, color=colour, marker=marker, s=14)
@@ -178,6 +182,7 @@ def _accuracy_against_price(evaluation: Evaluation, axes: Axes) -> None:
         if row.alpha == 0 and row.price and row.system in (*ROUTERS, "BMA", "oracle"):
             colour, marker, _ = STYLES[row.system]
             axes.scatter([row.price], [row.accuracy], color=colour, marker=marker, s=60, label=row.system)
+    # Prices span orders of magnitude.
     axes.set_xscale("log")
     axes.set_xlabel("US dollars a million tokens (where known)")
     axes.set_ylabel("accuracy, mean over datasets")

@@ -1,20 +1,19 @@
-"""report.html: one page without anything beside it, that says first what routing is worth."""
+"""report.html: one self-contained page that starts with the gain from routing."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from routing.evaluation.report.published import HELM, QUALITY, TABLE_4, TABLES
-from routing.evaluation.report.tables import COLUMNS, format_cell, format_row
+from routing.evaluation.report.tables import COLUMNS, HELM, QUALITY, TABLE_4, TABLES, format_cell, format_row
 from routing.evaluation.results import Evaluation, FoldChoice, PredictorQuality, SparseResult, SystemRow
 
 CAPTIONS = {
     "accuracy_against_alpha": "Accuracy of the chosen model as inputs are labelled (the paper's Fig. 2, 5, 8).",
-    "pearson_against_alpha": "How well a system's scores order the models, as inputs are labelled (Fig. 2, 5, 8).",
-    "pearson_against_distance": "How well scores order the models, against u, over all alphas (Fig. 3, 6).",
+    "pearson_against_alpha": "Correlation of scores and accuracies, as inputs are labelled (Fig. 2, 5, 8).",
+    "pearson_against_distance": "Correlation of scores and accuracies against u, over all alphas (Fig. 3, 6).",
     "predictor_against_alpha": "The correctness predictor: accuracy of g_bar, mean error of p (Fig. 4).",
-    "metric_against_sparsity": "Choosing input by input, for the inputs that lie nearer than C to the index (Fig. 7).",
-    "accuracy_against_cost": "What accuracy costs, from a taste for cheap models to none; areas under the curves.",
-    "accuracy_against_price": "What accuracy costs: single models, and what the systems chose.",
+    "metric_against_sparsity": "Selection input by input, for inputs nearer than C to the index (Fig. 7).",
+    "accuracy_against_cost": "Accuracy against cost over all price weights; areas under the curves.",
+    "accuracy_against_price": "Accuracy against price: single models, and the systems' choices.",
     "gain_by_dataset": "S3 against the best model on average, dataset by dataset; hatched bars are losses.",
 }
 
@@ -26,16 +25,16 @@ caption { text-align: left; font-weight: 600; padding: .5rem 0; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 figure { margin: 2rem 0; } figure svg { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
-.wide { overflow-x: auto; } .worth { font-size: 1.25rem; }
+.wide { overflow-x: auto; } .verdict { font-size: 1.25rem; }
 """
 
 
 def render_page(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> str:
-    """The page. drawn: SVG by the figure's name."""
+    """Render the page. drawn: SVG by the figure's name."""
     title = escape(f"{evaluation.benchmark} / {evaluation.pool}")
     parts = [
-        f"<h1>What routing is worth on {title}</h1>",
-        f'<p class="worth">{escape(verdict_sentence(evaluation.rows))}</p>',
+        f"<h1>Gain from routing on {title}</h1>",
+        f'<p class="verdict">{escape(verdict_sentence(evaluation.rows))}</p>',
         f"<p>{len(evaluation.datasets)} datasets, {evaluation.n_inputs} inputs, {len(evaluation.models)} models. Every"
         " dataset is held out in turn, from index and calibration. Intervals: 95 %, bootstrap over datasets.</p>",
         *(_table(evaluation.rows, alpha) for alpha in sorted({row.alpha for row in evaluation.rows})),
@@ -54,18 +53,21 @@ def render_page(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> str:
 
 
 def verdict_sentence(rows: Sequence[SystemRow]) -> str:
-    """One sentence: what S3 brings over always using the best model on average."""
+    """Return one sentence on the gain of S3 over always using the best model on average."""
     found = next((row for row in rows if row.system == "S3" and row.alpha == 0), None)
     if found is None:
         return "S3 was not among the systems evaluated."
     points, low, high = 100 * found.gain_over_bma, 100 * found.gain_ci[0], 100 * found.gain_ci[1]
-    told = f"({points:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, over {found.n_datasets} held-out datasets)"
+    details = (
+        f"({points:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, over {found.n_datasets} held-out datasets)"
+    )
     against = "over always using the best model on average"
+    # The verdict follows the interval, not the point estimate: a gain within chance is reported as none.
     if low > 0:
-        return f"Routing by S3 gains {against} {told}."
+        return f"Routing by S3 gains {against} {details}."
     if high < 0:
-        return f"Routing by S3 loses {told}: always use the best model on average."
-    return f"Routing by S3 is not shown to gain anything {against} {told}."
+        return f"Routing by S3 loses {details}: always use the best model on average."
+    return f"Routing by S3 has no significant gain {against} {details}."
 
 
 def _table(rows: Sequence[SystemRow], alpha: float) -> str:
@@ -74,6 +76,7 @@ def _table(rows: Sequence[SystemRow], alpha: float) -> str:
 
 
 def _html_table(caption: str, header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    # Names of models and datasets come from imported files: every cell is escaped.
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in body)
     return (
@@ -85,8 +88,9 @@ def _html_table(caption: str, header: Sequence[str], body: Sequence[Sequence[str
 def _figure(name: str, svg: bytes | None) -> str:
     caption = escape(CAPTIONS[name])
     if svg is None:
-        return f"<p>Not drawn, for want of data: {caption}</p>"
+        return f"<p>Not drawn (no data): {caption}</p>"
     drawn = svg.decode()
+    # The XML declaration and doctype before <svg> are not allowed inside HTML.
     drawn = drawn[drawn.index("<svg") :]
     return f'<figure role="group" aria-label="{caption}">{drawn}<figcaption>{caption}</figcaption></figure>'
 
@@ -102,18 +106,18 @@ def _quality(quality: Sequence[PredictorQuality]) -> str:
 
 
 def _published(rows: Sequence[SystemRow]) -> str:
-    """The paper's table of the predictor, every number with ours behind it."""
-    ours = {row.system: row for row in rows if row.alpha == 0}
-    if not ours:
+    """Return the paper's table of the predictor next to our own."""
+    own = {row.system: row for row in rows if row.alpha == 0}
+    if not own:
         return ""
-    name, table = TABLES[next(iter(ours.values())).predictor]
+    name, table = TABLES[next(iter(own.values())).predictor]
     columns = {"accuracy": "Acc.", "ratio_to_best": "Ratio to best", "pearson": "Pearson", "spearman": "Spearman"}
     columns |= {"share_bma": "share of BMA", "params_b": "# Params", "rank": "Rank"}
     body = [
         [
             system,
             *(
-                f"{format_cell(getattr(row, one), '{:.3f}')} | {format_cell(_of(ours.get(system), one), '{:.3f}')}"
+                f"{format_cell(getattr(row, one), '{:.3f}')} | {format_cell(_of(own.get(system), one), '{:.3f}')}"
                 for one in columns
             ),
         ]
@@ -123,16 +127,16 @@ def _published(rows: Sequence[SystemRow]) -> str:
 
 
 def _per_input(sparse: Sequence[SparseResult]) -> str:
-    """The paper's Table 4 beside ours, which is the mean outcome over all inputs asked."""
+    """Return the paper's Table 4 next to our own, the mean outcome over all inputs asked."""
     if not sparse:
         return ""
-    ours = {one.system: one.metric for one in sparse if one.share == 1}
+    own = {one.system: one.metric for one in sparse if one.share == 1}
     body = [
-        [system, *(f"{value:.2f}" for value in values), format_cell(ours.get(system), "{:.4f}")]
+        [system, *(f"{value:.2f}" for value in values), format_cell(own.get(system), "{:.4f}")]
         for system, values in TABLE_4.items()
     ]
     header = ("system", "paper: BERTScore", "BARTScore", "BLEURT", "here: mean outcome")
-    return _html_table("Chosen input by input (the paper's Table 4, MixInstruct)", header, body)
+    return _html_table("Selection input by input (the paper's Table 4, MixInstruct)", header, body)
 
 
 def _of(row: SystemRow | None, name: str) -> float | None:

@@ -94,4 +94,4 @@ def test_an_altered_report_is_refused(pack: Path, tmp_path: Path) -> None:
 def test_what_is_no_pack_is_named(tmp_path: Path) -> None:
     result = run_command("pack", "inspect", tmp_path / "nothing")
     assert result.exit_code == 1
-    assert f"{tmp_path / 'nothing'} is no pack" in result.stderr
+    assert f"Pack not found: {tmp_path / 'nothing'}" in result.stderr

@@ -336,8 +336,8 @@ def test_scores_count_once_and_in_any_order(
     mine, theirs = here.ratings.to_feedback(ALL), there.ratings.to_feedback(ALL)
     assert (mine is None) == (theirs is None)
     if mine is not None and theirs is not None:
-        np.testing.assert_array_equal(mine.to_weighed(3).precision, theirs.to_weighed(3).precision)
-        np.testing.assert_array_equal(mine.to_weighed(3).shift, theirs.to_weighed(3).shift)
+        np.testing.assert_array_equal(mine.to_likelihood(3).precision, theirs.to_likelihood(3).precision)
+        np.testing.assert_array_equal(mine.to_likelihood(3).shift, theirs.to_likelihood(3).shift)
 
 
 def test_the_last_word_on_an_answer_holds() -> None:
@@ -417,7 +417,7 @@ def test_what_would_change_a_decision_is_told_with_its_numbers(pack: Pack, store
     by_s3 = store.read_task("s3").decision
     assert by_s3 is not None
     told = by_s3.explanation["decision"]["would_change"]
-    assert told["text"] == f"It would go to {told['model']} at an S3 of {told['score']:.3f}; it has {told['has']:.3f}"
+    assert told["text"] == f"{told['model']} would be selected at an S3 of {told['score']:.3f} (now {told['has']:.3f})."
 
 
 def expectations(decision: DecisionRecord) -> dict[str, float]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from routing.embedder import STATIC_DIM, SentenceTransformerEmbedder, canonical_name, static_parts
+from routing.embedders.bundled import BundledEmbedder
 from routing.embedders.distil import SIF, distil_embedder, pca, token_vectors, zipf_weights
-from routing.embedders.quantization import BundledEmbedder
 from routing.embedders.static import BATCH
 from routing.errors import EmbedderError
 from tests.routing.embedders.conftest import TEXTS
@@ -51,7 +51,7 @@ def test_odd_texts_have_vectors_too_and_batches_change_nothing(static: BundledEm
 
 
 def test_it_cannot_be_wider_than_its_source(tiny: SentenceTransformerEmbedder) -> None:
-    with pytest.raises(EmbedderError, match="which is 32 wide"):
+    with pytest.raises(EmbedderError, match="of width 32"):
         distil_embedder(tiny, 33)
 
 
@@ -91,5 +91,5 @@ def test_a_width_that_is_none_is_refused(name: str) -> None:
 
 
 def test_a_static_model_is_not_loaded_by_name() -> None:
-    with pytest.raises(EmbedderError, match="lies in its pack"):
+    with pytest.raises(EmbedderError, match="stored in its pack"):
         SentenceTransformerEmbedder("static:a/b:64")

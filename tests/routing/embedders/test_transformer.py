@@ -5,12 +5,16 @@ import pytest
 
 from routing.arrays import unit_rows
 from routing.embedder import SentenceTransformerEmbedder
-from routing.embedders.bundled import MODEL, read_bundle_info
+from routing.embedders.bundled import MODEL, BundledEmbedder, read_bundle_info
 from routing.embedders.distil import distil_embedder
-from routing.embedders.export import export_transformer
+from routing.embedders.export import (
+    bundle_transformer,
+    export_transformer,
+    neighbour_recall,
+    sample_places,
+)
 from routing.embedders.int8_matmul import ActivationStats, round_weights
-from routing.embedders.onnx import TOKENS_AT_ONCE, OnnxEmbedder, batch_by_length, pad
-from routing.embedders.quantization import BundledEmbedder, bundle_transformer, neighbour_recall, sample_texts
+from routing.embedders.onnx import BATCH_TOKENS, OnnxEmbedder, batch_by_length, pad
 from tests.routing.embedders.conftest import TEXTS
 
 
@@ -73,7 +77,7 @@ def test_batches_take_every_text_once_and_keep_within_the_limit(lengths: list[in
     made = list(batch_by_length(lengths))
     assert sorted(place for batch in made for place in batch) == list(range(len(lengths)))
     for batch in made:
-        assert len(batch) == 1 or len(batch) * max(lengths[place] for place in batch) <= TOKENS_AT_ONCE
+        assert len(batch) == 1 or len(batch) * max(lengths[place] for place in batch) <= BATCH_TOKENS
     tokens, mask = pad([[5, 6], [7]])
     assert (tokens.tolist(), mask.tolist()) == ([[5, 6], [7, 0]], [[1, 1], [1, 0]])
 
@@ -81,12 +85,12 @@ def test_batches_take_every_text_once_and_keep_within_the_limit(lengths: list[in
 def test_neighbours_kept_counts_what_both_find() -> None:
     draw = np.random.default_rng(1)
     vectors = unit_rows(draw.normal(size=(60, 8)))
-    rows = sample_texts(60, 20)
+    rows = sample_places(60, 20)
     assert neighbour_recall(vectors[rows], rows, vectors) == 1.0
     other = unit_rows(draw.normal(size=(20, 8)))
     assert neighbour_recall(other, rows, vectors) == pytest.approx(19 / 59, abs=0.15)
     assert neighbour_recall(vectors[:1], np.array([0]), vectors[:1]) == 1.0
-    assert list(sample_texts(3, 10)) == [0, 1, 2]
+    assert list(sample_places(3, 10)) == [0, 1, 2]
 
 
 def test_weights_are_rounded_by_less_than_half_a_step() -> None:
@@ -98,8 +102,8 @@ def test_weights_are_rounded_by_less_than_half_a_step() -> None:
 
 
 def test_only_a_tail_below_zero_is_shifted() -> None:
-    assert ActivationStats(np.ones(2), np.ones(2), 1, -0.17).shift_columns == 0.17
-    assert ActivationStats(np.ones(2), np.ones(2), 1, -3.0).shift_columns == 0.0
+    assert ActivationStats(np.ones(2), np.ones(2), 1, -0.17).zero_shift == 0.17
+    assert ActivationStats(np.ones(2), np.ones(2), 1, -3.0).zero_shift == 0.0
     both = ActivationStats(np.array([1.0, 5.0]), np.array([2.0, 4.0]), 2, -0.1) + ActivationStats(
         np.array([3.0, 1.0]), np.array([1.0, -1.0]), 1, -2.0
     )

@@ -12,17 +12,16 @@ from routing.arrays import Embeddings
 from routing.auto.fit import fit_auto
 from routing.auto.training_data import build_training_data, mean_near_outcome
 from routing.benchmark import Benchmark, Dataset, Model
-from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_reliability, hold_out_dataset
+from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_reliability, hold_out_datasets
 from routing.errors import BenchmarkError
 from routing.evaluation.auto_folds import fit_auto_folds
+from routing.evaluation.calibration_folds import CalibrationFolds
 from routing.evaluation.evaluate import EvaluationPlan, evaluate_pool, fit_for_evaluation, shuffle_datasets
 from routing.evaluation.fold import label_samples
-from routing.evaluation.folds import CalibrationFolds
 from routing.evaluation.report import write_report
 from routing.evaluation.report.page import verdict_sentence
-from routing.evaluation.results import Evaluation, SystemRow
-from routing.evaluation.scoring import average_ranks, rank_correlation
-from routing.evaluation.table import bootstrap_interval
+from routing.evaluation.results import Evaluation, SystemRow, bootstrap_interval
+from routing.evaluation.scoring import average_ranks, pearson_correlation
 from routing.neighbours.exact import ExactIndex
 from routing.predictor import predict_correct, predict_outcomes
 from routing.task import InputEvidence, TaskState, score_task
@@ -40,11 +39,11 @@ def done(benchmark_: Benchmark, vectors: Embeddings) -> Evaluation:
 
 def test_every_fold_is_what_a_benchmark_without_the_dataset_gives(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """The folds repair what taking a dataset away changes; here everything is done anew, on what is left."""
-    found = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 64))
+    found = list(hold_out_datasets(vectors, benchmark_.dataset_ids, 4, 64))
     folds = CalibrationFolds(vectors, [benchmark_], found, ROUTING, UNMIXED).fold_calibrations()[0]
     for place, dataset in enumerate(benchmark_.datasets):
-        smaller, rows = benchmark_.without_dataset([dataset.name])
-        again = list(hold_out_dataset(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
+        smaller, rows = benchmark_.without_datasets([dataset.name])
+        again = list(hold_out_datasets(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
         plain = calibrate_reliability(vectors[rows], smaller, again, ROUTING, UNMIXED)
         np.testing.assert_allclose(folds[place].distances, plain.distances, atol=1e-6)
         np.testing.assert_allclose(folds[place].accuracies, plain.accuracies, atol=1e-12)
@@ -54,8 +53,8 @@ def test_every_fold_is_what_a_benchmark_without_the_dataset_gives(benchmark_: Be
 
 def test_inputs_whose_neighbours_all_go_are_searched_again(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """With as few neighbours kept as are needed, a fold must find others for nearly every input."""
-    few = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, ROUTING.kappa))
-    many = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 100))
+    few = list(hold_out_datasets(vectors, benchmark_.dataset_ids, 4, ROUTING.kappa))
+    many = list(hold_out_datasets(vectors, benchmark_.dataset_ids, 4, 100))
     mixed = CalibrationSettings(alphas=(0.0, 0.3), repeats=2)
     for a, b in zip(
         CalibrationFolds(vectors, [benchmark_], few, ROUTING, mixed).fold_calibrations()[0],
@@ -69,12 +68,12 @@ def test_inputs_whose_neighbours_all_go_are_searched_again(benchmark_: Benchmark
 def test_a_systems_choice_is_what_the_library_would_choose(
     done: Evaluation, benchmark_: Benchmark, vectors: Embeddings
 ) -> None:
-    smaller, rows = benchmark_.without_dataset(["a1"])
+    smaller, rows = benchmark_.without_datasets(["a1"])
     own = benchmark_.dataset_rows("a1")
     near, distances = ExactIndex(vectors[rows]).find_nearest(vectors[own], ROUTING.kappa)
     g = predict_outcomes(smaller.outcomes, near[:, : ROUTING.k])
     state = TaskState.from_evidence(InputEvidence(g, predict_correct(g), distances.mean(axis=1), vectors[own], g))
-    held_out = list(hold_out_dataset(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
+    held_out = list(hold_out_datasets(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
     pairs = calibrate_reliability(
         vectors[rows], smaller, held_out, ROUTING, CalibrationSettings(alphas=(0.0, 0.2), repeats=2)
     )
@@ -145,8 +144,8 @@ def test_choosing_input_by_input_stands_between_one_model_and_all(done: Evaluati
 
 def test_statistics_by_hand() -> None:
     assert average_ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]
-    assert rank_correlation(np.array([1.0, 2.0, np.nan]), np.array([2.0, 4.0, 9.0])) == pytest.approx(1.0)
-    assert rank_correlation(np.array([1.0, 1.0]), np.array([2.0, 4.0])) is None
+    assert pearson_correlation(np.array([1.0, 2.0, np.nan]), np.array([2.0, 4.0, 9.0])) == pytest.approx(1.0)
+    assert pearson_correlation(np.array([1.0, 1.0]), np.array([2.0, 4.0])) is None
     assert bootstrap_interval(np.array([2.0, 2.0]), 0) == (2.0, 2.0)
     low, high = bootstrap_interval(np.array([0.0, 1.0] * 50), 0)
     assert low == pytest.approx(0.4, abs=0.02)
@@ -156,8 +155,8 @@ def test_statistics_by_hand() -> None:
 def test_what_cannot_be_evaluated_is_refused(benchmark_: Benchmark) -> None:
     fit, rows = fit_for_evaluation(benchmark_)
     assert (fit.model_names, len(rows)) == (benchmark_.model_names, 160)
-    with pytest.raises(BenchmarkError, match="fewer than three datasets have 30 inputs"):
-        fit_for_evaluation(benchmark_.without_dataset(["a1", "a2"])[0])
+    with pytest.raises(BenchmarkError, match="fewer than three datasets have at least 30 inputs"):
+        fit_for_evaluation(benchmark_.without_datasets(["a1", "a2"])[0])
     with pytest.raises(BenchmarkError, match="fewer than two models"):
         fit_for_evaluation(benchmark_, max_params_b=7)
     holes = benchmark_.outcomes.copy()
@@ -193,7 +192,7 @@ def test_figures_are_drawn_and_stand_in_a_page_that_needs_nothing_else(report: P
         ElementTree.fromstring((report / f"{name}.svg").read_text())  # noqa: S314 - drawn a moment ago
         assert (report / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert page.count("<svg") == len(list(report.glob("*.svg")))
-    assert "Not drawn, for want of data: What accuracy costs" in page
+    assert "Not drawn (no data): Accuracy against" in page
     assert "src=" not in page
     assert not list(report.glob(".writing-*"))
 
@@ -213,7 +212,7 @@ def test_names_are_text_and_never_markup(done: Evaluation, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("interval_", "told"),
-    [((0.01, 0.03), "gains over"), ((-0.03, -0.01), "loses"), ((-0.01, 0.03), "is not shown to gain anything")],
+    [((0.01, 0.03), "gains over"), ((-0.03, -0.01), "loses"), ((-0.01, 0.03), "has no significant gain")],
 )
 def test_what_it_is_worth_is_said_plainly(done: Evaluation, interval_: tuple[float, float], told: str) -> None:
     row = replace(rows_by_system(done)["S3"], gain_ci=interval_)
@@ -223,11 +222,11 @@ def test_what_it_is_worth_is_said_plainly(done: Evaluation, interval_: tuple[flo
 
 def test_auto_sees_nothing_of_the_dataset_held_out(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """What it expects of a fold is what it would of a benchmark that never had the dataset."""
-    found = list(hold_out_dataset(vectors, benchmark_.dataset_ids, 4, 64))
+    found = list(hold_out_datasets(vectors, benchmark_.dataset_ids, 4, 64))
     folds = CalibrationFolds(vectors, [benchmark_], found, ROUTING, UNMIXED)
     for place, auto in enumerate(fit_auto_folds(folds, benchmark_, found, lambda done, total: None)):
-        smaller, rows = benchmark_.without_dataset([DATASETS[place]])
-        again = list(hold_out_dataset(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
+        smaller, rows = benchmark_.without_datasets([DATASETS[place]])
+        again = list(hold_out_datasets(vectors[rows], smaller.dataset_ids, 3, ROUTING.kappa))
         rest = build_training_data(smaller.outcomes, vectors[rows], smaller.dataset_ids, again, ROUTING.kappa)
         own = np.flatnonzero(benchmark_.dataset_ids == place)
         near = mean_near_outcome(benchmark_.outcomes, found[place].near[:, : ROUTING.kappa])

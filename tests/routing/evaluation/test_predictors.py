@@ -7,7 +7,7 @@ import pytest
 
 from routing.arrays import Embeddings
 from routing.benchmark import Benchmark
-from routing.calibration import CalibrationSettings, RoutingSettings, hold_out_dataset
+from routing.calibration import CalibrationSettings, RoutingSettings, hold_out_datasets
 from routing.evaluation.evaluate import PREDICTORS, EvaluationPlan, evaluate_pool
 from routing.evaluation.fold import LabelSample
 from routing.evaluation.knn_folds import FoldInputs, build_knn_folds
@@ -22,17 +22,17 @@ SMALL = MlpSettings(hidden=32, epochs=10, batch=32)
 
 
 def material(benchmark: Benchmark, vectors: Embeddings) -> FoldInputs:
-    found = list(hold_out_dataset(vectors, benchmark.dataset_ids, len(benchmark.datasets), 64))
+    found = list(hold_out_datasets(vectors, benchmark.dataset_ids, len(benchmark.datasets), 64))
     return FoldInputs(benchmark, vectors, found, ROUTING, UNMIXED, lambda what, done, total: None)
 
 
 def test_thresholds_are_those_of_a_benchmark_without_the_dataset(benchmark_: Benchmark, vectors: Embeddings) -> None:
     """Every input predicted from the nearest others; here found anew on what is left."""
     (folds,) = build_knn_folds(material(benchmark_, vectors), [benchmark_])
-    smaller, rows = benchmark_.without_dataset(["b1"])
+    smaller, rows = benchmark_.without_datasets(["b1"])
     near, _ = ExactIndex(vectors[rows]).find_nearest(vectors[rows], ROUTING.k + 1)
     g = predict_outcomes(smaller.outcomes, near[:, 1:])  # the nearest of all is the input itself
-    accuracy = prediction_accuracy(predict_correct(g), smaller.is_correct())
+    accuracy = prediction_accuracy(predict_correct(g), smaller.correct_outcomes())
     cuts = folds[2].cuts
     above = (np.maximum(g, 1 - g) >= cuts).mean(axis=0)
     levels = (np.maximum(g, 1 - g)[:, :, None] >= np.array([0.6, 0.8, 1.0, np.inf])).mean(axis=0)

@@ -95,7 +95,9 @@ def test_a_run_without_a_test_split_gives_its_valid_split(tmp_path: Path, bring:
 def test_another_metric_may_be_asked_for(tmp_path: Path, bring: Import) -> None:
     run = write_run(tmp_path / "run", [state(1)], [entry(1, stat("exact_match", 0.0), stat("rouge_2", 0.25))])
     assert list(bring("helm", run, metric="rouge_2").outcomes.values()) == [0.25]
-    with pytest.raises(UnreadableFile, match=r"no bleu_4 on split test or valid; --metric may be exact_match, rouge_2"):
+    with pytest.raises(
+        UnreadableFile, match=r"no bleu_4 on split test or valid; values for --metric: exact_match, rouge_2"
+    ):
         bring("helm", run, metric="bleu_4")
 
 
@@ -126,11 +128,11 @@ def test_bad_records_are_refused_by_their_place(tmp_path: Path, bring: Import) -
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda run: (run / "run_spec.json").write_text("{}"), "no run's description: name is missing"),
+        (lambda run: (run / "run_spec.json").write_text("{}"), "not a run specification: name is missing"),
         (lambda run: (run / "run_spec.json").write_text("[]"), "expected an object"),
         (lambda run: (run / "scenario_state.json").write_text("{}"), "no 'request_states'"),
         (lambda run: (run / "per_instance_stats.json").unlink(), "No such file"),
-        (lambda run: (run / "run_spec.json").unlink(), "nothing in it is named run_spec.json"),
+        (lambda run: (run / "run_spec.json").unlink(), "no file in it matches run_spec.json"),
     ],
 )
 def test_an_unusable_run_is_unreadable(tmp_path: Path, bring: Import, spoil: Any, told: str) -> None:
@@ -141,5 +143,5 @@ def test_an_unusable_run_is_unreadable(tmp_path: Path, bring: Import, spoil: Any
 
 
 def test_a_file_is_no_run(tmp_path: Path, bring: Import) -> None:
-    with pytest.raises(UnreadableFile, match=r"a run is a folder with run_spec\.json"):
+    with pytest.raises(UnreadableFile, match=r"no run folder found .a folder with run_spec\.json"):
         bring("helm", write_json(tmp_path / "other.json", {}))

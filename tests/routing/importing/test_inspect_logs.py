@@ -131,13 +131,13 @@ def test_bad_samples_are_refused(tmp_path: Path, bring: Import) -> None:
         sample(9, scores={"other": {"value": 1}}),
     )
     assert bring("inspect", log).refused == [
-        "log.json record 1: it has no scores",
-        "log.json record 3: score match is nan, no finite number",
-        "log.json record 4: score match 'good' is no number",
-        "log.json record 5: input holds no text",
+        "log.json record 1: scores are missing",
+        "log.json record 3: score match is nan, not a finite number",
+        "log.json record 4: score match 'good' is not a number",
+        "log.json record 5: input contains no text",
         "log.json record 6: id is missing",
-        "log.json record 8: match gives several values: --metric match.KEY with KEY one of a",
-        "log.json record 9: no scorer match; it has other",
+        "log.json record 8: match has several values: use --metric match.KEY with KEY one of a",
+        "log.json record 9: unknown scorer match; scorers: other",
         "log.json record 7: score 4 is outside [0, 1]",
     ]
 
@@ -145,10 +145,10 @@ def test_bad_samples_are_refused(tmp_path: Path, bring: Import) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("log.eval", b"no zip", "no zip file, or cut off"),
+        ("log.eval", b"no zip", "not a zip file, or truncated"),
         ("log.json", b"{}", "no 'eval'"),
-        ("log.json", b'{"eval": {"task": "t"}}', "no header of an Inspect log: model is missing"),
-        ("log.json", b'{"eval": {"task": "t", "model": "m"}, "samples": [', "cut off"),
+        ("log.json", b'{"eval": {"task": "t"}}', "not the header of an Inspect log: model is missing"),
+        ("log.json", b'{"eval": {"task": "t", "model": "m"}, "samples": [', "truncated"),
     ],
 )
 def test_what_is_no_log_is_unreadable(tmp_path: Path, bring: Import, name: str, content: bytes, told: str) -> None:
@@ -159,7 +159,7 @@ def test_what_is_no_log_is_unreadable(tmp_path: Path, bring: Import, name: str, 
 
 def test_a_damaged_zip_is_unreadable(tmp_path: Path, bring: Import) -> None:
     log = write_eval(tmp_path / "log.eval", sample(1), header="other.json")
-    with pytest.raises(UnreadableFile, match=r"it has none of header\.json"):
+    with pytest.raises(UnreadableFile, match=r"none of header\.json"):
         bring("inspect", log)
     packed = write_zstandard(tmp_path / "log.eval", sample(1))
     packed.write_bytes(packed.read_bytes().replace(b"\x28\xb5\x2f\xfd", b"\x00\x00\x00\x00"))

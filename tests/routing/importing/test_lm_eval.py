@@ -119,7 +119,7 @@ def test_the_newest_log_of_a_task_counts(tmp_path: Path, bring: Import) -> None:
     write_lines(tmp_path / "r" / "samples_t_2024-02-01T00-00-00.1.jsonl", [choice(0, True)])
     got = bring("lm-eval", tmp_path / "r")
     assert got.outcomes == {("t/0", "r"): 1.0}
-    assert "older ones in its folder are passed over: 1" in got.summary.warnings[0]
+    assert "older ones in its folder were ignored: 1" in got.summary.warnings[0]
 
 
 def test_bad_lines_are_refused_by_number(tmp_path: Path, bring: Import) -> None:
@@ -132,22 +132,22 @@ def test_bad_lines_are_refused_by_number(tmp_path: Path, bring: Import) -> None:
     *told, last = bring("lm-eval", log).refused
     assert told == [
         "samples_t.jsonl line 2: expected an object, found int",
-        "samples_t.jsonl line 3: acc 'much' is no number",
+        "samples_t.jsonl line 3: acc 'much' is not a number",
         "samples_t.jsonl line 4: acc is missing",
         "samples_t.jsonl line 5: neither a question in doc nor a prompt in arguments",
-        "samples_t.jsonl line 6: model 'm' has an outcome on input 't/0' already",
+        "samples_t.jsonl line 6: model 'm' already has an outcome on input 't/0'",
     ]
-    assert last.startswith("samples_t.jsonl line 7: no JSON: ")
+    assert last.startswith("samples_t.jsonl line 7: invalid JSON: ")
 
 
 def test_a_log_without_a_known_metric_says_what_it_has(tmp_path: Path, bring: Import) -> None:
     log = write_lines(tmp_path / "m" / "samples_t.jsonl", [{"doc_id": 0, "own": 1.0}])
-    with pytest.raises(NothingImported, match="no metric known here among doc_id, own; name it with --metric"):
+    with pytest.raises(NothingImported, match="no known metric among doc_id, own; use --metric"):
         bring("lm-eval", log)
 
 
 def test_other_files_are_no_logs(tmp_path: Path, bring: Import) -> None:
-    with pytest.raises(UnreadableFile, match=r"a log is named samples_TASK_DATE\.jsonl"):
+    with pytest.raises(UnreadableFile, match=r"no log found .named samples_TASK_DATE\.jsonl"):
         bring("lm-eval", write_lines(tmp_path / "other.jsonl", []))
     write_lines(tmp_path / "m" / "samples_t.jsonl", [choice(0)])
     (tmp_path / "m" / "results_2024.json").write_text("{")
@@ -182,7 +182,7 @@ def test_leaderboard_tables_as_the_hub_converts_them(tmp_path: Path, bring: Impo
 
 
 def test_whose_results_these_are_must_be_told_by_a_folder(tmp_path: Path, bring: Import) -> None:
-    with pytest.raises(UnreadableFile, match="no folder above it is named ORG__MODEL"):
+    with pytest.raises(UnreadableFile, match="no parent folder is named ORG__MODEL"):
         bring("open-llm-leaderboard", write_lines(tmp_path / "m" / "samples_t.jsonl", [choice(0)]))
 
 

@@ -37,7 +37,7 @@ def test_lines_and_arrays_are_the_same(tmp_path: Path, bring: Import, write: Any
         ("unified_chip2/2", "m0"): 0.75,
     }
     assert got.logliks == {}
-    assert got.summary.warnings == ("the score is bertscore, as it is",)
+    assert got.summary.warnings == ("the score is bertscore, unchanged",)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_lines_and_arrays_are_the_same(tmp_path: Path, bring: Import, write: Any
         ("bleu", 0.05, "divided by 100"),
         ("bartscore", math.exp(-2.0), "its exponential"),
         ("bleurt", 0.5, "its logistic"),
-        ("rougeL", 0.25, "as it is"),
+        ("rougeL", 0.25, "unchanged"),
     ],
 )
 def test_a_metric_is_brought_into_the_unit_interval_and_the_summary_says_how(
@@ -75,9 +75,9 @@ def test_bad_examples_and_candidates_are_refused(tmp_path: Path, bring: Import) 
     ]
     got = bring("mixinstruct", write_lines(tmp_path / "t.jsonl", rows))
     assert got.refused == [
-        "t.jsonl line 1 candidate 1: bertscore 'high' is no number",
-        "t.jsonl line 1 candidate 2: no bertscore; scores has bleu",
-        "t.jsonl line 2: it has no candidates",
+        "t.jsonl line 1 candidate 1: bertscore 'high' is not a number",
+        "t.jsonl line 1 candidate 2: unknown metric bertscore; scores: bleu",
+        "t.jsonl line 2: candidates are missing",
         "t.jsonl line 3: id is missing",
         "t.jsonl line 4 candidate 1: text is empty",
         "t.jsonl line 5 candidate 2: model is missing",

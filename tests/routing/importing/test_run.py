@@ -10,9 +10,17 @@ import pytest
 from routing.errors import BenchmarkError
 from routing.importing import writer
 from routing.importing.errors import ImportingError, InvalidRow, NothingImported, OutputExists, UnreadableFile
-from routing.importing.fields import mean_logprob, parse_number, parse_text
-from routing.importing.record import ImportedRecord, ImportRemark, ImportSource, Item, RejectedRow
-from routing.importing.run import SHOWN, ImportSettings, import_results
+from routing.importing.record import (
+    ImportedRecord,
+    ImportRemark,
+    ImportSource,
+    Item,
+    RejectedRow,
+    mean_logprob,
+    parse_number,
+    parse_text,
+)
+from routing.importing.run import MAX_SHOWN, ImportSettings, import_results
 from routing.tidy import read_benchmark
 
 ONE = ImportedRecord("f row 1", "d", "d/1", "one", "m", 1.0)
@@ -29,7 +37,7 @@ def record(input_id: str = "d/1", model: str = "m", score: float = 1.0, **others
 
 def broken(path: Path) -> Iterator[Item]:
     yield ONE
-    raise UnreadableFile(path, "cut off")
+    raise UnreadableFile(path, "truncated")
 
 
 def test_what_is_given_is_written_and_counted(tmp_path: Path) -> None:
@@ -64,16 +72,16 @@ def test_a_threshold_is_every_datasets(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "told"),
     [
-        (record(), "model 'm' has an outcome on input 'd/1' already"),
-        (record(model="n", text="two"), "input 'd/1' was another text before"),
-        (record(model="n", dataset="e"), "input 'd/1' was of dataset 'd', here it is of 'e'"),
+        (record(), "model 'm' already has an outcome on input 'd/1'"),
+        (record(model="n", text="two"), "input 'd/1' had another text before"),
+        (record(model="n", dataset="e"), "input 'd/1' belongs to dataset 'd', here to 'e'"),
         (record("d/2", score=1.5), "score 1.5 is outside [0, 1]"),
         (record("d/2", score=float("nan")), "score nan is outside [0, 1]"),
-        (record("d/2", loglik=0.5), "loglik 0.5 is no log-probability"),
-        (record("d/2", loglik=-float("inf")), "loglik -inf is no log-probability"),
+        (record("d/2", loglik=0.5), "loglik 0.5 is not a log-probability"),
+        (record("d/2", loglik=-float("inf")), "loglik -inf is not a log-probability"),
         (record("d/2", text=" \n"), "text is empty"),
         (record("d/2", model=""), "model is empty"),
-        (record("d/2", text="\ud800"), "text holds half a surrogate pair: it is no text"),
+        (record("d/2", text="\ud800"), "text contains a lone surrogate: not valid Unicode text"),
     ],
 )
 def test_a_record_that_cannot_be_is_refused_and_the_rest_stays(tmp_path: Path, bad: ImportedRecord, told: str) -> None:
@@ -93,12 +101,12 @@ def test_the_first_refusals_are_kept_and_all_are_counted(tmp_path: Path) -> None
     refusals = [RejectedRow(f"f row {row}", "bad") for row in range(50)]
     sources = [source(ONE, *refusals), source(record("d/2", text="x"), *refusals)]
     summary = import_results(sources, Path("f"), tmp_path / "b", ImportSettings())
-    assert (summary.n_rejected, len(summary.rejections)) == (100, SHOWN)
+    assert (summary.n_rejected, len(summary.rejections)) == (100, MAX_SHOWN)
 
 
 def test_a_file_without_a_good_row_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
     refusals = [RejectedRow(f"f row {row}", "bad") for row in range(50)]
-    with pytest.raises(NothingImported, match="not one good row") as caught:
+    with pytest.raises(NothingImported, match="no valid row") as caught:
         import_results([source(ONE), source(*refusals)], Path("f"), tmp_path / "b", ImportSettings())
     assert caught.value.faults[1] == "f row 0: bad"
     assert caught.value.faults[-1] == "… and 32 more"
@@ -106,7 +114,7 @@ def test_a_file_without_a_good_row_ends_it_and_leaves_nothing(tmp_path: Path) ->
 
 
 def test_a_file_that_breaks_off_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFile, match="cut off"):
+    with pytest.raises(UnreadableFile, match="truncated"):
         import_results(
             [ImportSource(Path("g"), lambda: broken(Path("g")))], Path("g"), tmp_path / "b", ImportSettings()
         )
@@ -122,7 +130,7 @@ def test_with_keep_going_unusable_files_are_left_out_and_told(tmp_path: Path) ->
     summary = import_results(
         sources, Path("x"), tmp_path / "b", ImportSettings(keep_going=True), lambda *step: seen.append(step)
     )
-    assert summary.left_out == ("e: not one good row", "g: cut off; the 1 outcomes before that are kept")
+    assert summary.left_out == ("e: no valid row", "g: truncated; outcomes imported before the error: 1")
     assert summary.n_rejected == 1
     assert seen == [("files", 1, 2), ("files", 2, 2)]
 
@@ -148,7 +156,7 @@ def test_a_place_in_use_is_left_alone(tmp_path: Path) -> None:
     target = tmp_path / "b"
     target.mkdir()
     import_results([source(ONE)], Path("f"), target, ImportSettings())  # an empty folder is no use
-    with pytest.raises(OutputExists, match="--force replaces it"):
+    with pytest.raises(OutputExists, match="use --force to replace it"):
         import_results([source(ONE)], Path("f"), target, ImportSettings())
     (target / "embeddings.json").write_text("{}")
     import_results([source(record("d/5"))], Path("f"), target, ImportSettings(force=True))
@@ -163,11 +171,11 @@ def test_a_place_in_use_is_left_alone(tmp_path: Path) -> None:
 
 def test_force_replaces_benchmarks_only(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("x")
-    with pytest.raises(OutputExists, match="no benchmark: it is left alone"):
+    with pytest.raises(OutputExists, match="not a benchmark: refusing to overwrite it"):
         import_results([source(ONE)], Path("f"), tmp_path, ImportSettings(force=True))
     with pytest.raises(OutputExists, match="it is a file"):
         import_results([source(ONE)], Path("f"), tmp_path / "precious.txt", ImportSettings(force=True))
-    with pytest.raises(OutputExists, match="lies in it"):
+    with pytest.raises(OutputExists, match="is inside it"):
         import_results([source(ONE)], tmp_path / "precious.txt", tmp_path, ImportSettings(force=True))
     assert (tmp_path / "precious.txt").read_text() == "x"
 

@@ -56,7 +56,7 @@ def test_log_probabilities_are_taken_where_there_are_some(tmp_path: Path, bring:
     rows = [ROWS[0] | {"ll": -0.5}, ROWS[1] | {"ll": None}, ROWS[2] | {"ll": 0.5}]
     got = bring("jsonl", write_lines(tmp_path / "t.jsonl", rows), columns=MAP | {"loglik": "ll"})
     assert got.logliks == {("a/1", "m"): -0.5}
-    assert got.refused == ["t.jsonl line 3: loglik 0.5 is no log-probability"]
+    assert got.refused == ["t.jsonl line 3: loglik 0.5 is not a log-probability"]
 
 
 def test_an_empty_cell_of_a_wide_table_is_a_missing_outcome(tmp_path: Path, bring: Import) -> None:
@@ -69,9 +69,9 @@ def test_bad_rows_are_refused_by_number(tmp_path: Path, bring: Import) -> None:
     path = tmp_path / "t.csv"
     path.write_text("id,text,x,y\n1,One?,1,good\n,Two?,1,1\n3,Three?,1,1,1\n4,,1,1\n5,Five?,2,1\n6\n")
     assert bring("csv", path, dataset="d", models=("x", "y"), columns={"input_id": "id"}).refused == [
-        "t.csv row 1: score of y 'good' is no number",
+        "t.csv row 1: score of y 'good' is not a number",
         "t.csv row 2: id is empty",
-        "t.csv row 3: it has more cells than the header has columns",
+        "t.csv row 3: more cells than the header has columns",
         "t.csv row 4: text is empty",
         "t.csv row 4: text is empty",
         "t.csv row 5: score 2 is outside [0, 1]",
@@ -90,9 +90,11 @@ def test_files_of_a_folder_are_taken_together(tmp_path: Path, bring: Import) -> 
 @pytest.mark.parametrize(("format_", "write"), [("csv", write_csv), ("parquet", write_parquet)])
 def test_columns_that_are_not_there_are_told(tmp_path: Path, bring: Import, format_: str, write: Any) -> None:
     path = write(tmp_path / f"t.{format_}", ROWS)
-    with pytest.raises(UnreadableFile, match=r"no column text, dataset, model, score; it has id, task, prompt"):
+    with pytest.raises(
+        UnreadableFile, match=r"missing column text, dataset, model, score; found columns: id, task, prompt"
+    ):
         bring(format_, path)
-    with pytest.raises(UnreadableFile, match=r"no column question \(for text\), z; it has"):
+    with pytest.raises(UnreadableFile, match=r"missing column question \(for text\), z; found columns"):
         bring(format_, path, dataset="d", models=("z",), columns={"text": "question"})
 
 

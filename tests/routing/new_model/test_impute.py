@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.arrays import Ints
-from routing.new_model.factors import MIN_VARIANCE, KnownModels, build_factors, learn_factors
+from routing.new_model.factors import MIN_VARIANCE, KnownModels, build_factors, learn_widths
 from routing.new_model.impute import impute, sample_outcomes
 from routing.new_model.select_inputs import select_inputs
 from tests.routing.new_model.conftest import N_DATASETS, World, world
@@ -91,7 +91,7 @@ def test_few_known_models_will_do(worlds: list[World], n_known: int) -> None:
 def test_models_that_are_all_alike_teach_no_factor() -> None:
     one = world(3)
     same = KnownModels.from_outcomes(np.repeat(one.outcomes[:, :1], 5, axis=1), one.ids, N_DATASETS)
-    widths = learn_factors(same)
+    widths = learn_widths(same)
     assert widths.level == pytest.approx(MIN_VARIANCE)
     assert np.isfinite(impute(build_factors(same), some(30, 0), one.new[some(30, 0)]).expected).all()
 

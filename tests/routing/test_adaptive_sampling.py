@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from routing.adaptive_sampling import (
     BLOCK,
+    MIN_DEVIATION,
     MIN_OBSERVED,
     RECENT,
-    SMALLEST,
     SamplingRate,
     SamplingSettings,
     ShiftDetector,
@@ -111,10 +111,10 @@ def test_a_shift_is_the_recent_means_distance_in_its_own_deviations(values: list
         watch = watch.add_value(value)
         recent += RECENT * (value - recent)
     deviation = np.std(values, ddof=1) * np.sqrt(RECENT / (2 - RECENT)) if len(values) > 1 else 0.0
-    assume(abs(deviation - SMALLEST) > 1e-9)  # rounding decides on which side of the limit it is
-    is_known = len(values) >= MIN_OBSERVED and deviation > SMALLEST
+    assume(abs(deviation - MIN_DEVIATION) > 1e-9)  # rounding decides on which side of the limit it is
+    is_known = len(values) >= MIN_OBSERVED and deviation > MIN_DEVIATION
     expected = abs(recent - np.mean(values)) / deviation if is_known else 0.0
-    assert watch.detect_shift() == pytest.approx(expected, rel=1e-6, abs=1e-6)
+    assert watch.shift_deviations() == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 def scores(s3: list[float], n: int, reliability: float = 0.9) -> TaskScores:

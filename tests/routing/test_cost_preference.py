@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from routing.auto.posterior import AccuracyPosterior
 from routing.confidence import probability_better
-from routing.decision import SETTLED_REASONS, CostPreference, explain_decision, make_decision
+from routing.decision import SETTLED_INPUTS, CostPreference, explain_decision, make_decision
 from routing.scores import ScoreKind, TaskScores, s3
 from tests.routing.test_decision import enumerated, scored
 
@@ -53,7 +53,7 @@ def test_a_price_of_nothing_changes_nothing() -> None:
     scores = scored(40, [0.2, 0.9, 0.5], [0.9, 0.9, 0.9])
     for score in (ScoreKind.S1, ScoreKind.S2, ScoreKind.S3):
         assert make_decision(scores, 0.6, score=score) == make_decision(
-            scores, 0.6, score=score, thrift=CostPreference(None, COSTS)
+            scores, 0.6, score=score, preference=CostPreference(None, COSTS)
         )
 
 
@@ -61,7 +61,7 @@ def test_s3_leaves_the_best_on_average_where_it_is_probably_not_worth_its_price(
     """Equally good models: eq. 6 keeps m*, with a price the cheap one is better by the difference in cost."""
     scores = scored(60, [0.8, 0.8], [0.9, 0.9])
     assert make_decision(scores, 0.6).model == "best"
-    made = make_decision(scores, 0.6, thrift=CostPreference(None, COSTS, price=0.2))
+    made = make_decision(scores, 0.6, preference=CostPreference(None, COSTS, price=0.2))
     assert (made.model, made.leader) == ("second", "second")
     assert made.p_better is not None
     assert made.p_better > 0.6
@@ -92,7 +92,7 @@ def test_many_inputs_agree_with_few_about_a_margin() -> None:
 
 
 def test_a_settled_task_keeps_its_model_until_another_is_probably_worth_more() -> None:
-    near = expected([0.8, 0.72, 0.5], SETTLED_REASONS + 1, 0.01)
+    near = expected([0.8, 0.72, 0.5], SETTLED_INPUTS + 1, 0.01)
     assert chosen(near, 0.1, current="best") == "best"
     assert chosen(near, 1.0, current="best") == "second"
 
@@ -104,14 +104,16 @@ def test_a_model_of_unknown_cost_counts_as_the_dearest() -> None:
 
 
 def test_the_sentence_can_be_worked_out_again() -> None:
-    scores, thrift = expected([0.8, 0.71, 0.7], variance=1e-4), CostPreference(None, COSTS, price=0.2)
-    made = make_decision(scores, 0.6, None, ScoreKind.AUTO, thrift)
-    told = explain_decision(made, scores, 0.6, ScoreKind.AUTO, thrift)
+    scores, preference = expected([0.8, 0.71, 0.7], variance=1e-4), CostPreference(None, COSTS, price=0.2)
+    made = make_decision(scores, 0.6, None, ScoreKind.AUTO, preference)
+    told = explain_decision(made, scores, 0.6, ScoreKind.AUTO, preference)
     assert told.startswith(
         "second (1 * 0.710 - 0.2 * 0.100 = 0.690) has the best balance of expected accuracy and price"
     )
-    assert "beside best (1 * 0.800 - 0.2 * 1.000 = 0.600) with probability 1.00" in told
-    settled = expected([0.8, 0.72, 0.5], SETTLED_REASONS + 1, 0.01)
-    thrift = CostPreference(None, COSTS, price=0.1)
-    kept = make_decision(settled, 0.6, "best", ScoreKind.AUTO, thrift)
-    assert explain_decision(kept, settled, 0.6, ScoreKind.AUTO, thrift).endswith("not above 0.6: best stays")
+    assert "is worth its price against best (1 * 0.800 - 0.2 * 1.000 = 0.600) with probability 1.00" in told
+    settled = expected([0.8, 0.72, 0.5], SETTLED_INPUTS + 1, 0.01)
+    preference = CostPreference(None, COSTS, price=0.1)
+    kept = make_decision(settled, 0.6, "best", ScoreKind.AUTO, preference)
+    assert explain_decision(kept, settled, 0.6, ScoreKind.AUTO, preference).endswith(
+        "not above the threshold 0.6: best stays selected."
+    )

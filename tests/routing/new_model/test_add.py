@@ -72,15 +72,15 @@ def test_a_part_is_told_to_be_estimated_and_outlives_the_disk(
     assert again.manifest == sealed == read_manifest(tmp_path / "grown")
     told = again.manifest.added[0]
     assert (told.model, told.parent, told.n_measured) == ("new", pack.manifest.hash, 40)
-    assert again.manifest.estimated_models("new") == told
-    assert again.manifest.estimated_models("broad") is None
+    assert again.manifest.find_estimated("new") == told
+    assert again.manifest.find_estimated("broad") is None
     assert told.standard_error is not None
     average = again.manifest.models[-1].average
     assert average is not None
     assert abs(average - new.mean()) < 3 * told.standard_error
-    np.testing.assert_array_equal(again.estimated_mask(), grown.estimated_mask())
-    assert not np.isnan(again.estimated_mask()[:, -1]).any()
-    np.testing.assert_array_equal(again.estimated_mask()[rows, -1], new[rows])
+    np.testing.assert_array_equal(again.filled_outcomes(), grown.filled_outcomes())
+    assert not np.isnan(again.filled_outcomes()[:, -1]).any()
+    np.testing.assert_array_equal(again.filled_outcomes()[rows, -1], new[rows])
     assert again.expected_outcomes()[:, -1].mean() == pytest.approx(average)
     router = Router(again)
     state = TaskState.from_evidence(router.find_evidence(vectors[:30]))
@@ -109,8 +109,8 @@ def test_models_can_be_added_one_after_the_other(pack: Pack, new: Floats, tmp_pa
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (lambda new: NewModelOutcomes(Model("broad"), np.arange(40), new[:40]), "has a model 'broad' already"),
-        (lambda new: measured(np.arange(MIN_MEASURED - 1), new), "at least 20 are needed"),
+        (lambda new: NewModelOutcomes(Model("broad"), np.arange(40), new[:40]), "already has a model 'broad'"),
+        (lambda new: measured(np.arange(MIN_MEASURED - 1), new), "at least 20 are required"),
         (lambda new: measured([], new), "0 inputs have an outcome"),
         (lambda new: NewModelOutcomes(NEW, np.arange(30), np.full(30, 1.5)), "input 1: outcome 1.5 is outside"),
         (lambda new: measured([*range(30), 3], new), "an input has two outcomes"),
@@ -124,7 +124,7 @@ def test_what_cannot_be_added_is_refused(pack: Pack, new: Floats, given: object,
 
 def test_a_pack_whose_pairs_are_not_found_again_is_refused(pack: Pack, new: Floats) -> None:
     other = replace(pack.manifest, calibration={**pack.manifest.calibration, "seed": 9})
-    with pytest.raises(PackMismatch, match="build it again"):
+    with pytest.raises(PackMismatch, match="rebuild the pack"):
         add_model(replace(pack, manifest=other), measured(np.arange(160), new))
 
 
@@ -137,7 +137,7 @@ def test_estimates_that_were_altered_or_do_not_fit_are_refused(pack: Pack, new: 
     assert pack.input_index is not None
     few = replace(pack.input_index, digests=pack.input_index.digests[:9])
     save_pack(replace(pack, input_index=few), tmp_path / "few")
-    with pytest.raises(PackMismatch, match="names 9 inputs"):
+    with pytest.raises(PackMismatch, match="has 9 inputs"):
         open_pack(tmp_path / "few")
     save_pack(grown, tmp_path / "whole")
     (tmp_path / "whole" / ESTIMATES).write_bytes(b"")

@@ -52,7 +52,7 @@ def test_a_benchmarks_folder_will_do(tmp_path: Path) -> None:
     inputs = [("p", "d", "three"), ("q", "d", "one")]
     write_benchmark(tmp_path / "b", inputs, [("p", "m", 0.5), ("q", "n", 1.0)], [Model("m"), Model("n")])
     assert read(tmp_path / "b") == {2: 0.5}
-    with pytest.raises(NothingImported, match="no model 'x'; it has m, n"):
+    with pytest.raises(NothingImported, match="unknown model 'x'; it has m, n"):
         read_column(tmp_path / "b", "x", INPUTS)
 
 
@@ -63,10 +63,10 @@ def test_a_benchmarks_folder_will_do(tmp_path: Path) -> None:
         ({"text": "unheard of", "score": 1}, "no input with the text 'unheard of'"),
         ({"input_id": "b", "score": 1.01}, "score 1.01 is outside"),
         ({"input_id": "b", "score": -0.1}, "score -0.1 is outside"),
-        ({"input_id": "b", "score": "good"}, "score 'good' is no number"),
+        ({"input_id": "b", "score": "good"}, "score 'good' is not a number"),
         ({"input_id": "b"}, "score is missing"),
-        ({"score": 1}, "neither input_id nor text"),
-        ({"text": "one", "score": 1}, "the same input as x.jsonl line 1"),
+        ({"score": 1}, "input_id and text are both missing"),
+        ({"text": "one", "score": 1}, "duplicate of x.jsonl line 1"),
         ([], "expected an object"),
     ],
 )
@@ -85,13 +85,13 @@ def test_every_unknown_input_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x.jsonl", "x.csv"])
 def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("input_id,score\n" if name.endswith("csv") else "\n")
-    with pytest.raises(NothingImported, match="holds no outcome of m"):
+    with pytest.raises(NothingImported, match="no outcomes of m"):
         read(tmp_path / name)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.xml").write_text("<x/>")
-    with pytest.raises(UnreadableFile, match=r"is no \.csv"):
+    with pytest.raises(UnreadableFile, match=r"neither a \.csv"):
         read(tmp_path / "x.xml")
     (tmp_path / "x.parquet").write_text("no parquet")
     with pytest.raises(UnreadableFile, match="not a readable parquet"):

@@ -1,9 +1,9 @@
-"""The pairs (u, p) of every fold at once.
+"""Pairs (u, p) of every fold at once.
 
-When dataset d is judged, nothing of it may be in the benchmark: neither in the index nor in the calibration. So the
-pairs of every other dataset z must be gathered anew without d, D * D * 15 * 10 of them, which done plainly takes an
-hour. But taking d away changes only the inputs of z that have one of d's among their nearest, and for those the
-neighbours outside both are found once: a fold repairs the rows it touches, and keeps all others.
+When dataset d is judged, none of it may be in the benchmark: neither in the index nor in the calibration. So the
+pairs of every other dataset z must be computed anew without d, D * D * 15 * 10 of them, which takes an hour if done
+directly. But removing d changes only the inputs of z that have one of d's among their nearest, and for those the
+neighbours outside both are found once: a fold recomputes the rows it affects, and reuses all others.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
-from routing.calibration import Calibration, CalibrationSettings, HeldOutDataset, RoutingSettings, mixing_shares
+from routing.calibration import Calibration, CalibrationSettings, HeldOutDataset, RoutingSettings, draw_mixed_inputs
 from routing.neighbours import TIE_DECIMALS
 from routing.neighbours.exact import most_similar
 from routing.predictor import predict_correct, predict_outcomes
@@ -23,17 +23,22 @@ FoldProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class NearestInputs:
-    """Some inputs' nearest benchmark inputs. rows, distances: (n_inputs, kappa), nearest first."""
+    """Nearest benchmark inputs of some inputs.
+
+    Attributes:
+        rows: (n_inputs, kappa), nearest first.
+        distances: (n_inputs, kappa).
+    """
 
     rows: Ints
     distances: Floats
 
-    def compute(self, places: Ints) -> "NearestInputs":
-        """Those of some of the inputs."""
+    def select_places(self, places: Ints) -> "NearestInputs":
+        """Return those of some of the inputs."""
         return NearestInputs(self.rows[places], self.distances[places])
 
     def merge_with(self, rows: Ints, distances: Floats | Embeddings, kappa: int) -> "NearestInputs":
-        """The kappa nearest among these and others. rows: (n,) of the others; distances: (n_inputs, n)."""
+        """Return the kappa nearest among these and others. rows: (n,) of the others; distances: (n_inputs, n)."""
         if len(rows) == 0:
             return self
         known = self.distances.shape[1]
@@ -46,7 +51,13 @@ class NearestInputs:
 
 @dataclass(frozen=True, slots=True)
 class ScoredFold:
-    """What g_bar made of some inputs, each for itself. hits, known: (n_inputs, n_models); u: (n_inputs,)."""
+    """Predictions for some inputs, compared with their outcomes.
+
+    Attributes:
+        hits: (n_inputs, n_models) 1 where g_bar is right.
+        known: (n_inputs, n_models) 1 where both are known.
+        u: (n_inputs,) mean distance.
+    """
 
     hits: Floats
     known: Floats
@@ -54,7 +65,7 @@ class ScoredFold:
 
 
 class CalibrationFolds:
-    """Gathers pairs for one benchmark."""
+    """Calibrations of every fold of one benchmark."""
 
     def __init__(
         self,
@@ -64,15 +75,15 @@ class CalibrationFolds:
         routing: RoutingSettings,
         settings: CalibrationSettings,
     ) -> None:
-        """vectors: (n_inputs, dim), unit length. held_out: every dataset, with kappa neighbours or more.
+        """vectors: (n_inputs, dim), unit length. held_out: every dataset, with at least kappa neighbours.
 
-        routed: benchmarks of the same inputs, whose outcomes stand beside each other as if of more models: neighbours
-        cost much more than outcomes do.
+        routed: benchmarks of the same inputs, whose outcomes are concatenated as if of more models: finding
+        neighbours costs much more than averaging outcomes.
         """
         self.vectors = vectors
         self.ids = routed[0].dataset_ids
         self._outcomes = np.concatenate([one.outcomes for one in routed], axis=1)
-        self._correct = np.concatenate([one.is_correct() for one in routed], axis=1)
+        self._correct = np.concatenate([one.correct_outcomes() for one in routed], axis=1)
         self._widths = [len(one.models) for one in routed]
         self._held_out = held_out
         self._routing = routing
@@ -80,11 +91,11 @@ class CalibrationFolds:
 
     @property
     def neighbour_count(self) -> int:
-        """How many neighbours are looked at."""
+        """Neighbours of the distance u (kappa)."""
         return self._routing.kappa
 
     def fold_calibrations(self, progress: FoldProgress = lambda done, total: None) -> list[list[Calibration]]:
-        """For every benchmark, the calibration of every fold: from all datasets but its own, it away."""
+        """Return, for every benchmark, the calibration of every fold: from all datasets but its own, without it."""
         n = len(self._held_out)
         pairs: list[list[tuple[float, Floats, float, int]]] = [[] for _ in range(n)]
         for done, one in enumerate(self._held_out, 1):
@@ -99,15 +110,15 @@ class CalibrationFolds:
         ]
 
     def _of_dataset(self, one: HeldOutDataset) -> Iterator[tuple[int, list[tuple[float, Floats, float, int]]]]:
-        """The pairs of one dataset, for every fold but its own."""
+        """Yield the pairs of one dataset, for every fold but its own."""
         kappa = self._routing.kappa
         nearest = NearestInputs(one.near[:, :kappa], one.near_distances[:, :kappa])
         within = distances_between(self.vectors, one.rows, one.rows)
         generator = np.random.default_rng([self._settings.seed, one.dataset])
-        mixed = list(mixing_shares(len(one.rows), self._settings, generator))
+        mixed = list(draw_mixed_inputs(len(one.rows), self._settings, generator))
         rests = [np.delete(np.arange(len(one.rows)), moved) for moved, _ in mixed]
         whole = [
-            self._judge(one, nearest.compute(rest), within, rest, moved)
+            self._judge(one, nearest.select_places(rest), within, rest, moved)
             for rest, (moved, _) in zip(rests, mixed, strict=True)
         ]
         for fold in range(len(self._held_out)):
@@ -128,8 +139,11 @@ class CalibrationFolds:
     def _judge(
         self, one: HeldOutDataset, nearest: NearestInputs, within: Embeddings, rest: Ints, moved: Ints
     ) -> ScoredFold:
-        """nearest: of the rest, outside the dataset. within: (n, n) distances inside it. rest, moved: places in it."""
-        routing, to_moved = self._routing, within[moved][:, rest].T  # symmetric, and rows lie together
+        """Score the rest. nearest: outside the dataset. within: (n, n) distances inside it. rest, moved: indices in
+        it.
+        """
+        # `within` is symmetric; rows are contiguous, so selecting rows before columns is faster.
+        routing, to_moved = self._routing, within[moved][:, rest].T
         near = nearest.merge_with(one.rows[moved], to_moved, routing.kappa)
         g_bar = predict_correct(predict_outcomes(self._outcomes, near.rows[:, : routing.k]), routing.threshold)
         truth = self._correct[one.rows[rest]]
@@ -147,26 +161,29 @@ class CalibrationFolds:
         moved: Ints,
         judged: ScoredFold,
     ) -> tuple[float, Floats]:
-        """The pair of a mix, with the touched inputs' neighbours replaced."""
+        """Return the pair of a mix, with the affected inputs' neighbours replaced."""
         places, nearest = touched
         staying = np.isin(places, rest, assume_unique=True)
         inputs = places[staying]
         at = np.searchsorted(rest, inputs)
-        new = self._judge(one, nearest.compute(np.flatnonzero(staying)), within, inputs, moved)
+        new = self._judge(one, nearest.select_places(np.flatnonzero(staying)), within, inputs, moved)
         hits = judged.hits.sum(axis=0) - judged.hits[at].sum(axis=0) + new.hits.sum(axis=0)
         known = judged.known.sum(axis=0) - judged.known[at].sum(axis=0) + new.known.sum(axis=0)
+        # Sums with the affected rows exchanged: no pass over the unaffected inputs.
         u = (judged.u.sum() - judged.u[at].sum() + new.u.sum()) / len(rest)
         return float(u), _share(hits, known)
 
     def nearest_without(self, one: HeldOutDataset, places: Ints, excluded: Sequence[int]) -> NearestInputs:
-        """The nearest of some of a dataset's inputs, outside it and outside the excluded datasets."""
+        """Return the nearest of some of a dataset's inputs, outside it and outside the excluded datasets."""
         away = np.array([*excluded, one.dataset])
         kappa = min(self._routing.kappa, int((~np.isin(self.ids, away)).sum()))
         rows, distances = one.near[places], one.near_distances[places]
         outside = ~np.isin(self.ids[rows], away)
         enough = outside.sum(axis=1) >= kappa
+        # Stable: the neighbours outside come first, still in order of distance.
         order = np.argsort(~outside, axis=1, kind="stable")[:, :kappa]
         found = NearestInputs(np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1))
+        # Too few of the MAX_NEIGHBOURS found lie outside: only these inputs are searched again.
         short = np.flatnonzero(~enough)
         if len(short):
             similarity = self.vectors[one.rows[places[short]]] @ self.vectors.T
@@ -176,10 +193,9 @@ class CalibrationFolds:
 
 
 def _smallest(distances: Floats, count: int) -> Ints:
-    """Places of the smallest in every row, ascending, equal ones by place. (n, count)
-
-    Sorting whole numbers that hold both is several times as fast as a stable sort of places by distance.
-    """
+    """Return the indices of the smallest in every row, ascending, equal ones by index. (n, count)"""
+    # Distance and index packed into one integer: sorting those is several times as fast as a stable argsort by
+    # distance.
     bits = int(distances.shape[1] - 1).bit_length()
     keys = np.round(distances * 10**TIE_DECIMALS).astype(np.int64) << bits
     keys |= np.arange(distances.shape[1])
@@ -188,7 +204,7 @@ def _smallest(distances: Floats, count: int) -> Ints:
 
 
 def distances_between(vectors: Embeddings, rows: Ints, others: Ints) -> Embeddings:
-    """The distances of some inputs from others, (n_rows, n_others), as float32: there may be many."""
+    """Return the distances of some inputs from others, (n_rows, n_others), as float32: there may be many."""
     similarity = vectors[rows] @ vectors[others].T
     np.subtract(1.0, similarity, out=similarity)
     return np.asarray(np.maximum(similarity, 0.0, out=similarity))

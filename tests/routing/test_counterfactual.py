@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from routing.auto.posterior import AccuracyPosterior, LabelGroups
 from routing.confidence import probability_better
 from routing.counterfactual import MAX_LABELS, Counterfactual, labels_needed, what_would_change
-from routing.decision import SETTLED_REASONS, CostPreference, DecisionReason, RoutingDecision, make_decision
+from routing.decision import SETTLED_INPUTS, CostPreference, DecisionReason, RoutingDecision, make_decision
 from routing.scores import ScoreKind, TaskScores, s3
 
 MODELS = ("best", "rival", "third")
@@ -43,7 +43,7 @@ def test_what_would_change_a_choice_by_s3_does(n: int, s2: list[float], p: list[
         assert found.model == decision.leader
         assert probability_better(n + found.inputs, float(scores.s2[a]), *chance) > ETA
         assert probability_better(n + found.inputs - 1, float(scores.s2[a]), *chance) <= ETA
-        assert f"With {found.inputs} more input" in found.text
+        assert f"would be selected after {found.inputs} more input" in found.text
     elif found.score is not None:
         assume(abs(chance[0] - 0.5) > 1e-6)
         needed = (found.score - (1 - chance[0])) / (2 * chance[0] - 1)  # eq. 5 turned round
@@ -61,7 +61,7 @@ def test_a_leader_that_is_not_sure_is_waited_for() -> None:
     assert (decision.model, decision.leader) == ("best", "rival")
     found = what_would_change(decision, scores, 0.9)
     assert found is not None
-    assert found.text == f"With {found.inputs} more inputs like these it would go to rival"
+    assert found.text == f"rival would be selected after {found.inputs} more inputs like these."
 
 
 def test_a_leader_of_whom_nothing_can_be_known_is_not_waited_for() -> None:
@@ -69,7 +69,7 @@ def test_a_leader_of_whom_nothing_can_be_known_is_not_waited_for() -> None:
     decision = replace(make_decision(scores, ETA), model="best", leader="rival", baseline="best")
     found = what_would_change(decision, scores, ETA)
     assert found is not None
-    assert (found.inputs, found.text[:8]) == (None, "However ")
+    assert (found.inputs, "not be selected even after 131,072 more inputs" in found.text) == (None, True)
     nobody = what_would_change(
         make_decision(made(10, [1.0, 0.6, 0.1], [0.99, 0.5, 0.5]), ETA),
         made(10, [1.0, 0.6, 0.1], [0.99, 0.5, 0.5]),
@@ -77,7 +77,7 @@ def test_a_leader_of_whom_nothing_can_be_known_is_not_waited_for() -> None:
     )
     assert nobody is not None
     assert nobody.score is None
-    assert "However high" in nobody.text
+    assert "cannot be selected yet" in nobody.text
 
 
 @pytest.mark.parametrize("score", [ScoreKind.S1, ScoreKind.S2])
@@ -114,7 +114,7 @@ def told(decision: RoutingDecision, scores: TaskScores) -> Counterfactual:
     return found
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([3, SETTLED_REASONS + 1, 200]), st.sampled_from([None, *MODELS]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([3, SETTLED_INPUTS + 1, 200]), st.sampled_from([None, *MODELS]))
 def test_what_auto_would_need_can_be_worked_out_again(seed: int, n: int, current: str | None) -> None:
     decision, scores, posterior = by_auto(seed, n, current)
     found = told(decision, scores)
@@ -124,7 +124,7 @@ def test_what_auto_would_need_can_be_worked_out_again(seed: int, n: int, current
     assert found.deviation is not None
     assert found.noise is not None
     assert found.score is not None
-    z = NormalDist().inv_cdf(ETA) if n > SETTLED_REASONS else 0.0
+    z = NormalDist().inv_cdf(ETA) if n > SETTLED_INPUTS else 0.0
     assert found.lead == pytest.approx(posterior.mean[other] - posterior.mean[own])
     assert found.needed == pytest.approx(z * found.deviation)
     assert found.score == pytest.approx(posterior.mean[own] + found.needed)
@@ -134,7 +134,7 @@ def test_what_auto_would_need_can_be_worked_out_again(seed: int, n: int, current
         raised[other] = found.score + more
         after = replace(scores, posterior=replace(posterior, mean=raised))
         p = after.posterior.probability_better(other, own) if after.posterior else 0.0
-        assert (p > (ETA if n > SETTLED_REASONS else 0.5)) == moves
+        assert (p > (ETA if n > SETTLED_INPUTS else 0.5)) == moves
 
 
 @given(st.floats(-0.3, 0.0), st.floats(0.005, 0.2), st.floats(0.05, 0.9), st.floats(0, 2))
@@ -164,16 +164,16 @@ def test_the_labels_that_are_told_turn_the_real_posterior_too(seed: int) -> None
 
 def test_a_cheaper_model_does_until_it_loses_too_much() -> None:
     posterior = AccuracyPosterior(np.array([0.60, 0.58, 0.3]), 1e-4 * np.eye(3), 0.1 * np.eye(3))
-    scores, thrift = made(30, [0.5] * 3, [0.5] * 3, posterior), CostPreference(0.05, {"best": 2.0, "rival": 1.0})
-    decision = make_decision(scores, ETA, None, ScoreKind.AUTO, thrift)
+    scores, preference = made(30, [0.5] * 3, [0.5] * 3, posterior), CostPreference(0.05, {"best": 2.0, "rival": 1.0})
+    decision = make_decision(scores, ETA, None, ScoreKind.AUTO, preference)
     assert (decision.model, decision.is_cost_driven) == ("rival", True)
-    found = what_would_change(decision, scores, ETA, ScoreKind.AUTO, thrift)
+    found = what_would_change(decision, scores, ETA, ScoreKind.AUTO, preference)
     assert found is not None
-    assert (found.model, "would no longer do in place of best" in found.text) == ("best", True)
+    assert (found.model, "would no longer replace best" in found.text) == ("best", True)
     assert found.score is not None
     for more, stays in ((-1e-6, True), (1e-6, False)):
         raised = replace(posterior, mean=np.array([found.score + more, 0.58, 0.3]))
-        after = make_decision(replace(scores, posterior=raised), ETA, None, ScoreKind.AUTO, thrift)
+        after = make_decision(replace(scores, posterior=raised), ETA, None, ScoreKind.AUTO, preference)
         assert (after.model == "rival") == stays
 
 
@@ -183,12 +183,12 @@ costs = st.fixed_dictionaries({name: st.floats(0.1, 10) for name in MODELS})
 @given(st.integers(1, 60), st.lists(shares, min_size=3, max_size=3), costs, st.floats(0, 0.5))
 def test_a_rival_has_to_be_worth_its_price_too(n: int, s2: list[float], prices: dict[str, float], price: float) -> None:
     """By S3, with an objective: what is told turns the decision, and one step less does not."""
-    scores, thrift = made(n, s2, [0.8, 0.7, 0.9]), CostPreference(None, prices, price=price)
-    decision = make_decision(scores, ETA, thrift=thrift)
-    found = what_would_change(decision, scores, ETA, thrift=thrift)
+    scores, preference = made(n, s2, [0.8, 0.7, 0.9]), CostPreference(None, prices, price=price)
+    decision = make_decision(scores, ETA, preference=preference)
+    found = what_would_change(decision, scores, ETA, preference=preference)
     assert found is not None
     a, b = scores.models.index(found.model), scores.models.index(decision.model)
-    assert found.margin == pytest.approx(thrift.margin_to(MODELS, a, b))
+    assert found.margin == pytest.approx(preference.margin_to(MODELS, a, b))
     chance = (float(scores.reliability[a]), float(scores.s2[b]), float(scores.reliability[b]), found.margin or 0.0)
     if found.inputs is not None:
         assert probability_better(n + found.inputs, float(scores.s2[a]), *chance) > ETA
@@ -198,15 +198,15 @@ def test_a_rival_has_to_be_worth_its_price_too(n: int, s2: list[float], prices: 
         assert probability_better(n, ones / n, *chance) > ETA
         s2_then = np.where(np.arange(3) == a, ones / n, scores.s2)
         then = replace(scores, s2=s2_then, s3=s3(s2_then, scores.reliability))
-        assert make_decision(then, ETA, decision.model, thrift=thrift).model != decision.model
+        assert make_decision(then, ETA, decision.model, preference=preference).model != decision.model
 
 
 @given(st.integers(0, 2**32 - 1), costs, st.floats(0, 0.3))
 def test_by_auto_a_rival_has_to_be_worth_its_price_too(seed: int, prices: dict[str, float], price: float) -> None:
     _, scores, posterior = by_auto(seed, 200, None)
-    thrift = CostPreference(None, prices, price=price)
-    decision = make_decision(scores, ETA, MODELS[seed % 3], ScoreKind.AUTO, thrift)
-    found = what_would_change(decision, scores, ETA, ScoreKind.AUTO, thrift)
+    preference = CostPreference(None, prices, price=price)
+    decision = make_decision(scores, ETA, MODELS[seed % 3], ScoreKind.AUTO, preference)
+    found = what_would_change(decision, scores, ETA, ScoreKind.AUTO, preference)
     assert found is not None
     assert found.score is not None
     assert found.margin is not None

@@ -16,13 +16,14 @@ from routing.embedders.bundled import (
     PROBES,
     TOKENIZER,
     VECTORS,
+    BundledEmbedder,
     load_bundled_embedder,
     open_bundle,
     read_bundle_files,
 )
 from routing.embedders.distil import distil_embedder
+from routing.embedders.export import bundle_transformer
 from routing.embedders.onnx import OnnxEmbedder
-from routing.embedders.quantization import BundledEmbedder, bundle_transformer
 from routing.errors import EmbedderError, PackCorrupted
 from routing.manifest import EmbedderId, read_manifest
 from routing.pack import Pack, open_pack, save_pack
@@ -72,7 +73,7 @@ def test_one_that_cannot_be_used_gives_way_to_sentence_transformers(
     )
     elsewhere = replace(pack.manifest, embedder=EmbedderId("/nonexistent/model", "", 32))
     save_pack(replace(pack, manifest=elsewhere, bundled_embedder=broken), tmp_path / "other")
-    with pytest.raises(EmbedderError, match=r"own embedder cannot be used.*cannot be loaded"):
+    with pytest.raises(EmbedderError, match=r"own embedder cannot be opened.*cannot be loaded"):
         load_bundled_embedder(tmp_path / "other", read_manifest(tmp_path / "other"))
 
 
@@ -108,7 +109,7 @@ def test_files_that_are_no_embedder_are_refused(carried: BundledEmbedder) -> Non
         (altered(carried, colour="red"), "cannot be read"),
         ({**carried.files, ABOUT: b"{"}, "cannot be read"),
         ({**carried.files, TOKENIZER: b"{"}, "tokenizer"),
-        ({name: data for name, data in carried.files.items() if name != MODEL}, f"lacks {MODEL}"),
+        ({name: data for name, data in carried.files.items() if name != MODEL}, f"is missing {MODEL}"),
     ):
         with pytest.raises(EmbedderError, match=told):
             open_bundle(files)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from routing.confidence import probability_better
-from routing.runner_up import find_runner_up
+from routing.counterfactual import find_runner_up
 from routing.scores import ScoreKind, TaskScores, s3
 
 

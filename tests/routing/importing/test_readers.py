@@ -48,11 +48,11 @@ def test_places_are_counted_from_one_and_blank_lines_with_them(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ('[{"a": 1}, {"a"', "no JSON, or cut off"),
+        ('[{"a": 1}, {"a"', "invalid JSON, or truncated"),
         ("[1, 2", "the file ends too early"),
         ("[1 2]", "expected ','"),
-        ("[1, nonsense, 2]", "no JSON"),
-        ("[1][2]", "comes after the end"),
+        ("[1, nonsense, 2]", "invalid JSON"),
+        ("[1][2]", "after the end of the array"),
         ("{}", "expected '['"),
         ("", "the file ends too early"),
     ],
@@ -62,7 +62,7 @@ def test_a_broken_array_is_unreadable(tmp_path: Path, written: str, told: str) -
     path.write_text(written)
     with pytest.raises(UnreadableFile, match=r"values\.json") as caught:
         list(iter_json_elements(path))
-    assert told in caught.value.what
+    assert told in caught.value.reason
 
 
 def test_an_object_without_the_key_is_unreadable(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_what_is_not_there_is_unreadable(tmp_path: Path) -> None:
             list(read(tmp_path / "nothing"))
     with pytest.raises(UnreadableFile, match="no such file or folder"):
         list_files(tmp_path / "nothing", "*.csv")
-    with pytest.raises(UnreadableFile, match=r"nothing in it is named \*.csv or \*.tsv"):
+    with pytest.raises(UnreadableFile, match=r"no file in it matches \*.csv or \*.tsv"):
         list_files(tmp_path, "*.csv", "*.tsv")
 
 
