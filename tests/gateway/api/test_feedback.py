@@ -74,7 +74,7 @@ def test_a_drawn_answer_has_the_chance_of_its_draw(url: str) -> None:
             break
     assert chances == {0.5}
     assert told["decision"]["model"] == "other"
-    assert "scored answers" in told["decision"]["why"]
+    assert "feedback scores" in told["decision"]["why"]
     shown = ask(url, "/v1/tasks/explores", **key()).json
     assert shown["auto"]["feedback"]["leader"]["mean"] == 1
 

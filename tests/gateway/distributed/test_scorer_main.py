@@ -54,7 +54,7 @@ def test_it_logs_json_when_asked(redis_server: RedisServer, tmp_path: Path) -> N
             eventually(lambda: "pack or policies not changed" in log.read_text(), 30)
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             os.kill(int(children[0]), signal.SIGKILL)  # upon which the supervisor logs, too
-            eventually(lambda: "ended with code" in log.read_text(), 30)
+            eventually(lambda: "exited with code" in log.read_text(), 30)
         finally:
             process.terminate()
             process.wait(15)
