@@ -71,12 +71,12 @@ log = logging.getLogger("benchroute")
 
 
 class Gateway:
-    """The whole service as one ASGI application."""
+    """The gateway as an ASGI application."""
 
     def __init__(self, config: Config, origin: ConfigSource | None = None) -> None:
-        """origin: the file that the configuration is from, to be read again when asked.
+        """origin: the configuration's file, which a reload reads again.
 
-        Raises ConfigError for a pack that is none, or a task without candidates.
+        Raises ConfigError for an unreadable pack or a task without candidates.
         """
         resolved = resolve_config(config)
         self._table = DecisionTable(resolved.policies, self._router_works)
@@ -106,30 +106,31 @@ class Gateway:
         warn_of_gaps(resolved)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The request path goes its own way; all else goes to the endpoints."""
+        """Answer a request: by the request path where it is for a backend, else by an endpoint."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
         elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self.exchange_context is not None:
             await answer_request(self.exchange_context, scope, receive, send)
         else:
+            # Successful requests are counted in batches; an endpoint shows those that have just finished too.
             self.runtime.flush_counts()
             await self._underway.track(self._front, scope, receive, send)
 
     @property
     def exchange_context(self) -> ExchangeContext | None:
-        """What the server's protocol answers requests with; None while nothing is served."""
+        """The objects that answer requests below ASGI; None before startup."""
         serving = self.runtime.serving
         return None if serving is None else serving.exchange_context
 
     @property
     def scorer_pid(self) -> int | None:
-        """The scorer's process, None while there is none."""
+        """Process ID of the scorer, None while it does not run."""
         return self._link.pid if self._link else None
 
     def abort_requests(self) -> None:
-        """Ends all requests under way, in words: the gateway stops, and has waited long enough."""
-        if cut := self._underway.abort_all() + self._sweep.abort_all():
-            log.warning("%d requests are cut off: the time to end them is over", cut)
+        """End all requests in flight with an error: the grace period of the shutdown is over."""
+        if aborted := self._underway.abort_all() + self._sweep.abort_all():
+            log.warning("shutdown grace period over: %d requests aborted", aborted)
 
     @asynccontextmanager
     async def _lifespan(self, api: FastAPI) -> AsyncIterator[None]:
@@ -157,15 +158,16 @@ class Gateway:
             yield
 
     async def _trace(self, stack: AsyncExitStack, config: OtelConfig) -> None:
-        """Tells a collector of requests from now on, and at the end of what is left."""
-        from gateway.otel.exporters import build_telemetry  # takes a while, and needs its extra
+        """Start to export traces and metrics; at the end of the stack, export what is left."""
+        # Imported here: OpenTelemetry is an extra, and its import takes a quarter of a second.
+        from gateway.otel.exporters import build_telemetry
 
-        made = await asyncio.to_thread(build_telemetry, config)
-        stack.push_async_callback(asyncio.to_thread, made.close)
-        self._tracing = made.tracer
+        telemetry = await asyncio.to_thread(build_telemetry, config)
+        stack.push_async_callback(asyncio.to_thread, telemetry.close)
+        self._tracing = telemetry.tracer
 
     def _build_serving(self, resolved: ResolvedConfig, store: Store) -> Serving:
-        """Build what answers requests by a configuration."""
+        """Build the objects that answer requests by a configuration."""
         config, upstream = resolved.config, resolved.config.upstream
         backends = LoadBalancer(build_backends(config, self._pool), upstream.breaker)
         services = Services(
@@ -212,7 +214,7 @@ class Gateway:
         return None if self.runtime.serving is None else self.runtime.serving.services
 
     async def _remember(self, store: Store) -> None:
-        """What the run before left holds until the scorer knows better. A fleet tells it once it can be reached."""
+        """Load what earlier runs stored: keys, policies, decisions. A shared state sends them once Redis is reached."""
         if self._member is not None:
             self._keyring.attach_store(store)
             self._member.start_jobs(
@@ -291,7 +293,7 @@ def _figures(link: ScorerClient) -> ScorerStats:
 
 
 def _check_otel(config: Config) -> None:
-    """Raises ConfigError where telling a collector needs what is not installed."""
-    is_here = find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
-    if config.otel.endpoint is not None and not is_here:
-        raise ConfigError("otel", [("otel.endpoint", "OpenTelemetry is missing: pip install 'benchroute[otel]'")])
+    """Raise ConfigError where traces are configured and OpenTelemetry is not installed."""
+    is_installed = find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
+    if config.otel.endpoint is not None and not is_installed:
+        raise ConfigError("otel", [("otel.endpoint", "OpenTelemetry is not installed: pip install 'benchroute[otel]'")])
