@@ -1,4 +1,4 @@
-"""Constants that several packages share: the task ID's rule, the names that ask for routing, decision reasons."""
+"""Constants shared by several packages: rule of task IDs, model names that request routing, decision reasons."""
 
 import re
 
@@ -10,10 +10,10 @@ AUTO = "auto"
 TASK_PREFIX = "task/"
 
 REDIS_SCHEMES = ("redis", "rediss", "redis-cluster", "rediss-cluster")
-"""What a state URL begins with where many gateways share the state; -cluster for a Cluster, an s for TLS."""
+"""Schemes of a state URL that gateways share: -cluster for a Redis Cluster, a second s for TLS."""
 
 INPUT_SELECTORS = ("last_user", "first_user", "all_user", "all")
-"""Which messages of a request are the task's input. Anything else is a JSONPath (RFC 9535) into the request's body."""
+"""Selectors of the messages that are a task's input. Any other is a JSONPath (RFC 9535) into the request body."""
 
 JSON_PATH = "$"
 """First character of a JSONPath."""
@@ -29,10 +29,10 @@ COLD_START = "cold-start"
 
 
 def is_task_id(text: str) -> bool:
-    """Whether a text can name a task."""
+    """Return True if a text is a valid task ID."""
     return TASK_ID.match(text) is not None
 
 
 def is_routed_model(model: str) -> bool:
-    """Whether a request's `model` leaves the choice to the gateway."""
+    """Return True if a request's `model` requests routing."""
     return model == AUTO or model.startswith(TASK_PREFIX)

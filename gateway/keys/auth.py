@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from gateway.config import AdminKeyConfig, KeyConfig
 from gateway.errors import Forbidden, Unauthenticated
-from gateway.http.headers import Headers
-from gateway.http.request_head import key_digest
+from gateway.http.headers import Headers, key_digest
 
 SHOWN_TASKS = 3
 ADMIN_OFF = "The management API is disabled: add a key to admin.keys (`benchroute keys hash` prints its sha256)."

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from gateway.http import headers as names
-from gateway.http.headers import ForwardedHeaders, forwarded_headers
-from gateway.http.request_head import RequestHead
+from gateway.http.headers import ForwardedHeaders, RequestHead, forwarded_headers
 from gateway.http.token_usage import Usage
 from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from gateway.errors import MethodNotAllowed, RequestError
 from gateway.http.asgi import Message, RawHeaders, Receive, Scope, Send, response_body, response_start
 from gateway.http.endpoints import BY_PATH
+from gateway.http.headers import RequestHead
 from gateway.http.read_body import check_head
-from gateway.http.request_head import RequestHead
 from gateway.proxy.exchange import Exchange, ExchangeContext
 
 MAX_BUFFERED_BYTES = 64 * 1024

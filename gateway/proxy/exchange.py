@@ -13,7 +13,7 @@ from gateway.errors import PayloadTooLarge, RequestError, RequestTimeout, Shutti
 from gateway.http import error_envelope, read_body
 from gateway.http.asgi import RawHeaders
 from gateway.http.endpoints import Endpoint
-from gateway.http.request_head import RequestHead
+from gateway.http.headers import RequestHead
 from gateway.http.sse import EVENT_STREAM, KEEPALIVE_COMMENT, StreamEndDetector, format_error_event
 from gateway.keys.auth import Principal
 from gateway.proxy.deadlines import DeadlineTimer

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from gateway.http.endpoints import Endpoint
-from gateway.http.request_head import RequestHead
+from gateway.http.headers import RequestHead
 
 MAX_LENGTH_DIGITS = 7
 """Of a body's length on this lane, at most."""

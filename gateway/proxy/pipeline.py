@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from gateway.errors import Internal
 from gateway.http.endpoints import USAGE_ON_REQUEST, Endpoint
+from gateway.http.headers import RequestHead
 from gateway.http.request_body import RequestBody, parse_body
-from gateway.http.request_head import RequestHead
 from gateway.keys.auth import Authenticator, Principal
 from gateway.proxy.accounting import Accounting
 from gateway.proxy.capabilities import CapabilityTable, filter_capable, needs_no_check, request_needs

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.http.endpoints import BY_PATH
-from gateway.http.request_head import RequestHead
+from gateway.http.headers import RequestHead
 from gateway.http.strict_protocol import StrictHttpProtocol
 from gateway.proxy.exchange import Exchange, ExchangeContext
 from gateway.proxy.head_cache import HeadTemplate, ParsedHead, head_template

@@ -1,8 +1,8 @@
-"""Answers kept for requests that are the same to the byte: off unless a task's policy has a `cache`.
+"""Exact-match response cache, for tasks whose policy has a `cache`.
 
-Same means: the same key's request to the same endpoint and model, every member of the body alike. Requests that are not
-deterministic (a temperature other than 0) are not kept unless the policy says so; an answer that was no success, or
-broke off, is never kept.
+A request matches another of the same key, endpoint and model with the same members in its body. Responses to requests
+that are not deterministic (a temperature other than 0) are not cached unless the policy allows it; errors and
+interrupted streams never are.
 """
 
 import hashlib
@@ -23,7 +23,14 @@ BYPASS = (b"no-cache", b"no-store")
 
 @dataclass(frozen=True, slots=True)
 class CachedResponse:
-    """An answer. until: by the clock. model: the one that gave it."""
+    """A complete response.
+
+    Attributes:
+        model: the model that gave it.
+        content_type: value of its Content-Type header.
+        body: as the client got it; of a stream, all its events.
+        expires_at: by the cache's clock.
+    """
 
     model: str
     content_type: bytes
@@ -32,76 +39,79 @@ class CachedResponse:
 
 
 class CacheSlot:
-    """The place of one request's answer. Fed with the pieces that the client gets."""
+    """Cache entry of a single request, filled with the chunks that its client gets."""
 
-    def __init__(self, answers: "ResponseCache", name: bytes, ttl_s: float) -> None:
-        self._answers, self._name, self._ttl_s = answers, name, ttl_s
-        self._pieces: list[bytes] = []
+    def __init__(self, cache: "ResponseCache", key: bytes, ttl_s: float) -> None:
+        self._cache, self._key, self._ttl_s = cache, key, ttl_s
+        self._chunks: list[bytes] = []
         self._size = 0
 
     def cached_response(self) -> CachedResponse | None:
-        """The answer that is there."""
-        return self._answers.get(self._name)
+        """Return the cached response, None without one."""
+        return self._cache.get(self._key)
 
-    def append_chunk(self, piece: bytes) -> None:
-        """More of the answer."""
-        self._size += len(piece)
+    def append_chunk(self, chunk: bytes) -> None:
+        """Append a chunk of the response. One that grows over MAX_RESPONSE_BYTES is not cached."""
+        self._size += len(chunk)
         if self._size <= MAX_RESPONSE_BYTES:
-            self._pieces.append(piece)
+            self._chunks.append(chunk)
         else:
-            self._pieces.clear()
+            self._chunks.clear()
 
     def commit_response(self, model: str, content_type: bytes) -> None:
-        """The answer is complete, and a success."""
+        """Store the response: it is complete, and a success."""
         if 0 < self._size <= MAX_RESPONSE_BYTES:
-            self._answers.put(self._name, model, content_type, b"".join(self._pieces), self._ttl_s)
+            self._cache.put(self._key, model, content_type, b"".join(self._chunks), self._ttl_s)
 
 
 class ResponseCache:
-    """All answers kept. The least recently used goes first when they are too many bytes."""
+    """Least recently used responses, bounded by their size in bytes; each has its own time to live."""
 
     def __init__(self, clock: Callable[[], float], max_bytes: int = MAX_BYTES) -> None:
         """clock: seconds, monotonic."""
         self._clock = clock
         self._max_bytes = max_bytes
-        self._kept: dict[bytes, CachedResponse] = {}
+        # A dict is in insertion order, so popping and inserting an entry moves it to the end of the eviction order. Own
+        # code, because it is faster than cachetools: 0.15 us for a hit, 0.29 with its LRUCache, 1.1 with its TLRUCache.
+        self._responses: dict[bytes, CachedResponse] = {}
         self._size = 0
 
     def open_slot(
         self, policy: CacheConfig | None, body: RequestBody, key: str | None, model: str, headers: RawHeaders
     ) -> CacheSlot | None:
-        """Where the answer to a request is kept; None where it is not to be."""
+        """Return the entry for a request, None where it must not be cached. key: of the client, by name."""
         if policy is None or not (policy.any_temperature or is_deterministic(body)) or _bypasses(headers):
             return None
-        # Backends see the body without our tags, so they take no part in what is the same.
-        name = hashlib.sha256()
+        # The body as forwarded: without task and session ID, which no backend sees.
+        digest = hashlib.sha256()
         for part in (repr(key).encode(), body.operation.path.encode(), body.forwarded_members(json_string(model))):
-            name.update(len(part).to_bytes(8))
-            name.update(part)
-        return CacheSlot(self, name.digest(), policy.ttl_s)
+            # Lengths make the concatenation unambiguous: no part can pass for the end of the one before.
+            digest.update(len(part).to_bytes(8))
+            digest.update(part)
+        return CacheSlot(self, digest.digest(), policy.ttl_s)
 
-    def get(self, name: bytes) -> CachedResponse | None:
-        """The answer of that name, unless it is too old."""
-        kept = self._kept.pop(name, None)
-        if kept is None:
+    def get(self, key: bytes) -> CachedResponse | None:
+        """Return the response of a key, None without one or after its time to live."""
+        response = self._responses.pop(key, None)
+        if response is None:
             return None
-        if kept.expires_at < self._clock():
-            self._size -= len(kept.body)
+        if response.expires_at < self._clock():
+            self._size -= len(response.body)
             return None
-        self._kept[name] = kept
-        return kept
+        self._responses[key] = response
+        return response
 
-    def put(self, name: bytes, model: str, content_type: bytes, body: bytes, ttl_s: float) -> None:
-        """Keeps an answer."""
-        before = self._kept.pop(name, None)
-        self._size += len(body) - (len(before.body) if before else 0)
-        self._kept[name] = CachedResponse(model, content_type, body, self._clock() + ttl_s)
+    def put(self, key: bytes, model: str, content_type: bytes, body: bytes, ttl_s: float) -> None:
+        """Store a response, and evict the least recently used ones over the size limit."""
+        previous = self._responses.pop(key, None)
+        self._size += len(body) - (len(previous.body) if previous else 0)
+        self._responses[key] = CachedResponse(model, content_type, body, self._clock() + ttl_s)
         while self._size > self._max_bytes:
-            self._size -= len(self._kept.pop(next(iter(self._kept))).body)
+            self._size -= len(self._responses.pop(next(iter(self._responses))).body)
 
 
 def is_deterministic(body: RequestBody) -> bool:
-    """Whether the same request is meant to have the same answer: embeddings, and temperature 0."""
+    """Return True if the same request should have the same response: embeddings, and temperature 0."""
     if body.operation is EMBEDDINGS:
         return True
     try:
@@ -112,5 +122,6 @@ def is_deterministic(body: RequestBody) -> bool:
 
 
 def _bypasses(headers: RawHeaders) -> bool:
-    asked = first_value(headers, b"cache-control")
-    return asked is not None and any(word.strip().lower() in BYPASS for word in asked.split(b","))
+    # RFC 9111, 5.2.1: a client's no-cache asks for a fresh response, its no-store for none to be stored.
+    directives = first_value(headers, b"cache-control")
+    return directives is not None and any(word.strip().lower() in BYPASS for word in directives.split(b","))

@@ -2,9 +2,8 @@
 
 from gateway.errors import UpstreamFailed, UpstreamTimeout
 from gateway.http.endpoints import Endpoint
-from gateway.http.sse import StreamEndDetector
+from gateway.http.sse import StreamEndDetector, UsageEventFilter
 from gateway.http.token_usage import StreamTail, Usage
-from gateway.http.usage_filter import UsageEventFilter
 from gateway.upstream.errors import TimedOut, UpstreamFault
 
 USAGE, NO_USAGE = b'"usage"', b'"usage":null'

@@ -6,8 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.errors import Forbidden, InvalidRequest, ModelNotFound
+from gateway.http.headers import RequestHead
 from gateway.http.request_body import RequestBody
-from gateway.http.request_head import RequestHead
 from gateway.keys.auth import Principal, filter_allowed
 from gateway.tasks.decision_table import Route
 from gateway.vocabulary import (

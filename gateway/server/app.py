@@ -71,123 +71,125 @@ log = logging.getLogger("benchroute")
 
 
 class Gateway:
-    """The whole service as one ASGI application."""
+    """The gateway as an ASGI application."""
 
     def __init__(self, config: Config, origin: ConfigSource | None = None) -> None:
-        """origin: the file that the configuration is from, to be read again when asked.
+        """origin: the configuration's file, which a reload reads again.
 
-        Raises ConfigError for a pack that is none, or a task without candidates.
+        Raises ConfigError for an unreadable pack or a task without candidates.
         """
         resolved = resolve_config(config)
         self._table = DecisionTable(resolved.policies, self._router_works)
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
         self._recent = DecisionFeed(time.time)
-        self._member = self._join(config)
-        self._link: ScorerClient | None = self._member.scorer if self._member else self._own_scorer(config, resolved)
+        self._node = self._join_gateways(config)
+        self._link: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
         self._minutes = MinuteSeries(time.time)
-        self._answered = RecentResponses(config.routing.feedback_window)
-        self._answers = ResponseCache(time.monotonic)
+        self._recent_responses = RecentResponses(config.routing.feedback_window)
+        self._response_cache = ResponseCache(time.monotonic)
         self._sessions = SessionAffinity(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(build_prices(config, resolved.manifest), time.time)
-        self._keys = Authenticator(config.keys, config.admin.keys)
+        self._authenticator = Authenticator(config.keys, config.admin.keys)
         self._quotas = Quotas(config.keys, self._ledger, time.monotonic)
-        self._keyring = ClientKeys(config, self._keys, self._quotas, time.time)
-        parts = Reloadable(self._table, self._ledger, self._keyring, self._link)
+        self._client_keys = ClientKeys(config, self._authenticator, self._quotas, time.time)
+        parts = Reloadable(self._table, self._ledger, self._client_keys, self._link)
         self.runtime = Runtime(config, resolved, parts, self._build_serving)
         self.config_history = ConfigHistory(config, origin, self.runtime.reload, time.time)
-        self._packs: PackLibrary = (self._member and self._member.shelf) or LocalPackLibrary(self.config_history)
-        self._underway = InflightRequests()
+        self._packs: PackLibrary = (self._node and self._node.shelf) or LocalPackLibrary(self.config_history)
+        self._inflight = InflightRequests()
         self._tracing: Tracing | None = None
         _check_otel(config)
         self._api = build_api(self._lifespan)
-        self._front = ApiMiddleware(self._api, config.server.max_body_bytes)
-        self._sweep = DeadlineTimer()
+        self._middleware = ApiMiddleware(self._api, config.server.max_body_bytes)
+        self._deadlines = DeadlineTimer()
         self._pool = ConnectionPool()
         warn_of_gaps(resolved)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The request path goes its own way; all else goes to the endpoints."""
+        """Answer a request: by the request path where it is for a backend, else by an endpoint."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
         elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self.exchange_context is not None:
             await answer_request(self.exchange_context, scope, receive, send)
         else:
+            # Successful requests are counted in batches; an endpoint shows those that have just finished too.
             self.runtime.flush_counts()
-            await self._underway.track(self._front, scope, receive, send)
+            await self._inflight.track(self._middleware, scope, receive, send)
 
     @property
     def exchange_context(self) -> ExchangeContext | None:
-        """What the server's protocol answers requests with; None while nothing is served."""
+        """The objects that answer requests below ASGI; None before startup."""
         serving = self.runtime.serving
         return None if serving is None else serving.exchange_context
 
     @property
     def scorer_pid(self) -> int | None:
-        """The scorer's process, None while there is none."""
+        """Process ID of the scorer, None while it does not run."""
         return self._link.pid if self._link else None
 
     def abort_requests(self) -> None:
-        """Ends all requests under way, in words: the gateway stops, and has waited long enough."""
-        if cut := self._underway.abort_all() + self._sweep.abort_all():
-            log.warning("%d requests are cut off: the time to end them is over", cut)
+        """End all requests in flight with an error: the grace period of the shutdown is over."""
+        if aborted := self._inflight.abort_all() + self._deadlines.abort_all():
+            log.warning("shutdown grace period over: %d requests aborted", aborted)
 
     @asynccontextmanager
     async def _lifespan(self, api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             config = self.runtime.resolved.config
-            store = self._member.store if self._member else open_store(config.state.url)
+            store = self._node.store if self._node else open_store(config.state.url)
             stack.callback(store.close)
             if config.otel.endpoint is not None:
                 await self._trace(stack, config.otel)
             await stack.enter_async_context(
-                flush_ledger_periodically(self._ledger, store, is_shared=self._member is not None)
+                flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
             )
-            await self._remember(store)
+            await self._restore_state(store)
             stack.callback(self.runtime.flush_counts)
             stack.callback(self._pool.close)
             stack.push_async_callback(self.runtime.close_backends)
             if self._link is not None:
-                self._metrics.registry.register(ScorerCollector(partial(_figures, self._link)))
+                self._metrics.registry.register(ScorerCollector(partial(_scorer_stats, self._link)))
                 await self._link.start(self.runtime.resolved.start)
                 stack.push_async_callback(self._link.stop)
             self.runtime.start(store)
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
-            self._metrics.registry.register(RoutingCollector(self._routing))
+            self._metrics.registry.register(RoutingCollector(self._routing_stats))
             api.state.services = self._services
             yield
 
     async def _trace(self, stack: AsyncExitStack, config: OtelConfig) -> None:
-        """Tells a collector of requests from now on, and at the end of what is left."""
-        from gateway.otel.exporters import build_telemetry  # takes a while, and needs its extra
+        """Start to export traces and metrics; at the end of the stack, export what is left."""
+        # Imported here: OpenTelemetry is an extra, and its import takes a quarter of a second.
+        from gateway.otel.exporters import build_telemetry
 
-        made = await asyncio.to_thread(build_telemetry, config)
-        stack.push_async_callback(asyncio.to_thread, made.close)
-        self._tracing = made.tracer
+        telemetry = await asyncio.to_thread(build_telemetry, config)
+        stack.push_async_callback(asyncio.to_thread, telemetry.close)
+        self._tracing = telemetry.tracer
 
     def _build_serving(self, resolved: ResolvedConfig, store: Store) -> Serving:
-        """Build what answers requests by a configuration."""
+        """Build the objects that answer requests by a configuration."""
         config, upstream = resolved.config, resolved.config.upstream
         backends = LoadBalancer(build_backends(config, self._pool), upstream.breaker)
         services = Services(
             config=config,
-            authenticator=self._keys,
+            authenticator=self._authenticator,
             table=self._table,
             store=store,
             scorer=self._link,
             metrics=self._metrics,
             backends=backends,
             ledger=self._ledger,
-            client_keys=self._keyring,
+            client_keys=self._client_keys,
             config_history=self.config_history,
             packs=self._packs,
             decision_feed=self._recent,
             minutes=self._minutes,
-            recent_responses=self._answered,
+            recent_responses=self._recent_responses,
             manager=self.runtime,
             policy_errors=resolved.errors,
         )
         pipeline = Pipeline(
-            authenticator=self._keys,
+            authenticator=self._authenticator,
             capabilities=build_capability_table(config.models),
             table=self._table,
             failover=Failover(backends, resolved.timeouts, RetryPolicy(upstream), upstream.max_attempts),
@@ -199,47 +201,45 @@ class Gateway:
                 lambda task: self._table.policy_of(task).ranking[0],
                 self._minutes,
                 self._tracing,
-                self._answered.record,
+                self._recent_responses.record,
             ),
             sessions=self._sessions,
-            response_cache=self._answers,
+            response_cache=self._response_cache,
             max_body_bytes=config.server.max_body_bytes,
             keepalive_s=upstream.keepalive_s,
         )
-        return Serving(services, ExchangeContext(pipeline, self._sweep))
+        return Serving(services, ExchangeContext(pipeline, self._deadlines))
 
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services
 
-    async def _remember(self, store: Store) -> None:
-        """What the run before left holds until the scorer knows better. A fleet tells it once it can be reached."""
-        if self._member is not None:
-            self._keyring.attach_store(store)
-            self._member.start_jobs(
-                self._quotas, self._ledger, self._sessions, self.runtime.backend_states, self._answered
+    async def _restore_state(self, store: Store) -> None:
+        """Load what earlier runs stored: keys, policies, decisions. A shared state sends them once Redis is reached."""
+        if self._node is not None:
+            self._client_keys.attach_store(store)
+            self._node.start_jobs(
+                self._quotas, self._ledger, self._sessions, self.runtime.backend_states, self._recent_responses
             )
-            await self.runtime.apply_shared_state((), self._member.cached_active_pack())
+            await self.runtime.apply_shared_state((), self._node.cached_active_pack())
             return
-        self._keyring.load_keys(store)
+        self._client_keys.load_keys(store)
         await self.runtime.apply_shared_state(await asyncio.to_thread(store.current_policies), None)
         for task, kept in store.read_decisions().items():
             self._table.apply_decision(task, TableEntry(kept.version, kept.n, kept.model, kept.reason, kept.ranking))
 
-    def _join(self, config: Config) -> "GatewayNode | None":
+    def _join_gateways(self, config: Config) -> "GatewayNode | None":
         if not config.state.is_shared:
             return None
-        from gateway.distributed.gateway_node import (  # Redis' client is only there where it is wanted
-            ChangeHandlers,
-            GatewayNode,
-        )
+        # Imported here: the Redis client is an extra.
+        from gateway.distributed.gateway_node import ChangeHandlers, GatewayNode
 
-        takers = ChangeHandlers(
-            keys=lambda created: self._keyring.replace_created(created),
+        handlers = ChangeHandlers(
+            keys=lambda created: self._client_keys.replace_created(created),
             plan=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
         )
-        return GatewayNode(config, self._table, self._recent, takers)
+        return GatewayNode(config, self._table, self._recent, handlers)
 
-    def _own_scorer(self, config: Config, resolved: ResolvedConfig) -> EmbeddedScorerClient | None:
+    def _embedded_scorer(self, config: Config, resolved: ResolvedConfig) -> EmbeddedScorerClient | None:
         if resolved.start is None:
             return None
         return EmbeddedScorerClient(resolved.start, self._decided, nice=config.scorer.nice)
@@ -253,7 +253,7 @@ class Gateway:
     def _router_works(self) -> bool:
         return self._link is not None and self._link.status != "down"
 
-    def _routing(self) -> RoutingStats:
+    def _routing_stats(self) -> RoutingStats:
         manifest = self.runtime.resolved.manifest
         recent, pack = self._recent, None
         if manifest is not None:
@@ -275,7 +275,7 @@ def _observer(link: ScorerClient | None) -> Callable[[str, bytes], None]:
     return link.observe_input if link is not None else lambda task, messages: None
 
 
-def _figures(link: ScorerClient) -> ScorerStats:
+def _scorer_stats(link: ScorerClient) -> ScorerStats:
     counts = link.counts
     return ScorerStats(
         link.status == "ready",
@@ -291,7 +291,7 @@ def _figures(link: ScorerClient) -> ScorerStats:
 
 
 def _check_otel(config: Config) -> None:
-    """Raises ConfigError where telling a collector needs what is not installed."""
-    is_here = find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
-    if config.otel.endpoint is not None and not is_here:
-        raise ConfigError("otel", [("otel.endpoint", "OpenTelemetry is missing: pip install 'benchroute[otel]'")])
+    """Raise ConfigError where traces are configured and OpenTelemetry is not installed."""
+    is_installed = find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
+    if config.otel.endpoint is not None and not is_installed:
+        raise ConfigError("otel", [("otel.endpoint", "OpenTelemetry is not installed: pip install 'benchroute[otel]'")])

@@ -1,4 +1,4 @@
-"""What was spent, to the store once a second and at the end."""
+"""Writing of usage to the store, once a second and at shutdown."""
 
 import asyncio
 import logging
@@ -12,42 +12,43 @@ from gateway.usage.ledger import Ledger
 log = logging.getLogger("benchroute")
 
 FLUSH_INTERVAL_S = 1.0
-"""What a kill -9 can lose."""
+"""Maximum usage that a kill -9 loses."""
 
 MAX_FINAL_ATTEMPTS = 3
 
 
 @asynccontextmanager
 async def flush_ledger_periodically(ledger: Ledger, store: Store, *, is_shared: bool = False) -> AsyncIterator[None]:
-    """Writes as long as the block runs, and once more after it. is_shared: what was spent before is told by others."""
+    """Write while the block runs, and once more after it. is_shared: earlier usage arrives from Redis."""
     if not is_shared:
         ledger.load_rows(store.read_usage())
     ended = asyncio.Event()
-    task = asyncio.create_task(_again_and_again(ledger, store, ended))
+    task = asyncio.create_task(_flush_until(ended, ledger, store))
     try:
         yield
     finally:
-        ended.set()  # no cancelling: what is on its way to the store would go on without anybody who looks after it
+        # Not cancelled: a write in its thread would go on, and its rows would be neither awaited nor restored.
+        ended.set()
         await asyncio.gather(task, return_exceptions=True)
-        await _last(ledger, store)
+        await _flush_last(ledger, store)
 
 
-async def _again_and_again(ledger: Ledger, store: Store, ended: asyncio.Event) -> None:
+async def _flush_until(ended: asyncio.Event, ledger: Ledger, store: Store) -> None:
     while not ended.is_set():
         with suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), FLUSH_INTERVAL_S)
-        await _written(ledger, store)
+        await _flush(ledger, store)
 
 
-async def _last(ledger: Ledger, store: Store) -> None:
-    """There is no later: a store that is busy is asked again."""
+async def _flush_last(ledger: Ledger, store: Store) -> None:
+    """Try several times: there is no later flush."""
     for _ in range(MAX_FINAL_ATTEMPTS):
-        if await _written(ledger, store):
+        if await _flush(ledger, store):
             return
-    log.error("what was spent last could not be written, and is lost")
+    log.error("usage could not be written before shutdown and is lost")
 
 
-async def _written(ledger: Ledger, store: Store) -> bool:
+async def _flush(ledger: Ledger, store: Store) -> bool:
     rows = ledger.drain_unsaved()
     if not rows:
         return True
@@ -55,6 +56,6 @@ async def _written(ledger: Ledger, store: Store) -> bool:
         await asyncio.to_thread(store.add_usage, rows)
     except StateError as error:
         ledger.restore_unsaved(rows)
-        log.warning("what was spent is not written yet: %s", error)
+        log.warning("usage could not be written, retrying in %g s: %s", FLUSH_INTERVAL_S, error)
         return False
     return True

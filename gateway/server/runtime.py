@@ -111,16 +111,11 @@ class Runtime:
             await self._push_policy(task, resolved.policies)  # the scorer may refuse it: then nothing has changed
             if not await asyncio.to_thread(store.put_policy, policy):
                 await self._push_policy(task, self.resolved.policies)
-                raise Conflict(f"the policy of task {task!r} was changed meanwhile: look at it again")
+                raise Conflict(f"The policy of task {task!r} was changed meanwhile: read it again.")
             self._apply(resolved)
             self._parts.table.set_policy(task, resolved.policies)
-        log.info(
-            "task %s has policy %d, set by %s: %s",
-            task,
-            policy.version,
-            policy.changed_by,
-            policy.settings_json or "taken back",
-        )
+        settings = policy.settings_json or "override removed"
+        log.info("task %s: policy %d set by %s: %s", task, policy.version, policy.changed_by, settings)
 
     async def apply_shared_state(self, policies: Sequence[StoredPolicy], manifest: Manifest | None) -> None:
         """Apply stored policy overrides, and the manifest of the pack that all gateways share.
@@ -150,7 +145,7 @@ class Runtime:
 
     def _serve(self, serving: Serving) -> None:
         if serving.services.authenticator.is_open:
-            log.warning("NO KEYS: whoever reaches this gateway may use it")
+            log.warning("NO KEYS: clients need no API key; configure `keys`, or restrict access to this port")
         self.serving = serving
 
     def _apply(self, resolved: ResolvedConfig) -> None:
@@ -168,7 +163,7 @@ class Runtime:
         try:
             await scorer.set_policy(task, task_policy(policies.policy_of(task)))
         except ScorerUnavailable as error:
-            log.warning("the scorer will hear of task %s's policy later: %s", task, error)
+            log.warning("the scorer gets the policy of task %s when it is back: %s", task, error)
 
     def _started(self) -> Serving:
         assert self.serving is not None  # noqa: S101 - changes arrive over HTTP or by signal, while serving only
@@ -181,4 +176,4 @@ def warn_of_gaps(resolved: ResolvedConfig) -> None:
     if resolved.manifest is None:
         log.warning("NO PACK: every task goes to %s; build one with `benchroute pack build`", config.models[0].name)
     elif unknown := models_not_in_pack(config, resolved.manifest):
-        log.warning("the pack does not know %s: never chosen by score", ", ".join(unknown))
+        log.warning("not in the pack, and therefore never chosen by score: %s", ", ".join(unknown))

@@ -1,4 +1,4 @@
-"""Runs the gateway under uvicorn until it is told to stop."""
+"""The gateway under uvicorn, until it is told to stop."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger("benchroute")
 
 KEEPALIVE_S = 75
 SHUTDOWN_WRITE_S = 5
-"""How long clients may take to read that their request is cut off."""
+"""Time for clients to read the error that ends their request at shutdown."""
 
 
 def serve_gateway(
@@ -33,16 +33,15 @@ def serve_gateway(
     log_format: str | None = None,
     worker: int | None = None,
 ) -> None:
-    """Serves until SIGTERM or Ctrl-C; SIGHUP reads configuration and pack anew. watch: so does a change of the file.
+    """Serve until SIGTERM or Ctrl-C; SIGHUP reloads configuration and pack.
 
-    log_format: text or json, in place of the configuration's. worker: its number, from 1, where it shares its port.
-
-    Raises ConfigError, StateError.
+    watch: reload when the file changes. log_format: text or json, in place of the configuration's. worker: its number,
+    from 1, where several share the port. Raises ConfigError, StateError.
     """
     text = file.read_text()
     config = file.parse_config(text)
     configure_process(log_level, log_format or config.log.format, config.log.requests, config.log.sample_rate)
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    logging.getLogger("uvicorn.error").addFilter(_is_relevant)
     gateway = Gateway(config, ConfigSource(file, config_digest(text)))
     _check_state(config)
     server = Server(gateway, config)
@@ -54,9 +53,10 @@ def serve_gateway(
 
 
 class Server(uvicorn.Server):
-    """Told to stop, takes no more connections, and waits for the requests under way as long as the configuration says.
+    """uvicorn's server with the gateway's shutdown.
 
-    Those that take longer are told so. What was seen and spent is written after the last of them.
+    It accepts no more connections and waits `server.shutdown_grace_s` for requests in flight; longer ones get an error.
+    Observations and usage are written after the last of them.
     """
 
     def __init__(self, gateway: Gateway, config: Config) -> None:
@@ -79,16 +79,16 @@ class Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """See uvicorn.Server."""
-        cut = asyncio.get_running_loop().call_later(self._grace_s, self._gateway.abort_requests)
+        """Shut down, with an error to requests that exceed the grace period."""
+        abort = asyncio.get_running_loop().call_later(self._grace_s, self._gateway.abort_requests)
         await super().shutdown(sockets)
-        cut.cancel()
+        abort.cancel()
 
 
 async def _serve(
     server: Server, gateway: Gateway, watch: ConfigWatcher | None, listening: list[socket.socket] | None
 ) -> None:
-    """listening: of a worker, which ends with whoever keeps it, and so with its standard input."""
+    """Run the server. listening: a worker's sockets; it stops with its standard input, when its parent has exited."""
     loop, jobs = asyncio.get_running_loop(), set[asyncio.Task[object]]()
 
     def reload() -> None:
@@ -96,7 +96,7 @@ async def _serve(
         jobs.add(task)
         task.add_done_callback(jobs.discard)
 
-    def leave() -> None:
+    def stop() -> None:
         loop.remove_reader(sys.stdin.fileno())
         server.should_exit = True
 
@@ -105,15 +105,13 @@ async def _serve(
     if watch is not None:
         jobs.add(asyncio.create_task(watch.run()))
     if listening is not None:
-        loop.add_reader(sys.stdin.fileno(), leave)
+        loop.add_reader(sys.stdin.fileno(), stop)
     await server.serve(listening)
 
 
 def _check_state(config: Config) -> None:
-    """What else would be found while the server starts, and told with a traceback. Raises StateError, ConfigError.
-
-    A gateway of a fleet starts without Redis too.
-    """
+    """Open the state once, to report its errors without uvicorn's traceback. Raises StateError, ConfigError."""
+    # A gateway with a shared state starts without Redis too.
     if config.state.is_shared:
         return
     store = open_store(config.state.url)
@@ -123,6 +121,7 @@ def _check_state(config: Config) -> None:
         store.close()
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether uvicorn says what is not known: a response left without its end is how a broken stream is shown."""
+def _is_relevant(record: logging.LogRecord) -> bool:
+    """Return False for uvicorn's message about an incomplete response."""
+    # Leaving a response incomplete is how the gateway ends a broken stream, which its own log line reports already.
     return not record.getMessage().startswith("ASGI callable returned without completing response")

@@ -1,7 +1,7 @@
-"""Several gateways on one port of one machine: each is a process, a member of the fleet that shares the state.
+"""Several gateway processes on one port of one machine, with a shared state.
 
-The kernel deals connections out to them (SO_REUSEPORT). Each also listens on a port of its own, where it can be asked
-for its metrics and its health: the first worker on the one after the common port, and so on.
+The kernel distributes connections among them (SO_REUSEPORT). Each worker listens on a port of its own too, for its
+metrics and its health: the first on the port after the common one, and so on.
 """
 
 import logging
@@ -19,73 +19,81 @@ log = logging.getLogger("benchroute")
 
 
 def check_workers(config: Config, workers: int) -> None:
-    """Raises ConfigError where so many cannot work together."""
+    """Raise ConfigError for a configuration that cannot run this number of workers."""
     faults = []
     if workers > 1 and not config.state.is_shared:
-        fault = f"{workers} workers need a state that they share, redis://…; with SQLite there is one"
+        fault = f"{workers} workers need a shared state, redis://…; SQLite supports one"
         faults.append(("state.url", fault))
     if workers > 1 and not 0 < config.server.port <= 65_535 - workers:
-        fault = f"{workers} workers listen on this port and on the {workers} after it; it is {config.server.port}"
+        fault = (
+            f"{workers} workers listen on this port and the {workers} after it, up to 65535; it is {config.server.port}"
+        )
         faults.append(("server.port", fault))
     if faults:
         raise ConfigError("workers", faults)
 
 
 def run_workers(config: Config, count: int, options: Sequence[str]) -> None:
-    """Keeps so many running until SIGTERM or Ctrl-C; SIGHUP is for all of them. options: of `benchroute serve`.
+    """Run workers until SIGTERM or Ctrl-C, and restart those that exit. SIGHUP reloads all of them.
 
-    Raises ConfigError for a port that is taken.
+    options: of `benchroute serve`. Raises ConfigError for a port that is taken.
     """
+    # Bound and closed again, so that a port in use is one error here, and not one a worker and restart.
     for number in range(1, count + 1):
-        for one in bind_sockets(config, number):
-            one.close()
+        for bound in bind_sockets(config, number):
+            bound.close()
     command = [sys.executable, "-m", "gateway.cli", "serve", *options]
-    kept = [
+    processes = [
         SupervisedProcess(f"worker {number}", [*command, "--worker", str(number)]) for number in range(1, count + 1)
     ]
 
-    def end(*_: object) -> None:
-        for one in kept:
-            one.terminate()
+    def terminate_all(*_: object) -> None:
+        for process in processes:
+            process.terminate()
 
-    def tell(*_: object) -> None:
-        for one in kept:
-            one.send_signal(signal.SIGHUP)
+    def reload_all(*_: object) -> None:
+        for process in processes:
+            process.send_signal(signal.SIGHUP)
 
-    for told in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(told, end)
-    signal.signal(signal.SIGHUP, tell)
-    threads = [threading.Thread(target=one.run_until_stopped) for one in kept]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, terminate_all)
+    signal.signal(signal.SIGHUP, reload_all)
+    threads = [threading.Thread(target=process.run_until_stopped) for process in processes]
     for thread in threads:
         thread.start()
-    log.info("%d workers on %s:%d, each on a port of its own after it", count, config.server.host, config.server.port)
+    log.info(
+        "%d workers listen on %s:%d, and each on a port of its own after it",
+        count,
+        config.server.host,
+        config.server.port,
+    )
     for thread in threads:
         thread.join()
 
 
 def bind_sockets(config: Config, worker: int) -> list[socket.socket]:
-    """What a worker, from 1, listens on: the common port, and its own. Raises ConfigError for one that is taken."""
+    """Return a worker's sockets: the common port's, and its own. worker: from 1. Raises ConfigError."""
     host, port = config.server.host, config.server.port
-    own = _bound(host, port + worker, is_shared=False)
+    own = _bind(host, port + worker, is_shared=False)
     try:
-        return [_bound(host, port, is_shared=True), own]
+        return [_bind(host, port, is_shared=True), own]
     except ConfigError:
         own.close()
         raise
 
 
-def _bound(host: str, port: int, is_shared: bool) -> socket.socket:
-    made: socket.socket | None = None
+def _bind(host: str, port: int, is_shared: bool) -> socket.socket:
+    bound: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        made = socket.socket(family, kind, protocol)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if is_shared:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        made.bind(address)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(address)
     except OSError as error:
-        if made is not None:
-            made.close()
-        fault = f"{host}:{port} cannot be listened on: {error.strerror or error}"
+        if bound is not None:
+            bound.close()
+        fault = f"{host}:{port} cannot be bound: {error.strerror or error}"
         raise ConfigError("workers", [("server.port", fault)]) from error
-    return made
+    return bound

@@ -1,1 +1,7 @@
-"""TODO map."""
+"""Tasks on the request path: where their requests go, and why.
+
+resolved_config  the configuration with policy overrides, policies and timeouts
+policies         policies of tasks and prices of models
+decision_table   decisions over policies: the look-up of every request
+decision_feed    event feed of decisions
+"""

@@ -1,6 +1,6 @@
-"""What the configuration and the pack's manifest say of every task before any input has come.
+"""Policies of tasks, and prices of models, from the configuration and the pack's manifest.
 
-Computed once for a configuration and a pack; the request path and the scorer both start from it.
+Computed once for a configuration and a pack; the request path and the scorer both use them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,28 +17,28 @@ from routing.manifest import Manifest
 
 
 def build_policies(config: Config, manifest: Manifest | None) -> Policies:
-    """Raises ConfigError where a task has no candidate left."""
-    sizes, charges = _sizes(config, manifest), build_prices(config, manifest)
-    made = {name: _policy(config, task, manifest, sizes, charges) for name, task in config.tasks.items()}
-    fault = "no candidate is known to be small and cheap enough"
-    empty = [(f"tasks.{name}", fault) for name in made if not made[name].ranking]
-    empty += [
-        (f"tasks.{name}.max_regret", "takes score: auto, which knows how much a cheaper model may lose")
+    """Return all policies. Raises ConfigError for a task without candidates, or with conflicting settings."""
+    sizes, prices = _sizes(config, manifest), build_prices(config, manifest)
+    policies = {name: _policy(config, task, manifest, sizes, prices) for name, task in config.tasks.items()}
+    fault = "no candidate fits the limits on size and price; an unknown size or price fits none"
+    faults = [(f"tasks.{name}", fault) for name in policies if not policies[name].ranking]
+    faults += [
+        (f"tasks.{name}.max_regret", "requires `score: auto`, which estimates the loss of a cheaper model")
         for name, task in config.tasks.items()
         if task.max_regret is not None and (task.score or config.routing.score) != "auto"
     ]
-    empty += [
-        (f"tasks.{name}.objective", "max_regret says already what a cheaper model may lose: only one of them")
+    faults += [
+        (f"tasks.{name}.objective", "conflicts with max_regret: set only one of them")
         for name, task in config.tasks.items()
         if task.objective is not None and task.max_regret is not None
     ]
-    if empty:
-        raise ConfigError("tasks", empty)
-    return Policies(_policy(config, TaskConfig(), manifest, sizes, charges), made)
+    if faults:
+        raise ConfigError("tasks", faults)
+    return Policies(_policy(config, TaskConfig(), manifest, sizes, prices), policies)
 
 
 def models_not_in_pack(config: Config, manifest: Manifest) -> list[str]:
-    """The configured models that the pack does not know: they are never chosen by score."""
+    """Return the configured models that are not in the pack: they are never chosen by score."""
     return [model.name for model in config.models if model.name not in manifest.model_names]
 
 
@@ -47,16 +47,16 @@ def _policy(
     task: TaskConfig,
     manifest: Manifest | None,
     sizes: Mapping[str, float | None],
-    charges: Mapping[str, Price],
+    prices: Mapping[str, Price],
 ) -> Policy:
     candidates = tuple(
         model.name
         for model in config.models
         if (task.candidates is None or model.name in task.candidates)
-        and _fits(sizes[model.name], task.max_params_b)
-        and _is_cheap(charges.get(model.name), task)
+        and _fits_size(sizes[model.name], task.max_params_b)
+        and _fits_price(prices.get(model.name), task)
     )
-    ranking = _ranked(candidates, manifest.on_average if manifest else ())
+    ranking = _rank(candidates, manifest.on_average if manifest else ())
     fallbacks = tuple(name for name in task.fallbacks or () if name in candidates)
     first = task.pin or (ranking[0] if ranking else None)
     if first is not None and (task.pin or fallbacks):
@@ -71,7 +71,7 @@ def _policy(
         shadow=task.shadow,
         fallbacks=fallbacks,
         score=task.score,
-        **_thrift(config, task, candidates, sizes, charges),
+        **_cost_preference(config, task, candidates, sizes, prices),
         response_cache=task.cache,
         exploration=_exploration(config, task),
         keep_texts=config.routing.keep_texts if task.keep_texts is None else task.keep_texts,
@@ -79,75 +79,75 @@ def _policy(
 
 
 def _exploration(config: Config, task: TaskConfig) -> float:
-    """None where requests go where somebody says, and not where evidence does."""
+    """Return the share of explored requests: 0 for a task whose model is fixed, which no evidence can change."""
     if task.pin is not None or task.shadow:
         return 0.0
     return config.routing.exploration if task.exploration is None else task.exploration
 
 
-def _thrift(
+def _cost_preference(
     config: Config,
     task: TaskConfig,
     candidates: Sequence[str],
     sizes: Mapping[str, float | None],
-    charges: Mapping[str, Price],
+    prices: Mapping[str, Price],
 ) -> dict[str, Any]:
-    """What a task would give for a cheaper model, and what models cost; nothing where it would give nothing."""
+    """Return the settings of a task that prefers cheaper models; empty for a task that does not."""
     objective = task.objective or config.routing.objective
     if task.max_regret is None and not objective.price:
         return {}
     return {
         "max_regret": task.max_regret,
         "objective": None if task.max_regret is not None else (objective.quality, objective.price),
-        "costs": _costs(candidates, sizes, charges),
+        "costs": _costs(candidates, sizes, prices),
         "prices": {
-            name: (float(charges[name].input_usd_per_mtok), float(charges[name].output_usd_per_mtok))
+            name: (float(prices[name].input_usd_per_mtok), float(prices[name].output_usd_per_mtok))
             for name in candidates
-            if name in charges
+            if name in prices
         },
     }
 
 
 def _costs(
-    candidates: Sequence[str], sizes: Mapping[str, float | None], charges: Mapping[str, Price]
+    candidates: Sequence[str], sizes: Mapping[str, float | None], prices: Mapping[str, Price]
 ) -> Mapping[str, float]:
-    """What candidates cost beside each other: prices, mean of both directions; sizes, where no price is known."""
-    priced = {name: charges[name] for name in candidates if name in charges}
+    """Return relative costs: the mean of input and output price; parameters, where no price is known."""
+    priced = {name: prices[name] for name in candidates if name in prices}
     if priced:
-        return {name: float(one.input_usd_per_mtok + one.output_usd_per_mtok) / 2 for name, one in priced.items()}
+        return {name: float(price.input_usd_per_mtok + price.output_usd_per_mtok) / 2 for name, price in priced.items()}
     known = {name: sizes[name] for name in candidates}
     return {name: size for name, size in known.items() if size is not None}
 
 
-def _ranked(candidates: Sequence[str], on_average: Sequence[str]) -> tuple[str, ...]:
+def _rank(candidates: Sequence[str], on_average: Sequence[str]) -> tuple[str, ...]:
     known = [name for name in on_average if name in candidates]
     return (*known, *(name for name in candidates if name not in known))
 
 
-def _fits(size: float | None, largest: float | None) -> bool:
-    """A model of unknown size fits no limit: whoever sets one hates surprises."""
-    return largest is None or (size is not None and size <= largest)
+def _fits_size(size: float | None, limit: float | None) -> bool:
+    """Return True if a size is within the limit. An unknown size is within none."""
+    return limit is None or (size is not None and size <= limit)
 
 
-def _is_cheap(price: Price | None, task: TaskConfig) -> bool:
-    """A model of unknown price fits no limit."""
-    most = task.max_input_usd_per_mtok, task.max_output_usd_per_mtok
-    if most == (None, None):
+def _fits_price(price: Price | None, task: TaskConfig) -> bool:
+    """Return True if a price is within the task's limits. An unknown price is within none."""
+    limits = task.max_input_usd_per_mtok, task.max_output_usd_per_mtok
+    if limits == (None, None):
         return True
     if price is None:
         return False
-    asked = price.input_usd_per_mtok, price.output_usd_per_mtok
-    return all(limit is None or charge <= limit for charge, limit in zip(asked, most, strict=True))
+    both = price.input_usd_per_mtok, price.output_usd_per_mtok
+    return all(limit is None or amount <= limit for amount, limit in zip(both, limits, strict=True))
 
 
 def _sizes(config: Config, manifest: Manifest | None) -> dict[str, float | None]:
-    """Billions of parameters of every configured model: the configuration's figure, else the pack's."""
+    """Return every configured model's parameters in billions: the configuration's number, else the pack's."""
     packed = {model.name: model.params_b for model in manifest.models} if manifest else {}
     return {model.name: model.params_b or packed.get(model.name) for model in config.models}
 
 
 def build_prices(config: Config, manifest: Manifest | None) -> Mapping[str, Price]:
-    """Of the models whose price is known: the configuration's, else the pack's."""
+    """Return the price of every model that has one: the configuration's, else the pack's."""
     found: dict[str, Price] = {}
     for packed in manifest.models if manifest else ():
         if packed.input_usd_per_mtok is not None and packed.output_usd_per_mtok is not None:

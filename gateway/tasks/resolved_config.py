@@ -1,15 +1,22 @@
-"""What a configuration and its pack's manifest come to, before anything is started or changed."""
+"""The resolved configuration: with policy overrides, policies and timeouts, before anything is started or changed.
 
-from collections.abc import Mapping, Sequence
+Overrides of single tasks are set over HTTP. They are stored with their versions, and survive restarts and reloads. An
+override that does not fit the present configuration (a model was removed) is skipped and reported: a reload never fails
+because of it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from gateway.config import LOOPBACK, Config
+from gateway.config.schema import TaskConfig
 from gateway.errors import ConfigError
 from gateway.scorer.messages import Configure, ScoreSettings, TaskPolicy
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_table import Policies, Policy
-from gateway.tasks.overrides import apply_overrides
 from gateway.tasks.policies import build_policies
 from gateway.upstream.timeouts import Timeouts
 from routing.errors import RoutingError
@@ -17,10 +24,24 @@ from routing.manifest import Manifest, read_manifest
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvedConfig:
-    """config: with what was said of tasks over it. start: what the scorer is told, None without a pack.
+class ConfigWithOverrides:
+    """A configuration with the overrides applied. errors: by task, why its override was skipped."""
 
-    timeouts: by model. faults: by task, why what was said of it is not in force.
+    config: Config
+    errors: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedConfig:
+    """A configuration and all that follows from it and the pack's manifest.
+
+    Attributes:
+        config: with policy overrides applied.
+        manifest: of the pack, None without one.
+        policies: of all tasks.
+        start: the scorer's first message, None without a pack.
+        timeouts: by model.
+        errors: by task, why its override was skipped.
     """
 
     config: Config
@@ -32,26 +53,26 @@ class ResolvedConfig:
 
 
 def resolve_config(
-    config: Config, said: Sequence[StoredPolicy] = (), manifest: Manifest | None = None
+    config: Config, overrides: Sequence[StoredPolicy] = (), manifest: Manifest | None = None
 ) -> ResolvedConfig:
-    """said: of tasks, while the gateway runs. manifest: of the fleet's pack, where the configuration names none.
+    """Resolve a configuration. manifest: of the shared pack, where the configuration names none.
 
-    Raises ConfigError for a pack that is none, a task without candidates, and a door left open by mistake.
+    Raises ConfigError for an unreadable pack, a task without candidates, and unintended access without keys.
     """
-    _refuse_strangers(config)
-    manifest = _manifest(config) or manifest
+    _check_access(config)
+    manifest = _read_manifest(config) or manifest
     build_policies(config, manifest)
-    over = apply_overrides(config, manifest, said)
-    config = over.config
-    made = build_policies(config, manifest)
+    overridden = apply_overrides(config, manifest, overrides)
+    config = overridden.config
+    policies = build_policies(config, manifest)
     general = Timeouts().overridden_by(config.upstream.timeouts)
     timeouts = {model.name: general.overridden_by(model.timeouts) for model in config.models}
-    start = _start(config, made) if manifest else None
-    return ResolvedConfig(config, manifest, made, start, timeouts, over.errors)
+    start = _first_message(config, policies) if manifest else None
+    return ResolvedConfig(config, manifest, policies, start, timeouts, overridden.errors)
 
 
 def check_reloadable(old: Config, new: Config) -> None:
-    """Raises ConfigError for what only a restart can change."""
+    """Raise ConfigError for changes that need a restart."""
     fixed = {
         "state.url": (old.state.url, new.state.url),
         "server": (old.server, new.server),
@@ -61,22 +82,26 @@ def check_reloadable(old: Config, new: Config) -> None:
         "routing.feedback_window": (old.routing.feedback_window, new.routing.feedback_window),
         "routing.pack": (old.routing.pack is None, new.routing.pack is None),
     }
-    faults = [(path, "only a restart can change this") for path, (before, after) in fixed.items() if before != after]
+    faults = [
+        (path, "cannot be changed by a reload: restart the gateway")
+        for path, (before, after) in fixed.items()
+        if before != after
+    ]
     if faults:
         raise ConfigError("the new configuration", faults)
 
 
-def _refuse_strangers(config: Config) -> None:
-    """Without keys whoever reaches the port may spend our money: beyond this machine only if that is meant."""
+def _check_access(config: Config) -> None:
+    """Raise ConfigError where clients of other machines would need no key, unless the configuration allows it."""
     server = config.server
     if config.keys or config.admin.keys or server.allow_unauthenticated or server.host in LOOPBACK:
         return
-    fault = f"listening on {server.host} without any key: configure keys, or set allow_unauthenticated if it is meant"
+    fault = f"listening on {server.host} without API keys: configure `keys`, or set `server.allow_unauthenticated`"
     raise ConfigError("server", [("server.host", fault)])
 
 
-def _manifest(config: Config) -> Manifest | None:
-    """What the configured pack says of itself."""
+def _read_manifest(config: Config) -> Manifest | None:
+    """Return the configured pack's manifest, None without one. Raises ConfigError."""
     if config.routing.pack is None:
         return None
     try:
@@ -90,18 +115,18 @@ def score_settings(config: Config) -> ScoreSettings:
     return ScoreSettings(**{name: getattr(config.routing, name) for name in ScoreSettings.__struct_fields__})
 
 
-def _start(config: Config, made: Policies) -> Configure:
+def _first_message(config: Config, policies: Policies) -> Configure:
     return Configure(
         pack=config.routing.pack or "",
         state_url=config.state.url,
         routing=score_settings(config),
-        policy=task_policy(made.default),
-        tasks={name: task_policy(policy) for name, policy in made.tasks.items()},
+        policy=task_policy(policies.default),
+        tasks={name: task_policy(policy) for name, policy in policies.tasks.items()},
     )
 
 
 def task_policy(policy: Policy) -> TaskPolicy:
-    """A policy as the scorer is told of it."""
+    """Return the part of a policy that the scorer uses."""
     return TaskPolicy(
         policy.candidates,
         policy.input,
@@ -112,3 +137,41 @@ def task_policy(policy: Policy) -> TaskPolicy:
         policy.prices,
         policy.keep_texts,
     )
+
+
+def apply_overrides(
+    config: Config, manifest: Manifest | None, overrides: Sequence[StoredPolicy]
+) -> ConfigWithOverrides:
+    """Apply policy overrides to a configuration."""
+    tasks, skipped = dict(config.tasks), {}
+    for policy in overrides:
+        if policy.settings_json is None:
+            continue
+        try:
+            tasks[policy.task] = _merge_task(config, manifest, policy.task, policy.settings_json)
+        except ConfigError as error:
+            skipped[policy.task] = "; ".join(message for _, message in error.faults)
+    return ConfigWithOverrides(config.model_copy(update={"tasks": tasks}), skipped)
+
+
+def _merge_task(config: Config, manifest: Manifest | None, name: str, settings_json: str) -> TaskConfig:
+    """Return a task's configuration with an override applied. Raises ConfigError for one that does not fit."""
+    configured = config.tasks.get(name, TaskConfig())
+    try:
+        override = TaskConfig.model_validate_json(settings_json)
+    except ValidationError as error:
+        found = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+        raise ConfigError(f"tasks.{name}", found) from error
+    merged = configured.model_copy(update={field: getattr(override, field) for field in override.model_fields_set})
+    if faults := list(_unknown_models(config, merged)):
+        raise ConfigError(f"tasks.{name}", faults)
+    build_policies(config.model_copy(update={"tasks": {name: merged}}), manifest)
+    return merged
+
+
+def _unknown_models(config: Config, task: TaskConfig) -> Iterator[tuple[str, str]]:
+    known = {model.name for model in config.models}
+    for field, named in (("pin", (task.pin,)), ("candidates", task.candidates), ("fallbacks", task.fallbacks)):
+        for model in named or ():
+            if model is not None and model not in known:
+                yield field, f"{field}: {model!r} is not a configured model"

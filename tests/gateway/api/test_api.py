@@ -261,7 +261,7 @@ def test_another_configuration_is_taken_over_while_requests_go_on(url: str, serv
     assert ask(url, "/v1/models/slow").json["benchroute"]["price"]
     eventually(lambda: account(url, "moving")["n"] > 12)
     assert account(url, "moving")["decision"]["model"] in {"good", "slow"}
-    with pytest.raises(ConfigError, match=r"state\.url: only a restart can change this"):
+    with pytest.raises(ConfigError, match=r"state\.url: cannot be changed by a reload"):
         serving.reload(text.replace("state.db", "other.db"))
     serving.reload(text)
     assert "moving" not in yaml.safe_load(text)["tasks"]

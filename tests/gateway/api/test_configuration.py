@@ -93,7 +93,7 @@ def test_what_only_a_restart_can_change_is_said(url: str, file: Path) -> None:
     change(file, server={"shutdown_grace_s": 1})
     refused = post(url, "reload")
     assert (refused.status, refused.error["param"]) == (400, "server")
-    assert "only a restart can change this" in refused.error["message"]
+    assert "cannot be changed by a reload" in refused.error["message"]
 
 
 def test_history_is_bounded_and_what_is_not_kept_cannot_be_put_back(url: str) -> None:

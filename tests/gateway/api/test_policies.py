@@ -92,7 +92,7 @@ def test_a_restriction_decides_again_at_once(serving: Serving, upstream: Upstrea
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ({"pin": "nobody"}, "no configured model"),
+        ({"pin": "nobody"}, "not a configured model"),
         ({"candidates": ["good"], "max_params_b": 1}, "no candidate"),
         ({"pinned": "good"}, "pinned"),
         ({}, "The policy is empty. Use DELETE to remove an override."),
@@ -131,7 +131,7 @@ def test_policies_outlive_a_restart_and_a_model_that_is_gone_is_told(
         assert route(url, "gone")[0] == "good"
         told = ask(url, "/v1/tasks/gone/policy").json
         assert (told["overrides"], told["effective"]["pin"]) == ({"pin": "other"}, None)
-        assert "'other' is no configured model" in told["error"]
+        assert "'other' is not a configured model" in told["error"]
 
 
 def test_activity_tells_of_all_of_a_task_and_of_a_backend(serving: Serving, upstream: Upstream) -> None:

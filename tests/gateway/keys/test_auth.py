@@ -4,7 +4,7 @@ import pytest
 
 from gateway.config import AdminKeyConfig, KeyConfig
 from gateway.errors import Forbidden, Unauthenticated
-from gateway.http.request_head import key_digest
+from gateway.http.headers import key_digest
 from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.http.endpoints import CHAT
-from gateway.http.request_head import RequestHead
+from gateway.http.headers import RequestHead
 from gateway.proxy.head_cache import ParsedHead, head_template
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import configuration, running_gateway, serving_gateway

@@ -72,5 +72,5 @@ def test_a_spent_budget_ends_a_keys_day(upstream: Upstream, tmp_path: Path) -> N
 def test_without_keys_the_gateway_stays_on_this_machine(upstream: Upstream, tmp_path: Path) -> None:
     config = yaml.safe_load(text(upstream, tmp_path)) | {"keys": []}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(ConfigError, match=r"server\.host: listening on 0\.0\.0\.0 without any key"):
+    with pytest.raises(ConfigError, match=r"server\.host: listening on 0\.0\.0\.0 without API keys"):
         serve_gateway(ConfigFile(tmp_path / "config.yaml", host="0.0.0.0"))  # noqa: S104 - it is refused

@@ -150,7 +150,7 @@ def test_what_takes_longer_than_the_grace_is_ended_in_words(upstream: Upstream, 
         answer = stalls.getresponse()
         assert (answer.status, json.loads(answer.read())["error"]["code"]) == (503, "shutting_down")
         assert gateway.ended() < 5
-        assert "2 requests are cut off" in gateway.log
+        assert "2 requests aborted" in gateway.log
         assert "Traceback" not in gateway.log
     eventually(lambda: upstream.closed.get("endless"))
 

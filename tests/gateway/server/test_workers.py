@@ -142,8 +142,8 @@ def test_without_a_state_that_they_share_there_is_one() -> None:
     config = parse_config(configuration("http://x/v1", ["good"], server={"port": 0}), "c", {})
     with pytest.raises(ConfigError) as caught:
         check_workers(config, 2)
-    assert "state.url: 2 workers need a state that they share" in str(caught.value)
-    assert "server.port: 2 workers listen on this port and on the 2 after it; it is 0" in str(caught.value)
+    assert "state.url: 2 workers need a shared state" in str(caught.value)
+    assert "server.port: 2 workers listen on this port and the 2 after it, up to 65535; it is 0" in str(caught.value)
     check_workers(config, 1)
 
 
@@ -155,5 +155,5 @@ def test_a_port_that_is_taken_is_named() -> None:
         taken.listen()
         for one in bind_sockets(config, 1):
             one.close()
-        with pytest.raises(ConfigError, match=f"server.port: 127.0.0.1:{port + 2} cannot be listened on"):
+        with pytest.raises(ConfigError, match=f"server.port: 127.0.0.1:{port + 2} cannot be bound"):
             bind_sockets(config, 2)

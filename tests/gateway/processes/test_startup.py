@@ -7,7 +7,7 @@ import pytest
 
 FAULTS = """
 import resource, sys
-from gateway.processes.malloc import tune_malloc
+from gateway.processes.startup import tune_malloc
 kept = tune_malloc() if "keep" in sys.argv else None
 def copied():
     several = [bytes([n]) * 300_000 for n in range(8)]
