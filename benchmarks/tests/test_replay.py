@@ -64,7 +64,7 @@ def test_a_pool_restricts_the_models_and_an_unknown_one_is_refused(folder: Path)
     assert read_material(folder, "priced", HELD_OUT).whole.model_names == ("org/consonants", "org/vowels")
     with pytest.raises(BenchmarkError, match="no pool 'cheap'; it has all, priced"):
         read_material(folder, "cheap", HELD_OUT)
-    with pytest.raises(BenchmarkError, match="no dataset 'green-words'"):
+    with pytest.raises(BenchmarkError, match="unknown dataset 'green-words'"):
         read_material(folder, "all", ["green-words"])
 
 

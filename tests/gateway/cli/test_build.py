@@ -93,7 +93,7 @@ def test_building_says_where_the_pack_is_its_hash_size_and_worth(built: tuple[Pa
     assert lines[1] == f"hash   {read_manifest(pack).hash}"
     assert lines[2].startswith("size   ")
     assert lines[2].endswith(" kB")
-    assert lines[3].startswith("worth  routing ")
+    assert lines[3].startswith("worth  Routing ")
     assert "over 4 held-out datasets" in lines[3]
 
 

@@ -32,7 +32,7 @@ def test_an_import_says_what_came_of_it(scores: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "3 inputs, 2 datasets, 2 models, 4 outcomes, 0 of them with a log-probability" in result.stdout
     assert "66.7%" in result.stdout
-    assert "1 rows are refused:\n  scores.csv row 3: score of large 'many' is no number\n" in result.stderr
+    assert "1 rows are refused:\n  scores.csv row 3: score of large 'many' is not a number\n" in result.stderr
     read = read_benchmark(tmp_path / "b")
     assert read.model_names == ("small", "large")
     assert {dataset.threshold for dataset in read.datasets} == {0.25}
@@ -60,14 +60,14 @@ def test_files_left_out_are_told(scores: Path, tmp_path: Path) -> None:
     result = run_command("import", "csv", folder, "-o", tmp_path / "b", *WIDE, "--keep-going")
     assert result.exit_code == 0
     assert "1 files are left out:\n" in result.stderr
-    assert "other.csv: the first line is no header" in result.stderr
+    assert "other.csv: the first line is not a header" in result.stderr
 
 
 def test_a_benchmark_is_replaced_only_with_force(scores: Path, tmp_path: Path) -> None:
     command = ("import", "csv", scores, "-o", tmp_path / "b", *WIDE)
     assert run_command(*command).exit_code == 0
     refused = run_command(*command)
-    assert (refused.exit_code, "--force replaces it" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "use --force to replace it" in refused.stderr) == (2, True)
     assert run_command(*command, "--force").exit_code == 0
 
 

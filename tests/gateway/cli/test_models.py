@@ -45,7 +45,7 @@ def test_half_a_column_makes_a_pack_that_says_so(pack: Path, questions: Path, tm
     assert json.loads(run_command("pack", "inspect", made, "--json").stdout)["added"][0]["n_measured"] == 40
     assert run_command("pack", "verify", made, "--no-embedder-check").exit_code == 0
     again = run_command("models", "add", "new", "--outcomes", outcomes, "--pack", made, "-o", tmp_path / "twice")
-    assert (again.exit_code, "has a model 'new' already" in again.stderr) == (2, True)
+    assert (again.exit_code, "already has a model 'new'" in again.stderr) == (2, True)
 
 
 def test_what_the_configuration_says_of_the_model_goes_into_the_pack(
@@ -80,7 +80,7 @@ def test_too_few_outcomes_are_refused(pack: Path, tmp_path: Path) -> None:
     outcomes = lines(tmp_path / "new.jsonl", [{"input_id": "sums-1", "score": 1}])
     told = run_command("models", "add", "new", "--outcomes", outcomes, "--pack", pack, "-o", tmp_path / "grown")
     assert told.exit_code == 2
-    assert "1 inputs have an outcome, at least 20 are needed" in told.stderr
+    assert "1 inputs have an outcome, at least 20 are required" in told.stderr
 
 
 def test_a_pack_that_knows_no_names_takes_its_benchmark(pack: Path, questions: Path, tmp_path: Path) -> None:

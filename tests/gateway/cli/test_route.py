@@ -187,4 +187,4 @@ def test_a_pack_of_another_embedder_is_refused(pack: Path, inputs: Path, tmp_pat
     save_pack(replace(opened, manifest=replace(opened.manifest, embedder=other)), tmp_path / "other")
     result = run_command("route", "--pack", tmp_path / "other", inputs)
     assert result.exit_code == 1
-    assert "(revision 0ther, 384 dimensions), the tasks would be embedded with" in result.stderr
+    assert "(revision 0ther, 384 dimensions), but tasks are embedded with" in result.stderr

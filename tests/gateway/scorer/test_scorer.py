@@ -291,7 +291,7 @@ def test_scored_answers_turn_a_task_scored_by_auto(pack: Pack, store: SqliteStor
     answers = [rated(n, (best, worst)[n % 2], float(n % 2)) for n in range(400)]
     _, told = made.add_feedback(SubmitFeedback(1, "t", answers))
     assert (told["feedback"], told["decision"]["model"]) == (400, worst)
-    assert "and 400 scored answers" in told["decision"]["why"]
+    assert "and 400 feedback scores" in told["decision"]["why"]
     made.seed_task(SeedInputs(2, "t", ["x"], [{"calc": 1.0}]))
     made.observe_batch(seen("t", *inputs("sums", 3)))
     other = Scorer(Router(pack, RoutingSettings(k=4)), LETTERS, store, AUTO, itertools.count(100).__next__)
