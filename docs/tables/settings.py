@@ -1,4 +1,4 @@
-"""Every setting, from the configuration's schema."""
+"""Settings reference, from the configuration's schema."""
 
 import types
 from collections.abc import Iterator
@@ -17,34 +17,45 @@ T = TypeVar("T")
 INTRO = """\
 # Settings
 
-`config.yaml`, section by section. Unknown keys are errors, and all faults are told at once: `benchroute config check`.
-`${VARIABLE}` comes from the environment, `${VARIABLE:-default}` where it may be missing, and `$${` stands for `${`.
-Paths are relative to the working directory. `[]` in a path: one of a list; `NAME`: a name of your choice. The
-repository's `config.yaml` starts as it stands, and `benchroute init` writes a shorter one.
+`config.yaml`, section by section. `benchroute config check` reports all errors at once; an error for an unknown setting
+suggests the nearest known one. `${VARIABLE}` is read from the environment, with `${VARIABLE:-default}` if it can be
+missing; `$${` is a literal `${`. Paths are relative to the working directory. In a setting's path, `[]` is an item of a
+list and `NAME` a name of your choice. The repository's `config.yaml` works unchanged; `benchroute init` writes a
+shorter one.
 
-Changes are taken over by `SIGHUP`, `POST /v1/config/reload` and `benchroute serve --watch`; some take a restart, and
-say so.
+`SIGHUP`, `POST /v1/config/reload` and `benchroute serve --watch` apply changes without a restart, except where the
+description says that a setting requires one.
 """
 
-WORDS = {
-    str: "text",
-    int: "whole number",
+TYPE_NAMES = {
+    str: "string",
+    int: "integer",
     float: "number",
-    bool: "true, false",
+    bool: "boolean",
     Decimal: "decimal",
     SecretStr: "secret",
 }
 
 
 def settings() -> str:
-    """The page."""
+    """Return the text of the page."""
     parts = [INTRO]
     for path, section in _sections(Config, ""):
         title = code(path) if path else "The whole file"
         rows = [_row(path, name, field) for name, field in section.model_fields.items()]
         text = "\n\n".join(paragraphs(section))
-        parts.append(f"## {title}\n\n{text}\n\n" + table(("setting", "takes", "default"), rows))
+        parts.append(f"## {title}\n\n{text}\n\n" + table(("Setting", "Type", "Default", "Description"), rows))
     return "\n".join(parts)
+
+
+def undescribed_settings() -> list[str]:
+    """Return the paths of settings without a description."""
+    return [
+        f"{path}.{name}".removeprefix(".")
+        for path, section in _sections(Config, "")
+        for name, field in section.model_fields.items()
+        if not field.description
+    ]
 
 
 def _sections(section: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
@@ -77,45 +88,51 @@ def _kind(section: type[BaseModel]) -> str:
     return f"kind: {get_args(section.model_fields['kind'].annotation)[0]}"
 
 
-def _row(path: str, name: str, field: FieldInfo) -> tuple[str, str, str]:
+def _row(path: str, name: str, field: FieldInfo) -> tuple[str, str, str, str]:
     setting = f"{path.partition(' (')[0]}.{name}".removeprefix(".")
-    takes = ", ".join([_type(field.annotation), *_bounds(field.metadata)])
-    return code(setting), takes, "required" if field.is_required() else _default(field.default)
+    type_name = _with_bounds(_type(field.annotation), field.metadata)
+    default = "required" if field.is_required() else _default(field.default)
+    return code(setting), type_name, default, field.description or ""
 
 
 def _type(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if annotation in WORDS:
-        return WORDS[annotation]
+    if annotation in TYPE_NAMES:
+        return TYPE_NAMES[annotation]
     if origin is Annotated:
-        return ", ".join([_type(arguments[0]), *_bounds(arguments[1:])])
+        return _with_bounds(_type(arguments[0]), arguments[1:])
     if origin is Literal:
         return ", ".join(code(str(one)) for one in arguments)
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_type(one) for one in arguments if one is not type(None)))
     if origin is tuple:
-        return f"list of {_type(arguments[0])}"
+        inner = _type(arguments[0])
+        return f"list of {inner}" if "`" in inner else f"list of {inner}s"
     if origin is dict:
-        return f"mapping to {_type(arguments[1])}"
+        return f"map of names to {_type(arguments[1])}s"
     return "section"
 
 
-def _bounds(metadata: Any) -> list[str]:
-    told = []
+def _with_bounds(type_name: str, metadata: Any) -> str:
+    """A type with the bounds of its values: `integer, 1 to 64`, `non-empty string`."""
+    bounds = list(_bounds(metadata))
+    if any(isinstance(one, annotated_types.MinLen) and one.min_length for one in bounds):
+        type_name = f"non-empty {type_name}"
+    least = next((one.ge for one in bounds if isinstance(one, annotated_types.Ge)), None)
+    most = next((one.le for one in bounds if isinstance(one, annotated_types.Le)), None)
+    above = next((one.gt for one in bounds if isinstance(one, annotated_types.Gt)), None)
+    if least is not None and most is not None:
+        return f"{type_name}, {least} to {most}"
+    limits = (("at least", least), ("above", above), ("at most", most))
+    return ", ".join([type_name, *(f"{word} {limit}" for word, limit in limits if limit is not None)])
+
+
+def _bounds(metadata: Any) -> Iterator[Any]:
     for one in metadata:
         if isinstance(one, FieldInfo):
-            told += _bounds(one.metadata)
-        elif isinstance(one, annotated_types.Gt):
-            told.append(f"above {one.gt}")
-        elif isinstance(one, annotated_types.Ge):
-            told.append(f"at least {one.ge}")
-        elif isinstance(one, annotated_types.Le):
-            told.append(f"at most {one.le}")
-        elif isinstance(one, annotated_types.Lt):
-            told.append(f"below {one.lt}")
-        elif isinstance(one, annotated_types.MinLen) and one.min_length:
-            told.append("not empty")
-    return told
+            yield from _bounds(one.metadata)
+        else:
+            yield one
 
 
 def _default(value: Any) -> str:

@@ -57,9 +57,9 @@ async def rollback_config(body: RollbackBody, services: Given, _: AdminPrincipal
 def config_rejected(error: ConfigError | PackRejected) -> InvalidRequest:
     """What a change that cannot be made is told with."""
     if isinstance(error, PackRejected):
-        return InvalidRequest(f"everything stays as it was: {error}", code="pack_refused")
+        return InvalidRequest(f"Configuration not changed: {error}", code="pack_refused")
     first = next((path for path, _ in error.faults if path), None)
-    return InvalidRequest(f"everything stays as it was: {error}", param=first, code="invalid_config")
+    return InvalidRequest(f"Configuration not changed: {error}", param=first, code="invalid_config")
 
 
 def _shown(version: ConfigVersion, versions: ConfigHistory) -> dict[str, Any]:

@@ -1,11 +1,15 @@
-"""config.yaml: read, checked as a whole, refused with every fault at once.
+"""Configuration: config.yaml is parsed and checked as a whole, with every error reported at once.
 
-expand    ${VAR} and ${VAR:-default}
-schema    the sections and their fields
-check     what the sections must say of each other
-load      file in, Config out
-from_litellm   litellm's configuration as ours
-pricing   list prices written into a file that has none
+schema            the whole file; models, routing, tasks
+service           state, scorer, keys, admin, server, upstream, metrics, log, otel
+fields            base class and field types of the sections
+expand            ${VAR} and ${VAR:-default}
+cross_checks      references between sections
+unknown_settings  suggestions for settings that do not exist
+load              a file in, Config or ConfigError out
+history           versions of a running gateway's configuration: reload, rollback, file watcher
+litellm_import    conversion of litellm's proxy configuration
+list_prices       list prices inserted into a configuration file
 """
 
 from gateway.config.load import load_config, parse_config, read_config_text

@@ -1,7 +1,7 @@
-"""What the sections of a configuration must say of each other.
+"""Checks of references between sections of a configuration.
 
-Works on the expanded document, not on the parsed sections, so that these faults are reported together with those of
-the fields: whatever has the wrong shape here is somebody else's fault to report.
+They work on the expanded document instead of the parsed sections, so that their errors are reported together with
+those of the fields. Values of the wrong type are skipped here: the schema reports them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,17 +14,17 @@ from gateway.vocabulary import REDIS_SCHEMES, is_routed_model
 
 
 def check_references(document: Mapping[str, Any]) -> list[ConfigFault]:
-    """Faults between sections: names used twice, names of nothing, files that are not there."""
+    """Return the errors between sections: duplicate names, unknown models, missing files."""
     models = [(f"models[{place}].name", model.get("name")) for place, model in _items(document.get("models"))]
     every_key = [*_keys(document, "keys"), *_keys(document.get("admin"), "keys", "admin.")]
     keys = [(f"{path}.name", key.get("name")) for path, key in every_key]
     hashes = [(f"{path}.sha256", _lower(key.get("sha256"))) for path, key in every_key]
     names = {name for _, name in models if isinstance(name, str)}
     return [
-        *_twice(models),
-        *_twice(keys),
-        *_twice(hashes),
-        *((path, f"{name!r} asks for routing and can name no model") for path, name in models if _reserved(name)),
+        *_duplicates(models),
+        *_duplicates(keys),
+        *_duplicates(hashes),
+        *((path, f"reserved name {name!r}: it requests routing") for path, name in models if _reserved(name)),
         *_unknown_models(document, names),
         *_forbidden_defaults(document),
         *_nothing_left(document),
@@ -55,11 +55,11 @@ def _tasks(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
             yield f"tasks.{name}", task
 
 
-def _twice(named: Sequence[tuple[str, object]]) -> Iterator[ConfigFault]:
+def _duplicates(named: Sequence[tuple[str, object]]) -> Iterator[ConfigFault]:
     first: dict[object, str] = {}
     for path, name in named:
         if isinstance(name, str) and first.setdefault(name, path) != path:
-            yield path, f"{name!r} stands already at {first[name]}"
+            yield path, f"duplicate of {first[name]}: {name!r}"
 
 
 def _reserved(name: object) -> bool:
@@ -72,7 +72,7 @@ def _unknown_models(document: Mapping[str, Any], names: set[str]) -> Iterator[Co
         yield from _not_among(names, f"{path}.fallbacks", task.get("fallbacks"))
         pin = task.get("pin")
         if isinstance(pin, str) and pin not in names:
-            yield f"{path}.pin", f"{pin!r} is no configured model"
+            yield f"{path}.pin", f"unknown model {pin!r}"
     for place, key in _items(document.get("keys")):
         yield from _not_among(names, f"keys[{place}].models", key.get("models"))
 
@@ -81,13 +81,13 @@ def _forbidden_defaults(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
     for path, key in _keys(document, "keys"):
         default, tasks = key.get("default_task"), key.get("tasks")
         if isinstance(default, str) and isinstance(tasks, list) and default not in tasks:
-            yield f"{path}.default_task", f"{default!r} is none of the key's tasks"
+            yield f"{path}.default_task", f"task {default!r} is not among the key's tasks"
 
 
 def _not_among(names: set[str], path: str, listed: object) -> Iterator[ConfigFault]:
     for place, name in enumerate(listed if isinstance(listed, list) else []):
         if isinstance(name, str) and name not in names:
-            yield f"{path}[{place}]", f"{name!r} is no configured model"
+            yield f"{path}[{place}]", f"unknown model {name!r}"
 
 
 def _nothing_left(document: Mapping[str, Any]) -> Iterator[ConfigFault]:

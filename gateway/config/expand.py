@@ -1,6 +1,6 @@
-"""`${VAR}` and `${VAR:-default}` in the strings of a document, from the environment.
+"""Expansion of `${VAR}` and `${VAR:-default}` in the strings of a document, from the environment.
 
-Done after YAML is parsed, so that a value cannot add structure. `$${` stands for a literal `${`.
+Runs after YAML is parsed, so that a value cannot add structure. `$${` is a literal `${`.
 """
 
 import re
@@ -14,7 +14,10 @@ _VARIABLE = re.compile(r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 def expand_variables(value: Any, environment: Mapping[str, str], path: str, faults: list[ConfigFault]) -> Any:
-    """The document with its variables filled in; a missing one is added to `faults` and leaves an empty string."""
+    """Return the document with its variables expanded.
+
+    faults: gets an error for each missing variable, which expands to an empty string.
+    """
     if isinstance(value, str):
         return _expand_text(value, environment, path, faults)
     if isinstance(value, Mapping):
@@ -25,7 +28,7 @@ def expand_variables(value: Any, environment: Mapping[str, str], path: str, faul
 
 
 def join_path(path: str, key: object) -> str:
-    """The path of a member: routing.eta."""
+    """Return the path of a member: routing.eta."""
     return f"{path}.{key}" if path else str(key)
 
 

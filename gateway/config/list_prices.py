@@ -1,6 +1,6 @@
-"""Prices written into a configuration file's text, every other byte of which stays: comments, order, variables.
+"""List prices inserted into the text of a configuration file; comments, order and variables are preserved.
 
-Where a line goes is told by the marks that YAML's parser leaves on nodes; only models without a `price` get one.
+YAML's parser marks the position of each node, which gives the place of the new line. Models with a `price` keep it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,12 +26,12 @@ HOSTS = {
     "generativelanguage.googleapis.com": "gemini",
     "openrouter.ai": "openrouter",
 }
-"""Whose prices an endpoint charges, by its host. Of any other nothing is known, whatever its models are called."""
+"""Providers by the host of their endpoint. Other hosts have unknown prices, whatever their models are called."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedPrice:
-    """A list price: US dollars for a million tokens, and the name it is listed under."""
+    """A list price, US dollars per million tokens. name: its entry in the price list."""
 
     name: str
     input_usd_per_mtok: Decimal
@@ -39,38 +39,38 @@ class ListedPrice:
 
 
 PriceList = Callable[[str, str], ListedPrice | None]
-"""Takes a provider ("" where the model's name says it) and a model."""
+"""Looks up a price by provider ("" if the model's name includes it) and model."""
 
 
 def lookup_price(backends: Sequence[BackendConfig], name: str, prices: PriceList) -> ListedPrice | None:
-    """The first price found among a model's backends. name: the model's."""
+    """Return the first price found among a model's backends. name: the model's."""
     return next(filter(None, (_of_backend(backend, name, prices) for backend in backends)), None)
 
 
 def models_without_price(config: Config, prices: PriceList) -> Mapping[str, ListedPrice | None]:
-    """The models without a price, and what the list says of them."""
+    """Return the models without a price, each with its list price or None."""
     return {
         model.name: lookup_price(model.backends, model.name, prices) for model in config.models if model.price is None
     }
 
 
 def insert_prices(text: str, source: str, found: Mapping[str, ListedPrice]) -> str:
-    """The text with a `price` for each of the models found. Raises ConfigError for a text that has no models."""
+    """Return the text with a `price` for each of the models found. Raises ConfigError for a text without models."""
     lines = text.splitlines(keepends=True)
     for name, column, row, is_flow in sorted(_names(text, source), key=lambda place: place[2:0:-1], reverse=True):
         if name.value not in found:
             continue
         price = found[name.value]
-        told = (
+        member = (
             f"price: {{input_usd_per_mtok: {price.input_usd_per_mtok:f}, output_usd_per_mtok: "
             f"{price.output_usd_per_mtok:f}}}"
         )
         if is_flow:
             at = name.end_mark.column
-            lines[row] = f"{lines[row][:at]}, {told}{lines[row][at:]}"
+            lines[row] = f"{lines[row][:at]}, {member}{lines[row][at:]}"
         else:
             end = "" if lines[row].endswith("\n") else "\n"
-            lines[row] += f"{end}{' ' * column}{told}\n"
+            lines[row] += f"{end}{' ' * column}{member}\n"
     return "".join(lines)
 
 
@@ -82,7 +82,7 @@ def _of_backend(backend: BackendConfig, name: str, prices: PriceList) -> ListedP
 
 
 def _names(text: str, source: str) -> Iterator[tuple[yaml.ScalarNode, int, int, bool]]:
-    """Every model's name: its node, the column of the mapping's keys, the name's last line, whether it is all in {}."""
+    """Each model's name: its node, the column of the mapping's keys, the name's last line, True for a {} mapping."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     models = _member(root, "models")
     if not isinstance(models, yaml.SequenceNode):

@@ -1,7 +1,7 @@
-"""litellm's proxy configuration as ours (https://docs.litellm.ai/docs/proxy/configs).
+"""Conversion of litellm's proxy configuration (https://docs.litellm.ai/docs/proxy/configs).
 
-Models, their backends, prices and limits are carried over; whatever has no counterpart here is named, so that nothing
-is lost in silence. Entries of the same `model_name` become one model with several backends.
+Models, backends, prices and timeouts are converted; everything without a counterpart is reported. Entries with the same
+`model_name` become one model with several backends.
 """
 
 import re
@@ -16,7 +16,7 @@ from gateway.errors import ConfigError
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_COMPATIBLE = ("openai", "hosted_vllm", "text-completion-openai", "litellm_proxy", "lm_studio", "llamafile")
-"""litellm's providers that are asked in OpenAI's own words, at `api_base`."""
+"""litellm's providers with OpenAI's API at `api_base`."""
 
 PARAMS = ("model", "api_base", "base_url", "api_key", "weight", "timeout")
 INFO = ("id", "input_cost_per_token", "output_cost_per_token", "max_input_tokens", "mode", "base_model", "max_tokens")
@@ -34,25 +34,25 @@ _SECRET = re.compile(r"^os\.environ/([A-Za-z_][A-Za-z0-9_]*)$")
 
 @dataclass(frozen=True, slots=True)
 class ImportedConfig:
-    """A configuration of ours, and what of litellm's it leaves out: (path, why)."""
+    """The converted configuration, and the settings of litellm's that it omits: (path, reason)."""
 
     document: Mapping[str, Any]
     left_out: Sequence[ConfigFault]
 
     def to_yaml(self) -> str:
-        """config.yaml."""
+        """Return the text of config.yaml."""
         return yaml.safe_dump(dict(self.document), sort_keys=False, allow_unicode=True, width=120)
 
 
 def import_litellm(text: str, source: str) -> ImportedConfig:
-    """Reads litellm's file. Raises ConfigError with every fault."""
+    """Convert the text of litellm's file. Raises ConfigError with every error."""
     try:
         raw = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(source, [("", f"is no valid YAML: {' '.join(str(error).split())}")]) from error
+        raise ConfigError(source, [("", f"invalid YAML: {' '.join(str(error).split())}")]) from error
     listed = raw.get("model_list") if isinstance(raw, dict) else None
     if not isinstance(listed, list) or not listed:
-        raise ConfigError(source, [("model_list", "litellm's configuration has a list of models here")])
+        raise ConfigError(source, [("model_list", "expected the list of models of a litellm proxy configuration")])
     left_out: list[ConfigFault] = [(name, _why(name)) for name in raw if name not in SECTIONS]
     faults: list[ConfigFault] = []
     models: dict[str, dict[str, Any]] = {}
@@ -69,21 +69,21 @@ def import_litellm(text: str, source: str) -> ImportedConfig:
 
 def _why(section: str) -> str:
     if section == "general_settings":
-        return "keys and budgets are made anew: `benchroute keys create`, or `keys:` in the configuration"
+        return "create keys and budgets with `benchroute keys create`, or `keys:` in the configuration"
     return "has no counterpart"
 
 
 def _add(
     models: dict[str, dict[str, Any]], entry: object, path: str, faults: list[ConfigFault], out: list[ConfigFault]
 ) -> None:
-    """One deployment: a model of its own, or one more backend of a model that is there."""
+    """Add a deployment: a new model, or another backend of a known one."""
     given: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {}
     name, params, info = given.get("model_name"), given.get("litellm_params"), given.get("model_info")
     if not isinstance(name, str) or not isinstance(params, Mapping) or not isinstance(params.get("model"), str):
         faults.append((path, "expected model_name, and litellm_params with a model"))
         return
     if "*" in name:
-        out.append((f"{path}.model_name", f"{name!r} stands for many models: name those that you use"))
+        out.append((f"{path}.model_name", f"wildcard {name!r}: list the models that you use"))
         return
     info = info if isinstance(info, Mapping) else {}
     out += [(f"{path}.litellm_params.{key}", "has no counterpart") for key in params if key not in PARAMS]
@@ -130,7 +130,7 @@ def _backend(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _secret(value: object) -> str:
-    """litellm's `os.environ/NAME` as `${NAME}`; what is written out stays as it is."""
+    """Convert litellm's `os.environ/NAME` to `${NAME}`; other values are literal."""
     text = str(value)
     found = _SECRET.match(text)
     return "${" + found[1] + "}" if found else text.replace("${", "$${")
@@ -140,9 +140,7 @@ def _upstream(raw: Mapping[str, Any], out: list[ConfigFault]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for path, key, value in _settings(raw):
         if key not in ROUTER or isinstance(value, bool) or not isinstance(value, int | float):
-            hint = (
-                "fallbacks are a task's here: `tasks.<task>.fallbacks`" if key == "fallbacks" else "has no counterpart"
-            )
+            hint = "set fallbacks per task: `tasks.<task>.fallbacks`" if key == "fallbacks" else "has no counterpart"
             out.append((path, hint))
         elif key == "num_retries":
             made["retries"] = min(int(value), 10)
@@ -156,7 +154,7 @@ def _upstream(raw: Mapping[str, Any], out: list[ConfigFault]) -> dict[str, Any]:
 
 
 def _settings(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    for section in ("litellm_settings", "router_settings"):  # the router's word is the last one
+    for section in ("litellm_settings", "router_settings"):  # the router's settings take precedence
         settings = raw.get(section)
         for key, value in (settings if isinstance(settings, Mapping) else {}).items():
             name = "timeout" if key == "request_timeout" else str(key)

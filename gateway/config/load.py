@@ -1,4 +1,4 @@
-"""A configuration file in, a Config out, or ConfigError with every fault and its path."""
+"""Configuration loading: a file in, a Config out, or ConfigError with every error and its path."""
 
 import os
 from collections.abc import Hashable, Mapping
@@ -11,32 +11,31 @@ from pydantic import ValidationError
 from gateway.config.cross_checks import check_references
 from gateway.config.expand import ConfigFault, expand_variables
 from gateway.config.schema import Config
+from gateway.config.unknown_settings import renamed_value_message, unknown_setting_message
 from gateway.errors import ConfigError
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
-    """Reads a file. Raises ConfigError."""
+    """Read a configuration file. environment: os.environ by default. Raises ConfigError."""
     return parse_config(read_config_text(path), str(path), os.environ if environment is None else environment)
 
 
 def read_config_text(path: Path) -> str:
-    """A file as it is written. Raises ConfigError."""
+    """Return a file's text. Raises ConfigError."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ConfigError(
-            str(path), [("", "cannot be read: there is no such file; `benchroute init` writes one")]
-        ) from error
+        raise ConfigError(str(path), [("", "cannot be read: file not found; `benchroute init` creates one")]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), [("", f"cannot be read: {error}")]) from error
 
 
 def parse_config(text: str, source: str, environment: Mapping[str, str]) -> Config:
-    """Reads a text. source: what to call it in an error. Raises ConfigError."""
+    """Parse and check a configuration. source: its name in errors. Raises ConfigError."""
     try:
-        raw = yaml.load(text, _UniqueKeys)  # noqa: S506  # a SafeLoader that also refuses duplicates
+        raw = yaml.load(text, _UniqueKeys)  # noqa: S506  # a SafeLoader that also rejects duplicates
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(source, [("", f"is no valid YAML: {' '.join(str(error).split())}")]) from error
+        raise ConfigError(source, [("", f"invalid YAML: {' '.join(str(error).split())}")]) from error
     if not isinstance(raw, dict):
         raise ConfigError(source, [("", "expected sections such as `models:`")])
     faults: list[ConfigFault] = []
@@ -55,14 +54,14 @@ def parse_config(text: str, source: str, environment: Mapping[str, str]) -> Conf
 
 
 def _drop_empty(document: dict[str, Any]) -> None:
-    """`pack: ${BENCHROUTE_PACK:-}` with the variable unset says: no pack."""
+    """Treat `pack: ${BENCHROUTE_PACK:-}` as no pack when the variable is not set."""
     routing = document.get("routing")
     if isinstance(routing, dict) and routing.get("pack") == "":
         del routing["pack"]
 
 
 def _field_faults(error: ValidationError, missing: set[str]) -> list[ConfigFault]:
-    """Pydantic's faults, but those that follow from another: a missing variable's, an item's left out for its own."""
+    """Pydantic's errors without consequential ones: of a missing variable, of a list whose items are invalid."""
     details = [(*_fault(detail), detail["type"]) for detail in error.errors()]
     within = [path for path, _, _ in details]
     return [
@@ -76,15 +75,17 @@ def _fault(error: Any) -> ConfigFault:
     path = ""
     for part in error["loc"]:
         if part in ("openai", "litellm") and path.endswith("]"):
-            continue  # which member of a union was tried is no part of the path
+            continue  # the member of the union that was tried is no part of the path
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     if error["type"] == "extra_forbidden":
-        return path, "unknown key"
+        return path, unknown_setting_message(error["loc"])
+    if error["type"] == "literal_error" and (renamed := renamed_value_message(path, error["input"])):
+        return path, renamed
     return path.removesuffix(".[key]"), error["msg"].removeprefix("Value error, ")
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error; plain YAML lets the last one win in silence."""
+    """YAML in which a duplicate key is an error; plain YAML silently uses the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -92,6 +93,6 @@ class _UniqueKeys(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable):
                 if key in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
+                    raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", key_node.start_mark)
                 seen.add(key)
         return super().construct_mapping(node, deep)

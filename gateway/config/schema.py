@@ -1,387 +1,236 @@
-"""The sections of config.yaml. Unknown keys are errors; secrets show as asterisks wherever they are printed."""
+"""config.yaml as a whole: models, routing and tasks here, the other sections in gateway.config.service."""
 
-import re
-from decimal import Decimal
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_serializer
+from pydantic import Field, SecretStr
 
-from gateway.vocabulary import INPUT_SELECTORS, JSON_PATH, REDIS_SCHEMES, TASK_ID_RULE, is_task_id
+from gateway.config.fields import Capability, ConfigSection, HttpUrl, InputRule, Name, ScoreName, Seconds, TaskId, Usd
+from gateway.config.service import (
+    LOOPBACK,
+    AdminConfig,
+    AdminKeyConfig,
+    BreakerConfig,
+    KeyConfig,
+    KeyTerms,
+    LogConfig,
+    MetricsConfig,
+    OtelConfig,
+    ScorerConfig,
+    ServerConfig,
+    StateConfig,
+    TimeoutConfig,
+    UpstreamConfig,
+)
 
-
-class ConfigSection(BaseModel):
-    """Base of all: no unknown keys, no changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-def _http_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        valid = False
-    if not valid or re.search(r"\s", url):
-        raise ValueError("is no http:// or https:// URL")
-    if parts.username or parts.password:
-        raise ValueError("holds credentials: give them as api_key")
-    if parts.query or parts.fragment:
-        raise ValueError("has a query or a fragment")
-    return url.rstrip("/")
-
-
-def _input_rule(rule: str) -> str:
-    if rule in INPUT_SELECTORS:
-        return rule
-    if not rule.startswith(JSON_PATH):
-        raise ValueError(f"is neither {', '.join(INPUT_SELECTORS)} nor a JSONPath, which begins with {JSON_PATH}")
-    import jsonpath  # takes a while to load, and few configurations have one
-
-    try:
-        jsonpath.compile(rule)
-    except jsonpath.JSONPathError as error:
-        raise ValueError(f"is no JSONPath: {str(error).splitlines()[0]}") from error
-    return rule
-
-
-def _task_id(task: str) -> str:
-    if not is_task_id(task):
-        raise ValueError(f"is no task ID: {TASK_ID_RULE}")
-    return task
-
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-"""Hosts that mean this machine alone."""
-
-Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
-InputRule = Annotated[str, AfterValidator(_input_rule)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-TaskId = Annotated[str, AfterValidator(_task_id)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Usd = Annotated[Decimal, Field(ge=0)]
-
-
-Capability = Literal["tools", "json_schema", "vision", "audio"]
+__all__ = [
+    "LOOPBACK",
+    "AdminKeyConfig",
+    "BackendConfig",
+    "BreakerConfig",
+    "CacheConfig",
+    "Config",
+    "KeyConfig",
+    "KeyTerms",
+    "LitellmBackendConfig",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "OpenAIBackendConfig",
+    "OtelConfig",
+    "PriceConfig",
+    "RoutingConfig",
+    "ServerConfig",
+    "StateConfig",
+    "TaskConfig",
+    "TimeoutConfig",
+    "UpstreamConfig",
+]
 
 
 class PriceConfig(ConfigSection):
-    """What a model charges, US dollars for a million tokens."""
+    """Price of a model, US dollars per million tokens."""
 
     input_usd_per_mtok: Usd
+    """Price of input tokens."""
     output_usd_per_mtok: Usd
+    """Price of output tokens."""
 
 
 class OpenAIBackendConfig(ConfigSection):
-    """An endpoint that speaks OpenAI's API. model: its name there, the model's own by default.
-
-    stream_usage: whether its streams may be asked what they took. speaks_messages: whether it answers Anthropic's
-    /v1/messages too; if not, those requests are translated where upstream.translate_messages says so.
-    """
+    """An endpoint with OpenAI's API."""
 
     kind: Literal["openai"]
+    """The backend kind."""
     base_url: HttpUrl
+    """Base URL with its version, for instance `https://api.openai.com/v1`."""
     api_key: SecretStr | None = None
+    """API key of the endpoint."""
     model: str | None = Field(default=None, min_length=1)
+    """Name of the model at the endpoint. Default: the model's `name`."""
     weight: float = Field(default=1.0, gt=0)
+    """Share of the load relative to the model's other backends."""
     stream_usage: bool = True
+    """Ask for token usage in streams (`stream_options.include_usage`)."""
     speaks_messages: bool = False
+    """The endpoint also serves Anthropic's /v1/messages; see `upstream.translate_messages` for those that do not."""
 
 
 class LitellmBackendConfig(ConfigSection):
-    """An endpoint that litellm speaks to. model: as litellm spells it, for instance anthropic/claude-…."""
+    """A provider reached through the litellm library."""
 
     kind: Literal["litellm"]
+    """The backend kind."""
     model: str = Field(min_length=1)
+    """Name of the model in litellm's notation, for instance `anthropic/claude-…`."""
     base_url: HttpUrl | None = None
+    """Base URL, if it is not the provider's default."""
     api_key: SecretStr | None = None
+    """API key of the provider."""
     weight: float = Field(default=1.0, gt=0)
+    """Share of the load relative to the model's other backends."""
 
 
 BackendConfig = Annotated[OpenAIBackendConfig | LitellmBackendConfig, Field(discriminator="kind")]
 
 
-class TimeoutConfig(ConfigSection):
-    """How long to wait for a backend, in seconds. Left out: the value of the section above, or its default.
-
-    connect_s: until there is a connection. first_byte_s: from sending to the answer's first byte. between_chunks_s:
-    silence allowed inside a stream. total_s: from the request's last byte to the answer's, retries included.
-    """
-
-    connect_s: Seconds | None = None
-    first_byte_s: Seconds | None = None
-    between_chunks_s: Seconds | None = None
-    total_s: Seconds | None = None
-
-
 class ModelConfig(ConfigSection):
-    """A model that requests can go to. name: the pack's column.
-
-    params_b: billions of parameters; the pack's figure where it is left out. context_window: tokens. supports: what it
-    can do, everything where it is left out. limits: its own, in place of upstream.timeouts.
-    """
+    """A model that requests can be routed to."""
 
     name: Name
+    """Name of the model, as in the pack."""
     params_b: float | None = Field(default=None, gt=0)
+    """Size, billions of parameters. Default: the pack's figure."""
     price: PriceConfig | None = None
+    """Price, for cost tracking, budgets and cost-aware routing. Default: unknown."""
     context_window: int | None = Field(default=None, gt=0)
+    """Context window, tokens. Default: unlimited."""
     supports: tuple[Capability, ...] | None = None
+    """Capabilities; requests that need another one are not routed to the model. Default: all."""
     timeouts: TimeoutConfig = TimeoutConfig()
+    """Timeouts of this model, in place of `upstream.timeouts`."""
     backends: tuple[BackendConfig, ...] = Field(min_length=1)
+    """Endpoints that serve the model."""
 
 
 class ObjectiveConfig(ConfigSection):
-    """What is maximised: quality times the score, less price times the cost as a share of the dearest candidate's.
+    """Weights of the objective: `quality` times the score minus `price` times the relative cost, which is maximized.
 
-    With quality 1, price is the accuracy that one would give up for the whole of the dearest model's cost.
+    The relative cost is the share of the most expensive candidate's cost. With `quality: 1`, `price` is the accuracy
+    traded for the full cost of the most expensive model.
     """
 
     quality: float = Field(default=1.0, gt=0, le=1000)
+    """Weight of the score."""
     price: float = Field(default=0.0, ge=0, le=1000)
+    """Weight of the relative cost."""
 
 
 class RoutingConfig(ConfigSection):
-    """The paper's parameters, and the pack. No pack: every task gets the first configured model.
-
-    objective: of tasks that have no max_regret or objective of their own.
-    session_ttl_s: how long after its last request a session keeps its model. thinning: whether of tasks whose decision
-    is settled only some inputs are embedded. exploration: the share of requests that goes to another candidate than the
-    chosen one, each as likely as the next, so that feedback tells of those too; pinned tasks, tasks in the shadow and
-    sessions are left out. answers_kept: answers that feedback may still be given on, the last so many of a gateway;
-    takes a restart. keep_texts: whether a task's most recent inputs, 256 at most, are kept in the state as
-    texts too, for label suggestions.
-    """
+    """The pack, and the parameters of routing. Without a pack, every task uses the first configured model."""
 
     pack: str | None = None
-    score: Literal["s1", "s2", "s3", "auto"] = "s3"
+    """Path of the pack: a folder or a .tar file."""
+    score: ScoreName = "s3"
+    """Score that ranks the candidates: `s1`, `s2`, `s3` (the paper's), or `auto`."""
     k: int = Field(default=5, ge=1, le=1000)
+    """Number of nearest benchmark inputs that predict correctness (eq. 7)."""
     kappa: int = Field(default=19, ge=1, le=1000)
+    """Number of nearest benchmark inputs that measure the distance to the benchmark (eq. 8)."""
     sigma: float = Field(default=0.09, gt=0)
+    """Bandwidth of the kernel smoother from distance to reliability (eq. 10)."""
     eta: float = Field(default=0.6, ge=0, le=1)
+    """Minimum probability of being better required to switch models (eq. 6)."""
     objective: ObjectiveConfig = ObjectiveConfig()
+    """Objective of tasks with neither `objective` nor `max_regret`."""
     session_ttl_s: Seconds = 3600.0
+    """Seconds after its last request until a session's model is no longer fixed."""
     adaptive_sampling: bool = True
+    """Embed only a sample of the inputs of tasks whose decision is settled."""
     exploration: float = Field(default=0.0, ge=0, le=0.5)
+    """Share of requests sent to a random other candidate, so that feedback covers it. Does not apply to pinned tasks,
+    shadow mode and sessions."""
     feedback_window: int = Field(default=20_000, ge=0, le=10_000_000)
+    """Number of most recent responses of a gateway that accept feedback. Requires a restart."""
     keep_texts: bool = False
+    """Store the texts of each task's last 256 inputs in the state, for label suggestions."""
 
 
 class CacheConfig(ConfigSection):
-    """Answers kept for requests that are the same to the byte. any_temperature: not only those of temperature 0."""
+    """Response cache: identical requests, byte for byte, get the stored response."""
 
     ttl_s: Seconds = 3600.0
+    """Seconds until a cached response expires."""
     any_temperature: bool = False
+    """Also cache requests whose temperature is not 0."""
 
 
 class TaskConfig(ConfigSection):
-    """What holds for one task.
+    """Settings of one task. Limits exclude models whose size or price is unknown.
 
-    max_params_b, max_input_usd_per_mtok, max_output_usd_per_mtok: no larger or dearer model; one of which that is not
-    known fits no limit. pin: always this model. fallbacks: who is asked next, in this order, in place of the score's.
-    score: in place of the routing section's. max_regret: accuracy that a cheaper model may lose against the best, with
-    probability above eta; for score auto. objective: in place of the routing section's; not beside max_regret. Costs
-    are prices, weighted by the task's own tokens once 20 answers told them; sizes, where no price is known. input:
-    which of a request's messages are the task's input, or a JSONPath (RFC 9535) into its body. shadow: requests go
-    where they would without any evidence, and the answer's headers, the metrics and /v1/tasks tell where the evidence
-    would have sent them. exploration, keep_texts: in place of the routing
-    section's.
+    Costs in `objective` and `max_regret` are prices weighted by the task's own token usage once 20 responses reported
+    it, and model sizes where no price is known.
     """
 
     candidates: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Models that the task may use. Default: all."""
     max_params_b: float | None = Field(default=None, gt=0)
+    """Maximum model size, billions of parameters."""
     max_input_usd_per_mtok: Usd | None = None
+    """Maximum price of input tokens, US dollars per million."""
     max_output_usd_per_mtok: Usd | None = None
+    """Maximum price of output tokens, US dollars per million."""
     pin: str | None = None
+    """Model that always serves the task."""
     fallbacks: tuple[str, ...] | None = Field(default=None, min_length=1)
-    score: Literal["s1", "s2", "s3", "auto"] | None = None
+    """Failover order, in place of the score's ranking."""
+    score: ScoreName | None = None
+    """Score of this task. Default: `routing.score`."""
     max_regret: float | None = Field(default=None, ge=0, le=1)
+    """Accuracy that a cheaper model may lose against the best, with probability above `eta`. Requires `score: auto`;
+    excludes `objective`."""
     objective: ObjectiveConfig | None = None
+    """Objective of this task. Default: `routing.objective`."""
     input: InputRule = "last_user"
+    """Messages of a request that are the task's input: `last_user`, `first_user`, `all_user`, `all`, or a JSONPath
+    (RFC 9535) into the body."""
     shadow: bool = False
+    """Shadow mode: route as without evidence; response headers, metrics and /v1/tasks report the model that routing
+    would have chosen."""
     cache: CacheConfig | None = None
+    """Response cache. Default: off."""
     exploration: float | None = Field(default=None, ge=0, le=0.5)
+    """Exploration rate of this task. Default: `routing.exploration`."""
     keep_texts: bool | None = None
-
-
-class StateConfig(ConfigSection):
-    """Where tasks are kept: sqlite:///path, relative to the working directory, or a Redis that many gateways share.
-
-    The rest is for Redis. shards: into how many parts tasks are dealt; the first program on an empty Redis says it for
-    good. max_backlog: observations that wait in a shard; the oldest make room. kept: scored observations that stay in a
-    shard's stream. cache: a folder for fetched packs, and for what a gateway that dies leaves to be counted.
-    """
-
-    url: str = "sqlite:///benchroute.db"
-    shards: int = Field(default=16, ge=1, le=4096)
-    max_backlog: int = Field(default=10_000, ge=1)
-    stream_retention: int = Field(default=0, ge=0)
-    cache_dir: str = "~/.cache/benchroute/fleet"
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether many gateways share it."""
-        return self.url.partition("://")[0] in REDIS_SCHEMES
-
-    @field_serializer("url")
-    def _without_password(self, url: str) -> str:
-        return re.sub(r"//[^/@]*@", "//**********@", url)
-
-
-class ScorerConfig(ConfigSection):
-    """The process that scores. nice: by how much it stands back where requests need the processor; 19 comes last.
-
-    Takes a restart.
-    """
-
-    nice: int = Field(default=5, ge=0, le=19)
-
-
-class HashedKey(ConfigSection):
-    """A key of which only the SHA-256 is kept; even that is shown as asterisks."""
-
-    name: Name
-    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$", repr=False)
-
-    @field_serializer("sha256")
-    def _mask(self, _: str) -> str:
-        return "**********"
-
-
-class KeyTerms(ConfigSection):
-    """What a client's key may do. models, tasks: those it may use, all by default. Limits left out: none.
-
-    default_task: of calls that name none.
-    """
-
-    name: Name
-    default_task: TaskId | None = None
-    models: tuple[str, ...] | None = Field(default=None, min_length=1)
-    tasks: tuple[TaskId, ...] | None = Field(default=None, min_length=1)
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    tokens_per_minute: float | None = Field(default=None, gt=0)
-    budget_usd_per_day: Usd | None = None
-    budget_usd_per_month: Usd | None = None
-
-
-class KeyConfig(HashedKey, KeyTerms):
-    """A client's key."""
-
-
-class AdminKeyConfig(HashedKey):
-    """A key that manages the gateway, and sends no requests. read_only: it looks, and changes nothing."""
-
-    read_only: bool = False
-
-
-class AdminConfig(ConfigSection):
-    """Who may manage the gateway over HTTP: nobody, where no key is configured."""
-
-    keys: tuple[AdminKeyConfig, ...] = ()
-
-
-class ServerConfig(ConfigSection):
-    """Where the gateway listens, and the largest body it reads.
-
-    allow_unauthenticated: whether it may listen beyond this machine although no key is configured.
-    shutdown_grace_s: how long
-    requests under way may take to end once the gateway is told to stop. lane: `express` answers requests to backends
-    below ASGI where it can; `asgi` takes every request the ordinary way, at some more CPU time. workers: processes that
-    share the port, each with the port after it (and so on) for itself; more than one need their state in Redis.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8100, ge=0, le=65_535)
-    max_body_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=1024**3)
-    allow_unauthenticated: bool = False
-    shutdown_grace_s: float = Field(default=30.0, ge=0, le=86_400)
-    lane: Literal["express", "asgi"] = "express"
-    workers: int = Field(default=1, ge=1, le=64)
-
-
-class BreakerConfig(ConfigSection):
-    """When a backend is left alone: after so many faults in a row, or such a share of min_requests or more in a window.
-
-    open_s: for how long at first; twice as long each time that the request after it fails.
-    """
-
-    consecutive_faults: int = Field(default=5, ge=1)
-    fault_share: float = Field(default=0.5, gt=0, le=1)
-    min_requests: int = Field(default=20, ge=1)
-    window_s: Seconds = 30.0
-    open_s: Seconds = 10.0
-
-
-class UpstreamConfig(ConfigSection):
-    """A request's way to a backend.
-
-    max_attempts: backends asked for one request. retries: rounds over one model's backends after the first, with a
-    pause drawn from 0 to retry_pause_s, doubling; a backend's Retry-After is waited for up to max_retry_after_s.
-    retry_budget: retries allowed, as a share of requests. keepalive_s: how often a client whose stream has not begun is
-    sent a comment; null for never. translate_messages: whether Anthropic's /v1/messages is translated, by litellm, for
-    backends of kind openai that do not answer it themselves.
-    """
-
-    timeouts: TimeoutConfig = TimeoutConfig()
-    max_attempts: int = Field(default=4, ge=1, le=20)
-    retries: int = Field(default=1, ge=0, le=10)
-    retry_pause_s: Seconds = 0.25
-    max_retry_after_s: float = Field(default=5.0, ge=0, le=3600)
-    retry_budget: float = Field(default=0.2, ge=0, le=1)
-    breaker: BreakerConfig = BreakerConfig()
-    keepalive_s: Seconds | None = 15.0
-    translate_messages: bool = False
-
-
-class LogConfig(ConfigSection):
-    """What is logged of requests, and how. format: text, or JSON, an object a line.
-
-    requests: none; faults, those of which a backend failed; all. share: of the requests without a fault, where all are
-    logged. Prompts, answers and keys never are.
-    """
-
-    format: Literal["text", "json"] = "text"
-    requests: Literal["none", "errors", "all"] = "errors"
-    sample_rate: float = Field(default=1.0, ge=0, le=1)
-
-
-class MetricsConfig(ConfigSection):
-    """What /metrics tells. max_tasks: tasks told apart in labels, configured ones first; the others count as one."""
-
-    max_tasks: int = Field(default=100, ge=0, le=10_000)
-
-
-class OtelConfig(ConfigSection):
-    """OpenTelemetry, by OTLP over HTTP. endpoint: where a collector listens, without /v1/traces; none: nothing is told.
-
-    headers: sent along. share: of the traces that begin here; those of a client that says are as it says.
-    metrics_every_s: how often figures are sent. Takes a restart.
-    """
-
-    endpoint: HttpUrl | None = None
-    headers: dict[str, SecretStr] = {}
-    service_name: str = Field(default="benchroute", min_length=1)
-    traces: bool = True
-    metrics: bool = True
-    sample_rate: float = Field(default=1.0, ge=0, le=1)
-    metrics_every_s: Seconds = 60.0
+    """Store input texts of this task. Default: `routing.keep_texts`."""
 
 
 class Config(ConfigSection):
-    """All of config.yaml."""
+    """All sections of `config.yaml`."""
 
     models: tuple[ModelConfig, ...] = Field(min_length=1)
+    """Models and their backends."""
     routing: RoutingConfig = RoutingConfig()
-    tasks: dict[TaskId, TaskConfig] = {}
+    """The pack, and the parameters of routing."""
+    tasks: dict[TaskId, TaskConfig] = {}  # noqa: RUF012  # pydantic copies defaults
+    """Settings of tasks, by task ID. Tasks that are not listed have the defaults."""
     state: StateConfig = StateConfig()
+    """Storage of the state."""
     scorer: ScorerConfig = ScorerConfig()
+    """The scorer process."""
     keys: tuple[KeyConfig, ...] = ()
+    """API keys of clients. With neither client nor admin keys, no key is required."""
     admin: AdminConfig = AdminConfig()
+    """Access to the management API."""
     server: ServerConfig = ServerConfig()
+    """Listening address, limits on requests, worker processes."""
     upstream: UpstreamConfig = UpstreamConfig()
+    """Requests to backends."""
     metrics: MetricsConfig = MetricsConfig()
+    """Prometheus metrics."""
     log: LogConfig = LogConfig()
+    """Log format and request log."""
     otel: OtelConfig = OtelConfig()
+    """OpenTelemetry export."""
 
     def mask_secrets(self) -> dict[str, Any]:
-        """The configuration for printing, without secrets."""
+        """Return the configuration for printing, without secrets."""
         return self.model_dump(mode="json")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from docs.tables.pages import FOLDER, pages
+from docs.tables.settings import undescribed_settings
 
 TOP = Path(__file__).parents[2]
 HEADER = re.compile(r"[\"'](x-(?:benchroute|task|session|request)-[a-z-]+)[\"']")
@@ -18,6 +19,12 @@ def test_a_page_that_is_made_from_the_code_is_as_the_code_says(name: str) -> Non
     assert written == PAGES[name], (
         f"docs/reference/{name} is behind the code: run `python -m docs.tables` and commit what it writes"
     )
+
+
+def test_every_setting_has_a_description() -> None:
+    assert undescribed_settings() == [], "add a string below the field in gateway/config/"
+    for line in PAGES["settings.md"].splitlines():
+        assert not line.startswith("| `") or line.split(" | ")[-1].rstrip(" |").endswith("."), line
 
 
 def test_every_header_is_told() -> None:

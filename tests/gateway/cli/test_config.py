@@ -30,7 +30,7 @@ def test_every_fault_is_told_with_exit_code_two(tmp_path: Path) -> None:
     result = run_command("config", "check", tmp_path / "config.yaml")
     assert result.exit_code == 2
     assert "models: " in result.output
-    assert "routting: unknown key" in result.output
+    assert "routting: unknown setting: did you mean `routing`?" in result.output
 
 
 LITELLM = "model_list: [{model_name: small, litellm_params: {model: gpt-4o-mini, api_key: k, rpm: 3}}]\n"

@@ -76,7 +76,7 @@ sever: {{}}
         "keys[1].sha256",
         "sever",
     }
-    assert told["sever"] == "unknown key"
+    assert told["sever"] == "unknown setting: did you mean `server`?"
     assert told["models[0].backends[0].api_key"] == "environment variable NOT_THERE is not set"
     assert "none does not exist" in told["routing.pack"]
     assert "1 to 128 of the characters" in told["tasks.with space"]
@@ -107,8 +107,8 @@ admin: {{keys: [{{name: k, sha256: '{"A" * 64}'}}, {{name: m, sha256: "${{ADMIN}
         "admin.keys[1].sha256",
         "admin.keys[1].tasks",
     }
-    assert told["admin.keys[0].name"] == "'k' stands already at keys[0].name"
-    assert told["keys[0].default_task"] == "'x' is none of the key's tasks"
+    assert told["admin.keys[0].name"] == "duplicate of keys[0].name: 'k'"
+    assert told["keys[0].default_task"] == "task 'x' is not among the key's tasks"
 
 
 def test_an_admin_key_can_come_from_the_environment() -> None:
@@ -153,10 +153,10 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: [", "no valid YAML"),
+        ("a: [", "invalid YAML"),
         ("- a", "expected sections"),
         ("", "expected sections"),
-        ("a: 1\na: 2", "stands twice"),
+        ("a: 1\na: 2", "duplicate key 'a'"),
     ],
 )
 def test_what_is_no_configuration_is_refused(text: str, told: str) -> None:

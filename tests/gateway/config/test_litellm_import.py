@@ -85,8 +85,8 @@ def test_a_dollar_sign_in_a_secret_names_no_variable() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: [", "is no valid YAML"),
-        ("models: []", "model_list: litellm's configuration has a list of models here"),
+        ("a: [", "invalid YAML"),
+        ("models: []", "model_list: expected the list of models of a litellm proxy configuration"),
         ("model_list: [{model_name: m}, 3]", "model_list[1]: expected model_name"),
     ],
 )

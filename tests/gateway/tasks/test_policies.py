@@ -87,9 +87,9 @@ def test_fallbacks_order_what_comes_after_the_first() -> None:
 @pytest.mark.parametrize(
     ("section", "told"),
     [
-        ({"input": "last"}, r"tasks\.t\.input.*neither last_user"),
-        ({"input": "$.messages["}, r"tasks\.t\.input.*is no JSONPath"),
-        ({"fallbacks": ["a", "z"]}, r"tasks\.t\.fallbacks\[1\].*'z' is no configured model"),
+        ({"input": "last"}, r"tasks\.t\.input.*expected last_user"),
+        ({"input": "$.messages["}, r"tasks\.t\.input.*invalid JSONPath"),
+        ({"fallbacks": ["a", "z"]}, r"tasks\.t\.fallbacks\[1\].*unknown model 'z'"),
         ({"score": "s4"}, r"tasks\.t\.score"),
         ({"cache": {"ttl_s": 0}}, r"tasks\.t\.cache\.ttl_s"),
     ],

@@ -1,0 +1,65 @@
+"""Base class and field types of the configuration's sections. A type's error states what was expected."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from gateway.vocabulary import INPUT_SELECTORS, JSON_PATH, TASK_ID_RULE, is_task_id
+
+
+class ConfigSection(BaseModel):
+    """Base class of all sections: rejects unknown settings, immutable after parsing.
+
+    The string below a field is its description in the settings reference and in the OpenAPI document.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+def _http_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid or re.search(r"\s", url):
+        raise ValueError("expected an http:// or https:// URL")
+    if parts.username or parts.password:
+        raise ValueError("URL contains credentials: set api_key instead")
+    if parts.query or parts.fragment:
+        raise ValueError("URL contains a query or a fragment")
+    return url.rstrip("/")
+
+
+def _input_rule(rule: str) -> str:
+    if rule in INPUT_SELECTORS:
+        return rule
+    if not rule.startswith(JSON_PATH):
+        raise ValueError(f"expected {', '.join(INPUT_SELECTORS)}, or a JSONPath that begins with {JSON_PATH}")
+    import jsonpath  # slow to import, and few configurations use it
+
+    try:
+        jsonpath.compile(rule)
+    except jsonpath.JSONPathError as error:
+        raise ValueError(f"invalid JSONPath: {str(error).splitlines()[0]}") from error
+    return rule
+
+
+def _task_id(task: str) -> str:
+    if not is_task_id(task):
+        raise ValueError(f"invalid task ID: expected {TASK_ID_RULE}")
+    return task
+
+
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
+InputRule = Annotated[str, AfterValidator(_input_rule)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+TaskId = Annotated[str, AfterValidator(_task_id)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Usd = Annotated[Decimal, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Capability = Literal["tools", "json_schema", "vision", "audio"]
+ScoreName = Literal["s1", "s2", "s3", "auto"]

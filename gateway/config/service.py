@@ -1,0 +1,203 @@
+"""Sections about the service: state, scorer, keys, server, upstream, metrics, log, otel."""
+
+import re
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_serializer
+
+from gateway.config.fields import ConfigSection, HttpUrl, Name, Seconds, Share, TaskId, Usd
+from gateway.vocabulary import REDIS_SCHEMES
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Host names that accept connections from this machine only."""
+
+
+class TimeoutConfig(ConfigSection):
+    """Timeouts for backends, in seconds. A model's timeouts take precedence over `upstream.timeouts`."""
+
+    connect_s: Seconds | None = None
+    """Connect timeout. Default: 5."""
+    first_byte_s: Seconds | None = None
+    """Timeout from sending the request until the first byte of the response. Default: 600."""
+    between_chunks_s: Seconds | None = None
+    """Idle timeout within a stream. Default: 120."""
+    total_s: Seconds | None = None
+    """Timeout of the request, from its last byte to the last byte of the response, including retries. Default: 3600."""
+
+
+class StateConfig(ConfigSection):
+    """Storage of task state, decisions, usage and created keys. All settings but `url` apply to Redis only."""
+
+    url: str = "sqlite:///benchroute.db"
+    """`sqlite:///path`, relative to the working directory, or `redis://…` to share the state between gateways."""
+    shards: int = Field(default=16, ge=1, le=4096)
+    """Number of shards. Fixed by the first process that connects to an empty Redis."""
+    max_backlog: int = Field(default=10_000, ge=1)
+    """Maximum number of unscored observations per shard; beyond it the oldest are dropped."""
+    stream_retention: int = Field(default=0, ge=0)
+    """Number of scored observations that stay in a shard's stream."""
+    cache_dir: str = "~/.cache/benchroute/fleet"
+    """Folder for packs fetched from Redis, and for the counters that a gateway leaves behind when it crashes."""
+
+    @property
+    def is_shared(self) -> bool:
+        """True for Redis: several gateways and scorers share the state."""
+        return self.url.partition("://")[0] in REDIS_SCHEMES
+
+    @field_serializer("url")
+    def _without_password(self, url: str) -> str:
+        return re.sub(r"//[^/@]*@", "//**********@", url)
+
+
+class ScorerConfig(ConfigSection):
+    """The scorer process."""
+
+    nice: int = Field(default=5, ge=0, le=19)
+    """CPU niceness relative to the gateway; 19 is the lowest priority. Requires a restart."""
+
+
+class HashedKey(ConfigSection):
+    """An API key, stored as its SHA-256 hash."""
+
+    name: Name
+    """Unique name, used in logs and for usage tracking."""
+    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$", repr=False)
+    """SHA-256 of the secret, 64 hex digits, as `benchroute keys hash` prints it. Masked wherever it is printed."""
+
+    @field_serializer("sha256")
+    def _mask(self, _: str) -> str:
+        return "**********"
+
+
+class KeyTerms(ConfigSection):
+    """Permissions, rate limits and budgets of a client key. Limits that are not set do not apply."""
+
+    name: Name
+    """Unique name, used in logs and for usage tracking."""
+    default_task: TaskId | None = None
+    """Task of requests that name none. Default: `default`."""
+    models: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Models that the key may use. Default: all."""
+    tasks: tuple[TaskId, ...] | None = Field(default=None, min_length=1)
+    """Tasks that the key may use. Default: all."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    """Rate limit, requests per minute."""
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    """Rate limit, input and output tokens per minute."""
+    budget_usd_per_day: Usd | None = None
+    """Budget per day (UTC), US dollars."""
+    budget_usd_per_month: Usd | None = None
+    """Budget per month (UTC), US dollars."""
+
+
+class KeyConfig(HashedKey, KeyTerms):
+    """API keys of clients."""
+
+
+class AdminKeyConfig(HashedKey):
+    """API keys for the management API. They cannot send requests to models."""
+
+    read_only: bool = False
+    """Allow reading only: no change of keys, policies, packs or configuration."""
+
+
+class AdminConfig(ConfigSection):
+    """Access to the management API. Without an admin key, keys and configuration cannot be managed over HTTP."""
+
+    keys: tuple[AdminKeyConfig, ...] = ()
+    """Admin keys."""
+
+
+class ServerConfig(ConfigSection):
+    """Listening address, limits on requests, worker processes."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=8100, ge=0, le=65_535)
+    """Port to listen on; 0 picks a free one."""
+    max_body_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=1024**3)
+    """Maximum size of a request body; larger ones get 413."""
+    allow_unauthenticated: bool = False
+    """Allow listening on other addresses than localhost without any API key."""
+    shutdown_grace_s: float = Field(default=30.0, ge=0, le=86_400)
+    """Seconds that requests in flight may take to complete after SIGTERM."""
+    lane: Literal["express", "asgi"] = "express"
+    """`express` serves model requests below ASGI; `asgi` serves all requests through ASGI, at more CPU time."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Number of worker processes sharing the port; each also listens on a port of its own, from `port` + 1. More than
+    one requires Redis."""
+
+
+class BreakerConfig(ConfigSection):
+    """Circuit breaker of each backend. It opens after consecutive failures, or at a failure rate within a window."""
+
+    consecutive_faults: int = Field(default=5, ge=1)
+    """Number of consecutive failures that opens the breaker."""
+    fault_share: float = Field(default=0.5, gt=0, le=1)
+    """Failure rate within the window that opens the breaker."""
+    min_requests: int = Field(default=20, ge=1)
+    """Minimum number of requests in the window for `fault_share` to apply."""
+    window_s: Seconds = 30.0
+    """Length of the window, seconds."""
+    open_s: Seconds = 10.0
+    """Seconds until an open breaker admits one trial request; doubles each time the trial fails."""
+
+
+class UpstreamConfig(ConfigSection):
+    """Requests to backends: timeouts, failover, retries, circuit breakers."""
+
+    timeouts: TimeoutConfig = TimeoutConfig()
+    """Timeouts for all models."""
+    max_attempts: int = Field(default=4, ge=1, le=20)
+    """Maximum number of backend attempts per request, over all models."""
+    retries: int = Field(default=1, ge=0, le=10)
+    """Number of further rounds over a model's backends after the first."""
+    retry_pause_s: Seconds = 0.25
+    """Maximum backoff before the first retry, seconds; the backoff is random between 0 and this, doubling per round."""
+    max_retry_after_s: float = Field(default=5.0, ge=0, le=3600)
+    """Longest `Retry-After` of a backend to wait for, seconds."""
+    retry_budget: Share = 0.2
+    """Maximum number of retries as a share of requests."""
+    breaker: BreakerConfig = BreakerConfig()
+    """Circuit breaker settings."""
+    keepalive_s: Seconds | None = 15.0
+    """Interval of SSE comments sent to a client until its stream begins, seconds; null disables them."""
+    translate_messages: bool = False
+    """Translate Anthropic's /v1/messages with litellm for `openai` backends without `speaks_messages`."""
+
+
+class LogConfig(ConfigSection):
+    """Log format and request log. Prompts, responses and keys are never logged."""
+
+    format: Literal["text", "json"] = "text"
+    """`text`, or `json`: one object per line."""
+    requests: Literal["none", "errors", "all"] = "errors"
+    """Requests to log: `none`, `errors` (those with a failed backend attempt), or `all`."""
+    sample_rate: Share = 1.0
+    """With `requests: all`, the share of requests without errors that is logged."""
+
+
+class MetricsConfig(ConfigSection):
+    """Prometheus metrics."""
+
+    max_tasks: int = Field(default=100, ge=0, le=10_000)
+    """Maximum number of tasks in metric labels, configured tasks first; further tasks are labelled `other`."""
+
+
+class OtelConfig(ConfigSection):
+    """OpenTelemetry export, OTLP over HTTP. Changes require a restart."""
+
+    endpoint: HttpUrl | None = None
+    """URL of the collector, without `/v1/traces`. Not set: no export."""
+    headers: dict[str, SecretStr] = {}  # noqa: RUF012  # pydantic copies defaults
+    """HTTP headers sent to the collector."""
+    service_name: str = Field(default="benchroute", min_length=1)
+    """The resource attribute `service.name`."""
+    traces: bool = True
+    """Export traces."""
+    metrics: bool = True
+    """Export metrics."""
+    sample_rate: Share = 1.0
+    """Sampling ratio for root traces; child traces follow the parent's decision."""
+    metrics_every_s: Seconds = 60.0
+    """Export interval of metrics, seconds."""
