@@ -1,14 +1,14 @@
-"""What can go wrong in the gateway, and how a client is told.
+"""Error tree of the gateway, with the HTTP status of errors that clients get.
 
 GatewayError
-├── ConfigError              the configuration, every fault at once (exit code 2)
+├── ConfigError              invalid configuration, every error at once (exit code 2)
 ├── StateError               the state store cannot be opened, read or written
-├── PackRejected              the scorer will not work with a pack
-└── RequestError             a client's request cannot be answered; carries HTTP status, OpenAI `type`, `code`, `param`
+├── PackRejected             the scorer cannot use a pack
+└── RequestError             a request cannot be served; has HTTP status, OpenAI `type`, `code`, `param`
     ├── InvalidRequest       400
     ├── RequestTimeout       408
-    ├── PayloadTooLarge             413
-    ├── UnsupportedContentEncoding    415
+    ├── PayloadTooLarge      413
+    ├── UnsupportedContentEncoding  415
     ├── Unauthenticated      401
     ├── Forbidden            403
     ├── NotFound             404  (ModelNotFound: code model_not_found)
@@ -18,9 +18,9 @@ GatewayError
     ├── ShuttingDown         503
     ├── UpstreamFailed       502
     │   ├── UpstreamTimeout  504
-    │   └── UpstreamBusy     429  (every backend's own limit is reached; not the client's key)
-    ├── RateLimited          429  (the key's own limit)
-    │   └── BudgetExceeded      429
+    │   └── UpstreamBusy     429  (the rate limits of all backends)
+    ├── RateLimited          429  (the rate limit of the key)
+    │   └── BudgetExceeded   429
     └── Internal             500
 
 Envelope: https://platform.openai.com/docs/guides/error-codes
@@ -31,29 +31,29 @@ from typing import ClassVar
 
 
 class GatewayError(Exception):
-    """Base of all."""
+    """Base class of the gateway's errors."""
 
 
 class ConfigError(GatewayError):
-    """A configuration that cannot be used. faults: (path, message) each, for instance ("models[0].price", "…")."""
+    """Invalid configuration. faults: (path, message) each, for instance ("models[0].price", "…")."""
 
     def __init__(self, source: str, faults: Sequence[tuple[str, str]]) -> None:
         lines = [f"  {path}: {message}" if path else f"  {message}" for path, message in faults]
-        super().__init__("\n".join([f"{source}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", *lines]))
+        super().__init__("\n".join([f"{source}: {len(faults)} error{'s' if len(faults) > 1 else ''}", *lines]))
         self.source = source
         self.faults = tuple(faults)
 
 
 class StateError(GatewayError):
-    """The state store cannot be opened, or holds what this version cannot read."""
+    """The state store cannot be opened, or contains data that this version cannot read."""
 
 
 class PackRejected(GatewayError):
-    """A pack that the scorer cannot use; the one before stays in use."""
+    """The scorer cannot use a pack. The active pack stays active."""
 
 
 class RequestError(GatewayError):
-    """An answer that is no success. message: for the client; never holds a secret."""
+    """An error response. message: for the client; never contains a secret."""
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
@@ -67,14 +67,14 @@ class RequestError(GatewayError):
 
 
 class InvalidRequest(RequestError):
-    """The request itself is wrong."""
+    """Invalid request."""
 
     status = 400
     type = "invalid_request_error"
 
 
 class PayloadTooLarge(RequestError):
-    """The body is over the size limit."""
+    """The request body exceeds `server.max_body_bytes`."""
 
     status = 413
     type = "invalid_request_error"
@@ -82,7 +82,7 @@ class PayloadTooLarge(RequestError):
 
 
 class RequestTimeout(RequestError):
-    """The rest of the body does not come."""
+    """Timed out waiting for the request body."""
 
     status = 408
     type = "invalid_request_error"
@@ -90,7 +90,7 @@ class RequestTimeout(RequestError):
 
 
 class UnsupportedContentEncoding(RequestError):
-    """The body is compressed."""
+    """The request body is compressed."""
 
     status = 415
     type = "invalid_request_error"
@@ -98,7 +98,7 @@ class UnsupportedContentEncoding(RequestError):
 
 
 class Unauthenticated(RequestError):
-    """No key, or none that is configured."""
+    """API key missing or unknown."""
 
     status = 401
     type = "invalid_request_error"
@@ -106,7 +106,7 @@ class Unauthenticated(RequestError):
 
 
 class Forbidden(RequestError):
-    """The key may not use this."""
+    """The key lacks permission for this request."""
 
     status = 403
     type = "invalid_request_error"
@@ -114,7 +114,7 @@ class Forbidden(RequestError):
 
 
 class NotFound(RequestError):
-    """No such path or thing."""
+    """The path or the object does not exist."""
 
     status = 404
     type = "invalid_request_error"
@@ -122,13 +122,13 @@ class NotFound(RequestError):
 
 
 class ModelNotFound(NotFound):
-    """A `model` that is neither configured nor a way to ask for routing."""
+    """The `model` is neither configured nor a request for routing."""
 
     default_code = "model_not_found"
 
 
 class MethodNotAllowed(RequestError):
-    """The path exists, the method does not."""
+    """The path does not allow this method."""
 
     status = 405
     type = "invalid_request_error"
@@ -136,7 +136,7 @@ class MethodNotAllowed(RequestError):
 
 
 class Conflict(RequestError):
-    """What is there already stands against it."""
+    """The request conflicts with existing state, for example a key of that name."""
 
     status = 409
     type = "invalid_request_error"
@@ -144,21 +144,21 @@ class Conflict(RequestError):
 
 
 class ScorerUnavailable(RequestError):
-    """Something that only the scorer can answer was asked while it is not ready. Routing goes on without it."""
+    """The request needs the scorer, which is not ready. Routing continues without it."""
 
     status = 503
     default_code = "scorer_unavailable"
 
 
 class ShuttingDown(RequestError):
-    """The gateway stops, and the request took longer than it waits."""
+    """The gateway is shutting down, and the request exceeded `server.shutdown_grace_s`."""
 
     status = 503
     default_code = "shutting_down"
 
 
 class UpstreamFailed(RequestError):
-    """No backend could be made to answer."""
+    """No backend responded successfully."""
 
     status = 502
     type = "upstream_error"
@@ -166,14 +166,17 @@ class UpstreamFailed(RequestError):
 
 
 class UpstreamTimeout(UpstreamFailed):
-    """No backend answered in time."""
+    """No backend responded within the timeouts."""
 
     status = 504
     default_code = "upstream_timeout"
 
 
 class UpstreamBusy(UpstreamFailed):
-    """The backends' own rate limits are reached. retry_after: as the last one said it."""
+    """The rate limits of all backends are exceeded.
+
+    retry_after: the header of the last backend's response.
+    """
 
     status = 429
     type = "rate_limit_error"
@@ -185,7 +188,10 @@ class UpstreamBusy(UpstreamFailed):
 
 
 class RateLimited(RequestError):
-    """The key is over its limit. retry_after: seconds until it is not, for the header."""
+    """Rate limit of the key exceeded.
+
+    retry_after: seconds until a retry can succeed, for the header.
+    """
 
     status = 429
     type = "rate_limit_error"
@@ -197,13 +203,13 @@ class RateLimited(RequestError):
 
 
 class BudgetExceeded(RateLimited):
-    """The key's budget is spent."""
+    """Budget of the key exceeded."""
 
     type = "insufficient_quota"
     default_code = "insufficient_quota"
 
 
 class Internal(RequestError):
-    """A fault of the gateway's own; the log has its traceback."""
+    """Internal error of the gateway; the log has its traceback."""
 
     default_code = "internal_error"

@@ -1,4 +1,4 @@
-"""Every command with its options, and the exit codes."""
+"""Commands reference, from the command line: each command with its options, and the exit codes."""
 
 import enum
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from gateway.cli import app, error_reporting
 INTRO = """\
 # Commands
 
-`benchroute --help`, and `--help` behind any command, say the same. `benchroute --install-completion` makes your shell
-complete commands and options; `--show-completion` prints what it would install. Results go to standard output, notes
-and progress to standard error. `--json` prints one document instead (`tail` prints one a line).
+`benchroute --help` and `benchroute COMMAND --help` print the same. `benchroute --install-completion` installs shell
+completion; `--show-completion` prints the completion script. Results go to standard output, notes and progress to
+standard error. `--json` prints one JSON document instead (`tail`: one per line).
 
-Commands that look into a running gateway find it at `--url`, else `BENCHROUTE_URL`, else `http://127.0.0.1:8100`, and
-send the key in `BENCHROUTE_ADMIN_KEY`, or in the variable that `--key-env` or `--admin-key-env` names.
+Commands for a running gateway connect to `--url`, else `BENCHROUTE_URL`, else `http://127.0.0.1:8100`. They send the
+key in `BENCHROUTE_ADMIN_KEY`, or in the environment variable that `--key-env` or `--admin-key-env` names.
 
 ## Exit codes
 
@@ -26,7 +26,7 @@ send the key in `BENCHROUTE_ADMIN_KEY`, or in the variable that `--key-env` or `
 
 
 def commands() -> str:
-    """The page."""
+    """Return the text of the page."""
     exits = next(part for part in _blocks(error_reporting.__doc__ or "") if part.startswith("| exit code"))
     parts = [INTRO + exits + "\n"]
     for name, command in _walk(typer.main.get_command(app)):
@@ -52,7 +52,7 @@ def _section(name: str, command: Any) -> str:
     arguments = " ".join(_usage(one) for one in shown if one.param_type_name == "argument")
     text = f"## {name}\n\n```text\n{name} {arguments}\n```\n\n" + " ".join((command.help or "").split()) + "\n"
     rows = [_row(one) for one in shown]
-    return text + ("\n" + table(("", "", "default"), rows) if rows else "")
+    return text + ("\n" + table(("Option", "Description", "Default"), rows) if rows else "")
 
 
 def _usage(argument: Any) -> str:
@@ -65,10 +65,10 @@ def _row(parameter: Any) -> tuple[str, str, str]:
     names = (
         [parameter.metavar or parameter.name.upper()] if is_argument else [*parameter.opts, *parameter.secondary_opts]
     )
-    told = parameter.help or ""
+    text = parameter.help or ""
     if getattr(parameter, "envvar", None):
-        told += f" Or the variable `{parameter.envvar}`."
-    return ", ".join(map(code, names)), told, "required" if parameter.required else code(_default(parameter.default))
+        text += f" Environment variable: `{parameter.envvar}`."
+    return ", ".join(map(code, names)), text, "required" if parameter.required else code(_default(parameter.default))
 
 
 def _default(value: Any) -> str:

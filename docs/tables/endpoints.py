@@ -1,4 +1,4 @@
-"""Every endpoint, from the application."""
+"""Endpoints reference, from the application."""
 
 import inspect
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -15,34 +15,35 @@ from gateway.http.endpoints import BY_PATH
 INTRO = """\
 # Endpoints
 
-`GET /openapi.json` describes our own endpoints for programs. Keys go as `Authorization: Bearer`, or as `x-api-key`.
+`GET /openapi.json` is the OpenAPI document. Keys are sent as `Authorization: Bearer`, or as `x-api-key`.
 
-| takes | |
+| Access | Required key |
 |---|---|
-| nothing | anybody may ask |
-| a key | a client's; where none is configured, nothing |
-| an operator's key | an admin key, where one is configured; else a client's |
-| a manager's key | an admin key that is not `read_only`; without any keys, nothing, on this machine |
-| a scraper's key | an admin key, where one is configured; else nothing |
-| an admin key | one of `admin.keys`; a `read_only` one looks, and changes nothing |
+| open | none |
+| client | a client key or an admin key; none if no keys are configured |
+| operator | an admin key if one is configured, else as client |
+| manager | an admin key that is not `read_only`; none on localhost if no keys are configured |
+| scraper | an admin key if one is configured, else none |
+| admin | an admin key; a `read_only` key can only read |
 
 """
-FORWARDED = "Forwarded to the backend of the model that the task is routed to."
-TAKES = {
-    "admin_of": "an admin key",
-    "scraper_of": "a scraper's key",
-    "operator_of": "an operator's key",
-    "manager_of": "a manager's key",
-    "principal_of": "a key",
+FORWARDED = "Forward the request to a backend of the task's model."
+ACCESS = {
+    "admin_of": "admin",
+    "scraper_of": "scraper",
+    "operator_of": "operator",
+    "manager_of": "manager",
+    "principal_of": "client",
 }
-"""By the dependency that looks at the key; the strictest comes first."""
+"""By the dependency that checks the key, the strictest first."""
 
 
 def endpoints() -> str:
-    """The page."""
-    rows = [("POST", path, "a key", FORWARDED) for path in BY_PATH]
+    """Return the text of the page."""
+    rows = [("POST", path, "client", FORWARDED) for path in BY_PATH]
     rows += sorted(_own(_api()), key=lambda row: (row[1], row[0]))
-    return INTRO + table(("", "path", "takes", ""), [(code(row[0]), code(row[1]), row[2], row[3]) for row in rows])
+    heads = ("Method", "Path", "Access", "Description")
+    return INTRO + table(heads, [(code(row[0]), code(row[1]), row[2], row[3]) for row in rows])
 
 
 def _api() -> FastAPI:
@@ -57,25 +58,26 @@ def _own(api: FastAPI) -> Iterator[tuple[str, str, str, str]]:
     for route in _routes(api.routes):
         methods = sorted((getattr(route, "methods", None) or {"GET"}) - {"HEAD"})
         endpoint, path = getattr(route, "endpoint", None), str(getattr(route, "path", ""))
-        told = " ".join(paragraphs(endpoint)[:1]) if inspect.isfunction(endpoint) else ""
+        text = " ".join(paragraphs(endpoint)[:1]) if inspect.isfunction(endpoint) else ""
+        description = text.partition(" Raises ")[0]
         if path == "/openapi.json":
-            told = "Our own endpoints for programs."
+            description = "Return the OpenAPI document."
         for method in methods:
-            yield method, path.replace(":path", ""), _takes(route), told
+            yield method, path.replace(":path", ""), _access(route), description
 
 
 def _routes(routes: Iterable[Any]) -> Iterator[Any]:
-    """Flat, whether FastAPI copies an included router's routes or keeps the router."""
+    """All routes: depending on its version, FastAPI copies an included router's routes or keeps the router."""
     for route in routes:
         inner = getattr(route, "original_router", None)
         yield from (route,) if inner is None else _routes(inner.routes)
 
 
-def _takes(route: Any) -> str:
+def _access(route: Any) -> str:
     if not isinstance(route, APIRoute):
-        return "nothing"
-    asked = set(_dependencies(route.dependant))
-    return next((told for name, told in TAKES.items() if name in asked), "nothing")
+        return "open"
+    used = set(_dependencies(route.dependant))
+    return next((access for name, access in ACCESS.items() if name in used), "open")
 
 
 def _dependencies(dependant: Any) -> Iterator[str]:

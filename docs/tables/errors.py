@@ -1,4 +1,4 @@
-"""Every error a client can be told: the tree, and the codes that are given where one is raised."""
+"""Errors reference: the error tree, and the codes given where errors are raised."""
 
 from collections.abc import Iterator
 
@@ -10,24 +10,24 @@ from gateway.errors import RequestError
 INTRO = """\
 # Errors
 
-Always in OpenAI's envelope, `{"error": {"message", "type", "param", "code"}}`; at `/v1/messages` in Anthropic's. `code`
-is what a program should look at. A stream that has begun ends with an event that holds the same, and a connection
-closed in the middle.
+Errors have OpenAI's envelope, `{"error": {"message", "type", "param", "code"}}`; at `/v1/messages` Anthropic's.
+Programs should use `code`. A stream that fails after it began ends with an event that contains the envelope; then the
+connection is closed.
 
-A backend's own refusal of a request (a 400, say) is passed on as it came, with its own type and code.
+A backend's own error (a 400, for instance) is forwarded unchanged, with its own type and code.
 
 """
 
 
 def errors() -> str:
-    """The page."""
+    """Return the text of the page."""
     rows = []
     for error in _below(RequestError):
         codes = [*filter(None, [error.default_code]), *sorted(_given(error.__name__))]
-        told = " ".join(paragraphs(error)[:1])
-        rows.append((str(error.status), ", ".join(map(code, codes)), code(error.type), told))
+        description = " ".join(paragraphs(error)[:1])
+        rows.append((str(error.status), ", ".join(map(code, codes)), code(error.type), description))
     rows.sort(key=lambda row: (row[0], row[1]))
-    return INTRO + table(("status", "code", "type", ""), rows)
+    return INTRO + table(("Status", "Code", "Type", "Description"), rows)
 
 
 def _below(error: type[RequestError]) -> Iterator[type[RequestError]]:
@@ -38,6 +38,6 @@ def _below(error: type[RequestError]) -> Iterator[type[RequestError]]:
 
 
 def _given(name: str) -> set[str]:
-    """The codes that are given where this error is made."""
+    """The codes given where this error is raised."""
     found = (literal(keyword(call, "code")) for call in calls() if called(call) == name)
-    return {told for told in found if isinstance(told, str)}
+    return {one for one in found if isinstance(one, str)}

@@ -1,4 +1,4 @@
-"""All reference pages that are made from the code."""
+"""All generated reference pages."""
 
 from pathlib import Path
 
@@ -9,16 +9,16 @@ from docs.tables.metrics import metrics
 from docs.tables.settings import settings
 
 FOLDER = Path(__file__).parents[1] / "reference"
-NOTE = "<!-- Made from the code by `python -m docs.tables`, which `make docs` runs: do not edit it here. -->\n\n"
+NOTE = "<!-- Generated from the code by `python -m docs.tables`, which `make docs` runs. Do not edit. -->\n\n"
 
 
 def pages() -> dict[str, str]:
-    """Each page's file name and text, as they should be."""
-    made = {
+    """Return each page's current text by its file name."""
+    generated = {
         "cli.md": commands(),
         "settings.md": settings(),
         "endpoints.md": endpoints(),
         "errors.md": errors(),
         "metrics.md": metrics(),
     }
-    return {name: NOTE + text for name, text in made.items()}
+    return {name: NOTE + text for name, text in generated.items()}

@@ -1,4 +1,4 @@
-"""The gateway's code as syntax trees."""
+"""Syntax trees of the gateway's code."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ GATEWAY = Path(__file__).parents[2] / "gateway"
 
 
 def calls() -> Iterator[ast.Call]:
-    """Every call in the gateway's code, file by file."""
+    """Yield every call in the gateway's code, file by file."""
     for path in sorted(GATEWAY.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
@@ -16,7 +16,7 @@ def calls() -> Iterator[ast.Call]:
 
 
 def called(call: ast.Call) -> str:
-    """What is called, without what it belongs to."""
+    """Return the name of the called function, without its module or object."""
     function = call.func
     return (
         function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
@@ -24,7 +24,7 @@ def called(call: ast.Call) -> str:
 
 
 def literal(node: ast.AST | None) -> object:
-    """The value of a literal, None for anything else."""
+    """Return the value of a literal, None for anything else."""
     try:
         return ast.literal_eval(node) if node is not None else None
     except ValueError:
@@ -32,5 +32,5 @@ def literal(node: ast.AST | None) -> object:
 
 
 def keyword(call: ast.Call, name: str) -> ast.expr | None:
-    """An argument by its name."""
+    """Return the keyword argument with this name, None if there is none."""
     return next((one.value for one in call.keywords if one.arg == name), None)

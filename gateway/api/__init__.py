@@ -1,10 +1,16 @@
-"""Everything but the request path, on FastAPI: models, tasks, the dry run, keys, configurations, health and metrics.
+"""HTTP endpoints besides the request path, on FastAPI: tasks, packs, usage, management, operations.
 
-services   what the endpoints work with
-bodies     the bodies they take
-accounts   a task as its endpoint shows it
-models, tasks, decisions, usage, keys, configuration, operations   the endpoints
-errors     every error in OpenAI's envelope
-described  the OpenAPI document, the request path's endpoints among them
-build      all of it in one application
+build       the application: routers, error handlers
+openapi     the OpenAPI document, with the request path's endpoints
+middleware  body limit, request ID and cache header of every response
+services    the services that endpoints use, and who may call them
+schemas     request bodies
+tasks       tasks, decisions, overview
+task_views  a task as JSON
+scoring     endpoints that ask the scorer: inputs, labels, dry run, evidence, label suggestions, feedback
+policies    policy overrides of tasks
+packs       packs: list, comparison, activation, rollback
+usage       usage and activity
+management  client keys, configuration versions
+operations  models, health, metrics, backends
 """

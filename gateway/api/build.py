@@ -1,59 +1,91 @@
-"""All endpoints but the request path in one FastAPI application."""
+"""The FastAPI application: all endpoints but the request path, and its error handlers."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
-from gateway.api import (
-    activity,
-    configuration,
-    decisions,
-    errors,
-    evidence,
-    feedback,
-    keys,
-    models,
-    operations,
-    overview,
-    packs,
-    policies,
-    suggestions,
-    tasks,
-    usage,
-)
-from gateway.api.openapi import OpenApiApp
+from gateway.api import management, operations, packs, policies, scoring, tasks, usage
+from gateway.api.openapi import OpenApiApp, methods_at
+from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
+from gateway.http.error_envelope import to_dict
 from gateway.ui.pages import ui_router
+
+log = logging.getLogger("benchroute.api")
 
 
 def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
-    """The application. Its `state.services`, a function, is set by `lifespan` before the first request."""
+    """Build the application. `lifespan` sets its `state.services`, a function, before the first request."""
     api = OpenApiApp(
         title="Benchroute",
         version=version("benchroute"),
-        summary="Sends every task to the model that benchmark evidence says is best for it.",
+        summary="LLM gateway that routes each task to the best model according to benchmark evidence.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
     )
-    errors.install_handlers(api)
-    for part in (
-        models,
-        policies,
-        evidence,
-        feedback,
-        suggestions,
-        overview,
-        tasks,
-        packs,
-        decisions,
-        activity,
-        usage,
-        keys,
-        configuration,
-        operations,
+    _install_error_handlers(api)
+    # scoring and policies come before tasks: its /v1/tasks/{id} matches any path below.
+    for router in (
+        operations.models_router,
+        policies.router,
+        scoring.router,
+        tasks.router,
+        packs.router,
+        usage.activity_router,
+        usage.usage_router,
+        management.keys_router,
+        management.config_router,
+        operations.operations_router,
     ):
-        api.include_router(part.router)
+        api.include_router(router)
     api.include_router(ui_router())
     return api
+
+
+def _install_error_handlers(app: FastAPI) -> None:
+    """Send every error in OpenAI's envelope: one handler for each kind of exception that can leave an endpoint."""
+    app.add_exception_handler(RequestError, _request_error)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(StateError, _unexpected)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _to_response(error: RequestError, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse(to_dict(error), status_code=error.status, headers=headers)
+
+
+async def _request_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)  # noqa: S101  # registered for this type
+    return _to_response(error)
+
+
+async def _validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    return _to_response(InvalidRequest(f"{place or 'body'}: {first['msg']}", param=place or None))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type
+    headers = dict(error.headers) if error.headers else None
+    if error.status_code == NotFound.status:
+        return _to_response(NotFound(f"Path {request.url.path} not found."), headers)
+    if error.status_code == MethodNotAllowed.status:
+        # RFC 9110, 15.5.6: a 405 lists the methods that the path allows.
+        headers = {"allow": ", ".join(methods_at(request.app.openapi(), request.url.path))}
+        message = f"Method {request.method} is not allowed at {request.url.path}."
+        return _to_response(MethodNotAllowed(message), headers)
+    return _to_response(InvalidRequest(str(error.detail)), headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("internal error in %s %s", request.method, request.url.path, exc_info=error)
+    return _to_response(Internal("Internal error of the gateway. Its log has the details."))

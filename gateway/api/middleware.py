@@ -1,4 +1,4 @@
-"""In front of the endpoints: a limit on bodies, and on every answer a request ID, and whether it may be kept."""
+"""ASGI middleware in front of the endpoints: body limit, request ID and cache header of every response."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,24 @@ from gateway.http.headers import REQUEST_ID, request_id_of
 from gateway.http.read_body import ClientDisconnected, read_body
 
 NO_STORE = (b"cache-control", b"no-store")
-"""What the endpoints tell is of the moment, and for who asked: nobody in between keeps it."""
+"""Responses describe a moment, for one caller: no cache may store them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiMiddleware:
-    """Hands on what passes."""
+    """Read the body up to its limit, then call the application. max_body_bytes: 413 beyond it."""
 
     app: App
     max_body_bytes: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Serve one request."""
         own = (REQUEST_ID.encode(), request_id_of(scope["headers"]).encode())
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                says = any(name == b"cache-control" for name, _ in message["headers"])
-                message["headers"] = [*message["headers"], own, *(() if says else (NO_STORE,))]
+                has_own = any(name == b"cache-control" for name, _ in message["headers"])
+                message["headers"] = [*message["headers"], own, *(() if has_own else (NO_STORE,))]
             await send(message)
 
         try:
@@ -34,23 +34,23 @@ class ApiMiddleware:
         except ClientDisconnected:
             return
         except RequestError as error:
-            told = error_envelope.encode_error(error)
-            headers = [(b"content-type", error_envelope.JSON), (b"content-length", str(len(told)).encode())]
+            document = error_envelope.encode_error(error)
+            headers = [(b"content-type", error_envelope.JSON), (b"content-length", str(len(document)).encode())]
             await send_with_id(response_start(error.status, headers))
-            await send_with_id(response_body(told))
+            await send_with_id(response_body(document))
             return
         await self.app(scope, _replaying(body, receive), send_with_id)
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:
-    """A body that has been read, given once more; what comes after it comes from the client."""
-    given = False
+    """Replay a body that has been read; later messages come from the client."""
+    is_replayed = False
 
     async def replay() -> Message:
-        nonlocal given
-        if given:
+        nonlocal is_replayed
+        if is_replayed:
             return await receive()
-        given = True
+        is_replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay

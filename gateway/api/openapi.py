@@ -1,7 +1,7 @@
-"""The OpenAPI document (https://spec.openapis.org/oas/v3.1.0): the endpoints here, and the request path's beside them.
+"""The OpenAPI document (https://spec.openapis.org/oas/v3.1.0), with the request path's endpoints.
 
-Errors look alike everywhere, so they are described once; FastAPI's own 422 is never sent. Bodies of the request path
-are the providers': only what the gateway reads of them is described, everything else is forwarded as it is.
+All errors have one schema; FastAPI's own 422 is never sent. Of the request path's bodies only the members that the
+gateway reads are described: all others are forwarded unchanged.
 """
 
 import re
@@ -17,17 +17,17 @@ TASK_ID = {"type": "string", "pattern": r"^[A-Za-z0-9._:/-]{1,128}$"}
 SECONDS = {"type": "string", "pattern": r"^[1-9][0-9]{0,3}(\.[0-9]{1,3})?$"}
 HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Task-Id": (
-        "The task. Else metadata.task_id, else model task/<id>, else the key's default task, else `default`.",
+        "Task ID; else metadata.task_id, else model task/<id>, else the key's default task, else `default`.",
         TASK_ID,
     ),
-    "X-Session-Id": ("A conversation that stays on its model.", TASK_ID),
-    "x-benchroute-connect-s": ("Seconds until there is a connection to a backend.", SECONDS),
-    "x-benchroute-first-byte-s": ("Seconds until a backend's first byte.", SECONDS),
-    "x-benchroute-between-chunks-s": ("Seconds of silence allowed within a stream.", SECONDS),
-    "x-benchroute-total-s": ("Seconds for all of it.", SECONDS),
+    "X-Session-Id": ("Session ID of a conversation, which keeps its model.", TASK_ID),
+    "x-benchroute-connect-s": ("Connect timeout, seconds.", SECONDS),
+    "x-benchroute-first-byte-s": ("Timeout until the first byte of the response, seconds.", SECONDS),
+    "x-benchroute-between-chunks-s": ("Idle timeout within a stream, seconds.", SECONDS),
+    "x-benchroute-total-s": ("Total timeout including retries, seconds.", SECONDS),
 }
 ERROR = {
-    "description": "Refused, or failed; OpenAI's envelope.",
+    "description": "Error in OpenAI's envelope.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
 ERROR_SCHEMA: dict[str, Any] = {
@@ -49,10 +49,10 @@ ERROR_SCHEMA: dict[str, Any] = {
 
 
 class OpenApiApp(FastAPI):
-    """An application whose document tells of all that the gateway answers."""
+    """FastAPI application with an OpenAPI document of all endpoints, the request path's included."""
 
     def openapi(self) -> dict[str, Any]:
-        """The document."""
+        """Return the document."""
         document = super().openapi()
         document.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
         document["paths"] |= {path: {"post": _operation(operation)} for path, operation in BY_PATH.items()}
@@ -64,7 +64,7 @@ class OpenApiApp(FastAPI):
 
 
 def methods_at(document: Mapping[str, Any], path: str) -> list[str]:
-    """What is answered at a path (RFC 9110, 15.5.6), by whichever endpoint: task IDs may look like one."""
+    """Return the methods that any endpoint allows at a path: several can match, since task IDs contain slashes."""
     found = [about for name, about in document["paths"].items() if _pattern(name).fullmatch(path)]
     return sorted({method.upper() for about in found for method in about})
 
@@ -80,21 +80,28 @@ def _operation(operation: Endpoint) -> dict[str, Any]:
         "type": "object",
         "required": ["model", operation.content],
         "properties": {
-            "model": {"type": "string", "description": "auto, task/<id>, or a configured model.", "example": "auto"},
+            "model": {
+                "type": "string",
+                "description": "`auto`, `task/<id>`, or the name of a configured model.",
+                "example": "auto",
+            },
             operation.content: content,
             "stream": {"type": "boolean"},
-            "metadata": {"type": "object", "description": "task_id and session_id are ours, and are not forwarded."},
+            "metadata": {
+                "type": "object",
+                "description": "The members task_id and session_id are for the gateway, and are not forwarded.",
+            },
         },
     }
     answers = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}}
     return {
         "tags": ["request path"],
-        "summary": f"Sends a request to the model of its task: {operation.path}",
+        "summary": f"Send a request to the model of its task: {operation.path}",
         "operationId": "_".join(["post", *operation.path.strip("/").split("/")]),
         "parameters": [
             {"name": name, "in": "header", "required": False, "description": about, "schema": schema}
             for name, (about, schema) in HEADERS.items()
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {"200": {"description": "The backend's answer, byte for byte.", "content": answers}},
+        "responses": {"200": {"description": "The backend's response, byte for byte.", "content": answers}},
     }

@@ -1,7 +1,7 @@
-"""GET /health/live, /health/ready, /metrics and /v1/backends: for those who run the gateway.
+"""Endpoints for models and operations: /v1/models, /health/live, /health/ready, /v1/backends, /metrics.
 
-Health takes no key, so that whatever starts and stops gateways needs none. The others take an admin key, where there is
-one; without, /metrics takes none, and /v1/backends a client's.
+Health checks require no key, so that orchestrators need none. With admin keys configured, /v1/backends and /metrics
+require one; without, /v1/backends requires a client key and /metrics none.
 """
 
 from typing import Any
@@ -9,53 +9,86 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.api.activity import sample_to_json
-from gateway.api.services import Given, operator_of, scraper_of
+from gateway.api.services import ClientPrincipal, Given, operator_of, scraper_of
+from gateway.api.usage import sample_to_json
+from gateway.config import ModelConfig
+from gateway.errors import ModelNotFound
+from gateway.keys.auth import Principal
 from gateway.usage.timeseries import merge_minutes
+from gateway.vocabulary import AUTO
 
-router = APIRouter(tags=["operations"])
+models_router = APIRouter(tags=["models"])
+operations_router = APIRouter(tags=["operations"])
 
 HOUR = 60
 
 PROMETHEUS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
-@router.get("/health/live")
+@models_router.get("/v1/models")
+async def list_models(services: Given, client: ClientPrincipal) -> dict[str, Any]:
+    """List the models that the key may request: `auto`, which routes, and each configured model."""
+    return {"object": "list", "data": [_auto(), *(_to_json(model) for model in _visible(services, client))]}
+
+
+@models_router.get("/v1/models/{model:path}")
+async def get_model(model: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+    """Return a model."""
+    if model == AUTO:
+        return _auto()
+    for known in _visible(services, client):
+        if known.name == model:
+            return _to_json(known)
+    raise ModelNotFound(f"Unknown model {model!r}.", param="model")
+
+
+@operations_router.get("/health/live")
 async def check_live() -> dict[str, Any]:
-    """The process answers."""
+    """Liveness: the process responds."""
     return {"status": "ok"}
 
 
-@router.get("/health/ready")
+@operations_router.get("/health/ready")
 async def check_ready(services: Given) -> dict[str, Any]:
-    """Requests can be answered. That holds with the scorer starting or down too: routing then keeps what it knows."""
+    """Readiness: requests can be served, also while the scorer starts or is down. Routing then uses known decisions."""
     if services.scorer is None:
         return {"status": "ok", "scorer": "none", "message": "no pack is configured"}
     return {"status": "ok", "scorer": services.scorer.status, "message": services.scorer.message}
 
 
-@router.get("/v1/backends", dependencies=[Depends(operator_of)])
+@operations_router.get("/v1/backends", dependencies=[Depends(operator_of)])
 async def list_backends(services: Given) -> dict[str, Any]:
-    """Every backend: its breaker, the requests it is answering, and how its last hour was."""
+    """List backends with the state of their circuit breaker, requests in flight, and the last hour's activity."""
     data = [
         {
             "object": "backend",
-            "id": watched.backend.name,
-            "model": watched.model,
-            "weight": watched.backend.weight,
-            "breaker": watched.breaker.state,
-            "retry_in_s": round(watched.breaker.retry_in_s, 3),
-            "outstanding": watched.outstanding,
-            "last_hour": sample_to_json(
-                merge_minutes(services.minutes.series_of("backend", watched.backend.name, HOUR))
-            ),
+            "id": state.backend.name,
+            "model": state.model,
+            "weight": state.backend.weight,
+            "breaker": state.breaker.state,
+            "retry_in_s": round(state.breaker.retry_in_s, 3),
+            "outstanding": state.outstanding,
+            "last_hour": sample_to_json(merge_minutes(services.minutes.series_of("backend", state.backend.name, HOUR))),
         }
-        for watched in services.backends.all_backends()
+        for state in services.backends.all_backends()
     ]
     return {"object": "list", "data": data}
 
 
-@router.get("/metrics", dependencies=[Depends(scraper_of)], response_class=Response, responses=PROMETHEUS)
+@operations_router.get("/metrics", dependencies=[Depends(scraper_of)], response_class=Response, responses=PROMETHEUS)
 async def get_metrics(services: Given) -> Response:
-    """Prometheus' text format."""
+    """Return the metrics in Prometheus text format."""
     return Response(services.metrics.render_text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _visible(services: Given, client: Principal) -> list[ModelConfig]:
+    return [model for model in services.config.models if client.can_use_model(model.name)]
+
+
+def _auto() -> dict[str, Any]:
+    return {"id": AUTO, "object": "model", "created": 0, "owned_by": "benchroute"}
+
+
+def _to_json(model: ModelConfig) -> dict[str, Any]:
+    about = model.model_dump(mode="json", include={"params_b", "price", "context_window", "supports"})
+    return {"id": model.name, "object": "model", "created": 0, "owned_by": "benchroute", "benchroute": about}

@@ -1,4 +1,4 @@
-"""/v1/packs: the packs to choose from, what each is worth, what it would change, and taking it into use."""
+"""Pack endpoints at /v1/packs: list, contents, comparison with the active pack, activation, rollback."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,9 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from gateway.api.configuration import config_rejected
-from gateway.api.services import Given, ManagedBy, Operator, ScorerClientApi, Services
-from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRejected, ScorerUnavailable
+from gateway.api.management import config_rejected
+from gateway.api.services import Given, ManagedBy, Operator, Services, require_scorer
+from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRejected
 from gateway.packs.library import Activation, PackInfo
 from gateway.packs.metadata import read_report
 from routing.errors import RoutingError
@@ -21,7 +21,7 @@ router = APIRouter(tags=["packs"])
 
 @router.get("/v1/packs")
 async def list_packs(services: Given, _: Operator) -> dict[str, Any]:
-    """The pack in use and those that could be, what each is worth where its files are on this machine."""
+    """List packs: the active one and those that can be activated, with measured gains if their files are local."""
     packs = await asyncio.to_thread(services.packs.list_packs)
     active = next((pack.id for pack in packs if pack.is_active), None)
     data = await asyncio.to_thread(lambda: [_summary(pack) for pack in packs])
@@ -30,56 +30,56 @@ async def list_packs(services: Given, _: Operator) -> dict[str, Any]:
 
 @router.get("/v1/packs/{pack}")
 async def get_pack(pack: str, services: Given, _: Operator) -> dict[str, Any]:
-    """All that a pack says of itself: datasets with source and licence, models, parameters, and its report."""
-    one = await _found(pack, services)
+    """Return a pack's manifest and report: datasets with source and licence, models, parameters."""
+    one = await _find(pack, services)
     try:
-        return await asyncio.to_thread(lambda: _whole(services.packs.ensure_local(one)))
+        return await asyncio.to_thread(lambda: _details(services.packs.ensure_local(one)))
     except PackRejected as error:
         raise config_rejected(error) from error
 
 
 @router.get("/v1/packs/{pack}/outcomes")
 async def get_pack_outcomes(pack: str, services: Given, _: Operator) -> dict[str, Any]:
-    """Each model's mean outcome on each dataset."""
-    one = await _found(pack, services)
-    return dict(await _scorer(services).inspect_pack("outcomes", pack="" if one.is_active else one.place))
+    """Return each model's mean outcome on each dataset."""
+    one = await _find(pack, services)
+    return dict(await require_scorer(services).inspect_pack("outcomes", pack="" if one.is_active else one.place))
 
 
 @router.get("/v1/packs/{pack}/diff")
 async def get_pack_diff(pack: str, services: Given, _: Operator) -> dict[str, Any]:
-    """Which live tasks would have another model with this pack, and by how much it is better. Changes nothing."""
-    one = await _found(pack, services)
-    return {**await _scorer(services).inspect_pack("difference", pack=one.place), "id": pack}
+    """List the live tasks that would change their model with this pack, with the gain in score. Changes nothing."""
+    one = await _find(pack, services)
+    return {**await require_scorer(services).inspect_pack("difference", pack=one.place), "id": pack}
 
 
 @router.post("/v1/packs/{pack}/activate")
 async def activate_pack(pack: str, services: Given, _: ManagedBy) -> dict[str, Any]:
-    """Takes a pack into use; every live task is scored again with it."""
-    one = await _found(pack, services)
+    """Activate a pack. All live tasks are rescored with it."""
+    one = await _find(pack, services)
     if one.is_active:
-        raise Conflict(f"pack {pack!r} is in use already")
-    return await _taken(services.packs.activate_pack(one))
+        raise Conflict(f"Pack {pack!r} is already active.")
+    return await _activated(services.packs.activate_pack(one))
 
 
 @router.post("/v1/packs/rollback")
 async def rollback_pack(services: Given, _: ManagedBy) -> dict[str, Any]:
-    """Takes the pack into use again that was in use before this one."""
-    return await _taken(services.packs.rollback_pack())
+    """Activate the previously active pack again."""
+    return await _activated(services.packs.rollback_pack())
 
 
-async def _taken(taking: Awaitable[Activation]) -> dict[str, Any]:
+async def _activated(pending: Awaitable[Activation]) -> dict[str, Any]:
     try:
-        taken = await taking
+        activation = await pending
     except (ConfigError, PackRejected) as error:
         raise config_rejected(error) from error
-    return {"object": "pack.activated", **asdict(taken)}
+    return {"object": "pack.activated", **asdict(activation)}
 
 
-async def _found(pack: str, services: Services) -> PackInfo:
+async def _find(pack: str, services: Services) -> PackInfo:
     for one in await asyncio.to_thread(services.packs.list_packs):
         if one.id == pack:
             return one
-    raise NotFound(f"there is no pack {pack!r}: GET /v1/packs lists them")
+    raise NotFound(f"Unknown pack {pack!r}. GET /v1/packs lists packs.")
 
 
 def _summary(pack: PackInfo) -> dict[str, Any]:
@@ -109,9 +109,9 @@ def _summary(pack: PackInfo) -> dict[str, Any]:
     }
 
 
-def _whole(pack: PackInfo) -> dict[str, Any]:
+def _details(pack: PackInfo) -> dict[str, Any]:
     if pack.manifest is None:
-        raise InvalidRequest(f"pack {pack.id!r} cannot be read: {pack.error}", code="pack_refused")
+        raise InvalidRequest(f"Pack {pack.id!r} cannot be read: {pack.error}", code="pack_refused")
     about = pack.manifest
     return {
         **_summary(pack),
@@ -131,9 +131,3 @@ def _report(pack: PackInfo, manifest: Manifest) -> dict[str, Any] | None:
         return read_report(pack.path, manifest)
     except RoutingError:
         return None
-
-
-def _scorer(services: Services) -> ScorerClientApi:
-    if services.scorer is None:
-        raise ScorerUnavailable("no pack is configured, so there is nothing to look at")
-    return services.scorer

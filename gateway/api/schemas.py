@@ -1,4 +1,4 @@
-"""The bodies that our own endpoints take."""
+"""Request bodies of the endpoints, and the texts of their inputs."""
 
 import json
 from typing import Annotated, Any
@@ -11,9 +11,17 @@ from gateway.vocabulary import JSON_PATH
 
 MAX_INPUTS = 1000
 
+MetadataWord = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._:/-]*$")]
+
+
+class RequestSchema(BaseModel):
+    """Base class of request bodies: rejects unknown members."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
 
 class Conversation(BaseModel):
-    """An input as a request would bring it; a task's JSONPath reads more of it than the messages."""
+    """An input in the form of a request. Other members than the messages are available to a task's JSONPath."""
 
     model_config = ConfigDict(extra="allow")
     messages: list[dict[str, Any]]
@@ -23,43 +31,64 @@ Input = Annotated[str, Field(min_length=1)] | Conversation
 """A text, or an object with `messages`, of which the task's selector takes its part."""
 
 
-class InputsBody(BaseModel):
+class InputsBody(RequestSchema):
     """A sample of a task's inputs."""
 
-    model_config = ConfigDict(extra="forbid")
     inputs: list[Input] = Field(min_length=1, max_length=MAX_INPUTS)
+    """Texts, or objects with `messages`."""
 
 
-class InputLabel(BaseModel):
-    """An input of a task, and how well models did on it, by name: 1 is right, 0 is wrong."""
+class InputLabel(RequestSchema):
+    """An input of a task, and the outcomes of models on it."""
 
-    model_config = ConfigDict(extra="forbid")
     input: Input
+    """A text, or an object with `messages`."""
     outcomes: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(min_length=1)
+    """Outcome by model: 1 is right, 0 is wrong."""
 
 
-class LabelsBody(BaseModel):
-    """Labelled inputs of a task. The more models were asked the same input, the more it tells."""
+class LabelsBody(RequestSchema):
+    """Labelled inputs of a task. Labels of several models on the same input are the most informative."""
 
-    model_config = ConfigDict(extra="forbid")
     labels: list[InputLabel] = Field(min_length=1, max_length=MAX_INPUTS)
+    """The labelled inputs."""
 
 
 class DryRunBody(InputsBody):
-    """Inputs to decide on without storing them. task: whose candidates; candidates: these instead."""
+    """Inputs to decide on without storing them."""
 
     task: str | None = None
+    """Task whose candidates and input selector apply. Default: `default`."""
     candidates: list[str] | None = Field(default=None, min_length=1)
+    """Candidates, in place of the task's."""
+
+
+class FeedbackBody(RequestSchema):
+    """A score of one response."""
+
+    request_id: str = Field(min_length=1, max_length=128)
+    """The response's x-request-id header."""
+    score: float = Field(ge=0, le=1)
+    """1 is right, 0 is wrong."""
+    metadata: dict[MetadataWord, MetadataWord] = Field(default_factory=dict, max_length=16)
+    """Names and values for the log; not used otherwise."""
+
+
+class RollbackBody(RequestSchema):
+    """A configuration version to restore."""
+
+    version: int
+    """Number of a version that GET /v1/config/versions lists."""
 
 
 def texts_of(body: InputsBody, selector: str) -> list[str]:
-    """What is embedded of the inputs. Raises InvalidRequest naming the first that has no text."""
+    """Return the texts to embed. Raises InvalidRequest for the first input without a text."""
     texts = []
     for place, given in enumerate(body.inputs):
         text = given if isinstance(given, str) else _text_of(given, selector)
         if not text or not text.strip():
-            raise InvalidRequest(f"inputs[{place}] holds no text", param=f"inputs[{place}]")
-        texts.append(text.encode("utf-8", "replace").decode())  # half a surrogate pair is no UTF-8
+            raise InvalidRequest(f"inputs[{place}] contains no text.", param=f"inputs[{place}]")
+        texts.append(text.encode("utf-8", "replace").decode())  # half a surrogate pair is not valid UTF-8
     return texts
 
 

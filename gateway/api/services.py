@@ -1,4 +1,4 @@
-"""What the endpoints work with."""
+"""The services that endpoints use, and who may call an endpoint (FastAPI dependencies)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,73 +8,71 @@ from fastapi import Depends, Request
 
 from gateway.config import LOOPBACK, Config
 from gateway.config.history import ConfigHistory
-from gateway.errors import Forbidden
+from gateway.errors import Forbidden, InvalidRequest, ScorerUnavailable
 from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
 from gateway.keys.client_keys import ClientKeys
 from gateway.observability.metrics import Metrics
 from gateway.packs.library import PackLibrary
 from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
-from gateway.scorer.messages import ScoredResponse
+from gateway.scorer.messages import InspectView, ScoredResponse
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
 from gateway.upstream.load_balancer import LoadBalancer
 from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
+from gateway.vocabulary import TASK_ID_RULE, is_task_id
 
 
 class ScorerClientApi(Protocol):
-    """The scorer as the endpoints see it. Its methods raise ScorerUnavailable or InvalidRequest."""
+    """The scorer's interface for endpoints. Its methods raise ScorerUnavailable or InvalidRequest."""
 
     @property
     def status(self) -> Literal["starting", "ready", "down"]:
-        """Whether inputs are scored now."""
+        """The scorer's status; inputs are scored while it is `ready`."""
 
     @property
     def message(self) -> str:
-        """Why not."""
+        """The reason why the scorer is not ready, empty if it is."""
 
     async def seed_task(
         self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
     ) -> Mapping[str, Any]:
-        """Adds inputs to a task."""
+        """Add inputs to a task, with outcomes by model if they are labelled, and return its decision."""
 
     async def submit_feedback(self, task: str, answers: Sequence[ScoredResponse]) -> Mapping[str, Any]:
-        """Adds scores of a task's answers."""
+        """Add scores of a task's responses, and return its decision."""
 
     async def find_response(self, request: str) -> ResponseRecord | None:
-        """An answer that another gateway gave; None where none of them knows it."""
+        """Find a response of another gateway; None if no gateway knows it."""
 
     async def dry_run(
         self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
     ) -> Mapping[str, Any]:
-        """Decides without storing anything."""
+        """Return the decision on these texts without storing anything."""
 
     async def forget_task(self, task: str) -> bool:
-        """Removes all that is known of a task; False if nothing was."""
+        """Delete a task's state; False if there was none."""
 
-    async def inspect_pack(
-        self,
-        at: Literal["outcomes", "evidence", "difference", "suggestions"],
-        task: str = "",
-        pack: str = "",
-        n: int = 0,
-    ) -> Mapping[str, Any]:
-        """Shows what only arrays can tell: see gateway.scorer.messages.Look."""
+    async def inspect_pack(self, at: InspectView, task: str = "", pack: str = "", n: int = 0) -> Mapping[str, Any]:
+        """Return a view of arrays that only the scorer has: see gateway.scorer.messages.Inspect."""
 
 
 class TaskPolicyManager(Protocol):
-    """The gateway as those endpoints see it that change it."""
+    """The gateway's interface for endpoints that change policies."""
 
     async def set_policy(self, policy: StoredPolicy) -> None:
-        """Holds a task to what is said of it from now on. Raises InvalidRequest, Conflict, StateError."""
+        """Apply a policy override. Raises InvalidRequest, Conflict, StateError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """config: with what was said of tasks over it; policy_faults: by task, why what was said is not in force.
+    """The services of a running gateway.
 
-    scorer: None where no pack is configured.
+    Attributes:
+        config: the active configuration, with policy overrides applied.
+        scorer: None if no pack is configured.
+        policy_errors: why a policy override is not applied, by task.
     """
 
     config: Config
@@ -96,56 +94,75 @@ class Services:
 
 
 def services_of(request: Request) -> Services:
-    """The services of the application that a request came to."""
+    """Return the services of the application that serves a request."""
     services: Services = request.app.state.services()
     return services
 
 
+def require_scorer(services: Services) -> ScorerClientApi:
+    """Return the scorer. Raises ScorerUnavailable if no pack is configured."""
+    if services.scorer is None:
+        raise ScorerUnavailable("No scorer: no pack is configured. Set `routing.pack`.")
+    return services.scorer
+
+
+def check_task_id(task: str) -> str:
+    """Return a valid task ID. Raises InvalidRequest for any other text."""
+    if not is_task_id(task):
+        raise InvalidRequest(f"Invalid task ID {task[:150]!r}: expected {TASK_ID_RULE}.", code="invalid_task_id")
+    return task
+
+
+def check_task_access(task: str, client: Principal) -> str:
+    """Return the ID of a task that the key may use. Raises InvalidRequest, Forbidden."""
+    client.check_task(check_task_id(task))
+    return task
+
+
 def principal_of(request: Request) -> Principal:
-    """Whom the request is from: a client, or an admin. Raises Unauthenticated, Forbidden."""
+    """Authenticate a client or an admin. Raises Unauthenticated, Forbidden."""
     found = services_of(request).authenticator.authenticate_any(request.scope["headers"])
-    if found.is_admin and found.is_read_only and _changes(request):
-        raise Forbidden(f"the admin key {found.name!r} is read-only")
+    if found.is_admin and found.is_read_only and _is_change(request):
+        raise Forbidden(f"Admin key {found.name!r} is read-only.")
     return found
 
 
 def admin_of(request: Request) -> Principal:
-    """The admin that the request is from. Raises Unauthenticated, Forbidden."""
-    return services_of(request).authenticator.authenticate_admin(request.scope["headers"], _changes(request))
+    """Authenticate an admin. Raises Unauthenticated, Forbidden."""
+    return services_of(request).authenticator.authenticate_admin(request.scope["headers"], _is_change(request))
 
 
 def operator_of(request: Request) -> Principal:
-    """An admin, where there is one; any client without. Raises Unauthenticated, Forbidden."""
+    """Authenticate an admin if admin keys are configured, else any client. Raises Unauthenticated, Forbidden."""
     return admin_of(request) if services_of(request).authenticator.has_admin else principal_of(request)
 
 
 def manager_of(request: Request) -> Principal:
-    """Who may change how tasks are routed: an admin, and where nobody needs a key, whoever sits at this machine.
+    """Authenticate who may change routing: an admin, or without any API key, programs on this machine.
 
-    A browser at this machine shows other people's pages too. Those are told apart by what it says of where a request
-    comes from (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/), and by the name they call this machine.
-    Raises Unauthenticated, Forbidden.
+    A browser on this machine also runs other sites' pages. Their requests are recognized by Fetch Metadata
+    (https://www.w3.org/TR/fetch-metadata/) and by the Host header (DNS rebinding). Raises Unauthenticated, Forbidden.
     """
     services = services_of(request)
     if not services.authenticator.is_open or services.config.server.host not in LOOPBACK:
         return admin_of(request)
-    if _changes(request) and not _is_from_here(request):
-        raise Forbidden("without keys, changes are taken from this machine's own pages and programs alone")
+    if _is_change(request) and not _is_from_localhost(request):
+        raise Forbidden("Without API keys, changes are accepted only from localhost.")
     return ANONYMOUS
 
 
-def _is_from_here(request: Request) -> bool:
-    site = request.headers.get("sec-fetch-site", "none")
-    return site in ("none", "same-origin") and request.url.hostname in LOOPBACK
-
-
 def scraper_of(request: Request) -> None:
-    """An admin, where there is one; anybody without. Raises Unauthenticated, Forbidden."""
+    """Authenticate an admin if admin keys are configured, else allow anyone. Raises Unauthenticated, Forbidden."""
     if services_of(request).authenticator.has_admin:
         admin_of(request)
 
 
-def _changes(request: Request) -> bool:
+def _is_from_localhost(request: Request) -> bool:
+    site = request.headers.get("sec-fetch-site", "none")
+    return site in ("none", "same-origin") and request.url.hostname in LOOPBACK
+
+
+def _is_change(request: Request) -> bool:
     return request.method not in ("GET", "HEAD")
 
 

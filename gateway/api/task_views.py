@@ -1,15 +1,19 @@
-"""A task as GET /v1/tasks/{id} shows it."""
+"""A task as JSON: in a list, in a detailed list, and by itself with its explanation."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.api.services import Services
 from gateway.state.store import DecisionRecord
 from gateway.tasks.decision_table import Route
+from gateway.usage.ledger import to_json as usage_to_json
+
+SPARK_MINUTES = 60
 
 
 def task_summary(task: str, decision: DecisionRecord) -> dict[str, Any]:
-    """A task in a list."""
+    """Return a task as an item of a list."""
     return {
         "object": "task",
         "id": task,
@@ -18,12 +22,29 @@ def task_summary(task: str, decision: DecisionRecord) -> dict[str, Any]:
     }
 
 
+def detailed_summary(task: str, made: DecisionRecord | None, services: Services) -> dict[str, Any]:
+    """Return a task as an item of a detailed list: decision, the model's scores, usage, requests by minute."""
+    shown = explanation_view(task, services.table.route_task(task), made, ())
+    chosen = shown["decision"]["model"]
+    return {
+        "object": "task",
+        "id": task,
+        "n": shown["n"],
+        "u": shown["u"],
+        "decision": shown["decision"],
+        "scored": shown.get("scored"),
+        "chosen": next((row for row in shown["scores"] or () if row["model"] == chosen), None),
+        "spent": usage_to_json(services.ledger.usage_on("task", task)),
+        "requests_by_minute": _requests_by_minute(services, task, SPARK_MINUTES),
+    }
+
+
 def explanation_view(
     task: str, route: Route, decision: DecisionRecord | None, history: Sequence[DecisionRecord]
 ) -> dict[str, Any]:
-    """All there is to say of a task: where it goes now, why, and on what evidence.
+    """Return a task with its route, decision, scores and history.
 
-    Where a pin or a policy overrides the scored decision, that one stands in `scored`.
+    If a pin or a policy overrides the scored decision, `scored` holds the latter.
     """
     shown: dict[str, Any] = {
         "object": "task",
@@ -46,8 +67,15 @@ def explanation_view(
     shown["decision"] = _routed(route, scored)
     if scored is not None and scored["model"] != route.ranking[0]:
         shown["scored"] = scored
-    shown["history"] = [_turn(turn) for turn in history]
+    shown["history"] = [_change(change) for change in history]
     return shown
+
+
+def _requests_by_minute(services: Services, task: str, minutes: int) -> list[int]:
+    """A task's number of requests in each of the last minutes, oldest first."""
+    now = services.minutes.current_minute()
+    found = {minute.number: minute.requests for minute in services.minutes.series_of("task", task, minutes)}
+    return [found.get(number, 0) for number in range(now - minutes + 1, now + 1)]
 
 
 def _scored(decision: DecisionRecord) -> dict[str, Any]:
@@ -73,6 +101,6 @@ def _routed(route: Route, scored: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**routed, "why": f"{route.ranking[0]} by configuration: {route.reason}"}
 
 
-def _turn(turn: DecisionRecord) -> dict[str, Any]:
-    at = datetime.fromtimestamp(turn.at, UTC).isoformat(timespec="milliseconds")
-    return {"version": turn.version, "model": turn.model, "reason": turn.reason, "n": turn.n, "at": at}
+def _change(change: DecisionRecord) -> dict[str, Any]:
+    at = datetime.fromtimestamp(change.at, UTC).isoformat(timespec="milliseconds")
+    return {"version": change.version, "model": change.model, "reason": change.reason, "n": change.n, "at": at}

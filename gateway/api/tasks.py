@@ -1,26 +1,32 @@
-"""GET /v1/tasks, GET and DELETE /v1/tasks/{id}, POST /v1/tasks/{id}/inputs and /labels, POST /v1/route.
+"""Endpoints for tasks, decisions and the overview: /v1/tasks, /v1/tasks/{id}, /v1/decisions, /v1/overview.
 
-Task IDs may hold slashes, so a task's path takes all that follows. A key with an allow-list of tasks sees those alone.
+Task IDs may contain slashes, so the path parameter takes the rest of the path. A key with a list of tasks sees only
+those.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from gateway.api.details import detailed_summary, undecided_summary
-from gateway.api.schemas import DryRunBody, InputsBody, LabelsBody, texts_of
-from gateway.api.services import ClientPrincipal, Given, ScorerClientApi, Services, operator_of
-from gateway.api.task_views import explanation_view, task_summary
-from gateway.errors import InvalidRequest, ModelNotFound, NotFound, ScorerUnavailable
+from gateway.api.services import ClientPrincipal, Given, Operator, Services, check_task_access, operator_of
+from gateway.api.task_views import SPARK_MINUTES, detailed_summary, explanation_view, task_summary
+from gateway.errors import NotFound
 from gateway.keys.auth import Principal
 from gateway.state.store import DecisionRecord
+from gateway.tasks.decision_feed import DecisionEvent
 from gateway.tasks.decision_table import TableEntry
-from gateway.usage.ledger import to_json as spent_shown
-from gateway.vocabulary import DEFAULT_TASK, TASK_ID_RULE, is_task_id
+from gateway.usage.ledger import to_json as usage_to_json
 
 router = APIRouter(tags=["tasks"])
+
+MAX_WAIT_S = 20.0
+
+MAX_COUNTED_TASKS = 20_000
+"""Maximum number of tasks that the overview counts by model and reason."""
 
 
 @router.get("/v1/tasks")
@@ -31,103 +37,141 @@ async def list_tasks(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     details: bool = False,
 ) -> dict[str, Any]:
-    """The tasks that have been seen, by name; `after` pages on.
+    """List tasks by name. `after` is the last name of the previous page.
 
-    details: with scores, spending and the last hour's requests, and with tasks that have had requests but no decision.
+    With `details`: also scores, usage and the last hour's requests, and tasks that have requests but no decision yet.
     """
     some = limit + 1 if client.tasks is None else None
     decisions = await asyncio.to_thread(services.store.read_decisions, after, some)
     if details:
         return await _details(services, client, after, limit, list(decisions))
-    seen = [
+    listed = [
         task_summary(name, made) for name, made in decisions.items() if client.tasks is None or name in client.tasks
     ]
-    return {"object": "list", "data": seen[:limit], "has_more": len(seen) > limit}
+    return {"object": "list", "data": listed[:limit], "has_more": len(listed) > limit}
+
+
+@router.get("/v1/tasks/{task:path}")
+async def get_task(task: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+    """Return a task: its scores, and its decision with the explanation."""
+    stored = await asyncio.to_thread(services.store.read_task, check_task_access(task, client))
+    if stored.decision is None and task not in services.config.tasks:
+        raise _task_not_found(task)
+    history = await asyncio.to_thread(services.store.decision_changes, task)
+    if stored.decision is not None:
+        # The store can be ahead of the scorer's message: apply its decision, so that requests follow what is shown.
+        services.table.apply_decision(task, _to_entry(stored.decision))
+    shown = explanation_view(task, services.table.route_task(task), stored.decision, history)
+    return {**shown, "spent": usage_to_json(services.ledger.usage_on("task", task))}
+
+
+@router.delete("/v1/tasks/{task:path}", dependencies=[Depends(operator_of)])
+async def delete_task(task: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+    """Delete a task's state: sums, embeddings, decisions. Requires an admin key, if one is configured."""
+    known = await _forget(check_task_access(task, client), services)
+    services.table.forget_task(task)
+    if not known:
+        raise _task_not_found(task)
+    return {"object": "task.deleted", "id": task, "deleted": True}
+
+
+@router.get("/v1/decisions")
+async def stream_decisions(
+    services: Given,
+    client: ClientPrincipal,
+    after: Annotated[int, Query(ge=0)] = 0,
+    wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0,
+    changes: bool = False,
+) -> dict[str, Any]:
+    """List decisions after number `after`, oldest first; if there are none, wait up to `wait_s` seconds for the next.
+
+    With `changes`: only decisions that moved a task to another model. `last` is the `after` of the next call. Numbers
+    start at 1 when the gateway starts; the last 2,000 decisions are available.
+    """
+
+    def is_selected(event: DecisionEvent) -> bool:
+        return (client.tasks is None or event.task in client.tasks) and (event.is_change or not changes)
+
+    found = await services.decision_feed.wait_for(after, wait_s, is_selected)
+    return {"object": "list", "data": [_to_json(one) for one in found], "last": services.decision_feed.last_number}
+
+
+@router.get("/v1/overview")
+async def get_overview(services: Given, _: Operator, limit: Annotated[int, Query(ge=1, le=100)] = 12) -> dict[str, Any]:
+    """Count tasks by model and by reason, and list those with the most requests in the last hour."""
+    names = sorted({*services.table.task_names(), *services.minutes.series_names("task")})
+    counted = names[:MAX_COUNTED_TASKS]
+    models, reasons = await asyncio.to_thread(_counts, services, counted)
+    busiest = await asyncio.to_thread(_busiest, services, names, limit)
+    found = await asyncio.to_thread(services.store.read_explanations, busiest)
+    return {
+        "object": "overview",
+        "tasks": len(names),
+        "counted": len(counted),
+        "by_model": dict(models.most_common()),
+        "by_reason": dict(reasons.most_common()),
+        "busiest": [detailed_summary(name, found.get(name), services) for name in busiest],
+    }
 
 
 async def _details(
     services: Services, client: Principal, after: str, limit: int, decided: Sequence[str]
 ) -> dict[str, Any]:
-    names = sorted({*decided, *undecided_summary(services, after, decided)})
+    """With tasks that had requests in the last hours but no decision: without a pack, that is all of them."""
+    undecided = (name for name in services.minutes.series_names("task") if name > after)
+    names = sorted({*decided, *undecided})
     allowed = [name for name in names if client.tasks is None or name in client.tasks]
     found = await asyncio.to_thread(services.store.read_explanations, allowed[:limit])
     data = [detailed_summary(name, found.get(name), services) for name in allowed[:limit]]
     return {"object": "list", "data": data, "has_more": len(allowed) > limit}
 
 
-@router.get("/v1/tasks/{task:path}")
-async def get_task(task: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
-    """A task's state, scores, and decision with its explanation."""
-    stored = await asyncio.to_thread(services.store.read_task, _checked(task, client))
-    if stored.decision is None and task not in services.config.tasks:
-        raise NotFound(f"task {task!r} has had no input yet")
-    history = await asyncio.to_thread(services.store.decision_changes, task)
-    if stored.decision is not None:
-        # The store may know before the scorer's word has come: whoever reads of a decision here is routed by it.
-        services.table.apply_decision(task, _choice(stored.decision))
-    shown = explanation_view(task, services.table.route_task(task), stored.decision, history)
-    return {**shown, "spent": spent_shown(services.ledger.usage_on("task", task))}
-
-
-@router.delete("/v1/tasks/{task:path}", dependencies=[Depends(operator_of)])
-async def delete_task(task: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
-    """Forgets a task: its sums, embeddings, decisions. Takes an admin key, where there is one."""
-    known = await _forget(_checked(task, client), services)
-    services.table.forget_task(task)
-    if not known:
-        raise NotFound(f"task {task!r} has had no input yet")
-    return {"object": "task.deleted", "id": task, "deleted": True}
-
-
-@router.post("/v1/tasks/{task:path}/inputs")
-async def seed_task(task: str, body: InputsBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
-    """Gives a task a sample of its inputs, before its first call or beside them; answers with its decision."""
-    texts = texts_of(body, services.table.policy_of(_checked(task, client)).input)
-    return dict(await _scorer(services).seed_task(task, texts))
-
-
-@router.post("/v1/tasks/{task:path}/labels")
-async def label_task(task: str, body: LabelsBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
-    """Tells how models did on inputs of a task; answers with its decision. Only `score: auto` learns from it."""
-    policy = services.table.policy_of(_checked(task, client))
-    known = {model.name for model in services.config.models}
-    unknown = sorted({name for label in body.labels for name in label.outcomes} - known)
-    if unknown:
-        raise ModelNotFound(f"labels: {unknown[0]!r} is no configured model", param="labels")
-    texts = texts_of(InputsBody(inputs=[label.input for label in body.labels]), policy.input)
-    return dict(await _scorer(services).seed_task(task, texts, [label.outcomes for label in body.labels]))
-
-
-@router.post("/v1/route")
-async def dry_run_route(body: DryRunBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
-    """What these inputs would be decided as, stored nowhere and routed nowhere."""
-    unknown = sorted(set(body.candidates or ()) - {model.name for model in services.config.models})
-    if unknown:
-        raise ModelNotFound(f"candidates: {unknown[0]!r} is no configured model", param="candidates")
-    task = None if body.task is None else _checked(body.task, client)
-    texts = texts_of(body, services.table.policy_of(task or DEFAULT_TASK).input)
-    return dict(await _scorer(services).dry_run(texts, task, body.candidates))
-
-
 async def _forget(task: str, services: Services) -> bool:
-    """By the scorer while it works, so that no decision made before comes after."""
+    """Through the scorer if it is ready, so that no decision made earlier arrives later."""
     if services.scorer is not None and services.scorer.status == "ready":
         return await services.scorer.forget_task(task)
     return await asyncio.to_thread(services.store.forget_task, task)
 
 
-def _scorer(services: Services) -> ScorerClientApi:
-    if services.scorer is None:
-        raise ScorerUnavailable("no pack is configured, so nothing can be scored")
-    return services.scorer
+def _task_not_found(task: str) -> NotFound:
+    return NotFound(f"Task {task!r} not found: no input of it has been scored.")
 
 
-def _checked(task: str, client: Principal) -> str:
-    if not is_task_id(task):
-        raise InvalidRequest(f"{task[:150]!r} is no task ID; it takes {TASK_ID_RULE}", code="invalid_task_id")
-    client.check_task(task)
-    return task
+def _counts(services: Services, names: list[str]) -> tuple[Counter[str], Counter[str]]:
+    models: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for name in names:
+        route = services.table.route_task(name)
+        models[route.ranking[0]] += 1
+        reasons[route.reason] += 1
+    return models, reasons
 
 
-def _choice(decision: DecisionRecord) -> TableEntry:
+def _busiest(services: Services, names: list[str], limit: int) -> list[str]:
+    """By requests in the last hour, then by name."""
+    minutes = services.minutes
+    requests = {
+        name: sum(minute.requests for minute in minutes.series_of("task", name, SPARK_MINUTES))
+        for name in minutes.series_names("task")
+    }
+    return sorted(names, key=lambda name: (-requests.get(name, 0), name))[:limit]
+
+
+def _to_entry(decision: DecisionRecord) -> TableEntry:
     return TableEntry(decision.version, decision.n, decision.model, decision.reason, decision.ranking)
+
+
+def _to_json(event: DecisionEvent) -> dict[str, Any]:
+    decision = event.decision
+    return {
+        "object": "decision",
+        "number": event.number,
+        "at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds"),
+        "task": event.task,
+        "model": decision.model,
+        "before": event.before,
+        "reason": decision.reason,
+        "version": decision.version,
+        "n": decision.n,
+        "ranking": list(decision.ranking),
+    }

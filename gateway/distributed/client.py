@@ -33,6 +33,7 @@ from gateway.scorer.messages import (
     DryRun,
     ForgetTask,
     Inspect,
+    InspectView,
     Question,
     Reply,
     ScoredResponse,
@@ -195,7 +196,7 @@ class DistributedScorerClient:
 
     async def inspect_pack(
         self,
-        at: Literal["outcomes", "evidence", "difference", "suggestions"],
+        at: InspectView,
         task: str = "",
         pack: str = "",
         n: int = 0,

@@ -128,6 +128,9 @@ class SetPolicy(msgspec.Struct, frozen=True, tag="Govern"):
     policy: TaskPolicy
 
 
+InspectView = Literal["outcomes", "evidence", "difference", "suggestions"]
+
+
 class Inspect(msgspec.Struct, frozen=True, tag="Look", rename={"view": "at"}):
     """Show something that only arrays can tell; see gateway.scorer.inspection.
 
@@ -136,7 +139,7 @@ class Inspect(msgspec.Struct, frozen=True, tag="Look", rename={"view": "at"}):
     """
 
     id: int
-    view: Literal["outcomes", "evidence", "difference", "suggestions"]
+    view: InspectView
     task: str = ""
     pack: str = ""
     n: int = 0

@@ -60,7 +60,7 @@ def test_every_reason_is_told() -> None:
 def test_nothing_is_missing_that_a_person_would_look_for() -> None:
     """The generators find things by themselves; these must be among them."""
     assert "`models[].backends[].base_url`" in PAGES["settings.md"]
-    assert "| `POST` | `/v1/chat/completions` | a key |" in PAGES["endpoints.md"]
+    assert "| `POST` | `/v1/chat/completions` | client |" in PAGES["endpoints.md"]
     assert "`/v1/tasks/{task}`" in PAGES["endpoints.md"]
     assert "`benchroute_requests_total`" in PAGES["metrics.md"]
     assert "`model_not_found`" in PAGES["errors.md"]

@@ -24,6 +24,7 @@ from gateway.scorer.messages import (
     ForgetTask,
     FromScorer,
     Inspect,
+    InspectView,
     Observations,
     PackReady,
     PackRefused,
@@ -144,7 +145,7 @@ class EmbeddedScorerClient:
 
     async def inspect_pack(
         self,
-        at: Literal["outcomes", "evidence", "difference", "suggestions"],
+        at: InspectView,
         task: str = "",
         pack: str = "",
         n: int = 0,

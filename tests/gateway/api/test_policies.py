@@ -95,7 +95,7 @@ def test_a_restriction_decides_again_at_once(serving: Serving, upstream: Upstrea
         ({"pin": "nobody"}, "no configured model"),
         ({"candidates": ["good"], "max_params_b": 1}, "no candidate"),
         ({"pinned": "good"}, "pinned"),
-        ({}, "says nothing"),
+        ({}, "The policy is empty. Use DELETE to remove an override."),
     ],
 )
 def test_what_does_not_fit_is_refused_and_changes_nothing(serving: Serving, body: dict[str, Any], told: str) -> None:
@@ -108,7 +108,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(serving: Serving, body
 def test_a_change_that_rests_on_another_version_is_refused(serving: Serving) -> None:
     assert put(serving.url, "raced", {"pin": "good"}, "?version=0").status == 200
     late = put(serving.url, "raced", {"pin": "slow"}, "?version=0")
-    assert (late.status, late.error["message"].split(":")[0]) == (409, "the policy of task 'raced' is version 1, not 0")
+    assert (late.status, late.error["message"].split(".")[0]) == (409, "The policy of task 'raced' is version 1, not 0")
 
 
 def test_a_page_of_somebody_elses_changes_nothing(serving: Serving) -> None:

@@ -73,7 +73,7 @@ def test_without_retention_it_is_said_which_setting_is_missing(url: str, state: 
     ask(url, "/v1/tasks/other/inputs", {"inputs": [private]}, **JSON)
     refused = ask(url, "/v1/tasks/other/label-suggestions")
     assert (refused.status, refused.error["code"]) == (400, "texts_not_kept")
-    assert "keep_texts: true, in tasks.other or in routing" in refused.error["message"]
+    assert "Set `keep_texts: true` in `tasks.other` or `routing`." in refused.error["message"]
     command = run_command("tasks", "suggest", "other", "--url", url)
     assert command.exit_code == 1
     assert "keep_texts" in command.output

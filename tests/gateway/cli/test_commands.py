@@ -82,7 +82,7 @@ def test_the_module_runs_as_a_program() -> None:
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (ConfigError("config.yaml", [("models", "missing")]), 2, "error: config.yaml: 1 fault\n  models: missing\n"),
+        (ConfigError("config.yaml", [("models", "missing")]), 2, "error: config.yaml: 1 error\n  models: missing\n"),
         (BenchmarkError("b", ["no inputs"]), 2, "error: b cannot be used:\n  no inputs\n"),
         (InputsError("a.txt line 3: no"), 2, "error: a.txt line 3: no\n"),
         (OptionError("no such model"), 2, "error: no such model\n"),
@@ -146,4 +146,4 @@ def test_a_gateway_only_install_is_told_what_to_install(pack: Path) -> None:
 def test_a_gateway_without_a_configuration_does_not_start(tmp_path: Path) -> None:
     result = run_command("serve", "--config", tmp_path / "nothing.yaml")
     assert result.exit_code == 2
-    assert f"{tmp_path / 'nothing.yaml'}: 1 fault" in result.stderr
+    assert f"{tmp_path / 'nothing.yaml'}: 1 error" in result.stderr

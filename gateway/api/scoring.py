@@ -1,0 +1,119 @@
+"""Endpoints that ask the scorer: inputs, labels, dry run, evidence, label suggestions, feedback."""
+
+import hashlib
+import logging
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from gateway.api.schemas import DryRunBody, FeedbackBody, InputsBody, LabelsBody, texts_of
+from gateway.api.services import ClientPrincipal, Given, Operator, Services, check_task_access, require_scorer
+from gateway.errors import InvalidRequest, ModelNotFound, NotFound
+from gateway.keys.auth import Principal
+from gateway.proxy.recent_responses import ResponseRecord
+from gateway.scorer.messages import ScoredResponse
+from gateway.vocabulary import DEFAULT_TASK
+
+router = APIRouter(tags=["tasks"])
+log = logging.getLogger("benchroute.feedback")
+
+
+@router.post("/v1/tasks/{task:path}/inputs")
+async def seed_task(task: str, body: InputsBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+    """Add a sample of inputs to a task, for instance before its first request, and return its decision."""
+    texts = texts_of(body, services.table.policy_of(check_task_access(task, client)).input)
+    return dict(await require_scorer(services).seed_task(task, texts))
+
+
+@router.post("/v1/tasks/{task:path}/labels")
+async def label_task(task: str, body: LabelsBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+    """Add labelled inputs to a task, and return its decision. Only `score: auto` learns from labels."""
+    policy = services.table.policy_of(check_task_access(task, client))
+    _check_models(services, {name for label in body.labels for name in label.outcomes}, "labels")
+    texts = texts_of(InputsBody(inputs=[label.input for label in body.labels]), policy.input)
+    return dict(await require_scorer(services).seed_task(task, texts, [label.outcomes for label in body.labels]))
+
+
+@router.post("/v1/route")
+async def dry_run_route(body: DryRunBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+    """Return the decision that these inputs would lead to. Nothing is stored and no model is called."""
+    _check_models(services, set(body.candidates or ()), "candidates")
+    task = None if body.task is None else check_task_access(body.task, client)
+    texts = texts_of(body, services.table.policy_of(task or DEFAULT_TASK).input)
+    return dict(await require_scorer(services).dry_run(texts, task, body.candidates))
+
+
+@router.get("/v1/tasks/{task:path}/evidence")
+async def get_task_evidence(task: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+    """Return the benchmark inputs nearest to the task's recent inputs, each model's outcome on them, and a map.
+
+    `times` is the number of the task's inputs that have this one among their k nearest. `text` is null if the pack
+    contains no texts, `map` is null if it contains none.
+    """
+    client.check_task(task)
+    return {**await require_scorer(services).inspect_pack("evidence", task=task), "id": task}
+
+
+@router.get("/v1/tasks/{task:path}/label-suggestions")
+async def get_label_suggestions(
+    task: str, services: Given, client: Operator, n: Annotated[int, Query(ge=1, le=256)] = 20
+) -> dict[str, Any]:
+    """Return the task's recent inputs on which its best candidates (`between`) are expected to differ most.
+
+    `expected` is each candidate's mean outcome on the benchmark inputs nearest to the input, `disagreement` their
+    standard deviation. Labelled inputs are excluded. Requires `keep_texts` of the task or in the routing section: 400
+    with code `texts_not_kept` otherwise. Requires an admin key, if one is configured.
+    """
+    client.check_task(task)
+    if not services.table.policy_of(task).keep_texts:
+        message = f"Input texts of task {task!r} are not stored. Set `keep_texts: true` in `tasks.{task}` or `routing`."
+        raise InvalidRequest(message, code="texts_not_kept")
+    return {**await require_scorer(services).inspect_pack("suggestions", task=task, n=n), "id": task}
+
+
+@router.post("/v1/feedback")
+async def give_feedback(body: FeedbackBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+    """Score a response by its request ID, and return its task's decision. Only `score: auto` learns from feedback.
+
+    A second score of a response replaces the first. `propensity` is the probability with which this model was drawn for
+    the request: 1 if it was not drawn, null if the choice was not random (a session, a model named by the request,
+    failover); docs/auto.md describes its effect. 404 if no gateway knows the response, or it is older than the last
+    `routing.feedback_window` responses.
+    """
+    found = await _find_response(body.request_id, services, client)
+    scorer = require_scorer(services)
+    # A client may use one ID for many requests, and means the latest: the time tells them apart.
+    request = hashlib.sha256(f"{found.at!r} {body.request_id}".encode()).digest()[:8]
+    scored = ScoredResponse(request, found.model, body.score, found.propensity, found.stratum, found.at)
+    decision = await scorer.submit_feedback(found.task, [scored])
+    services.metrics.feedback(found.model).inc()
+    metadata = " ".join(f"{name}={word}" for name, word in sorted(body.metadata.items()))
+    log.info("%s task=%s model=%s score=%g %s", body.request_id, found.task, found.model, body.score, metadata)
+    return {
+        "object": "feedback",
+        "request_id": body.request_id,
+        "task": found.task,
+        "model": found.model,
+        "score": body.score,
+        "propensity": found.propensity,
+        **decision,
+    }
+
+
+async def _find_response(request: str, services: Services, client: Principal) -> ResponseRecord:
+    """Raises NotFound, also for a task that the key may not use: IDs must not be guessable."""
+    found = services.recent_responses.find_response(request)
+    if found is None and services.scorer is not None:
+        found = await services.scorer.find_response(request)
+    if found is None or (client.tasks is not None and found.task not in client.tasks):
+        window = services.config.routing.feedback_window
+        message = f"Unknown request_id {request!r}: no successful response with this ID among the last {window:,}."
+        raise NotFound(message, param="request_id", code="request_not_found")
+    return found
+
+
+def _check_models(services: Services, names: set[str], param: str) -> None:
+    """Raises ModelNotFound for the first name that is not configured."""
+    unknown = sorted(names - {model.name for model in services.config.models})
+    if unknown:
+        raise ModelNotFound(f"{param}: unknown model {unknown[0]!r}.", param=param)
