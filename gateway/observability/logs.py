@@ -1,6 +1,6 @@
-"""What the programs log, and how: text for people, or a JSON object a line for machines.
+"""Log configuration: text, or one JSON object per line.
 
-Of requests there is one line at most, with what they were counted as. Never in a log: prompts, answers, keys.
+A request has at most one line, with the values it was counted with. Prompts, responses and keys are never logged.
 """
 
 import json
@@ -15,18 +15,18 @@ Format = Literal["text", "json"]
 Requests = Literal["none", "errors", "all"]
 
 FORMAT_VARIABLE = "BENCHROUTE_LOG_FORMAT"
-"""Tells the scorer's process, which is started by the gateway's, what the gateway logs like."""
+"""Environment variable that passes the log format on to the scorer process."""
 
 REQUEST_LOGGER = "benchroute.request"
 LEVELS = {"none": logging.CRITICAL, "errors": logging.WARNING, "all": logging.INFO}
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON. A record's `request`, a mapping, stands beside the other members."""
+    """Formats a record as one line of JSON, with the items of its `request`, a mapping, as members."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """See logging.Formatter."""
-        told: dict[str, object] = {
+        """Return the record as JSON."""
+        document: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -34,35 +34,39 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, "request", {}),
         }
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        return json.dumps(told, ensure_ascii=False, default=str)
+            document["exception"] = self.formatException(record.exc_info)
+        return json.dumps(document, ensure_ascii=False, default=str)
 
 
 class SampleFilter(logging.Filter):
-    """Lets a share of the requests through, and everything that is worth a warning."""
+    """Passes a random sample of the records, and every warning and error."""
 
     def __init__(self, share: float, draw: Callable[[], float] = random.random) -> None:
-        """share: in [0, 1]. draw: in [0, 1)."""
+        """share: of the records, in [0, 1]. draw: random number in [0, 1)."""
         super().__init__()
         self._share = share
         self._draw = draw
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """See logging.Filter."""
+        """Return True for a record to log."""
         return record.levelno >= logging.WARNING or self._draw() < self._share
 
 
 def make_handler(format_: str, stream: TextIO | None = None) -> logging.Handler:
-    """Writes records to standard error, or to `stream`."""
-    made = logging.StreamHandler(stream or sys.stderr)
+    """Return a handler that writes to standard error, or to `stream`. format_: text or json."""
+    handler = logging.StreamHandler(stream or sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    made.setFormatter(JsonFormatter() if format_ == "json" else text)
-    return made
+    handler.setFormatter(JsonFormatter() if format_ == "json" else text)
+    return handler
 
 
 def configure_logging(level: str, format_: str, requests: Requests = "errors", share: float = 1.0) -> None:
-    """From now on this process logs like that. level: a name of logging's, in either case."""
+    """Configure logging of this process.
+
+    level: a level's name, in either case; DEBUG logs all requests. format_: text or json. requests, share: which
+    requests are logged, see `log.requests` and `log.sample_rate`.
+    """
     logging.basicConfig(level=level.upper(), handlers=[make_handler(format_)])
-    told = logging.getLogger(REQUEST_LOGGER)
-    told.setLevel(LEVELS["all" if level.upper() == "DEBUG" else requests])
-    told.addFilter(SampleFilter(share))
+    logger = logging.getLogger(REQUEST_LOGGER)
+    logger.setLevel(LEVELS["all" if level.upper() == "DEBUG" else requests])
+    logger.addFilter(SampleFilter(share))

@@ -1,6 +1,6 @@
-"""What is counted, for /metrics (Prometheus text format).
+"""Prometheus metrics for /metrics, in text format.
 
-No label takes a value that a client can make up, but for the first so many tasks: the others count as one.
+Clients cannot create label values, except task IDs up to `metrics.max_tasks`: further ones are labelled `other`.
 """
 
 from bisect import bisect_left
@@ -22,16 +22,17 @@ OTHER = "other"
 
 
 class TaskLabels:
-    """Which tasks are told apart in labels: those of the configuration, then the first that come, up to a number."""
+    """Labels of tasks: configured tasks and the first others have their own, further ones share `other`."""
 
     def __init__(self, most: int, configured: Iterable[str] = ()) -> None:
+        """most: maximum number of tasks with a label of their own."""
         self._most = most
         self._known: set[str] = set()
         for task in configured:
             self.label_of(task)
 
     def label_of(self, task: str) -> str:
-        """The task, or `other`."""
+        """Return the label of a task: its ID, or `other`."""
         if task in self._known:
             return task
         if len(self._known) >= self._most:
@@ -41,10 +42,10 @@ class TaskLabels:
 
 
 class BulkHistogram(Collector):
-    """A histogram that takes many values at a time, at a fraction of what prometheus_client's takes for each."""
+    """A histogram that adds many values at once, at a fraction of the CPU time of prometheus_client's."""
 
     def __init__(self, name: str, about: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
-        """bounds: rising; the last class, above them all, is not named."""
+        """about: the help text. bounds: upper bounds of the buckets, ascending, without +Inf."""
         self._name, self._about, self._labels, self._bounds = name, about, tuple(labels), tuple(bounds)
         self._counts: dict[tuple[str, ...], list[int]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
@@ -52,14 +53,14 @@ class BulkHistogram(Collector):
             self.add_values((), ())
 
     def add_values(self, labels: tuple[str, ...], values: Sequence[float]) -> None:
-        """More values."""
+        """Add values with these labels."""
         counts = self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
         for value in values:
             counts[bisect_left(self._bounds, value)] += 1
         self._sums[labels] = self._sums.get(labels, 0.0) + sum(values)
 
     def collect(self) -> Iterator[Metric]:
-        """See prometheus_client.registry.Collector."""
+        """Yield the metrics."""
         shown = HistogramMetricFamily(self._name, self._about, labels=self._labels)
         names = [*map(floatToGoString, self._bounds), "+Inf"]
         for labels, counts in self._counts.items():
@@ -68,95 +69,113 @@ class BulkHistogram(Collector):
 
 
 class Metrics:
-    """The request path's figures."""
+    """Metrics of the request path."""
 
     def __init__(self, tasks: TaskLabels | None = None) -> None:
-        """tasks: those told apart; none by default."""
+        """tasks: the labels of tasks; by default all tasks are labelled `other`."""
         self.tasks = tasks or TaskLabels(0)
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "benchroute_requests",
-            "Requests answered, by the model that answered, why it was chosen, and the status the client got.",
+            "Requests served, by model, reason for its choice, and status sent to the client.",
             ["model", "reason", "status"],
             registry=self.registry,
         )
         self._attempts = Counter(
             "benchroute_upstream_attempts",
-            "Backends asked, by backend and what came of it.",
+            "Backend attempts, by backend and outcome.",
             ["backend", "outcome"],
             registry=self.registry,
         )
         self.duration = BulkHistogram(
             "benchroute_request_seconds",
-            "From a request's first byte to its answer's last, by model.",
+            "Response time in seconds, from the request's first byte to the response's last, by model.",
             ("model",),
             DURATIONS_S,
         )
         self.overhead = BulkHistogram(
             "benchroute_overhead_seconds",
-            "From a request's last byte to its answer's first, without waiting for backends.",
+            "Gateway overhead in seconds, from the request's last byte to the response's first, without backend time.",
             (),
             OVERHEADS_S,
         )
         self.registry.register(self.duration)
         self.registry.register(self.overhead)
         self.in_flight = 0
-        """Requests being answered now."""
-        shown = Gauge("benchroute_requests_in_flight", "Requests being answered now.", registry=self.registry)
-        shown.set_function(lambda: self.in_flight)
+        """Number of requests in flight."""
+        in_flight = Gauge("benchroute_requests_in_flight", "Requests in flight.", registry=self.registry)
+        in_flight.set_function(lambda: self.in_flight)
         self._tokens = Counter(
             "benchroute_tokens",
-            "Tokens that answers said they took, by model and direction.",
+            "Tokens as reported by responses, by model and direction.",
             ["model", "direction"],
             registry=self.registry,
         )
         self._cost_usd = Counter(
-            "benchroute_cost_usd", "US dollars that answers cost, by model.", ["model"], registry=self.registry
+            "benchroute_cost_usd", "Cost of responses in US dollars, by model.", ["model"], registry=self.registry
         )
         self._shadow = Counter(
             "benchroute_shadow_requests",
-            "Requests of tasks in the shadow, by the model that answered and the one the evidence would have chosen.",
-            ["model", "would"],
+            "Requests in shadow mode, by the model that answered and the model routing would have chosen.",
+            ["model", "shadow_model"],
             registry=self.registry,
         )
-        self._kept = Counter(
-            "benchroute_cache_hits", "Answers that were kept, by model.", ["model"], registry=self.registry
+        self._cache_hits = Counter(
+            "benchroute_cache_hits",
+            "Responses served from the response cache, by model.",
+            ["model"],
+            registry=self.registry,
         )
         self._feedback = Counter(
-            "benchroute_feedback", "Scores of answers, by the model that gave them.", ["model"], registry=self.registry
+            "benchroute_feedback",
+            "Feedback scores received, by the response's model.",
+            ["model"],
+            registry=self.registry,
         )
         self._of_tasks = Counter(
             "benchroute_task_requests",
-            "Requests answered, by task, the first metrics.max_tasks of them, and the model that answered.",
+            "Requests served, by task and model. Tasks beyond metrics.max_tasks are labelled other.",
             ["task", "model"],
             registry=self.registry,
         )
         self.retries = Counter(
-            "benchroute_retries", "Backends asked after the first one of their request.", registry=self.registry
+            "benchroute_retries", "Backend attempts after the first of each request.", registry=self.registry
         )
-        # Looking a label up takes longer than counting; models, reasons and statuses are few.
+        # Looking a labelled counter up takes longer than counting; there are few models, reasons and statuses.
         self.requests = cache(lambda model, reason, status: self._requests.labels(model, reason, status))
         self.attempts = cache(lambda backend, outcome: self._attempts.labels(backend, outcome))
-        self.shadow = cache(lambda model, would: self._shadow.labels(model, would))
-        self.kept = cache(lambda model: self._kept.labels(model))
+        self.shadow = cache(lambda model, shadow_model: self._shadow.labels(model, shadow_model))
+        self.cache_hits = cache(lambda model: self._cache_hits.labels(model))
         self.feedback = cache(lambda model: self._feedback.labels(model))
         self.tokens = cache(lambda model, direction: self._tokens.labels(model, direction))
         self.cost_usd = cache(lambda model: self._cost_usd.labels(model))
         self._of_task = cache(lambda task, model: self._of_tasks.labels(task, model))
 
     def task_requests(self, task: str, model: str) -> Counter:
-        """The counter of a task's requests."""
+        """Return the counter of a task's requests to a model."""
         counter: Counter = self._of_task(self.tasks.label_of(task), model)
         return counter
 
     def render_text(self) -> bytes:
-        """All figures in Prometheus' text format."""
+        """Return all metrics in Prometheus text format."""
         return generate_latest(self.registry)
 
 
 @dataclass(frozen=True, slots=True)
 class ScorerStats:
-    """The scorer's figures at one moment. dropped: observations by reason."""
+    """Statistics of the scorer, since the start unless noted.
+
+    Attributes:
+        is_ready: inputs are scored now.
+        observed: inputs scored and stored.
+        dropped: inputs not scored, by reason.
+        errors: inputs whose scoring failed.
+        queued: inputs waiting in this gateway now.
+        restarts: of the scorer process.
+        scoring_s: seconds spent on embedding and scoring.
+        backlog: inputs of all gateways waiting in Redis now.
+        skipped: inputs not embedded, by adaptive sampling.
+    """
 
     is_ready: bool
     observed: int
@@ -170,64 +189,69 @@ class ScorerStats:
 
 
 class BreakerCollector(Collector):
-    """Reads the backends' breakers when they are asked for."""
+    """Reads the states of the circuit breakers at each scrape."""
 
     def __init__(self, states: Callable[[], Mapping[str, str]]) -> None:
-        """states: backend -> closed, open or half-open."""
+        """states: returns closed, half-open or open by backend."""
         self._states = states
 
     def collect(self) -> Iterator[Metric]:
-        """See prometheus_client.registry.Collector."""
-        shown = GaugeMetricFamily(
-            "benchroute_breaker_open", "1 while a backend is left alone, 0.5 while it is tried.", labels=["backend"]
+        """Yield the metrics."""
+        gauge = GaugeMetricFamily(
+            "benchroute_breaker_open", "Circuit breaker state: 0 closed, 0.5 half-open, 1 open.", labels=["backend"]
         )
         values = {"closed": 0.0, "half-open": 0.5, "open": 1.0}
         for backend, state in self._states().items():
-            shown.add_metric([backend], values[state])
-        yield shown
+            gauge.add_metric([backend], values[state])
+        yield gauge
 
 
 class ScorerCollector(Collector):
-    """Reads the scorer's figures when they are asked for."""
+    """Reads the scorer's statistics at each scrape."""
 
     def __init__(self, figures: Callable[[], ScorerStats]) -> None:
-        self._figures = figures
+        self._stats = figures
 
     def collect(self) -> Iterator[Metric]:
-        """See prometheus_client.registry.Collector."""
-        figures = self._figures()
-        yield GaugeMetricFamily("benchroute_scorer_ready", "Whether inputs are scored now.", figures.is_ready)
-        yield GaugeMetricFamily("benchroute_observations_queued", "Inputs waiting to be scored.", figures.queued)
+        """Yield the metrics."""
+        stats = self._stats()
+        yield GaugeMetricFamily("benchroute_scorer_ready", "1 if the scorer is ready, else 0.", stats.is_ready)
+        yield GaugeMetricFamily("benchroute_observations_queued", "Inputs waiting to be scored.", stats.queued)
         yield GaugeMetricFamily(
-            "benchroute_observations_backlog",
-            "Inputs of all gateways that wait in a fleet's streams.",
-            figures.backlog,
+            "benchroute_observations_backlog", "Inputs of all gateways waiting in Redis streams.", stats.backlog
         )
-        yield CounterMetricFamily("benchroute_observations", "Inputs scored and stored.", figures.observed)
+        yield CounterMetricFamily("benchroute_observations", "Inputs scored and stored.", stats.observed)
         yield CounterMetricFamily(
-            "benchroute_observations_skipped", "Of those, not embedded: their tasks are settled.", figures.skipped
+            "benchroute_observations_skipped",
+            "Inputs counted without embedding them, by adaptive sampling of settled tasks.",
+            stats.skipped,
         )
-        yield CounterMetricFamily("benchroute_observation_errors", "Inputs that could not be scored.", figures.errors)
+        yield CounterMetricFamily("benchroute_observation_errors", "Inputs whose scoring failed.", stats.errors)
         yield CounterMetricFamily(
-            "benchroute_scoring_seconds", "Seconds spent on embedding and scoring inputs.", figures.scoring_s
+            "benchroute_scoring_seconds", "Seconds spent on embedding and scoring inputs.", stats.scoring_s
         )
-        yield CounterMetricFamily("benchroute_scorer_restarts", "Times the scorer was started again.", figures.restarts)
+        yield CounterMetricFamily("benchroute_scorer_restarts", "Scorer restarts.", stats.restarts)
         dropped = CounterMetricFamily(
             "benchroute_observations_dropped",
-            "Inputs not scored, by reason; their requests went on.",
+            "Inputs dropped without scoring, by reason. Their requests are not affected.",
             labels=["reason"],
         )
-        for reason, count in figures.dropped.items():
+        for reason, count in stats.dropped.items():
             dropped.add_metric([reason], count)
         yield dropped
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingStats:
-    """What is routed by at one moment. version: the program's. pack: its labels, None without one.
+    """Statistics of routing.
 
-    config: the number of the configuration in force. decisions: made since the start, by reason; changes: those after
-    which a task's requests went to another model.
+    Attributes:
+        version: of the program.
+        pack: labels of the active pack, None without one.
+        config: number of the active configuration version.
+        decisions: made since the start, by reason.
+        changes: decisions that moved a task to another model.
+        baseline_cost_usd: cost of the responses at the best-on-average model.
     """
 
     version: str
@@ -239,29 +263,31 @@ class RoutingStats:
 
 
 class RoutingCollector(Collector):
-    """Reads what is routed by when it is asked for."""
+    """Reads the statistics of routing at each scrape."""
 
     def __init__(self, figures: Callable[[], RoutingStats]) -> None:
-        self._figures = figures
+        self._stats = figures
 
     def collect(self) -> Iterator[Metric]:
-        """See prometheus_client.registry.Collector."""
-        figures = self._figures()
-        yield _info("benchroute_build_info", "1, with the program's version.", {"version": figures.version})
-        if figures.pack is not None:
-            yield _info("benchroute_pack_info", "1, with the pack in use: its name, hash and embedder.", figures.pack)
-        yield GaugeMetricFamily("benchroute_config_version", "Number of the configuration in force.", figures.config)
+        """Yield the metrics."""
+        stats = self._stats()
+        yield _info("benchroute_build_info", "1, labelled with the program's version.", {"version": stats.version})
+        if stats.pack is not None:
+            yield _info(
+                "benchroute_pack_info", "1, labelled with the active pack's name, hash and embedder.", stats.pack
+            )
+        yield GaugeMetricFamily("benchroute_config_version", "Active configuration version.", stats.config)
         decisions = CounterMetricFamily("benchroute_decisions", "Decisions made, by reason.", labels=["reason"])
-        for reason, count in figures.decisions.items():
+        for reason, count in stats.decisions.items():
             decisions.add_metric([reason], count)
         yield decisions
         yield CounterMetricFamily(
-            "benchroute_decision_changes", "Decisions that moved a task to another model.", figures.changes
+            "benchroute_decision_changes", "Decisions that moved a task to another model.", stats.changes
         )
         yield CounterMetricFamily(
             "benchroute_baseline_cost_usd",
-            "US dollars that the answers would have cost at the best model on average.",
-            figures.baseline_cost_usd,
+            "Cost of the same responses in US dollars, had the best-on-average model served them.",
+            stats.baseline_cost_usd,
         )
 
 

@@ -112,7 +112,7 @@ class Accounting:
         if (again := len(progress.trail.attempts) - 1) > 0:
             metrics.retries.inc(again)
         if progress.cached_model is not None:
-            metrics.kept(model).inc()
+            metrics.cache_hits(model).inc()
         if progress.route is not None and progress.route.shadow_model is not None:
             metrics.shadow(model, progress.route.shadow_model).inc()
         for attempt in progress.trail.attempts:
