@@ -69,7 +69,7 @@ def list_keys(url: Url = LOCAL, admin_key_env: AdminKeyEnv = ADMIN_KEY, as_json:
     for key in found["data"]:
         limits = [_limit(key[name]) for name in ("requests_per_minute", "tokens_per_minute")]
         limits += [_limit(key[name]) for name in ("budget_usd_per_day", "budget_usd_per_month")]
-        spent = (str(key["today"]["requests"]), format_number(key["today"]["usd"], "{:.4f}"))
+        spent = (str(key["today"]["requests"]), format_number(key["today"]["cost_usd"], "{:.4f}"))
         words = (key["created_at"] or UNKNOWN, _listed(key["models"]), _listed(key["tasks"]))
         shown.add_row(key["name"], key["source"], *words, *limits, *spent)
     stdout_console().print(shown)

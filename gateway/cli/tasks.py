@@ -91,7 +91,7 @@ def _show_decision(console: Console, found: Mapping[str, Any]) -> None:
     near = ", ".join(f"{row['dataset']} {row['cosine']:.2f}" for row in found["nearest_datasets"] or ())
     console.print(f"{found['n']} inputs, u = {format_number(found['u'])}; nearest datasets (cosine): {near or 'none'}")
     saved = f"{spent['saved_usd']:.4f} saved against best-on-average"
-    console.print(f"{spent['requests']} answers accounted for, {spent['usd']:.4f} USD, {saved}")
+    console.print(f"{spent['requests']} answers accounted for, {spent['cost_usd']:.4f} USD, {saved}")
     console.print()
 
 

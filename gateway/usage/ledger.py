@@ -155,7 +155,7 @@ def to_json(spent: UsageTotals) -> dict[str, object]:
         "requests": spent.requests,
         "input_tokens": spent.input_tokens,
         "output_tokens": spent.output_tokens,
-        "usd": float(spent.usd),
-        "best_on_average_usd": float(spent.baseline_usd),
+        "cost_usd": float(spent.usd),
+        "baseline_usd": float(spent.baseline_usd),
         "saved_usd": float(spent.baseline_usd - spent.usd),
     }

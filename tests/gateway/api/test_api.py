@@ -105,7 +105,10 @@ def test_a_task_in_the_shadow_stays_where_it_is_and_tells_where_it_would_go(url:
     assert last.headers["x-benchroute-shadow-model"] == would == "other"
     assert told["decision"]["model"] == stays
     assert told["scored"]["score"] == "s1"
-    assert f'benchroute_shadow_requests_total{{model="{stays}",shadow_model="other"}}' in ask(url, "/metrics").body.decode()
+    assert (
+        f'benchroute_shadow_requests_total{{model="{stays}",shadow_model="other"}}'
+        in ask(url, "/metrics").body.decode()
+    )
 
 
 def test_a_new_task_moves_to_the_model_that_is_right_for_it(url: str) -> None:
