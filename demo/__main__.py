@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.error_reporting import ErrorReportingGroup
+from gateway.cli.errors import ErrorReportingGroup
 from gateway.cli.terminal import stderr_console
 
 app = typer.Typer(

@@ -2,6 +2,7 @@
 
 pages       all pages
 commands    reference/cli.md, from the command line
+architecture  figures/architecture.svg, from the import contract
 settings    reference/settings.md, from the configuration's schema
 endpoints   reference/endpoints.md, from the application
 errors      reference/errors.md, from the error tree and the places that raise errors

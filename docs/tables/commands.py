@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from docs.tables.markdown import code, table
-from gateway.cli import app, error_reporting
+from gateway.cli import app, errors
 
 INTRO = """\
 # Commands
@@ -27,7 +27,7 @@ key in `BENCHROUTE_ADMIN_KEY`, or in the environment variable that `--key-env` o
 
 def commands() -> str:
     """Return the text of the page."""
-    exits = next(part for part in _blocks(error_reporting.__doc__ or "") if part.startswith("| exit code"))
+    exits = next(part for part in _blocks(errors.__doc__ or "") if part.startswith("| exit code"))
     parts = [INTRO + exits + "\n"]
     for name, command in _walk(typer.main.get_command(app)):
         parts.append(_section(name, command))

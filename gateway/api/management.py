@@ -97,8 +97,8 @@ def _version_to_json(version: ConfigVersion, history: ConfigHistory) -> dict[str
         "object": "config.version",
         "version": version.number,
         "at": datetime.fromtimestamp(version.at, UTC).isoformat(timespec="milliseconds"),
-        "by": version.changed_by,
+        "changed_by": version.changed_by,
         "of": version.of,
         "sha256": version.sha256,
-        "in_force": version is history.current_version,
+        "active": version is history.current_version,
     }

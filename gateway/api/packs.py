@@ -83,7 +83,7 @@ async def _find(pack: str, services: Services) -> PackInfo:
 
 
 def _summary(pack: PackInfo) -> dict[str, Any]:
-    shown: dict[str, Any] = {"object": "pack", "id": pack.id, "active": pack.is_active, "fault": pack.error}
+    shown: dict[str, Any] = {"object": "pack", "id": pack.id, "active": pack.is_active, "error": pack.error}
     if pack.manifest is None:
         return shown
     about = pack.manifest
@@ -93,7 +93,7 @@ def _summary(pack: PackInfo) -> dict[str, Any]:
         **shown,
         "name": about.name,
         "hash": about.hash,
-        "place": pack.place,
+        "path": pack.place,
         "size_bytes": pack.size_bytes,
         "made_at": about.made_at or None,
         "made_by": about.made_by or None,
@@ -103,7 +103,7 @@ def _summary(pack: PackInfo) -> dict[str, Any]:
         "n_datasets": len(about.datasets),
         "n_models": len(about.models),
         "accuracy": accuracy,
-        "worth": gain_sentence(report) if report else None,
+        "gain_summary": gain_sentence(report) if report else None,
         "has_map": "map.npz" in about.files,
         "has_texts": "texts.json" in about.files,
     }

@@ -78,7 +78,7 @@ async def _to_json(task: str, services: Services) -> dict[str, Any]:
             {
                 "version": policy.version,
                 "at": datetime.fromtimestamp(policy.at, UTC).isoformat(timespec="milliseconds"),
-                "by": policy.changed_by,
+                "changed_by": policy.changed_by,
                 "overrides": _settings(policy),
             }
             for policy in history

@@ -87,9 +87,9 @@ def sample_to_json(minute: Minute) -> dict[str, Any]:
     return {
         "requests": minute.requests,
         "errors": minute.errors,
-        "refused": minute.refused,
-        "usd": minute.usd,
-        "best_on_average_usd": minute.baseline_usd,
+        "rejected": minute.refused,
+        "cost_usd": minute.usd,
+        "baseline_usd": minute.baseline_usd,
         "saved_usd": minute.baseline_usd - minute.usd,
         "mean_ms": round(minute.total_us / measured / 1000, 3) if measured else None,
         "p50_ms": _ms(quantile_us(minute.total_buckets, 0.5)),

@@ -1,30 +1,28 @@
-"""The command line: `benchroute`.
+"""The command line `benchroute`: one module per command or group of commands.
 
-    serve        a gateway
-    scorer       a scorer of a fleet
-    config        is a configuration sound?
-    init/        a configuration out of what there is
-    doctor/      what is wrong with a set-up, and how to mend it
-    keys         clients' keys of a running gateway
-    tasks        its tasks
-    observations  what a fleet's scorers have put aside
-    tail         its decisions as they are made
-    client       how those three ask it
-    probe        how the two before them ask backends for their models
-    pack/        build, inspect, verify
-    models       one more model in a pack
-    bench        a benchmark of your own models
-    importing    other tools' results as a benchmark
-    evaluate     what routing is worth on a benchmark
-    route        what a pack says about some inputs, without a gateway
-    demo         the demonstration
-    inputs       a task's inputs out of a file or standard input
-    embedding    embedders and the cache of what they gave
-    terminal     tables, notes, progress
-    explaining   errors as a sentence and an exit code
-    labelling    `benchroute tasks label`
+init          create a configuration from the providers that are available
+doctor        check a setup and suggest fixes
+serve         run a gateway, or a scorer
+config        check a configuration, convert litellm's, look up prices
+tasks         tasks of a running gateway
+labels        label suggestions and labels of a task
+tail          decisions of a running gateway as they are made
+dead_letters  observations that scorers moved to the dead-letter list
+keys          client keys of a running gateway
+import_results  other tools' results as a benchmark
+evals         a benchmark of your own models
+pack          build, inspect, verify, distribute packs
+models        add a model to a pack
+evaluate      measure routing on a benchmark
+route         decide on inputs with a pack, without a gateway
+inputs        a task's inputs from a file or standard input
+load_embedder  embedders, and the embedding cache
+client        HTTP client for a running gateway
+probe         model lists of OpenAI-compatible endpoints
+terminal      tables, notes, progress
+errors        error tree, messages and exit codes
 
-Nothing here imports numpy or torch before a command needs it: `benchroute serve` starts without them.
+No module imports numpy or torch before a command needs them: `benchroute serve` starts without.
 """
 
 from importlib.metadata import version
@@ -34,34 +32,35 @@ import typer
 
 from gateway.cli import config, dead_letters, evals, keys, models, pack, tasks
 from gateway.cli.doctor import doctor
-from gateway.cli.error_reporting import ErrorReportingGroup
+from gateway.cli.errors import ErrorReportingGroup
 from gateway.cli.evaluate import evaluate
 from gateway.cli.import_results import import_command
 from gateway.cli.init import create_config
 from gateway.cli.route import route_inputs
-from gateway.cli.scorer import run_scorer
-from gateway.cli.serve import serve_command
+from gateway.cli.serve import run_scorer, serve_command
 from gateway.cli.tail import tail_decisions
+
+SUMMARY = "LLM gateway that routes each task to the best model according to benchmark evidence."
 
 app = typer.Typer(
     name="benchroute",
-    help="An LLM gateway that sends every task to the model benchmark evidence says is best for it.",
+    help=SUMMARY,
     cls=ErrorReportingGroup,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-RUN, WATCH, EVIDENCE = "Run a gateway", "Look into a running gateway", "Evidence: benchmarks and packs"
+RUN, INSPECT, EVIDENCE = "Run a gateway", "Inspect a running gateway", "Benchmarks and packs"
 
 app.command("init", rich_help_panel=RUN)(create_config)
 app.command("doctor", rich_help_panel=RUN)(doctor)
 app.command("serve", rich_help_panel=RUN)(serve_command)
 app.command("scorer", rich_help_panel=RUN)(run_scorer)
 app.add_typer(config.app, name="config", rich_help_panel=RUN)
-app.add_typer(tasks.app, name="tasks", rich_help_panel=WATCH)
-app.command("tail", rich_help_panel=WATCH)(tail_decisions)
-app.add_typer(dead_letters.app, name="observations", rich_help_panel=WATCH)
-app.add_typer(keys.app, name="keys", rich_help_panel=WATCH)
+app.add_typer(tasks.app, name="tasks", rich_help_panel=INSPECT)
+app.command("tail", rich_help_panel=INSPECT)(tail_decisions)
+app.add_typer(dead_letters.app, name="observations", rich_help_panel=INSPECT)
+app.add_typer(keys.app, name="keys", rich_help_panel=INSPECT)
 app.command("import", rich_help_panel=EVIDENCE)(import_command)
 app.add_typer(evals.app, name="bench", rich_help_panel=EVIDENCE)
 app.add_typer(pack.app, name="pack", rich_help_panel=EVIDENCE)
@@ -70,21 +69,21 @@ app.command(rich_help_panel=EVIDENCE)(evaluate)
 app.command("route", rich_help_panel=EVIDENCE)(route_inputs)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"benchroute {version('benchroute')}")
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=SUMMARY)
 def _options(
     _: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """An LLM gateway that sends every task to the model benchmark evidence says is best for it."""
+    """LLM gateway: the options of the program itself."""
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line; the console script's entry point."""
     app()

@@ -1,4 +1,4 @@
-"""`benchroute bench …`."""
+"""`benchroute bench …`: a benchmark of your own models."""
 
 import json
 import sys
@@ -22,14 +22,22 @@ if TYPE_CHECKING:
     from gateway.evals.questions import EvalQuestion
     from gateway.evals.run import EvalReport
 
-app = typer.Typer(help="A benchmark of your own: configured models, labelled questions.", no_args_is_help=True)
+app = typer.Typer(help="Benchmark of your own models on labelled questions.", no_args_is_help=True)
 
 SHOWN_MISSING = 5
 
+JudgeOption = Annotated[
+    str | None, typer.Option("--judge", help="Model that grades answers with `mark: judge`.", show_default=False)
+]
+MaxTokensOption = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, help="Maximum tokens per answer. Default: the backend's.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Skip the cost confirmation.")]
 
-@app.callback()
+
+@app.callback(help="Benchmark of your own models on labelled questions.")
 def _group() -> None:
-    """A benchmark of your own: configured models, labelled questions."""
+    """Keep `run` a subcommand: a Typer app with one command has none without a callback."""
 
 
 @app.command("run")
@@ -38,37 +46,43 @@ def bench_command(
         Path, typer.Argument(exists=True, dir_okay=False, help="Labelled questions, JSON lines.", show_default=False)
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The benchmark's folder, and its journal's.", show_default=False)
+        Path, typer.Option("--output", "-o", help="Folder for the benchmark and the answers.", show_default=False)
     ],
-    config: Annotated[Path, typer.Option(help="The configuration.")] = Path("config.yaml"),
+    config: Annotated[Path, typer.Option(help="Configuration file.")] = Path("config.yaml"),
     models: Annotated[
-        str | None, typer.Option(help="Which models, by comma. Default: all.", show_default=False)
+        str | None, typer.Option(help="Models, comma-separated. Default: all.", show_default=False)
     ] = None,
     mark: Annotated[
-        Grader | None, typer.Option(help="How lines are marked that do not say. Default: choice or exact.")
+        Grader | None,
+        typer.Option(
+            help="Grading rule for questions that set no `mark`. "
+            "Default: `choice` if the question has choices, else `exact`."
+        ),
     ] = None,
-    judge: Annotated[str | None, typer.Option(help="The model that gives verdicts.", show_default=False)] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Calls at a time, of each model.")] = 8,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Of an answer. Default: the backend's.")] = None,
-    temperature: Annotated[float, typer.Option(min=0, max=2, help="Of the answers; verdicts have 0.")] = 0.0,
+    judge: JudgeOption = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Concurrent calls per model.")] = 8,
+    max_tokens: MaxTokensOption = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=2, help="Sampling temperature for answers (the judge always uses 0).")
+    ] = 0.0,
     logprobs: Annotated[
-        bool, typer.Option("--logprobs/--no-logprobs", help="Ask for log-probabilities too, where a backend has them.")
+        bool, typer.Option("--logprobs/--no-logprobs", help="Request log-probabilities, if the backend supports them.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether the estimate will do.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="So many questions of each dataset, the first ones.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
+    yes: YesOption = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first N questions of each dataset.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Ask the models every question, mark the answers, and write a benchmark in the tidy format.
+    """Ask the models every question, grade the answers, and write a benchmark in the tidy format.
 
-    Interrupted or incomplete, the same command asks only for what is missing.
+    Rerun the command after an interruption or failures: it asks only for missing answers.
     """
-    report = print_progress(
+    report = run_benchmark(
         dataset, output, config, models, mark, judge, concurrency, max_tokens, temperature, logprobs, yes, limit
     )
     _show(report, as_json)
 
 
-def print_progress(
+def run_benchmark(
     dataset: Path,
     output: Path,
     config: Path,
@@ -82,7 +96,7 @@ def print_progress(
     yes: bool,
     limit: int | None,
 ) -> "EvalReport":
-    """What `run` does, without telling of it: the options are its own."""
+    """Run a benchmark with the options of `bench run`, without printing the report."""
     from gateway.config import load_config
     from gateway.evals.dataset import read_dataset
     from gateway.evals.errors import DatasetFaults
@@ -103,7 +117,7 @@ def print_progress(
         concurrency=concurrency,
         folder=output,
     )
-    _agree(estimate_plan(plan), yes)
+    _confirm(estimate_plan(plan), yes)
     with show_progress(stderr_console()) as steps:
         return run_bench(plan, found, steps)
 
@@ -113,7 +127,7 @@ def _models(config: "Config", names: str | None) -> "tuple[ModelConfig, ...]":
         return config.models
     wanted = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
     if not wanted:
-        raise OptionError(f"--models {names!r} names no model")
+        raise OptionError(f"--models {names!r}: expected names of models, comma-separated")
     return tuple(_model(config, name, "--models") for name in wanted)
 
 
@@ -121,36 +135,37 @@ def _model(config: "Config", name: str, option: str) -> "ModelConfig":
     for model in config.models:
         if model.name == name:
             return model
-    raise OptionError(f"{option} {name}: the configuration has {', '.join(model.name for model in config.models)}")
+    known = ", ".join(model.name for model in config.models)
+    raise OptionError(f"{option} {name}: unknown model; the configuration has {known}")
 
 
 def _judge(config: "Config", name: str | None, questions: "Iterable[EvalQuestion]") -> "ModelConfig | None":
     """The judge, if a question needs one."""
-    asked = _model(config, name, "--judge") if name is not None else None
+    judge = _model(config, name, "--judge") if name is not None else None
     if not any(question.mark is Grader.JUDGE for question in questions):
         return None
-    if asked is None:
-        raise OptionError("mark judge needs --judge MODEL, one of the configured models")
-    return asked
+    if judge is None:
+        raise OptionError("`mark: judge` requires --judge MODEL, a configured model")
+    return judge
 
 
-def _agree(estimate: "CostEstimate", yes: bool) -> None:
-    """Shows what asking will cost, and has it agreed to. Raises typer.Abort, or OptionError where nobody can agree."""
+def _confirm(estimate: "CostEstimate", yes: bool) -> None:
+    """Show the cost and ask for confirmation. Raises typer.Abort, or OptionError without a terminal."""
     if not estimate.total_calls:
-        print_note("every answer is in the journal: nothing to ask")
+        print_note("all answers are in the journal: nothing to ask")
         return
     stderr_console().print(_estimates(estimate))
-    print_note("estimated at four characters a token; answers at --max-tokens, else 256 tokens")
+    print_note("estimated at four characters per token; answers at --max-tokens, else 256 tokens")
     if yes or estimate.is_free:
         return
     cost = (
-        "an unknown amount: a model has no price"
+        "an unknown amount (a model has no price)"
         if estimate.total_usd is None
         else f"about {_usd(estimate.total_usd)} USD"
     )
     if not sys.stdin.isatty():
-        raise OptionError(f"{estimate.total_calls} calls would cost {cost}; nothing was asked. --yes agrees to it")
-    typer.confirm(f"{estimate.total_calls} calls for {cost}. Go on?", abort=True, err=True)
+        raise OptionError(f"{estimate.total_calls} calls would cost {cost}: confirm with --yes")
+    typer.confirm(f"{estimate.total_calls} calls for {cost}. Continue?", abort=True, err=True)
 
 
 def _estimates(estimate: "CostEstimate") -> Table:
@@ -178,30 +193,30 @@ def _show(report: "EvalReport", as_json: bool) -> None:
         print_note(f"missing: {one.model} on {one.input_id}: {one.reason}")
     if report.missing:
         print_note(
-            f"{len(report.missing)} outcomes are missing, see {report.folder / 'missing.jsonl'}; run again to ask again"
+            f"{len(report.missing)} outcomes are missing, see {report.folder / 'missing.jsonl'}; rerun to ask again"
         )
     if report.empty:
-        print_note(f"without any outcome, so no pack can be built yet: {', '.join(report.empty)}")
+        print_note(f"no pack can be built yet, since these datasets have no outcome: {', '.join(report.empty)}")
 
 
 def _summaries(report: "EvalReport") -> Table:
-    columns = ["answered", "failed", "unjudged", "cut", "score", "loglik", "input tokens", "output tokens", "USD"]
+    columns = ["answered", "failed", "unjudged", "truncated", "score", "loglik", "input tokens", "output tokens", "USD"]
     shown = make_table(["model"], columns)
     for one in report.models:
-        counts = (one.answered, one.failed, one.unjudged, one.cut)
+        counts = (one.answered, one.failed, one.unjudged, one.truncated)
         tokens = (one.input_tokens, one.output_tokens)
         means = (format_number(one.score), format_number(one.loglik))
-        shown.add_row(one.model, *map(str, counts), *means, *map(str, tokens), _usd(one.usd))
+        shown.add_row(one.model, *map(str, counts), *means, *map(str, tokens), _usd(one.cost_usd))
     return shown
 
 
 def _document(report: "EvalReport") -> dict[str, Any]:
-    """The report as JSON says it; money as text, so that it stays exact."""
-    models = [{**asdict(one), "usd": None if one.usd is None else str(one.usd)} for one in report.models]
+    """The report as JSON; money as strings, which are exact."""
+    models = [{**asdict(one), "cost_usd": None if one.cost_usd is None else str(one.cost_usd)} for one in report.models]
     return {
         "benchmark": str(report.folder),
         "questions": report.n_questions,
-        "usd": None if report.total_usd is None else str(report.total_usd),
+        "cost_usd": None if report.total_usd is None else str(report.total_usd),
         "models": models,
         "missing": [asdict(one) for one in report.missing],
         "without_outcome": list(report.empty),

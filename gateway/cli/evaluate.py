@@ -1,4 +1,4 @@
-"""`benchroute evaluate`: what routing is worth on a benchmark."""
+"""`benchroute evaluate`: cross-validation of routing on a benchmark."""
 
 import json
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ PAPERS_ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
 
 
 class EvaluatePreset(StrEnum):
-    """The paper's tables and figures."""
+    """Tables and figures of the paper."""
 
     TABLE1 = "table1"
     TABLE2 = "table2"
@@ -34,7 +34,7 @@ class EvaluatePreset(StrEnum):
 
 
 class PredictorName(StrEnum):
-    """What g is: k nearest neighbours, or a network (appendix C.1)."""
+    """Correctness predictor g: k nearest neighbours, or a network (appendix C.1)."""
 
     KNN = "knn"
     MLP = "mlp"
@@ -42,7 +42,7 @@ class PredictorName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """The options that a preset stands for; those given beside it win."""
+    """Options of a preset; explicit options take precedence."""
 
     predictor: str = "knn"
     alphas: tuple[float, ...] = (0.0,)
@@ -63,40 +63,48 @@ PRESETS = {
 
 def evaluate(
     benchmark_dir: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="A benchmark in the tidy format.", show_default=False)
+        Path, typer.Argument(exists=True, file_okay=False, help="Benchmark in the tidy format.", show_default=False)
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The report's folder.", show_default=False)],
-    pool: Annotated[str, typer.Option(help="A list of models in the benchmark's pools.json; or all.")] = "all",
-    max_params_b: Annotated[float | None, typer.Option(help="Only models known to be this small, billions.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report to write.", show_default=False)],
+    pool: Annotated[str, typer.Option(help="Name of a list of models in the benchmark's pools.json, or all.")] = "all",
+    max_params_b: Annotated[float | None, typer.Option(help="Maximum model size, billions of parameters.")] = None,
     predictor: Annotated[
-        PredictorName | None, typer.Option(help="Nearest neighbours, or a network for every fold: slow. Default: knn.")
+        PredictorName | None,
+        typer.Option(help="Nearest neighbours, or a network trained for every fold, which is slow. Default: knn."),
     ] = None,
-    scores: Annotated[str | None, typer.Option(help="Systems, by comma. Default: all.", show_default=False)] = None,
+    scores: Annotated[
+        str | None, typer.Option(help="Strategies to compare, comma-separated. Default: all.", show_default=False)
+    ] = None,
     alpha: Annotated[
-        str | None, typer.Option(help="Shares of labelled inputs, by comma, at most 50 inputs each.")
+        str | None,
+        typer.Option(help="Shares of labelled inputs, comma-separated; at most 50 inputs of each dataset."),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Draws of labelled inputs.")] = 10,
-    per_input: Annotated[bool, typer.Option("--per-input", help="Choose input by input too (MixInstruct).")] = False,
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Models without outcomes on some dataset too.")
+    repeats: Annotated[int, typer.Option(min=1, help="Number of random draws of labelled inputs.")] = 10,
+    per_input: Annotated[
+        bool, typer.Option("--per-input", help="Also choose a model for each input (MixInstruct).")
     ] = False,
-    preset: Annotated[EvaluatePreset | None, typer.Option(help="A table or figure of the paper.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 0,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Include models without outcomes on some datasets.")
+    ] = False,
+    preset: Annotated[
+        EvaluatePreset | None, typer.Option(help="Use the options of a table or figure of the paper.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report's table.json.")] = False,
 ) -> None:
-    """Hold every dataset out in turn, and say what each system would have chosen."""
+    """Cross-validate routing, one dataset held out at a time, and compare strategies of choosing a model."""
     from routing.evaluation.evaluate import evaluate_pool as run
     from routing.evaluation.evaluate import fit_for_evaluation
     from routing.evaluation.report import write_report
     from routing.tidy import read_benchmark
 
-    asked = PRESETS[preset] if preset else EvaluateOptions()
+    defaults = PRESETS[preset] if preset else EvaluateOptions()
     whole = read_benchmark(benchmark_dir)
-    limit = max_params_b if max_params_b is not None else asked.max_params_b
+    limit = max_params_b if max_params_b is not None else defaults.max_params_b
     benchmark, rows = fit_for_evaluation(_pooled(whole, benchmark_dir, pool), allow_partial, limit)
     vectors = compute_embeddings(benchmark_dir, whole, None, default_cache_path()).vectors
-    plan = _plan(pool, predictor or asked.predictor, scores, alpha or ",".join(map(str, asked.alphas)))
-    plan = replace(plan, repeats=repeats, per_input=per_input or asked.per_input, seed=seed)
+    plan = _plan(pool, predictor or defaults.predictor, scores, alpha or ",".join(map(str, defaults.alphas)))
+    plan = replace(plan, repeats=repeats, per_input=per_input or defaults.per_input, seed=seed)
     with show_progress(stderr_console()) as steps:
         evaluation = run(benchmark, vectors[rows], plan, steps=steps)
     write_report(evaluation, output)
@@ -114,7 +122,7 @@ def _pooled(benchmark: "Benchmark", folder: Path, pool: str) -> "Benchmark":
     except (OSError, ValueError) as error:
         raise OptionError(f"--pool {pool}: {folder / 'pools.json'} cannot be read: {error}") from error
     if pool not in pools:
-        raise OptionError(f"--pool {pool}: pools.json has {', '.join(pools)}")
+        raise OptionError(f"--pool {pool}: unknown pool; pools.json has {', '.join(pools)}")
     return benchmark.select_models(pools[pool])
 
 
@@ -122,17 +130,17 @@ def _plan(pool: str, predictor: str, scores: str | None, alpha: str) -> "Evaluat
     from routing.evaluation.evaluate import PREDICTORS, EvaluationPlan
 
     known = PREDICTORS[predictor]
-    wanted = tuple(scores.split(",")) if scores else known
-    unknown = sorted(set(wanted) - set(known))
+    systems = tuple(scores.split(",")) if scores else known
+    unknown = sorted(set(systems) - set(known))
     if unknown:
-        raise OptionError(f"--scores {unknown[0]}: known with {predictor} are {', '.join(known)}")
+        raise OptionError(f"--scores {unknown[0]}: expected, with {predictor}, one of {', '.join(known)}")
     try:
         alphas = tuple(sorted({float(share) for share in alpha.split(",")}))
     except ValueError as error:
-        raise OptionError(f"--alpha {alpha}: expected numbers, by comma") from error
+        raise OptionError(f"--alpha {alpha}: expected numbers, comma-separated") from error
     if not all(0 <= share < 1 for share in alphas):
-        raise OptionError(f"--alpha {alpha}: a share is at least 0 and below 1")
-    return EvaluationPlan(pool=pool, predictor=str(predictor), systems=wanted, alphas=alphas)
+        raise OptionError(f"--alpha {alpha}: expected shares of at least 0 and below 1")
+    return EvaluationPlan(pool=pool, predictor=str(predictor), systems=systems, alphas=alphas)
 
 
 def _show(evaluation: "Evaluation", output: Path) -> None:

@@ -1,10 +1,10 @@
-"""A task's inputs out of a file or standard input: plain lines, or JSON lines.
+"""A task's inputs from a file or standard input: plain lines, or JSON lines.
 
-    txt      one input a line
-    jsonl    a JSON string; or an object with `text`, `input` or `prompt`; or a chat completion's body, of which the
-             last user message is the input
+    txt      one input per line
+    jsonl    a JSON string; or an object with `text`, `input` or `prompt`; or a chat completion's body, whose last user
+             message is the input
 
-Blank lines are skipped. Whatever else is no input is refused with file and line.
+Blank lines are skipped. Any other invalid line is an error with file and line number.
 """
 
 import json
@@ -22,7 +22,7 @@ STDIN = Path("-")
 
 
 class InputFormat(StrEnum):
-    """How inputs are written."""
+    """Formats of inputs."""
 
     TXT = "txt"
     JSONL = "jsonl"
@@ -32,10 +32,10 @@ SUFFIXES = {".txt": InputFormat.TXT, ".jsonl": InputFormat.JSONL, ".ndjson": Inp
 
 
 def read_inputs(path: Path, format_: InputFormat | None = None) -> list[str]:
-    """The inputs in a file, or on standard input where the path is `-`.
+    """Read the inputs in a file, or from standard input if the path is `-`.
 
-    format_: by default what the file's name says, else JSON lines if the first line is a JSON string or object. Raises
-    InputsError, also where there is no input at all.
+    format_: by default from the file's suffix, else JSON lines if the first line is a JSON string or object. Raises
+    InputsError for an invalid line, and if there is no input.
     """
     where = "standard input" if path == STDIN else str(path)
     try:
@@ -44,14 +44,14 @@ def read_inputs(path: Path, format_: InputFormat | None = None) -> list[str]:
         raise InputsError(f"{where} cannot be read: {error.strerror}") from error
     lines = list(_lines(content, where))
     if not lines:
-        raise InputsError(f"{where} holds no input")
+        raise InputsError(f"{where} contains no input")
     if (format_ or SUFFIXES.get(path.suffix) or _guess(lines[0][1])) is InputFormat.TXT:
         return [line for _, line in lines]
     return [_input(line, f"{where} line {number}") for number, line in lines]
 
 
 def _lines(content: bytes, where: str) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, with their numbers from 1."""
+    """Lines that are not blank, with their numbers from 1."""
     for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
             text = line.decode().strip()
@@ -72,7 +72,7 @@ def _input(line: str, where: str) -> str:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise InputsError(f"{where}: no JSON ({error}); plain lines are read with --format txt") from error
+        raise InputsError(f"{where}: invalid JSON ({error}); use --format txt for plain lines") from error
     text = _text(value) if isinstance(value, dict) else value
     if not isinstance(text, str):
         raise InputsError(f"{where}: expected a string, or an object with {', '.join(FIELDS)} or messages")

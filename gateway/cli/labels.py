@@ -1,6 +1,4 @@
-"""`benchroute tasks suggest`: which of a task's inputs to label. `benchroute tasks label`: the candidates answer inputs
-that are labelled, and the task learns from how they did.
-"""
+"""`benchroute tasks suggest` and `benchroute tasks label`: which inputs to label, and labels for a task."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,69 +12,67 @@ from gateway.cli import evals
 from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, AsJson, KeyEnv, Url
 from gateway.cli.terminal import format_counterfactual, format_number, make_table, print_note, stdout_console
 
-CONCURRENCY = 200
-"""Labels in one request."""
+BATCH_SIZE = 200
+"""Labels per request."""
 
 SHOWN_CHARACTERS = 100
 
 
 def label_inputs(
-    task: Annotated[str, typer.Argument(help="The task's ID.", show_default=False)],
+    task: Annotated[str, typer.Argument(help="Task ID.", show_default=False)],
     dataset: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="Labelled inputs, as `bench run` takes them.")
+        Path, typer.Argument(exists=True, dir_okay=False, help="Labelled inputs, in the format of `bench run`.")
     ],
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="Where the answers are kept; the same again asks for what is missing."),
-    ],
-    config: Annotated[Path, typer.Option(help="The gateway's configuration.")] = Path("config.yaml"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the answers; rerun to resume.")],
+    config: Annotated[Path, typer.Option(help="Configuration file of the gateway.")] = Path("config.yaml"),
     models: Annotated[
-        str | None, typer.Option(help="Which models, by comma. Default: all.", show_default=False)
+        str | None, typer.Option(help="Models, comma-separated. Default: all.", show_default=False)
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Calls at a time, of each model.")] = 8,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Of an answer. Default: the backend's.")] = None,
-    judge: Annotated[str | None, typer.Option(help="The model that gives verdicts.", show_default=False)] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether the estimate will do.")] = False,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Concurrent calls per model.")] = 8,
+    max_tokens: evals.MaxTokensOption = None,
+    judge: evals.JudgeOption = None,
+    yes: evals.YesOption = False,
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the models a task's labelled inputs, price first, mark the answers, and tell the gateway.
+    """Ask the models a task's labelled inputs, grade the answers, and send the labels to the gateway.
 
-    Only a task scored by auto learns from it. Interrupted or incomplete, the same command goes on.
+    Shows the cost first. Only tasks with `score: auto` learn from labels. Rerun the command to resume after an
+    interruption or failures.
     """
     client = AdminClient(url, key_env)
-    evals.print_progress(dataset, output, config, models, None, judge, concurrency, max_tokens, 0.0, False, yes, None)
-    told = _told(client, task, list(_labels(output)))
+    evals.run_benchmark(dataset, output, config, models, None, judge, concurrency, max_tokens, 0.0, False, yes, None)
+    response = _send_labels(client, task, list(_read_labels(output)))
     if as_json:
-        typer.echo(json.dumps(told, indent=2))
+        typer.echo(json.dumps(response, indent=2))
         return
-    decision = told["decision"]
-    stdout_console().print(f"{task}: {told['labels']} labelled inputs", soft_wrap=True)
+    decision = response["decision"]
+    stdout_console().print(f"{task}: {response['labels']} labelled inputs", soft_wrap=True)
     if decision is None:
-        print_note("no candidate of the task is known to the pack")
+        print_note("the pack contains no candidate of this task")
         return
     stdout_console().print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
     stdout_console().print(decision["why"], soft_wrap=True)
     format_counterfactual(stdout_console(), decision)
     if decision["score"] != "auto":
-        print_note(f"the task is scored by {decision['score']}, which takes no labels: `score: auto` does")
+        print_note(f"score {decision['score']} does not use labels; set `score: auto` for this task")
 
 
 def suggest_inputs(
-    task: Annotated[str, typer.Argument(help="The task's ID.", show_default=False)],
-    n: Annotated[int, typer.Option("-n", min=1, max=256, help="At most so many.")] = 20,
+    task: Annotated[str, typer.Argument(help="Task ID.", show_default=False)],
+    n: Annotated[int, typer.Option("-n", min=1, max=256, help="Maximum number of suggestions.")] = 20,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A JSONL file for `tasks label`, references to be filled in."),
+        typer.Option("--output", "-o", help="JSONL file for `tasks label` to write; fill in the references."),
     ] = None,
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
-    """Show which of a task's recent inputs to label next: those on which its best candidates should differ most.
+    """Suggest which of a task's recent inputs to label next: those on which its best candidates should differ most.
 
-    Needs keep_texts, for the task or in the routing section of the gateway's configuration.
+    Requires `keep_texts` of the task or in the routing section of the gateway's configuration.
     """
     found = AdminClient(url, key_env).send("GET", f"/v1/tasks/{quote(task, safe='/')}/label-suggestions?n={n}")
     if output is not None:
@@ -86,7 +82,9 @@ def suggest_inputs(
         typer.echo(json.dumps(found, indent=2))
         return
     if not found["data"]:
-        print_note(f"{found['kept']} inputs of {task} are kept, and none of them is left to label")
+        print_note(
+            f"nothing to label: {found['kept']} inputs of {task} are stored, all of them labelled or uninformative"
+        )
         return
     shown = make_table(("input",), ("disagreement",))
     for row in found["data"]:
@@ -95,8 +93,8 @@ def suggest_inputs(
     print_note(f"between {', '.join(found['between'])}; {found['labels']} inputs are labelled")
 
 
-def _labels(folder: Path) -> Iterator[Mapping[str, Any]]:
-    """Every input that some model has an outcome on, with them."""
+def _read_labels(folder: Path) -> Iterator[Mapping[str, Any]]:
+    """The inputs with outcomes, each with its outcome by model."""
     import numpy as np
 
     from routing.tidy import read_benchmark
@@ -110,8 +108,9 @@ def _labels(folder: Path) -> Iterator[Mapping[str, Any]]:
             yield {"input": text, "outcomes": outcomes}
 
 
-def _told(client: AdminClient, task: str, labels: list[Mapping[str, Any]]) -> Any:
-    path, told = f"/v1/tasks/{quote(task, safe='/')}/labels", None
-    for start in range(0, len(labels), CONCURRENCY):
-        told = client.send("POST", path, {"labels": labels[start : start + CONCURRENCY]})
-    return told
+def _send_labels(client: AdminClient, task: str, labels: list[Mapping[str, Any]]) -> Any:
+    """The response to the last batch."""
+    path, response = f"/v1/tasks/{quote(task, safe='/')}/labels", None
+    for start in range(0, len(labels), BATCH_SIZE):
+        response = client.send("POST", path, {"labels": labels[start : start + BATCH_SIZE]})
+    return response

@@ -1,4 +1,4 @@
-"""Embedders, and the cache of what they gave. Imports the heavy libraries where they are used."""
+"""Embedders, and the embedding cache. Heavy libraries are imported where they are used."""
 
 import os
 import sqlite3
@@ -19,12 +19,12 @@ BATCH = 256
 
 
 def default_cache_path() -> Path:
-    """Where embeddings are kept, after the XDG base directory specification."""
+    """Return the folder of the embedding cache, according to the XDG base directory specification."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "benchroute" / "embeddings"
 
 
 def load_embedder(name: str) -> "SentenceTransformerEmbedder":
-    """Loads a sentence-transformers model, which takes seconds, and says so. Raises EmbedderError."""
+    """Load a sentence-transformers model, which takes seconds, with a note. Raises EmbedderError."""
     print_note(f"loading embedder {name}")
     _quieten()
     from routing.embedder import SentenceTransformerEmbedder
@@ -33,7 +33,7 @@ def load_embedder(name: str) -> "SentenceTransformerEmbedder":
 
 
 def pack_embedder(pack: Path, manifest: Manifest) -> "Embedder":
-    """The embedder for a pack's tasks, and says so: the one that it carries, else by name. Raises EmbedderError."""
+    """Load a pack's embedder, with a note: the bundled one, else by name. Raises EmbedderError."""
     print_note(f"loading embedder {manifest.embedder.name}")
     _quieten()
     from routing.embedders.bundled import load_bundled_embedder
@@ -42,12 +42,12 @@ def pack_embedder(pack: Path, manifest: Manifest) -> "Embedder":
 
 
 def embedder_identity(embedder: "Embedder") -> EmbedderId:
-    """What a pack records of an embedder."""
+    """Return the identity of an embedder as a pack records it."""
     return EmbedderId(embedder.name, embedder.revision, embedder.dim)
 
 
 def embed_texts(embedder: "Embedder", texts: Sequence[str]) -> "Embeddings":
-    """The texts' embeddings, (n_texts, dim), with progress where there are many."""
+    """Embed texts, (n_texts, dim), with progress if there are several batches."""
     import numpy as np
 
     with show_progress(stderr_console()) as steps:
@@ -60,9 +60,9 @@ def embed_texts(embedder: "Embedder", texts: Sequence[str]) -> "Embeddings":
 
 
 def embed_through_cache(embedder: "Embedder", texts: Sequence[str], folder: Path) -> "Embeddings":
-    """The texts' embeddings, (n_texts, dim), those that the cache has from there.
+    """Embed texts, (n_texts, dim), except those in the cache.
 
-    Raises CacheError. On Ctrl-C, KeyboardInterrupt says how many are in the cache by then.
+    Raises CacheError. On Ctrl-C, the message of KeyboardInterrupt has the number of embeddings in the cache.
     """
     from routing.embedder import EmbeddingCache
 
@@ -71,7 +71,7 @@ def embed_through_cache(embedder: "Embedder", texts: Sequence[str], folder: Path
     def reported(now: int, total: int) -> None:
         nonlocal done
         if done is None and now:
-            print_note(f"{now} of {total} embeddings are in {folder}")
+            print_note(f"{now} of {total} embeddings found in the cache {folder}")
         done = now
         steps("embedding", now, total)
 
@@ -82,18 +82,18 @@ def embed_through_cache(embedder: "Embedder", texts: Sequence[str], folder: Path
         if done is None:
             raise
         raise KeyboardInterrupt(
-            f"{done} of {len(texts)} embeddings are kept in {folder}; the same command goes on from there"
+            f"{done} of {len(texts)} embeddings are in the cache {folder}; rerun the command to resume"
         ) from None
     except sqlite3.Error as error:
-        raise CacheError(f"{folder / CACHE_FILE} cannot be used: {error}") from error
+        raise CacheError(f"embedding cache {folder / CACHE_FILE} cannot be used: {error}") from error
 
 
 def _quieten() -> None:
-    """Away from a terminal, the libraries' own progress bars are noise in a log."""
+    """Disable the libraries' own progress bars without a terminal, where they would clutter a log."""
     if stderr_console().is_terminal:
         return
     try:
         from transformers.utils import logging
     except ImportError:
-        return  # the embedder says what is missing
+        return  # the embedder's error names the missing module
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

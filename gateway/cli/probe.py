@@ -1,4 +1,4 @@
-"""What an endpoint that speaks OpenAI's API says of its models."""
+"""Model lists of OpenAI-compatible endpoints: GET /models."""
 
 import http.client
 import json
@@ -9,32 +9,37 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 5.0
-AT_ONCE = 8
+CONCURRENCY = 8
 MAX_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """An endpoint's answer to GET /models. status: 0 for none, told in `fault`. models: None for no list."""
+    """An endpoint's response to GET /models.
+
+    Attributes:
+        status: 0 if there is no response; then `error` has the reason.
+        models: None if the response is not a list of models.
+    """
 
     status: int = 0
     models: tuple[str, ...] | None = None
-    fault: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeTarget:
-    """base_url: with its version, as in a configuration. key: never shown."""
+    """An endpoint to probe. base_url: with its version, as in a configuration. key: never printed."""
 
     base_url: str
     key: str | None = None
 
     def __repr__(self) -> str:
-        return f"Endpoint({self.base_url!r})"
+        return f"ProbeTarget({self.base_url!r})"
 
 
 def probe_endpoint(endpoint: ProbeTarget, timeout_s: float = TIMEOUT_S) -> ProbeResult:
-    """Asks for the models. No proxies and no redirects: the key goes to that endpoint alone."""
+    """Ask an endpoint for its models. Without proxies and redirects: only this endpoint gets the key."""
     parts = urlsplit(endpoint.base_url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=timeout_s)
@@ -45,11 +50,11 @@ def probe_endpoint(endpoint: ProbeTarget, timeout_s: float = TIMEOUT_S) -> Probe
             response.status, _models(response.read(MAX_BYTES)) if response.status == http.client.OK else None
         )
     except ssl.SSLCertVerificationError as error:
-        return ProbeResult(fault=f"its certificate cannot be verified: {error.verify_message}")
+        return ProbeResult(error=f"certificate verification failed: {error.verify_message}")
     except TimeoutError:
-        return ProbeResult(fault=f"no answer within {timeout_s:g} s")
+        return ProbeResult(error=f"no response within {timeout_s:g} s")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return ProbeResult(fault=getattr(error, "strerror", None) or str(error) or type(error).__name__)
+        return ProbeResult(error=getattr(error, "strerror", None) or str(error) or type(error).__name__)
     finally:
         connection.close()
 
@@ -57,18 +62,13 @@ def probe_endpoint(endpoint: ProbeTarget, timeout_s: float = TIMEOUT_S) -> Probe
 def probe_endpoints(
     endpoints: Sequence[ProbeTarget], done: Callable[[int, int], None], timeout_s: float = TIMEOUT_S
 ) -> Mapping[ProbeTarget, ProbeResult]:
-    """Asks every endpoint once, some at a time. done: called with (answers, endpoints)."""
-    different = list(dict.fromkeys(endpoints))
-    if not different:
+    """Probe every endpoint once, several concurrently. done: called with (responses so far, endpoints)."""
+    unique = list(dict.fromkeys(endpoints))
+    if not unique:
         return {}
-    with ThreadPoolExecutor(min(AT_ONCE, len(different))) as pool:
-        return dict(
-            _reported(
-                zip(different, pool.map(lambda one: probe_endpoint(one, timeout_s), different), strict=True),
-                done,
-                len(different),
-            )
-        )
+    with ThreadPoolExecutor(min(CONCURRENCY, len(unique))) as pool:
+        results = pool.map(lambda one: probe_endpoint(one, timeout_s), unique)
+        return dict(_reported(zip(unique, results, strict=True), done, len(unique)))
 
 
 def _reported(
@@ -81,11 +81,11 @@ def _reported(
 
 
 def _headers(key: str | None) -> dict[str, str]:
-    """The key as OpenAI's endpoints take it, and as Anthropic's do."""
-    told = {"accept": "application/json", "user-agent": "benchroute"}
+    """With the key in the header of OpenAI's API and in that of Anthropic's."""
+    headers = {"accept": "application/json", "user-agent": "benchroute"}
     if key:
-        told |= {"authorization": f"Bearer {key}", "x-api-key": key, "anthropic-version": "2023-06-01"}
-    return told
+        headers |= {"authorization": f"Bearer {key}", "x-api-key": key, "anthropic-version": "2023-06-01"}
+    return headers
 
 
 def _models(body: bytes) -> tuple[str, ...] | None:

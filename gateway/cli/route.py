@@ -1,4 +1,4 @@
-"""`benchroute route`: what a pack says about a task's inputs, and the model that the task would get."""
+"""`benchroute route`: score a task's inputs with a pack, and show the model that the task would use."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ScoreName(StrEnum):
-    """routing.scores.Score, which this module must not load to say what the options are."""
+    """Names of routing.scores.ScoreKind, whose module imports numpy and must not be loaded for --help."""
 
     S1 = "s1"
     S2 = "s2"
@@ -37,47 +37,56 @@ class ScoreName(StrEnum):
 
 
 def route_inputs(
-    pack: Annotated[Path, typer.Option(help="A pack: a folder or a .tar.", show_default=False)],
+    pack: Annotated[Path, typer.Option(help="Pack: a folder or a .tar file.", show_default=False)],
     inputs: Annotated[
         Path,
-        typer.Argument(help="The task's inputs: .txt, one a line, or .jsonl; `-` is standard input.", allow_dash=True),
+        typer.Argument(help="Inputs of a task: .txt, one per line, or .jsonl; `-` is standard input.", allow_dash=True),
     ] = STDIN,
-    format_: Annotated[InputFormat | None, typer.Option("--format", help="How the inputs are written.")] = None,
-    score: Annotated[ScoreName, typer.Option(help="Which task score leads; s3 with the fallback of eq. 6; auto.")] = (
-        ScoreName.S3
-    ),
-    candidates: Annotated[str | None, typer.Option(help="Only these models, separated by commas.")] = None,
-    max_params_b: Annotated[float | None, typer.Option(min=0, help="No larger model, billions of parameters.")] = None,
+    format_: Annotated[
+        InputFormat | None, typer.Option("--format", help="Format of the inputs. Default: by file name or content.")
+    ] = None,
+    score: Annotated[
+        ScoreName, typer.Option(help="Score that ranks the candidates; s3 falls back as in eq. 6.")
+    ] = ScoreName.S3,
+    candidates: Annotated[str | None, typer.Option(help="Candidate models, comma-separated. Default: all.")] = None,
+    max_params_b: Annotated[
+        float | None, typer.Option(min=0, help="Maximum model size, billions of parameters.")
+    ] = None,
     eta: Annotated[
-        float | None, typer.Option(min=0, max=1, help="How sure a change of model must be. Default: the pack's.")
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Minimum probability of being better required to switch models. Default: the pack's."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Score a new task's inputs, and say which model it would get. Needs no gateway and no labels."""
+    """Score inputs of a new task, and show which model it would use. Needs neither a gateway nor labels."""
     if inputs == STDIN and sys.stdin.isatty():
-        print_note("one input a line, Ctrl-D ends")
+        print_note("enter one input per line, then Ctrl-D")
     texts = read_inputs(inputs, format_)
     manifest = read_manifest(pack)
     names = _candidates(manifest, candidates, max_params_b)
-    document = _routed(pack, manifest, texts, names, score, eta)
+    document = _route(pack, manifest, texts, names, score, eta)
     if as_json:
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
     else:
         _show(document, manifest)
 
 
-def _candidates(manifest: Manifest, named: str | None, max_params_b: float | None) -> tuple[str, ...]:
-    """The models to choose from. Raises OptionError for an unknown one, and where none is left."""
-    names = manifest.model_names if named is None else [name.strip() for name in named.split(",") if name.strip()]
+def _candidates(manifest: Manifest, requested: str | None, max_params_b: float | None) -> tuple[str, ...]:
+    """The candidate models. Raises OptionError for an unknown one, and if none is left."""
+    names = manifest.model_names
+    if requested is not None:
+        names = tuple(name.strip() for name in requested.split(",") if name.strip())
     unknown = [name for name in names if name not in manifest.model_names]
     if unknown:
         known = ", ".join(manifest.on_average)
-        raise OptionError(f"--candidates: the pack knows no model {', '.join(unknown)}; it knows {known}")
+        raise OptionError(f"--candidates: not in the pack: {', '.join(unknown)}; it contains {known}")
     sizes = {model.name: model.params_b for model in manifest.models}
     fitting = tuple(name for name in names if _fits(sizes[name], max_params_b))
     if not fitting:
         limit = "" if max_params_b is None else f" of at most {max_params_b:g} B parameters"
-        raise OptionError(f"no candidate{limit} is left; a model of unknown size fits no limit")
+        raise OptionError(f"no candidate{limit} left; models of unknown size exceed any limit")
     return fitting
 
 
@@ -85,13 +94,10 @@ def _fits(size: float | None, largest: float | None) -> bool:
     return largest is None or (size is not None and size <= largest)
 
 
-def _routed(
+def _route(
     path: Path, manifest: Manifest, texts: Sequence[str], names: Sequence[str], score: ScoreName, eta: float | None
 ) -> Mapping[str, Any]:
-    """The document that the gateway's dry run gives: eq. 6, once over all inputs.
-
-    k, kappa and sigma are those that the pack was calibrated with.
-    """
+    """The document of the gateway's dry run: eq. 6, once over all inputs, with the pack's k, kappa and sigma."""
     from gateway.scorer.task_update import build_explanation
     from routing.calibration import RoutingSettings
     from routing.pack import open_pack
@@ -101,7 +107,7 @@ def _routed(
 
     embedder = pack_embedder(path, manifest)
     pack = open_pack(path, embedder_identity(embedder))
-    settings = RoutingSettings(**manifest.routing)  # type: ignore[arg-type]  # k and kappa are whole there too
+    settings = RoutingSettings(**manifest.routing)  # type: ignore[arg-type]  # k and kappa are integers there too
     router = Router(pack, settings if eta is None else replace(settings, eta=eta))
     state = TaskState.from_evidence(router.find_evidence(embed_texts(embedder, texts)))
     scores = router.score_task(state, router.select_candidates(names), ScoreKind(score))
@@ -114,13 +120,11 @@ def _routed(
 
 def _warn(distance: float, calibration: "Calibration") -> None:
     if len(calibration.distances) == 0:
-        print_note(
-            "warning: the pack has no calibration pairs (one dataset alone): p is 0.5 and S3 ties for every model"
-        )
+        print_note("warning: the pack has no calibration pairs (a single dataset): p is 0.5 and S3 ties for all models")
     elif distance > calibration.distances.max():
         print_note(
-            f"warning: u = {distance:.3f} is farther off the benchmark than anything the pack was calibrated on "
-            f"(at most {calibration.distances.max():.3f}): p is extrapolated"
+            f"warning: distance u = {distance:.3f} exceeds the pack's calibration range (up to "
+            f"{calibration.distances.max():.3f}): reliability p is extrapolated"
         )
 
 

@@ -1,4 +1,4 @@
-"""`benchroute serve`."""
+"""`benchroute serve` and `benchroute scorer`: the programs that run until stopped."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from gateway.errors import ConfigError
+
 
 class LogLevel(StrEnum):
-    """How much is logged."""
+    """Log levels."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -17,28 +19,29 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How it is logged."""
+    """Log formats."""
 
     TEXT = "text"
     JSON = "json"
 
 
+ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file.")]
+
+
 def serve_command(
-    config: Annotated[Path, typer.Option(help="The configuration.")] = Path("config.yaml"),
-    host: Annotated[str | None, typer.Option(help="Address to listen on, instead of the configuration's.")] = None,
+    config: ConfigOption = Path("config.yaml"),
+    host: Annotated[str | None, typer.Option(help="Address to listen on; overrides `server.host`.")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65_535, help="Port to listen on, instead of the configuration's.")
+        int | None, typer.Option(min=0, max=65_535, help="Port to listen on; overrides `server.port`.")
     ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Take the configuration over whenever its file changes.")
-    ] = False,
-    log_format: Annotated[LogFormat | None, typer.Option(help="Text or JSON, instead of the configuration's.")] = None,
-    log_level: Annotated[LogLevel, typer.Option(help="How much is logged.")] = LogLevel.INFO,
+    watch: Annotated[bool, typer.Option("--watch", help="Reload the configuration when its file changes.")] = False,
+    log_format: Annotated[LogFormat | None, typer.Option(help="Log format; overrides `log.format`.")] = None,
+    log_level: Annotated[LogLevel, typer.Option(help="Minimum level of log lines.")] = LogLevel.INFO,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=64, help="Processes on the one port, instead of the configuration's number."),
+        typer.Option(min=1, max=64, help="Number of worker processes sharing the port; overrides `server.workers`."),
     ] = None,
-    worker: Annotated[int | None, typer.Option(min=1, hidden=True, help="Which of them this is, from 1.")] = None,
+    worker: Annotated[int | None, typer.Option(min=1, hidden=True, help="Number of this worker, from 1.")] = None,
 ) -> None:
     """Run a gateway until Ctrl-C."""
     from gateway.config.history import ConfigFile
@@ -53,15 +56,31 @@ def serve_command(
         check_workers(read, count)
         if count > 1:
             configure_process(log_level.value, log_format or read.log.format, read.log.requests, read.log.sample_rate)
-            run_workers(read, count, _again(config, host, port, watch, log_format, log_level))
+            run_workers(read, count, _worker_options(config, host, port, watch, log_format, log_level))
             return
     run(file, log_level.value, watch, log_format, worker)
 
 
-def _again(
+def run_scorer(config: ConfigOption = Path("config.yaml")) -> None:
+    """Run a scorer until Ctrl-C, for gateways whose state is in Redis."""
+
+    from gateway.config import load_config
+
+    read = load_config(config)
+    if not read.state.is_shared:
+        message = "`benchroute scorer` requires state in Redis; with SQLite, `benchroute serve` runs its own scorer"
+        raise ConfigError(str(config), [("state.url", message)])
+    from gateway.distributed.supervisor import ScorerSupervisor
+    from gateway.processes.startup import configure_process
+
+    configure_process(log_format=read.log.format)
+    ScorerSupervisor(config, nice=read.scorer.nice).run_until_stopped()
+
+
+def _worker_options(
     config: Path, host: str | None, port: int | None, watch: bool, log_format: LogFormat | None, log_level: LogLevel
 ) -> list[str]:
-    """What this command was given, for a worker."""
+    """The options of this command, for a worker process."""
     given: dict[str, object] = {
         "--config": config,
         "--host": host,

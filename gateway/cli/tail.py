@@ -1,4 +1,4 @@
-"""`benchroute tail`: decisions as they are made."""
+"""`benchroute tail`: decisions of a running gateway as they are made."""
 
 import json
 import time
@@ -16,20 +16,20 @@ from gateway.cli.terminal import print_note, stdout_console
 WAIT_S = 10.0
 PAUSE_S = 1.0
 MAX_RETRIES = 60
-"""Calls in a row that may fail before a gateway that was there counts as gone: a restart takes seconds."""
+"""Consecutive failed calls until the command gives up: a gateway's restart takes seconds."""
 
 
 def tail_decisions(
     changes: Annotated[
-        bool, typer.Option("--changes", help="Only decisions that move a task to another model.")
+        bool, typer.Option("--changes", help="Print only decisions that move a task to another model.")
     ] = False,
-    last: Annotated[int, typer.Option(min=0, help="So many of the latest ones first.")] = 10,
-    limit: Annotated[int | None, typer.Option(min=1, help="End after so many. Default: on Ctrl-C.")] = None,
+    last: Annotated[int, typer.Option(min=0, help="Print the last N decisions before following.")] = 10,
+    limit: Annotated[int | None, typer.Option(min=1, help="Exit after N decisions. Default: on Ctrl-C.")] = None,
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Show decisions as a running gateway makes them, until Ctrl-C."""
+    """Print decisions as a running gateway makes them, until Ctrl-C."""
     for decision in islice(_decisions(AdminClient(url, key_env), changes, last), limit):
         if as_json:
             typer.echo(json.dumps(decision))
@@ -50,11 +50,11 @@ def _decisions(client: AdminClient, changes: bool, last: int) -> Iterator[Mappin
             if failed == MAX_RETRIES:
                 raise
             if failed == 1:
-                print_note(f"{error}; trying again")
+                print_note(f"{error}; retrying")
             time.sleep(PAUSE_S)
             continue
         failed = 0
-        if answer["last"] < number:  # it was started again, and counts anew
+        if answer["last"] < number:  # the gateway restarted, and numbers start at 1 again
             number = 0
             continue
         yield from answer["data"]
@@ -67,7 +67,7 @@ def _path(after: int, changes: bool, wait_s: float) -> str:
 
 def _show(decision: Mapping[str, Any]) -> None:
     before, model = decision["before"], decision["model"]
-    went = model if before in (None, model) else f"{before} → {model}"
+    change = model if before in (None, model) else f"{before} → {model}"
     style = "" if before == model else "green" if before is None else "yellow"
-    line = f"{decision['at'][11:19]}  {decision['task']}  {went}  {decision['reason']}  n={decision['n']}"
+    line = f"{decision['at'][11:19]}  {decision['task']}  {change}  {decision['reason']}  n={decision['n']}"
     stdout_console().print(line, style=style, soft_wrap=True)

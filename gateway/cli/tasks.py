@@ -1,4 +1,4 @@
-"""`benchroute tasks …`: what a running gateway knows of its tasks."""
+"""`benchroute tasks …`: tasks of a running gateway."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from gateway.cli.terminal import (
     stdout_console,
 )
 
-app = typer.Typer(help="The tasks of a running gateway.", invoke_without_command=True)
+app = typer.Typer(help="Tasks of a running gateway.", invoke_without_command=True)
 
 app.command("label")(label_inputs)
 app.command("suggest")(suggest_inputs)
@@ -30,12 +30,12 @@ PAGE = 1000
 @app.callback()
 def list_tasks(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, by name.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of tasks, by name.")] = 1000,
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
-    """List the tasks seen so far, each with the model that it uses and why."""
+    """List the tasks of a running gateway, with the model that each uses and the reason."""
     if ctx.invoked_subcommand is not None:
         return
     client = AdminClient(url, key_env)
@@ -48,7 +48,7 @@ def list_tasks(
     for task in found:
         decision = task["decision"]
         shown.add_row(task["id"], decision["model"], decision["reason"], str(decision["version"]), str(task["n"]))
-    stdout_console().print(shown if found else "no task has had an input yet: send a request with the header X-Task-Id")
+    stdout_console().print(shown if found else "no tasks yet: send a request with the header X-Task-Id")
 
 
 def _pages(client: AdminClient, limit: int, done: Any) -> Iterator[Mapping[str, Any]]:
@@ -65,12 +65,12 @@ def _pages(client: AdminClient, limit: int, done: Any) -> Iterator[Mapping[str, 
 
 @app.command("show")
 def show_task(
-    task: Annotated[str, typer.Argument(help="The task's ID.", show_default=False)],
+    task: Annotated[str, typer.Argument(help="Task ID.", show_default=False)],
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
-    """Show a task's decision: the model, why, every model's scores, and how the decision came about."""
+    """Show a task's decision: the model, the explanation, all models' scores, and earlier changes."""
     found = AdminClient(url, key_env).send("GET", f"/v1/tasks/{quote(task, safe='/')}")
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -82,16 +82,17 @@ def show_task(
 
 
 def _show_decision(console: Console, found: Mapping[str, Any]) -> None:
-    decision, spent = found["decision"], found["spent"]
+    decision, usage = found["decision"], found["spent"]
     console.print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
     console.print(decision["why"], soft_wrap=True)
     format_counterfactual(console, decision)
     if "scored" in found:
-        console.print(f"the evidence says {found['scored']['model']} ({found['scored']['reason']})", soft_wrap=True)
+        scored = found["scored"]
+        console.print(f"by benchmark evidence: {scored['model']} ({scored['reason']})", soft_wrap=True)
     near = ", ".join(f"{row['dataset']} {row['cosine']:.2f}" for row in found["nearest_datasets"] or ())
     console.print(f"{found['n']} inputs, u = {format_number(found['u'])}; nearest datasets (cosine): {near or 'none'}")
-    saved = f"{spent['saved_usd']:.4f} saved against best-on-average"
-    console.print(f"{spent['requests']} answers accounted for, {spent['usd']:.4f} USD, {saved}")
+    savings = f"savings {usage['saved_usd']:.4f} USD against the best model on average"
+    console.print(f"{usage['requests']} requests, cost {usage['cost_usd']:.4f} USD, {savings}")
     console.print()
 
 
@@ -113,7 +114,7 @@ def _show_history(console: Console, found: Mapping[str, Any]) -> None:
     if not found["history"]:
         return
     shown = make_table(("at", "model", "reason"), ("version", "inputs"))
-    for turn in found["history"]:
-        shown.add_row(turn["at"], turn["model"], turn["reason"], str(turn["version"]), str(turn["n"]))
+    for change in found["history"]:
+        shown.add_row(change["at"], change["model"], change["reason"], str(change["version"]), str(change["n"]))
     console.print("changes of model", style="bold")
     console.print(shown)

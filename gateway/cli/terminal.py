@@ -1,4 +1,4 @@
-"""What the commands print with: results go to standard output, notes and progress to standard error."""
+"""Terminal output: results on standard output, notes and progress on standard error."""
 
 import math
 import time
@@ -13,55 +13,55 @@ from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 200
-"""Columns where there is no terminal: tables must not be cut on their way into a file."""
+"""Columns without a terminal: tables must not be truncated in a file."""
 
 LINE_EVERY_S = 5.0
 QUICK_S = 2.0
-"""What is done sooner than this needs no line."""
+"""Steps that take less time get no line."""
 UNKNOWN = "–"
 
 ProgressSteps = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
+"""Called with (activity, steps done, total steps)."""
 
 
 def stdout_console() -> Console:
-    """Standard output."""
+    """Return a console on standard output."""
     return _console(stderr=False)
 
 
 def stderr_console() -> Console:
-    """Standard error."""
+    """Return a console on standard error."""
     return _console(stderr=True)
 
 
 def print_note(sentence: str) -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     stderr_console().print(sentence, soft_wrap=True)
 
 
 def make_table(left: Sequence[str], right: Sequence[str]) -> Table:
-    """An empty table: columns of words, then columns of numbers."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    """Return an empty table. left: heads of columns of words. right: heads of columns of numbers."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in left:
-        made.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold")
     for name in right:
-        made.add_column(name, justify="right")
-    return made
+        table.add_column(name, justify="right")
+    return table
 
 
 def format_number(value: float | None, pattern: str = "{:.3f}") -> str:
-    """The value in that pattern; a dash where there is none, or a NaN."""
+    """Format a number; a dash for None and NaN."""
     return UNKNOWN if value is None or math.isnan(value) else pattern.format(value)
 
 
 def format_prices(input_usd_per_mtok: float | None, output_usd_per_mtok: float | None) -> str:
-    """Both prices in one cell."""
+    """Format both prices for one cell."""
     return f"{format_number(input_usd_per_mtok, '{:g}')} / {format_number(output_usd_per_mtok, '{:g}')}"
 
 
 @contextmanager
 def show_progress(console: Console, clock: Callable[[], float] = time.monotonic) -> Iterator[ProgressSteps]:
-    """Shows the steps that the block reports: bars on a terminal, elsewhere a line now and then."""
+    """Show the steps that the block reports: as bars on a terminal, else as lines every few seconds."""
     if not console.is_terminal:
         yield ProgressLines(console, clock)
         return
@@ -77,30 +77,30 @@ def show_progress(console: Console, clock: Callable[[], float] = time.monotonic)
 
 
 class ProgressLines:
-    """Steps as plain lines: every few seconds, and at the end."""
+    """Prints steps as plain lines, every few seconds and at the end."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._console = console
         self._clock = clock
-        self._begun: dict[str, tuple[float, int]] = {}
+        self._started: dict[str, tuple[float, int]] = {}
         self._last_line_s = -math.inf
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """See Steps."""
+    def __call__(self, activity: str, done: int, total: int) -> None:
+        """Report a step."""
         now = self._clock()
-        if what not in self._begun:
-            self._begun[what], self._last_line_s = (now, done), now
+        if activity not in self._started:
+            self._started[activity], self._last_line_s = (now, done), now
             return
-        is_worth_a_line = (
-            now - self._begun[what][0] >= QUICK_S if done == total else now - self._last_line_s >= LINE_EVERY_S
+        is_due = (
+            now - self._started[activity][0] >= QUICK_S if done == total else now - self._last_line_s >= LINE_EVERY_S
         )
-        if is_worth_a_line:
+        if is_due:
             self._last_line_s = now
-            self._console.print(f"{what}: {done} of {total}{self._pace(what, done, total, now)}")
+            self._console.print(f"{activity}: {done} of {total}{self._rate(activity, done, total, now)}")
 
-    def _pace(self, what: str, done: int, total: int, now: float) -> str:
-        begun_s, before = self._begun[what]
-        took_s = now - begun_s
+    def _rate(self, activity: str, done: int, total: int, now: float) -> str:
+        started_s, before = self._started[activity]
+        took_s = now - started_s
         if done == total:
             return f" in {took_s:.1f} s"
         per_s = (done - before) / took_s
@@ -108,7 +108,7 @@ class ProgressLines:
 
 
 def format_counterfactual(console: Console, decision: Mapping[str, Any]) -> None:
-    """What would change a decision, where that is told."""
+    """Print what would change a decision, if the decision includes that."""
     found = decision.get("would_change")
     if found is not None:
         console.print(found["text"], soft_wrap=True)
@@ -119,10 +119,10 @@ class _Bars:
         self._bars = bars
         self._ids = {task.description: task.id for task in bars.tasks}
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if what not in self._ids:  # steps done before are no part of the pace
-            self._ids[what] = self._bars.add_task(what, total=total, completed=done)
-        self._bars.update(self._ids[what], completed=done)
+    def __call__(self, activity: str, done: int, total: int) -> None:
+        if activity not in self._ids:  # earlier steps do not count for the rate
+            self._ids[activity] = self._bars.add_task(activity, total=total, completed=done)
+        self._bars.update(self._ids[activity], completed=done)
 
 
 class _Rate(ProgressColumn):

@@ -1,7 +1,7 @@
-"""One model, one question, through the client with which the gateway itself talks to backends; and many at a time.
+"""Concurrent requests to models, through the gateway's own backends and failover.
 
-Nobody waits at the other end, so this asks with more patience than a gateway has: more rounds, longer Retry-Afters, and
-no breaker, since leaving a backend alone only means that its questions stay unanswered.
+No client waits for a response, so the retries are more patient than a gateway's: more rounds, longer Retry-After, and
+no circuit breaker, since an open one would only leave questions unanswered.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from gateway.upstream.retry import RetryPolicy
 from gateway.upstream.timeouts import Timeouts
 
 MAX_CONSECUTIVE_FAILURES = 20
-"""Questions in a row that a model gives no answer to, until it is asked no more."""
+"""Consecutive failed questions until a model is asked no more."""
 
 NEVER = BreakerConfig(consecutive_faults=10**9, min_requests=10**9)
 PATIENCE_RETRIES, PATIENCE_ATTEMPTS, PATIENCE_RETRY_AFTER_S = 3, 12, 120.0
@@ -37,12 +37,17 @@ SHOWN = 300
 
 REFUSALS = range(400, 500)
 NOT_FOR_THE_WISH = frozenset({401, 408, 425, 429})
-"""Refusals that have nothing to do with what was asked for."""
+"""Error statuses that have nothing to do with the request for log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedRequest:
-    """A question without an answer. asked: see Job.asked. why: in a few words, without addresses or keys."""
+    """A question without an answer.
+
+    Attributes:
+        asked: EvalRequest.with_settings of the request.
+        reason: short, without addresses or keys.
+    """
 
     input_id: str
     model: str
@@ -51,12 +56,12 @@ class FailedRequest:
 
     @property
     def journal_key(self) -> tuple[str, str, str]:
-        """See Job.key."""
+        """The key of the answer in the journal."""
         return self.input_id, self.model, self.asked
 
 
 class _Refused(Exception):
-    """No answer. status: the backend's, None where there was none."""
+    """A failed request. status: the backend's, None without a response."""
 
     def __init__(self, why: str, status: int | None = None) -> None:
         super().__init__(why)
@@ -64,7 +69,7 @@ class _Refused(Exception):
 
 
 class EvalClient:
-    """All models that are asked, each with a budget of retries of its own."""
+    """Client for all models of a run, each with a retry budget of its own."""
 
     def __init__(
         self,
@@ -72,7 +77,7 @@ class EvalClient:
         pool: ConnectionPool,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """config: with no models but those that are asked. Raises ConfigError where a kind's library is missing."""
+        """config: with the asked models only. Raises ConfigError if the library of a backend kind is missing."""
         upstream = with_patient_retries(config.upstream)
         general = Timeouts().overridden_by(upstream.timeouts)
         self._backends = build_backends(config, pool)
@@ -90,7 +95,7 @@ class EvalClient:
         self._without_logprobs: set[str] = set()
 
     async def ask_model(self, job: EvalRequest) -> ModelAnswer | FailedRequest:
-        """The answer, retried by the gateway's rules. A model that refuses log-probabilities is asked without."""
+        """Ask one question, with retries. A model that rejects log-probabilities is asked without them."""
         wanted = job.settings.logprobs and job.model not in self._without_logprobs
         try:
             return await self._once(job, wanted)
@@ -107,7 +112,7 @@ class EvalClient:
     async def ask_all(
         self, jobs: Sequence[EvalRequest], concurrency: int, told: Callable[[ModelAnswer | FailedRequest], None]
     ) -> None:
-        """One model's jobs, at most `concurrency` of them at a time. told: is given every answer as it comes."""
+        """Send one model's requests, at most `concurrency` at a time. told: called with every result as it comes."""
         waiting, failed_in_a_row = iter(jobs), 0
 
         async def worker() -> None:
@@ -127,7 +132,7 @@ class EvalClient:
         await asyncio.gather(*(worker() for _ in range(min(concurrency, len(jobs)))))
 
     async def close_backends(self) -> None:
-        """Lets go of the backends."""
+        """Close all backends."""
         for backend in (one for served in self._backends.values() for one in served):
             await backend.close()
 
@@ -151,7 +156,7 @@ class EvalClient:
 
 
 def with_patient_retries(upstream: UpstreamConfig) -> UpstreamConfig:
-    """The configured rules, where they are more patient than these, else these."""
+    """Return retry settings at least as patient as a benchmark run needs, without a circuit breaker."""
     return upstream.model_copy(
         update={
             "retries": max(upstream.retries, PATIENCE_RETRIES),
@@ -164,7 +169,7 @@ def with_patient_retries(upstream: UpstreamConfig) -> UpstreamConfig:
 
 
 def _told(status: int, body: bytes) -> str:
-    """A refusal in words: the envelope's message, else the beginning of what came."""
+    """The reason of a failure: the envelope's message, else the beginning of the body."""
     try:
         message = str(json.loads(body)["error"]["message"])
     except (ValueError, LookupError, TypeError):

@@ -1,14 +1,14 @@
-"""A labelled file in, questions out: one JSON object a line.
+"""Parser of labelled files: one JSON object per line.
 
-    id           what it is called, unlike the others; its dataset and line by default
-    dataset      which dataset of the benchmark it belongs to; the file's name by default
+    id           unique name; by default the dataset and the line
+    dataset      dataset in the benchmark; by default the file's name
     input        the text to send, or
-    messages     the messages to send, as they are
-    reference    the right answer, or several
-    choices      what there is to choose from; sent below `input`, and only known to the marking beside `messages`
-    mark         how answers are marked; the command's rule by default
+    messages     the messages to send
+    reference    the right answer, or a list of right answers
+    choices      the choices; appended to `input`, but not to `messages`
+    mark         the grading rule; by default the command's
 
-Other members are left alone. Blank lines are skipped; every fault is told, with its line.
+Other members are ignored. Blank lines are skipped. Every error is reported with its line.
 """
 
 import json
@@ -27,14 +27,14 @@ from gateway.scorer.input_text import extract_text
 
 
 class _Fault(Exception):
-    """What is wrong with one line."""
+    """An invalid line."""
 
 
 def read_dataset(path: Path, default: Grader | None = None, limit: int | None = None) -> tuple[EvalQuestion, ...]:
-    """The questions of a file. Raises DatasetFaults.
+    """Read the questions of a file. Raises DatasetFaults.
 
-    default: how lines are marked that do not say; without it `choice` where there are choices, else `exact`.
-    limit: at most so many questions of each dataset, the first ones.
+    default: grading rule of questions without a `mark`; by default `choice` if there are choices, else `exact`.
+    limit: maximum number of questions of each dataset, the first ones.
     """
     faults: list[tuple[int, str]] = []
     seen: dict[str, int] = {}
@@ -43,28 +43,28 @@ def read_dataset(path: Path, default: Grader | None = None, limit: int | None = 
         try:
             question = _question(line, number, path.stem, default)
             if question.id in seen:
-                raise _Fault(f"id {question.id!r} stands in line {seen[question.id]} too")
+                raise _Fault(f"duplicate id {question.id!r}, also in line {seen[question.id]}")
         except _Fault as fault:
             faults.append((number, str(fault)))
             continue
         seen[question.id] = number
         found.append(question)
     if not found and not faults:
-        faults.append((0, "holds no question"))
+        faults.append((0, "contains no question"))
     if faults:
         raise DatasetFaults(path, faults)
     return tuple(_first(found, limit))
 
 
 def _lines(path: Path) -> Iterable[tuple[int, str]]:
-    """The lines that are not blank, with their numbers from 1."""
+    """Lines that are not blank, with their numbers from 1."""
     try:
         data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
         text = data.decode()
     except OSError as error:
         raise DatasetFaults(path, [(0, f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
-        raise DatasetFaults(path, [(data[: error.start].count(b"\n") + 1, "is not UTF-8 text")]) from error
+        raise DatasetFaults(path, [(data[: error.start].count(b"\n") + 1, "not UTF-8 text")]) from error
     return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
@@ -80,21 +80,21 @@ def _question(line: str, number: int, stem: str, default: Grader | None) -> Eval
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise _Fault(f"is no JSON: {error}") from error
+        raise _Fault(f"invalid JSON: {error}") from error
     if not isinstance(value, dict):
-        raise _Fault("is no JSON object")
+        raise _Fault("expected a JSON object")
     if not _is_text(value):
-        raise _Fault("holds half a surrogate pair, which is no text")
+        raise _Fault("contains half a surrogate pair, which is not valid text")
     dataset = _name(value, "dataset", stem)
     choices = _choices(value)
     mark = _mark(value, default or (Grader.CHOICE if choices else Grader.EXACT))
-    messages, text = _asked(value, choices)
+    messages, text = _messages(value, choices)
     references = _references(value, mark, choices)
     return EvalQuestion(_name(value, "id", f"{dataset}-{number}"), dataset, messages, text, mark, references, choices)
 
 
 def _is_text(value: dict[str, Any]) -> bool:
-    """Whether its strings can be written down; JSON's escapes can spell what UTF-8 has no bytes for."""
+    """True if its strings can be encoded: JSON's escapes can express text that UTF-8 cannot."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -107,7 +107,7 @@ def _name(value: dict[str, Any], member: str, default: str) -> str:
     if isinstance(found, int) and not isinstance(found, bool):
         return str(found)
     if not isinstance(found, str) or not found.strip():
-        raise _Fault(f"{member} must be a text that is not empty")
+        raise _Fault(f"{member} must be a non-empty string")
     return found
 
 
@@ -116,7 +116,7 @@ def _mark(value: dict[str, Any], default: Grader) -> Grader:
     try:
         return Grader(found)
     except ValueError as error:
-        raise _Fault(f"mark {found!r}: known are {', '.join(Grader)}") from error
+        raise _Fault(f"unknown mark {found!r}: expected {', '.join(Grader)}") from error
 
 
 def _choices(value: dict[str, Any]) -> tuple[str, ...]:
@@ -124,21 +124,21 @@ def _choices(value: dict[str, Any]) -> tuple[str, ...]:
     if found is None:
         return ()
     if not isinstance(found, list) or not all(isinstance(choice, str) and choice.strip() for choice in found):
-        raise _Fault("choices must be a list of texts")
+        raise _Fault("choices must be a list of non-empty strings")
     if not 2 <= len(found) <= len(ascii_uppercase):
-        raise _Fault(f"choices: {len(found)} of them, expected 2 to {len(ascii_uppercase)}")
+        raise _Fault(f"{len(found)} choices, expected 2 to {len(ascii_uppercase)}")
     if len(set(found)) < len(found):
-        raise _Fault("choices: the same one twice")
+        raise _Fault("duplicate choices")
     return tuple(found)
 
 
-def _asked(value: dict[str, Any], choices: Sequence[str]) -> tuple[tuple[Message, ...], str]:
-    """The messages, and the text that routing would see of them."""
+def _messages(value: dict[str, Any], choices: Sequence[str]) -> tuple[tuple[Message, ...], str]:
+    """The messages, and the text of them that routing embeds."""
     if ("input" in value) == ("messages" in value):
-        raise _Fault("needs either input or messages")
+        raise _Fault("requires either input or messages")
     if "input" in value:
         if not isinstance(value["input"], str) or not value["input"].strip():
-            raise _Fault("input must be a text that is not empty")
+            raise _Fault("input must be a non-empty string")
         text = with_choices(value["input"], choices)
         return ({"role": "user", "content": text},), text
     messages = value["messages"]
@@ -146,7 +146,7 @@ def _asked(value: dict[str, Any], choices: Sequence[str]) -> tuple[tuple[Message
         raise _Fault("messages must be a list of objects with role and content")
     seen = extract_text(json.dumps(messages).encode(), "last_user")
     if seen is None:
-        raise _Fault("messages: none of a user has a text")
+        raise _Fault("messages contain no user message with text")
     return tuple(messages), seen
 
 
@@ -162,10 +162,10 @@ def _references(value: dict[str, Any], mark: Grader, choices: Sequence[str]) -> 
         return ()
     listed = found if isinstance(found, list) else [found]
     texts = [str(one) if mark is Grader.NUMBER and _is_number(one) else one for one in listed]
-    told = [text for text in texts if isinstance(text, str) and text.strip()]
-    if not told or len(told) < len(texts):
-        raise _Fault("reference must be a text that is not empty, or several in a list")
-    return tuple(_reference(text, mark, choices) for text in told)
+    valid = [text for text in texts if isinstance(text, str) and text.strip()]
+    if not valid or len(valid) < len(texts):
+        raise _Fault("reference must be a non-empty string, or a list of them")
+    return tuple(_reference(text, mark, choices) for text in valid)
 
 
 def _is_number(value: Any) -> bool:
@@ -173,28 +173,26 @@ def _is_number(value: Any) -> bool:
 
 
 def _reference(reference: str, mark: Grader, choices: Sequence[str]) -> str:
-    """A reference as the marking compares it."""
+    """A reference in the form that grading compares with."""
     if mark is Grader.NUMBER and [isfinite(number) for number in parse_numbers(reference)] != [True]:
-        raise _Fault(f"reference {reference!r} is not one number")
+        raise _Fault(f"reference {reference!r}: expected one number")
     if mark is Grader.REGEX:
         try:
             re.compile(reference)
         except re.error as error:
-            raise _Fault(f"reference {reference!r} is no regular expression: {error}") from error
+            raise _Fault(f"reference {reference!r}: invalid regular expression: {error}") from error
     return _letter(reference.strip(), choices) if mark is Grader.CHOICE else reference
 
 
 def _letter(reference: str, choices: Sequence[str]) -> str:
-    """The letter that a reference means: itself, or that of the choice with these words."""
+    """The letter of a reference: the reference itself, or the letter of the choice with these words."""
     if not choices:
-        raise _Fault("mark choice needs choices")
+        raise _Fault("mark `choice` requires choices")
     letters = ascii_uppercase[: len(choices)]
-    named = [letter for letter, choice in zip(letters, choices, strict=True) if is_same_answer(choice, reference)]
-    meant = {*named, *([reference] if len(reference) == 1 and reference in letters else [])}
-    if len(meant) > 1:
-        raise _Fault(f"reference {reference!r} can mean choices {' and '.join(sorted(meant))}: give the letter's text")
-    if not meant:
-        raise _Fault(
-            f"reference {reference!r} is neither one of the choices nor its letter, {letters[0]} to {letters[-1]}"
-        )
-    return meant.pop()
+    worded = [letter for letter, choice in zip(letters, choices, strict=True) if is_same_answer(choice, reference)]
+    matches = {*worded, *([reference] if len(reference) == 1 and reference in letters else [])}
+    if len(matches) > 1:
+        raise _Fault(f"reference {reference!r} is ambiguous: choices {' and '.join(sorted(matches))}; use the text")
+    if not matches:
+        raise _Fault(f"reference {reference!r} is neither a choice nor a letter from {letters[0]} to {letters[-1]}")
+    return matches.pop()

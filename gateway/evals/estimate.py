@@ -1,4 +1,4 @@
-"""What asking will cost, before it is asked: four characters a token, times the configured prices."""
+"""Cost estimate before asking: four characters per token, at the configured prices."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +12,12 @@ from gateway.usage.ledger import Price
 
 CHARACTERS_PER_TOKEN = 4
 ANSWER_TOKENS = 256
-"""Assumed of an answer that --max-tokens does not bound."""
+"""Assumed length of an answer without --max-tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEstimate:
-    """One model's share. calls: those that the journal has no answer of. usd: None where the model has no price."""
+    """Estimate for one model. calls: without an answer in the journal. usd: None if the model has no price."""
 
     model: str
     calls: int
@@ -27,41 +27,41 @@ class ModelEstimate:
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """All of it, models in the order of asking."""
+    """Estimate for a run, models in the order of asking."""
 
     models: tuple[ModelEstimate, ...]
 
     @property
     def total_calls(self) -> int:
-        """In all."""
+        """Number of calls to all models."""
         return sum(one.calls for one in self.models)
 
     @property
     def total_usd(self) -> Decimal | None:
-        """In all; None if a model that is asked has no price."""
+        """Cost of all calls, US dollars; None if a model that is asked has no price."""
         costs = [one.usd for one in self.models if one.calls]
         known = [cost for cost in costs if cost is not None]
         return sum(known, Decimal(0)) if len(known) == len(costs) else None
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing has to be agreed to: nothing is asked, or it is known to cost nothing."""
+        """True if no confirmation is needed: nothing is asked, or the cost is known to be zero."""
         return self.total_usd == 0
 
 
 def model_price(model: ModelConfig) -> Price | None:
-    """What a configured model charges."""
+    """Return the price of a configured model, None without one."""
     price = model.price
     return Price(price.input_usd_per_mtok, price.output_usd_per_mtok) if price else None
 
 
 def estimate_cost(models: Iterable[ModelConfig], jobs: Mapping[str, Sequence[EvalRequest]]) -> CostEstimate:
-    """jobs: what is still to be asked, by model."""
+    """Estimate the cost. jobs: requests still to be sent, by model."""
     return CostEstimate(tuple(_of_model(model, jobs.get(model.name, ())) for model in models))
 
 
 def assumed_answer_tokens(settings: SamplingSettings) -> str:
-    """Stands for an answer that is still to come, as long as answers are taken to be."""
+    """Return a placeholder for a future answer, of the assumed length."""
     return "x" * (CHARACTERS_PER_TOKEN * _answer_tokens(settings))
 
 
@@ -79,6 +79,6 @@ def _of_model(model: ModelConfig, jobs: Sequence[EvalRequest]) -> ModelEstimate:
 
 
 def _characters(job: EvalRequest) -> int:
-    """Of the messages' texts; of parts that are no texts, such as images, of what is sent."""
+    """Characters of the messages' texts; of other parts, such as images, of their JSON."""
     contents = (message.get("content") for message in job.messages)
     return sum(len(content) if isinstance(content, str) else len(json.dumps(content)) for content in contents)

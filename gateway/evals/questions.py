@@ -1,4 +1,4 @@
-"""What a question is, and what is sent of it."""
+"""Questions, grading rules, and the requests sent for them."""
 
 import hashlib
 import json
@@ -12,28 +12,32 @@ Message = Mapping[str, Any]
 
 
 class Grader(StrEnum):
-    """How an answer is compared with its references; of several references the best fit counts."""
+    """Grading rules. Of several references, the best match counts."""
 
     EXACT = "exact"
-    """The same words, whatever their case, spacing and the punctuation around them."""
+    """The same words, ignoring case, spacing and punctuation around words."""
     CHOICE = "choice"
     """The letter of the right choice, or its words."""
     NUMBER = "number"
-    """The last number in the answer is the reference."""
+    """The last number in the answer equals the reference."""
     CONTAINS = "contains"
-    """The reference's words occur in the answer, one after the other."""
+    """The reference's words occur in the answer, in sequence."""
     F1 = "f1"
-    """How far the words are the same, as SQuAD counts it: in [0, 1]."""
+    """Overlap of the words as in SQuAD, in [0, 1]."""
     REGEX = "regex"
-    """The reference, a regular expression, is found in the answer."""
+    """The reference, a regular expression, matches in the answer."""
     JUDGE = "judge"
-    """A configured model says whether the answer is right."""
+    """A configured model decides if the answer is right."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvalQuestion:
-    """A labelled input. text: what routing would see of it. references: at least one, but for a judge; letters where
-    the mark is a choice. choices: their texts, A first.
+    """A labelled input.
+
+    Attributes:
+        text: the text that routing embeds.
+        references: at least one, except for a judge; letters if the mark is a choice.
+        choices: their texts, A first.
     """
 
     id: str
@@ -47,25 +51,25 @@ class EvalQuestion:
 
 @dataclass(frozen=True, slots=True)
 class SamplingSettings:
-    """What is asked for beside the messages. max_tokens: None leaves it to the backend."""
+    """Sampling settings of a request. max_tokens: None uses the backend's default."""
 
     max_tokens: int | None = None
     temperature: float = 0.0
     logprobs: bool = False
 
     def body_members(self) -> dict[str, Any]:
-        """As members of a request's body."""
-        made: dict[str, Any] = {"temperature": self.temperature}
+        """Return the settings as members of a request's body."""
+        members: dict[str, Any] = {"temperature": self.temperature}
         if self.max_tokens is not None:
-            made["max_tokens"] = self.max_tokens
+            members["max_tokens"] = self.max_tokens
         if self.logprobs:
-            made["logprobs"] = True
-        return made
+            members["logprobs"] = True
+        return members
 
 
 @dataclass(frozen=True, slots=True)
 class EvalRequest:
-    """A model to be asked one thing."""
+    """A request to one model."""
 
     input_id: str
     model: str
@@ -74,17 +78,17 @@ class EvalRequest:
 
     @property
     def with_settings(self) -> str:
-        """32 hex digits over what is asked: with the input and the model the name of the answer."""
-        said = json.dumps([self.messages, self.settings.body_members()], sort_keys=True)
-        return hashlib.sha256(said.encode()).hexdigest()[:32]
+        """Digest of messages and settings, 32 hex digits: part of the journal's key."""
+        content = json.dumps([self.messages, self.settings.body_members()], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
 
     @property
     def journal_key(self) -> tuple[str, str, str]:
-        """The name of the answer in the journal."""
+        """The key of the answer in the journal."""
         return self.input_id, self.model, self.with_settings
 
     def to_body(self, with_logprobs: bool) -> bytes:
-        """The request, with the wish for log-probabilities or without."""
+        """Return the request's body. with_logprobs: keep the request for log-probabilities."""
         members = self.settings.body_members()
         if not with_logprobs:
             members.pop("logprobs", None)
@@ -92,6 +96,6 @@ class EvalRequest:
 
 
 def with_choices(text: str, choices: Sequence[str]) -> str:
-    """An input with its choices under it, as it is sent."""
+    """Return an input followed by its choices, as it is sent."""
     listed = "\n".join(f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
     return f"{text}\n\n{listed}\n\nAnswer with the letter of the right choice." if choices else text

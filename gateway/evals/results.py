@@ -1,4 +1,4 @@
-"""Outcomes out of answers, what is missing, and the tidy files: all of them at the end, or none."""
+"""Outcomes, missing outcomes, and the tidy files, which are written all at once at the end."""
 
 import json
 import math
@@ -12,11 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gateway.config import ModelConfig
-from gateway.evals.answers import TRUNCATED, ModelAnswer
+from gateway.evals.answers import JOURNAL_FILE, TRUNCATED, ModelAnswer
 from gateway.evals.ask import FailedRequest
 from gateway.evals.errors import ForeignFolder
 from gateway.evals.estimate import model_price
-from gateway.evals.journal import JOURNAL_FILE as JOURNAL
 from gateway.evals.questions import EvalQuestion
 from gateway.http.token_usage import Usage
 from routing.benchmark import Dataset, Model
@@ -29,7 +28,7 @@ _SCRATCH = ".writing"
 
 @dataclass(frozen=True, slots=True)
 class GradedAnswer:
-    """An answer with its mark, in [0, 1]."""
+    """An answer with its grade, in [0, 1]."""
 
     answer: ModelAnswer
     score: float
@@ -37,29 +36,35 @@ class GradedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class JudgeFailure(FailedRequest):
-    """An answer without a readable verdict."""
+    """An answer whose verdict could not be parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """What came of one model.
+    """Results of one model.
 
-    answered: with an outcome. failed: without an answer. unjudged: answered, but the judge gave no readable verdict.
-    cut: answers that max_tokens cut off. score, loglik: means over the outcomes that have one. untold: answers that do
-    not say how many tokens they took; tokens and usd are without them. usd: None where the model has no price.
+    Attributes:
+        answered: number of outcomes.
+        failed: requests without an answer.
+        unjudged: answers whose verdict could not be parsed.
+        truncated: answers truncated by max_tokens.
+        score, loglik: means over the outcomes that have one.
+        input_tokens, output_tokens: reported token usage.
+        without_usage: answers that report no token usage; tokens and cost do not include them.
+        cost_usd: None if the model has no price.
     """
 
     model: str
     answered: int
     failed: int
     unjudged: int
-    cut: int
+    truncated: int
     score: float | None
     loglik: float | None
     input_tokens: int
     output_tokens: int
-    untold: int
-    usd: Decimal | None
+    without_usage: int
+    cost_usd: Decimal | None
 
 
 def summarize_model(
@@ -68,7 +73,7 @@ def summarize_model(
     missing: Sequence[FailedRequest],
     answers: Sequence[ModelAnswer],
 ) -> ModelSummary:
-    """One model's. outcomes, missing: all models'. answers: all that this model gave, a judge's verdicts too."""
+    """Summarize one model. outcomes, missing: of all models. answers: of this model, including a judge's verdicts."""
     own = [outcome for outcome in outcomes if outcome.answer.model == model.name]
     lacking = [one for one in missing if one.model == model.name]
     unjudged = sum(isinstance(one, JudgeFailure) for one in lacking)
@@ -79,19 +84,19 @@ def summarize_model(
         answered=len(own),
         failed=len(lacking) - unjudged,
         unjudged=unjudged,
-        cut=sum(outcome.answer.finish_reason == TRUNCATED for outcome in own),
+        truncated=sum(outcome.answer.finish_reason == TRUNCATED for outcome in own),
         score=_mean([outcome.score for outcome in own]),
         loglik=_mean([outcome.answer.loglik for outcome in own]),
         input_tokens=sum(usage.input_tokens for usage in usages),
         output_tokens=sum(usage.output_tokens for usage in usages),
-        untold=len(answers) - len(usages),
-        usd=sum((price.cost_usd(usage) for usage in usages), Decimal(0)) if price else None,
+        without_usage=len(answers) - len(usages),
+        cost_usd=sum((price.cost_usd(usage) for usage in usages), Decimal(0)) if price else None,
     )
 
 
 def check_ours(folder: Path) -> None:
-    """Raises ForeignFolder where writing would replace a benchmark that was not made here."""
-    if not (folder / JOURNAL).exists() and any((folder / name).exists() for name in TIDY):
+    """Check that the folder contains no benchmark of another origin. Raises ForeignFolder."""
+    if not (folder / JOURNAL_FILE).exists() and any((folder / name).exists() for name in TIDY):
         raise ForeignFolder(folder)
 
 
@@ -102,7 +107,7 @@ def write_results(
     outcomes: Sequence[GradedAnswer],
     source: str,
 ) -> None:
-    """The tidy files, made beside their places and moved there when all of them are whole. source: of the datasets."""
+    """Write the tidy files to a temporary folder, and move them when all are complete. source: of the datasets."""
     scratch = folder / _SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
     write_benchmark(
@@ -121,12 +126,12 @@ def write_results(
 
 
 def _datasets(questions: Sequence[EvalQuestion], outcomes: Sequence[GradedAnswer], source: str) -> list[Dataset]:
-    """With the tokens of an input and of an answer, in the mean of the models' answers that tell them."""
+    """Datasets with the mean tokens of inputs and answers, over the answers that report their usage."""
     names = {question.id: question.dataset for question in questions}
-    told: dict[str, list[Usage]] = {name: [] for name in dict.fromkeys(names.values())}
+    reported: dict[str, list[Usage]] = {name: [] for name in dict.fromkeys(names.values())}
     for outcome in outcomes:
         if outcome.answer.usage is not None:
-            told[names[outcome.answer.input_id]].append(outcome.answer.usage)
+            reported[names[outcome.answer.input_id]].append(outcome.answer.usage)
     return [
         Dataset(
             name,
@@ -134,18 +139,18 @@ def _datasets(questions: Sequence[EvalQuestion], outcomes: Sequence[GradedAnswer
             input_tokens=_mean([float(usage.input_tokens) for usage in usages]),
             output_tokens=_mean([float(usage.output_tokens) for usage in usages]),
         )
-        for name, usages in told.items()
+        for name, usages in reported.items()
     ]
 
 
 def write_missing(folder: Path, missing: Sequence[FailedRequest]) -> None:
-    """The list of what has no outcome, and why; no file where nothing is missing."""
+    """Write the list of missing outcomes with their reasons; without any, remove the file."""
     path = folder / MISSING
     if not missing:
         path.unlink(missing_ok=True)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({"input_id": one.input_id, "model": one.model, "why": one.reason}) for one in missing]
+    lines = [json.dumps({"input_id": one.input_id, "model": one.model, "reason": one.reason}) for one in missing]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

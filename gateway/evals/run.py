@@ -1,4 +1,4 @@
-"""A benchmark run: ask what the journal lacks, have judged what needs a judge, mark, write."""
+"""A benchmark run: ask for answers that the journal lacks, judge, grade, write."""
 
 import asyncio
 import contextlib
@@ -9,24 +9,22 @@ from pathlib import Path
 
 from gateway.config import Config, ModelConfig
 from gateway.evals import results
-from gateway.evals.answers import ModelAnswer
+from gateway.evals.answers import AnswerJournal, JournalKey, ModelAnswer
 from gateway.evals.ask import EvalClient, FailedRequest
 from gateway.evals.errors import NoAnswers
 from gateway.evals.estimate import CostEstimate, assumed_answer_tokens, estimate_cost
-from gateway.evals.journal import AnswerJournal, JournalKey
-from gateway.evals.judge import judge_prompt, parse_verdict
-from gateway.evals.marking import grade_answer
+from gateway.evals.marking import grade_answer, judge_prompt, parse_verdict
 from gateway.evals.questions import EvalQuestion, EvalRequest, Grader, SamplingSettings
 from gateway.evals.results import GradedAnswer, JudgeFailure, ModelSummary, summarize_model
 from gateway.upstream.pool import ConnectionPool
 
 EvalSteps = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
+"""Called with (activity, steps done, total steps)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvalPlan:
-    """What to ask whom. source: the labelled file's name. judge: needed where a question's mark is Mark.JUDGE."""
+    """Questions, models and settings of a run. source: the labelled file's name. judge: for Grader.JUDGE."""
 
     questions: tuple[EvalQuestion, ...]
     source: str
@@ -38,7 +36,7 @@ class EvalPlan:
 
     @property
     def question_requests(self) -> tuple[ModelConfig, ...]:
-        """The models, and the judge if it is none of them."""
+        """The models, and the judge if it is not among them."""
         extra = (self.judge,) if self.judge is not None and self.judge not in self.models else ()
         return (*self.models, *extra)
 
@@ -48,13 +46,13 @@ class EvalPlan:
         return tuple(question for question in self.questions if question.mark is Grader.JUDGE)
 
     def make_request(self, question: EvalQuestion, model: ModelConfig) -> EvalRequest:
-        """One question to one model."""
+        """Return the request for a question to a model."""
         return EvalRequest(question.id, model.name, question.messages, self.settings)
 
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """What came of a run. missing: every outcome that is missing, and why. empty: datasets without any outcome."""
+    """Report of a run. missing: missing outcomes with their reasons. empty: datasets without any outcome."""
 
     folder: Path
     n_questions: int
@@ -64,14 +62,14 @@ class EvalReport:
 
     @property
     def total_usd(self) -> Decimal | None:
-        """What all answers in the journal that count cost; None where a model has no price."""
-        costs = [model.usd for model in self.models]
+        """Cost of all answers that count, US dollars; None if a model has no price."""
+        costs = [model.cost_usd for model in self.models]
         known = [cost for cost in costs if cost is not None]
         return sum(known, Decimal(0)) if len(known) == len(costs) else None
 
 
 def estimate_plan(plan: EvalPlan) -> CostEstimate:
-    """What a run would still have to ask, and for how much. Raises JournalCorrupted, ForeignFolder."""
+    """Estimate the requests that a run still has to send. Raises JournalCorrupted, ForeignFolder."""
     results.check_ours(plan.folder)
     with AnswerJournal(plan.folder) as journal:
         return estimate_cost(plan.question_requests, _all_missing(plan, journal))
@@ -83,10 +81,10 @@ def run_plan(
     steps: EvalSteps = lambda *_: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> EvalReport:
-    """The whole run.
+    """Run a benchmark. sleep: between retries.
 
-    Raises JournalCorrupted, ForeignFolder, ConfigError, NoAnswers, KeyboardInterrupt: with what is saved and how to go
-    on.
+    Raises JournalCorrupted, ForeignFolder, ConfigError, NoAnswers, and KeyboardInterrupt, whose message states how many
+    answers are saved.
     """
     results.check_ours(plan.folder)
     with AnswerJournal(plan.folder) as journal:
@@ -94,13 +92,13 @@ def run_plan(
         try:
             asyncio.run(_ask(plan, config, asking, sleep))
         except KeyboardInterrupt:
-            told = f"{len(journal.answers)} answers are kept in {journal.path}; the same command goes on from there"
-            raise KeyboardInterrupt(told) from None
-        return _finished(plan, journal, asking.failed)
+            message = f"{len(journal.answers)} answers are saved in {journal.path}; rerun the command to resume"
+            raise KeyboardInterrupt(message) from None
+        return _finish(plan, journal, asking.failed)
 
 
 class _Asking:
-    """What becomes of the answers as they come."""
+    """Records answers and failures as they come, and reports progress."""
 
     def __init__(self, journal: AnswerJournal, steps: EvalSteps) -> None:
         self.journal = journal
@@ -108,24 +106,24 @@ class _Asking:
         self._steps = steps
         self._done: dict[str, int] = {}
 
-    def begin(self, what: str, done: int, total: int) -> Callable[[ModelAnswer | FailedRequest], None]:
-        """Takes the answers of one row of progress."""
-        self._done[what] = done
-        self._steps(what, done, total)
+    def begin_row(self, activity: str, done: int, total: int) -> Callable[[ModelAnswer | FailedRequest], None]:
+        """Begin a row of progress, and return the callback for its answers."""
+        self._done[activity] = done
+        self._steps(activity, done, total)
 
-        def told(said: ModelAnswer | FailedRequest) -> None:
-            if isinstance(said, ModelAnswer):
-                self.journal.add_answer(said)
+        def record_answer(answer: ModelAnswer | FailedRequest) -> None:
+            if isinstance(answer, ModelAnswer):
+                self.journal.add_answer(answer)
             else:
-                self.failed[said.journal_key] = said
-            self._done[what] += 1
-            self._steps(what, self._done[what], total)
+                self.failed[answer.journal_key] = answer
+            self._done[activity] += 1
+            self._steps(activity, self._done[activity], total)
 
-        return told
+        return record_answer
 
 
 async def _ask(plan: EvalPlan, config: Config, asking: _Asking, sleep: Callable[[float], Awaitable[None]]) -> None:
-    """The models first, then the judge, who needs their answers."""
+    """Ask the models first, then the judge, which needs their answers."""
     with contextlib.closing(ConnectionPool()) as pool:
         asker = EvalClient(config.model_copy(update={"models": plan.question_requests}), pool, sleep)
         try:
@@ -133,15 +131,15 @@ async def _ask(plan: EvalPlan, config: Config, asking: _Asking, sleep: Callable[
             total = len(plan.questions)
             await asyncio.gather(
                 *(
-                    asker.ask_all(jobs[name], plan.concurrency, asking.begin(name, total - len(jobs[name]), total))
+                    asker.ask_all(jobs[name], plan.concurrency, asking.begin_row(name, total - len(jobs[name]), total))
                     for name in jobs
                 )
             )
             if plan.judge is not None:
                 verdicts = list(_verdicts(plan, plan.judge, asking.journal))
                 lacking = _missing(verdicts, asking.journal)
-                told = asking.begin("judging", len(verdicts) - len(lacking), len(verdicts))
-                await asker.ask_all(lacking, plan.concurrency, told)
+                record = asking.begin_row("judging", len(verdicts) - len(lacking), len(verdicts))
+                await asker.ask_all(lacking, plan.concurrency, record)
         finally:
             await asker.close_backends()
 
@@ -153,7 +151,7 @@ def _jobs(plan: EvalPlan, model: ModelConfig) -> list[EvalRequest]:
 def _verdicts(
     plan: EvalPlan, judge: ModelConfig, journal: AnswerJournal, assumed: str | None = None
 ) -> Iterator[EvalRequest]:
-    """What the judge is to be asked. assumed: stands for answers that are still to come; None leaves them out."""
+    """Requests to the judge. assumed: placeholder for answers that are still missing; None skips them."""
     found: dict[JournalKey, EvalRequest] = {}
     for question in plan.judge_requests:
         for model in plan.models:
@@ -170,7 +168,7 @@ def _missing(jobs: Iterable[EvalRequest], journal: AnswerJournal) -> list[EvalRe
 
 
 def _all_missing(plan: EvalPlan, journal: AnswerJournal) -> dict[str, list[EvalRequest]]:
-    """Everything that is still to be asked, by the model that is asked; answers to come are assumed."""
+    """Requests still to be sent, by model; missing answers are assumed for the judge."""
     jobs = {model.name: _missing(_jobs(plan, model), journal) for model in plan.models}
     if plan.judge is not None:
         verdicts = _verdicts(plan, plan.judge, journal, assumed_answer_tokens(plan.settings))
@@ -178,8 +176,8 @@ def _all_missing(plan: EvalPlan, journal: AnswerJournal) -> dict[str, list[EvalR
     return jobs
 
 
-def _finished(plan: EvalPlan, journal: AnswerJournal, failed: Mapping[JournalKey, FailedRequest]) -> EvalReport:
-    """Marks, writes and sums up. Raises NoAnswers."""
+def _finish(plan: EvalPlan, journal: AnswerJournal, failed: Mapping[JournalKey, FailedRequest]) -> EvalReport:
+    """Grade, write and summarize. Raises NoAnswers."""
     outcomes: list[GradedAnswer] = []
     missing: list[FailedRequest] = []
     for question in plan.questions:
@@ -191,14 +189,14 @@ def _finished(plan: EvalPlan, journal: AnswerJournal, failed: Mapping[JournalKey
                 missing.append(found)
     results.write_missing(plan.folder, missing)
     if not outcomes:
-        raise NoAnswers(f"no model gave an outcome, so there is no benchmark; first reason: {missing[0].reason}")
+        raise NoAnswers(f"no benchmark written, since there is no outcome; first reason: {missing[0].reason}")
     results.write_results(plan.folder, plan.questions, plan.models, outcomes, plan.source)
     with_outcome = {outcome.answer.input_id for outcome in outcomes}
-    alive = {question.dataset for question in plan.questions if question.id in with_outcome}
-    empty = [question.dataset for question in plan.questions if question.dataset not in alive]
-    given = _given(plan, journal)
+    covered = {question.dataset for question in plan.questions if question.id in with_outcome}
+    empty = [question.dataset for question in plan.questions if question.dataset not in covered]
+    answers = _answers_by_model(plan, journal)
     summaries = tuple(
-        summarize_model(model, outcomes, missing, given.get(model.name, ())) for model in plan.question_requests
+        summarize_model(model, outcomes, missing, answers.get(model.name, ())) for model in plan.question_requests
     )
     return EvalReport(plan.folder, len(plan.questions), summaries, tuple(missing), tuple(dict.fromkeys(empty)))
 
@@ -215,26 +213,24 @@ def _outcome(
         return failed[job.journal_key]
     if question.mark is not Grader.JUDGE:
         return GradedAnswer(answer, grade_answer(answer.text, question))
-    assert plan.judge is not None  # noqa: S101  # whoever makes a plan gives a judge to questions that need one
-    asked = judge_prompt(question, answer.text, plan.judge.name).journal_key
-    said = journal.answers.get(asked)
-    if said is None:
-        return JudgeFailure(*job.journal_key, f"not judged: {failed[asked].reason}")
-    score = parse_verdict(said.text)
+    assert plan.judge is not None  # noqa: S101  # a plan with questions for a judge has one
+    verdict_key = judge_prompt(question, answer.text, plan.judge.name).journal_key
+    verdict = journal.answers.get(verdict_key)
+    if verdict is None:
+        return JudgeFailure(*job.journal_key, f"not judged: {failed[verdict_key].reason}")
+    score = parse_verdict(verdict.text)
     return (
-        JudgeFailure(*job.journal_key, "not judged: no readable verdict")
-        if score is None
-        else GradedAnswer(answer, score)
+        JudgeFailure(*job.journal_key, "not judged: invalid verdict") if score is None else GradedAnswer(answer, score)
     )
 
 
-def _given(plan: EvalPlan, journal: AnswerJournal) -> dict[str, list[ModelAnswer]]:
-    """The answers that count, by who gave them; a judge's verdicts are its answers."""
+def _answers_by_model(plan: EvalPlan, journal: AnswerJournal) -> dict[str, list[ModelAnswer]]:
+    """The answers that count, by model; verdicts are the judge's answers."""
     jobs = [job for model in plan.models for job in _jobs(plan, model)]
     if plan.judge is not None:
         jobs += _verdicts(plan, plan.judge, journal)
-    given: dict[str, list[ModelAnswer]] = {}
+    answers: dict[str, list[ModelAnswer]] = {}
     for job in jobs:
         if job.journal_key in journal.answers:
-            given.setdefault(job.model, []).append(journal.answers[job.journal_key])
-    return given
+            answers.setdefault(job.model, []).append(journal.answers[job.journal_key])
+    return answers

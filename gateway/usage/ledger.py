@@ -157,7 +157,7 @@ def to_json(totals: UsageTotals) -> dict[str, object]:
         "requests": totals.requests,
         "input_tokens": totals.input_tokens,
         "output_tokens": totals.output_tokens,
-        "usd": float(totals.usd),
-        "best_on_average_usd": float(totals.baseline_usd),
+        "cost_usd": float(totals.usd),
+        "baseline_usd": float(totals.baseline_usd),
         "saved_usd": float(totals.baseline_usd - totals.usd),
     }

@@ -12,7 +12,7 @@ from demo import benchmark
 from demo.__main__ import app
 from demo.errors import ChildEnded, DemoError, NotReady, RequestFailed
 from demo.prepare import Places
-from gateway.cli.error_reporting import ErrorReportingGroup
+from gateway.cli.errors import ErrorReportingGroup
 
 
 def run_demo(*arguments: object) -> Result:

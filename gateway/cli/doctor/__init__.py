@@ -1,14 +1,9 @@
-"""`benchroute doctor`: what stands between a configuration and a gateway that works, and how to mend it.
+"""`benchroute doctor`: checks of a setup, with fixes. It prints no secret, sends no prompt, and changes nothing.
 
-    finding    one thing looked at: fine, worth knowing, or broken
-    files      the configuration, what it must not show, the state
-    redis      the state, where it is there
-    packs      the pack, its embedder
-    backends   whether they answer, and know their models
-    machine    versions, the port, open files
-    command    all of it, as a command
-
-Nothing here prints a secret, sends a prompt, or changes anything.
+command  the command and its output
+finding  result of a check: ok, warning or error
+setup    configuration, file permissions, keys, state, versions, port, open files
+routing  backends, pack, embedder
 """
 
 from gateway.cli.doctor.command import doctor

@@ -1,20 +1,26 @@
-"""One thing that was looked at."""
+"""Result of a check."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class FindingLevel(StrEnum):
-    """How it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
-    FAULT = "fault"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """what: was looked at. told: how it is. mend: the next step, where there is one."""
+    """Result of a check.
+
+    Attributes:
+        check: name of the check.
+        message: its result.
+        fix: the next step, empty if none is needed.
+    """
 
     level: FindingLevel
     check: str
@@ -22,16 +28,16 @@ class Finding:
     fix: str = ""
 
 
-def make_ok(what: str, told: str) -> Finding:
-    """It is as it should be."""
-    return Finding(FindingLevel.OK, what, told)
+def make_ok(check: str, message: str) -> Finding:
+    """Return a finding of something that is as it should be."""
+    return Finding(FindingLevel.OK, check, message)
 
 
-def make_warning(what: str, told: str, mend: str) -> Finding:
-    """A gateway works with it, perhaps not as meant."""
-    return Finding(FindingLevel.WARNING, what, told, mend)
+def make_warning(check: str, message: str, fix: str) -> Finding:
+    """Return a finding with which a gateway works, but perhaps not as intended."""
+    return Finding(FindingLevel.WARNING, check, message, fix)
 
 
-def make_error(what: str, told: str, mend: str) -> Finding:
-    """A gateway does not start with it, or cannot answer."""
-    return Finding(FindingLevel.FAULT, what, told, mend)
+def make_error(check: str, message: str, fix: str) -> Finding:
+    """Return a finding with which a gateway does not start or cannot serve requests."""
+    return Finding(FindingLevel.ERROR, check, message, fix)

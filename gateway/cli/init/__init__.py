@@ -1,10 +1,7 @@
-"""`benchroute init`: a configuration that starts, out of what there is on this machine.
+"""`benchroute init`: create a configuration from the providers that are available.
 
-providers  who is known: by a variable that holds a key, or a port on this machine
-detect     which of them are there, and what models they have
-choose     which of those models the configuration names
-write      the file
-command    all of it, as a command
+command    the command, and the file that it writes
+providers  known providers, those that are available, and the models to configure
 """
 
 from gateway.cli.init.command import create_config

@@ -1,4 +1,4 @@
-"""The command."""
+"""The command `benchroute init`, and the file that it writes."""
 
 import json
 import os
@@ -14,98 +14,129 @@ from gateway.cli.errors import InputsError, OptionError
 from gateway.cli.terminal import print_note, show_progress, stderr_console
 
 if TYPE_CHECKING:
-    from gateway.cli.init.choose import ChosenModel
-    from gateway.cli.init.detect import DetectedProvider
-    from gateway.cli.init.providers import Provider
+    from gateway.cli.init.providers import ChosenModel, DetectedProvider, Provider
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
+HEAD = """\
+# Benchroute configuration, created by `benchroute init`. Check it with `benchroute config check`, its backends with
+# `benchroute doctor`. All settings: docs/reference/settings.md.
+
+models:
+"""
+
+TAIL = """
+state:
+  url: "sqlite:///benchroute.db"
+
+server:
+  host: 127.0.0.1     # without API keys the gateway listens on localhost only
+  port: {port}
+
+# An admin key can create client keys and change the configuration of a running gateway:
+# openssl rand -base64 32 | tee admin.key | benchroute keys hash
+# admin:
+#   keys: [{{name: ops, sha256: "…"}}]
+"""
+
+NO_PACK = """
+# Without a pack, every task uses the first model above. Create a benchmark with `benchroute bench run` or
+# `benchroute import`, and build a pack from it with `benchroute pack build`.
+# routing:
+#   pack: packs/mine
+"""
+
 
 def create_config(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The configuration to write.")] = Path("config.yaml"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Configuration file to write.")] = Path("config.yaml"),
     model: Annotated[
         list[str] | None,
-        typer.Option(help="A model, or PROVIDER:MODEL, once or more. Default: ask, or the usual ones."),
+        typer.Option(help="Model, or PROVIDER:MODEL; repeatable. Default: ask, or each provider's usual models."),
     ] = None,
     provider: Annotated[
-        list[str] | None, typer.Option(help="Only this provider, once or more. Default: all that are found.")
+        list[str] | None, typer.Option(help="Use only this provider; repeatable. Default: all that are found.")
     ] = None,
     endpoint: Annotated[
         list[str] | None,
-        typer.Option(help="Another endpoint that speaks OpenAI's API: NAME=URL or NAME=URL,VARIABLE_OF_ITS_KEY."),
+        typer.Option(help="Another OpenAI-compatible endpoint: NAME=URL or NAME=URL,KEY_VARIABLE; repeatable."),
     ] = None,
-    pack: Annotated[Path | None, typer.Option(help="The pack to route by.", exists=True)] = None,
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="The gateway's port.")] = 8100,
-    timeout_s: Annotated[float, typer.Option(min=0.1, max=60, help="How long a provider may take, seconds.")] = 5.0,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the usual models.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found and written as JSON.")] = False,
+    pack: Annotated[Path | None, typer.Option(help="Pack to route with.", exists=True)] = None,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the gateway.")] = 8100,
+    timeout_s: Annotated[float, typer.Option(min=0.1, max=60, help="Timeout for each provider, seconds.")] = 5.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt; use the providers' usual models.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the chosen models as JSON.")] = False,
 ) -> None:
-    """Write a configuration that starts: providers by the keys in the environment, and servers on this machine."""
-    from gateway.cli.init.write import render_config
+    """Create a working config.yaml from API keys in the environment and model servers on this machine."""
     from gateway.config import parse_config
 
     if output.exists() and not force:
-        raise OptionError(f"{output} is there already; --force replaces it, --output writes another")
-    found = _found(_wanted(provider or [], endpoint or []), timeout_s)
-    chosen = _chosen(found, model or [], yes)
+        raise OptionError(f"{output} already exists; --force overwrites it, --output writes another file")
+    found = _detect(_select_providers(provider or [], endpoint or []), timeout_s)
+    chosen = _choose(found, model or [], yes)
     text = render_config(chosen, None if pack is None else str(pack), port)
     parse_config(text, str(output), os.environ)
     output.write_text(text, encoding="utf-8")
     if as_json:
-        told = [{"name": one.name, "provider": one.provider.name, "model": one.upstream} for one in chosen]
-        typer.echo(json.dumps({"object": "init", "config": str(output), "models": told}, indent=2))
+        listed = [{"name": one.name, "provider": one.provider.name, "model": one.upstream} for one in chosen]
+        typer.echo(json.dumps({"object": "init", "config": str(output), "models": listed}, indent=2))
         return
     typer.echo(f"{output}: {', '.join(one.name for one in chosen)}")
     print_note(f"next: benchroute doctor --config {output}; then benchroute serve --config {output}")
 
 
-def _wanted(names: Sequence[str], endpoints: Sequence[str]) -> "list[Provider]":
-    """Whom to look for. Raises OptionError for one that is not known."""
+def render_config(chosen: "Sequence[ChosenModel]", pack: str | None, port: int) -> str:
+    """Return the configuration as YAML."""
+    routing = NO_PACK if pack is None else f"\nrouting:\n  pack: {_text(pack)}\n"
+    return HEAD + "\n".join(_model(one) for one in chosen) + "\n" + routing + TAIL.format(port=port)
+
+
+def _select_providers(names: Sequence[str], endpoints: Sequence[str]) -> "list[Provider]":
+    """The providers to look for. Raises OptionError for an unknown one."""
     from gateway.cli.init.providers import HOSTED, LOCAL
 
-    own = [_own(text) for text in endpoints]
+    own = [_parse_endpoint(text) for text in endpoints]
     known = {one.name: one for one in (*HOSTED, *LOCAL, *own)}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise OptionError(f"--provider {unknown[0]}: known are {', '.join(known)}; --endpoint names any other")
+        raise OptionError(f"--provider {unknown[0]}: expected {', '.join(known)}; use --endpoint for any other")
     return [one for name, one in known.items() if not names or name in names or one in own]
 
 
-def _own(text: str) -> "Provider":
+def _parse_endpoint(text: str) -> "Provider":
     from gateway.cli.init.providers import Provider
 
     name, equals, rest = text.partition("=")
     url, _, variable = rest.partition(",")
     if not name or not equals or not url.startswith(("http://", "https://")):
         raise OptionError(
-            f"--endpoint {text}: expected NAME=URL or NAME=URL,VARIABLE, as mine=http://127.0.0.1:9000/v1"
+            f"--endpoint {text}: expected NAME=URL or NAME=URL,VARIABLE, for example mine=http://127.0.0.1:9000/v1"
         )
     if variable and not VARIABLE.match(variable):
-        raise OptionError(f"--endpoint {name}=…: behind the comma stands the name of a variable, not a key")
+        raise OptionError(f"--endpoint {name}=…: after the comma, expected the name of a variable, not a key")
     return Provider(name, url.rstrip("/"), variable or None)
 
 
-def _found(providers: "Sequence[Provider]", timeout_s: float) -> "list[DetectedProvider]":
-    from gateway.cli.init.detect import detect_providers
+def _detect(providers: "Sequence[Provider]", timeout_s: float) -> "list[DetectedProvider]":
+    from gateway.cli.init.providers import detect_providers
 
     with show_progress(stderr_console()) as steps:
         found = detect_providers(
-            providers, os.environ, lambda done, total: steps("asking providers", done, total), timeout_s
+            providers, os.environ, lambda done, total: steps("probing providers", done, total), timeout_s
         )
     for one in found:
         print_note(f"found {one.provider.name}: {one.remark or f'{len(one.models)} models'}")
     if not found:
         variables = ", ".join(one.variable for one in providers if one.variable)
         raise InputsError(
-            f"no provider is found: none of {variables or 'its variables'} is set, and no server answers on this "
-            "machine; --endpoint NAME=URL names one"
+            f"no provider found: none of {variables or 'its variables'} is set, and no model server responds on this "
+            "machine; name one with --endpoint NAME=URL"
         )
     return found
 
 
-def _chosen(found: "Sequence[DetectedProvider]", models: Sequence[str], yes: bool) -> "list[ChosenModel]":
-    from gateway.cli.init.choose import select_by_name, select_defaults, select_interactively
+def _choose(found: "Sequence[DetectedProvider]", models: Sequence[str], yes: bool) -> "list[ChosenModel]":
+    from gateway.cli.init.providers import select_by_name, select_defaults, select_interactively
 
     if models:
         return select_by_name(found, models)
@@ -116,5 +147,22 @@ def _chosen(found: "Sequence[DetectedProvider]", models: Sequence[str], yes: boo
             found, print_note, lambda question, default: str(typer.prompt(question, default=default, err=True))
         )
     if not chosen:
-        raise InputsError("no model is chosen; --model PROVIDER:MODEL names one")
+        raise InputsError("no model chosen; name one with --model PROVIDER:MODEL")
     return chosen
+
+
+def _model(chosen: "ChosenModel") -> str:
+    provider = chosen.provider
+    members = ["kind: openai", f"base_url: {_text(provider.base_url)}"]
+    if provider.variable is not None:
+        members.append(f'api_key: "${{{provider.variable}}}"')
+    if chosen.upstream != chosen.name:
+        members.append(f"model: {_text(chosen.upstream)}")
+    if provider.speaks_messages:
+        members.append("speaks_messages: true")
+    return f"  - name: {_text(chosen.name)}\n    backends: [{{{', '.join(members)}}}]"
+
+
+def _text(value: str) -> str:
+    """A JSON string is a YAML string too; `${` is escaped since it begins a variable in a configuration."""
+    return json.dumps(value, ensure_ascii=False).replace("${", "$${")

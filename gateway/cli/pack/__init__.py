@@ -1,4 +1,11 @@
-"""`benchroute pack …`: build, inspect, verify; and in a fleet: push, list, activate, rollback, diff."""
+"""`benchroute pack …`: build, inspect, verify; with state in Redis: push, list, activate, rollback, diff.
+
+build        from a benchmark to a pack
+embedding    embeddings, the bundled embedder, comparison of embedders
+inspect      contents of a pack, and its measured gain
+verify       integrity checks
+distributed  packs in Redis
+"""
 
 import typer
 
@@ -7,7 +14,7 @@ from gateway.cli.pack.distributed import activate_pack, diff_packs, list_packs, 
 from gateway.cli.pack.inspect import inspect_pack
 from gateway.cli.pack.verify import verify_pack
 
-app = typer.Typer(help="Packs: benchmarks made ready to route with.", no_args_is_help=True)
+app = typer.Typer(help="Packs: benchmarks prepared for routing.", no_args_is_help=True)
 app.command("build")(build_command)
 app.command("inspect")(inspect_pack)
 app.command("verify")(verify_pack)

@@ -1,4 +1,4 @@
-"""`benchroute pack build`: from a tidy benchmark to a pack."""
+"""`benchroute pack build`: from a benchmark in the tidy format to a pack."""
 
 import getpass
 import json
@@ -12,8 +12,7 @@ import typer
 from rich.filesize import decimal
 
 from gateway.cli.load_embedder import default_cache_path
-from gateway.cli.pack.compare_embedders import compare_candidates
-from gateway.cli.pack.embedding import bundle_embedder, compute_embeddings
+from gateway.cli.pack.embedding import bundle_embedder, compare_candidates, compute_embeddings
 from gateway.cli.terminal import show_progress, stderr_console, stdout_console
 from gateway.packs.metadata import pack_size_bytes, read_report
 from routing.errors import PackCorrupted, PackError, PackMismatch
@@ -25,43 +24,50 @@ if TYPE_CHECKING:
 
 def build_command(
     benchmark_dir: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="A benchmark in the tidy format.", show_default=False)
+        Path, typer.Argument(exists=True, file_okay=False, help="Benchmark in the tidy format.", show_default=False)
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The pack: a folder, or one file ending in .tar.", show_default=False)
+        Path, typer.Option("--output", "-o", help="Pack to write: a folder, or a .tar file.", show_default=False)
     ],
     embedder: Annotated[
         str | None,
         typer.Option(
-            help="A sentence-transformers model; NAME#128 cuts at 128 tokens, static:NAME is a static model of it. "
-            "Default: that of the embeddings beside the benchmark, else all-MiniLM-L6-v2."
+            help="A sentence-transformers model; NAME#128 truncates at 128 tokens, static:NAME distils a static model. "
+            "Default: that of the embeddings in the benchmark's folder, else all-MiniLM-L6-v2."
         ),
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(help="Where embeddings are kept. Default: ~/.cache/benchroute/embeddings.", show_default=False),
+        typer.Option(help="Embedding cache. Default: ~/.cache/benchroute/embeddings.", show_default=False),
     ] = None,
-    k: Annotated[int, typer.Option(min=1, help="Neighbours that predict correctness.")] = 5,
-    kappa: Annotated[int, typer.Option(min=1, help="Neighbours that measure the distance to the benchmark.")] = 19,
-    sigma: Annotated[float, typer.Option(min=1e-6, help="Bandwidth from distance to reliability.")] = 0.09,
-    eta: Annotated[float, typer.Option(min=0, max=1, help="How sure a change of model must be.")] = 0.6,
+    k: Annotated[int, typer.Option(min=1, help="Number of neighbours that predict correctness.")] = 5,
+    kappa: Annotated[
+        int, typer.Option(min=1, help="Number of neighbours that measure the distance to the benchmark.")
+    ] = 19,
+    sigma: Annotated[
+        float, typer.Option(min=1e-6, help="Bandwidth of the kernel smoother from distance to reliability.")
+    ] = 0.09,
+    eta: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Minimum probability of being better required to switch models (η)."),
+    ] = 0.6,
     with_texts: Annotated[
         bool,
         typer.Option(
             "--with-texts/--no-texts",
-            help="Keep the beginning of every input's text, for the dashboard to show. Whoever has the pack "
-            "can read them: mind the benchmark's licence.",
+            help="Include the beginning of every input's text, for the dashboard. Anyone with the pack can read "
+            "them: check the benchmark's licence.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws in the calibration.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
-    carry: Annotated[bool, typer.Option(help="Put the embedder into the pack, for scorers without PyTorch.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the calibration.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    carry: Annotated[bool, typer.Option(help="Bundle the embedder, for scorers without PyTorch.")] = True,
     compare_embedders: Annotated[
-        bool, typer.Option("--compare-embedders", help="Measure what other embedders would route like, and how fast.")
+        bool, typer.Option("--compare-embedders", help="Measure routing accuracy and speed with other embedders.")
     ] = False,
 ) -> None:
-    """Build a pack from a benchmark. Interrupted, it goes on where it stopped."""
-    check_place(output)
+    """Build a pack from a benchmark. Rerun the command to resume after an interruption."""
+    check_output(output)
     from routing.build import build_pack
     from routing.calibration import CalibrationSettings, RoutingSettings
     from routing.pack import save_pack
@@ -87,8 +93,8 @@ def build_command(
     _show(output, as_json)
 
 
-def check_place(output: Path) -> None:
-    """Raises PackError, before any work is done, where a pack must not be written. An older pack is replaced."""
+def check_output(output: Path) -> None:
+    """Check, before any work, that a pack may be written: the path is free or a pack. Raises PackError."""
     output.parent.mkdir(parents=True, exist_ok=True)
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
@@ -97,30 +103,31 @@ def check_place(output: Path) -> None:
     except (PackCorrupted, PackMismatch):
         return
     except PackError as error:
-        raise PackError(f"{output} exists and is no pack: it is left alone") from error
+        raise PackError(f"{output} exists and is not a pack: choose another path") from error
 
 
 def pack_provenance() -> "Provenance":
-    """Who makes a pack here, and when."""
+    """Return the user, time and version that build a pack now."""
     from routing.build import Provenance
 
     try:
-        maker = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container's user without a name; what is raised depends on the Python
-        maker = ""
-    return Provenance(maker, datetime.now(UTC).isoformat(timespec="seconds"), f"benchroute {version('benchroute')}")
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user without a name; the error depends on Python's version
+        user = ""
+    return Provenance(user, datetime.now(UTC).isoformat(timespec="seconds"), f"benchroute {version('benchroute')}")
 
 
 def _show(path: Path, as_json: bool) -> None:
     from routing.gain_summary import gain_sentence
 
     manifest = read_manifest(path)
-    told, size = gain_sentence(read_report(path, manifest)), pack_size_bytes(path)
+    gain, size = gain_sentence(read_report(path, manifest)), pack_size_bytes(path)
     if as_json:
-        typer.echo(json.dumps({"pack": str(path), "hash": manifest.hash, "size_bytes": size, "worth": told}, indent=2))
+        document = {"pack": str(path), "hash": manifest.hash, "size_bytes": size, "gain_summary": gain}
+        typer.echo(json.dumps(document, indent=2))
         return
     console = stdout_console()
     console.print(f"pack   {path}", soft_wrap=True)
     console.print(f"hash   {manifest.hash}")
     console.print(f"size   {decimal(size)}")
-    console.print(f"worth  {told}", soft_wrap=True)
+    console.print(f"gain   {gain}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`benchroute pack push`, `list`, `activate`, `rollback` and `diff`: packs in a fleet's Redis."""
+"""`benchroute pack push`, `list`, `activate`, `rollback` and `diff`: packs in Redis."""
 
 import json
 import time
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
     from routing.calibration import RoutingSettings
     from routing.router import Router
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="The gateways' configuration, which names the state.")]
+ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file of the gateways, with the state.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Named = Annotated[str, typer.Argument(help="A pack's hash, or its first digits.", show_default=False)]
+PackHash = Annotated[str, typer.Argument(help="Hash of the pack, or its first digits.", show_default=False)]
 CONFIG = Path("config.yaml")
 ACTIVE = "active"
 SHOWN = 12
 
 
 def push_pack(
-    pack: Annotated[Path, typer.Argument(help="A pack: a folder or a .tar.", show_default=False)],
+    pack: Annotated[Path, typer.Argument(help="Pack: a folder or a .tar file.", show_default=False)],
     config: ConfigOption = CONFIG,
-    activate_it: Annotated[bool, typer.Option("--activate", help="And put it in force.")] = False,
+    activate_it: Annotated[bool, typer.Option("--activate", help="Activate the pack, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put a pack into Redis, where every gateway and scorer can fetch it."""
+    """Upload a pack to Redis, for all gateways and scorers."""
     from gateway.distributed import packs
     from routing.pack import open_pack
 
-    open_pack(pack)  # every byte of it: what is pushed is used everywhere
+    open_pack(pack)  # checks all of it, since every scorer will use it
     with _connected(config) as client:
         pushed = packs.push_pack(client, pack, time.time())
         if activate_it:
@@ -55,7 +55,7 @@ def push_pack(
 
 
 def push_and_activate(pack: Path, config: Path) -> int:
-    """Pushes a pack and puts it in force. The activation's number."""
+    """Upload a pack to Redis, activate it, and return the number of the activation."""
     from gateway.distributed import packs
     from routing.pack import open_pack
 
@@ -64,8 +64,8 @@ def push_and_activate(pack: Path, config: Path) -> int:
         return packs.activate_pack(client, packs.push_pack(client, pack, time.time()), time.time()).version
 
 
-def activate_pack(pack: Named, config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
-    """Put a pack in force: every scorer takes it up without a restart, and scores all live tasks again."""
+def activate_pack(pack: PackHash, config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
+    """Activate a pack. All scorers load it without a restart, and rescore all live tasks."""
     from gateway.distributed import packs
 
     with _connected(config) as client:
@@ -74,7 +74,7 @@ def activate_pack(pack: Named, config: ConfigOption = CONFIG, as_json: AsJson = 
 
 
 def rollback_pack(config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
-    """Put the pack in force that was before the active one."""
+    """Activate the previously active pack again."""
     from gateway.distributed import packs
 
     with _connected(config) as client:
@@ -87,7 +87,7 @@ def _show(active: "ActivePack", as_json: bool) -> None:
 
 
 def list_packs(config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
-    """Show the packs in Redis, and which one is active."""
+    """List the packs in Redis, with the active one."""
     from gateway.distributed import packs
 
     with _connected(config) as client:
@@ -120,14 +120,12 @@ def _store(config: Config) -> Store:
 
 
 def diff_packs(
-    a: Annotated[
-        str, typer.Argument(help="The pack in use: a path, a hash in Redis, or `active`.", show_default=False)
-    ],
-    b: Annotated[str, typer.Argument(help="The pack that would take its place.", show_default=False)],
+    a: Annotated[str, typer.Argument(help="Current pack: a path, a hash in Redis, or `active`.", show_default=False)],
+    b: Annotated[str, typer.Argument(help="New pack, in the same form.", show_default=False)],
     config: ConfigOption = CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Show which live tasks would change their model, and by how much, if B took A's place."""
+    """List the live tasks that would change their model with pack B instead of A, with the gain in score."""
     from routing.pack import open_pack
     from routing.router import Router
 
@@ -177,7 +175,7 @@ def _settings(config: Config) -> "RoutingSettings":
 
 
 def _path(name: str, config: Config) -> Path:
-    """Where a pack lies on this machine, fetched from Redis if need be. Raises PackRejected."""
+    """The local path of a pack, downloaded from Redis if necessary. Raises PackRejected."""
     if Path(name).exists():
         return Path(name)
     from gateway.distributed import packs
@@ -202,7 +200,7 @@ def _connected(config: Path) -> "Iterator[RedisClient]":
 @contextmanager
 def _client(config: Config) -> "Iterator[RedisClient]":
     if not config.state.is_shared:
-        raise ConfigError("state", [("state.url", "packs are pushed to Redis, and the state is not there")])
+        raise ConfigError("state", [("state.url", "this command requires state in Redis")])
     from gateway.distributed.redis_client import RedisClient
 
     client = RedisClient(config.state.url, shards=config.state.shards)

@@ -1,4 +1,4 @@
-"""`benchroute pack inspect`: what is in a pack, and what it is worth."""
+"""`benchroute pack inspect`: contents of a pack, and its measured gain."""
 
 import json
 from collections.abc import Mapping
@@ -26,29 +26,30 @@ CHOOSERS = {
 
 
 def inspect_pack(
-    pack: Annotated[Path, typer.Argument(help="A pack: a folder or a .tar.", show_default=False)],
+    pack: Annotated[Path, typer.Argument(help="Pack: a folder or a .tar file.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    datasets: Annotated[bool, typer.Option("--datasets", help="Show what routing brings on each dataset.")] = False,
+    datasets: Annotated[bool, typer.Option("--datasets", help="Show the routing gain on each dataset.")] = False,
 ) -> None:
-    """Show what is in a pack, and what it is worth. Reads the manifest and the report only: see `pack verify`."""
+    """Show the contents of a pack and its measured gain. Reads manifest and report only; see also `pack verify`."""
     from routing.gain_summary import gain_sentence
 
     manifest = read_manifest(pack)
     report = read_report(pack, manifest)
     if as_json:
         about = {"path": str(pack), "size_bytes": pack_size_bytes(pack), **asdict(manifest)}
-        typer.echo(json.dumps({**about, "report": report, "worth": gain_sentence(report)}, indent=2))
+        typer.echo(json.dumps({**about, "report": report, "gain_summary": gain_sentence(report)}, indent=2))
         return
     console = stdout_console()
     _show_head(console, pack, manifest)
     _show_table(console, "datasets", _datasets(manifest))
     _show_table(console, "models, best on average first", _models(manifest))
     if report["datasets"]:
-        _show_table(console, f"accuracy on a dataset held out, mean over {report['n_datasets']}", _accuracy(report))
+        title = f"accuracy on held-out datasets, mean of {report['n_datasets']}"
+        _show_table(console, title, _accuracy(report))
     if report.get("embedders"):
-        _show_table(console, "the same with other embedders, and how fast they are", _embedders(report))
+        _show_table(console, "accuracy and speed with other embedders", _embedders(report))
     if datasets:
-        _show_table(console, "each dataset held out", _each_dataset(report))
+        _show_table(console, "accuracy on each held-out dataset", _each_dataset(report))
     console.print(gain_sentence(report), soft_wrap=True)
 
 
@@ -77,17 +78,17 @@ def _show_head(console: Console, path: Path, manifest: Manifest) -> None:
 def _carried(path: Path, manifest: Manifest) -> str:
     about = read_embedder_info(path, manifest)
     if about is None:
-        return "; not in the pack"
-    kept = "" if about["kept"] is None else f", which keeps {about['kept']:.1%} of the 19 nearest inputs"
-    return f"; in the pack, {about['kind']} {about['precision']}{kept}"
+        return "; not bundled"
+    recall = "" if about["kept"] is None else f", {about['kept']:.1%} of the 19 nearest inputs preserved"
+    return f"; bundled, {about['kind']} {about['precision']}{recall}"
 
 
 def _embedders(report: Mapping[str, Any]) -> Table:
-    made = make_table(("embedder", "runs as"), ("inputs/s", "neighbours kept", *CHOOSERS.values()))
+    made = make_table(("embedder", "runs as"), ("inputs/s", "neighbour recall", *CHOOSERS.values()))
     for row in report["embedders"]:
         accuracy = (format_number(row["accuracy"].get(name)) for name in CHOOSERS)
-        speed, kept = format_number(row["inputs_per_s"], "{:g}"), format_number(row["neighbours_kept"])
-        made.add_row(row["embedder"], row["runs_as"], speed, kept, *accuracy)
+        speed, recall = format_number(row["inputs_per_s"], "{:g}"), format_number(row["neighbours_kept"])
+        made.add_row(row["embedder"], row["runs_as"], speed, recall, *accuracy)
     return made
 
 
@@ -117,7 +118,7 @@ def _models(manifest: Manifest) -> Table:
     by_name = {model.name: model for model in manifest.models}
     for name in manifest.on_average:
         model = by_name[name]
-        partial = f" ({told})" if (told := _doubt(manifest, model)) else ""
+        partial = f" ({caveat})" if (caveat := _caveat(manifest, model)) else ""
         made.add_row(
             f"{name}{partial}",
             f"{format_number(model.average)}{_error(manifest, name)}",
@@ -127,8 +128,8 @@ def _models(manifest: Manifest) -> Table:
     return made
 
 
-def _doubt(manifest: Manifest, model: PackModel) -> str:
-    """Why an average is not to be taken at its word."""
+def _caveat(manifest: Manifest, model: PackModel) -> str:
+    """The caveat of a model's average, empty if there is none."""
     added = manifest.find_estimated(model.name)
     if added is not None:
         return f"estimated from {added.n_measured} of {manifest.n_inputs} inputs"
@@ -141,7 +142,7 @@ def _error(manifest: Manifest, name: str) -> str:
 
 
 def _choosers(report: Mapping[str, Any]) -> list[str]:
-    """Those that the report knows: a pack of before `auto` has none."""
+    """The strategies in the report: older packs have no `auto`."""
     return [name for name in CHOOSERS if name in report["accuracy"]]
 
 
@@ -154,7 +155,7 @@ def _accuracy(report: Mapping[str, Any]) -> Table:
 
 def _each_dataset(report: Mapping[str, Any]) -> Table:
     names = _choosers(report)
-    made = make_table(("dataset", "chosen by S3", "oracle's"), ("n", "u", *(CHOOSERS[name] for name in names)))
+    made = make_table(("dataset", "chosen by S3", "oracle's choice"), ("n", "u", *(CHOOSERS[name] for name in names)))
     for row in report["datasets"]:
         accuracy = (format_number(row["accuracy"][name]) for name in names)
         chosen = (row["model"]["s3"], row["model"]["oracle"])

@@ -1,4 +1,4 @@
-"""`benchroute pack verify`: everything that can be checked about a pack."""
+"""`benchroute pack verify`: integrity checks of a pack."""
 
 import json
 from pathlib import Path
@@ -19,67 +19,66 @@ NEIGHBOURS = 19
 LEAST_RECALL = 0.9
 LENGTH_TOLERANCE = 1e-3
 DISTANCE_TOLERANCE = 1e-5
-"""Float32 cannot tell distances apart that are nearer to each other: an equally near input counts as found."""
+"""Float32 does not resolve smaller differences of distances: an equally near input counts as found."""
 
 
 def verify_pack(
-    pack: Annotated[Path, typer.Argument(help="A pack: a folder or a .tar.", show_default=False)],
+    pack: Annotated[Path, typer.Argument(help="Pack: a folder or a .tar file.", show_default=False)],
     embedder_check: Annotated[
         bool, typer.Option(help="Load the pack's embedder and compare its revision and dimension.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Check a pack's hashes, shapes, values, index and embedder. Exit code 1 if it is refused."""
+    """Check a pack's hashes, shapes, values, index and embedder. Exit code 1 if a check fails."""
     from routing.pack import open_pack
 
     opened = open_pack(pack)
-    say = stderr_console().print if as_json else stdout_console().print
-    say(f"files     OK  {len(opened.manifest.files)} files have the hashes and shapes that the manifest names")
+    report = stderr_console().print if as_json else stdout_console().print
+    report(f"files     OK  {len(opened.manifest.files)} files match the hashes and shapes in the manifest")
     _check_values(pack, opened)
-    say("values    OK  embeddings of unit length, outcomes in [0, 1] or missing, inputs as many as the manifest says")
+    report("values    OK  embeddings have unit length, outcomes are in [0, 1] or missing, counts match the manifest")
     recall, count = _recall(opened)
     if recall < LEAST_RECALL:
         raise PackCorrupted(
-            f"{pack}: index.hnsw finds {recall:.1%} of the {count} inputs that are nearest by embeddings.npy, "
+            f"{pack}: index.hnsw finds {recall:.1%} of the {count} nearest inputs in embeddings.npy, "
             f"expected {LEAST_RECALL:.0%} or more"
         )
-    say(f"index     OK  finds {recall:.1%} of the {count} nearest inputs, against an exact search")
+    report(f"index     OK  recall {recall:.1%} at {count} neighbours, against an exact search")
     is_embedder_checked = embedder_check and _embedder_matches(pack, opened.manifest)
     if is_embedder_checked:
-        say(f"embedder  OK  {opened.manifest.embedder}")
-    say(f"{pack} is sound: {opened.manifest.hash}", soft_wrap=True)
+        report(f"embedder  OK  {opened.manifest.embedder}")
+    report(f"{pack} is valid: {opened.manifest.hash}", soft_wrap=True)
     if as_json:
-        told = {"pack": str(pack), "sound": True, "hash": opened.manifest.hash, "recall": recall}
-        typer.echo(json.dumps({**told, "embedder_checked": is_embedder_checked}, indent=2))
+        document = {"pack": str(pack), "valid": True, "hash": opened.manifest.hash, "recall": recall}
+        typer.echo(json.dumps({**document, "embedder_checked": is_embedder_checked}, indent=2))
 
 
 def _check_values(path: Path, pack: "Pack") -> None:
-    """Raises PackCorrupted, naming file and row, for values that no benchmark gives."""
+    """Raises PackCorrupted, with file and row, for impossible values."""
     import numpy as np
 
     lengths = np.linalg.norm(pack.embeddings, axis=1)
     impossible = {
-        "embeddings.npy holds a vector that is not of unit length": ~(np.abs(lengths - 1) < LENGTH_TOLERANCE),
-        "outcomes.npy holds an outcome outside [0, 1]": ((pack.outcomes < 0) | (pack.outcomes > 1)).any(axis=1),
-        "dataset_ids.npy names a dataset that the manifest does not": (pack.dataset_ids < 0)
+        "embeddings.npy has a vector that is not of unit length": ~(np.abs(lengths - 1) < LENGTH_TOLERANCE),
+        "outcomes.npy has an outcome outside [0, 1]": ((pack.outcomes < 0) | (pack.outcomes > 1)).any(axis=1),
+        "dataset_ids.npy has a dataset that is not in the manifest": (pack.dataset_ids < 0)
         | (pack.dataset_ids >= len(pack.manifest.datasets)),
     }
-    for what, rows in impossible.items():
+    for problem, rows in impossible.items():
         if rows.any():
-            raise PackCorrupted(f"{path}: {what}, row {int(np.flatnonzero(rows)[0]) + 1}")
+            raise PackCorrupted(f"{path}: {problem}, row {int(np.flatnonzero(rows)[0]) + 1}")
     counts = np.bincount(pack.dataset_ids, minlength=len(pack.manifest.datasets))
     for dataset, count in zip(pack.manifest.datasets, counts, strict=True):
         if count != dataset.n_inputs:
             raise PackMismatch(
-                f"{path}: dataset_ids.npy has {count} inputs of {dataset.name}, the manifest says {dataset.n_inputs}"
+                f"{path}: dataset_ids.npy has {count} inputs of {dataset.name}, the manifest has {dataset.n_inputs}"
             )
 
 
 def _recall(pack: "Pack") -> tuple[float, int]:
-    """The share of a sample's true nearest inputs that the index finds, and how many it was asked for.
+    """The index's recall on a sample, and the number of neighbours.
 
-    What the index finds is measured by embeddings.npy, so that an index over other vectors, or over these in another
-    order, is found out.
+    Distances are computed from embeddings.npy, so that an index of other vectors, or in another order, has low recall.
     """
     import numpy as np
 
@@ -96,16 +95,16 @@ def _recall(pack: "Pack") -> tuple[float, int]:
 
 
 def _embedder_matches(path: Path, manifest: Manifest) -> bool:
-    """False where the embedder cannot be loaded here, which is no fault of the pack.
+    """False if the embedder cannot be loaded on this machine, which is not an error of the pack.
 
     Raises PackMismatch for another revision or dimension.
     """
     try:
-        here = embedder_identity(pack_embedder(path, manifest))
+        installed = embedder_identity(pack_embedder(path, manifest))
     except EmbedderError as error:
-        print_note(f"warning: the embedder is not checked: {error}")
+        print_note(f"warning: embedder not checked: {error}")
         return False
     recorded = manifest.embedder
-    if not recorded.matches(here):
-        raise PackMismatch(f"{path} was built with embedder {recorded}, here it is {here}")
+    if not recorded.matches(installed):
+        raise PackMismatch(f"{path} was built with embedder {recorded}, installed is {installed}")
     return True

@@ -119,7 +119,7 @@ const hourAndMinute = (date) => date.toLocaleTimeString("en-GB", { hour: "2-digi
 /** A chart of values per minute. lines: (colours) => [{label, value(minute), colour, fill, dash}]. */
 export function timeSeriesChart(label, activity, lines, { format = String, height = 160, stacked = false, kind = "line" } = {}) {
   const makeConfig = (shown) => (colours) => {
-    const minutes = fillMinutes(shown, { requests: 0, errors: 0, refused: 0, usd: 0, best_on_average_usd: 0 });
+    const minutes = fillMinutes(shown, { requests: 0, errors: 0, rejected: 0, cost_usd: 0, baseline_usd: 0 });
     return {
       type: kind,
       data: {

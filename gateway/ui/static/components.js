@@ -53,5 +53,5 @@ function sumByFive(minutes) {
 /** What a task saved against its baseline, the best model on average. */
 export function savings(spent) {
   if (!spent.requests || Math.abs(spent.saved_usd) < 1e-9) return h("span", { class: "muted" }, "–");
-  return spent.best_on_average_usd ? `${usd(spent.saved_usd)} (${percent(spent.saved_usd / spent.best_on_average_usd)})` : usd(spent.saved_usd);
+  return spent.baseline_usd ? `${usd(spent.saved_usd)} (${percent(spent.saved_usd / spent.baseline_usd)})` : usd(spent.saved_usd);
 }

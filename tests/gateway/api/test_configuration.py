@@ -45,7 +45,7 @@ def tasks(url: str) -> list[str]:
 
 def test_the_configuration_in_force_is_shown_without_its_secrets(url: str, file: Path) -> None:
     told = ask(url, "/v1/config", **LOOKER).json
-    assert (told["object"], told["version"], told["by"], told["in_force"]) == ("config", 1, "start", True)
+    assert (told["object"], told["version"], told["changed_by"], told["active"]) == ("config", 1, "start", True)
     assert told["sha256"] == sha256(file.read_bytes()).hexdigest()
     assert told["config"]["admin"]["keys"][0] == {"name": "root", "sha256": "**********", "read_only": False}
     assert told["config"]["server"]["shutdown_grace_s"] == 30
@@ -55,15 +55,15 @@ def test_a_changed_file_is_taken_over_and_put_back_in_one_call(url: str, file: P
     change(file, tasks={"new": {"pin": "other"}})
     assert tasks(url) == []
     told = post(url, "reload").json
-    assert (told["version"], told["by"], told["of"], told["in_force"]) == (2, "api", None, True)
+    assert (told["version"], told["changed_by"], told["of"], told["active"]) == (2, "api", None, True)
     assert tasks(url) == ["new"]
     before = file.read_bytes()
     back = post(url, "rollback", {"version": 1}).json
-    assert (back["version"], back["by"], back["of"]) == (3, "rollback", 1)
+    assert (back["version"], back["changed_by"], back["of"]) == (3, "rollback", 1)
     assert "was not changed" in back["message"]
     assert (tasks(url), file.read_bytes()) == ([], before)
     listed = ask(url, "/v1/config/versions", **LOOKER).json["data"]
-    assert [(one["version"], one["by"], one["in_force"]) for one in listed] == [
+    assert [(one["version"], one["changed_by"], one["active"]) for one in listed] == [
         (1, "start", False),
         (2, "api", False),
         (3, "rollback", True),

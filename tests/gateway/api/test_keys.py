@@ -135,7 +135,7 @@ def test_no_secret_and_no_hash_is_shown_again(url: str, tmp_path: Path) -> None:
     assert (configured["name"], configured["source"], configured["created_at"]) == ("configured", "config", None)
     assert (mine["name"], mine["source"], mine["tasks"], mine["models"]) == ("mine", "api", ["t"], None)
     assert (mine["budget_usd_per_day"], mine["requests_per_minute"]) == ("2.50", 60)
-    assert (mine["today"]["requests"], mine["today"]["usd"]) == (1, 3)
+    assert (mine["today"]["requests"], mine["today"]["cost_usd"]) == (1, 3)
     secret = key["authorization"].removeprefix("Bearer ")
     shown = listed.body + ask(url, "/v1/config", **LOOKER).body
     for hidden in (

@@ -64,8 +64,8 @@ def test_packs_say_what_they_are_worth_and_which_is_in_use(serving: Serving) -> 
     told = get(serving, "/v1/packs")
     packs = {pack["id"]: pack for pack in told["data"]}
     assert (told["active"], set(packs)) == ("first", {"broken", "first", "foreign", "second.tar"})
-    assert packs["first"]["worth"].startswith("Routing ")
-    assert "cannot be read" in packs["broken"]["fault"]
+    assert packs["first"]["gain_summary"].startswith("Routing ")
+    assert "cannot be read" in packs["broken"]["error"]
     whole = get(serving, "/v1/packs/second.tar")
     assert (whole["has_texts"], whole["has_map"], packs["first"]["has_texts"]) == (True, True, False)
     assert {row["name"] for row in whole["datasets"]} == set(QUESTIONS)

@@ -160,7 +160,7 @@ def test_keys_say_who_may_do_what(text: str, tmp_path: Path, upstream: Upstream)
         }
         assert [put(url, "t", {"pin": "good"}, **bearer(name)).status for name in SECRETS] == [200, 403, 403]
         assert [ask(url, "/v1/activity", **bearer(name)).status for name in SECRETS] == [200, 200, 403]
-        assert ask(url, "/v1/tasks/t/policy", **bearer("admin")).json["history"][0]["by"] == "admin"
+        assert ask(url, "/v1/tasks/t/policy", **bearer("admin")).json["history"][0]["changed_by"] == "admin"
         assert ask(url, "/v1/me").status == 401
 
 

@@ -61,14 +61,14 @@ def test_a_built_pack_holds_the_benchmark_and_who_made_it(
 @pytest.mark.slow
 def test_a_built_pack_carries_its_embedder(questions: Path, pack: Path, vectors: Embeddings, tmp_path: Path) -> None:
     result = run_command("pack", "build", questions, "-o", tmp_path / "pack", "--cache", pack.parent / "cache")
-    assert "the pack carries its embedder, " in result.stderr
+    assert "embedder bundled, " in result.stderr
     manifest = read_manifest(tmp_path / "pack")
     embedder = load_bundled_embedder(tmp_path / "pack", manifest)
     assert isinstance(embedder, OnnxEmbedder)
     assert (embedder.name, embedder.revision) == (manifest.embedder.name, manifest.embedder.revision)
     again = embedder.embed_texts(read_benchmark(questions).texts[:9])
     assert (again * vectors[: len(again)]).sum(axis=1).min() > 0.99
-    assert "; in the pack, onnx " in run_command("pack", "inspect", tmp_path / "pack").stdout
+    assert "; bundled, onnx " in run_command("pack", "inspect", tmp_path / "pack").stdout
 
 
 @pytest.mark.slow
@@ -83,17 +83,17 @@ def test_embedders_are_compared_and_a_static_one_is_carried(questions: Path, pac
     rows = json.loads(run_command("pack", "inspect", tmp_path / "pack", "--json").stdout)["report"]["embedders"]
     assert [row["runs_as"].split(", ")[-1] for row in rows] == ["torch", "onnxruntime", "static"]
     assert all(row["inputs_per_s"] > 0 and 0 <= row["accuracy"]["s3"] <= 1 for row in rows)
-    assert "the same with other embedders" in run_command("pack", "inspect", tmp_path / "pack").stdout
+    assert "accuracy and speed with other embedders" in run_command("pack", "inspect", tmp_path / "pack").stdout
 
 
-def test_building_says_where_the_pack_is_its_hash_size_and_worth(built: tuple[Path, Result]) -> None:
+def test_building_says_where_the_pack_is_its_hash_size_and_gain(built: tuple[Path, Result]) -> None:
     pack, result = built
     lines = result.stdout.splitlines()
     assert lines[0] == f"pack   {pack}"
     assert lines[1] == f"hash   {read_manifest(pack).hash}"
     assert lines[2].startswith("size   ")
     assert lines[2].endswith(" kB")
-    assert lines[3].startswith("worth  Routing ")
+    assert lines[3].startswith("gain   Routing ")
     assert "over 4 held-out datasets" in lines[3]
 
 
@@ -116,7 +116,7 @@ def test_given_embeddings_of_the_embedder_are_used(folder: Path, vectors: Embedd
     give_embeddings(folder, vectors, "all-MiniLM-L6-v2")
     result = run_command("pack", "build", folder, "-o", tmp_path / "pack", "--no-carry", "--cache", tmp_path / "cache")
     assert result.exit_code == 0
-    assert "nothing has to be embedded" in result.stderr
+    assert "using embeddings.f16.npy: it matches " in result.stderr
     assert not (tmp_path / "cache").exists()
     assert read_manifest(tmp_path / "pack").embedder.revision
 
@@ -137,7 +137,7 @@ def test_given_embeddings_whose_embedder_is_not_to_be_had_are_used_with_a_warnin
     give_embeddings(folder, vectors, "/nonexistent/model")
     result = run_command("pack", "build", folder, "-o", tmp_path / "pack")
     assert result.exit_code == 0
-    assert "warning: embeddings.f16.npy is taken unchecked" in result.stderr
+    assert "warning: using embeddings.f16.npy without a check" in result.stderr
     assert read_manifest(tmp_path / "pack").embedder == EmbedderId("/nonexistent/model", "", 384)
 
 
@@ -151,8 +151,8 @@ def test_another_embedder_asked_for_by_name_is_used_instead_of_given_embeddings(
     options = ("--no-carry", "--cache", pack.parent / "cache", "--embedder", DEFAULT_EMBEDDER)
     result = run_command("pack", "build", folder, "-o", tmp_path / "pack", *options)
     assert result.exit_code == 0
-    assert "left aside" in result.stderr
-    assert "80 of 80 embeddings are in " in result.stderr
+    assert "ignoring embeddings.f16.npy" in result.stderr
+    assert "80 of 80 embeddings found in the cache " in result.stderr
     assert read_manifest(tmp_path / "pack").embedder.name == DEFAULT_EMBEDDER
 
 
@@ -174,15 +174,15 @@ def test_an_interrupted_build_keeps_its_embeddings_and_goes_on_from_there(tmp_pa
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
-    assert "interrupted: 256 of 280 embeddings are kept in " in stderr
-    assert "the same command goes on from there" in stderr
+    assert "interrupted: 256 of 280 embeddings are in the cache " in stderr
+    assert "rerun the command to resume" in stderr
     assert "Traceback" not in stderr
     assert not (tmp_path / "pack").exists()
 
     assert _embedded(tmp_path / "cache" / CACHE_FILE) == 256
     result = run_command(*command)
     assert result.exit_code == 0
-    assert f"256 of 280 embeddings are in {tmp_path / 'cache'}" in result.stderr
+    assert f"256 of 280 embeddings found in the cache {tmp_path / 'cache'}" in result.stderr
     assert read_manifest(tmp_path / "pack").n_inputs == 280
 
 
@@ -219,7 +219,7 @@ def test_what_is_no_pack_is_not_overwritten(questions: Path, tmp_path: Path) -> 
     result = run_command("pack", "build", questions, "-o", tmp_path / "thesis")
     assert (result.exit_code, result.stderr) == (
         1,
-        f"error: {tmp_path / 'thesis'} exists and is no pack: it is left alone\n",
+        f"error: {tmp_path / 'thesis'} exists and is not a pack: choose another path\n",
     )
 
 

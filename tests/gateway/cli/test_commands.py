@@ -11,8 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.cli.error_reporting import ErrorReportingGroup
-from gateway.cli.errors import AdminRequestError, InputsError, OptionError
+from gateway.cli.errors import AdminRequestError, ErrorReportingGroup, InputsError, OptionError
 from gateway.errors import ConfigError, StateError
 from routing.errors import BenchmarkError, PackCorrupted
 from tests.gateway.cli.conftest import run_command
@@ -90,9 +89,9 @@ def test_the_module_runs_as_a_program() -> None:
         (
             PackCorrupted("report.json is missing"),
             1,
-            "error: report.json is missing; copy the pack again, or build it again with `benchroute pack build`\n",
+            "error: report.json is missing; copy the pack again, or rebuild it with `benchroute pack build`\n",
         ),
-        (StateError("locked"), 1, "error: locked; `benchroute doctor` says what stands in the way\n"),
+        (StateError("locked"), 1, "error: locked; run `benchroute doctor` for details\n"),
         (KeyboardInterrupt("3 are kept"), 130, "interrupted: 3 are kept\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 1, "error: /x: Permission denied\n"),

@@ -65,9 +65,9 @@ def test_a_healthy_set_up(folder: Path, upstream: str) -> None:
     path = written(folder, ("good", backend(upstream)))
     told = examined(path)
     assert (told.exit_code, told.stderr) == (0, "")
-    assert f"ok      backend good/1  {upstream} has good" in told.stdout
+    assert f"ok      backend good/1  {upstream} serves good" in told.stdout
     assert told.stdout.splitlines()[-1] == "healthy, 1 warning"
-    assert "every task goes to good" in told.stdout
+    assert "every task uses good" in told.stdout
     assert not (folder / "benchroute.db").exists()
     assert json.loads(examined(path, "--json").stdout)["healthy"] is True
 
@@ -85,18 +85,18 @@ def test_what_is_wrong_with_backends_is_told_each_with_the_next_step(folder: Pat
         )
         told, document = examined(path), findings(path)
     assert told.exit_code == 1
-    assert told.stdout.splitlines()[-1] == "3 faults: a gateway would not work"
+    assert told.stdout.splitlines()[-1] == "3 errors: a gateway would not work"
     levels = {what.removeprefix("backend "): one["level"] for what, one in document.items() if "backend" in what}
     assert levels == {
-        "good/1": "fault",
-        "open/1": "fault",
-        "gone/1": "fault",
+        "good/1": "error",
+        "open/1": "error",
+        "gone/1": "error",
         "unknown/1": "warning",
         "renamed/1": "ok",
         "bare/1": "warning",
     }
-    assert "its key is refused" in document["backend good/1"]["message"]
-    assert "takes a key" in document["backend open/1"]["message"]
+    assert "it rejects the key" in document["backend good/1"]["message"]
+    assert "requires a key" in document["backend open/1"]["message"]
     assert "refused" in document["backend gone/1"]["message"]
     assert "does not list unknown; it lists good, other" in document["backend unknown/1"]["message"]
     assert all(one["fix"] for one in document.values() if one["level"] != "ok")
@@ -133,7 +133,7 @@ def test_keys_and_admins(folder: Path, upstream: str) -> None:
 def test_a_state_that_cannot_be_used(folder: Path, upstream: str) -> None:
     (folder / "state.db").write_text("this is no database, however long it is read and looked at " * 30)
     found = findings(written(folder, ("good", backend(upstream)), state={"url": "sqlite:///state.db"}))
-    assert (found["state"]["level"], "not a database" in found["state"]["message"]) == ("fault", True)
+    assert (found["state"]["level"], "not a database" in found["state"]["message"]) == ("error", True)
 
 
 def test_a_port_that_is_taken_and_one_where_a_gateway_runs(folder: Path, upstream: str) -> None:
@@ -146,14 +146,14 @@ def test_a_port_that_is_taken_and_one_where_a_gateway_runs(folder: Path, upstrea
         with running_gateway(path.read_text().replace("${UPSTREAM_KEY}", "x")) as url:
             running = int(url.rpartition(":")[2])
             path = written(folder, ("good", backend(upstream)), server={"port": running})
-            assert "a gateway answers there already" in findings(path)[f"port {running}"]["message"]
+            assert "a gateway is already running there" in findings(path)[f"port {running}"]["message"]
 
 
 def test_a_port_that_something_else_has(folder: Path) -> None:
     with listing([]) as other:
         port = int(other.rpartition(":")[2].removesuffix("/v1"))
         found = findings(written(folder, ("good", backend(other)), server={"port": port}))[f"port {port}"]
-    assert (found["level"], "--port" in found["fix"]) == ("fault", True)
+    assert (found["level"], "--port" in found["fix"]) == ("error", True)
 
 
 def test_a_pack_that_does_not_fit(folder: Path, upstream: str) -> None:
@@ -161,7 +161,7 @@ def test_a_pack_that_does_not_fit(folder: Path, upstream: str) -> None:
     path = written(folder, ("good", backend(upstream)), ("other", backend(upstream)), routing={"pack": str(pack)})
     found = findings(path, "--no-embedder-check")
     assert (found["pack"]["level"], found["pack models"]["level"]) == ("ok", "warning")
-    assert "does not know other" in found["pack models"]["message"]
+    assert "not in the pack: other" in found["pack models"]["message"]
     assert "embedder" not in found
     (pack / "report.json").write_text("{}")
-    assert findings(path, "--no-embedder-check")["pack"]["level"] == "fault"
+    assert findings(path, "--no-embedder-check")["pack"]["level"] == "error"

@@ -39,5 +39,5 @@ def test_a_server_that_answers_is_told_with_its_version(tmp_path: Path) -> None:
 def test_a_server_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
     pytest.importorskip("redis")
     found = state(tmp_path, f"redis://:hunter2@127.0.0.1:{free_port()}/0")
-    assert (found["level"], found["fix"]) == ("fault", "start it, or mend state.url")
+    assert (found["level"], found["fix"]) == ("error", "start Redis, or correct state.url")
     assert "redis://**********@127.0.0.1" in found["message"]

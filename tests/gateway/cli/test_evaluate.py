@@ -33,8 +33,8 @@ def test_a_benchmark_is_evaluated_and_reported(folder: Path, tmp_path: Path, mon
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--pool", "none"), "--pool none: pools.json has two"),
-        (("--scores", "S9"), "--scores S9: known with knn are S1"),
+        (("--pool", "none"), "--pool none: unknown pool; pools.json has two"),
+        (("--scores", "S9"), "--scores S9: expected, with knn, one of S1"),
         (("--alpha", "much"), "--alpha much: expected numbers"),
         (("--alpha", "1.5"), "at least 0 and below 1"),
         (("--max-params-b", "0.1"), "fewer than two models"),

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.import_results import ImportFormat
-from routing.importing.formats import FORMATS
+from gateway.cli.import_results import FormatName
+from routing.importing.formats import FORMATS, TABLE_COLUMNS
+from routing.importing.tables import FIELDS
 from routing.tidy import read_benchmark
 from tests.gateway.cli.conftest import run_command
 
@@ -24,15 +25,16 @@ WIDE = ("--map", "text=q, dataset=task", "--models", "small,large")
 
 
 def test_the_formats_are_the_librarys() -> None:
-    assert [str(name) for name in ImportFormat] == list(FORMATS)
+    assert [str(name) for name in FormatName] == list(FORMATS)
+    assert TABLE_COLUMNS == FIELDS
 
 
 def test_an_import_says_what_came_of_it(scores: Path, tmp_path: Path) -> None:
     result = run_command("import", "csv", scores, "-o", tmp_path / "b", *WIDE, "--threshold", 0.25)
     assert result.exit_code == 0, result.stderr
-    assert "3 inputs, 2 datasets, 2 models, 4 outcomes, 0 of them with a log-probability" in result.stdout
+    assert "3 inputs, 2 datasets, 2 models, 4 outcomes, 0 with a log-probability" in result.stdout
     assert "66.7%" in result.stdout
-    assert "1 rows are refused:\n  scores.csv row 3: score of large 'many' is not a number\n" in result.stderr
+    assert "1 invalid rows skipped:\n  scores.csv row 3: score of large 'many' is not a number\n" in result.stderr
     read = read_benchmark(tmp_path / "b")
     assert read.model_names == ("small", "large")
     assert {dataset.threshold for dataset in read.datasets} == {0.25}
@@ -43,7 +45,7 @@ def test_a_long_list_of_refusals_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     result = run_command("import", "jsonl", path, "-o", tmp_path / "b")
-    assert "30 rows are refused:" in result.stderr
+    assert "30 invalid rows skipped:" in result.stderr
     assert "s.jsonl line 21: " in result.stderr
     assert "s.jsonl line 22: " not in result.stderr
     assert "  … and 10 more\n" in result.stderr
@@ -59,7 +61,7 @@ def test_files_left_out_are_told(scores: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "b").exists()
     result = run_command("import", "csv", folder, "-o", tmp_path / "b", *WIDE, "--keep-going")
     assert result.exit_code == 0
-    assert "1 files are left out:\n" in result.stderr
+    assert "1 files skipped:\n" in result.stderr
     assert "other.csv: the first line is not a header" in result.stderr
 
 
@@ -74,14 +76,18 @@ def test_a_benchmark_is_replaced_only_with_force(scores: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("format_", "options", "told"),
     [
-        ("helm", ("--models", "a,b"), "--models means nothing to helm: it is for csv, jsonl, parquet, routerbench"),
-        ("csv", ("--metric", "acc"), "--metric means nothing to csv"),
-        ("inspect", ("--dataset", "d"), "--dataset means nothing to inspect"),
-        ("routerbench", ("--map", "text=q"), "--map means nothing to routerbench"),
-        ("csv", ("--map", "text"), "--map text: expected OURS=THEIRS"),
-        ("csv", ("--map", "words=q"), "OURS among input_id, dataset, text"),
-        ("csv", ("--map", "text=q,text=r"), "each once"),
-        ("lm-eval", ("--map", "score=acc"), "OURS among text"),
+        (
+            "helm",
+            ("--models", "a,b"),
+            "--models does not apply to format helm, only to csv, jsonl, parquet, routerbench",
+        ),
+        ("csv", ("--metric", "acc"), "--metric does not apply to format csv"),
+        ("inspect", ("--dataset", "d"), "--dataset does not apply to format inspect"),
+        ("routerbench", ("--map", "text=q"), "--map does not apply to format routerbench"),
+        ("csv", ("--map", "text"), "--map text: expected FIELD=COLUMN pairs"),
+        ("csv", ("--map", "words=q"), "each field once, of input_id, dataset, text"),
+        ("csv", ("--map", "text=q,text=r"), "each field once"),
+        ("lm-eval", ("--map", "score=acc"), "each field once, of text"),
         ("csv", ("--models", "a,,b"), "--models a,,b: expected different names"),
         ("csv", ("--models", "a,a"), "expected different names"),
     ],

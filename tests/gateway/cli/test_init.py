@@ -8,10 +8,17 @@ import pytest
 from typer.testing import Result
 
 from gateway.cli.errors import OptionError
-from gateway.cli.init.choose import select_by_name, select_defaults, select_interactively
-from gateway.cli.init.detect import DetectedProvider, detect_providers
-from gateway.cli.init.providers import HOSTED, LOCAL, Provider
-from gateway.cli.init.write import render_config
+from gateway.cli.init.command import render_config
+from gateway.cli.init.providers import (
+    HOSTED,
+    LOCAL,
+    DetectedProvider,
+    Provider,
+    detect_providers,
+    select_by_name,
+    select_defaults,
+    select_interactively,
+)
 from gateway.config import load_config, parse_config
 from tests.gateway.asking import ask
 from tests.gateway.cli.conftest import run_command
@@ -64,7 +71,7 @@ def test_keys_stay_in_the_environment(folder: Path) -> None:
 def test_a_key_that_is_refused_is_told(folder: Path) -> None:
     with listing(["a"], "sk-other") as url:
         told = init("--model", "mine:a", url=f"{url},MINE_KEY")
-    assert "found mine: it refuses the key in MINE_KEY" in told.stderr
+    assert "found mine: the key in MINE_KEY is rejected" in told.stderr
     assert (folder / "config.yaml").exists()
 
 
@@ -87,7 +94,7 @@ def test_what_is_not_there_is_told_with_the_next_step(folder: Path) -> None:
     for wrong in ("mine", "mine=ftp://x", "=http://x", "mine=http://127.0.0.1/v1,sk-not-a-name"):
         refused = run_command("init", "--endpoint", wrong)
         assert (refused.exit_code, "expected NAME=URL" in refused.stderr or "not a key" in refused.stderr) == (2, True)
-    assert "known are openai" in run_command("init", "--provider", "nobody").stderr
+    assert "--provider nobody: expected openai" in run_command("init", "--provider", "nobody").stderr
     assert not (folder / "config.yaml").exists()
 
 
@@ -126,7 +133,7 @@ def test_somebody_at_a_terminal_picks() -> None:
 
     assert select_interactively(found, said.append, nothing) == []
     assert defaults == ["1", "1"]
-    with pytest.raises(OptionError, match="'9' is none of a's models"):
+    with pytest.raises(OptionError, match="unknown model '9' of a"):
         select_interactively(found, said.append, lambda question, default: "9")
 
 

@@ -46,8 +46,8 @@ def test_json_lines_hold_strings_objects_and_chat_bodies(value: object, text: st
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("{", "no JSON"),
-        ("[" * 100_000, "no JSON"),
+        ("{", "invalid JSON"),
+        ("[" * 100_000, "invalid JSON"),
         ("17", "expected a string, or an object with text, input, prompt or messages"),
         ('{"question": "?"}', "expected a string"),
         ('{"text": 3}', "expected a string"),
@@ -72,7 +72,7 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "\n \n"])
 def test_nothing_at_all_is_an_error(content: str, tmp_path: Path) -> None:
-    with pytest.raises(InputsError, match="holds no input"):
+    with pytest.raises(InputsError, match="contains no input"):
         read_inputs(given(tmp_path, "a.txt", content))
 
 

@@ -11,7 +11,7 @@ from routing.gain_summary import gain_sentence
 from routing.manifest import read_manifest
 from tests.gateway.cli.conftest import MODELS, QUESTIONS, run_command
 
-AGAIN = "; copy the pack again, or build it again with `benchroute pack build`"
+AGAIN = "; copy the pack again, or rebuild it with `benchroute pack build`"
 
 
 def test_the_text_names_datasets_models_embedder_parameters_and_worth(pack: Path) -> None:
@@ -27,7 +27,7 @@ def test_the_text_names_datasets_models_embedder_parameters_and_worth(pack: Path
         "k = 5, kappa = 19, threshold = 0.5, sigma = 0.09, eta = 0.6",
         f"{manifest.calibration['pairs']} pairs (u, p) from 15 alphas, 0 to 0.35, 10 repeats",
         f"{manifest.made_by}, {manifest.made_at}, {manifest.software}",
-        "accuracy on a dataset held out, mean over 4",
+        "accuracy on held-out datasets, mean of 4",
     ):
         assert part in shown
 
@@ -44,15 +44,15 @@ def test_models_come_best_on_average_first_with_size_and_price(pack: Path) -> No
 
 def test_datasets_shows_what_routing_brings_on_each(pack: Path) -> None:
     without, with_ = (run_command("pack", "inspect", pack, *option).stdout for option in ((), ("--datasets",)))
-    assert "each dataset held out" not in without
-    assert "each dataset held out" in with_
+    assert "accuracy on each held-out dataset" not in without
+    assert "accuracy on each held-out dataset" in with_
 
 
-def test_json_is_the_manifest_the_report_and_its_worth(pack: Path) -> None:
+def test_json_is_the_manifest_the_report_and_its_gain(pack: Path) -> None:
     document = json.loads(run_command("pack", "inspect", pack, "--json").stdout)
     report = json.loads((pack / "report.json").read_text())
     assert document["report"] == report
-    assert document["worth"] == gain_sentence(report)
+    assert document["gain_summary"] == gain_sentence(report)
     assert document["size_bytes"] == sum(file.stat().st_size for file in pack.iterdir())
     for key, value in json.loads((pack / "manifest.json").read_text()).items():
         assert document[key] == value

@@ -44,7 +44,7 @@ def test_a_configuration(tmp_path: Path) -> None:
 
 def test_a_pack(pack: Path, questions: Path, tmp_path: Path) -> None:
     told = shown("pack", "verify", pack)
-    assert (told["sound"], told["recall"], told["embedder_checked"]) == (True, 1.0, True)
+    assert (told["valid"], told["recall"], told["embedder_checked"]) == (True, 1.0, True)
     cache = pack.parent / "cache"
     again = shown("pack", "build", questions, "-o", tmp_path / "pack", "--no-carry", "--cache", cache)
     assert again["hash"] == told["hash"]

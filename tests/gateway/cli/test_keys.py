@@ -31,14 +31,17 @@ def keys(url: str, *arguments: object) -> Result:
 def test_a_keys_life(url: str) -> None:
     limits = ("--requests-per-minute", 60, "--budget-usd-per-day", "2.50", "--default-task", "a")
     made = keys(url, "create", "team/a", "--model", "other", "--task", "a", "--task", "b", *limits)
-    assert (made.exit_code, made.stderr) == (0, "key team/a; its secret is shown this one time:\n")
+    assert (made.exit_code, made.stderr) == (
+        0,
+        "key team/a created; copy its secret now, it will not be shown again:\n",
+    )
     key = {"authorization": f"Bearer {made.stdout.strip()}"}
     assert call(url, key).ours("model") == "other"
     listed = keys(url, "list")
     (line,) = [line.split() for line in listed.stdout.splitlines() if "team/a" in line]
     assert (line[1], line[3:6], line[6], line[8]) == ("api", ["other", "a,", "b"], "60", "2.5")
     assert "configured" in listed.stdout
-    assert keys(url, "revoke", "team/a").stdout == "team/a is revoked\n"
+    assert keys(url, "revoke", "team/a").stdout == "key team/a revoked\n"
     assert call(url, key).status == 401
 
 
@@ -59,16 +62,16 @@ def test_a_refusal_is_told_with_exit_code_one(url: str) -> None:
     ):
         refused = keys(url, *arguments)
         assert (refused.exit_code, refused.stdout) == (1, "")
-        assert refused.stderr.startswith("error: the gateway refused with status 4")
+        assert refused.stderr.startswith("error: the gateway returned status 4")
         assert told in refused.stderr
         assert "sk-" not in refused.stderr
 
 
 def test_what_the_caller_did_not_say_is_told_with_exit_code_two(url: str) -> None:
-    assert "NOTHING holds no admin key" in keys(url, "list", "--admin-key-env", "NOTHING").stderr
+    assert "environment variable NOTHING is not set" in keys(url, "list", "--admin-key-env", "NOTHING").stderr
     for wrong in ("127.0.0.1:8100", "ftp://x"):
         refused = keys(wrong, "list")
-        assert (refused.exit_code, "is no http:// or https:// URL" in refused.stderr) == (2, True)
+        assert (refused.exit_code, "expected an http:// or https:// URL" in refused.stderr) == (2, True)
 
 
 def test_where_there_is_no_gateway_it_is_said(url: str, upstream: Upstream) -> None:
@@ -90,4 +93,4 @@ def test_a_secret_is_hashed_as_the_configuration_takes_it() -> None:
 @pytest.mark.parametrize("nothing", ["", "\n", "two\nlines\n"])
 def test_what_is_no_secret_is_refused(nothing: str) -> None:
     refused = run_command("keys", "hash", stdin=nothing)
-    assert (refused.exit_code, refused.stderr) == (2, "error: standard input holds no secret in one line\n")
+    assert (refused.exit_code, refused.stderr) == (2, "error: expected a secret of one line on standard input\n")

@@ -36,7 +36,7 @@ def test_half_a_column_makes_a_pack_that_says_so(pack: Path, questions: Path, tm
     told = run_command("models", "add", "new", "--outcomes", outcomes, "--pack", pack, "-o", made)
     assert told.exit_code == 0, told.output
     assert "estimated from 40 of 80 inputs" in told.stdout
-    assert "place    1 of 5" in told.stdout
+    assert "rank     1 of 5" in told.stdout
     assert "no model new" in told.stderr
     shown = run_command("pack", "inspect", made)
     assert "new (estimated from 40 of 80 inputs)" in shown.stdout
@@ -90,7 +90,7 @@ def test_a_pack_that_knows_no_names_takes_its_benchmark(pack: Path, questions: P
     save_pack(replace(open_pack(pack), input_index=None), old)
     add = ("models", "add", "new", "--outcomes", half(questions, tmp_path / "new.jsonl"), "--pack", old)
     told = run_command(*add, "-o", tmp_path / "grown")
-    assert (told.exit_code, "--benchmark names what it was built from" in told.stderr) == (2, True)
+    assert (told.exit_code, "name its benchmark with --benchmark" in told.stderr) == (2, True)
     write_questions(tmp_path / "other", 21)
     told = run_command(*add, "-o", tmp_path / "grown", "--benchmark", tmp_path / "other")
     assert (told.exit_code, "was built from other inputs" in told.stderr) == (1, True)
@@ -119,7 +119,7 @@ def test_chosen_inputs_are_written_down(pack: Path, questions: Path, tmp_path: P
     assert all(row["more"] == 1 and row["id"].startswith("labelled-") for row in rows)
     none = lines(tmp_path / "none.jsonl", [{"input": "?", "reference": "!"}])
     told = run_command("models", "choose", "--pack", pack, "-o", file, "--questions", none)
-    assert (told.exit_code, "none of its questions is an input of the pack" in told.stderr) == (2, True)
+    assert (told.exit_code, "no question is an input of the pack" in told.stderr) == (2, True)
 
 
 def test_without_a_pack_anywhere_the_option_is_named(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_without_a_pack_anywhere_the_option_is_named(tmp_path: Path) -> None:
     backends = [{"kind": "openai", "base_url": "http://127.0.0.1:1/v1"}]
     config.write_text(yaml.safe_dump({"models": [{"name": "a", "backends": backends}]}))
     told = run_command("models", "choose", "-o", tmp_path / "x", "--config", config)
-    assert (told.exit_code, "names no pack: --pack does" in told.stderr) == (2, True)
+    assert (told.exit_code, "sets no routing.pack; use --pack" in told.stderr) == (2, True)
 
 
 @pytest.mark.slow

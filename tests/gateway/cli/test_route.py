@@ -125,7 +125,7 @@ def test_eta_is_the_packs_unless_given(pack: Path, inputs: Path, tmp_path: Path)
 
 def test_inputs_far_off_the_benchmark_are_warned_of(pack: Path, inputs: Path) -> None:
     far = run_command("route", "--pack", pack, "--json", stdin="Ode to a nightingale, in hexameters, about jazz")
-    assert "warning: u = " in far.stderr
+    assert "warning: distance u = " in far.stderr
     assert "p is extrapolated" in far.stderr
     json.loads(far.stdout)
     assert "warning" not in run_command("route", "--pack", pack, inputs).stderr
@@ -162,10 +162,10 @@ def test_a_model_that_the_benchmark_is_silent_on_has_null_scores_and_a_dash(
 @pytest.mark.parametrize(
     ("arguments", "stdin", "message"),
     [
-        (("--candidates", "calc,gpt"), "x", "--candidates: the pack knows no model gpt; it knows "),
-        (("--candidates", ","), "x", "no candidate is left"),
-        (("--max-params-b", "2"), "x", "no candidate of at most 2 B parameters is left"),
-        ((), "", "standard input holds no input"),
+        (("--candidates", "calc,gpt"), "x", "--candidates: not in the pack: gpt; it contains "),
+        (("--candidates", ","), "x", "no candidate left"),
+        (("--max-params-b", "2"), "x", "no candidate of at most 2 B parameters left"),
+        ((), "", "standard input contains no input"),
         ((), '{"text": "a"}\n{"txt": "b"}', "standard input line 2: expected a string"),
         (("nothing.txt",), None, "nothing.txt cannot be read"),
         (("--score", "s4"), "x", "'s4'"),

@@ -64,7 +64,7 @@ def test_it_goes_on_over_a_restart_from_the_beginning_of_the_new_count() -> None
         told = run_command("tail", "--limit", 2, "--url", url)
     assert asked == [0, 7, 7, 0]
     assert told.stdout == "10:11:12  a  m  score  n=7\n10:11:12  a  m → n  score  n=1\n"
-    assert told.stderr.count("trying again") == 1
+    assert told.stderr.count("; retrying") == 1
 
 
 def test_only_so_many_of_the_latest_are_shown_first() -> None:

@@ -12,7 +12,7 @@ from routing.neighbours.hnsw import HnswIndex
 from routing.pack import FILES, Pack, open_pack, save_pack
 from tests.gateway.cli.conftest import run_command
 
-AGAIN = "; copy the pack again, or build it again with `benchroute pack build`"
+AGAIN = "; copy the pack again, or rebuild it with `benchroute pack build`"
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +25,8 @@ def test_a_sound_pack_is_ok_down_to_its_embedder(pack: Path, opened: Pack) -> No
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert [line.split()[:2] for line in lines[:-1]] == [[n, "OK"] for n in ("files", "values", "index", "embedder")]
-    assert "finds 100.0% of the 19 nearest inputs" in lines[2]
-    assert lines[-1] == f"{pack} is sound: {opened.manifest.hash}"
+    assert "recall 100.0% at 19 neighbours" in lines[2]
+    assert lines[-1] == f"{pack} is valid: {opened.manifest.hash}"
 
 
 def test_the_embedder_check_can_be_left_out(pack: Path) -> None:
@@ -38,7 +38,7 @@ def test_the_embedder_check_can_be_left_out(pack: Path) -> None:
 def test_an_embedder_that_is_not_to_be_had_is_a_warning(opened: Pack, tmp_path: Path) -> None:
     result = verify_altered(opened, tmp_path, embedder=EmbedderId("/nonexistent/model", "", 384))
     assert result[0] == 0
-    assert "warning: the embedder is not checked" in result[1]
+    assert "warning: embedder not checked" in result[1]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -84,7 +84,7 @@ def test_vectors_that_are_not_of_unit_length_are_refused_with_their_row(opened: 
     vectors[4] *= 2
     code, stderr = verify_altered(opened, tmp_path, embeddings=vectors)
     assert code == 1
-    assert "embeddings.npy holds a vector that is not of unit length, row 5" in stderr
+    assert "embeddings.npy has a vector that is not of unit length, row 5" in stderr
 
 
 def test_an_outcome_outside_its_range_is_refused_with_its_row(opened: Pack, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_an_outcome_outside_its_range_is_refused_with_its_row(opened: Pack, tmp_
     outcomes[7, 1] = 1.5
     code, stderr = verify_altered(opened, tmp_path, outcomes=outcomes)
     assert code == 1
-    assert "outcomes.npy holds an outcome outside [0, 1], row 8" in stderr
+    assert "outcomes.npy has an outcome outside [0, 1], row 8" in stderr
 
 
 def test_a_dataset_nobody_named_is_refused_with_its_row(opened: Pack, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_dataset_nobody_named_is_refused_with_its_row(opened: Pack, tmp_path: 
     ids[2] = 4
     code, stderr = verify_altered(opened, tmp_path, dataset_ids=ids)
     assert code == 1
-    assert "dataset_ids.npy names a dataset that the manifest does not, row 3" in stderr
+    assert "dataset_ids.npy has a dataset that is not in the manifest, row 3" in stderr
 
 
 def test_datasets_of_another_size_are_refused_with_both_numbers(opened: Pack, tmp_path: Path) -> None:
@@ -109,11 +109,11 @@ def test_datasets_of_another_size_are_refused_with_both_numbers(opened: Pack, tm
     datasets = (PackDataset(first.name, 21), *rest)
     code, stderr = verify_altered(opened, tmp_path, manifest=replace(opened.manifest, datasets=datasets))
     assert code == 1
-    assert "dataset_ids.npy has 20 inputs of sums, the manifest says 21" in stderr
+    assert "dataset_ids.npy has 20 inputs of sums, the manifest has 21" in stderr
 
 
 def test_another_revision_of_the_embedder_is_refused_with_both(opened: Pack, tmp_path: Path) -> None:
     code, stderr = verify_altered(opened, tmp_path, embedder=replace(opened.manifest.embedder, revision="0ther"))
     assert code == 1
-    assert "(revision 0ther, 384 dimensions), here it is " in stderr
+    assert "(revision 0ther, 384 dimensions), installed is " in stderr
     assert opened.manifest.embedder.revision in stderr

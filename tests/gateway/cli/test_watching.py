@@ -55,7 +55,7 @@ def test_a_task_is_shown_with_its_scores_and_its_history(url: str) -> None:
     assert "changes of model" in shown.stdout
     assert json.loads(asked(url, "tasks", "show", "team/sums", "--json").stdout)["id"] == "team/sums"
     missing = asked(url, "tasks", "show", "nothing")
-    assert (missing.exit_code, "has had no input yet" in missing.stderr) == (1, True)
+    assert (missing.exit_code, "not found: no input of it has been scored" in missing.stderr) == (1, True)
 
 
 @pytest.mark.slow
@@ -77,5 +77,5 @@ def test_where_no_gateway_listens_the_next_step_is_told(command: tuple[str, ...]
     refused = asked("http://127.0.0.1:9", *command)
     assert refused.exit_code == 1
     assert refused.stderr == (
-        "error: http://127.0.0.1:9: nothing listens there; start it with `benchroute serve`, or name it with --url\n"
+        "error: http://127.0.0.1:9: connection refused; start a gateway with `benchroute serve`, or set --url\n"
     )

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from gateway.cli import app
-from gateway.evals.journal import read_journal
+from gateway.evals.answers import read_journal
 from routing.tidy import read_benchmark
 from tests.gateway.cli.conftest import run_command
 from tests.gateway.evals.conftest import config_text, labelled, says
@@ -68,7 +68,7 @@ def test_without_a_terminal_money_is_only_spent_with_yes(
     command = ("bench", "run", questions, "--config", config, "-o", tmp_path / "out", "--models", "echo,picky")
     refused = run_command(*command)
     assert refused.exit_code == 2
-    assert "8 calls would cost about 0.0205 USD; nothing was asked. --yes agrees to it" in refused.stderr
+    assert "8 calls would cost about 0.0205 USD: confirm with --yes" in refused.stderr
     assert seen.bodies == []
     assert not (tmp_path / "out").exists()
     done = run_command(*command, "--yes")
@@ -85,7 +85,7 @@ def test_an_unknown_price_is_not_agreed_to_in_silence(questions: Path, seen: See
     config = written(tmp_path, config_text(seen, "echo"))
     refused = run_command("bench", "run", questions, "--config", config, "-o", tmp_path / "out")
     assert refused.exit_code == 2
-    assert "4 calls would cost an unknown amount: a model has no price; nothing was asked" in refused.stderr
+    assert "4 calls would cost an unknown amount (a model has no price): confirm with --yes" in refused.stderr
 
 
 def test_what_is_free_needs_no_agreement_and_json_says_what_came_of_it(
@@ -94,33 +94,33 @@ def test_what_is_free_needs_no_agreement_and_json_says_what_came_of_it(
     config = written(tmp_path, config_text(seen, "echo", **FREE))
     command = ("bench", "run", questions, "--config", config, "-o", tmp_path / "out", "--json", "--limit", 2)
     said = json.loads(run_command(*command).stdout)
-    assert (said["questions"], said["usd"], said["missing"]) == (2, "0", [])
-    assert said["models"][0] | {"usd": None} == {
+    assert (said["questions"], said["cost_usd"], said["missing"]) == (2, "0", [])
+    assert said["models"][0] | {"cost_usd": None} == {
         "model": "echo",
         "answered": 2,
         "failed": 0,
         "unjudged": 0,
-        "cut": 0,
+        "truncated": 0,
         "score": 0.5,
         "loglik": None,
         "input_tokens": 20,
         "output_tokens": 4,
-        "untold": 0,
-        "usd": None,
+        "without_usage": 0,
+        "cost_usd": None,
     }
     again = run_command(*command)
-    assert "every answer is in the journal: nothing to ask" in again.stderr
+    assert "all answers are in the journal: nothing to ask" in again.stderr
     assert len(seen.bodies) == 2
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--models", "echo,none"), "--models none: the configuration has echo, picky, slow, judge"),
-        (("--models", ","), "--models ',' names no model"),
-        (("--judge", "none"), "--judge none: the configuration has echo"),
-        (("--mark", "judge"), "mark judge needs --judge MODEL"),
-        (("--mark", "number"), "line 1: reference 'yes' is not one number"),
+        (("--models", "echo,none"), "--models none: unknown model; the configuration has echo, picky, slow, judge"),
+        (("--models", ","), "--models ',': expected names of models"),
+        (("--judge", "none"), "--judge none: unknown model; the configuration has echo"),
+        (("--mark", "judge"), "`mark: judge` requires --judge MODEL"),
+        (("--mark", "number"), "line 1: reference 'yes': expected one number"),
     ],
 )
 def test_what_cannot_be_run_is_told(
@@ -149,7 +149,7 @@ def test_on_a_terminal_it_asks(
         os.write(ours, f"{answer}\n".encode())
         said = process.communicate(timeout=60)[0].decode()
         os.close(ours)
-    assert "4 calls for about 0.0103 USD. Go on? [y/N]:" in said
+    assert "4 calls for about 0.0103 USD. Continue? [y/N]:" in said
     assert (process.returncode, len(seen.bodies)) == (0 if asked else 1, asked)
 
 
@@ -171,7 +171,7 @@ def test_what_was_answered_before_an_end_is_not_asked_again(
     if sent is signal.SIGINT:
         assert process.returncode == 130
         assert told.splitlines()[-1] == (
-            f"interrupted: {kept} answers are kept in {out / 'answers.jsonl'}; the same command goes on from there"
+            f"interrupted: {kept} answers are saved in {out / 'answers.jsonl'}; rerun the command to resume"
         )
     with (out / "answers.jsonl").open("a") as file:
         file.write('{"input_id": "many-30", "mod')

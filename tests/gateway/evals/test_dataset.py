@@ -59,30 +59,33 @@ CHOICE = {"input": "a", "choices": ["x", "y"], "reference": "A"}
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("{", "is no JSON"),
-        ("[1]", "is no JSON object"),
-        ({"reference": "b"}, "needs either input or messages"),
-        ({**GOOD, "messages": []}, "needs either input or messages"),
-        ({"input": " ", "reference": "b"}, "input must be a text that is not empty"),
+        ("{", "invalid JSON"),
+        ("[1]", "expected a JSON object"),
+        ({"reference": "b"}, "requires either input or messages"),
+        ({**GOOD, "messages": []}, "requires either input or messages"),
+        ({"input": " ", "reference": "b"}, "input must be a non-empty string"),
         ({"messages": [], "reference": "b"}, "messages must be a list of objects with role and content"),
         ({"messages": [{"role": "user"}], "reference": "b"}, "messages must be a list of objects"),
-        ({"messages": [{"role": "system", "content": "x"}], "reference": "b"}, "messages: none of a user has a text"),
-        ({"input": "a"}, "reference must be a text that is not empty"),
-        ({"input": "a", "reference": []}, "reference must be a text that is not empty"),
-        ({"input": "a", "reference": ["b", 1]}, "reference must be a text that is not empty"),
-        ({**GOOD, "mark": "best"}, "mark 'best': known are exact, choice"),
-        ({**GOOD, "mark": "number"}, "reference 'b' is not one number"),
-        ({**GOOD, "reference": "1e999", "mark": "number"}, "reference '1e999' is not one number"),
-        ({**GOOD, "reference": "(", "mark": "regex"}, "reference '(' is no regular expression"),
-        ({**GOOD, "mark": "choice"}, "mark choice needs choices"),
-        ({**CHOICE, "choices": ["x"]}, "choices: 1 of them, expected 2 to 26"),
-        ({**CHOICE, "choices": ["x", "x"]}, "choices: the same one twice"),
-        ({**CHOICE, "choices": ["x", 1]}, "choices must be a list of texts"),
-        ({**CHOICE, "reference": "z"}, "reference 'z' is neither one of the choices nor its letter, A to B"),
-        ({**CHOICE, "choices": ["B", "A"]}, "reference 'A' can mean choices A and B"),
-        ({**GOOD, "id": ""}, "id must be a text that is not empty"),
-        ({**GOOD, "dataset": None}, "dataset must be a text that is not empty"),
-        ({**GOOD, "input": "\ud800"}, "holds half a surrogate pair"),
+        (
+            {"messages": [{"role": "system", "content": "x"}], "reference": "b"},
+            "messages contain no user message with text",
+        ),
+        ({"input": "a"}, "reference must be a non-empty string"),
+        ({"input": "a", "reference": []}, "reference must be a non-empty string"),
+        ({"input": "a", "reference": ["b", 1]}, "reference must be a non-empty string"),
+        ({**GOOD, "mark": "best"}, "unknown mark 'best': expected exact, choice"),
+        ({**GOOD, "mark": "number"}, "reference 'b': expected one number"),
+        ({**GOOD, "reference": "1e999", "mark": "number"}, "reference '1e999': expected one number"),
+        ({**GOOD, "reference": "(", "mark": "regex"}, "reference '(': invalid regular expression"),
+        ({**GOOD, "mark": "choice"}, "mark `choice` requires choices"),
+        ({**CHOICE, "choices": ["x"]}, "1 choices, expected 2 to 26"),
+        ({**CHOICE, "choices": ["x", "x"]}, "duplicate choices"),
+        ({**CHOICE, "choices": ["x", 1]}, "choices must be a list of non-empty strings"),
+        ({**CHOICE, "reference": "z"}, "reference 'z' is neither a choice nor a letter from A to B"),
+        ({**CHOICE, "choices": ["B", "A"]}, "reference 'A' is ambiguous: choices A and B"),
+        ({**GOOD, "id": ""}, "id must be a non-empty string"),
+        ({**GOOD, "dataset": None}, "dataset must be a non-empty string"),
+        ({**GOOD, "input": "\ud800"}, "contains half a surrogate pair"),
     ],
 )
 def test_what_cannot_be_asked_is_told_with_its_line(tmp_path: Path, line: object, told: str) -> None:
@@ -90,7 +93,7 @@ def test_what_cannot_be_asked_is_told_with_its_line(tmp_path: Path, line: object
     path.write_text("\n".join([json.dumps(GOOD), "", line if isinstance(line, str) else json.dumps(line)]))
     with pytest.raises(DatasetFaults) as refused:
         read_dataset(path)
-    assert f"{path}: 1 fault\n  line 3: {told}" in str(refused.value)
+    assert f"{path}: 1 error\n  line 3: {told}" in str(refused.value)
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         read_dataset(path)
     assert len(refused.value.faults) == 62
     lines = str(refused.value).splitlines()
-    assert lines[2] == "  line 3: id 'x' stands in line 1 too"
+    assert lines[2] == "  line 3: duplicate id 'x', also in line 1"
     assert lines[-1] == "  and 12 more"
 
 
@@ -108,8 +111,8 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetFaults, match="cannot be read: No such file"):
         read_dataset(path)
     path.write_text("\n\n")
-    with pytest.raises(DatasetFaults, match="holds no question"):
+    with pytest.raises(DatasetFaults, match="contains no question"):
         read_dataset(path)
     path.write_bytes(b"{}\n\xff")
-    with pytest.raises(DatasetFaults, match="line 2: is not UTF-8 text"):
+    with pytest.raises(DatasetFaults, match="line 2: not UTF-8 text"):
         read_dataset(path)

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.evals.answers import ModelAnswer
+from gateway.evals.answers import AnswerJournal, ModelAnswer, read_journal
 from gateway.evals.errors import JournalCorrupted
-from gateway.evals.journal import AnswerJournal, read_journal
 from gateway.http.token_usage import Usage
 
 texts = st.text(st.characters(), max_size=20)
@@ -50,5 +49,5 @@ def test_a_line_that_is_no_answer_is_named(tmp_path: Path, line: str) -> None:
         journal.add_answer(ModelAnswer("i", "m", "a", "t"))
     with journal.path.open("a") as file:
         file.write(f"{line}\n")
-    with pytest.raises(JournalCorrupted, match=r"answers\.jsonl line 2 is no answer"):
+    with pytest.raises(JournalCorrupted, match=r"answers\.jsonl line 2 is not an answer"):
         AnswerJournal(tmp_path)

@@ -38,10 +38,10 @@ def test_answers_become_a_tidy_benchmark(bench: Bench, seen: Seen) -> None:
 def test_the_summary_counts_answers_tokens_and_money(bench: Bench) -> None:
     report = bench(says("yes", "no", "yes, yes"), "echo", "cut", "untold")
     echo, cut, untold = report.models
-    assert (echo.answered, echo.failed, echo.cut) == (3, 0, 0)
+    assert (echo.answered, echo.failed, echo.truncated) == (3, 0, 0)
     assert echo.score == pytest.approx(1 / 3)
-    assert (echo.input_tokens, echo.output_tokens, echo.untold, echo.usd) == (30, 6, 0, None)
-    assert (cut.cut, untold.untold, untold.input_tokens) == (3, 3, 0)
+    assert (echo.input_tokens, echo.output_tokens, echo.without_usage, echo.cost_usd) == (30, 6, 0, None)
+    assert (cut.truncated, untold.without_usage, untold.input_tokens) == (3, 3, 0)
     assert report.total_usd is None
 
 
@@ -74,9 +74,9 @@ def test_without_the_wish_nobody_is_asked_for_log_probabilities(bench: Bench, se
         ("down", "no backend could answer: down/1 answered 500; down/1 answered 500; down/1 answered 500; down/1 answ"),
         ("locked", "no backend could answer: locked/1 answered 401"),
         ("plain", 'answered 422: {"detail": "no envelope"}'),
-        ("odd", "answered without a message"),
-        ("textless", "answered without a text (finish_reason stop)"),
-        ("filtered", "answered without a text (finish_reason content_filter)"),
+        ("odd", "response without a message"),
+        ("textless", "response without a text (finish_reason stop)"),
+        ("filtered", "response without a text (finish_reason content_filter)"),
     ],
 )
 def test_a_model_without_an_answer_has_no_outcome_rather_than_a_bad_one(bench: Bench, model: str, why: str) -> None:
@@ -84,7 +84,7 @@ def test_a_model_without_an_answer_has_no_outcome_rather_than_a_bad_one(bench: B
     assert outcomes(report.folder) == {("questions-1", "echo"): (1, None)}
     assert [(one.model, one.reason.startswith(why)) for one in report.missing] == [(model, True)], report.missing
     listed = [json.loads(line) for line in (report.folder / "missing.jsonl").read_text().splitlines()]
-    assert listed == [{"input_id": "questions-1", "model": model, "why": report.missing[0].reason}]
+    assert listed == [{"input_id": "questions-1", "model": model, "reason": report.missing[0].reason}]
     assert (report.models[1].answered, report.models[1].failed, report.models[1].score) == (0, 1, None)
 
 
@@ -151,7 +151,7 @@ def test_a_dataset_without_an_outcome_is_named(bench: Bench) -> None:
 def test_a_benchmark_of_someone_else_is_not_written_over(bench: Bench, tmp_path: Path, seen: Seen) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "inputs.parquet").write_bytes(b"precious")
-    with pytest.raises(ForeignFolder, match="holds a benchmark but no journal"):
+    with pytest.raises(ForeignFolder, match="contains a benchmark without a journal"):
         bench(says("yes"), "echo")
     assert (tmp_path / "out" / "inputs.parquet").read_bytes() == b"precious"
     assert seen.bodies == []
@@ -166,7 +166,7 @@ def test_a_judge_gives_the_marks(bench: Bench, seen: Seen) -> None:
         **{(f"questions-{number}", "other"): (0, None) for number in (1, 2, 3)},
     }
     assert [(one.input_id, one.model, one.reason) for one in report.missing] == [
-        ("questions-3", "echo", "not judged: no readable verdict")
+        ("questions-3", "echo", "not judged: invalid verdict")
     ]
     assert (report.models[0].unjudged, report.models[0].failed) == (1, 0)
     assert (report.models[2].model, report.models[2].input_tokens) == ("judge", 60)

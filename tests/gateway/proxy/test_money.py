@@ -43,8 +43,8 @@ def test_an_answer_says_what_it_cost_and_sums_outlive_a_restart(upstream: Upstre
         assert 'benchroute_tokens_total{direction="input",model="closes"} 1.0' in told
     with running_gateway(text(upstream, tmp_path)) as url:
         (spent,) = ask(url, "/v1/usage?by=key", **MINE).json["data"]
-        assert (spent["key"], spent["requests"], spent["usd"]) == ("mine", 2, 3.1)
-        assert spent["best_on_average_usd"] == 6
+        assert (spent["key"], spent["requests"], spent["cost_usd"]) == ("mine", 2, 3.1)
+        assert spent["baseline_usd"] == 6
         (task,) = ask(url, f"/v1/usage?period={time.strftime('%Y-%m', time.gmtime())}", **MINE).json["data"]
         assert (task["task"], task["saved_usd"]) == ("t", pytest.approx(2.9))
         assert ask(url, "/v1/usage?period=now", **MINE).status == 400

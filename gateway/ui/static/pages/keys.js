@@ -25,7 +25,7 @@ const columns = (context, result) => [
   { title: "Name", cell: (key) => key.name },
   { title: "Permissions and limits", cell: limits },
   { title: "Requests today", class: "num", cell: (key) => count(key.today.requests) },
-  { title: "Cost today", class: "num", cell: (key) => h("span", {}, usd(key.today.usd), key.budget_usd_per_day ? h("span", { class: "muted" }, ` of ${usd(+key.budget_usd_per_day)}`) : null) },
+  { title: "Cost today", class: "num", cell: (key) => h("span", {}, usd(key.today.cost_usd), key.budget_usd_per_day ? h("span", { class: "muted" }, ` of ${usd(+key.budget_usd_per_day)}`) : null) },
   { title: "Created", cell: (key) => (key.source === "config" ? "In config.yaml" : `Via API, ${dateTime(key.created_at)}`) },
   { title: h("span", { class: "sr" }, "Revoke"), class: "num", cell: (key) => (key.source === "config" || !context.principal.may_configure ? null : revokeButton(key, context, result)) },
 ];

@@ -58,8 +58,8 @@ async function fetchData() {
     models: models.data.map((one) => one.id).filter((id) => id !== "auto"),
     changes: (decisions?.data ?? []).filter((one) => one.before).slice(-6).reverse(),
     usage: (usage?.data ?? []).reduce((sum, row) => ({
-      requests: sum.requests + row.requests, usd: sum.usd + row.usd, baselineUsd: sum.baselineUsd + row.best_on_average_usd,
-    }), { requests: 0, usd: 0, baselineUsd: 0 }),
+      requests: sum.requests + row.requests, costUsd: sum.costUsd + row.cost_usd, baselineUsd: sum.baselineUsd + row.baseline_usd,
+    }), { requests: 0, costUsd: 0, baselineUsd: 0 }),
   };
 }
 
@@ -73,32 +73,32 @@ function summary({ usage, tasks, pack, health, activity }) {
   const lead = [h("b", {}, plural(tasks.tasks, "task")), "; ", h("b", {}, count(routed)), routed === 1 ? " uses" : " use",
     " a model that the benchmark ranks above ", best ? [h("b", {}, best), ", the best model on average"] : "the best model on average", "."];
   if (!usage.baselineUsd) return [lead, scorer];
-  const share = (usage.baselineUsd - usage.usd) / usage.baselineUsd;
-  return [lead, " Total cost ", h("b", {}, usd(usage.usd)), "; with the best model on average for every request ", h("b", {}, usd(usage.baselineUsd)),
+  const share = (usage.baselineUsd - usage.costUsd) / usage.baselineUsd;
+  return [lead, " Total cost ", h("b", {}, usd(usage.costUsd)), "; with the best model on average for every request ", h("b", {}, usd(usage.baselineUsd)),
     share >= 0 ? [". Routing saved ", h("b", {}, percent(share)), "."] : [". Routing cost ", h("b", {}, percent(-share)), " more."], scorer];
 }
 
 function updateTiles(tiles, { activity, usage }) {
   const { total } = activity;
   tiles.requests.set(count(total.requests), `${(total.requests / activity.minutes).toFixed(1)} per minute`);
-  tiles.errors.set(count(total.errors), total.requests ? `${percent(total.errors / total.requests, 1)}; ${count(total.refused)} rejected (4xx)` : "");
+  tiles.errors.set(count(total.errors), total.requests ? `${percent(total.errors / total.requests, 1)}; ${count(total.rejected)} rejected (4xx)` : "");
   tiles.latency.set(ms(total.p50_ms), total.p95_ms === null ? "" : `p95 ${ms(total.p95_ms)}`);
   tiles.overhead.set(ms(total.overhead_p50_ms), total.overhead_p95_ms === null ? "" : `p95 ${ms(total.overhead_p95_ms)}`);
-  tiles.cost.set(usd(total.usd), total.best_on_average_usd ? `Baseline ${usd(total.best_on_average_usd)}` : "");
-  tiles.savings.set(usd(usage.baselineUsd - usage.usd), usage.baselineUsd ? `${percent((usage.baselineUsd - usage.usd) / usage.baselineUsd)} of baseline ${usd(usage.baselineUsd)}` : "");
+  tiles.cost.set(usd(total.cost_usd), total.baseline_usd ? `Baseline ${usd(total.baseline_usd)}` : "");
+  tiles.savings.set(usd(usage.baselineUsd - usage.costUsd), usage.baselineUsd ? `${percent((usage.baselineUsd - usage.costUsd) / usage.baselineUsd)} of baseline ${usd(usage.baselineUsd)}` : "");
 }
 
 function createCharts(activity) {
   const total = activity.total.requests;
   return [
     timeSeriesChart(`Requests per minute in the last hour, ${plural(total, "request")} in total.`, activity, (colours) => [
-      { label: "Successful", value: (minute) => minute.requests - minute.errors - minute.refused, colour: colours.accent },
-      { label: "Rejected (4xx)", value: (minute) => minute.refused, colour: colours.warn },
+      { label: "Successful", value: (minute) => minute.requests - minute.errors - minute.rejected, colour: colours.accent },
+      { label: "Rejected (4xx)", value: (minute) => minute.rejected, colour: colours.warn },
       { label: "Errors", value: (minute) => minute.errors, colour: colours.bad },
     ], { kind: "bar", stacked: true }),
     timeSeriesChart("Cost per minute, actual and with the best model on average for every request.", activity, (colours) => [
-      { label: "Baseline", value: (minute) => minute.best_on_average_usd, colour: colours.muted, dash: [4, 3] },
-      { label: "Actual", value: (minute) => minute.usd, colour: colours.accent, fill: true },
+      { label: "Baseline", value: (minute) => minute.baseline_usd, colour: colours.muted, dash: [4, 3] },
+      { label: "Actual", value: (minute) => minute.cost_usd, colour: colours.accent, fill: true },
     ], { format: usd }),
     timeSeriesChart("p95 latency per minute: response time and gateway overhead.", activity, (colours) => [
       { label: "Response time", value: (minute) => minute.p95_ms ?? null, colour: colours.m2, points: true },

@@ -20,14 +20,14 @@ export async function packsPage(root, context) {
   };
   const columns = [
     { title: "Pack", cell: (pack) => h("span", {}, pack.id, " ", pack.name && pack.name !== pack.id ? h("span", { class: "muted" }, pack.name, " ") : null, pack.active ? h("span", { class: "tag good" }, "Active") : null) },
-    { title: "Routing gain", cell: (pack) => (pack.fault ? h("span", { class: "tag bad", title: pack.fault }, "Unreadable") : routingGain(pack)) },
+    { title: "Routing gain", cell: (pack) => (pack.error ? h("span", { class: "tag bad", title: pack.error }, "Unreadable") : routingGain(pack)) },
     { title: "Questions", class: "num", cell: (pack) => (pack.n_inputs ? count(pack.n_inputs) : "–") },
     { title: "Datasets", class: "num", cell: (pack) => pack.n_datasets ?? "–" },
     { title: "Models", class: "num", cell: (pack) => pack.n_models ?? "–" },
     { title: "Built", cell: (pack) => dateTime(pack.made_at) },
     { title: h("span", { class: "sr" }, "Actions"), class: "num", cell: (pack) => h("span", { class: "row" },
-      pack.fault ? null : h("button", { type: "button", class: "quiet", on: { click: () => showDetails(pack.id) }, "aria-label": `Details of ${pack.id}` }, "Details"),
-      pack.active || pack.fault ? null : h("button", { type: "button", on: { click: () => compare(pack.id) }, "aria-label": `Compare ${pack.id} with the active pack` }, "Compare")) },
+      pack.error ? null : h("button", { type: "button", class: "quiet", on: { click: () => showDetails(pack.id) }, "aria-label": `Details of ${pack.id}` }, "Details"),
+      pack.active || pack.error ? null : h("button", { type: "button", on: { click: () => compare(pack.id) }, "aria-label": `Compare ${pack.id} with the active pack` }, "Compare")) },
   ];
   async function compare(id) {
     detail.replaceChildren(h("p", { class: "muted", role: "status" }, "Rescoring all live tasks with this pack…"));
@@ -53,14 +53,14 @@ function routingGain(pack) {
   const { s3, best_on_average: best, oracle } = pack.accuracy ?? {};
   if (typeof s3 !== "number") return h("span", { class: "muted" }, "Unknown");
   const gain = 100 * (s3 - best);
-  return h("span", { title: pack.worth }, h("span", { class: `tag ${gain >= 0.5 ? "good" : gain > -0.5 ? "plain" : "bad"}` }, `${gain >= 0 ? "+" : "−"}${Math.abs(gain).toFixed(1)} points`),
+  return h("span", { title: pack.gain_summary }, h("span", { class: `tag ${gain >= 0.5 ? "good" : gain > -0.5 ? "plain" : "bad"}` }, `${gain >= 0 ? "+" : "−"}${Math.abs(gain).toFixed(1)} points`),
     h("span", { class: "muted" }, ` of ${(100 * (oracle - best)).toFixed(1)} possible`));
 }
 
 function packDetails(pack) {
   return [
     h("div", { class: "wide-left" },
-      section(`Routing gain of ${pack.id}`, null, h("p", {}, pack.worth ? capitalise(withFullStop(pack.worth)) : ["Unknown: the pack has no evaluation report. Rebuild it with ", code("benchroute pack build"), "."]), pack.report?.datasets?.length ? accuracyChart(pack) : null),
+      section(`Routing gain of ${pack.id}`, null, h("p", {}, pack.gain_summary ? capitalise(withFullStop(pack.gain_summary)) : ["Unknown: the pack has no evaluation report. Rebuild it with ", code("benchroute pack build"), "."]), pack.report?.datasets?.length ? accuracyChart(pack) : null),
       section("Provenance", null, h("dl", { class: "facts" }, [
         ["Name", pack.name], ["Built", `${dateTime(pack.made_at)}${pack.made_by ? ` by ${pack.made_by}` : ""}${pack.software ? `, with ${pack.software}` : ""}`],
         ["Embedder", pack.embedder.name], ["Embedder revision", pack.embedder.revision || "Not recorded"],

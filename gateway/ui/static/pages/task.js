@@ -21,8 +21,8 @@ export async function taskPage(root, context, [id]) {
   const changes = h("ol", { class: "timeline" });
   const history = historyChart(first.task);
   const traffic = timeSeriesChart(`Requests of ${id} per minute in the last hour.`, first.activity, (colours) => [
-    { label: "Successful", value: (minute) => minute.requests - minute.errors - minute.refused, colour: colours.accent },
-    { label: "Errors and rejected (4xx)", value: (minute) => minute.errors + minute.refused, colour: colours.bad },
+    { label: "Successful", value: (minute) => minute.requests - minute.errors - minute.rejected, colour: colours.accent },
+    { label: "Errors and rejected (4xx)", value: (minute) => minute.errors + minute.rejected, colour: colours.bad },
   ], { kind: "bar", stacked: true, height: 120 });
   const overrides = overridesForm(id, context, first);
   const update = (data) => {
@@ -105,8 +105,8 @@ function decisionFacts({ task, pack, activity }) {
     ["Response time", activity.total.requests ? `p50 ${ms(activity.total.p50_ms)}, p95 ${ms(activity.total.p95_ms)} (last hour)` : "–"],
   ];
   if (spent?.requests) {
-    const share = spent.best_on_average_usd ? ` (${percent(spent.saved_usd / spent.best_on_average_usd)})` : "";
-    rows.push(["Total cost", `${usd(spent.usd)} for ${plural(spent.requests, "request")}; savings ${usd(spent.saved_usd)}${share} against the best model on average`]);
+    const share = spent.baseline_usd ? ` (${percent(spent.saved_usd / spent.baseline_usd)})` : "";
+    rows.push(["Total cost", `${usd(spent.cost_usd)} for ${plural(spent.requests, "request")}; savings ${usd(spent.saved_usd)}${share} against the best model on average`]);
   }
   return rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
 }
@@ -349,7 +349,7 @@ function overrideHistory(policy) {
   if (!policy.history.length) return null;
   return h("details", {}, h("summary", {}, `Override history (${count(policy.history.length)})`),
     h("ol", { class: "timeline" }, [...policy.history].reverse().map((entry) => h("li", {}, h("time", { datetime: entry.at, title: dateTime(entry.at) }, timeAgo(entry.at)),
-      h("span", {}, `Version ${entry.version}${entry.by ? ` by ${entry.by}` : ""}: `, entry.overrides ? code(JSON.stringify(entry.overrides)) : "overrides removed")))));
+      h("span", {}, `Version ${entry.version}${entry.changed_by ? ` by ${entry.changed_by}` : ""}: `, entry.overrides ? code(JSON.stringify(entry.overrides)) : "overrides removed")))));
 }
 
 /** A dry run: POST /v1/route stores nothing and calls no model. */

@@ -1,0 +1,103 @@
+"""Checks of backends, pack and embedder. Backends are asked for their list of models, never for a completion."""
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gateway.cli.doctor.finding import Finding, make_error, make_ok, make_warning
+from gateway.cli.load_embedder import embedder_identity, pack_embedder
+from gateway.cli.probe import ProbeResult, ProbeTarget
+from gateway.config import BackendConfig, Config, ModelConfig
+from gateway.config.schema import OpenAIBackendConfig
+from gateway.packs.metadata import read_report
+from gateway.tasks.policies import models_not_in_pack
+from gateway.tasks.resolved_config import ResolvedConfig
+from routing.errors import EmbedderError, PackError
+from routing.manifest import Manifest
+
+REJECTED = frozenset({401, 403})
+REQUIRED = ("numpy", "hnswlib")
+
+
+def backend_endpoints(config: Config) -> list[ProbeTarget]:
+    """Return the endpoints of all openai backends, repeated if several backends share one."""
+    return [_endpoint(one) for model in config.models for one in model.backends if isinstance(one, OpenAIBackendConfig)]
+
+
+def check_backends(config: Config, probed: Mapping[ProbeTarget, ProbeResult]) -> Iterator[Finding]:
+    """Check that each backend responds, accepts its key, and lists its model."""
+    for model in config.models:
+        for number, backend in enumerate(model.backends, 1):
+            check = f"backend {model.name}/{number}"
+            if isinstance(backend, OpenAIBackendConfig):
+                yield _openai(check, model, backend, probed[_endpoint(backend)])
+            else:
+                yield _litellm(check, backend)
+
+
+def check_packs(plan: ResolvedConfig, load: bool) -> Iterator[Finding]:
+    """Check the pack, its models, and its embedder. load: load the embedder, which takes seconds."""
+    manifest, path = plan.manifest, plan.config.routing.pack
+    if manifest is None or path is None:
+        message = f"no pack: every task uses {plan.config.models[0].name}"
+        fix = "build a pack with `benchroute pack build`, then set routing.pack (see docs/bring-your-benchmark.md)"
+        yield make_warning("pack", message, fix)
+        return
+    yield from _content(Path(path), manifest)
+    unknown = models_not_in_pack(plan.config, manifest)
+    if unknown:
+        message = f"not in the pack: {', '.join(unknown)}; never chosen by score"
+        yield make_warning("pack models", message, f"name models as in the pack: {', '.join(manifest.model_names)}")
+    missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
+    if missing:
+        yield make_error("scorer", f"{', '.join(missing)} cannot be imported", "pip install 'benchroute[scorer]'")
+    elif load:
+        yield _embedder(Path(path), manifest)
+
+
+def _endpoint(backend: OpenAIBackendConfig) -> ProbeTarget:
+    return ProbeTarget(backend.base_url, backend.api_key.get_secret_value() if backend.api_key else None)
+
+
+def _openai(check: str, model: ModelConfig, backend: OpenAIBackendConfig, probed: ProbeResult) -> Finding:
+    url, name = backend.base_url, backend.model or model.name
+    if probed.error:
+        return make_error(check, f"{url}: {probed.error}", "start the server, or correct base_url")
+    if probed.status in REJECTED:
+        reason = "it rejects the key" if backend.api_key else "it requires a key, and none is configured"
+        return make_error(check, f"{url} returned {probed.status}: {reason}", "set api_key, or its variable")
+    if probed.models is None:
+        message = f"{url}/models returned {probed.status} and no list: cannot check that it serves {name}"
+        return make_warning(check, message, "base_url usually ends in /v1; send a request to be sure")
+    if probed.models and name not in probed.models:
+        some = ", ".join(probed.models[:5]) + (", …" if len(probed.models) > 5 else "")
+        return make_warning(check, f"{url} does not list {name}; it lists {some}", "correct the backend's `model`")
+    return make_ok(check, f"{url} serves {name}")
+
+
+def _litellm(check: str, backend: BackendConfig) -> Finding:
+    if importlib.util.find_spec("litellm") is None:
+        return make_error(check, "litellm is not installed", "pip install 'benchroute[litellm]'")
+    return make_ok(check, f"litellm: {backend.model}; not probed, since a completion would cost money")
+
+
+def _content(path: Path, manifest: Manifest) -> Iterator[Finding]:
+    try:
+        read_report(path, manifest)
+    except PackError as error:
+        yield make_error("pack", str(error), "run `benchroute pack verify` for details; copy or rebuild the pack")
+    else:
+        counts = f"{manifest.n_inputs} inputs, {len(manifest.models)} models"
+        yield make_ok("pack", f"{manifest.name}: {counts} ({path})")
+
+
+def _embedder(path: Path, manifest: Manifest) -> Finding:
+    recorded = manifest.embedder
+    try:
+        installed = embedder_identity(pack_embedder(path, manifest))
+    except EmbedderError as error:
+        return make_error("embedder", str(error), "install it, or rebuild the pack with an available embedder")
+    if not recorded.matches(installed):
+        message = f"the pack was built with {recorded}, installed is {installed}"
+        return make_error("embedder", message, "rebuild the pack, or install that revision")
+    return make_ok("embedder", str(recorded))
