@@ -4,6 +4,7 @@ questions  questions, grading rules, requests
 dataset    parser of labelled files
 estimate   cost before asking
 ask        concurrent requests to models, with retries
+read_response  await the whole response of a backend
 answers    parser of responses, journal of answers
 marking    grading by rule, and by a judge model
 results    outcomes, missing outcomes, the tidy files
