@@ -1,7 +1,6 @@
 """A request's line in the log, where one is wanted: what it was counted as, never what it said."""
 
 import logging
-import time
 from typing import Any
 
 from gateway.http import headers as names
@@ -64,7 +63,7 @@ def _about(progress: RequestRecord, faults: list[str]) -> dict[str, Any]:
         "reason": logged_reason(progress),
         "decision": progress.route.version if progress.route else 0,
         "status": logged_status(progress),
-        "seconds": round(time.perf_counter() - progress.started, 6),
+        "seconds": round(progress.seconds, 6),
         "overhead_ms": round(1000 * progress.overhead_s, 3),
         "attempts": len(progress.trail.attempts),
         "input_tokens": usage.input_tokens if usage else None,

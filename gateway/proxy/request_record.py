@@ -44,15 +44,22 @@ class RequestRecord(msgspec.Struct):
     @property
     def model(self) -> str:
         """The model that answered."""
-        return self._answered[0]
+        return self.answered_by[0]
 
     @property
     def backend(self) -> str:
         """The backend that answered."""
-        return self._answered[1]
+        return self.answered_by[1]
 
     @property
-    def _answered(self) -> tuple[str, str]:
+    def has_faults(self) -> bool:
+        """Return whether a backend failed the request, or its stream broke."""
+        attempts = self.trail.attempts
+        return self.stream_error is not None or (bool(attempts) and attempts[0].fault is not None)
+
+    @property
+    def answered_by(self) -> tuple[str, str]:
+        """Return the model and the backend that answered."""
         if self.cached_model is not None:
             return self.cached_model, names.NONE
         attempts = self.trail.attempts
@@ -69,7 +76,7 @@ class RequestRecord(msgspec.Struct):
         self.status = status
         since = self.read_at or self.started
         self.overhead_s = max(0.0, time.perf_counter() - since - self.trail.waited_s)
-        route, (model, backend) = self.route, self._answered
+        route, (model, backend) = self.route, self.answered_by
         reason, version = (route.reason, route.version) if route is not None else (names.NONE, 0)
         told = _routed(self.task or names.NONE, model, backend, reason, version, len(self.trail.attempts)) + (
             f"{names.OVERHEAD_MS}: {1000 * self.overhead_s:.3f}\r\n{names.REQUEST_ID}: {self.request_id}\r\n"
