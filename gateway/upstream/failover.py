@@ -110,6 +110,7 @@ class FailoverPlan(msgspec.Struct):
         round: Pauses so far before the current model was asked again.
         round_start: Attempts made before the current round.
         asked: The backend asked last.
+        is_fresh: It was asked on a new connection, after a pooled one had been found closed.
     """
 
     rules: Failover
@@ -121,6 +122,7 @@ class FailoverPlan(msgspec.Struct):
     round: int = 0
     round_start: int = 0
     asked: BackendState | None = None
+    is_fresh: bool = False
 
     def next(self, fault: UpstreamFault | None, now: float) -> Step:
         """Return what to do next. fault: how the last `Try` failed; None at the beginning and after a `Wait`."""
@@ -158,8 +160,10 @@ class FailoverPlan(msgspec.Struct):
         """
         asked, attempts = self.asked, self.log.attempts
         assert asked is not None  # noqa: S101 - a fault is of a backend that was asked
-        if isinstance(fault, StaleConnection):
+        if isinstance(fault, StaleConnection) and not self.is_fresh:
+            self.is_fresh = True
             return Try(asked, self.rules.timeouts_for(asked.model, self.overrides), is_fresh=True)
+        self.is_fresh = False
         attempts.append(Attempt(asked.model, asked.backend.name, fault))
         if self.log.is_degraded or len(attempts) >= self.rules.max_attempts:
             return GiveUp(no_backend_error(attempts))
