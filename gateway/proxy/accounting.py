@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gateway.http import headers as names
+from gateway.http.asgi import RawHeaders
 from gateway.http.headers import ForwardedHeaders, forwarded_headers
 from gateway.http.request_head import RequestHead
 from gateway.http.token_usage import Usage
@@ -20,7 +21,6 @@ from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
 from gateway.proxy.access_log import is_enabled, log_request, logged_status
 from gateway.proxy.request_record import RequestRecord
-from gateway.proxy.tracing import Tracing
 from gateway.upstream.failover import Attempt
 from gateway.usage.ledger import NO_USAGE, Ledger, UsageTotals
 from gateway.usage.timeseries import MinuteSeries, RequestSample
@@ -30,8 +30,18 @@ NO_USD = Decimal(0)
 OK = "ok"
 
 
+class Tracing(Protocol):
+    """Distributed tracing, where it is on. Neither method waits, or raises."""
+
+    def begin_span(self, headers: RawHeaders, record: RequestRecord, /) -> RawHeaders:
+        """Start a request's span. Return the headers for its backend, with the trace context."""
+
+    def end_span(self, record: RequestRecord, /) -> None:
+        """End the span of a request that has ended; it may not have been started."""
+
+
 class BatchKey(NamedTuple):
-    """What requests that are counted together have in common: everything that is a label or decides what is counted.
+    """Common traits of requests that are counted together: every label, and everything that decides what is counted.
 
     Attributes:
         status: As counted, which is 499 for a client that left.
@@ -121,6 +131,7 @@ class Accounting:
     def finish_request(self, record: RequestRecord) -> None:
         """Take the record of a request that has ended, in whatever way."""
         usage = record.usage
+        # At once: the key's next request may come before the next flush.
         if usage is not None and record.key is not None:
             self._quotas.charge_usage(record.key, usage.total_tokens, record.cost_usd or NO_USD)
         record.seconds = time.perf_counter() - record.started
@@ -134,6 +145,7 @@ class Accounting:
             self._timer.cancel()
             self._timer = None
         records, self._records = self._records, []
+        # Counts before lines and spans: what a log handler or an exporter does wrong must not lose money.
         for key, batch in group_records(records):
             self._count(key, len(batch.times), batch.times)
             self._add_sample(key, batch, self._charge(key, batch))
@@ -150,6 +162,7 @@ class Accounting:
         metrics, model = self.metrics, key.model
         metrics.requests(model, key.reason, str(key.status)).inc(count)
         metrics.duration.add_values((model,), [seconds for seconds, _ in times])
+        # A client that left before its response has no overhead: the clock stops at the response's first byte.
         if key.is_answered:
             metrics.overhead.add_values((), [overhead_s for _, overhead_s in times])
         if key.task is not None:
@@ -170,10 +183,12 @@ class Accounting:
             return NO_USAGE
         self.metrics.tokens(key.model, "input").inc(batch.input_tokens)
         self.metrics.tokens(key.model, "output").inc(batch.output_tokens)
+        # A price that is not known is not 0: tokens are counted, money is not.
         if not key.has_cost or key.task is None:
             return NO_USAGE
         self.metrics.cost_usd(key.model).inc(float(batch.usd))
         usage = Usage(batch.input_tokens, batch.output_tokens)
+        # One charge for all of them, so that the ledger's rows are looked up once.
         baseline = self._baseline(key.task)
         return self._ledger.charge_usage(key.key, key.task, usage, batch.usd, baseline, len(batch.times))
 

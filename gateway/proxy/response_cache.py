@@ -1,8 +1,8 @@
-"""Answers kept for requests that are the same to the byte: off unless a task's policy has a `cache`.
+"""Exact-match response cache: off unless a task's policy has a `cache`.
 
-Same means: the same key's request to the same endpoint and model, every member of the body alike. Requests that are not
-deterministic (a temperature other than 0) are not kept unless the policy says so; an answer that was no success, or
-broke off, is never kept.
+A hit needs the same key, endpoint, model and every member of the body, byte for byte. Requests that are not
+deterministic (a temperature other than 0) are not cached unless the policy allows it; a response that was no success,
+or broke off, never is.
 """
 
 import hashlib
@@ -23,7 +23,12 @@ BYPASS = (b"no-cache", b"no-store")
 
 @dataclass(frozen=True, slots=True)
 class CachedResponse:
-    """An answer. until: by the clock. model: the one that gave it."""
+    """A cached response.
+
+    Attributes:
+        model: That gave it.
+        expires_at: By the cache's clock.
+    """
 
     model: str
     content_type: bytes
@@ -32,7 +37,7 @@ class CachedResponse:
 
 
 class CacheSlot:
-    """The place of one request's answer. Fed with the pieces that the client gets."""
+    """The place of one request's response. Filled with the pieces that the client gets."""
 
     def __init__(self, answers: "ResponseCache", name: bytes, ttl_s: float) -> None:
         self._answers, self._name, self._ttl_s = answers, name, ttl_s
@@ -40,11 +45,11 @@ class CacheSlot:
         self._size = 0
 
     def cached_response(self) -> CachedResponse | None:
-        """The answer that is there."""
+        """Return the cached response, if there is one."""
         return self._answers.get(self._name)
 
     def append_chunk(self, piece: bytes) -> None:
-        """More of the answer."""
+        """Take more of the response; one that grows too large is not cached."""
         self._size += len(piece)
         if self._size <= MAX_RESPONSE_BYTES:
             self._pieces.append(piece)
@@ -52,28 +57,29 @@ class CacheSlot:
             self._pieces.clear()
 
     def commit_response(self, model: str, content_type: bytes) -> None:
-        """The answer is complete, and a success."""
+        """Cache the response, which is complete and a success."""
         if 0 < self._size <= MAX_RESPONSE_BYTES:
             self._answers.put(self._name, model, content_type, b"".join(self._pieces), self._ttl_s)
 
 
 class ResponseCache:
-    """All answers kept. The least recently used goes first when they are too many bytes."""
+    """All cached responses. The least recently used is evicted when they are too many bytes."""
 
     def __init__(self, clock: Callable[[], float], max_bytes: int = MAX_BYTES) -> None:
         """clock: seconds, monotonic."""
         self._clock = clock
         self._max_bytes = max_bytes
-        self._kept: dict[bytes, CachedResponse] = {}
+        self._cached: dict[bytes, CachedResponse] = {}
         self._size = 0
 
     def open_slot(
         self, policy: CacheConfig | None, body: RequestBody, key: str | None, model: str, headers: RawHeaders
     ) -> CacheSlot | None:
-        """Where the answer to a request is kept; None where it is not to be."""
+        """Return a request's slot; None where its response is not to be cached."""
         if policy is None or not (policy.any_temperature or is_deterministic(body)) or _bypasses(headers):
             return None
-        # Backends see the body without our tags, so they take no part in what is the same.
+        # Backends see the body without our tags, so they take no part in what is the same. Every part is preceded by
+        # its length: "ab" + "c" and "a" + "bc" must not have one name.
         name = hashlib.sha256()
         for part in (repr(key).encode(), body.operation.path.encode(), body.forwarded_members(json_string(model))):
             name.update(len(part).to_bytes(8))
@@ -81,27 +87,28 @@ class ResponseCache:
         return CacheSlot(self, name.digest(), policy.ttl_s)
 
     def get(self, name: bytes) -> CachedResponse | None:
-        """The answer of that name, unless it is too old."""
-        kept = self._kept.pop(name, None)
-        if kept is None:
+        """Return the response of that name, unless it has expired."""
+        cached = self._cached.pop(name, None)
+        if cached is None:
             return None
-        if kept.expires_at < self._clock():
-            self._size -= len(kept.body)
+        if cached.expires_at < self._clock():
+            self._size -= len(cached.body)
             return None
-        self._kept[name] = kept
-        return kept
+        self._cached[name] = cached  # at the end of the dict, which is its order of use
+        return cached
 
     def put(self, name: bytes, model: str, content_type: bytes, body: bytes, ttl_s: float) -> None:
-        """Keeps an answer."""
-        before = self._kept.pop(name, None)
+        """Cache a response, and evict others as necessary."""
+        # Two requests may miss at the same time: the later response replaces the earlier one.
+        before = self._cached.pop(name, None)
         self._size += len(body) - (len(before.body) if before else 0)
-        self._kept[name] = CachedResponse(model, content_type, body, self._clock() + ttl_s)
+        self._cached[name] = CachedResponse(model, content_type, body, self._clock() + ttl_s)
         while self._size > self._max_bytes:
-            self._size -= len(self._kept.pop(next(iter(self._kept))).body)
+            self._size -= len(self._cached.pop(next(iter(self._cached))).body)
 
 
 def is_deterministic(body: RequestBody) -> bool:
-    """Whether the same request is meant to have the same answer: embeddings, and temperature 0."""
+    """Return whether a repeated request is meant to have the same response: embeddings, and temperature 0."""
     if body.operation is EMBEDDINGS:
         return True
     try:
