@@ -46,7 +46,7 @@ class RequestTracer:
         if self._histograms is not None:
             durations, tokens = self._histograms
             common, usage = _common_attributes(progress), progress.usage
-            durations.record(time.perf_counter() - progress.started, {**common, **_error_attributes(progress)})
+            durations.record(progress.seconds, {**common, **_error_attributes(progress)})
             if usage is not None:
                 tokens.record(usage.input_tokens, {**common, attributes.TOKEN_TYPE: "input"})
                 tokens.record(usage.output_tokens, {**common, attributes.TOKEN_TYPE: "output"})
@@ -91,7 +91,8 @@ def _end_span(span: Span, progress: RequestRecord) -> None:
             span.add_event(attributes.ATTEMPT, details)
         if _error_attributes(progress):
             span.set_status(StatusCode.ERROR, progress.stream_error)
-    span.end()
+    # Records are flushed a few times a second: the request ended a little before this is called.
+    span.end(time.time_ns() - int(1e9 * (time.perf_counter() - progress.started - progress.seconds)))
 
 
 def _span_name(progress: RequestRecord) -> str:

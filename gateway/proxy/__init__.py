@@ -1,14 +1,27 @@
-"""The request path: a call to a backend from its first byte to its last.
+"""The request path: one request from its first byte to its response's last.
 
-    lane       one request, step by step
-    read       the body, within its size limit
-    tag        which task a request belongs to, and where it may go
-    forward    backends in order until one answers
-    relay      the answer back to the client
-    outcome    what is said of a request: headers
-    account    what is counted of it
-    telling    its line in the log
-    tracing    its place in a trace, where there is one
+protocol           the socket entrance (httptools), which feeds exchanges without a task
+asgi_adapter       the ASGI entrance, which feeds the same exchanges
+head_cache         request heads that a client sends again
+socket_writer      responses on a socket
+exchange           the state machine of a request
+exchange_state     its states, and the table of their transitions
+deadlines          deadlines of all requests, by one timer
+inflight           requests of the management API, for a shutdown
+pipeline           the steps from a request to its route
+task_target        task, session and models of a request
+capabilities       models that can answer a request
+exploration        the share of requests that goes to other candidates
+session_affinity   conversations that stay on their model
+response_cache     exact-match response cache
+upstream_call      the attempts of a request at backends
+stream_relay       a stream on its way to the client
+stream_inspector   a stream's end, usage, and hidden usage event
+responses          whole responses and errors
+request_record     the record of a request, and its headers
+accounting         everything that is counted of a request
+access_log         the log's line of a request
+recent_responses   index of responses that feedback can refer to
 
 Nothing here embeds, searches, or waits for anything but the backend. Never imports routing or the scorer's side.
 """

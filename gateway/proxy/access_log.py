@@ -1,7 +1,6 @@
-"""A request's line in the log, where one is wanted: what it was counted as, never what it said."""
+"""Access log: a line for a request, with what it was counted as and never with what was said in it."""
 
 import logging
-import time
 from typing import Any
 
 from gateway.http import headers as names
@@ -11,62 +10,63 @@ from gateway.proxy.request_record import RequestRecord
 log = logging.getLogger(REQUEST_LOGGER)
 
 CLIENT_CLOSED_REQUEST = 499
-"""nginx's status for a client that left; nobody receives it, metrics and log show it."""
+"""nginx's status for a client that disconnected; nobody receives it, metrics and log show it."""
 
 
-def logged_status(progress: RequestRecord) -> int:
-    """The status that the request is counted under."""
-    if progress.is_complete or progress.stream_error:
-        return progress.status
-    return progress.aborted_status or CLIENT_CLOSED_REQUEST
+def logged_status(record: RequestRecord) -> int:
+    """Return the status that a request is counted under."""
+    if record.is_complete or record.stream_error:
+        return record.status
+    return record.aborted_status or CLIENT_CLOSED_REQUEST
 
 
-def logged_reason(progress: RequestRecord) -> str:
-    """Why its model was chosen."""
-    return progress.route.reason if progress.route else names.NONE
+def logged_reason(record: RequestRecord) -> str:
+    """Return the reason why a request's model was chosen."""
+    return record.route.reason if record.route else names.NONE
 
 
 def is_enabled() -> bool:
-    """Whether requests that went as they should have a line."""
+    """Return whether requests without a fault are logged."""
     return log.isEnabledFor(logging.INFO)
 
 
-def log_request(progress: RequestRecord) -> None:
-    """Writes the line. It costs nothing where requests are not logged and nothing went wrong."""
-    faults = [f"{attempt.backend} {attempt.fault}" for attempt in progress.trail.attempts if attempt.fault]
-    if progress.stream_error:
-        faults.append(f"{progress.backend} broke off: {progress.stream_error}")
+def log_request(record: RequestRecord) -> None:
+    """Write the line: a warning where a backend failed, else information."""
+    faults = [f"{attempt.backend} {attempt.fault}" for attempt in record.trail.attempts if attempt.fault]
+    if record.stream_error:
+        faults.append(f"{record.backend} broke off: {record.stream_error}")
+    # Faults are logged even where requests are not: an operator has to see them.
     level = logging.WARNING if faults else logging.INFO
     if log.isEnabledFor(level):
         log.log(
             level,
             "%s key=%s task=%s model=%s reason=%s status=%d%s",
-            progress.request_id,
-            progress.key,
-            progress.task,
-            progress.model,
-            logged_reason(progress),
-            logged_status(progress),
+            record.request_id,
+            record.key,
+            record.task,
+            record.model,
+            logged_reason(record),
+            logged_status(record),
             "".join(f"; {fault}" for fault in faults),
-            extra={"request": _about(progress, faults)},
+            extra={"request": _members(record, faults)},
         )
 
 
-def _about(progress: RequestRecord, faults: list[str]) -> dict[str, Any]:
-    usage, cost = progress.usage, progress.cost_usd
+def _members(record: RequestRecord, faults: list[str]) -> dict[str, Any]:
+    usage, cost = record.usage, record.cost_usd
     return {
-        "request_id": progress.request_id,
-        "key": progress.key,
-        "path": f"/v1{progress.endpoint.path}" if progress.endpoint else None,
-        "task": progress.task,
-        "model": progress.model,
-        "backend": progress.backend,
-        "reason": logged_reason(progress),
-        "decision": progress.route.version if progress.route else 0,
-        "status": logged_status(progress),
-        "seconds": round(time.perf_counter() - progress.started, 6),
-        "overhead_ms": round(1000 * progress.overhead_s, 3),
-        "attempts": len(progress.trail.attempts),
+        "request_id": record.request_id,
+        "key": record.key,
+        "path": f"/v1{record.endpoint.path}" if record.endpoint else None,
+        "task": record.task,
+        "model": record.model,
+        "backend": record.backend,
+        "reason": logged_reason(record),
+        "decision": record.route.version if record.route else 0,
+        "status": logged_status(record),
+        "seconds": round(record.seconds, 6),
+        "overhead_ms": round(1000 * record.overhead_s, 3),
+        "attempts": len(record.trail.attempts),
         "input_tokens": usage.input_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,
         "cost_usd": None if cost is None else float(cost),

@@ -31,7 +31,8 @@ async def answer_request(context: ExchangeContext, scope: Scope, receive: Receiv
     finally:
         if receiving is not None:
             receiving.cancel()
-        exchange.on_disconnect()  # where the server has cancelled the request; nothing otherwise
+        # Does something only where the server has cancelled the request: then nobody else would end it.
+        exchange.on_disconnect()
 
 
 def _start(exchange: Exchange, scope: Scope) -> None:
@@ -69,6 +70,7 @@ class AsgiWriter:
     def write_head(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
         """Queue the head, and the body where it is there in one piece."""
         own = [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n") if line)]
+        # Without a length uvicorn writes chunks, or ends an HTTP/1.0 response with its connection.
         length = [] if body is None else [(b"content-length", b"%d" % len(body))]
         close = [] if keep_alive else [(b"connection", b"close")]
         self._messages.append(response_start(status, [*headers, *length, *own, *close]))
@@ -95,10 +97,12 @@ class AsgiWriter:
     async def send_all(self, send: Send, on_writable: Callable[[], None]) -> None:
         """Send all messages up to the last one. on_writable: called when all that has been written is sent."""
         while True:
+            # Cleared before the queue is emptied: what is written during `send` wakes this loop once more.
             self._wake.clear()
             while self._messages:
                 message = self._messages.popleft()
-                await send(message)  # waits while the client reads slowly
+                # uvicorn waits here while the client reads slowly; the queue grows, and write_piece says so.
+                await send(message)
                 self._size -= len(message.get("body", b"")) if message.get("more_body") else 0
             if self._is_finished:
                 return

@@ -1,6 +1,6 @@
-"""Which models can answer a request at all: what it needs against what each model has.
+"""Capability matching: a request's needs against what each model supports.
 
-Judged from the body's bytes, without taking them apart: a model is only ruled out by what is certain. Tokens are
+Read from the body's bytes, without parsing them: a model is only ruled out by what is certain. Tokens are
 estimated at four characters each, and not at all where a request carries images or audio.
 """
 
@@ -17,14 +17,19 @@ CHARACTERS_PER_TOKEN = 4
 
 MEDIA = {b'"image_url"': "vision", b'"input_image"': "vision", b'"input_audio"': "audio"}
 SINGLE_MODEL_ENDPOINTS = 64
-"""So many underscores are looked at one by one: a single character is found ten times as fast as a word."""
+"""Underscores that are checked one by one: a single character is found ten times as fast as a word."""
 
 NO_NEEDS = (b"", b"null", b"[]")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCapabilities:
-    """What a model can do. supports: None for everything; context_window: tokens, None where unknown."""
+    """Capabilities of a model.
+
+    Attributes:
+        supports: None for all.
+        context_window: Tokens, None where unknown.
+    """
 
     supports: frozenset[str] | None = None
     context_window: int | None = None
@@ -32,14 +37,18 @@ class ModelCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class CapabilityTable:
-    """Of every configured model. least: what all of them can do, and most requests need no more."""
+    """Capabilities of every configured model.
+
+    Attributes:
+        least: Those that all models have; most requests need no more.
+    """
 
     by_model: Mapping[str, ModelCapabilities]
     least: ModelCapabilities
 
 
 def build_capability_table(models: Sequence[ModelConfig]) -> CapabilityTable:
-    """Of every configured model."""
+    """Return the table of the configured models."""
     by_model = {
         model.name: ModelCapabilities(
             None if model.supports is None else frozenset(model.supports), model.context_window
@@ -53,17 +62,21 @@ def build_capability_table(models: Sequence[ModelConfig]) -> CapabilityTable:
 
 
 class RequestNeeds(msgspec.Struct, frozen=True, gc=False):
-    """What a request needs. tokens: an estimate of its prompt's length."""
+    """Needs of a request.
+
+    Attributes:
+        tokens: Estimate of its prompt's length.
+    """
 
     capabilities: frozenset[str]
     tokens: int
 
 
 def needs_no_check(body: RequestBody, known: CapabilityTable) -> bool:
-    """Whether every model can surely answer: so it is with most requests, and sooner said than what they need."""
+    """Return whether every model can surely answer, which is so for most requests and cheap to find out."""
     members, content, window = body.members, body.content, known.least.context_window
     return (
-        b"_" not in content  # which every medium's name has
+        b"_" not in content  # every type of a medium has one in its name
         and "tools" not in members
         and "response_format" not in members
         and (window is None or len(content) <= window * CHARACTERS_PER_TOKEN)
@@ -71,7 +84,7 @@ def needs_no_check(body: RequestBody, known: CapabilityTable) -> bool:
 
 
 def request_needs(body: RequestBody) -> RequestNeeds:
-    """See the module."""
+    """Return a request's needs."""
     content, members = body.content, body.members
     tools, media = members.get("tools", b""), detect_media(content)
     found = media
@@ -79,11 +92,13 @@ def request_needs(body: RequestBody) -> RequestNeeds:
         found = found | {"tools"}
     if b'"json_schema"' in members.get("response_format", b""):
         found = found | {"json_schema"}
+    # Base64 would count as text, so nothing is estimated where there is media.
     return RequestNeeds(found, 0 if media else (len(content) + len(tools)) // CHARACTERS_PER_TOKEN)
 
 
 def detect_media(content: bytes) -> frozenset[str]:
-    """Which capabilities the parts of a conversation need, whatever is written around them."""
+    """Return the capabilities that a conversation's parts need, whatever is written around them."""
+    # Every marker has an underscore behind "image" or "input", and prose has few of them: look there alone.
     at, found = -1, frozenset[str]()
     for _ in range(SINGLE_MODEL_ENDPOINTS):
         at = content.find(b"_", at + 1)
@@ -97,18 +112,18 @@ def detect_media(content: bytes) -> frozenset[str]:
 
 
 def filter_capable(ranking: tuple[str, ...], needs: RequestNeeds, known: CapabilityTable) -> tuple[str, ...]:
-    """The models that can answer, in their order. Raises InvalidRequest, saying of each why it cannot, if none can."""
-    if not _why_not(known.least, needs):
+    """Return the models that can answer, in their order. Raises InvalidRequest, with reasons, if none can."""
+    if not _missing_capability(known.least, needs):
         return ranking
-    reasons = {model: _why_not(known.by_model[model], needs) for model in ranking}
+    reasons = {model: _missing_capability(known.by_model[model], needs) for model in ranking}
     left = tuple(model for model, reason in reasons.items() if not reason)
     if not left:
-        told = "; ".join(f"{model} {reason}" for model, reason in reasons.items())
-        raise InvalidRequest(f"no model can answer this request: {told}", code="no_eligible_model")
+        listed = "; ".join(f"{model} {reason}" for model, reason in reasons.items())
+        raise InvalidRequest(f"no model can answer this request: {listed}", code="no_eligible_model")
     return left
 
 
-def _why_not(ability: ModelCapabilities, needs: RequestNeeds) -> str | None:
+def _missing_capability(ability: ModelCapabilities, needs: RequestNeeds) -> str | None:
     if ability.supports is not None and not needs.capabilities <= ability.supports:
         return f"does not support {', '.join(sorted(needs.capabilities - ability.supports))}"
     if ability.context_window is not None and needs.tokens > ability.context_window:

@@ -1,7 +1,7 @@
 """Deadlines of the requests in flight, checked a few times a second.
 
-A timer for each request would cost more than what it guards: call_later and cancel take about 1.5 µs, and no deadline
-here needs to be kept to the millisecond.
+A timer for each request would cost more than what it guards: call_later and cancel take about 1 µs, entering a set and
+leaving it 0.03 µs, and no deadline here has to be exact to the millisecond.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""One request, from its head to the last byte of its response: the state machine behind both entrances.
+"""The state machine of a request, from its head to the last byte of its response, behind both entrances.
 
 It is fed by gateway.proxy.protocol (sockets) and by gateway.proxy.asgi_adapter (ASGI), which differ in nothing but how
 bytes come and go. The backend's side is gateway.proxy.upstream_call. Nothing here waits: what has to happen later
@@ -30,7 +30,7 @@ SHUTDOWN_ERROR = ShuttingDown("the gateway is shutting down, and this took longe
 
 @dataclass(frozen=True, slots=True)
 class ExchangeContext:
-    """What all requests share."""
+    """State that all requests share."""
 
     pipeline: Pipeline
     deadlines: DeadlineTimer
@@ -59,7 +59,7 @@ class ResponseWriter(Protocol):
 
 
 class Exchange:
-    """One request.
+    """A request and its response.
 
     Attributes:
         due: By the deadline timer's clock, when something has to happen if nothing else does.
@@ -115,7 +115,8 @@ class Exchange:
 
     def on_request_body(self, body: bytes) -> None:
         """Take more of the request's body."""
-        if self.state is not READING:  # refused: the rest is read, and dropped, so that the client reads the response
+        # Refused: the rest is read and dropped, for most clients read no response until they have sent all.
+        if self.state is not READING:
             return
         self._body.append(body)
         self._size += len(body)
@@ -147,10 +148,12 @@ class Exchange:
 
     def on_deadline(self, now: float) -> None:
         """Act on what did not come in time."""
-        if self.state is READING and self._size != self._size_seen:  # cheaper than to move the deadline at every piece
+        # Cheaper than to move the deadline at every piece of a body: it is moved where it would have been missed.
+        if self.state is READING and self._size != self._size_seen:
             self._size_seen, self.due = self._size, now + read_body.BODY_TIMEOUT_S
         elif self.state is READING:
-            self.keep_alive = False  # the rest of the body is still to come (RFC 9110, 15.5.9)
+            # The rest of the body may still come, and must not be taken for a request (RFC 9110, 15.5.9).
+            self.keep_alive = False
             self.fail(RequestTimeout(f"nothing of the body has come for {read_body.BODY_TIMEOUT_S:g} seconds"))
         elif self._call is not None:
             self._call.on_deadline(now)
@@ -170,6 +173,7 @@ class Exchange:
         """Answer in words: the gateway stops, and this took longer than it could wait."""
         end = self._end_call()
         if not self.record.status:
+            # Nothing has been sent: a 503 with all headers, which clients retry at another gateway.
             self.keep_alive = False
             self.fail(SHUTDOWN_ERROR)
             return
@@ -213,6 +217,7 @@ class Exchange:
             body = error_envelope.encode_error(error, self.endpoint)
             self.send_whole(error.status, error_headers(error), body)
             return
+        # No last chunk follows: to a client that does not parse the event, the response must look cut off.
         self.record.stream_error = reason or error.message
         self.writer.write_piece(format_error_event(error, end or StreamEndDetector(self.endpoint)))
         self.finish(keep_alive=False)
@@ -225,6 +230,7 @@ class Exchange:
 
     def finish(self, keep_alive: bool) -> None:
         """End the response; everything of it has been written."""
+        # In this order: the writer may begin the connection's next request before it returns.
         self._close()
         self.writer.finish(keep_alive)
 

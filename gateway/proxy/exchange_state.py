@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 
 class ExchangeState(enum.IntEnum):
-    """How far a request has come. Integers, because the hash of an Enum's member is a call in Python.
+    """Progress of a request. Integers, because the hash of an Enum's member is a call in Python.
 
     Attributes:
         READING: Its body is coming.

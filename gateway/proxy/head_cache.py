@@ -1,4 +1,7 @@
-"""A head that a client writes again, byte for byte but for its body's length, is known without being parsed."""
+"""Cache of one request head: a client that sends it again, but for its body's length, spares the parser.
+
+SDKs send the same head with every request of a connection (RFC 9112, 9.3); to parse it costs more than to route it.
+"""
 
 import re
 from typing import NamedTuple
@@ -7,13 +10,17 @@ from gateway.http.endpoints import Endpoint
 from gateway.http.headers import RequestHead
 
 MAX_LENGTH_DIGITS = 7
-"""Of a body's length on this lane, at most."""
+"""Limit of the digits of a Content-Length; a longer one goes through the parser."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,%d})(?=\r\n)" % MAX_LENGTH_DIGITS, re.IGNORECASE)
 
 
 class ParsedHead(NamedTuple):
-    """A head that was acceptable, and for this lane. length_at: where its Content-Length stands among the headers."""
+    """A head that the parser and the strict checks have accepted.
+
+    Attributes:
+        length_at: Index of its Content-Length among the headers.
+    """
 
     operation: Endpoint
     headers: list[tuple[bytes, bytes]]
@@ -23,14 +30,20 @@ class ParsedHead(NamedTuple):
 
 
 class HeadTemplate(NamedTuple):
-    """How it is written: what stands before the digits of its length, and what after them. known: what it says."""
+    """A head as bytes.
+
+    Attributes:
+        before: Everything before the digits of its length.
+        after: Everything behind them, with the empty line.
+        known: The same, parsed.
+    """
 
     before: bytes
     after: bytes
     known: ParsedHead
 
     def match_again(self, data: bytes) -> tuple[bytes, int] | None:
-        """Where data begins with this head: the digits of its body's length, and where the body begins."""
+        """Return the body's length as digits, and its start; None where data does not begin with this head."""
         before = self.before
         if not data.startswith(before):
             return None
@@ -43,8 +56,10 @@ class HeadTemplate(NamedTuple):
 
 
 def head_template(data: bytes, known: ParsedHead) -> HeadTemplate | None:
-    """How a head is written that data begins with. None where there is more in it than one request, or the length could
-    stand elsewhere.
+    """Return the template of the head that data begins with.
+
+    None where data holds more than one request, or where more than one header could be the length: a second request
+    must never be taken for a part of the first (request smuggling, RFC 9112, 11.2).
     """
     end = data.find(b"\r\n\r\n")
     found = list(_LENGTH.finditer(data, 0, end + 2))

@@ -1,6 +1,7 @@
-"""Requests under way, so that a gateway that has to stop can end the last of them in words.
+"""In-flight requests of the management API, so that a shutdown can end the last of them with an error.
 
-uvicorn waits for them, and after that cancels what is left without telling anybody.
+uvicorn waits for them, and then cancels what is left without a response. Requests to backends are ended by
+gateway.proxy.deadlines.
 """
 
 import asyncio
@@ -15,7 +16,13 @@ from gateway.proxy.exchange import SHUTDOWN_ERROR
 
 @dataclass(slots=True, eq=False)
 class InflightRequest:
-    """One request. head, last: the first and the latest message of its answer."""
+    """A request in flight.
+
+    Attributes:
+        head: The first message of its response.
+        last: The latest one after it.
+        is_cut: A shutdown has cancelled it.
+    """
 
     task: "asyncio.Task[object] | None"
     client: Send
@@ -25,7 +32,7 @@ class InflightRequest:
     is_cut: bool = False
 
     async def send(self, message: Message) -> None:
-        """Hands on what the application sends."""
+        """Pass on a message of the application."""
         if self.head is None:
             self.head = message
         else:
@@ -33,18 +40,18 @@ class InflightRequest:
         await self.client(message)
 
     def abort(self) -> None:
-        """It has had its time."""
+        """Cancel the request."""
         if self.task is not None:
             self.is_cut = True
             self.task.cancel()
 
     async def send_shutdown(self) -> None:
-        """Tells the client that nothing more comes. An answer left without its end closes the connection."""
+        """Send the error. A response without its end makes the server close the connection."""
         if self.head is None:
-            told = error_envelope.encode_error(SHUTDOWN_ERROR, self.operation)
-            headers = [(b"content-type", error_envelope.JSON), (b"content-length", str(len(told)).encode())]
+            body = error_envelope.encode_error(SHUTDOWN_ERROR, self.operation)
+            headers = [(b"content-type", error_envelope.JSON), (b"content-length", str(len(body)).encode())]
             await self.client(response_start(SHUTDOWN_ERROR.status, headers))
-            await self.client(response_body(told))
+            await self.client(response_body(body))
         elif _is_stream(self.head) and (self.last is None or self.last["more_body"]):
             end = StreamEndDetector(self.operation)
             end.feed(self.last["body"] if self.last else b"")
@@ -54,27 +61,29 @@ class InflightRequest:
 
 
 class InflightRequests:
-    """All of them."""
+    """All in-flight requests."""
 
     def __init__(self) -> None:
         self._requests: set[InflightRequest] = set()
 
     async def track(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one, to its end or until it is cut."""
+        """Run the application for one request, to its end or until abort_all."""
         request = InflightRequest(asyncio.current_task(), send, BY_PATH.get(scope["path"], CHAT))
         self._requests.add(request)
         try:
             await app(scope, receive, request.send)
         except asyncio.CancelledError:
+            # Cancelled by somebody else, such as the server at the end of its own grace period.
             if not request.is_cut or request.task is None:
                 raise
+            # The cancellation has been handled: without this, the next await would raise again.
             request.task.uncancel()
             await request.send_shutdown()
         finally:
             self._requests.discard(request)
 
     def abort_all(self) -> int:
-        """Ends all that are under way, and says how many."""
+        """Cancel all requests. Return how many there were."""
         cut = tuple(self._requests)
         for request in cut:
             request.abort()

@@ -1,4 +1,7 @@
-"""The steps from a request to its route: authenticate, parse, task, candidates, cache. No I/O."""
+"""The steps from a request to its route: authenticate, parse, task, candidates, cache slot. No I/O.
+
+Pipeline  what the endpoints that go to backends share; RoutedRequest is what its steps come to
+"""
 
 import random
 from collections.abc import Callable
@@ -27,7 +30,12 @@ from gateway.vocabulary import JSON_PATH, PINNED, REQUESTED, SESSION, is_routed_
 
 
 class RoutedRequest(msgspec.Struct, frozen=True, gc=False):
-    """A request that has been read. asked: limits of its own. slot: where its answer is kept, if it is."""
+    """A request that has been parsed and routed.
+
+    Attributes:
+        timeout_overrides: Timeouts that the request sets by headers.
+        slot: Its place in the response cache, None where it has none.
+    """
 
     route: Route
     request: UpstreamRequest
@@ -38,9 +46,11 @@ class RoutedRequest(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The endpoints that go to backends. observe: takes a task and its input's JSON, and never waits.
+    """Everything that routes a request.
 
-    draw: uniform in [0, 1), for tasks that explore.
+    Attributes:
+        observe: Takes a task and its input's JSON, and never waits.
+        draw: Uniform in [0, 1), for tasks that explore.
     """
 
     authenticator: Authenticator
@@ -56,65 +66,69 @@ class Pipeline:
     draw: Callable[[], float] = random.random
 
     def start_request(self, head: RequestHead, operation: Endpoint) -> RequestRecord:
-        """A request has come. Whoever calls this closes the books on it."""
+        """Begin the record of a request; finish_request follows, whatever happens."""
         self.accounting.metrics.in_flight += 1
         return RequestRecord(head.request_id, endpoint=operation)
 
-    def finish_request(self, progress: RequestRecord) -> None:
-        """It has ended, in whatever way."""
+    def finish_request(self, record: RequestRecord) -> None:
+        """Hand the record of a request that has ended to accounting."""
         self.accounting.metrics.in_flight -= 1
-        self.accounting.finish_request(progress)
+        self.accounting.finish_request(record)
 
-    def authenticate(self, head: RequestHead, progress: RequestRecord) -> Principal:
+    def authenticate(self, head: RequestHead, record: RequestRecord) -> Principal:
         """Authenticate and check the quota. Raises Unauthenticated, Forbidden, RateLimited, BudgetExceeded."""
         principal = self.authenticator.authenticate(head.digest)
-        progress.key = principal.name
-        self.accounting.check_quota(progress)
+        record.key = principal.name
+        self.accounting.check_quota(record)
         return principal
 
     def parse_and_route(
-        self, data: bytes, head: RequestHead, principal: Principal, progress: RequestRecord
+        self, data: bytes, head: RequestHead, principal: Principal, record: RequestRecord
     ) -> RoutedRequest:
-        """What it asks, and where it goes. Raises RequestError."""
-        progress.mark_read()
-        assert progress.endpoint is not None  # noqa: S101 - requests that come here have one
-        body = parse_body(data, progress.endpoint)
+        """Parse a request and choose its ranking of models. Raises RequestError."""
+        record.mark_read()
+        assert record.endpoint is not None  # noqa: S101 - requests that come here have one
+        body = parse_body(data, record.endpoint)
         tag = resolve_task(head, body, principal)
-        progress.task = tag.task
+        record.task = tag.task
         session = resolve_session(head, body)
-        progress.route = self._route(body, tag.task, session, principal)
+        record.route = self._route(body, tag.task, session, principal)
         policy = self.table.policy_of(tag.task)
+        # A model called by its name without a task says nothing about any task's inputs.
         if tag.is_explicit or is_routed_model(body.model):
             self.observe(tag.task, body.encoded if policy.input.startswith(JSON_PATH) else body.content)
         slot = self.response_cache.open_slot(
-            policy.response_cache, body, principal.name, progress.route.ranking[0], head.headers
+            policy.response_cache, body, principal.name, record.route.ranking[0], head.headers
         )
+        # Without usage in its stream, a request could not be priced; a client that did not ask does not see it.
         hides_usage = body.is_stream and body.operation in USAGE_ON_REQUEST and not body.asks_for_usage
-        request = UpstreamRequest(body, self.accounting.inject_trace_context(head, progress), with_usage=hides_usage)
-        return RoutedRequest(progress.route, request, parse_timeout_headers(head.gateway_headers), session, slot)
+        request = UpstreamRequest(body, self.accounting.inject_trace_context(head, record), with_usage=hides_usage)
+        return RoutedRequest(record.route, request, parse_timeout_headers(head.gateway_headers), session, slot)
 
-    def response_started(self, step: RoutedRequest, progress: RequestRecord) -> None:
-        """A backend has begun to answer: the conversation is on its model from now on."""
-        if step.session is not None and progress.task is not None:
-            self.sessions.pin_model(progress.key, progress.task, step.session, progress.model)
+    def response_started(self, routed: RoutedRequest, record: RequestRecord) -> None:
+        """Pin the session, if there is one, to the model that answers."""
+        if routed.session is not None and record.task is not None:
+            self.sessions.pin_model(record.key, record.task, routed.session, record.model)
 
     def _route(self, body: RequestBody, task: str, session: str | None, principal: Principal) -> Route:
-        """Where it goes. A model that the request names is asked whether it can or not: its backend will say."""
+        """Return the route. A model that the request names is not checked for capabilities: its backend will."""
         route = resolve_route(body, task, principal, self.capabilities.by_model, self.table.route_task)
         if route.reason == REQUESTED:
             return route
         if not needs_no_check(body, self.capabilities):
-            able = filter_capable(route.ranking, request_needs(body), self.capabilities)
-            if len(able) < len(route.ranking):
-                route = replace(route, ranking=able)
+            capable = filter_capable(route.ranking, request_needs(body), self.capabilities)
+            if len(capable) < len(route.ranking):
+                route = replace(route, ranking=capable)
+        # A pin is an operator's word, and goes before a session.
         if session is None or route.reason == PINNED:
             return apply_exploration(route, self.draw) if route.exploration else route
-        ranking, is_kept = self.sessions.reorder_ranking(principal.name, task, session, route.ranking)
-        if is_kept:
+        ranking, is_changed = self.sessions.reorder_ranking(principal.name, task, session, route.ranking)
+        if is_changed:
             return replace(route, ranking=ranking, reason=SESSION, propensity=None)
+        # A session's requests are not explored: the propensity of a draw that did not take place is unknown.
         return replace(route, propensity=None) if route.exploration else route
 
 
-def internal_error(progress: RequestRecord) -> Internal:
-    """What a client is told of a fault of ours."""
-    return Internal(f"the gateway failed; its log names request {progress.request_id}")
+def internal_error(record: RequestRecord) -> Internal:
+    """Return the error for a fault of the gateway's own."""
+    return Internal(f"the gateway failed; its log names request {record.request_id}")

@@ -1,8 +1,8 @@
-"""A client's connection with an express lane: what is for it goes there, all else uvicorn's way to the application.
+"""The socket entrance: a client's connection that feeds exchanges itself, and leaves all else to uvicorn.
 
-Heads that repeat are not parsed again: see gateway.proxy.head_cache. Requests that wait behind another one on the
-same connection, that come in pieces without a length, that are large, or that want to hear 100 Continue first, are not
-for it.
+A request to an endpoint that goes to backends becomes an exchange straight from the parser's callbacks, without a task.
+uvicorn, and so gateway.proxy.asgi_adapter, gets requests that wait behind another one on the same connection, HTTP/1.0,
+upgrades, and those that expect 100 Continue. Heads that repeat are not parsed again: gateway.proxy.head_cache.
 """
 
 import asyncio
@@ -24,68 +24,74 @@ LENGTH = b"content-length"
 ENDPOINTS = {path.encode(): operation for path, operation in BY_PATH.items()}
 FRAMING_HEADERS = frozenset({LENGTH, b"transfer-encoding", b"content-encoding", b"expect"})
 MAX_DIGITS = 20
-"""Of a Content-Length: Python converts long numbers slowly."""
+"""Limit of a Content-Length's digits: int() takes quadratic time."""
 
 
 class ServedApplication(Protocol):
-    """The application. express: None while it does not serve."""
+    """The application, as far as it is used here.
+
+    Attributes:
+        exchange_context: None while it does not serve.
+    """
 
     exchange_context: ExchangeContext | None
 
 
 class ProxyProtocol(StrictHttpProtocol):
-    """One connection."""
+    """A client connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's
-        """See asyncio.Protocol."""
+        """Begin a connection."""
         super().connection_made(transport)
         self._serving = cast("ServedApplication", self.config.app)
         self._exchange: Exchange | None = None
         self._known: ParsedHead | None = None
-        self._written: HeadTemplate | None = None
+        self._template: HeadTemplate | None = None
         self._is_between = True
         self._left = 0
         self._writer = SocketWriter(transport, self.flow, self.server_state, self.on_exchange_finished)
         self._idle_since = 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
+        """End a connection, and the request on it."""
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
         exchange, self._exchange = self._exchange, None
         if isinstance(self.cycle, Exchange):
-            self.cycle = None  # type: ignore[assignment]  # uvicorn's, which would look for its own
+            # uvicorn sets fields of its own kind of cycle, which an exchange does not have.
+            self.cycle = None  # type: ignore[assignment]
         super().connection_lost(exc)
         if exchange is not None:
             exchange.on_disconnect()
 
     def resume_writing(self) -> None:
-        """See asyncio.Protocol."""
+        """Let the backend go on: the client has caught up."""
         super().resume_writing()
         if self._exchange is not None:
             self._exchange.on_writable()
 
-    # The request: see httptools
+    # The request: httptools calls these
 
     def data_received(self, data: bytes) -> None:
-        """See StrictHttpProtocol. The parser sees nothing of a request whose head has been written before."""
+        """Feed the parser, which sees nothing of a request whose head has been sent before."""
         if self._left:
-            self._take(data, 0)
+            # Of a request whose head did not go through the parser, the body must not either.
+            self._take_body(data, 0)
         elif self._is_between:
-            if self._written is None or not self._begins_again(self._written, data):
+            if self._template is None or not self._begin_known(self._template, data):
                 self._parse_first(data)
         else:
             super().data_received(data)
 
     def _parse_first(self, data: bytes) -> None:
-        """Data that begins where a request may begin."""
+        """Feed data that begins where a request may begin."""
         known = self._known
         super().data_received(data)
         if self._known is not known and self._known is not None:
-            self._written = head_template(data, self._known) or self._written
+            self._template = head_template(data, self._known) or self._template
 
-    def _begins_again(self, before: HeadTemplate, data: bytes) -> bool:
-        """Begins with a request whose head has been written before; false where it has not, or goes another way now."""
+    def _begin_known(self, before: HeadTemplate, data: bytes) -> bool:
+        """Begin a request whose head has been sent before. Return whether it is one, and can be begun here."""
         context, found = self._serving.exchange_context, before.match_again(data)
         if context is None or found is None:
             return False
@@ -95,39 +101,41 @@ class ProxyProtocol(StrictHttpProtocol):
             return False
         self._is_between, self._left, self._fed, self._body = False, length, 0, 0
         self._begin(context, before.known)
-        self._take(data, start)
+        self._take_body(data, start)
         return True
 
-    def _take(self, data: bytes, start: int) -> None:
-        """More of the body of a request that the parser has not seen, and what follows it."""
+    def _take_body(self, data: bytes, start: int) -> None:
+        """Take more of the body of a request that the parser does not see, and what follows it."""
         body = data[start : start + self._left]
         self._left -= len(body)
         if body:
             self.on_body(body)
         if not self._left:
             self.on_message_complete()
+            # A client may send the next request before it has the response (RFC 9112, 9.3.2).
             if len(data) > start + len(body):
                 self.data_received(data[start + len(body) :])
 
     def on_message_begin(self) -> None:
-        """See httptools. What ASGI needs is made where it is needed."""
+        """Begin a head. The scope that ASGI needs is made only for requests that go that way."""
+        # Behind an upgrade that is passed over, the parser is fed a head of our own making: nothing begins there.
         if not self._is_replaying:
             self._is_between = False
             self._in_head, self._began, self._fed, self._body = True, True, 0, 0
             self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_url(self, url: bytes) -> None:
-        """See httptools."""
+        """Take a piece of the target."""
         if not self._is_replaying:
             self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """See httptools."""
+        """Take a header."""
         if self._in_head and not self._is_replaying:
             self.headers.append((name.lower(), value))
 
     def on_body(self, body: bytes) -> None:
-        """See httptools."""
+        """Take a piece of the body."""
         if isinstance(self.cycle, Exchange):
             self._body += len(body)
             self.cycle.on_request_body(body)
@@ -135,7 +143,7 @@ class ProxyProtocol(StrictHttpProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """See httptools. At an upgrade it says so before the body has come."""
+        """End the request. At an upgrade the parser calls this before the body has come (RFC 9110, 7.8)."""
         self._is_between = not self._is_upgrade
         if isinstance(self.cycle, Exchange):
             self.cycle.on_request_complete()
@@ -143,7 +151,7 @@ class ProxyProtocol(StrictHttpProtocol):
             super().on_message_complete()
 
     def on_headers_complete(self) -> None:
-        """See StrictHttpProtocol. What a client says again has been looked at."""
+        """End the head. One that is the same as the one before has been checked."""
         known, context = self._known, self._serving.exchange_context
         if known is None or context is None or not self._is_known(known, context):
             super().on_headers_complete()
@@ -165,6 +173,7 @@ class ProxyProtocol(StrictHttpProtocol):
                     self._known = parsed
                 self._begin(context, parsed)
                 return
+        # uvicorn makes the scope at the beginning of a head, and empties what the callbacks have collected since.
         url, headers = self.url, self.headers
         expects = any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
         HttpToolsProtocol.on_message_begin(self)
@@ -174,6 +183,7 @@ class ProxyProtocol(StrictHttpProtocol):
 
     def _begin(self, context: ExchangeContext, parsed: ParsedHead) -> None:
         exchange = Exchange(context, self._writer, parsed.operation, parsed.head, parsed.keep_alive)
+        # Both before it starts: a refusal ends the response while this function is still running.
         self._exchange = exchange
         self.cycle = cast("RequestResponseCycle", exchange)
         exchange.start()
@@ -200,14 +210,15 @@ class ProxyProtocol(StrictHttpProtocol):
     def on_exchange_finished(self, keep_alive: bool) -> None:
         """Go on with the connection, or close it: the response has been written."""
         exchange, self._exchange = self._exchange, None
+        # Both: keep_alive is the response's, and a server that stops takes the exchange's back after it was written.
         if exchange is None or not keep_alive or not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
 
-    # Kept connections: one timer for many requests
+    # Idle connections: one timer for many requests
 
     def on_response_complete(self) -> None:
-        """See HttpToolsProtocol."""
+        """Start the request that waits behind this one, or wait for another one."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -220,7 +231,7 @@ class ProxyProtocol(StrictHttpProtocol):
             self._wait_idle(self.timeout_keep_alive)
 
     def timeout_keep_alive_handler(self) -> None:
-        """See HttpToolsProtocol."""
+        """Close the connection if it has been idle for long enough, else wait for the rest of the time."""
         self.timeout_keep_alive_task = None
         if self._in_head or (self.cycle is not None and not self.cycle.response_complete):
             return
@@ -234,7 +245,7 @@ class ProxyProtocol(StrictHttpProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(wait_s, self.timeout_keep_alive_handler)
 
     def _unset_keepalive_if_required(self) -> None:
-        """See HttpToolsProtocol. The timer finds out by itself whether it is still wanted."""
+        """Leave the timer running: cancelling and setting it anew for every request costs more than one late call."""
 
 
 def _has_body(context: ExchangeContext, framing: tuple[bytes, bytes]) -> bool:

@@ -1,8 +1,8 @@
-"""Answers of late, by their request's id: what has to be known of one for a score of it to mean something.
+"""Index of recent responses by request ID: what feedback on one of them has to be joined with.
 
-The last so many of this gateway, in memory: nothing is written for an answer that nobody ever scores, and the request
-path pays for one entry in a dict. In a fleet a score may come to another gateway than the one that answered; it then
-asks the others (see gateway.distributed.client).
+The last N of this gateway, in memory: nothing is written for a response that nobody ever scores, and a request pays
+for one entry in a dict. With several gateways, feedback may reach another one than the one that answered, which then
+asks the others (gateway.distributed.client).
 """
 
 import time
@@ -14,10 +14,13 @@ from gateway.proxy.request_record import RequestRecord
 
 
 class ResponseRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An answer. version: of the decision that it went by. at: Unix time in seconds.
+    """A response.
 
-    propensity: the probability with which this model was drawn for the request; None where chance had no part. among:
-    a number for the models and the share that it was drawn from, 0 where it was not.
+    Attributes:
+        version: Of the decision by which it was routed.
+        propensity: Probability with which this model was drawn for the request; None where chance had no part.
+        exploration_set: Hash of the models and the share that it was drawn from, 0 where it was not.
+        at: Unix time in seconds.
     """
 
     task: str
@@ -29,49 +32,52 @@ class ResponseRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def stratum(self) -> str:
-        """The same for answers between which nothing but chance decided."""
+        """Return a name that responses share between which nothing but chance decided."""
         return f"{self.version}/{self.exploration_set:x}"
 
 
 class RecentResponses:
-    """The last answers. An id that comes again stands for the latest."""
+    """The last responses. A repeated ID refers to the latest."""
 
-    def __init__(self, kept: int, clock: Callable[[], float] = time.time) -> None:
-        """kept: how many, 0 for none. clock: Unix time in seconds."""
-        self._kept = kept
+    def __init__(self, capacity: int, clock: Callable[[], float] = time.time) -> None:
+        """capacity: 0 for none. clock: Unix time, in seconds."""
+        self._capacity = capacity
         self._clock = clock
         self._found: dict[str, ResponseRecord] = {}
+        # The IDs by age: next(iter(dict)) passes over every entry that was deleted before, and gets slower each time.
         self._ring: list[str] = []
         self._next = 0
 
-    def record(self, progress: RequestRecord) -> None:
-        """A request has ended. Every one comes through here: what can be left out is."""
-        route, attempts, task = progress.route, progress.trail.attempts, progress.task
-        if route is None or task is None or not progress.is_complete or not 200 <= progress.status < 300:
+    def record(self, record: RequestRecord) -> None:
+        """Add a request that has ended, if it was a success."""
+        route, attempts, task = record.route, record.trail.attempts, record.task
+        if route is None or task is None or not record.is_complete or not 200 <= record.status < 300:
             return
-        model, propensity = progress.cached_model, None
+        # A cached response was drawn for another request: its score says nothing of the draw.
+        model, propensity = record.cached_model, None
         if model is None:
+            # Nor does that of a fallback, which chance did not choose.
             model = attempts[-1].model
             if model == route.ranking[0]:
                 propensity = route.propensity
-        request, found = progress.request_id, self._found
+        request, found = record.request_id, self._found
         if request not in found and not self._make_room(request):
             return
         found[request] = ResponseRecord(task, model, route.version, propensity, route.exploration_set, self._clock())
 
     def find_response(self, request: str) -> ResponseRecord | None:
-        """The answer, None where it is not known, or not any more. May be asked from any thread."""
+        """Return the response, None where it is unknown or has been evicted. Safe from any thread."""
         return self._found.get(request)
 
     def _make_room(self, request: str) -> bool:
-        """Whether there is any."""
+        """Evict the oldest entry if necessary. Return whether there is room."""
         ring, place = self._ring, self._next
-        if len(ring) < self._kept:
+        if len(ring) < self._capacity:
             ring.append(request)
             return True
         if not ring:
             return False
         del self._found[ring[place]]
         ring[place] = request
-        self._next = place + 1 if place + 1 < self._kept else 0
+        self._next = place + 1 if place + 1 < self._capacity else 0
         return True

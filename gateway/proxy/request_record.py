@@ -1,4 +1,4 @@
-"""One request as far as it has come, and the headers that tell of it."""
+"""The record of one request, filled as it goes on, and the response headers made from it."""
 
 import time
 from decimal import Decimal
@@ -15,11 +15,18 @@ from gateway.upstream.failover import AttemptLog
 
 
 class RequestRecord(msgspec.Struct):
-    """One request as far as it has come. Times by time.perf_counter(), in seconds.
+    """Everything that is known of one request. Times by time.perf_counter(), in seconds.
 
-    read_at: when its last byte had come. seconds: that it took, once it has ended. status: of the answer, 0 before it
-    begins. broke: a stream that ended early. kept: the model that gave the answer before, where it was still kept.
-    span: gateway.otel's own, where it is on.
+    Attributes:
+        read_at: When its last byte had come.
+        status: Of the response, 0 before it begins.
+        overhead_s: From read_at to the response's first byte, the time spent waiting for backends left out.
+        seconds: From its first byte to the response's last, once it has ended.
+        is_complete: The client was sent all of the response.
+        stream_error: The reason why a stream ended early.
+        aborted_status: Counted in place of `status` where a shutdown ended a stream; 0 otherwise.
+        cached_model: The model that gave the response, where it came from the cache.
+        span: gateway.otel's own, where it is on.
     """
 
     request_id: str
@@ -43,16 +50,23 @@ class RequestRecord(msgspec.Struct):
 
     @property
     def model(self) -> str:
-        """The model that answered."""
-        return self._answered[0]
+        """Return the model that answered."""
+        return self.answered_by[0]
 
     @property
     def backend(self) -> str:
-        """The backend that answered."""
-        return self._answered[1]
+        """Return the backend that answered."""
+        return self.answered_by[1]
 
     @property
-    def _answered(self) -> tuple[str, str]:
+    def has_faults(self) -> bool:
+        """Return whether a backend failed the request, or its stream broke."""
+        attempts = self.trail.attempts
+        return self.stream_error is not None or (bool(attempts) and attempts[0].fault is not None)
+
+    @property
+    def answered_by(self) -> tuple[str, str]:
+        """Return the model and the backend that answered."""
         if self.cached_model is not None:
             return self.cached_model, names.NONE
         attempts = self.trail.attempts
@@ -61,33 +75,35 @@ class RequestRecord(msgspec.Struct):
         return names.NONE, names.NONE
 
     def mark_read(self) -> None:
-        """Its last byte has come."""
+        """Note that the request's last byte has come."""
         self.read_at = time.perf_counter()
 
     def begin_response(self, status: int) -> bytes:
-        """The answer begins now: our headers for it, as lines."""
+        """Note that the response begins. Return the gateway's own headers, each a line with CRLF."""
         self.status = status
+        # From the request's last byte: an upload that takes long is the client's time.
         since = self.read_at or self.started
         self.overhead_s = max(0.0, time.perf_counter() - since - self.trail.waited_s)
-        route, (model, backend) = self.route, self._answered
+        route, (model, backend) = self.route, self.answered_by
         reason, version = (route.reason, route.version) if route is not None else (names.NONE, 0)
-        told = _routed(self.task or names.NONE, model, backend, reason, version, len(self.trail.attempts)) + (
+        lines = _route_lines(self.task or names.NONE, model, backend, reason, version, len(self.trail.attempts)) + (
             f"{names.OVERHEAD_MS}: {1000 * self.overhead_s:.3f}\r\n{names.REQUEST_ID}: {self.request_id}\r\n"
         )
         if self.cost_usd is not None:
-            told += f"{names.COST_USD}: {self.cost_usd:f}\r\n"
+            lines += f"{names.COST_USD}: {self.cost_usd:f}\r\n"
         if self.cached_model is not None:
-            told += f"{names.CACHE}: hit\r\n"
+            lines += f"{names.CACHE}: hit\r\n"
         if route is not None and route.shadow_model is not None:
-            told += f"{names.SHADOW_MODEL}: {route.shadow_model}\r\n"
+            lines += f"{names.SHADOW_MODEL}: {route.shadow_model}\r\n"
         if self.trail.is_degraded:
-            told += f"{names.DEGRADED}: all-breakers-open\r\n"
-        return told.encode("latin-1", "replace")
+            lines += f"{names.DEGRADED}: all-breakers-open\r\n"
+        # Names from the configuration may hold any letter; a header holds Latin-1 at most (RFC 9110, 5.5).
+        return lines.encode("latin-1", "replace")
 
 
 @lru_cache(maxsize=1024)
-def _routed(task: str, model: str, backend: str, reason: str, version: int, attempts: int) -> str:
-    """The headers that are the same for many requests."""
+def _route_lines(task: str, model: str, backend: str, reason: str, version: int, attempts: int) -> str:
+    """Return the headers that are the same for many requests."""
     return (
         f"{names.TASK}: {task}\r\n"
         f"{names.MODEL}: {model}\r\n"

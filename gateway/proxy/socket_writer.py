@@ -34,7 +34,8 @@ class SocketWriter:
 
     def write_head(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
         """Write the head, and the body where it is there in one piece."""
-        if self._default_headers is not self._server.default_headers:  # changes once a second: it has the date
+        # uvicorn replaces the list once a second, for the Date header; until then it is the same object.
+        if self._default_headers is not self._server.default_headers:
             self._default_headers = self._server.default_headers
             self._default_lines = b"".join([b"%b: %b\r\n" % pair for pair in self._default_headers])
         content = [STATUS_LINE[status], self._default_lines]
@@ -48,6 +49,7 @@ class SocketWriter:
             content.append(b"content-length: %d\r\n\r\n" % len(body))
             if len(body) <= JOINED_BYTES:
                 content.append(body)
+        # One write for head and body: two would be two segments (TCP_NODELAY is set), and two wake-ups of the client.
         self._transport.write(b"".join(content))
         if body is not None and len(body) > JOINED_BYTES:
             self._transport.write(body)

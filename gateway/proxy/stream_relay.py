@@ -27,7 +27,7 @@ class WritePiece(Protocol):
 
 
 class StreamRelay:
-    """One stream, from its first byte on: the handler of the rest of the response."""
+    """Relay of a stream from its first byte on: the handler of the rest of the response."""
 
     __slots__ = (
         "_clock", "_deadline", "_exchange", "_handle", "_headers", "_idle_s", "_inspector", "_is_held_back", "_slot",
@@ -65,6 +65,7 @@ class StreamRelay:
             if shown and not self._write(shown, chunk if shown is data else None):
                 self._hold_back()
                 return
+            # For every token, so without min(), whose call costs more than the comparison.
             due = self._clock() + self._idle_s
             self._exchange.due = due if due < self._deadline else self._deadline
         except Exception:
@@ -97,6 +98,7 @@ class StreamRelay:
     def _end(self, fault: UpstreamFault) -> None:
         """End the response. What goes wrong after the last event harms nobody: the client has all it asked for."""
         exchange, inspector, is_done = self._exchange, self._inspector, self._inspector.end.is_done
+        # Before anything is written: the next request must see the backend's load, and its breaker, as they are now.
         self._end_attempt(not is_done)
         try:
             if held := inspector.flush():
@@ -106,6 +108,7 @@ class StreamRelay:
                 exchange.fail(stream_interrupted(fault), inspector.end, str(fault))
                 return
             exchange.record.is_complete = True
+            # Only a complete stream is cached: a hit sends it as one body, which cannot break off any more.
             if self._slot is not None:
                 content_type = first_value(self._headers, b"content-type") or JSON
                 self._slot.commit_response(exchange.record.model, content_type)
@@ -125,6 +128,7 @@ class StreamRelay:
 
     def _hold_back(self) -> None:
         """Pause the backend for a client that reads slowly: little piles up here, and no deadline passes meanwhile."""
+        # No deadline: the time is the client's, and a proxy that cut off slow readers would cut off people.
         if self._handle is not None:
             self._is_held_back = True
             self._handle.pause_reading()

@@ -1,4 +1,4 @@
-"""Which task a request belongs to, and which models it may go to."""
+"""The task that a request belongs to, its session, and the models it may go to."""
 
 from collections.abc import Callable, Collection
 
@@ -22,16 +22,20 @@ from gateway.vocabulary import (
 
 
 class TaskTag(msgspec.Struct, frozen=True, gc=False):
-    """A request's task. is_explicit: the request itself names it. source: where, for messages."""
+    """A request's task.
+
+    Attributes:
+        is_explicit: The request itself names it.
+    """
 
     task: str
     is_explicit: bool
 
 
 def resolve_task(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag:
-    """The first that is there: X-Task-Id, metadata.task_id, model task/<id>, the key's default task, `default`.
+    """Return the first of X-Task-Id, metadata.task_id, model task/<id>, the key's default task, `default`.
 
-    Raises InvalidRequest for what is no task ID, Forbidden for one that the key may not use.
+    Raises InvalidRequest for an invalid task ID, Forbidden for one that the key may not use.
     """
     tag = _tag(head, body, principal)
     principal.check_task(tag.task)
@@ -49,7 +53,7 @@ def _tag(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag:
 
 
 def resolve_session(head: RequestHead, body: RequestBody) -> str | None:
-    """X-Session-Id, else metadata.session_id. Raises InvalidRequest for what is no ID."""
+    """Return X-Session-Id, else metadata.session_id. Raises InvalidRequest for an invalid ID."""
     if head.session is not None:
         return _checked(head.session, "header X-Session-Id", "session")
     return None if body.session_id is None else _checked(body.session_id, "metadata.session_id", "session")
@@ -58,11 +62,12 @@ def resolve_session(head: RequestHead, body: RequestBody) -> str | None:
 def resolve_route(
     body: RequestBody, task: str, principal: Principal, models: Collection[str], decided: Callable[[str], Route]
 ) -> Route:
-    """Where a request goes: by decision, or straight to the model it names.
+    """Return the route of a request: by decision, or straight to the model it names.
 
     Raises ModelNotFound for a model that is not configured, Forbidden for one that the key may not use.
     """
     if is_routed_model(body.model):
+        # A key without a list of models, as most are, gets the decision's own route, and nothing is copied.
         route = decided(task)
         if principal.models is None:
             return route

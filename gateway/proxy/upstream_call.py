@@ -61,6 +61,7 @@ class UpstreamCall:
             self._size = 0
             self._is_events = False
             target.on_start()
+            # The handler is not called before this returns, so no state is overtaken.
             try:
                 self._handle = target.backend.start(request, self, timeouts.connect_s, step.is_fresh)
             except UpstreamFault as error:
@@ -86,6 +87,7 @@ class UpstreamCall:
     def on_head(self, status: int, headers: Headers) -> None:
         """Receive the head. A status that another backend may well not give is a fault."""
         if is_failover_status(status):
+            # Its body is not read: the connection is closed, which costs a handshake only where backends fail.
             self.on_error(error_status(status, headers))
             return
         self._head = status, headers
@@ -128,12 +130,14 @@ class UpstreamCall:
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         exchange, slot = self._exchange, self._routed.slot
         is_json, usage = parse_usage(body)
+        # A captive portal's or a proxy's HTML with status 200 is no response; another backend may have one.
         if status == HTTP_OK and not is_json:
             self._fail_attempt(UpstreamProtocolError("answered what is no JSON object"))
             return
         self._accept_response()
         self._end_attempt(is_fault=False)
-        if exchange.record.status:  # a comment has committed to a stream
+        if exchange.record.status:
+            # A comment has committed to a stream, and a whole document cannot go into it.
             exchange.fail(upstream_refusal(status, body))
             return
         exchange.context.pipeline.accounting.record_usage(exchange.record, usage)
@@ -160,6 +164,7 @@ class UpstreamCall:
             self._timeouts,
             self._plan.started,
         )
+        # The connection calls the relay itself: a token goes through one call less.
         self._handle.set_handler(self._relay)
         self._handle = self._target = None
         self._relay.on_data(first)

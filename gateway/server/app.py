@@ -34,7 +34,7 @@ from gateway.observability.metrics import (
     TaskLabels,
 )
 from gateway.packs.library import LocalPackLibrary, PackLibrary
-from gateway.proxy.accounting import Accounting
+from gateway.proxy.accounting import Accounting, Tracing
 from gateway.proxy.asgi_adapter import answer_request
 from gateway.proxy.capabilities import build_capability_table
 from gateway.proxy.deadlines import DeadlineTimer
@@ -44,7 +44,6 @@ from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.recent_responses import RecentResponses
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
-from gateway.proxy.tracing import Tracing
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
 from gateway.scorer.messages import Decision

@@ -34,7 +34,7 @@ class Serving:
 
     def flush_counts(self) -> None:
         """Record every finished request in metrics, time series and ledger."""
-        self.exchange_context.pipeline.accounting.flush_counts()
+        self.exchange_context.pipeline.accounting.flush_records()
 
 
 @dataclass(frozen=True, slots=True)

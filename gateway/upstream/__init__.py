@@ -1,9 +1,16 @@
-"""Backends: one contract, one file per kind, and one place where their ways of failing become ours.
+"""Backends: one contract, one module per kind, and one place where their ways of failing become ours.
 
-contract      what a backend is asked, and what it answers
-faults        the error tree, and the translation of every foreign exception
-openai_kind   any URL that speaks OpenAI's API, by aiohttp
-litellm_kind  whatever litellm speaks
-litellm_prices  the prices that litellm lists; these two are the only modules that import it
-build         backends from a configuration
+interface        the contract of a backend
+errors           the error tree, and the translation of foreign exceptions
+openai_backend   any URL that speaks OpenAI's API
+connection       HTTP/1.1 to a backend
+pool             connections that are kept open
+litellm_backend  any provider that litellm supports
+litellm_prices   the prices that litellm lists; these two are the only modules that import it
+factory          backends from a configuration
+load_balancer    choice among a model's backends
+breaker          per-backend circuit breaker
+failover         the plan of a request through backends
+retry            retry policy and budget
+timeouts         timeouts of a request
 """

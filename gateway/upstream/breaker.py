@@ -1,4 +1,4 @@
-"""A circuit breaker for one backend: after enough failures it is left alone for a while, then tried with one request.
+"""Per-backend circuit breaker: after enough failures no request goes to the backend for a while, then one as a probe.
 
 closed ──(consecutive faults, or share of faults in the window)──► open ──(open_s over)──► half-open
    ▲                                                                 ▲                          │
@@ -17,12 +17,16 @@ BreakerState = Literal["closed", "open", "half-open"]
 
 MAX_OPEN_S = 300.0
 SLICES = 20
-"""The window is counted in so many parts: what is kept of it does not grow with its requests."""
+"""Parts that the window is counted in, so that its memory does not grow with its requests."""
 
 
 @dataclass(slots=True)
 class WindowSlice:
-    """A part of the window. until: by the breaker's clock."""
+    """A part of the window.
+
+    Attributes:
+        until: Its end, by the breaker's clock.
+    """
 
     until: float
     requests: int = 0
@@ -30,7 +34,7 @@ class WindowSlice:
 
 
 class Breaker:
-    """One backend's. Every time it opens again without having closed, it stays open twice as long."""
+    """The breaker of one backend. Each time it opens again without having closed, it stays open twice as long."""
 
     def __init__(self, config: BreakerConfig, clock: Callable[[], float]) -> None:
         """clock: seconds, monotonic."""
@@ -45,31 +49,33 @@ class Breaker:
 
     @property
     def state(self) -> BreakerState:
-        """What it lets through: everything, nothing, one request."""
+        """Return the state: closed lets all requests through, open none, half-open one."""
         if self._until is None:
             return "closed"
         return "open" if self._clock() < self._until else "half-open"
 
     @property
     def retry_in_s(self) -> float:
-        """Seconds until it lets something through again; 0 where it does now."""
+        """Return the seconds until a request is let through; 0 where one is now."""
         return 0.0 if self._until is None else max(0.0, self._until - self._clock())
 
     def allows_request(self) -> bool:
-        """Whether a request may go to the backend now. Asking changes nothing."""
+        """Return whether a request may go to the backend now, without changing anything."""
         if self._until is None:
             return True
         state = self.state
         return state == "closed" or (state == "half-open" and not self._is_probing)
 
     def on_start(self) -> None:
-        """A request goes to the backend."""
+        """Note that a request goes to the backend."""
+        # One probe at a time: a backend that has just come back must not get all its traffic at once.
         if self._until is not None and self.state == "half-open":
             self._is_probing = True
 
     def on_result(self, is_fault: bool | None) -> None:
-        """It came back. is_fault: None where it tells nothing, as when the client left."""
+        """Note how it ended. is_fault: None where that says nothing about the backend: the client left."""
         was_probe, self._is_probing = self._is_probing, False
+        # A probe that said nothing has freed its place, and the next request is the probe.
         if is_fault is None:
             return
         self._remember(is_fault)
@@ -79,12 +85,12 @@ class Breaker:
             self._open()
 
     def on_remote_open(self, for_s: float) -> None:
-        """Another gateway has had enough of the backend."""
+        """Open: another gateway's breaker has opened."""
         if self._until is None:
             self._until = self._clock() + for_s
 
     def on_remote_close(self) -> None:
-        """Another gateway has seen it well again."""
+        """Close: another gateway's breaker has closed."""
         self._until = None
         self._open_s = self._config.open_s
         self._forget()
@@ -104,6 +110,7 @@ class Breaker:
         self._slices = deque([WindowSlice(-math.inf)])
 
     def _should_open(self) -> bool:
+        # Consecutive faults find an outage within a few requests, the share a backend that fails now and then.
         config, n = self._config, sum(one.requests for one in self._slices)
         too_many = n >= config.min_requests and sum(one.faults for one in self._slices) >= config.fault_share * n
         return self._until is None and (self._consecutive >= config.consecutive_faults or too_many)
@@ -113,6 +120,7 @@ class Breaker:
         self._open_s = min(2 * self._open_s, MAX_OPEN_S)
 
     def _close(self) -> None:
+        # A success of a request that was sent before the breaker opened does not close it: only a probe's does.
         if self._until is not None and self.state != "open":
             self._until = None
             self._open_s = self._config.open_s

@@ -27,7 +27,7 @@ NOT_HTTP = "answered what is no HTTP"
 
 
 class ConnectionState(enum.Enum):
-    """How far the response has come."""
+    """Progress of the response."""
 
     IDLE = "no request"
     SENT = "nothing of the response has come"
@@ -42,7 +42,7 @@ IDLE, SENT, HEAD, BODY, BETWEEN_CHUNKS, COMPLETE, CLOSED = ConnectionState
 
 
 class Connection(asyncio.Protocol):
-    """One connection, with a request or without."""
+    """A connection, with a request or without."""
 
     def __init__(self, free: Callable[["Connection"], None], lost: Callable[["Connection"], None]) -> None:
         """free: called when another request can be sent; lost: when the connection is gone."""
@@ -59,13 +59,14 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether a request can be sent."""
+        """Return whether a request can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
     def send_request(self, written: Sequence[bytes], handler: ResponseHandler) -> None:
         """Send a request, piece by piece. The connection must be open and idle."""
         assert self._transport is not None  # noqa: S101 - open
         self._handler, self._state = handler, SENT
+        # writelines, so that the loop can send a large body without copying it behind its head.
         if len(written) == 1:
             self._transport.write(written[0])
         else:
@@ -89,6 +90,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, and end what the backend does; the handler is not called any more."""
+        # The state first: the parser goes on calling back for the rest of the data it was fed.
         self._handler, self._state = None, CLOSED
         if self._transport is not None:
             self._transport.abort()
@@ -100,7 +102,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass data on: a whole chunk past the parser, all else through it."""
         handler = self._handler
-        if handler is None:  # data without a request: a response nobody asked for (RFC 9112, 9.2)
+        if handler is None:
+            # A response that nobody asked for: the next one could be taken for another request's (RFC 9112, 9.2).
             self.abort()
             return
         # A token of a stream is mostly one chunk in one segment. The parser would cost as much as all the rest of it.
@@ -114,13 +117,16 @@ class Connection(asyncio.Protocol):
         self._fed += len(data)
         try:
             self._parser.feed_data(data)
+        # An upgrade: the backend changes to a protocol that nobody has asked for (RFC 9110, 7.8).
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(UpstreamProtocolError(NOT_HTTP))
             return
         if self._state is BETWEEN_CHUNKS and not data.endswith(b"\r\n"):
-            self._state = BODY  # part of the next chunk's size has come already
+            # Part of the next chunk's size has come already, and only the parser knows it.
+            self._state = BODY
         if self._state is COMPLETE:
             self._finish()
+        # The parser has no bounds of its own on heads, chunk extensions and trailers.
         elif self._fed > HEAD_BYTES:
             self._fail(UpstreamProtocolError(NOT_HTTP))
 
@@ -186,8 +192,10 @@ class Connection(asyncio.Protocol):
         handler, self._handler = self._handler, None
         self._state, self._is_used, self._fed = IDLE, True, 0
         self.resume_reading()
+        # A backend that answers early stops reading: the rest of the request would be the next one's beginning.
         if not self._is_reusable or self._transport is None or self._transport.get_write_buffer_size():
             self.abort()
+        # Before the handler, whose next request can then go out on this very connection.
         elif self.is_open:
             self._free(self)
         if handler is not None:

@@ -1,12 +1,12 @@
-"""How a backend can fail, and the one place where foreign exceptions become that.
+"""Faults of backends, and the one place where foreign exceptions are translated to them.
 
 UpstreamFault
 ├── Unreachable    no connection: refused, no such name, TLS
 ├── TimedOut       nothing came in time
 ├── Unsupported    it does not answer this endpoint
-├── Broken         the connection was lost, or what came is no HTTP, no JSON, no complete stream
-│   └── StaleConnection   a kept connection was closed before anything came: a new one may do better
-└── Answered       an HTTP status that another backend may well not give
+├── UpstreamProtocolError   the connection was lost, or what came is no HTTP, no JSON, no complete stream
+│   └── StaleConnection     a pooled connection was closed before anything came: a new one may do better
+└── ErrorStatus    an HTTP status that another backend may well not give
 """
 
 import socket
@@ -15,7 +15,7 @@ import ssl
 from gateway.http.headers import Headers, first_value
 
 FAILOVER_STATUSES = frozenset({401, 403, 404, 408, 409, 425, 429})
-"""Client errors that are this backend's affair: its key, its name for the model, its limits. All others would be the
+"""Client errors that concern this backend alone: its key, its name for the model, its limits. All others would be the
 same everywhere, and go back to the client."""
 
 
@@ -44,15 +44,19 @@ class Unsupported(UpstreamFault):
 
 
 class UpstreamProtocolError(UpstreamFault):
-    """What came is not an answer, or stopped in its middle."""
+    """The response is invalid or incomplete."""
 
 
 class StaleConnection(UpstreamProtocolError):
-    """The backend had closed a connection that had been kept."""
+    """The backend had closed a pooled connection (RFC 9112, 9.3.1: a race that every client has to expect)."""
 
 
 class ErrorStatus(UpstreamFault):
-    """An error status. retry_after: the backend's header, if any."""
+    """An error status.
+
+    Attributes:
+        retry_after: The backend's header, if any.
+    """
 
     kind = "status"
 
@@ -63,20 +67,21 @@ class ErrorStatus(UpstreamFault):
 
 
 def is_failover_status(status: int) -> bool:
-    """Whether a status is a reason to try another backend."""
+    """Return whether a status is a reason to try another backend."""
     return status >= 500 or status in FAILOVER_STATUSES or status < 200 or 300 <= status < 400
 
 
 def error_status(status: int, headers: Headers) -> ErrorStatus:
-    """The fault of a status."""
-    told = first_value(headers, b"retry-after")
-    return ErrorStatus(status, None if told is None else told.decode("latin-1"))
+    """Return the fault of an error status."""
+    retry_after = first_value(headers, b"retry-after")
+    return ErrorStatus(status, None if retry_after is None else retry_after.decode("latin-1"))
 
 
 def from_os_error(error: OSError | UnicodeError) -> UpstreamFault:
-    """Our fault for what kept a connection from being made, most specific first."""
+    """Return the fault for an exception that prevented a connection, most specific first."""
     if isinstance(error, TimeoutError):
         return TimedOut("did not answer in time")
+    # SSLError, gaierror and TimeoutError are all OSErrors.
     if isinstance(error, ssl.SSLError):
         return Unreachable("TLS failed")
     if isinstance(error, socket.gaierror | UnicodeError):

@@ -1,4 +1,4 @@
-"""Backends from a configuration."""
+"""Construction of backends from a configuration."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ LITELLM_PROVIDER = "hosted_vllm"
 
 
 def build_backends(config: Config, pool: ConnectionPool) -> Mapping[str, Sequence[Backend]]:
-    """Every model's backends, by the model's name. Raises ConfigError where a kind's library is missing."""
+    """Return every model's backends, by the model's name. Raises ConfigError where a kind's library is missing."""
     return {
         model.name: [
             _backend(f"{model.name}/{place}", model.name, backend, pool, config.upstream.translate_messages)

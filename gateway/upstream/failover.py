@@ -22,7 +22,7 @@ from gateway.upstream.timeouts import TimeoutOverrides, Timeouts
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
-    """One backend asked.
+    """An attempt at a backend.
 
     Attributes:
         fault: None where it answered.
@@ -110,6 +110,7 @@ class FailoverPlan(msgspec.Struct):
         round: Pauses so far before the current model was asked again.
         round_start: Attempts made before the current round.
         asked: The backend asked last.
+        is_fresh: It was asked on a new connection, after a pooled one had been found closed.
     """
 
     rules: Failover
@@ -121,6 +122,7 @@ class FailoverPlan(msgspec.Struct):
     round: int = 0
     round_start: int = 0
     asked: BackendState | None = None
+    is_fresh: bool = False
 
     def next(self, fault: UpstreamFault | None, now: float) -> Step:
         """Return what to do next. fault: how the last `Try` failed; None at the beginning and after a `Wait`."""
@@ -137,6 +139,7 @@ class FailoverPlan(msgspec.Struct):
             pause_s = self._next_round(model, now)
             if pause_s is not None:
                 return Wait(pause_s)
+            # Another model: its backends have a round of their own, and retries begin anew.
             self.place, self.round, self.round_start = self.place + 1, 0, len(attempts)
         if attempts:
             return GiveUp(no_backend_error(attempts))
@@ -158,8 +161,10 @@ class FailoverPlan(msgspec.Struct):
         """
         asked, attempts = self.asked, self.log.attempts
         assert asked is not None  # noqa: S101 - a fault is of a backend that was asked
-        if isinstance(fault, StaleConnection):
+        if isinstance(fault, StaleConnection) and not self.is_fresh:
+            self.is_fresh = True
             return Try(asked, self.rules.timeouts_for(asked.model, self.overrides), is_fresh=True)
+        self.is_fresh = False
         attempts.append(Attempt(asked.model, asked.backend.name, fault))
         if self.log.is_degraded or len(attempts) >= self.rules.max_attempts:
             return GiveUp(no_backend_error(attempts))
@@ -169,6 +174,7 @@ class FailoverPlan(msgspec.Struct):
         """Return the least busy of the model's backends that has not been asked in this round."""
         if now >= self._deadline(model):
             return None
+        # Asked anew at every step: a breaker may have opened, or another request may have made a backend busy.
         tried = {attempt.backend for attempt in self.log.attempts[self.round_start :]}
         candidates = self.rules.backends.candidates(model)
         return next((one for one in candidates if one.backend.name not in tried), None)
@@ -177,6 +183,7 @@ class FailoverPlan(msgspec.Struct):
         """Begin another round over the model's backends. Return the pause before it, None for no more rounds."""
         attempts = self.log.attempts
         self.round += 1
+        # A round without an attempt had only open breakers: to wait for them would keep the client from other models.
         fault = attempts[-1].fault if len(attempts) > self.round_start else None
         pause_s = None if fault is None else self.rules.retry.backoff_s(self.round, fault)
         if pause_s is None or now + pause_s >= self._deadline(model):

@@ -1,4 +1,4 @@
-"""Providers that do not speak OpenAI's API, through litellm.
+"""Backends of any provider that litellm supports.
 
 Importing litellm takes seconds and hundreds of megabytes, so it happens in the constructor: a gateway without such a
 backend never does it.
@@ -91,11 +91,11 @@ MESSAGES_ARGUMENTS = frozenset(
         "top_p",
     }
 )
-"""The same for Anthropic's (https://docs.anthropic.com/en/api/messages)."""
+"""The members that become arguments of Anthropic's endpoint (https://docs.anthropic.com/en/api/messages)."""
 
 
 class LitellmBackend:
-    """One provider's model."""
+    """A model of one provider."""
 
     def __init__(self, name: str, config: LitellmBackendConfig) -> None:
         """Raises ConfigError if litellm is not installed."""
@@ -136,10 +136,11 @@ class LitellmBackend:
                     yield part
                 return
         body = {name: json.loads(value) for name, value in request.body.members.items() if name in names}
+        # Only members on the list go on: litellm would take `api_base` from a client, and send our key there.
         if request.with_usage:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         try:
-            made = await ask(**body, **self._arguments)
+            result = await ask(**body, **self._arguments)
         except Exception as error:
             fault = self._fault(error)
             if not isinstance(fault, ErrorStatus) or fault.status not in CLIENT_STATUSES:
@@ -149,10 +150,10 @@ class LitellmBackend:
             return
         if not body.get("stream"):
             yield 200, JSON_HEADERS
-            yield json.dumps(_document(made)).encode()
+            yield json.dumps(_document(result)).encode()
             return
         yield 200, SSE_HEADERS
-        async with aclosing(encode(made)) as chunks:
+        async with aclosing(encode(result)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -220,7 +221,8 @@ class FeedingTask:
                     else:
                         self._handler.on_head(*part)
                     await self._may_read.wait()
-        except Exception as error:  # litellm's tree is its own; this is where it becomes ours
+        # litellm's exceptions are of its own tree, and of its providers' clients; this is where they become ours.
+        except Exception as error:
             self._end(self._fault(error))
         else:
             self._end(None)
@@ -236,7 +238,7 @@ class FeedingTask:
 
 
 def missing_dependency(error: ImportError) -> Unsupported:
-    """litellm streams some providers' /v1/messages by way of its proxy, whose libraries need not be installed."""
+    """Return the fault for a missing library: litellm streams some providers' messages through its proxy package."""
     return Unsupported(f"lacks {error.name or 'a library'} for this: pip install 'litellm[proxy]'")
 
 
@@ -247,7 +249,7 @@ async def _chat_chunks(stream: Any) -> AsyncGenerator[bytes, None]:
 
 
 async def _messages_chunks(stream: Any) -> AsyncGenerator[bytes, None]:
-    """litellm writes these as events already; a provider that it only translates gives them as documents."""
+    """Yield events: litellm's own bytes, or the documents that it gives for a provider that it translates."""
     async for chunk in stream:
         if isinstance(chunk, bytes):
             yield chunk
@@ -256,8 +258,8 @@ async def _messages_chunks(stream: Any) -> AsyncGenerator[bytes, None]:
             yield f"event: {event.get('type', 'message')}\ndata: {json.dumps(event)}\n\n".encode()
 
 
-def _document(made: Any) -> dict[str, Any]:
-    return dict(made) if isinstance(made, Mapping) else dict(made.model_dump(exclude_unset=True))
+def _document(result: Any) -> dict[str, Any]:
+    return dict(result) if isinstance(result, Mapping) else dict(result.model_dump(exclude_unset=True))
 
 
 def _refusal(status: int, message: str) -> tuple[ResponsePart, ResponsePart]:
@@ -266,7 +268,8 @@ def _refusal(status: int, message: str) -> tuple[ResponsePart, ResponsePart]:
 
 
 def _import(name: str) -> ModuleType:
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or importing it fetches a price list
+    # Without this, importing it fetches a price list from the network.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     try:
         import litellm
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The prices that litellm's package lists, read without asking anybody."""
+"""List prices from litellm's package, read without the network."""
 
 import os
 from decimal import Decimal
@@ -13,42 +13,43 @@ class LitellmPrices:
     """litellm's map of models and prices, as it was when the installed version was made."""
 
     def __init__(self) -> None:
-        """Imports litellm, which takes seconds."""
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or the import fetches the map from the net
+        """Import litellm, which takes seconds."""
+        # Without this, the import fetches the map from the network.
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
         import litellm
 
         self._known: dict[str, dict[str, Any]] = litellm.model_cost
 
     def __call__(self, provider: str, model: str) -> ListedPrice | None:
-        """See gateway.config.list_prices.PriceList."""
-        provider, name = (provider, model) if provider else _parted(model)
+        """Return the list price of a provider's model, None where litellm has none."""
+        provider, name = (provider, model) if provider else _split_provider(model)
         for key in (f"{provider}/{name}", name):
-            about = self._known.get(key)
-            if about is not None and _is_from(about, provider):
-                return _listed(key, about)
+            row = self._known.get(key)
+            if row is not None and _is_from(row, provider):
+                return _listed(key, row)
         return None
 
 
-def _parted(model: str) -> tuple[str, str]:
-    """`anthropic/claude-…` as provider and name; what has no provider in it is OpenAI's."""
+def _split_provider(model: str) -> tuple[str, str]:
+    """Return the provider and the name in `anthropic/claude-…`; a name without a provider is OpenAI's."""
     provider, slash, name = model.partition("/")
     return (provider, name) if slash else ("openai", model)
 
 
-def _is_from(about: dict[str, Any], provider: str) -> bool:
-    """Whether the row is this provider's: two of them may call a model the same, at different prices."""
-    return str(about.get("litellm_provider", "")).split("-")[0].startswith(provider)
+def _is_from(row: dict[str, Any], provider: str) -> bool:
+    """Return whether a row is this provider's: two of them may use one name at different prices."""
+    return str(row.get("litellm_provider", "")).split("-")[0].startswith(provider)
 
 
-def _listed(key: str, about: dict[str, Any]) -> ListedPrice | None:
-    costs = about.get("input_cost_per_token"), about.get("output_cost_per_token", 0)
+def _listed(key: str, row: dict[str, Any]) -> ListedPrice | None:
+    costs = row.get("input_cost_per_token"), row.get("output_cost_per_token", 0)
     if not all(isinstance(cost, int | float) for cost in costs):
         return None
-    given, taken = (_rounded(Decimal(str(cost)) * MTOK) for cost in costs)
-    return ListedPrice(key, given, taken)
+    input_usd, output_usd = (_rounded(Decimal(str(cost)) * MTOK) for cost in costs)
+    return ListedPrice(key, input_usd, output_usd)
 
 
 def _rounded(usd: Decimal) -> Decimal:
-    """To a millionth of a dollar, without zeros at the end."""
+    """Round to a millionth of a dollar, without zeros at the end."""
     shown = format(usd.quantize(Decimal("1e-6")), "f").rstrip("0").rstrip(".")
     return Decimal(shown or "0")

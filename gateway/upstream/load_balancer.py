@@ -1,4 +1,4 @@
-"""Which of a model's backends is asked next: the one with the least to do for its weight, broken ones left out."""
+"""Least-outstanding-requests load balancing over a model's backends, weighted; open breakers are left out."""
 
 import random
 import time
@@ -13,7 +13,11 @@ from gateway.upstream.interface import Backend
 
 @dataclass(slots=True)
 class BackendState:
-    """A backend, its breaker, and how many requests it is answering."""
+    """A backend with its breaker.
+
+    Attributes:
+        outstanding: Requests that it is answering.
+    """
 
     model: str
     backend: Backend
@@ -37,7 +41,7 @@ def is_backend_fault(fault: UpstreamFault) -> bool | None:
 
 
 class LoadBalancer:
-    """All backends of all models."""
+    """The backends of all models."""
 
     def __init__(
         self,
@@ -46,7 +50,7 @@ class LoadBalancer:
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """draw: in [0, 1), settles which of equals comes first."""
+        """draw: uniform in [0, 1); breaks ties, so that equal backends do not all get the same one first."""
         self._by_model = {
             model: [BackendState(model, backend, Breaker(breaker, clock)) for backend in served]
             for model, served in backends.items()
@@ -54,25 +58,27 @@ class LoadBalancer:
         self._draw = draw
 
     def all_backends(self) -> Iterator[BackendState]:
-        """Every backend."""
+        """Yield every backend."""
         for served in self._by_model.values():
             yield from served
 
     def candidates(self, model: str) -> list[BackendState]:
-        """The model's backends whose breaker lets a request through, least busy for its weight first."""
-        open_to_all = [watched for watched in self._by_model[model] if watched.breaker.allows_request()]
-        if len(open_to_all) < 2:
-            return open_to_all
-        return sorted(open_to_all, key=lambda one: ((one.outstanding + 1) / one.backend.weight, self._draw()))
+        """Return the model's backends whose breaker lets a request through, least busy for its weight first."""
+        candidates = [state for state in self._by_model[model] if state.breaker.allows_request()]
+        if len(candidates) < 2:
+            return candidates
+        # One more than are outstanding: of idle backends, the one with the greatest weight comes first.
+        return sorted(candidates, key=lambda one: ((one.outstanding + 1) / one.backend.weight, self._draw()))
 
     def pick(self, model: str) -> BackendState | None:
-        """The first of these; None where none lets a request through."""
+        """Return the first of the candidates; None where there is none. No list is made where there is one backend."""
+        # Most models have one backend, and every request asks.
         served = self._by_model[model]
         if len(served) == 1:
             return served[0] if served[0].breaker.allows_request() else None
         return next(iter(self.candidates(model)), None)
 
     def soonest_available(self, models: Sequence[str]) -> BackendState:
-        """Of the backends of these models, all of whose breakers are open, the one that closes soonest."""
-        known = [watched for model in models for watched in self._by_model[model]]
+        """Return the backend whose breaker is the first to let a request through, where all breakers are open."""
+        known = [state for model in models for state in self._by_model[model]]
         return min(known, key=lambda one: one.breaker.retry_in_s)

@@ -1,4 +1,4 @@
-"""Connections to backends, kept while they are idle."""
+"""Connection pool: connections to backends, kept open while they are idle."""
 
 import asyncio
 import ssl
@@ -14,7 +14,7 @@ KEEPALIVE_S = 30.0
 
 
 class Origin:
-    """The connections to one scheme, host and port. As many as are asked for."""
+    """The connections to one scheme, host and port, without a limit of their number."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self._host, self._port, self._tls = host, port, tls
@@ -22,7 +22,11 @@ class Origin:
         self._reaping: asyncio.TimerHandle | None = None
 
     def take_idle(self) -> Connection | None:
-        """A connection that is free, the last used first; None where a new one is needed."""
+        """Return an idle connection, the last used first; None where a new one is needed.
+
+        The last one: it is the least likely to have been closed by the backend meanwhile, and the others can expire.
+        """
+        # Between the backend's close and connection_lost a connection is still listed, but closing.
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open:
@@ -30,18 +34,18 @@ class Origin:
         return None
 
     async def open_connection(self, limit_s: float) -> Connection:
-        """A new connection, TLS and all. Raises Unreachable, TimedOut."""
+        """Return a new connection, TLS included. Raises Unreachable, TimedOut."""
         try:
             async with asyncio.timeout(limit_s):
-                _, made = await asyncio.get_running_loop().create_connection(
+                _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: Connection(self._free, self._lost), self._host, self._port, ssl=self._tls
                 )
         except (OSError, TimeoutError, UnicodeError) as error:
             raise from_os_error(error) from error
-        return made
+        return connection
 
     def close(self) -> None:
-        """Lets go of those that are free."""
+        """Close the idle connections."""
         if self._reaping is not None:
             self._reaping.cancel()
             self._reaping = None
@@ -52,6 +56,7 @@ class Origin:
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
         self._idle.append(connection)
+        # One timer for all: it is set by the first that becomes idle, and again while any is left.
         if self._reaping is None:
             self._reaping = loop.call_later(KEEPALIVE_S, self._reap)
 
@@ -60,7 +65,7 @@ class Origin:
             self._idle.remove(connection)
 
     def _reap(self) -> None:
-        """Closes what nobody has used for KEEPALIVE_S; the oldest stand first."""
+        """Close connections that were idle for KEEPALIVE_S; the oldest come first."""
         loop = asyncio.get_running_loop()
         while self._idle and self._idle[0].idle_since <= loop.time() - KEEPALIVE_S:
             self._idle.popleft().abort()
@@ -99,6 +104,7 @@ class PendingConnection:
 
     def abort(self) -> None:
         """Stop connecting, or close the connection."""
+        # A task that is cancelled while connecting closes its socket itself.
         if self._connection is not None:
             self._connection.abort()
         else:
@@ -114,14 +120,14 @@ class PendingConnection:
 
 
 class ConnectionPool:
-    """All origins. They outlive configurations: a backend that stays keeps its connections."""
+    """The connections to all origins. It outlives configurations: a backend that stays keeps its connections."""
 
     def __init__(self) -> None:
         self._origins: dict[tuple[str, str, int], Origin] = {}
         self._tls: ssl.SSLContext | None = None
 
     def origin_of(self, url: str) -> Origin:
-        """Of a URL."""
+        """Return the origin of a URL."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -131,12 +137,13 @@ class ConnectionPool:
         return self._origins[place]
 
     def close(self) -> None:
-        """Lets go of every connection that is free."""
+        """Close all idle connections."""
         for origin in self._origins.values():
             origin.close()
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
+            # Made once, and only for https: it reads the system's certificates, which takes milliseconds.
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls

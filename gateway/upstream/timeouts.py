@@ -1,4 +1,4 @@
-"""How long one request waits: the configuration's limits, the model's own, and those the request asks for by header."""
+"""Timeouts of a request: the configuration's, the model's own, and those that the request sets by header."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -12,7 +12,7 @@ MAX_TIMEOUT_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. See gateway.config.schema.Limits for what each one limits."""
+    """Timeouts in seconds; gateway.config.schema.TimeoutConfig describes them."""
 
     connect_s: float = 5.0
     first_byte_s: float = 600.0
@@ -20,21 +20,21 @@ class Timeouts:
     total_s: float = 3600.0
 
     def overridden_by(self, limits: TimeoutConfig) -> "Timeouts":
-        """The same where `limits` says nothing."""
+        """Return these timeouts, replaced by those that are set in `limits`."""
         return replace(self, **limits.model_dump(exclude_none=True))
 
 
 HEADERS = {f"x-benchroute-{field.name.replace('_', '-')}".encode(): field.name for field in fields(Timeouts)}
-"""Header -> the limit that it sets: x-benchroute-connect-s and so on."""
+"""Header -> the timeout that it sets: x-benchroute-connect-s and so on."""
 
 TimeoutOverrides = Mapping[str, float]
-"""The limits that one request asks for, by name."""
+"""The timeouts that one request sets, by name."""
 
 NOTHING: TimeoutOverrides = {}
 
 
 def parse_timeout_headers(own: RawHeaders) -> TimeoutOverrides:
-    """The limits among a request's headers for us. Raises InvalidRequest for what is no number of seconds."""
+    """Return the timeouts among a request's own headers. Raises InvalidRequest for an invalid number of seconds."""
     return {HEADERS[name]: _seconds(name, value) for name, value in own if name in HEADERS} if own else NOTHING
 
 

@@ -8,7 +8,7 @@ here; the exact amounts are in the ledger.
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 MINUTE_S = 60
 RETAINED_MINUTES = 180
@@ -26,38 +26,27 @@ SeriesKind = Literal["gateway", "task", "backend"]
 
 @dataclass(frozen=True, slots=True)
 class RequestSample:
-    """A finished request.
+    """Finished requests that are counted alike.
 
     Attributes:
         task: None where none was known.
         backend: the backend that responded, None where none did.
         status: HTTP status.
-        broke: true for a stream that ended early.
-        seconds: from the request's first byte to the response's last.
-        overhead_s: the gateway's share of `seconds`.
-        usd: cost.
-        baseline_usd: cost at the best model on average.
-        faults: backends that failed.
+        broke: true for streams that ended early.
+        times: of each request, seconds from its first byte to the response's last, and the gateway's share of them.
+        usd: cost of all together.
+        baseline_usd: cost of all together at the best model on average.
+        faults: backends that failed each of them.
     """
 
     task: str | None
     backend: str | None
     status: int
     broke: bool
-    seconds: float
-    overhead_s: float
+    times: Sequence[tuple[float, float]]
     usd: float
     baseline_usd: float
     faults: tuple[str, ...] = ()
-
-
-class Latency(NamedTuple):
-    """A request's times in microseconds, and their histogram buckets."""
-
-    total_us: int
-    overhead_us: int
-    total_bucket: int
-    overhead_bucket: int
 
 
 @dataclass(slots=True)
@@ -88,20 +77,6 @@ class Minute:
     total_buckets: Counter[int] = field(default_factory=Counter)
     overhead_buckets: Counter[int] = field(default_factory=Counter)
 
-    def add_sample(self, sample: RequestSample, latency: Latency) -> None:
-        """Count a request."""
-        self.requests += 1
-        if sample.broke or sample.status >= SERVER_ERROR:
-            self.errors += 1
-        elif sample.status >= CLIENT_ERROR:
-            self.refused += 1
-        self.total_us += latency.total_us
-        self.overhead_us += latency.overhead_us
-        self.total_buckets[latency.total_bucket] += 1
-        self.overhead_buckets[latency.overhead_bucket] += 1
-        self.usd += sample.usd
-        self.baseline_usd += sample.baseline_usd
-
     def merge_minute(self, other: "Minute") -> None:
         """Add the counts of another minute."""
         self.requests += other.requests
@@ -126,34 +101,29 @@ class MinuteSeries:
         self._rows: OrderedDict[tuple[SeriesKind, str], deque[Minute]] = OrderedDict()
 
     def add_sample(self, sample: RequestSample) -> None:
-        """Count a finished request."""
-        now, total_us, overhead_us = self.current_minute(), int(sample.seconds * US), int(sample.overhead_s * US)
-        latency = Latency(total_us, overhead_us, bucket_index(total_us), bucket_index(overhead_us))
-        self._minute("gateway", "", now).add_sample(sample, latency)
+        """Count finished requests."""
+        # One minute is summed first and merged into three series, in place of three counts for every request.
+        now, count = self.current_minute(), len(sample.times)
+        added = Minute(0, requests=count, usd=sample.usd, baseline_usd=sample.baseline_usd)
+        if sample.broke or sample.status >= SERVER_ERROR:
+            added.errors = count
+        elif sample.status >= CLIENT_ERROR:
+            added.refused = count
+        for seconds, overhead_s in sample.times:
+            total_us, overhead_us = int(seconds * US), int(overhead_s * US)
+            added.total_us += total_us
+            added.overhead_us += overhead_us
+            added.total_buckets[bucket_index(total_us)] += 1
+            added.overhead_buckets[bucket_index(overhead_us)] += 1
+        self._minute("gateway", "", now).merge_minute(added)
         if sample.task is not None:
-            self._minute("task", sample.task, now).add_sample(sample, latency)
+            self._minute("task", sample.task, now).merge_minute(added)
         if sample.backend is not None:
-            self._minute("backend", sample.backend, now).add_sample(sample, latency)
+            self._minute("backend", sample.backend, now).merge_minute(added)
         for backend in sample.faults:
             failed = self._minute("backend", backend, now)
-            failed.requests += 1
-            failed.errors += 1
-
-    def add_samples(
-        self, task: str, backend: str, times: Sequence[tuple[float, float]], usd: float, baseline_usd: float
-    ) -> None:
-        """Count successful requests. times: (seconds, overhead_s) of each. usd, baseline_usd: of all together."""
-        # One minute is summed first and merged into three series, in place of three counts for every request.
-        now, many = self.current_minute(), Minute(0, requests=len(times), usd=usd, baseline_usd=baseline_usd)
-        for seconds, overhead_s in times:
-            total_us, overhead_us = int(seconds * US), int(overhead_s * US)
-            many.total_us += total_us
-            many.overhead_us += overhead_us
-            many.total_buckets[bucket_index(total_us)] += 1
-            many.overhead_buckets[bucket_index(overhead_us)] += 1
-        self._minute("gateway", "", now).merge_minute(many)
-        self._minute("task", task, now).merge_minute(many)
-        self._minute("backend", backend, now).merge_minute(many)
+            failed.requests += count
+            failed.errors += count
 
     def series_of(self, kind: SeriesKind, name: str = "", minutes: int = RETAINED_MINUTES) -> list[Minute]:
         """Return the non-empty minutes of the last `minutes`, the present one included, oldest first."""

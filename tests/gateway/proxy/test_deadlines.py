@@ -1,59 +1,109 @@
-"""Deadlines of many, and the piles that requests are counted in."""
+"""Deadlines of many requests, by a clock that is set, and the histogram that takes many values at a time."""
 
 import asyncio
-import time
+from dataclasses import dataclass
 
 from gateway.observability.metrics import BulkHistogram
-from gateway.proxy.deadlines import DeadlineTimer
-from tests.gateway.waiting import eventually_async
+from gateway.proxy.deadlines import CHECK_INTERVAL_S, DeadlineTimer
 
 
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(eq=False)
 class Due:
-    """Notes when it was told."""
+    """Notes when it was called."""
 
-    def __init__(self, in_s: float) -> None:
-        self.due = time.monotonic() + in_s
-        self.told = 0
-        self.was_cut = False
+    due: float
+    called_at: tuple[float, ...] = ()
+    aborted: int = 0
+    next_due: float = float("inf")
 
     def on_deadline(self, now: float) -> None:
         assert now >= self.due
-        self.told += 1
-        self.due = float("inf")
+        self.called_at += (now,)
+        self.due = self.next_due
 
     def abort(self) -> None:
-        self.was_cut = True
+        self.aborted += 1
 
 
-def test_who_is_due_is_told_once_and_who_is_not_is_left_alone() -> None:
-    soon, later, gone = Due(0.05), Due(60), Due(0.05)
-
-    async def run() -> None:
-        sweep = DeadlineTimer()
-        for one in (soon, later, gone):
-            sweep.watch(one)
-        sweep.unwatch(gone)
-        await eventually_async(lambda: soon.told)
-        following = Due(0.05)
-        sweep.watch(following)
-        await eventually_async(lambda: following.told)
-
-    asyncio.run(run())
-    assert (soon.told, later.told, gone.told) == (1, 0, 0)
-
-
-def test_whoever_is_still_there_can_be_cut() -> None:
-    here, gone = Due(60), Due(60)
+def test_those_whose_deadline_has_passed_are_called_and_no_others() -> None:
+    soon, later, gone, again = Due(101), Due(160), Due(101), Due(101, next_due=102)
 
     async def run() -> None:
-        sweep = DeadlineTimer()
-        sweep.watch(here)
-        sweep.watch(gone)
-        sweep.unwatch(gone)
-        assert sweep.abort_all() == 1
+        clock = Clock()
+        timer = DeadlineTimer(clock)
+        for one in (soon, later, gone, again):
+            timer.watch(one)
+        timer.unwatch(gone)
+        for clock.now in (100.5, 101.0, 101.5, 102.5):
+            timer.check_deadlines()
 
     asyncio.run(run())
-    assert (here.was_cut, gone.was_cut) == (True, False)
+    assert (soon.called_at, later.called_at, gone.called_at, again.called_at) == ((101.0,), (), (), (101.0, 102.5))
+
+
+def test_a_deadline_may_end_another_request_and_begin_one() -> None:
+    class Ending(Due):
+        def on_deadline(self, now: float) -> None:
+            super().on_deadline(now)
+            timer.unwatch(self)
+            timer.watch(fresh)
+
+    clock = Clock()
+    timer, fresh = DeadlineTimer(clock), Due(200)
+
+    async def run() -> None:
+        ending = Ending(100)
+        timer.watch(ending)
+        timer.check_deadlines()
+        assert ending.called_at == (100.0,)
+        assert timer.abort_all() == 1
+
+    asyncio.run(run())
+    assert fresh.aborted == 1
+
+
+def test_the_event_loop_drives_it_while_there_is_something_to_watch() -> None:
+    class Telling(Due):
+        def on_deadline(self, now: float) -> None:
+            super().on_deadline(now)
+            called.set()
+
+    called = asyncio.Event()
+
+    async def run() -> None:
+        timer, one = DeadlineTimer(Clock()), Telling(100)
+        for _ in range(2):  # it stops when nothing is left, and begins again
+            one.due = 100
+            timer.watch(one)
+            async with asyncio.timeout(5):
+                await called.wait()
+            called.clear()
+            timer.unwatch(one)
+            await asyncio.sleep(2 * CHECK_INTERVAL_S)
+
+    asyncio.run(run())
+
+
+def test_all_that_are_watched_can_be_aborted() -> None:
+    here, gone = Due(160), Due(160)
+
+    async def run() -> None:
+        timer = DeadlineTimer(Clock())
+        timer.watch(here)
+        timer.watch(gone)
+        timer.unwatch(gone)
+        assert timer.abort_all() == 1
+
+    asyncio.run(run())
+    assert (here.aborted, gone.aborted) == (1, 0)
 
 
 def test_values_are_counted_in_the_class_that_they_do_not_exceed() -> None:

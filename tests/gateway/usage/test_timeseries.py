@@ -22,7 +22,7 @@ class Clock:
 
 
 def seen(task: str | None = "t", status: int = 200, **others: object) -> RequestSample:
-    about = {"backend": "b/1", "broke": False, "seconds": 0.02, "overhead_s": 0.0003, "usd": 0.25, "baseline_usd": 1.0}
+    about = {"backend": "b/1", "broke": False, "times": [(0.02, 0.0003)], "usd": 0.25, "baseline_usd": 1.0}
     return RequestSample(task=task, status=status, **{**about, **others})  # type: ignore[arg-type]  # a row of examples
 
 
@@ -48,6 +48,16 @@ def test_a_request_counts_for_the_gateway_its_task_and_its_backend() -> None:
     assert minutes.series_names("task") == ["other", "t"]
 
 
+def test_requests_that_are_added_together_count_as_if_one_after_the_other() -> None:
+    times = [(0.02, 0.0003), (0.5, 0.001), (0.02, 0.0)]
+    together, alone = MinuteSeries(Clock()), MinuteSeries(Clock())
+    together.add_sample(seen(status=502, times=times, usd=0.75, baseline_usd=3.0, faults=("b/2",)))
+    for one in times:
+        alone.add_sample(seen(status=502, times=[one], faults=("b/2",)))
+    for kind, name in (("gateway", ""), ("task", "t"), ("backend", "b/1"), ("backend", "b/2")):
+        assert together.series_of(kind, name) == alone.series_of(kind, name)  # type: ignore[arg-type]  # of a literal
+
+
 def test_only_the_last_minutes_are_told() -> None:
     clock = Clock()
     minutes = MinuteSeries(clock, retained=3)
@@ -71,7 +81,7 @@ def test_names_have_a_bound_and_the_gateways_row_stays() -> None:
 def test_quantiles_are_at_most_a_quarter_too_high() -> None:
     minutes = MinuteSeries(Clock())
     for milliseconds in range(1, 101):
-        minutes.add_sample(seen(seconds=milliseconds / 1000))
+        minutes.add_sample(seen(times=[(milliseconds / 1000, 0.0003)]))
     (minute,) = minutes.series_of("gateway")
     assert 50_000 <= (quantile_us(minute.total_buckets, 0.5) or 0) <= 62_500
     assert 95_000 <= (quantile_us(minute.total_buckets, 0.95) or 0) <= 118_750
