@@ -32,6 +32,7 @@ PURPOSE = {
     "processes": "supervision, priority",
     "errors": "error tree",
     "vocabulary": "shared constants",
+    "decision": "a decision and its explanation",
 }
 REQUEST = ("http", "proxy", "keys", "tasks", "scorer", "upstream", "observability", "usage", "state")
 INPUT = ("scorer", "state", "tasks")

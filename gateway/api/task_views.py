@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.api.services import Services
-from gateway.state.store import DecisionRecord
+from gateway.decision import Decision, ExplainedDecision
+from gateway.errors import StateError
 from gateway.tasks.decision_table import Route
 from gateway.usage.ledger import to_json as usage_to_json
 
 SPARK_MINUTES = 60
 
 
-def task_summary(task: str, decision: DecisionRecord) -> dict[str, Any]:
+def task_summary(task: str, decision: Decision) -> dict[str, Any]:
     """Return a task as an item of a list."""
     return {
         "object": "task",
@@ -22,9 +23,9 @@ def task_summary(task: str, decision: DecisionRecord) -> dict[str, Any]:
     }
 
 
-def detailed_summary(task: str, made: DecisionRecord | None, services: Services) -> dict[str, Any]:
+def detailed_summary(task: str, explained: ExplainedDecision | None, services: Services) -> dict[str, Any]:
     """Return a task as an item of a detailed list: decision, the model's scores, usage, requests by minute."""
-    shown = explanation_view(task, services.table.route_task(task), made, ())
+    shown = explanation_view(task, services.table.route_task(task), explained, ())
     chosen = shown["decision"]["model"]
     return {
         "object": "task",
@@ -40,7 +41,7 @@ def detailed_summary(task: str, made: DecisionRecord | None, services: Services)
 
 
 def explanation_view(
-    task: str, route: Route, decision: DecisionRecord | None, history: Sequence[DecisionRecord]
+    task: str, route: Route, explained: ExplainedDecision | None, history: Sequence[Decision]
 ) -> dict[str, Any]:
     """Return a task with its route, decision, scores and history.
 
@@ -56,14 +57,14 @@ def explanation_view(
         "nearest_datasets": [],
     }
     scored: Mapping[str, Any] | None = None
-    if decision is not None:
-        shown.update(
-            {"n": decision.n, **{key: decision.explanation.get(key) for key in ("u", "scores", "nearest_datasets")}}
-        )
-        if "auto" in decision.explanation:
-            shown["auto"] = decision.explanation["auto"]
-        shown["skipped"] = decision.explanation.get("skipped", 0)
-        scored = _scored(decision)
+    if explained is not None:
+        explanation = _explanation_of(explained)
+        shown["n"] = explained.decision.n
+        shown.update({key: explanation.get(key) for key in ("u", "scores", "nearest_datasets")})
+        if "auto" in explanation:
+            shown["auto"] = explanation["auto"]
+        shown["skipped"] = explanation.get("skipped", 0)
+        scored = _scored(explained.decision, explanation)
     shown["decision"] = _routed(route, scored)
     if scored is not None and scored["model"] != route.ranking[0]:
         shown["scored"] = scored
@@ -78,13 +79,22 @@ def _requests_by_minute(services: Services, task: str, minutes: int) -> list[int
     return [found.get(number, 0) for number in range(now - minutes + 1, now + 1)]
 
 
-def _scored(decision: DecisionRecord) -> dict[str, Any]:
+def _explanation_of(explained: ExplainedDecision) -> Mapping[str, Any]:
+    try:
+        return explained.explanation.to_dict()
+    except ValueError as error:
+        raise StateError(
+            f"the stored explanation of task {explained.decision.task!r} cannot be read: {error}"
+        ) from error
+
+
+def _scored(decision: Decision, explanation: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "version": decision.version,
         "model": decision.model,
         "reason": decision.reason,
         "ranking": list(decision.ranking),
-        **decision.explanation.get("decision", {}),
+        **explanation.get("decision", {}),
     }
 
 
@@ -101,6 +111,6 @@ def _routed(route: Route, scored: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**routed, "why": f"{route.ranking[0]} by configuration: {route.reason}"}
 
 
-def _change(change: DecisionRecord) -> dict[str, Any]:
+def _change(change: Decision) -> dict[str, Any]:
     at = datetime.fromtimestamp(change.at, UTC).isoformat(timespec="milliseconds")
     return {"version": change.version, "model": change.model, "reason": change.reason, "n": change.n, "at": at}

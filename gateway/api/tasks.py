@@ -6,7 +6,8 @@ those.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,11 +15,10 @@ from fastapi import APIRouter, Depends, Query
 
 from gateway.api.services import ClientPrincipal, Given, Operator, Services, check_task_access, operator_of
 from gateway.api.task_views import SPARK_MINUTES, detailed_summary, explanation_view, task_summary
-from gateway.errors import NotFound
+from gateway.decision import ExplainedDecision
+from gateway.errors import InvalidRequest, NotFound, ScorerUnavailable
 from gateway.keys.auth import Principal
-from gateway.state.store import DecisionRecord
 from gateway.tasks.decision_feed import DecisionEvent
-from gateway.tasks.decision_table import TableEntry
 from gateway.usage.ledger import to_json as usage_to_json
 
 router = APIRouter(tags=["tasks"])
@@ -54,14 +54,14 @@ async def list_tasks(
 @router.get("/v1/tasks/{task:path}")
 async def get_task(task: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """Return a task: its scores, and its decision with the explanation."""
-    stored = await asyncio.to_thread(services.store.read_task, check_task_access(task, client))
-    if stored.decision is None and task not in services.config.tasks:
+    explained = (await _read_explained(services, [check_task_access(task, client)])).get(task)
+    if explained is None and task not in services.config.tasks:
         raise _task_not_found(task)
     history = await asyncio.to_thread(services.store.decision_changes, task)
-    if stored.decision is not None:
+    if explained is not None:
         # The store can be ahead of the scorer's message: apply its decision, so that requests follow what is shown.
-        services.table.apply_decision(task, _to_entry(stored.decision))
-    shown = explanation_view(task, services.table.route_task(task), stored.decision, history)
+        services.table.apply_decision(explained.decision)
+    shown = explanation_view(task, services.table.route_task(task), explained, history)
     return {**shown, "spent": usage_to_json(services.ledger.usage_on("task", task))}
 
 
@@ -103,7 +103,7 @@ async def get_overview(services: Given, _: Operator, limit: Annotated[int, Query
     counted = names[:MAX_COUNTED_TASKS]
     models, reasons = await asyncio.to_thread(_counts, services, counted)
     busiest = await asyncio.to_thread(_busiest, services, names, limit)
-    found = await asyncio.to_thread(services.store.read_explanations, busiest)
+    found = await _read_explained(services, busiest)
     return {
         "object": "overview",
         "tasks": len(names),
@@ -121,9 +121,23 @@ async def _details(
     undecided = (name for name in services.minutes.series_names("task") if name > after)
     names = sorted({*decided, *undecided})
     allowed = [name for name in names if client.tasks is None or name in client.tasks]
-    found = await asyncio.to_thread(services.store.read_explanations, allowed[:limit])
+    found = await _read_explained(services, allowed[:limit])
     data = [detailed_summary(name, found.get(name), services) for name in allowed[:limit]]
     return {"object": "list", "data": data, "has_more": len(allowed) > limit}
+
+
+async def _read_explained(services: Services, tasks: Sequence[str]) -> Mapping[str, ExplainedDecision]:
+    """Return the decisions of tasks, of those that have one, with explanations.
+
+    The scorer stores an explanation when a decision changes and every few inputs; those in between are derived on
+    demand. Without a scorer the stored ones are shown, of a few inputs before.
+    """
+    found = dict(await asyncio.to_thread(services.store.read_explanations, tasks))
+    behind = [task for task, one in found.items() if not one.explanation.describes(one.decision)]
+    if behind and services.scorer is not None:
+        with suppress(ScorerUnavailable, InvalidRequest):
+            found.update(await services.scorer.explain_tasks(behind))
+    return found
 
 
 async def _forget(task: str, services: Services) -> bool:
@@ -155,10 +169,6 @@ def _busiest(services: Services, names: list[str], limit: int) -> list[str]:
         for name in minutes.series_names("task")
     }
     return sorted(names, key=lambda name: (-requests.get(name, 0), name))[:limit]
-
-
-def _to_entry(decision: DecisionRecord) -> TableEntry:
-    return TableEntry(decision.version, decision.n, decision.model, decision.reason, decision.ranking)
 
 
 def _to_json(event: DecisionEvent) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from gateway.decision import Decision
 from gateway.distributed import redis_keys
 from gateway.distributed.codec import encode_question
 from gateway.distributed.crash_counters import close_crash_counter, count_lost_observations, open_crash_counter
@@ -27,7 +28,7 @@ from gateway.distributed.transport import EventHandlers, RedisTransport
 from gateway.errors import ScorerUnavailable, StateError
 from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
 from gateway.scorer.client import ScorerClient
-from gateway.scorer.messages import Configure, Decision, Question, Reply, TaskPolicy
+from gateway.scorer.messages import Configure, Question, Reply, TaskPolicy
 from gateway.scorer.observation_queue import ObservationQueue
 
 log = logging.getLogger("benchroute.distributed")

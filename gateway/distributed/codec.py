@@ -1,6 +1,9 @@
-"""Everything as bytes in Redis: tasks, decisions, news, stream entries, usage, and the arguments of Lua calls."""
+"""Everything as bytes in Redis: tasks, decisions, news, stream entries, usage, and the arguments of Lua calls.
 
-import json
+Names and order of what is encoded here are those of earlier versions, whatever the attributes are called: versions of
+the program meet on one Redis during a rolling upgrade.
+"""
+
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,26 +12,22 @@ from typing import Any
 
 import msgspec
 
+from gateway.decision import RENAMED_REASONS, Decision, ExplainedDecision, Explanation
 from gateway.distributed.redis_client import RedisArg
 from gateway.distributed.redis_keys import GROUP, NEWS, Shard
 from gateway.errors import StateError
-from gateway.scorer.messages import Decision, Question
-from gateway.state.store import (
-    NO_SAMPLING_STATES,
-    RENAMED_REASONS,
-    RING_SIZE,
-    DecisionRecord,
-    StateChange,
-    TaskRecord,
-    TaskSums,
-)
+from gateway.scorer.messages import Question
+from gateway.state.store import NO_SAMPLING_STATES, RING_SIZE, StateChange, TaskRecord, TaskSums
 from gateway.usage.ledger import NO_USAGE, UsageRows, UsageTotals
 
 MAX_CHANGES = 100
-UNREADABLE = "*"
-"""In place of how many inputs a task had: it was not read, and only its pace is written, where it is still there."""
+"""Changes of the model stored per task."""
+
+NOT_READ = "*"
+"""In place of a task's number of inputs: it was not read, and only its sampling state is written, if it exists."""
 
 FIELDS = ("basis", "n", "seen", "sums", "decision", "account", "pace")
+"""Of a task's hash: version, n, total_seen and bytes of its sums, decision, explanation, sampling state."""
 
 JSON, TEXT = b"j", b"t"
 """First byte of an observation's body: a request's JSON follows as it came, or its input's text, extracted before."""
@@ -39,53 +38,54 @@ adds whole numbers exactly, and 64 bits hold nine million dollars a day.
 """
 
 
-class StoredChange(msgspec.Struct, frozen=True, array_like=True):
-    """A decision without its account. at: Unix time in seconds."""
-
-    version: int
-    n: int
-    model: str
-    reason: str
-    ranking: tuple[str, ...]
-    at: float
-
-
 class DecisionNews(msgspec.Struct, frozen=True, array_like=True):
-    """What a batch says to the gateways."""
+    """The part of a batch that gateways are told: decisions that change routing, and forgotten tasks."""
 
     decisions: tuple[Decision, ...] = ()
     forgotten: tuple[str, ...] = ()
 
 
 class AckCounts(msgspec.Struct, frozen=True):
-    """What a batch settles of one gateway's observations. done: the highest number; the rest are counts.
+    """One gateway's observations in an acknowledged batch.
 
-    skipped: of those observed, not embedded.
+    Attributes:
+        producer: the gateway.
+        last: the highest number among them.
+        observed: how many were scored.
+        errors: how many could not be.
+        skipped: of those observed, how many were not embedded.
     """
 
     producer: str
-    done: int
+    last: int
     observed: int
-    faults: int
+    errors: int
     skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A scorer's hold on a shard. lease: empty for none; pack: the version of the pack that it works with."""
+    """A scorer's lease of a shard.
+
+    Attributes:
+        lease: holder and fencing token; empty for none.
+        pack: version of the pack that the scorer works with.
+        lease_ms: how long the lease lasts without renewal.
+        retention: scored observations that stay in the stream.
+    """
 
     lease: str = ""
     pack: int = 0
     lease_ms: int = 0
-    kept: int = 0
+    retention: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AckBatch:
-    """What comes with the changes. ids: the stream's entries that they settle."""
+    """Acknowledgement that is written with the changes. ids: of the stream's entries."""
 
     ids: Sequence[bytes] = ()
-    settled: Sequence[AckCounts] = ()
+    counts: Sequence[AckCounts] = ()
 
 
 EMPTY_BATCH = AckBatch()
@@ -116,61 +116,76 @@ class StreamEntry:
 
     @property
     def is_question(self) -> bool:
-        """True where somebody waits for a reply."""
+        """True where a gateway waits for a reply."""
         return self.number == 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_kept = msgspec.msgpack.Decoder(StoredChange)
+_decision = msgspec.msgpack.Decoder(tuple[int, int, str, str, tuple[str, ...], float])
 _news = msgspec.msgpack.Decoder(DecisionNews)
 _question = msgspec.msgpack.Decoder(QueuedQuestion)
 
 
 def new_epoch() -> str:
-    """A name for a life of Redis: whoever finds it empty begins one."""
+    """Return a name for a life of Redis: the first writer to an empty one sets it."""
     return secrets.token_hex(8)
 
 
-def encode_decision(made: DecisionRecord) -> bytes:
-    """A decision without its account."""
-    return _encode(StoredChange(made.version, made.n, made.model, made.reason, tuple(made.ranking), made.at))
+def encode_decision(decision: Decision) -> bytes:
+    """Encode a decision for a key that names its task."""
+    made = decision
+    return _encode((made.version, made.n, made.model, made.reason, made.ranking, made.at))
 
 
-def decode_decision(data: bytes, account: bytes | None = None) -> DecisionRecord:
-    """What kept_bytes has written. Raises StateError for anything else."""
+def decode_decision(task: str, data: bytes) -> Decision:
+    """Decode a task's decision. Raises StateError."""
     try:
-        kept = _kept.decode(data)
-        told = {} if account is None else json.loads(account)
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise StateError(f"a decision in the state cannot be read: {error}") from error
-    reason = RENAMED_REASONS.get(kept.reason, kept.reason)
-    return DecisionRecord(kept.version, kept.n, kept.model, reason, kept.ranking, kept.at, told)
+        version, n, model, reason, ranking, at = _decision.decode(data)
+    except msgspec.MsgspecError as error:
+        raise StateError(f"a stored decision cannot be read: {error}") from error
+    return Decision(task, version, n, model, RENAMED_REASONS.get(reason, reason), ranking, at)
 
 
-def decode_task(fields: Sequence[bytes | None]) -> TaskRecord:
-    """What FIELDS hold of a task."""
-    basis, n, seen, sums, made, account, pace = fields
-    if basis is None or n is None or seen is None or sums is None:
+def decode_explained(task: str, decision: bytes, explanation: bytes | None) -> ExplainedDecision:
+    """Decode a task's decision and its explanation. Raises StateError."""
+    text = (explanation or b"{}").decode("utf-8", "replace")
+    return ExplainedDecision(decode_decision(task, decision), Explanation(text))
+
+
+def decode_task(task: str, fields: Sequence[bytes | None]) -> TaskRecord:
+    """Decode FIELDS of a task. Raises StateError."""
+    sums_version, n, seen, sums, decision, explanation, sampling_state = fields
+    if sums_version is None or n is None or seen is None or sums is None:
         return TaskRecord(None, None)
-    task = TaskSums(basis.decode(), int(n), int(seen), sums)
-    return TaskRecord(task, decode_decision(made, account) if made is not None else None, pace or b"")
+    task_sums = TaskSums(sums_version.decode(), int(n), int(seen), sums)
+    if decision is None:
+        return TaskRecord(task_sums, None, sampling_state or b"")
+    explained = decode_explained(task, decision, explanation)
+    return TaskRecord(task_sums, explained.decision, sampling_state or b"", explained.explanation)
 
 
 def encode_news(news: DecisionNews) -> bytes:
-    """News as they are published."""
+    """Encode news for NEWS."""
     return _encode(news)
 
 
 def decode_news(data: bytes) -> DecisionNews:
-    """Raises StateError for what news_bytes has not written."""
+    """Decode news. Raises StateError."""
     try:
-        return _news.decode(data)
+        news = _news.decode(data)
     except msgspec.MsgspecError as error:
-        raise StateError(f"what was published cannot be read: {error}") from error
+        raise StateError(f"published news cannot be read: {error}") from error
+    return msgspec.structs.replace(news, decisions=tuple(map(_with_present_reason, news.decisions)))
+
+
+def _with_present_reason(decision: Decision) -> Decision:
+    """Rename the reason of a scorer of an earlier version."""
+    reason = RENAMED_REASONS.get(decision.reason)
+    return decision if reason is None else msgspec.structs.replace(decision, reason=reason)
 
 
 def apply_keys(shard: Shard, tasks: Sequence[str]) -> list[str]:
-    """The keys of scripts.APPLY."""
+    """Return the keys of scripts.APPLY."""
     own = [shard.stream_key, shard.info_key, shard.lease_key, shard.counts_key, shard.decisions_key, shard.tasks_key]
     return own + [
         key for task in tasks for key in (shard.task_key(task), shard.ring_key(task), shard.changes_key(task))
@@ -179,67 +194,52 @@ def apply_keys(shard: Shard, tasks: Sequence[str]) -> list[str]:
 
 def apply_args(
     shard: Shard,
-    hold: Lease,
+    lease: Lease,
     batch: AckBatch,
     before: Mapping[str, TaskRecord],
     changes: Mapping[str, StateChange],
-    paces: Mapping[str, bytes] = NO_SAMPLING_STATES,
+    sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
 ) -> list[RedisArg]:
-    """The arguments of scripts.APPLY. before: what the changes were made of. paces: of other tasks."""
-    told = [
-        _told(task, change.decision)
+    """Return the arguments of scripts.APPLY.
+
+    before: the tasks that the changes were made from. sampling_states: of other tasks.
+    """
+    decisions = tuple(
+        change.decision
         for task, change in changes.items()
-        if change.decision and _is_news(before[task].decision, change.decision)
-    ]
-    words: list[RedisArg] = [
-        hold.lease,
-        hold.lease_ms,
-        GROUP,
-        hold.pack,
-        hold.kept,
-        RING_SIZE,
-        MAX_CHANGES,
-        NEWS,
-        shard.number,
-    ]
-    words += [encode_news(DecisionNews(tuple(told))) if told else b"", new_epoch(), len(batch.ids), *batch.ids]
-    words.append(len(batch.settled))
-    for settled in batch.settled:
-        words += [settled.producer, settled.done, settled.observed, settled.faults, settled.skipped]
+        if change.decision is not None and _changes_routing(before[task].decision, change.decision)
+    )
+    news = encode_news(DecisionNews(decisions)) if decisions else b""
+    arguments: list[RedisArg] = [lease.lease, lease.lease_ms, GROUP, lease.pack, lease.retention]
+    arguments += [RING_SIZE, MAX_CHANGES, NEWS, shard.number, news, new_epoch()]
+    arguments += [len(batch.ids), *batch.ids, len(batch.counts)]
+    for counts in batch.counts:
+        arguments += [counts.producer, counts.last, counts.observed, counts.errors, counts.skipped]
     for task, change in changes.items():
-        words += _changed(task, before[task], change)
-    for task, pace in paces.items():
-        words += [task, UNREADABLE, pace, *[b""] * 6, 0, 0]
-    return words
+        arguments += _task_args(task, before[task], change)
+    for task, state in sampling_states.items():
+        arguments += [task, NOT_READ, state, *[b""] * 6, 0, 0]
+    return arguments
 
 
-def _changed(task: str, before: TaskRecord, change: StateChange) -> list[RedisArg]:
-    sums, made = change.task, change.decision
+def _task_args(task: str, before: TaskRecord, change: StateChange) -> list[RedisArg]:
+    sums, decision = change.task, change.decision
     seen_before: RedisArg = before.task.total_seen if before.task else ""
-    words: list[RedisArg] = [
-        task,
-        seen_before,
-        change.sampling_state or b"",
-        sums.sums_version,
-        sums.n,
-        sums.total_seen,
-        sums.sums,
+    arguments: list[RedisArg] = [task, seen_before, change.sampling_state or b""]
+    arguments += [sums.sums_version, sums.n, sums.total_seen, sums.sums]
+    arguments += [
+        encode_decision(decision) if decision else b"",
+        change.explanation.json if change.explanation else b"",
     ]
-    words += [encode_decision(made), json.dumps(made.explanation)] if made else [b"", b""]
-    words += [len(change.embeddings), *change.embeddings]
-    words += [len(change.changes), *(encode_decision(turn) for turn in change.changes)]
-    return words
+    arguments += [len(change.embeddings), *change.embeddings]
+    return [*arguments, len(change.changes), *(encode_decision(changed) for changed in change.changes)]
 
 
-def _is_news(before: DecisionRecord | None, made: DecisionRecord) -> bool:
-    """Whether requests go another way, or for another reason: gateways need not hear of anything else."""
+def _changes_routing(before: Decision | None, decision: Decision) -> bool:
+    """True where requests go another way, or for another reason: gateways need not hear of any other decision."""
     if before is None:
         return True
-    return (before.version, before.ranking, before.reason) != (made.version, tuple(made.ranking), made.reason)
-
-
-def _told(task: str, made: DecisionRecord) -> Decision:
-    return Decision(task, made.version, made.n, made.model, made.reason, made.ranking)
+    return (before.version, before.ranking, before.reason) != (decision.version, decision.ranking, decision.reason)
 
 
 def parse_entries(answer: Sequence[tuple[bytes, Any]]) -> list[StreamEntry]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.config import Config
+from gateway.decision import Decision
 from gateway.distributed import packs, redis_keys
 from gateway.distributed.client import ClientSettings, DistributedScorerClient
 from gateway.distributed.pack_library import RedisPackLibrary
@@ -23,10 +24,9 @@ from gateway.keys.client_keys import ClientKey, read_created_keys
 from gateway.keys.quotas import Quotas
 from gateway.proxy.recent_responses import RecentResponses
 from gateway.proxy.session_affinity import SessionAffinity
-from gateway.scorer.messages import Decision
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
-from gateway.tasks.decision_table import DecisionTable, TableEntry
+from gateway.tasks.decision_table import DecisionTable
 from gateway.upstream.load_balancer import BackendState
 from gateway.usage.ledger import Ledger
 from routing.manifest import Manifest
@@ -51,18 +51,17 @@ class TableSubscriber:
 
     def apply_decisions(self, decisions: Sequence[Decision]) -> None:
         """See gateway.distributed.client.Table."""
-        for made in decisions:
-            choice = _choice(made)
-            before = self._table.replace_all(made.task, choice)
-            self._recent.publish(made.task, choice, before.model if before else None)
+        for decision in decisions:
+            before = self._table.replace_decision(decision)
+            self._recent.publish(decision, before.model if before else None)
 
     def replace_shard(self, decisions: Mapping[str, Decision], is_gone: Callable[[str], bool]) -> None:
         """See gateway.distributed.client.Table."""
         for task in self._table.task_names():
             if task not in decisions and is_gone(task):
                 self._table.forget_task(task)
-        for task, made in decisions.items():
-            self._table.replace_all(task, _choice(made))
+        for decision in decisions.values():
+            self._table.replace_decision(decision)
 
     def forget_tasks(self, tasks: Sequence[str]) -> None:
         """See gateway.distributed.client.Table."""
@@ -144,7 +143,3 @@ class GatewayNode:
             return None
         packs.cache_active(self._cache, found[1])
         return packs.read_stored_manifest(found[1])
-
-
-def _choice(made: Decision) -> TableEntry:
-    return TableEntry(made.version, made.n, made.model, made.reason, made.ranking)

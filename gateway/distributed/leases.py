@@ -1,4 +1,4 @@
-"""A scorer's hold on shards: leases with fences, the batches they give, and the store as their holder sees it."""
+"""Leases of shards with fencing tokens, the batches they give, and the store as the lease's holder writes it."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +15,7 @@ from gateway.errors import StateError
 from gateway.state.store import NO_SAMPLING_STATES
 
 LEASE_MS = 5000
-"""How long a shard waits for a holder that has died or hangs."""
+"""How long a shard waits for a holder that has died or hangs. Renewal is four times as frequent."""
 
 HEARTBEAT_MS = 5000
 MAX_DEAD_LETTERS = 1000
@@ -23,14 +23,21 @@ MAX_DEAD_LETTERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class PendingBatch:
-    """A batch, oldest first. tries: how often its first entry has been taken, this time included."""
+    """Entries that were delivered and not acknowledged, oldest first. tries: deliveries of the first, with this one."""
 
     entries: Sequence[StreamEntry]
     tries: int = 1
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """An observation that nobody could score. at: Unix time in seconds; reason: what is known of why."""
+    """An observation that could not be scored.
+
+    Attributes:
+        id: of its entry in the shard's stream.
+        at: Unix time in seconds of its last attempt.
+        tries: attempts.
+        body: the observation, as it was in the stream.
+    """
 
     shard: int
     id: str
@@ -42,104 +49,100 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 class LeasedStore(RedisStore):
-    """One shard for the one who holds it. `batch`: what the next update settles with its changes."""
+    """One shard, written by the holder of its lease. `batch`: what the next update acknowledges with its changes."""
 
-    def __init__(self, client: RedisClient, shard: Shard, hold: Lease, basis: str) -> None:
+    def __init__(self, client: RedisClient, shard: Shard, lease: Lease, sums_version: str) -> None:
         super().__init__(client)
-        self.held = shard
-        self.lease = hold
+        self.shard = shard
+        self.lease = lease
         self.batch: AckBatch = EMPTY_BATCH
-        self.basis = basis
-        """What all sums in the shard are made with, as far as anybody has seen to it."""
+        self.sums_version = sums_version
+        """What all sums in the shard are known to be made with."""
 
     def update_task(
         self, tasks: Sequence[str], change: Changing, sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES
     ) -> None:
-        """See Store.update. Raises LeaseLost too."""
-        write_update(self._client, self.held, StagedUpdate(tasks, change, sampling_states), self.lease, self.batch)
+        """Write what `change` returns and acknowledge `batch`, in one Lua call. Raises LeaseLost, StateError."""
+        update = StagedUpdate(tasks, change, sampling_states)
+        write_update(self._client, self.shard, update, self.lease, self.batch)
+        # Only now: a call that fails is made again with the same entries, by which Redis knows what it has seen.
         self.batch = EMPTY_BATCH
 
     def ack_batch(self) -> None:
-        """Settles what no update has settled. Raises LeaseLost, StateError."""
+        """Acknowledge what no update has acknowledged. Raises LeaseLost, StateError."""
         if self.batch is not EMPTY_BATCH:
             self.update_task([], lambda _: {})
 
-    def tasks_with_old_sums(self, basis: str) -> Sequence[str]:
-        """The tasks whose sums are made with something else. Raises StateError."""
-        tasks = [name.decode() for name in self._client.execute("ZRANGE", self.held.tasks_key, 0, -1)]
-        found: list[bytes | None] = []
+    def tasks_with_old_sums(self, sums_version: str) -> Sequence[str]:
+        """Return the tasks whose sums are made with something else. Raises StateError."""
+        tasks = [name.decode() for name in self._client.execute("ZRANGE", self.shard.tasks_key, 0, -1)]
+        versions: list[bytes | None] = []
         for start in range(0, len(tasks), 1000):
             some = tasks[start : start + 1000]
-            found += self._client.pipeline([("HGET", self.held.task_key(task), "basis") for task in some])
-        return [task for task, made in zip(tasks, found, strict=True) if made != basis.encode()]
+            versions += self._client.pipeline([("HGET", self.shard.task_key(task), "basis") for task in some])
+        return [task for task, found in zip(tasks, versions, strict=True) if found != sums_version.encode()]
 
-    def mark_current(self, basis: str) -> None:
-        """All sums are made with this now. Raises LeaseLost, StateError."""
-        keys = [self.held.lease_key, self.held.info_key]
-        if not self._client.eval_script(scripts.MARK_CURRENT, keys, [self.lease.lease, self.lease.pack, basis]):
-            raise LeaseLost(f"shard {self.held.number}: another scorer has it, or a newer pack")
-        self.basis = basis
+    def mark_current(self, sums_version: str) -> None:
+        """Record that all sums in the shard are made with this. Raises LeaseLost, StateError."""
+        keys = [self.shard.lease_key, self.shard.info_key]
+        if not self._client.eval_script(scripts.MARK_CURRENT, keys, [self.lease.lease, self.lease.pack, sums_version]):
+            raise LeaseLost(f"shard {self.shard.number}: another scorer has it, or a newer pack")
+        self.sums_version = sums_version
 
-    def read_batch(self, consumer: str, most: int) -> PendingBatch:
-        """The next batch; nothing in it where nothing waits. Raises LeaseLost, StateError."""
-        shard = self.held
-        words: list[RedisArg] = [self.lease.lease, self.lease.lease_ms, GROUP, consumer, most]
-        found = self._client.eval_script(scripts.READ_BATCH, [shard.stream_key, shard.info_key, shard.lease_key], words)
+    def read_batch(self, consumer: str, count: int) -> PendingBatch:
+        """Return the next batch, empty where nothing waits. Raises LeaseLost, StateError."""
+        shard = self.shard
+        arguments: list[RedisArg] = [self.lease.lease, self.lease.lease_ms, GROUP, consumer, count]
+        keys = [shard.stream_key, shard.info_key, shard.lease_key]
+        found = self._client.eval_script(scripts.READ_BATCH, keys, arguments)
         if found[0] == 0:
             raise LeaseLost(f"shard {shard.number}: another scorer has it")
         return PendingBatch(parse_entries(found[2]), found[1])
 
-    def read_unacked(self, taken: PendingBatch) -> PendingBatch:
-        """What of a batch is not settled: a call whose answer was lost may have settled some. Raises StateError.
+    def read_unacked(self, batch: PendingBatch) -> PendingBatch:
+        """Return what of a batch is not acknowledged: a call whose answer was lost may have done a part of it.
 
-        Questions are answered again.
+        Questions are answered again, acknowledged or not: their reply may have been lost. Raises StateError.
         """
-        ids = [entry.id for entry in taken.entries]
-        unsettled = set(
-            self._client.eval_script(scripts.PENDING, [self.held.stream_key], [GROUP, ids[0], ids[-1], len(ids)])
+        ids = [entry.id for entry in batch.entries]
+        pending = set(
+            self._client.eval_script(scripts.PENDING, [self.shard.stream_key], [GROUP, ids[0], ids[-1], len(ids)])
         )
-        return PendingBatch(
-            [entry for entry in taken.entries if entry.is_question or entry.id in unsettled], taken.tries
-        )
+        return PendingBatch([entry for entry in batch.entries if entry.is_question or entry.id in pending], batch.tries)
 
-    def dead_letter(self, entry: StreamEntry, parked: DeadLetter) -> None:
-        """Puts an entry aside. Raises LeaseLost, StateError."""
-        shard = self.held
+    def dead_letter(self, entry: StreamEntry, letter: DeadLetter) -> None:
+        """Move an entry to the dead-letter list. Raises LeaseLost, StateError."""
+        shard = self.shard
         keys = [shard.stream_key, shard.info_key, shard.lease_key, shard.counts_key, shard.dead_letters_key]
-        told = msgspec.msgpack.encode(parked)
-        words: list[RedisArg] = [
-            self.lease.lease,
-            GROUP,
-            entry.id,
-            entry.producer,
-            entry.number,
-            MAX_DEAD_LETTERS,
-            told,
-        ]
-        if not self._client.eval_script(scripts.DEAD_LETTER, keys, words):
+        arguments: list[RedisArg] = [self.lease.lease, GROUP, entry.id, entry.producer, entry.number]
+        arguments += [MAX_DEAD_LETTERS, msgspec.msgpack.encode(letter)]
+        if not self._client.eval_script(scripts.DEAD_LETTER, keys, arguments):
             raise LeaseLost(f"shard {shard.number}: another scorer has it")
 
     def send_reply(self, channel: str, reply: bytes) -> None:
-        """Tells who asked. Raises StateError."""
+        """Publish a reply. Raises StateError."""
         self._client.execute("PUBLISH", channel, reply)
 
     def release_lease(self) -> None:
-        """Somebody else may have it."""
+        """Give the shard up, so that another scorer has it at once."""
         with suppress(StateError):
-            self._client.eval_script(scripts.RELEASE_LEASE, [self.held.lease_key], [self.lease.lease])
+            self._client.eval_script(scripts.RELEASE_LEASE, [self.shard.lease_key], [self.lease.lease])
 
 
 def acquire_lease(client: RedisClient, shard: Shard, name: str, terms: Lease) -> LeasedStore | None:
-    """Takes a shard, None where another has it. terms: of the hold, its lease left out. Raises StateError."""
-    words: list[RedisArg] = [name, terms.lease, terms.lease_ms, new_epoch(), GROUP]
-    lease, pack, basis = client.eval_script(
-        scripts.ACQUIRE_LEASE, [shard.lease_key, shard.info_key, shard.stream_key], words
+    """Acquire a shard, or return None where another scorer has it, or a newer pack. Raises StateError.
+
+    terms: of the lease; its token is the one from before, if this scorer has the shard already.
+    """
+    arguments: list[RedisArg] = [name, terms.lease, terms.lease_ms, new_epoch(), GROUP]
+    lease, pack, sums_version = client.eval_script(
+        scripts.ACQUIRE_LEASE, [shard.lease_key, shard.info_key, shard.stream_key], arguments
     )
     if lease is None:
         return None
-    if terms.pack == 0:  # a pack of the scorer's own file: whatever was active before is over
+    if terms.pack == 0:  # a pack of the scorer's own file: activations in Redis do not count
         terms = replace(terms, pack=int(pack))
-    store = LeasedStore(client, shard, replace(terms, lease=lease.decode()), basis.decode())
+    store = LeasedStore(client, shard, replace(terms, lease=lease.decode()), sums_version.decode())
     if terms.pack < int(pack):
         store.release_lease()
         return None
@@ -147,27 +150,27 @@ def acquire_lease(client: RedisClient, shard: Shard, name: str, terms: Lease) ->
 
 
 def renew_lease(client: RedisClient, store: LeasedStore) -> None:
-    """Makes a hold last. Raises StateError."""
-    client.eval_script(scripts.RENEW_LEASE, [store.held.lease_key], [store.lease.lease, store.lease.lease_ms])
+    """Extend a lease to its full length. Raises StateError."""
+    client.eval_script(scripts.RENEW_LEASE, [store.shard.lease_key], [store.lease.lease, store.lease.lease_ms])
 
 
 def send_heartbeat(client: RedisClient, kind: str, name: str) -> Sequence[str]:
-    """Says that one is there, and hears who else is, in order. kind: names.GATEWAYS, SCORERS. Raises StateError."""
+    """Register as live, and return all that are, sorted. kind: redis_keys.GATEWAYS or SCORERS. Raises StateError."""
     return sorted(other.decode() for other in client.eval_script(scripts.HEARTBEAT, [kind], [name, HEARTBEAT_MS]))
 
 
 def deregister(client: RedisClient, kind: str, name: str) -> None:
-    """Says good-bye."""
+    """Remove one from the live ones."""
     with suppress(StateError):
         client.execute("ZREM", kind, name)
 
 
 def count_live(client: RedisClient, kind: str) -> int:
-    """How many are there. Raises StateError."""
+    """Return the number of live ones. Raises StateError."""
     return len(client.eval_script(scripts.HEARTBEAT, [kind], ["", HEARTBEAT_MS]))
 
 
 def list_dead_letters(client: RedisClient, shards: Sequence[Shard]) -> list[DeadLetter]:
-    """What was put aside, shard by shard, oldest first. Raises StateError."""
+    """Return dead letters shard by shard, oldest first. Raises StateError."""
     found = client.pipeline([("LRANGE", shard.dead_letters_key, 0, -1) for shard in shards])
     return [msgspec.msgpack.decode(data, type=DeadLetter) for some in found for data in some]

@@ -188,7 +188,8 @@ APPLY = Script("""#!lua flags=allow-oom
 -- KEYS: stream about lease counts decisions tasks; then of each task: itself ring turns
 -- ARGV: lease or '', how long in ms, group, pack's version, kept, ring, turns kept, channel, shard, news, epoch,
 --   number of ids, ids, number of gateways, (producer done observed faults skipped), then of each task:
---   name, seen before ('*' for not read), pace, basis ('' leaves the sums), n, seen, sums, decision, account,
+--   name, seen before ('*' for not read), pace, basis ('' leaves the sums), n, seen, sums, decision,
+--   account ('' leaves it),
 --   number of embeddings, embeddings, of turns, turns
 -- Returns {0 done | 1 no longer the holder | 2 another pack | 3 a task has changed meanwhile |
 --   4 its observations are settled already, 0}
@@ -225,8 +226,9 @@ while at <= #ARGV do
     redis.call('ZADD', KEYS[6], 0, name)
   end
   if ARGV[at + 7] ~= '' then
-    redis.call('HSET', KEYS[key], 'decision', ARGV[at + 7], 'account', ARGV[at + 8])
+    redis.call('HSET', KEYS[key], 'decision', ARGV[at + 7])
     redis.call('HSET', KEYS[5], name, ARGV[at + 7])
+    if ARGV[at + 8] ~= '' then redis.call('HSET', KEYS[key], 'account', ARGV[at + 8]) end
   end
   at = at + 9
   local count = tonumber(ARGV[at])

@@ -12,8 +12,9 @@ import msgspec
 
 from gateway.distributed.codec import TEXT, AckBatch, AckCounts, QueuedQuestion, StreamEntry, decode_question
 from gateway.distributed.leases import DeadLetter, LeasedStore, PendingBatch
+from gateway.errors import StateError
 from gateway.scorer.background import BackgroundExecutor
-from gateway.scorer.messages import BATCH_SIZE, Inspect, Observation, Reply
+from gateway.scorer.messages import BATCH_SIZE, BackgroundQuestion, Observation, Reply
 from gateway.scorer.sampling import BatchPart
 from gateway.scorer.service import ScorerService
 from gateway.state.store import Store
@@ -54,15 +55,15 @@ class ShardWorker:
 
         Raises LeaseLost, StateError.
         """
-        scorer = self._service.scorer
-        if self.store.basis != scorer.basis:
-            stale = self.store.tasks_with_old_sums(scorer.basis)
+        version = self._service.tasks.sums_version
+        if self.store.sums_version != version:
+            stale = self.store.tasks_with_old_sums(version)
             for start in range(0, len(stale), BATCH_SIZE):
-                scorer.rescore_tasks(stale[start : start + BATCH_SIZE])
+                self._service.scorer.rescore_tasks(stale[start : start + BATCH_SIZE])
                 on_progress()
             if stale:
-                log.info("shard %d: %d tasks scored again", self.store.held.number, len(stale))
-        self.store.mark_current(scorer.basis)
+                log.info("shard %d: %d tasks scored again", self.store.shard.number, len(stale))
+        self.store.mark_current(version)
 
     def serve_batch(self) -> bool:
         """Score the next batch. False where there is none.
@@ -103,9 +104,15 @@ class ShardWorker:
         self.store.ack_batch()  # where nothing was written, as of observations without a text
 
     def _answer(self, entry: StreamEntry) -> None:
-        asked = decode_question(entry.body)
         self.store.batch = AckBatch([entry.id])
-        if isinstance(asked.question, Inspect):
+        try:
+            asked = decode_question(entry.body)
+        except StateError as error:
+            # Of a later version's gateway, which gives it up after a while; nothing else in the shard waits for it.
+            log.error("shard %d: %s", self.store.shard.number, error)
+            self.store.ack_batch()
+            return
+        if isinstance(asked.question, BackgroundQuestion):
             self.store.ack_batch()  # first: an inspection that ends the scorer must not end the next one too
             self.work.background.submit_job(lambda: self._send(asked, self._service.answer(asked.question).reply))
             return
@@ -117,7 +124,7 @@ class ShardWorker:
         self.store.send_reply(asked.channel, msgspec.msgpack.encode(reply))
 
     def _dead_letter(self, entry: StreamEntry) -> None:
-        shard, place = self.store.held.number, entry.id.decode()
+        shard, place = self.store.shard.number, entry.id.decode()
         log.error(
             "shard %d: observation %s of task %s moved to the dead-letter list after %d failed attempts",
             shard,

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway.decision import Decision, ExplainedDecision
 from gateway.distributed import redis_keys, scripts
 from gateway.distributed.codec import (
     EMPTY_BATCH,
@@ -22,6 +23,7 @@ from gateway.distributed.codec import (
     apply_args,
     apply_keys,
     decode_decision,
+    decode_explained,
     decode_task,
     decode_usage,
     encode_news,
@@ -34,7 +36,6 @@ from gateway.errors import StateError
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
     NO_SAMPLING_STATES,
-    DecisionRecord,
     StateChange,
     StoredKey,
     StoredPolicy,
@@ -102,13 +103,17 @@ class RedisStore:
 
     def read_task(self, task: str) -> TaskRecord:
         """See Store.stored."""
-        return decode_task(self._client.execute("HMGET", self.shard_of_task(task).task_key(task), *FIELDS))
+        return decode_task(task, self._client.execute("HMGET", self.shard_of_task(task).task_key(task), *FIELDS))
 
-    def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, DecisionRecord]:
-        """See Store.accounts."""
-        asked = [("HMGET", self.shard_of_task(task).task_key(task), "decision", "account") for task in tasks]
-        found = zip(tasks, self._client.pipeline(asked), strict=True)
-        return {task: decode_decision(made, account) for task, (made, account) in found if made is not None}
+    def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, ExplainedDecision]:
+        """Return the decisions of those of these tasks that have one, with explanations; in one pipeline."""
+        commands = [("HMGET", self.shard_of_task(task).task_key(task), "decision", "account") for task in tasks]
+        found = zip(tasks, self._client.pipeline(commands), strict=True)
+        return {
+            task: decode_explained(task, decision, explanation)
+            for task, (decision, explanation) in found
+            if decision is not None
+        }
 
     def recent_embeddings(self, task: str) -> Sequence[bytes]:
         """See Store.ring."""
@@ -124,7 +129,7 @@ class RedisStore:
         found = self._client.pipeline([("ZRANGE", shard.tasks_key, 0, -1) for shard in self.all_shards()])
         return sorted(name.decode() for some in found for name in some)
 
-    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, DecisionRecord]:
+    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, Decision]:
         """See Store.decisions."""
         first = f"({after}" if after else "-"
         page = ("LIMIT", 0, limit) if limit is not None else ()
@@ -134,17 +139,17 @@ class RedisStore:
         asked = [(shard, some) for shard, some in zip(shards, tasks, strict=True) if some]
         answers = self._client.pipeline([("HMGET", shard.decisions_key, *some) for shard, some in asked])
         found = {
-            task: decode_decision(data)
+            task: decode_decision(task, data)
             for (_, some), kept in zip(asked, answers, strict=True)
             for task, data in zip(some, kept, strict=True)
             if data is not None
         }
         return {task: found[task] for task in sorted(found)[:limit]}
 
-    def decision_changes(self, task: str) -> Sequence[DecisionRecord]:
+    def decision_changes(self, task: str) -> Sequence[Decision]:
         """See Store.history."""
         return [
-            decode_decision(data)
+            decode_decision(task, data)
             for data in self._client.execute("LRANGE", self.shard_of_task(task).changes_key(task), 0, -1)
         ]
 
@@ -249,7 +254,7 @@ def write_update(
     for attempt in range(ATTEMPTS):
         time.sleep(attempt * PAUSE_S)
         found = client.pipeline([("HMGET", shard.task_key(task), *FIELDS) for task in update.tasks])
-        before = {task: decode_task(fields) for task, fields in zip(update.tasks, found, strict=True)}
+        before = {task: decode_task(task, fields) for task, fields in zip(update.tasks, found, strict=True)}
         changes = update.change(before)
         words = apply_args(shard, hold or NO_LEASE, batch, before, changes, update.paces)
         code, _ = client.eval_script(scripts.APPLY, apply_keys(shard, [*changes, *update.paces]), words)

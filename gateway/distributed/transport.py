@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.decision import Decision
 from gateway.distributed import redis_keys, scripts
 from gateway.distributed.codec import JSON, TEXT, DecisionNews, decode_decision, decode_news, new_epoch
 from gateway.distributed.crash_counters import CrashCounter
@@ -15,7 +16,6 @@ from gateway.distributed.redis_client import RedisArg, RedisClient, Subscription
 from gateway.distributed.redis_keys import Shard, replies_channel, shard_of
 from gateway.distributed.store import RedisStore
 from gateway.scorer.input_text import NoInputText, extract_text
-from gateway.scorer.messages import Decision
 from gateway.scorer.observation_queue import ObservationQueue, ObservationStats
 
 log = logging.getLogger("benchroute.distributed")
@@ -200,14 +200,11 @@ class RedisTransport:
         heard = self._heard[shard.number]
         if revision < heard.revision and epoch == heard.epoch:
             return  # asked before what was heard meanwhile
-        kept = {task.decode(): decode_decision(data) for task, data in self._client.scan_keys(shard.decisions_key)}
-        told = {
-            task: Decision(task, made.version, made.n, made.model, made.reason, made.ranking)
-            for task, made in kept.items()
-        }
+        found = ((task.decode(), data) for task, data in self._client.scan_keys(shard.decisions_key))
+        decisions = {task: decode_decision(task, data) for task, data in found}
         # An empty Redis knows of no decision: those that were made before it hold until it does.
         shards = self._store.shards if heard.epoch in ("", epoch) else 0
-        self._hearing.on_shard(told, lambda task: bool(shards) and shard_of(task, shards) == shard.number)
+        self._hearing.on_shard(decisions, lambda task: bool(shards) and shard_of(task, shards) == shard.number)
         self._heard[shard.number] = ShardCursor(epoch, revision)
 
     def _body(self, task: str, messages: bytes) -> bytes:

@@ -7,12 +7,17 @@ import asyncio
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
+import msgspec
+
+from gateway.decision import Decision, ExplainedDecision, Explanation
 from gateway.errors import InvalidRequest, ScorerUnavailable
 from gateway.scorer.messages import (
     Configure,
     DryRun,
+    ExplainTasks,
     ForgetTask,
     Inspect,
     InspectView,
@@ -25,6 +30,9 @@ from gateway.scorer.messages import (
     TaskPolicy,
 )
 from gateway.scorer.observation_queue import ObservationStats
+
+EXPLAIN_TIMEOUT_S = 2.0
+"""A page that shows tasks does not wait longer for a busy scorer; stored explanations are a few inputs older."""
 
 
 class PendingReplies:
@@ -144,10 +152,21 @@ class ScorerClient(ABC):
         """Show what only arrays can tell; see gateway.scorer.messages.Inspect."""
         return await self._ask(Inspect(self._replies.next_id(), view, task, pack, n))
 
+    async def explain_tasks(self, tasks: Sequence[str]) -> Mapping[str, ExplainedDecision]:
+        """Derive the explanations of tasks' decisions as they are now, of those that have a decision."""
+        # To the shard of a single task: behind its observations, so that its decision counts them.
+        question = ExplainTasks(self._replies.next_id(), tasks, tasks[0] if len(tasks) == 1 else None)
+        reply = await self._ask(question, EXPLAIN_TIMEOUT_S)
+        return {
+            task: ExplainedDecision(msgspec.convert(one["decision"], Decision), Explanation(one["explanation"]))
+            for task, one in reply["explained"].items()
+        }
+
     async def _ask_policy(self, task: str, policy: TaskPolicy) -> None:
         await self._ask(SetPolicy(self._replies.next_id(), task, policy))
 
-    async def _ask(self, question: Question) -> Mapping[str, Any]:
+    async def _ask(self, question: Question, timeout_s: float | None = None) -> Mapping[str, Any]:
         if self.status != "ready":
             raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
-        return await self._replies.request_reply(question.id, lambda: self._send_question(question), self._answer_s)
+        send = partial(self._send_question, question)
+        return await self._replies.request_reply(question.id, send, timeout_s or self._answer_s)

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.decision import Decision
+
 BATCH_SIZE = 64
 """Inputs embedded in one call: half the cost of an input alone, and done within a fraction of a second."""
 
@@ -148,6 +150,19 @@ class Inspect(msgspec.Struct, frozen=True, tag="Look", rename={"view": "at"}):
     n: int = 0
 
 
+class ExplainTasks(msgspec.Struct, frozen=True, tag="Explain"):
+    """Derive the explanations of tasks' decisions as they are now.
+
+    Attributes:
+        tasks: their names.
+        task: the only one of them, whose observations are to be scored first; None for any.
+    """
+
+    id: int
+    tasks: Sequence[str]
+    task: str | None = None
+
+
 class PackReady(msgspec.Struct, frozen=True, tag=True):
     """A pack is open and inputs are scored."""
 
@@ -160,17 +175,6 @@ class PackRefused(msgspec.Struct, frozen=True, tag=True):
 
     pack: str
     message: str
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """The decision that holds for a task from now on. version: rises when the chosen model changes."""
-
-    task: str
-    version: int
-    n: int
-    model: str
-    reason: str
-    ranking: Sequence[str]
 
 
 class BatchDone(msgspec.Struct, frozen=True, tag=True):
@@ -194,8 +198,11 @@ class Reply(msgspec.Struct, frozen=True, tag=True):
     error: str | None = None
 
 
-Question = SeedInputs | SubmitFeedback | DryRun | ForgetTask | SetPolicy | Inspect
+Question = SeedInputs | SubmitFeedback | DryRun | ForgetTask | SetPolicy | Inspect | ExplainTasks
 """What is answered with a Reply."""
+
+BackgroundQuestion = Inspect | ExplainTasks
+"""Questions that store nothing: a thread of their own answers them, while inputs are scored."""
 
 ToScorer = Configure | Observations | Question
 FromScorer = PackReady | PackRefused | BatchDone | Reply

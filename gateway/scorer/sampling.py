@@ -1,7 +1,7 @@
-"""Which inputs of a batch are embedded (see routing.adaptive_sampling), by what is kept of each task's pace.
+"""Adaptive sampling of a batch's inputs (see routing.adaptive_sampling), by each task's sampling state.
 
-A pace is written with the sums that it rests on, and read again before the next inputs. So it does not matter how
-inputs were cut into batches, nor who draws them: a scorer that takes over goes on where the one before it stopped.
+A state is written with the sums that it is based on, and read again before the next inputs. So the sample does not
+depend on how inputs were batched, nor on which scorer draws it: the next one goes on where the one before it stopped.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,87 +22,111 @@ InputNumbers = tuple[int, float, float, float]
 
 
 class SamplingState(msgspec.Struct, frozen=True):
-    """Where a task is. number: of its next input, from 0. clearness: of its decision after the last scored input.
+    """How far a task's inputs are sampled.
 
-    untold: inputs passed over since the last drawn one. telling: those before it, of which the account tells that is
-    written next; nothing of that is kept.
+    Attributes:
+        rate: how many are embedded.
+        number: of the next input, from 0.
+        decision_z: how clear the decision is after the last scored input.
+        pending_skips: inputs skipped since the last drawn one.
+        unexplained_skips: those before the last drawn one that the stored explanation does not count.
+        skips_at_draws: unexplained_skips at each input drawn in this batch; not stored.
     """
 
     rate: SamplingRate = SamplingRate()
     number: int = 0
     decision_z: float = 0.0
     pending_skips: int = 0
-    skips_to_report: int = 0
+    unexplained_skips: int = 0
+    skips_at_draws: tuple[int, ...] = ()
 
     def draw_next(self, task: str, settings: SamplingSettings) -> tuple["SamplingState", bool]:
-        """The task behind its next input, and whether that one is to be embedded."""
-        pace = self.rate
+        """Return the state behind the next input, and whether that one is to be embedded."""
+        rate = self.rate
         if self.is_block_start and self.number:
-            pace = pace.next_rate(self.decision_z, settings)
-        drawn = is_sampled(task, self.number, pace.weight)
-        untold, telling = (
-            (0, self.skips_to_report + self.pending_skips) if drawn else (self.pending_skips + 1, self.skips_to_report)
-        )
-        return SamplingState(pace, self.number + 1, self.decision_z, untold, telling), drawn
+            rate = rate.next_rate(self.decision_z, settings)
+        if not is_sampled(task, self.number, rate.weight):
+            state = msgspec.structs.replace(
+                self, rate=rate, number=self.number + 1, pending_skips=self.pending_skips + 1
+            )
+            return state, False
+        skips = self.unexplained_skips + self.pending_skips
+        draws = (*self.skips_at_draws, skips)
+        return SamplingState(rate, self.number + 1, self.decision_z, 0, skips, draws), True
 
     def after_scoring(
         self, evidence: InputEvidence, before: TaskState, scores: TaskScores | None, chosen: str
     ) -> "SamplingState":
-        """The task after some inputs of it were scored. before: its state without them; scores: with them, or None."""
-        now = decision_z(scores, chosen) if scores else 0.0
-        return SamplingState(
-            self.rate.record_input(evidence, before.embedding_sum), self.number, now, self.pending_skips
-        )
+        """Return the state after some inputs were scored. before: the task without them; scores: with them, or None."""
+        z = decision_z(scores, chosen) if scores else 0.0
+        rate = self.rate.record_input(evidence, before.embedding_sum)
+        return SamplingState(rate, self.number, z, self.pending_skips, self.unexplained_skips)
+
+    def skips_until(self, place: int | None) -> int:
+        """Return the unexplained skips before a drawn input of this batch, or before the last one for None."""
+        return self.unexplained_skips if place is None or not self.skips_at_draws else self.skips_at_draws[place]
+
+    def after_explanation(self, skips: int) -> "SamplingState":
+        """Return the state once an explanation counts so many more skips."""
+        return msgspec.structs.replace(self, unexplained_skips=self.unexplained_skips - skips)
 
     @property
     def is_block_start(self) -> bool:
-        """Whether the next input begins a block, for which the pace is looked at again."""
+        """True where the next input begins a block, for which the rate may change."""
         return self.number % BLOCK == 0
 
     def to_bytes(self) -> bytes:
-        """Numbers to the last bit."""
-        pace = self.rate
-        about = pace.weight, pace.embedded, pace.drifts, astuple(pace.distance), astuple(pace.nearness)
-        return _encode(_Kept(self.number, self.decision_z, self.pending_skips, *about))
+        """Encode the state, numbers to the last bit."""
+        rate = self.rate
+        stored = rate.weight, rate.embedded, rate.drifts, astuple(rate.distance), astuple(rate.nearness)
+        return _encode(_StoredState(self.number, self.decision_z, self.pending_skips, *stored, self.unexplained_skips))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "SamplingState":
-        """Nothing is a task that begins. Raises StateError for what `to_bytes` has not written."""
+        """Decode a state; nothing is that of a task without inputs. Raises StateError."""
         if not data:
             return cls()
         try:
-            kept = _decoder.decode(data)
+            stored = _decoder.decode(data)
         except msgspec.MsgspecError as error:
-            raise StateError(f"a task's pace cannot be read: {error}") from error
-        pace = SamplingRate(
-            kept.weight, kept.embedded, kept.drifts, ShiftDetector(*kept.distance), ShiftDetector(*kept.nearness)
+            raise StateError(f"a task's sampling state cannot be read: {error}") from error
+        rate = SamplingRate(
+            stored.weight,
+            stored.embedded,
+            stored.drifts,
+            ShiftDetector(*stored.distance),
+            ShiftDetector(*stored.nearness),
         )
-        return cls(pace, kept.number, kept.clearness, kept.untold)
+        return cls(rate, stored.number, stored.decision_z, stored.pending_skips, stored.unexplained_skips)
 
 
-class _Kept(msgspec.Struct, frozen=True, array_like=True):
-    """A task's pace as bytes."""
+class _StoredState(msgspec.Struct, frozen=True, array_like=True):
+    """A sampling state as an array; unexplained_skips came later, and is not read by earlier versions."""
 
     number: int
-    clearness: float
-    untold: int
+    decision_z: float
+    pending_skips: int
     weight: int
     embedded: int
     drifts: int
     distance: InputNumbers
     nearness: InputNumbers
+    unexplained_skips: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(_Kept)
+_decoder = msgspec.msgpack.Decoder(_StoredState)
 
 
 @dataclass(frozen=True, slots=True)
 class SampledBatch:
-    """Inputs that are taken together. size: how many places of what was given, those without an input among them.
+    """Inputs that are taken together.
 
-    drawn: what is to be embedded. skipped: the places that are passed over. paces: of every task in it, behind it; none
-    where nothing is thinned.
+    Attributes:
+        size: how many of the given places, those without an input among them.
+        drawn: inputs to embed.
+        skipped: places of inputs that are not embedded.
+        states: of every task in it, behind it; none where everything is embedded.
     """
 
     size: int
@@ -142,25 +166,25 @@ def commit_alone(part: BatchPart) -> AbstractContextManager[None]:
 
 
 class InputSampler:
-    """Draws from what comes."""
+    """Draws inputs of a batch."""
 
     def __init__(self, settings: SamplingSettings | None) -> None:
         """settings: None draws everything."""
         self.settings = settings
 
     def sample_batch(
-        self, inputs: Sequence[InputValues | None], kept: Callable[[Sequence[str]], Mapping[str, bytes]]
+        self, inputs: Sequence[InputValues | None], read_states: Callable[[Sequence[str]], Mapping[str, bytes]]
     ) -> SampledBatch:
-        """The first of these, cut where a task's pace has to be looked at again after what was drawn of it before.
+        """Draw from the first inputs, up to where a task's rate may change by what was drawn of it before.
 
-        inputs: None where an observation holds none. kept: reads paces, as `to_bytes` has written them.
+        inputs: None where an observation holds none. read_states: reads stored sampling states.
         """
         settings = self.settings
         if settings is None:
             return SampledBatch(len(inputs), [one for one in inputs if one is not None])
         tasks = list(dict.fromkeys(task for task, _ in filter(None, inputs)))
-        known = {task: SamplingState.from_bytes(data) for task, data in kept(tasks).items()}
-        paces: dict[str, SamplingState] = {}
+        stored = {task: SamplingState.from_bytes(data) for task, data in read_states(tasks).items()}
+        states: dict[str, SamplingState] = {}
         drawn: list[InputValues] = []
         skipped: set[int] = set()
         embedded: set[str] = set()
@@ -168,13 +192,14 @@ class InputSampler:
             if one is None:
                 continue
             task = one[0]
-            now = paces.get(task) or known.get(task) or SamplingState()
-            if task in embedded and now.is_block_start:
-                return SampledBatch(place, drawn, frozenset(skipped), paces)
-            paces[task], is_taken = now.draw_next(task, settings)
-            if is_taken:
+            state = states.get(task) or stored.get(task) or SamplingState()
+            # The next block's rate depends on the scores of inputs that are only embedded after this batch.
+            if task in embedded and state.is_block_start:
+                return SampledBatch(place, drawn, frozenset(skipped), states)
+            states[task], is_drawn = state.draw_next(task, settings)
+            if is_drawn:
                 drawn.append(one)
                 embedded.add(task)
             else:
                 skipped.add(place)
-        return SampledBatch(len(inputs), drawn, frozenset(skipped), paces)
+        return SampledBatch(len(inputs), drawn, frozenset(skipped), states)

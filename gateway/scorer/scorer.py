@@ -1,54 +1,39 @@
-"""Observations in, decisions out: what the scorer's process does, without sockets.
+"""Observations in, decisions out: the part of the scorer that writes, without transports.
 
-A batch is embedded together, since that is what takes the time; then every task's inputs are folded one by one, in the
-order they came, so that a decision does not depend on how the inputs were cut into batches. Of tasks that are settled
-only some inputs are embedded.
+A batch is embedded together, since embedding takes the time; then every task's inputs are added one by one, in their
+order, so that a decision does not depend on how inputs were batched. Of settled tasks only a sample is embedded.
 """
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
 import numpy as np
 
+from gateway.decision import Decision
 from gateway.errors import StateError
-from gateway.scorer import inspection, serialization
-from gateway.scorer.cost_preference import cost_preference
+from gateway.scorer import serialization
 from gateway.scorer.input_text import NoInputText, extract_text
-from gateway.scorer.label_suggestions import suggest_labels
-from gateway.scorer.messages import (
-    BatchDone,
-    Configure,
-    Decision,
-    DryRun,
-    Inspect,
-    Observation,
-    SeedInputs,
-    SubmitFeedback,
-    TaskPolicy,
-)
+from gateway.scorer.messages import BatchDone, Observation, SeedInputs, SetPolicy, SubmitFeedback
 from gateway.scorer.sampling import BatchPart, Commit, InputSampler, InputValues, SamplingState, commit_alone
 from gateway.scorer.task_labels import TaskLabels, text_digest
-from gateway.scorer.task_update import TaskUpdate, build_explanation, to_message
-from gateway.state.store import StateChange, Store, TaskRecord, TaskSums
+from gateway.scorer.task_reader import TaskReader, decision_view, labels_of
+from gateway.state.store import StateChange, TaskRecord, TaskSums
 from routing.adaptive_sampling import SamplingSettings
-from routing.arrays import unit_rows
 from routing.embedder import Embedder
-from routing.manifest import EmbedderId
-from routing.pack import open_pack
-from routing.router import Router
-from routing.scores import ScoreKind
-from routing.task import InputEvidence, TaskState
+from routing.task import InputEvidence
 
 log = logging.getLogger("benchroute.scorer")
 
 TASK_BATCH_SIZE = 100
 ALL_DRAWN: Mapping[str, SamplingState] = MappingProxyType({})
+
+Retry = Callable[[Callable[[], Any]], Any]
+Answered = tuple[Sequence[Decision], dict[str, Any]]
+"""Decisions that a question changed, and the document of its reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,43 +44,14 @@ class NewInputs:
     texts: Sequence[str]
 
 
-LearnedUpdate = Callable[[TaskLabels], TaskLabels]
-
-
-def _as_before(known: TaskLabels) -> TaskLabels:
-    return known
-
-
-Retry = Callable[[Callable[[], Any]], Any]
-
-
 class Scorer:
     """One pack at work on all tasks."""
 
-    def __init__(
-        self,
-        router: Router,
-        embedder: Embedder,
-        store: Store,
-        start: Configure,
-        clock: Callable[[], float],
-        pack_at: Callable[[str], Path] = Path,
-    ) -> None:
-        """clock: Unix time in seconds. pack_at: where the files of another pack are that is to be looked at.
-
-        Raises PackMismatch where a task is scored by auto and the pack cannot.
-        """
-        self._router = router
+    def __init__(self, tasks: TaskReader, embedder: Embedder) -> None:
+        self._tasks = tasks
+        self._store = tasks.store
         self._embedder = embedder
-        self._store = store
-        self._start = start
-        self._clock = clock
-        self._pack_at = pack_at
-        self._thinning = InputSampler(SamplingSettings() if start.routing.adaptive_sampling else None)
-        settings = router.settings
-        for policy in (start.policy, *start.tasks.values()):
-            self._check(policy)
-        self.basis = f"{router.pack.manifest.hash}/{settings.k}/{settings.kappa}/{settings.threshold:g}"
+        self._sampler = InputSampler(SamplingSettings() if tasks.settings.routing.adaptive_sampling else None)
 
     def observe_batch(
         self, observations: Sequence[Observation], commit: Commit = commit_alone, retry: Retry = lambda work: work()
@@ -120,146 +76,83 @@ class Scorer:
             errors += len(inputs) - start
         return BatchDone(list(decided.values()), len(observations), errors, skipped=skipped)
 
+    def seed_task(self, seed: SeedInputs) -> Answered:
+        """Store a sample of a task's inputs, labelled or not. May raise StateError.
+
+        An input labelled again counts once; an outcome of a model that no pack knows waits for one that does.
+        """
+        decisions = self._add_labels(seed) if seed.outcomes else self._add_inputs(seed)
+        record = self._store.read_task(seed.task)
+        n, labels = record.task.n if record.task else 0, len(labels_of(record).outcomes)
+        document = {"object": "task", "id": seed.task, "n": n, "added": len(seed.texts), "labels": labels}
+        return decisions, {**document, "decision": decision_view(record)}
+
+    def add_feedback(self, feedback: SubmitFeedback) -> Answered:
+        """Store scores of a task's answers. May raise StateError."""
+        decisions = self._update([feedback.task], {}, learn=lambda known: known.with_feedback(feedback.answers))
+        record = self._store.read_task(feedback.task)
+        return decisions, {"feedback": len(labels_of(record).ratings.by_request), "decision": decision_view(record)}
+
+    def set_policy(self, change: SetPolicy) -> Answered:
+        """Score a task by another policy, and decide on it again if it has inputs. Raises PackMismatch, StateError."""
+        self._tasks.set_policy(change.task, change.policy)
+        has_inputs = self._store.read_task(change.task).task is not None
+        decisions = self._update([change.task], {}) if has_inputs else []
+        return decisions, {"decided": len(decisions)}
+
+    def rescore_stale(self) -> list[Decision]:
+        """Score again the tasks whose sums were made with another pack, from their most recent embeddings."""
+        names = self._store.task_names()
+        return self.rescore_tasks([name for name in names if self._tasks.is_stale(self._store.read_task(name))])
+
+    def rescore_tasks(self, names: Sequence[str]) -> list[Decision]:
+        """Score these tasks again. Raises StateError."""
+        decisions: list[Decision] = []
+        for start in range(0, len(names), TASK_BATCH_SIZE):
+            decisions += self._update(names[start : start + TASK_BATCH_SIZE], {})
+        return decisions
+
+    def _parse_inputs(self, observations: Sequence[Observation]) -> tuple[list[InputValues | None], set[int]]:
+        """Return each one's task and input, None without any text, and the places of those that cannot be read."""
+        inputs: list[InputValues | None] = []
+        unreadable: set[int] = set()
+        for place, observation in enumerate(observations):
+            try:
+                text = extract_text(observation.messages, self._tasks.policy_of(observation.task).input)
+            except NoInputText:
+                text = None
+                unreadable.add(place)
+            inputs.append(None if text is None else (observation.task, text))
+        return inputs, unreadable
+
     def _next_part(self, inputs: Sequence[InputValues | None], unreadable: Collection[int], start: int) -> BatchPart:
         """Return the first inputs from `start` on that can be taken together. Raises StateError."""
-        sampled = self._thinning.sample_batch(inputs[start:], self._store.sampling_states)
+        sampled = self._sampler.sample_batch(inputs[start:], self._store.sampling_states)
         places = range(start, start + sampled.size)
         errors = frozenset(place for place in unreadable if place in places)
         return BatchPart(start, errors, frozenset(start + place for place in sampled.skipped), sampled)
 
     def _apply_part(self, part: BatchPart) -> list[Decision]:
         """Store inputs: those drawn are embedded, of the others only the count is kept. Raises StateError."""
-        evidence = self._evidence(part.sampled.drawn)
+        evidence = self._find_evidence(part.sampled.drawn)
         return self._update(list(evidence), evidence, part.sampled.states)
 
-    def _parse_inputs(self, observations: Sequence[Observation]) -> tuple[list[InputValues | None], set[int]]:
-        """Return each one's task and input, None without any text, and the places of those that cannot be read."""
-        inputs: list[InputValues | None] = []
-        faults: set[int] = set()
-        for place, seen in enumerate(observations):
-            try:
-                text = extract_text(seen.messages, self._policy(seen.task).input)
-            except NoInputText:
-                text = None
-                faults.add(place)
-            inputs.append(None if text is None else (seen.task, text))
-        return inputs, faults
+    def _add_inputs(self, seed: SeedInputs) -> list[Decision]:
+        new = self._find_evidence([(seed.task, text) for text in seed.texts])
+        return self._update(list(new), new, is_asked=True)
 
-    def seed_task(self, seed: SeedInputs) -> tuple[list[Decision], dict[str, Any]]:
-        """Stores a sample of a task's inputs, labelled or not: the decision, and an answer for who gave them.
-
-        An input labelled again counts once; an outcome of a model that no pack knows waits for one that does.
-        """
-        decisions = self._label(seed) if seed.outcomes else self._add(seed)
-        stored = self._store.read_task(seed.task)
-        n, labels = stored.task.n if stored.task else 0, len(_labelled(stored).outcomes)
-        answer = {"object": "task", "id": seed.task, "n": n, "added": len(seed.texts), "labels": labels}
-        return decisions, {**answer, "decision": _shown(stored)}
-
-    def add_feedback(self, rate: SubmitFeedback) -> tuple[list[Decision], dict[str, Any]]:
-        """Stores scores of a task's answers: the decision, and an answer for who gave them."""
-        decisions = self._update([rate.task], {}, learnt=lambda known: known.with_feedback(rate.answers))
-        stored = self._store.read_task(rate.task)
-        return decisions, {"feedback": len(_labelled(stored).ratings.by_request), "decision": _shown(stored)}
-
-    def _add(self, seed: SeedInputs) -> list[Decision]:
-        evidence = self._evidence([(seed.task, text) for text in seed.texts])
-        return self._update(list(evidence), evidence)
-
-    def _label(self, seed: SeedInputs) -> list[Decision]:
-        known = _labelled(self._store.read_task(seed.task)).outcomes
+    def _add_labels(self, seed: SeedInputs) -> list[Decision]:
+        known = labels_of(self._store.read_task(seed.task)).outcomes
         texts = list(dict.fromkeys(text for text in seed.texts if text_digest(text) not in known))
-        new = self._evidence([(seed.task, text) for text in texts])
-        return self._update([seed.task], new, learnt=lambda known: known.with_labels(seed.texts, seed.outcomes))
+        new = self._find_evidence([(seed.task, text) for text in texts])
+        learn = partial(TaskLabels.with_labels, texts=seed.texts, given=seed.outcomes)
+        return self._update([seed.task], new, learn=learn, is_asked=True)
 
-    def dry_run(self, asked: DryRun) -> dict[str, Any]:
-        """What these inputs would be decided as, from nothing (eq. 6 to the letter). Raises ValueError."""
-        policy = self._policy(asked.task) if asked.task is not None else self._start.policy
-        candidates = self._router.select_candidates(asked.candidates or policy.candidates)
-        if not candidates:
-            raise ValueError("the pack knows none of the candidates")
-        state = TaskState.from_evidence(self._router.find_evidence(self._embedder.embed_texts(list(asked.texts))))
-        score = self._score(policy)
-        scores = self._router.score_task(state, candidates, score)
-        thrift = cost_preference(policy, self._store, asked.task)
-        made = self._router.make_decision(scores, None, score, thrift)
-        shown = build_explanation(self._router, state, made, scores, score, thrift)
-        decision = {
-            "model": made.model,
-            "reason": made.reason.value,
-            "ranking": list(made.ranking),
-            **shown["decision"],
-        }
-        return {"object": "route", "n": state.n, **shown, "decision": decision}
-
-    def forget_task(self, task: str) -> bool:
-        """Removes all that is known of a task. False if nothing was."""
-        return self._store.forget_task(task)
-
-    def set_policy(self, task: str, policy: TaskPolicy) -> list[Decision]:
-        """Holds a task to another policy, and decides on it again where there is something to decide on."""
-        self._check(policy)
-        self._start = msgspec.structs.replace(self._start, tasks={**self._start.tasks, task: policy})
-        return self._update([task], {}) if self._store.read_task(task).task is not None else []
-
-    def inspect_pack(self, asked: Inspect) -> dict[str, Any]:
-        """Shows what was asked for, stored nowhere. Raises RoutingError for a pack that this scorer could not use."""
-        if asked.view == "evidence":
-            return inspection.task_evidence(self._router, self._store.recent_embeddings(asked.task))
-        if asked.view == "suggestions":
-            return self._suggested(asked.task, asked.n)
-        embedder = EmbedderId(self._embedder.name, self._embedder.revision, self._embedder.dim)
-        pack = (
-            open_pack(self._pack_at(asked.pack), embedder if asked.view == "difference" else None)
-            if asked.pack
-            else None
-        )
-        if asked.view == "outcomes":
-            return inspection.pack_outcomes(pack or self._router.pack)
-        other = Router(pack, self._router.settings) if pack else self._router
-        return inspection.pack_diff(
-            self._store, self._router, other, inspection.ComparisonPolicy(self._policy, self._score)
-        )
-
-    def _suggested(self, task: str, n: int) -> dict[str, Any]:
-        policy = self._policy(task)
-        if not policy.keep_texts:
-            raise ValueError(f"no texts are kept of task {task!r}: the scorer's configuration has no keep_texts for it")
-        stored = self._store.read_task(task)
-        state = self._rebuilt(task) if self._is_stale(stored) else self._state(stored)
-        return suggest_labels(
-            self._router, state, _labelled(stored), policy.candidates, self._store.recent_embeddings(task), n
-        )
-
-    def rescore_stale(self) -> list[Decision]:
-        """Scores every task again whose sums were made with another pack, from its most recent embeddings."""
-        return self.rescore_tasks(
-            [name for name in self._store.task_names() if self._is_stale(self._store.read_task(name))]
-        )
-
-    def rescore_tasks(self, names: Sequence[str]) -> list[Decision]:
-        """Scores these tasks again. Raises StateError."""
-        made: list[Decision] = []
-        for start in range(0, len(names), TASK_BATCH_SIZE):
-            made += self._update(names[start : start + TASK_BATCH_SIZE], {})
-        return made
-
-    def _policy(self, task: str) -> TaskPolicy:
-        return self._start.tasks.get(task, self._start.policy)
-
-    def _check(self, policy: TaskPolicy) -> None:
-        """Raises PackMismatch where a task is to be scored by what the pack has not."""
-        if self._score(policy) is ScoreKind.AUTO:
-            self._router.require_training_data()
-
-    def _score(self, policy: TaskPolicy) -> ScoreKind:
-        return ScoreKind(policy.score or self._start.routing.score)
-
-    def _evidence(self, inputs: Sequence[InputValues]) -> dict[str, NewInputs]:
-        """What the pack says of these, by task."""
+    def _find_evidence(self, inputs: Sequence[InputValues]) -> dict[str, NewInputs]:
+        """Embed inputs and find what the pack says of them, by task."""
         if not inputs:
             return {}
-        evidence = self._router.find_evidence(self._embedder.embed_texts([text for _, text in inputs]))
+        evidence = self._tasks.router.find_evidence(self._embedder.embed_texts([text for _, text in inputs]))
         rows: dict[str, list[int]] = {}
         for row, (task, _) in enumerate(inputs):
             rows.setdefault(task, []).append(row)
@@ -272,88 +165,67 @@ class Scorer:
         self,
         tasks: Sequence[str],
         new: Mapping[str, NewInputs],
-        paces: Mapping[str, SamplingState] = ALL_DRAWN,
-        learnt: LearnedUpdate = _as_before,
+        states: Mapping[str, SamplingState] = ALL_DRAWN,
+        learn: Callable[[TaskLabels], TaskLabels] = lambda labels: labels,
+        is_asked: bool = False,
     ) -> list[Decision]:
-        """Adds evidence to tasks, in one transaction; those without any are only brought up to the open pack.
+        """Add evidence to tasks, in one transaction; those without any are decided on again.
 
-        paces: behind the inputs that the evidence was drawn from, of other tasks too, of which only that is written.
-        learnt: what becomes of what is told of outcomes.
+        states: sampling states behind these inputs, also of tasks of which nothing else is written. learn: adds to
+        labels. is_asked: somebody waits for the decision, and so for its explanation.
         """
         decisions: list[Decision] = []
-        passed_over = {task: pace.to_bytes() for task, pace in paces.items() if task not in new}
+        skipped = {task: state.to_bytes() for task, state in states.items() if task not in new}
 
         def change(stored: Mapping[str, TaskRecord]) -> dict[str, StateChange]:
-            changes = {
-                task: self._changed(
-                    task, kept, new.get(task), paces.get(task) or SamplingState.from_bytes(kept.sampling_state), learnt
-                )
-                for task, kept in stored.items()
-            }
-            decisions[:] = [to_message(task, made.decision) for task, made in changes.items() if made.decision]
+            changes: dict[str, StateChange] = {}
+            for task, record in stored.items():
+                state = states.get(task) or SamplingState.from_bytes(record.sampling_state)
+                changes[task] = self._change_task(task, record, new.get(task), state, learn, is_asked)
+            decisions[:] = [change.decision for change in changes.values() if change.decision is not None]
             return changes
 
-        if tasks or passed_over:
-            self._store.update_task(tasks, change, passed_over)
+        if tasks or skipped:
+            self._store.update_task(tasks, change, skipped)
         return decisions
 
-    def _folded(self, task: str, stored: TaskRecord, came: NewInputs | None, learnt: LearnedUpdate) -> TaskUpdate:
-        policy = self._policy(task)
-        stale = self._is_stale(stored)
-        state = self._rebuilt(task) if stale else self._state(stored)
-        labelled = learnt(_labelled(stored))
-        score, held = self._score(policy), stored.decision
-        thrift = cost_preference(policy, self._store, task)
-        fold = TaskUpdate(self._router, score, policy.candidates, state, held, self._clock, labelled, thrift)
-        if stale or came is None:
-            fold.make_decision()
-        if came is not None:
-            fold.add_inputs(came.evidence)
-        return fold
-
-    def _changed(
-        self, task: str, stored: TaskRecord, came: NewInputs | None, paced: SamplingState, learnt: LearnedUpdate
+    def _change_task(
+        self,
+        task: str,
+        record: TaskRecord,
+        new: NewInputs | None,
+        sampling: SamplingState,
+        learn: Callable[[TaskLabels], TaskLabels],
+        is_asked: bool,
     ) -> StateChange:
-        fold = self._folded(task, stored, came, learnt)
-        embeddings = self._embeddings(task, came) if came is not None else []
-        seen = (stored.task.total_seen if stored.task else 0) + len(embeddings)
-        task_sums = TaskSums(self.basis, fold.state.n, seen, serialization.state_to_bytes(fold.state, fold.labelled))
-        made = fold.with_explanation(paced.skips_to_report)
-        if came is not None:
-            paced = paced.after_scoring(came.evidence, fold.before, fold.compute_scores, fold.current_model)
-        kept = paced.to_bytes() if self._thinning.settings else None
-        return StateChange(task_sums, embeddings, made, fold.turns, kept)
-
-    def _embeddings(self, task: str, came: NewInputs) -> list[bytes]:
-        """For the ring, with the texts where the operator wants them kept."""
-        texts = came.texts if self._policy(task).keep_texts else [None] * len(came.texts)
-        return [serialization.embedding_to_bytes(*one) for one in zip(came.evidence.vectors, texts, strict=True)]
-
-    def _is_stale(self, stored: TaskRecord) -> bool:
-        return stored.task is not None and stored.task.sums_version != self.basis
-
-    def _state(self, stored: TaskRecord) -> TaskState:
-        return (
-            serialization.state_from_bytes(stored.task.sums, stored.task.n)
-            if stored.task
-            else self._router.empty_state()
+        update = self._tasks.begin_update(task, record, learn)
+        if new is None or self._tasks.is_stale(record):
+            update.make_decision()
+        if new is not None:
+            update.add_inputs(new.evidence)
+        if is_asked:
+            update.explain_last()
+        explanation = None
+        is_sampled = self._sampler.settings is not None
+        if update.explained is not None:
+            skips = sampling.skips_until(update.explained.place) if is_sampled else 0
+            explanation = update.derive_explanation(update.explained, record.explanation.skipped + skips)
+            sampling = sampling.after_explanation(skips)
+        if new is not None:
+            sampling = sampling.after_scoring(new.evidence, update.before, update.scores, update.current_model)
+        embeddings = self._encode_embeddings(task, new) if new is not None else []
+        seen = (record.task.total_seen if record.task else 0) + len(embeddings)
+        encoded = serialization.state_to_bytes(update.state, update.labels)
+        return StateChange(
+            TaskSums(self._tasks.sums_version, update.state.n, seen, encoded),
+            embeddings,
+            update.decision,
+            update.changes,
+            sampling.to_bytes() if is_sampled else None,
+            explanation,
         )
 
-    def _rebuilt(self, task: str) -> TaskState:
-        empty = self._router.empty_state()
-        vectors = serialization.embeddings_from_bytes(
-            list(self._store.recent_embeddings(task)), len(empty.embedding_sum)
-        )
-        return TaskState.from_evidence(self._router.find_evidence(unit_rows(vectors))) if len(vectors) else empty
-
-
-def _labelled(stored: TaskRecord) -> TaskLabels:
-    return serialization.labels_from_bytes(stored.task.sums) if stored.task else TaskLabels()
-
-
-def _shown(stored: TaskRecord) -> dict[str, Any] | None:
-    made = stored.decision
-    if made is None:
-        return None
-    about = {"version": made.version, "model": made.model, "reason": made.reason, "ranking": list(made.ranking)}
-    return {**about, **made.explanation["decision"]}
+    def _encode_embeddings(self, task: str, new: NewInputs) -> list[bytes]:
+        """Encode embeddings, with their texts where the operator keeps them."""
+        texts = new.texts if self._tasks.policy_of(task).keep_texts else [None] * len(new.texts)
+        return [serialization.embedding_to_bytes(*one) for one in zip(new.evidence.vectors, texts, strict=True)]

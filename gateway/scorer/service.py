@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from gateway.decision import Decision
 from gateway.errors import StateError
 from gateway.scorer.messages import (
     BatchDone,
     Configure,
-    Decision,
     DryRun,
+    ExplainTasks,
     ForgetTask,
     Inspect,
     Observation,
@@ -30,8 +31,10 @@ from gateway.scorer.messages import (
     SubmitFeedback,
     TaskPolicy,
 )
+from gateway.scorer.queries import ScorerQueries
 from gateway.scorer.sampling import Commit, commit_alone
-from gateway.scorer.scorer import Scorer
+from gateway.scorer.scorer import Answered, Scorer
+from gateway.scorer.task_reader import TaskReader
 from gateway.state.store import Store
 from routing.calibration import RoutingSettings
 from routing.embedder import Embedder
@@ -150,14 +153,17 @@ class ScorerService:
     ) -> None:
         """clock: Unix time in seconds. Raises PackMismatch where a task is scored by auto and the pack cannot."""
         self._hooks = hooks or ServiceHooks()
-        self.scorer = Scorer(pack.router, pack.embedder, store, settings, clock, self._hooks.find_pack)
-        self._handlers: Mapping[type[Any], Callable[[Any], tuple[Sequence[Decision], Mapping[str, Any]]]] = {
+        self.tasks = TaskReader(pack.router, store, settings, clock)
+        self.scorer = Scorer(self.tasks, pack.embedder)
+        queries = ScorerQueries(self.tasks, pack.embedder, self._hooks.find_pack)
+        self._handlers: Mapping[type[Any], Callable[[Any], Answered]] = {
             SeedInputs: self.scorer.seed_task,
             SubmitFeedback: self.scorer.add_feedback,
             SetPolicy: self._set_policy,
-            DryRun: lambda question: ((), self.scorer.dry_run(question)),
-            Inspect: lambda question: ((), self.scorer.inspect_pack(question)),
-            ForgetTask: lambda question: ((), {"known": self.scorer.forget_task(question.task)}),
+            ForgetTask: lambda question: ((), {"known": store.forget_task(question.task)}),
+            DryRun: lambda question: ((), queries.dry_run(question)),
+            ExplainTasks: lambda question: ((), queries.explain_tasks(question)),
+            Inspect: lambda question: ((), queries.inspect_pack(question)),
         }
 
     def apply(self, observations: Sequence[Observation], commit: Commit = commit_alone) -> BatchDone:
@@ -189,8 +195,8 @@ class ScorerService:
     def _retry(self, work: Callable[[], T]) -> T:
         return self._hooks.retry.run(work, self._hooks.fatal)
 
-    def _set_policy(self, question: SetPolicy) -> tuple[Sequence[Decision], Mapping[str, Any]]:
-        decisions = self.scorer.set_policy(question.task, question.policy)
+    def _set_policy(self, question: SetPolicy) -> Answered:
+        answered = self.scorer.set_policy(question)
         # Only a policy that this pack can score is passed on: a refused one leaves the one before in force.
         self._hooks.on_policy(question.task, question.policy)
-        return decisions, {"decided": len(decisions)}
+        return answered

@@ -1,97 +1,136 @@
-"""One task's inputs, one after the other: state, decision, and the turns its model takes."""
+"""One task's inputs, one after the other: state, decision, and the changes of its model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from gateway.scorer.messages import Decision
+from gateway.decision import Decision, Explanation
 from gateway.scorer.task_labels import TaskLabels
-from gateway.state.store import DecisionRecord
 from routing.counterfactual import find_runner_up, what_would_change
 from routing.decision import CostPreference, RoutingDecision, explain_decision
 from routing.router import Router
 from routing.scores import ScoreKind, TaskScores
 from routing.task import InputEvidence, TaskState
 
+EXPLANATION_INTERVAL = 16
+"""Inputs between two stored explanations of a task whose model and reason stay: deriving one takes about as long as
+scoring an input. In between the API asks the scorer; while that is down, it shows the last one.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredState:
+    """A task's state with the decision made on it.
+
+    Attributes:
+        place: of the input that it follows, in the batch; None where it follows none of them.
+    """
+
+    state: TaskState
+    made: RoutingDecision
+    scores: TaskScores
+    place: int | None
+
 
 class TaskUpdate:
-    """A task on its way through a batch. Its result depends on the inputs and their order, not on how they were cut."""
+    """One task's part of a batch. The result depends on the inputs and their order, not on how they were batched."""
 
     def __init__(
         self,
+        task: str,
         router: Router,
         score: ScoreKind,
         candidates: Sequence[str],
         state: TaskState,
-        decision: DecisionRecord | None,
+        decision: Decision | None,
         clock: Callable[[], float],
-        labelled: TaskLabels | None = None,
-        thrift: CostPreference | None = None,
+        labels: TaskLabels | None = None,
+        costs: CostPreference | None = None,
+        is_explained: bool = True,
     ) -> None:
-        """decision: the one that holds so far; its model is kept unless another beats it. clock: Unix time, seconds."""
+        """decision: the current one; its model stays unless another beats it. clock: Unix time, seconds.
+
+        is_explained: False where the stored explanation does not say what it was derived from.
+        """
+        self.task = task
         self.state = self.before = state
         self.decision = decision
-        self.turns: list[DecisionRecord] = []
+        self.changes: list[Decision] = []
+        self.explained: ScoredState | None = None
+        """What the next explanation is derived from; None while the stored one will do."""
         self._router = router
         self._score = score
         self._candidates = router.select_candidates(candidates)
         self._clock = clock
-        self._thrift = thrift
-        self.labelled = labelled
+        self._costs = costs
+        self.labels = labels
         names = router.pack.manifest.model_names
-        self._labels = labelled.to_matrix(names) if labelled else None
-        self._feedback = labelled.ratings.to_feedback(names) if labelled else None
-        self._last: tuple[RoutingDecision, TaskScores] | None = None
-        self._skipped = int(decision.explanation.get("skipped", 0)) if decision else 0
+        self._matrix = labels.to_matrix(names) if labels else None
+        self._feedback = labels.ratings.to_feedback(names) if labels else None
+        self._last: ScoredState | None = None
+        self._needs_explanation = not is_explained
 
     def add_inputs(self, evidence: InputEvidence) -> None:
-        """Adds the inputs one by one, deciding after each."""
+        """Add inputs one by one, deciding after each."""
         for place in range(len(evidence)):
             self.state = self.state + TaskState.from_evidence(evidence.select_rows(np.array([place])))
-            self.make_decision()
+            self.make_decision(place)
 
-    def make_decision(self) -> None:
-        """Decides on the state as it is; the version rises when that changes the model."""
-        if not self._candidates:
+    def make_decision(self, place: int | None = None) -> None:
+        """Decide on the present state; the version rises when that changes the model. place: of its last input."""
+        before = self.decision
+        last = self.score_state(place)
+        if last is None:
             return
-        current = self.decision.model if self.decision else None
-        scores = self._router.score_task(self.state, self._candidates, self._score, self._labels, self._feedback)
-        made = self._router.make_decision(scores, current, self._score, self._thrift)
-        self._last = made, scores
-        turns = self.decision is None or made.model != self.decision.model
-        self.decision = DecisionRecord(
-            version=(self.decision.version if self.decision else 0) + turns,
+        made, self._last = last.made, last
+        changes = before is None or made.model != before.model
+        self.decision = Decision(
+            task=self.task,
+            version=(before.version if before else 0) + changes,
             n=made.n,
             model=made.model,
             reason=made.reason.value,
             ranking=made.ranking,
-            at=self._clock() if turns or self.decision is None else self.decision.at,
-            explanation={},
+            at=self._clock() if changes or before is None else before.at,
         )
-        if turns:
-            self.turns.append(self.decision)
+        if changes:
+            self.changes.append(self.decision)
+        if changes or place is None or before is None or before.reason != self.decision.reason or self._is_due(made.n):
+            self.explain_last()
+
+    def score_state(self, place: int | None = None) -> ScoredState | None:
+        """Return what would be decided on the present state; None without candidates."""
+        if not self._candidates:
+            return None
+        current = self.decision.model if self.decision else None
+        scores = self._router.score_task(self.state, self._candidates, self._score, self._matrix, self._feedback)
+        made = self._router.make_decision(scores, current, self._score, self._costs)
+        return ScoredState(self.state, made, scores, place)
+
+    def explain_last(self) -> None:
+        """Have the explanation derived from the last decision."""
+        self.explained, self._needs_explanation = self._last, False
+
+    def derive_explanation(self, from_: ScoredState, skipped: int) -> Explanation:
+        """Derive an explanation. skipped: inputs of the task that were not embedded until then."""
+        document = build_explanation(self._router, from_.state, from_.made, from_.scores, self._score, self._costs)
+        return Explanation.from_dict({**document, "n": from_.made.n, "skipped": skipped})
 
     @property
-    def compute_scores(self) -> TaskScores | None:
-        """The scores that the last decision rests on; None without one."""
-        return self._last[1] if self._last else None
+    def scores(self) -> TaskScores | None:
+        """The scores that the last decision is based on; None without one."""
+        return self._last.scores if self._last else None
 
     @property
     def current_model(self) -> str:
-        """The model that the task has now; nothing without candidates."""
+        """The task's model after the last input; empty without candidates."""
         return self.decision.model if self.decision else ""
 
-    def with_explanation(self, skipped: int = 0) -> DecisionRecord | None:
-        """The decision with its account, which is only made once for all inputs. skipped: inputs not embedded since."""
-        if self.decision is None or self._last is None:
-            return self.decision
-        made, scores = self._last
-        held = self.decision
-        told = build_explanation(self._router, self.state, made, scores, self._score, self._thrift)
-        told["skipped"] = self._skipped + skipped
-        return DecisionRecord(held.version, held.n, held.model, held.reason, held.ranking, held.at, told)
+    def _is_due(self, n: int) -> bool:
+        # By the count of inputs and not by time: a replay, or another batching, explains the same states.
+        return self._needs_explanation or n % EXPLANATION_INTERVAL == 0
 
 
 def build_explanation(
@@ -159,11 +198,6 @@ def _expected(scores: TaskScores, place: int) -> dict[str, float]:
         return {}
     low, high = scores.posterior.credible_interval(place)
     return {"auto": float(scores.posterior.mean[place]), "auto_low": low, "auto_high": high}
-
-
-def to_message(task: str, decision: DecisionRecord) -> Decision:
-    """A decision as the gateway hears it."""
-    return Decision(task, decision.version, decision.n, decision.model, decision.reason, decision.ranking)
 
 
 def _number(value: float) -> float | None:

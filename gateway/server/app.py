@@ -18,6 +18,7 @@ from gateway.api.services import Services
 from gateway.config import Config
 from gateway.config.history import ConfigHistory, ConfigSource
 from gateway.config.schema import OtelConfig
+from gateway.decision import Decision
 from gateway.errors import ConfigError
 from gateway.http.asgi import Receive, Scope, Send
 from gateway.http.endpoints import BY_PATH
@@ -46,13 +47,12 @@ from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
-from gateway.scorer.messages import Decision
 from gateway.server.ledger_writer import flush_ledger_periodically
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
 from gateway.state.sqlite import open_store
 from gateway.state.store import Store
 from gateway.tasks.decision_feed import DecisionFeed
-from gateway.tasks.decision_table import DecisionTable, TableEntry
+from gateway.tasks.decision_table import DecisionTable
 from gateway.tasks.policies import build_prices
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
 from gateway.upstream.factory import build_backends
@@ -223,8 +223,8 @@ class Gateway:
             return
         self._client_keys.load_keys(store)
         await self.runtime.apply_shared_state(await asyncio.to_thread(store.current_policies), None)
-        for task, kept in store.read_decisions().items():
-            self._table.apply_decision(task, TableEntry(kept.version, kept.n, kept.model, kept.reason, kept.ranking))
+        for decision in store.read_decisions().values():
+            self._table.apply_decision(decision)
 
     def _join_gateways(self, config: Config) -> "GatewayNode | None":
         if not config.state.is_shared:
@@ -244,10 +244,9 @@ class Gateway:
         return EmbeddedScorerClient(resolved.start, self._decided, nice=config.scorer.nice)
 
     def _decided(self, decisions: Sequence[Decision]) -> None:
-        for made in decisions:
-            choice = TableEntry(made.version, made.n, made.model, made.reason, made.ranking)
-            before = self._table.apply_decision(made.task, choice)
-            self._recent.publish(made.task, choice, before.model if before else None)
+        for decision in decisions:
+            before = self._table.apply_decision(decision)
+            self._recent.publish(decision, before.model if before else None)
 
     def _router_works(self) -> bool:
         return self._link is not None and self._link.status != "down"

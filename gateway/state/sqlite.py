@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
+from gateway.decision import RENAMED_REASONS, Decision, ExplainedDecision, Explanation
 from gateway.errors import StateError
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
     NO_SAMPLING_STATES,
-    RENAMED_REASONS,
     RING_SIZE,
-    DecisionRecord,
     StateChange,
     StoredKey,
     StoredPolicy,
@@ -34,8 +33,15 @@ BUSY_S = 5.0
 MAX_CHANGES = 100
 """Changes of the model stored per task."""
 
-_COLUMNS = "version, n, model, reason, ranking, at"
+_COLUMNS = "task, version, n, model, reason, ranking, at"
 """A decision's columns without its explanation, which can be long."""
+
+_PUT_DECISION = """
+INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, '{}')) ON CONFLICT (task) DO UPDATE SET
+    version = excluded.version, n = excluded.n, model = excluded.model, reason = excluded.reason,
+    ranking = excluded.ranking, at = excluded.at, account = coalesce(?, account)
+"""
+"""Without an explanation the stored one stays: most inputs derive none, and it is most of the row."""
 
 _TASKS = """
 CREATE TABLE tasks (task TEXT PRIMARY KEY, basis TEXT NOT NULL, n INTEGER NOT NULL, seen INTEGER NOT NULL,
@@ -99,11 +105,11 @@ class SqliteStore:
         with self._reading() as connection:
             return _read_record(connection, task)
 
-    def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, DecisionRecord]:
+    def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, ExplainedDecision]:
         """Return the decisions of those of these tasks that have one, with explanations; in one transaction."""
         with self._reading() as connection:
-            decisions = {task: _read_decision(connection, task) for task in tasks}
-        return {task: decision for task, decision in decisions.items() if decision is not None}
+            found = {task: _read_decision(connection, task) for task in tasks}
+        return {task: explained for task, explained in found.items() if explained is not None}
 
     def recent_embeddings(self, task: str) -> Sequence[bytes]:
         """Return the task's most recent embeddings, oldest first."""
@@ -121,17 +127,17 @@ class SqliteStore:
         with self._reading() as connection:
             return [name for (name,) in connection.execute("SELECT task FROM tasks ORDER BY task")]
 
-    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, DecisionRecord]:
+    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, Decision]:
         """Return decisions by task, sorted by name, of names greater than `after`; without explanations."""
-        query = f"SELECT task, {_COLUMNS}, '{{}}' FROM decisions WHERE task > ? ORDER BY task LIMIT ?"  # noqa: S608 - fixed
+        query = f"SELECT {_COLUMNS} FROM decisions WHERE task > ? ORDER BY task LIMIT ?"  # noqa: S608 - fixed
         with self._reading() as connection:
             rows = connection.execute(query, (after, -1 if limit is None else limit)).fetchall()
-        return {task: _to_decision(row) for task, *row in rows}
+        return {row[0]: _to_decision(row) for row in rows}
 
-    def decision_changes(self, task: str) -> Sequence[DecisionRecord]:
+    def decision_changes(self, task: str) -> Sequence[Decision]:
         """Return the most recent decisions that changed a task's model, oldest first; without explanations."""
         with self._reading() as connection:
-            query = f"SELECT {_COLUMNS}, '{{}}' FROM turns WHERE task = ? ORDER BY version"  # noqa: S608 - fixed names
+            query = f"SELECT {_COLUMNS} FROM turns WHERE task = ? ORDER BY version"  # noqa: S608 - fixed names
             rows = connection.execute(query, (task,)).fetchall()
         return [_to_decision(row) for row in rows]
 
@@ -299,13 +305,16 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
 def _read_record(connection: sqlite3.Connection, task: str) -> TaskRecord:
     row = connection.execute("SELECT basis, n, seen, sums FROM tasks WHERE task = ?", (task,)).fetchone()
     sums = TaskSums(*row) if row else None
-    return TaskRecord(sums, _read_decision(connection, task), _read_sampling_state(connection, task))
+    explained, sampling_state = _read_decision(connection, task), _read_sampling_state(connection, task)
+    if explained is None:
+        return TaskRecord(sums, None, sampling_state)
+    return TaskRecord(sums, explained.decision, sampling_state, explained.explanation)
 
 
-def _read_decision(connection: sqlite3.Connection, task: str) -> DecisionRecord | None:
+def _read_decision(connection: sqlite3.Connection, task: str) -> ExplainedDecision | None:
     query = f"SELECT {_COLUMNS}, account FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
     row = connection.execute(query, (task,)).fetchone()
-    return _to_decision(row) if row else None
+    return ExplainedDecision(_to_decision(row[:-1]), Explanation(row[-1])) if row else None
 
 
 def _read_sampling_state(connection: sqlite3.Connection, task: str) -> bytes:
@@ -334,23 +343,22 @@ def _write_change(connection: sqlite3.Connection, task: str, change: StateChange
     if change.sampling_state is not None:
         connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (task, change.sampling_state))
     if change.decision is not None:
-        row = (*_to_row(task, change.decision), json.dumps(change.decision.explanation))
-        connection.execute("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        explanation = None if change.explanation is None else change.explanation.json
+        connection.execute(_PUT_DECISION, (*_to_row(change.decision), explanation, explanation))
     for decision in change.changes:
-        connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _to_row(task, decision))
+        connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _to_row(decision))
         connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, decision.version - MAX_CHANGES))
 
 
-def _to_row(task: str, decision: DecisionRecord) -> tuple[str, int, int, str, str, str, float]:
+def _to_row(decision: Decision) -> tuple[str, int, int, str, str, str, float]:
     ranking = json.dumps(decision.ranking)
-    return task, decision.version, decision.n, decision.model, decision.reason, ranking, decision.at
+    return decision.task, decision.version, decision.n, decision.model, decision.reason, ranking, decision.at
 
 
-def _to_decision(row: Sequence[Any]) -> DecisionRecord:
-    version, n, model, reason, ranking, at, explanation = row
+def _to_decision(row: Sequence[Any]) -> Decision:
+    task, version, n, model, reason, ranking, at = row
     try:
-        reason = RENAMED_REASONS.get(reason, reason)
-        return DecisionRecord(version, n, model, reason, tuple(json.loads(ranking)), at, json.loads(explanation))
+        return Decision(task, version, n, model, RENAMED_REASONS.get(reason, reason), tuple(json.loads(ranking)), at)
     except (ValueError, TypeError) as error:
         raise StateError(f"a stored decision cannot be read: {error!r}") from error
 

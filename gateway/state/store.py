@@ -8,17 +8,15 @@ needs no numpy.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
+from gateway.decision import NO_EXPLANATION, Decision, ExplainedDecision, Explanation
 from gateway.usage.ledger import UsageRows
 
 RING_SIZE = 256
 """Most recent embeddings stored per task, from which another pack scores it again."""
-
-RENAMED_REASONS = {"kept": "current"}
-"""Decision reasons in state written by earlier versions, and their present names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +34,6 @@ class TaskSums:
     n: int
     total_seen: int
     sums: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionRecord:
-    """A task's decision.
-
-    Attributes:
-        version: 1 for the first, one more for every change of the model.
-        n: inputs it is based on.
-        model: the chosen model.
-        reason: see gateway.vocabulary.
-        ranking: candidates, best first.
-        at: Unix time in seconds of the last change of the model.
-        explanation: what GET /v1/tasks/{id} shows: scores, distance u, nearest datasets.
-    """
-
-    version: int
-    n: int
-    model: str
-    reason: str
-    ranking: tuple[str, ...]
-    at: float
-    explanation: Mapping[str, Any]
 
 
 class StoredKey(msgspec.Struct, frozen=True, rename={"settings_json": "terms"}):
@@ -111,13 +86,15 @@ class StateChange:
         decision: None where no candidate is in the pack.
         changes: decisions of this batch in which the model changed, oldest first; they are added to the history.
         sampling_state: None leaves the stored one.
+        explanation: None leaves the stored one.
     """
 
     task: TaskSums
     embeddings: Sequence[bytes]
-    decision: DecisionRecord | None
-    changes: Sequence[DecisionRecord]
+    decision: Decision | None
+    changes: Sequence[Decision]
     sampling_state: bytes | None = None
+    explanation: Explanation | None = None
 
 
 class Store(Protocol):
@@ -137,7 +114,7 @@ class Store(Protocol):
     def read_task(self, task: str) -> "TaskRecord":
         """Return all that is stored of a task but its embeddings."""
 
-    def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, DecisionRecord]:
+    def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, ExplainedDecision]:
         """Return the decisions of those of these tasks that have one, with explanations; in one transaction."""
 
     def recent_embeddings(self, task: str) -> Sequence[bytes]:
@@ -149,10 +126,10 @@ class Store(Protocol):
     def task_names(self) -> Sequence[str]:
         """Return the names of all tasks, sorted."""
 
-    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, DecisionRecord]:
+    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, Decision]:
         """Return decisions by task, sorted by name, of names greater than `after`; without explanations."""
 
-    def decision_changes(self, task: str) -> Sequence[DecisionRecord]:
+    def decision_changes(self, task: str) -> Sequence[Decision]:
         """Return the most recent decisions that changed a task's model, oldest first; without explanations."""
 
     def forget_task(self, task: str) -> bool:
@@ -194,5 +171,6 @@ class TaskRecord:
     """Stored sums and decision of a task, None before its first. sampling_state: see gateway.scorer.sampling."""
 
     task: TaskSums | None
-    decision: DecisionRecord | None
+    decision: Decision | None
     sampling_state: bytes = b""
+    explanation: Explanation = NO_EXPLANATION

@@ -1,76 +1,84 @@
-"""Decisions as they come, for whoever watches: the last of them, and how many there were."""
+"""Event feed of decisions, for GET /v1/decisions and `benchroute tail`: the latest ones, and how many there were."""
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gateway.tasks.decision_table import TableEntry
+from gateway.decision import Decision
 
 MAX_EVENTS = 2000
-"""Decisions that are kept. Who falls further behind than that has missed some, and sees it in the numbers."""
+"""Decisions in memory. A reader that falls further behind has missed some, and sees it in the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionEvent:
-    """A decision. number: from 1, rising by 1. at: Unix time in seconds. before: the task's model until then.
+    """A decision as it was applied.
 
-    before is None where nothing was decided yet, and the model itself where the decision changed nothing.
+    Attributes:
+        number: 1 for the first since the start, one more for every later one.
+        at: Unix time in seconds.
+        before: the task's model until then; None where there was no decision.
     """
 
     number: int
     at: float
-    task: str
-    decision: TableEntry
+    decision: Decision
     before: str | None
 
     @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.decision.task
+
+    @property
     def is_change(self) -> bool:
-        """Whether the task's requests go to another model from now on; a task's first decision counts too."""
+        """True where the task's requests go to another model from now on; a task's first decision counts too."""
         return self.before != self.decision.model
 
 
 class DecisionFeed:
-    """The last decisions. Nothing here is kept over a restart."""
+    """The latest decisions, in memory alone."""
 
-    def __init__(self, clock: Callable[[], float], kept: int = MAX_EVENTS) -> None:
+    def __init__(self, clock: Callable[[], float], max_events: int = MAX_EVENTS) -> None:
         """clock: Unix time in seconds."""
         self.reasons: Counter[str] = Counter()
         self.changes = 0
         self._clock = clock
-        self._last: deque[DecisionEvent] = deque(maxlen=kept)
+        self._events: deque[DecisionEvent] = deque(maxlen=max_events)
         self._number = 0
-        self._came = asyncio.Event()
+        self._published = asyncio.Event()
 
     @property
     def last_number(self) -> int:
-        """Of the latest decision; 0 before the first."""
+        """The number of the latest decision; 0 before the first."""
         return self._number
 
-    def publish(self, task: str, choice: TableEntry, before: str | None) -> None:
-        """A decision is in force."""
+    def publish(self, decision: Decision, before: str | None) -> None:
+        """Append a decision that was applied. before: the task's model until then."""
         self._number += 1
-        happened = DecisionEvent(self._number, self._clock(), task, choice, before)
-        self._last.append(happened)
-        self.reasons[choice.reason] += 1
-        self.changes += happened.is_change
-        self._came.set()
-        self._came = asyncio.Event()
+        event = DecisionEvent(self._number, self._clock(), decision, before)
+        self._events.append(event)
+        self.reasons[decision.reason] += 1
+        self.changes += event.is_change
+        # A new event object for the next wait: whoever waits now wakes, however many there are.
+        self._published.set()
+        self._published = asyncio.Event()
 
     async def wait_for(
-        self, number: int, wait_s: float, wanted: Callable[[DecisionEvent], bool]
+        self, number: int, wait_s: float, matches: Callable[[DecisionEvent], bool]
     ) -> Sequence[DecisionEvent]:
-        """The wanted decisions behind that number, oldest first; waits up to wait_s for the first of them."""
+        """Return the matching decisions after a number, oldest first; wait up to wait_s for the first of them."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
         while True:
-            came = self._came
-            found = [happened for happened in self._last if happened.number > number and wanted(happened)]
+            published = self._published
+            found = [event for event in self._events if event.number > number and matches(event)]
             left_s = until - loop.time()
             if found or left_s <= 0:
                 return found
             number = self._number
             try:
-                await asyncio.wait_for(came.wait(), left_s)
+                await asyncio.wait_for(published.wait(), left_s)
             except TimeoutError:
                 return []

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from gateway.config.schema import CacheConfig
+from gateway.decision import Decision
 from gateway.vocabulary import ROUTER_UNAVAILABLE, SHADOW
 
 MAX_TASKS = 200_000
@@ -74,17 +75,6 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     exploration_set: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TableEntry:
-    """A task's decision as it came from the scorer or the store. n: inputs it rests on."""
-
-    version: int
-    n: int
-    model: str
-    reason: str
-    ranking: Sequence[str]
-
-
 class DecisionTable:
     """Decisions of live tasks over the policies of all."""
 
@@ -93,15 +83,16 @@ class DecisionTable:
         self._policies = policies
         self._router_works = router_works
         self._max_tasks = max_tasks
-        self._choices: dict[str, TableEntry] = {}
+        self._decisions: dict[str, Decision] = {}
+        # Precomputed, so that a request pays for one look-up: a decision is made far less often than it is used.
         self._routes: dict[str, Route] = {}
 
     def route_task(self, task: str) -> Route:
-        """Where a request of this task goes now."""
+        """Return where a request of this task goes now."""
         route, policy = self._routes.get(task), self._policies.policy_of(task)
         if policy.shadow:
-            would = route or Route(policy.ranking, policy.reason, 0)
-            return Route(policy.ranking, SHADOW, would.version, would.ranking[0])
+            unseen = route or Route(policy.ranking, policy.reason, 0)
+            return Route(policy.ranking, SHADOW, unseen.version, unseen.ranking[0])
         if route is None:
             route = Route(policy.ranking, policy.reason, 0, exploration=policy.exploration)
         if policy.pin or self._router_works():
@@ -109,59 +100,67 @@ class DecisionTable:
         return Route(route.ranking, ROUTER_UNAVAILABLE, route.version)
 
     def policy_of(self, task: str) -> Policy:
-        """What the configuration says of a task."""
+        """Return the policy of a task."""
         return self._policies.policy_of(task)
 
-    def apply_decision(self, task: str, choice: TableEntry) -> TableEntry | None:
-        """Takes over a decision, unless a newer one is there: two sources tell of the same decisions.
+    def apply_decision(self, decision: Decision) -> Decision | None:
+        """Apply a decision unless a newer one is there: it may arrive from the scorer and from the store.
 
         Returns the task's decision until now.
         """
-        known = self._choices.pop(task, None)
-        if known is not None and (known.version, known.n) > (choice.version, choice.n):
-            choice = known
-        elif len(self._choices) >= self._max_tasks:
-            oldest = next(iter(self._choices))
+        task = decision.task
+        known = self._decisions.pop(task, None)
+        if known is not None and (known.version, known.n) > (decision.version, decision.n):
+            decision = known
+        elif len(self._decisions) >= self._max_tasks:
+            oldest = next(iter(self._decisions))
             self.forget_task(oldest)
-        self._choices[task] = choice
-        self._place(task, choice)
+        self._decisions[task] = decision
+        self._set_route(decision)
         return known
 
-    def replace_all(self, task: str, choice: TableEntry) -> TableEntry | None:
-        """Takes over a decision from who knows the order in which they were made. Returns the one until now."""
-        known = self._choices.get(task)
-        self.forget_task(task)
-        self.apply_decision(task, choice)
+    def replace_decision(self, decision: Decision) -> Decision | None:
+        """Apply a decision of a source that knows their order, older or not. Returns the one until now.
+
+        A Redis that comes back empty numbers decisions from 1 again.
+        """
+        known = self._decisions.get(decision.task)
+        self.forget_task(decision.task)
+        self.apply_decision(decision)
         return known
 
     def task_names(self) -> Sequence[str]:
-        """The tasks about which something is decided."""
-        return list(self._choices)
+        """Return the tasks that have a decision."""
+        return list(self._decisions)
 
     def forget_task(self, task: str) -> None:
-        """The task starts cold again."""
-        self._choices.pop(task, None)
+        """Remove a task's decision; it starts cold again."""
+        self._decisions.pop(task, None)
         self._routes.pop(task, None)
 
     def set_policies(self, policies: Policies) -> None:
-        """Other policies over the same decisions."""
+        """Apply other policies to the same decisions."""
         self._policies = policies
         self._routes.clear()
-        for task, choice in self._choices.items():
-            self._place(task, choice)
+        for decision in self._decisions.values():
+            self._set_route(decision)
 
     def set_policy(self, task: str, policies: Policies) -> None:
-        """Other policies, of which only this task's differs."""
+        """Apply other policies, of which only this task's differs."""
         self._policies = policies
-        if (choice := self._choices.get(task)) is not None:
-            self._place(task, choice)
+        if (decision := self._decisions.get(task)) is not None:
+            self._set_route(decision)
 
-    def _place(self, task: str, choice: TableEntry) -> None:
-        """A decision for a model that is no candidate any more is left out; the task is cold until its next input."""
-        policy = self._policies.policy_of(task)
-        if (policy.pin and not policy.shadow) or choice.model not in policy.candidates:
-            self._routes.pop(task, None)
+    def _set_route(self, decision: Decision) -> None:
+        """Derive a task's route. One whose model is no candidate any more is cold until its next input."""
+        policy = self._policies.policy_of(decision.task)
+        if (policy.pin and not policy.shadow) or decision.model not in policy.candidates:
+            self._routes.pop(decision.task, None)
             return
-        first = (choice.model, *policy.fallbacks) if policy.fallbacks else choice.ranking
-        kept = dict.fromkeys(name for name in (*first, *choice.ranking, *policy.ranking) if name in policy.candidates)
-        self._routes[task] = Route(tuple(kept), choice.reason, choice.version, exploration=policy.exploration)
+        first = (decision.model, *policy.fallbacks) if policy.fallbacks else decision.ranking
+        ranking = dict.fromkeys(
+            name for name in (*first, *decision.ranking, *policy.ranking) if name in policy.candidates
+        )
+        self._routes[decision.task] = Route(
+            tuple(ranking), decision.reason, decision.version, exploration=policy.exploration
+        )

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gateway.decision import Decision, Explanation
 from gateway.distributed import scripts
 from gateway.distributed.codec import JSON, AckBatch, AckCounts, Lease
 from gateway.distributed.leases import acquire_lease
@@ -23,7 +24,7 @@ from gateway.distributed.producer import ShardProducer
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
-from gateway.state.store import RING_SIZE, DecisionRecord, StateChange, TaskSums
+from gateway.state.store import RING_SIZE, StateChange, TaskSums
 from qa.faults import programs
 from qa.faults.stack import Shape, Stack, running
 
@@ -38,26 +39,25 @@ def task_bytes(models: int, dim: int, inputs: int) -> int:
     return ring + sums + account + 900
 
 
-def example_task(models: int, dim: int) -> tuple[DecisionRecord, TaskSums]:
-    """Return a task's decision and sums of realistic length."""
+def example_task(models: int, dim: int) -> tuple[Decision, Explanation, TaskSums]:
+    """Return a task's decision, explanation and sums of realistic length."""
     names = tuple(f"model-{number}" for number in range(models))
     scores = [{"model": name, "s1": 0.71234, "s2": 0.71234, "s3": 0.71234, "p": 0.912345, "n": 256} for name in names]
     account = {"u": 0.123456, "scores": scores, "nearest_datasets": [], "decision": {"why": "x" * 200}}
     size = 3 * models + 1 + dim
     sums = struct.pack(f"<{size}d", *(number / 7 for number in range(size)))
-    made = DecisionRecord(1, RING_SIZE, names[0], "score", names, 1.0, account)
-    return made, TaskSums("0" * 64 + "/5/19/0.5", RING_SIZE, RING_SIZE, sums)
+    decision = Decision("", 1, RING_SIZE, names[0], "score", names, 1.0)
+    return decision, Explanation.from_dict(account), TaskSums("0" * 64 + "/5/19/0.5", RING_SIZE, RING_SIZE, sums)
 
 
 def fill_redis(client: RedisClient, tasks: int, models: int, dim: int) -> None:
     """Write tasks with full rings."""
     store = RedisStore(client)
-    made, sums = example_task(models, dim)
+    decision, explanation, sums = example_task(models, dim)
     ring = [os.urandom(2 * dim) for _ in range(RING_SIZE)]
+    change = StateChange(sums, ring, decision, [decision], explanation=explanation)
     for number in range(tasks):
-        store.update_task(
-            [f"task-{number:07}"], lambda stored: {task: StateChange(sums, ring, made, [made]) for task in stored}
-        )
+        store.update_task([f"task-{number:07}"], partial(_same, change))
 
 
 def measure_memory(folder: Path, tasks: int, models: int, dim: int) -> dict[str, float]:
@@ -96,7 +96,7 @@ def _through(client: RedisClient, tasks: int, batch: int, rounds: int) -> Iterat
     shard, sending, draw = Shard(0), ShardProducer(), random.Random(1)
     store = acquire_lease(client, shard, "measuring", Lease(lease_ms=60_000))
     assert store is not None  # noqa: S101 - nobody else is there
-    made, sums = example_task(7, 384)
+    decision, _, sums = example_task(7, 384)
     body = JSON + json.dumps([{"role": "user", "content": "x" * 400}]).encode()
     keys = [shard.stream_key, shard.info_key, shard.producers_key, shard.seen_key, shard.counts_key]
     for _ in range(rounds):
@@ -109,7 +109,7 @@ def _through(client: RedisClient, tasks: int, batch: int, rounds: int) -> Iterat
             sending.on_add_reply(code, epoch.decode(), last)
         taken = store.read_batch("me", batch).entries
         store.batch = AckBatch([entry.id for entry in taken], [AckCounts("me", taken[-1].number, len(taken), 0)])
-        change = StateChange(sums, [os.urandom(768)], made, [])
+        change = StateChange(sums, [os.urandom(768)], decision, [])
         seen = sorted({entry.task for entry in taken})
         store.update_task(seen, partial(_same, change))
         yield

@@ -8,6 +8,7 @@ from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.store import RedisStore
 from gateway.scorer.messages import Configure, Observation, ScoreSettings, TaskPolicy
 from gateway.scorer.scorer import Scorer
+from gateway.scorer.task_reader import TaskReader
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Store
 from qa.faults.material import MODELS
@@ -21,7 +22,7 @@ BATCH_SIZE = 64
 def create_scorer(store: Store, pack: Path, models: Sequence[str] = MODELS) -> Scorer:
     """Return a scorer as an embedded gateway has it."""
     start = Configure("", "", ScoreSettings(), TaskPolicy(models))
-    return Scorer(Router(open_pack(pack)), Letters(), store, start, lambda: 0.0)
+    return Scorer(TaskReader(Router(open_pack(pack)), store, start, lambda: 0.0), Letters())
 
 
 def read_streams(client: RedisClient) -> list[StreamEntry]:

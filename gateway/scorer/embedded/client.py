@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from gateway.decision import Decision
 from gateway.errors import InvalidRequest, PackRejected, ScorerUnavailable
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded import framing
@@ -19,7 +20,6 @@ from gateway.scorer.messages import (
     BATCH_SIZE,
     BatchDone,
     Configure,
-    Decision,
     FromScorer,
     Observations,
     PackReady,

@@ -21,9 +21,9 @@ from gateway.scorer.background import BackgroundExecutor
 from gateway.scorer.embedded.framing import FrameError, encode_frame, read_frame_blocking
 from gateway.scorer.messages import (
     BATCH_SIZE,
+    BackgroundQuestion,
     BatchDone,
     Configure,
-    Inspect,
     Observation,
     Observations,
     PackReady,
@@ -64,7 +64,7 @@ class EmbeddedScorer:
                 self._observe(items)
             elif isinstance(message, Configure):
                 self._configure(message)
-            elif isinstance(message, Inspect):
+            elif isinstance(message, BackgroundQuestion):
                 # Bound now: the pack may be replaced before the background thread comes to the question.
                 self._background.submit_job(partial(self._answer, message, self._service))
             else:

@@ -13,6 +13,6 @@ def differing_tasks(found: Store, expected: Store) -> list[str]:
 def _task_state(store: Store, task: str) -> object:
     record = store.read_task(task)
     made = record.decision
-    decision = made and (made.version, made.n, made.model, made.reason, tuple(made.ranking), made.explanation)
+    decision = made and (made.version, made.n, made.model, made.reason, tuple(made.ranking), record.explanation)
     changes = [(change.version, change.n, change.model) for change in store.decision_changes(task)]
     return record.task, record.sampling_state, decision, list(store.recent_embeddings(task)), changes

@@ -15,6 +15,7 @@ from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
 from gateway.scorer.messages import Configure, Observation, ScoreSettings, TaskPolicy
 from gateway.scorer.scorer import Scorer
+from gateway.scorer.task_reader import TaskReader
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Store
 from routing.pack import open_pack
@@ -56,7 +57,7 @@ def one_program(redis: RedisServer, pack: Path, folder: Path, shards: int = 4) -
     """What a single scorer on SQLite makes of the same inputs, read from the streams in their order."""
     store = SqliteStore(str(folder / "single.db"))
     start = Configure("", "", ScoreSettings(), TaskPolicy(MODELS))
-    scorer = Scorer(Router(open_pack(pack)), Letters(), store, start, lambda: 0.0)
+    scorer = Scorer(TaskReader(Router(open_pack(pack)), store, start, lambda: 0.0), Letters())
     client = RedisClient(redis.url)
     for number in range(shards):
         entries = parse_entries(client.execute("XRANGE", Shard(number).stream_key, "-", "+"))
@@ -72,7 +73,7 @@ def same_decisions(found: Store, expected: Store) -> bool:
         assert mine.task == theirs.task
         assert mine.decision is not None
         assert theirs.decision is not None
-        assert mine.decision.explanation == theirs.decision.explanation
+        assert mine.explanation == theirs.explanation
         assert (mine.decision.version, mine.decision.model) == (theirs.decision.version, theirs.decision.model)
         assert list(found.recent_embeddings(task)) == list(expected.recent_embeddings(task))
     return True

@@ -138,7 +138,7 @@ def test_a_scorer_with_an_older_pack_neither_takes_nor_writes(client: RedisClien
     newer.mark_current("two")
     newer.release_lease()
     assert acquire_lease(client, SHARD, "b", Lease(pack=1, lease_ms=60_000)) is None
-    assert held(client, "b", Lease(pack=2, lease_ms=60_000)).basis == "two"
+    assert held(client, "b", Lease(pack=2, lease_ms=60_000)).sums_version == "two"
 
 
 def test_who_is_there_is_known_for_a_while(client: RedisClient) -> None:

@@ -15,6 +15,7 @@ from gateway.distributed.store import RedisStore
 from gateway.errors import PackRejected, StateError
 from gateway.scorer.messages import Configure, ScoreSettings, SeedInputs, TaskPolicy
 from gateway.scorer.scorer import Scorer
+from gateway.scorer.task_reader import TaskReader
 from routing.manifest import read_manifest
 from routing.pack import open_pack
 from routing.router import Router
@@ -115,7 +116,7 @@ def test_the_commands(redis_server: RedisServer, client: RedisClient, pack: Path
         return result.stdout
 
     start = Configure("", "", ScoreSettings(), TaskPolicy(MODELS))
-    scorer = Scorer(Router(open_pack(pack)), Letters(), RedisStore(client), start, lambda: 0.0)
+    scorer = Scorer(TaskReader(Router(open_pack(pack)), RedisStore(client), start, lambda: 0.0), Letters())
     scorer.seed_task(SeedInputs(1, "counting", inputs("sums", 20)))
     assert "active" in run("push", str(pack), "--activate")
     run("push", str(other))
@@ -140,7 +141,7 @@ def test_a_model_that_is_added_is_in_force_in_the_fleet(
     config = tmp_path / "config.yaml"
     config.write_text(configuration("http://127.0.0.1:1/v1", (*MODELS, "new"), state=state))
     start, store = Configure("", "", ScoreSettings(), TaskPolicy((*MODELS, "new"))), RedisStore(client)
-    Scorer(Router(open_pack(pack)), Letters(), store, start, lambda: 0.0).seed_task(
+    Scorer(TaskReader(Router(open_pack(pack)), store, start, lambda: 0.0), Letters()).seed_task(
         SeedInputs(1, "added", inputs("sums", 20))
     )
     outcomes = tmp_path / "new.jsonl"
@@ -154,7 +155,7 @@ def test_a_model_that_is_added_is_in_force_in_the_fleet(
     assert active is not None
     assert active.hash == told["hash"]
     grown = packs.fetch_pack(client, packs.find_pack(client, told["hash"]), tmp_path / "fetched")
-    Scorer(Router(open_pack(grown)), Letters(), store, start, lambda: 1.0).rescore_stale()
+    Scorer(TaskReader(Router(open_pack(grown)), store, start, lambda: 1.0), Letters()).rescore_stale()
     decision = store.read_task("added").decision
     assert decision is not None
     assert decision.model == "new"

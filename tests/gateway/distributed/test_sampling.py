@@ -24,6 +24,7 @@ from gateway.errors import StateError
 from gateway.scorer.messages import Configure, Observation, ScoreSettings, TaskPolicy
 from gateway.scorer.scorer import Scorer
 from gateway.scorer.service import NO_RETRY, OpenPack, ScorerService, ServiceHooks
+from gateway.scorer.task_reader import TaskReader
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Store
 from routing.pack import Pack, open_pack
@@ -77,7 +78,7 @@ class Shop:
             self.sending.on_add_reply(code, epoch.decode(), last)
 
     def scorer(self, store: Store) -> Scorer:
-        return Scorer(Router(self.pack), Letters(), store, START, lambda: 0.0)
+        return Scorer(TaskReader(Router(self.pack), store, START, lambda: 0.0), Letters())
 
     def next_desk(self) -> ShardWorker:
         self.client.execute("DEL", SHARD.lease_key)

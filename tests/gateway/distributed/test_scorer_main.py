@@ -36,8 +36,8 @@ def test_every_routing_parameter_of_the_configuration_reaches_its_library(
     manager.check_packs()
     context = manager.current_context()
     assert context is not None
-    scorer = context.service(SqliteStore(str(tmp_path / "state.db"))).scorer
-    assert scorer._router.settings == RoutingSettings(**own)  # type: ignore[arg-type]
+    service = context.service(SqliteStore(str(tmp_path / "state.db")))
+    assert service.tasks.router.settings == RoutingSettings(**own)  # type: ignore[arg-type]
     client.close_connections()
 
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis import Redis
 
 from gateway.config import parse_config
+from gateway.decision import Decision, ExplainedDecision, Explanation
 from gateway.distributed.codec import MAX_CHANGES
 from gateway.distributed.redis_client import RedisClient, RedisTimeouts
 from gateway.distributed.redis_keys import Shard
@@ -17,7 +19,6 @@ from gateway.errors import StateError
 from gateway.state.sqlite import open_store
 from gateway.state.store import (
     RING_SIZE,
-    DecisionRecord,
     StateChange,
     Store,
     StoredKey,
@@ -29,13 +30,19 @@ from gateway.usage.ledger import UsageTotals
 from tests.gateway.redis_servers import RedisServer, free_port
 from tests.gateway.serving import configuration
 
-
-def decision(version: int = 1, n: int = 1, model: str = "m") -> DecisionRecord:
-    return DecisionRecord(version, n, model, "score", (model, "other"), 1.5, {"u": 0.5, "scores": [{"model": "m"}]})
+EXPLANATION = Explanation.from_dict({"u": 0.5, "scores": [{"model": "m"}]})
 
 
-def put(store: Store, task: str, seen: int, embeddings: list[bytes], *turns: DecisionRecord) -> None:
-    made = StateChange(TaskSums("basis", seen, seen, b"\0sums\xff"), embeddings, turns[-1] if turns else None, turns)
+def decision(version: int = 1, n: int = 1, model: str = "m", task: str = "t") -> Decision:
+    return Decision(task, version, n, model, "score", (model, "other"), 1.5)
+
+
+def put(store: Store, task: str, seen: int, embeddings: list[bytes], *turns: Decision) -> None:
+    changes = [msgspec.structs.replace(turn, task=task) for turn in turns]
+    latest, explanation = (changes[-1], EXPLANATION) if changes else (None, None)
+    made = StateChange(
+        TaskSums("basis", seen, seen, b"\0sums\xff"), embeddings, latest, changes, explanation=explanation
+    )
     store.update_task([task], lambda _: {task: made})
 
 
@@ -60,23 +67,36 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 def test_what_is_written_is_read_again(store: Store) -> None:
     put(store, "t/1", 2, [b"a", b"b\0\xff"], decision())
-    assert store.read_task("t/1") == TaskRecord(TaskSums("basis", 2, 2, b"\0sums\xff"), decision())
+    assert store.read_task("t/1") == TaskRecord(
+        TaskSums("basis", 2, 2, b"\0sums\xff"), decision(task="t/1"), b"", EXPLANATION
+    )
     assert list(store.recent_embeddings("t/1")) == [b"a", b"b\0\xff"]
     assert list(store.task_names()) == ["t/1"]
     assert [(turn.version, turn.model) for turn in store.decision_changes("t/1")] == [(1, "m")]
     assert store.read_task("unknown") == TaskRecord(None, None)
     put(store, "other", 1, [])
-    assert store.read_explanations(["t/1", "unknown", "other"]) == {"t/1": decision()}
+    assert store.read_explanations(["t/1", "unknown", "other"]) == {
+        "t/1": ExplainedDecision(decision(task="t/1"), EXPLANATION)
+    }
 
 
-def test_decisions_come_by_name_page_by_page_and_without_accounts(store: Store) -> None:
+def test_decisions_come_by_name_page_by_page(store: Store) -> None:
     for task in ("b", "a", "c"):
         put(store, task, 1, [b"x"], decision())
     put(store, "undecided", 1, [b"x"])
     assert list(store.read_decisions()) == ["a", "b", "c"]
     assert list(store.read_decisions("a", 1)) == ["b"]
-    assert store.read_decisions()["a"].explanation == {}
+    assert store.read_decisions()["a"] == decision(task="a")
     assert list(store.task_names()) == ["a", "b", "c", "undecided"]
+
+
+def test_an_update_without_an_explanation_leaves_the_stored_one(store: Store) -> None:
+    sums = TaskSums("basis", 1, 1, b"sums")
+    put(store, "t", 1, [], decision())
+    store.update_task(["t"], lambda _: {"t": StateChange(sums, [], decision(2, 7, "other"), ())})
+    assert store.read_task("t") == TaskRecord(sums, decision(2, 7, "other"), b"", EXPLANATION)
+    store.update_task(["new"], lambda _: {"new": StateChange(sums, [], decision(task="new"), ())})
+    assert store.read_explanations(["new"]) == {"new": ExplainedDecision(decision(task="new"), Explanation())}
 
 
 def test_the_ring_and_the_history_keep_the_most_recent(store: Store) -> None:
@@ -102,7 +122,7 @@ def test_a_pace_is_written_with_the_sums_or_alone_and_goes_with_its_task(store: 
     )
     store.update_task([], lambda _: {}, {"gone": b"x"})
     assert store.read_task("gone").task is None
-    assert store.read_task("t") == TaskRecord(before.task, before.decision, b"second")
+    assert store.read_task("t") == TaskRecord(before.task, before.decision, b"second", before.explanation)
     store.forget_task("t")
     assert (store.sampling_states(["t"]), store.read_task("t")) == ({}, TaskRecord(None, None))
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.decision import Decision
 from gateway.errors import InvalidRequest, PackRejected, ScorerUnavailable
 from gateway.scorer.embedded import process
 from gateway.scorer.embedded.client import EmbeddedScorerClient, ScorerTimeouts
-from gateway.scorer.messages import Configure, Decision, ScoreSettings, TaskPolicy
+from gateway.scorer.messages import Configure, ScoreSettings, TaskPolicy
 from gateway.scorer.observation_queue import ObservationQueue
 from tests.gateway.letters import Letters
 from tests.gateway.packs import inputs, saved_pack

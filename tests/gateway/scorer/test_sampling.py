@@ -15,6 +15,7 @@ from gateway.errors import StateError
 from gateway.scorer.messages import SeedInputs
 from gateway.scorer.sampling import SamplingState
 from gateway.scorer.scorer import Scorer
+from gateway.scorer.task_reader import TaskReader
 from gateway.state.sqlite import SqliteStore
 from routing.adaptive_sampling import SamplingRate, SamplingSettings, ShiftDetector
 from routing.arrays import Embeddings
@@ -22,7 +23,7 @@ from routing.pack import Pack
 from routing.router import Router
 from tests.gateway.letters import Letters
 from tests.gateway.packs import inputs, small_pack
-from tests.gateway.scorer.test_scorer import START, seen
+from tests.gateway.scorer.test_scorer import START, explanation_of, seen
 
 LETTERS = Letters()
 MANY = inputs("sums", 400)
@@ -49,7 +50,7 @@ def fed(pack: Pack, folder: Path, sizes: Sequence[int], thinning: bool = True) -
     folder.mkdir()
     store, embedder = SqliteStore(str(folder / "state.db")), Counting()
     start = msgspec.structs.replace(START, routing=msgspec.structs.replace(START.routing, adaptive_sampling=thinning))
-    scorer, skipped, place = Scorer(Router(pack), embedder, store, start, lambda: 0.0), 0, 0
+    scorer, skipped, place = Scorer(TaskReader(Router(pack), store, start, lambda: 0.0), embedder), 0, 0
     for size in itertools.cycle(sizes):
         batch = MANY[place : place + size]
         place += size
@@ -67,9 +68,11 @@ def test_a_settled_task_is_embedded_less_and_keeps_its_model(pack: Pack, tmp_pat
     assert stored.decision.model == "calc"
     assert stored.decision.n == stored.task.n < 220
     assert stored.decision.n + skipped == len(MANY)
-    since_the_last_embedded = SamplingState.from_bytes(stored.sampling_state).pending_skips
-    assert stored.decision.explanation["skipped"] == skipped - since_the_last_embedded
-    assert 0 <= since_the_last_embedded < 2 * SamplingSettings().sparsest  # one of each run of 16 is embedded
+    state = SamplingState.from_bytes(stored.sampling_state)
+    account = explanation_of(Scorer(TaskReader(Router(pack), store, START, lambda: 0.0), LETTERS))
+    assert account["skipped"] == skipped - state.pending_skips
+    assert stored.explanation.skipped == account["skipped"] - state.unexplained_skips
+    assert 0 <= state.pending_skips < 2 * SamplingSettings().sparsest  # one of each run of 16 is embedded
     assert store.read_task("other").task.n == 10  # type: ignore[union-attr]
     assert len(embedder.asked) == stored.decision.n + 10
 
@@ -88,7 +91,7 @@ def test_however_inputs_are_cut_the_same_ones_are_embedded(pack: Pack, tmp_path:
 
 def test_inputs_given_on_purpose_are_all_embedded(pack: Pack, tmp_path: Path) -> None:
     store = SqliteStore(str(tmp_path / "state.db"))
-    scorer = Scorer(Router(pack), LETTERS, store, START, lambda: 0.0)
+    scorer = Scorer(TaskReader(Router(pack), store, START, lambda: 0.0), LETTERS)
     scorer.observe_batch(seen("t", *MANY[:300]))
     before = store.read_task("t").task
     assert before is not None
@@ -97,9 +100,10 @@ def test_inputs_given_on_purpose_are_all_embedded(pack: Pack, tmp_path: Path) ->
 
 
 def test_a_forgotten_task_is_embedded_in_full_again(pack: Pack, tmp_path: Path) -> None:
-    scorer = Scorer(Router(pack), LETTERS, SqliteStore(str(tmp_path / "state.db")), START, lambda: 0.0)
+    store = SqliteStore(str(tmp_path / "state.db"))
+    scorer = Scorer(TaskReader(Router(pack), store, START, lambda: 0.0), LETTERS)
     scorer.observe_batch(seen("t", *MANY[:300]))
-    scorer.forget_task("t")
+    store.forget_task("t")
     assert scorer.observe_batch(seen("t", *MANY[:32])).skipped == 0
 
 
@@ -108,7 +112,9 @@ def test_a_scorer_that_is_started_again_goes_on_where_it_was(pack: Pack, tmp_pat
     _, expected, _ = fed(pack, tmp_path / "one", [64])
     for place in range(0, len(MANY), size):
         store = SqliteStore(str(tmp_path / "state.db"))
-        Scorer(Router(pack), LETTERS, store, START, lambda: 0.0).observe_batch(seen("t", *MANY[place : place + size]))
+        Scorer(TaskReader(Router(pack), store, START, lambda: 0.0), LETTERS).observe_batch(
+            seen("t", *MANY[place : place + size])
+        )
         store.close()
     store = SqliteStore(str(tmp_path / "state.db"))
     assert store.read_task("t") == expected.read_task("t")
@@ -123,13 +129,13 @@ def test_a_task_without_a_pace_begins_one(pack: Pack, tmp_path: Path) -> None:
     connection.close()
     before = store.read_task("t").task
     assert before is not None
-    made = Scorer(Router(pack), LETTERS, store, START, lambda: 0.0).observe_batch(seen("t", *MANY[:64]))
+    made = Scorer(TaskReader(Router(pack), store, START, lambda: 0.0), LETTERS).observe_batch(seen("t", *MANY[:64]))
     assert (made.skipped, made.decisions[0].n) == (0, before.n + 64)
 
 
 def test_passed_over_inputs_leave_the_sums_alone(pack: Pack, tmp_path: Path) -> None:
     _, store, _ = fed(pack, tmp_path / "thin", [64])
-    scorer, before = Scorer(Router(pack), LETTERS, store, START, lambda: 0.0), store.read_task("t")
+    scorer, before = Scorer(TaskReader(Router(pack), store, START, lambda: 0.0), LETTERS), store.read_task("t")
     while not scorer.observe_batch(seen("t", MANY[0])).skipped:
         before = store.read_task("t")
     after = store.read_task("t")
@@ -160,7 +166,7 @@ def test_a_pace_is_kept_to_the_bit(pace: SamplingState) -> None:
 
 def test_what_is_no_pace_is_a_state_error() -> None:
     assert SamplingState.from_bytes(b"") == SamplingState()
-    with pytest.raises(StateError, match="pace cannot be read"):
+    with pytest.raises(StateError, match="sampling state cannot be read"):
         SamplingState.from_bytes(b"nonsense")
 
 

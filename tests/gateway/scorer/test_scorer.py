@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.decision import Explanation
 from gateway.errors import StateError
 from gateway.scorer import serialization
 from gateway.scorer.cost_preference import ENOUGH_REQUESTS
@@ -21,17 +22,22 @@ from gateway.scorer.feedback import MAX_PER_CONTEXT, MAX_RATINGS
 from gateway.scorer.messages import (
     Configure,
     DryRun,
+    ExplainTasks,
     Observation,
     ScoredResponse,
     ScoreSettings,
     SeedInputs,
+    SetPolicy,
     SubmitFeedback,
     TaskPolicy,
 )
+from gateway.scorer.queries import ScorerQueries
 from gateway.scorer.scorer import Scorer
 from gateway.scorer.task_labels import TaskLabels, text_digest
+from gateway.scorer.task_reader import TaskReader
+from gateway.scorer.task_update import EXPLANATION_INTERVAL, build_explanation
 from gateway.state.sqlite import SqliteStore
-from gateway.state.store import DecisionRecord
+from gateway.state.store import StateChange
 from gateway.usage.ledger import UsageTotals
 from routing.calibration import RoutingSettings
 from routing.counterfactual import labels_needed
@@ -39,7 +45,7 @@ from routing.decision import RoutingDecision
 from routing.errors import PackMismatch
 from routing.pack import Pack
 from routing.router import Router
-from routing.scores import TaskScores
+from routing.scores import ScoreKind, TaskScores
 from routing.task import TaskState
 from tests.gateway.letters import Letters
 from tests.gateway.packs import inputs, small_pack
@@ -68,7 +74,18 @@ def store(tmp_path: Path) -> SqliteStore:
 
 
 def scorer(pack: Pack, store: SqliteStore, about: RoutingSettings | None = None) -> Scorer:
-    return Scorer(Router(pack, about), LETTERS, store, START, itertools.count(100).__next__)
+    return Scorer(TaskReader(Router(pack, about), store, START, itertools.count(100).__next__), LETTERS)
+
+
+def queries(made: Scorer) -> ScorerQueries:
+    return ScorerQueries(made._tasks, made._embedder)
+
+
+def explanation_of(made: Scorer, task: str = "t") -> dict[str, Any]:
+    """As the API shows it: derived where the stored one is of earlier inputs."""
+    (one,) = queries(made).explain_tasks(ExplainTasks(1, [task]))["explained"].values()
+    found: dict[str, Any] = json.loads(one["explanation"])
+    return found
 
 
 def seen(task: str, *texts: str) -> list[Observation]:
@@ -110,12 +127,12 @@ def test_however_inputs_are_cut_the_result_is_the_librarys(
         decision.ranking,
         len(MIXED),
     )
-    shown = {one["model"]: one for one in stored.explanation["scores"]}
+    shown = {one["model"]: one for one in explanation_of(made)["scores"]}
     for place, model in enumerate(scores.models):
         assert shown[model]["s1"] == pytest.approx(scores.s1[place], abs=1e-12)
         assert shown[model]["s2"] == pytest.approx(scores.s2[place], abs=1e-12)
         assert shown[model]["s3"] == pytest.approx(scores.s3[place], abs=1e-9)
-    assert stored.explanation["u"] == pytest.approx(state.mean_distance, abs=1e-9)
+    assert explanation_of(made)["u"] == pytest.approx(state.mean_distance, abs=1e-9)
     history = store.decision_changes("t")
     assert [turn.model for turn in history] == turns
     assert [turn.version for turn in history] == list(range(1, len(turns) + 1))
@@ -169,23 +186,23 @@ def test_a_seed_counts_as_inputs(pack: Pack, store: SqliteStore) -> None:
 
 def test_a_dry_run_is_equation_six_once_and_leaves_no_trace(pack: Pack, store: SqliteStore) -> None:
     made, router = scorer(pack, store), Router(pack)
-    told = made.dry_run(DryRun(1, MIXED))
+    told = queries(made).dry_run(DryRun(1, MIXED))
     state = TaskState.from_evidence(router.find_evidence(LETTERS.embed_texts(MIXED)))
     expected = router.make_decision(router.score_task(state, router.select_candidates()))
     assert (told["decision"]["model"], told["decision"]["p_better"]) == (expected.model, expected.p_better)
     assert told["decision"]["ranking"] == list(expected.ranking)
     assert store.task_names() == []
-    assert made.dry_run(DryRun(1, MIXED, "few"))["decision"]["model"] in {"atlas", "broad"}
-    assert made.dry_run(DryRun(1, MIXED, None, ["broad"]))["decision"]["ranking"] == ["broad"]
+    assert queries(made).dry_run(DryRun(1, MIXED, "few"))["decision"]["model"] in {"atlas", "broad"}
+    assert queries(made).dry_run(DryRun(1, MIXED, None, ["broad"]))["decision"]["ranking"] == ["broad"]
     with pytest.raises(ValueError, match="none of the candidates"):
-        made.dry_run(DryRun(1, MIXED, "strange"))
+        queries(made).dry_run(DryRun(1, MIXED, "strange"))
 
 
 def test_a_forgotten_task_begins_again(pack: Pack, store: SqliteStore) -> None:
     made = scorer(pack, store)
     made.observe_batch(seen("t", *inputs("sums", 12)))
-    assert made.forget_task("t")
-    assert not made.forget_task("t")
+    assert store.forget_task("t")
+    assert not store.forget_task("t")
     assert made.observe_batch(seen("t", "What is 1 plus 1?")).decisions[0].version == 1
 
 
@@ -212,20 +229,20 @@ def test_other_settings_that_g_depends_on_count_as_another_pack(pack: Pack, stor
 def test_embeddings_of_another_length_begin_again(store: SqliteStore, pack: Pack) -> None:
     scorer(pack, store).observe_batch(seen("t", *MIXED))
     shorter = Letters(dim=20)
-    made = Scorer(Router(small_pack(shorter)), shorter, store, START, lambda: 0.0)
+    made = Scorer(TaskReader(Router(small_pack(shorter)), store, START, lambda: 0.0), shorter)
     assert [(one.n, one.reason) for one in made.rescore_stale()] == [(0, "cold-start")]
     assert made.observe_batch(seen("t", "What is 1 plus 1?")).decisions[0].n == 1
 
 
 def test_a_task_scored_by_auto_says_how_it_came_to_that(pack: Pack, store: SqliteStore) -> None:
     start = msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
-    made = Scorer(Router(pack), LETTERS, store, start, itertools.count(100).__next__)
+    made = Scorer(TaskReader(Router(pack), store, start, itertools.count(100).__next__), LETTERS)
     made.observe_batch(seen("t", *inputs("sums", 6)))
     decision = store.read_task("t").decision
     assert decision is not None
-    assert decision.explanation["decision"]["score"] == "auto"
-    assert {"views", "prior", "expected", "deviation"} <= set(decision.explanation["auto"])
-    assert all("auto" in row for row in decision.explanation["scores"])
+    assert explanation_of(made)["decision"]["score"] == "auto"
+    assert {"views", "prior", "expected", "deviation"} <= set(explanation_of(made)["auto"])
+    assert all("auto" in row for row in explanation_of(made)["scores"])
 
 
 def test_a_pack_that_auto_cannot_use_is_refused(pack: Pack, store: SqliteStore) -> None:
@@ -234,17 +251,17 @@ def test_a_pack_that_auto_cannot_use_is_refused(pack: Pack, store: SqliteStore) 
         msgspec.structs.replace(START, routing=ScoreSettings(score="auto")),
     )
     with pytest.raises(PackMismatch, match=r"auto\.npz"):
-        Scorer(Router(older), LETTERS, store, start, itertools.count(100).__next__)
+        Scorer(TaskReader(Router(older), store, start, itertools.count(100).__next__), LETTERS)
     with pytest.raises(PackMismatch, match=r"auto\.npz"):
-        Scorer(Router(older), LETTERS, store, START, itertools.count(100).__next__).set_policy(
-            "t", TaskPolicy(ALL, score="auto")
+        Scorer(TaskReader(Router(older), store, START, itertools.count(100).__next__), LETTERS).set_policy(
+            SetPolicy(1, "t", TaskPolicy(ALL, score="auto"))
         )
 
 
 def test_labels_turn_a_task_scored_by_auto(pack: Pack, store: SqliteStore) -> None:
     """They outlive further inputs, and another pack; the same input labelled again counts once."""
     start = msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
-    made = Scorer(Router(pack), LETTERS, store, start, itertools.count(100).__next__)
+    made = Scorer(TaskReader(Router(pack), store, start, itertools.count(100).__next__), LETTERS)
     texts = inputs("sums", 40)
     made.observe_batch(seen("t", *texts[:4]))
     before = store.read_task("t").decision
@@ -257,12 +274,12 @@ def test_labels_turn_a_task_scored_by_auto(pack: Pack, store: SqliteStore) -> No
     _, again = made.seed_task(SeedInputs(2, "t", texts, outcomes))
     assert (again["labels"], again["n"]) == (40, n)
     made.observe_batch(seen("t", *texts[:3]))
-    other = Scorer(Router(pack, RoutingSettings(k=4)), LETTERS, store, start, itertools.count(100).__next__)
+    other = Scorer(TaskReader(Router(pack, RoutingSettings(k=4)), store, start, itertools.count(100).__next__), LETTERS)
     assert [decision.model for decision in other.rescore_stale()] == [worst]
     after = store.read_task("t").decision
     assert after is not None
-    assert after.explanation["auto"]["labels"] == 40
-    assert "40 labelled" in after.explanation["decision"]["why"]
+    assert explanation_of(other)["auto"]["labels"] == 40
+    assert "40 labelled" in explanation_of(other)["decision"]["why"]
 
 
 def test_labels_that_cannot_be_read_are_refused() -> None:
@@ -283,7 +300,7 @@ AUTO = msgspec.structs.replace(START, routing=ScoreSettings(score="auto"))
 
 def test_scored_answers_turn_a_task_scored_by_auto(pack: Pack, store: SqliteStore) -> None:
     """They outlive further inputs and another pack, and stand beside labels."""
-    made = Scorer(Router(pack), LETTERS, store, AUTO, itertools.count(100).__next__)
+    made = Scorer(TaskReader(Router(pack), store, AUTO, itertools.count(100).__next__), LETTERS)
     made.observe_batch(seen("t", *inputs("sums", 4)))
     before = store.read_task("t").decision
     assert before is not None
@@ -294,23 +311,23 @@ def test_scored_answers_turn_a_task_scored_by_auto(pack: Pack, store: SqliteStor
     assert "and 400 feedback scores" in told["decision"]["why"]
     made.seed_task(SeedInputs(2, "t", ["x"], [{"calc": 1.0}]))
     made.observe_batch(seen("t", *inputs("sums", 3)))
-    other = Scorer(Router(pack, RoutingSettings(k=4)), LETTERS, store, AUTO, itertools.count(100).__next__)
+    other = Scorer(TaskReader(Router(pack, RoutingSettings(k=4)), store, AUTO, itertools.count(100).__next__), LETTERS)
     assert [decision.model for decision in other.rescore_stale()] == [worst]
     after = store.read_task("t").decision
     assert after is not None
-    told = after.explanation["auto"]
+    told = explanation_of(other)["auto"]
     assert (told["labels"], told["feedback"]["n"]) == (1, 400)
     assert told["feedback"]["leader"] == {"n": 200, "mean": 1.0}
 
 
 def test_an_answer_to_a_task_without_inputs_waits_for_them(pack: Pack, store: SqliteStore) -> None:
-    made = Scorer(Router(pack), LETTERS, store, AUTO, itertools.count(100).__next__)
+    made = Scorer(TaskReader(Router(pack), store, AUTO, itertools.count(100).__next__), LETTERS)
     _, told = made.add_feedback(SubmitFeedback(1, "t", [rated(1, "calc", 1.0), rated(2, "nobody's", 1.0)]))
     assert (told["feedback"], told["decision"]["reason"]) == (2, "cold-start")
     made.observe_batch(seen("t", "What is 1 plus 2?"))
     after = store.read_task("t").decision
     assert after is not None
-    assert after.explanation["auto"]["feedback"]["n"] == 1, (
+    assert explanation_of(made)["auto"]["feedback"]["n"] == 1, (
         "a model that the pack does not know waits for one that does"
     )
 
@@ -361,13 +378,13 @@ def test_costs_are_weighted_by_a_tasks_own_tokens_once_there_are_enough(pack: Pa
         ALL, score="auto", objective=(1.0, 100.0), costs={"calc": 5.5, "atlas": 5.6, "broad": 9.0}, prices=prices
     )
     start = msgspec.structs.replace(START, policy=policy)
-    made = Scorer(Router(pack), LETTERS, store, start, itertools.count(100).__next__)
+    made = Scorer(TaskReader(Router(pack), store, start, itertools.count(100).__next__), LETTERS)
 
     def told() -> tuple[str, dict[str, Any]]:
         made.observe_batch(seen("t", MIXED[0]))
         decision = store.read_task("t").decision
         assert decision is not None
-        return decision.model, decision.explanation["decision"]["thrift"]
+        return decision.model, explanation_of(made)["decision"]["thrift"]
 
     model, thrift = told()
     assert (model, thrift["tokens"], thrift["price"]) == ("calc", None, 100.0)
@@ -383,17 +400,17 @@ def test_costs_are_weighted_by_a_tasks_own_tokens_once_there_are_enough(pack: Pa
     assert costs["calc"]["share"] == pytest.approx((0.9 * 10 + 0.1 * 1) / 9.1)
     decision = store.read_task("t").decision
     assert decision is not None
-    expected = {one["model"]: one["auto"] for one in decision.explanation["scores"]}
+    expected = {one["model"]: one["auto"] for one in explanation_of(made)["scores"]}
     worth = {name: expected[name] - 100 * costs[name]["share"] for name in ALL}
     assert max(worth, key=lambda name: worth[name]) == model
-    assert f"= {worth[model]:.3f}" in decision.explanation["decision"]["why"]
+    assert f"= {worth[model]:.3f}" in explanation_of(made)["decision"]["why"]
 
 
 def test_max_regret_goes_by_the_tasks_tokens_too(pack: Pack, store: SqliteStore) -> None:
     prices = {"calc": (10.0, 1.0), "atlas": (1.0, 10.0), "broad": (9.0, 9.0)}
     policy = TaskPolicy(ALL, score="auto", max_regret=1.0, costs={"calc": 5.5, "atlas": 5.6}, prices=prices)
     store.add_usage({("task", "t", "2026-01-01"): UsageTotals(ENOUGH_REQUESTS, 900, 100)})
-    made = Scorer(Router(pack), LETTERS, store, msgspec.structs.replace(START, policy=policy), lambda: 1.0)
+    made = Scorer(TaskReader(Router(pack), store, msgspec.structs.replace(START, policy=policy), lambda: 1.0), LETTERS)
     made.observe_batch(seen("t", MIXED[0]))
     made.observe_batch(seen("new", MIXED[0]))
     models = [decision.model for name in ("t", "new") if (decision := store.read_task(name).decision)]
@@ -402,23 +419,80 @@ def test_max_regret_goes_by_the_tasks_tokens_too(pack: Pack, store: SqliteStore)
 
 def test_what_would_change_a_decision_is_told_with_its_numbers(pack: Pack, store: SqliteStore) -> None:
     """By auto from expected accuracies that are shown; by S3 with p and n that are."""
-    made = Scorer(Router(pack), LETTERS, store, AUTO, itertools.count(100).__next__)
+    made = Scorer(TaskReader(Router(pack), store, AUTO, itertools.count(100).__next__), LETTERS)
     made.observe_batch(seen("t", *inputs("sums", 6)))
     by_auto = store.read_task("t").decision
     assert by_auto is not None
-    told, shown = by_auto.explanation["decision"]["would_change"], expectations(by_auto)
+    told, shown = explanation_of(made)["decision"]["would_change"], expectations(explanation_of(made))
     assert told["lead"] == pytest.approx(shown[told["model"]] - shown[by_auto.model])
-    for row in by_auto.explanation["scores"]:
+    for row in explanation_of(made)["scores"]:
         assert row["auto"] == pytest.approx((row["auto_low"] + row["auto_high"]) / 2)
         assert row["auto_low"] < row["auto_high"]
     assert told["score"] == pytest.approx(shown[by_auto.model] + told["needed"])
     assert told["labels"] == labels_needed(told["lead"], told["deviation"], told["noise"], 0.0)
-    scorer(pack, store).observe_batch(seen("s3", *MIXED))
+    scored = scorer(pack, store)
+    scored.observe_batch(seen("s3", *MIXED))
     by_s3 = store.read_task("s3").decision
     assert by_s3 is not None
-    told = by_s3.explanation["decision"]["would_change"]
+    told = explanation_of(scored, "s3")["decision"]["would_change"]
     assert told["text"] == f"{told['model']} would be selected at an S3 of {told['score']:.3f} (now {told['has']:.3f})."
 
 
-def expectations(decision: DecisionRecord) -> dict[str, float]:
-    return {row["model"]: row["auto"] for row in decision.explanation["scores"]}
+def expectations(explanation: dict[str, Any]) -> dict[str, float]:
+    return {row["model"]: row["auto"] for row in explanation["scores"]}
+
+
+def test_an_explanation_is_stored_when_a_decision_changes_and_every_few_inputs(pack: Pack, store: SqliteStore) -> None:
+    """In between it is derived for who asks, the same as if it had been stored."""
+    made, texts = scorer(pack, store), inputs("sums", 60)
+    dated = []
+    for n, text in enumerate(texts, 1):
+        made.observe_batch(seen("t", text))
+        record = store.read_task("t")
+        assert record.decision is not None
+        stored, derived = record.explanation.to_dict(), explanation_of(made)
+        assert derived["n"] == n
+        assert derived["skipped"] == 0
+        assert derived["decision"]["why"] == every_input_explained(pack, texts[:n])["decision"]["why"]
+        if record.explanation.describes(record.decision):
+            assert stored == derived
+            dated.append(n)
+        assert 0 <= n - stored["n"] < EXPLANATION_INTERVAL
+    changes = {change.n for change in store.decision_changes("t")}
+    assert changes <= set(dated)
+    assert {16, 32, 48} <= set(dated)
+    assert len(dated) < 15
+
+
+def every_input_explained(pack: Pack, texts: Sequence[str]) -> dict[str, Any]:
+    """What the library says behind the last of these, decided one by one."""
+    router, current = Router(pack), None
+    state = router.empty_state()
+    for text in texts:
+        state = state + TaskState.from_evidence(router.find_evidence(LETTERS.embed_texts([text])))
+        scores = router.score_task(state, router.select_candidates())
+        made = router.make_decision(scores, current)
+        current = made.model
+    return build_explanation(router, state, made, scores, ScoreKind.S3)
+
+
+def test_an_explanation_of_an_earlier_version_is_replaced_with_the_next_input(pack: Pack, store: SqliteStore) -> None:
+    """It does not say which inputs it was derived from, and so could not be told from a current one."""
+    made = scorer(pack, store)
+    made.observe_batch(seen("t", *inputs("sums", 20)))
+    record = store.read_task("t")
+    assert record.task is not None
+    document = {name: value for name, value in record.explanation.to_dict().items() if name != "n"} | {"skipped": 7}
+    undated = StateChange(record.task, [], record.decision, (), explanation=Explanation.from_dict(document))
+    store.update_task(["t"], lambda _: {"t": undated})
+    assert explanation_of(made) == document
+    made.observe_batch(seen("t", "What is 1 plus 2?"))
+    assert (explanation_of(made)["n"], store.read_task("t").explanation.skipped) == (21, 7)
+
+
+def test_a_policy_of_a_later_configuration_does_not_explain_an_earlier_decision(pack: Pack, store: SqliteStore) -> None:
+    scorer(pack, store).observe_batch(seen("t", *inputs("sums", 21)))
+    stored = store.read_task("t").explanation.to_dict()
+    changed = msgspec.structs.replace(START, policy=TaskPolicy(("atlas", "broad")))
+    other = Scorer(TaskReader(Router(pack), store, changed, lambda: 0.0), LETTERS)
+    assert explanation_of(other) == stored

@@ -11,6 +11,7 @@ from gateway.config import parse_config
 from gateway.errors import StateError
 from gateway.scorer.messages import (
     DryRun,
+    ExplainTasks,
     ForgetTask,
     Inspect,
     Observation,
@@ -43,12 +44,12 @@ class Busy(SqliteStore):
     error: type[StateError] = StateError
 
     def update_task(
-        self, tasks: Sequence[str], change: Change, paces: Mapping[str, bytes] = NO_SAMPLING_STATES
+        self, tasks: Sequence[str], change: Change, sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES
     ) -> None:
         self.refusals -= 1
         if self.refusals >= 0:
             raise self.error("database is locked")
-        super().update_task(tasks, change, paces)
+        super().update_task(tasks, change, sampling_states)
 
 
 class Lost(StateError):
@@ -128,6 +129,7 @@ def test_every_question_has_its_answer(store: Busy) -> None:
         (DryRun(3, inputs("sums", 12)), "n", 12),
         (SetPolicy(4, "t", few), "decided", 1),
         (Inspect(5, "evidence", "t"), "n", 12),
+        (ExplainTasks(8, ["unknown"]), "explained", {}),
         (ForgetTask(6, "t"), "known", True),
         (ForgetTask(7, "t"), "known", False),
     ]

@@ -6,16 +6,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.decision import Decision, Explanation
 from gateway.errors import StateError
 from gateway.state.sqlite import MAX_CHANGES, SqliteStore, open_store
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
     RING_SIZE,
-    DecisionRecord,
     StateChange,
     StoredKey,
     StoredPolicy,
@@ -23,13 +24,17 @@ from gateway.state.store import (
     TaskSums,
 )
 
-
-def decision(version: int = 1, n: int = 1, model: str = "m") -> DecisionRecord:
-    return DecisionRecord(version, n, model, "score", (model, "other"), 1.5, {"u": 0.5, "scores": [{"model": "m"}]})
+EXPLANATION = Explanation.from_dict({"u": 0.5, "scores": [{"model": "m"}]})
 
 
-def put(store: SqliteStore, task: str, seen: int, embeddings: list[bytes], *turns: DecisionRecord) -> None:
-    made = StateChange(TaskSums("basis", seen, seen, b"sums"), embeddings, turns[-1] if turns else None, turns)
+def decision(version: int = 1, n: int = 1, model: str = "m", task: str = "t") -> Decision:
+    return Decision(task, version, n, model, "score", (model, "other"), 1.5)
+
+
+def put(store: SqliteStore, task: str, seen: int, embeddings: list[bytes], *turns: Decision) -> None:
+    changes = [msgspec.structs.replace(turn, task=task) for turn in turns]
+    latest, explanation = (changes[-1], EXPLANATION) if changes else (None, None)
+    made = StateChange(TaskSums("basis", seen, seen, b"sums"), embeddings, latest, changes, explanation=explanation)
     store.update_task([task], lambda _: {task: made})
 
 
@@ -49,7 +54,9 @@ def test_what_is_written_is_read_again_after_a_restart(store: SqliteStore, path:
     put(store, "t/1", 2, [b"a", b"b"], decision())
     store.close()
     again = open_store(f"sqlite:///{path}")
-    assert again.read_task("t/1") == TaskRecord(TaskSums("basis", 2, 2, b"sums"), decision())
+    assert again.read_task("t/1") == TaskRecord(
+        TaskSums("basis", 2, 2, b"sums"), decision(task="t/1"), b"", EXPLANATION
+    )
     assert again.recent_embeddings("t/1") == [b"a", b"b"]
     assert again.task_names() == ["t/1"]
     assert [(turn.version, turn.model) for turn in again.decision_changes("t/1")] == [(1, "m")]
@@ -57,13 +64,13 @@ def test_what_is_written_is_read_again_after_a_restart(store: SqliteStore, path:
     again.close()
 
 
-def test_decisions_come_by_name_page_by_page_and_without_accounts(store: SqliteStore) -> None:
+def test_decisions_come_by_name_page_by_page(store: SqliteStore) -> None:
     for task in ("b", "a", "c"):
         put(store, task, 1, [b"x"], decision())
     put(store, "undecided", 1, [b"x"])
     assert list(store.read_decisions()) == ["a", "b", "c"]
     assert list(store.read_decisions("a", 1)) == ["b"]
-    assert store.read_decisions()["a"].explanation == {}
+    assert store.read_decisions()["a"] == decision(task="a")
     assert store.task_names() == ["a", "b", "c", "undecided"]
 
 
@@ -167,7 +174,7 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(
     connection.close()
     again = SqliteStore(str(path))
     assert again.task_names() == ["t"]
-    assert again.read_task("t") == TaskRecord(TaskSums("basis", 1, 1, b"sums"), decision())
+    assert again.read_task("t") == TaskRecord(TaskSums("basis", 1, 1, b"sums"), decision(), b"", EXPLANATION)
     again.update_task([], lambda _: {}, {"t": b"pace"})
     assert again.sampling_states(["t"]) == {"t": b"pace"}
     assert again.add_key(StoredKey("k", "1" * 64, 1.0, "{}"))
@@ -246,12 +253,13 @@ def test_old_policies_make_room(store: SqliteStore) -> None:
 
 WRITER = """
 import sys
-from gateway.state.store import DecisionRecord, StateChange, TaskSums
+from gateway.decision import Decision
+from gateway.state.store import StateChange, TaskSums
 from gateway.state.sqlite import SqliteStore
 store, n = SqliteStore(sys.argv[1]), 0
 while True:
     n += 1
-    made = DecisionRecord(1, n, "m", "score", ("m",), 0.0, {})
+    made = Decision("t", 1, n, "m", "score", ("m",), 0.0)
     change = StateChange(TaskSums("b", n, n, b"s" * 1000), [str(n).encode()], made, ())
     store.update_task(["t"], lambda _: {"t": change})
     print(n, flush=True)

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
+from gateway.decision import Decision
 from gateway.tasks.decision_feed import DecisionEvent, DecisionFeed
-from gateway.tasks.decision_table import TableEntry
 
 
-def choice(model: str, version: int = 1) -> TableEntry:
-    return TableEntry(version, 5, model, "score", [model])
+def choice(model: str, version: int = 1, task: str = "task-a") -> Decision:
+    return Decision(task, version, 5, model, "score", (model,))
 
 
 def every(_: DecisionEvent) -> bool:
@@ -26,9 +26,9 @@ async def numbers(recent: DecisionFeed, after: int = 0, wait_s: float = 0) -> li
 
 @pytest.fixture
 def recent() -> DecisionFeed:
-    made = DecisionFeed(lambda: 12.5, kept=3)
+    made = DecisionFeed(lambda: 12.5, max_events=3)
     for place, model in enumerate("abcd", 1):
-        made.publish(f"task-{model}", choice(model, place), None)
+        made.publish(choice(model, place, f"task-{model}"), None)
     return made
 
 
@@ -40,8 +40,8 @@ def test_the_last_ones_are_kept_and_numbers_show_what_was_missed(recent: Decisio
 
 
 def test_a_decision_for_the_same_model_is_no_change(recent: DecisionFeed) -> None:
-    recent.publish("task-a", choice("a"), "a")
-    recent.publish("task-a", choice("b"), "a")
+    recent.publish(choice("a"), "a")
+    recent.publish(choice("b"), "a")
     found = asyncio.run(recent.wait_for(4, 0, changes))
     assert [(one.before, one.decision.model, one.at) for one in found] == [("a", "b", 12.5)]
     assert recent.changes == 5
@@ -51,10 +51,10 @@ def test_who_waits_gets_the_first_that_is_wanted(recent: DecisionFeed) -> None:
     async def waited() -> list[int]:
         waiting = asyncio.create_task(recent.wait_for(4, 20, changes))
         await asyncio.sleep(0)  # the task begins to wait
-        recent.publish("task-a", choice("a"), "a")
+        recent.publish(choice("a"), "a")
         await asyncio.sleep(0)  # the task has its turn
         assert not waiting.done()
-        recent.publish("task-a", choice("c"), "a")
+        recent.publish(choice("c"), "a")
         return [happened.number for happened in await waiting]
 
     assert asyncio.run(waited()) == [6]

@@ -1,4 +1,5 @@
-from gateway.tasks.decision_table import DecisionTable, Policies, Policy, TableEntry
+from gateway.decision import Decision
+from gateway.tasks.decision_table import DecisionTable, Policies, Policy
 
 PLAIN = Policy(("a", "b", "c"), ("b", "a", "c"), "cold-start")
 PINNED = Policy(("a", "b"), ("a", "b"), "pinned", pin=True)
@@ -8,8 +9,8 @@ def table(works: bool = True, max_tasks: int = 100) -> DecisionTable:
     return DecisionTable(Policies(PLAIN, {"pinned": PINNED}), lambda: works, max_tasks)
 
 
-def choice(model: str = "c", version: int = 1, n: int = 5) -> TableEntry:
-    return TableEntry(version, n, model, "score", [model, *(name for name in "abc" if name != model)])
+def choice(model: str = "c", version: int = 1, n: int = 5, task: str = "t") -> Decision:
+    return Decision(task, version, n, model, "score", (model, *(name for name in "abc" if name != model)))
 
 
 def test_a_task_without_a_decision_starts_cold() -> None:
@@ -19,36 +20,36 @@ def test_a_task_without_a_decision_starts_cold() -> None:
 
 def test_a_decision_is_followed() -> None:
     decided = table()
-    decided.apply_decision("t", choice())
+    decided.apply_decision(choice())
     assert (decided.route_task("t").ranking, decided.route_task("t").version) == (("c", "a", "b"), 1)
     assert decided.route_task("other").version == 0
 
 
 def test_an_older_word_of_the_same_decision_changes_nothing() -> None:
     decided = table()
-    decided.apply_decision("t", choice("a", 2, 10))
-    decided.apply_decision("t", choice("c", 1, 9))
+    decided.apply_decision(choice("a", 2, 10))
+    decided.apply_decision(choice("c", 1, 9))
     assert decided.route_task("t").ranking[0] == "a"
 
 
 def test_a_forgotten_task_starts_cold() -> None:
     decided = table()
-    decided.apply_decision("t", choice())
+    decided.apply_decision(choice())
     decided.forget_task("t")
     assert decided.route_task("t").reason == "cold-start"
-    decided.apply_decision("t", choice("a", 1, 1))
+    decided.apply_decision(choice("a", 1, 1))
     assert decided.route_task("t").ranking[0] == "a"
 
 
 def test_a_pin_beats_a_decision() -> None:
     decided = table()
-    decided.apply_decision("pinned", TableEntry(1, 1, "b", "score", ["b", "a"]))
+    decided.apply_decision(Decision("pinned", 1, 1, "b", "score", ("b", "a")))
     assert (decided.route_task("pinned").ranking[0], decided.route_task("pinned").reason) == ("a", "pinned")
 
 
 def test_while_the_router_is_down_the_last_decision_holds_and_says_so() -> None:
     down = table(works=False)
-    down.apply_decision("t", choice())
+    down.apply_decision(choice())
     assert (down.route_task("t").ranking[0], down.route_task("t").reason) == ("c", "router-unavailable")
     assert (down.route_task("new").ranking[0], down.route_task("new").reason) == ("b", "router-unavailable")
     assert down.route_task("pinned").reason == "pinned"
@@ -56,17 +57,17 @@ def test_while_the_router_is_down_the_last_decision_holds_and_says_so() -> None:
 
 def test_a_model_that_is_no_candidate_any_more_is_not_followed() -> None:
     decided = table()
-    decided.apply_decision("t", choice("c"))
+    decided.apply_decision(choice("c"))
     decided.set_policies(Policies(Policy(("a", "b"), ("b", "a"), "cold-start"), {}))
     assert decided.route_task("t").ranking == ("b", "a")
-    decided.apply_decision("t", choice("a", 2))
+    decided.apply_decision(choice("a", 2))
     assert decided.route_task("t").ranking == ("a", "b")
 
 
 def test_the_table_is_bounded_and_the_least_recent_decision_goes_first() -> None:
     decided = table(max_tasks=2)
     for task in ("x", "y", "x", "z"):
-        decided.apply_decision(task, choice(n=1 if task != "x" else 2))
+        decided.apply_decision(choice(n=1 if task != "x" else 2, task=task))
     assert [decided.route_task(task).version for task in ("x", "y", "z")] == [1, 0, 1]
 
 
@@ -74,7 +75,7 @@ def test_in_the_shadow_requests_go_where_they_would_and_the_evidence_is_told() -
     shadow = Policy(("a", "b", "c"), ("b", "a", "c"), "cold-start", shadow=True)
     decided = DecisionTable(Policies(shadow, {}), lambda: True)
     assert decided.route_task("t").shadow_model == "b"
-    decided.apply_decision("t", choice())
+    decided.apply_decision(choice())
     route = decided.route_task("t")
     assert (route.ranking, route.reason, route.version, route.shadow_model) == (("b", "a", "c"), "shadow", 1, "c")
 
@@ -82,12 +83,12 @@ def test_in_the_shadow_requests_go_where_they_would_and_the_evidence_is_told() -
 def test_a_pinned_task_in_the_shadow_is_told_of_too() -> None:
     shadow = Policy(("a", "b", "c"), ("a", "b", "c"), "pinned", pin=True, shadow=True)
     decided = DecisionTable(Policies(shadow, {}), lambda: True)
-    decided.apply_decision("t", choice())
+    decided.apply_decision(choice())
     assert (decided.route_task("t").ranking[0], decided.route_task("t").shadow_model) == ("a", "c")
 
 
 def test_fallbacks_come_after_the_chosen_model_in_their_own_order() -> None:
     policy = Policy(("a", "b", "c", "d"), ("b", "d", "a", "c"), "cold-start", fallbacks=("d", "a"))
     decided = DecisionTable(Policies(policy, {}), lambda: True)
-    decided.apply_decision("t", choice())
+    decided.apply_decision(choice())
     assert decided.route_task("t").ranking == ("c", "d", "a", "b")

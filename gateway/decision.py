@@ -1,0 +1,102 @@
+"""A task's decision and its explanation: one record from the scorer through state and wire to the request path."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+RENAMED_REASONS = {"kept": "current"}
+"""Reasons of decisions written by earlier versions, and their present names."""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The decision of a task.
+
+    Attributes:
+        task: its name.
+        version: 1 for the first, one more for every change of the model.
+        n: inputs it is based on.
+        model: the chosen model.
+        reason: see gateway.vocabulary.
+        ranking: candidates, the chosen one first.
+        at: Unix time in seconds of the last change of the model.
+    """
+
+    task: str
+    version: int
+    n: int
+    model: str
+    reason: str
+    ranking: tuple[str, ...]
+    at: float = 0.0
+
+
+class _Header(msgspec.Struct, frozen=True):
+    """The members of an explanation that the scorer needs again; the others are skipped without building them."""
+
+    n: int | None = None
+    skipped: int = 0
+
+
+_header = msgspec.json.Decoder(_Header)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The reasons of a decision, as stored: scores, distance u, nearest datasets, what would change it.
+
+    It is not derived for every input, since that takes as long as scoring it: its `n` says after which one.
+
+    Attributes:
+        json: the text of a JSON object, empty for none.
+    """
+
+    json: str = "{}"
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Explanation":
+        """Encode an explanation."""
+        return cls(json.dumps(document))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Decode the explanation. Raises ValueError for what is no JSON."""
+        document: dict[str, Any] = json.loads(self.json)
+        return document
+
+    @property
+    def skipped(self) -> int:
+        """Inputs that were not embedded until then."""
+        return self._read_header().skipped
+
+    def describes(self, decision: Decision) -> bool:
+        """Return whether it was derived for this decision's inputs.
+
+        Earlier versions derived one for every input and wrote no `n`; see `is_dated`.
+        """
+        n = self._read_header().n
+        return n is None or n == decision.n
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether it says after which input it was derived: it does not if an earlier version wrote it."""
+        return self._read_header().n is not None
+
+    def _read_header(self) -> _Header:
+        try:
+            return _header.decode(self.json)
+        except msgspec.MsgspecError:  # NaN, which Python's JSON has: the text is read in full then
+            document = self.to_dict()
+            return _Header(document.get("n"), document.get("skipped", 0))
+
+
+NO_EXPLANATION = Explanation()
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedDecision:
+    """A decision with the latest explanation there is of it."""
+
+    decision: Decision
+    explanation: Explanation

@@ -1,0 +1,103 @@
+"""Stored tasks under the open pack: their policies, and the state that their next decision is made on."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from gateway.scorer import serialization
+from gateway.scorer.cost_preference import cost_preference
+from gateway.scorer.messages import Configure, TaskPolicy
+from gateway.scorer.task_labels import TaskLabels
+from gateway.scorer.task_update import TaskUpdate
+from gateway.state.store import Store, TaskRecord
+from routing.arrays import unit_rows
+from routing.router import Router
+from routing.scores import ScoreKind
+from routing.task import TaskState
+
+
+class TaskReader:
+    """One pack, one store and the settings of all tasks."""
+
+    def __init__(self, router: Router, store: Store, settings: Configure, clock: Callable[[], float]) -> None:
+        """clock: Unix time in seconds. Raises PackMismatch where a task is scored by auto and the pack cannot."""
+        self.router = router
+        self.store = store
+        self._settings = settings
+        self._clock = clock
+        for policy in (settings.policy, *settings.tasks.values()):
+            self._check_policy(policy)
+        pack, routing = router.pack.manifest.hash, router.settings
+        self.sums_version = f"{pack}/{routing.k}/{routing.kappa}/{routing.threshold:g}"
+        """What g depends on: sums of another version mean nothing here."""
+
+    @property
+    def settings(self) -> Configure:
+        """The settings now, with the policies that were set since."""
+        return self._settings
+
+    def policy_of(self, task: str | None) -> TaskPolicy:
+        """Return the policy of a task, or of one without settings for None."""
+        return self._settings.policy if task is None else self._settings.tasks.get(task, self._settings.policy)
+
+    def score_of(self, policy: TaskPolicy) -> ScoreKind:
+        """Return the score that decides under a policy."""
+        return ScoreKind(policy.score or self._settings.routing.score)
+
+    def set_policy(self, task: str, policy: TaskPolicy) -> None:
+        """Score a task by another policy from now on. Raises PackMismatch for one that the pack cannot score."""
+        self._check_policy(policy)
+        self._settings = msgspec.structs.replace(self._settings, tasks={**self._settings.tasks, task: policy})
+
+    def is_stale(self, record: TaskRecord) -> bool:
+        """Return whether a task's sums were made with another pack, or other settings."""
+        return record.task is not None and record.task.sums_version != self.sums_version
+
+    def state_of(self, task: str, record: TaskRecord) -> TaskState:
+        """Return a task's sums; stale ones are made anew from its most recent embeddings. May raise StateError."""
+        if record.task is None:
+            return self.router.empty_state()
+        if not self.is_stale(record):
+            return serialization.state_from_bytes(record.task.sums, record.task.n)
+        return self._rebuild_state(self.store.recent_embeddings(task))
+
+    def begin_update(
+        self, task: str, record: TaskRecord, learn: Callable[[TaskLabels], TaskLabels] = lambda labels: labels
+    ) -> TaskUpdate:
+        """Start an update of a task. learn: adds to its labels. May raise StateError."""
+        policy = self.policy_of(task)
+        return TaskUpdate(
+            task,
+            self.router,
+            self.score_of(policy),
+            policy.candidates,
+            self.state_of(task, record),
+            record.decision,
+            self._clock,
+            learn(labels_of(record)),
+            cost_preference(policy, self.store, task),
+            record.explanation.is_dated,
+        )
+
+    def _rebuild_state(self, embeddings: Sequence[bytes]) -> TaskState:
+        empty = self.router.empty_state()
+        vectors = serialization.embeddings_from_bytes(list(embeddings), len(empty.embedding_sum))
+        return TaskState.from_evidence(self.router.find_evidence(unit_rows(vectors))) if len(vectors) else empty
+
+    def _check_policy(self, policy: TaskPolicy) -> None:
+        if self.score_of(policy) is ScoreKind.AUTO:
+            self.router.require_training_data()
+
+
+def labels_of(record: TaskRecord) -> TaskLabels:
+    """Return a task's labels and scored answers. Raises StateError."""
+    return serialization.labels_from_bytes(record.task.sums) if record.task else TaskLabels()
+
+
+def decision_view(record: TaskRecord) -> Mapping[str, object] | None:
+    """Return a stored decision with its reasons, for JSON; None where there is none."""
+    decision = record.decision
+    if decision is None:
+        return None
+    shown = {"version": decision.version, "model": decision.model, "reason": decision.reason}
+    return {**shown, "ranking": list(decision.ranking), **record.explanation.to_dict()["decision"]}
