@@ -39,7 +39,7 @@ def test_a_recipe_has_as_many_steps_as_it_states(name: str) -> None:
     [
         ("gateway/config/schema.py", "BackendConfig"),
         ("gateway/scorer/messages.py", "InspectView"),
-        ("gateway/scorer/scorer.py", "def inspect_pack"),
+        ("gateway/scorer/queries.py", "def inspect_pack"),
     ],
 )
 def test_symbols_that_recipes_name_are_in_their_files(file: str, symbol: str) -> None:
