@@ -39,7 +39,7 @@ INPUT = ("scorer", "state", "tasks")
 
 WIDTH, LEFT, ROW, BOX, GAP = 980, 34, 62, 46, 10
 RIGHT = 176
-"""Room for the library, which stands beside all layers."""
+"""Room for the library, which stands next to all layers."""
 
 STYLE = (
     "text{font-family:system-ui,sans-serif;fill:#1f2937}.name{font-size:14px;font-weight:600}"

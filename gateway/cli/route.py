@@ -75,7 +75,7 @@ def route_inputs(
 
 def _candidates(manifest: Manifest, requested: str | None, max_params_b: float | None) -> tuple[str, ...]:
     """The candidate models. Raises OptionError for an unknown one, and if none is left."""
-    names = manifest.model_names
+    names: Sequence[str] = manifest.model_names
     if requested is not None:
         names = tuple(name.strip() for name in requested.split(",") if name.strip())
     unknown = [name for name in names if name not in manifest.model_names]

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from gateway.config.schema import BackendConfig, Config, LitellmBackendConfig
+from gateway.config.schema import BackendConfig, Config, LitellmBackendConfig, OpenAIBackendConfig
 from gateway.errors import ConfigError
 
 HOSTS = {
@@ -77,6 +77,8 @@ def insert_prices(text: str, source: str, found: Mapping[str, ListedPrice]) -> s
 def _of_backend(backend: BackendConfig, name: str, prices: PriceList) -> ListedPrice | None:
     if isinstance(backend, LitellmBackendConfig):
         return prices("", backend.model)
+    if not isinstance(backend, OpenAIBackendConfig):
+        return None
     provider = HOSTS.get(urlsplit(backend.base_url).hostname or "")
     return prices(provider, backend.model or name) if provider else None
 

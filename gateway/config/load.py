@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from gateway.config.cross_checks import check_references
 from gateway.config.expand import ConfigFault, expand_variables
-from gateway.config.schema import Config
+from gateway.config.schema import BACKEND_KINDS, Config
 from gateway.config.unknown_settings import renamed_value_message, unknown_setting_message
 from gateway.errors import ConfigError
 
@@ -74,7 +74,7 @@ def _field_faults(error: ValidationError, missing: set[str]) -> list[ConfigFault
 def _fault(error: Any) -> ConfigFault:
     path = ""
     for part in error["loc"]:
-        if part in ("openai", "litellm") and path.endswith("]"):
+        if part in BACKEND_KINDS and path.endswith("]"):
             continue  # the member of the union that was tried is no part of the path
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     if error["type"] == "extra_forbidden":

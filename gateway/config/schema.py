@@ -1,6 +1,6 @@
 """config.yaml as a whole: models, routing and tasks here, the other sections in gateway.config.service."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SecretStr
 
@@ -23,6 +23,7 @@ from gateway.config.service import (
 )
 
 __all__ = [
+    "BACKEND_KINDS",
     "LOOPBACK",
     "AdminKeyConfig",
     "BackendConfig",
@@ -90,6 +91,11 @@ class LitellmBackendConfig(ConfigSection):
 
 
 BackendConfig = Annotated[OpenAIBackendConfig | LitellmBackendConfig, Field(discriminator="kind")]
+
+BACKEND_KINDS = frozenset(
+    str(kind) for section in get_args(get_args(BackendConfig)[0]) for kind in get_args(section.__annotations__["kind"])
+)
+"""The values of `kind`."""
 
 
 class ModelConfig(ConfigSection):

@@ -7,8 +7,8 @@ from pathlib import Path
 from gateway.cli.doctor.finding import Finding, make_error, make_ok, make_warning
 from gateway.cli.load_embedder import embedder_identity, pack_embedder
 from gateway.cli.probe import ProbeResult, ProbeTarget
-from gateway.config import BackendConfig, Config, ModelConfig
-from gateway.config.schema import OpenAIBackendConfig
+from gateway.config import Config, ModelConfig
+from gateway.config.schema import LitellmBackendConfig, OpenAIBackendConfig
 from gateway.packs.metadata import read_report
 from gateway.tasks.policies import models_not_in_pack
 from gateway.tasks.resolved_config import ResolvedConfig
@@ -31,8 +31,10 @@ def check_backends(config: Config, probed: Mapping[ProbeTarget, ProbeResult]) ->
             check = f"backend {model.name}/{number}"
             if isinstance(backend, OpenAIBackendConfig):
                 yield _openai(check, model, backend, probed[_endpoint(backend)])
-            else:
+            elif isinstance(backend, LitellmBackendConfig):
                 yield _litellm(check, backend)
+            else:
+                yield make_ok(check, "configured; backends of this kind are not probed")
 
 
 def check_packs(plan: ResolvedConfig, load: bool) -> Iterator[Finding]:
@@ -75,7 +77,7 @@ def _openai(check: str, model: ModelConfig, backend: OpenAIBackendConfig, probed
     return make_ok(check, f"{url} serves {name}")
 
 
-def _litellm(check: str, backend: BackendConfig) -> Finding:
+def _litellm(check: str, backend: LitellmBackendConfig) -> Finding:
     if importlib.util.find_spec("litellm") is None:
         return make_error(check, "litellm is not installed", "pip install 'benchroute[litellm]'")
     return make_ok(check, f"litellm: {backend.model}; not probed, since a completion would cost money")

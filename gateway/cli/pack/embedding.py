@@ -118,7 +118,7 @@ def compare_candidates(
 def _rows(
     pack: "Pack", benchmark: "Benchmark", embedded: EmbeddedTexts, carried: "BundledEmbedder | None", cache: Path
 ) -> Iterator[Mapping[str, Any]]:
-    """One row per embedder; only the pack's own if the transformer is not available."""
+    """Rows by embedder; only the pack's own if the transformer is not available."""
     from routing.embedder import STATIC
 
     source = embedded.source
