@@ -173,7 +173,7 @@ class Accounting:
         if key.is_broken:
             metrics.attempts(key.backend, "broke_off").inc(count)
         if key.is_cached:
-            metrics.kept(model).inc(count)
+            metrics.cache_hits(model).inc(count)
         if key.shadow_model is not None:
             metrics.shadow(model, key.shadow_model).inc(count)
 
