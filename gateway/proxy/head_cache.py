@@ -28,6 +28,17 @@ class ParsedHead(NamedTuple):
     head: RequestHead
     keep_alive: bool
 
+    def is_repeated(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Return whether these headers are the same, but for the length."""
+        place = self.length_at
+        if len(headers) != len(self.headers):
+            return False
+        # One comparison of two lists, in C, in place of one for every header.
+        length, headers[place] = headers[place], self.headers[place]
+        is_same = headers == self.headers
+        headers[place] = length
+        return is_same and length[0] == self.headers[place][0]
+
 
 class HeadTemplate(NamedTuple):
     """A head as bytes.

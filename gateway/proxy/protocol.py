@@ -6,6 +6,7 @@ upgrades, and those that expect 100 Continue. Heads that repeat are not parsed a
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -48,9 +49,8 @@ class ProxyProtocol(StrictHttpProtocol):
         self._known: ParsedHead | None = None
         self._template: HeadTemplate | None = None
         self._is_between = True
-        self._left = 0
         self._writer = SocketWriter(transport, self.flow, self.server_state, self.on_exchange_finished)
-        self._idle_since = 0.0
+        self._left, self._idle_since = 0, 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection, and the request on it."""
@@ -164,7 +164,7 @@ class ProxyProtocol(StrictHttpProtocol):
         """Begin an exchange, or hand the request on to uvicorn, and so to the application."""
         context = self._serving.exchange_context
         if context is not None and self._is_free() and self.url in ENDPOINTS and self.parser.get_method() == b"POST":
-            place = self._framing_header()
+            place = None if self._is_upgrade or self._version != "1.1" else _framing_header(self.headers)
             if place is not None and _has_body(context, self.headers[place]):
                 headers = list(self.headers)
                 keep_alive = self.parser.should_keep_alive()
@@ -190,18 +190,10 @@ class ProxyProtocol(StrictHttpProtocol):
 
     def _is_known(self, known: ParsedHead, context: ExchangeContext) -> bool:
         """Return whether the head that has come is the one before it, but for the body's length."""
-        headers, place = self.headers, known.length_at
-        if self._is_replaying or len(headers) != len(known.headers) or self.parser.get_http_version() != "1.1":
+        if self._is_replaying or self.parser.get_http_version() != "1.1" or not known.is_repeated(self.headers):
             return False
-        length, headers[place] = headers[place], known.headers[place]
-        is_same = headers == known.headers and ENDPOINTS.get(self.url) is known.operation
-        headers[place] = length
-        return is_same and self.parser.get_method() == b"POST" and self._is_free() and _has_body(context, length)
-
-    def _framing_header(self) -> int | None:
-        """Return the index of the header that gives the body's end; None where uvicorn has to look at the request."""
-        found = [place for place, (name, _) in enumerate(self.headers) if name in FRAMING_HEADERS]
-        return found[0] if len(found) == 1 and not self._is_upgrade and self._version == "1.1" else None
+        is_same = ENDPOINTS.get(self.url) is known.operation and self.parser.get_method() == b"POST"
+        return is_same and self._is_free() and _has_body(context, self.headers[known.length_at])
 
     def _is_free(self) -> bool:
         """Return whether no other request of the connection is being answered."""
@@ -246,6 +238,12 @@ class ProxyProtocol(StrictHttpProtocol):
 
     def _unset_keepalive_if_required(self) -> None:
         """Leave the timer running: cancelling and setting it anew for every request costs more than one late call."""
+
+
+def _framing_header(headers: Sequence[tuple[bytes, bytes]]) -> int | None:
+    """Return the index of the header that gives the body's end; None where uvicorn has to look at the request."""
+    found = [place for place, (name, _) in enumerate(headers) if name in FRAMING_HEADERS]
+    return found[0] if len(found) == 1 else None
 
 
 def _has_body(context: ExchangeContext, framing: tuple[bytes, bytes]) -> bool:

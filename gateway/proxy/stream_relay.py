@@ -1,6 +1,7 @@
 """A backend's stream on its way to the client: as it came, and one that broke never looks like one that ended."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.http.error_envelope import JSON
@@ -11,7 +12,6 @@ from gateway.proxy.stream_inspector import StreamInspector, stream_interrupted
 from gateway.upstream.errors import UpstreamFault, UpstreamProtocolError
 from gateway.upstream.interface import ResponseHandle
 from gateway.upstream.load_balancer import BackendState
-from gateway.upstream.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange
@@ -26,6 +26,22 @@ class WritePiece(Protocol):
         """Write a piece of a body."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A backend whose stream has begun.
+
+    Attributes:
+        idle_s: Limit of the time between two chunks.
+        deadline: Of the whole response, by the exchange's clock.
+    """
+
+    target: BackendState
+    handle: ResponseHandle
+    headers: Headers
+    idle_s: float
+    deadline: float
+
+
 class StreamRelay:
     """Relay of a stream from its first byte on: the handler of the rest of the response."""
 
@@ -34,25 +50,16 @@ class StreamRelay:
         "_target", "_write",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        exchange: "Exchange",
-        target: BackendState,
-        handle: ResponseHandle | None,
-        headers: Headers,
-        slot: CacheSlot | None,
-        hides_usage: bool,
-        timeouts: Timeouts,
-        started: float,
-    ) -> None:
-        """headers: the backend's. slot: keeps what the client gets. started: total_s counts from here."""
+    def __init__(self, exchange: "Exchange", answer: Answering, slot: CacheSlot | None, hides_usage: bool) -> None:
+        """slot: in the response cache. hides_usage: the client does not get the usage event."""
         self._inspector = StreamInspector(exchange.endpoint, hides_usage)
-        self._exchange, self._handle, self._headers = exchange, handle, headers
-        self._target: BackendState | None = target
+        self._exchange, self._headers = exchange, answer.headers
+        self._target: BackendState | None = answer.target
+        self._handle: ResponseHandle | None = answer.handle
         self._slot = slot
         self._write: WritePiece = exchange.writer.write_piece if slot is None else self._write_and_keep
         self._clock: Callable[[], float] = exchange.context.deadlines.clock
-        self._idle_s, self._deadline = timeouts.between_chunks_s, started + timeouts.total_s
+        self._idle_s, self._deadline = answer.idle_s, answer.deadline
         self._is_held_back = False
 
     def on_head(self, status: int, headers: Headers) -> None:

@@ -13,7 +13,7 @@ from gateway.http.token_usage import parse_usage
 from gateway.proxy.exchange_state import CONNECTING, STREAMING, WAITING
 from gateway.proxy.pipeline import RoutedRequest
 from gateway.proxy.responses import HTTP_OK, normalize_error, upstream_refusal
-from gateway.proxy.stream_relay import NEVER, StreamRelay
+from gateway.proxy.stream_relay import NEVER, Answering, StreamRelay
 from gateway.upstream.errors import TimedOut, UpstreamFault, UpstreamProtocolError, error_status, is_failover_status
 from gateway.upstream.failover import Try, Wait
 from gateway.upstream.interface import MAX_RESPONSE_BYTES, ResponseHandle
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 class UpstreamCall:
     """The attempts of one request, one after the other: the handler of their responses.
-
-    `_target` is the backend that is working on the request, None in a pause.
 
     Attributes:
         started: By the exchange's clock.
@@ -47,7 +45,7 @@ class UpstreamCall:
         )
         self._comment_at = now + every_s if every_s is not None and routed.request.body.is_stream else NEVER
         self._handle: ResponseHandle | None = None
-        self._target: BackendState | None = None
+        self._target: BackendState | None = None  # None in a pause
         self._relay: StreamRelay | None = None
         self._waiting_since = self.started = now
 
@@ -154,16 +152,9 @@ class UpstreamCall:
         self._accept_response()
         exchange.begin_stream(response_headers(headers))
         exchange.enter(STREAMING)
-        self._relay = StreamRelay(
-            exchange,
-            self._target,
-            self._handle,
-            headers,
-            routed.slot,
-            routed.request.with_usage,
-            self._timeouts,
-            self._plan.started,
-        )
+        deadline = self._plan.started + self._timeouts.total_s
+        answer = Answering(self._target, self._handle, headers, self._timeouts.between_chunks_s, deadline)
+        self._relay = StreamRelay(exchange, answer, routed.slot, routed.request.with_usage)
         # The connection calls the relay itself: a token goes through one call less.
         self._handle.set_handler(self._relay)
         self._handle = self._target = None
