@@ -23,4 +23,5 @@ observability  metrics and logs
 processes      child processes, and set-up of the own one
 errors         error tree
 vocabulary     constants that several packages share
+decision       the decision of a task, and its explanation
 """

@@ -80,7 +80,7 @@ def _observe(gateway_end: socket.socket, texts: list[str]) -> None:
     gateway_end.sendall(encode_frame(Observations(items)))
     left = len(items)
     while left > 0:
-        left -= _until(gateway_end, BatchDone).observed
+        left -= _until(gateway_end, BatchDone).received
 
 
 def _until(gateway_end: socket.socket, kind: type) -> Any:

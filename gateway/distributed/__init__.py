@@ -1,12 +1,22 @@
-"""Many gateways and many scorers on one Redis. The only room that talks to Redis.
+"""Everything that uses Redis: any number of gateways and scorers share one state.
 
-    client       a connection to one server or a Cluster
-    names        what lies where: keys, and the shard of a task
-    scripts      the Lua calls: add, take, apply, park, forget, lease
-    store        gateway.state.store.Store on Redis
-    writing      a task's change as the arguments of one Lua call
-
-Tasks are dealt out to shards by a hash of their name. All keys of a shard share a hash tag: its stream of observations,
-its lease, and the state of every task in it. So one Lua call can check who holds the shard, write a batch's sums, rings
-and decisions, acknowledge its observations and tell the gateways: all of it, or nothing.
+    redis_client    connection to Redis or a Cluster, errors translated
+    redis_keys      keys, channels and the shard of a task
+    scripts         Lua calls, each atomic on one shard
+    codec           everything as bytes in Redis, and arguments of Lua calls
+    store           the state store on Redis
+    producer        idempotent producer of a gateway and a shard
+    crash_counters  counts of observations that outlive their gateway
+    transport       a gateway's exchange with Redis
+    client          scorer client of a gateway
+    shared_limits   rate limits, sessions, breakers and usage that gateways share
+    gateway_node    a gateway as one of many: keys, policies and the active pack
+    leases          leases of shards, batches, dead letters
+    shard_worker    one shard's stream through a scorer service
+    scorer_worker   a scorer's share of the shards
+    scorer_main     entry point of a scorer's process
+    supervisor      `benchroute scorer`: restarts that process
+    packs           packs in Redis, and which one is active
+    pack_library    packs in Redis, for the management endpoints
+    health          health check of a scorer, for orchestrators
 """

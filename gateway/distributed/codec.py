@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from gateway.decision import RENAMED_REASONS, Decision, ExplainedDecision, Explanation
+from gateway.distributed.producer import DeliveryCounts
 from gateway.distributed.redis_client import RedisArg
 from gateway.distributed.redis_keys import GROUP, NEWS, Shard
 from gateway.errors import StateError
-from gateway.scorer.messages import Question
+from gateway.scorer.messages import BatchCounts, Question
 from gateway.state.store import NO_SAMPLING_STATES, RING_SIZE, StateChange, TaskRecord, TaskSums
 from gateway.usage.ledger import NO_USAGE, UsageRows, UsageTotals
 
@@ -51,16 +52,12 @@ class AckCounts(msgspec.Struct, frozen=True):
     Attributes:
         producer: the gateway.
         last: the highest number among them.
-        observed: how many were scored.
-        errors: how many could not be.
-        skipped: of those observed, how many were not embedded.
+        scored: what became of them.
     """
 
     producer: str
     last: int
-    observed: int
-    errors: int
-    skipped: int = 0
+    scored: BatchCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +161,12 @@ def decode_task(task: str, fields: Sequence[bytes | None]) -> TaskRecord:
     return TaskRecord(task_sums, explained.decision, sampling_state or b"", explained.explanation)
 
 
+def decode_deliveries(values: Sequence[bytes | None]) -> tuple[int, DeliveryCounts]:
+    """Decode DELIVERY_FIELDS: the highest acknowledged number of a gateway, and the counts of its observations."""
+    acked, dropped, parked, *scored = (int(value or 0) for value in values)
+    return acked, DeliveryCounts(BatchCounts(*scored), dropped, parked)
+
+
 def encode_news(news: DecisionNews) -> bytes:
     """Encode news for NEWS."""
     return _encode(news)
@@ -214,7 +217,7 @@ def apply_args(
     arguments += [RING_SIZE, MAX_CHANGES, NEWS, shard.number, news, new_epoch()]
     arguments += [len(batch.ids), *batch.ids, len(batch.counts)]
     for counts in batch.counts:
-        arguments += [counts.producer, counts.last, counts.observed, counts.errors, counts.skipped]
+        arguments += [counts.producer, counts.last, *msgspec.structs.astuple(counts.scored)]
     for task, change in changes.items():
         arguments += _task_args(task, before[task], change)
     for task, state in sampling_states.items():

@@ -1,45 +1,43 @@
-"""A gateway's observations of one shard on their way into Redis: numbered, kept until they are settled, sent again.
+"""Idempotent producer of one gateway and one shard: observations are numbered, stored until acknowledged, sent again.
 
-Plain bookkeeping without a connection. Numbers have no gaps. Redis keeps the last number of every gateway, so that what
-is sent again after an unclear failure is added once. Where Redis comes back without what it had been given (empty, or
-without its last second), everything that is not known to be settled is given to it again.
+Plain bookkeeping without a connection. Numbers have no gaps. Redis stores the last number of every gateway, so that
+what is sent again after an unclear failure is added once. Where Redis comes back without what it had (empty, or
+without its last second), everything that is not acknowledged is sent again.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from gateway.distributed.redis_client import RedisArg
+from gateway.scorer.messages import BatchCounts
 
 ADDED, OTHER_EPOCH, GAP = 0, 1, 2
-"""What scripts.ADD answers."""
-
-FIELDS = ("done", "observed", "faults", "dropped", "parked", "skipped")
+"""Codes that scripts.ADD returns."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryCounts:
-    """What became of observations. skipped: of those observed, not embedded."""
+class DeliveryCounts(msgspec.Struct, frozen=True):
+    """Outcome of a gateway's observations in a shard, as Redis counts them.
 
-    observed: int = 0
-    faults: int = 0
+    Attributes:
+        scored: by scorers.
+        dropped: because the shard's backlog was full.
+        parked: moved to the dead-letter list.
+    """
+
+    scored: BatchCounts = BatchCounts()
     dropped: int = 0
     parked: int = 0
-    skipped: int = 0
 
     def __add__(self, other: "DeliveryCounts") -> "DeliveryCounts":
-        return DeliveryCounts(
-            self.observed + other.observed,
-            self.faults + other.faults,
-            self.dropped + other.dropped,
-            self.parked + other.parked,
-            self.skipped + other.skipped,
-        )
+        return DeliveryCounts(self.scored + other.scored, self.dropped + other.dropped, self.parked + other.parked)
 
     @property
     def total_acked(self) -> int:
-        """All of them."""
-        return self.observed + self.faults + self.dropped + self.parked
+        """All observations that Redis no longer holds for a scorer."""
+        return self.scored.observed + self.scored.errors + self.dropped + self.parked
 
 
 NO_DELIVERIES = DeliveryCounts()
@@ -47,7 +45,7 @@ NO_DELIVERIES = DeliveryCounts()
 
 @dataclass(frozen=True, slots=True)
 class Sequenced:
-    """An observation in its place."""
+    """A numbered observation."""
 
     number: int
     task: str
@@ -56,76 +54,96 @@ class Sequenced:
 
 @dataclass(slots=True)
 class ShardProducer:
-    """One shard's. added: the highest number that Redis is known to have."""
+    """One gateway's observations of one shard.
+
+    Attributes:
+        epoch: the life of Redis that numbers count in.
+        added: the highest number that Redis is known to have.
+        next_number: of the next observation.
+        gap_is_meant: the next call may leave numbers out, of observations that are not stored any more.
+        before: outcomes in former lives of Redis.
+        now: outcomes in this one.
+        acked: the highest number that is acknowledged.
+        unacked: observations that may have to be sent again, oldest first.
+    """
 
     epoch: str = ""
     added: int = 0
     next_number: int = 1
     gap_is_meant: bool = False
     before: DeliveryCounts = NO_DELIVERIES
-    """Of former lives of Redis."""
     now: DeliveryCounts = NO_DELIVERIES
-    done: int = 0
-    kept: deque[Sequenced] = field(default_factory=deque)
+    acked: int = 0
+    unacked: deque[Sequenced] = field(default_factory=deque)
 
     @property
     def delivery_counts(self) -> DeliveryCounts:
-        """What has become of them so far."""
+        """Outcomes in all lives of Redis."""
         return self.before + self.now
 
     def push_observation(self, task: str, body: bytes) -> None:
-        """One more."""
-        self.kept.append(Sequenced(self.next_number, task, body))
+        """Number one more observation."""
+        self.unacked.append(Sequenced(self.next_number, task, body))
         self.next_number += 1
 
-    def unsent_entries(self, most: int) -> Sequence[Sequenced]:
-        """What Redis does not have yet, oldest first."""
+    def unsent_entries(self, count: int) -> Sequence[Sequenced]:
+        """Return observations that Redis does not have yet, oldest first."""
         waiting = self.next_number - 1 - self.added
-        first = max(0, len(self.kept) - waiting)
-        return [self.kept[place] for place in range(first, min(first + most, len(self.kept)))]
+        first = max(0, len(self.unacked) - waiting)
+        return [self.unacked[place] for place in range(first, min(first + count, len(self.unacked)))]
 
     def on_add_reply(self, code: int, epoch: str, last: int) -> None:
-        """What scripts.ADD said. last: the highest number that Redis has."""
+        """Take in what scripts.ADD returned. last: the highest number that Redis has."""
         if code == OTHER_EPOCH:
-            self._begin(epoch)
+            self._start_epoch(epoch)
         elif code == GAP:
             self._go_back(last)
         else:
             self.added, self.gap_is_meant = last, False
 
-    def on_ack(self, done: int, outcome: DeliveryCounts) -> None:
-        """What the shard's counts say. done: the highest number that a scorer has settled."""
-        self.done, self.now = done, outcome
-        while self.kept and self.kept[0].number <= done:
-            self.kept.popleft()
+    def on_ack(self, acked: int, counts: DeliveryCounts) -> None:
+        """Take in the shard's counts. acked: the highest number that a scorer has acknowledged."""
+        self.acked, self.now = acked, counts
+        while self.unacked and self.unacked[0].number <= acked:
+            self.unacked.popleft()
 
-    def script_args(self, producer: str, new_epoch: str, numbered: Sequence[Sequenced], most: int) -> list[RedisArg]:
-        """The arguments of scripts.ADD. most: how many may wait in the shard."""
-        words: list[RedisArg] = [self.epoch, new_epoch, producer, numbered[0].number, int(self.gap_is_meant), most]
-        for one in numbered:
-            words += [one.task, one.body]
-        return words
+    def script_args(self, producer: str, new_epoch: str, entries: Sequence[Sequenced], backlog: int) -> list[RedisArg]:
+        """Return the arguments of scripts.ADD. backlog: how many observations may wait in the shard."""
+        arguments: list[RedisArg] = [
+            self.epoch,
+            new_epoch,
+            producer,
+            entries[0].number,
+            int(self.gap_is_meant),
+            backlog,
+        ]
+        for one in entries:
+            arguments += [one.task, one.body]
+        return arguments
 
-    def trim_acked(self, most: int) -> None:
-        """Keeps no more of what Redis has already than this."""
-        while len(self.kept) > most and self.kept[0].number <= self.added:
-            self.kept.popleft()
+    def trim_acked(self, count: int) -> None:
+        """Forget what Redis has beyond so many: they could be sent again only if it lost them."""
+        while len(self.unacked) > count and self.unacked[0].number <= self.added:
+            self.unacked.popleft()
 
-    def _begin(self, epoch: str) -> None:
-        """Another life of Redis. What was not settled in the one before is numbered anew and sent again.
+    def _start_epoch(self, epoch: str) -> None:
+        """Begin another life of Redis: what was not acknowledged in the one before is numbered anew and sent again.
 
-        What is not kept any more is lost with it. Of the rest as many are left out as were dropped from the backlog
-        while others before them still waited.
+        What is not stored here any more is lost with the old life. Acknowledgements beyond the highest number that is
+        acknowledged in order were drops from the backlog, which takes the oldest that no scorer holds: as many of the
+        rest are left out.
         """
-        first = self.kept[0].number if self.kept else self.next_number
-        gone, beyond = first - 1 - self.done, max(0, self.now.total_acked - self.done)
-        again = list(self.kept)[max(0, beyond - gone) :]
-        self.before = self.before + self.now + DeliveryCounts(dropped=max(0, gone - beyond))
-        self.now = NO_DELIVERIES
-        self.kept = deque(Sequenced(place, one.task, one.body) for place, one in enumerate(again, 1))
-        self.epoch, self.added, self.done, self.next_number = epoch, 0, 0, len(again) + 1
+        first = self.unacked[0].number if self.unacked else self.next_number
+        forgotten, out_of_order = first - 1 - self.acked, max(0, self.now.total_acked - self.acked)
+        again = list(self.unacked)[max(0, out_of_order - forgotten) :]
+        lost = DeliveryCounts(dropped=max(0, forgotten - out_of_order))
+        # Of this life nothing comes any more; its counts stay, since metrics must not fall.
+        self.before, self.now = self.before + self.now + lost, NO_DELIVERIES
+        self.unacked = deque(Sequenced(place, one.task, one.body) for place, one in enumerate(again, 1))
+        self.epoch, self.added, self.acked, self.next_number = epoch, 0, 0, len(again) + 1
 
     def _go_back(self, last: int) -> None:
-        """Redis has lost the last of what it had."""
-        self.added = max(last, self.kept[0].number - 1 if self.kept else last)
+        """Send again what Redis has lost of its last second (appendfsync everysec)."""
+        self.added = max(last, self.unacked[0].number - 1 if self.unacked else last)
+        # What is lost there and not stored here leaves a gap, which Redis would refuse for ever.
         self.gap_is_meant = self.added > last

@@ -5,17 +5,30 @@ harmless: an old holder's call is refused whatever the clocks say.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+SCORED_FIELDS = ("observed", "faults", "skipped")
+"""Names in Redis of the fields of gateway.scorer.messages.BatchCounts, in their order."""
+
+DELIVERY_FIELDS = ("done", "dropped", "parked", *SCORED_FIELDS)
+"""Names in Redis, behind a gateway's, of what became of its observations; done: the highest acknowledged number."""
+
+
+def _lua_list(names: Sequence[str]) -> str:
+    return "{" + ", ".join(f"'{name}'" for name in names) + "}"
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua text and its SHA-1, by which the server knows it."""
+    """A Lua text and its SHA-1, by which a server finds it. SCORED and DELIVERY in it stand for the lists above."""
 
     text: str
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
+        text = self.text.replace("SCORED", _lua_list(SCORED_FIELDS)).replace("DELIVERY", _lua_list(DELIVERY_FIELDS))
+        object.__setattr__(self, "text", text)
         object.__setattr__(self, "sha", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -52,9 +65,7 @@ redis.call('ZADD', KEYS[4], place, producer)
 if redis.call('ZCARD', KEYS[4]) > 512 then
   local gone = redis.call('ZPOPMIN', KEYS[4])[1]
   redis.call('HDEL', KEYS[3], gone)
-  for _, what in ipairs({'done', 'observed', 'faults', 'dropped', 'parked', 'skipped'}) do
-    redis.call('HDEL', KEYS[5], gone .. ':' .. what)
-  end
+  for _, what in ipairs(DELIVERY) do redis.call('HDEL', KEYS[5], gone .. ':' .. what) end
 end
 local dropped = 0
 local over = waiting - tonumber(ARGV[6])
@@ -205,7 +216,8 @@ for place = 1, tonumber(ARGV[at]) do ids[place] = ARGV[at + place] end
 if #ids > 0 and #redis.call('XPENDING', KEYS[1], ARGV[3], ids[1], ids[1], 1) == 0 then return {4, 0} end
 at = at + #ids + 1
 local marks = at
-at = at + 5 * tonumber(ARGV[at]) + 1
+local scored = SCORED
+at = at + (2 + #scored) * tonumber(ARGV[at]) + 1
 local tasks, key = at, 7
 while at <= #ARGV do
   if ARGV[at + 1] ~= '*' and (redis.call('HGET', KEYS[key], 'seen') or '') ~= ARGV[at + 1] then return {3, 0} end
@@ -245,12 +257,12 @@ at = marks + 1
 for _ = 1, tonumber(ARGV[marks]) do
   local producer = ARGV[at]
   redis.call('HSET', KEYS[4], producer .. ':done', ARGV[at + 1])
-  redis.call('HINCRBY', KEYS[4], producer .. ':observed', ARGV[at + 2])
-  redis.call('HINCRBY', KEYS[4], producer .. ':faults', ARGV[at + 3])
-  redis.call('HINCRBY', KEYS[4], producer .. ':skipped', ARGV[at + 4])
+  for place, what in ipairs(scored) do
+    redis.call('HINCRBY', KEYS[4], producer .. ':' .. what, ARGV[at + 1 + place])
+  end
   redis.call('HINCRBY', KEYS[2], 'observed', ARGV[at + 2])
   redis.call('HINCRBY', KEYS[2], 'faults', ARGV[at + 3])
-  at = at + 5
+  at = at + 2 + #scored
 end
 if #ids > 0 then redis.call('HINCRBY', KEYS[2], 'waiting', -#ids) end
 for _, id in ipairs(ids) do

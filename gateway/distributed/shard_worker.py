@@ -159,8 +159,9 @@ def _split_runs(entries: Sequence[StreamEntry]) -> Iterator[Sequence[StreamEntry
 def _ack_counts(run: Sequence[StreamEntry], part: BatchPart) -> list[AckCounts]:
     by_producer: dict[str, list[int]] = {}
     for place in range(part.start, part.start + part.size):
-        counts = by_producer.setdefault(run[place].producer, [0, 0, 0, 0])
-        counts[0] = run[place].number
-        counts[2 if place in part.errors else 1] += 1
-        counts[3] += place in part.skipped
-    return [AckCounts(producer, *numbers) for producer, numbers in by_producer.items()]
+        by_producer.setdefault(run[place].producer, []).append(place)
+    # A producer's numbers rise in its shard's stream, so its last place has the highest.
+    return [
+        AckCounts(producer, run[places[-1]].number, part.count_places(places))
+        for producer, places in by_producer.items()
+    ]

@@ -1,6 +1,6 @@
-"""What a gateway has to do with Redis, in a thread of its own: hands observations on, hears decisions, looks around.
+"""Everything that a gateway exchanges with Redis: observations and questions out, decisions and replies in.
 
-Every method here may wait for Redis; none is called by the request path, nor by the event loop.
+Every method may wait for Redis; only the client's thread calls them, never the request path or the event loop.
 """
 
 import logging
@@ -9,32 +9,48 @@ from dataclasses import dataclass
 
 from gateway.decision import Decision
 from gateway.distributed import redis_keys, scripts
-from gateway.distributed.codec import JSON, TEXT, DecisionNews, decode_decision, decode_news, new_epoch
+from gateway.distributed.codec import (
+    JSON,
+    TEXT,
+    DecisionNews,
+    decode_decision,
+    decode_deliveries,
+    decode_news,
+    new_epoch,
+)
 from gateway.distributed.crash_counters import CrashCounter
-from gateway.distributed.producer import FIELDS, OTHER_EPOCH, DeliveryCounts, ShardProducer
+from gateway.distributed.producer import OTHER_EPOCH, DeliveryCounts, ShardProducer
 from gateway.distributed.redis_client import RedisArg, RedisClient, Subscription
 from gateway.distributed.redis_keys import Shard, replies_channel, shard_of
 from gateway.distributed.store import RedisStore
+from gateway.observability.metrics import ScorerStats
 from gateway.scorer.input_text import NoInputText, extract_text
-from gateway.scorer.observation_queue import ObservationQueue, ObservationStats
+from gateway.scorer.observation_queue import ObservationQueue
 
 log = logging.getLogger("benchroute.distributed")
 
 MAX_BATCH = 256
-"""Observations of a shard in one Lua call."""
+"""Observations of a shard in one Lua call: a few milliseconds, in which Redis does nothing else."""
 
 LARGE_BYTES = 16 * 1024
-"""What is larger, pictures for instance, is sent as the text that an embedder would read of it."""
+"""Larger ones, pictures for instance, are sent as the text that an embedder reads of them."""
 
-STREAM_TRIM_LENGTH = 10_000
-MISSING_GROUP = -1
+MAX_UNACKED = 10_000
+"""Observations of a shard that can be sent again to a Redis that lost them."""
+
+UNKNOWN_REVISION = -1
 
 
 @dataclass(frozen=True, slots=True)
 class EventHandlers:
-    """What is done with what is heard. told: decisions in the order in which they were made. whole: all of a shard's,
-    and whether a task that is not among them is gone. forgotten: tasks. replied: an answer's bytes. wanted: those of
-    what another gateway looks for.
+    """Handlers of what Redis publishes. Called in the client's thread.
+
+    Attributes:
+        on_decisions: decisions in the order in which they were made.
+        on_shard: all of a shard's decisions, and whether a task that is not among them is gone.
+        on_forgotten: forgotten tasks.
+        on_reply: an encoded reply.
+        on_find: an encoded search for a response.
     """
 
     on_decisions: Callable[[Sequence[Decision]], None]
@@ -46,14 +62,14 @@ class EventHandlers:
 
 @dataclass(slots=True)
 class ShardCursor:
-    """How far a shard's news have been heard."""
+    """The latest news of a shard that this gateway has applied."""
 
     epoch: str = ""
-    revision: int = MISSING_GROUP
+    revision: int = UNKNOWN_REVISION
 
 
 class RedisTransport:
-    """One gateway's. Its methods raise StateError while Redis is away, and go on where they were when it is back."""
+    """One gateway's exchange with Redis. Methods raise StateError in an outage, and go on where they were."""
 
     def __init__(
         self,
@@ -61,158 +77,161 @@ class RedisTransport:
         client: RedisClient,
         queue: ObservationQueue,
         input_of: Callable[[str], str],
-        hearing: EventHandlers,
-        most: int,
+        handlers: EventHandlers,
+        max_backlog: int,
     ) -> None:
-        """input_of: which of a request's messages are a task's input. most: observations that may wait in a shard."""
+        """input_of: the messages that are a task's input. max_backlog: observations that may wait in a shard."""
         self.name = name
         self.backlog = 0
-        """Observations that wait in all shards, at the last look."""
-        self._most = most
+        """Observations waiting in all shards, at the last refresh."""
         self.has_missed = False
-        """Whether news did not follow on those before: then it is time to look."""
+        """News were lost on their way: shards are to be refreshed now."""
+        self._max_backlog = max_backlog
         self._client = client
         self._queue = queue
         self._input_of = input_of
-        self._hearing = hearing
+        self._handlers = handlers
         self._store = RedisStore(client)
-        self._sending: dict[int, ShardProducer] = {}
-        self._heard: dict[int, ShardCursor] = {}
-        self._listening: Subscription | None = None
+        self._producers: dict[int, ShardProducer] = {}
+        self._cursors: dict[int, ShardCursor] = {}
+        self._subscription: Subscription | None = None
 
     def send_observations(self) -> bool:
-        """Hands on what has been observed. Whether there may be more."""
+        """Send what has been observed. Return whether there may be more."""
         shards = self._store.shards
-        if all(not sending.unsent_entries(1) for sending in self._sending.values()):
+        # What is left of an outage goes first. Only then is more taken out of the queue, which is bounded; a producer
+        # is not.
+        if all(not producer.unsent_entries(1) for producer in self._producers.values()):
             for seen in self._queue.take_batch(MAX_BATCH * 4):
-                number = shard_of(seen.task, shards)
-                self._sending.setdefault(number, ShardProducer()).push_observation(
-                    seen.task, self._body(seen.task, seen.messages)
-                )
-        for number, sending in self._sending.items():
-            while waiting := sending.unsent_entries(MAX_BATCH):
-                shard = Shard(number)
-                keys = [shard.stream_key, shard.info_key, shard.producers_key, shard.seen_key, shard.counts_key]
-                code, epoch, last, _ = self._client.eval_script(
-                    scripts.ADD, keys, sending.script_args(self.name, new_epoch(), waiting, self._most)
-                )
-                sending.on_add_reply(code, epoch.decode(), last)
-            sending.trim_acked(STREAM_TRIM_LENGTH)
+                producer = self._producers.setdefault(shard_of(seen.task, shards), ShardProducer())
+                producer.push_observation(seen.task, self._encode_body(seen.task, seen.messages))
+        for number, producer in self._producers.items():
+            self._send_unsent(Shard(number), producer)
+            producer.trim_acked(MAX_UNACKED)
         return self._queue.has_pending
 
+    def _send_unsent(self, shard: Shard, producer: ShardProducer) -> None:
+        keys = [shard.stream_key, shard.info_key, shard.producers_key, shard.seen_key, shard.counts_key]
+        while entries := producer.unsent_entries(MAX_BATCH):
+            arguments = producer.script_args(self.name, new_epoch(), entries, self._max_backlog)
+            code, epoch, last, _ = self._client.eval_script(scripts.ADD, keys, arguments)
+            # A call whose answer is lost is made again with the same numbers, of which Redis leaves out what it has.
+            producer.on_add_reply(code, epoch.decode(), last)
+
     def send_question(self, task: str, body: bytes) -> None:
-        """Puts a question behind what has been observed of a task."""
+        """Append a question behind what has been observed of a task."""
         self.send_observations()
         shard = self._store.shard_of_task(task)
         self._client.eval_script(scripts.ASK, [shard.stream_key, shard.info_key], [task, body])
 
-    def sync_counts(self, counts: ObservationStats, tally: CrashCounter) -> bool:
-        """Looks what became of what was sent. Whether anything is still open."""
-        numbers = [number for number, sending in self._sending.items() if sending.next_number - 1 > sending.done]
-        fields = [f"{self.name}:{field}" for field in FIELDS]
+    def sync_counts(self, stats: ScorerStats, counter: CrashCounter) -> bool:
+        """Read the outcome of what was sent. Return whether anything is still open."""
+        numbers = [number for number, producer in self._producers.items() if producer.next_number - 1 > producer.acked]
+        fields = [f"{self.name}:{field}" for field in scripts.DELIVERY_FIELDS]
         commands: list[Sequence[RedisArg]] = []
         for shard in map(Shard, numbers):
-            # The epoch after the counts: if it is still the one that is known, so was it when they were read.
+            # The epoch is read after the counts: if it is still the known one, so it was when they were read.
             commands += [("HMGET", shard.counts_key, *fields), ("HGET", shard.info_key, "epoch")]
         found = self._client.pipeline(commands)
         for number, values, epoch in zip(numbers, found[::2], found[1::2], strict=True):
-            sending = self._sending[number]
-            if (epoch or b"").decode() != sending.epoch:
-                sending.on_add_reply(OTHER_EPOCH, (epoch or b"").decode(), 0)
+            producer = self._producers[number]
+            if (epoch or b"").decode() != producer.epoch:
+                producer.on_add_reply(OTHER_EPOCH, (epoch or b"").decode(), 0)
                 continue
-            done, *rest = (int(value or 0) for value in values)
-            sending.on_ack(done, DeliveryCounts(*rest))
-        total = sum((sending.delivery_counts for sending in self._sending.values()), DeliveryCounts())
-        counts.observed, counts.errors, counts.skipped = total.observed, total.faults, total.skipped
+            producer.on_ack(*decode_deliveries(values))
+        total = sum((producer.delivery_counts for producer in self._producers.values()), DeliveryCounts())
+        stats.scored = total.scored
         for reason, count in (("backlog_full", total.dropped), ("parked", total.parked)):
             if count:
-                counts.dropped[reason] = count
-        tally.before = sum(sending.before.total_acked for sending in self._sending.values())
-        tally.write_counts()
+                stats.dropped[reason] = count
+        counter.before = sum(producer.before.total_acked for producer in self._producers.values())
+        counter.write_counts()
         return self.open_observations > 0
 
     @property
     def open_observations(self) -> int:
-        """Taken out of the outbox, and not known to be settled."""
-        return sum(sending.next_number - 1 - sending.now.total_acked for sending in self._sending.values())
+        """Observations taken out of the queue and not acknowledged."""
+        return sum(producer.next_number - 1 - producer.now.total_acked for producer in self._producers.values())
 
     def subscribe_events(self) -> None:
-        """From now on news are heard; what was said before is looked up by `look`."""
+        """Subscribe to news from now on; earlier ones are found by `refresh_shards`."""
         self.unsubscribe()
-        self._listening = self._client.subscribe(redis_keys.NEWS, redis_keys.FINDS, replies_channel(self.name))
+        self._subscription = self._client.subscribe(redis_keys.NEWS, redis_keys.FINDS, replies_channel(self.name))
 
     def unsubscribe(self) -> None:
-        """Hears no more."""
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            listening.close_subscription()
+        """End the subscription."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            subscription.close_subscription()
 
-    def poll_events(self, limit_s: float) -> bool:
-        """The next piece of news, waited for this long at most. Whether there was any."""
-        if self._listening is None:
+    def poll_events(self, timeout_s: float) -> bool:
+        """Handle the next event, waiting this long at most. Return whether there was one."""
+        if self._subscription is None:
             self.subscribe_events()
-        assert self._listening is not None  # noqa: S101 - just made
-        found = self._listening.next_message(limit_s)
+        assert self._subscription is not None  # noqa: S101 - just made
+        found = self._subscription.next_message(timeout_s)
         if found is None:
             return False
         channel, data = found
         if channel == redis_keys.NEWS:
-            self._take(data)
+            self._on_news(data)
         elif channel == redis_keys.FINDS:
-            self._hearing.on_find(data)
+            self._handlers.on_find(data)
         else:
-            self._hearing.on_reply(data)
+            self._handlers.on_reply(data)
         return True
 
     def refresh_shards(self) -> None:
-        """Looks whether news were missed, of which nobody tells, and catches up on the shards where they were."""
+        """Catch up on shards whose news were missed: pub/sub neither stores nor repeats a message."""
         self.has_missed = False
         self._store.reassert_shard_count()
         shards = self._store.all_shards()
         found = self._client.pipeline([("HMGET", shard.info_key, "epoch", "revision", "waiting") for shard in shards])
         self.backlog = sum(int(waiting or 0) for _, _, waiting in found)
         for shard, (epoch, revision, _) in zip(shards, found, strict=True):
-            heard = self._heard.setdefault(shard.number, ShardCursor())
+            cursor = self._cursors.setdefault(shard.number, ShardCursor())
             now = (epoch or b"").decode(), int(revision or 0)
-            if now != (heard.epoch, heard.revision):
+            if now != (cursor.epoch, cursor.revision):
                 self._catch_up(shard, *now)
 
-    def _take(self, data: bytes) -> None:
+    def _on_news(self, data: bytes) -> None:
         head, _, body = data.partition(b"\n")
-        number, epoch, revision = head.decode().split(" ")
-        heard, at = self._heard.get(int(number)), int(revision)
-        if heard is None:
+        number, epoch, text = head.decode().split(" ")
+        cursor, revision = self._cursors.get(int(number)), int(text)
+        if cursor is None:
             self.has_missed = True
             return
-        if (epoch, at) == (heard.epoch, heard.revision) or (epoch == heard.epoch and at < heard.revision):
-            return  # heard already
-        if heard.epoch != epoch or at != heard.revision + 1:
+        # Published before a refresh that has read the same or later decisions already.
+        if epoch == cursor.epoch and revision <= cursor.revision:
+            return
+        # Revisions of a shard have no gaps: one that does not follow means that others were lost.
+        if cursor.epoch != epoch or revision != cursor.revision + 1:
             self.has_missed = True
             return
         news: DecisionNews = decode_news(body)
-        heard.revision = at
+        cursor.revision = revision
         if news.forgotten:
-            self._hearing.on_forgotten(news.forgotten)
+            self._handlers.on_forgotten(news.forgotten)
         if news.decisions:
-            self._hearing.on_decisions(news.decisions)
+            self._handlers.on_decisions(news.decisions)
 
     def _catch_up(self, shard: Shard, epoch: str, revision: int) -> None:
-        heard = self._heard[shard.number]
-        if revision < heard.revision and epoch == heard.epoch:
-            return  # asked before what was heard meanwhile
+        cursor = self._cursors[shard.number]
+        # News came while the revision was read: what it announced is applied.
+        if revision < cursor.revision and epoch == cursor.epoch:
+            return
         found = ((task.decode(), data) for task, data in self._client.scan_keys(shard.decisions_key))
         decisions = {task: decode_decision(task, data) for task, data in found}
-        # An empty Redis knows of no decision: those that were made before it hold until it does.
-        shards = self._store.shards if heard.epoch in ("", epoch) else 0
-        self._hearing.on_shard(decisions, lambda task: bool(shards) and shard_of(task, shards) == shard.number)
-        self._heard[shard.number] = ShardCursor(epoch, revision)
+        # An empty Redis has no decisions: those made before it hold until it has, so nothing counts as gone.
+        shards = self._store.shards if cursor.epoch in ("", epoch) else 0
+        self._handlers.on_shard(decisions, lambda task: bool(shards) and shard_of(task, shards) == shard.number)
+        self._cursors[shard.number] = ShardCursor(epoch, revision)
 
-    def _body(self, task: str, messages: bytes) -> bytes:
+    def _encode_body(self, task: str, messages: bytes) -> bytes:
         if len(messages) <= LARGE_BYTES:
             return JSON + messages
-        rule = self._input_of(task)
         try:
-            text = extract_text(messages, rule)
+            text = extract_text(messages, self._input_of(task))
         except NoInputText:
-            return JSON + b"null"  # a fault, as the whole would be
+            return JSON + b"null"  # counts as an error there, as the whole body would
         return JSON + b"[]" if text is None else TEXT + text.encode("utf-8", "surrogatepass")

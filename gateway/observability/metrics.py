@@ -4,10 +4,12 @@ Clients cannot create label values, except task IDs up to `metrics.max_tasks`: f
 """
 
 from bisect import bisect_left
+from collections import Counter as PlainCounter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -161,31 +163,36 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-@dataclass(frozen=True, slots=True)
+SCORED_METRICS = {
+    "observed": ("benchroute_observations", "Inputs scored and stored."),
+    "errors": ("benchroute_observation_errors", "Inputs whose scoring failed."),
+    "skipped": (
+        "benchroute_observations_skipped",
+        "Inputs counted without embedding them, by adaptive sampling of settled tasks.",
+    ),
+}
+"""Name and help of the metric of each field of gateway.scorer.messages.BatchCounts."""
+
+
+@dataclass(slots=True)
 class ScorerStats:
-    """Statistics of the scorer, since the start unless noted.
+    """Statistics of the scorer, since the start unless noted. The scorer's client counts, metrics read.
 
     Attributes:
-        is_ready: inputs are scored now.
-        observed: inputs scored and stored.
-        dropped: inputs not scored, by reason.
-        errors: inputs whose scoring failed.
-        queued: inputs waiting in this gateway now.
+        scored: a gateway.scorer.messages.BatchCounts.
         restarts: of the scorer process.
-        scoring_s: seconds spent on embedding and scoring.
+        queued: inputs waiting in this gateway now.
         backlog: inputs of all gateways waiting in Redis now.
-        skipped: inputs not embedded, by adaptive sampling.
+        scoring_s: seconds spent on embedding and scoring.
+        dropped: inputs not scored, by reason.
     """
 
-    is_ready: bool
-    observed: int
-    dropped: Mapping[str, int]
-    errors: int
-    queued: int
-    restarts: int
-    scoring_s: float
+    scored: Any
+    restarts: int = 0
+    queued: int = 0
     backlog: int = 0
-    skipped: int = 0
+    scoring_s: float = 0.0
+    dropped: PlainCounter[str] = field(default_factory=PlainCounter)
 
 
 class BreakerCollector(Collector):
@@ -209,24 +216,20 @@ class BreakerCollector(Collector):
 class ScorerCollector(Collector):
     """Reads the scorer's statistics at each scrape."""
 
-    def __init__(self, figures: Callable[[], ScorerStats]) -> None:
-        self._stats = figures
+    def __init__(self, stats: ScorerStats, is_ready: Callable[[], bool]) -> None:
+        self._stats = stats
+        self._is_ready = is_ready
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
-        stats = self._stats()
-        yield GaugeMetricFamily("benchroute_scorer_ready", "1 if the scorer is ready, else 0.", stats.is_ready)
+        stats = self._stats
+        yield GaugeMetricFamily("benchroute_scorer_ready", "1 if the scorer is ready, else 0.", self._is_ready())
         yield GaugeMetricFamily("benchroute_observations_queued", "Inputs waiting to be scored.", stats.queued)
         yield GaugeMetricFamily(
             "benchroute_observations_backlog", "Inputs of all gateways waiting in Redis streams.", stats.backlog
         )
-        yield CounterMetricFamily("benchroute_observations", "Inputs scored and stored.", stats.observed)
-        yield CounterMetricFamily(
-            "benchroute_observations_skipped",
-            "Inputs counted without embedding them, by adaptive sampling of settled tasks.",
-            stats.skipped,
-        )
-        yield CounterMetricFamily("benchroute_observation_errors", "Inputs whose scoring failed.", stats.errors)
+        for field_, (name, help_) in SCORED_METRICS.items():
+            yield CounterMetricFamily(name, help_, getattr(stats.scored, field_))
         yield CounterMetricFamily(
             "benchroute_scoring_seconds", "Seconds spent on embedding and scoring inputs.", stats.scoring_s
         )

@@ -1,17 +1,24 @@
-"""Scoring beside the request path: a link in the gateway's process, and the scorer, a process of its own.
+"""From observed inputs to decisions: a client in the gateway's process, and the scorer in a process of its own.
 
-    messages    what the two say to each other
-    frames      how a message travels over a socket
-    link        the gateway's end: replies and restarts
-    queue       observations on their way
-    replies     questions that wait for answers
-    process     the scorer's process as the gateway sees it
-    child       the scorer's end: `python -m gateway.scorer.embedded.server`
-    texts       the text of a request that is embedded
-    aside       what people look at, beside that
-    scorer      observations in, decisions out
-    fold        one task's inputs, one after the other
-    sums        a task's sums as bytes
+    observation_queue  observations on their way out of the gateway
+    client             the scorer as the gateway sees it: questions, replies, status, counts
+    embedded/          scorer as a child process, on a socket
+    messages           everything that client and scorer exchange
+    service            one scorer behind both transports: packs, batches, questions, errors, retries
+    scorer             observations to decisions; everything that stores
+    queries            questions that store nothing
+    task_reader        stored tasks under the open pack
+    task_update        one task's inputs, one by one
+    sampling           adaptive sampling of a batch
+    input_text         the text of a request that is embedded
+    serialization      sums and embeddings as bytes
+    task_labels        a task's labelled inputs
+    feedback           a task's scored responses
+    cost_preference    a task's preference for cheaper models
+    inspection         outcomes, evidence, and comparison of packs
+    label_suggestions  inputs to label next
+    background         executor for questions that take long
 
-All down to `process`, and `texts`, live in the gateway's process and import neither numpy nor routing.
+The gateway's process imports observation_queue, client, messages, input_text and embedded.client: neither numpy nor
+the routing library.
 """

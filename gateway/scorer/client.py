@@ -14,7 +14,9 @@ import msgspec
 
 from gateway.decision import Decision, ExplainedDecision, Explanation
 from gateway.errors import InvalidRequest, ScorerUnavailable
+from gateway.observability.metrics import ScorerStats
 from gateway.scorer.messages import (
+    BatchCounts,
     Configure,
     DryRun,
     ExplainTasks,
@@ -29,7 +31,6 @@ from gateway.scorer.messages import (
     SubmitFeedback,
     TaskPolicy,
 )
-from gateway.scorer.observation_queue import ObservationStats
 
 EXPLAIN_TIMEOUT_S = 2.0
 """A page that shows tasks does not wait longer for a busy scorer; stored explanations are a few inputs older."""
@@ -91,7 +92,7 @@ class ScorerClient(ABC):
         """answer_s: how long a question waits for its reply, in seconds."""
         self.status: Literal["starting", "ready", "down"] = "starting"
         self.message = message
-        self.counts = ObservationStats()
+        self.counts = ScorerStats(BatchCounts())
         self._replies = PendingReplies()
         self._answer_s = answer_s
 

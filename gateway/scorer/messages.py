@@ -177,17 +177,42 @@ class PackRefused(msgspec.Struct, frozen=True, tag=True):
     message: str
 
 
-class BatchDone(msgspec.Struct, frozen=True, tag=True):
-    """A batch is done. observed: how many observations it held; faults: how many of them could not be used.
+class BatchCounts(msgspec.Struct, frozen=True):
+    """Counts of scored observations. One more counter is a field here, and counts wherever these travel.
 
-    took_s: seconds of work. skipped: inputs of settled tasks that were not embedded.
+    Attributes:
+        observed: scored and stored.
+        errors: could not be scored.
+        skipped: of those observed, not embedded, since their tasks are settled.
+    """
+
+    observed: int = 0
+    errors: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "BatchCounts") -> "BatchCounts":
+        return BatchCounts(
+            *(
+                mine + more
+                for mine, more in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+            )
+        )
+
+
+class BatchDone(msgspec.Struct, frozen=True, tag=True):
+    """The end of a batch.
+
+    Attributes:
+        decisions: of its tasks.
+        received: observations in it.
+        counts: what became of them.
+        took_s: seconds of work.
     """
 
     decisions: Sequence[Decision]
-    observed: int = 0
-    errors: int = 0
+    received: int = 0
+    counts: BatchCounts = BatchCounts()
     took_s: float = 0.0
-    skipped: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True, tag=True):

@@ -7,41 +7,16 @@ Redis that is full drops its oldest too, counted as `backlog_full`.
 
 import asyncio
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.observability.metrics import ScorerStats
 from gateway.scorer.messages import Observation
 
 MAX_ITEMS = 10_000
 MAX_BYTES = 8 * 1024 * 1024
 MAX_ITEM_BYTES = 8 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class ObservationStats:
-    """Counts since the gateway's start.
-
-    Attributes:
-        observed: scored and stored.
-        errors: could not be scored.
-        restarts: starts of the scorer after the first.
-        queued: waiting in this gateway now.
-        backlog: waiting in Redis' streams now, of all gateways.
-        scoring_s: seconds that the scorer worked on them.
-        skipped: of those observed, not embedded, since their tasks are settled.
-        dropped: not scored, by reason.
-    """
-
-    observed: int = 0
-    errors: int = 0
-    restarts: int = 0
-    queued: int = 0
-    backlog: int = 0
-    scoring_s: float = 0.0
-    skipped: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
 
 
 class Journal(Protocol):
@@ -62,12 +37,12 @@ class ObservationQueue:
 
     def __init__(
         self,
-        counts: ObservationStats,
+        stats: ScorerStats,
         max_items: int = MAX_ITEMS,
         max_bytes: int = MAX_BYTES,
         journal: Journal | None = None,
     ) -> None:
-        self._counts = counts
+        self._stats = stats
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._journal = journal
@@ -81,13 +56,13 @@ class ObservationQueue:
         dropped = 0
         with self._lock:
             if len(messages) > MAX_ITEM_BYTES:
-                self._counts.dropped["too_large"] += 1
+                self._stats.dropped["too_large"] += 1
                 dropped = 1
             else:
                 self._items.append(Observation(task, messages))
                 self._bytes += len(messages)
                 dropped = self._drop_oldest()
-                self._counts.queued = len(self._items)
+                self._stats.queued = len(self._items)
             if self._journal is not None:
                 self._journal.accepted += 1
                 self._journal.dropped += dropped
@@ -107,7 +82,7 @@ class ObservationQueue:
                 taken.append(self._items.popleft())
                 size += len(taken[-1].messages)
             self._bytes -= size
-            self._counts.queued = len(self._items)
+            self._stats.queued = len(self._items)
         return taken
 
     async def wait_filled(self) -> None:
@@ -127,5 +102,5 @@ class ObservationQueue:
             self._bytes -= len(self._items.popleft().messages)
             dropped += 1
         if dropped:
-            self._counts.dropped["queue_full"] += dropped
+            self._stats.dropped["queue_full"] += dropped
         return dropped

@@ -4,13 +4,14 @@ A state is written with the sums that it is based on, and read again before the 
 depend on how inputs were batched, nor on which scorer draws it: the next one goes on where the one before it stopped.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, dataclass, field
 
 import msgspec
 
 from gateway.errors import StateError
+from gateway.scorer.messages import BatchCounts
 from routing.adaptive_sampling import BLOCK, SamplingRate, SamplingSettings, ShiftDetector, decision_z, is_sampled
 from routing.scores import TaskScores
 from routing.task import InputEvidence, TaskState
@@ -154,6 +155,13 @@ class BatchPart:
     def size(self) -> int:
         """The number of observations."""
         return self.sampled.size
+
+    def count_places(self, places: Iterable[int]) -> BatchCounts:
+        """Count some of its observations, once they are stored."""
+        places = list(places)
+        errors = sum(place in self.errors for place in places)
+        skipped = sum(place in self.skipped for place in places)
+        return BatchCounts(len(places) - errors, errors, skipped)
 
 
 Commit = Callable[[BatchPart], AbstractContextManager[None]]

@@ -17,7 +17,7 @@ from gateway.decision import Decision
 from gateway.errors import StateError
 from gateway.scorer import serialization
 from gateway.scorer.input_text import NoInputText, extract_text
-from gateway.scorer.messages import BatchDone, Observation, SeedInputs, SetPolicy, SubmitFeedback
+from gateway.scorer.messages import BatchCounts, BatchDone, Observation, SeedInputs, SetPolicy, SubmitFeedback
 from gateway.scorer.sampling import BatchPart, Commit, InputSampler, InputValues, SamplingState, commit_alone
 from gateway.scorer.task_labels import TaskLabels, text_digest
 from gateway.scorer.task_reader import TaskReader, decision_view, labels_of
@@ -62,19 +62,19 @@ class Scorer:
         left of it counts as errors.
         """
         inputs, unreadable = self._parse_inputs(observations)
-        decided, errors, skipped, start = dict[str, Decision](), 0, 0, 0
+        decided, counts, start = dict[str, Decision](), BatchCounts(), 0
         try:
             while start < len(inputs):
                 part = retry(partial(self._next_part, inputs, unreadable, start))
                 with commit(part):
                     decided.update({one.task: one for one in retry(partial(self._apply_part, part))})
-                errors, skipped, start = errors + len(part.errors), skipped + len(part.skipped), start + part.size
+                counts, start = counts + part.count_places(range(part.start, part.start + part.size)), start + part.size
         except StateError:
             raise
         except Exception:  # the edge of a background job: one bad batch must not end the scorer
             log.exception("%d inputs could not be scored", len(inputs) - start)
-            errors += len(inputs) - start
-        return BatchDone(list(decided.values()), len(observations), errors, skipped=skipped)
+            counts += BatchCounts(errors=len(inputs) - start)
+        return BatchDone(list(decided.values()), len(observations), counts)
 
     def seed_task(self, seed: SeedInputs) -> Answered:
         """Store a sample of a task's inputs, labelled or not. May raise StateError.

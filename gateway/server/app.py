@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -31,7 +30,6 @@ from gateway.observability.metrics import (
     RoutingCollector,
     RoutingStats,
     ScorerCollector,
-    ScorerStats,
     TaskLabels,
 )
 from gateway.packs.library import LocalPackLibrary, PackLibrary
@@ -147,7 +145,7 @@ class Gateway:
             stack.callback(self._pool.close)
             stack.push_async_callback(self.runtime.close_backends)
             if self._link is not None:
-                self._metrics.registry.register(ScorerCollector(partial(_scorer_stats, self._link)))
+                self._metrics.registry.register(ScorerCollector(self._link.counts, self._scorer_is_ready))
                 await self._link.start(self.runtime.resolved.start)
                 stack.push_async_callback(self._link.stop)
             self.runtime.start(store)
@@ -248,6 +246,9 @@ class Gateway:
             before = self._table.apply_decision(decision)
             self._recent.publish(decision, before.model if before else None)
 
+    def _scorer_is_ready(self) -> bool:
+        return self._link is not None and self._link.status == "ready"
+
     def _router_works(self) -> bool:
         return self._link is not None and self._link.status != "down"
 
@@ -271,21 +272,6 @@ class Gateway:
 
 def _observer(link: ScorerClient | None) -> Callable[[str, bytes], None]:
     return link.observe_input if link is not None else lambda task, messages: None
-
-
-def _scorer_stats(link: ScorerClient) -> ScorerStats:
-    counts = link.counts
-    return ScorerStats(
-        link.status == "ready",
-        counts.observed,
-        counts.dropped,
-        counts.errors,
-        counts.queued,
-        counts.restarts,
-        counts.scoring_s,
-        counts.backlog,
-        counts.skipped,
-    )
 
 
 def _check_otel(config: Config) -> None:

@@ -24,6 +24,7 @@ from gateway.distributed.producer import ShardProducer
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
+from gateway.scorer.messages import BatchCounts
 from gateway.state.store import RING_SIZE, StateChange, TaskSums
 from qa.faults import programs
 from qa.faults.stack import Shape, Stack, running
@@ -108,7 +109,9 @@ def _through(client: RedisClient, tasks: int, batch: int, rounds: int) -> Iterat
             )
             sending.on_add_reply(code, epoch.decode(), last)
         taken = store.read_batch("me", batch).entries
-        store.batch = AckBatch([entry.id for entry in taken], [AckCounts("me", taken[-1].number, len(taken), 0)])
+        store.batch = AckBatch(
+            [entry.id for entry in taken], [AckCounts("me", taken[-1].number, BatchCounts(len(taken)))]
+        )
         change = StateChange(sums, [os.urandom(768)], decision, [])
         seen = sorted({entry.task for entry in taken})
         store.update_task(seen, partial(_same, change))

@@ -15,9 +15,9 @@ import yaml
 
 from gateway.distributed import packs, redis_keys
 from gateway.distributed.crash_counters import read_crash_counter
-from gateway.distributed.producer import FIELDS
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
+from gateway.distributed.scripts import DELIVERY_FIELDS
 from gateway.distributed.store import RedisStore
 from gateway.distributed.supervisor import NICE
 from qa.faults import programs
@@ -228,13 +228,15 @@ class Stack:
         for name, tally in self._crash_counters().items():
             sent, before = sent + tally[0], tally[2]
             dropped["in gateways"] += tally[1]
-            fields = [f"{name}:{field}" for field in FIELDS]
+            fields = [f"{name}:{field}" for field in DELIVERY_FIELDS]
             found = client.pipeline([("HMGET", shard.counts_key, *fields) for shard in shards])
-            sums = [sum(int(values[place] or 0) for values in found) for place in range(len(FIELDS))]
-            observed += sums[1] + sums[2] + before
-            skipped += sums[5]
-            dropped["backlog_full"] += sums[3]
-            dropped["parked"] += sums[4]
+            sums = {
+                field: sum(int(values[place] or 0) for values in found) for place, field in enumerate(DELIVERY_FIELDS)
+            }
+            observed += sums["observed"] + sums["faults"] + before
+            skipped += sums["skipped"]
+            dropped["backlog_full"] += sums["dropped"]
+            dropped["parked"] += sums["parked"]
         dropped["gateway_died"] = sum(int(value) for value in client.execute("HGETALL", redis_keys.LOST).values())
         client.close_connections()
         return ObservationCounts(sent, observed, skipped, dropped)

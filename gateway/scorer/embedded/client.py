@@ -13,11 +13,13 @@ import msgspec
 
 from gateway.decision import Decision
 from gateway.errors import InvalidRequest, PackRejected, ScorerUnavailable
+from gateway.observability.metrics import ScorerStats
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded import framing
 from gateway.scorer.embedded.process import ScorerProcess
 from gateway.scorer.messages import (
     BATCH_SIZE,
+    BatchCounts,
     BatchDone,
     Configure,
     FromScorer,
@@ -29,7 +31,7 @@ from gateway.scorer.messages import (
     SetPolicy,
     TaskPolicy,
 )
-from gateway.scorer.observation_queue import ObservationQueue, ObservationStats
+from gateway.scorer.observation_queue import ObservationQueue
 
 log = logging.getLogger("benchroute.scorer")
 
@@ -65,7 +67,7 @@ class EmbeddedScorerClient(ScorerClient):
         self,
         settings: Configure,
         on_decisions: Callable[[Sequence[Decision]], None],
-        queue: Callable[[ObservationStats], ObservationQueue] = ObservationQueue,
+        queue: Callable[[ScorerStats], ObservationQueue] = ObservationQueue,
         timeouts: ScorerTimeouts | None = None,
         nice: int = 0,
     ) -> None:
@@ -78,6 +80,7 @@ class EmbeddedScorerClient(ScorerClient):
         self._queue = queue(self.counts)
         self._reload: asyncio.Future[None] | None = None
         self._in_flight = 0
+        self._scored = BatchCounts()
         self._progress = asyncio.Event()
         self._process: ScorerProcess | None = None
         self._running: asyncio.Task[None] | None = None
@@ -204,11 +207,9 @@ class EmbeddedScorerClient(ScorerClient):
 
     def _on_message(self, message: FromScorer) -> None:
         if isinstance(message, BatchDone):
-            self._in_flight -= message.observed
-            self.counts.observed += message.observed - message.errors
-            self.counts.errors += message.errors
-            self.counts.scoring_s += message.took_s
-            self.counts.skipped += message.skipped
+            self._in_flight -= message.received
+            self._scored += message.counts
+            self.counts.scored, self.counts.scoring_s = self._scored, self.counts.scoring_s + message.took_s
             self._on_decisions(message.decisions)
         elif isinstance(message, Reply):
             self._replies.resolve(message)

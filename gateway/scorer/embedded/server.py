@@ -22,6 +22,7 @@ from gateway.scorer.embedded.framing import FrameError, encode_frame, read_frame
 from gateway.scorer.messages import (
     BATCH_SIZE,
     BackgroundQuestion,
+    BatchCounts,
     BatchDone,
     Configure,
     Observation,
@@ -93,7 +94,7 @@ class EmbeddedScorer:
         return items, None
 
     def _observe(self, items: list[Observation]) -> None:
-        lost = BatchDone((), len(items), len(items))
+        lost = BatchDone((), len(items), BatchCounts(errors=len(items)))
         if self._service is None:
             self._send(lost)
             return

@@ -50,7 +50,7 @@ def client_of(serving: Serving) -> DistributedScorerClient:
 
 
 def observed(serving: Serving) -> int:
-    return client_of(serving).counts.observed
+    return int(client_of(serving).counts.scored.observed)
 
 
 def one_program(redis: RedisServer, pack: Path, folder: Path, shards: int = 4) -> SqliteStore:

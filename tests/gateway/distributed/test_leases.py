@@ -24,6 +24,7 @@ from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.scripts import ADD
 from gateway.distributed.store import LeaseLost, RedisStore
+from gateway.scorer.messages import BatchCounts
 from gateway.state.store import StateChange, TaskRecord, TaskSums
 from tests.gateway.redis_servers import RedisServer
 from tests.gateway.serving import configuration
@@ -94,7 +95,7 @@ def test_a_batch_is_written_once_though_its_answer_was_lost(client: RedisClient)
     add(client, 3)
     store = held(client)
     taken = store.read_batch("a", 10).entries
-    batch = AckBatch([entry.id for entry in taken], [AckCounts("gateway", 3, 3, 0)])
+    batch = AckBatch([entry.id for entry in taken], [AckCounts("gateway", 3, BatchCounts(3))])
     for _ in range(3):
         store.batch = batch
         store.update_task(["t"], one_more)
@@ -123,7 +124,7 @@ def test_the_oldest_that_nobody_has_in_hand_make_room(client: RedisClient) -> No
     store = held(client)
     in_hand = store.read_batch("a", 10).entries
     add(client, 8, "another", most=5)
-    store.batch = AckBatch([entry.id for entry in in_hand], [AckCounts("gateway", 2, 2, 0)])
+    store.batch = AckBatch([entry.id for entry in in_hand], [AckCounts("gateway", 2, BatchCounts(2))])
     store.ack_batch()
     left = store.read_batch("a", 10).entries
     assert [entry.number for entry in left] == [6, 7, 8]
@@ -156,7 +157,7 @@ def test_what_is_put_aside_is_listed(client: RedisClient, redis_server: RedisSer
     assert client.execute("HGET", SHARD.counts_key, "gateway:parked") == b"1"
     config = tmp_path / "config.yaml"
     config.write_text(configuration("http://127.0.0.1:1/v1", ["m"], state={"url": redis_server.url}))
-    words = ["observations", "parked", "--config", str(config)]
+    words = ["observations", "dead-letter", "--config", str(config)]
     told = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert [(one["task"], one["body"]) for one in told["data"]] == [("t", "0")]
     assert "it ends everybody" in CliRunner().invoke(app, words).stdout

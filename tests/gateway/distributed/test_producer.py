@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.distributed.producer import ADDED, GAP, OTHER_EPOCH, DeliveryCounts, ShardProducer
+from gateway.scorer.messages import BatchCounts
 
 
 @dataclass
@@ -56,15 +57,15 @@ def test_everything_is_added_once_and_in_order_whatever_is_lost(steps: list[str]
         elif step == "score":
             redis.score()
         elif step == "settle" and sending.epoch == str(redis.epoch):
-            sending.on_ack(redis.done, DeliveryCounts(observed=redis.done))
+            sending.on_ack(redis.done, DeliveryCounts(BatchCounts(redis.done)))
         elif step == "settle":
             sending.on_add_reply(OTHER_EPOCH, str(redis.epoch), 0)
         elif step == "empty":
             redis.come_back_empty()
     places = [int(task) for task in redis.stream]
     assert places == sorted(set(places))
-    assert sending.delivery_counts.observed == pushed
-    assert not sending.kept
+    assert sending.delivery_counts.scored.observed == pushed
+    assert not sending.unacked
 
 
 def test_what_redis_has_lost_of_its_last_second_is_sent_again() -> None:

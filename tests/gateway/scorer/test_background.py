@@ -38,7 +38,7 @@ def test_inputs_are_scored_while_packs_are_compared(good_pack: Path, tmp_path: P
             comparing = asyncio.create_task(link.inspect_pack("difference", pack=str(other)))
             for text in inputs("sums", 5):
                 link.observe_input("t", messages(text))
-            await until(lambda: link.counts.observed == 5)
+            await until(lambda: link.counts.scored.observed == 5)
             assert (await link.dry_run(["What is 1 plus 2?"]))["n"] == 1
             assert not comparing.done()
             await asyncio.to_thread((other / "manifest.json").write_text, "no manifest")

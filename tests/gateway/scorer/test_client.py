@@ -77,7 +77,7 @@ def test_a_scorers_life(good_pack: Path, tmp_path: Path) -> None:
             for text in inputs("sums", 8):
                 link.observe_input("t", messages(text))
             assert (link.counts.queued, link.counts.dropped["queue_full"]) == (5, 3)
-            await until(lambda: link.counts.observed == 5)
+            await until(lambda: link.counts.scored.observed == 5)
             assert (link.status, told[-1].task, told[-1].n) == ("ready", "t", 5)
             pid = link.pid
             assert pid is not None
@@ -119,7 +119,7 @@ async def dies_and_comes_back(link: EmbeddedScorerClient, told: Sequence[Decisio
     with pytest.raises(ScorerUnavailable):
         await waiting
     link.observe_input("t", messages("What is 3 plus 4?"))
-    await until(lambda: link.counts.observed == 6)
+    await until(lambda: link.counts.scored.observed == 6)
     assert link.status == "ready"
     assert link.counts.restarts >= 1
     assert (told[-1].task, told[-1].n) == ("t", 6)

@@ -5,10 +5,10 @@ import pytest
 
 from gateway.decision import Decision
 from gateway.scorer.embedded import framing
-from gateway.scorer.messages import BatchDone, Observation, Observations
+from gateway.scorer.messages import BatchCounts, BatchDone, Observation, Observations
 
 SENT = Observations([Observation("t", b'["x"]'), Observation("u", b"\xff" * 100_000)])
-DECIDED = BatchDone([Decision("t", 1, 2, "m", "score", ("m", "n"))], observed=2, errors=1)
+DECIDED = BatchDone([Decision("t", 1, 2, "m", "score", ("m", "n"))], received=2, counts=BatchCounts(1, 1))
 
 
 def test_a_message_arrives_as_it_was_sent() -> None:

@@ -1,7 +1,9 @@
 import asyncio
 from dataclasses import dataclass
 
-from gateway.scorer.observation_queue import MAX_ITEM_BYTES, ObservationQueue, ObservationStats
+from gateway.observability.metrics import ScorerStats
+from gateway.scorer.messages import BatchCounts
+from gateway.scorer.observation_queue import MAX_ITEM_BYTES, ObservationQueue
 
 
 def tasks_of(queue: ObservationQueue) -> list[str]:
@@ -9,7 +11,7 @@ def tasks_of(queue: ObservationQueue) -> list[str]:
 
 
 def test_it_is_first_in_first_out_in_bounded_pieces() -> None:
-    counts = ObservationStats()
+    counts = ScorerStats(BatchCounts())
     queue = ObservationQueue(counts)
     for place in range(5):
         queue.put_observation(f"t{place}", b"x" * 10)
@@ -19,7 +21,7 @@ def test_it_is_first_in_first_out_in_bounded_pieces() -> None:
 
 
 def test_a_full_queue_drops_its_oldest_and_counts_them() -> None:
-    counts = ObservationStats()
+    counts = ScorerStats(BatchCounts())
     by_count = ObservationQueue(counts, max_items=2)
     for place in range(5):
         by_count.put_observation(f"t{place}", b"x")
@@ -34,7 +36,7 @@ def test_a_full_queue_drops_its_oldest_and_counts_them() -> None:
 
 
 def test_an_observation_that_is_too_large_is_dropped_alone() -> None:
-    counts = ObservationStats()
+    counts = ScorerStats(BatchCounts())
     queue = ObservationQueue(counts)
     queue.put_observation("before", b"x")
     queue.put_observation("large", b"x" * (MAX_ITEM_BYTES + 1))
@@ -43,7 +45,7 @@ def test_an_observation_that_is_too_large_is_dropped_alone() -> None:
 
 
 def test_one_larger_than_a_piece_is_taken_by_itself() -> None:
-    queue = ObservationQueue(ObservationStats())
+    queue = ObservationQueue(ScorerStats(BatchCounts()))
     queue.put_observation("large", b"x" * 10)
     queue.put_observation("next", b"x")
     assert [one.task for one in queue.take_batch(100, 1)] == ["large"]
@@ -61,7 +63,7 @@ class Counted:
 
 def test_a_journal_is_written_with_every_observation() -> None:
     journal = Counted()
-    queue = ObservationQueue(ObservationStats(), max_items=2, journal=journal)
+    queue = ObservationQueue(ScorerStats(BatchCounts()), max_items=2, journal=journal)
     for _ in range(3):
         queue.put_observation("t", b"x")
     queue.put_observation("t", b"x" * (MAX_ITEM_BYTES + 1))
@@ -70,7 +72,7 @@ def test_a_journal_is_written_with_every_observation() -> None:
 
 def test_the_taker_waits_for_something() -> None:
     async def run() -> list[str]:
-        queue = ObservationQueue(ObservationStats())
+        queue = ObservationQueue(ScorerStats(BatchCounts()))
         waiting = asyncio.create_task(queue.wait_filled())
         await asyncio.sleep(0)  # the task begins to wait
         assert not waiting.done()

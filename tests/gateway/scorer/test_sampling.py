@@ -54,7 +54,7 @@ def fed(pack: Pack, folder: Path, sizes: Sequence[int], thinning: bool = True) -
     for size in itertools.cycle(sizes):
         batch = MANY[place : place + size]
         place += size
-        skipped += scorer.observe_batch([*seen("t", *batch), *seen("other", *batch[:1])]).skipped
+        skipped += scorer.observe_batch([*seen("t", *batch), *seen("other", *batch[:1])]).counts.skipped
         if place >= len(MANY):
             break
     return embedder, store, skipped
@@ -104,7 +104,7 @@ def test_a_forgotten_task_is_embedded_in_full_again(pack: Pack, tmp_path: Path) 
     scorer = Scorer(TaskReader(Router(pack), store, START, lambda: 0.0), LETTERS)
     scorer.observe_batch(seen("t", *MANY[:300]))
     store.forget_task("t")
-    assert scorer.observe_batch(seen("t", *MANY[:32])).skipped == 0
+    assert scorer.observe_batch(seen("t", *MANY[:32])).counts.skipped == 0
 
 
 @pytest.mark.parametrize("size", [1, 7, 50])
@@ -130,13 +130,13 @@ def test_a_task_without_a_pace_begins_one(pack: Pack, tmp_path: Path) -> None:
     before = store.read_task("t").task
     assert before is not None
     made = Scorer(TaskReader(Router(pack), store, START, lambda: 0.0), LETTERS).observe_batch(seen("t", *MANY[:64]))
-    assert (made.skipped, made.decisions[0].n) == (0, before.n + 64)
+    assert (made.counts.skipped, made.decisions[0].n) == (0, before.n + 64)
 
 
 def test_passed_over_inputs_leave_the_sums_alone(pack: Pack, tmp_path: Path) -> None:
     _, store, _ = fed(pack, tmp_path / "thin", [64])
     scorer, before = Scorer(TaskReader(Router(pack), store, START, lambda: 0.0), LETTERS), store.read_task("t")
-    while not scorer.observe_batch(seen("t", MANY[0])).skipped:
+    while not scorer.observe_batch(seen("t", MANY[0])).counts.skipped:
         before = store.read_task("t")
     after = store.read_task("t")
     assert (after.task, after.decision) == (before.task, before.decision)

@@ -162,7 +162,7 @@ def test_no_text_is_not_counted_and_nonsense_is_a_fault(pack: Pack, store: Sqlit
     made = scorer(pack, store)
     image = Observation("t", b'[{"role":"user","content":[{"type":"image_url"}]}]')
     done = made.observe_batch([image, Observation("t", b"nonsense"), *seen("t", "What is 1 plus 2?")])
-    assert (done.observed, done.errors, done.decisions[0].n) == (3, 1, 1)
+    assert (done.received, done.counts.errors, done.decisions[0].n) == (3, 1, 1)
     assert made.observe_batch([image]).decisions == []
 
 

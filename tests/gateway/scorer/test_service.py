@@ -76,7 +76,7 @@ def test_a_busy_store_is_tried_again_and_every_input_counts_once(store: Busy) ->
     once = service(expected)
     for start in (0, 300):
         once.apply(seen("t", *texts[start : start + 300]))
-    assert (done.observed, done.errors) == (100, 0)
+    assert (done.received, done.counts.errors) == (100, 0)
     assert done.took_s > 0
     assert store.read_task("t") == expected.read_task("t")
 
@@ -111,9 +111,9 @@ def test_what_cannot_be_embedded_counts_as_errors_and_the_next_batch_goes_on(sto
     embedder = Failing()
     pack = OpenPack(Router(small_pack(embedder)), embedder, {})
     made = ScorerService(pack, store, START, clock=lambda: 0.0)
-    assert made.apply([*seen("t", "fail"), Observation("t", b"nonsense")]).errors == 2
+    assert made.apply([*seen("t", "fail"), Observation("t", b"nonsense")]).counts.errors == 2
     done = made.apply(seen("t", "What is 1 plus 2?"))
-    assert (done.errors, done.decisions[0].n) == (0, 1)
+    assert (done.counts.errors, done.decisions[0].n) == (0, 1)
     reply = made.answer(SeedInputs(1, "t", ["fail"])).reply
     assert reply.error is not None
     assert "log" in reply.error
