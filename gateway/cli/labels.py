@@ -82,9 +82,7 @@ def suggest_inputs(
         typer.echo(json.dumps(found, indent=2))
         return
     if not found["data"]:
-        print_note(
-            f"nothing to label: {found['kept']} inputs of {task} are stored, all of them labelled or uninformative"
-        )
+        print_note(f"nothing to label: none of the {found['kept']} stored inputs of {task} qualifies")
         return
     shown = make_table(("input",), ("disagreement",))
     for row in found["data"]:

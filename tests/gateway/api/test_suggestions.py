@@ -87,5 +87,8 @@ def test_without_retention_it_is_said_which_setting_is_missing(url: str, state: 
 def test_a_task_without_inputs_has_nothing_to_suggest(url: str) -> None:
     told = ask(url, "/v1/tasks/empty/label-suggestions").json
     assert (told["kept"], told["data"], told["between"]) == (0, [], [])
-    assert "all of them labelled or uninformative" in run_command("tasks", "suggest", "empty", "--url", url).output
+    assert (
+        "nothing to label: none of the 0 stored inputs of empty qualifies"
+        in run_command("tasks", "suggest", "empty", "--url", url).output
+    )
     assert ask(url, f"{PATH}?n=0").status == 400
