@@ -26,7 +26,7 @@ from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import replies_channel
 from gateway.distributed.transport import EventHandlers, RedisTransport
 from gateway.errors import ScorerUnavailable, StateError
-from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
+from gateway.proxy.recent_responses import ResponseRecord
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.messages import Configure, Question, Reply, TaskPolicy
 from gateway.scorer.observation_queue import ObservationQueue
@@ -115,8 +115,8 @@ class DistributedScorerClient(ScorerClient):
         """Run every refresh_s."""
         self.frequent_jobs: list[PeriodicJob] = []
         """Run every sync_s."""
-        self.recent_responses: RecentResponses | None = None
-        """This gateway's answers, for other gateways that look for one."""
+        self.find_local: Callable[[str], ResponseRecord | None] | None = None
+        """Finds a response of this gateway by its request ID, for other gateways. Called in the event loop."""
         self.gateways = 1
         """Live gateways, this one among them."""
         self._client = client
@@ -274,7 +274,12 @@ class DistributedScorerClient(ScorerClient):
     def _on_find(self, data: bytes) -> None:
         """Answer another gateway's search where this one has the response; else stay silent."""
         find = msgspec.msgpack.decode(data, type=FindResponse)
-        found = self.recent_responses.find_response(find.request) if self.recent_responses is not None else None
+        find_local = self.find_local
+        try:
+            # In the event loop, which owns the records of requests that have just ended.
+            found = None if find_local is None else self.run_in_loop(lambda: find_local(find.request))
+        except StateError:
+            return  # busy or stopping: no outage of Redis, and the other gateway's search ends by itself
         if found is not None:
             reply = Reply(find.id, {"answer": found})
             self._client.execute("PUBLISH", find.channel, msgspec.msgpack.encode(reply))

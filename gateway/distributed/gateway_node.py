@@ -22,7 +22,7 @@ from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
 from gateway.keys.client_keys import ClientKey, read_created_keys
 from gateway.keys.quotas import Quotas
-from gateway.proxy.recent_responses import RecentResponses
+from gateway.proxy.recent_responses import ResponseRecord
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
@@ -100,12 +100,12 @@ class GatewayNode:
         ledger: Ledger,
         sessions: SessionAffinity,
         backends: Callable[[], Iterable[BackendState]],
-        answered: RecentResponses,
+        find_response: Callable[[str], ResponseRecord | None],
     ) -> None:
         """What is shared. Called in the event loop, before the link is started."""
         self._loop, scorer = asyncio.get_running_loop(), self.scorer
         sessions.are_shared = True
-        scorer.recent_responses = answered
+        scorer.find_local = find_response
         common = LocalState(scorer.name, quotas, ledger, sessions, backends, lambda: scorer.gateways)
         scorer.frequent_jobs.append(SharedLimits(self._client, common, scorer.run_in_loop).sync)
 

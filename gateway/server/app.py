@@ -40,7 +40,7 @@ from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
 from gateway.proxy.inflight import InflightRequests
 from gateway.proxy.pipeline import Pipeline
-from gateway.proxy.recent_responses import RecentResponses
+from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.scorer.client import ScorerClient
@@ -210,12 +210,16 @@ class Gateway:
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services
 
+    def _find_response(self, request: str) -> ResponseRecord | None:
+        self.runtime.flush_counts()  # a client may send its feedback before the batch of its request is recorded
+        return self._recent_responses.find_response(request)
+
     async def _restore_state(self, store: Store) -> None:
         """Load what earlier runs stored: keys, policies, decisions. A shared state sends them once Redis is reached."""
         if self._node is not None:
             self._client_keys.attach_store(store)
             self._node.start_jobs(
-                self._quotas, self._ledger, self._sessions, self.runtime.backend_states, self._recent_responses
+                self._quotas, self._ledger, self._sessions, self.runtime.backend_states, self._find_response
             )
             await self.runtime.apply_shared_state((), self._node.cached_active_pack())
             return
