@@ -29,7 +29,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         size += len(part)
         # Content-Length is no bound of a chunked body (RFC 9112, 6.3), so what arrives is counted as well.
         if size > limit:
-            raise _too_large(limit)
+            raise payload_too_large(limit)
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
@@ -42,7 +42,7 @@ async def _receive_in_time(receive: Receive) -> Message:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await receive()
     except TimeoutError as error:
-        raise RequestTimeout(f"Timed out waiting for the request body ({BODY_TIMEOUT_S:g} s).") from error
+        raise body_timed_out() from error
 
 
 def check_head(scope: Scope, limit: int) -> None:
@@ -50,7 +50,7 @@ def check_head(scope: Scope, limit: int) -> None:
     # 20 digits are more than any body needs; of more than 4,300 int() raises ValueError.
     length = first_value(scope["headers"], b"content-length")
     if length is not None and length.isdigit() and int(length[:20]) > limit:
-        raise _too_large(limit)
+        raise payload_too_large(limit)
     # A compressed body could unpack to a thousand times its size; RFC 9110, 15.5.16, lets a server refuse the coding.
     encoding = first_value(scope["headers"], b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
@@ -59,5 +59,11 @@ def check_head(scope: Scope, limit: int) -> None:
         )
 
 
-def _too_large(limit: int) -> PayloadTooLarge:
+def body_timed_out() -> RequestTimeout:
+    """Return the error of a body that has stopped arriving."""
+    return RequestTimeout(f"Timed out waiting for the request body ({BODY_TIMEOUT_S:g} s).")
+
+
+def payload_too_large(limit: int) -> PayloadTooLarge:
+    """Return the error of a body over the limit. limit: bytes."""
     return PayloadTooLarge(f"The request body is larger than the limit of {limit} bytes (server.max_body_bytes).")

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.errors import PayloadTooLarge, RequestError, RequestTimeout, ShuttingDown
+from gateway.errors import RequestError, ShuttingDown
 from gateway.http import error_envelope, read_body
 from gateway.http.asgi import RawHeaders
 from gateway.http.endpoints import Endpoint
@@ -68,7 +68,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_body", "_call", "_principal", "_size", "_size_seen", "context", "due", "endpoint", "head", "keep_alive",
+        "_body", "_call", "_principal", "_received_at", "_size", "context", "due", "endpoint", "head", "keep_alive",
         "more_body", "record", "state", "writer",
     )  # fmt: skip
 
@@ -81,10 +81,11 @@ class Exchange:
         self.keep_alive = keep_alive
         self.record = context.pipeline.start_request(head, endpoint)
         self._body: list[bytes] = []
-        self._size = self._size_seen = 0
+        self._size = 0
         self._principal: Principal | None = None
         self._call: UpstreamCall | None = None
-        self.due = context.deadlines.clock() + read_body.BODY_TIMEOUT_S
+        self._received_at = context.deadlines.clock()
+        self.due = self._received_at + read_body.BODY_TIMEOUT_S
         context.deadlines.watch(self)
 
     def enter(self, state: ExchangeState) -> None:
@@ -118,10 +119,11 @@ class Exchange:
         # Refused: the rest is read and dropped, for most clients read no response until they have sent all.
         if self.state is not READING:
             return
+        self._received_at = self.context.deadlines.clock()
         self._body.append(body)
         self._size += len(body)
         if self._size > self.context.pipeline.max_body_bytes:
-            self.fail(PayloadTooLarge(f"the body is larger than {self.context.pipeline.max_body_bytes} bytes"))
+            self.fail(read_body.payload_too_large(self.context.pipeline.max_body_bytes))
 
     def on_request_complete(self) -> None:
         """Route the request, which is complete, and answer it or send it to its first backend."""
@@ -148,13 +150,13 @@ class Exchange:
 
     def on_deadline(self, now: float) -> None:
         """Act on what did not come in time."""
-        # Cheaper than to move the deadline at every piece of a body: it is moved where it would have been missed.
-        if self.state is READING and self._size != self._size_seen:
-            self._size_seen, self.due = self._size, now + read_body.BODY_TIMEOUT_S
+        # The deadline of a body moves here, where it would have been missed, and not with every piece.
+        if self.state is READING and self._received_at + read_body.BODY_TIMEOUT_S > now:
+            self.due = self._received_at + read_body.BODY_TIMEOUT_S
         elif self.state is READING:
             # The rest of the body may still come, and must not be taken for a request (RFC 9110, 15.5.9).
             self.keep_alive = False
-            self.fail(RequestTimeout(f"nothing of the body has come for {read_body.BODY_TIMEOUT_S:g} seconds"))
+            self.fail(read_body.body_timed_out())
         elif self._call is not None:
             self._call.on_deadline(now)
 

@@ -94,6 +94,15 @@ def test_a_body_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pyt
     assert b'"code": "request_timeout"' in answer
 
 
+def test_a_body_that_stops_is_waited_for_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit counts from the last piece, not from when the first one was missed."""
+    monkeypatch.setattr(gateway.http.read_body, "BODY_TIMEOUT_S", 2.0)
+    started = time.monotonic()
+    answer = said(port, HEAD + b"connection: close\r\ncontent-length: 100\r\n\r\n{")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert 2.0 <= time.monotonic() - started < 3.5
+
+
 def test_a_head_in_small_pieces_is_understood(port: int, upstream: Upstream) -> None:
     sent = WHOLE.replace(b"host: a", b"host: a\r\nconnection: close")
     assert said(port, *(sent[place : place + 7] for place in range(0, len(sent), 7))).startswith(b"HTTP/1.1 200 ")
