@@ -166,7 +166,7 @@ class FailoverPlan(msgspec.Struct):
             return Try(asked, self.rules.timeouts_for(asked.model, self.overrides), is_fresh=True)
         self.is_fresh = False
         attempts.append(Attempt(asked.model, asked.backend.name, fault))
-        if self.log.is_degraded or len(attempts) >= self.rules.max_attempts:
+        if len(attempts) >= self.rules.max_attempts:
             return GiveUp(no_backend_error(attempts))
         return None
 

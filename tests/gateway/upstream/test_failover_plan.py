@@ -131,6 +131,11 @@ def test_a_models_backends_are_asked_again_after_a_pause_that_doubles() -> None:
     assert world.asked([BROKEN] * 3) == ["a/1", 0.5, "a/1", 1.0, "a/1", "b/1"]
 
 
+def test_the_next_models_backends_are_asked_again_too() -> None:
+    world = World([1, 1], {"retries": 1, "retry_pause_s": 0.5, "max_attempts": 9})
+    assert world.asked([BROKEN] * 4) == ["a/1", 0.5, "a/1", "b/1", 0.5, "b/1"]
+
+
 def test_retry_after_is_kept_where_it_is_not_too_long() -> None:
     assert World([1, 1]).asked([ErrorStatus(429, "2")]) == ["a/1", 2.0, "a/1"]
     assert World([1, 1]).asked([ErrorStatus(429, "3600")]) == ["a/1", "b/1"]
