@@ -1,22 +1,22 @@
 """Everything that uses Redis: any number of gateways and scorers share one state.
 
-    redis_client    connection to Redis or a Cluster, errors translated
-    redis_keys      keys, channels and the shard of a task
-    scripts         Lua calls, each atomic on one shard
-    codec           everything as bytes in Redis, and arguments of Lua calls
-    store           the state store on Redis
-    producer        idempotent producer of a gateway and a shard
-    crash_counters  counts of observations that outlive their gateway
-    transport       a gateway's exchange with Redis
-    client          scorer client of a gateway
-    shared_limits   rate limits, sessions, breakers and usage that gateways share
-    gateway_node    a gateway as one of many: keys, policies and the active pack
-    leases          leases of shards, batches, dead letters
-    shard_worker    one shard's stream through a scorer service
-    scorer_worker   a scorer's share of the shards
-    scorer_main     entry point of a scorer's process
-    supervisor      `benchroute scorer`: restarts that process
-    packs           packs in Redis, and which one is active
-    pack_library    packs in Redis, for the management endpoints
-    health          health check of a scorer, for orchestrators
+redis_client    connection to Redis or a Cluster, errors translated
+redis_keys      keys, channels and the shard of a task
+scripts         Lua calls, each atomic on one shard
+codec           everything as bytes in Redis, and arguments of Lua calls
+store           the state store on Redis
+producer        idempotent producer of a gateway and a shard
+crash_counters  counts of observations that outlive their gateway
+transport       a gateway's exchange with Redis
+client          scorer client of a gateway
+shared_limits   rate limits, sessions, breakers and usage that gateways share
+gateway_node    a gateway as one of many: keys, policies and the active pack
+leases          leases of shards, batches, dead letters
+shard_worker    one shard's stream through a scorer service
+scorer_worker   a scorer's share of the shards
+scorer_main     entry point of a scorer's process
+supervisor      `benchroute scorer`: restarts that process
+packs           packs in Redis, and which one is active
+pack_library    packs in Redis, for the management endpoints
+health          health check of a scorer, for orchestrators
 """

@@ -92,7 +92,7 @@ class Gateway:
         parts = Reloadable(self._table, self._ledger, self._client_keys, self._link)
         self.runtime = Runtime(config, resolved, parts, self._build_serving)
         self.config_history = ConfigHistory(config, origin, self.runtime.reload, time.time)
-        self._packs: PackLibrary = (self._node and self._node.shelf) or LocalPackLibrary(self.config_history)
+        self._packs: PackLibrary = (self._node and self._node.pack_library) or LocalPackLibrary(self.config_history)
         self._inflight = InflightRequests()
         self._tracing: Tracing | None = None
         _check_otel(config)
@@ -232,7 +232,7 @@ class Gateway:
 
         handlers = ChangeHandlers(
             keys=lambda created: self._client_keys.replace_created(created),
-            plan=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
+            policies=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
         )
         return GatewayNode(config, self._table, self._recent, handlers)
 
