@@ -26,7 +26,7 @@ from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import replies_channel
 from gateway.distributed.transport import EventHandlers, RedisTransport
 from gateway.errors import ScorerUnavailable, StateError
-from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
+from gateway.proxy.recent_responses import ResponseRecord
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.messages import Configure, Question, Reply, TaskPolicy
 from gateway.scorer.observation_queue import ObservationQueue
@@ -35,6 +35,7 @@ log = logging.getLogger("benchroute.distributed")
 
 LOOP_CALL_TIMEOUT_S = 5.0
 
+FindOwnResponse = Callable[[str], ResponseRecord | None]
 PeriodicJob = Callable[[], None]
 """Other work of the thread; may raise StateError."""
 
@@ -115,8 +116,8 @@ class DistributedScorerClient(ScorerClient):
         """Run every refresh_s."""
         self.frequent_jobs: list[PeriodicJob] = []
         """Run every sync_s."""
-        self.recent_responses: RecentResponses | None = None
-        """This gateway's answers, for other gateways that look for one."""
+        self.find_own_response: FindOwnResponse = lambda request: None
+        """Finds one of this gateway's responses, in the event loop, for other gateways that search for it."""
         self.gateways = 1
         """Live gateways, this one among them."""
         self._client = client
@@ -274,7 +275,7 @@ class DistributedScorerClient(ScorerClient):
     def _on_find(self, data: bytes) -> None:
         """Answer another gateway's search where this one has the response; else stay silent."""
         find = msgspec.msgpack.decode(data, type=FindResponse)
-        found = self.recent_responses.find_response(find.request) if self.recent_responses is not None else None
+        found = self.run_in_loop(lambda: self.find_own_response(find.request))
         if found is not None:
             reply = Reply(find.id, {"answer": found})
             self._client.execute("PUBLISH", find.channel, msgspec.msgpack.encode(reply))

@@ -13,7 +13,7 @@ from pathlib import Path
 from gateway.config import Config
 from gateway.decision import Decision
 from gateway.distributed import packs, redis_keys
-from gateway.distributed.client import ClientSettings, DistributedScorerClient
+from gateway.distributed.client import ClientSettings, DistributedScorerClient, FindOwnResponse
 from gateway.distributed.pack_library import RedisPackLibrary
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.shared_limits import LocalState, SharedLimits
@@ -21,7 +21,6 @@ from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
 from gateway.keys.client_keys import ClientKey, read_created_keys
 from gateway.keys.quotas import Quotas
-from gateway.proxy.recent_responses import RecentResponses
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
@@ -100,12 +99,12 @@ class GatewayNode:
         ledger: Ledger,
         sessions: SessionAffinity,
         backends: Callable[[], Iterable[BackendState]],
-        responses: RecentResponses,
+        find_response: FindOwnResponse,
     ) -> None:
         """Start sharing this gateway's state. Called in the event loop, before the client is started."""
         self._loop, scorer = asyncio.get_running_loop(), self.scorer
         sessions.are_shared = True
-        scorer.recent_responses = responses
+        scorer.find_own_response = find_response
         local = LocalState(scorer.name, quotas, ledger, sessions, backends, lambda: scorer.gateways)
         scorer.frequent_jobs.append(SharedLimits(self._client, local, scorer.run_in_loop).sync)
 

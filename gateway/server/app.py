@@ -40,7 +40,7 @@ from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
 from gateway.proxy.inflight import InflightRequests
 from gateway.proxy.pipeline import Pipeline
-from gateway.proxy.recent_responses import RecentResponses
+from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.scorer.client import ScorerClient
@@ -215,7 +215,7 @@ class Gateway:
         if self._node is not None:
             self._client_keys.attach_store(store)
             self._node.start_jobs(
-                self._quotas, self._ledger, self._sessions, self.runtime.backend_states, self._recent_responses
+                self._quotas, self._ledger, self._sessions, self.runtime.backend_states, self._find_response
             )
             await self.runtime.apply_shared_state((), self._node.cached_active_pack())
             return
@@ -245,6 +245,11 @@ class Gateway:
         for decision in decisions:
             before = self._table.apply_decision(decision)
             self._recent.publish(decision, before.model if before else None)
+
+    def _find_response(self, request: str) -> ResponseRecord | None:
+        """Find one of this gateway's responses, the latest included, for another gateway that got its feedback."""
+        self.runtime.flush_counts()
+        return self._recent_responses.find_response(request)
 
     def _scorer_is_ready(self) -> bool:
         return self._link is not None and self._link.status == "ready"

@@ -17,7 +17,7 @@ first, and come back with their next input."""
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What holds for a task.
+    """Settings of a task on the request path, and of its scoring.
 
     candidates: in the configuration's order. ranking: where its requests go while nothing is decided, best on average
     first; models that the pack does not know come last. reason: why, until something is decided. pin: whether
