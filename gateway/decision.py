@@ -80,7 +80,7 @@ class Explanation:
 
     @property
     def is_dated(self) -> bool:
-        """Whether it says after which input it was derived: it does not if an earlier version wrote it."""
+        """True where it has the number of inputs it was derived after: earlier versions wrote none."""
         return self._read_header().n is not None
 
     def _read_header(self) -> _Header:

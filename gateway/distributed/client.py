@@ -35,6 +35,7 @@ log = logging.getLogger("benchroute.distributed")
 
 LOOP_CALL_TIMEOUT_S = 5.0
 
+FindOwnResponse = Callable[[str], ResponseRecord | None]
 PeriodicJob = Callable[[], None]
 """Other work of the thread; may raise StateError."""
 
@@ -115,8 +116,8 @@ class DistributedScorerClient(ScorerClient):
         """Run every refresh_s."""
         self.frequent_jobs: list[PeriodicJob] = []
         """Run every sync_s."""
-        self.find_local: Callable[[str], ResponseRecord | None] | None = None
-        """Finds a response of this gateway by its request ID, for other gateways. Called in the event loop."""
+        self.find_own_response: FindOwnResponse = lambda request: None
+        """Finds one of this gateway's responses, in the event loop, for other gateways that search for it."""
         self.gateways = 1
         """Live gateways, this one among them."""
         self._client = client
@@ -274,10 +275,9 @@ class DistributedScorerClient(ScorerClient):
     def _on_find(self, data: bytes) -> None:
         """Answer another gateway's search where this one has the response; else stay silent."""
         find = msgspec.msgpack.decode(data, type=FindResponse)
-        find_local = self.find_local
         try:
             # In the event loop, which owns the records of requests that have just ended.
-            found = None if find_local is None else self.run_in_loop(lambda: find_local(find.request))
+            found = self.run_in_loop(lambda: self.find_own_response(find.request))
         except StateError:
             return  # busy or stopping: no outage of Redis, and the other gateway's search ends by itself
         if found is not None:

@@ -40,7 +40,7 @@ adds whole numbers exactly, and 64 bits hold nine million dollars a day.
 
 
 class DecisionNews(msgspec.Struct, frozen=True, array_like=True):
-    """The part of a batch that gateways are told: decisions that change routing, and forgotten tasks."""
+    """The part of a batch that is published: decisions that change routing, and forgotten tasks."""
 
     decisions: tuple[Decision, ...] = ()
     forgotten: tuple[str, ...] = ()
@@ -145,6 +145,7 @@ def decode_decision(task: str, data: bytes) -> Decision:
 
 def decode_explained(task: str, decision: bytes, explanation: bytes | None) -> ExplainedDecision:
     """Decode a task's decision and its explanation. Raises StateError."""
+    # Not decoded here: most readers need the decision alone, and an explanation is most of a task's bytes.
     text = (explanation or b"{}").decode("utf-8", "replace")
     return ExplainedDecision(decode_decision(task, decision), Explanation(text))
 
@@ -154,6 +155,7 @@ def decode_task(task: str, fields: Sequence[bytes | None]) -> TaskRecord:
     sums_version, n, seen, sums, decision, explanation, sampling_state = fields
     if sums_version is None or n is None or seen is None or sums is None:
         return TaskRecord(None, None)
+    # A task that has only skipped inputs yet has a sampling state and no sums.
     task_sums = TaskSums(sums_version.decode(), int(n), int(seen), sums)
     if decision is None:
         return TaskRecord(task_sums, None, sampling_state or b"")
@@ -212,6 +214,7 @@ def apply_args(
         for task, change in changes.items()
         if change.decision is not None and _changes_routing(before[task].decision, change.decision)
     )
+    # Published by the script itself: news must not be lost between a write and its message, nor precede it.
     news = encode_news(DecisionNews(decisions)) if decisions else b""
     arguments: list[RedisArg] = [lease.lease, lease.lease_ms, GROUP, lease.pack, lease.retention]
     arguments += [RING_SIZE, MAX_CHANGES, NEWS, shard.number, news, new_epoch()]
@@ -288,6 +291,7 @@ def encode_usage(rows: UsageRows) -> Mapping[tuple[str, str], list[RedisArg]]:
 
 def decode_usage(found: Mapping[bytes, bytes]) -> Mapping[str, UsageTotals]:
     """Decode the sums of scripts.SPEND, by day."""
+    # One hash field per day and number ("2026-11-28 requests"), since HINCRBY adds to a field.
     days: dict[str, dict[str, int]] = {}
     for field, value in found.items():
         day, name = field.decode().split(" ")

@@ -1,7 +1,6 @@
-"""A gateway as one of many: what it has from the fleet beside decisions, and looks for once a second.
+"""One gateway of many: created keys, policy overrides and the active pack, which it polls once a second.
 
-Keys that were created, what was said of tasks, and the manifest of the active pack. All of it is read by the link's
-thread, and taken over in the event loop.
+The client's thread reads them; the event loop applies them.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ from pathlib import Path
 from gateway.config import Config
 from gateway.decision import Decision
 from gateway.distributed import packs, redis_keys
-from gateway.distributed.client import ClientSettings, DistributedScorerClient
+from gateway.distributed.client import ClientSettings, DistributedScorerClient, FindOwnResponse
 from gateway.distributed.pack_library import RedisPackLibrary
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.shared_limits import LocalState, SharedLimits
@@ -22,7 +21,6 @@ from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
 from gateway.keys.client_keys import ClientKey, read_created_keys
 from gateway.keys.quotas import Quotas
-from gateway.proxy.recent_responses import ResponseRecord
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
@@ -36,27 +34,28 @@ log = logging.getLogger("benchroute.distributed")
 
 @dataclass(frozen=True, slots=True)
 class ChangeHandlers:
-    """Who takes over what has changed. Called in the event loop."""
+    """Handlers of changes. Called in the event loop."""
 
     keys: Callable[[Mapping[str, ClientKey]], None]
-    plan: Callable[[Sequence[StoredPolicy], Manifest | None], Awaitable[None]]
+    policies: Callable[[Sequence[StoredPolicy], Manifest | None], Awaitable[None]]
 
 
 class TableSubscriber:
-    """The decision table, as the link fills it."""
+    """Applies decisions from Redis to the decision table and the feed."""
 
-    def __init__(self, table: DecisionTable, recent: DecisionFeed) -> None:
+    def __init__(self, table: DecisionTable, feed: DecisionFeed) -> None:
         self._table = table
-        self._recent = recent
+        self._feed = feed
 
     def apply_decisions(self, decisions: Sequence[Decision]) -> None:
-        """See gateway.distributed.client.Table."""
+        """Apply decisions in the order in which they were made."""
         for decision in decisions:
+            # Redis publishes in order, and an emptied one begins at version 1 again: the later one counts.
             before = self._table.replace_decision(decision)
-            self._recent.publish(decision, before.model if before else None)
+            self._feed.publish(decision, before.model if before else None)
 
     def replace_shard(self, decisions: Mapping[str, Decision], is_gone: Callable[[str], bool]) -> None:
-        """See gateway.distributed.client.Table."""
+        """Apply all decisions of a shard."""
         for task in self._table.task_names():
             if task not in decisions and is_gone(task):
                 self._table.forget_task(task)
@@ -64,33 +63,33 @@ class TableSubscriber:
             self._table.replace_decision(decision)
 
     def forget_tasks(self, tasks: Sequence[str]) -> None:
-        """See gateway.distributed.client.Table."""
+        """Forget tasks, which start cold again."""
         for task in tasks:
             self._table.forget_task(task)
 
 
 class GatewayNode:
-    """One gateway's part in a fleet."""
+    """One gateway's part in a distributed deployment."""
 
-    def __init__(self, config: Config, table: DecisionTable, recent: DecisionFeed, takers: ChangeHandlers) -> None:
+    def __init__(self, config: Config, table: DecisionTable, feed: DecisionFeed, handlers: ChangeHandlers) -> None:
         state = config.state
         cache = Path(state.cache_dir).expanduser()
-        # The thread and the endpoints each speak for themselves: neither waits for a connection of the other's.
+        # A connection each for thread and endpoints: neither waits for the other's commands.
         self._client = RedisClient(state.url, shards=state.shards)
         self.store = RedisStore(RedisClient(state.url, shards=state.shards))
-        terms = ClientSettings(cache, state.max_backlog)
+        settings = ClientSettings(cache, state.max_backlog)
         self.scorer = DistributedScorerClient(
-            self._client, TableSubscriber(table, recent), lambda task: table.policy_of(task).input, terms
+            self._client, TableSubscriber(table, feed), lambda task: table.policy_of(task).input, settings
         )
-        self.scorer.periodic_jobs.append(self._look)
+        self.scorer.periodic_jobs.append(self._poll_changes)
         self._own = RedisStore(self._client)
         self._has_file = config.routing.pack is not None
         self._cache = cache
         # Where the configuration names a file, packs are files, and each machine has its own.
-        self.shelf = (
+        self.pack_library = (
             None if self._has_file else RedisPackLibrary(RedisClient(state.url, shards=state.shards), cache, time.time)
         )
-        self._takers = takers
+        self._handlers = handlers
         self._changes: Mapping[bytes, bytes] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -100,17 +99,17 @@ class GatewayNode:
         ledger: Ledger,
         sessions: SessionAffinity,
         backends: Callable[[], Iterable[BackendState]],
-        find_response: Callable[[str], ResponseRecord | None],
+        find_response: FindOwnResponse,
     ) -> None:
-        """What is shared. Called in the event loop, before the link is started."""
+        """Start sharing this gateway's state. Called in the event loop, before the client is started."""
         self._loop, scorer = asyncio.get_running_loop(), self.scorer
         sessions.are_shared = True
-        scorer.find_local = find_response
-        common = LocalState(scorer.name, quotas, ledger, sessions, backends, lambda: scorer.gateways)
-        scorer.frequent_jobs.append(SharedLimits(self._client, common, scorer.run_in_loop).sync)
+        scorer.find_own_response = find_response
+        local = LocalState(scorer.name, quotas, ledger, sessions, backends, lambda: scorer.gateways)
+        scorer.frequent_jobs.append(SharedLimits(self._client, local, scorer.run_in_loop).sync)
 
     def cached_active_pack(self) -> Manifest | None:
-        """What the active pack says of itself, as far as is known without Redis."""
+        """Return the manifest of the pack that was active when Redis was last reached; None if there was none."""
         pushed = None if self._has_file else packs.cached_active(self._cache)
         try:
             return None if pushed is None else packs.read_stored_manifest(pushed)
@@ -118,28 +117,30 @@ class GatewayNode:
             log.warning("%s", error)
             return None
 
-    def _look(self) -> None:
-        """Raises StateError."""
+    def _poll_changes(self) -> None:
+        """Apply keys, policies and pack if one of them has changed. Raises StateError."""
+        # One small hash once a second, in place of reading everything.
         changes: Mapping[bytes, bytes] = self._client.execute("HGETALL", redis_keys.CHANGES)
         if changes == self._changes or self._loop is None:
             return
-        created, said, manifest = read_created_keys(self._own), self._own.current_policies(), self._manifest()
+        created, policies, manifest = read_created_keys(self._own), self._own.current_policies(), self._read_manifest()
 
-        async def take() -> None:
+        async def apply() -> None:
             try:
-                self._takers.keys(created)
-                await self._takers.plan(said, manifest)
+                self._handlers.keys(created)
+                await self._handlers.policies(policies, manifest)
             except GatewayError as error:
-                log.error("what has changed in the fleet cannot be taken over: %s", error)
+                log.error("keys, policies or pack in Redis cannot be applied: %s", error)
 
-        asyncio.run_coroutine_threadsafe(take(), self._loop)
+        asyncio.run_coroutine_threadsafe(apply(), self._loop)
         self._changes = changes
 
-    def _manifest(self) -> Manifest | None:
+    def _read_manifest(self) -> Manifest | None:
         if self._has_file:
             return None
         found = packs.active_and_stored(self._client)
         if found is None:
             return None
+        # On disk too, for a start while Redis is down.
         packs.cache_active(self._cache, found[1])
         return packs.read_stored_manifest(found[1])

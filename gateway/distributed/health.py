@@ -1,6 +1,6 @@
 """Health check of a scorer for orchestrators: `python -m gateway.distributed.health CONFIG`, exit code 0 or 1.
 
-One of this machine's name must be there; as long as no pack is active, it is enough that Redis answers.
+A scorer of this host's name must be live; while no pack is active, it is enough that Redis answers.
 """
 
 import socket
@@ -16,15 +16,15 @@ from gateway.errors import StateError
 
 
 def find_fault(config: Config, host: str) -> str | None:
-    """What is wrong; None where nothing is."""
+    """Return why the scorer is unhealthy; None where it is not."""
     client = RedisClient(config.state.url, shards=config.state.shards)
     try:
-        there = [name.decode() for name in client.eval_script(HEARTBEAT, [redis_keys.SCORERS], ["", HEARTBEAT_MS])]
-        if any(name.startswith(f"{host}-") for name in there):
+        live = [name.decode() for name in client.eval_script(HEARTBEAT, [redis_keys.SCORERS], ["", HEARTBEAT_MS])]
+        if any(name.startswith(f"{host}-") for name in live):
             return None
         if config.routing.pack is None and packs.active_pack(client) is None:
             return None
-        return f"no scorer of {host} is among {', '.join(there) or 'none'}"
+        return f"no scorer of {host} among the live ones: {', '.join(live) or 'none'}"
     except StateError as error:
         return str(error)
     finally:
@@ -32,7 +32,7 @@ def find_fault(config: Config, host: str) -> str | None:
 
 
 def main() -> None:
-    """Says what is wrong, and ends with 1."""
+    """Print why the scorer is unhealthy, and exit with 1 then."""
     found = find_fault(load_config(Path(sys.argv[1])), socket.gethostname())
     if found is not None:
         sys.exit(found)

@@ -1,4 +1,4 @@
-"""The packs in Redis, as the endpoints see them."""
+"""Pack library on Redis, for the management endpoints."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -12,13 +12,13 @@ from gateway.errors import Conflict, PackRejected
 from gateway.packs.library import Activation, PackInfo
 
 HASH_DIGITS = 12
-"""Hex digits of a hash that are a pack's ID."""
+"""Hex digits of a hash that make a pack's ID."""
 
-EVERY_NODE = "every gateway and scorer takes it over by itself, within seconds"
+EVERY_NODE = "every gateway and scorer switches to it within seconds"
 
 
 class RedisPackLibrary:
-    """See gateway.packs.library.Shelf. A pack's files come to this machine only when somebody looks at it."""
+    """A gateway.packs.library.PackLibrary. A pack's files are fetched only when they are needed."""
 
     def __init__(self, client: RedisClient, cache: Path, clock: Callable[[], float]) -> None:
         """clock: Unix time in seconds."""
@@ -27,12 +27,12 @@ class RedisPackLibrary:
         self._clock = clock
 
     def list_packs(self) -> Sequence[PackInfo]:
-        """See Shelf.found."""
+        """Return the packs in Redis, oldest first."""
         active = packs.active_pack(self._client)
-        return [self._seen(pushed, active.hash if active else "") for pushed in packs.list_packs(self._client)]
+        return [self._describe(pushed, active.hash if active else "") for pushed in packs.list_packs(self._client)]
 
     def ensure_local(self, pack: PackInfo) -> PackInfo:
-        """See Shelf.fetched."""
+        """Return the pack with its files on this machine."""
         if pack.path is not None:
             return pack
         return replace(
@@ -40,23 +40,24 @@ class RedisPackLibrary:
         )
 
     async def activate_pack(self, pack: PackInfo) -> Activation:
-        """See Shelf.take."""
+        """Activate a pack for all gateways and scorers."""
 
         def activate() -> None:
             packs.activate_pack(self._client, packs.find_pack(self._client, pack.place), self._clock())
 
+        # Redis blocks, and the event loop serves requests meanwhile.
         await asyncio.to_thread(activate)
         return Activation(pack.id, EVERY_NODE)
 
     async def rollback_pack(self) -> Activation:
-        """See Shelf.back."""
+        """Activate the pack that was active before. Raises Conflict where there was none."""
         try:
             active = await asyncio.to_thread(packs.rollback_pack, self._client, self._clock())
         except PackRejected as error:
             raise Conflict(str(error)) from error
         return Activation(active.hash[:HASH_DIGITS], EVERY_NODE)
 
-    def _seen(self, pushed: StoredPack, active: str) -> PackInfo:
+    def _describe(self, pushed: StoredPack, active: str) -> PackInfo:
         path = self._cache / f"{pushed.hash}.tar"
         name, here = pushed.hash[:HASH_DIGITS], path if path.exists() else None
         try:

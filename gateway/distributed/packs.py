@@ -1,7 +1,7 @@
 """Packs in Redis: pushed in chunks under their content hash, one of them active, each activation with its number.
 
-A pack's .tar is cut into chunks, each a key of its own, so that a Cluster spreads them. Whoever fetches one checks the
-whole against its SHA-256, keeps it on disk, and opens it as any other pack, which checks every file in it again.
+A pack's .tar is cut into chunks, each a key of its own, so that a Cluster spreads them. Who fetches one checks it
+against its SHA-256, stores it on disk, and opens it as any other pack, which checks every file in it again.
 """
 
 import contextlib
@@ -32,7 +32,14 @@ MIN_HASH_DIGITS = 6
 
 
 class StoredPack(msgspec.Struct, frozen=True):
-    """A pack in Redis. sha256: of its .tar; manifest: the text of its manifest.json; at: Unix time in seconds."""
+    """A pack in Redis.
+
+    Attributes:
+        hash: content hash, its name everywhere.
+        sha256: of its .tar.
+        at: Unix time in seconds of its push.
+        manifest: text of its manifest.json.
+    """
 
     hash: str
     name: str
@@ -45,7 +52,12 @@ class StoredPack(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ActivePack:
-    """version: rises with every activation, of whatever pack. before: the hash that was active, empty for none."""
+    """The active pack.
+
+    Attributes:
+        version: number of the activation; rises with every one, of whatever pack.
+        before: hash of the pack that was active before, empty for none.
+    """
 
     version: int
     hash: str
@@ -53,7 +65,7 @@ class ActivePack:
 
 
 def push_pack(client: RedisClient, path: Path, now: float) -> StoredPack:
-    """Puts a pack into Redis; one that is there already is left alone. Raises RoutingError, StateError."""
+    """Push a pack, unless it is in Redis already. Raises RoutingError, StateError."""
     manifest = read_manifest(path)
     for pushed in list_packs(client):
         if pushed.hash == manifest.hash:
@@ -65,41 +77,43 @@ def push_pack(client: RedisClient, path: Path, now: float) -> StoredPack:
                 client.execute("SET", _chunk(manifest.hash, count), chunk)
                 digest.update(chunk)
                 count, size = count + 1, size + len(chunk)
+    # Listed last: a push that breaks off leaves chunks, which the next one writes again, and no pack.
     pushed = StoredPack(manifest.hash, manifest.name, digest.hexdigest(), size, count, now, manifest.to_json())
     client.execute("HSET", PACKS, manifest.hash, msgspec.msgpack.encode(pushed))
     return pushed
 
 
 def list_packs(client: RedisClient) -> list[StoredPack]:
-    """Every pack in Redis, oldest first. Raises StateError."""
+    """Return the packs in Redis, oldest first. Raises StateError."""
     found = [msgspec.msgpack.decode(data, type=StoredPack) for data in client.execute("HGETALL", PACKS).values()]
     return sorted(found, key=lambda pushed: pushed.at)
 
 
 def find_pack(client: RedisClient, name: str) -> StoredPack:
-    """The pack of a hash, or its first digits. Raises PackRejected where that is none, or several; StateError."""
+    """Return the pack of a hash, or of its first digits. Raises PackRejected for none, or several; StateError."""
     found = [pushed for pushed in list_packs(client) if pushed.hash.startswith(name) and len(name) >= MIN_HASH_DIGITS]
     if len(found) != 1:
-        raise PackRejected(f"{name!r} names {len(found) or 'no'} pack{'s' if found else ''} in Redis: see `pack list`")
+        raise PackRejected(f"{len(found)} packs in Redis match {name!r}, expected 1: see `benchroute pack list`")
     return found[0]
 
 
 def active_pack(client: RedisClient) -> ActivePack | None:
-    """The pack that is in force, None where none was ever activated. Raises StateError."""
+    """Return the active pack; None where none was ever activated. Raises StateError."""
     found = client.execute("HMGET", ACTIVE, "version", "hash", "before")
     return None if found[0] is None else ActivePack(int(found[0]), found[1].decode(), found[2].decode())
 
 
 def activate_pack(client: RedisClient, pushed: StoredPack, now: float) -> ActivePack:
-    """Puts a pack in force everywhere. Of two at once the later wins, everywhere. Raises StateError."""
+    """Activate a pack for all gateways and scorers. Raises StateError."""
     words: list[RedisArg] = [pushed.hash, now, MAX_HISTORY]
+    # Of two at once the later wins, everywhere: scorers refuse to write with a pack of a lower number.
     version, before = client.eval_script(scripts.ACTIVATE, [ACTIVE, HISTORY], words)
     client.execute("HINCRBY", redis_keys.CHANGES, "packs", 1)
     return ActivePack(version, pushed.hash, before.decode())
 
 
 def rollback_pack(client: RedisClient, now: float) -> ActivePack:
-    """Puts the pack in force that was before this one. Raises PackRejected where there was none, StateError."""
+    """Activate the pack that was active before. Raises PackRejected where there was none, StateError."""
     current = active_pack(client)
     if current is None or not current.before:
         raise PackRejected("no pack was active before this one")
@@ -107,17 +121,21 @@ def rollback_pack(client: RedisClient, now: float) -> ActivePack:
 
 
 def activation_history(client: RedisClient) -> Sequence[tuple[int, str, float]]:
-    """The activations: version, hash, Unix time in seconds; oldest first. Raises StateError."""
+    """Return activations, oldest first: version, hash, Unix time in seconds. Raises StateError."""
     found = [entry.decode().split(" ") for entry in client.execute("LRANGE", HISTORY, 0, -1)]
     return [(int(version), name, float(at)) for version, name, at in found]
 
 
 def fetch_pack(client: RedisClient, pushed: StoredPack, cache: Path) -> Path:
-    """The pack's .tar on disk, from Redis if it is not there yet. Raises PackRejected for altered bytes, StateError."""
+    """Return the path of a pack's .tar, fetched from Redis if it is not on disk.
+
+    Raises PackRejected for missing or altered chunks, StateError.
+    """
     path = cache / f"{pushed.hash}.tar"
     if path.exists() and _sha256(path) == pushed.sha256:
         return path
     cache.mkdir(parents=True, exist_ok=True)
+    # Under another name until it is whole: gateways and scorers of one machine share the folder.
     with tempfile.TemporaryDirectory(dir=cache, prefix=".fetching-") as scratch:
         made = Path(scratch) / "pack.tar"
         with made.open("wb") as file:
@@ -133,7 +151,7 @@ def fetch_pack(client: RedisClient, pushed: StoredPack, cache: Path) -> Path:
 
 
 def read_stored_manifest(pushed: StoredPack) -> Manifest:
-    """What the pack says of itself. Raises PackRejected."""
+    """Return the manifest of a pack in Redis. Raises PackRejected."""
     try:
         return parse_manifest(pushed.manifest, f"pack {pushed.hash[:12]} in Redis")
     except RoutingError as error:
@@ -141,15 +159,15 @@ def read_stored_manifest(pushed: StoredPack) -> Manifest:
 
 
 def cache_active(cache: Path, pushed: StoredPack) -> None:
-    """Keeps the active pack's manifest for a start without Redis."""
+    """Write the active pack's manifest to disk, for a start without Redis."""
     cache.mkdir(parents=True, exist_ok=True)
-    beside = cache / f".active-{os.getpid()}"
-    beside.write_bytes(msgspec.msgpack.encode(pushed))
-    os.replace(beside, cache / "active")
+    unnamed = cache / f".active-{os.getpid()}"
+    unnamed.write_bytes(msgspec.msgpack.encode(pushed))
+    os.replace(unnamed, cache / "active")
 
 
 def cached_active(cache: Path) -> StoredPack | None:
-    """The pack that was active when one last looked, None where nobody has."""
+    """Return the pack that was active when Redis was last reached; None where it never was."""
     try:
         return msgspec.msgpack.decode((cache / "active").read_bytes(), type=StoredPack)
     except (OSError, msgspec.MsgspecError):
@@ -157,7 +175,7 @@ def cached_active(cache: Path) -> StoredPack | None:
 
 
 def active_and_stored(client: RedisClient) -> tuple[ActivePack, StoredPack] | None:
-    """The active pack and where it lies. Raises StateError where Redis names one that it does not hold."""
+    """Return the active pack and its record; None without one. Raises StateError where Redis lacks the record."""
     current = active_pack(client)
     if current is None:
         return None

@@ -31,115 +31,116 @@ RedisArg = str | bytes | int | float
 
 @dataclass(frozen=True, slots=True)
 class RedisTimeouts:
-    """Seconds until a server that says nothing is given up."""
+    """Seconds after which a server that does not answer counts as down."""
 
     answer_s: float = REPLY_TIMEOUT_S
     connect_s: float = CONNECT_TIMEOUT_S
 
 
 def mask_password(url: str) -> str:
-    """The URL as it may be printed."""
+    """Return the URL without its password, for messages."""
     return re.sub(r"//[^/@]*@", "//**********@", url)
 
 
 class RedisClient:
-    """Threads may share one. Every method may raise StateError."""
+    """Connection to a Redis or a Cluster, shared by threads. Every method may raise StateError."""
 
-    def __init__(self, url: str, patience: RedisTimeouts | None = None, shards: int = DEFAULT_SHARDS) -> None:
-        """shards: how many there shall be, if nobody has said so before."""
+    def __init__(self, url: str, timeouts: RedisTimeouts | None = None, shards: int = DEFAULT_SHARDS) -> None:
+        """shards: their number in an empty Redis."""
         self.shards_wanted = shards
         self._url = mask_password(url)
         self._redis: Any = None
         self._target = url
-        self._patience = patience or RedisTimeouts()
+        self._timeouts = timeouts or RedisTimeouts()
 
     def execute(self, *command: RedisArg) -> Any:
-        """The answer to one command, in bytes."""
-        with self._speaking():
+        """Run one command and return its answer, in bytes."""
+        with self._translating_errors():
             return self._connected().execute_command(*command)
 
     def pipeline(self, commands: Sequence[Sequence[RedisArg]]) -> list[Any]:
-        """The answers to several, in one go; nothing keeps others from coming in between."""
+        """Run commands in one round trip, without a transaction, and return their answers."""
         if not commands:
             return []
-        with self._speaking(), self._connected().pipeline(transaction=False) as pipeline:
+        with self._translating_errors(), self._connected().pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.execute_command(*command)
             return list(pipeline.execute())
 
     def eval_script(self, script: Script, keys: Sequence[str], arguments: Sequence[RedisArg]) -> Any:
-        """One Lua call; keys of one hash tag."""
-        with self._speaking():
+        """Run a Lua script on keys of one hash tag, and return its answer."""
+        with self._translating_errors():
             redis = self._connected()
             try:
                 return redis.evalsha(script.sha, len(keys), *keys, *arguments)
-            except NoScriptError:  # this server has never seen it
+            except NoScriptError:
+                # A server that was restarted, or a replica that became master, has not cached the script.
                 return redis.eval(script.text, len(keys), *keys, *arguments)
 
     def scan_keys(self, key: str) -> Iterator[tuple[bytes, bytes]]:
-        """The fields and values of a hash, however many."""
-        with self._speaking():
+        """Yield the fields and values of a hash, in pieces, so that a large one does not block the server."""
+        with self._translating_errors():
             yield from self._connected().hscan_iter(key, count=1000)
 
     def subscribe(self, *channels: str) -> "Subscription":
-        """Listens from now on."""
-        with self._speaking():
-            listening = self._connected().pubsub(ignore_subscribe_messages=True)
-            listening.subscribe(*channels)
-            return Subscription(listening, self._url)
+        """Subscribe to channels."""
+        with self._translating_errors():
+            pubsub = self._connected().pubsub(ignore_subscribe_messages=True)
+            pubsub.subscribe(*channels)
+            return Subscription(pubsub, self._url)
 
     def close_connections(self) -> None:
-        """Lets go of all connections."""
+        """Close all connections; the next command opens one."""
         if self._redis is not None:
             self._redis.close()
             self._redis = None
 
     def _connected(self) -> Any:
         if self._redis is None:
-            self._redis = _opened(self._target, self._patience)
+            self._redis = _opened(self._target, self._timeouts)
         return self._redis
 
     @contextmanager
-    def _speaking(self) -> Iterator[None]:
+    def _translating_errors(self) -> Iterator[None]:
         with translate_errors(self._url):
             yield
 
 
 class Subscription:
-    """What is told on channels. Its methods may raise StateError."""
+    """Subscription to channels. Its methods may raise StateError."""
 
-    def __init__(self, listening: PubSub, url: str) -> None:
-        self._listening = listening
+    def __init__(self, pubsub: PubSub, url: str) -> None:
+        self._pubsub = pubsub
         self._url = url
 
-    def next_message(self, limit_s: float) -> tuple[str, bytes] | None:
-        """The next channel and message, waited for this long at most."""
+    def next_message(self, timeout_s: float) -> tuple[str, bytes] | None:
+        """Return the next message and its channel; None where none comes in time."""
         with translate_errors(self._url):
-            message: Any = self._listening.get_message(timeout=limit_s)
+            message: Any = self._pubsub.get_message(timeout=timeout_s)
         if message is None or message["type"] != "message":
             return None
         return message["channel"].decode(), message["data"]
 
     def close_subscription(self) -> None:
-        """Listens no more."""
+        """End the subscription."""
         with translate_errors(self._url):
-            self._listening.close()
+            self._pubsub.close()
 
 
 @contextmanager
 def translate_errors(url: str) -> Iterator[None]:
-    """Whatever redis-py raises inside comes out as StateError."""
+    """Raise StateError for what redis-py raises inside."""
     try:
         yield
     except (RedisError, OSError) as error:
         raise StateError(f"{url}: {error or type(error).__name__}") from error
 
 
-def _opened(url: str, patience: RedisTimeouts) -> Any:
+def _opened(url: str, timeouts: RedisTimeouts) -> Any:
     options: dict[str, Any] = {
-        "socket_timeout": patience.answer_s,
-        "socket_connect_timeout": patience.connect_s,
-        # Whoever calls knows whether to try again; silent attempts would keep it waiting for their sum.
+        "socket_timeout": timeouts.answer_s,
+        "socket_connect_timeout": timeouts.connect_s,
+        # Callers decide on retries: a silent one could add twice what is not idempotent, and waits add up.
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
     }
@@ -150,7 +151,8 @@ def _opened(url: str, patience: RedisTimeouts) -> Any:
         options |= {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "")}
     if parts.scheme == "rediss-cluster":
         options["ssl"] = True
-    options["retry"] = Retry(NoBackoff(), 1)  # over all nodes: one of them may have moved what is asked for
+    # Over all nodes: one attempt more, since a slot may have moved to another node.
+    options["retry"] = Retry(NoBackoff(), 1)
     hosts = parts.netloc.rpartition("@")[2].split(",")
     places = [(host, int(port or DEFAULT_PORT)) for host, _, port in (each.partition(":") for each in hosts)]
     nodes = [ClusterNode(host, port) for host, port in places]  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
-"""What lies where in Redis.
+"""Keys and channels in Redis, and the shard of a task.
 
-Every key begins with `benchroute:`. A shard's keys carry its number as their hash tag, so they lie on one node of a
-Cluster; a key without a tag belongs to the fleet as a whole.
+Every key begins with `benchroute:`. A shard's keys have its number as hash tag, so they are on one node of a Cluster; a
+key without a tag belongs to the deployment as a whole. Names are those of the first version: state of before must open.
 """
 
 import hashlib
@@ -9,52 +9,48 @@ from dataclasses import dataclass
 
 PREFIX = "benchroute:"
 SHARDS = f"{PREFIX}shards"
-"""How many shards there are: said once, by whoever comes first, since tasks would move with it."""
+"""The number of shards. Fixed by the first process that connects to an empty Redis: tasks would move with it."""
 
 DEFAULT_SHARDS = 16
 NEWS = f"{PREFIX}news"
-"""The channel on which decisions are told."""
+"""The channel on which decisions are published."""
 
 GROUP = "scorers"
 
 
 def replies_channel(gateway: str) -> str:
-    """The channel on which a gateway hears answers."""
+    """Return the channel of a gateway's replies."""
     return f"{PREFIX}replies:{gateway}"
 
 
 KEYS = f"{PREFIX}keys"
 GATEWAYS = f"{PREFIX}gateways"
 SCORERS = f"{PREFIX}scorers"
-"""Who is there: names by the time, in Redis' clock, of their last word."""
+"""Live processes: names by the time, on Redis' clock, of their last heartbeat."""
 
 LOST = f"{PREFIX}lost"
-"""What gateways that died had taken in and never handed on, by gateway."""
+"""Observations that gateways had taken in when they died and never sent, by gateway."""
 
 CHANGES = f"{PREFIX}changes"
-"""A hash of numbers that rise: keys, policies, packs. Whoever holds something of these looks here once in a while."""
+"""A hash of numbers that rise with every change: keys, policies, packs. Whoever caches these polls it."""
 
 FINDS = f"{PREFIX}finds"
-"""The channel on which a gateway asks the others for an answer that one of them gave."""
+"""The channel on which a gateway searches for a response that another one gave."""
 
 EVENTS = f"{PREFIX}events"
-"""A bounded stream of what gateways tell each other: sessions, breakers, keys."""
+"""A bounded stream of changes that gateways share: sessions, breakers."""
 
 
 def shard_of(task: str, shards: int) -> int:
-    """The shard of a task: the same in every program, and for ever."""
+    """Return the shard of a task: the same in every process, and for ever."""
+    # Not hash(), which differs from process to process; blake2b is the fastest of hashlib for short inputs.
     digest = hashlib.blake2b(task.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % shards
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The keys of one shard.
-
-    about: a hash of its epoch (which life of Redis this is), revision, fence, the pack its sums are made with and their
-    basis, and the last observation that a scorer has in hand. producers: the last number that each gateway has added.
-    counts: what became of each gateway's observations. decisions: every task's, without its account.
-    """
+    """The keys of one shard."""
 
     number: int
 
@@ -63,90 +59,90 @@ class Shard:
 
     @property
     def stream_key(self) -> str:
-        """Observations, oldest first."""
+        """Stream of observations and questions, oldest first."""
         return self._key("stream")
 
     @property
     def info_key(self) -> str:
-        """See above."""
+        """Hash: epoch (the life of Redis), revision, fencing token, pack and version of the sums, last entry read."""
         return self._key("about")
 
     @property
     def lease_key(self) -> str:
-        """Who scores it, and under which fence; ends by itself."""
+        """Lease: the scorer's name and fencing token; expires by itself."""
         return self._key("lease")
 
     @property
     def producers_key(self) -> str:
-        """See above."""
+        """Hash: the last number that each gateway has added."""
         return self._key("producers")
 
     @property
     def seen_key(self) -> str:
-        """Producers in the order in which they last added something."""
+        """Sorted set: gateways in the order in which they last added something."""
         return self._key("seen")
 
     @property
     def counts_key(self) -> str:
-        """See above."""
+        """Hash: what became of each gateway's observations, see scripts.DELIVERY_FIELDS."""
         return self._key("counts")
 
     @property
     def dead_letters_key(self) -> str:
-        """Observations that nobody could score."""
+        """List of dead letters."""
         return self._key("parked")
 
     @property
     def decisions_key(self) -> str:
-        """See above."""
+        """Hash: every task's decision, without its explanation."""
         return self._key("decisions")
 
     @property
     def tasks_key(self) -> str:
-        """Every task's name, in order."""
+        """Sorted set of the tasks' names."""
         return self._key("tasks")
 
     def task_key(self, name: str) -> str:
-        """A task's sums, decision and account."""
+        """Return the key of a task's hash: sums, decision, explanation, sampling state."""
         return self._key(f"task:{name}")
 
     def ring_key(self, name: str) -> str:
-        """A task's most recent embeddings, oldest first."""
+        """Return the key of a task's most recent embeddings, oldest first."""
         return self._key(f"ring:{name}")
 
     def changes_key(self, name: str) -> str:
-        """The decisions that changed a task's model, oldest first."""
+        """Return the key of the decisions that changed a task's model, oldest first."""
         return self._key(f"turns:{name}")
 
 
 def usage_key(kind: str, name: str) -> str:
-    """What one key or task spent, by day."""
+    """Return the key of a client key's or a task's usage, by day."""
     return f"{PREFIX}{{spent:{kind}:{name}}}"
 
 
 def usage_writers_key(kind: str, name: str) -> str:
-    """The last number that each gateway has written there."""
+    """Return the key of the last number that each gateway has written there."""
     return f"{usage_key(kind, name)}:writers"
 
 
 def usage_names_key(kind: str) -> str:
-    """Which keys or tasks spent something."""
+    """Return the key of the names of client keys, or tasks, that have usage."""
     return f"{PREFIX}spent:{kind}"
 
 
 def policy_key(task: str) -> str:
-    """A task's policies, oldest first."""
+    """Return the key of a task's policies, by version."""
     return f"{PREFIX}{{policy:{task}}}"
 
 
 POLICIES = f"{PREFIX}policies"
-"""Which tasks have policies."""
+"""The tasks that have policies."""
 
 
 QUOTAS = f"{PREFIX}quotas"
-"""Which clients' keys have used something, by when."""
+"""Client keys with recent requests, by time."""
 
 
 def quota_key(name: str) -> str:
-    """A client's key's buckets."""
+    """Return the key of a client key's token buckets."""
     return f"{PREFIX}{{quota:{name}}}"

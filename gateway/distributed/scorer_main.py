@@ -145,7 +145,9 @@ def run_scorer(config: Config, name: str, load: LoadEmbedder, ended: threading.E
     client = RedisClient(config.state.url, shards=config.state.shards)
     manager = PackManager(client, config, load)
     threading.Thread(target=manager.watch_packs, args=(ended,), name="packs", daemon=True).start()
-    worker = ScorerWorker(client, name, manager.current_context, time.monotonic, kept=config.state.stream_retention)
+    worker = ScorerWorker(
+        client, name, manager.current_context, time.monotonic, retention=config.state.stream_retention
+    )
     worker.run_until(ended)
     client.close_connections()
 

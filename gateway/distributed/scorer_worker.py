@@ -1,8 +1,8 @@
-"""A scorer of a fleet: holds its share of the shards, and scores what comes in them.
+"""A scorer's share of the shards: acquires leases, scores what is in the shards, renews, releases.
 
-Every shard has one holder at a time, which takes its observations in their order; so decisions are what a single
-program would have made of the same inputs. Who dies loses its shards after a while, and what it had in hand is taken
-again by the next holder, one by one: if the same one ends its scorer three times, it is put aside.
+Every shard has one holder at a time, which reads its observations in order; so decisions are what a single program
+would have made of the same inputs. A scorer that dies loses its shards when their leases expire. What it had read is
+read again by the next holder, one by one: an observation that ends its scorer three times becomes a dead letter.
 """
 
 import logging
@@ -25,9 +25,14 @@ log = logging.getLogger("benchroute.scorer")
 
 @dataclass(frozen=True, slots=True)
 class WorkerIntervals:
-    """Seconds. idle_s: between looks at shards in which nothing waits, longest_idle_s after a while of that.
+    """Seconds.
 
-    hold_s: between looks at who holds what. stuck_s: a scorer that has not moved for so long keeps its shards no more.
+    Attributes:
+        idle_s, longest_idle_s: between polls of empty shards, growing from one to the other.
+        rebalance_s: between checks of how shards are shared.
+        retry_s: after an error.
+        stuck_s: without progress for so long, leases are not renewed.
+        lease_ms: length of a lease, in milliseconds.
     """
 
     idle_s: float = 0.02
@@ -39,7 +44,7 @@ class WorkerIntervals:
 
 
 class ScorerWorker:
-    """One scorer. Its main loop runs in the thread that calls `run`."""
+    """One scorer. Its main loop runs in the thread that calls `run_until`."""
 
     def __init__(
         self,
@@ -47,102 +52,112 @@ class ScorerWorker:
         name: str,
         current: Callable[[], ScoringContext | None],
         clock: Callable[[], float],
-        pace: WorkerIntervals | None = None,
-        kept: int = 0,
+        intervals: WorkerIntervals | None = None,
+        retention: int = 0,
     ) -> None:
-        """current: the pack to work with now, None while there is none; asked often. clock: seconds, monotonic.
+        """current: returns the pack to score with now, None while there is none; called often. clock: seconds.
 
-        kept: how many scored observations stay in a shard's stream.
+        retention: scored observations that stay in a shard's stream.
         """
         self._client = client
         self._name = name
         self._current = current
         self._clock = clock
-        self._pace = pace or WorkerIntervals()
-        self._kept = kept
-        self._desks: dict[int, ShardWorker] = {}
-        self._moved = clock()
-        self._looked = -1e9
+        self._intervals = intervals or WorkerIntervals()
+        self._retention = retention
+        self._workers: dict[int, ShardWorker] = {}
+        self._progress_at = clock()
+        self._rebalanced_at = -1e9
         self._shards = RedisStore(client)
 
     def run_until(self, ended: threading.Event) -> None:
-        """Until it is told to end; then its shards are free at once."""
-        threading.Thread(target=self._keep, args=(ended,), name="leases", daemon=True).start()
-        idle_s = self._pace.idle_s
+        """Score until `ended` is set; then release the shards, so that others have them at once."""
+        threading.Thread(target=self._renew_leases, args=(ended,), name="leases", daemon=True).start()
+        idle_s = self._intervals.idle_s
         while not ended.is_set():
-            self._tick()
+            self._mark_progress()
             try:
-                was_busy = self._step()
+                was_busy = self._serve_shards()
             except StateError as error:
                 log.warning("%s; trying again", error)
-                ended.wait(self._pace.retry_s)
+                ended.wait(self._intervals.retry_s)
                 continue
             if was_busy:
-                idle_s = self._pace.idle_s
+                idle_s = self._intervals.idle_s
                 continue
             ended.wait(idle_s)
-            idle_s = min(1.1 * idle_s, self._pace.longest_idle_s)
-        for desk in self._desks.values():
-            desk.store.release_lease()
+            idle_s = min(1.1 * idle_s, self._intervals.longest_idle_s)
+        for worker in self._workers.values():
+            worker.store.release_lease()
         deregister(self._client, redis_keys.SCORERS, self._name)
 
-    def _step(self) -> bool:
-        """One round over the shards. Whether there was anything to do."""
-        if self._clock() - self._looked >= self._pace.rebalance_s:
-            self._hold_share()
-            self._looked = self._clock()
+    def _serve_shards(self) -> bool:
+        """Serve one batch of every shard. Return whether there was any."""
+        if self._clock() - self._rebalanced_at >= self._intervals.rebalance_s:
+            self._rebalance()
+            self._rebalanced_at = self._clock()
         was_busy = False
-        for number, desk in list(self._desks.items()):
-            self._tick()
+        for number, worker in list(self._workers.items()):
+            self._mark_progress()
             try:
-                was_busy |= desk.serve_batch()
+                was_busy |= worker.serve_batch()
             except LeaseLost as error:
                 log.info("%s", error)
-                self._desks.pop(number, None)
+                self._workers.pop(number, None)
         return was_busy
 
-    def _hold_share(self) -> None:
-        """Every scorer's shards are those whose number, over the number of scorers, leaves its place among them."""
+    def _rebalance(self) -> None:
+        """Take this scorer's share: the shards whose number modulo the number of scorers is its place among them.
+
+        Every scorer computes the same from the same heartbeats; while they disagree, leases decide.
+        """
         work = self._current()
         if work is None:
             return
         scorers = send_heartbeat(self._client, redis_keys.SCORERS, self._name)
         place = scorers.index(self._name)
         mine = {number for number in range(self._shards.shards) if number % len(scorers) == place}
-        for number in [number for number in self._desks if number not in mine]:
-            self._desks.pop(number).store.release_lease()
+        # Released first: another scorer waits for them.
+        for number in [number for number in self._workers if number not in mine]:
+            self._workers.pop(number).store.release_lease()
         for number in sorted(mine):
-            desk = self._desks.get(number)
-            if desk is None or desk.work is not work:
-                self._take_up(number, work, desk)
+            worker = self._workers.get(number)
+            # Another pack: the same lease, a new worker.
+            if worker is None or worker.work is not work:
+                self._acquire_shard(number, work, worker)
 
-    def _take_up(self, number: int, work: ScoringContext, before: ShardWorker | None) -> None:
+    def _acquire_shard(self, number: int, work: ScoringContext, before: ShardWorker | None) -> None:
         lease = before.store.lease.lease if before else ""
         store = acquire_lease(
-            self._client, Shard(number), self._name, Lease(lease, work.pack_version, self._pace.lease_ms, self._kept)
+            self._client,
+            Shard(number),
+            self._name,
+            Lease(lease, work.pack_version, self._intervals.lease_ms, self._retention),
         )
         if store is None:
-            self._desks.pop(number, None)
+            self._workers.pop(number, None)
             return
-        desk = ShardWorker(store, work, self._name, left=before.left if before else None)
-        self._desks[number] = desk
+        worker = ShardWorker(store, work, self._name, left=before.left if before else None)
+        self._workers[number] = worker
         try:
-            desk.rescore_stale(self._tick)
+            worker.rescore_stale(self._mark_progress)
         except StateError:
-            del self._desks[number]
+            del self._workers[number]
             raise
 
-    def _tick(self) -> None:
-        self._moved = self._clock()
+    def _mark_progress(self) -> None:
+        self._progress_at = self._clock()
 
-    def _keep(self, ended: threading.Event) -> None:
-        """Holds last while the main loop moves, however long it embeds."""
-        while not ended.wait(self._pace.lease_ms / 4000):
-            if self._clock() - self._moved > self._pace.stuck_s:
+    def _renew_leases(self, ended: threading.Event) -> None:
+        """Renew leases while the main loop makes progress: the thread of the leases."""
+        # A quarter of a lease: three renewals may be lost before another scorer takes the shard.
+        while not ended.wait(self._intervals.lease_ms / 4000):
+            # An embedder that hangs must not keep its shards; one batch of a large model takes seconds, not minutes.
+            if self._clock() - self._progress_at > self._intervals.stuck_s:
                 continue
-            for desk in list(self._desks.values()):
+            for worker in list(self._workers.values()):
                 with suppress(StateError):
-                    renew_lease(self._client, desk.store)
+                    renew_lease(self._client, worker.store)
             with suppress(StateError):
-                if self._desks:
+                if self._workers:
                     send_heartbeat(self._client, redis_keys.SCORERS, self._name)

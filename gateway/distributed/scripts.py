@@ -1,7 +1,10 @@
-"""The Lua calls. Each runs in one piece on the server, on keys of one shard.
+"""Lua calls. Each runs atomically on the server, on keys of one shard.
 
-They take no time from the clock of any machine but Redis' own, and that only for leases, whose end the fence makes
-harmless: an old holder's call is refused whatever the clocks say.
+Time comes from Redis' own clock, and only for leases and heartbeats. A lease that ends too early or too late does no
+harm: its fencing token makes the server refuse the calls of the old holder.
+
+`allow-oom` stands where a call frees more than it takes, or where its refusal would stop everything else: a Redis that
+is full must still give up what is scored.
 """
 
 import hashlib
@@ -32,6 +35,7 @@ class Script:
         object.__setattr__(self, "sha", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
 
 
+# The only call that adds much, and so without allow-oom: a full Redis refuses observations, and gateways queue them.
 ADD = Script("""#!lua
 -- A gateway's observations into a shard's stream, each once however often it is sent.
 -- KEYS: stream about producers seen counts
@@ -88,6 +92,7 @@ return {0, epoch, last, dropped}
 """)
 
 
+# Through the stream, not beside it: a reply must count the observations that came before its question.
 ASK = Script("""#!lua
 -- A question that only the scorer of a shard can answer, behind the observations that came before it.
 -- KEYS: stream about  ARGV: task, body
@@ -96,6 +101,8 @@ return redis.call('XADD', KEYS[1], '*', 't', ARGV[1], 'q', ARGV[2])
 """)
 
 
+# The fencing token rises with every new holder (Kleppmann, "How to do distributed locking", 2016). The same holder by
+# another process, restarted under its name, is a new holder: what the old one still sends is refused.
 ACQUIRE_LEASE = Script("""#!lua flags=allow-oom
 -- Takes a shard, or keeps it. A new holder has a new fence.
 -- KEYS: lease about stream  ARGV: holder, its lease or '', how long in ms, epoch to begin, group
@@ -112,6 +119,7 @@ return {held, redis.call('HGET', KEYS[2], 'pack') or '0', redis.call('HGET', KEY
 """)
 
 
+# Compared and extended in one call: between two, another scorer could acquire the shard.
 RENEW_LEASE = Script("""#!lua flags=allow-oom
 -- KEYS: lease  ARGV: lease, how long in ms
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
@@ -119,6 +127,7 @@ return 0
 """)
 
 
+# Refused for an older pack: a scorer that has not seen the latest activation yet must not take its sums back.
 MARK_CURRENT = Script("""#!lua flags=allow-oom
 -- All of a shard's sums are made with this pack and these settings now.
 -- KEYS: lease about  ARGV: lease, pack's version, basis
@@ -129,6 +138,7 @@ return 1
 """)
 
 
+# One sorted set, since keys with an expiry would have to be looked for on every node of a Cluster.
 HEARTBEAT = Script("""#!lua flags=allow-oom
 -- Says that one is there, and who else is.  KEYS: who is there  ARGV: name or '', how long a word counts in ms
 local time = redis.call('TIME')
@@ -140,6 +150,7 @@ return redis.call('ZRANGE', KEYS[1], 0, -1)
 """)
 
 
+# Compared and deleted in one call, for the same reason as RENEW_LEASE.
 RELEASE_LEASE = Script("""#!lua flags=allow-oom
 -- KEYS: lease  ARGV: lease
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -147,6 +158,8 @@ return 0
 """)
 
 
+# What was delivered and not acknowledged comes one by one: it may have ended its scorer, and only the one that did so
+# shall become a dead letter. `taken` is what ADD must not drop any more when it makes room.
 READ_BATCH = Script("""#!lua flags=allow-oom
 -- The next batch of a shard for its holder: first, one by one, what somebody has taken before and not finished.
 -- KEYS: stream about lease  ARGV: lease, how long in ms, group, consumer, how many
@@ -166,6 +179,7 @@ return {1, 1, entries}
 """)
 
 
+# A write whose answer was lost has acknowledged its entries; scoring them again would count them twice.
 PENDING = Script("""#!lua flags=no-writes
 -- What of some entries is not settled.  KEYS: stream  ARGV: group, first, last, how many.  Returns ids
 local ids = {}
@@ -176,6 +190,7 @@ return ids
 """)
 
 
+# Acknowledged and counted like a scored observation, so that its gateway does not wait for it.
 DEAD_LETTER = Script("""#!lua flags=allow-oom
 -- Puts aside what could not be scored.
 -- KEYS: stream about lease counts parked  ARGV: lease, group, id, producer, number, most parked, what is told of it
@@ -194,6 +209,9 @@ return 1
 """)
 
 
+# Everything or nothing: sums, decision, acknowledgement, counts and news of a batch. Checks come first, writes after
+# them, since Redis does not roll a script back. In this order: lease (another holder), pack (a newer one), pending (an
+# answer was lost, and it is all written), total_seen (another writer came between).
 APPLY = Script("""#!lua flags=allow-oom
 -- A batch's changes to its tasks, its acknowledgement, and the news of it. A full Redis takes it: it frees more.
 -- KEYS: stream about lease counts decisions tasks; then of each task: itself ring turns
@@ -286,6 +304,7 @@ return {0, 0}
 """)
 
 
+# Published with the shard's next revision, so that gateways that miss it find the task gone when they refresh.
 FORGET = Script("""#!lua flags=allow-oom
 -- KEYS: about decisions tasks, then the task itself ring turns  ARGV: name, channel, shard, news, epoch to begin
 redis.call('HSETNX', KEYS[1], 'epoch', ARGV[5])
@@ -299,6 +318,7 @@ return known
 """)
 
 
+# Writers are forgotten after a day: a number that is sent again after that would count twice, and none is.
 SPEND = Script("""#!lua
 -- Adds to what a key or task spent, once however often it is sent.
 -- KEYS: spent writers  ARGV: writer, number, how long writers are remembered in s, then (day, requests, input, output,
@@ -316,6 +336,7 @@ return 1
 """)
 
 
+# Compare and set on the version: of two admins the second is refused, and sees the first one's change.
 PUT_POLICY = Script("""#!lua
 -- KEYS: a task's policies  ARGV: version, the policy, how many are kept
 local latest = redis.call('HGET', KEYS[1], 'latest') or '0'
@@ -326,6 +347,7 @@ return 1
 """)
 
 
+# The number rises with every activation, of the same pack too: scorers compare it, not the hash.
 ACTIVATE = Script("""#!lua
 -- KEYS: active history  ARGV: hash, Unix time in s, activations kept.  Returns {version, hash before}
 local before = redis.call('HGET', KEYS[1], 'hash') or ''
@@ -335,59 +357,4 @@ redis.call('HSET', KEYS[1], 'hash', ARGV[1], 'before', before)
 redis.call('RPUSH', KEYS[2], version .. ' ' .. ARGV[1] .. ' ' .. ARGV[2])
 redis.call('LTRIM', KEYS[2], -tonumber(ARGV[3]), -1)
 return {version, before}
-""")
-
-
-ACTIVE_KEYS = Script("""#!lua flags=allow-oom
--- Which clients' keys have used something in the last while.  KEYS: when  ARGV: how long in ms, keys that have just now
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for at = 2, #ARGV do redis.call('ZADD', KEYS[1], now, ARGV[at]) end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1])
-return redis.call('ZRANGE', KEYS[1], 0, -1)
-""")
-
-
-SYNC_QUOTA = Script("""#!lua flags=allow-oom
--- Takes from a key's common buckets what one gateway has given out, fills them as time has passed, and deals the rest.
--- KEYS: buckets  ARGV: requests, requests a minute or 0, tokens, tokens a minute or 0, gateway, how many there are
--- Returns the gateway's {requests, tokens}
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local passed = math.max(0, now - tonumber(redis.call('HGET', KEYS[1], 'at') or now))
-local held = {0, 0}
-local known = redis.call('HGETALL', KEYS[1])
-for place = 1, #known, 2 do
-  local other = string.match(known[place], '^dealt (.*)$')
-  if other and other ~= ARGV[5] then
-    local requests, tokens, since = string.match(known[place + 1], '^(%S+) (%S+) (%S+)$')
-    if math.abs(now - since) > 5000 then
-      redis.call('HDEL', KEYS[1], known[place])
-    else
-      held[1], held[2] = held[1] + math.max(0, requests), held[2] + math.max(0, tokens)
-    end
-  end
-end
-local parts = {}
-for place, what in ipairs({'requests', 'tokens'}) do
-  local used, most = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
-  local level = tonumber(redis.call('HGET', KEYS[1], what) or most)
-  level = math.min(most, level + passed * most / 60000) - used
-  redis.call('HSET', KEYS[1], what, string.format('%.6f', level))
-  parts[place] = math.min(level / ARGV[6], level - held[place])
-  if place == 1 and level > 0 and level / ARGV[6] < 1 then
-    -- Too few for all: whole ones, for whoever asked first, and a second later for another.
-    local holder = redis.call('HGET', KEYS[1], 'holder')
-    local since = now - tonumber(redis.call('HGET', KEYS[1], 'since') or 0)
-    parts[1] = 0
-    if not holder or holder == ARGV[5] or since < 0 or since > 1000 then
-      parts[1] = level - held[1]
-      redis.call('HSET', KEYS[1], 'holder', ARGV[5], 'since', now)
-    end
-  end
-end
-redis.call('HSET', KEYS[1], 'dealt ' .. ARGV[5], string.format('%.6f %.6f %d', parts[1], parts[2], now))
-redis.call('HSET', KEYS[1], 'at', now)
-redis.call('PEXPIRE', KEYS[1], 3600000)
-return {string.format('%.6f', parts[1]), string.format('%.6f', parts[2])}
 """)

@@ -1,8 +1,8 @@
-"""What gateways hold in common beside decisions: how much of its limits a key has used, sessions, breakers, spending.
+"""State that gateways share beside decisions: rate limits, sessions, circuit breakers, usage.
 
-Every gateway works with a share of its own and settles it with the others in the background: a few times a second what
-was used is taken from the common bucket, and what is left there is dealt out again, a part for each gateway. So the
-request path asks nobody. Sessions and breakers are told in a bounded stream that every gateway reads.
+Every gateway works with a local share of each rate limit and syncs it in the background: a few times a second what was
+used is taken from the common token bucket, and what is left is divided among the gateways again. So the request path
+waits for nothing. Sessions and breakers are published in a bounded stream that every gateway reads.
 """
 
 import logging
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.distributed import redis_keys, scripts
+from gateway.distributed import redis_keys
 from gateway.distributed.redis_client import RedisArg, RedisClient
+from gateway.distributed.scripts import Script
 from gateway.distributed.store import RedisStore
 from gateway.keys.quotas import Quotas, QuotaShare, QuotaUsage
 from gateway.proxy.session_affinity import SessionAffinity, SessionPin
@@ -30,8 +31,12 @@ FULL_USAGE_SYNC_S = 15.0
 
 
 class LimitEvent(msgspec.Struct, frozen=True, array_like=True):
-    """What one gateway tells the others. sessions: with the models they are on. opened: backends that are left alone,
-    and for how many seconds. closed: those that are well again.
+    """Changes of one gateway.
+
+    Attributes:
+        sessions: key, task, session and model of pinned sessions.
+        opened: backends whose breaker opened, and seconds until they are tried again.
+        closed: backends whose breaker closed.
     """
 
     gateway: str
@@ -42,7 +47,7 @@ class LimitEvent(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class LocalState:
-    """The gateway's own. backends: those of the configuration in force. gateways: how many there are."""
+    """The gateway's own state. backends: of the configuration in use. gateways: their number."""
 
     name: str
     quotas: Quotas
@@ -53,99 +58,162 @@ class LocalState:
 
 
 class SharedLimits:
-    """Runs in the link's thread; whatever belongs to the event loop is done there."""
+    """Syncs one gateway with the others. Runs in the client's thread; changes are applied in the event loop."""
 
     def __init__(
-        self, client: RedisClient, common: LocalState, in_loop: Callable[[Callable[[], object]], object]
+        self, client: RedisClient, local: LocalState, in_loop: Callable[[Callable[[], object]], object]
     ) -> None:
-        """in_loop: does something in the event loop, and returns what it returns."""
+        """in_loop: runs a call in the event loop and returns its result."""
         self._client = client
-        self._common = common
+        self._local = local
         self._in_loop = in_loop
         self._store = RedisStore(client)
         self._read_to = ""
-        self._shut: set[str] = set()
-        self._spending_at = self._all_spending_at = float("-inf")
+        self._open_breakers: set[str] = set()
+        self._budgets_at = self._all_usage_at = float("-inf")
 
     def sync(self) -> None:
-        """Once round. Raises StateError."""
-        self._tell()
-        self._hear()
-        self._settle_quotas()
+        """Publish, read and rebalance once. Raises StateError."""
+        self._publish_changes()
+        self._read_changes()
+        self._sync_quotas()
         now = time.monotonic()
-        if now - self._spending_at >= USAGE_SYNC_S:
-            self._learn(self._store.usage_of([("key", name) for name in self._common.quotas.budgeted_keys()]))
-            self._spending_at = now
-        if now - self._all_spending_at >= FULL_USAGE_SYNC_S:
-            self._learn(self._store.read_usage())
-            self._all_spending_at = now
+        # Budgets need the others' usage soon; totals that are only shown may be older.
+        if now - self._budgets_at >= USAGE_SYNC_S:
+            self._merge_usage(self._store.usage_of([("key", name) for name in self._local.quotas.budgeted_keys()]))
+            self._budgets_at = now
+        if now - self._all_usage_at >= FULL_USAGE_SYNC_S:
+            self._merge_usage(self._store.read_usage())
+            self._all_usage_at = now
 
-    def _settle_quotas(self) -> None:
-        """Takes from the common buckets what was used here, and this gateway's part of what is left."""
-        if not self._common.quotas.rate_limited_keys():
+    def _sync_quotas(self) -> None:
+        """Take from the common buckets what was used here, and this gateway's share of what is left."""
+        # Most deployments limit no key, and then no call is made.
+        if not self._local.quotas.rate_limited_keys():
             return
-        used: Mapping[str, QuotaUsage] = self._in_loop(self._common.quotas.drain_usage)  # type: ignore[assignment]
-        active = self._client.eval_script(scripts.ACTIVE_KEYS, [redis_keys.QUOTAS], [MINUTE_MS, *used])
-        limited = {name.decode() for name in active} & set(self._common.quotas.rate_limited_keys())
-        parts: dict[str, QuotaShare] = {}
-        count = self._common.gateways()
+        used: Mapping[str, QuotaUsage] = self._in_loop(self._local.quotas.drain_usage)  # type: ignore[assignment]
+        active = self._client.eval_script(ACTIVE_KEYS, [redis_keys.QUOTAS], [MINUTE_MS, *used])
+        limited = {name.decode() for name in active} & set(self._local.quotas.rate_limited_keys())
+        shares: dict[str, QuotaShare] = {}
+        count = self._local.gateways()
+        # Keys without recent requests anywhere cost no call: their buckets fill up by themselves.
         for name in sorted(limited):
-            one = used.get(name) or self._common.quotas.zero_usage(name)
+            one = used.get(name) or self._local.quotas.zero_usage(name)
             words: list[RedisArg] = [one.requests, one.requests_per_minute or 0, one.tokens, one.tokens_per_minute or 0]
-            words += [self._common.name, count]
-            requests, tokens = self._client.eval_script(scripts.SYNC_QUOTA, [redis_keys.quota_key(name)], words)
-            parts[name] = QuotaShare(float(requests), float(tokens))
-        self._in_loop(lambda: self._common.quotas.rebalance(parts, count))
+            words += [self._local.name, count]
+            requests, tokens = self._client.eval_script(SYNC_QUOTA, [redis_keys.quota_key(name)], words)
+            shares[name] = QuotaShare(float(requests), float(tokens))
+        self._in_loop(lambda: self._local.quotas.rebalance(shares, count))
 
-    def _learn(self, rows: UsageRows) -> None:
-        def learn() -> None:
-            self._common.ledger.merge_remote(rows)
-            self._common.quotas.invalidate_budgets()
+    def _merge_usage(self, rows: UsageRows) -> None:
+        def merge() -> None:
+            self._local.ledger.merge_remote(rows)
+            self._local.quotas.invalidate_budgets()
 
         if rows:
-            self._in_loop(learn)
+            self._in_loop(merge)
 
-    def _tell(self) -> None:
-        sessions = tuple((one.key, one.task, one.session, one.model) for one in self._common.sessions.drain_updates())
+    def _publish_changes(self) -> None:
+        sessions = tuple((one.key, one.task, one.session, one.model) for one in self._local.sessions.drain_updates())
         opened, closed = self._breakers()
         if sessions or opened or closed:
-            data = msgspec.msgpack.encode(LimitEvent(self._common.name, sessions, tuple(opened), tuple(closed)))
+            data = msgspec.msgpack.encode(LimitEvent(self._local.name, sessions, tuple(opened), tuple(closed)))
             self._client.execute("XADD", redis_keys.EVENTS, "MAXLEN", "~", MAX_EVENTS, "*", "e", data)
 
     def _breakers(self) -> tuple[list[tuple[str, float]], list[str]]:
-        """Those that have opened, and closed, since the last look."""
+        """Return the breakers that opened, and closed, since the last sync."""
         opened, closed = [], []
-        for watched in self._common.backends():
+        for watched in self._local.backends():
             name = watched.backend.name
-            if watched.breaker.state == "open" and name not in self._shut:
-                self._shut.add(name)
+            if watched.breaker.state == "open" and name not in self._open_breakers:
+                self._open_breakers.add(name)
                 opened.append((name, watched.breaker.retry_in_s))
-            elif watched.breaker.state == "closed" and name in self._shut:
-                self._shut.discard(name)
+            elif watched.breaker.state == "closed" and name in self._open_breakers:
+                self._open_breakers.discard(name)
                 closed.append(name)
         return opened, closed
 
-    def _hear(self) -> None:
+    def _read_changes(self) -> None:
         if not self._read_to:
-            # Sessions are remembered for a while: who comes new hears of those that still live.
-            seconds = int(self._client.execute("TIME")[0]) - int(self._common.sessions.ttl_s)
+            # A gateway that starts reads back as far as sessions live.
+            seconds = int(self._client.execute("TIME")[0]) - int(self._local.sessions.ttl_s)
             self._read_to = f"{max(0, seconds) * 1000}-0"
         found = self._client.execute("XRANGE", redis_keys.EVENTS, f"({self._read_to}", "+", "COUNT", EVENT_BATCH_SIZE)
         for place, fields in found:
             self._read_to = place.decode()
             event = msgspec.msgpack.decode(fields[b"e"], type=LimitEvent)
-            if event.gateway != self._common.name:
-                self._in_loop(lambda event=event: self._take(event))  # type: ignore[misc]
+            if event.gateway != self._local.name:
+                # Bound in the lambda: the loop may run it after the next event was read.
+                self._in_loop(lambda event=event: self._apply_event(event))  # type: ignore[misc]
 
-    def _take(self, event: LimitEvent) -> None:
+    def _apply_event(self, event: LimitEvent) -> None:
         for key, task, session, model in event.sessions:
-            self._common.sessions.apply_remote(SessionPin(key, task, session, model))
+            self._local.sessions.apply_remote(SessionPin(key, task, session, model))
         opened = dict(event.opened)
-        for watched in self._common.backends():
+        for watched in self._local.backends():
             name = watched.backend.name
             if name in opened:
-                self._shut.add(name)
+                # Known as open, so that this gateway does not publish it as its own.
+                self._open_breakers.add(name)
                 watched.breaker.on_remote_open(opened[name])
             elif name in event.closed:
-                self._shut.discard(name)
+                self._open_breakers.discard(name)
                 watched.breaker.on_remote_close()
+
+
+# Keys without recent requests are left out of the sync: most of thousands of keys are idle.
+ACTIVE_KEYS = Script("""#!lua flags=allow-oom
+-- Which clients' keys have used something in the last while.  KEYS: when  ARGV: how long in ms, keys that have just now
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for at = 2, #ARGV do redis.call('ZADD', KEYS[1], now, ARGV[at]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1])
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+""")
+
+
+# A share for every gateway would round to nothing where a key has few requests a minute: whole ones then go to one
+# gateway after the other. Shares of gateways that died are free after five seconds, the time of a heartbeat.
+SYNC_QUOTA = Script("""#!lua flags=allow-oom
+-- Takes from a key's common buckets what one gateway has given out, fills them as time has passed, and deals the rest.
+-- KEYS: buckets  ARGV: requests, requests a minute or 0, tokens, tokens a minute or 0, gateway, how many there are
+-- Returns the gateway's {requests, tokens}
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local passed = math.max(0, now - tonumber(redis.call('HGET', KEYS[1], 'at') or now))
+local held = {0, 0}
+local known = redis.call('HGETALL', KEYS[1])
+for place = 1, #known, 2 do
+  local other = string.match(known[place], '^dealt (.*)$')
+  if other and other ~= ARGV[5] then
+    local requests, tokens, since = string.match(known[place + 1], '^(%S+) (%S+) (%S+)$')
+    if math.abs(now - since) > 5000 then
+      redis.call('HDEL', KEYS[1], known[place])
+    else
+      held[1], held[2] = held[1] + math.max(0, requests), held[2] + math.max(0, tokens)
+    end
+  end
+end
+local parts = {}
+for place, what in ipairs({'requests', 'tokens'}) do
+  local used, most = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
+  local level = tonumber(redis.call('HGET', KEYS[1], what) or most)
+  level = math.min(most, level + passed * most / 60000) - used
+  redis.call('HSET', KEYS[1], what, string.format('%.6f', level))
+  parts[place] = math.min(level / ARGV[6], level - held[place])
+  if place == 1 and level > 0 and level / ARGV[6] < 1 then
+    -- Too few for all: whole ones, for whoever asked first, and a second later for another.
+    local holder = redis.call('HGET', KEYS[1], 'holder')
+    local since = now - tonumber(redis.call('HGET', KEYS[1], 'since') or 0)
+    parts[1] = 0
+    if not holder or holder == ARGV[5] or since < 0 or since > 1000 then
+      parts[1] = level - held[1]
+      redis.call('HSET', KEYS[1], 'holder', ARGV[5], 'since', now)
+    end
+  end
+end
+redis.call('HSET', KEYS[1], 'dealt ' .. ARGV[5], string.format('%.6f %.6f %d', parts[1], parts[2], now))
+redis.call('HSET', KEYS[1], 'at', now)
+redis.call('PEXPIRE', KEYS[1], 3600000)
+return {string.format('%.6f', parts[1]), string.format('%.6f', parts[2])}
+""")

@@ -1,6 +1,6 @@
-"""Redis implementation of gateway.state.store.Store.
+"""State store on Redis, shared by any number of processes; see gateway.state.store.Store for the contract.
 
-Every operation on one shard is one Lua call; operations over several shards are not atomic.
+Every write to one shard is one Lua call; operations over several shards are not atomic.
 """
 
 import secrets
@@ -44,9 +44,11 @@ from gateway.state.store import (
 from gateway.usage.ledger import UsageRows, UsageTotals
 
 NO_LEASE = Lease(pack=2**53)
+"""Its pack is newer than any: an update without a lease is never refused for being of an older pack."""
+
 ATTEMPTS = 50
 PAUSE_S = 0.001
-"""How often an update is made again because somebody else came first, and how much longer it waits each time."""
+"""Attempts of an update that another writer came before, and how much longer each one waits."""
 
 WRITER_RETENTION_S = 86_400
 
@@ -56,15 +58,15 @@ Changing = Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]]
 
 @dataclass(frozen=True, slots=True)
 class StagedUpdate:
-    """What Store.update is asked for, of one shard."""
+    """An update of some tasks of one shard, before it is made."""
 
     tasks: Sequence[str]
     change: Changing
-    paces: Mapping[str, bytes]
+    sampling_states: Mapping[str, bytes]
 
 
 class RedisStore:
-    """See gateway.state.store.Store. Any number of programs may share one. Nothing is connected before it is needed."""
+    """A gateway.state.store.Store. Connects when it is first used, so that a gateway starts without Redis."""
 
     def __init__(self, client: RedisClient) -> None:
         self._client = client
@@ -75,34 +77,36 @@ class RedisStore:
 
     @property
     def shards(self) -> int:
-        """How many shards there are. Raises StateError."""
+        """The number of shards. Raises StateError."""
         if self._shards is None:
+            # Fixed by the first process that connects to an empty Redis: with another number tasks would move.
             self._client.execute("SET", SHARDS, self._client.shards_wanted, "NX")
             self._shards = int(self._client.execute("GET", SHARDS))
         return self._shards
 
     def reassert_shard_count(self) -> None:
-        """Says again how many there are, to a Redis that may have been emptied. Raises StateError."""
+        """Set the number of shards in a Redis that may have been emptied since. Raises StateError."""
         self._client.execute("SET", SHARDS, self.shards, "NX")
 
     def shard_of_task(self, task: str) -> Shard:
-        """The shard of a task. Raises StateError."""
+        """Return the shard of a task. Raises StateError."""
         return Shard(shard_of(task, self.shards))
 
     def update_task(
         self, tasks: Sequence[str], change: Changing, sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES
     ) -> None:
-        """See Store.update; all or nothing for the tasks of each shard."""
+        """Read these tasks, and write what `change` returns for them: all or nothing for those of one shard."""
+        # A Lua call reaches one node of a Cluster, so tasks of several shards cannot be written in one.
         by_shard: dict[Shard, tuple[list[str], dict[str, bytes]]] = {}
         for task in tasks:
             by_shard.setdefault(self.shard_of_task(task), ([], {}))[0].append(task)
         for task, pace in sampling_states.items():
             by_shard.setdefault(self.shard_of_task(task), ([], {}))[1][task] = pace
-        for shard, (of_shard, its_paces) in by_shard.items():
-            write_update(self._client, shard, StagedUpdate(of_shard, change, its_paces))
+        for shard, (of_shard, states) in by_shard.items():
+            write_update(self._client, shard, StagedUpdate(of_shard, change, states))
 
     def read_task(self, task: str) -> TaskRecord:
-        """See Store.stored."""
+        """Return all that is stored of a task but its embeddings."""
         return decode_task(task, self._client.execute("HMGET", self.shard_of_task(task).task_key(task), *FIELDS))
 
     def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, ExplainedDecision]:
@@ -116,21 +120,22 @@ class RedisStore:
         }
 
     def recent_embeddings(self, task: str) -> Sequence[bytes]:
-        """See Store.ring."""
+        """Return the task's most recent embeddings, oldest first."""
         return list(self._client.execute("LRANGE", self.shard_of_task(task).ring_key(task), 0, -1))
 
     def sampling_states(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
-        """See Store.paces."""
+        """Return the sampling states of those of these tasks that have one."""
         found = self._client.pipeline([("HGET", self.shard_of_task(task).task_key(task), "pace") for task in tasks])
         return {task: pace for task, pace in zip(tasks, found, strict=True) if pace}
 
     def task_names(self) -> Sequence[str]:
-        """See Store.names."""
+        """Return the names of all tasks, sorted."""
         found = self._client.pipeline([("ZRANGE", shard.tasks_key, 0, -1) for shard in self.all_shards()])
         return sorted(name.decode() for some in found for name in some)
 
     def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, Decision]:
-        """See Store.decisions."""
+        """Return decisions by task, sorted by name, of names greater than `after`; without explanations."""
+        # Every shard lists the first names it has; the first of all of them are among these.
         first = f"({after}" if after else "-"
         page = ("LIMIT", 0, limit) if limit is not None else ()
         shards = self.all_shards()
@@ -147,39 +152,39 @@ class RedisStore:
         return {task: found[task] for task in sorted(found)[:limit]}
 
     def decision_changes(self, task: str) -> Sequence[Decision]:
-        """See Store.history."""
+        """Return the most recent decisions that changed a task's model, oldest first; without explanations."""
         return [
             decode_decision(task, data)
             for data in self._client.execute("LRANGE", self.shard_of_task(task).changes_key(task), 0, -1)
         ]
 
     def forget_task(self, task: str) -> bool:
-        """See Store.forget; the gateways are told."""
+        """Delete a task but for its policy. Return False if nothing was stored of it."""
         return forget_in_shard(self._client, self.shard_of_task(task), task)
 
     def add_usage(self, rows: UsageRows) -> None:
-        """See Store.spend. Rows that are taken are kept until they are written, under a number by which Redis knows
-        what it has seen before.
-        """
-        self._write_spent()
+        """Add to the stored usage."""
+        # What an outage left unwritten goes first, and raises if it cannot go: the caller then keeps its rows.
+        self._write_usage()
         self._number += 1
-        self._unwritten = {place: (self._number, words) for place, words in encode_usage(rows).items()}
-        with suppress(StateError):  # they are no longer the caller's to give back; the next call comes to them first
-            self._write_spent()
+        self._unwritten = {place: (self._number, arguments) for place, arguments in encode_usage(rows).items()}
+        with suppress(StateError):  # they are this store's now, and not the caller's to add again
+            self._write_usage()
 
-    def _write_spent(self) -> None:
-        for (kind, name), (number, words) in list(self._unwritten.items()):
+    def _write_usage(self) -> None:
+        for (kind, name), (number, arguments) in list(self._unwritten.items()):
             keys = [redis_keys.usage_key(kind, name), redis_keys.usage_writers_key(kind, name)]
             self._client.execute("SADD", redis_keys.usage_names_key(kind), name)
-            self._client.eval_script(scripts.SPEND, keys, [self._writer, number, WRITER_RETENTION_S, *words])
+            # Money is added once however often a call is made: Redis remembers this writer's last number.
+            self._client.eval_script(scripts.SPEND, keys, [self._writer, number, WRITER_RETENTION_S, *arguments])
             del self._unwritten[kind, name]
 
     def read_usage(self) -> UsageRows:
-        """See Store.spent."""
-        return self.usage_of([(kind, name) for kind in ("key", "task") for name in self._spenders(kind)])
+        """Return all stored usage."""
+        return self.usage_of([(kind, name) for kind in ("key", "task") for name in self._usage_names(kind)])
 
     def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
-        """What some keys and tasks, (kind, name), spent. Raises StateError."""
+        """Return the usage of some keys and tasks. who: (kind, name) of each."""
         answers = self._client.pipeline([("HGETALL", redis_keys.usage_key(kind, name)) for kind, name in who])
         rows: dict[tuple[str, str, str], UsageTotals] = {}
         for (kind, name), found in zip(who, answers, strict=True):
@@ -187,56 +192,57 @@ class RedisStore:
         return rows
 
     def created_keys(self) -> Sequence[StoredKey]:
-        """See Store.created_keys."""
-        kept = [_read(data, StoredKey) for data in self._client.execute("HGETALL", redis_keys.KEYS).values()]
-        return sorted(kept, key=lambda key: (key.created_at, key.name))
+        """Return the created keys, oldest first."""
+        keys = [_decode(data, StoredKey) for data in self._client.execute("HGETALL", redis_keys.KEYS).values()]
+        return sorted(keys, key=lambda key: (key.created_at, key.name))
 
     def add_key(self, key: StoredKey) -> bool:
-        """See Store.add_key."""
+        """Store a key. Return False if there is one of that name already."""
         is_new = bool(self._client.execute("HSETNX", redis_keys.KEYS, key.name, msgspec.msgpack.encode(key)))
-        return self._changed("keys", is_new)
+        return self._announce("keys", is_new)
 
     def remove_key(self, name: str) -> bool:
-        """See Store.remove_key."""
-        return self._changed("keys", bool(self._client.execute("HDEL", redis_keys.KEYS, name)))
+        """Delete a key. Return False if there is none of that name."""
+        return self._announce("keys", bool(self._client.execute("HDEL", redis_keys.KEYS, name)))
 
     def current_policies(self) -> Sequence[StoredPolicy]:
-        """See Store.policies."""
+        """Return the latest policy of every task that ever had one, by task."""
         tasks = sorted(name.decode() for name in self._client.execute("SMEMBERS", redis_keys.POLICIES))
         latest = [history[-1] for history in map(self.policy_history, tasks) if history]
         return sorted(latest, key=lambda policy: policy.task)
 
     def policy_history(self, task: str) -> Sequence[StoredPolicy]:
-        """See Store.policy_history."""
+        """Return the last MAX_POLICY_VERSIONS policies of a task, oldest first."""
         found = self._client.execute("HGETALL", redis_keys.policy_key(task))
-        kept = [_read(data, StoredPolicy) for version, data in found.items() if version != b"latest"]
-        return sorted(kept, key=lambda policy: policy.version)
+        policies = [_decode(data, StoredPolicy) for version, data in found.items() if version != b"latest"]
+        return sorted(policies, key=lambda policy: policy.version)
 
     def put_policy(self, policy: StoredPolicy) -> bool:
-        """See Store.put_policy."""
+        """Store a task's next policy. Return False, and store nothing, unless its version follows the latest."""
         words: list[RedisArg] = [policy.version, msgspec.msgpack.encode(policy), MAX_POLICY_VERSIONS]
+        # Listed before it is written: a name without a policy is skipped, a policy without its name would be lost.
         self._client.execute("SADD", redis_keys.POLICIES, policy.task)
-        return self._changed(
+        return self._announce(
             "policies", bool(self._client.eval_script(scripts.PUT_POLICY, [redis_keys.policy_key(policy.task)], words))
         )
 
     def close(self) -> None:
-        """See Store.close."""
+        """Close the store."""
         with suppress(StateError):
-            self._write_spent()
+            self._write_usage()
         self._client.close_connections()
 
     def all_shards(self) -> Sequence[Shard]:
-        """All of them, in order. Raises StateError."""
+        """Return all shards, in order. Raises StateError."""
         return [Shard(number) for number in range(self.shards)]
 
-    def _changed(self, what: str, is_so: bool) -> bool:
-        """Tells the others, who look at names.CHANGES."""
-        if is_so:
-            self._client.execute("HINCRBY", redis_keys.CHANGES, what, 1)
-        return is_so
+    def _announce(self, kind: str, has_changed: bool) -> bool:
+        # Others poll this number, since a published message could be lost.
+        if has_changed:
+            self._client.execute("HINCRBY", redis_keys.CHANGES, kind, 1)
+        return has_changed
 
-    def _spenders(self, kind: str) -> Iterable[str]:
+    def _usage_names(self, kind: str) -> Iterable[str]:
         return sorted(name.decode() for name in self._client.execute("SMEMBERS", redis_keys.usage_names_key(kind)))
 
 
@@ -244,29 +250,32 @@ def write_update(
     client: RedisClient,
     shard: Shard,
     update: StagedUpdate,
-    hold: Lease | None = None,
+    lease: Lease | None = None,
     batch: AckBatch = EMPTY_BATCH,
 ) -> None:
-    """Store.update for tasks of one shard, by one Lua call; made again if another has come in between.
+    """Update tasks of one shard and acknowledge a batch, in one Lua call.
 
-    Raises StateError; LeaseLost where the hold is no longer good.
+    Raises LeaseLost where the lease is another scorer's; StateError.
     """
+    # Optimistic: the script refuses the write if a task has changed since it was read. Only one scorer has the lease,
+    # so what comes between is a deletion or a command of the operator, and a second attempt is rare.
     for attempt in range(ATTEMPTS):
         time.sleep(attempt * PAUSE_S)
         found = client.pipeline([("HMGET", shard.task_key(task), *FIELDS) for task in update.tasks])
         before = {task: decode_task(task, fields) for task, fields in zip(update.tasks, found, strict=True)}
         changes = update.change(before)
-        words = apply_args(shard, hold or NO_LEASE, batch, before, changes, update.paces)
-        code, _ = client.eval_script(scripts.APPLY, apply_keys(shard, [*changes, *update.paces]), words)
+        arguments = apply_args(shard, lease or NO_LEASE, batch, before, changes, update.sampling_states)
+        keys = apply_keys(shard, [*changes, *update.sampling_states])
+        code, _ = client.eval_script(scripts.APPLY, keys, arguments)
         if code in DONE:
             return
         if code in LOST:
             raise LeaseLost(f"shard {shard.number}: {LOST[code]}")
-    raise StateError(f"shard {shard.number}: its tasks change faster than they can be written")
+    raise StateError(f"shard {shard.number}: update given up after {ATTEMPTS} conflicts with other writers")
 
 
 def forget_in_shard(client: RedisClient, shard: Shard, task: str) -> bool:
-    """Removes all that is known of a task, and tells the gateways. False if nothing was. Raises StateError."""
+    """Delete a task and publish that. Return False if nothing was stored of it. Raises StateError."""
     keys = [
         shard.info_key,
         shard.decisions_key,
@@ -280,17 +289,17 @@ def forget_in_shard(client: RedisClient, shard: Shard, task: str) -> bool:
 
 
 class LeaseLost(StateError):
-    """A shard is another scorer's now, or its tasks are scored with a newer pack."""
+    """Another scorer has the shard now, or its tasks are scored with a newer pack."""
 
 
 DONE = (0, 4)
-"""Written now, or before: by a call whose answer was lost."""
+"""Codes of scripts.APPLY: written now, or by an earlier call whose answer was lost."""
 
 LOST = {1: "another scorer has it", 2: "it is scored with a newer pack"}
 
 
-def _read(data: bytes, kind: type[T]) -> T:
+def _decode(data: bytes, kind: type[T]) -> T:
     try:
         return msgspec.msgpack.decode(data, type=kind)
     except msgspec.MsgspecError as error:
-        raise StateError(f"a {kind.__name__} in the state cannot be read: {error}") from error
+        raise StateError(f"a stored {kind.__name__} cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""Keeps a scorer's process running: what a poisonous input ends is started again at once."""
+"""`benchroute scorer`: restarts a scorer's process at once, for instance after an input that crashes it."""
 
 import os
 import signal
@@ -13,29 +13,26 @@ from gateway.scorer.embedded.process import SCORER_ENVIRONMENT
 
 COMMAND = (sys.executable, "-m", "gateway.distributed.scorer_main")
 NICE = 5
-"""Loading takes every core it gets, and so does embedding; where requests need them, they come first."""
+"""Niceness: loading and embedding take every core they get; requests come first where they need them."""
 
 
 def scorer_name() -> str:
-    """By which this scorer holds shards: a process that is started again finds them its own."""
+    """Return the name that holds shards: the supervisor's, so that a restarted process has its shards at once."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
 class ScorerSupervisor:
-    """One scorer, for as long as it shall run."""
+    """Supervisor of one scorer process."""
 
     def __init__(self, config: Path, command: Sequence[str] = COMMAND, nice: int = NICE) -> None:
-        """command: of the process, before the configuration and the scorer's name.
-
-        nice: niceness of the process, see gateway.processes.priority.
-        """
+        """command: starts the process; configuration and name are appended. nice: see gateway.processes.priority."""
         self._nice = nice
-        self._kept = SupervisedProcess("the scorer", [*command, str(config), scorer_name()], SCORER_ENVIRONMENT)
+        self._process = SupervisedProcess("the scorer", [*command, str(config), scorer_name()], SCORER_ENVIRONMENT)
 
     def run_until_stopped(self) -> None:
-        """Until SIGTERM or Ctrl-C; SIGHUP starts the process again, with the configuration as it then is."""
-        for told in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(told, lambda *_: self._kept.terminate())
-        signal.signal(signal.SIGHUP, lambda *_: self._kept.send_signal(signal.SIGTERM))
+        """Run until SIGTERM or Ctrl-C; SIGHUP restarts the process, which reads the configuration anew."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._process.terminate())
+        signal.signal(signal.SIGHUP, lambda *_: self._process.send_signal(signal.SIGTERM))
         lower_own_priority(self._nice)
-        self._kept.run_until_stopped()
+        self._process.run_until_stopped()

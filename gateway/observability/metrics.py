@@ -163,17 +163,6 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-SCORED_METRICS = {
-    "observed": ("benchroute_observations", "Inputs scored and stored."),
-    "errors": ("benchroute_observation_errors", "Inputs whose scoring failed."),
-    "skipped": (
-        "benchroute_observations_skipped",
-        "Inputs counted without embedding them, by adaptive sampling of settled tasks.",
-    ),
-}
-"""Name and help of the metric of each field of gateway.scorer.messages.BatchCounts."""
-
-
 @dataclass(slots=True)
 class ScorerStats:
     """Statistics of the scorer, since the start unless noted. The scorer's client counts, metrics read.
@@ -222,14 +211,19 @@ class ScorerCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
-        stats = self._stats
+        stats, scored = self._stats, self._stats.scored
         yield GaugeMetricFamily("benchroute_scorer_ready", "1 if the scorer is ready, else 0.", self._is_ready())
         yield GaugeMetricFamily("benchroute_observations_queued", "Inputs waiting to be scored.", stats.queued)
         yield GaugeMetricFamily(
             "benchroute_observations_backlog", "Inputs of all gateways waiting in Redis streams.", stats.backlog
         )
-        for field_, (name, help_) in SCORED_METRICS.items():
-            yield CounterMetricFamily(name, help_, getattr(stats.scored, field_))
+        yield CounterMetricFamily("benchroute_observations", "Inputs scored and stored.", scored.observed)
+        yield CounterMetricFamily(
+            "benchroute_observations_skipped",
+            "Inputs counted without embedding them, by adaptive sampling of settled tasks.",
+            scored.skipped,
+        )
+        yield CounterMetricFamily("benchroute_observation_errors", "Inputs whose scoring failed.", scored.errors)
         yield CounterMetricFamily(
             "benchroute_scoring_seconds", "Seconds spent on embedding and scoring inputs.", stats.scoring_s
         )

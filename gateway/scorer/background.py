@@ -1,4 +1,4 @@
-"""What a scorer does beside its inputs: looking at things for people, one after the other, in a thread of its own.
+"""Background executor for questions that store nothing, one after the other.
 
 Comparing two packs takes seconds, opening the other one included; inputs are scored meanwhile.
 """
@@ -14,7 +14,7 @@ BackgroundJob = Callable[[], None]
 
 
 class BackgroundExecutor:
-    """Jobs in the order in which they came. The thread is there while there are some, and ends with the program."""
+    """Runs jobs in order, in one thread that exists while there are jobs. The thread ends with the process."""
 
     def __init__(self) -> None:
         self._jobs: deque[BackgroundJob] = deque()
@@ -22,12 +22,12 @@ class BackgroundExecutor:
         self._is_busy = False
 
     def submit_job(self, job: BackgroundJob) -> None:
-        """Never waits."""
+        """Add a job. Never waits."""
         with self._lock:
             self._jobs.append(job)
-            begins, self._is_busy = not self._is_busy, True
-        if begins:
-            threading.Thread(target=self._run, name="aside", daemon=True).start()
+            is_first, self._is_busy = not self._is_busy, True
+        if is_first:
+            threading.Thread(target=self._run, name="background", daemon=True).start()
 
     def _run(self) -> None:
         while True:
@@ -39,4 +39,4 @@ class BackgroundExecutor:
             try:
                 job()
             except Exception:  # the edge of a background job
-                log.exception("something that was asked for could not be shown")
+                log.exception("a background job failed")

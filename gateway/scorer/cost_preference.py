@@ -1,15 +1,15 @@
-"""What a task would give for a cheaper model, with costs by the tokens that its own answers took."""
+"""A task's preference for cheaper models, with costs by the tokens that its own responses took."""
 
 from gateway.scorer.messages import TaskPolicy
 from gateway.state.store import Store
 from routing.decision import CostPreference
 
 ENOUGH_REQUESTS = 20
-"""Answers from which on a task's own tokens weigh prices; before, both directions count alike."""
+"""Responses from which on a task's own tokens weigh prices; before, input and output weigh the same."""
 
 
 def cost_preference(policy: TaskPolicy, store: Store, task: str | None) -> CostPreference | None:
-    """None where a task would give nothing. task: None for none of those that are known. May raise StateError."""
+    """Return a task's preference, None where it has none. task: None for inputs of no task. May raise StateError."""
     if policy.max_regret is None and policy.objective is None:
         return None
     quality, price = policy.objective or (1.0, 0.0)
@@ -22,7 +22,7 @@ def cost_preference(policy: TaskPolicy, store: Store, task: str | None) -> CostP
 
 
 def _tokens(store: Store, task: str) -> tuple[int, int] | None:
-    """Input and output tokens of the task's answers so far; None while there are few."""
-    spent = list(store.usage_of([("task", task)]).values())
-    into, out = sum(day.input_tokens for day in spent), sum(day.output_tokens for day in spent)
-    return (into, out) if sum(day.requests for day in spent) >= ENOUGH_REQUESTS and into + out > 0 else None
+    """Return input and output tokens of the task's responses so far; None while they are few."""
+    usage = list(store.usage_of([("task", task)]).values())
+    into, out = sum(day.input_tokens for day in usage), sum(day.output_tokens for day in usage)
+    return (into, out) if sum(day.requests for day in usage) >= ENOUGH_REQUESTS and into + out > 0 else None

@@ -1,4 +1,4 @@
-"""The text of a request that is embedded. No text is no error: images are routed by what the task's texts say."""
+"""The text of a request that is embedded. No text is no error: images are routed by the texts of their task."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,17 +8,17 @@ from typing import Any
 from gateway.vocabulary import JSON_PATH
 
 MAX_CHARACTERS = 8192
-"""An embedder reads 256 to 512 tokens; what lies behind would only cost time."""
+"""An embedder reads 256 to 512 tokens; more text would only cost time."""
 
 TEXT_PARTS = ("text", "input_text")
 
 
 class NoInputText(ValueError):
-    """What came as `messages` is not that."""
+    """The observed `messages` cannot be read."""
 
 
 def extract_text(messages: bytes, selector: str) -> str | None:
-    """The input that a selector takes out of a request's (JSON), cut to MAX_CHARACTERS; None where there is no text.
+    """Return the input that a selector picks from a request's JSON, cut to MAX_CHARACTERS; None without any text.
 
     last_user, first_user: the last or first message of role user; all_user: all of them; all: all messages. A prompt is
     taken whole, and several are joined. A JSONPath takes texts out of what then is the whole body. Raises NoInputText.
@@ -26,7 +26,7 @@ def extract_text(messages: bytes, selector: str) -> str | None:
     try:
         found = json.loads(messages)
     except (ValueError, RecursionError) as error:
-        raise NoInputText(f"messages are no JSON: {error}") from error
+        raise NoInputText(f"messages are not JSON: {error}") from error
     if selector.startswith(JSON_PATH) and not isinstance(found, str):
         return _cut(_at(selector, found))
     if isinstance(found, str):
@@ -44,7 +44,7 @@ def _cut(texts: Iterable[str]) -> str | None:
 
 
 def _at(path: str, body: Any) -> Iterator[str]:
-    """The texts at a JSONPath: strings, and those in messages and parts."""
+    """Yield the texts at a JSONPath: strings, and those in messages and parts."""
     try:
         found = _compiled(path).findall(body)
     except Exception as error:  # whatever a client's body makes of the operator's path: one input, not the scorer
@@ -58,7 +58,7 @@ def _at(path: str, body: Any) -> Iterator[str]:
 
 @cache
 def _compiled(path: str) -> Any:
-    """Few configurations have one, and importing jsonpath takes a while. The paths are the operator's own, so few."""
+    """Compile a path of the operator's. Few configurations have one, and importing jsonpath takes a while."""
     import jsonpath
 
     return jsonpath.compile(path)

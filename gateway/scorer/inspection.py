@@ -1,7 +1,4 @@
-"""What only arrays can tell, ready for JSON: outcomes by dataset, a task's evidence, and what another pack would do.
-
-For people who look. Nothing here is stored, and no request waits for it.
-"""
+"""Views that need arrays, ready for JSON: outcomes by dataset, a task's evidence, comparison with another pack."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +21,11 @@ NEAREST = 12
 """Benchmark inputs shown of a task."""
 
 MAX_TASKS_COMPARED = 500
-"""Tasks that a comparison of packs looks at: each is scored from up to 256 embeddings."""
+"""Tasks in a comparison of packs: each is scored from up to 256 embeddings."""
 
 
 def pack_outcomes(pack: Pack) -> dict[str, Any]:
-    """Each model's mean outcome on each dataset, None where it was not measured there."""
+    """Return each model's mean outcome on each dataset, None where it was not measured."""
     manifest, outcomes = pack.manifest, pack.expected_outcomes()
     rows = []
     for number, dataset in enumerate(manifest.datasets):
@@ -38,7 +35,7 @@ def pack_outcomes(pack: Pack) -> dict[str, Any]:
 
 
 def task_evidence(router: Router, ring: Sequence[bytes]) -> dict[str, Any]:
-    """The benchmark inputs that say most about a task, each model's outcome on them, and the map with the task on it.
+    """Return the benchmark inputs nearest to a task, each model's outcome on them, and the map with the task on it.
 
     ring: the task's most recent embeddings. An input counts once for each of these whose k nearest it is among.
     """
@@ -49,14 +46,14 @@ def task_evidence(router: Router, ring: Sequence[bytes]) -> dict[str, Any]:
 
 
 def recent_vectors(ring: Sequence[bytes], dim: int) -> Embeddings:
-    """A task's most recent embeddings, (n, dim)."""
+    """Decode a task's most recent embeddings, (n, dim), unit length."""
     vectors = serialization.embeddings_from_bytes(list(ring), dim)
     return unit_rows(vectors) if len(vectors) else vectors
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPolicy:
-    """How tasks are decided on: by which policy and score."""
+    """Policy of every task, and score of every policy."""
 
     policy: Callable[[str], TaskPolicy]
     score: Callable[[TaskPolicy], ScoreKind]
@@ -65,12 +62,10 @@ class ComparisonPolicy:
 def pack_diff(
     store: Store, old: Router, new: Router, how: ComparisonPolicy, most: int | None = MAX_TASKS_COMPARED
 ) -> dict[str, Any]:
-    """Which tasks would have another model with another pack, and by how much its score is better there.
+    """Compare the decisions of tasks with those of another pack, and by how much the score is better there.
 
-    most: tasks that are looked at, None for all.
-
-    Every task is scored from its most recent embeddings, as it would be if the pack were taken into use; one whose
-    embeddings are another embedder's would start from nothing.
+    Every task is scored from its most recent embeddings, as if the pack were active; one whose embeddings are another
+    embedder's would start from nothing. most: tasks to compare, None for all.
     """
     names = list(store.task_names())
     rows = [_compared(task, store, old, new, how) for task in names[:most]]

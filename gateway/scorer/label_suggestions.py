@@ -1,4 +1,4 @@
-"""Which of a task's kept inputs to label next, ready for JSON."""
+"""Stored inputs of a task to label next, ready for JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from routing.task import TaskState
 def suggest_labels(
     router: Router, state: TaskState, labelled: TaskLabels, named: Sequence[str], ring: Sequence[bytes], n: int
 ) -> dict[str, Any]:
-    """At most n of the inputs whose texts are kept, each once and none that is labelled, the most telling first.
+    """Return at most n unlabelled inputs with stored texts, those that candidates disagree on most first.
 
     named: the task's candidates. ring: its most recent inputs. Raises PackMismatch for a pack without auto.npz.
     """

@@ -1,7 +1,7 @@
-"""What the gateway and its scorer say to each other, as msgpack (msgspec). Plain data, no numpy.
+"""Messages between a gateway and its scorer, as msgpack (msgspec). Plain data, no numpy.
 
-The gateway sends a Start first, then any number of the others, another Start among them; the scorer answers a Start
-with Ready or Refused, Observations with one Decided per batch, and all that have an id with one Reply each.
+The gateway sends Configure first, then any number of the others, another Configure among them. The scorer answers
+Configure with PackReady or PackRefused, observations with one BatchDone per batch, and every question with a Reply.
 
 Questions also travel through Redis, where versions of the program meet during a rolling upgrade: their tags and field
 names there are those of the first version, whatever the classes are called.
@@ -19,9 +19,12 @@ BATCH_SIZE = 64
 
 
 class ScoreSettings(msgspec.Struct, frozen=True):
-    """The `routing` section of the configuration. eta: in [0, 1]; score: which task score leads.
+    """The scorer's part of the `routing` section of the configuration, under the same names.
 
-    thinning: of tasks whose decision is settled, whether only some inputs are embedded.
+    Attributes:
+        score: the task score that decides.
+        k, kappa, threshold, sigma, eta: see routing.calibration.RoutingSettings.
+        adaptive_sampling: embed only a sample of the inputs of settled tasks.
     """
 
     score: Literal["s1", "s2", "s3", "auto"] = "s3"
@@ -34,11 +37,17 @@ class ScoreSettings(msgspec.Struct, frozen=True):
 
 
 class TaskPolicy(msgspec.Struct, frozen=True):
-    """What the configuration says of a task. candidates: model names; those the pack does not know are left out.
+    """The scorer's part of a task's settings.
 
-    score: in place of the settings'. max_regret: accuracy that a cheaper model may probably lose; objective: weights of
-    quality and price; costs: by model; prices: input and output, US dollars per million tokens, where they are known.
-    keep_texts: whether its most recent inputs are kept as texts too.
+    Attributes:
+        candidates: model names; those that the pack does not know are left out.
+        input: the messages to embed, see gateway.scorer.input_text.
+        score: in place of ScoreSettings'.
+        max_regret: accuracy that a cheaper model may lose, with probability above eta.
+        costs: by model, in any unit.
+        objective: weights of quality and price.
+        prices: input and output, US dollars per million tokens, of models where they are known.
+        keep_texts: store the most recent inputs as texts too.
     """
 
     candidates: Sequence[str]
@@ -52,7 +61,7 @@ class TaskPolicy(msgspec.Struct, frozen=True):
 
 
 class Configure(msgspec.Struct, frozen=True, tag=True):
-    """What the scorer works with from now on; refused, it goes on as before. policy: of tasks not in `tasks`."""
+    """Pack and settings from now on. policy: of tasks that are not in `tasks`."""
 
     pack: str
     state_url: str
@@ -62,22 +71,22 @@ class Configure(msgspec.Struct, frozen=True, tag=True):
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """One request's task and the JSON that its input is in: the `messages` member, or the whole body for a JSONPath."""
+    """A request's task and the JSON with its input: the `messages` member, or the whole body for a JSONPath."""
 
     task: str
     messages: bytes
 
 
 class Observations(msgspec.Struct, frozen=True, tag=True):
-    """Requests seen, oldest first."""
+    """Observed requests, oldest first."""
 
     items: Sequence[Observation]
 
 
 class SeedInputs(msgspec.Struct, frozen=True, tag="Seed"):
-    """Inputs of a task given before, or beside, its calls.
+    """Add inputs of a task that are not requests.
 
-    outcomes: what models made of each, by name, in [0, 1]; empty where nothing is known.
+    outcomes: of models on each input, by name, in [0, 1]; empty without labels.
     """
 
     id: int
@@ -87,10 +96,14 @@ class SeedInputs(msgspec.Struct, frozen=True, tag="Seed"):
 
 
 class ScoredResponse(msgspec.Struct, frozen=True):
-    """An answer that its client has scored. request: which, as a digest. score: in [0, 1]. at: Unix time, seconds.
+    """A response that its client has scored.
 
-    propensity: the probability with which this model was drawn for the request, None where chance had no part.
-    stratum: the same for answers among which nothing but that chance decided.
+    Attributes:
+        request: digest of the request's ID.
+        score: in [0, 1].
+        propensity: probability with which this model was drawn for the request, None where chance had no part.
+        stratum: the same for responses among which only that chance decided.
+        at: Unix time in seconds of the response.
     """
 
     request: bytes
@@ -102,7 +115,7 @@ class ScoredResponse(msgspec.Struct, frozen=True):
 
 
 class SubmitFeedback(msgspec.Struct, frozen=True, tag="Rate"):
-    """Answers of a task that were scored."""
+    """Add scores of a task's responses."""
 
     id: int
     task: str
@@ -110,7 +123,7 @@ class SubmitFeedback(msgspec.Struct, frozen=True, tag="Rate"):
 
 
 class DryRun(msgspec.Struct, frozen=True, tag=True):
-    """What would be decided for these inputs. candidates: None for those of `task`, or of a task without a policy."""
+    """Decide on inputs without storing anything. candidates: None for those of `task`, or of one without settings."""
 
     id: int
     texts: Sequence[str]
@@ -119,14 +132,14 @@ class DryRun(msgspec.Struct, frozen=True, tag=True):
 
 
 class ForgetTask(msgspec.Struct, frozen=True, tag="Forget"):
-    """Remove all that is known of a task. Through the scorer, so that no decision made before comes after it."""
+    """Delete a task. Through the scorer, so that no decision made before arrives after it."""
 
     id: int
     task: str
 
 
 class SetPolicy(msgspec.Struct, frozen=True, tag="Govern"):
-    """What holds for one task from now on; it is decided on again at once."""
+    """Score a task by another policy from now on, and decide on it again."""
 
     id: int
     task: str
@@ -137,10 +150,12 @@ InspectView = Literal["outcomes", "evidence", "difference", "suggestions"]
 
 
 class Inspect(msgspec.Struct, frozen=True, tag="Look", rename={"view": "at"}):
-    """Show something that only arrays can tell; see gateway.scorer.inspection.
+    """Show a view of gateway.scorer.inspection.
 
-    task: of `evidence` and `suggestions`; n: how many of the latter. pack: another than the open one, for `outcomes`
-    and `difference`: a path, or in a fleet the hash of one in Redis.
+    Attributes:
+        task: for `evidence` and `suggestions`.
+        n: the number of suggestions.
+        pack: another than the open one, for `outcomes` and `difference`: a path, or the hash of one in Redis.
     """
 
     id: int
@@ -171,7 +186,7 @@ class PackReady(msgspec.Struct, frozen=True, tag=True):
 
 
 class PackRefused(msgspec.Struct, frozen=True, tag=True):
-    """The pack cannot be used; the message names both sides."""
+    """The pack cannot be used, and nothing has changed. message: why, with both sides of a mismatch."""
 
     pack: str
     message: str
@@ -216,7 +231,7 @@ class BatchDone(msgspec.Struct, frozen=True, tag=True):
 
 
 class Reply(msgspec.Struct, frozen=True, tag=True):
-    """The answer to the message of that id: a document, or an error's message."""
+    """Reply to the question of that id: a document, or an error's message."""
 
     id: int
     document: Mapping[str, Any] | None = None
@@ -224,7 +239,7 @@ class Reply(msgspec.Struct, frozen=True, tag=True):
 
 
 Question = SeedInputs | SubmitFeedback | DryRun | ForgetTask | SetPolicy | Inspect | ExplainTasks
-"""What is answered with a Reply."""
+"""Messages that are answered with a Reply."""
 
 BackgroundQuestion = Inspect | ExplainTasks
 """Questions that store nothing: a thread of their own answers them, while inputs are scored."""

@@ -23,7 +23,7 @@ from routing.task import TaskState
 
 
 class ScorerQueries:
-    """One pack, looked at."""
+    """Reads of one pack and the tasks scored with it."""
 
     def __init__(self, tasks: TaskReader, embedder: Embedder, find_pack: Callable[[str], Path] = Path) -> None:
         """find_pack: the path of another pack by its name."""

@@ -23,7 +23,7 @@ InputNumbers = tuple[int, float, float, float]
 
 
 class SamplingState(msgspec.Struct, frozen=True):
-    """How far a task's inputs are sampled.
+    """Sampling state of a task.
 
     Attributes:
         rate: how many are embedded.

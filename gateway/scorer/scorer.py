@@ -45,7 +45,7 @@ class NewInputs:
 
 
 class Scorer:
-    """One pack at work on all tasks."""
+    """Scores observations with one pack, and stores the result."""
 
     def __init__(self, tasks: TaskReader, embedder: Embedder) -> None:
         self._tasks = tasks

@@ -1,7 +1,7 @@
 """A task's sums as bytes: little-endian, the two sizes, then float64 arrays one after the other.
 
-The two sums over the kappa nearest came later. What was written before is read as if no input had them yet: they count
-for themselves. Behind the numbers stand the task's labels, if it has any (see gateway.scorer.task_labels).
+The two sums over the kappa nearest came later: state of earlier versions is read as if no input had them. The task's
+labels follow the numbers, if it has any (see gateway.scorer.task_labels).
 """
 
 import struct
@@ -16,23 +16,23 @@ _SIZES = struct.Struct("<II")
 _NUMBER = np.dtype("<f8")
 _LENGTH = struct.Struct("<I")
 _WITH_TEXT = b"text"
-"""Ends an embedding that has its text behind it. No embedding ends so: these bytes are two numbers above 1000."""
+"""Ends an embedding that is followed by its text. No embedding ends so: these bytes are two numbers above 1000."""
 
 Vectors = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
-def state_to_bytes(state: TaskState, labelled: TaskLabels | None = None) -> bytes:
-    """n is kept beside the bytes."""
+def state_to_bytes(state: TaskState, labels: TaskLabels | None = None) -> bytes:
+    """Encode sums and labels; n is stored in a field of its own."""
     distance = np.array([state.distance_sum])
     first = (state.g_sum, state.g_bar_sum, state.counts, distance, state.embedding_sum)
     arrays = (*first, state.wide_sum, state.wide_counts)
     body = b"".join(np.ascontiguousarray(array, dtype=_NUMBER).tobytes() for array in arrays)
-    labels = labelled.to_bytes() if labelled else b""
-    return _SIZES.pack(len(state.g_sum), len(state.embedding_sum)) + body + labels
+    encoded = labels.to_bytes() if labels else b""
+    return _SIZES.pack(len(state.g_sum), len(state.embedding_sum)) + body + encoded
 
 
 def state_from_bytes(data: bytes, n: int) -> TaskState:
-    """Raises StateError for what `to_bytes` has not written."""
+    """Decode sums. Raises StateError."""
     try:
         n_models, dim = _SIZES.unpack_from(data)
         numbers = np.frombuffer(data[: _end(n_models, dim)], dtype=_NUMBER, offset=_SIZES.size).astype(np.float64)
@@ -50,7 +50,7 @@ def state_from_bytes(data: bytes, n: int) -> TaskState:
 
 
 def labels_from_bytes(data: bytes) -> TaskLabels:
-    """The labels behind a task's sums. Raises StateError."""
+    """Decode the labels that follow a task's sums. Raises StateError."""
     try:
         return TaskLabels.from_bytes(data[_end(*_SIZES.unpack_from(data)) :])
     except struct.error as error:
@@ -62,22 +62,22 @@ def _end(n_models: int, dim: int) -> int:
 
 
 def embedding_to_bytes(vector: Vectors, text: str | None = None) -> bytes:
-    """(dim,) as float16: half the size, and far more exact than neighbours are apart. text: kept behind it."""
+    """Encode a vector, (dim,), as float16: half the size, and far more exact than neighbours differ. text: appended."""
     data = vector.astype("<f2").tobytes()
     if text is None:
         return data
-    behind = text.encode("utf-8", "replace")
-    return data + behind + _LENGTH.pack(len(behind)) + _WITH_TEXT
+    encoded = text.encode("utf-8", "replace")
+    return data + encoded + _LENGTH.pack(len(encoded)) + _WITH_TEXT
 
 
 def embeddings_from_bytes(ring: list[bytes], dim: int) -> Vectors:
-    """(n, dim), those of another dimension left out: they come from another embedder."""
+    """Decode embeddings, (n, dim); those of another dimension, from another embedder, are left out."""
     return inputs_from_bytes(ring, dim)[0]
 
 
 def inputs_from_bytes(ring: list[bytes], dim: int) -> tuple[Vectors, list[str | None]]:
-    """Embeddings, (n, dim), as above, and the texts of those that have theirs behind them."""
-    split = [kept for kept in map(_split, ring) if len(kept[0]) == 2 * dim]
+    """Decode embeddings, (n, dim), as `embeddings_from_bytes` does, and the texts that were stored with them."""
+    split = [one for one in map(_split, ring) if len(one[0]) == 2 * dim]
     vectors = [np.frombuffer(data, dtype="<f2") for data, _ in split]
     return np.array(vectors, dtype=np.float32).reshape(len(split), dim), [text for _, text in split]
 

@@ -117,7 +117,7 @@ NO_RETRY = StoreRetry(attempts=1)
 
 @dataclass(frozen=True, slots=True)
 class ServiceHooks:
-    """What a transport adds to a service.
+    """A transport's part of a service.
 
     Attributes:
         retry: of calls to the store.

@@ -29,7 +29,7 @@ class TaskReader:
             self._check_policy(policy)
         pack, routing = router.pack.manifest.hash, router.settings
         self.sums_version = f"{pack}/{routing.k}/{routing.kappa}/{routing.threshold:g}"
-        """What g depends on: sums of another version mean nothing here."""
+        """Identifies the pack and the settings that g depends on: sums of another version are made anew."""
 
     @property
     def settings(self) -> Configure:

@@ -59,7 +59,7 @@ class TaskUpdate:
         self.decision = decision
         self.changes: list[Decision] = []
         self.explained: ScoredState | None = None
-        """What the next explanation is derived from; None while the stored one will do."""
+        """The state that the next stored explanation is derived from; None to leave the stored one."""
         self._router = router
         self._score = score
         self._candidates = router.select_candidates(candidates)
@@ -141,7 +141,7 @@ def build_explanation(
     score: ScoreKind,
     thrift: CostPreference | None = None,
 ) -> dict[str, Any]:
-    """What there is to say of a decision, ready for JSON: u, scores (best first), nearest datasets, why, what would
+    """Return the explanation of a decision, for JSON: u, scores (best first), nearest datasets, why, what would
     change it.
     """
     eta, against = router.settings.eta, find_runner_up(scores, decision.model, score)
@@ -178,7 +178,7 @@ def build_explanation(
 
 
 def _thrift(thrift: CostPreference, models: Sequence[str]) -> dict[str, Any]:
-    """What a cheaper model was worth to the task, and what models cost it."""
+    """Return the task's preference for cheaper models, and their costs."""
     tokens = thrift.tokens and dict(zip(("input", "output"), thrift.tokens, strict=True))
     return {
         "max_regret": thrift.max_regret,
@@ -193,7 +193,7 @@ def _thrift(thrift: CostPreference, models: Sequence[str]) -> dict[str, Any]:
 
 
 def _expected(scores: TaskScores, place: int) -> dict[str, float]:
-    """What auto says of a candidate, where it is asked."""
+    """Return auto's estimate of a candidate, where auto decides."""
     if scores.posterior is None:
         return {}
     low, high = scores.posterior.credible_interval(place)

@@ -92,7 +92,7 @@ class Gateway:
         parts = Reloadable(self._table, self._ledger, self._client_keys, self._link)
         self.runtime = Runtime(config, resolved, parts, self._build_serving)
         self.config_history = ConfigHistory(config, origin, self.runtime.reload, time.time)
-        self._packs: PackLibrary = (self._node and self._node.shelf) or LocalPackLibrary(self.config_history)
+        self._packs: PackLibrary = (self._node and self._node.pack_library) or LocalPackLibrary(self.config_history)
         self._inflight = InflightRequests()
         self._tracing: Tracing | None = None
         _check_otel(config)
@@ -210,10 +210,6 @@ class Gateway:
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services
 
-    def _find_response(self, request: str) -> ResponseRecord | None:
-        self.runtime.flush_counts()  # a client may send its feedback before the batch of its request is recorded
-        return self._recent_responses.find_response(request)
-
     async def _restore_state(self, store: Store) -> None:
         """Load what earlier runs stored: keys, policies, decisions. A shared state sends them once Redis is reached."""
         if self._node is not None:
@@ -236,7 +232,7 @@ class Gateway:
 
         handlers = ChangeHandlers(
             keys=lambda created: self._client_keys.replace_created(created),
-            plan=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
+            policies=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
         )
         return GatewayNode(config, self._table, self._recent, handlers)
 
@@ -249,6 +245,11 @@ class Gateway:
         for decision in decisions:
             before = self._table.apply_decision(decision)
             self._recent.publish(decision, before.model if before else None)
+
+    def _find_response(self, request: str) -> ResponseRecord | None:
+        """Find one of this gateway's responses, the latest included, for another gateway that got its feedback."""
+        self.runtime.flush_counts()
+        return self._recent_responses.find_response(request)
 
     def _scorer_is_ready(self) -> bool:
         return self._link is not None and self._link.status == "ready"

@@ -1,4 +1,4 @@
-"""The decision table: which models a task's requests go to. The request path looks here and waits for nothing."""
+"""Decision table: the models that a task's requests go to. The request path reads it and waits for nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,15 +17,19 @@ first, and come back with their next input."""
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What holds for a task.
+    """Settings of a task on the request path, and of its scoring.
 
-    candidates: in the configuration's order. ranking: where its requests go while nothing is decided, best on average
-    first; models that the pack does not know come last. reason: why, until something is decided. pin: whether
-    decisions are left out of account. shadow: the same, but what they would have changed is told. fallbacks: who comes
-    after the chosen model, first; score: in place of the configuration's; max_regret, objective (quality, price),
-    costs, prices (input, output): what would be given for a cheaper model; cache: what is kept of answers;
-    exploration: share of requests that goes to other candidates; keep_texts: whether its most recent inputs are kept
-    as texts.
+    Attributes:
+        candidates: in the configuration's order.
+        ranking: of candidates without a decision, best on average first; models that the pack does not know come last.
+        reason: of a route without a decision.
+        pin: decisions are ignored.
+        input: see gateway.scorer.input_text.
+        shadow: decisions are ignored and reported.
+        fallbacks: after the chosen model, in place of the decision's ranking.
+        score, max_regret, objective, costs, prices, keep_texts: see gateway.scorer.messages.TaskPolicy.
+        response_cache: None for no caching.
+        exploration: share of requests that go to another candidate.
     """
 
     candidates: tuple[str, ...]
@@ -47,23 +51,26 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The policy of every configured task, and the one of all others."""
+    """Policies of the configured tasks, and the default one of all others."""
 
     default: Policy
     tasks: Mapping[str, Policy]
 
     def policy_of(self, task: str) -> Policy:
-        """The policy of a task."""
+        """Return the policy of a task."""
         return self.tasks.get(task, self.default)
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
-    """Where a task's request goes. ranking: the chosen model first. version: of the decision; 0 before the first.
+    """Where a task's requests go.
 
-    would: the model that the evidence would have chosen, where that is only told. exploration: the share of requests
-    that is to go to another model; one that may be drawn by it goes through gateway.proxy.exploration. propensity: the
-    probability of the first model for this request, None without exploration; exploration_set: see
-    gateway.proxy.recent_responses.
+    Attributes:
+        ranking: models in the order in which they are tried.
+        version: of the decision; 0 without one.
+        shadow_model: the model that routing would have chosen, in shadow mode.
+        exploration: share of requests that go to another model; gateway.proxy.exploration draws them.
+        propensity: probability of the first model for this request, None where chance had no part.
+        exploration_set: see gateway.proxy.recent_responses.
     """
 
     ranking: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""A message on a socket: its length in four bytes, big-endian, then msgpack."""
+"""Length-prefixed messages on a socket: four bytes, big-endian, then msgpack."""
 
 import asyncio
 import socket
@@ -18,11 +18,11 @@ from_scorer = msgspec.msgpack.Decoder(FromScorer)
 
 
 class FrameError(Exception):
-    """What came is no message: the other side is not what it should be."""
+    """The bytes on the socket are no message."""
 
 
 def encode_frame(message: msgspec.Struct) -> bytearray:
-    """A message as it goes over the socket."""
+    """Encode a message with its length."""
     frame = bytearray(LENGTH.size)
     _encode_into(message, frame, LENGTH.size)
     size = len(frame) - LENGTH.size
@@ -33,14 +33,14 @@ def encode_frame(message: msgspec.Struct) -> bytearray:
 
 
 def read_frame_blocking(connection: socket.socket) -> ToScorer | None:
-    """The next message to the scorer; None when the gateway is gone. Raises FrameError."""
+    """Return the next message to the scorer; None when the gateway is gone. Raises FrameError."""
     head = _exactly(connection, LENGTH.size)
     body = None if head is None else _exactly(connection, _length(head))
     return None if body is None else _decoded(to_scorer, body)
 
 
 async def read_frame(reader: asyncio.StreamReader) -> FromScorer | None:
-    """The next message from the scorer; None when it is gone. Raises FrameError."""
+    """Return the next message from the scorer; None when it is gone. Raises FrameError."""
     try:
         body = await reader.readexactly(_length(await reader.readexactly(LENGTH.size)))
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -60,7 +60,7 @@ def _decoded(decoder: msgspec.msgpack.Decoder[Any], body: bytes) -> Any:
     try:
         return decoder.decode(body)
     except msgspec.MsgspecError as error:
-        raise FrameError(f"no message: {error}") from error
+        raise FrameError(f"an invalid message: {error}") from error
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes | None:

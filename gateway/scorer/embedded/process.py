@@ -1,4 +1,4 @@
-"""The scorer's process as the gateway sees it: started with one end of a socket pair, ended by closing the other."""
+"""Scorer process of an embedded deployment: it has one end of a socket pair, and ends when the other is closed."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ what each embedding thread has used for that thread: 60 MB more.
 
 @dataclass(frozen=True, slots=True)
 class ScorerProcess:
-    """A running scorer, and the gateway's end of the socket."""
+    """A running scorer process, and the gateway's end of the socket."""
 
     process: asyncio.subprocess.Process
     reader: asyncio.StreamReader
@@ -28,38 +28,38 @@ class ScorerProcess:
 
     @classmethod
     async def start_process(cls, nice: int = 0) -> "ScorerProcess":
-        """Starts one, in a session of its own: Ctrl-C at a terminal is for the gateway alone. Raises OSError.
+        """Start a process in a session of its own: Ctrl-C at a terminal is for the gateway alone. Raises OSError.
 
         nice: see gateway.processes.priority.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
+        gateway_end, scorer_end = socket.socketpair()
+        with scorer_end:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *COMMAND,
-                    str(theirs.fileno()),
-                    pass_fds=(theirs.fileno(),),
+                    str(scorer_end.fileno()),
+                    pass_fds=(scorer_end.fileno(),),
                     start_new_session=True,
                     env={**SCORER_ENVIRONMENT, **os.environ},
                 )
             except BaseException:
-                ours.close()
+                gateway_end.close()
                 raise
         try:
             for _ in range(ATTEMPTS):
                 if lower_priority_of(process.pid, nice):
                     break
                 await asyncio.sleep(PAUSE_S)
-            reader, writer = await asyncio.open_connection(sock=ours)
+            reader, writer = await asyncio.open_connection(sock=gateway_end)
         except BaseException:
-            ours.close()
+            gateway_end.close()
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             raise
         return cls(process, reader, writer)
 
     async def end_process(self) -> None:
-        """Closes the socket, upon which the scorer finishes its batch and ends; makes it end if it does not."""
+        """Close the socket, so that the scorer ends after its batch; kill it if it does not end in GRACE_S."""
         self.writer.close()
         with contextlib.suppress(ConnectionError):
             await self.writer.wait_closed()

@@ -122,6 +122,7 @@ def a_score_may_come_to_any_gateway(gateways: Sequence[Serving]) -> None:
     eventually(lambda: client_of(gateways[1]).gateways == 2)
     for serving in (gateways[1], gateways[0]):
         told = ask(serving.url, "/v1/feedback", {"request_id": request, "score": 1}, **JSON)
+        assert told.status == 200, told.body
         assert (told.status, told.json["task"], told.json["feedback"]) == (200, "rated", 1)
     unknown = ask(gateways[1].url, "/v1/feedback", {"request_id": "x", "score": 1}, **JSON)
     assert (unknown.status, unknown.error["code"]) == (404, "request_not_found")

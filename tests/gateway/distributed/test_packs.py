@@ -72,7 +72,7 @@ def test_activations_are_numbered_and_can_be_taken_back(client: RedisClient, pac
     assert packs.rollback_pack(client, 3.0) == packs.ActivePack(3, a.hash, b.hash)
     assert [name for _, name, _ in packs.activation_history(client)] == [a.hash, b.hash, a.hash]
     assert packs.find_pack(client, b.hash[:8]) == b
-    with pytest.raises(PackRejected, match="no pack"):
+    with pytest.raises(PackRejected, match="0 packs in Redis match"):
         packs.find_pack(client, "ffffff")
 
 

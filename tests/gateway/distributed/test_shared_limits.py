@@ -114,7 +114,7 @@ def test_what_one_has_spent_counts_for_all(redis_server: RedisServer) -> None:
     assert a.admits()
     assert b.admits()
     a.spends(9)
-    b.sharing._spending_at = a.sharing._spending_at = float("-inf")
+    b.sharing._budgets_at = a.sharing._budgets_at = float("-inf")
     b.sharing.sync()
     assert b.admits()
     assert b.ledger.usage_on("key", "k").usd == 9
