@@ -7,16 +7,13 @@
     service            one scorer behind both transports: packs, batches, questions, errors, retries
     scorer             observations to decisions; everything that stores
     queries            questions that store nothing
-    task_reader        stored tasks under the open pack
+    task_reader        stored tasks under the open pack: policies, costs, states
     task_update        one task's inputs, one by one
     sampling           adaptive sampling of a batch
     input_text         the text of a request that is embedded
     serialization      sums and embeddings as bytes
-    task_labels        a task's labelled inputs
-    feedback           a task's scored responses
-    cost_preference    a task's preference for cheaper models
-    inspection         outcomes, evidence, and comparison of packs
-    label_suggestions  inputs to label next
+    task_labels        a task's labelled inputs and scored responses
+    inspection         outcomes, evidence, labels to add, comparison of packs
     background         executor for questions that take long
 
 The gateway's process imports observation_queue, client, messages, input_text and embedded.client: neither numpy nor

@@ -1,4 +1,4 @@
-"""Views that need arrays, ready for JSON: outcomes by dataset, a task's evidence, comparison with another pack."""
+"""Views that need arrays, for JSON: outcomes by dataset, evidence and labels to add of a task, comparison of packs."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from gateway.scorer import serialization
-from gateway.scorer.cost_preference import cost_preference
 from gateway.scorer.messages import TaskPolicy
+from gateway.scorer.task_labels import TaskLabels, text_digest
+from gateway.scorer.task_reader import cost_preference
 from gateway.state.store import Store
 from routing.arrays import Embeddings, Floats, unit_rows
+from routing.auto.suggest import suggest_labels as rank_suggestions
 from routing.pack import Pack
 from routing.router import Router
 from routing.scores import ScoreKind, TaskScores
@@ -83,6 +85,38 @@ def pack_diff(
         "models_removed": sorted(before - after),
         "same_embedder": new.pack.manifest.embedder.matches(old.pack.manifest.embedder),
     }
+
+
+def suggest_labels(
+    router: Router, state: TaskState, labelled: TaskLabels, named: Sequence[str], ring: Sequence[bytes], n: int
+) -> dict[str, Any]:
+    """Return at most n unlabelled inputs with stored texts, those that candidates disagree on most first.
+
+    named: the task's candidates. ring: its most recent inputs. Raises PackMismatch for a pack without auto.npz.
+    """
+    vectors, texts = serialization.inputs_from_bytes(list(ring), len(state.embedding_sum))
+    candidates, names = router.select_candidates(named), router.pack.manifest.model_names
+    latest = {text: row for row, text in enumerate(texts) if text is not None}
+    rows = [row for text, row in latest.items() if text_digest(text) not in labelled.outcomes]
+    shown: dict[str, Any] = {"object": "list", "kept": len(latest), "labels": len(labelled.outcomes), "data": []}
+    scores = router.score_task(
+        state, candidates, ScoreKind.AUTO, labelled.to_matrix(names), labelled.ratings.to_feedback(names)
+    )
+    if not rows or scores.posterior is None or len(candidates) < 2:
+        return {**shown, "between": []}
+    evidence = router.find_evidence(unit_rows(vectors[rows]))
+    expected = evidence.wide[:, [names.index(name) for name in candidates]]
+    found = rank_suggestions(scores.posterior, expected, evidence.vectors, n)
+    between = [candidates[place] for place in found.top]
+    data = [
+        {
+            "input": texts[rows[row]],
+            "disagreement": differ,
+            "expected": {name: _number(expected[row, place]) for name, place in zip(between, found.top, strict=True)},
+        }
+        for row, differ in zip(found.rows, found.disagreement, strict=True)
+    ]
+    return {**shown, "between": between, "data": data}
 
 
 def _compared(task: str, store: Store, old: Router, new: Router, how: ComparisonPolicy) -> dict[str, Any]:

@@ -8,11 +8,10 @@ import msgspec
 
 from gateway.decision import Explanation
 from gateway.scorer import inspection
-from gateway.scorer.cost_preference import cost_preference
-from gateway.scorer.label_suggestions import suggest_labels
+from gateway.scorer.inspection import suggest_labels
 from gateway.scorer.messages import DryRun, ExplainTasks, Inspect
 from gateway.scorer.sampling import SamplingState
-from gateway.scorer.task_reader import TaskReader, labels_of
+from gateway.scorer.task_reader import TaskReader, cost_preference, labels_of
 from gateway.scorer.task_update import build_explanation
 from gateway.state.store import TaskRecord
 from routing.embedder import Embedder
@@ -109,4 +108,4 @@ class ScorerQueries:
             raise ValueError(f"task {task!r} has no texts to label: set keep_texts in the scorer's configuration")
         record = self._store.read_task(task)
         state, embeddings = self._tasks.state_of(task, record), self._store.recent_embeddings(task)
-        return suggest_labels(self._router, state, labels_of(record), policy.candidates, embeddings, n)
+        return inspection.suggest_labels(self._router, state, labels_of(record), policy.candidates, embeddings, n)

@@ -1,19 +1,22 @@
-"""Stored tasks under the open pack: their policies, and the state that their next decision is made on."""
+"""Stored tasks under the open pack: policies, cost preferences, and the state that the next decision is made on."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from gateway.scorer import serialization
-from gateway.scorer.cost_preference import cost_preference
 from gateway.scorer.messages import Configure, TaskPolicy
 from gateway.scorer.task_labels import TaskLabels
 from gateway.scorer.task_update import TaskUpdate
 from gateway.state.store import Store, TaskRecord
 from routing.arrays import unit_rows
+from routing.decision import CostPreference
 from routing.router import Router
 from routing.scores import ScoreKind
 from routing.task import TaskState
+
+ENOUGH_REQUESTS = 20
+"""Responses from which on a task's own tokens weigh prices; before, input and output weigh the same."""
 
 
 class TaskReader:
@@ -101,3 +104,23 @@ def decision_view(record: TaskRecord) -> Mapping[str, object] | None:
         return None
     shown = {"version": decision.version, "model": decision.model, "reason": decision.reason}
     return {**shown, "ranking": list(decision.ranking), **record.explanation.to_dict()["decision"]}
+
+
+def cost_preference(policy: TaskPolicy, store: Store, task: str | None) -> CostPreference | None:
+    """Return a task's preference, None where it has none. task: None for inputs of no task. May raise StateError."""
+    if policy.max_regret is None and policy.objective is None:
+        return None
+    quality, price = policy.objective or (1.0, 0.0)
+    tokens = _used_tokens(store, task) if policy.prices and task is not None else None
+    if tokens is None:
+        return CostPreference(policy.max_regret, policy.costs, quality, price)
+    share = tokens[0] / sum(tokens)
+    costs = {model: share * into + (1 - share) * out for model, (into, out) in policy.prices.items()}
+    return CostPreference(policy.max_regret, costs, quality, price, tokens)
+
+
+def _used_tokens(store: Store, task: str) -> tuple[int, int] | None:
+    """Return input and output tokens of the task's responses so far; None while they are few."""
+    usage = list(store.usage_of([("task", task)]).values())
+    into, out = sum(day.input_tokens for day in usage), sum(day.output_tokens for day in usage)
+    return (into, out) if sum(day.requests for day in usage) >= ENOUGH_REQUESTS and into + out > 0 else None

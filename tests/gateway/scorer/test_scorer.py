@@ -17,8 +17,6 @@ from hypothesis import strategies as st
 from gateway.decision import Explanation
 from gateway.errors import StateError
 from gateway.scorer import serialization
-from gateway.scorer.cost_preference import ENOUGH_REQUESTS
-from gateway.scorer.feedback import MAX_PER_CONTEXT, MAX_RATINGS
 from gateway.scorer.messages import (
     Configure,
     DryRun,
@@ -33,8 +31,8 @@ from gateway.scorer.messages import (
 )
 from gateway.scorer.queries import ScorerQueries
 from gateway.scorer.scorer import Scorer
-from gateway.scorer.task_labels import TaskLabels, text_digest
-from gateway.scorer.task_reader import TaskReader
+from gateway.scorer.task_labels import MAX_PER_CONTEXT, MAX_RATINGS, TaskLabels, text_digest
+from gateway.scorer.task_reader import ENOUGH_REQUESTS, TaskReader
 from gateway.scorer.task_update import EXPLANATION_INTERVAL, build_explanation
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import StateChange
