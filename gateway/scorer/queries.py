@@ -8,7 +8,6 @@ import msgspec
 
 from gateway.decision import Explanation
 from gateway.scorer import inspection
-from gateway.scorer.inspection import suggest_labels
 from gateway.scorer.messages import DryRun, ExplainTasks, Inspect
 from gateway.scorer.sampling import SamplingState
 from gateway.scorer.task_reader import TaskReader, cost_preference, labels_of
