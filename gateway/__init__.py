@@ -13,7 +13,7 @@ evals          benchmarks of your own models
 scorer         from observed inputs to decisions
 keys           authentication, client keys, quotas
 state          the store's contract, and SQLite
-packs          library of packs
+packs          manifests, reports, and the library of packs
 usage          ledger and time series
 upstream       backends, load balancing, failover
 config         config.yaml and its history

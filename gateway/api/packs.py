@@ -10,8 +10,7 @@ from fastapi import APIRouter
 from gateway.api.management import config_rejected
 from gateway.api.services import Given, ManagedBy, Operator, Services, require_scorer
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRejected
-from gateway.packs.library import Activation, PackInfo
-from gateway.packs.metadata import read_report
+from gateway.packs import Activation, PackInfo, read_report
 from routing.errors import RoutingError
 from routing.gain_summary import gain_sentence
 from routing.manifest import Manifest

@@ -12,7 +12,7 @@ from gateway.errors import Forbidden, InvalidRequest, ScorerUnavailable
 from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
 from gateway.keys.client_keys import ClientKeys
 from gateway.observability.metrics import Metrics
-from gateway.packs.library import PackLibrary
+from gateway.packs import PackLibrary
 from gateway.proxy.recent_responses import RecentResponses
 from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy

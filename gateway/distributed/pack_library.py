@@ -9,7 +9,7 @@ from gateway.distributed import packs
 from gateway.distributed.packs import StoredPack
 from gateway.distributed.redis_client import RedisClient
 from gateway.errors import Conflict, PackRejected
-from gateway.packs.library import Activation, PackInfo
+from gateway.packs import Activation, PackInfo
 
 HASH_DIGITS = 12
 """Hex digits of a hash that make a pack's ID."""
@@ -18,7 +18,7 @@ EVERY_NODE = "every gateway and scorer switches to it within seconds"
 
 
 class RedisPackLibrary:
-    """A gateway.packs.library.PackLibrary. A pack's files are fetched only when they are needed."""
+    """A gateway.packs.PackLibrary. A pack's files are fetched only when they are needed."""
 
     def __init__(self, client: RedisClient, cache: Path, clock: Callable[[], float]) -> None:
         """clock: Unix time in seconds."""

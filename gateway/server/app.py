@@ -32,7 +32,7 @@ from gateway.observability.metrics import (
     ScorerCollector,
     TaskLabels,
 )
-from gateway.packs.library import LocalPackLibrary, PackLibrary
+from gateway.packs import LocalPackLibrary, PackLibrary
 from gateway.proxy.accounting import Accounting, Tracing
 from gateway.proxy.asgi_adapter import answer_request
 from gateway.proxy.capabilities import build_capability_table
@@ -78,9 +78,9 @@ class Gateway:
         resolved = resolve_config(config)
         self._table = DecisionTable(resolved.policies, self._router_works)
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
-        self._recent = DecisionFeed(time.time)
+        self._decision_feed = DecisionFeed(time.time)
         self._node = self._join_gateways(config)
-        self._link: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
+        self._scorer: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
         self._minutes = MinuteSeries(time.time)
         self._recent_responses = RecentResponses(config.routing.feedback_window)
         self._response_cache = ResponseCache(time.monotonic)
@@ -89,7 +89,7 @@ class Gateway:
         self._authenticator = Authenticator(config.keys, config.admin.keys)
         self._quotas = Quotas(config.keys, self._ledger, time.monotonic)
         self._client_keys = ClientKeys(config, self._authenticator, self._quotas, time.time)
-        parts = Reloadable(self._table, self._ledger, self._client_keys, self._link)
+        parts = Reloadable(self._table, self._ledger, self._client_keys, self._scorer)
         self.runtime = Runtime(config, resolved, parts, self._build_serving)
         self.config_history = ConfigHistory(config, origin, self.runtime.reload, time.time)
         self._packs: PackLibrary = (self._node and self._node.pack_library) or LocalPackLibrary(self.config_history)
@@ -122,7 +122,7 @@ class Gateway:
     @property
     def scorer_pid(self) -> int | None:
         """Process ID of the scorer, None while it does not run."""
-        return self._link.pid if self._link else None
+        return self._scorer.pid if self._scorer else None
 
     def abort_requests(self) -> None:
         """End all requests in flight with an error: the grace period of the shutdown is over."""
@@ -144,10 +144,10 @@ class Gateway:
             stack.callback(self.runtime.flush_counts)
             stack.callback(self._pool.close)
             stack.push_async_callback(self.runtime.close_backends)
-            if self._link is not None:
-                self._metrics.registry.register(ScorerCollector(self._link.counts, self._scorer_is_ready))
-                await self._link.start(self.runtime.resolved.start)
-                stack.push_async_callback(self._link.stop)
+            if self._scorer is not None:
+                self._metrics.registry.register(ScorerCollector(self._scorer.counts, self._scorer_is_ready))
+                await self._scorer.start(self.runtime.resolved.start)
+                stack.push_async_callback(self._scorer.stop)
             self.runtime.start(store)
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
@@ -172,14 +172,14 @@ class Gateway:
             authenticator=self._authenticator,
             table=self._table,
             store=store,
-            scorer=self._link,
+            scorer=self._scorer,
             metrics=self._metrics,
             backends=backends,
             ledger=self._ledger,
             client_keys=self._client_keys,
             config_history=self.config_history,
             packs=self._packs,
-            decision_feed=self._recent,
+            decision_feed=self._decision_feed,
             minutes=self._minutes,
             recent_responses=self._recent_responses,
             manager=self.runtime,
@@ -190,7 +190,7 @@ class Gateway:
             capabilities=build_capability_table(config.models),
             table=self._table,
             failover=Failover(backends, resolved.timeouts, RetryPolicy(upstream), upstream.max_attempts),
-            observe=_observer(self._link),
+            observe=_observe_with(self._scorer),
             accounting=Accounting(
                 self._metrics,
                 self._ledger,
@@ -234,17 +234,17 @@ class Gateway:
             keys=lambda created: self._client_keys.replace_created(created),
             policies=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
         )
-        return GatewayNode(config, self._table, self._recent, handlers)
+        return GatewayNode(config, self._table, self._decision_feed, handlers)
 
     def _embedded_scorer(self, config: Config, resolved: ResolvedConfig) -> EmbeddedScorerClient | None:
         if resolved.start is None:
             return None
-        return EmbeddedScorerClient(resolved.start, self._decided, nice=config.scorer.nice)
+        return EmbeddedScorerClient(resolved.start, self._apply_decisions, nice=config.scorer.nice)
 
-    def _decided(self, decisions: Sequence[Decision]) -> None:
+    def _apply_decisions(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:
             before = self._table.apply_decision(decision)
-            self._recent.publish(decision, before.model if before else None)
+            self._decision_feed.publish(decision, before.model if before else None)
 
     def _find_response(self, request: str) -> ResponseRecord | None:
         """Find one of this gateway's responses, the latest included, for another gateway that got its feedback."""
@@ -252,14 +252,14 @@ class Gateway:
         return self._recent_responses.find_response(request)
 
     def _scorer_is_ready(self) -> bool:
-        return self._link is not None and self._link.status == "ready"
+        return self._scorer is not None and self._scorer.status == "ready"
 
     def _router_works(self) -> bool:
-        return self._link is not None and self._link.status != "down"
+        return self._scorer is not None and self._scorer.status != "down"
 
     def _routing_stats(self) -> RoutingStats:
         manifest = self.runtime.resolved.manifest
-        recent, pack = self._recent, None
+        recent, pack = self._decision_feed, None
         if manifest is not None:
             pack = {"name": manifest.name, "hash": manifest.hash, "embedder": manifest.embedder.name}
         return RoutingStats(
@@ -275,7 +275,7 @@ class Gateway:
         return {state.backend.name: state.breaker.state for state in self.runtime.backend_states()}
 
 
-def _observer(link: ScorerClient | None) -> Callable[[str, bytes], None]:
+def _observe_with(link: ScorerClient | None) -> Callable[[str, bytes], None]:
     return link.observe_input if link is not None else lambda task, messages: None
 
 

@@ -9,7 +9,7 @@ from gateway.cli.load_embedder import embedder_identity, pack_embedder
 from gateway.cli.probe import ProbeResult, ProbeTarget
 from gateway.config import Config, ModelConfig
 from gateway.config.schema import LitellmBackendConfig, OpenAIBackendConfig
-from gateway.packs.metadata import read_report
+from gateway.packs import read_report
 from gateway.tasks.policies import models_not_in_pack
 from gateway.tasks.resolved_config import ResolvedConfig
 from routing.errors import EmbedderError, PackError

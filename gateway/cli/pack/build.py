@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from gateway.cli.load_embedder import default_cache_path
 from gateway.cli.pack.embedding import bundle_embedder, compare_candidates, compute_embeddings
 from gateway.cli.terminal import show_progress, stderr_console, stdout_console
-from gateway.packs.metadata import pack_size_bytes, read_report
+from gateway.packs import pack_size_bytes, read_report
 from routing.errors import PackCorrupted, PackError, PackMismatch
 from routing.manifest import read_manifest
 

@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from gateway.cli.terminal import UNKNOWN, format_number, format_prices, make_table, stdout_console
-from gateway.packs.metadata import pack_size_bytes, read_embedder_info, read_report
+from gateway.packs import pack_size_bytes, read_embedder_info, read_report
 from routing.manifest import Manifest, PackModel, read_manifest
 
 CHOOSERS = {

@@ -44,7 +44,7 @@ def say(url: str, task: str, text: str) -> Any:
 
 
 def client_of(serving: Serving) -> DistributedScorerClient:
-    client = serving.gateway._link
+    client = serving.gateway._scorer
     assert isinstance(client, DistributedScorerClient)
     return client
 

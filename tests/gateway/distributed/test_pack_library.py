@@ -10,7 +10,7 @@ from gateway.distributed import packs
 from gateway.distributed.pack_library import HASH_DIGITS, RedisPackLibrary
 from gateway.distributed.redis_client import RedisClient
 from gateway.errors import Conflict
-from gateway.packs.metadata import read_report
+from gateway.packs import read_report
 from tests.gateway.letters import Letters
 from tests.gateway.packs import saved_pack
 from tests.gateway.redis_servers import RedisServer

@@ -1,21 +1,25 @@
-"""The packs to choose from, and the active one.
+"""Packs as the gateway's process sees them: manifests, reports and the library to choose from, never arrays.
 
-Embedded, they are the packs in the configured one's folder; the distributed deployment has its own library, see
+Embedded, the library is the configured pack's folder; the distributed deployment has its own library, see
 gateway.distributed.pack_library.
 """
 
+import hashlib
+import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.config import Config
 from gateway.config.history import ConfigHistory
 from gateway.errors import Conflict
-from gateway.packs.metadata import pack_size_bytes
-from routing.errors import RoutingError
+from routing.errors import PackCorrupted, RoutingError
 from routing.manifest import MANIFEST, Manifest, read_manifest
+
+REPORT = "report.json"
+EMBEDDER_INFO = "embedder/about.json"
 
 MAX_LISTED = 200
 """Maximum number of packs in a list."""
@@ -147,3 +151,39 @@ def _read_info(path: Path, is_active: bool) -> PackInfo:
         return PackInfo(path.name, str(path), path, pack_size_bytes(path), is_active, read_manifest(path))
     except (RoutingError, OSError) as error:
         return PackInfo(path.name, str(path), path, 0, is_active, None, str(error))
+
+
+def pack_size_bytes(path: Path) -> int:
+    """Return the size of a pack's files. path: a folder or a .tar."""
+    files = path.rglob("*") if path.is_dir() else (path,)
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def read_report(path: Path, manifest: Manifest) -> dict[str, Any]:
+    """Return the pack's report.json. Raises PackCorrupted if it is missing or its hash is not the manifest's."""
+    return _read_document(path, manifest, REPORT)
+
+
+def read_embedder_info(path: Path, manifest: Manifest) -> dict[str, Any] | None:
+    """Return the description of the pack's own embedder, None without one. Raises PackCorrupted."""
+    return _read_document(path, manifest, EMBEDDER_INFO) if EMBEDDER_INFO in manifest.files else None
+
+
+def _read_document(path: Path, manifest: Manifest, name: str) -> dict[str, Any]:
+    content = _read_bytes(path, name)
+    found, named = hashlib.sha256(content).hexdigest(), manifest.files.get(name, "")
+    if found != named:
+        raise PackCorrupted(f"{path}: {name} has hash {found[:12]}, the manifest names {named[:12] or 'none'}")
+    document: dict[str, Any] = json.loads(content)
+    return document
+
+
+def _read_bytes(path: Path, name: str) -> bytes:
+    try:
+        if path.is_dir():
+            return (path / name).read_bytes()
+        with tarfile.open(path) as tar:
+            file = tar.extractfile(name)
+            return file.read() if file else b""
+    except (OSError, KeyError, tarfile.TarError) as error:
+        raise PackCorrupted(f"{path}: {name} is missing") from error
