@@ -123,7 +123,7 @@ $(VENV)/bench.stamp: $(VENV)/dev.stamp pyproject.toml
 	@touch $@
 
 $(VENV)/conformance.stamp: $(VENV)/dev.stamp pyproject.toml
-	@echo "installing the clients of `make conformance` (once)"
+	@echo "installing the clients of make conformance (once)"
 	$(PIP) install -c constraints.txt -e '.[conformance]'
 	@touch $@
 

@@ -178,3 +178,9 @@ def test_comments_give_reasons_at_least_twice_in_a_hundred_lines(folder: str) ->
     lines = [line for path in (TOP / folder).rglob("*.py") for line in path.read_text().splitlines()]
     comments = [line for line in lines if re.match(r"\s*#(?!!| noqa| fmt| type)", line)]
     assert len(comments) >= 0.02 * len(lines), f"{len(comments)} comments in {len(lines)} lines"
+
+
+def test_no_rule_of_make_has_backticks() -> None:
+    """The shell runs what stands between them: a rule that names its own word in a message would start itself."""
+    rules = [line for line in (TOP / "Makefile").read_text().splitlines() if line.startswith("\t")]
+    assert [line for line in rules if "`" in line] == []
