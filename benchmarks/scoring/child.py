@@ -37,7 +37,7 @@ def measure_life(pack: Path, texts: list[str]) -> dict[str, Any]:
     gateway_end, scorer_end = socket.socketpair()
     gateway_end.settimeout(TIMEOUT_S)
     started = time.perf_counter()
-    command = [sys.executable, "-m", "gateway.scorer.embedded.server", str(scorer_end.fileno())]
+    command = [sys.executable, "-m", "gateway.scorer.embedded.start", str(scorer_end.fileno()), str(os.getpid())]
     with tempfile.TemporaryDirectory() as folder, gateway_end:
         environment = {**SCORER_ENVIRONMENT, **os.environ}
         process = subprocess.Popen(command, pass_fds=(scorer_end.fileno(),), stderr=subprocess.DEVNULL, env=environment)

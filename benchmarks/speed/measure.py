@@ -173,6 +173,6 @@ def _answers(target: Target) -> bool:
 
 def _is_scorer(pid: int) -> bool:
     try:
-        return b"gateway.scorer.embedded.server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"gateway.scorer.embedded.start" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False

@@ -1,6 +1,7 @@
 """Entry point of a distributed scorer: `python -m gateway.distributed.scorer_main CONFIG NAME`.
 
-It ends on SIGTERM, or when its standard input closes: whoever started it is gone.
+It ends after its batch on SIGTERM, or when its standard input closes: whoever started it is gone. Where that process has
+died, it ends within two seconds, whatever it is at.
 """
 
 import logging
@@ -21,6 +22,7 @@ from gateway.distributed.scorer_worker import ScorerWorker
 from gateway.distributed.shard_worker import ScoringContext
 from gateway.distributed.store import LeaseLost, RedisStore
 from gateway.errors import GatewayError, PackRejected, StateError
+from gateway.processes.parent import exit_after_parent
 from gateway.processes.startup import configure_process
 from gateway.scorer.background import BackgroundExecutor
 from gateway.scorer.messages import Configure, TaskPolicy
@@ -161,14 +163,15 @@ def main(load: LoadEmbedder = load_bundled_embedder) -> None:
         log_format=config.log.format,
         signals={signal.SIGTERM: lambda *_: ended.set(), signal.SIGINT: signal.SIG_IGN},
     )
-    threading.Thread(target=_watch_parent, args=(ended,), daemon=True).start()
+    threading.Thread(target=_watch_parent, args=(ended, os.getppid()), daemon=True).start()
     run_scorer(config, sys.argv[2], load, ended)
 
 
-def _watch_parent(ended: threading.Event) -> None:
+def _watch_parent(ended: threading.Event, parent: int) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     ended.set()
+    exit_after_parent(parent)
 
 
 if __name__ == "__main__":

@@ -3,5 +3,6 @@
 client   starts and restarts the process, sends observations, receives decisions
 process  the child process as the gateway sees it
 framing  length-prefixed msgpack messages
-server   entry point of the child process
+start    entry point of the child process
+server   the child process: reads messages, scores, answers
 """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gateway.processes.priority import ATTEMPTS, PAUSE_S, lower_priority_of
 
 GRACE_S = 3.0
-COMMAND = (sys.executable, "-m", "gateway.scorer.embedded.server")
+COMMAND = (sys.executable, "-m", "gateway.scorer.embedded.start")
 
 SCORER_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """Numpy's threads would spin for milliseconds after every product, and a batch's products are small. glibc would keep
@@ -38,6 +38,7 @@ class ScorerProcess:
                 process = await asyncio.create_subprocess_exec(
                     *COMMAND,
                     str(scorer_end.fileno()),
+                    str(os.getpid()),
                     pass_fds=(scorer_end.fileno(),),
                     start_new_session=True,
                     env={**SCORER_ENVIRONMENT, **os.environ},

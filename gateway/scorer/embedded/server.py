@@ -1,14 +1,13 @@
-"""The scorer of one gateway: `python -m gateway.scorer.embedded.server FD`, FD a socket to the gateway.
+"""The scorer of one gateway, on a socket to it.
 
-A thread reads the socket; the main loop scores whatever has arrived in one batch and answers. The process ends when the
-gateway closes the socket or dies.
+A thread reads the socket; the main loop scores whatever has arrived in one batch and answers. The process ends after
+its batch when the gateway closes the socket, and within two seconds when the gateway dies, whatever it is at.
 """
 
 import logging
 import queue
 import signal
 import socket
-import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -138,14 +137,10 @@ class EmbeddedScorer:
             self._received.put(None)  # the gateway is gone
 
 
-def main() -> None:
-    """Run the scorer on the socket whose descriptor is the first argument."""
+def serve_gateway(descriptor: int) -> None:
+    """Run the scorer on a socket. descriptor: of the socket."""
     # The gateway closes the socket once it has sent its last observation; a signal to the whole process group must not
     # end the scorer before that.
     configure_process(signals={signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_IGN})
-    with socket.socket(fileno=int(sys.argv[1])) as connection:
+    with socket.socket(fileno=descriptor) as connection:
         EmbeddedScorer(connection).run_until_closed()
-
-
-if __name__ == "__main__":
-    main()

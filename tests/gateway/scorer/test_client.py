@@ -180,24 +180,33 @@ def test_a_mistake_around_the_scorer_is_told_and_another_one_starts(
 
 
 GATEWAY = """
-import asyncio, sys
+import asyncio, json, sys
 from pathlib import Path
-from tests.gateway.scorer.test_client import linked
+from tests.gateway.scorer.test_client import linked, messages
 from tests.gateway.waiting import eventually_async
 async def live():
     async with linked(Path(sys.argv[1]), Path(sys.argv[2]), []) as link:
         async with asyncio.timeout(60):
             await eventually_async(lambda: link.pid)
+            if sys.argv[3] == "busy":
+                await eventually_async(lambda: link.status == "ready", 40)
+                texts = ["word %d " % place * 2000 for place in range(1000)]
+                asking = asyncio.create_task(link.dry_run(texts))
+                for text in texts:
+                    link.observe_input("t", messages(text))
+                await eventually_async(lambda: link.counts.queued == 0 or link.counts.scored.observed)
             print(link.pid, flush=True)
             await asyncio.Event().wait()
 asyncio.run(live())
 """
 
 
-def test_a_scorer_ends_with_its_gateway_however_that_ends(good_pack: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", GATEWAY, str(good_pack), str(tmp_path)]
+@pytest.mark.parametrize("state", ["starting", "busy"])
+def test_a_scorer_ends_with_its_gateway_however_that_ends(good_pack: Path, tmp_path: Path, state: str) -> None:
+    """Within two seconds, while it imports its libraries and in the middle of inputs that take longer."""
+    command = [sys.executable, "-c", GATEWAY, str(good_pack), str(tmp_path), state]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as gateway:
         assert gateway.stdout is not None
         scorer = int(gateway.stdout.readline())
         os.kill(gateway.pid, signal.SIGKILL)
-    eventually(lambda: not is_alive(scorer), 30)
+    eventually(lambda: not is_alive(scorer), 2)
