@@ -26,7 +26,7 @@ GatewayError
 Envelope: https://platform.openai.com/docs/guides/error-codes
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -190,16 +190,19 @@ class UpstreamBusy(UpstreamFailed):
 class RateLimited(RequestError):
     """Rate limit of the key exceeded.
 
-    retry_after: seconds until a retry can succeed, for the header.
+    retry_after: seconds until a retry can succeed, for the header. limits: other headers, with the key's limit.
     """
 
     status = 429
     type = "rate_limit_error"
     default_code = "rate_limit_exceeded"
 
-    def __init__(self, message: str, *, retry_after: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: str | None = None, limits: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.limits = dict(limits or {})
 
 
 class BudgetExceeded(RateLimited):

@@ -14,6 +14,7 @@ from gateway.api import management, operations, packs, policies, scoring, tasks,
 from gateway.api.openapi import OpenApiApp, methods_at
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
 from gateway.http.error_envelope import to_dict
+from gateway.proxy.responses import error_headers
 from gateway.ui.pages import ui_router
 
 log = logging.getLogger("benchroute.api")
@@ -63,7 +64,9 @@ def _to_response(error: RequestError, headers: dict[str, str] | None = None) -> 
 
 async def _request_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)  # noqa: S101  # registered for this type
-    return _to_response(error)
+    # The same headers as on the request path, which sets the type of its body itself.
+    names = ((name.decode(), value.decode("latin-1")) for name, value in error_headers(error))
+    return _to_response(error, {name: value for name, value in names if name != "content-type"})
 
 
 async def _validation(_: Request, error: Exception) -> Response:

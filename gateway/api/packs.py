@@ -1,15 +1,16 @@
 """Pack endpoints at /v1/packs: list, contents, comparison with the active pack, activation, rollback."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from gateway.api.management import config_rejected
-from gateway.api.services import Given, ManagedBy, Operator, Services, require_scorer
+from gateway.api.services import Given, ManagedBy, Operator, Services, count_read, require_scorer
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRejected
+from gateway.keys.auth import Principal
 from gateway.packs import Activation, PackInfo, read_report
 from routing.errors import RoutingError
 from routing.gain_summary import gain_sentence
@@ -38,18 +39,20 @@ async def get_pack(pack: str, services: Given, _: Operator) -> dict[str, Any]:
         raise config_rejected(error) from error
 
 
-@router.get("/v1/packs/{pack}/outcomes")
-async def get_pack_outcomes(pack: str, services: Given, _: Operator) -> dict[str, Any]:
+@router.get("/v1/packs/{pack}/outcomes", dependencies=[Depends(count_read)])
+async def get_pack_outcomes(pack: str, services: Given, client: Operator) -> dict[str, Any]:
     """Return each model's mean outcome on each dataset."""
     one = await _find(pack, services)
-    return dict(await require_scorer(services).inspect_pack("outcomes", pack="" if one.is_active else one.place))
+    place = "" if one.is_active else one.place
+    return dict(await require_scorer(services).inspect_pack("outcomes", pack=place, key=client.name))
 
 
-@router.get("/v1/packs/{pack}/diff")
-async def get_pack_diff(pack: str, services: Given, _: Operator) -> dict[str, Any]:
+@router.get("/v1/packs/{pack}/diff", dependencies=[Depends(count_read)])
+async def get_pack_diff(pack: str, services: Given, client: Operator) -> dict[str, Any]:
     """List the live tasks that would change their model with this pack, with the gain in score. Changes nothing."""
     one = await _find(pack, services)
-    return {**await require_scorer(services).inspect_pack("difference", pack=one.place), "id": pack}
+    found = await require_scorer(services).inspect_pack("difference", pack=one.place, key=client.name)
+    return {**_own_tasks(found, client), "id": pack}
 
 
 @router.post("/v1/packs/{pack}/activate")
@@ -65,6 +68,15 @@ async def activate_pack(pack: str, services: Given, _: ManagedBy) -> dict[str, A
 async def rollback_pack(services: Given, _: ManagedBy) -> dict[str, Any]:
     """Activate the previously active pack again."""
     return await _activated(services.packs.rollback_pack())
+
+
+def _own_tasks(found: Mapping[str, Any], client: Principal) -> Mapping[str, Any]:
+    """Leave out the tasks that the key may not use, of the counts too."""
+    if client.tasks is None:
+        return found
+    rows = [row for row in found["data"] if client.can_use_task(row["task"])]
+    changed = sum(row["before"] != row["after"] for row in rows)
+    return {**found, "data": rows, "tasks": len(rows), "compared": len(rows), "changed": changed}
 
 
 async def _activated(pending: Awaitable[Activation]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from gateway.api.services import Given, ManagedBy, Operator, Services, check_task_id, services_of
+from gateway.api.services import Given, ManagedBy, Operator, Services, TaskOfKey, check_task_id, services_of
 from gateway.config.schema import TaskConfig
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.state.store import StoredPolicy
@@ -23,9 +23,8 @@ Expected = Annotated[
 
 
 @router.get("/v1/tasks/{task:path}/policy")
-async def get_policy(task: str, services: Given, client: Operator) -> dict[str, Any]:
+async def get_policy(task: TaskOfKey, services: Given, _: Operator) -> dict[str, Any]:
     """Return a task's policy: the configured one, the override, and the effective one."""
-    client.check_task(check_task_id(task))
     return await _to_json(task, services)
 
 

@@ -4,10 +4,20 @@ import hashlib
 import logging
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from gateway.api.schemas import DryRunBody, FeedbackBody, InputsBody, LabelsBody, texts_of
-from gateway.api.services import ClientPrincipal, Given, Operator, Services, check_task_access, require_scorer
+from gateway.api.services import (
+    ClientPrincipal,
+    Given,
+    Operator,
+    Services,
+    TaskOfKey,
+    check_task_access,
+    count_inputs,
+    count_read,
+    require_scorer,
+)
 from gateway.errors import InvalidRequest, ModelNotFound, NotFound
 from gateway.keys.auth import Principal
 from gateway.proxy.recent_responses import ResponseRecord, response_key
@@ -19,44 +29,47 @@ log = logging.getLogger("benchroute.feedback")
 
 
 @router.post("/v1/tasks/{task:path}/inputs")
-async def seed_task(task: str, body: InputsBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+async def seed_task(task: TaskOfKey, body: InputsBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """Add a sample of inputs to a task, for instance before its first request, and return its decision."""
-    texts = texts_of(body, services.table.policy_of(check_task_access(task, client)).input)
-    return dict(await require_scorer(services).seed_task(task, texts))
+    count_inputs(services, client, len(body.inputs))
+    texts = texts_of(body, services.table.policy_of(task).input)
+    return dict(await require_scorer(services).seed_task(task, texts, key=client.name))
 
 
 @router.post("/v1/tasks/{task:path}/labels")
-async def label_task(task: str, body: LabelsBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+async def label_task(task: TaskOfKey, body: LabelsBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """Add labelled inputs to a task, and return its decision. Only `score: auto` learns from labels."""
-    policy = services.table.policy_of(check_task_access(task, client))
+    count_inputs(services, client, len(body.labels))
+    policy = services.table.policy_of(task)
     _check_models(services, {name for label in body.labels for name in label.outcomes}, "labels")
     texts = texts_of(InputsBody(inputs=[label.input for label in body.labels]), policy.input)
-    return dict(await require_scorer(services).seed_task(task, texts, [label.outcomes for label in body.labels]))
+    outcomes = [label.outcomes for label in body.labels]
+    return dict(await require_scorer(services).seed_task(task, texts, outcomes, client.name))
 
 
 @router.post("/v1/route")
 async def dry_run_route(body: DryRunBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """Return the decision that these inputs would lead to. Nothing is stored and no model is called."""
+    count_inputs(services, client, len(body.inputs))
     _check_models(services, set(body.candidates or ()), "candidates")
     task = None if body.task is None else check_task_access(body.task, client)
     texts = texts_of(body, services.table.policy_of(task or DEFAULT_TASK).input)
-    return dict(await require_scorer(services).dry_run(texts, task, body.candidates))
+    return dict(await require_scorer(services).dry_run(texts, task, body.candidates, client.name))
 
 
-@router.get("/v1/tasks/{task:path}/evidence")
-async def get_task_evidence(task: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+@router.get("/v1/tasks/{task:path}/evidence", dependencies=[Depends(count_read)])
+async def get_task_evidence(task: TaskOfKey, services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """Return the benchmark inputs nearest to the task's recent inputs, each model's outcome on them, and a map.
 
     `times` is the number of the task's inputs that have this one among their k nearest. `text` is null if the pack
     contains no texts, `map` is null if it contains none.
     """
-    client.check_task(task)
-    return {**await require_scorer(services).inspect_pack("evidence", task=task), "id": task}
+    return {**await require_scorer(services).inspect_pack("evidence", task=task, key=client.name), "id": task}
 
 
-@router.get("/v1/tasks/{task:path}/label-suggestions")
+@router.get("/v1/tasks/{task:path}/label-suggestions", dependencies=[Depends(count_read)])
 async def get_label_suggestions(
-    task: str, services: Given, client: Operator, n: Annotated[int, Query(ge=1, le=256)] = 20
+    task: TaskOfKey, services: Given, client: Operator, n: Annotated[int, Query(ge=1, le=256)] = 20
 ) -> dict[str, Any]:
     """Return the task's recent inputs on which its best candidates (`between`) are expected to differ most.
 
@@ -64,11 +77,11 @@ async def get_label_suggestions(
     standard deviation. Labelled inputs are excluded. Requires `keep_texts` of the task or in the routing section: 400
     with code `texts_not_kept` otherwise. Requires an admin key, if one is configured.
     """
-    client.check_task(task)
     if not services.table.policy_of(task).keep_texts:
         message = f"Input texts of task {task!r} are not stored. Set `keep_texts: true` in `tasks.{task}` or `routing`."
         raise InvalidRequest(message, code="texts_not_kept")
-    return {**await require_scorer(services).inspect_pack("suggestions", task=task, n=n), "id": task}
+    found = await require_scorer(services).inspect_pack("suggestions", task=task, n=n, key=client.name)
+    return {**found, "id": task}
 
 
 @router.post("/v1/feedback")
@@ -85,7 +98,7 @@ async def give_feedback(body: FeedbackBody, services: Given, client: ClientPrinc
     # A client may use one ID for many requests, and means the latest: the time tells them apart.
     request = hashlib.sha256(f"{found.at!r} {body.request_id}".encode()).digest()[:8]
     scored = ScoredResponse(request, found.model, body.score, found.propensity, found.stratum, found.at)
-    decision = await scorer.submit_feedback(found.task, [scored])
+    decision = await scorer.submit_feedback(found.task, [scored], client.name)
     services.metrics.feedback(found.model).inc()
     metadata = " ".join(f"{name}={word}" for name, word in sorted(body.metadata.items()))
     log.info("%s task=%s model=%s score=%g %s", body.request_id, found.task, found.model, body.score, metadata)
@@ -106,7 +119,7 @@ async def _find_response(request: str, services: Services, client: Principal) ->
     found = services.recent_responses.find_response(key)
     if found is None and services.scorer is not None:
         found = await services.scorer.find_response(key)
-    if found is None or (client.tasks is not None and found.task not in client.tasks):
+    if found is None or not client.can_use_task(found.task):
         window = services.config.routing.feedback_window
         message = f"Unknown request_id {request!r}: no successful response with this ID among the last {window:,}."
         raise NotFound(message, param="request_id", code="request_not_found")

@@ -11,6 +11,7 @@ from gateway.config.history import ConfigHistory
 from gateway.errors import Forbidden, InvalidRequest, ScorerUnavailable
 from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
 from gateway.keys.client_keys import ClientKeys
+from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
 from gateway.packs import PackLibrary
 from gateway.proxy.recent_responses import RecentResponses
@@ -51,6 +52,7 @@ class Services:
     backends: LoadBalancer
     ledger: Ledger
     client_keys: ClientKeys
+    quotas: Quotas
     config_history: ConfigHistory
     packs: PackLibrary
     decision_feed: DecisionFeed
@@ -88,11 +90,39 @@ def check_task_access(task: str, client: Principal) -> str:
 
 
 def principal_of(request: Request) -> Principal:
-    """Authenticate a client or an admin. Raises Unauthenticated, Forbidden."""
+    """Authenticate a client or an admin, and count whatever is not a mere read against the key's limits.
+
+    Raises Unauthenticated, Forbidden, RateLimited, BudgetExceeded.
+    """
     found = services_of(request).authenticator.authenticate_any(request.scope["headers"])
     if found.is_admin and found.is_read_only and _is_change(request):
         raise Forbidden(f"Admin key {found.name!r} is read-only.")
+    if _is_change(request):
+        _count_once(request, found)
     return found
+
+
+def count_read(request: Request) -> None:
+    """Count a read that the scorer has to work for, as a request. Raises as `principal_of`."""
+    _count_once(request, principal_of(request))
+
+
+def count_inputs(services: Services, client: Principal, inputs: int) -> None:
+    """Count the inputs of a request: each counts as a request. Raises RateLimited, BudgetExceeded."""
+    services.quotas.admit_inputs(client.name, inputs)
+
+
+def sees_all(services: Services, client: Principal) -> bool:
+    """Return True if a principal sees the whole gateway's figures: an admin, or without admin keys any client.
+
+    Not a client with a list of tasks: what belongs to others is not its.
+    """
+    return client.is_admin or (client.tasks is None and not services.authenticator.has_admin)
+
+
+def sees_usage_of(services: Services, client: Principal, task: str) -> bool:
+    """Return True if a principal sees what a task costs: all keys' requests of that task count in it."""
+    return sees_all(services, client) or (client.tasks is not None and task in client.tasks)
 
 
 def admin_of(request: Request) -> Principal:
@@ -125,6 +155,13 @@ def scraper_of(request: Request) -> None:
         admin_of(request)
 
 
+def _count_once(request: Request, principal: Principal) -> None:
+    """Count a request, once however many of its dependencies authenticate it. Admins have no limits."""
+    if not getattr(request.state, "is_counted", False):
+        services_of(request).quotas.admit_request(principal.name)
+        request.state.is_counted = True
+
+
 def _is_from_localhost(request: Request) -> bool:
     site = request.headers.get("sec-fetch-site", "none")
     return site in ("none", "same-origin") and request.url.hostname in LOOPBACK
@@ -139,3 +176,11 @@ ClientPrincipal = Annotated[Principal, Depends(principal_of)]
 AdminPrincipal = Annotated[Principal, Depends(admin_of)]
 ManagedBy = Annotated[Principal, Depends(manager_of)]
 Operator = Annotated[Principal, Depends(operator_of)]
+
+
+def task_of(task: str, client: ClientPrincipal) -> str:
+    """Resolve the task of a path for the key: the one place that decides. Raises InvalidRequest, Forbidden."""
+    return check_task_access(task, client)
+
+
+TaskOfKey = Annotated[str, Depends(task_of)]

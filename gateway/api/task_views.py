@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.api.services import Services
+from gateway.api.services import Services, sees_usage_of
 from gateway.decision import Decision, ExplainedDecision
 from gateway.errors import StateError
+from gateway.keys.auth import Principal
 from gateway.tasks.decision_table import Route
 from gateway.usage.ledger import to_json as usage_to_json
 
@@ -23,8 +24,14 @@ def task_summary(task: str, decision: Decision) -> dict[str, Any]:
     }
 
 
-def detailed_summary(task: str, explained: ExplainedDecision | None, services: Services) -> dict[str, Any]:
-    """Return a task as an item of a detailed list: decision, the model's scores, usage, requests by minute."""
+def detailed_summary(
+    task: str, explained: ExplainedDecision | None, services: Services, client: Principal
+) -> dict[str, Any]:
+    """Return a task as an item of a detailed list: decision, the model's scores, usage, requests by minute.
+
+    Usage is None, and requests are empty, where those of all keys are not the client's to see.
+    """
+    is_seen = sees_usage_of(services, client, task)
     shown = explanation_view(task, services.table.route_task(task), explained, ())
     chosen = shown["decision"]["model"]
     return {
@@ -35,8 +42,8 @@ def detailed_summary(task: str, explained: ExplainedDecision | None, services: S
         "decision": shown["decision"],
         "scored": shown.get("scored"),
         "chosen": next((row for row in shown["scores"] or () if row["model"] == chosen), None),
-        "spent": usage_to_json(services.ledger.usage_on("task", task)),
-        "requests_by_minute": _requests_by_minute(services, task, SPARK_MINUTES),
+        "spent": usage_to_json(services.ledger.usage_on("task", task)) if is_seen else None,
+        "requests_by_minute": _requests_by_minute(services, task, SPARK_MINUTES) if is_seen else [],
     }
 
 

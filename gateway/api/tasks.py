@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from gateway.api.services import ClientPrincipal, Given, Operator, Services, check_task_access, operator_of
+from gateway.api.services import ClientPrincipal, Given, Operator, Services, TaskOfKey, operator_of, sees_usage_of
 from gateway.api.task_views import SPARK_MINUTES, detailed_summary, explanation_view, task_summary
 from gateway.config.schema import TaskConfig
 from gateway.decision import ExplainedDecision
@@ -53,9 +53,9 @@ async def list_tasks(
 
 
 @router.get("/v1/tasks/{task:path}")
-async def get_task(task: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+async def get_task(task: TaskOfKey, services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """Return a task: its scores, and its decision with the explanation."""
-    explained = (await _read_explained(services, [check_task_access(task, client)])).get(task)
+    explained = (await _read_explained(services, [task], client)).get(task)
     if explained is None and task not in services.config.tasks:
         raise _task_not_found(task)
     history = await asyncio.to_thread(services.store.decision_changes, task)
@@ -68,14 +68,16 @@ async def get_task(task: str, services: Given, client: ClientPrincipal) -> dict[
         **shown,
         "dataset": declared,
         "warning": services.unknown_datasets.get(task),
-        "spent": usage_to_json(services.ledger.usage_on("task", task)),
+        "spent": usage_to_json(services.ledger.usage_on("task", task))
+        if sees_usage_of(services, client, task)
+        else None,
     }
 
 
 @router.delete("/v1/tasks/{task:path}", dependencies=[Depends(operator_of)])
-async def delete_task(task: str, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+async def delete_task(task: TaskOfKey, services: Given) -> dict[str, Any]:
     """Delete a task's state: sums, embeddings, decisions. Requires an admin key, if one is configured."""
-    known = await _forget(check_task_access(task, client), services)
+    known = await _forget(task, services)
     services.table.forget_task(task)
     # A task that is declared to be a dataset has been decided again by now.
     for again in (await asyncio.to_thread(services.store.read_explanations, [task])).values():
@@ -100,27 +102,33 @@ async def stream_decisions(
     """
 
     def is_selected(event: DecisionEvent) -> bool:
-        return (client.tasks is None or event.task in client.tasks) and (event.is_change or not changes)
+        return client.can_use_task(event.task) and (event.is_change or not changes)
 
     found = await services.decision_feed.wait_for(after, wait_s, is_selected)
-    return {"object": "list", "data": [_to_json(one) for one in found], "last": services.decision_feed.last_number}
+    last = services.decision_feed.last_number
+    if client.tasks is not None:  # how many decisions others' tasks had is not told
+        last = found[-1].number if found else min(after, last)
+    return {"object": "list", "data": [_to_json(one) for one in found], "last": last}
 
 
 @router.get("/v1/overview")
-async def get_overview(services: Given, _: Operator, limit: Annotated[int, Query(ge=1, le=100)] = 12) -> dict[str, Any]:
+async def get_overview(
+    services: Given, client: Operator, limit: Annotated[int, Query(ge=1, le=100)] = 12
+) -> dict[str, Any]:
     """Count tasks by model and by reason, and list those with the most requests in the last hour."""
-    names = sorted({*services.table.task_names(), *services.minutes.series_names("task")})
+    every = {*services.table.task_names(), *services.minutes.series_names("task")}
+    names = sorted(filter(client.can_use_task, every))
     counted = names[:MAX_COUNTED_TASKS]
     models, reasons = await asyncio.to_thread(_counts, services, counted)
     busiest = await asyncio.to_thread(_busiest, services, names, limit)
-    found = await _read_explained(services, busiest)
+    found = await _read_explained(services, busiest, client)
     return {
         "object": "overview",
         "tasks": len(names),
         "counted": len(counted),
         "by_model": dict(models.most_common()),
         "by_reason": dict(reasons.most_common()),
-        "busiest": [detailed_summary(name, found.get(name), services) for name in busiest],
+        "busiest": [detailed_summary(name, found.get(name), services, client) for name in busiest],
     }
 
 
@@ -131,12 +139,14 @@ async def _details(
     undecided = (name for name in services.minutes.series_names("task") if name > after)
     names = sorted({*decided, *undecided})
     allowed = [name for name in names if client.tasks is None or name in client.tasks]
-    found = await _read_explained(services, allowed[:limit])
-    data = [detailed_summary(name, found.get(name), services) for name in allowed[:limit]]
+    found = await _read_explained(services, allowed[:limit], client)
+    data = [detailed_summary(name, found.get(name), services, client) for name in allowed[:limit]]
     return {"object": "list", "data": data, "has_more": len(allowed) > limit}
 
 
-async def _read_explained(services: Services, tasks: Sequence[str]) -> Mapping[str, ExplainedDecision]:
+async def _read_explained(
+    services: Services, tasks: Sequence[str], client: Principal
+) -> Mapping[str, ExplainedDecision]:
     """Return the decisions of tasks, of those that have one, with explanations.
 
     The scorer stores an explanation when a decision changes and every few inputs; those in between are derived on
@@ -146,7 +156,7 @@ async def _read_explained(services: Services, tasks: Sequence[str]) -> Mapping[s
     behind = [task for task, one in found.items() if not one.explanation.describes(one.decision)]
     if behind and services.scorer is not None:
         with suppress(ScorerUnavailable, InvalidRequest):
-            found.update(await services.scorer.explain_tasks(behind))
+            found.update(await services.scorer.explain_tasks(behind, client.name))
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from gateway.api.services import ClientPrincipal, Given, Operator
+from gateway.api.services import ClientPrincipal, Given, Operator, check_task_access, sees_all
 from gateway.config import LOOPBACK
 from gateway.errors import Forbidden, NotFound
 from gateway.usage.ledger import to_json
@@ -28,10 +28,11 @@ async def get_usage(
 ) -> dict[str, Any]:
     """Return requests, tokens, cost and baseline cost, by key or by task.
 
-    `period` is a year, month or day (UTC). With admin keys configured, a client key sees its own usage only.
+    `period` is a year, month or day (UTC). With admin keys configured, a client key sees its own usage only; so does
+    one with a list of tasks.
     """
     sums = services.ledger.usage_by_name(by, period or "")
-    if services.authenticator.has_admin and not client.is_admin:
+    if not sees_all(services, client):
         if by == "task":
             raise Forbidden("Usage by task requires an admin key. by=key returns the usage of this key.", param="by")
         sums = {name: totals for name, totals in sums.items() if name == client.name}
@@ -48,7 +49,9 @@ async def get_activity(
     Each gateway reports its own requests, from memory. Minutes without requests are left out.
     """
     if task is not None:
-        client.check_task(task)
+        check_task_access(task, client)
+    elif client.tasks is not None:
+        raise Forbidden(f"Key {client.name!r} has a list of tasks: `task` must be one of them.", param="task")
     kind: SeriesKind = "task" if task is not None else "backend" if backend is not None else "gateway"
     name = task if task is not None else backend or ""
     if backend is not None and backend not in {state.backend.name for state in services.backends.all_backends()}:

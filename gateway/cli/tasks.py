@@ -93,7 +93,8 @@ def _show_decision(console: Console, found: Mapping[str, Any]) -> None:
         console.print(f"by benchmark evidence: {scored['model']} ({scored['reason']})", soft_wrap=True)
     near = ", ".join(f"{row['dataset']} {row['cosine']:.2f}" for row in found["nearest_datasets"] or ())
     console.print(f"{found['n']} inputs, u = {format_number(found['u'])}; nearest datasets (cosine): {near or 'none'}")
-    console.print(_cost_line(usage))
+    if usage is not None:  # a client key sees no other keys' usage
+        console.print(_cost_line(usage))
     console.print()
 
 

@@ -30,10 +30,17 @@ from gateway.proxy.recent_responses import ResponseRecord
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.messages import Configure, Question, Reply, TaskPolicy
 from gateway.scorer.observation_queue import ObservationQueue
+from gateway.scorer.question_gate import QUEUE_FULL, QuestionLimits
 
 log = logging.getLogger("benchroute.distributed")
 
 LOOP_CALL_TIMEOUT_S = 5.0
+
+MAX_UNSENT = 1000
+"""Searches and questions that wait for a thread that Redis keeps waiting; they have timed out before they are sent."""
+
+QUESTIONS = QuestionLimits(in_flight=16)
+"""More at once than to one embedded scorer: several scorers answer."""
 
 FindOwnResponse = Callable[[str], ResponseRecord | None]
 PeriodicJob = Callable[[], None]
@@ -110,7 +117,7 @@ class DistributedScorerClient(ScorerClient):
     ) -> None:
         """input_of: which of a request's messages are a task's input."""
         self._settings = settings or ClientSettings()
-        super().__init__("connecting to Redis", self._settings.intervals.answer_s)
+        super().__init__("connecting to Redis", self._settings.intervals.answer_s, QUESTIONS)
         self.name = secrets.token_hex(8)
         self.periodic_jobs: list[PeriodicJob] = []
         """Run every refresh_s."""
@@ -153,9 +160,9 @@ class DistributedScorerClient(ScorerClient):
             await asyncio.to_thread(self._thread.join)
         self._loop = None
 
-    def observe_input(self, task: str, messages: bytes) -> None:
-        """Hand on a request's `messages` (JSON). Never waits, never raises."""
-        self._queue.put_observation(task, messages)
+    def observe_input(self, task: str, messages: bytes, key: str | None = None) -> None:
+        """Hand on a request's `messages` (JSON). Never waits, never raises. key: name of the API key that sent it."""
+        self._queue.put_observation(task, messages, key)
 
     async def set_policy(self, task: str, policy: TaskPolicy) -> None:
         """Score a task by another policy; scorers that are down read it from Redis when they start."""
@@ -167,14 +174,14 @@ class DistributedScorerClient(ScorerClient):
 
     async def find_response(self, request: str) -> ResponseRecord | None:
         """Return another gateway's answer to a request; None where no gateway tells of one in time."""
-        if self.gateways == 1:
+        if self.gateways == 1 or len(self._finds) >= MAX_UNSENT:
             return None
         find = FindResponse(replies_channel(self.name), self._replies.next_id(), request)
         try:
             found = await self._replies.request_reply(
                 find.id, lambda: self._finds.append(find), self._settings.intervals.find_s
             )
-        except ScorerUnavailable:
+        except (ScorerUnavailable, TimeoutError):
             return None
         return msgspec.convert(found["answer"], ResponseRecord)
 
@@ -193,6 +200,9 @@ class DistributedScorerClient(ScorerClient):
             raise StateError(f"the event loop did not run a job within {LOOP_CALL_TIMEOUT_S:g} s") from error
 
     def _send_question(self, question: Question) -> None:
+        if len(self._questions) >= MAX_UNSENT:
+            self.counts.questions_dropped[QUEUE_FULL] += 1
+            raise ScorerUnavailable("The router is unavailable: Redis does not respond.")
         self._questions.append(question)
 
     def _run(self) -> None:

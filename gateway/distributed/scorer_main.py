@@ -1,7 +1,7 @@
 """Entry point of a distributed scorer: `python -m gateway.distributed.scorer_main CONFIG NAME`.
 
-It ends after its batch on SIGTERM, or when its standard input closes: whoever started it is gone. Where that process has
-died, it ends within two seconds, whatever it is at.
+It ends after its batch on SIGTERM, or when its standard input closes: whoever started it is gone. Where that process
+has died, it ends within two seconds, whatever it is at.
 """
 
 import logging

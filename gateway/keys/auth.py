@@ -38,8 +38,12 @@ class Principal:
         """Return True if the key may use this model."""
         return self.models is None or model in self.models
 
+    def can_use_task(self, task: str) -> bool:
+        """Return True if the key may use this task."""
+        return self.tasks is None or task in self.tasks
+
     def check_task(self, task: str) -> None:
-        """Raise Forbidden for a task that the key may not use."""
+        """Raise Forbidden for a task that the key may not use, whether it exists or not."""
         if self.tasks is not None and task not in self.tasks:
             allowed = ", ".join(sorted(self.tasks)[:SHOWN_TASKS])
             message = f"Key {self.name!r} is not allowed to use task {task!r}. Allowed tasks include: {allowed}."

@@ -128,17 +128,44 @@ class Quotas:
     def admit_request(self, key: str | None) -> None:
         """Count a request. Raises RateLimited, BudgetExceeded."""
         quota = self._quotas.get(key) if key is not None else None
+        if quota is not None and key is not None:
+            self._admit(key, quota, 1.0, 1.0)
+
+    def admit_inputs(self, key: str | None, inputs: int) -> None:
+        """Count the inputs of a request that `admit_request` has counted as one: each counts as a request.
+
+        Raises RateLimited, BudgetExceeded; then the request counts as none.
+        """
+        quota = self._quotas.get(key) if key is not None else None
         if quota is None or key is None:
             return
+        try:
+            self._admit(key, quota, inputs - 1.0, float(inputs))
+        except RateLimited:
+            self._count(key, quota, -1.0)
+            raise
+
+    def _admit(self, key: str, quota: Quota, amount: float, inputs: float) -> None:
+        """Count requests. More than this gateway's share of the limit overdraws a full bucket.
+
+        inputs: of the whole request; more than the limit are never admitted.
+        """
         now, requests, tokens = self._clock(), quota.requests, quota.tokens
-        if requests is not None and (wait_s := requests.wait_s(1.0, now)):
-            raise _rate_limited(key, requests, "requests", wait_s)
+        if requests is not None:
+            most = requests.most
+            if inputs > 1.0 and inputs > requests.per_minute:
+                raise _too_many_inputs(key, requests, inputs)
+            if wait_s := requests.wait_s(amount if amount < most else most, now):
+                raise _rate_limited(key, requests, "requests", wait_s, inputs)
         if tokens is not None and (wait_s := tokens.wait_s(0.0, now)):
             raise _rate_limited(key, tokens, "tokens", wait_s)
         self._check_budgets(key, quota)
-        if requests is not None:
-            requests.level -= 1.0
-            self._usage(key, quota).requests += 1.0
+        self._count(key, quota, amount)
+
+    def _count(self, key: str, quota: Quota, amount: float) -> None:
+        if quota.requests is not None:
+            quota.requests.level -= amount
+            self._usage(key, quota).requests += amount
 
     def charge_usage(self, key: str | None, tokens: int, usd: Decimal) -> None:
         """Subtract what a finished request used from its key's quota."""
@@ -223,9 +250,31 @@ class Quotas:
         return None if budget is None else spent + (budget - spent) / self._gateways
 
 
-def _rate_limited(key: str, bucket: TokenBucket, unit: str, wait_s: float) -> RateLimited:
+def _rate_limited(key: str, bucket: TokenBucket, unit: str, wait_s: float, inputs: float = 1.0) -> RateLimited:
     message = f"Rate limit exceeded: key {key!r} has a limit of {bucket.per_minute:g} {unit} per minute."
-    return RateLimited(message, retry_after=str(math.ceil(wait_s)))
+    if inputs > 1.0:
+        message += f" This request has {inputs:g} inputs, and each counts as one."
+    return RateLimited(message, retry_after=str(math.ceil(wait_s)), limits=_limit_headers(bucket, unit))
+
+
+def _too_many_inputs(key: str, bucket: TokenBucket, inputs: float) -> RateLimited:
+    most = max(1, math.floor(bucket.per_minute))
+    message = (
+        f"Rate limit exceeded: this request has {inputs:g} inputs, each counts as one request, and key {key!r} has a "
+        f"limit of {bucket.per_minute:g} requests per minute. Send at most {most} inputs at once."
+    )
+    retry_after = str(math.ceil(most / bucket.per_minute * MINUTE_S))
+    return RateLimited(message, retry_after=retry_after, limits=_limit_headers(bucket, "requests"))
+
+
+def _limit_headers(bucket: TokenBucket, unit: str) -> dict[str, str]:
+    """Return the key's limit in OpenAI's headers (https://platform.openai.com/docs/guides/rate-limits)."""
+    reset_s = max(0.0, bucket.per_minute - bucket.level) / bucket.per_minute * MINUTE_S
+    return {
+        f"x-ratelimit-limit-{unit}": f"{bucket.per_minute:g}",
+        f"x-ratelimit-remaining-{unit}": str(max(0, math.floor(bucket.level))),
+        f"x-ratelimit-reset-{unit}": f"{math.ceil(reset_s)}s",
+    }
 
 
 def _zero_usage(quota: Quota) -> QuotaUsage:

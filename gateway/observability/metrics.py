@@ -181,6 +181,7 @@ class ScorerStats:
         backlog: inputs of all gateways waiting in Redis now.
         scoring_s: seconds spent on embedding and scoring.
         dropped: inputs not scored, by reason.
+        questions_dropped: questions without a reply, by reason.
     """
 
     scored: Any
@@ -189,6 +190,7 @@ class ScorerStats:
     backlog: int = 0
     scoring_s: float = 0.0
     dropped: PlainCounter[str] = field(default_factory=PlainCounter)
+    questions_dropped: PlainCounter[str] = field(default_factory=PlainCounter)
 
 
 class BreakerCollector(Collector):
@@ -243,6 +245,14 @@ class ScorerCollector(Collector):
         for reason, count in stats.dropped.items():
             dropped.add_metric([reason], count)
         yield dropped
+        questions = CounterMetricFamily(
+            "benchroute_scorer_questions_dropped",
+            "Requests that the scorer did not answer, by reason: too many waited, or no reply came in time.",
+            labels=["reason"],
+        )
+        for reason, count in stats.questions_dropped.items():
+            questions.add_metric([reason], count)
+        yield questions
 
 
 @dataclass(frozen=True, slots=True)

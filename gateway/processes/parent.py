@@ -45,4 +45,4 @@ def exit_after_parent(parent: int, grace_s: float = GRACE_S) -> None:
 
 def _is_killed_by_kernel() -> bool:
     """Ask the kernel for SIGKILL at the parent's end. Return False where it cannot."""
-    return sys.platform == "linux" and ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) == 0
+    return sys.platform == "linux" and bool(ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) == 0)

@@ -50,7 +50,7 @@ class Pipeline:
     """Everything that routes a request.
 
     Attributes:
-        observe: Takes a task and its input's JSON, and never waits.
+        observe: Takes a task, its input's JSON, and the name of the key that sent it. Never waits.
         draw: Uniform in [0, 1), for tasks that explore.
     """
 
@@ -59,7 +59,7 @@ class Pipeline:
     capabilities: CapabilityTable
     table: DecisionTable
     failover: Failover
-    observe: Callable[[str, bytes], None]
+    observe: Callable[[str, bytes, str | None], None]
     accounting: Accounting
     sessions: SessionAffinity
     response_cache: ResponseCache
@@ -102,7 +102,8 @@ class Pipeline:
         policy = self.table.policy_of(tag.task)
         # A model called by its name without a task says nothing about any task's inputs.
         if tag.is_explicit or is_routed_model(body.model):
-            self.observe(tag.task, body.encoded if policy.input.startswith(JSON_PATH) else body.content)
+            content = body.encoded if policy.input.startswith(JSON_PATH) else body.content
+            self.observe(tag.task, content, principal.name)
         slot = self.response_cache.open_slot(
             policy.response_cache, body, principal.name, record.route.ranking[0], head.headers
         )

@@ -32,6 +32,8 @@ def error_headers(error: RequestError) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-type", error_envelope.JSON)]
     if isinstance(error, UpstreamBusy | RateLimited) and error.retry_after:
         headers.append((b"retry-after", error.retry_after.encode("latin-1", "replace")))
+    if isinstance(error, RateLimited):
+        headers += [(name.encode(), value.encode()) for name, value in error.limits.items()]
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", b"POST"))  # RFC 9110, 15.5.6: a 405 must list what is allowed
     return headers

@@ -1,6 +1,8 @@
 """From observed inputs to decisions: a client in the gateway's process, and the scorer in a process of its own.
 
     observation_queue  observations on their way out of the gateway
+    fair_lanes         their order: fair between API keys, first in first out within a task
+    question_gate      slots for questions, in turn by API key, and how many may wait
     client             the scorer as the gateway sees it: questions, replies, status, counts
     embedded/          scorer as a child process, on a socket
     messages           everything that client and scorer exchange
@@ -16,7 +18,8 @@
     task_labels        a task's labelled inputs and scored responses
     inspection         outcomes, evidence, labels to add, comparison of packs
     background         executor for questions that take long
+    stepwise           questions that embed, in steps between batches
 
-The gateway's process imports observation_queue, client, messages, input_text and embedded.client: neither numpy nor
-the routing library.
+The gateway's process imports observation_queue, fair_lanes, question_gate, client, messages, input_text and
+embedded.client: neither numpy nor the routing library.
 """

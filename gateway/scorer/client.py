@@ -16,6 +16,8 @@ from gateway.decision import Decision, ExplainedDecision, Explanation
 from gateway.errors import InvalidRequest, ScorerUnavailable
 from gateway.observability.metrics import ScorerStats
 from gateway.scorer.messages import (
+    BATCH_SIZE,
+    BackgroundQuestion,
     BatchCounts,
     Configure,
     DryRun,
@@ -31,6 +33,7 @@ from gateway.scorer.messages import (
     SubmitFeedback,
     TaskPolicy,
 )
+from gateway.scorer.question_gate import NOT_ANSWERED, QuestionGate, QuestionLimits
 
 EXPLAIN_TIMEOUT_S = 2.0
 """A page that shows tasks does not wait longer for a busy scorer; stored explanations are a few inputs older."""
@@ -50,15 +53,14 @@ class PendingReplies:
     async def request_reply(self, number: int, send: Callable[[], None], timeout_s: float) -> Mapping[str, Any]:
         """Send a question and wait for its reply.
 
-        Raises ScorerUnavailable where none comes in time, InvalidRequest for an error in it.
+        Raises TimeoutError where none comes in time, ScorerUnavailable where none will, InvalidRequest for an error in
+        it.
         """
         reply: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = reply
         try:
             send()
             return await asyncio.wait_for(reply, timeout_s)
-        except TimeoutError as error:
-            raise ScorerUnavailable(f"the scorer did not answer within {timeout_s:g} s") from error
         finally:
             del self._waiting[number]
 
@@ -69,6 +71,8 @@ class PendingReplies:
             return
         if reply.document is not None:
             waiting.set_result(reply.document)
+        elif reply.is_busy:
+            waiting.set_exception(ScorerUnavailable(reply.error or "the scorer is busy", code="scorer_busy"))
         else:
             waiting.set_exception(InvalidRequest(reply.error or "the scorer gave no answer"))
 
@@ -88,12 +92,14 @@ class ScorerClient(ABC):
         counts: observations since the gateway's start.
     """
 
-    def __init__(self, message: str, answer_s: float) -> None:
-        """answer_s: how long a question waits for its reply, in seconds."""
+    def __init__(self, message: str, answer_s: float, limits: QuestionLimits | None = None) -> None:
+        """answer_s: how long a question waits for its reply, in seconds. limits: of questions."""
         self.status: Literal["starting", "ready", "down"] = "starting"
         self.message = message
         self.counts = ScorerStats(BatchCounts())
         self._replies = PendingReplies()
+        # A comparison of packs may take a minute, and keeps no other question waiting than those behind it.
+        self._gate, self._background_gate = (QuestionGate(self.counts, limits) for _ in range(2))
         self._answer_s = answer_s
 
     @property
@@ -118,8 +124,8 @@ class ScorerClient(ABC):
         """Score a task by another policy. Raises InvalidRequest for one that the pack cannot score."""
 
     @abstractmethod
-    def observe_input(self, task: str, messages: bytes) -> None:
-        """Hand on a request's `messages` (JSON). Never waits, never raises."""
+    def observe_input(self, task: str, messages: bytes, key: str | None = None) -> None:
+        """Hand on a request's `messages` (JSON). Never waits, never raises. key: name of the API key that sent it."""
 
     async def find_response(self, request: str) -> Any:
         """Return another gateway's answer to a request, a ResponseRecord; None where no gateway has it."""
@@ -130,34 +136,61 @@ class ScorerClient(ABC):
         """Send a question on its way, without waiting; the reply goes to `_replies`."""
 
     async def seed_task(
-        self, task: str, texts: Sequence[str], outcomes: Sequence[Mapping[str, float]] = ()
+        self,
+        task: str,
+        texts: Sequence[str],
+        outcomes: Sequence[Mapping[str, float]] = (),
+        key: str | None = None,
     ) -> Mapping[str, Any]:
-        """Add inputs to a task. outcomes: of models on each, by name, in [0, 1]."""
-        return await self._ask(SeedInputs(self._replies.next_id(), task, texts, outcomes))
+        """Add inputs to a task. outcomes: of models on each, by name, in [0, 1]. key: name of the API key that asks.
 
-    async def submit_feedback(self, task: str, answers: Sequence[ScoredResponse]) -> Mapping[str, Any]:
+        A batch at a time, each behind what others have asked and observed meanwhile.
+        """
+        document: Mapping[str, Any] = {}
+        for start in range(0, len(texts), BATCH_SIZE):
+            part = slice(start, start + BATCH_SIZE)
+            seed = SeedInputs(self._replies.next_id(), task, texts[part], outcomes[part])
+            try:
+                document = await self._ask(seed, key, size=sum(map(len, seed.texts)))
+            except ScorerUnavailable as error:
+                if not start:
+                    raise
+                added = f"Of these {len(texts)} inputs, the first {start} were added."
+                raise ScorerUnavailable(f"{error.message}. {added}", code=error.code) from error
+        return {**document, "added": len(texts)}
+
+    async def submit_feedback(
+        self, task: str, answers: Sequence[ScoredResponse], key: str | None = None
+    ) -> Mapping[str, Any]:
         """Add scores of a task's answers."""
-        return await self._ask(SubmitFeedback(self._replies.next_id(), task, answers))
+        return await self._ask(SubmitFeedback(self._replies.next_id(), task, answers), key)
 
     async def dry_run(
-        self, texts: Sequence[str], task: str | None = None, candidates: Sequence[str] | None = None
+        self,
+        texts: Sequence[str],
+        task: str | None = None,
+        candidates: Sequence[str] | None = None,
+        key: str | None = None,
     ) -> Mapping[str, Any]:
         """Decide without storing anything."""
-        return await self._ask(DryRun(self._replies.next_id(), texts, task, candidates))
+        question = DryRun(self._replies.next_id(), texts, task, candidates)
+        return await self._ask(question, key, size=sum(map(len, texts)))
 
     async def forget_task(self, task: str) -> bool:
         """Remove everything about a task; False if there was nothing."""
         return bool((await self._ask(ForgetTask(self._replies.next_id(), task)))["known"])
 
-    async def inspect_pack(self, view: InspectView, task: str = "", pack: str = "", n: int = 0) -> Mapping[str, Any]:
+    async def inspect_pack(
+        self, view: InspectView, task: str = "", pack: str = "", n: int = 0, key: str | None = None
+    ) -> Mapping[str, Any]:
         """Show what only arrays can tell; see gateway.scorer.messages.Inspect."""
-        return await self._ask(Inspect(self._replies.next_id(), view, task, pack, n))
+        return await self._ask(Inspect(self._replies.next_id(), view, task, pack, n), key)
 
-    async def explain_tasks(self, tasks: Sequence[str]) -> Mapping[str, ExplainedDecision]:
+    async def explain_tasks(self, tasks: Sequence[str], key: str | None = None) -> Mapping[str, ExplainedDecision]:
         """Derive the explanations of tasks' decisions as they are now, of those that have a decision."""
         # To the shard of a single task: behind its observations, so that its decision counts them.
         question = ExplainTasks(self._replies.next_id(), tasks, tasks[0] if len(tasks) == 1 else None)
-        reply = await self._ask(question, EXPLAIN_TIMEOUT_S)
+        reply = await self._ask(question, key, timeout_s=EXPLAIN_TIMEOUT_S)
         return {
             task: ExplainedDecision(msgspec.convert(one["decision"], Decision), Explanation(one["explanation"]))
             for task, one in reply["explained"].items()
@@ -166,8 +199,27 @@ class ScorerClient(ABC):
     async def _ask_policy(self, task: str, policy: TaskPolicy) -> None:
         await self._ask(SetPolicy(self._replies.next_id(), task, policy))
 
-    async def _ask(self, question: Question, timeout_s: float | None = None) -> Mapping[str, Any]:
+    async def _ask(
+        self, question: Question, key: str | None = None, size: int = 0, timeout_s: float | None = None
+    ) -> Mapping[str, Any]:
+        """Ask when it is this key's turn. size: bytes of the question's texts.
+
+        Raises ScorerUnavailable, InvalidRequest for an error in the reply.
+        """
+        self._check_ready()
+        timeout_s = timeout_s or self._answer_s
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        gate = self._background_gate if isinstance(question, BackgroundQuestion) else self._gate
+        async with gate.slot(key, size, timeout_s):
+            self._check_ready()
+            send = partial(self._send_question, question)
+            try:
+                return await self._replies.request_reply(question.id, send, max(0.0, deadline - loop.time()))
+            except TimeoutError as error:
+                self.counts.questions_dropped[NOT_ANSWERED] += 1
+                raise ScorerUnavailable(f"the scorer did not answer within {timeout_s:g} s") from error
+
+    def _check_ready(self) -> None:
         if self.status != "ready":
             raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
-        send = partial(self._send_question, question)
-        return await self._replies.request_reply(question.id, send, timeout_s or self._answer_s)

@@ -73,11 +73,16 @@ class Configure(msgspec.Struct, frozen=True, tag=True):
     tasks: Mapping[str, TaskPolicy] = {}
 
 
-class Observation(msgspec.Struct, frozen=True):
-    """A request's task and the JSON with its input: the `messages` member, or the whole body for a JSONPath."""
+class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A request's task and the JSON with its input: the `messages` member, or the whole body for a JSONPath.
+
+    Attributes:
+        key: name of the API key that sent the request; None without keys.
+    """
 
     task: str
     messages: bytes
+    key: str | None = None
 
 
 class Observations(msgspec.Struct, frozen=True, tag=True):
@@ -234,18 +239,23 @@ class BatchDone(msgspec.Struct, frozen=True, tag=True):
 
 
 class Reply(msgspec.Struct, frozen=True, tag=True):
-    """Reply to the question of that id: a document, or an error's message."""
+    """Reply to the question of that id: a document, or an error's message.
+
+    Attributes:
+        is_busy: the error is for the moment only.
+    """
 
     id: int
     document: Mapping[str, Any] | None = None
     error: str | None = None
+    is_busy: bool = False
 
 
 Question = SeedInputs | SubmitFeedback | DryRun | ForgetTask | SetPolicy | Inspect | ExplainTasks
 """Messages that are answered with a Reply."""
 
 BackgroundQuestion = Inspect | ExplainTasks
-"""Questions that store nothing: a thread of their own answers them, while inputs are scored."""
+"""Questions that store nothing and embed nothing: a thread of their own answers them, while inputs are scored."""
 
 ToScorer = Configure | Observations | Question
 FromScorer = PackReady | PackRefused | BatchDone | Reply

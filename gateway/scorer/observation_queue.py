@@ -1,8 +1,9 @@
 """Observations on their way to the scorer: bounded, because a request must not wait and memory must not grow.
 
-Both deployments queue in the gateway with this class, and both drop the oldest where there is no room, counted as
-`queue_full`: a task's decision should follow its latest inputs, and after an outage those are worth most. A stream in
-Redis that is full drops its oldest too, counted as `backlog_full`.
+Both deployments queue in the gateway with this class. Keys get equal shares of the scorer (gateway.scorer.fair_lanes),
+and where there is no room, the key that has the most waiting loses its oldest, counted as `queue_full`: a task's
+decision should follow its latest inputs, and after an outage those are worth most. A stream in Redis that is full drops
+its oldest too, counted as `backlog_full`.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.observability.metrics import ScorerStats
+from gateway.scorer.fair_lanes import Admit, FairLanes
 from gateway.scorer.messages import Observation
 
 MAX_ITEMS = 10_000
@@ -29,8 +31,12 @@ class Journal(Protocol):
         """Keep the counts as they are now."""
 
 
+def _admit_all(item: Observation) -> bool:
+    return True
+
+
 class ObservationQueue:
-    """First in, first out; a full queue drops its oldest and counts it.
+    """First in, first out within a task, fair between keys; a full queue drops and counts.
 
     The event loop puts; the event loop or one other thread takes. Neither holds the lock for long.
     """
@@ -47,59 +53,84 @@ class ObservationQueue:
         self._max_bytes = max_bytes
         self._journal = journal
         self._bytes = 0
+        # One key alone needs no sharing, and most of the time the queue holds one key's at most: they are in _items.
+        # From another key's first one on, all are in _lanes, until nothing is left.
+        self._key: str | None = None
         self._items: deque[Observation] = deque()
+        self._lanes = FairLanes()
         self._lock = threading.Lock()
         self._filled = asyncio.Event()
 
-    def put_observation(self, task: str, messages: bytes) -> None:
-        """Add an observation. Never waits, never raises."""
+    def put_observation(self, task: str, messages: bytes, key: str | None = None) -> None:
+        """Add an observation. Never waits, never raises. key: name of the API key that sent the request."""
         dropped = 0
         with self._lock:
             if len(messages) > MAX_ITEM_BYTES:
                 self._stats.dropped["too_large"] += 1
                 dropped = 1
             else:
-                self._items.append(Observation(task, messages))
+                self._append(Observation(task, messages, key))
                 self._bytes += len(messages)
-                dropped = self._drop_oldest()
-                self._stats.queued = len(self._items)
+                dropped = self._drop_oldest(key)
+                self._stats.queued = len(self._items) or len(self._lanes)
             if self._journal is not None:
                 self._journal.accepted += 1
                 self._journal.dropped += dropped
                 self._journal.write_counts()
         self._filled.set()
 
-    def take_batch(self, max_items: int, max_bytes: int = MAX_BYTES) -> Sequence[Observation]:
-        """Take what is there, oldest first: one at least, however large, or nothing where nothing is there."""
-        taken: list[Observation] = []
-        size = 0
+    def take_batch(
+        self, max_items: int, max_bytes: int = MAX_BYTES, admit: Admit = _admit_all
+    ) -> Sequence[Observation]:
+        """Take what is there: one at least, however large, or nothing where nothing is there, or is admitted.
+
+        Of one key, and of one task, oldest first.
+        """
         with self._lock:
-            while (
-                self._items
-                and len(taken) < max_items
-                and (not taken or size + len(self._items[0].messages) <= max_bytes)
-            ):
-                taken.append(self._items.popleft())
-                size += len(taken[-1].messages)
-            self._bytes -= size
-            self._stats.queued = len(self._items)
+            if self._items:
+                taken = self._take_alone(max_items, max_bytes, admit)
+            else:
+                taken = list(self._lanes.take(max_items, max_bytes, admit))
+            self._bytes -= sum(len(item.messages) for item in taken)
+            self._stats.queued = len(self._items) or len(self._lanes)
         return taken
 
     async def wait_filled(self) -> None:
         """Wait until there is something to take. In the event loop that puts."""
-        while not self._items:
+        while not self.has_pending:
             self._filled.clear()
             await self._filled.wait()
 
     @property
     def has_pending(self) -> bool:
         """True while something waits to be taken."""
-        return bool(self._items)
+        return bool(self._items) or bool(self._lanes)
 
-    def _drop_oldest(self) -> int:
+    def _append(self, item: Observation) -> None:
+        if not self._lanes and (item.key == self._key or not self._items):
+            self._key = item.key
+            self._items.append(item)
+            return
+        while self._items:
+            self._lanes.push(self._items.popleft())
+        self._lanes.push(item)
+
+    def _take_alone(self, max_items: int, max_bytes: int, admit: Admit) -> list[Observation]:
+        taken: list[Observation] = []
+        size, items = 0, self._items
+        while items and len(taken) < max_items:
+            size += len(items[0].messages)
+            if (taken and size > max_bytes) or not admit(items[0]):
+                break
+            taken.append(items.popleft())
+        return taken
+
+    def _drop_oldest(self, key: str | None) -> int:
         dropped = 0
-        while len(self._items) > self._max_items or self._bytes > self._max_bytes:
-            self._bytes -= len(self._items.popleft().messages)
+        while (len(self._items) or len(self._lanes)) > self._max_items or self._bytes > self._max_bytes:
+            is_large = self._bytes > self._max_bytes
+            gone = self._items.popleft() if self._items else self._lanes.drop_oldest(is_large, key)
+            self._bytes -= len(gone.messages)
             dropped += 1
         if dropped:
             self._stats.dropped["queue_full"] += dropped

@@ -8,8 +8,9 @@ import msgspec
 
 from gateway.decision import Explanation
 from gateway.scorer import inspection
-from gateway.scorer.messages import DryRun, ExplainTasks, Inspect
+from gateway.scorer.messages import BATCH_SIZE, DryRun, ExplainTasks, Inspect
 from gateway.scorer.sampling import SamplingState
+from gateway.scorer.stepwise import Steps, run_steps
 from gateway.scorer.task_reader import TaskReader, cost_preference, labels_of
 from gateway.scorer.task_update import build_explanation
 from gateway.state.store import TaskRecord
@@ -33,11 +34,19 @@ class ScorerQueries:
 
     def dry_run(self, question: DryRun) -> dict[str, Any]:
         """Decide on inputs alone (eq. 6 to the letter). Raises ValueError."""
+        return run_steps(self.dry_run_steps(question))
+
+    def dry_run_steps(self, question: DryRun) -> Steps[dict[str, Any]]:
+        """Decide on inputs alone, a batch of them in each step. Raises ValueError."""
         policy = self._tasks.policy_of(question.task)
         candidates = self._router.select_candidates(question.candidates or policy.candidates)
         if not candidates:
             raise ValueError("the pack knows none of the candidates")
-        state = TaskState.from_evidence(self._router.find_evidence(self._embedder.embed_texts(list(question.texts))))
+        state = self._router.empty_state()
+        for start in range(0, len(question.texts), BATCH_SIZE):
+            texts = list(question.texts[start : start + BATCH_SIZE])
+            state += TaskState.from_evidence(self._router.find_evidence(self._embedder.embed_texts(texts)))
+            yield
         choice = self._tasks.score_of(policy)
         scores = self._router.score_task(state, candidates, choice.score, known_dataset=choice.dataset)
         costs = cost_preference(policy, self._store, question.task)

@@ -6,7 +6,7 @@ errors and retries are the service's, so that both deployments decide, refuse an
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,7 @@ from gateway.scorer.messages import (
 from gateway.scorer.queries import ScorerQueries
 from gateway.scorer.sampling import Commit, commit_alone
 from gateway.scorer.scorer import Answered, Scorer
+from gateway.scorer.stepwise import run_steps
 from gateway.scorer.task_reader import TaskReader
 from gateway.state.store import Store
 from routing.calibration import RoutingSettings
@@ -159,13 +160,13 @@ class ScorerService:
         self._hooks = hooks or ServiceHooks()
         self.tasks = TaskReader(pack.router, store, settings, clock)
         self.scorer = Scorer(self.tasks, pack.embedder)
-        queries = ScorerQueries(self.tasks, pack.embedder, self._hooks.find_pack)
+        queries = self._queries = ScorerQueries(self.tasks, pack.embedder, self._hooks.find_pack)
         self._handlers: Mapping[type[Any], Callable[[Any], Answered]] = {
             SeedInputs: self.scorer.seed_task,
             SubmitFeedback: self.scorer.add_feedback,
             SetPolicy: self._set_policy,
             ForgetTask: self.scorer.forget_task,
-            DryRun: lambda question: ((), queries.dry_run(question)),
+            DryRun: lambda question: ((), run_steps(queries.dry_run_steps(question))),
             ExplainTasks: lambda question: ((), queries.explain_tasks(question)),
             Inspect: lambda question: ((), queries.inspect_pack(question)),
         }
@@ -186,11 +187,16 @@ class ScorerService:
             return Answer(Reply(question.id, document), decisions)
         except self._hooks.fatal:
             raise
-        except (ValueError, StateError, RoutingError) as error:
-            return Answer(Reply(question.id, error=str(error)))
-        except Exception:  # a question must not end the scorer: the edge of a background job
-            log.exception("%s failed", type(question).__name__)
-            return Answer(Reply(question.id, error="the scorer failed; see its log"))
+        except Exception as error:  # a question must not end the scorer: the edge of a background job
+            return Answer(_error_reply(question, error))
+
+    def answer_in_steps(self, question: DryRun, send: Callable[[Reply], None]) -> Iterator[None]:
+        """Answer a question that stores nothing, a batch of inputs in each step; the last one sends the reply."""
+        try:
+            reply = Reply(question.id, (yield from self._queries.dry_run_steps(question)))
+        except Exception as error:  # the edge of a background job
+            reply = _error_reply(question, error)
+        send(reply)
 
     def rescore_stale(self) -> Sequence[Decision]:
         """Score again the tasks whose sums were made with another pack, and decide the declared ones. Raises
@@ -206,3 +212,15 @@ class ScorerService:
         # Only a policy that this pack can score is passed on: a refused one leaves the one before in force.
         self._hooks.on_policy(question.task, question.policy)
         return answered
+
+
+def busy_reply(question: Question) -> Reply:
+    """Return the reply to a question for which there is no room."""
+    return Reply(question.id, error="the scorer is busy: too many questions wait", is_busy=True)
+
+
+def _error_reply(question: Question, error: Exception) -> Reply:
+    if isinstance(error, ValueError | StateError | RoutingError):
+        return Reply(question.id, error=str(error))
+    log.error("%s failed", type(question).__name__, exc_info=error)
+    return Reply(question.id, error="the scorer failed; see its log")

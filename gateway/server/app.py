@@ -180,6 +180,7 @@ class Gateway:
             backends=backends,
             ledger=self._ledger,
             client_keys=self._client_keys,
+            quotas=self._quotas,
             config_history=self.config_history,
             packs=self._packs,
             decision_feed=self._decision_feed,
@@ -280,8 +281,8 @@ class Gateway:
         return {state.backend.name: state.breaker.state for state in self.runtime.backend_states()}
 
 
-def _observe_with(link: ScorerClient | None) -> Callable[[str, bytes], None]:
-    return link.observe_input if link is not None else lambda task, messages: None
+def _observe_with(link: ScorerClient | None) -> Callable[[str, bytes, str | None], None]:
+    return link.observe_input if link is not None else lambda task, messages, key: None
 
 
 def _check_otel(config: Config) -> None:

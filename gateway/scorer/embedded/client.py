@@ -32,6 +32,7 @@ from gateway.scorer.messages import (
     TaskPolicy,
 )
 from gateway.scorer.observation_queue import ObservationQueue
+from gateway.scorer.question_gate import NOT_ANSWERED
 
 log = logging.getLogger("benchroute.scorer")
 
@@ -39,7 +40,12 @@ BATCH_BYTES = 512 * 1024
 """Of large inputs few at a time: what a batch is written into is then memory that was used before."""
 
 MAX_IN_FLIGHT = 256
-"""Observations sent and not yet acknowledged: enough to keep the scorer busy, few enough to lose."""
+"""Observations sent and not yet acknowledged: enough to keep the scorer busy, few enough to lose, and for another key's
+to wait behind. All others wait in the queue, in turn by key.
+"""
+
+MAX_UNREAD_BYTES = 64 * 1024 * 1024
+"""Written to a scorer that does not read: a stopped process gets no more questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +115,9 @@ class EmbeddedScorerClient(ScorerClient):
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
 
-    def observe_input(self, task: str, messages: bytes) -> None:
-        """Hand on a request's `messages` (JSON). Never waits, never raises."""
-        self._queue.put_observation(task, messages)
+    def observe_input(self, task: str, messages: bytes, key: str | None = None) -> None:
+        """Hand on a request's `messages` (JSON). Never waits, never raises. key: name of the API key that sent it."""
+        self._queue.put_observation(task, messages, key)
 
     async def set_policy(self, task: str, policy: TaskPolicy) -> None:
         """Score a task by another policy; a scorer that is down gets it with its settings when it starts.
@@ -148,6 +154,10 @@ class EmbeddedScorerClient(ScorerClient):
             self._reload = None
 
     def _send_question(self, question: Question) -> None:
+        assert self._process is not None  # noqa: S101 - callers look at the status first
+        if self._process.writer.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            self.counts.questions_dropped[NOT_ANSWERED] += 1
+            raise ScorerUnavailable("The router is unavailable: the scorer's process does not respond.")
         self._send(question)
 
     def _send(self, message: msgspec.Struct) -> None:

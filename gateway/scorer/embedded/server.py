@@ -24,6 +24,7 @@ from gateway.scorer.messages import (
     BatchCounts,
     BatchDone,
     Configure,
+    DryRun,
     Observation,
     Observations,
     PackReady,
@@ -32,7 +33,8 @@ from gateway.scorer.messages import (
     Reply,
     ToScorer,
 )
-from gateway.scorer.service import OpenPack, ScorerService, open_pack
+from gateway.scorer.service import OpenPack, ScorerService, busy_reply, open_pack
+from gateway.scorer.stepwise import StepwiseJobs
 from gateway.state.sqlite import open_store
 from gateway.state.store import Store
 from routing.errors import RoutingError
@@ -50,6 +52,7 @@ class EmbeddedScorer:
         self._pack: OpenPack | None = None
         self._service: ScorerService | None = None
         self._background = BackgroundExecutor()
+        self._stepwise = StepwiseJobs()
         # Replies to inspections are sent by the background thread; two frames must not be mixed on the socket.
         self._sending = threading.Lock()
 
@@ -57,18 +60,35 @@ class EmbeddedScorer:
         """Serve the gateway until it closes the socket or dies."""
         threading.Thread(target=self._read_socket, name="reader", daemon=True).start()
         unread: ToScorer | None = None
-        while (message := unread or self._received.get()) is not None:
+        while (message := unread or self._next_message()) is not None:
             unread = None
             if isinstance(message, Observations):
                 items, unread = self._collect_batch(list(message.items))
                 self._observe(items)
             elif isinstance(message, Configure):
                 self._configure(message)
-            elif isinstance(message, BackgroundQuestion):
-                # Bound now: the pack may be replaced before the background thread comes to the question.
-                self._background.submit_job(partial(self._answer, message, self._service))
             else:
-                self._answer(message, self._service)
+                self._take_question(message)
+            # In turn with messages: neither keeps the other waiting.
+            self._stepwise.run_step()
+
+    def _next_message(self) -> ToScorer | None:
+        """Wait for a message; meanwhile, go on with what is done in steps."""
+        while self._stepwise:
+            try:
+                return self._received.get_nowait()
+            except queue.Empty:
+                self._stepwise.run_step()
+        return self._received.get()
+
+    def _take_question(self, question: Question) -> None:
+        if isinstance(question, DryRun) and self._service is not None:
+            self._stepwise.add_job(self._service.answer_in_steps(question, self._send))
+        elif not isinstance(question, BackgroundQuestion):
+            self._answer(question, self._service)
+        # Bound now: the pack may be replaced before the background thread comes to the question.
+        elif not self._background.submit_job(partial(self._answer, question, self._service)):
+            self._send(busy_reply(question))
 
     def _read_socket(self) -> None:
         try:

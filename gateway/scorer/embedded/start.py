@@ -1,7 +1,7 @@
 """Entry point of the scorer of one gateway: `python -m gateway.scorer.embedded.start FD PID`.
 
-FD is a socket to the gateway, whose process ID is PID. Importing the scorer takes seconds: a gateway that dies meanwhile
-must end it too, so this module imports little.
+FD is a socket to the gateway, whose process ID is PID. Importing the scorer takes seconds: a gateway that dies
+meanwhile must end it too, so this module imports little.
 """
 
 import sys

@@ -52,6 +52,6 @@ function sumByFive(minutes) {
 
 /** What a task saved against its baseline, the best model on average. */
 export function savings(spent) {
-  if (!spent.requests || Math.abs(spent.saved_usd) < 1e-9) return h("span", { class: "muted" }, "–");
+  if (!spent?.requests || Math.abs(spent.saved_usd) < 1e-9) return h("span", { class: "muted" }, "–");
   return spent.baseline_usd ? `${usd(spent.saved_usd)} (${percent(spent.saved_usd / spent.baseline_usd)})` : usd(spent.saved_usd);
 }

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -177,6 +177,79 @@ def test_a_mistake_around_the_scorer_is_told_and_another_one_starts(
     assert isinstance(told.exc_info[1], IndexError)
     pid = told.exc_info[1].args[0]
     eventually(lambda: not is_alive(pid))
+
+
+def test_a_keys_one_input_is_decided_soon_behind_another_keys_flood(good_pack: Path, tmp_path: Path) -> None:
+    """Thousands of observations, and questions with a thousand texts each. Counted in batches, not in seconds."""
+    batches: list[list[str]] = []
+
+    class Told(list[Decision]):
+        def extend(self, decisions: Iterable[Decision]) -> None:
+            batches.append([one.task for one in decisions])
+
+    async def live() -> None:
+        async with linked(good_pack, tmp_path, Told(), max_items=10_000) as link:
+            await until(lambda: link.status == "ready")
+            texts = inputs("sums", 1000)
+            asking = [asyncio.ensure_future(link.seed_task(f"seeded-{one}", texts, key="a")) for one in range(3)]
+            asking += [asyncio.ensure_future(link.dry_run(texts, key="a")) for _ in range(3)]
+            for place in range(5000):
+                link.observe_input("flood", messages(texts[place % 1000]), "a")
+            await until(lambda: len(batches) >= 5)
+            begun = len(batches)
+            link.observe_input("one", messages("What is 1 plus 2?"), "b")
+            await until(lambda: any("one" in tasks for tasks in batches))
+            place = next(place for place, tasks in enumerate(batches) if "one" in tasks)
+            # Five batches are on their way, and for each one of the other key's questions may be answered.
+            assert place - begun <= 10
+            begun = len(batches)
+            assert (await link.dry_run(["What is 1 plus 2?"], key="b"))["n"] == 1
+            assert len(batches) - begun <= 20
+            assert link.counts.queued > 2000, "the flood was over too soon to show anything"
+            for one in asking:
+                one.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+
+    asyncio.run(live())
+
+
+def test_a_stopped_scorer_holds_a_bounded_number_of_questions(good_pack: Path, tmp_path: Path) -> None:
+    async def live() -> None:
+        async with linked(good_pack, tmp_path, []) as link:
+            await until(lambda: link.status == "ready")
+            assert link.pid is not None
+            os.kill(link.pid, signal.SIGSTOP)
+            asking = [asyncio.ensure_future(link.seed_task("t", ["What is 1 plus 2?"], key="a")) for _ in range(300)]
+            asking += [asyncio.ensure_future(link.inspect_pack("evidence", "t", key="a")) for _ in range(300)]
+            await until(lambda: sum(one.done() for one in asking) == 2 * (300 - 104))
+            refused = [one.exception() for one in asking if one.done()]
+            assert {getattr(error, "code", None) for error in refused} == {"scorer_busy"}
+            assert link.counts.questions_dropped == {"queue_full": 2 * (300 - 104)}
+            other = asyncio.ensure_future(link.dry_run(["What is 1 plus 2?"], key="b"))
+            os.kill(link.pid, signal.SIGCONT)
+            assert (await other)["n"] == 1
+            found = await asyncio.gather(*asking, return_exceptions=True)
+            assert sum(not isinstance(one, BaseException) for one in found) == 2 * 104
+
+    asyncio.run(live())
+
+
+def test_a_large_seed_is_added_in_order_and_as_a_whole(good_pack: Path, tmp_path: Path) -> None:
+    """In batches, with the same result as one input at a time."""
+
+    async def live() -> None:
+        async with linked(good_pack, tmp_path, []) as link:
+            await until(lambda: link.status == "ready")
+            texts = [text for pair in zip(inputs("sums", 75), inputs("capitals", 75), strict=True) for text in pair]
+            at_once = await link.seed_task("at-once", texts)
+            for text in texts:
+                one_by_one = await link.seed_task("one-by-one", [text])
+            assert (at_once["n"], at_once["added"], one_by_one["n"]) == (150, 150, 150)
+            # Of embeddings, the last digits depend on the batch.
+            for member in ("version", "model", "reason", "ranking"):
+                assert at_once["decision"][member] == one_by_one["decision"][member]
+
+    asyncio.run(live())
 
 
 GATEWAY = """
