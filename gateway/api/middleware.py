@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gateway.errors import RequestError
 from gateway.http import error_envelope
 from gateway.http.asgi import App, Message, Receive, Scope, Send, response_body, response_start
-from gateway.http.headers import REQUEST_ID, request_id_of
+from gateway.http.headers import CLIENT_REQUEST_ID, REQUEST_ID, client_request_id, new_request_id
 from gateway.http.read_body import ClientDisconnected, read_body
 from gateway.keys.host_check import HostCheck
 
@@ -31,13 +31,15 @@ class ApiMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        own = (REQUEST_ID.encode(), request_id_of(scope["headers"]).encode())
+        own = [(REQUEST_ID.encode(), new_request_id().encode())]
+        if (clients := client_request_id(scope["headers"])) is not None:
+            own.append((CLIENT_REQUEST_ID.encode(), clients.encode()))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name for name, _ in message["headers"]}
                 added = [header for header in (NO_STORE, NO_SNIFF) if header[0] not in present]
-                message["headers"] = [*message["headers"], own, *added]
+                message["headers"] = [*message["headers"], *own, *added]
             await send(message)
 
         try:

@@ -67,7 +67,7 @@ class FeedbackBody(RequestSchema):
     """A score of one response."""
 
     request_id: str = Field(min_length=1, max_length=128)
-    """The response's x-request-id header."""
+    """The response's x-request-id header, or the x-request-id that the request was sent with."""
     score: float = Field(ge=0, le=1)
     """1 is right, 0 is wrong."""
     metadata: dict[MetadataWord, MetadataWord] = Field(default_factory=dict, max_length=16)

@@ -20,7 +20,7 @@ from gateway.api.services import (
 )
 from gateway.errors import InvalidRequest, ModelNotFound, NotFound
 from gateway.keys.auth import Principal
-from gateway.proxy.recent_responses import ResponseRecord, response_key
+from gateway.proxy.recent_responses import ResponseRecord, client_response_key, response_key
 from gateway.scorer.messages import ScoredResponse
 from gateway.vocabulary import DEFAULT_TASK
 
@@ -95,8 +95,8 @@ async def give_feedback(body: FeedbackBody, services: Given, client: ClientPrinc
     """
     found = await _find_response(body.request_id, services, client)
     scorer = require_scorer(services)
-    # A client may use one ID for many requests, and means the latest: the time tells them apart.
-    request = hashlib.sha256(f"{found.at!r} {body.request_id}".encode()).digest()[:8]
+    # The same response however it is named; the time tells those of a gateway of an earlier version apart.
+    request = hashlib.sha256(f"{found.at!r} {found.request_id or body.request_id}".encode()).digest()[:8]
     scored = ScoredResponse(request, found.model, body.score, found.propensity, found.stratum, found.at)
     decision = await scorer.submit_feedback(found.task, [scored], client.name)
     services.metrics.feedback(found.model).inc()
@@ -115,10 +115,11 @@ async def give_feedback(body: FeedbackBody, services: Given, client: ClientPrinc
 
 async def _find_response(request: str, services: Services, client: Principal) -> ResponseRecord:
     """Raises NotFound, also for another key's response, and for a task that the key may not use any more."""
-    key = response_key(client.name, request)
-    found = services.recent_responses.find_response(key)
+    own, named = response_key(client.name, request), client_response_key(client.name, request)
+    responses = services.recent_responses
+    found = responses.find_response(own) or responses.find_response(named)
     if found is None and services.scorer is not None:
-        found = await services.scorer.find_response(key)
+        found = await services.scorer.find_response(own) or await services.scorer.find_response(named)
     if found is None or not client.can_use_task(found.task):
         window = services.config.routing.feedback_window
         message = f"Unknown request_id {request!r}: no successful response with this ID among the last {window:,}."

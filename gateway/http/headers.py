@@ -38,6 +38,8 @@ COST_USD = "x-benchroute-cost-usd"
 CACHE = "x-benchroute-cache"
 SHADOW_MODEL = "x-benchroute-shadow-model"
 REQUEST_ID = "x-request-id"
+CLIENT_REQUEST_ID = "x-client-request-id"
+"""The client's own x-request-id, which is never taken for ours: IDs of ours name responses."""
 
 BEARER = b"bearer "
 GATEWAY_PREFIX = b"x-benchroute-"
@@ -77,11 +79,6 @@ def first_value(headers: RawHeaders, name: bytes) -> bytes | None:
         if key == name:
             return value
     return None
-
-
-def request_id_of(headers: RawHeaders) -> str:
-    """Return the client's own x-request-id where it is valid, else a new one."""
-    return client_request_id(headers) or new_request_id()
 
 
 def client_request_id(headers: RawHeaders) -> str | None:
@@ -135,6 +132,7 @@ class RequestHead:
         task: value of X-Task-Id, None without one.
         has_valid_task: true if `task` is a valid task ID.
         session: value of X-Session-Id, None without one.
+        client_id: the client's own x-request-id; None without a valid one.
         gateway_headers: the x-benchroute-* headers, which are not forwarded.
         forwarded: the headers that a backend gets.
         is_checked: set by whoever has checked where the request comes from.
@@ -142,7 +140,8 @@ class RequestHead:
 
     # Built once for many requests: 3 us for nine headers, of which a repeated head needs nothing.
     __slots__ = (
-        "_id", "digest", "forwarded", "gateway_headers", "has_valid_task", "headers", "is_checked", "session", "task",
+        "client_id", "digest", "forwarded", "gateway_headers", "has_valid_task", "headers", "is_checked", "session",
+        "task",
     )  # fmt: skip
 
     def __init__(self, headers: Headers) -> None:
@@ -153,13 +152,8 @@ class RequestHead:
         self.session = _decode_value(headers, b"x-session-id")
         self.gateway_headers = [pair for pair in headers if pair[0].startswith(GATEWAY_PREFIX)]
         self.forwarded = forwarded_headers(headers)
-        self._id = client_request_id(headers)
+        self.client_id = client_request_id(headers)
         self.is_checked = False
-
-    @property
-    def request_id(self) -> str:
-        """The client's own ID where it is valid, else a new one at every access."""
-        return self._id or new_request_id()
 
 
 def key_digest(headers: Headers) -> bytes | None:

@@ -126,6 +126,8 @@ def _request_attributes(progress: RequestRecord) -> dict[str, AttributeValue]:
         optional[attributes.COST_USD] = float(progress.cost_usd)
     if progress.key is not None:
         optional[attributes.KEY] = progress.key
+    if progress.client_id is not None:
+        optional[attributes.CLIENT_REQUEST_ID] = progress.client_id
     return {
         **optional,
         attributes.STATUS: logged_status(progress),

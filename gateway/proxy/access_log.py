@@ -40,8 +40,9 @@ def log_request(record: RequestRecord) -> None:
     if log.isEnabledFor(level):
         log.log(
             level,
-            "%s key=%s task=%s model=%s reason=%s status=%d%s",
+            "%s%s key=%s task=%s model=%s reason=%s status=%d%s",
             record.request_id,
+            "" if record.client_id is None else f" client_request_id={record.client_id}",
             record.key,
             record.task,
             record.model,
@@ -56,6 +57,7 @@ def _members(record: RequestRecord, faults: list[str]) -> dict[str, Any]:
     usage, cost = record.usage, record.cost_usd
     return {
         "request_id": record.request_id,
+        "client_request_id": record.client_id,
         "key": record.key,
         "path": f"/v1{record.endpoint.path}" if record.endpoint else None,
         "task": record.task,

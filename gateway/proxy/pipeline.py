@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gateway.errors import Internal
 from gateway.http.endpoints import USAGE_ON_REQUEST, Endpoint
-from gateway.http.headers import RequestHead
+from gateway.http.headers import RequestHead, new_request_id
 from gateway.http.request_body import RequestBody, parse_body
 from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
 from gateway.keys.host_check import HostCheck
@@ -70,7 +70,7 @@ class Pipeline:
     def start_request(self, head: RequestHead, operation: Endpoint) -> RequestRecord:
         """Begin the record of a request; finish_request follows, whatever happens."""
         self.accounting.metrics.in_flight += 1
-        return RequestRecord(head.request_id, endpoint=operation)
+        return RequestRecord(new_request_id(), endpoint=operation, client_id=head.client_id)
 
     def finish_request(self, record: RequestRecord) -> None:
         """Hand the record of a request that has ended to accounting."""

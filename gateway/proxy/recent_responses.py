@@ -21,6 +21,7 @@ class ResponseRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         propensity: Probability with which this model was drawn for the request; None where chance had no part.
         exploration_set: Hash of the models and the share that it was drawn from, 0 where it was not.
         at: Unix time in seconds.
+        request_id: The gateway's own; empty from a gateway of an earlier version.
     """
 
     task: str
@@ -29,6 +30,7 @@ class ResponseRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     propensity: float | None
     exploration_set: int
     at: float
+    request_id: str = ""
 
     @property
     def stratum(self) -> str:
@@ -39,14 +41,24 @@ class ResponseRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 def response_key(key: str | None, request: str) -> str:
     """Return what a response is found by: its request ID, which belongs to the API key that it was given to.
 
-    Clients may send IDs of their own, so two keys can have used one; neither can score the other's response. Names of
-    keys hold no line breaks.
+    Names of keys hold no line breaks.
     """
     return request if key is None else f"{key}\n{request}"
 
 
+def client_response_key(key: str | None, request: str) -> str:
+    """Return what a response is found by where its client has sent an ID of its own: never mistaken for one of ours.
+
+    Two keys can have sent the same; neither finds the other's response.
+    """
+    return f"{key or ''}\n\n{request}"
+
+
 class RecentResponses:
-    """The last responses, by `response_key`. A repeated ID refers to the latest."""
+    """The last responses, by `response_key`, and those with an ID of the client's by `client_response_key` too.
+
+    A repeated ID refers to the latest.
+    """
 
     def __init__(self, capacity: int, clock: Callable[[], float] = time.time) -> None:
         """capacity: 0 for none. clock: Unix time, in seconds."""
@@ -56,6 +68,9 @@ class RecentResponses:
         # The IDs by age: next(iter(dict)) passes over every entry that was deleted before, and gets slower each time.
         self._ring: list[str] = []
         self._next = 0
+        # The client's own IDs, by ours, and back: few clients send one.
+        self._named: dict[str, str] = {}
+        self._names: dict[str, str] = {}
 
     def record(self, record: RequestRecord) -> None:
         """Add a request that has ended, if it was a success."""
@@ -72,11 +87,16 @@ class RecentResponses:
         request, found = response_key(record.key, record.request_id), self._found
         if request not in found and not self._make_room(request):
             return
-        found[request] = ResponseRecord(task, model, route.version, propensity, route.exploration_set, self._clock())
+        found[request] = ResponseRecord(
+            task, model, route.version, propensity, route.exploration_set, self._clock(), record.request_id
+        )
+        if record.client_id is not None:
+            name = client_response_key(record.key, record.client_id)
+            self._named[name], self._names[request] = request, name
 
     def find_response(self, request: str) -> ResponseRecord | None:
         """Return the response, None where it is unknown or has been evicted. Safe from any thread."""
-        return self._found.get(request)
+        return self._found.get(self._named.get(request, request))
 
     def _make_room(self, request: str) -> bool:
         """Evict the oldest entry if necessary. Return whether there is room."""
@@ -86,7 +106,11 @@ class RecentResponses:
             return True
         if not ring:
             return False
-        del self._found[ring[place]]
+        gone = ring[place]
+        del self._found[gone]
+        name = self._names.pop(gone, None)
+        if name is not None and self._named[name] == gone:
+            del self._named[name]
         ring[place] = request
         self._next = place + 1 if place + 1 < self._capacity else 0
         return True

@@ -25,6 +25,7 @@ class RequestRecord(msgspec.Struct):
         is_complete: The client was sent all of the response.
         stream_error: The reason why a stream ended early.
         aborted_status: Counted in place of `status` where a shutdown ended a stream; 0 otherwise.
+        client_id: The client's own ID of the request.
         cached_model: The model that gave the response, where it came from the cache.
         span: gateway.otel's own, where it is on.
     """
@@ -45,6 +46,7 @@ class RequestRecord(msgspec.Struct):
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     endpoint: Endpoint | None = None
+    client_id: str | None = None
     cached_model: str | None = None
     span: object = None
 
@@ -89,6 +91,8 @@ class RequestRecord(msgspec.Struct):
         lines = _route_lines(self.task or names.NONE, model, backend, reason, version, len(self.trail.attempts)) + (
             f"{names.OVERHEAD_MS}: {1000 * self.overhead_s:.3f}\r\n{names.REQUEST_ID}: {self.request_id}\r\n"
         )
+        if self.client_id is not None:
+            lines += f"{names.CLIENT_REQUEST_ID}: {self.client_id}\r\n"
         if self.cost_usd is not None:
             lines += f"{names.COST_USD}: {self.cost_usd:f}\r\n"
         if self.cached_model is not None:

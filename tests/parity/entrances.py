@@ -30,9 +30,10 @@ KEEPALIVE_S = 0.3
 LIMITS = {"connect_s": 2, "first_byte_s": 5, "between_chunks_s": 5}
 USD_1_A_TOKEN = {"input_usd_per_mtok": 1_000_000, "output_usd_per_mtok": 1_000_000}
 
-TIMED_HEADERS = ("date", "x-benchroute-overhead-ms")
+TIMED_HEADERS = ("date", "x-benchroute-overhead-ms", "x-request-id")
 TIMED_SAMPLES = re.compile(r"_(sum|bucket|created)($|\{)")
-TIMED_MEMBERS = re.compile(r"(_ms|_s|^seconds|^at)$")
+OWN_ID = re.compile(r"req_[0-9a-f]{24}")
+TIMED_MEMBERS = re.compile(r"(_ms|_s|^seconds|^at|^request_id)$")
 
 
 def configuration(
@@ -219,12 +220,14 @@ def told(lines: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def timeless(data: Any) -> Any:
-    """JSON whose durations and times are replaced by their types."""
+    """JSON whose durations and times are replaced by their types, and the gateway's own IDs by one."""
     if isinstance(data, dict):
         return {
             name: type(value).__name__ if TIMED_MEMBERS.search(name) else timeless(value)
             for name, value in data.items()
         }
+    if isinstance(data, str):
+        return OWN_ID.sub("req_ID", data)
     return [timeless(one) for one in data] if isinstance(data, list) else data
 
 

@@ -78,7 +78,10 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 @pytest.mark.parametrize("row", PENDING_ROWS, ids=lambda row: row.name)
 def test_both_entrances_end_a_request_alike(stopped: dict[str, dict[str, Any]], row: Row) -> None:
     observed = [
-        {"answer": one["answers"][row.name], "log": [line for line in one["log"] if line.get("request_id") == row.name]}
+        {
+            "answer": one["answers"][row.name],
+            "log": [line for line in one["log"] if line.get("client_request_id") == row.name],
+        }
         for one in stopped.values()
     ]
     found = [f"express against asgi, {one}" for one in differences(observed[0], observed[1])]
@@ -140,7 +143,7 @@ def wrong_answer(row: Row, answer: Mapping[str, Any]) -> list[str]:
     """Where an answer is not what is known to be right."""
     status, code = 200 if row.stream else 503, None if counted_as(row) == 200 else SHUTTING_DOWN
     missing = [name for name in OURS if f"x-benchroute-{name}" not in answer["headers"]]
-    missing += [] if answer["headers"].get("x-request-id") == [row.name] else ["x-request-id"]
+    missing += [] if answer["headers"].get("x-client-request-id") == [row.name] else ["x-client-request-id"]
     found = [] if answer["status"] == status else [f"status is {answer['status']}, not {status}"]
     found += [] if code_of(answer["body"]) == code else [f"code is {code_of(answer['body'])}, not {code}"]
     return found + [f"header {name} is missing" for name in missing]

@@ -111,7 +111,7 @@ def test_a_key_scores_its_own_responses_alone(url: str) -> None:
 
 
 def test_an_id_that_two_keys_have_sent_refers_to_each_ones_response(url: str) -> None:
-    body = {"model": "auto", "messages": [{"role": "user", "content": "What is 1 plus 2?"}]}
+    body = {"model": "good", "messages": [{"role": "user", "content": "What is 1 plus 2?"}]}
     assert ask(url, body=body, x_task_id="mine", x_request_id="shared", **key()).ours("task") == "mine"
     # The second key takes the first one's ID, to have its own response scored in the other's place.
     assert (
@@ -119,6 +119,39 @@ def test_an_id_that_two_keys_have_sent_refers_to_each_ones_response(url: str) ->
     )
     assert rate(url, "shared", 1).json["model"] == "good"
     assert rate(url, "shared", 1, "few").json["model"] == "other"
+
+
+def test_a_clients_own_id_never_becomes_ours_and_is_told_apart(url: str) -> None:
+    first = ask(url, body={"model": "good", "messages": [{"role": "user", "content": "hi"}]}, x_task_id="own", **key())
+    ours = first.headers["x-request-id"]
+    assert "x-client-request-id" not in first.headers
+    # The client sends, for its next request, the ID that its first response has.
+    second = ask(
+        url,
+        body={"model": "other", "messages": [{"role": "user", "content": "hi"}]},
+        x_task_id="own",
+        x_request_id=ours,
+        **key(),
+    )
+    assert second.headers["x-client-request-id"] == ours != second.headers["x-request-id"]
+    assert rate(url, ours, 1).json["model"] == "good"
+    assert rate(url, second.headers["x-request-id"], 1).json["model"] == "other"
+    for path in ("/v1/models", "/v1/nowhere", "/v1/me"):
+        answer = ask(url, path, x_request_id="mine", **key())
+        assert answer.headers["x-client-request-id"] == "mine"
+        assert answer.headers["x-request-id"].startswith("req_")
+
+
+def test_a_response_under_both_its_ids_is_scored_once(url: str) -> None:
+    answer = ask(
+        url,
+        body={"model": "good", "messages": [{"role": "user", "content": "hi"}]},
+        x_task_id="both",
+        x_request_id="both-1",
+        **key(),
+    )
+    assert rate(url, "both-1", 1).json["feedback"] == 1
+    assert rate(url, answer.headers["x-request-id"], 0).json["feedback"] == 1
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.01, None, "good", "nan"])

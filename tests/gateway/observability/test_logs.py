@@ -78,7 +78,8 @@ def test_every_request_has_one_line_of_json_without_prompts_or_keys(process: Run
     requests = [line for line in lines if line["logger"] == "benchroute.request"]
     assert len(requests) == count
     assert forbidden(process.log) == []
-    by_id = {line["request_id"]: line for line in requests}
+    by_id = {line["client_request_id"]: line for line in requests}
+    assert len({line["request_id"] for line in requests}) == count
     good, refused = by_id["mine-0"], by_id["mine-17"]
     assert {"at", "seconds", "overhead_ms", "attempts", "decision"} <= set(good)
     assert (good["level"], good["task"], good["key"], good["status"]) == ("info", "busy", "team", 200)

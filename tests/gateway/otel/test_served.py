@@ -27,6 +27,7 @@ def test_a_served_request_is_traced_and_its_backend_sees_it(
     good, streamed, refused = sorted(collector.spans(), key=lambda span: int(span["startTimeUnixNano"]))
     assert (hexed(good["traceId"]), hexed(good["parentSpanId"])) == (TRACE, SPAN)
     assert seen == f"00-{TRACE}-{hexed(good['spanId'])}-01"
-    assert attributes_of(good)["benchroute.request_id"] == "mine-1"
+    assert attributes_of(good)["benchroute.client_request_id"] == "mine-1"
+    assert attributes_of(good)["benchroute.request_id"].startswith("req_")
     assert attributes_of(streamed)["gen_ai.usage.output_tokens"] == "6"
     assert attributes_of(refused)["error.type"] == "400"

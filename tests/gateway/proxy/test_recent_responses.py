@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.proxy.recent_responses import RecentResponses, response_key
+from gateway.proxy.recent_responses import RecentResponses, client_response_key, response_key
 from gateway.proxy.request_record import RequestRecord
 from gateway.tasks.decision_table import Route
 from gateway.upstream.errors import UpstreamProtocolError
@@ -62,3 +62,24 @@ def test_the_last_so_many_are_kept_and_no_more(kept: int, requests: list[str]) -
 def test_names_of_keys_and_ids_cannot_be_confused() -> None:
     assert response_key("a", "b") != response_key(None, "ab")
     assert response_key("a", "b\nc") != response_key("ab", "c")
+
+
+@given(
+    st.integers(0, 4), st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["x", "y", None])), max_size=40)
+)
+def test_a_clients_own_id_finds_its_latest_response_as_long_as_that_is_kept(
+    kept: int, requests: list[tuple[str, str | None]]
+) -> None:
+    answers, latest = RecentResponses(kept), dict[str, str]()
+    for place, (request, name) in enumerate(requests):
+        answers.record(ended(f"{request}{place}", client_id=name, key="k"))
+        if name is not None:
+            latest[name] = f"{request}{place}"
+    recent = [f"{request}{place}" for place, (request, _) in enumerate(requests)][-kept:] if kept else []
+    for name, request in latest.items():
+        found = answers.find_response(client_response_key("k", name))
+        assert (found is not None) == (request in recent)
+        assert found is None or found.request_id == request
+        assert answers.find_response(client_response_key("other", name)) is None
+        assert answers.find_response(response_key("k", name)) is None
+    assert len(answers._names) + len(answers._named) <= 2 * kept
