@@ -28,7 +28,7 @@ from gateway.distributed.transport import EventHandlers, RedisTransport
 from gateway.errors import ScorerUnavailable, StateError
 from gateway.proxy.recent_responses import ResponseRecord
 from gateway.scorer.client import ScorerClient
-from gateway.scorer.messages import Configure, Question, Reply, TaskPolicy
+from gateway.scorer.messages import Configure, Question, Reply, TaskPolicy, busy_reply
 from gateway.scorer.observation_queue import ObservationQueue
 from gateway.scorer.question_gate import QUEUE_FULL, QuestionLimits
 
@@ -230,7 +230,9 @@ class DistributedScorerClient(ScorerClient):
             question = self._questions.popleft()
             # A question about no task may go to any shard; the gateway's own name spreads them.
             task = question.task or f"{self.name}/{question.id}"
-            transport.send_question(task, encode_question(replies_channel(self.name), question))
+            if not transport.send_question(task, encode_question(replies_channel(self.name), question)):
+                self.counts.questions_dropped[QUEUE_FULL] += 1
+                self._call_loop(self._replies.resolve, busy_reply(question))
         while self._finds:
             self._client.execute("PUBLISH", redis_keys.FINDS, msgspec.msgpack.encode(self._finds.popleft()))
         # Waiting for news is the pause in which observations gather.
@@ -238,7 +240,7 @@ class DistributedScorerClient(ScorerClient):
         while transport.poll_events(timeout_s):
             timeout_s = 0.0
         now = time.monotonic()
-        if now - self._synced >= intervals.sync_s:
+        if transport.is_held_back or now - self._synced >= intervals.sync_s:
             transport.sync_counts(self.counts, self._counter)
             for job in self.frequent_jobs:
                 job()
@@ -256,6 +258,7 @@ class DistributedScorerClient(ScorerClient):
             self._has_counted_lost = True
         self.gateways = max(1, len(send_heartbeat(self._client, redis_keys.GATEWAYS, self.name)))
         scorers = count_live(self._client, redis_keys.SCORERS)
+        self._transport.has_scorers = scorers > 0
         for job in self.periodic_jobs:
             job()
         if scorers and self.status != "ready":

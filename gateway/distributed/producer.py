@@ -5,7 +5,7 @@ what is sent again after an unclear failure is added once. Where Redis comes bac
 without its last second), everything that is not acknowledged is sent again.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -45,11 +45,12 @@ NO_DELIVERIES = DeliveryCounts()
 
 @dataclass(frozen=True, slots=True)
 class Sequenced:
-    """A numbered observation."""
+    """A numbered observation. key: name of the API key that sent it."""
 
     number: int
     task: str
     body: bytes
+    key: str | None = None
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class ShardProducer:
         now: outcomes in this one.
         acked: the highest number that is acknowledged.
         unacked: observations that may have to be sent again, oldest first.
+        by_key: their number, by API key.
     """
 
     epoch: str = ""
@@ -75,15 +77,17 @@ class ShardProducer:
     now: DeliveryCounts = NO_DELIVERIES
     acked: int = 0
     unacked: deque[Sequenced] = field(default_factory=deque)
+    by_key: Counter[str | None] = field(default_factory=Counter)
 
     @property
     def delivery_counts(self) -> DeliveryCounts:
         """Outcomes in all lives of Redis."""
         return self.before + self.now
 
-    def push_observation(self, task: str, body: bytes) -> None:
+    def push_observation(self, task: str, body: bytes, key: str | None = None) -> None:
         """Number one more observation."""
-        self.unacked.append(Sequenced(self.next_number, task, body))
+        self.unacked.append(Sequenced(self.next_number, task, body, key))
+        self.by_key[key] += 1
         self.next_number += 1
 
     def unsent_entries(self, count: int) -> Sequence[Sequenced]:
@@ -105,7 +109,7 @@ class ShardProducer:
         """Take in the shard's counts. acked: the highest number that a scorer has acknowledged."""
         self.acked, self.now = acked, counts
         while self.unacked and self.unacked[0].number <= acked:
-            self.unacked.popleft()
+            self._forget_oldest()
 
     def script_args(self, producer: str, new_epoch: str, entries: Sequence[Sequenced], backlog: int) -> list[RedisArg]:
         """Return the arguments of scripts.ADD. backlog: how many observations may wait in the shard."""
@@ -124,7 +128,13 @@ class ShardProducer:
     def trim_acked(self, count: int) -> None:
         """Forget what Redis has beyond so many: they could be sent again only if it lost them."""
         while len(self.unacked) > count and self.unacked[0].number <= self.added:
-            self.unacked.popleft()
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        key = self.unacked.popleft().key
+        self.by_key[key] -= 1
+        if not self.by_key[key]:
+            del self.by_key[key]
 
     def _start_epoch(self, epoch: str) -> None:
         """Begin another life of Redis: what was not acknowledged in the one before is numbered anew and sent again.
@@ -139,7 +149,8 @@ class ShardProducer:
         lost = DeliveryCounts(dropped=max(0, forgotten - out_of_order))
         # Of this life nothing comes any more; its counts stay, since metrics must not fall.
         self.before, self.now = self.before + self.now + lost, NO_DELIVERIES
-        self.unacked = deque(Sequenced(place, one.task, one.body) for place, one in enumerate(again, 1))
+        self.unacked = deque(Sequenced(place, one.task, one.body, one.key) for place, one in enumerate(again, 1))
+        self.by_key = Counter(one.key for one in again)
         self.epoch, self.added, self.acked, self.next_number = epoch, 0, 0, len(again) + 1
 
     def _go_back(self, last: int) -> None:

@@ -34,6 +34,7 @@ from gateway.scorer.service import (
     ServiceHooks,
     open_pack,
 )
+from gateway.scorer.stepwise import StepwiseJobs
 from gateway.state.store import Store
 from gateway.tasks.resolved_config import resolve_config, score_settings
 from routing.embedders.bundled import load_bundled_embedder
@@ -65,6 +66,7 @@ class PackManager:
         self._changes: Mapping[bytes, bytes] | None = None
         self._context: ScoringContext | None = None
         self._background = BackgroundExecutor()
+        self._stepwise = StepwiseJobs()
 
     def current_context(self) -> ScoringContext | None:
         """Return what to score with now; None until a pack is open."""
@@ -134,7 +136,7 @@ class PackManager:
             # Policies that were set since: a shard that is acquired later starts from them.
             return ScorerService(pack, store, msgspec.structs.replace(settings, tasks=dict(tasks)), hooks)
 
-        return ScoringContext(version, build_service, self._background)
+        return ScoringContext(version, build_service, self._background, self._stepwise)
 
 
 def _task_settings(config: Config, manifest: Manifest, store: RedisStore) -> Configure:

@@ -104,6 +104,7 @@ class ScorerWorker:
             except LeaseLost as error:
                 log.info("%s", error)
                 self._workers.pop(number, None)
+            was_busy |= worker.work.stepwise.run_step()
         return was_busy
 
     def _rebalance(self) -> None:

@@ -95,7 +95,8 @@ return {0, epoch, last, dropped}
 # Through the stream, not beside it: a reply must count the observations that came before its question.
 ASK = Script("""#!lua
 -- A question that only the scorer of a shard can answer, behind the observations that came before it.
--- KEYS: stream about  ARGV: task, body
+-- KEYS: stream about  ARGV: task, body, how many may wait.  Returns its id, or false where too many wait
+if tonumber(redis.call('HGET', KEYS[2], 'waiting') or '0') >= tonumber(ARGV[3]) then return false end
 redis.call('HINCRBY', KEYS[2], 'waiting', 1)
 return redis.call('XADD', KEYS[1], '*', 't', ARGV[1], 'q', ARGV[2])
 """)

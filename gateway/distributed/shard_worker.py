@@ -14,10 +14,11 @@ from gateway.distributed.codec import TEXT, AckBatch, AckCounts, QueuedQuestion,
 from gateway.distributed.leases import DeadLetter, LeasedStore, PendingBatch
 from gateway.distributed.redis_keys import shard_of
 from gateway.errors import StateError
-from gateway.scorer.background import BackgroundExecutor
-from gateway.scorer.messages import BATCH_SIZE, BackgroundQuestion, Observation, Reply
+from gateway.scorer.background import MAX_JOBS, BackgroundExecutor
+from gateway.scorer.messages import BATCH_SIZE, BackgroundQuestion, DryRun, Observation, Reply, busy_reply
 from gateway.scorer.sampling import BatchPart
 from gateway.scorer.service import ScorerService
+from gateway.scorer.stepwise import StepwiseJobs
 from gateway.state.store import Store
 
 log = logging.getLogger("benchroute.scorer")
@@ -33,11 +34,13 @@ class ScoringContext:
         pack_version: the number of the pack's activation; 0 for a file.
         service: makes a shard's service on its store.
         background: answers inspections.
+        stepwise: answers dry runs, a batch of inputs between two batches of observations.
     """
 
     pack_version: int
     service: Callable[[Store], ScorerService]
     background: BackgroundExecutor = field(default_factory=BackgroundExecutor)
+    stepwise: StepwiseJobs = field(default_factory=StepwiseJobs)
 
 
 class ShardWorker:
@@ -118,7 +121,17 @@ class ShardWorker:
             return
         if isinstance(asked.question, BackgroundQuestion):
             self.store.ack_batch()  # first: an inspection that ends the scorer must not end the next one too
-            self.work.background.submit_job(lambda: self._send(asked, self._service.answer(asked.question).reply))
+            if not self.work.background.submit_job(
+                lambda: self._send(asked, self._service.answer(asked.question).reply)
+            ):
+                self._send(asked, busy_reply(asked.question))
+            return
+        if isinstance(asked.question, DryRun):
+            self.store.ack_batch()
+            if len(self.work.stepwise) >= MAX_JOBS:
+                self._send(asked, busy_reply(asked.question))
+                return
+            self.work.stepwise.add_job(self._service.answer_in_steps(asked.question, partial(self._send, asked)))
             return
         reply = self._service.answer(asked.question).reply
         self.store.ack_batch()

@@ -4,6 +4,8 @@ Every method may wait for Redis; only the client's thread calls them, never the 
 """
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +27,7 @@ from gateway.distributed.redis_keys import Shard, replies_channel, shard_of
 from gateway.distributed.store import RedisStore
 from gateway.observability.metrics import ScorerStats
 from gateway.scorer.input_text import NoInputText, extract_text
+from gateway.scorer.messages import BATCH_SIZE, Observation
 from gateway.scorer.observation_queue import ObservationQueue
 
 log = logging.getLogger("benchroute.distributed")
@@ -37,6 +40,14 @@ LARGE_BYTES = 16 * 1024
 
 MAX_UNACKED = 10_000
 """Observations of a shard that can be sent again to a Redis that lost them."""
+
+KEY_WINDOW = 4 * BATCH_SIZE
+"""Observations of an API key that a gateway has in a shard's stream, which is first in first out: another key's wait
+behind these. The rest of a flood waits in the gateway, where keys take turns. Without API keys nobody else waits.
+"""
+
+MAX_HOLD_S = 60.0
+"""Seconds without an acknowledgement after which a key is held back no longer: the stream outlives this gateway."""
 
 UNKNOWN_REVISION = -1
 
@@ -86,6 +97,12 @@ class RedisTransport:
         """Observations waiting in all shards, at the last refresh."""
         self.has_missed = False
         """News were lost on their way: shards are to be refreshed now."""
+        self.is_held_back = False
+        """A key has its window full: acknowledgements are to be read soon."""
+        self.has_scorers = False
+        """Somebody scores what is sent. Otherwise the streams, which outlive this gateway, take all there is."""
+        # By shard: the last acknowledged number, and since when it has been that.
+        self._held: dict[int, tuple[int, float]] = {}
         self._max_backlog = max_backlog
         self._client = client
         self._queue = queue
@@ -98,17 +115,47 @@ class RedisTransport:
 
     def send_observations(self) -> bool:
         """Send what has been observed. Return whether there may be more."""
-        shards = self._store.shards
         # What is left of an outage goes first. Only then is more taken out of the queue, which is bounded; a producer
         # is not.
         if all(not producer.unsent_entries(1) for producer in self._producers.values()):
-            for seen in self._queue.take_batch(MAX_BATCH * 4):
-                producer = self._producers.setdefault(shard_of(seen.task, shards), ShardProducer())
-                producer.push_observation(seen.task, self._encode_body(seen.task, seen.messages))
+            self._take_observations(self._store.shards)
         for number, producer in self._producers.items():
             self._send_unsent(Shard(number), producer)
             producer.trim_acked(MAX_UNACKED)
-        return self._queue.has_pending
+        return self._queue.has_pending and not self.is_held_back
+
+    def _take_observations(self, shards: int) -> None:
+        """Take observations out of the queue, of no key more than its window of each shard."""
+        self.is_held_back = False
+        taken, now = Counter[tuple[int, str]](), time.monotonic()
+
+        def admit(seen: Observation) -> bool:
+            if seen.key is None or not self.has_scorers:
+                return True
+            number = shard_of(seen.task, shards)
+            window = self._producer_of(number).by_key[seen.key] + taken[number, seen.key]
+            if window >= KEY_WINDOW and self._holds_back(number, now):
+                self.is_held_back = True
+                return False
+            taken[number, seen.key] += 1
+            return True
+
+        # Encoded afterwards: the queue is locked while it is emptied, and requests must not wait for it.
+        for seen in self._queue.take_batch(MAX_BATCH * 4, admit=admit):
+            producer = self._producer_of(shard_of(seen.task, shards))
+            producer.push_observation(seen.task, self._encode_body(seen.task, seen.messages), seen.key)
+
+    def _holds_back(self, number: int, now: float) -> bool:
+        """Return True while a shard acknowledges what it gets, or has only just ceased to."""
+        acked = self._producer_of(number).acked
+        before, since = self._held.setdefault(number, (acked, now))
+        if acked != before:
+            self._held[number] = acked, now
+            return True
+        return now - since < MAX_HOLD_S
+
+    def _producer_of(self, number: int) -> ShardProducer:
+        return self._producers.setdefault(number, ShardProducer())
 
     def _send_unsent(self, shard: Shard, producer: ShardProducer) -> None:
         keys = [shard.stream_key, shard.info_key, shard.producers_key, shard.seen_key, shard.counts_key]
@@ -118,11 +165,12 @@ class RedisTransport:
             # A call whose answer is lost is made again with the same numbers, of which Redis leaves out what it has.
             producer.on_add_reply(code, epoch.decode(), last)
 
-    def send_question(self, task: str, body: bytes) -> None:
-        """Append a question behind what has been observed of a task."""
+    def send_question(self, task: str, body: bytes) -> bool:
+        """Append a question behind what has been sent of a task; False where the shard's stream is full."""
         self.send_observations()
         shard = self._store.shard_of_task(task)
-        self._client.eval_script(scripts.ASK, [shard.stream_key, shard.info_key], [task, body])
+        arguments: list[RedisArg] = [task, body, self._max_backlog]
+        return self._client.eval_script(scripts.ASK, [shard.stream_key, shard.info_key], arguments) is not None
 
     def sync_counts(self, stats: ScorerStats, counter: CrashCounter) -> bool:
         """Read the outcome of what was sent. Return whether anything is still open."""

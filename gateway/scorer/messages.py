@@ -259,3 +259,8 @@ BackgroundQuestion = Inspect | ExplainTasks
 
 ToScorer = Configure | Observations | Question
 FromScorer = PackReady | PackRefused | BatchDone | Reply
+
+
+def busy_reply(question: Question) -> Reply:
+    """Return the reply to a question for which there is no room."""
+    return Reply(question.id, error="the scorer is busy: too many questions wait", is_busy=True)

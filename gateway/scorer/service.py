@@ -214,11 +214,6 @@ class ScorerService:
         return answered
 
 
-def busy_reply(question: Question) -> Reply:
-    """Return the reply to a question for which there is no room."""
-    return Reply(question.id, error="the scorer is busy: too many questions wait", is_busy=True)
-
-
 def _error_reply(question: Question, error: Exception) -> Reply:
     if isinstance(error, ValueError | StateError | RoutingError):
         return Reply(question.id, error=str(error))

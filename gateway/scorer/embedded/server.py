@@ -32,8 +32,9 @@ from gateway.scorer.messages import (
     Question,
     Reply,
     ToScorer,
+    busy_reply,
 )
-from gateway.scorer.service import OpenPack, ScorerService, busy_reply, open_pack
+from gateway.scorer.service import OpenPack, ScorerService, open_pack
 from gateway.scorer.stepwise import StepwiseJobs
 from gateway.state.sqlite import open_store
 from gateway.state.store import Store
