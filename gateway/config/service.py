@@ -79,7 +79,7 @@ class KeyTerms(ConfigSection):
     models: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Models that the key may use. Default: all."""
     tasks: tuple[TaskId, ...] | None = Field(default=None, min_length=1)
-    """Tasks that the key may use. Default: all."""
+    """Tasks that the key may use and see. Default: all."""
     requests_per_minute: float | None = Field(default=None, gt=0)
     """Rate limit, requests per minute."""
     tokens_per_minute: float | None = Field(default=None, gt=0)

@@ -6,9 +6,9 @@ order of a task's inputs, which its decisions depend on, is never changed, also 
 """
 
 import heapq
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import count
 
 from gateway.scorer.messages import Observation
 
@@ -36,7 +36,11 @@ class Lane:
 
 
 class FairLanes:
-    """Observations of any number of keys. Not safe for threads: whoever owns it holds a lock."""
+    """Observations of any number of keys. Not safe for threads: whoever owns it holds a lock.
+
+    Attributes:
+        count: number of observations.
+    """
 
     def __init__(self) -> None:
         self._lanes: dict[str | None, Lane] = {}
@@ -44,11 +48,8 @@ class FairLanes:
         # (virtual start, place in the order of arrival, key): the lane that has had the least service comes first.
         self._heap: list[tuple[float, int, str | None]] = []
         self._now = 0.0
-        self._numbers = count(1)
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
+        self._numbers = itertools.count(1)
+        self.count = 0
 
     def push(self, item: Observation) -> None:
         """Add an observation."""
@@ -59,9 +60,9 @@ class FairLanes:
         lane.tickets.append((item.task, len(item.messages)))
         lane.size += len(item.messages)
         self._tasks.setdefault(item.task, deque()).append(item)
-        self._count += 1
+        self.count += 1
 
-    def take(self, max_items: int, max_bytes: int, admit: Admit) -> Iterator[Observation]:
+    def take(self, max_items: int, max_bytes: int, admit: Admit | None = None) -> Iterator[Observation]:
         """Yield observations in their order: one at least, however large, if any is admitted. Use it up."""
         size, taken, refused = 0, 0, list[tuple[float, int, str | None]]()
         while taken < max_items and self._heap:
@@ -73,7 +74,7 @@ class FairLanes:
             item = self._tasks[lane.tickets[0][0]][0]
             if taken and size + len(item.messages) > max_bytes:
                 break
-            if not admit(item):
+            if admit is not None and not admit(item):
                 refused.append(heapq.heappop(self._heap))
                 continue
             heapq.heappop(self._heap)
@@ -103,7 +104,7 @@ class FairLanes:
         item = items.popleft()
         if not items:
             del self._tasks[task]
-        self._count -= 1
+        self.count -= 1
         return item
 
     def _schedule(self, key: str | None, lane: Lane, start: float) -> None:
@@ -117,7 +118,7 @@ class FairLanes:
             return False
         if is_large:
             return lane.size * len(self._lanes) > sum(other.size for other in self._lanes.values())
-        return len(lane.tickets) * len(self._lanes) > self._count
+        return len(lane.tickets) * len(self._lanes) > self.count
 
     def _largest(self, is_large: bool) -> str | None:
         lanes = self._lanes

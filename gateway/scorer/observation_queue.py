@@ -31,10 +31,6 @@ class Journal(Protocol):
         """Keep the counts as they are now."""
 
 
-def _admit_all(item: Observation) -> bool:
-    return True
-
-
 class ObservationQueue:
     """First in, first out within a task, fair between keys; a full queue drops and counts.
 
@@ -72,7 +68,7 @@ class ObservationQueue:
                 self._append(Observation(task, messages, key))
                 self._bytes += len(messages)
                 dropped = self._drop_oldest(key)
-                self._stats.queued = len(self._items) or len(self._lanes)
+                self._stats.queued = len(self._items) or self._lanes.count
             if self._journal is not None:
                 self._journal.accepted += 1
                 self._journal.dropped += dropped
@@ -80,7 +76,7 @@ class ObservationQueue:
         self._filled.set()
 
     def take_batch(
-        self, max_items: int, max_bytes: int = MAX_BYTES, admit: Admit = _admit_all
+        self, max_items: int, max_bytes: int = MAX_BYTES, admit: Admit | None = None
     ) -> Sequence[Observation]:
         """Take what is there: one at least, however large, or nothing where nothing is there, or is admitted.
 
@@ -92,7 +88,7 @@ class ObservationQueue:
             else:
                 taken = list(self._lanes.take(max_items, max_bytes, admit))
             self._bytes -= sum(len(item.messages) for item in taken)
-            self._stats.queued = len(self._items) or len(self._lanes)
+            self._stats.queued = len(self._items) or self._lanes.count
         return taken
 
     async def wait_filled(self) -> None:
@@ -104,30 +100,33 @@ class ObservationQueue:
     @property
     def has_pending(self) -> bool:
         """True while something waits to be taken."""
-        return bool(self._items) or bool(self._lanes)
+        return bool(self._items) or self._lanes.count > 0
 
     def _append(self, item: Observation) -> None:
-        if not self._lanes and (item.key == self._key or not self._items):
+        items = self._items
+        if not items and not self._lanes.count:
             self._key = item.key
-            self._items.append(item)
-            return
-        while self._items:
-            self._lanes.push(self._items.popleft())
-        self._lanes.push(item)
+        if items and item.key != self._key:
+            while items:
+                self._lanes.push(items.popleft())
+        if self._lanes.count:
+            self._lanes.push(item)
+        else:
+            items.append(item)
 
-    def _take_alone(self, max_items: int, max_bytes: int, admit: Admit) -> list[Observation]:
+    def _take_alone(self, max_items: int, max_bytes: int, admit: Admit | None) -> list[Observation]:
         taken: list[Observation] = []
         size, items = 0, self._items
         while items and len(taken) < max_items:
             size += len(items[0].messages)
-            if (taken and size > max_bytes) or not admit(items[0]):
+            if (taken and size > max_bytes) or (admit is not None and not admit(items[0])):
                 break
             taken.append(items.popleft())
         return taken
 
     def _drop_oldest(self, key: str | None) -> int:
         dropped = 0
-        while (len(self._items) or len(self._lanes)) > self._max_items or self._bytes > self._max_bytes:
+        while (len(self._items) or self._lanes.count) > self._max_items or self._bytes > self._max_bytes:
             is_large = self._bytes > self._max_bytes
             gone = self._items.popleft() if self._items else self._lanes.drop_oldest(is_large, key)
             self._bytes -= len(gone.messages)

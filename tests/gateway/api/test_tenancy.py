@@ -159,7 +159,7 @@ def test_nothing_that_a_key_reads_tells_of_anothers_task_or_key(
             continue
         for query in queries:
             answer = send(url, Operation("GET", one.path + query), "", "beta")
-            assert answer.status in {200, 400, 403, 404}, (one, query)
+            assert answer.status != 500, (one, query)
             for secret in SECRETS:
                 assert secret.encode() not in answer.body, (one, query, answer.body)
 
@@ -221,7 +221,7 @@ COUNTED_READS = ("evidence", "label-suggestions", "outcomes", "diff")
 @pytest.fixture(scope="module")
 def limited(shared_upstream: Upstream, good_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A key for each route, without an admin: so each key may use every route that a client's key may."""
-    names = [hashed(f"limited-{place}", requests_per_minute=2) for place in range(80)]
+    names = [hashed(f"limited-{place}", requests_per_minute=2) for place in range(200)]
     folder = tmp_path_factory.mktemp("limits")
     yield from running(text(shared_upstream, good_pack, folder, admin={}, keys=names))
 
@@ -241,9 +241,10 @@ def test_every_route_that_is_not_a_plain_read_counts_against_the_limit(limited: 
             assert answers[2].headers["x-ratelimit-limit-requests"] == "2"
             assert answers[2].headers["x-ratelimit-remaining-requests"] == "0"
             assert answers[2].headers["x-ratelimit-reset-requests"].endswith("s")
-        else:
-            assert one.path.startswith(UNCOUNTED_READS), one
+        elif one.path.startswith(UNCOUNTED_READS):
             assert 429 not in statuses, one
+        else:  # a read that a backend answers
+            assert statuses[2] == 429, (one, statuses)
 
 
 @pytest.fixture(scope="module")
