@@ -22,6 +22,9 @@ JSON_PATH = "$"
 ScoreSetting = Literal["recommended", "s1", "s2", "s3", "auto"]
 """Values of the setting `score`. `recommended` is the score that the pack's report names: routing.recommendation."""
 
+PUBLIC_PACK = "public"
+"""Value of `routing.pack` for the pack that the distribution ships."""
+
 PAPER_SCORES = ("s1", "s2", "s3")
 """Scores that know nothing of whole datasets."""
 

@@ -10,6 +10,7 @@
     task_reader        stored tasks under the open pack: policies, costs, states
     score_choice       the score that decides a task, and why it is this one
     task_update        one task's inputs, one by one
+    evidence           whose outcomes in the pack a configured model has
     sampling           adaptive sampling of a batch
     input_text         the text of a request that is embedded
     serialization      sums and embeddings as bytes
@@ -17,6 +18,6 @@
     inspection         outcomes, evidence, labels to add, comparison of packs
     background         executor for questions that take long
 
-The gateway's process imports observation_queue, client, messages, input_text and embedded.client: neither numpy nor
-the routing library.
+The gateway's process imports observation_queue, client, messages, evidence, input_text and embedded.client: no numpy,
+and of the routing library only what needs none.
 """
