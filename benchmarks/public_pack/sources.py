@@ -61,8 +61,8 @@ def read_source(about: Source, root: Path, ids: ModelIds) -> ReadSource:
     """Read a source. root: the folder that `folder` is below. Raises BenchmarkError, ValueError for a missing group."""
     whole = regroup(read_benchmark(root / about.folder), about.groups)
     names = [dataset.name for dataset in whole.datasets]
-    is_measured = (~np.isnan(whole.outcomes)).any(axis=1)
-    rows = draw_inputs([names[one] for one in whole.dataset_ids], [bool(one) for one in is_measured], about.limit)
+    is_measured = [not missing.all() for missing in np.isnan(whole.outcomes)]
+    rows = draw_inputs([names[one] for one in whole.dataset_ids], is_measured, about.limit)
     drawn = replace(
         whole,
         datasets=tuple(replace(one, source=about.name, licence=about.licence) for one in whole.datasets),

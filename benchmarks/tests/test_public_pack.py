@@ -20,16 +20,9 @@ N = 30
 
 
 def source(name: str, **members: Any) -> Source:
-    about: dict[str, Any] = {
-        "title": name,
-        "url": "https://example.org",
-        "commit": "",
-        "paper": "",
-        "licence": "CC0-1.0",
-    }
-    return Source(
-        **{**about, "name": name, "folder": name, "limit": N, "credit": "x", "measured": "2026-01", **members}
-    )
+    about: dict[str, Any] = {"folder": name, "limit": N, "title": name, "url": "https://example.org", "commit": ""}
+    terms = {"paper": "", "licence": "CC0-1.0", "credit": "x", "measured": "2026-01"}
+    return Source(name, **{**about, **terms, **members})
 
 
 def write_source(root: Path, name: str, datasets: Mapping[str, Mapping[str, float]]) -> None:
