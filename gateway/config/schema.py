@@ -21,7 +21,7 @@ from gateway.config.service import (
     TimeoutConfig,
     UpstreamConfig,
 )
-from gateway.vocabulary import ScoreSetting
+from gateway.vocabulary import TASK_SOURCES, ScoreSetting, TaskSource
 
 __all__ = [
     "BACKEND_KINDS",
@@ -165,6 +165,10 @@ class RoutingConfig(ConfigSection):
     score: ScoreSetting = "recommended"
     """Score that ranks the candidates: `recommended` (`s3` or `auto`, as the pack's report says), `s1`, `s2`, `s3` (the
     paper's), or `auto`. A task with `max_regret` or `dataset` is scored by `auto` under `recommended`."""
+    task_sources: tuple[TaskSource, ...] = TASK_SOURCES
+    """Where a request's task is looked for, first to last: the header `X-Task-Id`, `metadata.task_id`, model
+    `task/<id>`, the template of the system prompt, the key's `default_task`. Without any, the task is `default`.
+    Sources that are left out are not used."""
     k: int = Field(default=5, ge=1, le=1000)
     """Number of nearest benchmark inputs that predict correctness (eq. 7)."""
     kappa: int = Field(default=19, ge=1, le=1000)
