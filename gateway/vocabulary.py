@@ -35,6 +35,7 @@ PAPER_SCORES = ("s1", "s2", "s3")
 """Scores that know nothing of whole datasets."""
 
 ROUTER_UNAVAILABLE = "router-unavailable"
+NO_PACK = "no-pack"
 PINNED = "pinned"
 REQUESTED = "requested"
 SESSION = "session"

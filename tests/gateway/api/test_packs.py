@@ -151,11 +151,11 @@ def test_without_a_pack_there_is_nothing_to_choose_from(shared_upstream: Upstrea
         assert ask(url, "/v1/overview").json["tasks"] == 0
         chat(url, task="busy")
         told = ask(url, "/v1/overview").json
-        assert (told["tasks"], told["by_model"], told["by_reason"]) == (1, {"good": 1}, {"router-unavailable": 1})
+        assert (told["tasks"], told["by_model"], told["by_reason"]) == (1, {"good": 1}, {"no-pack": 1})
         assert [task["id"] for task in told["busiest"]] == ["busy"]
         (busy,) = ask(url, "/v1/tasks?details=true").json["data"]
         assert (busy["id"], busy["decision"]["reason"], sum(busy["requests_by_minute"])) == (
             "busy",
-            "router-unavailable",
+            "no-pack",
             1,
         )
