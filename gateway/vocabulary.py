@@ -22,10 +22,20 @@ JSON_PATH = "$"
 ScoreSetting = Literal["recommended", "s1", "s2", "s3", "auto"]
 """Values of the setting `score`. `recommended` is the score that the pack's report names: routing.recommendation."""
 
+TaskSource = Literal["header", "metadata", "model", "system_prompt", "key"]
+"""Where a request's task is looked for."""
+
+TASK_SOURCES: tuple[TaskSource, ...] = ("header", "metadata", "model", "system_prompt", "key")
+"""All of them, in their default order."""
+
+PUBLIC_PACK = "public"
+"""Value of `routing.pack` for the pack that the distribution ships."""
+
 PAPER_SCORES = ("s1", "s2", "s3")
 """Scores that know nothing of whole datasets."""
 
 ROUTER_UNAVAILABLE = "router-unavailable"
+NO_PACK = "no-pack"
 PINNED = "pinned"
 REQUESTED = "requested"
 SESSION = "session"

@@ -30,7 +30,7 @@ import numpy as np
 
 from routing.auto.posterior import AccuracyPosterior
 from routing.confidence import probability_better
-from routing.decision import SETTLED_INPUTS, CostPreference, DecisionReason, RoutingDecision, contradicted_places
+from routing.decision import SETTLED_INPUTS, CostPreference, DecisionReason, RoutingDecision, barred_places
 from routing.scores import ScoreKind, TaskScores, s3
 
 MAX_DOUBLINGS = 18
@@ -117,7 +117,7 @@ def _expected(
     at = scores.models.index(decision.model)
     margins = [_margin(preference, scores, place, at) for place in range(len(scores.models))]
     # What the nearest inputs contradict cannot be chosen, however high its expected accuracy.
-    closed = contradicted_places(scores) | {at}
+    closed = barred_places(scores) | {at}
     if len(closed) >= len(scores.models):
         return None
     other = max(

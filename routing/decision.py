@@ -156,13 +156,13 @@ def make_decision(
 def _by_posterior(
     scores: TaskScores, order: Sequence[int], eta: float, current: str | None, preference: CostPreference | None
 ) -> RoutingDecision:
-    contradicted = contradicted_places(scores)
-    order = [place for place in order if place not in contradicted]
+    barred = barred_places(scores)
+    order = [place for place in order if place not in barred]
     best, leader = scores.models[0], scores.models[order[0]]
     # Below SETTLED_INPUTS the current model has no privilege: the posterior's own prior, learnt on held-out datasets,
     # already damps early decisions.
     is_settled = current in scores.models and scores.n > SETTLED_INPUTS
-    settled = current if is_settled and scores.models.index(str(current)) not in contradicted else None
+    settled = current if is_settled and scores.models.index(str(current)) not in barred else None
     baseline = settled or best
     p_better = None
     if leader != baseline and scores.posterior is not None:
@@ -180,19 +180,37 @@ def _by_posterior(
         if chosen == settled
         else DecisionReason.SCORE
     )
-    ranking = _names(scores, [*order, *sorted(contradicted)], chosen)
+    ranking = _names(scores, [*order, *sorted(barred)], chosen)
     return RoutingDecision(chosen, reason, ranking, leader, baseline, p_better, scores.n, is_cheaper)
 
 
-def contradicted_places(scores: TaskScores) -> frozenset[int]:
-    """Return the candidates that `auto` may not choose, since the inputs nearest to the task's contradict it.
+def barred_places(scores: TaskScores) -> frozenset[int]:
+    """Return the candidates that `auto` may not choose: unmeasured near the task, or contradicted there."""
+    posterior = scores.posterior
+    if posterior is None or posterior.n_labels or posterior.feedback:
+        return frozenset()
+    return _unmeasured_places(scores) | _contradicted_places(scores)
+
+
+def _unmeasured_places(scores: TaskScores) -> frozenset[int]:
+    """Return the candidates without any outcome near the task's inputs, where m* has some.
+
+    Their expected accuracy is an average over other kinds of inputs: of this kind nothing is known.
+    """
+    if np.isnan(scores.s1[0]):
+        return frozenset()
+    return frozenset(np.flatnonzero(np.isnan(scores.s1)).tolist())
+
+
+def _contradicted_places(scores: TaskScores) -> frozenset[int]:
+    """Return the candidates that the benchmark inputs nearest to a new task's contradict.
 
     `auto` infers a new task's best model from the datasets it resembles. Where it resembles none, some dataset is
     still the nearest, and its winner may be of no use: S1, of single benchmark inputs, shows that. Of a task that is
     one of the datasets more is known than its inputs' neighbours tell, and labels and feedback outweigh both.
     """
     posterior = scores.posterior
-    if posterior is None or posterior.membership is None or posterior.n_labels or posterior.feedback:
+    if posterior is None or posterior.membership is None:
         return frozenset()
     if posterior.membership.probability_known >= MIN_KNOWN:
         return frozenset()
@@ -311,9 +329,11 @@ def _evidence(decision: RoutingDecision, scores: TaskScores, score: ScoreKind, d
 def _set_aside(scores: TaskScores, value: Mapping[str, str]) -> str:
     """Return why the candidate with the highest expected accuracy may not be chosen; empty if it may."""
     top = int(np.argmax(scores.score_of(ScoreKind.AUTO)))
-    if top not in contradicted_places(scores):
+    if top not in barred_places(scores):
         return ""
     name, best = scores.models[top], scores.models[0]
+    if top in _unmeasured_places(scores):
+        return f"{name} has the highest expected accuracy ({value[name]}), but was not measured near these inputs"
     return (
         f"{name} has the highest expected accuracy ({value[name]}), but the benchmark inputs nearest to this new task "
         f"contradict it (S1 {scores.s1[top]:.3f}, compared with {scores.s1[0]:.3f} for {best})"

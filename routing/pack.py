@@ -151,7 +151,7 @@ def save_pack(pack: Pack, path: Path) -> Manifest:
             result = Path(scratch) / "pack.tar"
             with tarfile.open(result, "w") as tar:
                 for name in (MANIFEST, *manifest.files):
-                    tar.add(folder / name, arcname=name)
+                    tar.add(folder / name, arcname=name, filter=_without_origin)
         # os.replace cannot replace a non-empty folder; renameat2 exchanges it in one step.
         if path.is_dir() or (path.exists() and result.is_dir()):
             swap_paths(result, path)
@@ -174,6 +174,14 @@ def open_pack(path: Path, embedder: EmbedderId | None = None) -> Pack:
     with _folder_of(path) as folder:
         _check_files(folder, manifest, path)
         return _load(folder, manifest, path)
+
+
+def _without_origin(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Return a member without time and owner: the same pack is the same archive, byte for byte."""
+    member.mtime = member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o644
+    return member
 
 
 def _is_pack(path: Path) -> bool:

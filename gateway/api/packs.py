@@ -12,6 +12,8 @@ from gateway.api.services import Given, ManagedBy, Operator, Services, count_rea
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRejected
 from gateway.keys.auth import Principal
 from gateway.packs import Activation, PackInfo, read_report
+from gateway.scorer.evidence import refuse_unrelated
+from gateway.tasks.resolved_config import model_names
 from routing.errors import RoutingError
 from routing.gain_summary import gain_sentence
 from routing.manifest import Manifest
@@ -56,11 +58,16 @@ async def get_pack_diff(pack: str, services: Given, client: Operator) -> dict[st
 
 
 @router.post("/v1/packs/{pack}/activate")
-async def activate_pack(pack: str, services: Given, _: ManagedBy) -> dict[str, Any]:
-    """Activate a pack. All live tasks are rescored with it."""
+async def activate_pack(pack: str, services: Given, _: ManagedBy, force: bool = False) -> dict[str, Any]:
+    """Activate a pack. All live tasks are rescored with it. `force`: even if it knows none of the models."""
     one = await _find(pack, services)
     if one.is_active:
         raise Conflict(f"Pack {pack!r} is already active.")
+    if one.manifest is not None and not force:
+        try:
+            refuse_unrelated(one.manifest, model_names(services.config))
+        except PackRejected as error:
+            raise config_rejected(error) from error
     return await _activated(services.packs.activate_pack(one))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.config.expand import ConfigFault
-from gateway.vocabulary import PERCENT_ENCODE, REDIS_SCHEMES, is_routed_model
+from gateway.vocabulary import PERCENT_ENCODE, PUBLIC_PACK, REDIS_SCHEMES, is_routed_model
 
 
 def check_references(document: Mapping[str, Any]) -> list[ConfigFault]:
@@ -114,7 +114,7 @@ def _number(value: object) -> float | None:
 def _missing_pack(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
     routing = document.get("routing")
     pack = routing.get("pack") if isinstance(routing, Mapping) else None
-    if isinstance(pack, str) and pack and not Path(pack).exists():
+    if isinstance(pack, str) and pack not in ("", PUBLIC_PACK) and not Path(pack).exists():
         yield "routing.pack", f"{pack} does not exist"
 
 

@@ -21,7 +21,7 @@ from gateway.config.service import (
     TimeoutConfig,
     UpstreamConfig,
 )
-from gateway.vocabulary import ScoreSetting
+from gateway.vocabulary import TASK_SOURCES, ScoreSetting, TaskSource
 
 __all__ = [
     "BACKEND_KINDS",
@@ -127,6 +127,9 @@ class ModelConfig(ConfigSection):
 
     name: Name
     """Name of the model, as in the pack."""
+    evidence: str | None = Field(default=None, min_length=1)
+    """Model of the pack whose outcomes count for this one. Default: the one of the same name, else of the same model
+    under another provider's id or in another version."""
     params_b: float | None = Field(default=None, gt=0)
     """Size, billions of parameters. Default: the pack's figure."""
     price: PriceConfig | None = None
@@ -158,10 +161,14 @@ class RoutingConfig(ConfigSection):
     """The pack, and the parameters of routing. Without a pack, every task uses the first configured model."""
 
     pack: str | None = None
-    """Path of the pack: a folder or a .tar file."""
+    """Path of the pack: a folder or a .tar file; `public` for the pack of public outcomes that Benchroute ships."""
     score: ScoreSetting = "recommended"
     """Score that ranks the candidates: `recommended` (`s3` or `auto`, as the pack's report says), `s1`, `s2`, `s3` (the
     paper's), or `auto`. A task with `max_regret` or `dataset` is scored by `auto` under `recommended`."""
+    task_sources: tuple[TaskSource, ...] = TASK_SOURCES
+    """Where a request's task is looked for, first to last: the header `X-Task-Id`, `metadata.task_id`, model
+    `task/<id>`, the template of the system prompt, the key's `default_task`. Without any, the task is `default`.
+    Sources that are left out are not used."""
     k: int = Field(default=5, ge=1, le=1000)
     """Number of nearest benchmark inputs that predict correctness (eq. 7)."""
     kappa: int = Field(default=19, ge=1, le=1000)

@@ -22,6 +22,7 @@ from gateway.distributed.scorer_worker import ScorerWorker
 from gateway.distributed.shard_worker import ScoringContext
 from gateway.distributed.store import LeaseLost, RedisStore
 from gateway.errors import GatewayError, PackRejected, StateError
+from gateway.packs import configured_path
 from gateway.processes.parent import exit_after_parent
 from gateway.processes.startup import configure_process
 from gateway.scorer.background import BackgroundExecutor
@@ -39,7 +40,7 @@ from gateway.state.store import Store
 from gateway.tasks.resolved_config import resolve_config, score_settings
 from routing.embedders.bundled import load_bundled_embedder
 from routing.errors import PackError, RoutingError
-from routing.manifest import Manifest
+from routing.manifest import Manifest, read_manifest
 
 log = logging.getLogger("benchroute.scorer")
 
@@ -62,6 +63,7 @@ class PackManager:
         self._load = load
         self._store = RedisStore(client)
         self._pack: OpenPack | None = None
+        self._manifest: Manifest | None = None
         self._version = -1
         self._changes: Mapping[bytes, bytes] | None = None
         self._context: ScoringContext | None = None
@@ -97,12 +99,13 @@ class PackManager:
         if version != self._version:
             self._version = version
             self._pack = open_pack(path, score_settings(self._config), self._pack, self._load)
+            self._manifest = read_manifest(path)
         if self._pack is not None:
             self._context = self._build_context(self._pack, version)
 
     def _find_active(self) -> tuple[Path | None, int]:
         if self._config.routing.pack is not None:
-            return Path(self._config.routing.pack), 0
+            return configured_path(self._config.routing.pack), 0
         found = packs.active_and_stored(self._client)
         if found is None:
             return None, 0
@@ -126,7 +129,8 @@ class PackManager:
         return Path(self._config.state.cache_dir).expanduser()
 
     def _build_context(self, pack: OpenPack, version: int) -> ScoringContext:
-        settings = _task_settings(self._config, pack.router.pack.manifest, self._store)
+        assert self._manifest is not None  # noqa: S101 - read with the pack
+        settings = _task_settings(self._config, self._manifest, self._store)
         tasks = dict(settings.tasks)
         # No retries here: between two attempts a worker must see whether it still has its shard, and renew its lease.
         # A lost lease is no answer: the next holder of the shard answers.

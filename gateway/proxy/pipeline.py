@@ -22,7 +22,7 @@ from gateway.proxy.exploration import apply_exploration
 from gateway.proxy.request_record import RequestRecord
 from gateway.proxy.response_cache import CacheSlot, ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
-from gateway.proxy.task_target import resolve_route, resolve_session, resolve_task
+from gateway.proxy.task_target import TaskResolver, resolve_route, resolve_session
 from gateway.tasks.decision_table import DecisionTable, Route
 from gateway.upstream.failover import Failover
 from gateway.upstream.interface import UpstreamRequest
@@ -57,6 +57,7 @@ class Pipeline:
     authenticator: Authenticator
     host_check: HostCheck
     capabilities: CapabilityTable
+    tasks: TaskResolver
     table: DecisionTable
     failover: Failover
     observe: Callable[[str, bytes, str | None], None]
@@ -95,7 +96,7 @@ class Pipeline:
         record.mark_read()
         assert record.endpoint is not None  # noqa: S101 - requests that come here have one
         body = parse_body(data, record.endpoint)
-        tag = resolve_task(head, body, principal)
+        tag = self.tasks.resolve_task(head, body, principal)
         record.task = tag.task
         session = resolve_session(head, body)
         record.route = self._route(body, tag.task, session, principal)

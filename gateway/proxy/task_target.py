@@ -1,6 +1,6 @@
 """The task that a request belongs to, its session, and the models it may go to."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -9,6 +9,7 @@ from gateway.errors import Forbidden, InvalidRequest, ModelNotFound
 from gateway.http.headers import RequestHead
 from gateway.http.request_body import RequestBody
 from gateway.keys.auth import Principal, filter_allowed
+from gateway.proxy.prompt_task import PromptTasks
 from gateway.tasks.decision_table import Route
 from gateway.vocabulary import (
     AUTO,
@@ -16,6 +17,7 @@ from gateway.vocabulary import (
     REQUESTED,
     TASK_ID_RULE,
     TASK_PREFIX,
+    TaskSource,
     is_routed_model,
     is_task_id,
 )
@@ -25,31 +27,73 @@ class TaskTag(msgspec.Struct, frozen=True, gc=False):
     """A request's task.
 
     Attributes:
-        is_explicit: The request itself names it.
+        is_explicit: The request itself names it, or its system prompt does.
     """
 
     task: str
     is_explicit: bool
 
 
-def resolve_task(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag:
-    """Return the first of X-Task-Id, metadata.task_id, model task/<id>, the key's default task, `default`.
+UNTAGGED = TaskTag(DEFAULT_TASK, False)
 
-    Raises InvalidRequest for an invalid task ID, Forbidden for one that the key may not use.
-    """
-    tag = _tag(head, body, principal)
-    principal.check_task(tag.task)
-    return tag
+FindTag = Callable[[RequestHead, RequestBody, Principal], TaskTag | None]
+"""Finds a request's task in one place; None where there is none."""
 
 
-def _tag(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag:
-    if head.task is not None:
-        return TaskTag(head.task if head.has_valid_task else _checked(head.task, "header X-Task-Id"), True)
-    if body.task_id is not None:
-        return TaskTag(_checked(body.task_id, "metadata.task_id"), True)
-    if body.model.startswith(TASK_PREFIX):
-        return TaskTag(_checked(body.model.removeprefix(TASK_PREFIX), "model"), True)
-    return TaskTag(principal.default_task or DEFAULT_TASK, False)
+class TaskResolver:
+    """Finds a request's task, in the order of `routing.task_sources`."""
+
+    def __init__(self, sources: Sequence[TaskSource], prompts: PromptTasks) -> None:
+        """sources: where a task is looked for, first to last. prompts: tasks of system prompts."""
+        find: Mapping[TaskSource, FindTag] = {
+            "header": _tag_of_header,
+            "metadata": _tag_of_metadata,
+            "model": _tag_of_model,
+            "system_prompt": self._tag_of_prompt,
+            "key": _tag_of_key,
+        }
+        self._sources = tuple(find[source] for source in sources)
+        self._prompts = prompts
+
+    def resolve_task(self, head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag:
+        """Return the task that the first source names, `default` where none does.
+
+        Raises InvalidRequest for an invalid task ID, Forbidden for one that the key may not use.
+        """
+        for find in self._sources:
+            tag = find(head, body, principal)
+            if tag is not None:
+                principal.check_task(tag.task)
+                return tag
+        principal.check_task(DEFAULT_TASK)
+        return UNTAGGED
+
+    def _tag_of_prompt(self, head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag | None:
+        # A key that may use named tasks only stays with its own.
+        if principal.tasks is not None:
+            return None
+        task = self._prompts.find_task(body, principal.name)
+        return None if task is None else TaskTag(task, True)
+
+
+def _tag_of_header(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag | None:
+    if head.task is None:
+        return None
+    return TaskTag(head.task if head.has_valid_task else _checked(head.task, "header X-Task-Id"), True)
+
+
+def _tag_of_metadata(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag | None:
+    return None if body.task_id is None else TaskTag(_checked(body.task_id, "metadata.task_id"), True)
+
+
+def _tag_of_model(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag | None:
+    if not body.model.startswith(TASK_PREFIX):
+        return None
+    return TaskTag(_checked(body.model.removeprefix(TASK_PREFIX), "model"), True)
+
+
+def _tag_of_key(head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag | None:
+    return None if principal.default_task is None else TaskTag(principal.default_task, False)
 
 
 def resolve_session(head: RequestHead, body: RequestBody) -> str | None:

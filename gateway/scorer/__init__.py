@@ -12,6 +12,7 @@
     task_reader        stored tasks under the open pack: policies, costs, states
     score_choice       the score that decides a task, and why it is this one
     task_update        one task's inputs, one by one
+    evidence           whose outcomes in the pack a configured model has
     sampling           adaptive sampling of a batch
     input_text         the text of a request that is embedded
     serialization      sums and embeddings as bytes
@@ -20,6 +21,6 @@
     background         executor for questions that take long
     stepwise           questions that embed, in steps between batches
 
-The gateway's process imports observation_queue, fair_lanes, question_gate, client, messages, input_text and
-embedded.client: neither numpy nor the routing library.
+The gateway's process imports observation_queue, fair_lanes, question_gate, client, messages, evidence, input_text and
+embedded.client: no numpy, and of the routing library only what needs none.
 """

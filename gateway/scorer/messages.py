@@ -19,6 +19,20 @@ BATCH_SIZE = 64
 """Inputs embedded in one call: half the cost of an input alone, and done within a fraction of a second."""
 
 
+class ModelNames(msgspec.Struct, frozen=True):
+    """A configured model, as far as it decides whose outcomes in the pack are its own.
+
+    Attributes:
+        name: in the configuration.
+        served: ids at its backends.
+        evidence: the pack's model, where the configuration names it.
+    """
+
+    name: str
+    served: Sequence[str] = ()
+    evidence: str | None = None
+
+
 class ScoreSettings(msgspec.Struct, frozen=True):
     """The scorer's part of the `routing` section of the configuration, under the same names.
 
@@ -26,6 +40,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
         score: the task score that decides.
         k, kappa, threshold, sigma, eta: see routing.calibration.RoutingSettings.
         adaptive_sampling: embed only a sample of the inputs of settled tasks.
+        models: the configured models; decisions and explanations use their names.
     """
 
     score: ScoreSetting = "recommended"
@@ -35,6 +50,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
     eta: float = 0.6
     threshold: float = 0.5
     adaptive_sampling: bool = True
+    models: Sequence[ModelNames] = ()
 
 
 class TaskPolicy(msgspec.Struct, frozen=True):

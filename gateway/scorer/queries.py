@@ -1,6 +1,7 @@
 """Questions that store nothing: dry runs, explanations, inspections."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 
 from gateway.decision import Explanation
 from gateway.scorer import inspection
+from gateway.scorer.evidence import configured_manifest
 from gateway.scorer.messages import BATCH_SIZE, DryRun, ExplainTasks, Inspect
 from gateway.scorer.sampling import SamplingState
 from gateway.scorer.stepwise import Steps, run_steps
@@ -84,6 +86,8 @@ class ScorerQueries:
         pack = None
         if question.pack:
             pack = open_pack(self._find_pack(question.pack), embedder if question.view == "difference" else None)
+            manifest = configured_manifest(pack.manifest, self._tasks.settings.routing.models)
+            pack = replace(pack, manifest=manifest)
         if question.view == "outcomes":
             return inspection.pack_outcomes(pack or self._router.pack)
         other = Router(pack, self._router.settings) if pack else self._router

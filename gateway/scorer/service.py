@@ -7,7 +7,7 @@ errors and retries are the service's, so that both deployments decide, refuse an
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.decision import Decision
 from gateway.errors import StateError
+from gateway.scorer.evidence import configured_manifest
 from gateway.scorer.messages import (
     BatchDone,
     Configure,
@@ -86,7 +87,8 @@ def open_pack(
     embedder = current.embedder if current is not None and current.source == source else load(path, manifest)
     pack = read_pack(path, EmbedderId(embedder.name, embedder.revision, embedder.dim))
     log.info("pack %s is open after %.1f s", manifest.hash[:12], time.monotonic() - begun)
-    router = Router(pack, routing_settings(settings))
+    named = replace(pack, manifest=configured_manifest(pack.manifest, settings.models))
+    router = Router(named, routing_settings(settings))
     if settings.score == RECOMMENDED:
         log.info("recommended score: %s; %s", router.recommendation.score, router.recommendation.why)
     return OpenPack(router, embedder, source)

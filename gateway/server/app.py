@@ -41,9 +41,11 @@ from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
 from gateway.proxy.inflight import InflightRequests
 from gateway.proxy.pipeline import Pipeline
+from gateway.proxy.prompt_task import PromptTasks
 from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
+from gateway.proxy.task_target import TaskResolver
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
 from gateway.server.ledger_writer import flush_ledger_periodically
@@ -53,6 +55,7 @@ from gateway.state.store import Store
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
 from gateway.tasks.policies import build_prices
+from gateway.tasks.prompt_templates import PromptTemplates
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
 from gateway.upstream.factory import build_backends
 from gateway.upstream.failover import Failover
@@ -85,6 +88,7 @@ class Gateway:
         self._minutes = MinuteSeries(time.time)
         self._recent_responses = RecentResponses(config.routing.feedback_window)
         self._response_cache = ResponseCache(time.monotonic)
+        self._prompt_tasks = PromptTasks(PromptTemplates())
         self._sessions = SessionAffinity(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(build_prices(config, resolved.manifest), time.time)
         self._authenticator = Authenticator(config.keys, config.admin.keys)
@@ -194,6 +198,7 @@ class Gateway:
             authenticator=self._authenticator,
             host_check=self._host_check,
             capabilities=build_capability_table(config.models),
+            tasks=TaskResolver(config.routing.task_sources, self._prompt_tasks),
             table=self._table,
             failover=Failover(backends, resolved.timeouts, RetryPolicy(upstream), upstream.max_attempts),
             observe=_observe_with(self._scorer),

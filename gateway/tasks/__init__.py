@@ -1,7 +1,9 @@
 """Tasks on the request path: where their requests go, and why.
 
-resolved_config  the configuration with policy overrides, policies and timeouts
-policies         policies of tasks and prices of models
-decision_table   decisions over policies: the look-up of every request
-decision_feed    event feed of decisions
+resolved_config   the configuration with policy overrides, policies and timeouts
+policies          policies of tasks and prices of models
+decision_table    decisions over policies: the look-up of every request
+decision_feed     event feed of decisions
+prompt_words      the words of a system prompt that its application wrote
+prompt_templates  tasks of calls without a tag, by the template of their system prompts
 """

@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.config.schema import CacheConfig
 from gateway.decision import Decision
-from gateway.vocabulary import ROUTER_UNAVAILABLE, SHADOW, ScoreSetting
+from gateway.vocabulary import NO_PACK, ROUTER_UNAVAILABLE, SHADOW, ScoreSetting
 
 MAX_TASKS = 200_000
 """Decisions held at once. Tasks are named by clients, so the number must have a bound; the least recently decided go
@@ -104,7 +104,8 @@ class DecisionTable:
             route = Route(policy.ranking, policy.reason, 0, exploration=policy.exploration)
         if policy.pin or self._router_works():
             return route
-        return Route(route.ranking, ROUTER_UNAVAILABLE, route.version)
+        reason = NO_PACK if policy.reason == NO_PACK else ROUTER_UNAVAILABLE
+        return Route(route.ranking, reason, route.version)
 
     def policy_of(self, task: str) -> Policy:
         """Return the policy of a task."""

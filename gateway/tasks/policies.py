@@ -12,7 +12,7 @@ from gateway.config.schema import TaskConfig
 from gateway.errors import ConfigError
 from gateway.tasks.decision_table import Policies, Policy
 from gateway.usage.prices import Price
-from gateway.vocabulary import COLD_START, PAPER_SCORES, PINNED, ROUTER_UNAVAILABLE
+from gateway.vocabulary import COLD_START, NO_PACK, PAPER_SCORES, PINNED
 from routing.manifest import Manifest
 from routing.recommendation import AUTO_DATA, dataset_fault
 
@@ -75,7 +75,7 @@ def _policy(
     first = task.pin or (ranking[0] if ranking else None)
     if first is not None and (task.pin or fallbacks):
         ranking = tuple(dict.fromkeys((first, *fallbacks, *ranking)))
-    reason = PINNED if task.pin else COLD_START if manifest else ROUTER_UNAVAILABLE
+    reason = PINNED if task.pin else COLD_START if manifest else NO_PACK
     return Policy(
         candidates,
         ranking,

@@ -7,19 +7,21 @@ because of it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from gateway.config import LOOPBACK, Config
 from gateway.config.schema import TaskConfig
 from gateway.errors import ConfigError
-from gateway.scorer.messages import Configure, ScoreSettings, TaskPolicy
+from gateway.packs import configured_path
+from gateway.scorer.evidence import match_evidence
+from gateway.scorer.messages import Configure, ModelNames, ScoreSettings, TaskPolicy
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_table import Policies, Policy
 from gateway.tasks.policies import build_policies, unknown_datasets
 from gateway.upstream.timeouts import Timeouts
-from routing.errors import RoutingError
+from routing.catalogue.evidence import EvidenceMatch, rename_models
+from routing.errors import PackMismatch, RoutingError
 from routing.manifest import Manifest, read_manifest
 
 
@@ -37,12 +39,13 @@ class ResolvedConfig:
 
     Attributes:
         config: with policy overrides applied.
-        manifest: of the pack, None without one.
+        manifest: of the pack, with the configured names of models; None without one.
         policies: of all tasks.
         start: the scorer's first message, None without a pack.
         timeouts: by model.
         errors: by task, why its override was skipped.
         unknown_datasets: by task, why the dataset that it names has no effect.
+        evidence: whose outcomes in the pack every configured model has; none without a pack.
     """
 
     config: Config
@@ -52,6 +55,7 @@ class ResolvedConfig:
     timeouts: dict[str, Timeouts]
     errors: Mapping[str, str]
     unknown_datasets: Mapping[str, str]
+    evidence: Sequence[EvidenceMatch] = ()
 
 
 def resolve_config(
@@ -63,6 +67,9 @@ def resolve_config(
     """
     _check_access(config)
     manifest = _read_manifest(config) or manifest
+    matches = _match_evidence(config, manifest)
+    if manifest is not None:
+        manifest = rename_models(manifest, matches)
     build_policies(config, manifest)
     overridden = apply_overrides(config, manifest, overrides)
     config = overridden.config
@@ -71,7 +78,7 @@ def resolve_config(
     timeouts = {model.name: general.overridden_by(model.timeouts) for model in config.models}
     start = _first_message(config, policies) if manifest else None
     unknown = unknown_datasets(config, manifest)
-    return ResolvedConfig(config, manifest, policies, start, timeouts, overridden.errors, unknown)
+    return ResolvedConfig(config, manifest, policies, start, timeouts, overridden.errors, unknown, matches)
 
 
 def check_reloadable(old: Config, new: Config) -> None:
@@ -105,22 +112,40 @@ def _check_access(config: Config) -> None:
 
 def _read_manifest(config: Config) -> Manifest | None:
     """Return the configured pack's manifest, None without one. Raises ConfigError."""
-    if config.routing.pack is None:
+    path = configured_path(config.routing.pack)
+    if path is None:
         return None
     try:
-        return read_manifest(Path(config.routing.pack))
+        return read_manifest(path)
     except RoutingError as error:
         raise ConfigError("routing", [("routing.pack", str(error))]) from error
 
 
+def _match_evidence(config: Config, manifest: Manifest | None) -> Sequence[EvidenceMatch]:
+    """Return whose outcomes in the pack every configured model has; none without a pack. Raises ConfigError."""
+    if manifest is None:
+        return ()
+    try:
+        return match_evidence(model_names(config), manifest)
+    except PackMismatch as error:
+        raise ConfigError("models", [("models", str(error))]) from error
+
+
+def model_names(config: Config) -> tuple[ModelNames, ...]:
+    """Return the configured models with the ids at their backends."""
+    served = [[one.model for one in model.backends if one.model is not None] for model in config.models]
+    return tuple(ModelNames(model.name, ids, model.evidence) for model, ids in zip(config.models, served, strict=True))
+
+
 def score_settings(config: Config) -> ScoreSettings:
     """Return the scorer's part of the routing section: the fields of the same names, so that none is left out."""
-    return ScoreSettings(**{name: getattr(config.routing, name) for name in ScoreSettings.__struct_fields__})
+    of_routing = {name for name in ScoreSettings.__struct_fields__ if name != "models"}
+    return ScoreSettings(**{name: getattr(config.routing, name) for name in of_routing}, models=model_names(config))
 
 
 def _first_message(config: Config, policies: Policies) -> Configure:
     return Configure(
-        pack=config.routing.pack or "",
+        pack=str(configured_path(config.routing.pack) or ""),
         state_url=config.state.url,
         routing=score_settings(config),
         policy=task_policy(policies.default),

@@ -43,6 +43,7 @@ def test_every_reason_is_told() -> None:
 
     told = (FOLDER / "headers.md").read_text(encoding="utf-8")
     ours = {
+        vocabulary.NO_PACK,
         vocabulary.ROUTER_UNAVAILABLE,
         vocabulary.PINNED,
         vocabulary.REQUESTED,

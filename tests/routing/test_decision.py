@@ -179,6 +179,24 @@ def test_auto_chooses_no_model_for_a_new_task_that_its_nearest_inputs_contradict
     assert "contradict it (S1 0.520, compared with 0.740 for best): best" in sentence
 
 
+@pytest.mark.parametrize("known", [0.0, 0.9])
+def test_auto_chooses_no_model_of_which_nothing_near_was_measured(known: float) -> None:
+    scores = judged([0.74, float("nan"), 0.72], [0.7, 1.0, 0.9], known)
+    decision = make_decision(scores, 0.6, "second", ScoreKind.AUTO)
+    assert (decision.model, decision.ranking) == ("third", ("third", "best", "second"))
+    behind = judged([0.74, float("nan"), 0.60], [0.7, 1.0, 0.5], known)
+    sentence = explain_decision(make_decision(behind, 0.6, score=ScoreKind.AUTO), behind, 0.6, ScoreKind.AUTO)
+    assert sentence.startswith("second has the highest expected accuracy (1.000), but was not measured near these")
+
+
+@pytest.mark.parametrize(("s1", "n_labels"), [([0.74, float("nan"), 0.6], 1), ([float("nan")] * 3, 0)])
+def test_an_unmeasured_model_may_be_chosen_by_labels_and_where_nothing_was_measured(
+    s1: list[float], n_labels: int
+) -> None:
+    scores = judged(s1, [0.7, 1.0, 0.9], 0.0, n_labels)
+    assert make_decision(scores, 0.6, score=ScoreKind.AUTO).model == "second"
+
+
 def test_a_task_leaves_a_model_that_its_inputs_have_come_to_contradict() -> None:
     scores = judged([0.74, 0.52, 0.70], [0.7, 1.0, 0.9], 0.0)
     assert make_decision(scores, 0.6, "second", ScoreKind.AUTO).model == "third"
@@ -190,7 +208,6 @@ def test_a_task_leaves_a_model_that_its_inputs_have_come_to_contradict() -> None
         ([0.60, 0.52, 0.60], 0.0, 0),  # behind by less than that
         ([0.74, 0.52, 0.60], 0.9, 0),  # the task is one of the datasets
         ([0.74, 0.52, 0.60], 0.0, 1),  # labels tell
-        ([0.74, float("nan"), 0.60], 0.0, 0),  # nothing near was measured of it
     ],
 )
 def test_nothing_is_contradicted_where_more_is_known_or_too_little(

@@ -9,8 +9,7 @@ from gateway.cli.load_embedder import embedder_identity, pack_embedder
 from gateway.cli.probe import ProbeResult, ProbeTarget
 from gateway.config import Config, ModelConfig
 from gateway.config.schema import LitellmBackendConfig, OpenAIBackendConfig
-from gateway.packs import read_report
-from gateway.tasks.policies import models_not_in_pack
+from gateway.packs import configured_path, read_report
 from gateway.tasks.resolved_config import ResolvedConfig
 from routing.errors import EmbedderError, PackError
 from routing.manifest import Manifest
@@ -18,6 +17,8 @@ from routing.recommendation import AUTO_DATA, RECOMMENDED, recommend_score
 
 REJECTED = frozenset({401, 403})
 REQUIRED = ("numpy", "hnswlib")
+MAX_NAMES = 20
+"""Names of a pack's models that a fix lists."""
 
 
 def backend_endpoints(config: Config) -> list[ProbeTarget]:
@@ -40,17 +41,16 @@ def check_backends(config: Config, probed: Mapping[ProbeTarget, ProbeResult]) ->
 
 def check_packs(plan: ResolvedConfig, load: bool) -> Iterator[Finding]:
     """Check the pack, its models, and its embedder. load: load the embedder, which takes seconds."""
-    manifest, path = plan.manifest, plan.config.routing.pack
-    if manifest is None or path is None:
+    manifest, named = plan.manifest, plan.config.routing.pack
+    if manifest is None or named is None:
         message = f"no pack: every task uses {plan.config.models[0].name}"
-        fix = "build a pack with `benchroute pack build`, then set routing.pack (see docs/bring-your-benchmark.md)"
+        fix = "set `routing.pack: public`, or build a pack of your own benchmark (see docs/bring-your-benchmark.md)"
         yield make_warning("pack", message, fix)
         return
-    yield from _content(Path(path), manifest, plan.config.routing.score == RECOMMENDED)
-    unknown = models_not_in_pack(plan.config, manifest)
-    if unknown:
-        message = f"not in the pack: {', '.join(unknown)}; never chosen by score"
-        yield make_warning("pack models", message, f"name models as in the pack: {', '.join(manifest.model_names)}")
+    path = configured_path(named)
+    assert path is not None  # noqa: S101 - a pack is configured
+    yield from _content(path, manifest, plan.config.routing.score == RECOMMENDED)
+    yield from _models(plan, manifest)
     for task, fault in plan.unknown_datasets.items():
         names = ", ".join(dataset.name for dataset in manifest.datasets)
         yield make_warning(f"task {task}", fault, f"name one of the pack's datasets: {names}")
@@ -58,7 +58,19 @@ def check_packs(plan: ResolvedConfig, load: bool) -> Iterator[Finding]:
     if missing:
         yield make_error("scorer", f"{', '.join(missing)} cannot be imported", "pip install 'benchroute[scorer]'")
     elif load:
-        yield _embedder(Path(path), manifest)
+        yield _embedder(path, manifest)
+
+
+def _models(plan: ResolvedConfig, manifest: Manifest) -> Iterator[Finding]:
+    """Check whose outcomes the configured models have."""
+    for match in plan.evidence:
+        if match.evidence not in (None, match.model):
+            yield make_ok(f"evidence {match.model}", f"outcomes of {match.evidence} ({match.kind})")
+    if unknown := [match.model for match in plan.evidence if match.evidence is None]:
+        message = f"not in the pack: {', '.join(unknown)}; never chosen by score"
+        some = ", ".join(manifest.model_names[:MAX_NAMES]) + (", …" if len(manifest.models) > MAX_NAMES else "")
+        fix = f"set models[].evidence to the pack's name of the model, or name it as in the pack: {some}"
+        yield make_warning("pack models", message, fix)
 
 
 def _endpoint(backend: OpenAIBackendConfig) -> ProbeTarget:

@@ -1,5 +1,6 @@
 """The command `benchroute init`, and the file that it writes."""
 
+import importlib.util
 import json
 import os
 import re
@@ -11,10 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.errors import InputsError, OptionError
+from gateway.cli.init.evidence import describe_evidence, match_public
 from gateway.cli.terminal import print_note, show_progress, stderr_console
+from gateway.vocabulary import PUBLIC_PACK
 
 if TYPE_CHECKING:
     from gateway.cli.init.providers import ChosenModel, DetectedProvider, Provider
+    from routing.catalogue.evidence import EvidenceMatch
+
+WITHOUT_PACK = "none"
+SCORER_MODULES = ("numpy", "hnswlib", "tokenizers")
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -46,6 +53,14 @@ NO_PACK = """
 #   pack: packs/mine
 """
 
+PUBLIC = """
+# Public outcomes of many models, shipped with Benchroute; `benchroute pack public` shows what they say of yours. On
+# tasks unlike its datasets the pack chooses the best model on average. A benchmark of your own work chooses better:
+# `benchroute bench run`, then `benchroute pack build`.
+routing:
+  pack: public
+"""
+
 
 def create_config(
     output: Annotated[Path, typer.Option("--output", "-o", help="Configuration file to write.")] = Path("config.yaml"),
@@ -60,7 +75,13 @@ def create_config(
         list[str] | None,
         typer.Option(help="Another OpenAI-compatible endpoint: NAME=URL or NAME=URL,KEY_VARIABLE; repeatable."),
     ] = None,
-    pack: Annotated[Path | None, typer.Option(help="Pack to route with.", exists=True)] = None,
+    pack: Annotated[
+        str | None,
+        typer.Option(
+            help="Pack to route with; `public` for the shipped one, `none` for none. Default: `public`, if it has "
+            "outcomes of two of the models and the scorer is installed."
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the gateway.")] = 8100,
     timeout_s: Annotated[float, typer.Option(min=0.1, max=60, help="Timeout for each provider, seconds.")] = 5.0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt; use the providers' usual models.")] = False,
@@ -74,7 +95,8 @@ def create_config(
         raise OptionError(f"{output} already exists; --force overwrites it, --output writes another file")
     found = _detect(_select_providers(provider or [], endpoint or []), timeout_s)
     chosen = _choose(found, model or [], yes)
-    text = render_config(chosen, None if pack is None else str(pack), port)
+    matches = match_public(chosen)
+    text = render_config(chosen, _choose_pack(pack, matches), port)
     parse_config(text, str(output), os.environ)
     output.write_text(text, encoding="utf-8")
     if as_json:
@@ -82,13 +104,27 @@ def create_config(
         typer.echo(json.dumps({"object": "init", "config": str(output), "models": listed}, indent=2))
         return
     typer.echo(f"{output}: {', '.join(one.name for one in chosen)}")
+    for line in describe_evidence(matches):
+        print_note(line)
     print_note(f"next: benchroute doctor --config {output}; then benchroute serve --config {output}")
 
 
 def render_config(chosen: "Sequence[ChosenModel]", pack: str | None, port: int) -> str:
     """Return the configuration as YAML."""
-    routing = NO_PACK if pack is None else f"\nrouting:\n  pack: {_text(pack)}\n"
+    written = {None: NO_PACK, PUBLIC_PACK: PUBLIC}
+    routing = written[pack] if pack in written else f"\nrouting:\n  pack: {_text(str(pack))}\n"
     return HEAD + "\n".join(_model(one) for one in chosen) + "\n" + routing + TAIL.format(port=port)
+
+
+def _choose_pack(asked: str | None, matches: "Sequence[EvidenceMatch]") -> str | None:
+    """Return the pack to write. Raises OptionError for one that does not exist."""
+    if asked == WITHOUT_PACK:
+        return None
+    if asked is not None and asked != PUBLIC_PACK and not Path(asked).exists():
+        raise OptionError(f"--pack {asked}: no such file or folder")
+    known = sum(match.evidence is not None for match in matches)
+    is_installed = all(importlib.util.find_spec(name) for name in SCORER_MODULES)
+    return asked or (PUBLIC_PACK if known > 1 and is_installed else None)
 
 
 def _select_providers(names: Sequence[str], endpoints: Sequence[str]) -> "list[Provider]":

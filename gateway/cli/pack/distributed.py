@@ -16,8 +16,12 @@ from gateway.cli.terminal import UNKNOWN, format_number, make_table, print_note,
 from gateway.config import Config, load_config
 from gateway.config.schema import RoutingConfig
 from gateway.errors import ConfigError, PackRejected
+from gateway.packs import configured_path
+from gateway.scorer.evidence import refuse_unrelated
 from gateway.state.sqlite import open_store
 from gateway.state.store import Store
+from gateway.tasks.resolved_config import model_names
+from routing.manifest import read_manifest
 
 if TYPE_CHECKING:
     from gateway.distributed.packs import ActivePack
@@ -28,24 +32,33 @@ if TYPE_CHECKING:
 ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file of the gateways, with the state.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 PackHash = Annotated[str, typer.Argument(help="Hash of the pack, or its first digits.", show_default=False)]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Activate it even if it has outcomes of none of the models.")
+]
 CONFIG = Path("config.yaml")
 ACTIVE = "active"
 SHOWN = 12
 
 
 def push_pack(
-    pack: Annotated[Path, typer.Argument(help="Pack: a folder or a .tar file.", show_default=False)],
+    pack: Annotated[
+        str, typer.Argument(help="Pack: a folder, a .tar file, or `public` for the shipped one.", show_default=False)
+    ],
     config: ConfigOption = CONFIG,
     activate_it: Annotated[bool, typer.Option("--activate", help="Activate the pack, too.")] = False,
+    force: ForceOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Upload a pack to Redis, for all gateways and scorers."""
     from gateway.distributed import packs
     from routing.pack import open_pack
 
-    open_pack(pack)  # checks all of it, since every scorer will use it
+    path = configured_path(pack) or Path(pack)
+    open_pack(path)  # checks all of it, since every scorer will use it
+    if activate_it and not force:
+        refuse_unrelated(read_manifest(path), model_names(load_config(config)))
     with _connected(config) as client:
-        pushed = packs.push_pack(client, pack, time.time())
+        pushed = packs.push_pack(client, path, time.time())
         if activate_it:
             packs.activate_pack(client, pushed, time.time())
     if as_json:
@@ -64,12 +77,20 @@ def push_and_activate(pack: Path, config: Path) -> int:
         return packs.activate_pack(client, packs.push_pack(client, pack, time.time()), time.time()).version
 
 
-def activate_pack(pack: PackHash, config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
+def activate_pack(
+    pack: PackHash,
+    config: ConfigOption = CONFIG,
+    force: ForceOption = False,
+    as_json: AsJson = False,
+) -> None:
     """Activate a pack. All scorers load it without a restart, and rescore all live tasks."""
     from gateway.distributed import packs
 
     with _connected(config) as client:
-        active = packs.activate_pack(client, packs.find_pack(client, pack), time.time())
+        found = packs.find_pack(client, pack)
+        if not force:
+            refuse_unrelated(packs.read_stored_manifest(found), model_names(load_config(config)))
+        active = packs.activate_pack(client, found, time.time())
     _show(active, as_json)
 
 

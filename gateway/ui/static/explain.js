@@ -1,6 +1,5 @@
 // Decisions, confidence and distance as text.
 
-import { isPackLoaded } from "./active_pack.js";
 import { percent, probability } from "./format.js";
 
 /** Label and colour of each reason. */
@@ -16,11 +15,8 @@ const REASONS = {
 };
 const WITHOUT_COMPARISON = ["pinned", "shadow", "cold-start", "no-pack", "router-unavailable"];
 
-/** The API reports router-unavailable both for a missing pack and for an outage; the fix differs, so tell them apart. */
-const reasonOf = ({ reason }) => (reason === "router-unavailable" && !isPackLoaded() ? "no-pack" : reason);
-
 /** A reason's label and colour: [label, kind]. */
-export const reasonLabel = (decision) => REASONS[reasonOf(decision)] ?? [decision.reason, "plain"];
+export const reasonLabel = (decision) => REASONS[decision.reason] ?? [decision.reason, "plain"];
 
 /** Why a task uses its model, in one or two sentences. withConfidence: false where the confidence is shown beside it. */
 export function explainDecision({ decision, scored, membership }, { withConfidence = true } = {}) {
@@ -29,7 +25,7 @@ export function explainDecision({ decision, scored, membership }, { withConfiden
   const ahead = withConfidence ? aheadOfRival(decision) : "";
   const alternative = scored ? ` Routing would choose ${scored.model}.` : "";
   const isLeader = !leader || leader === model;
-  switch (reasonOf(decision)) {
+  switch (decision.reason) {
     case "score":
       if (!isLeader) return cheaper(decision, where);
       return `${model} scores highest ${where}.`

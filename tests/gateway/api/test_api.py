@@ -297,7 +297,7 @@ def test_after_a_restart_decisions_hold_at_once_and_sums_go_on(url: str, text: s
 def test_without_a_pack_the_first_model_answers_and_says_why(gateway: str, upstream: Upstream) -> None:
     assert ask(gateway, "/health/ready").json["scorer"] == "none"
     answer = chat(gateway, task="t")
-    assert (answer.ours("model"), answer.ours("reason")) == ("good", "router-unavailable")
+    assert (answer.ours("model"), answer.ours("reason")) == ("good", "no-pack")
     for path in ("/v1/route", "/v1/tasks/t/inputs"):
         refused = ask(gateway, path, {"inputs": ["x"]}, **JSON)
         assert (refused.status, refused.error["code"]) == (503, "scorer_unavailable")

@@ -30,6 +30,7 @@ def folder(good_pack: Path, embedder: SentenceTransformerEmbedder, tmp_path_fact
     texts = tuple(text[:40] for text in small_benchmark().texts)
     save_pack(replace(swapped, texts=texts), made / "second.tar")
     saved_pack(made / "foreign", Letters(), MODELS)
+    saved_pack(made / "strangers", Letters(), ("calc", "atlas", "broad"))
     (made / "broken").mkdir()
     (made / "broken" / "manifest.json").write_text("{}")
     (made / "notes").mkdir()
@@ -63,7 +64,7 @@ def get(serving: Serving, path: str) -> Any:
 def test_packs_say_what_they_are_worth_and_which_is_in_use(serving: Serving) -> None:
     told = get(serving, "/v1/packs")
     packs = {pack["id"]: pack for pack in told["data"]}
-    assert (told["active"], set(packs)) == ("first", {"broken", "first", "foreign", "second.tar"})
+    assert (told["active"], set(packs)) == ("first", {"broken", "first", "foreign", "second.tar", "strangers"})
     assert packs["first"]["gain_summary"].startswith("Routing ")
     assert "cannot be read" in packs["broken"]["error"]
     whole = get(serving, "/v1/packs/second.tar")
@@ -104,6 +105,16 @@ def test_a_pack_that_cannot_be_used_is_refused_and_changes_nothing(serving: Serv
     assert get(serving, "/v1/packs")["active"] == "first"
 
 
+def test_a_pack_that_knows_none_of_the_models_is_activated_only_by_force(serving: Serving) -> None:
+    refused = ask(serving.url, "/v1/packs/strangers/activate", method="POST")
+    assert (refused.status, refused.error["code"]) == (400, "pack_refused")
+    assert "outcomes of none of the configured models" in refused.error["message"]
+    # By force it is tried: only its embedder, of another pack, stands against it.
+    forced = ask(serving.url, "/v1/packs/strangers/activate?force=true", method="POST")
+    assert (forced.status, "outcomes of none" in forced.error["message"]) == (400, False)
+    assert get(serving, "/v1/packs")["active"] == "first"
+
+
 def test_what_a_pack_would_change_is_told_first_and_then_happens(serving: Serving, upstream: Upstream) -> None:
     told = get(serving, "/v1/packs/second.tar/diff")
     row = next(row for row in told["data"] if row["task"] == "team/sums")
@@ -140,11 +151,11 @@ def test_without_a_pack_there_is_nothing_to_choose_from(shared_upstream: Upstrea
         assert ask(url, "/v1/overview").json["tasks"] == 0
         chat(url, task="busy")
         told = ask(url, "/v1/overview").json
-        assert (told["tasks"], told["by_model"], told["by_reason"]) == (1, {"good": 1}, {"router-unavailable": 1})
+        assert (told["tasks"], told["by_model"], told["by_reason"]) == (1, {"good": 1}, {"no-pack": 1})
         assert [task["id"] for task in told["busiest"]] == ["busy"]
         (busy,) = ask(url, "/v1/tasks?details=true").json["data"]
         assert (busy["id"], busy["decision"]["reason"], sum(busy["requests_by_minute"])) == (
             "busy",
-            "router-unavailable",
+            "no-pack",
             1,
         )

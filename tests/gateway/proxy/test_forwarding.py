@@ -35,7 +35,7 @@ def test_headers_say_where_a_request_went_and_why(gateway: str, upstream: Upstre
         "task": "my/task:1",
         "model": "good",
         "backend": "good/1",
-        "reason": "router-unavailable",
+        "reason": "no-pack",
         "decision": "0",
         "attempts": "1",
     }

@@ -35,7 +35,7 @@ def test_a_task_starts_with_the_best_model_on_average() -> None:
 def test_without_a_pack_it_starts_with_the_first_configured_model() -> None:
     policy = build_policies(config(), None).policy_of("anything")
     assert policy.ranking == ("a", "b", "c", "new")
-    assert policy.reason == "router-unavailable"
+    assert policy.reason == "no-pack"
 
 
 def test_candidates_and_size_limit_the_choice() -> None:
