@@ -9,12 +9,15 @@ openai_async   openai for Python, asynchronous
 azure_openai   openai for Python, AzureOpenAI
 anthropic_sdk  anthropic for Python
 openai_agents  OpenAI's Agents SDK
+langchain_chat  operations of every chat model of LangChain's
 langchain      ChatOpenAI, OpenAIEmbeddings
 langchain_anthropic  ChatAnthropic
 llama_index    LlamaIndex's OpenAILike and OpenAILikeEmbedding
-pydantic_ai    Pydantic AI, OpenAI's models
+pydantic_ai_chat  operations of Pydantic AI's agents
+pydantic_ai_openai  Pydantic AI, OpenAI's models
 pydantic_ai_anthropic  Pydantic AI, Anthropic's models
 instructor_sdk  instructor
 litellm_sdk    litellm's SDK
+coding_agents  Claude Code, Codex, Cline, Continue, opencode, Qwen Code, aider
 material       what all of them send
 """

@@ -20,6 +20,11 @@ Json = dict[str, Any]
 Side = Literal["direct", "gateway"]
 DIRECT_KEY = "sk-direct"
 LEFT_WITHIN_S = 5.0
+HOP_BY_HOP = ("accept-encoding", "connection", "content-length", "host", "transfer-encoding")
+CREDENTIALS = ("api-key", "authorization", "x-api-key")
+NOT_FORWARDED = frozenset((*HOP_BY_HOP, *CREDENTIALS, "traceparent", "x-task-id"))
+"""Headers that a proxy sets anew, credentials, and the gateway's own."""
+
 MANY = 4
 """Differences that are named; the others are counted."""
 
@@ -55,6 +60,8 @@ class Cell:
         direct = self._ask(driver, "direct")
         if (expected := self.feature.expected) != "either" and ("raised" in direct) != (expected == "error"):
             raise NotRun(f"directly, in place of an {expected}: {json.dumps(direct)[:400]}")
+        if (says := self.feature.says) and says not in direct["seen"]["says"]:
+            raise NotRun(f"directly, without {says!r}: {json.dumps(direct)[:400]}")
         gateway = self._ask(driver, "gateway")
         found = list(differences(self._shown(direct), self._shown(gateway)))
         if self.feature.compared != "class":  # the gateway refuses these itself
@@ -92,6 +99,8 @@ class Cell:
         if self.feature.compared == "notice":
             return {"notices": "raised" in result or "hung" in result}
         shown = {name: value for name, value in result.items() if name != "traceback"}
+        if self.feature.compared == "shape" and "seen" in shown:
+            return {name: value for name, value in shown["seen"].items() if name != "output"}
         if self.feature.compared == "class":
             raised = shown.get("raised") or {}
             return {name: raised.get(name) for name in ("class", "status_code", "code")}
@@ -99,7 +108,9 @@ class Cell:
             return _without_model(shown)
         return shown
 
-    def _received(self, side: Side) -> list[Json]:
+    def _received(self, side: Side) -> Any:
+        if self.feature.compared == "shape":
+            return request_shapes(self._exchanges(side))
         return [self._request(exchange) for exchange in self._exchanges(side)]
 
     def _exchanges(self, side: Side) -> Sequence[Exchange]:
@@ -127,6 +138,17 @@ class Cell:
             return []
         tasks = {row["task"] for row in self.target.get("/v1/usage?by=task")["data"]}
         return [] if self.mark in tasks else ["task: the gateway counts the request under another one"]
+
+
+def request_shapes(exchanges: Sequence[Exchange]) -> Json:
+    """Return the members of bodies and the names of headers by path."""
+    return {
+        exchange.path: {
+            "members": dict.fromkeys(sorted(set(exchange.body) - {"stream_options"}), "sent"),
+            "headers": dict.fromkeys(sorted(set(exchange.headers) - NOT_FORWARDED), "sent"),
+        }
+        for exchange in exchanges
+    }
 
 
 def sent_key(exchange: Exchange) -> str:

@@ -69,7 +69,16 @@ AI_SDK = _npm("ai-sdk", "ai@6.0.326", *PROVIDERS, "zod@4.6.7")
 LANGCHAIN_NODE = _npm("langchain-node", "@langchain/openai@1.5.8", "@langchain/core@1.4.0", "zod@4.6.7")
 AGENTS_NODE = _npm("openai-agents-node", "@openai/agents@0.20.0", "zod@4.6.7")
 
+CLAUDE_CODE = _npm("claude-code", "@anthropic-ai/claude-code@2.1.197")
+CODEX = _npm("codex", "@openai/codex@0.171.0")
+CLINE = _npm("cline", "cline@3.0.65")
+CONTINUE = _npm("continue", "@continuedev/cli@1.5.47")
+OPENCODE = _npm("opencode", "opencode-ai@1.18.33")
+QWEN_CODE = _npm("qwen-code", "@qwen-code/qwen-code@0.15.10")
+AIDER = _pypi("aider", "aider-chat==0.86.2")
+
 CLAUDE = "claude-conformance"
+AGENT = "coding_agents"
 CLIENTS = (
     Client("openai", OPENAI, "openai_sdk"),
     Client("openai async", OPENAI, "openai_async"),
@@ -91,4 +100,11 @@ CLIENTS = (
     Client("AI SDK compatible", AI_SDK, "ai_sdk_compatible.mjs"),
     Client("LangChain Node", LANGCHAIN_NODE, "langchain.mjs"),
     Client("openai-agents Node", AGENTS_NODE, "openai_agents.mjs"),
+    Client("Claude Code", CLAUDE_CODE, AGENT),
+    Client("Codex CLI", CODEX, AGENT),
+    Client("Cline", CLINE, AGENT),
+    Client("Continue", CONTINUE, AGENT),
+    Client("opencode", OPENCODE, AGENT),
+    Client("Qwen Code", QWEN_CODE, AGENT),
+    Client("aider", AIDER, AGENT),
 )

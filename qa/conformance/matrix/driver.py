@@ -5,6 +5,7 @@ import os
 import queue
 import shutil
 import subprocess
+import sys
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import IO, Any
 
 from qa.conformance.checks import NotRun
 from qa.conformance.drivers.harness import Question
-from qa.conformance.matrix.clients import Client
+from qa.conformance.matrix.clients import AGENT, Client
 
 TOP = Path(__file__).parents[3]
 SCRIPTS = TOP / "qa" / "conformance" / "drivers" / "node"
@@ -84,6 +85,9 @@ class Driver:
             )
 
     def _command(self) -> list[str]:
+        if self.client.program == AGENT:
+            name = self.client.packages.environment
+            return [sys.executable, "-m", f"qa.conformance.drivers.{AGENT}", name, str(self.folder)]
         if self.client.packages.registry == "pypi":
             module = f"qa.conformance.drivers.{self.client.program}"
             return [str(self.folder / "bin" / "python"), "-m", module]

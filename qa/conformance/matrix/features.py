@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from qa.conformance.upstream.agent_tools import TOLD, TOLD_AFTER
 from qa.conformance.upstream.errors import WRONG_KEY
 from qa.conformance.upstream.models import MODEL
 
 Expected = Literal["answer", "error", "either"]
-Compared = Literal["all", "class", "notice"]
+Compared = Literal["all", "class", "notice", "shape"]
 
 SENT_HEADERS = {
     "openai-organization": "org-client",
@@ -30,11 +31,13 @@ class Feature:
         model: whose answer is asked for.
         expected: of the direct result; another one is a fault of the program, and the cell does not run.
         compared: "all"; "class": the exception's class, status and code, where the words are the gateway's own;
-            "notice": that the client notices the fault.
+            "notice": that the client notices the fault; "shape": of requests their paths, members and names of headers,
+            where an agent's prompts hold times and random names.
         retries: times that the client may try again.
         headers: to add to the request.
         key: API key, in place of the right one.
         tag: where the task is named while the model is `auto`: "header" or "metadata".
+        says: what a coding agent must print when asked directly.
         compares_headers: True if the headers that reached the upstream are compared.
     """
 
@@ -47,6 +50,7 @@ class Feature:
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
     tag: Literal["header", "metadata"] | None = None
+    says: str | None = None
     compares_headers: bool = False
 
 
@@ -104,4 +108,10 @@ FEATURES = (
     Feature("images", "generate_image"),
     Feature("speech", "speech"),
     Feature("transcriptions", "transcription"),
+    Feature("agent: answer", "agent", "agent", compared="shape", says=TOLD),
+    Feature("agent: tool", "agent", "agent-tool", compared="shape", says=TOLD_AFTER),
+    Feature("agent: auto, task in a header", "agent_headers", tag="header", compared="shape", says=TOLD),
+    Feature("agent: 400", "agent", "e400", compared="shape", says="the upstream says 400"),
+    Feature("agent: 401", "agent", "e401", compared="shape", says="the upstream says 401"),
+    Feature("agent: 429, then an answer", "agent", "busy-once", compared="shape"),
 )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from qa.conformance.upstream.agent_tools import called_tools
+from qa.conformance.upstream.agent_tools import FEW, called_tools, told_text
 from qa.conformance.upstream.answers import ECHO, Json, split_words
 from qa.conformance.upstream.instances import instance
 
@@ -65,6 +65,8 @@ def _block_events(place: int, block: Json) -> Iterator[bytes]:
 
 
 def _text(body: Json) -> str:
+    if len(body.get("tools") or ()) > FEW:
+        return told_text(body["messages"])
     expected = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
     if expected.get("type") == "json_schema":
         return json.dumps(instance(expected["schema"]), ensure_ascii=False)
