@@ -18,6 +18,7 @@ pydantic_ai_openai  Pydantic AI, OpenAI's models
 pydantic_ai_anthropic  Pydantic AI, Anthropic's models
 instructor_sdk  instructor
 litellm_sdk    litellm's SDK
+recorded_requests  Open WebUI's requests, as its source sends them
 coding_agents  Claude Code, Codex, Cline, Continue, opencode, Qwen Code, aider
 material       what all of them send
 """

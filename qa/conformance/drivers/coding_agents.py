@@ -6,10 +6,12 @@ usage: python -m qa.conformance.drivers.coding_agents AGENT ENVIRONMENT
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,20 +175,42 @@ def _started(name: str, environment: Path, question: Question) -> Any:
     place.work.mkdir()
     subprocess.run(["git", "init", "-q", "."], cwd=place.work, check=False)  # noqa: S607  # found on the path
     command, more = AGENTS[name](question, place, f"Say hello. {question.mark}")
-    done = subprocess.run(
-        command,
-        cwd=place.work,
-        env=_environment(place, more),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        timeout=LIMIT_S,
-    )
+    exit_code, text = _run_to_end(command, _environment(place, more), place.work, folder / "output.txt")
     shutil.rmtree(folder, ignore_errors=True)
-    text = done.stdout.decode(errors="replace")
     said = [known for known in KNOWN if known in text]
-    return {"exit code": done.returncode, "says": said, "output": text[-500:]}
+    return {"exit code": exit_code, "says": said, "output": text[-500:]}
+
+
+def _run_to_end(command: list[str], environment: dict[str, str], work: Path, output: Path) -> tuple[int, str]:
+    """Return the exit code and the output.
+
+    The output goes to a file: helpers that an agent leaves running would hold a pipe open.
+    """
+    with output.open("wb") as out:
+        child = subprocess.Popen(
+            command,
+            cwd=work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            child.wait(LIMIT_S)
+        finally:
+            _end_processes(environment["HOME"])
+            child.wait()
+    return child.returncode, output.read_text(errors="replace")
+
+
+def _end_processes(home: str) -> None:
+    """End the processes of this home folder: the agent, and daemons that it has started. No other process has it."""
+    wanted = f"HOME={home}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def main(name: str, environment: str) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from qa.conformance.upstream.models import MODEL
 
-Registry = Literal["pypi", "npm"]
+Registry = Literal["pypi", "npm", "source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Package:
 
     Attributes:
         environment: name of the folder.
-        registry: where the packages come from.
+        registry: where the packages come from; "source": nothing is installed, the requests are taken from it.
         pins: requirements with versions, as pip and npm write them. The first names the client's version.
     """
 
@@ -77,8 +77,11 @@ OPENCODE = _npm("opencode", "opencode-ai@1.18.33")
 QWEN_CODE = _npm("qwen-code", "@qwen-code/qwen-code@0.15.10")
 AIDER = _pypi("aider", "aider-chat==0.86.2")
 
+OPEN_WEBUI = Package("open-webui", "source", ("open-webui==0.12.4",))
+
 CLAUDE = "claude-conformance"
 AGENT = "coding_agents"
+RECORDED = "recorded_requests"
 CLIENTS = (
     Client("openai", OPENAI, "openai_sdk"),
     Client("openai async", OPENAI, "openai_async"),
@@ -107,4 +110,5 @@ CLIENTS = (
     Client("opencode", OPENCODE, AGENT),
     Client("Qwen Code", QWEN_CODE, AGENT),
     Client("aider", AIDER, AGENT),
+    Client("Open WebUI (recorded)", OPEN_WEBUI, RECORDED),
 )

@@ -88,6 +88,8 @@ class Driver:
         if self.client.program == AGENT:
             name = self.client.packages.environment
             return [sys.executable, "-m", f"qa.conformance.drivers.{AGENT}", name, str(self.folder)]
+        if self.client.packages.registry == "source":
+            return [sys.executable, "-m", f"qa.conformance.drivers.{self.client.program}"]
         if self.client.packages.registry == "pypi":
             module = f"qa.conformance.drivers.{self.client.program}"
             return [str(self.folder / "bin" / "python"), "-m", module]

@@ -25,6 +25,8 @@ def prepare_environment(cache: Path, packages: Package) -> Path:
 
     Raises NotRun if they cannot be installed; the message is the installer's.
     """
+    if packages.registry == "source":
+        return cache
     folder, wanted = cache / packages.environment, "\n".join(packages.pins)
     stamp = folder / "installed.txt"
     if not (stamp.is_file() and stamp.read_text() == wanted):

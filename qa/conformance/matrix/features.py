@@ -20,6 +20,9 @@ SENT_HEADERS = {
 }
 """Headers that clients set for a provider, and that it must get."""
 
+USER_HEADERS = {"x-openwebui-user-name": "Ada", "x-openwebui-chat-id": "5f2c9e10"}
+"""Headers by which Open WebUI tells a provider about its user."""
+
 
 @dataclass(frozen=True, slots=True)
 class Feature:
@@ -108,6 +111,14 @@ FEATURES = (
     Feature("images", "generate_image"),
     Feature("speech", "speech"),
     Feature("transcriptions", "transcription"),
+    Feature("recorded: models", "recorded_models"),
+    Feature("recorded: chat", "recorded_chat", headers=USER_HEADERS, compares_headers=True),
+    Feature("recorded: stream", "recorded_stream"),
+    Feature("recorded: usage in stream", "recorded_usage"),
+    Feature("recorded: embeddings", "recorded_embeddings"),
+    Feature("recorded: auto, task in a header", "recorded_chat", tag="header"),
+    *(Feature(f"recorded: {status}", "recorded_stream", f"e{status}") for status in ("400", "401", "429", "500")),
+    Feature("recorded: error event", "recorded_stream", "error-event"),
     Feature("agent: answer", "agent", "agent", compared="shape", says=TOLD),
     Feature("agent: tool", "agent", "agent-tool", compared="shape", says=TOLD_AFTER),
     Feature("agent: auto, task in a header", "agent_headers", tag="header", compared="shape", says=TOLD),
