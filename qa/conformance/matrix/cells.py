@@ -22,7 +22,7 @@ DIRECT_KEY = "sk-direct"
 LEFT_WITHIN_S = 5.0
 HOP_BY_HOP = ("accept-encoding", "connection", "content-length", "host", "transfer-encoding")
 CREDENTIALS = ("api-key", "authorization", "x-api-key")
-NOT_FORWARDED = frozenset((*HOP_BY_HOP, *CREDENTIALS, "traceparent", "x-task-id"))
+NOT_FORWARDED = frozenset((*HOP_BY_HOP, *CREDENTIALS, "traceparent", "x-session-id", "x-task-id"))
 """Headers that a proxy sets anew, credentials, and the gateway's own."""
 
 MANY = 4
@@ -50,7 +50,8 @@ class Cell:
     @property
     def mark(self) -> str:
         """Text that only this cell's requests contain."""
-        return re.sub(r"[^a-z0-9]+", "-", f"matrix {self.client.name} {self.feature.name} end".lower())
+        parts = (f"matrix {self.client.name}", f"{self.feature.name} end")
+        return "_".join(re.sub(r"[^a-z0-9]+", "-", part.lower()) for part in parts)
 
     def find_differences(self, driver: Driver) -> list[str]:
         """Ask both ways and return the named differences.
@@ -88,11 +89,14 @@ class Cell:
             operation=feature.operation,
             base_url=f"http://127.0.0.1:{target.upstream_port if is_direct else target.port}/v1",
             key=feature.key or (DIRECT_KEY if is_direct else target.key),
-            model="auto" if feature.tag else model,
+            model=self._tagged_model() if feature.tag else model,
             mark=self.mark,
             headers=headers,
             retries=feature.retries,
         )
+
+    def _tagged_model(self) -> str:
+        return f"task/{self.mark}" if self.feature.tag == "model" else "auto"
 
     def _shown(self, result: Json) -> Any:
         """Return the part of a result that is compared."""

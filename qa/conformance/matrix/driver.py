@@ -60,8 +60,8 @@ class Driver:
         """End the program."""
         child, self._child = self._child, None
         if child is not None:
-            child.kill()
-            child.wait()
+            with child:  # closes the pipes, and waits
+                child.kill()
 
     def _running(self) -> subprocess.Popen[str]:
         if self._child is None:

@@ -39,7 +39,7 @@ class Feature:
         retries: times that the client may try again.
         headers: to add to the request.
         key: API key, in place of the right one.
-        tag: where the task is named while the model is `auto`: "header" or "metadata".
+        tag: where the task is named while the model is `auto`: "header" or "metadata"; "model": the model is `task/ID`.
         says: what a coding agent must print when asked directly.
         compares_headers: True if the headers that reached the upstream are compared.
     """
@@ -52,7 +52,7 @@ class Feature:
     retries: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
-    tag: Literal["header", "metadata"] | None = None
+    tag: Literal["header", "metadata", "model"] | None = None
     says: str | None = None
     compares_headers: bool = False
 
@@ -122,6 +122,7 @@ FEATURES = (
     Feature("agent: answer", "agent", "agent", compared="shape", says=TOLD),
     Feature("agent: tool", "agent", "agent-tool", compared="shape", says=TOLD_AFTER),
     Feature("agent: auto, task in a header", "agent_headers", tag="header", compared="shape", says=TOLD),
+    Feature("agent: auto, task in the model", "agent", tag="model", compared="shape", says=TOLD),
     Feature("agent: 400", "agent", "e400", compared="shape", says="the upstream says 400"),
     Feature("agent: 401", "agent", "e401", compared="shape", says="the upstream says 401"),
     Feature("agent: 429, then an answer", "agent", "busy-once", compared="shape"),

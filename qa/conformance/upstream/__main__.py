@@ -130,7 +130,7 @@ class Upstream:
         model = requested.setdefault("model", request.path.split("/deployments/")[-1].split("/")[0])  # Azure's clients
         if model in REFUSALS and not (model == "busy-once" and self._is_repeated(exchange)):
             return _refused(exchange, REFUSALS[model], path)
-        if model not in SERVED:
+        if model not in SERVED and not model.startswith("task/"):
             return _refused(exchange, UNKNOWN_MODEL, path)
         if model == "slow":
             await asyncio.sleep(SLOW_S)

@@ -7,4 +7,4 @@ MODEL = "gpt-conformance"
 PLAIN = (MODEL, "other-conformance", "claude-conformance", "agent", "agent-tool", "endless", "slow")
 MODELS = (*PLAIN, *REFUSALS, *SCENARIOS, *NO_ANSWERS)
 SERVED = (*MODELS, "auto")
-"""The upstream's own list: a client that acts by a model's name is asked for `auto` directly too."""
+"""The upstream's own list: a client that acts by a model's name asks directly for `auto`, and for `task/ID`, too."""
