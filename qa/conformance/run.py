@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--only", help="modules of clients and http, matrix, faults, by commas; default: all", default=""
     )
-    parser.add_argument("--fast", action="store_true", help="skip slow checks")
+    parser.add_argument("--fast", action="store_true", help="skip slow checks and coding agents")
     parser.add_argument(
         "--node", type=Path, default=Path("build/conformance"), help="folder in which npm installed openai for Node"
     )
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ending_on_sigterm(), running_servers(work, given.node) as target:
         outcomes = run_modules(target, only, lambda check: not (given.fast and check.is_slow))
         if "matrix" in only:
-            outcomes += run_matrix(target, [name for name in given.clients.split(",") if name])
+            outcomes += run_matrix(target, [name for name in given.clients.split(",") if name], given.fast)
     if "faults" in only:
         with ending_on_sigterm():
             outcomes += faults.run_fault_table(work)

@@ -17,7 +17,7 @@ from qa.conformance.matrix.compare import differences
 from qa.conformance.matrix.driver import Driver
 from qa.conformance.matrix.environments import prepare_environment
 from qa.conformance.matrix.features import FEATURES
-from qa.conformance.matrix.run import PREFIX
+from qa.conformance.matrix.run import PREFIX, run_matrix, select_clients
 from qa.conformance.matrix.table import legend_table, matrix_table
 from qa.conformance.servers import Exchange, Target, running_servers
 from qa.conformance.upstream.agent_tools import SHELLS, WORD, called_tools
@@ -170,6 +170,16 @@ def test_the_matrix_has_a_sign_for_every_cell_and_a_version_for_every_client() -
     legend = [list(column.cells) for column in legend_table(cells).columns]
     assert legend[2] == ["openai 3.57.0", "anthropic 2.14.0"]
     assert legend[3:5] == [["1", "0"], ["0", "1"]]
+
+
+def test_a_client_of_an_unknown_name_is_refused_with_those_there_are(target: Target) -> None:
+    with pytest.raises(ValueError, match=r"no client of the matrix: nobody; there are: openai, .*aider"):
+        run_matrix(target, ["openai", "nobody"])
+
+
+def test_a_fast_run_leaves_out_coding_agents() -> None:
+    assert {client.name for client in set(CLIENTS) - set(select_clients(is_fast=True))} >= {"Codex CLI", "Claude Code"}
+    assert select_clients(is_fast=False) == list(CLIENTS)
 
 
 def test_an_agent_is_told_to_run_nothing_but_its_shell() -> None:

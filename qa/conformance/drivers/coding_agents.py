@@ -18,7 +18,10 @@ from typing import Any
 
 from qa.conformance.drivers.harness import Question, run
 
-LIMIT_S = 50
+LIMIT_S = 90
+NOWHERE = "http://127.0.0.1:9"
+"""A proxy that is not there: updates, telemetry and price lists of the agents are neither fetched nor sent."""
+
 KNOWN = ("the tool has run", "the upstream answers", "the upstream says 400", "the upstream says 401")
 """Texts of the upstream that a person would read."""
 
@@ -154,7 +157,10 @@ AGENTS: Mapping[str, Agent] = {
     "aider": _aider,
 }
 NO_HEADERS = ("cline", "qwen-code", "aider")
-"""Agents without a setting for request headers: their task is the key's default task."""
+"""Agents without a setting for request headers: their task is in the model's name, or the key's default task."""
+
+NO_TOOLS = ("aider",)
+"""Agents that edit by the answer's text, without tools."""
 
 
 def _environment(place: Place, more: Mapping[str, str]) -> dict[str, str]:
@@ -163,6 +169,8 @@ def _environment(place: Place, more: Mapping[str, str]) -> dict[str, str]:
         "HOME": str(place.home),
         "TERM": "dumb",
         "NO_PROXY": "127.0.0.1",
+        "HTTPS_PROXY": NOWHERE,
+        "https_proxy": NOWHERE,
         **more,
     }
 
@@ -219,8 +227,8 @@ def main(name: str, environment: str) -> None:
     def answer(question: Question) -> Any:
         return _started(name, Path(environment), question)
 
-    found = {"agent": answer}
-    run(found if name in NO_HEADERS else {**found, "agent_headers": answer})
+    without = {"agent_headers": NO_HEADERS, "agent_tool": NO_TOOLS}
+    run({"agent": answer, **{operation: answer for operation, names in without.items() if name not in names}})
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ FEATURES = (
     *(Feature(f"recorded: {status}", "recorded_stream", f"e{status}") for status in ("400", "401", "429", "500")),
     Feature("recorded: error event", "recorded_stream", "error-event"),
     Feature("agent: answer", "agent", "agent", compared="shape", says=TOLD),
-    Feature("agent: tool", "agent", "agent-tool", compared="shape", says=TOLD_AFTER),
+    Feature("agent: tool", "agent_tool", "agent-tool", compared="shape", says=TOLD_AFTER),
     Feature("agent: auto, task in a header", "agent_headers", tag="header", compared="shape", says=TOLD),
     Feature("agent: auto, task in the model", "agent", tag="model", compared="shape", says=TOLD),
     Feature("agent: 400", "agent", "e400", compared="shape", says="the upstream says 400"),

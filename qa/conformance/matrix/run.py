@@ -7,7 +7,7 @@ from functools import partial
 
 from qa.conformance.checks import NotRun, Outcome, Status
 from qa.conformance.matrix.cells import Cell, Missing, name_differences
-from qa.conformance.matrix.clients import CLIENTS, Client
+from qa.conformance.matrix.clients import AGENT, CLIENTS, Client
 from qa.conformance.matrix.driver import Driver
 from qa.conformance.matrix.environments import cache_folder, prepare_environment
 from qa.conformance.matrix.features import FEATURES, Feature
@@ -20,11 +20,22 @@ RULE = "DESIGN: a client changes its base URL and nothing else"
 PREFIX = "matrix: "
 
 
-def run_matrix(target: Target, names: Sequence[str] = ()) -> list[Outcome]:
-    """Run the cells of these clients, all by default."""
-    chosen = [client for client in CLIENTS if not names or client.name in names]
+def run_matrix(target: Target, names: Sequence[str] = (), is_fast: bool = False) -> list[Outcome]:
+    """Run the cells of these clients, all by default. is_fast: without coding agents, which take ten seconds a cell.
+
+    Raises ValueError if there is no client of a name.
+    """
+    if unknown := set(names) - {client.name for client in CLIENTS}:
+        known = ", ".join(client.name for client in CLIENTS)
+        raise ValueError(f"no client of the matrix: {', '.join(sorted(unknown))}; there are: {known}")
+    chosen = [client for client in CLIENTS if client.name in names] if names else select_clients(is_fast)
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return [outcome for row in threads.map(partial(_client_outcomes, target), chosen) for outcome in row]
+
+
+def select_clients(is_fast: bool) -> list[Client]:
+    """Return all clients. is_fast: without coding agents."""
+    return [client for client in CLIENTS if not (is_fast and client.program == AGENT)]
 
 
 def _client_outcomes(target: Target, client: Client) -> list[Outcome]:
