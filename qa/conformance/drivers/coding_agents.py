@@ -22,7 +22,7 @@ LIMIT_S = 90
 NOWHERE = "http://127.0.0.1:9"
 """A proxy that is not there: updates, telemetry and price lists of the agents are neither fetched nor sent."""
 
-KNOWN = ("the tool has run", "the upstream answers", "the upstream says 400", "the upstream says 401")
+KNOWN = ("the tool has run", "the upstream answers", "you said: ", "the upstream says 400", "the upstream says 401")
 """Texts of the upstream that a person would read."""
 
 
@@ -176,8 +176,7 @@ def _environment(place: Place, more: Mapping[str, str]) -> dict[str, str]:
 
 
 def _started(name: str, environment: Path, question: Question) -> Any:
-    folder = Path(tempfile.gettempdir()) / f"conformance-{name}"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"conformance-{name}-"))
     place = Place(environment, folder / "home", folder / "work")
     place.home.mkdir(parents=True)
     place.work.mkdir()

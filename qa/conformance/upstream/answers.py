@@ -41,7 +41,7 @@ def _choice(body: Json, place: int) -> Json:
 
 def message_content(body: Json, place: int) -> str:
     """Return the text: an instance of the schema if one is given, else an echo of the last message."""
-    if len(body.get("tools") or ()) > FEW or body["model"].startswith(("agent", "task/")):
+    if len(body.get("tools") or ()) > FEW or body["model"].startswith("agent"):
         return told_text(body["messages"])
     expected = body.get("response_format") or {}
     if expected.get("type") == "json_schema":
