@@ -53,6 +53,9 @@ class Place:
         return str(path)
 
 
+CLINE = {"AI_SDK_LOG_WARNINGS": "false", "CLINE_NO_AUTO_UPDATE": "1", "HTTPS_PROXY": "", "https_proxy": ""}
+"""Cline waits longer for a proxy that is not there than for no network."""
+
 Command = tuple[list[str], Mapping[str, str]]
 Agent = Callable[[Question, Place, str], Command]
 
@@ -92,9 +95,9 @@ http_headers = {{ {headers} }}
 
 def _cline(question: Question, place: Place, prompt: str) -> Command:
     program, settings = place.program("cline"), ["-p", "openai-compatible", "-k", question.key, "-m", question.model]
-    connect, environment = [program, "auth", *settings, "-b", question.base_url], _environment(place, {})
+    connect, environment = [program, "auth", *settings, "-b", question.base_url], _environment(place, CLINE)
     subprocess.run(connect, env=environment, cwd=place.work, check=True, capture_output=True, timeout=LIMIT_S)
-    return [program, "--retries", "1", prompt], {"AI_SDK_LOG_WARNINGS": "false"}
+    return [program, "--retries", "1", prompt], CLINE
 
 
 def _continue(question: Question, place: Place, prompt: str) -> Command:
@@ -169,6 +172,7 @@ def _environment(place: Place, more: Mapping[str, str]) -> dict[str, str]:
         "HOME": str(place.home),
         "TERM": "dumb",
         "NO_PROXY": "127.0.0.1",
+        "DO_NOT_TRACK": "1",
         "HTTPS_PROXY": NOWHERE,
         "https_proxy": NOWHERE,
         **more,
