@@ -8,7 +8,7 @@
 # make ui-test       the dashboard in a real Chromium, and its screenshots for the documentation
 # make faults        fault injection in a distributed deployment (FAULTS=names, FAULT_SECONDS=18)
 # make fuzz          malformed requests (REQUESTS), the OpenAPI document (EXAMPLES), memory under valid ones (STEADY)
-# make conformance   real clients, and raw HTTP/1.1, against a gateway
+# make conformance   real clients, directly and through a gateway, and raw HTTP/1.1 (CONFORMANCE_CACHE: their environments)
 # make lm-eval       lm-evaluation-harness against a gateway (LM_EVAL=its program)
 # make bench         CPU per request, compared with nginx and LiteLLM's proxy (12 minutes; BENCH=--quick: 3)
 # make bench-scoring CPU and memory of embedders and of the scorer (needs a benchmark folder, as replay does)
@@ -76,6 +76,8 @@ docs: $(VENV)/dev.stamp
 fuzz: $(VENV)/conformance.stamp
 	$(BIN)/python -m qa.fuzzing --requests $(REQUESTS) --examples $(EXAMPLES) --steady $(STEADY) --results results/fuzz.json
 
+# Each client of the matrix has an environment of its own in CONFORMANCE_CACHE, default ~/.cache/benchroute/conformance: 4 GB
+# from PyPI and npm the first time. What cannot be installed is reported as not run.
 conformance: $(VENV)/conformance.stamp build/conformance/node.stamp
 	$(BIN)/python -m qa.conformance --node build/conformance --results results/conformance.json
 

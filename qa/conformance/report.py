@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from qa.conformance.checks import Outcome, Status
+from qa.conformance.matrix.run import PREFIX
+from qa.conformance.matrix.table import legend_table, matrix_table
 
 COLOURS: Mapping[Status, str] = {"passed": "green", "failed": "bold red", "recorded": "yellow", "not run": "dim"}
 WIDTH = 88
@@ -25,13 +27,27 @@ def write_report(path: Path, outcomes: Sequence[Outcome]) -> None:
 
 def print_report(outcomes: Sequence[Outcome], console: Console) -> None:
     """Print a table of suites, a table of all checks, and each failed check in full."""
+    cells = [outcome for outcome in outcomes if outcome.suite.startswith(PREFIX)]
+    checks = [outcome for outcome in outcomes if not outcome.suite.startswith(PREFIX)]
     console.print(_suites(outcomes))
-    console.print(_checks(outcomes))
-    for outcome in outcomes:
+    console.print(_checks(checks))
+    _print_matrix(cells, console)
+    for outcome in checks:
         if outcome.status == "failed":
             console.print(f"\nFAILED {outcome.suite}: {outcome.name}", style="bold red", markup=False)
             for name in ("sent", "expected", "why", "observed"):
                 console.print(f"  {name:10}{getattr(outcome, name)}", markup=False, soft_wrap=True)
+
+
+def _print_matrix(cells: Sequence[Outcome], console: Console) -> None:
+    if not cells:
+        return
+    for cell in cells:
+        if cell.status != "passed":
+            line = f"{cell.status.upper()} {cell.suite}, {cell.name}: {cell.observed}"
+            console.print(line, markup=False, soft_wrap=True)
+    console.print(matrix_table(cells))
+    console.print(legend_table(cells))
 
 
 def _suites(outcomes: Sequence[Outcome]) -> Table:

@@ -10,6 +10,7 @@ from rich.console import Console
 from demo.processes import ending_on_sigterm
 from qa.conformance import faults
 from qa.conformance.checks import Check, Outcome, failed_checks, run_checks
+from qa.conformance.matrix.run import run_matrix
 from qa.conformance.report import print_report, write_report
 from qa.conformance.servers import Target, running_servers
 
@@ -17,6 +18,7 @@ CLIENTS = ("openai_python", "openai_async", "openai_errors", "raw_socket", "curl
 SWEEP = ("framing", "smuggling", "targets", "limits", "connections", "uploads")
 AFTER = ("aftermath",)
 FAULTS = ("faults",)
+MATRIX = ("matrix",)
 AT_ONCE = 8
 """Parallel checks of the sweep: a check mostly waits for bytes that must not come."""
 
@@ -26,18 +28,23 @@ Chosen = Callable[[Check], bool]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line's checks. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help="modules of clients and http, separated by commas; default: all", default="")
-    parser.add_argument("--fast", action="store_true", help="skip slow checks")
+    parser.add_argument(
+        "--only", help="modules of clients and http, matrix, faults, by commas; default: all", default=""
+    )
+    parser.add_argument("--fast", action="store_true", help="skip slow checks and coding agents")
     parser.add_argument(
         "--node", type=Path, default=Path("build/conformance"), help="folder in which npm installed openai for Node"
     )
     parser.add_argument("--results", type=Path, default=Path("results/conformance.json"))
+    parser.add_argument("--clients", help="clients of the matrix, separated by commas; default: all", default="")
     given = parser.parse_args(arguments)
-    only = [name for name in given.only.split(",") if name] or [*CLIENTS, *SWEEP, *AFTER, *FAULTS]
+    only = [name for name in given.only.split(",") if name] or [*CLIENTS, *SWEEP, *AFTER, *MATRIX, *FAULTS]
     work = given.results.parent / "conformance"
     console = Console(width=None if Console().is_terminal else 180)
     with ending_on_sigterm(), running_servers(work, given.node) as target:
         outcomes = run_modules(target, only, lambda check: not (given.fast and check.is_slow))
+        if "matrix" in only:
+            outcomes += run_matrix(target, [name for name in given.clients.split(",") if name], given.fast)
     if "faults" in only:
         with ending_on_sigterm():
             outcomes += faults.run_fault_table(work)

@@ -14,13 +14,13 @@ import yaml
 
 from demo.fetch import get_json
 from demo.processes import free_port, run_process
+from qa.conformance.upstream.models import MODELS
 
 KEY = "sk-conformance"
 READY_S = 60.0
-MODELS = ("gpt-conformance", "other-conformance", "endless", "slow", "e400", "e401", "e404", "e429", "e500")
-"""What the gateway serves; the upstream does what a name says."""
-
 MAX_BODY_BYTES = 2_000_000
+KEEPALIVE_S = 0.5
+"""Shorter than the upstream's silences, so that clients get the gateway's keepalive comments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,20 @@ class Target:
 
     def exchanges(self, marker: str) -> list[Exchange]:
         """Return the exchanges whose request contains the marker, in order of arrival."""
-        connection = HTTPConnection("127.0.0.1", self.upstream_port, timeout=10)
-        try:
-            connection.request("GET", f"/exchanges?marker={marker}")
-            found = json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
-        return [_exchange(one) for one in found]
+        return [_exchange(one) for one in _get(self.upstream_port, f"/exchanges?marker={marker}", {})]
+
+    def get(self, path: str) -> Any:
+        """Return the JSON at a path of the gateway, with the client's key."""
+        return _get(self.port, path, {"authorization": f"Bearer {self.key}"})
+
+
+def _get(port: int, path: str, headers: dict[str, str]) -> Any:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers=headers)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
 
 
 @contextmanager
@@ -103,7 +110,12 @@ def running_servers(work: Path, node: Path) -> Iterator[Target]:
 
 
 def _config(work: Path, upstream_port: int) -> dict[str, Any]:
-    backend = {"kind": "openai", "base_url": f"http://127.0.0.1:{upstream_port}/v1", "api_key": "sk-upstream"}
+    backend = {
+        "kind": "openai",
+        "base_url": f"http://127.0.0.1:{upstream_port}/v1",
+        "api_key": "sk-upstream",
+        "speaks_messages": True,
+    }
     return {
         "models": [{"name": name, "backends": [backend]} for name in MODELS],
         "state": {"url": f"sqlite:///{(work / 'state.db').resolve()}"},
@@ -111,6 +123,7 @@ def _config(work: Path, upstream_port: int) -> dict[str, Any]:
         "server": {"max_body_bytes": MAX_BODY_BYTES},
         # Faults are asked for here: one attempt each, and no breaker that remembers them.
         "upstream": {
+            "keepalive_s": KEEPALIVE_S,
             "retries": 0,
             "max_attempts": 1,
             "breaker": {"consecutive_faults": 10**6, "min_requests": 10**6},

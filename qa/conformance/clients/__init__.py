@@ -1,4 +1,4 @@
-"""The client matrix: one module per client, each with its CHECKS.
+"""Clients of the development environment: one module per client, each with its CHECKS.
 
 material       requests that all clients send, and the upstream's expected responses
 openai_python  openai for Python, synchronous

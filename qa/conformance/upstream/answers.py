@@ -3,30 +3,14 @@
 import base64
 import json
 import struct
-from collections.abc import Mapping
 from typing import Any
 
+from qa.conformance.upstream.agent_tools import FEW, called_tools, told_text
 from qa.conformance.upstream.instances import instance
 
 CREATED = 1_700_000_000
 ECHO = "you said: "
 Json = dict[str, Any]
-
-ERRORS: Mapping[str, tuple[int, str, str | None]] = {
-    "e400": (400, "invalid_request_error", "invalid_value"),
-    "e401": (401, "invalid_request_error", "invalid_api_key"),
-    "e404": (404, "invalid_request_error", "model_not_found"),
-    "e429": (429, "rate_limit_error", "rate_limit_exceeded"),
-    "e500": (500, "server_error", None),
-}
-"""Model -> status, type, code."""
-
-
-def error_response(model: str) -> tuple[int, Json]:
-    """Return status and envelope for an error model's name."""
-    status, type_, code = ERRORS[model]
-    envelope = {"message": f"the upstream says {status}", "type": type_, "param": "messages", "code": code}
-    return status, {"error": envelope}
 
 
 def chat_response(body: Json) -> Json:
@@ -57,6 +41,8 @@ def _choice(body: Json, place: int) -> Json:
 
 def message_content(body: Json, place: int) -> str:
     """Return the text: an instance of the schema if one is given, else an echo of the last message."""
+    if len(body.get("tools") or ()) > FEW or body["model"].startswith("agent"):
+        return told_text(body["messages"])
     expected = body.get("response_format") or {}
     if expected.get("type") == "json_schema":
         return json.dumps(instance(expected["json_schema"]["schema"]), ensure_ascii=False)
@@ -67,18 +53,15 @@ def message_content(body: Json, place: int) -> str:
 
 def tool_calls(body: Json) -> list[Json]:
     """Return one call of every tool, with arguments by its schema; none after a tool message."""
-    if body.get("tool_choice") == "none" or body["messages"][-1]["role"] == "tool":
+    if body.get("tool_choice") == "none":
         return []
-    return [_call(place, tool["function"]) for place, tool in enumerate(body.get("tools") or ())]
-
-
-def _call(place: int, function: Json) -> Json:
-    arguments = json.dumps(instance(function.get("parameters", {})), ensure_ascii=False)
-    return {
-        "id": f"call_{place}",
-        "type": "function",
-        "function": {"name": function["name"], "arguments": arguments},
-    }
+    functions = [tool["function"] for tool in body.get("tools") or () if "function" in tool]
+    tools = [(function["name"], function.get("parameters") or {}) for function in functions]
+    has_results = any(message["role"] == "tool" for message in body["messages"][-1:])
+    return [
+        {"id": f"call_{place}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for place, (name, arguments) in enumerate(called_tools(body, tools, has_results))
+    ]
 
 
 def token_logprobs(text: str) -> Json:
@@ -142,10 +125,7 @@ def _packed(numbers: list[float]) -> str:
 
 
 def responses_response(body: Json, status: str = "completed") -> Json:
-    """Return the response to POST /v1/responses."""
-    given = body["input"] if isinstance(body["input"], str) else json.dumps(body["input"])
-    part = {"type": "output_text", "text": f"{ECHO}{given}", "annotations": [], "logprobs": []}
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": [part]}
+    """Return the response to POST /v1/responses: a call of every function tool, or an echo of the input."""
     used = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
     details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
     is_done = status == "completed"
@@ -155,7 +135,7 @@ def responses_response(body: Json, status: str = "completed") -> Json:
         "created_at": CREATED,
         "model": body["model"],
         "status": status,
-        "output": [message] if is_done else [],
+        "output": _output_items(body) if is_done else [],
         "usage": {**used, **details} if is_done else None,
         "error": None,
         "incomplete_details": None,
@@ -167,3 +147,32 @@ def responses_response(body: Json, status: str = "completed") -> Json:
         "tools": [],
         "top_p": 1.0,
     }
+
+
+def _output_items(body: Json) -> list[Json]:
+    given = body.get("input", "")
+    items = given if isinstance(given, list) else []
+    tools = [(tool["name"], tool.get("parameters") or {}) for tool in body.get("tools") or () if _is_function(tool)]
+    has_results = any(str(item.get("type", "")).endswith("_call_output") for item in items[-1:])
+    calls = called_tools(body, tools, has_results)
+    if calls:
+        kind = {"type": "function_call", "status": "completed"}
+        return [
+            {**kind, "id": f"fc_{place}", "call_id": f"call_{place}", "name": name, "arguments": arguments}
+            for place, (name, arguments) in enumerate(calls)
+        ]
+    part = {"type": "output_text", "text": _output_text(body, given), "annotations": [], "logprobs": []}
+    return [{"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}]
+
+
+def _is_function(tool: Json) -> bool:
+    return tool.get("type") == "function"
+
+
+def _output_text(body: Json, given: Any) -> str:
+    if len(body.get("tools") or ()) > FEW:
+        return told_text(given)
+    expected = (body.get("text") or {}).get("format") or {}
+    if expected.get("type") == "json_schema":
+        return json.dumps(instance(expected["schema"]), ensure_ascii=False)
+    return f"{ECHO}{given if isinstance(given, str) else json.dumps(given)}"

@@ -78,27 +78,44 @@ def _without_usage(whole: Json) -> Json:
 def response(body: Json) -> Iterator[bytes]:
     """Yield the events of POST /v1/responses: named events, no [DONE]."""
     whole = answers.responses_response(body)
-    item = whole["output"][0]
-    part = item["content"][0]
-    at = {"item_id": item["id"], "output_index": 0, "content_index": 0}
     in_progress = answers.responses_response(body, "in_progress")
-    empty = {**part, "text": ""}
     events: list[tuple[str, Json]] = [
         ("response.created", {"response": in_progress}),
         ("response.in_progress", {"response": in_progress}),
-        ("response.output_item.added", {"output_index": 0, "item": {**item, "status": "in_progress", "content": []}}),
-        ("response.content_part.added", {**at, "part": empty}),
+    ]
+    for place, item in enumerate(whole["output"]):
+        at = {"item_id": item["id"], "output_index": place}
+        events += _message_events(item, at) if item["type"] == "message" else _call_events(item, at)
+    events.append(("response.completed", {"response": whole}))
+    for number, (name, more) in enumerate(events):
+        yield f"event: {name}\n".encode() + _event({"type": name, "sequence_number": number, **more})
+
+
+def _message_events(item: Json, at: Json) -> list[tuple[str, Json]]:
+    part = item["content"][0]
+    place, at = {"output_index": at["output_index"]}, {**at, "content_index": 0}
+    return [
+        ("response.output_item.added", {**place, "item": {**item, "status": "in_progress", "content": []}}),
+        ("response.content_part.added", {**at, "part": {**part, "text": ""}}),
         *(
             ("response.output_text.delta", {**at, "delta": word, "logprobs": []})
             for word in answers.split_words(part["text"])
         ),
         ("response.output_text.done", {**at, "text": part["text"], "logprobs": []}),
         ("response.content_part.done", {**at, "part": part}),
-        ("response.output_item.done", {"output_index": 0, "item": item}),
-        ("response.completed", {"response": whole}),
+        ("response.output_item.done", {**place, "item": item}),
     ]
-    for number, (name, more) in enumerate(events):
-        yield f"event: {name}\n".encode() + _event({"type": name, "sequence_number": number, **more})
+
+
+def _call_events(item: Json, at: Json) -> list[tuple[str, Json]]:
+    text, place = item["arguments"], {"output_index": at["output_index"]}
+    pieces = [text[start : start + CUT] for start in range(0, len(text), CUT)]
+    return [
+        ("response.output_item.added", {**place, "item": {**item, "status": "in_progress", "arguments": ""}}),
+        *(("response.function_call_arguments.delta", {**at, "delta": piece}) for piece in pieces),
+        ("response.function_call_arguments.done", {**at, "name": item["name"], "arguments": text}),
+        ("response.output_item.done", {**place, "item": item}),
+    ]
 
 
 def _event(data: Any) -> bytes:

@@ -1,0 +1,8 @@
+// Vercel's AI SDK with its openai provider, chat completions.
+
+import { createOpenAI } from "@ai-sdk/openai";
+import { runWith } from "./ai_sdk.mjs";
+
+const provider = ({ base_url, key, headers }) => createOpenAI({ baseURL: base_url, apiKey: key, headers });
+
+await runWith((question) => provider(question).chat(question.model), (question) => provider(question).textEmbeddingModel(question.model));
