@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.errors import RequestError
+from gateway.errors import RequestError, RequestTimeout
 from gateway.http import error_envelope
 from gateway.http.asgi import App, Message, Receive, Scope, Send, response_body, response_start
 from gateway.http.headers import REQUEST_ID, request_id_of
@@ -22,11 +22,13 @@ class ApiMiddleware:
 
     Attributes:
         max_body_bytes: 413 beyond it.
+        body_timeout_s: 408 for a body that takes longer.
         host_check: 403 for requests of other sites' pages, where clients need no key.
     """
 
     app: App
     max_body_bytes: int
+    body_timeout_s: float
     host_check: HostCheck
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,12 +44,14 @@ class ApiMiddleware:
 
         try:
             self.host_check.check_request(scope["headers"], scope["method"] not in SAFE_METHODS)
-            body = await read_body(scope, receive, self.max_body_bytes)
+            body = await read_body(scope, receive, self.max_body_bytes, self.body_timeout_s)
         except ClientDisconnected:
             return
         except RequestError as error:
             document = error_envelope.encode_error(error)
             headers = [(b"content-type", error_envelope.JSON), (b"content-length", str(len(document)).encode())]
+            if isinstance(error, RequestTimeout):
+                headers.append((b"connection", b"close"))  # the rest may still come, and is no request
             await send_with_id(response_start(error.status, headers))
             await send_with_id(response_body(document))
             return

@@ -9,4 +9,5 @@ error_envelope   OpenAI's error envelope
 sse              server-sent events: the end of a stream, an error within it, removal of its usage event
 token_usage      token usage, read from a response as it passes
 strict_protocol  uvicorn's HTTP/1.1 protocol with limits
+write_timer      the time limit of a client that leaves its response unread
 """

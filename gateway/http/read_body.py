@@ -9,18 +9,22 @@ from gateway.http.headers import first_value
 BODY_TIMEOUT_S = 60.0
 """Maximum pause of a client within its request's body."""
 
+BODY_TOTAL_S = 300.0
+"""Default of `server.body_timeout_s`: the time for a whole body, however evenly it trickles."""
+
 
 class ClientDisconnected(Exception):
     """The client disconnected before its request was complete."""
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Return the whole body. limit: bytes.
+async def read_body(scope: Scope, receive: Receive, limit: int, total_s: float = BODY_TOTAL_S) -> bytes:
+    """Return the whole body. limit: bytes. total_s: time for all of it.
 
     Raises PayloadTooLarge as soon as the size is known, RequestTimeout, UnsupportedContentEncoding, ClientDisconnected.
     """
     check_head(scope, limit)
-    message = await _receive_in_time(receive)
+    ends = asyncio.get_running_loop().time() + total_s
+    message = await _receive_in_time(receive, ends, total_s)
     parts, size = [], 0
     while True:
         if message["type"] == "http.disconnect":
@@ -33,16 +37,21 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
-        message = await _receive_in_time(receive)
+        message = await _receive_in_time(receive, ends, total_s)
 
 
-async def _receive_in_time(receive: Receive) -> Message:
-    # A timeout for each piece: a slow upload that goes on is served, one that has stopped is ended (RFC 9110, 15.5.9).
+async def _receive_in_time(receive: Receive, ends: float, total_s: float) -> Message:
+    """Return the next piece. Raises RequestTimeout after a pause, and at the end of the body's whole time.
+
+    ends: by the loop's clock.
+    """
+    # For each piece: a slow upload that goes on is served, one that has stopped is ended (RFC 9110, 15.5.9).
+    pause_ends = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout_at(min(pause_ends, ends)):
             return await receive()
     except TimeoutError as error:
-        raise body_timed_out() from error
+        raise (body_paused() if pause_ends < ends else body_timed_out(total_s)) from error
 
 
 def check_head(scope: Scope, limit: int) -> None:
@@ -59,9 +68,14 @@ def check_head(scope: Scope, limit: int) -> None:
         )
 
 
-def body_timed_out() -> RequestTimeout:
+def body_paused() -> RequestTimeout:
     """Return the error of a body that has stopped arriving."""
     return RequestTimeout(f"Timed out waiting for the request body ({BODY_TIMEOUT_S:g} s).")
+
+
+def body_timed_out(total_s: float) -> RequestTimeout:
+    """Return the error of a body that arrives too slowly. total_s: the limit."""
+    return RequestTimeout(f"The request body took longer than the limit of {total_s:g} s (server.body_timeout_s).")
 
 
 def payload_too_large(limit: int) -> PayloadTooLarge:

@@ -13,6 +13,7 @@ from gateway.http.asgi import Message, RawHeaders, Receive, Scope, Send, respons
 from gateway.http.endpoints import BY_PATH
 from gateway.http.headers import RequestHead
 from gateway.http.read_body import check_head
+from gateway.http.write_timer import SLOW_READER
 from gateway.proxy.exchange import Exchange, ExchangeContext
 
 MAX_BUFFERED_BYTES = 64 * 1024
@@ -25,7 +26,7 @@ async def answer_request(context: ExchangeContext, scope: Scope, receive: Receiv
     exchange = Exchange(context, writer, BY_PATH[scope["path"]], head, keep_alive=True)
     _start(exchange, scope)
     # Not before it has started: `receive` is what asks a client for its body (RFC 9110, 10.1.1).
-    receiving = None if exchange.response_complete else asyncio.create_task(_feed(exchange, writer, receive))
+    receiving = None if exchange.response_complete else asyncio.create_task(_feed(exchange, writer, scope, receive))
     try:
         await writer.send_all(send, exchange.on_writable)
     finally:
@@ -47,13 +48,15 @@ def _start(exchange: Exchange, scope: Scope) -> None:
             exchange.fail(error)
 
 
-async def _feed(exchange: Exchange, writer: "AsgiWriter", receive: Receive) -> None:
+async def _feed(exchange: Exchange, writer: "AsgiWriter", scope: Scope, receive: Receive) -> None:
     """Feed the request's body, then watch for the client's leaving."""
     while (message := await receive())["type"] != "http.disconnect":
         if exchange.more_body:
             exchange.on_request_body(message.get("body", b""))
             if not message.get("more_body", False):
                 exchange.on_request_complete()
+    if SLOW_READER in scope:
+        exchange.on_slow_reader(scope[SLOW_READER])
     exchange.on_disconnect()
     writer.finish(False)
 

@@ -30,10 +30,17 @@ SHUTDOWN_ERROR = ShuttingDown("the gateway is shutting down, and this took longe
 
 @dataclass(frozen=True, slots=True)
 class ExchangeContext:
-    """State that all requests share."""
+    """State that all requests share.
+
+    Attributes:
+        body_timeout_s: From a request's head to the last byte of its body.
+        keep_alive: False while the gateway drains: responses ask clients to open another connection.
+    """
 
     pipeline: Pipeline
     deadlines: DeadlineTimer
+    body_timeout_s: float = read_body.BODY_TOTAL_S
+    keep_alive: bool = True
 
 
 class ResponseWriter(Protocol):
@@ -68,8 +75,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_body", "_call", "_principal", "_received_at", "_size", "context", "due", "endpoint", "head", "keep_alive",
-        "more_body", "record", "state", "writer",
+        "_began_at", "_body", "_call", "_principal", "_received_at", "_size", "context", "due", "endpoint", "head",
+        "keep_alive", "more_body", "record", "state", "writer",
     )  # fmt: skip
 
     def __init__(
@@ -78,14 +85,15 @@ class Exchange:
         self.state = READING
         self.more_body = True
         self.context, self.writer, self.endpoint, self.head = context, writer, endpoint, head
-        self.keep_alive = keep_alive
+        self.keep_alive = keep_alive and context.keep_alive
         self.record = context.pipeline.start_request(head, endpoint)
         self._body: list[bytes] = []
         self._size = 0
         self._principal: Principal | None = None
         self._call: UpstreamCall | None = None
-        self._received_at = context.deadlines.clock()
-        self.due = self._received_at + read_body.BODY_TIMEOUT_S
+        self._began_at = self._received_at = now = context.deadlines.clock()
+        pause_s, total_s = read_body.BODY_TIMEOUT_S, context.body_timeout_s
+        self.due = now + (pause_s if pause_s < total_s else total_s)
         context.deadlines.watch(self)
 
     def enter(self, state: ExchangeState) -> None:
@@ -150,13 +158,8 @@ class Exchange:
 
     def on_deadline(self, now: float) -> None:
         """Act on what did not come in time."""
-        # The deadline of a body moves here, where it would have been missed, and not with every piece.
-        if self.state is READING and self._received_at + read_body.BODY_TIMEOUT_S > now:
-            self.due = self._received_at + read_body.BODY_TIMEOUT_S
-        elif self.state is READING:
-            # The rest of the body may still come, and must not be taken for a request (RFC 9110, 15.5.9).
-            self.keep_alive = False
-            self.fail(read_body.body_timed_out())
+        if self.state is READING:
+            self._check_body(now)
         elif self._call is not None:
             self._call.on_deadline(now)
 
@@ -164,6 +167,13 @@ class Exchange:
         """Go on: the client, who did not take more, does now."""
         if self._call is not None:
             self._call.resume_reading()
+
+    def on_slow_reader(self, limit_s: float) -> None:
+        """End the request of a client that leaves its response unread. limit_s: how long it was waited for."""
+        if self.state is not DONE:
+            # Not a fault of the backend: neither its breaker nor the counts of broken streams move.
+            log.warning("%s: the client read nothing for %g s: connection closed", self.record.request_id, limit_s)
+            self.on_disconnect()
 
     def on_disconnect(self) -> None:
         """End the backend's work: nobody would read the response."""
@@ -186,6 +196,17 @@ class Exchange:
             self.record.aborted_status = SHUTDOWN_ERROR.status
             self.writer.write_piece(format_error_event(SHUTDOWN_ERROR, end or StreamEndDetector(self.endpoint)))
         self.finish(keep_alive=False)
+
+    def _check_body(self, now: float) -> None:
+        """Fail a body that pauses, or trickles, for too long."""
+        total_s = self.context.body_timeout_s
+        pause_ends, ends = self._received_at + read_body.BODY_TIMEOUT_S, self._began_at + total_s
+        # The deadline moves here, where it would have been missed, and not with every piece.
+        self.due = min(pause_ends, ends)
+        if self.due <= now:
+            # The rest of the body may still come, and must not be taken for a request (RFC 9110, 15.5.9).
+            self.keep_alive = False
+            self.fail(read_body.body_paused() if pause_ends < ends else read_body.body_timed_out(total_s))
 
     # The response
 

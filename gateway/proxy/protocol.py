@@ -51,6 +51,7 @@ class ProxyProtocol(StrictHttpProtocol):
         self._is_between = True
         self._writer = SocketWriter(transport, self.flow, self.server_state, self.on_exchange_finished)
         self._left, self._idle_since = 0, 0.0
+        self._waits_to_go_on = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection, and the request on it."""
@@ -69,6 +70,18 @@ class ProxyProtocol(StrictHttpProtocol):
         super().resume_writing()
         if self._exchange is not None:
             self._exchange.on_writable()
+        elif self._waits_to_go_on:
+            self._waits_to_go_on = False
+            self._go_on()
+
+    def cut_slow_reader(self) -> None:
+        """Close the connection, and end the request on it: the client has left its response unread for too long."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            super().cut_slow_reader()
+        else:
+            exchange.on_slow_reader(self._write_timer.limit_s)
+            self.transport.abort()
 
     # The request: httptools calls these
 
@@ -210,10 +223,19 @@ class ProxyProtocol(StrictHttpProtocol):
     # Idle connections: one timer for many requests
 
     def on_response_complete(self) -> None:
-        """Start the request that waits behind this one, or wait for another one."""
+        """Go on with the connection, once its client reads what has been written."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
-            return
+            self._write_timer.watch_close(self.transport)
+        elif self.flow.write_paused:
+            # A client that sends requests and reads no responses would fill the buffer (RFC 9112, 9.3.2).
+            self.flow.pause_reading()
+            self._waits_to_go_on = True
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Start the request that waits behind the last one, or wait for another one."""
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())

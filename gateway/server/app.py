@@ -100,7 +100,7 @@ class Gateway:
         self._api = build_api(self._lifespan)
         server = config.server
         self._host_check = HostCheck(lambda: self._authenticator.is_open, server.host, server.allowed_hosts)
-        self._middleware = ApiMiddleware(self._api, server.max_body_bytes, self._host_check)
+        self._middleware = ApiMiddleware(self._api, server.max_body_bytes, server.body_timeout_s, self._host_check)
         self._deadlines = DeadlineTimer()
         self._pool = ConnectionPool()
         warn_of_gaps(resolved)
@@ -115,6 +115,11 @@ class Gateway:
             # Successful requests are counted in batches; an endpoint shows those that have just finished too.
             self.runtime.flush_counts()
             await self._inflight.track(self._middleware, scope, receive, send)
+
+    @property
+    def write_timeout_s(self) -> float:
+        """Seconds that a client may leave its response unread."""
+        return self.runtime.resolved.config.server.write_timeout_s
 
     @property
     def exchange_context(self) -> ExchangeContext | None:
@@ -210,7 +215,7 @@ class Gateway:
             max_body_bytes=config.server.max_body_bytes,
             keepalive_s=upstream.keepalive_s,
         )
-        return Serving(services, ExchangeContext(pipeline, self._deadlines))
+        return Serving(services, ExchangeContext(pipeline, self._deadlines, config.server.body_timeout_s))
 
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services

@@ -21,7 +21,6 @@ from gateway.state.sqlite import open_store
 
 log = logging.getLogger("benchroute")
 
-KEEPALIVE_S = 75
 SHUTDOWN_WRITE_S = 5
 """Time for clients to read the error that ends their request at shutdown."""
 
@@ -73,7 +72,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=KEEPALIVE_S,
+                timeout_keep_alive=config.server.keep_alive_s,  # type: ignore[arg-type]  # uvicorn takes any number
                 timeout_graceful_shutdown=math.ceil(self._grace_s) + SHUTDOWN_WRITE_S,
             )
         )

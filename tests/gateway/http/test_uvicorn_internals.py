@@ -22,7 +22,7 @@ CLASSES = ("StrictHttpProtocol", "ProxyProtocol")
 
 METHODS = frozenset(
     {
-        *("connection_made", "connection_lost", "data_received", "resume_writing"),
+        *("connection_made", "connection_lost", "data_received", "pause_writing", "resume_writing"),
         *("on_message_begin", "on_url", "on_header", "on_headers_complete", "on_body", "on_message_complete"),
         *("send_400_response", "on_response_complete", "timeout_keep_alive_handler"),
         *("_start_asgi_task", "_unset_keepalive_if_required"),
