@@ -151,7 +151,7 @@ class ScorerUnavailable(RequestError):
 
 
 class ShuttingDown(RequestError):
-    """The gateway is shutting down, and the request exceeded `server.shutdown_grace_s`."""
+    """The gateway is shutting down: the request exceeded `server.shutdown_grace_s`, or asked whether it is ready."""
 
     status = 503
     default_code = "shutting_down"

@@ -1,5 +1,6 @@
 """ASGI middleware in front of the endpoints: origin, body limit, request ID and headers of every response."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import RequestError, RequestTimeout
@@ -12,6 +13,7 @@ from gateway.keys.host_check import HostCheck
 SAFE_METHODS = ("GET", "HEAD")
 NO_STORE = (b"cache-control", b"no-store")
 """Responses describe a moment, for one caller: no cache may store them."""
+CLOSE = (b"connection", b"close")
 NO_SNIFF = (b"x-content-type-options", b"nosniff")
 """A response is what its Content-Type says: what clients have sent, such as names of tasks, never becomes a page."""
 
@@ -24,12 +26,14 @@ class ApiMiddleware:
         max_body_bytes: 413 beyond it.
         body_timeout_s: 408 for a body that takes longer.
         host_check: 403 for requests of other sites' pages, where clients need no key.
+        is_draining: True when responses end their connections, since the gateway stops soon.
     """
 
     app: App
     max_body_bytes: int
     body_timeout_s: float
     host_check: HostCheck
+    is_draining: Callable[[], bool]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -39,6 +43,7 @@ class ApiMiddleware:
             if message["type"] == "http.response.start":
                 present = {name for name, _ in message["headers"]}
                 added = [header for header in (NO_STORE, NO_SNIFF) if header[0] not in present]
+                added += [CLOSE] if self.is_draining() else []
                 message["headers"] = [*message["headers"], own, *added]
             await send(message)
 
@@ -51,7 +56,7 @@ class ApiMiddleware:
             document = error_envelope.encode_error(error)
             headers = [(b"content-type", error_envelope.JSON), (b"content-length", str(len(document)).encode())]
             if isinstance(error, RequestTimeout):
-                headers.append((b"connection", b"close"))  # the rest may still come, and is no request
+                headers.append(CLOSE)  # the rest may still come, and is no request
             await send_with_id(response_start(error.status, headers))
             await send_with_id(response_body(document))
             return

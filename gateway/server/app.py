@@ -100,8 +100,11 @@ class Gateway:
         self._api = build_api(self._lifespan)
         server = config.server
         self._host_check = HostCheck(lambda: self._authenticator.is_open, server.host, server.allowed_hosts)
-        self._middleware = ApiMiddleware(self._api, server.max_body_bytes, server.body_timeout_s, self._host_check)
+        self._middleware = ApiMiddleware(
+            self._api, server.max_body_bytes, server.body_timeout_s, self._host_check, lambda: self._is_draining
+        )
         self._deadlines = DeadlineTimer()
+        self._is_draining = False
         self._pool = ConnectionPool()
         warn_of_gaps(resolved)
 
@@ -131,6 +134,21 @@ class Gateway:
     def scorer_pid(self) -> int | None:
         """Process ID of the scorer, None while it does not run."""
         return self._scorer.pid if self._scorer else None
+
+    @property
+    def is_draining(self) -> bool:
+        """True from the first signal to stop: not ready, and still serving."""
+        return self._is_draining
+
+    def begin_drain(self) -> None:
+        """Report not to be ready, and ask clients to open other connections; go on serving."""
+        self._is_draining = True
+        self.runtime.end_keep_alive()
+
+    def skip_observations(self) -> None:
+        """Wait for no observation to be scored at the shutdown."""
+        if isinstance(self._scorer, EmbeddedScorerClient):
+            self._scorer.skip_pending()
 
     def abort_requests(self) -> None:
         """End all requests in flight with an error: the grace period of the shutdown is over."""
@@ -193,6 +211,7 @@ class Gateway:
             manager=self.runtime,
             policy_errors=resolved.errors,
             unknown_datasets=resolved.unknown_datasets,
+            is_draining=lambda: self._is_draining,
         )
         pipeline = Pipeline(
             authenticator=self._authenticator,
@@ -215,7 +234,9 @@ class Gateway:
             max_body_bytes=config.server.max_body_bytes,
             keepalive_s=upstream.keepalive_s,
         )
-        return Serving(services, ExchangeContext(pipeline, self._deadlines, config.server.body_timeout_s))
+        return Serving(
+            services, ExchangeContext(pipeline, self._deadlines, config.server.body_timeout_s, not self._is_draining)
+        )
 
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services
