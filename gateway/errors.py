@@ -16,6 +16,7 @@ GatewayError
     ├── Conflict             409
     ├── ScorerUnavailable    503
     ├── ShuttingDown         503
+    ├── Overloaded           503
     ├── UpstreamFailed       502
     │   ├── UpstreamTimeout  504
     │   └── UpstreamBusy     429  (the rate limits of all backends)
@@ -155,6 +156,17 @@ class ShuttingDown(RequestError):
 
     status = 503
     default_code = "shutting_down"
+
+
+class Overloaded(RequestError):
+    """The gateway lacks file descriptors for the request. No backend is blamed.
+
+    retry_after: seconds, for the header.
+    """
+
+    status = 503
+    default_code = "overloaded"
+    retry_after = "1"
 
 
 class UpstreamFailed(RequestError):

@@ -74,6 +74,16 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 cycle.disconnected = True
                 cycle.message_event.set()
 
+    @property
+    def idle_since(self) -> float | None:
+        """When the connection became idle, by the loop's clock; None while a request is read or answered."""
+        if self.transport.is_closing():
+            return None
+        if self._timer is not None:
+            return self._timer.when() - HEAD_S if self._fed == 0 else None
+        idle = self.timeout_keep_alive_task
+        return None if idle is None else idle.when() - self.timeout_keep_alive
+
     def pause_writing(self) -> None:
         """Start to wait for a client that does not read: the buffer for it is full."""
         super().pause_writing()

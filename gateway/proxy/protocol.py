@@ -13,9 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.http.endpoints import BY_PATH
 from gateway.http.headers import RequestHead
-from gateway.http.strict_protocol import StrictHttpProtocol
 from gateway.proxy.exchange import Exchange, ExchangeContext
 from gateway.proxy.head_cache import HeadTemplate, ParsedHead, head_template
+from gateway.proxy.idle_timer import IdleTimedProtocol
 from gateway.proxy.socket_writer import SocketWriter
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ServedApplication(Protocol):
     exchange_context: ExchangeContext | None
 
 
-class ProxyProtocol(StrictHttpProtocol):
+class ProxyProtocol(IdleTimedProtocol):
     """A client connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's
@@ -48,10 +48,8 @@ class ProxyProtocol(StrictHttpProtocol):
         self._exchange: Exchange | None = None
         self._known: ParsedHead | None = None
         self._template: HeadTemplate | None = None
-        self._is_between = True
         self._writer = SocketWriter(transport, self.flow, self.server_state, self.on_exchange_finished)
-        self._left, self._idle_since = 0, 0.0
-        self._waits_to_go_on = False
+        self._left = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection, and the request on it."""
@@ -70,9 +68,6 @@ class ProxyProtocol(StrictHttpProtocol):
         super().resume_writing()
         if self._exchange is not None:
             self._exchange.on_writable()
-        elif self._waits_to_go_on:
-            self._waits_to_go_on = False
-            self._go_on()
 
     def cut_slow_reader(self) -> None:
         """Close the connection, and end the request on it: the client has left its response unread for too long."""
@@ -208,10 +203,6 @@ class ProxyProtocol(StrictHttpProtocol):
         is_same = ENDPOINTS.get(self.url) is known.operation and self.parser.get_method() == b"POST"
         return is_same and self._is_free() and _has_body(context, self.headers[known.length_at])
 
-    def _is_free(self) -> bool:
-        """Return whether no other request of the connection is being answered."""
-        return self.cycle is None or self.cycle.response_complete
-
     def on_exchange_finished(self, keep_alive: bool) -> None:
         """Go on with the connection, or close it: the response has been written."""
         exchange, self._exchange = self._exchange, None
@@ -219,47 +210,6 @@ class ProxyProtocol(StrictHttpProtocol):
         if exchange is None or not keep_alive or not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
-
-    # Idle connections: one timer for many requests
-
-    def on_response_complete(self) -> None:
-        """Go on with the connection, once its client reads what has been written."""
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            self._write_timer.watch_close(self.transport)
-        elif self.flow.write_paused:
-            # A client that sends requests and reads no responses would fill the buffer (RFC 9112, 9.3.2).
-            self.flow.pause_reading()
-            self._waits_to_go_on = True
-        else:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        """Start the request that waits behind the last one, or wait for another one."""
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-            return
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._wait_idle(self.timeout_keep_alive)
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close the connection if it has been idle for long enough, else wait for the rest of the time."""
-        self.timeout_keep_alive_task = None
-        if self._in_head or (self.cycle is not None and not self.cycle.response_complete):
-            return
-        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if left_s > 0:
-            self._wait_idle(left_s)
-        else:
-            super().timeout_keep_alive_handler()
-
-    def _wait_idle(self, wait_s: float) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(wait_s, self.timeout_keep_alive_handler)
-
-    def _unset_keepalive_if_required(self) -> None:
-        """Leave the timer running: cancelling and setting it anew for every request costs more than one late call."""
 
 
 def _framing_header(headers: Sequence[tuple[bytes, bytes]]) -> int | None:

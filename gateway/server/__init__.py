@@ -2,6 +2,8 @@
 
 serve            uvicorn with the gateway, until it is told to stop
 graceful_server  uvicorn's server: drain and shutdown
+listener         a listening socket, and the limit of file descriptors
+refusals         connections that are refused with a response
 workers          several gateways that share a port
 app              composition: every part is built here and given what it needs
 runtime          changes of a running gateway: configuration, pack, policies

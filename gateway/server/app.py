@@ -34,6 +34,7 @@ from gateway.observability.metrics import (
     TaskLabels,
 )
 from gateway.packs import LocalPackLibrary, PackLibrary
+from gateway.processes.descriptors import Descriptors
 from gateway.proxy.accounting import Accounting, Tracing
 from gateway.proxy.asgi_adapter import answer_request
 from gateway.proxy.capabilities import build_capability_table
@@ -105,7 +106,10 @@ class Gateway:
         )
         self._deadlines = DeadlineTimer()
         self._is_draining = False
-        self._pool = ConnectionPool()
+        self.descriptors = Descriptors()
+        """File descriptors of the process: clients' connections and backends' share them."""
+        self._pool = ConnectionPool(self.descriptors)
+        self.descriptors.add_release(self._pool.close_idle)
         warn_of_gaps(resolved)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,17 +9,25 @@ import logging
 import math
 import signal
 import socket
+import sys
 import time
+from collections.abc import Iterable
 from types import FrameType
+from typing import Protocol, cast
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from gateway.config import Config
 from gateway.http.strict_protocol import StrictHttpProtocol
 from gateway.proxy.protocol import ProxyProtocol
 from gateway.server.app import Gateway
+from gateway.server.listener import Listener, bind_addresses
 
 log = logging.getLogger("benchroute")
+
+IDLE_S = 1.0
+"""Connections that were idle for less are not closed for others: their client is about to send something."""
 
 SHUTDOWN_WRITE_S = 5
 """Time for clients to read the error that ends their request at shutdown."""
@@ -59,6 +67,36 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=math.ceil(self._grace_s) + SHUTDOWN_WRITE_S,
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then listen."""
+        if sys.platform == "win32":  # its event loop cannot watch a listening socket
+            await super().startup(sockets)
+            return
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        try:
+            bound = sockets or bind_addresses(self.config.host, self.config.port)
+        except OSError as error:
+            log.error("%s:%d cannot be bound: %s", self.config.host, self.config.port, error.strerror or error)
+            await self.lifespan.shutdown()
+            sys.exit(STARTUP_FAILURE)
+        descriptors = self._gateway.descriptors
+        descriptors.add_release(lambda count: close_idle(self._connections(), count, asyncio.get_running_loop().time()))
+        listeners = [Listener(one, self.config.backlog, self._connect, descriptors) for one in bound]
+        self.servers = cast("list[asyncio.base_events.Server]", listeners)
+        if sockets is None:
+            self._log_started_message(bound)
+        self.started = True
+
+    def _connect(self) -> asyncio.Protocol:
+        """Make the protocol of a client's connection."""
+        kind = cast("type[StrictHttpProtocol]", self.config.http_protocol_class)
+        return kind(self.config, self.server_state, self.lifespan.state)
+
+    def _connections(self) -> "Iterable[ClientConnection]":
+        return cast("Iterable[ClientConnection]", self.server_state.connections)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain or to shut down; at a second signal end at once. No logging: this is a signal handler."""
@@ -104,3 +142,26 @@ class Server(uvicorn.Server):
         self._gateway.abort_requests()
         # A turn of the loop for the errors to be sent.
         await asyncio.sleep(CHECK_S)
+
+
+class ClientConnection(Protocol):
+    """A client's connection, as far as it is used here.
+
+    Attributes:
+        idle_since: By the event loop's clock; None while a request is read or answered.
+    """
+
+    transport: asyncio.Transport
+
+    @property
+    def idle_since(self) -> float | None:
+        """The time."""
+
+
+def close_idle(connections: Iterable[ClientConnection], count: int, now: float) -> int:
+    """Close connections that are idle, the longest first. Return how many. count: at most so many."""
+    idle = [(since, one) for one in connections if (since := one.idle_since) is not None and since <= now - IDLE_S]
+    idle.sort(key=lambda pair: pair[0])
+    for _, one in idle[:count]:
+        one.transport.close()
+    return len(idle[:count])

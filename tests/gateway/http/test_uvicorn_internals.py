@@ -17,8 +17,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 TOP = Path(__file__).parents[3]
-PROTOCOLS = ("gateway/http/strict_protocol.py", "gateway/proxy/protocol.py")
-CLASSES = ("StrictHttpProtocol", "ProxyProtocol")
+PROTOCOLS = ("gateway/http/strict_protocol.py", "gateway/proxy/idle_timer.py", "gateway/proxy/protocol.py")
+CLASSES = ("StrictHttpProtocol", "IdleTimedProtocol", "ProxyProtocol")
 
 METHODS = frozenset(
     {
