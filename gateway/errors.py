@@ -9,6 +9,7 @@ GatewayError
     ├── RequestTimeout       408
     ├── PayloadTooLarge      413
     ├── UnsupportedContentEncoding  415
+    ├── UpgradeRefused       426
     ├── Unauthenticated      401
     ├── Forbidden            403
     ├── NotFound             404  (ModelNotFound: code model_not_found)
@@ -91,11 +92,19 @@ class RequestTimeout(RequestError):
 
 
 class UnsupportedContentEncoding(RequestError):
-    """The request body is compressed."""
+    """The request body has a content coding other than gzip, deflate and zstd."""
 
     status = 415
     type = "invalid_request_error"
     default_code = "unsupported_content_encoding"
+
+
+class UpgradeRefused(RequestError):
+    """The client asks for a WebSocket, which is not served."""
+
+    status = 426
+    type = "invalid_request_error"
+    default_code = "websocket_not_supported"
 
 
 class Unauthenticated(RequestError):

@@ -9,8 +9,9 @@ from gateway.http.asgi import App, Message, Receive, Scope, Send, response_body,
 from gateway.http.headers import REQUEST_ID, request_id_of
 from gateway.http.read_body import ClientDisconnected, read_body
 from gateway.keys.host_check import HostCheck
+from gateway.proxy.responses import error_headers
 
-SAFE_METHODS = ("GET", "HEAD")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 NO_STORE = (b"cache-control", b"no-store")
 """Responses describe a moment, for one caller: no cache may store them."""
 CLOSE = (b"connection", b"close")
@@ -54,13 +55,15 @@ class ApiMiddleware:
             return
         except RequestError as error:
             document = error_envelope.encode_error(error)
-            headers = [(b"content-type", error_envelope.JSON), (b"content-length", str(len(document)).encode())]
+            headers = [*error_headers(error), (b"content-length", str(len(document)).encode())]
             if isinstance(error, RequestTimeout):
                 headers.append(CLOSE)  # the rest may still come, and is no request
             await send_with_id(response_start(error.status, headers))
             await send_with_id(response_body(document))
             return
-        await self.app(scope, _replaying(body, receive), send_with_id)
+        # RFC 9110, 9.3.2: the same as GET; the server leaves the body out, by the scope that it has kept.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        await self.app(asked, _replaying(body, receive), send_with_id)
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_serializer
 
-from gateway.config.fields import ConfigSection, HttpUrl, Name, Seconds, Share, TaskId, Usd
+from gateway.config.fields import ConfigSection, HttpUrl, Name, Origin, Seconds, Share, TaskId, Usd
 from gateway.config.secrets import mask_url
 from gateway.vocabulary import REDIS_SCHEMES
 
@@ -134,6 +134,9 @@ class ServerConfig(ConfigSection):
     drain_s: float = Field(default=0.0, ge=0, le=3600)
     """Seconds after SIGTERM in which /health/ready returns 503 and requests are still served, before the gateway stops
     listening: the time for load balancers to take it out. A second SIGTERM ends at once."""
+    cors_origins: tuple[Origin, ...] = ()
+    """Origins whose pages may call the gateway from a browser, for instance `https://app.example.com`; `*` allows all
+    and requires API keys. Not set: no cross-origin requests."""
     shutdown_grace_s: float = Field(default=30.0, ge=0, le=86_400)
     """Seconds that requests in flight may take to complete after SIGTERM and `drain_s`."""
     lane: Literal["express", "asgi"] = "express"

@@ -3,6 +3,9 @@
 asgi             ASGI's types and the two messages of a response
 endpoints        the endpoints that are forwarded to backends, and their differences
 headers          headers that are forwarded, the gateway's own, and its reading of a request's
+content_coding   compressed request bodies
+paths            paths of the client's API, as clients write them
+cors             cross-origin requests of browsers
 read_body        reading of a request's body from ASGI, within its size limit
 request_body     parsing of a request's body, and the body as it is forwarded
 error_envelope   OpenAI's error envelope

@@ -19,7 +19,6 @@ from gateway.keys.auth import Principal
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange_state import CONNECTING, DONE, READING, TRANSITIONS, ExchangeState
 from gateway.proxy.pipeline import Pipeline, internal_error
-from gateway.proxy.response_cache import CachedResponse
 from gateway.proxy.responses import HTTP_OK, UNBUFFERED_HEADERS, error_headers
 from gateway.proxy.upstream_call import UpstreamCall
 
@@ -144,7 +143,8 @@ class Exchange:
             routed = self.context.pipeline.parse_and_route(body, self.head, self._principal, self.record)
             cached = None if routed.slot is None else routed.slot.cached_response()
             if cached is not None:
-                self._send_cached(cached)
+                self.record.cached_model = cached.model
+                self.send_whole(HTTP_OK, [(b"content-type", cached.content_type)], cached.body)
                 return
             self._call = UpstreamCall(self, routed)
             self.enter(CONNECTING)
@@ -167,13 +167,6 @@ class Exchange:
         """Go on: the client, who did not take more, does now."""
         if self._call is not None:
             self._call.resume_reading()
-
-    def on_slow_reader(self, limit_s: float) -> None:
-        """End the request of a client that leaves its response unread. limit_s: how long it was waited for."""
-        if self.state is not DONE:
-            # Not a fault of the backend: neither its breaker nor the counts of broken streams move.
-            log.warning("%s: the client read nothing for %g s: connection closed", self.record.request_id, limit_s)
-            self.on_disconnect()
 
     def on_disconnect(self) -> None:
         """End the backend's work: nobody would read the response."""
@@ -199,14 +192,12 @@ class Exchange:
 
     def _check_body(self, now: float) -> None:
         """Fail a body that pauses, or trickles, for too long."""
-        total_s = self.context.body_timeout_s
-        pause_ends, ends = self._received_at + read_body.BODY_TIMEOUT_S, self._began_at + total_s
         # The deadline moves here, where it would have been missed, and not with every piece.
-        self.due = min(pause_ends, ends)
+        self.due, error = read_body.body_deadline(self._began_at, self._received_at, self.context.body_timeout_s)
         if self.due <= now:
             # The rest of the body may still come, and must not be taken for a request (RFC 9110, 15.5.9).
             self.keep_alive = False
-            self.fail(read_body.body_paused() if pause_ends < ends else read_body.body_timed_out(total_s))
+            self.fail(error)
 
     # The response
 
@@ -257,10 +248,6 @@ class Exchange:
         self._close()
         self.writer.finish(keep_alive)
 
-    def _send_cached(self, cached: CachedResponse) -> None:
-        self.record.cached_model = cached.model
-        self.send_whole(HTTP_OK, [(b"content-type", cached.content_type)], cached.body)
-
     def _end_call(self) -> StreamEndDetector | None:
         """End the backend's work. Return how far its stream has come, if there is one."""
         return None if self._call is None else self._call.abort()
@@ -271,3 +258,11 @@ class Exchange:
         # The client's connection holds this request until the next one: let go of what was said.
         self._body, self._call = [], None
         self.context.pipeline.finish_request(self.record)
+
+
+def end_slow_reader(exchange: Exchange, limit_s: float) -> None:
+    """End the request of a client that leaves its response unread. limit_s: how long it was waited for."""
+    if exchange.state is not DONE:
+        # Not a fault of the backend: neither its breaker nor the counts of broken streams move.
+        log.warning("%s: the client read nothing for %g s: connection closed", exchange.record.request_id, limit_s)
+        exchange.on_disconnect()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.http.endpoints import BY_PATH
-from gateway.http.headers import RequestHead
-from gateway.proxy.exchange import Exchange, ExchangeContext
+from gateway.http.headers import Headers, RequestHead
+from gateway.proxy.exchange import Exchange, ExchangeContext, end_slow_reader
 from gateway.proxy.head_cache import HeadTemplate, ParsedHead, head_template
 from gateway.proxy.idle_timer import IdleTimedProtocol
 from gateway.proxy.socket_writer import SocketWriter
@@ -36,6 +36,9 @@ class ServedApplication(Protocol):
     """
 
     exchange_context: ExchangeContext | None
+
+    def needs_front(self, headers: Headers) -> bool:
+        """Return whether a request needs a step of the application's before its exchange."""
 
 
 class ProxyProtocol(IdleTimedProtocol):
@@ -75,7 +78,7 @@ class ProxyProtocol(IdleTimedProtocol):
         if exchange is None:
             super().cut_slow_reader()
         else:
-            exchange.on_slow_reader(self._write_timer.limit_s)
+            end_slow_reader(exchange, self._write_timer.limit_s)
             self.transport.abort()
 
     # The request: httptools calls these
@@ -173,7 +176,8 @@ class ProxyProtocol(IdleTimedProtocol):
         context = self._serving.exchange_context
         if context is not None and self._is_free() and self.url in ENDPOINTS and self.parser.get_method() == b"POST":
             place = None if self._is_upgrade or self._version != "1.1" else _framing_header(self.headers)
-            if place is not None and _has_body(context, self.headers[place]):
+            is_plain = place is not None and not self._serving.needs_front(self.headers)
+            if is_plain and place is not None and _has_body(context, self.headers[place]):
                 headers = list(self.headers)
                 keep_alive = self.parser.should_keep_alive()
                 parsed = ParsedHead(ENDPOINTS[self.url], headers, place, RequestHead(headers), keep_alive)

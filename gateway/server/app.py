@@ -20,7 +20,9 @@ from gateway.config.schema import OtelConfig
 from gateway.decision import Decision
 from gateway.errors import ConfigError, StateError
 from gateway.http.asgi import Receive, Scope, Send
+from gateway.http.cors import CorsPolicy
 from gateway.http.endpoints import BY_PATH
+from gateway.http.headers import Headers
 from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
@@ -47,6 +49,7 @@ from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
+from gateway.server.front import Front
 from gateway.server.ledger_writer import flush_ledger_periodically
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
 from gateway.state.sqlite import SqliteStore, open_store
@@ -100,7 +103,11 @@ class Gateway:
         _check_otel(config)
         self._api = build_api(self._lifespan)
         server = config.server
-        self._host_check = HostCheck(lambda: self._authenticator.is_open, server.host, server.allowed_hosts)
+        self._host_check = HostCheck(
+            lambda: self._authenticator.is_open, server.host, server.allowed_hosts, server.cors_origins
+        )
+        self._cors = CorsPolicy(server.cors_origins)
+        self._front = Front(self._dispatch, self._cors)
         self._middleware = ApiMiddleware(
             self._api, server.max_body_bytes, server.body_timeout_s, self._host_check, lambda: self._is_draining
         )
@@ -116,7 +123,14 @@ class Gateway:
         """Answer a request: by the request path where it is for a backend, else by an endpoint."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
-        elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self.exchange_context is not None:
+        elif scope["method"] == "POST" and scope["path"] in BY_PATH and not self.needs_front(scope["headers"]):
+            await self._dispatch(scope, receive, send)
+        else:
+            await self._front(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_forwarded = scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and scope["method"] != "OPTIONS"
+        if is_forwarded and self.exchange_context is not None:
             await answer_request(self.exchange_context, scope, receive, send)
         else:
             # Successful requests are counted in batches; an endpoint shows those that have just finished too.
@@ -127,6 +141,10 @@ class Gateway:
     def write_timeout_s(self) -> float:
         """Seconds that a client may leave its response unread."""
         return self.runtime.resolved.config.server.write_timeout_s
+
+    def needs_front(self, headers: Headers) -> bool:
+        """Return whether a POST to an endpoint of the request path needs a step before it: a page sends it."""
+        return self._cors.concerns(headers)
 
     @property
     def exchange_context(self) -> ExchangeContext | None:
