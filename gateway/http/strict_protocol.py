@@ -14,7 +14,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.http.asgi import App, Message, Receive, Scope, Send
-from gateway.http.write_timer import SLOW_READER, WRITE_TIMEOUT_S, WriteTimer
+from gateway.http.write_timer import SLOW_READER, WRITE_TIMEOUT_S, WriteTimer, reset_connection
 
 log = logging.getLogger("benchroute.http")
 
@@ -99,14 +99,14 @@ class StrictHttpProtocol(HttpToolsProtocol):
         limit_s, unanswered = self._write_timer.limit_s, False
         for cycle in self._open_cycles:
             if not cycle.response_complete:
-                cycle.scope[SLOW_READER] = limit_s
+                cycle.scope[SLOW_READER] = limit_s  # type: ignore[literal-required]  # a member of our own
                 unanswered = True
         if not unanswered:
             size = self.transport.get_write_buffer_size()
             log.warning(
                 "a client read nothing for %g s: connection closed, %d bytes of its response lost", limit_s, size
             )
-        self.transport.abort()
+        reset_connection(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, and reject a head or chunk framing without measure."""

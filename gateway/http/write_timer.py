@@ -1,6 +1,8 @@
 """Timer of a client that leaves its response unread: what the gateway holds for it is bounded in size and in time."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 
 WRITE_TIMEOUT_S = 120.0
@@ -35,3 +37,11 @@ class WriteTimer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def reset_connection(transport: asyncio.Transport) -> None:
+    """Close a connection at once, what is not sent included, in the system's buffers too."""
+    # Without this, the system goes on trying to send them for minutes (socket(7), SO_LINGER).
+    if (made := transport.get_extra_info("socket")) is not None:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.http.endpoints import BY_PATH
 from gateway.http.headers import Headers, RequestHead
+from gateway.http.write_timer import reset_connection
 from gateway.proxy.exchange import Exchange, ExchangeContext, end_slow_reader
 from gateway.proxy.head_cache import HeadTemplate, ParsedHead, head_template
 from gateway.proxy.idle_timer import IdleTimedProtocol
@@ -79,7 +80,7 @@ class ProxyProtocol(IdleTimedProtocol):
             super().cut_slow_reader()
         else:
             end_slow_reader(exchange, self._write_timer.limit_s)
-            self.transport.abort()
+            reset_connection(self.transport)
 
     # The request: httptools calls these
 

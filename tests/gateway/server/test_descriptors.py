@@ -105,10 +105,10 @@ def test_a_request_without_a_descriptor_for_its_backend_gets_503(upstream: Upstr
         answers = [one.getresponse() for one in kept]
         assert {one.status for one in answers} == {200, 503}
         refused = [one for one in answers if one.status == 503]
-        for one in refused:
-            assert json.loads(one.read())["error"]["code"] == "overloaded"
-            assert one.getheader("x-benchroute-attempts") == "0"
-            assert one.getheader("retry-after") == "1"
+        for answer in refused:
+            assert json.loads(answer.read())["error"]["code"] == "overloaded"
+            assert answer.getheader("x-benchroute-attempts") == "0"
+            assert answer.getheader("retry-after") == "1"
         # On a connection of before: new ones are refused while all of this is open.
         free = kept[answers.index(refused[0])]
         free.request("GET", "/v1/backends")
