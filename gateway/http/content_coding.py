@@ -112,16 +112,16 @@ def body_decoder(headers: Headers, limit: int) -> BodyDecoder | None:
     value = first_value(headers, b"content-encoding")
     if value is None:
         return None
-    codings = [coding for part in value.split(b",") if (coding := part.strip().lower()) not in IDENTITY]
+    codings = [name for part in value.split(b",") if (name := part.strip().lower()) not in IDENTITY]
     if not codings:
         return None
-    coding = ALIASES.get(codings[0])
+    coding = ALIASES.get(codings[0], "")
     if len(codings) > 1 or coding not in supported_codings():
         raise UnsupportedContentEncoding(
             f"Content-Encoding {value[:100].decode('latin-1')!r} is not supported: send one of "
             f"{', '.join(supported_codings())}, or the body as it is."
         )
-    return BodyDecoder(str(coding), limit)
+    return BodyDecoder(coding, limit)
 
 
 def supported_codings() -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class Refused:
     """A connection that is refused. is_told: the response has been sent."""
 
     connection: socket.socket
-    timer: asyncio.TimerHandle
+    timer: asyncio.TimerHandle | None = None
     is_told: bool = False
 
 
@@ -44,7 +44,8 @@ class Refusals:
 
     def add(self, connection: socket.socket) -> None:
         """Refuse a connection."""
-        one = Refused(connection, self._loop.call_later(WAIT_S, lambda: self._end(one)))
+        one = Refused(connection)
+        self._end_after(WAIT_S, one)
         self._open.add(one)
         self._loop.add_reader(connection.fileno(), self._read, one)
 
@@ -65,8 +66,12 @@ class Refusals:
             self._end(one)
         elif not one.is_told:
             self._tell(one)
+            self._end_after(LINGER_S, one)
+
+    def _end_after(self, seconds: float, one: Refused) -> None:
+        if one.timer is not None:
             one.timer.cancel()
-            one.timer = self._loop.call_later(LINGER_S, self._end, one)
+        one.timer = self._loop.call_later(seconds, self._end, one)
 
     def _tell(self, one: Refused) -> None:
         one.is_told = True
@@ -78,7 +83,8 @@ class Refusals:
         if not one.is_told:
             self._tell(one)
         self._open.discard(one)
-        one.timer.cancel()
+        if one.timer is not None:
+            one.timer.cancel()
         self._loop.remove_reader(one.connection.fileno())
         one.connection.close()
         self._has_ended()
