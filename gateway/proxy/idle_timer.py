@@ -20,22 +20,19 @@ class IdleTimedProtocol(StrictHttpProtocol):
         super().resume_writing()
         if self._waits_to_go_on:
             self._waits_to_go_on = False
-            self._go_on()
+            self.on_response_complete()
 
     def on_response_complete(self) -> None:
-        """Go on with the connection, once its client reads what has been written."""
-        self.server_state.total_requests += 1
+        """Start the request that waits behind the last one, or wait for another one."""
+        # uvicorn counts requests here, for a limit that is not set.
         if self.transport.is_closing():
             self._write_timer.watch_close(self.transport)
-        elif self.flow.write_paused:
+            return
+        if self.flow.write_paused:
             # A client that sends requests and reads no responses would fill the buffer (RFC 9112, 9.3.2).
             self.flow.pause_reading()
             self._waits_to_go_on = True
-        else:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        """Start the request that waits behind the last one, or wait for another one."""
+            return
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
