@@ -9,6 +9,7 @@ GatewayError
     ├── RequestTimeout       408
     ├── PayloadTooLarge      413
     ├── UnsupportedContentEncoding  415
+    ├── UpgradeRefused       426
     ├── Unauthenticated      401
     ├── Forbidden            403
     ├── NotFound             404  (ModelNotFound: code model_not_found)
@@ -16,6 +17,7 @@ GatewayError
     ├── Conflict             409
     ├── ScorerUnavailable    503
     ├── ShuttingDown         503
+    ├── Overloaded           503
     ├── UpstreamFailed       502
     │   ├── UpstreamTimeout  504
     │   └── UpstreamBusy     429  (the rate limits of all backends)
@@ -90,11 +92,19 @@ class RequestTimeout(RequestError):
 
 
 class UnsupportedContentEncoding(RequestError):
-    """The request body is compressed."""
+    """The request body has a content coding other than gzip, deflate and zstd."""
 
     status = 415
     type = "invalid_request_error"
     default_code = "unsupported_content_encoding"
+
+
+class UpgradeRefused(RequestError):
+    """The client asks for a WebSocket, which is not served."""
+
+    status = 426
+    type = "invalid_request_error"
+    default_code = "websocket_not_supported"
 
 
 class Unauthenticated(RequestError):
@@ -151,10 +161,21 @@ class ScorerUnavailable(RequestError):
 
 
 class ShuttingDown(RequestError):
-    """The gateway is shutting down, and the request exceeded `server.shutdown_grace_s`."""
+    """The gateway is shutting down: the request exceeded `server.shutdown_grace_s`, or asked whether it is ready."""
 
     status = 503
     default_code = "shutting_down"
+
+
+class Overloaded(RequestError):
+    """The gateway lacks file descriptors for the request. No backend is blamed.
+
+    retry_after: seconds, for the header.
+    """
+
+    status = 503
+    default_code = "overloaded"
+    retry_after = "1"
 
 
 class UpstreamFailed(RequestError):

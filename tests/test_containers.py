@@ -159,3 +159,11 @@ def test_the_configuration_fits_the_container_as_it_stands(compose: dict[str, An
     assert config.state.cache_dir.startswith(STATE)
     (backend,) = config.models[0].backends
     assert backend.base_url == f"http://demo-models:{compose['services']['demo-models']['entrypoint'][-1]}/v1"
+
+
+def test_a_gateway_drains_by_itself_and_is_given_the_time_for_it(compose: dict[str, Any]) -> None:
+    for name in ("gateway-1", "gateway-2"):
+        service = services_of(compose)[name]
+        server = parse_config((ROOT / "config.yaml").read_text(), "config.yaml", service["environment"]).server
+        assert server.drain_s == 5
+        assert int(service["stop_grace_period"].removesuffix("s")) >= server.drain_s + server.shutdown_grace_s + 15

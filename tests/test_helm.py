@@ -83,3 +83,12 @@ def test_the_chart_asks_for_no_value_that_it_does_not_have() -> None:
             for name in path.split("."):
                 assert name in place, path
                 place = place[name]
+
+
+def test_a_pod_drains_by_itself_and_is_given_the_time_for_it() -> None:
+    given, template = values(), (CHART / "templates/gateway.yaml").read_text()
+    server = parse_config(yaml.safe_dump(given["config"]), "values.yaml", {"BENCHROUTE_STATE": "redis://redis"}).server
+    assert "preStop" not in template
+    assert "/health/ready" in template
+    assert server.drain_s >= 5
+    assert given["gateway"]["terminationGracePeriodSeconds"] >= server.drain_s + server.shutdown_grace_s + 15

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from gateway.api import management, operations, packs, policies, scoring, tasks, usage
 from gateway.api.openapi import OpenApiApp, methods_at
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
+from gateway.http.endpoints import BY_PATH
 from gateway.http.error_envelope import to_dict
 from gateway.proxy.responses import error_headers
 from gateway.ui.pages import ui_router
@@ -79,14 +80,23 @@ async def _validation(_: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type
     headers = dict(error.headers) if error.headers else None
+    is_found = error.status_code == MethodNotAllowed.status
+    if request.method == "OPTIONS" and (is_found or request.url.path in BY_PATH):
+        # RFC 9110, 9.3.7: what the path allows, without a key.
+        return Response(status_code=204, headers={"allow": _allowed_methods(request)})
     if error.status_code == NotFound.status:
         return _to_response(NotFound(f"Path {request.url.path} not found."), headers)
-    if error.status_code == MethodNotAllowed.status:
+    if is_found:
         # RFC 9110, 15.5.6: a 405 lists the methods that the path allows.
-        headers = {"allow": ", ".join(methods_at(request.app.openapi(), request.url.path))}
+        headers = {"allow": _allowed_methods(request)}
         message = f"Method {request.method} is not allowed at {request.url.path}."
         return _to_response(MethodNotAllowed(message), headers)
     return _to_response(InvalidRequest(str(error.detail)), headers)
+
+
+def _allowed_methods(request: Request) -> str:
+    # The dashboard's files are not in the document; they are read only.
+    return ", ".join(methods_at(request.app.openapi(), request.url.path) or ["GET", "HEAD", "OPTIONS"])
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -66,7 +66,9 @@ class OpenApiApp(FastAPI):
 def methods_at(document: Mapping[str, Any], path: str) -> list[str]:
     """Return the methods that any endpoint allows at a path: several can match, since task IDs contain slashes."""
     found = [about for name, about in document["paths"].items() if _pattern(name).fullmatch(path)]
-    return sorted({method.upper() for about in found for method in about})
+    methods = {method.upper() for about in found for method in about}
+    # RFC 9110, 9.3.2: HEAD is there wherever GET is.
+    return sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())) if methods else []
 
 
 @cache

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from gateway.api.services import ClientPrincipal, Given, operator_of, scraper_of
 from gateway.api.usage import sample_to_json
 from gateway.config import ModelConfig
-from gateway.errors import ModelNotFound
+from gateway.errors import ModelNotFound, ShuttingDown
 from gateway.keys.auth import Principal
 from gateway.usage.timeseries import merge_minutes
 from gateway.vocabulary import AUTO
@@ -50,7 +50,12 @@ async def check_live() -> dict[str, Any]:
 
 @operations_router.get("/health/ready")
 async def check_ready(services: Given) -> dict[str, Any]:
-    """Readiness: requests can be served, also while the scorer starts or is down. Routing then uses known decisions."""
+    """Readiness: requests can be served, also while the scorer starts or is down. Routing then uses known decisions.
+
+    503 from SIGTERM on, while the gateway still serves (`server.drain_s`).
+    """
+    if services.is_draining():
+        raise ShuttingDown("draining: the gateway stops soon, and still serves requests", code="draining")
     if services.scorer is None:
         return {"status": "ok", "scorer": "none", "message": "no pack is configured"}
     return {"status": "ok", "scorer": services.scorer.status, "message": services.scorer.message}

@@ -1,6 +1,6 @@
 """The services that endpoints use, and who may call an endpoint (FastAPI dependencies)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
@@ -41,6 +41,7 @@ class Services:
         scorer: None if no pack is configured.
         policy_errors: why a policy override is not applied, by task.
         unknown_datasets: why the dataset that a task names has no effect, by task.
+        is_draining: true from the signal to stop until the gateway stops to listen.
     """
 
     config: Config
@@ -61,6 +62,7 @@ class Services:
     manager: TaskPolicyManager
     policy_errors: Mapping[str, str]
     unknown_datasets: Mapping[str, str]
+    is_draining: Callable[[], bool]
 
 
 def services_of(request: Request) -> Services:

@@ -29,6 +29,7 @@ def check_references(document: Mapping[str, Any]) -> list[ConfigFault]:
         *_forbidden_defaults(document),
         *_nothing_left(document),
         *_missing_pack(document),
+        *_open_to_pages(document),
         *_state_url(document),
     ]
 
@@ -116,6 +117,14 @@ def _missing_pack(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
     pack = routing.get("pack") if isinstance(routing, Mapping) else None
     if isinstance(pack, str) and pack not in ("", PUBLIC_PACK) and not Path(pack).exists():
         yield "routing.pack", f"{pack} does not exist"
+
+
+def _open_to_pages(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
+    server = document.get("server")
+    origins = server.get("cors_origins") if isinstance(server, Mapping) else None
+    has_keys = any(True for _ in (*_keys(document, "keys"), *_keys(document.get("admin"), "keys")))
+    if isinstance(origins, list) and "*" in origins and not has_keys:
+        yield "server.cors_origins", "`*` lets every page on the web use a gateway without API keys: configure `keys`"
 
 
 def _state_url(document: Mapping[str, Any]) -> Iterator[ConfigFault]:

@@ -54,9 +54,19 @@ def _task_id(task: str) -> str:
     return task
 
 
+def _origin(origin: str) -> str:
+    if origin == "*":
+        return origin
+    url = _http_url(origin)
+    if urlsplit(url).path or "*" in url:
+        raise ValueError("expected an origin without a path, https://host or https://host:port, or *")
+    return url.lower()
+
+
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
 InputRule = Annotated[str, AfterValidator(_input_rule)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Origin = Annotated[str, AfterValidator(_origin)]
 TaskId = Annotated[str, AfterValidator(_task_id)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Usd = Annotated[Decimal, Field(ge=0)]

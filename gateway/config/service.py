@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_serializer
 
-from gateway.config.fields import ConfigSection, HttpUrl, Name, Seconds, Share, TaskId, Usd
+from gateway.config.fields import ConfigSection, HttpUrl, Name, Origin, Seconds, Share, TaskId, Usd
 from gateway.config.secrets import mask_url
 from gateway.vocabulary import REDIS_SCHEMES
 
@@ -122,8 +122,23 @@ class ServerConfig(ConfigSection):
     allowed_hosts: tuple[str, ...] = ()
     """Host names, besides localhost, under which a gateway without API keys accepts requests. Others are refused: a
     page on the web could reach the gateway through a visitor's browser (DNS rebinding)."""
+    body_timeout_s: Seconds = 300.0
+    """Seconds that a request's body may take from its head to its last byte; slower ones get 408. A pause of 60 seconds
+    ends it too."""
+    write_timeout_s: Seconds = 120.0
+    """Seconds that a client may leave its response unread while the gateway's buffer for it is full. Then the gateway
+    closes the connection and logs the request with status 499; the backend is not blamed."""
+    keep_alive_s: Seconds = 75.0
+    """Seconds until an idle connection of a client is closed. Set it above the idle timeout of a load balancer in
+    front, which is 60 to 65 seconds for most."""
+    drain_s: float = Field(default=0.0, ge=0, le=3600)
+    """Seconds after SIGTERM in which /health/ready returns 503 and requests are still served, before the gateway stops
+    listening: the time for load balancers to take it out. A second SIGTERM ends at once."""
+    cors_origins: tuple[Origin, ...] = ()
+    """Origins whose pages may call the gateway from a browser, for instance `https://app.example.com`; `*` allows all
+    and requires API keys. Not set: no cross-origin requests."""
     shutdown_grace_s: float = Field(default=30.0, ge=0, le=86_400)
-    """Seconds that requests in flight may take to complete after SIGTERM."""
+    """Seconds that requests in flight may take to complete after SIGTERM and `drain_s`."""
     lane: Literal["express", "asgi"] = "express"
     """`express` serves model requests below ASGI; `asgi` serves all requests through ASGI, at more CPU time."""
     workers: int = Field(default=1, ge=1, le=64)

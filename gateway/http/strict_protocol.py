@@ -6,6 +6,7 @@ without Host or with two (RFC 9112, 3.2, requires 400), and writes a rejection i
 
 import asyncio
 import json
+import logging
 import re
 from typing import Any
 
@@ -13,6 +14,9 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.http.asgi import App, Message, Receive, Scope, Send
+from gateway.http.write_timer import SLOW_READER, WRITE_TIMEOUT_S, WriteTimer, reset_connection
+
+log = logging.getLogger("benchroute.http")
 
 HEAD_BYTES = 64 * 1024
 HEAD_FIELDS = 128
@@ -55,17 +59,54 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._open_cycles: list[RequestResponseCycle] = []
         self._rejection = HttpRejected(400, "The request is not valid HTTP/1.1.")
         self._timer: asyncio.TimerHandle | None = None
+        limit_s = getattr(self.config.app, "write_timeout_s", WRITE_TIMEOUT_S)
+        self._write_timer = WriteTimer(self.loop, limit_s, self.cut_slow_reader)
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Report the disconnect to every request that is still being answered."""
         self._stop_waiting()
+        self._write_timer.stop()
         super().connection_lost(exc)
         # uvicorn reports it to the last request alone; a pipelined one before it would write to nobody until its end.
         for cycle in self._open_cycles:
             if not cycle.response_complete:
                 cycle.disconnected = True
                 cycle.message_event.set()
+
+    @property
+    def idle_since(self) -> float | None:
+        """When the connection became idle, by the loop's clock; None while a request is read or answered."""
+        if self.transport.is_closing():
+            return None
+        if self._timer is not None:
+            return self._timer.when() - HEAD_S if self._fed == 0 else None
+        idle = self.timeout_keep_alive_task
+        return None if idle is None else idle.when() - self.timeout_keep_alive
+
+    def pause_writing(self) -> None:
+        """Start to wait for a client that does not read: the buffer for it is full."""
+        super().pause_writing()
+        self._write_timer.start()
+
+    def resume_writing(self) -> None:
+        """Go on: the client has caught up."""
+        self._write_timer.stop()
+        super().resume_writing()
+
+    def cut_slow_reader(self) -> None:
+        """Close the connection at once: the client has left its response unread for too long."""
+        limit_s, unanswered = self._write_timer.limit_s, False
+        for cycle in self._open_cycles:
+            if not cycle.response_complete:
+                cycle.scope[SLOW_READER] = limit_s  # type: ignore[literal-required]  # a member of our own
+                unanswered = True
+        if not unanswered:
+            size = self.transport.get_write_buffer_size()
+            log.warning(
+                "a client read nothing for %g s: connection closed, %d bytes of its response lost", limit_s, size
+            )
+        reset_connection(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, and reject a head or chunk framing without measure."""
@@ -156,6 +197,17 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
         self._open_cycles = [one for one in self._open_cycles if not one.response_complete] + [self.cycle]
 
+    def on_response_complete(self) -> None:
+        """Go on with the connection, which may be closing."""
+        super().on_response_complete()
+        self._write_timer.watch_close(self.transport)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Stop the timer of an idle connection, unless what comes is the rest of a request that has been answered."""
+        # Such a body is read and dropped. It gets no more time than an idle connection, however long it trickles.
+        if self.cycle is None or not (self.cycle.response_complete and self.cycle.more_body):
+            super()._unset_keepalive_if_required()
+
     def on_body(self, body: bytes) -> None:
         """Append to the request's body."""
         self._body += len(body)
@@ -213,6 +265,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[rejection.status] + head + body)
         self.transport.close()
+        self._write_timer.watch_close(self.transport)
 
     def _wait(self) -> None:
         timeout = HttpRejected(REQUEST_TIMEOUT, f"Timed out waiting for the request's headers ({HEAD_S:g} s).")

@@ -23,8 +23,14 @@ PRIVATE_SUFFIXES = (".local", ".internal", ".home.arpa", ".svc")
 class HostCheck:
     """Check of a request's origin, where clients need no key."""
 
-    def __init__(self, is_open: Callable[[], bool], host: str, allowed_hosts: Sequence[str]) -> None:
-        """is_open: True while clients need no key. host: address that the gateway listens on."""
+    def __init__(
+        self, is_open: Callable[[], bool], host: str, allowed_hosts: Sequence[str], origins: Sequence[str] = ()
+    ) -> None:
+        """is_open: True while clients need no key. host: address that the gateway listens on.
+
+        origins: of pages that may send requests across sites.
+        """
+        self._origins = frozenset(origin.encode() for origin in origins)
         self._is_open = is_open
         self._is_local = host in LOOPBACK
         self._names = frozenset(name.lower() for name in (*LOOPBACK, host, *allowed_hosts))
@@ -58,6 +64,8 @@ class HostCheck:
         return address.is_loopback or not self._is_local
 
     def _is_cross_site(self, headers: Headers, name: str | None) -> bool:
+        if first_value(headers, b"origin") in self._origins:
+            return False
         site = first_value(headers, b"sec-fetch-site")
         if site is not None:
             return site not in OWN_SITE

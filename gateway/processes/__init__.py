@@ -3,5 +3,6 @@
 supervised_process  a program that is restarted when it exits
 priority            lower priority for the scorer's process
 parent              a child process that ends with its parent
+descriptors         the limit of open files, and what is done before it is reached
 startup             set-up of every process: logging, signals, allocator, environment of libraries
 """

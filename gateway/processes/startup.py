@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 
 from gateway.observability import logs
+from gateway.processes.descriptors import raise_descriptor_limit
 
 LEVEL_VARIABLE = "BENCHROUTE_LOG_LEVEL"
 
@@ -40,6 +41,7 @@ def configure_process(
     level = log_level or os.environ.get(LEVEL_VARIABLE, "info")
     logs.configure_logging(level, os.environ[logs.FORMAT_VARIABLE], requests, sample_rate)
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    raise_descriptor_limit()
     for number, handler in (signals or {}).items():
         signal.signal(number, handler)
 

@@ -1,6 +1,7 @@
 """The request path: one request from its first byte to its response's last.
 
 protocol           the socket entrance (httptools), which feeds exchanges without a task
+idle_timer         a connection between two requests
 asgi_adapter       the ASGI entrance, which feeds the same exchanges
 head_cache         request heads that a client sends again
 socket_writer      responses on a socket

@@ -10,10 +10,12 @@ from collections.abc import Callable
 
 from gateway.errors import MethodNotAllowed, RequestError
 from gateway.http.asgi import Message, RawHeaders, Receive, Scope, Send, response_body, response_start
+from gateway.http.content_coding import BodyDecoder
 from gateway.http.endpoints import BY_PATH
 from gateway.http.headers import RequestHead
 from gateway.http.read_body import check_head
-from gateway.proxy.exchange import Exchange, ExchangeContext
+from gateway.http.write_timer import SLOW_READER
+from gateway.proxy.exchange import Exchange, ExchangeContext, end_slow_reader
 
 MAX_BUFFERED_BYTES = 64 * 1024
 """Bytes that may wait for `send` until the backend is paused."""
@@ -23,9 +25,13 @@ async def answer_request(context: ExchangeContext, scope: Scope, receive: Receiv
     """Answer one request to an endpoint that goes to backends."""
     writer, head = AsgiWriter(), RequestHead(scope["headers"])
     exchange = Exchange(context, writer, BY_PATH[scope["path"]], head, keep_alive=True)
-    _start(exchange, scope)
+    decoder = _start(exchange, scope)
     # Not before it has started: `receive` is what asks a client for its body (RFC 9110, 10.1.1).
-    receiving = None if exchange.response_complete else asyncio.create_task(_feed(exchange, writer, receive))
+    receiving = (
+        None
+        if exchange.response_complete
+        else asyncio.create_task(_feed(exchange, writer, scope, _decoding(exchange, decoder, receive)))
+    )
     try:
         await writer.send_all(send, exchange.on_writable)
     finally:
@@ -35,25 +41,50 @@ async def answer_request(context: ExchangeContext, scope: Scope, receive: Receiv
         exchange.on_disconnect()
 
 
-def _start(exchange: Exchange, scope: Scope) -> None:
+def _start(exchange: Exchange, scope: Scope) -> BodyDecoder | None:
+    """Start a request. Return the decoder of its body, None for one that is not compressed."""
     if scope["method"] != "POST":
         exchange.fail(MethodNotAllowed(f"{scope['method']} is not answered here: POST"))
-        return
+        return None
     exchange.start()
     try:
-        check_head(scope, exchange.context.pipeline.max_body_bytes)
+        return check_head(scope, exchange.context.pipeline.max_body_bytes)
     except RequestError as error:
         if not exchange.response_complete:
             exchange.fail(error)
+    return None
 
 
-async def _feed(exchange: Exchange, writer: "AsgiWriter", receive: Receive) -> None:
+def _decoding(exchange: Exchange, decoder: BodyDecoder | None, receive: Receive) -> Receive:
+    """Return a `receive` whose bodies are decoded; one that cannot be fails the request."""
+    if decoder is None:
+        return receive
+
+    async def receive_decoded() -> Message:
+        message = await receive()
+        if message["type"] == "http.disconnect" or exchange.response_complete:
+            return message
+        try:
+            body = decoder.decode(message.get("body", b""))
+            if not message.get("more_body", False):
+                decoder.check_end()
+        except RequestError as error:
+            exchange.fail(error)
+            body = b""
+        return {**message, "body": body}
+
+    return receive_decoded
+
+
+async def _feed(exchange: Exchange, writer: "AsgiWriter", scope: Scope, receive: Receive) -> None:
     """Feed the request's body, then watch for the client's leaving."""
     while (message := await receive())["type"] != "http.disconnect":
         if exchange.more_body:
             exchange.on_request_body(message.get("body", b""))
             if not message.get("more_body", False):
                 exchange.on_request_complete()
+    if SLOW_READER in scope:
+        end_slow_reader(exchange, scope[SLOW_READER])
     exchange.on_disconnect()
     writer.finish(False)
 

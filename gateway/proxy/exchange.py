@@ -19,7 +19,6 @@ from gateway.keys.auth import Principal
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange_state import CONNECTING, DONE, READING, TRANSITIONS, ExchangeState
 from gateway.proxy.pipeline import Pipeline, internal_error
-from gateway.proxy.response_cache import CachedResponse
 from gateway.proxy.responses import HTTP_OK, UNBUFFERED_HEADERS, error_headers
 from gateway.proxy.upstream_call import UpstreamCall
 
@@ -30,10 +29,17 @@ SHUTDOWN_ERROR = ShuttingDown("the gateway is shutting down, and this took longe
 
 @dataclass(frozen=True, slots=True)
 class ExchangeContext:
-    """State that all requests share."""
+    """State that all requests share.
+
+    Attributes:
+        body_timeout_s: From a request's head to the last byte of its body.
+        keep_alive: False while the gateway drains: responses ask clients to open another connection.
+    """
 
     pipeline: Pipeline
     deadlines: DeadlineTimer
+    body_timeout_s: float = read_body.BODY_TOTAL_S
+    keep_alive: bool = True
 
 
 class ResponseWriter(Protocol):
@@ -68,8 +74,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_body", "_call", "_principal", "_received_at", "_size", "context", "due", "endpoint", "head", "keep_alive",
-        "more_body", "record", "state", "writer",
+        "_began_at", "_body", "_call", "_principal", "_received_at", "_size", "context", "due", "endpoint", "head",
+        "keep_alive", "more_body", "record", "state", "writer",
     )  # fmt: skip
 
     def __init__(
@@ -78,14 +84,15 @@ class Exchange:
         self.state = READING
         self.more_body = True
         self.context, self.writer, self.endpoint, self.head = context, writer, endpoint, head
-        self.keep_alive = keep_alive
+        self.keep_alive = keep_alive and context.keep_alive
         self.record = context.pipeline.start_request(head, endpoint)
         self._body: list[bytes] = []
         self._size = 0
         self._principal: Principal | None = None
         self._call: UpstreamCall | None = None
-        self._received_at = context.deadlines.clock()
-        self.due = self._received_at + read_body.BODY_TIMEOUT_S
+        self._began_at = self._received_at = now = context.deadlines.clock()
+        pause_s, total_s = read_body.BODY_TIMEOUT_S, context.body_timeout_s
+        self.due = now + (pause_s if pause_s < total_s else total_s)
         context.deadlines.watch(self)
 
     def enter(self, state: ExchangeState) -> None:
@@ -136,7 +143,8 @@ class Exchange:
             routed = self.context.pipeline.parse_and_route(body, self.head, self._principal, self.record)
             cached = None if routed.slot is None else routed.slot.cached_response()
             if cached is not None:
-                self._send_cached(cached)
+                self.record.cached_model = cached.model
+                self.send_whole(HTTP_OK, [(b"content-type", cached.content_type)], cached.body)
                 return
             self._call = UpstreamCall(self, routed)
             self.enter(CONNECTING)
@@ -150,13 +158,8 @@ class Exchange:
 
     def on_deadline(self, now: float) -> None:
         """Act on what did not come in time."""
-        # The deadline of a body moves here, where it would have been missed, and not with every piece.
-        if self.state is READING and self._received_at + read_body.BODY_TIMEOUT_S > now:
-            self.due = self._received_at + read_body.BODY_TIMEOUT_S
-        elif self.state is READING:
-            # The rest of the body may still come, and must not be taken for a request (RFC 9110, 15.5.9).
-            self.keep_alive = False
-            self.fail(read_body.body_timed_out())
+        if self.state is READING:
+            self._check_body(now)
         elif self._call is not None:
             self._call.on_deadline(now)
 
@@ -186,6 +189,15 @@ class Exchange:
             self.record.aborted_status = SHUTDOWN_ERROR.status
             self.writer.write_piece(format_error_event(SHUTDOWN_ERROR, end or StreamEndDetector(self.endpoint)))
         self.finish(keep_alive=False)
+
+    def _check_body(self, now: float) -> None:
+        """Fail a body that pauses, or trickles, for too long."""
+        # The deadline moves here, where it would have been missed, and not with every piece.
+        self.due, error = read_body.body_deadline(self._began_at, self._received_at, self.context.body_timeout_s)
+        if self.due <= now:
+            # The rest of the body may still come, and must not be taken for a request (RFC 9110, 15.5.9).
+            self.keep_alive = False
+            self.fail(error)
 
     # The response
 
@@ -236,10 +248,6 @@ class Exchange:
         self._close()
         self.writer.finish(keep_alive)
 
-    def _send_cached(self, cached: CachedResponse) -> None:
-        self.record.cached_model = cached.model
-        self.send_whole(HTTP_OK, [(b"content-type", cached.content_type)], cached.body)
-
     def _end_call(self) -> StreamEndDetector | None:
         """End the backend's work. Return how far its stream has come, if there is one."""
         return None if self._call is None else self._call.abort()
@@ -250,3 +258,11 @@ class Exchange:
         # The client's connection holds this request until the next one: let go of what was said.
         self._body, self._call = [], None
         self.context.pipeline.finish_request(self.record)
+
+
+def end_slow_reader(exchange: Exchange, limit_s: float) -> None:
+    """End the request of a client that leaves its response unread. limit_s: how long it was waited for."""
+    if exchange.state is not DONE:
+        # Not a fault of the backend: neither its breaker nor the counts of broken streams move.
+        log.warning("%s: the client read nothing for %g s: connection closed", exchange.record.request_id, limit_s)
+        exchange.on_disconnect()

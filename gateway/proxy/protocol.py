@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.http.endpoints import BY_PATH
-from gateway.http.headers import RequestHead
-from gateway.http.strict_protocol import StrictHttpProtocol
-from gateway.proxy.exchange import Exchange, ExchangeContext
+from gateway.http.headers import Headers, RequestHead
+from gateway.http.write_timer import reset_connection
+from gateway.proxy.exchange import Exchange, ExchangeContext, end_slow_reader
 from gateway.proxy.head_cache import HeadTemplate, ParsedHead, head_template
+from gateway.proxy.idle_timer import IdleTimedProtocol
 from gateway.proxy.socket_writer import SocketWriter
 
 if TYPE_CHECKING:
@@ -37,8 +38,11 @@ class ServedApplication(Protocol):
 
     exchange_context: ExchangeContext | None
 
+    def needs_front(self, headers: Headers) -> bool:
+        """Return whether a request needs a step of the application's before its exchange."""
 
-class ProxyProtocol(StrictHttpProtocol):
+
+class ProxyProtocol(IdleTimedProtocol):
     """A client connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's
@@ -48,9 +52,8 @@ class ProxyProtocol(StrictHttpProtocol):
         self._exchange: Exchange | None = None
         self._known: ParsedHead | None = None
         self._template: HeadTemplate | None = None
-        self._is_between = True
         self._writer = SocketWriter(transport, self.flow, self.server_state, self.on_exchange_finished)
-        self._left, self._idle_since = 0, 0.0
+        self._left = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection, and the request on it."""
@@ -69,6 +72,15 @@ class ProxyProtocol(StrictHttpProtocol):
         super().resume_writing()
         if self._exchange is not None:
             self._exchange.on_writable()
+
+    def cut_slow_reader(self) -> None:
+        """Close the connection, and end the request on it: the client has left its response unread for too long."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            super().cut_slow_reader()
+        else:
+            end_slow_reader(exchange, self._write_timer.limit_s)
+            reset_connection(self.transport)
 
     # The request: httptools calls these
 
@@ -165,7 +177,8 @@ class ProxyProtocol(StrictHttpProtocol):
         context = self._serving.exchange_context
         if context is not None and self._is_free() and self.url in ENDPOINTS and self.parser.get_method() == b"POST":
             place = None if self._is_upgrade or self._version != "1.1" else _framing_header(self.headers)
-            if place is not None and _has_body(context, self.headers[place]):
+            is_plain = place is not None and not self._serving.needs_front(self.headers)
+            if is_plain and place is not None and _has_body(context, self.headers[place]):
                 headers = list(self.headers)
                 keep_alive = self.parser.should_keep_alive()
                 parsed = ParsedHead(ENDPOINTS[self.url], headers, place, RequestHead(headers), keep_alive)
@@ -195,10 +208,6 @@ class ProxyProtocol(StrictHttpProtocol):
         is_same = ENDPOINTS.get(self.url) is known.operation and self.parser.get_method() == b"POST"
         return is_same and self._is_free() and _has_body(context, self.headers[known.length_at])
 
-    def _is_free(self) -> bool:
-        """Return whether no other request of the connection is being answered."""
-        return self.cycle is None or self.cycle.response_complete
-
     def on_exchange_finished(self, keep_alive: bool) -> None:
         """Go on with the connection, or close it: the response has been written."""
         exchange, self._exchange = self._exchange, None
@@ -206,38 +215,6 @@ class ProxyProtocol(StrictHttpProtocol):
         if exchange is None or not keep_alive or not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
-
-    # Idle connections: one timer for many requests
-
-    def on_response_complete(self) -> None:
-        """Start the request that waits behind this one, or wait for another one."""
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-            return
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._wait_idle(self.timeout_keep_alive)
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close the connection if it has been idle for long enough, else wait for the rest of the time."""
-        self.timeout_keep_alive_task = None
-        if self._in_head or (self.cycle is not None and not self.cycle.response_complete):
-            return
-        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if left_s > 0:
-            self._wait_idle(left_s)
-        else:
-            super().timeout_keep_alive_handler()
-
-    def _wait_idle(self, wait_s: float) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(wait_s, self.timeout_keep_alive_handler)
-
-    def _unset_keepalive_if_required(self) -> None:
-        """Leave the timer running: cancelling and setting it anew for every request costs more than one late call."""
 
 
 def _framing_header(headers: Sequence[tuple[bytes, bytes]]) -> int | None:

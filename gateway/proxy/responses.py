@@ -1,7 +1,16 @@
 """Whole responses: a backend's, and the gateway's own errors."""
 
-from gateway.errors import InvalidRequest, MethodNotAllowed, RateLimited, RequestError, UpstreamBusy
+from gateway.errors import (
+    InvalidRequest,
+    MethodNotAllowed,
+    Overloaded,
+    RateLimited,
+    RequestError,
+    UnsupportedContentEncoding,
+    UpstreamBusy,
+)
 from gateway.http import error_envelope
+from gateway.http.content_coding import supported_codings
 from gateway.http.endpoints import Endpoint
 
 HTTP_OK = 200
@@ -30,10 +39,13 @@ def upstream_refusal(status: int, body: bytes) -> RequestError:
 def error_headers(error: RequestError) -> list[tuple[bytes, bytes]]:
     """Return the headers of the gateway's own error."""
     headers = [(b"content-type", error_envelope.JSON)]
-    if isinstance(error, UpstreamBusy | RateLimited) and error.retry_after:
+    if isinstance(error, UpstreamBusy | RateLimited | Overloaded) and error.retry_after:
         headers.append((b"retry-after", error.retry_after.encode("latin-1", "replace")))
     if isinstance(error, RateLimited):
         headers += [(name.encode(), value.encode()) for name, value in error.limits.items()]
     if isinstance(error, MethodNotAllowed):
-        headers.append((b"allow", b"POST"))  # RFC 9110, 15.5.6: a 405 must list what is allowed
+        headers.append((b"allow", b"OPTIONS, POST"))  # RFC 9110, 15.5.6: a 405 must list what is allowed
+    if isinstance(error, UnsupportedContentEncoding):
+        # RFC 9110, 15.5.16: what would have been accepted.
+        headers.append((b"accept-encoding", ", ".join(supported_codings()).encode()))
     return headers

@@ -39,7 +39,9 @@ class SocketWriter:
             self._default_headers = self._server.default_headers
             self._default_lines = b"".join([b"%b: %b\r\n" % pair for pair in self._default_headers])
         content = [STATUS_LINE[status], self._default_lines]
-        content += [b"%b: %b\r\n" % pair for pair in headers]
+        # A comprehension is a call in Python 3.11, and there are one or two headers: 0.1 us less.
+        for pair in headers:
+            content.append(b"%b: %b\r\n" % pair)  # noqa: PERF401
         content.append(lines)
         if not keep_alive:
             content.append(b"connection: close\r\n")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 NEVER = float("inf")
 
+HELD_BACK_S = 1.0
+"""A backend held back for longer than this may have given up: that its stream broke then says nothing about it."""
+
 
 class WritePiece(Protocol):
     """The type of ResponseWriter.write_piece."""
@@ -49,7 +52,7 @@ class StreamRelay:
     """Relay of a stream from its first byte on: the handler of the rest of the response."""
 
     __slots__ = (
-        "_clock", "_deadline", "_exchange", "_handle", "_headers", "_idle_s", "_inspector", "_is_held_back",
+        "_clock", "_deadline", "_exchange", "_handle", "_headers", "_held_at", "_held_s", "_idle_s", "_inspector",
         "_request", "_slot", "_target", "_write",
     )  # fmt: skip
 
@@ -66,7 +69,8 @@ class StreamRelay:
         self._write: WritePiece = exchange.writer.write_piece if slot is None else self._write_and_keep
         self._clock: Callable[[], float] = exchange.context.deadlines.clock
         self._idle_s, self._deadline = answer.idle_s, answer.deadline
-        self._is_held_back = False
+        self._held_at: float | None = None
+        self._held_s = 0.0
 
     def on_head(self, status: int, headers: Headers) -> None:
         """Do nothing: the head has come before."""
@@ -96,9 +100,12 @@ class StreamRelay:
 
     def resume_reading(self) -> None:
         """Go on after a client that read slowly has caught up."""
-        if self._is_held_back and self._handle is not None:
-            self._is_held_back = False
-            self._exchange.due = min(self._clock() + self._idle_s, self._deadline)
+        if self._held_at is not None and self._handle is not None:
+            now, since, self._held_at = self._clock(), self._held_at, None
+            # The time was the client's: the backend gets it back.
+            self._held_s += now - since
+            self._deadline += now - since
+            self._exchange.due = min(now + self._idle_s, self._deadline)
             self._handle.resume_reading()
 
     def abort(self) -> StreamEndDetector:
@@ -112,7 +119,7 @@ class StreamRelay:
         """End the response. What goes wrong after the last event harms nobody: the client has all it asked for."""
         exchange, inspector, is_done = self._exchange, self._inspector, self._inspector.end.is_done
         # Before anything is written: the next request must see the backend's load, and its breaker, as they are now.
-        self._end_attempt(not is_done)
+        self._end_attempt(None if self._was_held_back() and not is_done else not is_done)
         try:
             if held := inspector.flush():
                 self._write(held, None)
@@ -129,6 +136,11 @@ class StreamRelay:
             exchange.finish(exchange.keep_alive)
         except Exception:
             exchange.fail_internally()
+
+    def _was_held_back(self) -> bool:
+        """Return whether the backend had to wait for the client for long enough to give up."""
+        now = self._clock()
+        return self._held_s + (0.0 if self._held_at is None else now - self._held_at) > HELD_BACK_S
 
     def _end_attempt(self, is_fault: bool | None) -> None:
         target, self._target = self._target, None
@@ -148,9 +160,9 @@ class StreamRelay:
 
     def _hold_back(self) -> None:
         """Pause the backend for a client that reads slowly: little piles up here, and no deadline passes meanwhile."""
-        # No deadline: the time is the client's, and a proxy that cut off slow readers would cut off people.
-        if self._handle is not None:
-            self._is_held_back = True
+        # No deadline here: the time is the client's, and the connection's own timer limits it.
+        if self._handle is not None and self._held_at is None:
+            self._held_at = self._clock()
             self._handle.pause_reading()
             self._exchange.due = NEVER
 

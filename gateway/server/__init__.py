@@ -1,8 +1,12 @@
 """The gateway as a service: composition, reload, processes.
 
-serve          uvicorn with the gateway, until it is told to stop
-workers        several gateways that share a port
-app            composition: every part is built here and given what it needs
-runtime        changes of a running gateway: configuration, pack, policies
-ledger_writer  writes usage to the store once a second
+serve            uvicorn with the gateway, until it is told to stop
+graceful_server  uvicorn's server: drain and shutdown
+front            steps before the endpoints: spelling of paths, upgrades, CORS
+listener         a listening socket, and the limit of file descriptors
+refusals         connections that are refused with a response
+workers          several gateways that share a port
+app              composition: every part is built here and given what it needs
+runtime          changes of a running gateway: configuration, pack, policies
+ledger_writer    writes usage to the store once a second
 """

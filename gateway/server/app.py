@@ -20,7 +20,9 @@ from gateway.config.schema import OtelConfig
 from gateway.decision import Decision
 from gateway.errors import ConfigError, StateError
 from gateway.http.asgi import Receive, Scope, Send
+from gateway.http.cors import CorsPolicy
 from gateway.http.endpoints import BY_PATH
+from gateway.http.headers import Headers
 from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
@@ -34,6 +36,7 @@ from gateway.observability.metrics import (
     TaskLabels,
 )
 from gateway.packs import LocalPackLibrary, PackLibrary
+from gateway.processes.descriptors import Descriptors
 from gateway.proxy.accounting import Accounting, Tracing
 from gateway.proxy.asgi_adapter import answer_request
 from gateway.proxy.capabilities import build_capability_table
@@ -48,6 +51,7 @@ from gateway.proxy.session_affinity import SessionAffinity
 from gateway.proxy.task_target import TaskResolver
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
+from gateway.server.front import Front
 from gateway.server.ledger_writer import flush_ledger_periodically
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
 from gateway.state.sqlite import SqliteStore, open_store
@@ -103,22 +107,48 @@ class Gateway:
         _check_otel(config)
         self._api = build_api(self._lifespan)
         server = config.server
-        self._host_check = HostCheck(lambda: self._authenticator.is_open, server.host, server.allowed_hosts)
-        self._middleware = ApiMiddleware(self._api, server.max_body_bytes, self._host_check)
+        self._host_check = HostCheck(
+            lambda: self._authenticator.is_open, server.host, server.allowed_hosts, server.cors_origins
+        )
+        self._cors = CorsPolicy(server.cors_origins)
+        self._front = Front(self._dispatch, self._cors)
+        self._middleware = ApiMiddleware(
+            self._api, server.max_body_bytes, server.body_timeout_s, self._host_check, lambda: self._is_draining
+        )
         self._deadlines = DeadlineTimer()
-        self._pool = ConnectionPool()
+        self._is_draining = False
+        self.descriptors = Descriptors()
+        """File descriptors of the process: clients' connections and backends' share them."""
+        self._pool = ConnectionPool(self.descriptors)
+        self.descriptors.add_release(self._pool.close_idle)
         warn_of_gaps(resolved)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: by the request path where it is for a backend, else by an endpoint."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
-        elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self.exchange_context is not None:
+        elif scope["method"] == "POST" and scope["path"] in BY_PATH and not self.needs_front(scope["headers"]):
+            await self._dispatch(scope, receive, send)
+        else:
+            await self._front(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_forwarded = scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and scope["method"] != "OPTIONS"
+        if is_forwarded and self.exchange_context is not None:
             await answer_request(self.exchange_context, scope, receive, send)
         else:
             # Successful requests are counted in batches; an endpoint shows those that have just finished too.
             self.runtime.flush_counts()
             await self._inflight.track(self._middleware, scope, receive, send)
+
+    @property
+    def write_timeout_s(self) -> float:
+        """Seconds that a client may leave its response unread."""
+        return self.runtime.resolved.config.server.write_timeout_s
+
+    def needs_front(self, headers: Headers) -> bool:
+        """Return whether a POST to an endpoint of the request path needs a step before it: a page sends it."""
+        return self._cors.concerns(headers)
 
     @property
     def exchange_context(self) -> ExchangeContext | None:
@@ -130,6 +160,21 @@ class Gateway:
     def scorer_pid(self) -> int | None:
         """Process ID of the scorer, None while it does not run."""
         return self._scorer.pid if self._scorer else None
+
+    @property
+    def is_draining(self) -> bool:
+        """True from the first signal to stop: not ready, and still serving."""
+        return self._is_draining
+
+    def begin_drain(self) -> None:
+        """Report not to be ready, and ask clients to open other connections; go on serving."""
+        self._is_draining = True
+        self.runtime.end_keep_alive()
+
+    def skip_observations(self) -> None:
+        """Wait for no observation to be scored at the shutdown."""
+        if isinstance(self._scorer, EmbeddedScorerClient):
+            self._scorer.skip_pending()
 
     def abort_requests(self) -> None:
         """End all requests in flight with an error: the grace period of the shutdown is over."""
@@ -193,6 +238,7 @@ class Gateway:
             manager=self.runtime,
             policy_errors=resolved.errors,
             unknown_datasets=resolved.unknown_datasets,
+            is_draining=lambda: self._is_draining,
         )
         pipeline = Pipeline(
             authenticator=self._authenticator,
@@ -216,7 +262,9 @@ class Gateway:
             max_body_bytes=config.server.max_body_bytes,
             keepalive_s=upstream.keepalive_s,
         )
-        return Serving(services, ExchangeContext(pipeline, self._deadlines))
+        return Serving(
+            services, ExchangeContext(pipeline, self._deadlines, config.server.body_timeout_s, not self._is_draining)
+        )
 
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services

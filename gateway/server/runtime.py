@@ -139,6 +139,12 @@ class Runtime:
         if self.serving is not None:
             self.serving.flush_counts()
 
+    def end_keep_alive(self) -> None:
+        """Let every further response end its client's connection, so that none is idle when the gateway stops."""
+        if self.serving is not None:
+            context = replace(self.serving.exchange_context, keep_alive=False)
+            self.serving = replace(self.serving, exchange_context=context)
+
     def backend_states(self) -> Iterable[BackendState]:
         """Return the state of every backend in use; none before `start`."""
         return self.serving.services.backends.all_backends() if self.serving else ()

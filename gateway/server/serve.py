@@ -2,28 +2,20 @@
 
 import asyncio
 import logging
-import math
 import signal
 import socket
 import sys
 
-import uvicorn
-
 from gateway.config import Config
 from gateway.config.history import ConfigFile, ConfigSource, ConfigWatcher, config_digest, reload_and_log
-from gateway.http.strict_protocol import StrictHttpProtocol
 from gateway.keys.client_keys import check_names, read_created_keys
 from gateway.processes.startup import configure_process
-from gateway.proxy.protocol import ProxyProtocol
 from gateway.server.app import Gateway
+from gateway.server.graceful_server import Server
 from gateway.server.workers import bind_sockets
 from gateway.state.sqlite import open_store
 
 log = logging.getLogger("benchroute")
-
-KEEPALIVE_S = 75
-SHUTDOWN_WRITE_S = 5
-"""Time for clients to read the error that ends their request at shutdown."""
 
 
 def serve_gateway(
@@ -44,45 +36,12 @@ def serve_gateway(
     logging.getLogger("uvicorn.error").addFilter(_is_relevant)
     gateway = Gateway(config, ConfigSource(file, config_digest(text)))
     _check_state(config)
-    server = Server(gateway, config)
+    server = Server(gateway, config, is_worker=worker is not None)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         watching = ConfigWatcher(gateway.config_history, file) if watch else None
         runner.run(_serve(server, gateway, watching, bind_sockets(config, worker) if worker else None))
     if not server.started:
         raise SystemExit(3)
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server with the gateway's shutdown.
-
-    It accepts no more connections and waits `server.shutdown_grace_s` for requests in flight; longer ones get an error.
-    Observations and usage are written after the last of them.
-    """
-
-    def __init__(self, gateway: Gateway, config: Config) -> None:
-        self._gateway = gateway
-        self._grace_s = config.server.shutdown_grace_s
-        super().__init__(
-            uvicorn.Config(
-                gateway,
-                host=config.server.host,
-                port=config.server.port,
-                http=ProxyProtocol if config.server.lane == "express" else StrictHttpProtocol,
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=KEEPALIVE_S,
-                timeout_graceful_shutdown=math.ceil(self._grace_s) + SHUTDOWN_WRITE_S,
-            )
-        )
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Shut down, with an error to requests that exceed the grace period."""
-        abort = asyncio.get_running_loop().call_later(self._grace_s, self._gateway.abort_requests)
-        await super().shutdown(sockets)
-        abort.cancel()
 
 
 async def _serve(

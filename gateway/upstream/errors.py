@@ -3,16 +3,20 @@
 UpstreamFault
 ├── Unreachable    no connection: refused, no such name, TLS
 ├── TimedOut       nothing came in time
+├── LocalShortage  the gateway lacks file descriptors for a connection
 ├── Unsupported    it does not answer this endpoint
 ├── UpstreamProtocolError   the connection was lost, or what came is no HTTP, no JSON, no complete stream
 │   └── StaleConnection     a pooled connection was closed before anything came: a new one may do better
 └── ErrorStatus    an HTTP status that another backend may well not give
 """
 
+import errno
 import socket
 import ssl
 
 from gateway.http.headers import Headers, first_value
+
+SHORTAGES = (errno.EMFILE, errno.ENFILE)
 
 FAILOVER_STATUSES = frozenset({401, 403, 404, 408, 409, 425, 429})
 """Client errors that concern this backend alone: its key, its name for the model, its limits. All others would be the
@@ -29,6 +33,12 @@ class Unreachable(UpstreamFault):
     """No connection could be made."""
 
     kind = "unreachable"
+
+
+class LocalShortage(UpstreamFault):
+    """The gateway could not open a connection for want of file descriptors: no backend's fault."""
+
+    kind = "local"
 
 
 class TimedOut(UpstreamFault):
@@ -77,10 +87,26 @@ def error_status(status: int, headers: Headers) -> ErrorStatus:
     return ErrorStatus(status, None if retry_after is None else retry_after.decode("latin-1"))
 
 
+def is_shortage(error: BaseException | None) -> bool:
+    """Return whether an exception, or what has caused it, is for want of file descriptors."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in SHORTAGES:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def local_shortage() -> LocalShortage:
+    """Return the fault of a connection that there is no file descriptor for."""
+    return LocalShortage("could not be asked: the gateway is out of file descriptors")
+
+
 def from_os_error(error: OSError | UnicodeError) -> UpstreamFault:
     """Return the fault for an exception that prevented a connection, most specific first."""
     if isinstance(error, TimeoutError):
         return TimedOut("did not answer in time")
+    if is_shortage(error):
+        return local_shortage()
     # SSLError, gaierror and TimeoutError are all OSErrors.
     if isinstance(error, ssl.SSLError):
         return Unreachable("TLS failed")

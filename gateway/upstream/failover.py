@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from gateway.errors import RequestError, UpstreamBusy, UpstreamFailed, UpstreamTimeout
-from gateway.upstream.errors import ErrorStatus, StaleConnection, TimedOut, UpstreamFault
+from gateway.errors import Overloaded, RequestError, UpstreamBusy, UpstreamFailed, UpstreamTimeout
+from gateway.upstream.errors import ErrorStatus, LocalShortage, StaleConnection, TimedOut, UpstreamFault
 from gateway.upstream.load_balancer import BackendState, LoadBalancer
 from gateway.upstream.retry import RetryPolicy
 from gateway.upstream.timeouts import TimeoutOverrides, Timeouts
@@ -162,6 +162,9 @@ class FailoverPlan(msgspec.Struct):
         """
         asked, attempts = self.asked, self.log.attempts
         assert asked is not None  # noqa: S101 - a fault is of a backend that was asked
+        if isinstance(fault, LocalShortage):
+            # No attempt, and no reason to ask another backend: there is no descriptor for it either.
+            return GiveUp(Overloaded("The gateway is out of file descriptors for a connection to a backend: retry."))
         if isinstance(fault, StaleConnection) and not self.is_fresh:
             self.is_fresh = True
             return Try(asked, self.rules.timeouts_for(asked.model, self.overrides), is_fresh=True)

@@ -23,6 +23,8 @@ from gateway.upstream.errors import (
     Unsupported,
     UpstreamFault,
     UpstreamProtocolError,
+    is_shortage,
+    local_shortage,
 )
 from gateway.upstream.interface import ResponseHandle, ResponseHandler, UpstreamRequest
 
@@ -164,6 +166,8 @@ class LitellmBackend:
             return error
         if isinstance(error, ImportError):
             return missing_dependency(error)
+        if is_shortage(error):
+            return local_shortage()
         if isinstance(error, litellm.exceptions.Timeout):
             return TimedOut("did not answer in time")
         if isinstance(error, litellm.exceptions.APIConnectionError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.config.schema import BreakerConfig
 from gateway.upstream.breaker import Breaker
-from gateway.upstream.errors import ErrorStatus, StaleConnection, Unsupported, UpstreamFault
+from gateway.upstream.errors import ErrorStatus, LocalShortage, StaleConnection, Unsupported, UpstreamFault
 from gateway.upstream.interface import Backend
 
 
@@ -44,7 +44,7 @@ def is_backend_fault(fault: UpstreamFault) -> bool | None:
     """Return what a breaker counts: True, or None for a fault that says nothing about the backend's health."""
     if isinstance(fault, ErrorStatus) and fault.status in CLIENT_STATUSES:
         return None
-    return None if isinstance(fault, StaleConnection | Unsupported) else True
+    return None if isinstance(fault, StaleConnection | Unsupported | LocalShortage) else True
 
 
 class LoadBalancer:

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from gateway.processes.descriptors import Descriptors
 from gateway.upstream.connection import Connection
-from gateway.upstream.errors import UpstreamFault, from_os_error
+from gateway.upstream.errors import UpstreamFault, from_os_error, local_shortage
 from gateway.upstream.interface import ResponseHandler
 
 KEEPALIVE_S = 30.0
@@ -16,7 +17,8 @@ KEEPALIVE_S = 30.0
 class Origin:
     """The connections to one scheme, host and port, without a limit of their number."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, descriptors: Descriptors) -> None:
+        self._descriptors = descriptors
         self._host, self._port, self._tls = host, port, tls
         self._idle: deque[Connection] = deque()
         self._reaping: asyncio.TimerHandle | None = None
@@ -34,7 +36,9 @@ class Origin:
         return None
 
     async def open_connection(self, limit_s: float) -> Connection:
-        """Return a new connection, TLS included. Raises Unreachable, TimedOut."""
+        """Return a new connection, TLS included. Raises Unreachable, TimedOut, LocalShortage."""
+        if not self._descriptors.has_room_for_backend():
+            raise local_shortage()
         try:
             async with asyncio.timeout(limit_s):
                 _, connection = await asyncio.get_running_loop().create_connection(
@@ -43,6 +47,13 @@ class Origin:
         except (OSError, TimeoutError, UnicodeError) as error:
             raise from_os_error(error) from error
         return connection
+
+    def close_idle(self, count: int) -> int:
+        """Close up to so many idle connections, the longest idle first. Return how many."""
+        closed = min(count, len(self._idle))
+        for _ in range(closed):
+            self._idle.popleft().abort()
+        return closed
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -122,7 +133,9 @@ class PendingConnection:
 class ConnectionPool:
     """The connections to all origins. It outlives configurations: a backend that stays keeps its connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptors: Descriptors | None = None) -> None:
+        """descriptors: of this process, which other connections take too."""
+        self._descriptors = descriptors or Descriptors()
         self._origins: dict[tuple[str, str, int], Origin] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -133,8 +146,17 @@ class ConnectionPool:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         place = (parts.scheme, host, port)
         if place not in self._origins:
-            self._origins[place] = Origin(host, port, self._context() if parts.scheme == "https" else None)
+            self._origins[place] = Origin(
+                host, port, self._context() if parts.scheme == "https" else None, self._descriptors
+            )
         return self._origins[place]
+
+    def close_idle(self, count: int) -> int:
+        """Close up to so many idle connections. Return how many."""
+        closed = 0
+        for origin in self._origins.values():
+            closed += origin.close_idle(count - closed)
+        return closed
 
     def close(self) -> None:
         """Close all idle connections."""

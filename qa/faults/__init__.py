@@ -3,6 +3,7 @@
 usage: python -m qa.faults [FAULT …] [--seconds S] [--repeats N] [--results FILE]
 
 scenarios  the faults
+clients    the faults that clients and orchestrators cause
 stack      a whole deployment under load, and the count afterwards
 programs   its processes: Redis, gateways, scorers, upstream
 load       clients at a steady rate

@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.distributed import packs
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.store import RedisStore
+from qa.faults import clients
 from qa.faults.material import build_letters_pack
 from qa.faults.programs import wait_until
 from qa.faults.stack import Row, Shape, Stack, running
@@ -197,6 +198,10 @@ FAULTS: Mapping[str, Fault] = {
         backlog_full,
         two_packs,
         rolling_restart,
+        clients.descriptor_limit,
+        clients.slow_reader,
+        clients.trickled_body,
+        clients.sigterm,
     )
 }
 
@@ -210,6 +215,8 @@ def run(name: str, folder: Path, shape: Shape) -> Row | None:
         environments = _clocks(folder)
     if name == "backlog_full":
         shape = replace(shape, backlog=20)
+    if name == "sigterm":
+        shape = replace(shape, drain_s=2.0)
     if name == "two_packs":
         shape = replace(shape, has_file=False)
     with ExitStack() as around:

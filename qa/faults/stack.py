@@ -51,6 +51,7 @@ class Shape:
         kept: scored observations that remain in a stream.
         nice: niceness of the scorers.
         has_cables: True if a partition may use network namespaces.
+        drain_s: time that a gateway serves after SIGTERM.
     """
 
     gateways: int = 2
@@ -64,6 +65,7 @@ class Shape:
     kept: int = 1_000_000
     nice: int = NICE
     has_cables: bool = True
+    drain_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +371,6 @@ def _config(folder: Path, name: str, shape: Shape, far: Addresses, backend: int,
     }
     routing = {"pack": str(pack)} if shape.has_file else {}
     path = folder / f"{name}.yaml"
-    server = {"allow_unauthenticated": True}
+    server = {"allow_unauthenticated": True, "drain_s": shape.drain_s, "body_timeout_s": 2, "write_timeout_s": 2}
     path.write_text(yaml.safe_dump({"models": models, "state": state, "routing": routing, "server": server}))
     return path

@@ -1,4 +1,7 @@
-"""`python -m qa.faults.upstream PORT HOST…`: answers every chat completion immediately with the same response."""
+"""`python -m qa.faults.upstream PORT HOST…`: answers every chat completion immediately with the same response.
+
+A stream has no end, and is sent as fast as it is read.
+"""
 
 import asyncio
 import json
@@ -15,6 +18,9 @@ ANSWER = json.dumps(
     }
 ).encode()
 HEAD = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(ANSWER)}\r\n\r\n".encode()
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+DATA = b'data: {"choices":[{"index":0,"delta":{"content":"' + b"x" * 4000 + b'"}}]}\n\n'
+EVENT = b"%x\r\n%b\r\n" % (len(DATA), DATA)
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -23,7 +29,12 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-            await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
+            body = await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
+            if b'"stream":true' in body:
+                writer.write(STREAM_HEAD)
+                while True:
+                    writer.write(EVENT)
+                    await writer.drain()
             writer.write(HEAD + ANSWER)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):

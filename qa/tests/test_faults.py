@@ -14,6 +14,13 @@ from qa.faults.wires import NAMESPACES, PREFIX, are_wires_possible, lay_wires
 
 SHORT = Shape(seconds=6.0, per_s=60.0, tasks=4)
 
+NOTES = {
+    "descriptor_limit": "connections got 503; breakers: closed",
+    "slow_reader": "10 of 10 connections closed by the gateway; breakers: closed",
+    "trickled_body": "20 of 20 requests got 408; breakers: closed",
+}
+"""What the faults of clients must have come to."""
+
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 
 
@@ -31,6 +38,10 @@ needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="r
         ("redis_full", 0),
         ("poison", 1),
         ("two_packs", 0),
+        ("descriptor_limit", 0),
+        ("slow_reader", 0),
+        ("trickled_body", 0),
+        ("sigterm", 0),
     ],
 )
 def test_no_request_fails_and_every_observation_is_accounted_for(fault: str, dead_letters: int, tmp_path: Path) -> None:
@@ -42,6 +53,7 @@ def test_no_request_fails_and_every_observation_is_accounted_for(fault: str, dea
     assert row.sent >= row.requests
     assert row.skipped or fault == "redis_emptied", row
     assert row.dropped_by_reason.get("parked", 0) == dead_letters, row
+    assert NOTES.get(fault, "") in row.note, row
 
 
 def test_a_namespace_goes_with_its_cables_and_so_does_what_killed_runs_have_left() -> None:

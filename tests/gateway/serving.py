@@ -68,7 +68,14 @@ def serving_gateway(text: str, path: Path | None = None) -> Iterator[Serving]:
         listening.bind(("127.0.0.1", 0))
         http = ProxyProtocol if parsed.server.lane == "express" else StrictHttpProtocol
         config = uvicorn.Config(
-            gateway, http=http, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False
+            gateway,
+            http=http,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=parsed.server.keep_alive_s,  # type: ignore[arg-type]  # uvicorn takes any number
         )
         server, loop = uvicorn.Server(config), asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listening]),), daemon=True)

@@ -88,6 +88,7 @@ class EmbeddedScorerClient(ScorerClient):
         self._in_flight = 0
         self._scored = BatchCounts()
         self._progress = asyncio.Event()
+        self._skips_pending = False
         self._process: ScorerProcess | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -107,13 +108,18 @@ class EmbeddedScorerClient(ScorerClient):
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeouts.drain_s):
-                while self.status != "down" and (self.counts.queued or self._in_flight):
+                while self.status != "down" and (self.counts.queued or self._in_flight) and not self._skips_pending:
                     self._progress.clear()
                     await self._progress.wait()
         if left := self.counts.queued + self._in_flight:
             log.warning("%d pending inputs dropped at shutdown", left)
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
+
+    def skip_pending(self) -> None:
+        """Let `stop` drop what has not been scored."""
+        self._skips_pending = True
+        self._progress.set()
 
     def observe_input(self, task: str, messages: bytes, key: str | None = None) -> None:
         """Hand on a request's `messages` (JSON). Never waits, never raises. key: name of the API key that sent it."""

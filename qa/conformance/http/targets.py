@@ -12,6 +12,7 @@ METHOD = "RFC 9110, 15.5.6: 405 must name the allowed methods in Allow"
 UNKNOWN_METHOD = "RFC 9110, 9.1: a method that is not known ought to be answered with 501"
 VERSION = "RFC 9112, 2.3 and RFC 9110, 15.6.6: 505 (or 400) for a major version that is not served"
 UPGRADE = "RFC 9110, 7.8: a server may ignore Upgrade, and must then answer as usual"
+SPELLED = "a client joins its base URL and a path in its own way: what is meant is served, and not redirected"
 PATHS = "DESIGN: these paths and no others; errors in OpenAI's envelope"
 
 NOT_FOUND = Expected([[404]], [0], envelope=True)
@@ -36,9 +37,9 @@ def _at(target: str, method: str = "POST") -> Callable[[str], list[Step]]:
     return write
 
 
-def _bare(method: str, target: str) -> Callable[[str], list[Step]]:
+def _bare(method: str, target: str, *lines: str) -> Callable[[str], list[Step]]:
     """A request without a body."""
-    return lambda mark: [head(method=method, target=target)]
+    return lambda mark: [head(*lines, method=method, target=target)]
 
 
 def _host(*lines: str) -> Callable[[str], list[Step]]:
@@ -149,13 +150,20 @@ CHECKS = (
         Expected([[414, 431, 400, 404]], [0]),
     ),
     *(
-        make_case(SUITE, f"path {target}", PATHS, _at(target), NOWHERE)
+        make_case(SUITE, f"path {target}", SPELLED, _at(target), OK)
         for target in (
             "//v1/chat/completions",
             "/v1//chat/completions",
+            "/v1/chat/completions/",
+            "/chat/completions",
+            "/v1/v1/chat/completions",
+        )
+    ),
+    *(
+        make_case(SUITE, f"path {target}", PATHS, _at(target), NOWHERE)
+        for target in (
             "/v1/./chat/completions",
             "/x/../v1/chat/completions",
-            "/v1/chat/completions/",
             "/v1/chat%2fcompletions",
             "/v1/chat/%63ompletions",
             "/v1/chat/completions%00",
@@ -184,7 +192,21 @@ CHECKS = (
     make_case(SUITE, "POST of an endpoint for GET", METHOD, _at("/v1/models"), NOT_ALLOWED),
     *(
         make_case(SUITE, f"{method}", METHOD, _at("/v1/chat/completions", method), NOT_ALLOWED)
-        for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+        for method in ("PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
+    ),
+    make_case(
+        SUITE,
+        "OPTIONS",
+        "RFC 9110, 9.3.7: what the endpoint allows",
+        _bare("OPTIONS", "/v1/chat/completions"),
+        Expected([[200, 204]], [0]),
+    ),
+    make_case(
+        SUITE,
+        "a WebSocket on an endpoint for POST",
+        "RFC 9110, 15.5.22: 426 names the protocol that is served",
+        _bare("GET", "/v1/responses", "connection: upgrade", "upgrade: websocket", *WEBSOCKET),
+        Expected([[426]], [0], envelope=True),
     ),
     make_case(
         SUITE,

@@ -17,12 +17,12 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 TOP = Path(__file__).parents[3]
-PROTOCOLS = ("gateway/http/strict_protocol.py", "gateway/proxy/protocol.py")
-CLASSES = ("StrictHttpProtocol", "ProxyProtocol")
+PROTOCOLS = ("gateway/http/strict_protocol.py", "gateway/proxy/idle_timer.py", "gateway/proxy/protocol.py")
+CLASSES = ("StrictHttpProtocol", "IdleTimedProtocol", "ProxyProtocol")
 
 METHODS = frozenset(
     {
-        *("connection_made", "connection_lost", "data_received", "resume_writing"),
+        *("connection_made", "connection_lost", "data_received", "pause_writing", "resume_writing"),
         *("on_message_begin", "on_url", "on_header", "on_headers_complete", "on_body", "on_message_complete"),
         *("send_400_response", "on_response_complete", "timeout_keep_alive_handler"),
         *("_start_asgi_task", "_unset_keepalive_if_required"),

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.schema import BreakerConfig, UpstreamConfig
-from gateway.errors import RequestError, UpstreamBusy, UpstreamFailed, UpstreamTimeout
+from gateway.errors import Overloaded, RequestError, UpstreamBusy, UpstreamFailed, UpstreamTimeout
 from gateway.upstream.errors import (
     ErrorStatus,
+    LocalShortage,
     StaleConnection,
     TimedOut,
     Unreachable,
@@ -166,6 +167,13 @@ def test_a_stale_connection_is_replaced_once_and_is_no_attempt() -> None:
     other = plan.next(FAULTS[-1], world.now)
     assert isinstance(other, Try)
     assert (other.target.backend.name, other.is_fresh, len(world.log.attempts)) == ("b/1", False, 1)
+
+
+def test_a_shortage_of_our_own_ends_the_plan_and_is_no_attempt() -> None:
+    world = World([2, 1], {"retries": 3})
+    assert world.asked([LocalShortage("no descriptor")] * 3) == ["a/1"]
+    assert isinstance(world.error, Overloaded)
+    assert world.log.attempts == []
 
 
 def test_no_pause_goes_beyond_the_total_time_and_nobody_is_asked_after_it() -> None:
