@@ -2,7 +2,9 @@
 
 asgi             ASGI's types and the two messages of a response
 endpoints        the endpoints that are forwarded to backends, and their differences
-headers          headers that are forwarded, the gateway's own, and its reading of a request's
+headers          the gateway's own headers, and its reading of a request's
+forwarding       headers that are forwarded, in both directions
+content_coding   decompression of bodies, piece by piece
 read_body        reading of a request's body from ASGI, within its size limit
 request_body     parsing of a request's body, and the body as it is forwarded
 error_envelope   OpenAI's error envelope

@@ -54,7 +54,7 @@ from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
 from gateway.tasks.policies import build_prices
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
-from gateway.upstream.factory import build_backends
+from gateway.upstream.factory import build_backends, build_forwarding
 from gateway.upstream.failover import Failover
 from gateway.upstream.load_balancer import LoadBalancer
 from gateway.upstream.pool import ConnectionPool
@@ -207,7 +207,9 @@ class Gateway:
             ),
             sessions=self._sessions,
             response_cache=self._response_cache,
+            forwarding=build_forwarding(upstream.forwarding),
             max_body_bytes=config.server.max_body_bytes,
+            max_response_bytes=upstream.max_response_bytes,
             keepalive_s=upstream.keepalive_s,
         )
         return Serving(services, ExchangeContext(pipeline, self._deadlines))
