@@ -1,6 +1,7 @@
 """TLS and proxies of backends: settings, and the check that their files can be used."""
 
 import hashlib
+import re
 import ssl
 from pathlib import Path
 from typing import Annotated
@@ -33,9 +34,10 @@ class TlsConfig(ConfigSection):
         if path is None:
             return None
         content = _read_file(path)
-        expected = b"PRIVATE KEY" if info.field_name == "key_file" else b"CERTIFICATE"
-        if b"-----BEGIN " not in content or expected not in content:
-            raise ValueError(f"{path} is not a PEM file with a {expected.decode().lower()}")
+        expected = "PRIVATE KEY" if info.field_name == "key_file" else "CERTIFICATE"
+        # RFC 7468, 2: a line of its own, with the label's last words.
+        if not re.search(rf"^-----BEGIN [A-Z ]*{expected}-----".encode(), content, re.MULTILINE):
+            raise ValueError(f"{path} is not a PEM file with a {expected.lower()}")
         return path
 
     @model_validator(mode="after")

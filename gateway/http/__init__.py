@@ -1,6 +1,7 @@
 """HTTP messages: what the gateway reads from a request and a response, and the bytes it writes.
 
 asgi             ASGI's types and the two messages of a response
+azure            Azure OpenAI's paths, and requests of its clients
 endpoints        the endpoints that are forwarded to backends, and their differences
 headers          the gateway's own headers, and its reading of a request's
 forwarding       headers that are forwarded, in both directions

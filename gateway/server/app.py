@@ -20,6 +20,7 @@ from gateway.config.schema import OtelConfig
 from gateway.decision import Decision
 from gateway.errors import ConfigError, StateError
 from gateway.http.asgi import Receive, Scope, Send
+from gateway.http.azure import accept_azure_request
 from gateway.http.endpoints import BY_PATH
 from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
@@ -109,7 +110,9 @@ class Gateway:
         """Answer a request: by the request path where it is for a backend, else by an endpoint."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
-        elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self.exchange_context is not None:
+            return
+        scope, receive = accept_azure_request(scope, receive, self.runtime.resolved.config.server.max_body_bytes)
+        if scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self.exchange_context is not None:
             await answer_request(self.exchange_context, scope, receive, send)
         else:
             # Successful requests are counted in batches; an endpoint shows those that have just finished too.

@@ -20,6 +20,8 @@ from gateway.upstream.proxies import Proxy, find_proxy
 LITELLM_PROVIDER = "hosted_vllm"
 """litellm's provider for any URL that answers OpenAI's chat completions; to `openai` it would send /v1/responses."""
 
+KEY_HEADERS = ("authorization", "x-api-key", "api-key")
+
 log = logging.getLogger("benchroute")
 
 
@@ -30,10 +32,13 @@ def build_backends(
 
     Raises ConfigError where a kind's library is missing, or a file or a proxy cannot be used.
     """
-    factory = _BackendFactory(pool, config.upstream.translate_messages, environment)
+    upstream = config.upstream
+    factory = _BackendFactory(pool, upstream.translate_messages, environment)
+    # Only where an operator lets clients' credentials through is there something to keep from a backend with a key.
+    guard = _without_clients_key if upstream.forwarding.allow_request else _unchanged
     return {
         model.name: [
-            factory.build(f"{model.name}/{place}", model.name, backend)
+            factory.build(f"{model.name}/{place}", model.name, guard(backend))
             for place, backend in enumerate(model.backends, 1)
         ]
         for model in config.models
@@ -46,6 +51,17 @@ def build_forwarding(config: ForwardingConfig) -> Forwarding:
         HeaderRules(REQUEST_DENIALS, config.deny_request, config.allow_request),
         HeaderRules(RESPONSE_DENIALS, config.deny_response, config.allow_response),
     )
+
+
+def _unchanged(config: BackendConfig) -> BackendConfig:
+    return config
+
+
+def _without_clients_key(config: BackendConfig) -> BackendConfig:
+    """Return a backend's configuration, by which a client's key never stands beside the backend's own."""
+    if config.api_key is None and config.api_key_file is None:
+        return config
+    return config.model_copy(update={"deny_headers": (*config.deny_headers, *KEY_HEADERS)})
 
 
 class _BackendFactory:

@@ -1,13 +1,10 @@
-"""Heads of requests to a backend, as far as they are the same for all requests: target, address, key, own headers.
-
-Azure OpenAI's paths: https://learn.microsoft.com/azure/ai-foundry/openai/reference (with `api-version`) and
-https://learn.microsoft.com/azure/ai-foundry/openai/latest (`/openai/v1`).
-"""
+"""Heads of requests to a backend, as far as they are the same for all requests: target, address, key, own headers."""
 
 from urllib.parse import quote, urlencode, urlsplit
 
 from gateway.config.backends import AzureBackendConfig, OpenAIBackendConfig, secret_headers
 from gateway.config.key_file import KeyFile
+from gateway.http.azure import DEPLOYMENT_PATHS
 from gateway.http.endpoints import MESSAGES, Endpoint
 from gateway.http.forwarding import BackendFilter
 from gateway.http.headers import Headers
@@ -15,14 +12,6 @@ from gateway.upstream.proxies import Proxy
 
 PATH_SAFE = "/:@!$&'()*+,;=~%"
 """Characters that a path may contain besides letters, digits and `-._` (RFC 3986, 3.3); % for what is encoded."""
-
-DEPLOYMENT_PATHS = frozenset(
-    {
-        *("/chat/completions", "/completions", "/embeddings"),
-        *("/audio/speech", "/audio/transcriptions", "/audio/translations", "/images/generations", "/images/edits"),
-    }
-)
-"""Paths below a deployment. All others of a dated API version name the deployment in the body, as `model`."""
 
 HOST, AUTHORIZATION, X_API_KEY = b"host", b"authorization", b"x-api-key"
 USER_AGENT = b"user-agent"
