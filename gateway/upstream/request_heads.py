@@ -60,6 +60,22 @@ class RequestHeads:
                 query = {"api-version": self._config.api_version, **query}
         return f"{self._path}{below}{'?' if query else ''}{urlencode(query, quote_via=quote)}".encode()
 
+    def list_target(self) -> str:
+        """Return the target of a request for the list of models."""
+        return (self._before + self.build_target("/models")).decode()
+
+    def list_headers(self) -> list[tuple[str, str]]:
+        """Return the headers of a request for the list of models: with the key as Anthropic's endpoint wants it too."""
+        version = [
+            (b"anthropic-version", b"2023-06-01"),
+            (b"accept", b"application/json"),
+            (b"user-agent", b"benchroute"),
+        ]
+        own = {name for name, _ in self._own}
+        common = [pair for pair in version if pair[0] not in own]
+        headers = [*common, *self._key_headers(MESSAGES), *self._own, *self._proxy_headers]
+        return [(name.decode(), value.decode()) for name, value in headers]
+
     def _common_headers(self) -> Headers:
         """Return the headers of every request.
 
