@@ -161,16 +161,24 @@ def _running(serve: Serve, made: Server, tls: ssl.SSLContext | None) -> Iterator
         finally:
             writer.transport.abort()
 
+    tasks = set[asyncio.Task[None]]()
+    writers: list[asyncio.StreamWriter] = []
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        tasks.add(loop.create_task(handle(reader, writer)))
+
     async def main() -> None:
-        server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
         made.port = server.sockets[0].getsockname()[1]
         started.set()
         await stop.wait()
         server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:  # of tasks that had not begun, too
+            writer.transport.abort()
         await asyncio.sleep(0)  # transports close in the loop's next turn
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
