@@ -174,12 +174,13 @@ def _running(serve: Serve, made: Server, tls: ssl.SSLContext | None) -> Iterator
         started.set()
         await stop.wait()
         server.close()
+        await asyncio.sleep(0.02)  # a connection that has just been accepted has no task yet
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for writer in writers:  # of tasks that had not begun, too
             writer.transport.abort()
-        await asyncio.sleep(0)  # transports close in the loop's next turn
+        await asyncio.sleep(0.02)  # transports close in turns of the loop to come
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
     thread.start()

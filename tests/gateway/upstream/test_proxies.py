@@ -1,16 +1,11 @@
 """The proxy of a backend: the environment's variables as curl reads them, and a backend's own setting before them."""
 
-import asyncio
-import socket
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigError
-from gateway.upstream.pool import ConnectionPool
 from gateway.upstream.proxies import Proxy, find_proxy, is_excluded, parse_proxy
-from tests.gateway.upstream.servers import running_server
 
 URL = "https://api.example.com/v1"
 
@@ -92,17 +87,3 @@ def test_a_proxys_password_is_decoded_and_never_shown() -> None:
     assert proxy.header == [(b"proxy-authorization", b"Basic bWU6cEBzcw==")]
     assert "bWU6" not in repr(proxy)
     assert parse_proxy("http://proxy.example").header == []
-
-
-def test_connections_are_kept_alive_by_the_system() -> None:
-    async def run() -> int:
-        with running_server() as server:
-            connection = await ConnectionPool().origin_of(server.url).open_connection(2)
-            assert connection._transport is not None
-            made = connection._transport.get_extra_info("socket")
-            alive = int(made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
-            connection.abort()
-            await asyncio.sleep(0)
-            return alive
-
-    assert asyncio.run(run()) == 1
