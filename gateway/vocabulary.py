@@ -57,3 +57,9 @@ def is_routed_model(model: str) -> bool:
 
 PERCENT_ENCODE = "percent-encode `/`, `?`, `#`, `@` and `:` in its password (RFC 3986, 2.1)"
 """Advice for a URL that cannot be parsed; it shows nothing of the URL."""
+
+HOP_BY_HOP_HEADERS = (
+    *("connection", "proxy-connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+    *("http2-settings", "proxy-authenticate", "proxy-authorization", "proxy-authentication-info"),
+)
+"""Headers of one connection (RFC 9110, 7.6.1; RFC 9113, 3.1)."""

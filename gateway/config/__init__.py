@@ -1,8 +1,12 @@
 """Configuration: config.yaml is parsed and checked as a whole, with every error reported at once.
 
 schema            the whole file; models, routing, tasks
+backends          backends of models: address, key, headers
+network_fields    TLS and proxies of backends
+key_file          API keys in files
 service           state, scorer, keys, admin, server, upstream, metrics, log, otel
 fields            base class and field types of the sections
+header_fields     field types of headers, keys and patterns of headers
 yaml_text         YAML in, without duplicate keys, alias bombs, and lines of the text in errors
 secrets           masks of secrets in what is printed
 expand            ${VAR} and ${VAR:-default}

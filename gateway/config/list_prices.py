@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from gateway.config.schema import BackendConfig, Config, LitellmBackendConfig, OpenAIBackendConfig
+from gateway.config.schema import AzureBackendConfig, BackendConfig, Config, LitellmBackendConfig, OpenAIBackendConfig
 from gateway.errors import ConfigError
 
 HOSTS = {
@@ -110,6 +110,9 @@ def insert_prices(text: str, source: str, found: Mapping[str, ListedPrice]) -> s
 def _of_backend(backend: BackendConfig, name: str, prices: PriceList) -> ListedPrice | None:
     if isinstance(backend, LitellmBackendConfig):
         return prices("", backend.model)
+    if isinstance(backend, AzureBackendConfig):
+        # A deployment's name is its owner's choice; where it is a model's too, Azure has a price for it.
+        return prices("azure", backend.model or name)
     if not isinstance(backend, OpenAIBackendConfig):
         return None
     provider = HOSTS.get(urlsplit(backend.base_url).hostname or "")

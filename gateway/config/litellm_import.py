@@ -19,7 +19,10 @@ OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_COMPATIBLE = ("openai", "hosted_vllm", "text-completion-openai", "litellm_proxy", "lm_studio", "llamafile")
 """litellm's providers with OpenAI's API at `api_base`."""
 
-PARAMS = ("model", "api_base", "base_url", "api_key", "weight", "timeout")
+PARAMS = (
+    *("model", "api_base", "base_url", "api_key", "api_version", "extra_headers", "organization", "ssl_verify"),
+    *("weight", "timeout"),
+)
 INFO = ("id", "input_cost_per_token", "output_cost_per_token", "max_input_tokens", "mode", "base_model", "max_tokens")
 PARTS = {
     "cache_read_input_token_cost": "cached_input_usd_per_mtok",
@@ -127,14 +130,34 @@ def _backend(params: Mapping[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {"kind": "litellm", "model": whole}
     if not rest or provider in OPENAI_COMPATIBLE:
         made = {"kind": "openai", "base_url": _secret(url) if url else OPENAI_URL, "model": rest or whole}
+    elif provider == "azure" and url and "/" not in rest:
+        made = {"kind": "azure", "base_url": _secret(url), "model": rest}
     elif url:
         made["base_url"] = _secret(url)
     if params.get("api_key"):
         made["api_key"] = _secret(params["api_key"])
     elif made.get("base_url") == OPENAI_URL:
         made["api_key"] = "${OPENAI_API_KEY}"  # where litellm looks for it
+    elif made["kind"] == "azure":
+        made["api_key"] = "${AZURE_API_KEY}"  # likewise
     if isinstance(params.get("weight"), int | float):
         made["weight"] = params["weight"]
+    return {**made, **_connection(params, str(made["kind"]))}
+
+
+def _connection(params: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return API version, headers and TLS of a backend."""
+    made: dict[str, Any] = {}
+    if params.get("api_version") and kind != "openai":
+        made["api_version"] = _secret(params["api_version"])
+    headers = params.get("extra_headers")
+    named = dict(headers) if isinstance(headers, Mapping) else {}
+    if params.get("organization"):
+        named = {"OpenAI-Organization": params["organization"], **named}
+    if named:
+        made["headers"] = {str(name): _secret(value) for name, value in named.items()}
+    if params.get("ssl_verify") is False and kind != "litellm":
+        made["tls"] = {"verify": False}
     return made
 
 

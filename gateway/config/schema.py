@@ -1,10 +1,17 @@
 """config.yaml as a whole: models, routing and tasks here, the other sections in gateway.config.service."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from gateway.config.fields import Capability, ConfigSection, HttpUrl, InputRule, Name, Seconds, TaskId, Usd
+from gateway.config.backends import (
+    BACKEND_KINDS,
+    AzureBackendConfig,
+    BackendConfig,
+    LitellmBackendConfig,
+    OpenAIBackendConfig,
+)
+from gateway.config.fields import Capability, ConfigSection, InputRule, Name, Seconds, TaskId, Usd
 from gateway.config.service import (
     LOOPBACK,
     AdminConfig,
@@ -27,6 +34,7 @@ __all__ = [
     "BACKEND_KINDS",
     "LOOPBACK",
     "AdminKeyConfig",
+    "AzureBackendConfig",
     "BackendConfig",
     "BreakerConfig",
     "CacheConfig",
@@ -78,48 +86,6 @@ class PriceConfig(ConfigSection):
     """Price of reasoning tokens. Default: the output price."""
     long_context: LongContextPriceConfig | None = None
     """Price of requests with a long prompt. Default: the same price."""
-
-
-class OpenAIBackendConfig(ConfigSection):
-    """An endpoint with OpenAI's API."""
-
-    kind: Literal["openai"]
-    """The backend kind."""
-    base_url: HttpUrl
-    """Base URL with its version, for instance `https://api.openai.com/v1`."""
-    api_key: SecretStr | None = None
-    """API key of the endpoint."""
-    model: str | None = Field(default=None, min_length=1)
-    """Name of the model at the endpoint. Default: the model's `name`."""
-    weight: float = Field(default=1.0, gt=0)
-    """Share of the load relative to the model's other backends."""
-    stream_usage: bool = True
-    """Ask for token usage in streams (`stream_options.include_usage`)."""
-    speaks_messages: bool = False
-    """The endpoint also serves Anthropic's /v1/messages; see `upstream.translate_messages` for those that do not."""
-
-
-class LitellmBackendConfig(ConfigSection):
-    """A provider reached through the litellm library."""
-
-    kind: Literal["litellm"]
-    """The backend kind."""
-    model: str = Field(min_length=1)
-    """Name of the model in litellm's notation, for instance `anthropic/claude-…`."""
-    base_url: HttpUrl | None = None
-    """Base URL, if it is not the provider's default."""
-    api_key: SecretStr | None = None
-    """API key of the provider."""
-    weight: float = Field(default=1.0, gt=0)
-    """Share of the load relative to the model's other backends."""
-
-
-BackendConfig = Annotated[OpenAIBackendConfig | LitellmBackendConfig, Field(discriminator="kind")]
-
-BACKEND_KINDS = frozenset(
-    str(kind) for section in get_args(get_args(BackendConfig)[0]) for kind in get_args(section.__annotations__["kind"])
-)
-"""The values of `kind`."""
 
 
 class ModelConfig(ConfigSection):

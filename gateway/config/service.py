@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_serializer
 
 from gateway.config.fields import ConfigSection, HttpUrl, Name, Origin, Seconds, Share, TaskId, Usd
+from gateway.config.header_fields import HeaderPattern
 from gateway.config.secrets import mask_url
 from gateway.vocabulary import REDIS_SCHEMES
 
@@ -161,6 +162,23 @@ class BreakerConfig(ConfigSection):
     """Seconds until an open breaker admits one trial request; doubles each time the trial fails."""
 
 
+class ForwardingConfig(ConfigSection):
+    """Headers that are forwarded: all, in both directions, but those that the headers reference lists, and those here.
+
+    An entry is a header's name, with `*` at its beginning or its end for anything. Headers that belong to one
+    connection or frame a body are never forwarded.
+    """
+
+    deny_request: tuple[HeaderPattern, ...] = ()
+    """Headers of clients that backends do not get, besides the default list."""
+    allow_request: tuple[HeaderPattern, ...] = ()
+    """Headers of clients that backends get although the default list denies them."""
+    deny_response: tuple[HeaderPattern, ...] = ()
+    """Headers of backends that clients do not get, besides the default list."""
+    allow_response: tuple[HeaderPattern, ...] = ()
+    """Headers of backends that clients get although the default list denies them."""
+
+
 class UpstreamConfig(ConfigSection):
     """Requests to backends: timeouts, failover, retries, circuit breakers."""
 
@@ -176,6 +194,11 @@ class UpstreamConfig(ConfigSection):
     """Longest `Retry-After` of a backend to wait for, seconds."""
     retry_budget: Share = 0.2
     """Maximum number of a backend's retries as a share of its requests; one per second is always allowed."""
+    max_response_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, le=1024**3)
+    """Maximum size of a response that is not a stream, decompressed: it is held in memory until it is complete. A
+    larger one is a fault of the backend."""
+    forwarding: ForwardingConfig = ForwardingConfig()
+    """Headers that are forwarded to backends and to clients."""
     breaker: BreakerConfig = BreakerConfig()
     """Circuit breaker settings."""
     keepalive_s: Seconds | None = 15.0

@@ -17,7 +17,7 @@ from gateway.evals.answers import EmptyAnswer, ModelAnswer, read_answer
 from gateway.evals.questions import EvalRequest
 from gateway.evals.read_response import HTTP_OK, ask_backends
 from gateway.http.endpoints import CHAT
-from gateway.http.headers import forwarded_headers
+from gateway.http.forwarding import NO_HEADERS
 from gateway.http.request_body import parse_body
 from gateway.upstream.errors import ErrorStatus
 from gateway.upstream.factory import build_backends
@@ -90,6 +90,7 @@ class EvalClient:
             )
             for model in config.models
         }
+        self._max_response_bytes = upstream.max_response_bytes
         self._sleep = sleep
         self._clock = time.monotonic
         self._without_logprobs: set[str] = set()
@@ -137,11 +138,11 @@ class EvalClient:
             await backend.close()
 
     async def _once(self, job: EvalRequest, with_logprobs: bool) -> ModelAnswer:
-        request = UpstreamRequest(parse_body(job.to_body(with_logprobs), CHAT), forwarded_headers(()))
+        request = UpstreamRequest(parse_body(job.to_body(with_logprobs), CHAT), NO_HEADERS)
         log = AttemptLog()
         plan = self._failovers[job.model].start_plan([job.model], {}, log, self._clock())
         try:
-            response = await ask_backends(plan, request, self._sleep, self._clock)
+            response = await ask_backends(plan, request, self._max_response_bytes, self._sleep, self._clock)
         except RequestError as error:
             fault = log.attempts[-1].fault if log.attempts else None
             raise _Refused(error.message, fault.status if isinstance(fault, ErrorStatus) else None) from error

@@ -8,9 +8,16 @@ from typing import NamedTuple
 from gateway.http.headers import Headers
 from gateway.http.request_body import is_json_object
 from gateway.http.sse import is_event_stream
-from gateway.upstream.errors import TimedOut, UpstreamFault, UpstreamProtocolError, error_status, is_failover_status
+from gateway.upstream.errors import (
+    TimedOut,
+    UpstreamFault,
+    UpstreamProtocolError,
+    error_status,
+    is_failover_status,
+    response_too_large,
+)
 from gateway.upstream.failover import FailoverPlan, GiveUp, Try, Wait
-from gateway.upstream.interface import MAX_RESPONSE_BYTES, ResponseHandle, UpstreamRequest
+from gateway.upstream.interface import ResponseHandle, UpstreamRequest
 from gateway.upstream.load_balancer import is_backend_fault
 
 HTTP_OK = 200
@@ -32,7 +39,8 @@ class WholeResponse(NamedTuple):
 class ResponseReader:
     """A handler that collects one response."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._status = 0
         self._headers: Headers = ()
         self._pieces: list[bytes] = []
@@ -61,8 +69,8 @@ class ResponseReader:
         """Take more of the body."""
         self._pieces.append(data)
         self._size += len(data)
-        if self._size > MAX_RESPONSE_BYTES:
-            self._fail(UpstreamProtocolError(f"answered more than {MAX_RESPONSE_BYTES} bytes"))
+        if self._size > self._max_bytes:
+            self._fail(response_too_large(self._max_bytes))
 
     def on_complete(self) -> None:
         """End the reading."""
@@ -86,10 +94,11 @@ class ResponseReader:
 async def ask_backends(
     plan: FailoverPlan,
     request: UpstreamRequest,
+    max_bytes: int,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> WholeResponse:
-    """Return the first response to be had. Raises the plan's RequestError where there is none."""
+    """Return the first response to be had, of at most max_bytes. Raises the plan's RequestError where there is none."""
     step = plan.next(None, clock())
     while not isinstance(step, GiveUp):
         fault: UpstreamFault | None = None
@@ -97,7 +106,7 @@ async def ask_backends(
             await sleep(step.seconds)
         else:
             try:
-                response = await _try_backend(step, request, plan.started, clock)
+                response = await _try_backend(step, request, max_bytes, plan.started, clock)
             except UpstreamFault as error:
                 fault = error
             else:
@@ -108,7 +117,7 @@ async def ask_backends(
 
 
 async def _try_backend(
-    step: Try, request: UpstreamRequest, started: float, clock: Callable[[], float]
+    step: Try, request: UpstreamRequest, max_bytes: int, started: float, clock: Callable[[], float]
 ) -> WholeResponse:
     """Return one backend's response. Raises UpstreamFault."""
     target, timeouts, is_fault = step.target, step.timeouts, None
@@ -116,7 +125,7 @@ async def _try_backend(
     target.on_start()
     try:
         async with asyncio.timeout(limit_s):
-            reader = ResponseReader()
+            reader = ResponseReader(max_bytes)
             handle = target.backend.start(request, reader, timeouts.connect_s, step.is_fresh)
             response = await reader.read_response(handle)
             is_fault = False

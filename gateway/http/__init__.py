@@ -1,9 +1,12 @@
 """HTTP messages: what the gateway reads from a request and a response, and the bytes it writes.
 
 asgi             ASGI's types and the two messages of a response
+azure            Azure OpenAI's paths, and requests of its clients
 endpoints        the endpoints that are forwarded to backends, and their differences
-headers          headers that are forwarded, the gateway's own, and its reading of a request's
-content_coding   compressed request bodies
+headers          the gateway's own headers, and its reading of a request's
+forwarding       headers that are forwarded, in both directions
+content_coding   decompression of bodies, piece by piece
+request_decoding compressed request bodies
 paths            paths of the client's API, as clients write them
 cors             cross-origin requests of browsers
 read_body        reading of a request's body from ASGI, within its size limit

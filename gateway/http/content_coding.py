@@ -1,152 +1,157 @@
-"""Compressed request bodies (RFC 9110, 8.4): decoded piece by piece, within the same limit as any other body.
+"""Content codings (RFC 9110, 8.4.1): decompression piece by piece, so that a few bytes never become many at once.
 
-A compressed body can unpack to a thousand times its size. Each piece is therefore decoded only up to what the limit
-leaves, and the decoder's own window is bounded.
+gzip and deflate (RFC 1952, 1950, 1951) come with Python, zstd (RFC 8878) with Python 3.14 or a library; br (RFC 7932)
+needs the extra `encodings`.
 """
 
-import importlib
 import zlib
+from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
-from gateway.errors import InvalidRequest, PayloadTooLarge, UnsupportedContentEncoding
-from gateway.http.headers import Headers, first_value
+PIECE_BYTES = 64 * 1024
+"""Limit of what is decompressed at a time; brotli, which grows its buffer in steps, exceeds it by less than half."""
 
-IDENTITY = (b"", b"identity")
-GZIP, DEFLATE, ZSTD = "gzip", "deflate", "zstd"
-ALIASES = {b"gzip": GZIP, b"x-gzip": GZIP, b"deflate": DEFLATE, b"zstd": ZSTD}
-"""RFC 9110, 8.4.1.3: x-gzip is gzip. RFC 8878 and RFC 9659: zstd."""
-
-MAX_MEMBERS = 16
-"""gzip members or zstd frames in a body: clients send one; a million empty ones would take minutes."""
-
-WINDOW_LOG = 23
-"""RFC 9659, 3: an encoder must not need a window of more than 8 MB for this coding."""
+ZSTD_WINDOW_LOG = 23
+"""A decoder need not take larger windows than 8 MB (RFC 9659, 3); a frame can ask for 2 GB of memory."""
 
 ZSTD_MODULES = ("compression.zstd", "backports.zstd")
 """Python's own from 3.14 on, and the same for those before."""
 
-GZIP_BITS, ZLIB_BITS, RAW_BITS = 31, 15, -15
-"""zlib's wbits for the three formats."""
+GZIP, ZLIB, RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class CodingError(Exception):
+    """A body cannot be decompressed. str(): a few words of it, without its content."""
 
 
 class Decompressor(Protocol):
-    """One gzip member, zlib stream or zstd frame, as zlib and compression.zstd decode it."""
+    """A decompressor of one body."""
+
+    def read_piece(self, data: bytes) -> bytes:
+        """Take more of the body, and return a piece of what it says; b"" if more is needed.
+
+        Call it with b"" until it returns b"", and only then with more of the body. Raises CodingError.
+        """
 
     @property
-    def eof(self) -> bool:
-        """True behind the last byte."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """Data behind the last byte."""
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        """Return up to max_length bytes of what data decodes to."""
+    def is_complete(self) -> bool:
+        """Return whether the body has come to its end."""
 
 
-class BodyDecoder:
-    """Decoder of one body."""
+def new_decompressor(coding: str) -> Decompressor:
+    """Return a decompressor for a coding's name in lower case.
 
-    def __init__(self, coding: str, limit: int) -> None:
-        """coding: gzip, deflate or zstd. limit: of the decoded body, in bytes; the coded one may be as large."""
-        self._coding, self._limit = coding, limit
-        self._received, self._left = 0, limit
-        self._members = 0
-        self._start = b""
-        self._decompressor: Decompressor | None = None
-
-    def decode(self, data: bytes) -> bytes:
-        """Return what a piece decodes to. Raises PayloadTooLarge, InvalidRequest."""
-        self._received += len(data)
-        if self._received > self._limit:
-            raise self._too_large()
-        # Two bytes tell zlib's format from a raw stream.
-        self._start += data
-        if self._decompressor is None and len(self._start) < 2:
-            return b""
-        data, self._start = self._start, b""
-        decoded: list[bytes] = []
-        while data:
-            decoded.append(piece := self._decode_member(data))
-            self._left -= len(piece)
-            if self._left < 0:
-                raise self._too_large()
-            # All has been read, unless the member has ended: less came out than was allowed to.
-            data = self._decompressor.unused_data if self._decompressor is not None and self._decompressor.eof else b""
-        return b"".join(decoded)
-
-    def check_end(self) -> None:
-        """Raise InvalidRequest for a body that ends within its coding."""
-        if self._decompressor is None or not self._decompressor.eof:
-            raise self._invalid("it ends too early")
-
-    def _decode_member(self, data: bytes) -> bytes:
-        if self._decompressor is None or self._decompressor.eof:
-            self._members += 1
-            if self._members > MAX_MEMBERS:
-                raise self._invalid(f"it has more than {MAX_MEMBERS} members")
-            self._decompressor = make_decompressor(self._coding, data)
-        try:
-            return self._decompressor.decompress(data, self._left + 1)
-        # zstd's own error is no ValueError, and named by a module that may not be there.
-        except Exception as error:
-            if isinstance(error, MemoryError):
-                raise
-            raise self._invalid(str(error)) from error
-
-    def _too_large(self) -> PayloadTooLarge:
-        limit = f"{self._limit} bytes (server.max_body_bytes)"
-        return PayloadTooLarge(f"The request body is larger than the limit of {limit}, compressed or decoded.")
-
-    def _invalid(self, reason: str) -> InvalidRequest:
-        message = f"The request body is not valid {self._coding}, which its Content-Encoding names: {reason}."
-        return InvalidRequest(message, code="invalid_content_encoding")
-
-
-def body_decoder(headers: Headers, limit: int) -> BodyDecoder | None:
-    """Return the decoder of a request's body; None for one that is not compressed. limit: bytes.
-
-    Raises UnsupportedContentEncoding.
+    Raises CodingError for one that is unknown, or whose library is not installed.
     """
-    value = first_value(headers, b"content-encoding")
-    if value is None:
-        return None
-    codings = [name for part in value.split(b",") if (name := part.strip().lower()) not in IDENTITY]
-    if not codings:
-        return None
-    coding = ALIASES.get(codings[0], "")
-    if len(codings) > 1 or coding not in supported_codings():
-        raise UnsupportedContentEncoding(
-            f"Content-Encoding {value[:100].decode('latin-1')!r} is not supported: send one of "
-            f"{', '.join(supported_codings())}, or the body as it is."
-        )
-    return BodyDecoder(coding, limit)
+    made = CODINGS.get(coding)
+    if made is None:
+        raise CodingError(f"has the content-encoding {coding[:40]!r}, which is not supported")
+    return made()
 
 
-def supported_codings() -> tuple[str, ...]:
-    """Return the codings that are decoded here."""
-    return (GZIP, DEFLATE) if zstd_module() is None else (GZIP, DEFLATE, ZSTD)
+class _Zlib:
+    """gzip, whose members may follow one another (RFC 1952, 2.2), and deflate, which many send without its wrapper."""
+
+    def __init__(self, is_gzip: bool) -> None:
+        self._is_gzip = is_gzip
+        self._first = b""
+        self._inner: Any = zlib.decompressobj(GZIP) if is_gzip else None
+
+    @property
+    def is_complete(self) -> bool:
+        return self._inner is not None and self._inner.eof
+
+    def read_piece(self, data: bytes) -> bytes:
+        if self._inner is None:
+            self._first += data
+            if len(self._first) < 2:
+                return b""
+            self._inner, data = zlib.decompressobj(deflate_form(self._first)), self._first
+        try:
+            data = self._inner.unconsumed_tail + data
+            if self._inner.eof:
+                data = self._next_member(self._inner.unused_data + data)
+            return bytes(self._inner.decompress(data, PIECE_BYTES))
+        except zlib.error as error:
+            raise CodingError("is not valid gzip" if self._is_gzip else "is not valid deflate") from error
+
+    def _next_member(self, data: bytes) -> bytes:
+        # Zeros are padding, as gzip itself takes them.
+        if not data.strip(b"\0"):
+            return b""
+        if not self._is_gzip or not GZIP_MAGIC.startswith(data[:2]):
+            raise CodingError("goes on behind its compressed data")
+        self._inner = zlib.decompressobj(GZIP)
+        return data
 
 
-def zstd_module() -> ModuleType | None:
-    """Return the module that decodes zstd; None on a platform that has none."""
-    for name in ZSTD_MODULES:
+def deflate_form(first: bytes) -> int:
+    """Return the window bits for a body by its first two bytes (RFC 1950, 2.2)."""
+    is_wrapped = first[0] & 0x0F == zlib.DEFLATED and (first[0] * 256 + first[1]) % 31 == 0
+    return ZLIB if is_wrapped else RAW
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        self._library = _import("br", "brotli")
+        self._inner = self._library.Decompressor()
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self._inner.is_finished())
+
+    def read_piece(self, data: bytes) -> bytes:
+        try:
+            return bytes(self._inner.process(data, output_buffer_limit=PIECE_BYTES))
+        except self._library.error as error:
+            raise CodingError("is not valid br") from error
+
+
+class _Zstd:
+    """zstd, whose frames may follow one another (RFC 8878, 3)."""
+
+    def __init__(self) -> None:
+        self._library = _import("zstd", *ZSTD_MODULES)
+        self._inner = self._new()
+
+    def _new(self) -> Any:
+        limit = self._library.DecompressionParameter.window_log_max
+        return self._library.ZstdDecompressor(options={limit: ZSTD_WINDOW_LOG})
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self._inner.eof)
+
+    def read_piece(self, data: bytes) -> bytes:
+        if self._inner.eof:
+            data = self._inner.unused_data + data
+            if not data:
+                return b""
+            self._inner = self._new()
+        try:
+            return bytes(self._inner.decompress(data, PIECE_BYTES))
+        except self._library.ZstdError as error:
+            raise CodingError("is not valid zstd, or needs a window of more than 8 MB") from error
+
+
+def _import(coding: str, *names: str) -> ModuleType:
+    """Return the first module that is there: Python's own where it has one. Raises CodingError."""
+    import importlib
+
+    for name in names:
         try:
             return importlib.import_module(name)
         except ImportError:
             continue
-    return None
+    raise CodingError(f"has the content-encoding {coding}: pip install 'benchroute[encodings]'")
 
 
-def make_decompressor(coding: str, start: bytes) -> Decompressor:
-    """Return the decompressor of a member that begins with these bytes."""
-    if coding == ZSTD and (zstd := zstd_module()) is not None:
-        options = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG}
-        frame: Decompressor = zstd.ZstdDecompressor(options=options)
-        return frame
-    if coding == GZIP:
-        return zlib.decompressobj(GZIP_BITS)
-    # RFC 9110, 8.4.1.2: deflate is zlib's format, and some implementations send the raw one, without its two bytes.
-    is_zlib = start[0] & 0x0F == zlib.DEFLATED and int.from_bytes(start[:2], "big") % 31 == 0
-    return zlib.decompressobj(ZLIB_BITS if is_zlib else RAW_BITS)
+CODINGS: Mapping[str, Callable[[], Decompressor]] = {
+    "gzip": lambda: _Zlib(is_gzip=True),
+    "x-gzip": lambda: _Zlib(is_gzip=True),  # RFC 9110, 8.4.1.3: the same
+    "deflate": lambda: _Zlib(is_gzip=False),
+    "br": _Brotli,
+    "zstd": _Zstd,
+}

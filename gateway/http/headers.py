@@ -1,30 +1,17 @@
-"""Headers: those that are forwarded, the gateway's own, and its reading of a request's.
-
-Both directions work by allow-list. A client's Authorization is meant for the gateway; a backend's cookies are meant
-for nobody; hop-by-hop headers (RFC 9110, 7.6.1) belong to one connection.
-"""
+"""Headers: the gateway's own, and its reading of a request's. gateway.http.forwarding has those that go on."""
 
 import hashlib
 import os
 import re
 from collections.abc import Iterable, Sequence
+from typing import cast
 
-import msgspec
-
+from gateway.http.forwarding import NO_HEADERS, ForwardedHeaders, HeaderRules, forwarded_headers
 from gateway.vocabulary import is_task_id
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 Headers = Sequence[tuple[bytes, bytes]]
 """Names in lower case."""
-
-ANTHROPIC_HEADERS = (b"anthropic-version", b"anthropic-beta")
-REQUEST_ALLOW_LIST = frozenset(
-    {b"accept", b"user-agent", b"traceparent", b"tracestate", b"openai-beta", b"idempotency-key", *ANTHROPIC_HEADERS}
-)
-RESPONSE_ALLOW_LIST = frozenset(
-    {b"content-type", b"retry-after", b"openai-processing-ms", b"openai-version", b"openai-model"}
-)
-RESPONSE_PREFIX_ALLOW_LIST = b"x-ratelimit-"
 
 TASK = "x-benchroute-task"
 MODEL = "x-benchroute-model"
@@ -92,34 +79,6 @@ def new_request_id() -> str:
     return f"req_{_RANDOM.hex_digits()}"
 
 
-class ForwardedHeaders(msgspec.Struct, frozen=True, gc=False):
-    """The headers of a client's request that a backend gets.
-
-    Attributes:
-        lines: the headers as HTTP/1.1 field lines, each with its CR LF.
-        names_agent: true if a User-Agent is among them.
-    """
-
-    lines: bytes
-    names_agent: bool
-
-
-def forwarded_headers(headers: RawHeaders) -> ForwardedHeaders:
-    """Return the headers of a client's request that a backend gets."""
-    allowed = [pair for pair in headers if pair[0] in REQUEST_ALLOW_LIST]
-    # The field lines are joined here, once for a head that repeats, and not with every request that is sent.
-    return ForwardedHeaders(
-        b"".join([b"%b: %b\r\n" % pair for pair in allowed]), first_value(allowed, b"user-agent") is not None
-    )
-
-
-def response_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Return the headers of a backend's response that a client gets."""
-    return [
-        pair for pair in headers if pair[0] in RESPONSE_ALLOW_LIST or pair[0].startswith(RESPONSE_PREFIX_ALLOW_LIST)
-    ]
-
-
 class RequestHead:
     """Headers of a request, and the values that the gateway reads from them. Of a repeated header the first counts.
 
@@ -134,14 +93,15 @@ class RequestHead:
         session: value of X-Session-Id, None without one.
         client_id: the client's own x-request-id; None without a valid one.
         gateway_headers: the x-benchroute-* headers, which are not forwarded.
-        forwarded: the headers that a backend gets.
+        forwarded: the headers that a backend gets, by `rules`; call `forward_by` where those are others.
+        rules: None before the first call of it.
         is_checked: set by whoever has checked where the request comes from.
     """
 
     # Built once for many requests: 3 us for nine headers, of which a repeated head needs nothing.
     __slots__ = (
-        "client_id", "digest", "forwarded", "gateway_headers", "has_valid_task", "headers", "is_checked", "session",
-        "task",
+        "client_id", "digest", "forwarded", "gateway_headers", "has_valid_task", "headers", "is_checked", "rules",
+        "session", "task",
     )  # fmt: skip
 
     def __init__(self, headers: Headers) -> None:
@@ -151,18 +111,23 @@ class RequestHead:
         self.has_valid_task = self.task is not None and is_task_id(self.task)
         self.session = _decode_value(headers, b"x-session-id")
         self.gateway_headers = [pair for pair in headers if pair[0].startswith(GATEWAY_PREFIX)]
-        self.forwarded = forwarded_headers(headers)
+        self.forwarded, self.rules = NO_HEADERS, cast("HeaderRules | None", None)
         self.client_id = client_request_id(headers)
         self.is_checked = False
 
+    def forward_by(self, rules: HeaderRules) -> ForwardedHeaders:
+        """Return the headers that a backend gets by these rules: a reload of the configuration makes new ones."""
+        self.forwarded, self.rules = forwarded_headers(self.headers, rules), rules
+        return self.forwarded
+
 
 def key_digest(headers: Headers) -> bytes | None:
-    """Return the SHA-256 of the client's key, None without one. Anthropic's clients send it as x-api-key."""
+    """Return the SHA-256 of the client's key, None without one. Anthropic's clients send x-api-key, Azure's api-key."""
     value = first_value(headers, b"authorization")
     # The scheme's name is case-insensitive (RFC 9110, 11.1), the token after it is not.
     if value is not None and value[: len(BEARER)].lower() == BEARER:
         return hashlib.sha256(value[len(BEARER) :].strip()).digest()
-    value = first_value(headers, b"x-api-key")
+    value = first_value(headers, b"x-api-key") or first_value(headers, b"api-key")
     return None if value is None else hashlib.sha256(value.strip()).digest()
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 from gateway.errors import PayloadTooLarge, RequestTimeout
 from gateway.http.asgi import Message, Receive, Scope
-from gateway.http.content_coding import BodyDecoder, body_decoder
 from gateway.http.headers import first_value
+from gateway.http.request_decoding import BodyDecoder, body_decoder
 
 BODY_TIMEOUT_S = 60.0
 """Maximum pause of a client within its request's body."""

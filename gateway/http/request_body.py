@@ -139,6 +139,15 @@ def split_members(data: bytes) -> Members:
         return _split_with_json(data)
 
 
+def replace_model(data: bytes, model: str) -> bytes:
+    """Return a body with another `model`; what is no JSON object stays as it is."""
+    try:
+        members = split_members(data)
+    except InvalidRequest:
+        return data
+    return _join_members({**members, "model": json_string(model)})
+
+
 def is_json_object(data: bytes) -> bool:
     """Return True if a backend's body is a JSON object, which can be relayed to a client."""
     try:

@@ -15,7 +15,8 @@ from typing import NamedTuple, Protocol
 
 from gateway.http import headers as names
 from gateway.http.asgi import RawHeaders
-from gateway.http.headers import ForwardedHeaders, RequestHead, forwarded_headers
+from gateway.http.forwarding import ForwardedHeaders, HeaderRules, forwarded_headers
+from gateway.http.headers import RequestHead
 from gateway.http.token_usage import Usage, UsageReport
 from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
@@ -127,11 +128,11 @@ class Accounting:
             report = estimate()
         record.usage, record.cost_usd = report, self._ledger.cost_usd(record.model, report)
 
-    def inject_trace_context(self, head: RequestHead, record: RequestRecord) -> ForwardedHeaders:
+    def inject_trace_context(self, head: RequestHead, record: RequestRecord, rules: HeaderRules) -> ForwardedHeaders:
         """Return the headers for the backend, with this request's place in the trace where there is one."""
         if self._tracing is None:
-            return head.forwarded
-        return forwarded_headers(self._tracing.begin_span(head.headers, record))
+            return head.forwarded if head.rules is rules else head.forward_by(rules)
+        return forwarded_headers(self._tracing.begin_span(head.headers, record), rules)
 
     def finish_request(self, record: RequestRecord) -> None:
         """Take the record of a request that has ended, in whatever way."""

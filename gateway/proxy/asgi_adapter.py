@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from gateway.errors import MethodNotAllowed, RequestError
 from gateway.http.asgi import Message, RawHeaders, Receive, Scope, Send, response_body, response_start
-from gateway.http.content_coding import BodyDecoder
 from gateway.http.endpoints import BY_PATH
 from gateway.http.headers import RequestHead
 from gateway.http.read_body import check_head
+from gateway.http.request_decoding import BodyDecoder
 from gateway.http.write_timer import SLOW_READER
 from gateway.proxy.exchange import Exchange, ExchangeContext, end_slow_reader
 

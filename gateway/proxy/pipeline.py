@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from gateway.errors import Internal
 from gateway.http.endpoints import USAGE_ON_REQUEST, Endpoint
+from gateway.http.forwarding import Forwarding
 from gateway.http.headers import RequestHead, new_request_id
 from gateway.http.request_body import RequestBody, parse_body
 from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
@@ -64,7 +65,9 @@ class Pipeline:
     accounting: Accounting
     sessions: SessionAffinity
     response_cache: ResponseCache
+    forwarding: Forwarding
     max_body_bytes: int
+    max_response_bytes: int
     keepalive_s: float | None
     draw: Callable[[], float] = random.random
 
@@ -110,7 +113,8 @@ class Pipeline:
         )
         # Without usage in its stream, a request could not be priced; a client that did not ask does not see it.
         hides_usage = body.is_stream and body.operation in USAGE_ON_REQUEST and not body.asks_for_usage
-        request = UpstreamRequest(body, self.accounting.inject_trace_context(head, record), with_usage=hides_usage)
+        forwarded = self.accounting.inject_trace_context(head, record, self.forwarding.request)
+        request = UpstreamRequest(body, forwarded, with_usage=hides_usage)
         return RoutedRequest(record.route, request, parse_timeout_headers(head.gateway_headers), session, slot)
 
     def response_started(self, routed: RoutedRequest, record: RequestRecord) -> None:

@@ -10,8 +10,8 @@ from gateway.errors import (
     UpstreamBusy,
 )
 from gateway.http import error_envelope
-from gateway.http.content_coding import supported_codings
 from gateway.http.endpoints import Endpoint
+from gateway.http.request_decoding import supported_codings
 
 HTTP_OK = 200
 UNBUFFERED_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]

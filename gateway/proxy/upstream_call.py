@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.http.error_envelope import JSON
-from gateway.http.headers import Headers, first_value, response_headers
+from gateway.http.forwarding import response_headers
+from gateway.http.headers import Headers, first_value
 from gateway.http.sse import StreamEndDetector, is_event_stream
 from gateway.http.token_usage import parse_usage
 from gateway.proxy.exchange_state import CONNECTING, STREAMING, WAITING
@@ -16,9 +17,16 @@ from gateway.proxy.pipeline import RoutedRequest
 from gateway.proxy.responses import HTTP_OK, normalize_error, upstream_refusal
 from gateway.proxy.stream_relay import NEVER, Answering, StreamRelay
 from gateway.proxy.usage_estimate import estimate_response
-from gateway.upstream.errors import TimedOut, UpstreamFault, UpstreamProtocolError, error_status, is_failover_status
+from gateway.upstream.errors import (
+    TimedOut,
+    UpstreamFault,
+    UpstreamProtocolError,
+    error_status,
+    is_failover_status,
+    response_too_large,
+)
 from gateway.upstream.failover import Try, Wait
-from gateway.upstream.interface import MAX_RESPONSE_BYTES, ResponseHandle
+from gateway.upstream.interface import ResponseHandle
 from gateway.upstream.load_balancer import BackendState, is_backend_fault
 
 if TYPE_CHECKING:
@@ -101,8 +109,8 @@ class UpstreamCall:
                 return
             self._body.append(data)
             self._size += len(data)
-            if self._size > MAX_RESPONSE_BYTES:
-                self.on_error(UpstreamProtocolError(f"answered more than {MAX_RESPONSE_BYTES} bytes"))
+            if self._size > self._exchange.context.pipeline.max_response_bytes:
+                self.on_error(response_too_large(self._exchange.context.pipeline.max_response_bytes))
         except Exception:
             self._exchange.fail_internally()
 
@@ -128,7 +136,7 @@ class UpstreamCall:
     def _end_whole(self) -> None:
         status, headers = self._head
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        exchange, slot = self._exchange, self._routed.slot
+        exchange, slot, rules = self._exchange, self._routed.slot, self._exchange.context.pipeline.forwarding.response
         is_json, usage = parse_usage(body)
         # A captive portal's or a proxy's HTML with status 200 is no response; another backend may have one.
         if status == HTTP_OK and not is_json:
@@ -143,7 +151,7 @@ class UpstreamCall:
         if status == HTTP_OK:
             estimate = partial(estimate_response, self._routed.request.body, body)
             exchange.context.pipeline.accounting.record_usage(exchange.record, usage, estimate)
-        shown, body = normalize_error(status, response_headers(headers), body, exchange.endpoint)
+        shown, body = normalize_error(status, response_headers(headers, rules), body, exchange.endpoint)
         if slot is not None and status == HTTP_OK:
             slot.append_chunk(body)
             slot.commit_response(exchange.record.model, first_value(headers, b"content-type") or JSON)
@@ -154,7 +162,7 @@ class UpstreamCall:
         assert self._handle is not None  # noqa: S101 - it answers
         exchange, routed, headers = self._exchange, self._routed, self._head[1]
         self._accept_response()
-        exchange.begin_stream(response_headers(headers))
+        exchange.begin_stream(response_headers(headers, exchange.context.pipeline.forwarding.response))
         exchange.enter(STREAMING)
         deadline = self._plan.started + self._timeouts.total_s
         answer = Answering(self._target, self._handle, headers, self._timeouts.between_chunks_s, deadline)

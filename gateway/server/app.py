@@ -20,6 +20,7 @@ from gateway.config.schema import OtelConfig
 from gateway.decision import Decision
 from gateway.errors import ConfigError, StateError
 from gateway.http.asgi import Receive, Scope, Send
+from gateway.http.azure import accept_azure_request
 from gateway.http.cors import CorsPolicy
 from gateway.http.endpoints import BY_PATH
 from gateway.http.headers import Headers
@@ -61,7 +62,7 @@ from gateway.tasks.decision_table import DecisionTable
 from gateway.tasks.policies import build_prices
 from gateway.tasks.prompt_templates import PromptTemplates
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
-from gateway.upstream.factory import build_backends
+from gateway.upstream.factory import build_backends, build_forwarding
 from gateway.upstream.failover import Failover
 from gateway.upstream.load_balancer import LoadBalancer
 from gateway.upstream.pool import ConnectionPool
@@ -133,6 +134,7 @@ class Gateway:
             await self._front(scope, receive, send)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope, receive = accept_azure_request(scope, receive, self.runtime.resolved.config.server.max_body_bytes)
         is_forwarded = scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and scope["method"] != "OPTIONS"
         if is_forwarded and self.exchange_context is not None:
             await answer_request(self.exchange_context, scope, receive, send)
@@ -259,7 +261,9 @@ class Gateway:
             ),
             sessions=self._sessions,
             response_cache=self._response_cache,
+            forwarding=build_forwarding(upstream.forwarding),
             max_body_bytes=config.server.max_body_bytes,
+            max_response_bytes=upstream.max_response_bytes,
             keepalive_s=upstream.keepalive_s,
         )
         return Serving(

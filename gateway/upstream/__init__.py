@@ -3,7 +3,11 @@
 interface        the contract of a backend
 errors           the error tree, and the translation of foreign exceptions
 openai_backend   any URL that speaks OpenAI's API
+request_heads    target, key and headers of its requests
 connection       HTTP/1.1 to a backend
+decoding         decompression of a backend's body
+tunnel           opening of connections: TCP, proxies, TLS
+proxies          the proxy of a backend, from its settings or the environment
 pool             connections that are kept open
 litellm_backend  any provider that litellm supports
 litellm_prices   the prices that litellm lists; these two are the only modules that use its package

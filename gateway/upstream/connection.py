@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import httptools
 
-from gateway.http.headers import Headers
+from gateway.upstream.decoding import DecodedBody, inspect_framing, simplify_head
 from gateway.upstream.errors import StaleConnection, UpstreamFault, UpstreamProtocolError
 from gateway.upstream.interface import ResponseHandler
 
@@ -41,26 +41,51 @@ class ConnectionState(enum.Enum):
 IDLE, SENT, HEAD, BODY, BETWEEN_CHUNKS, COMPLETE, CLOSED = ConnectionState
 
 
-class Connection(asyncio.Protocol):
+class PausableProtocol(asyncio.Protocol):
+    """A protocol whose transport can be paused, be it open or not."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._is_paused = False
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether something can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's
+        """Take the transport."""
+        self._transport = transport
+
+    def pause_transport(self) -> None:
+        """Read no more for now."""
+        if not self._is_paused and self.is_open and self._transport is not None:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def resume_transport(self) -> None:
+        """Go on after pause_transport."""
+        if self._is_paused and self.is_open and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+
+class Connection(PausableProtocol):
     """A connection, with a request or without."""
 
     def __init__(self, free: Callable[["Connection"], None], lost: Callable[["Connection"], None]) -> None:
         """free: called when another request can be sent; lost: when the connection is gone."""
         self.idle_since = 0.0
         self._free, self._lost = free, lost
+        super().__init__()
         self._parser = httptools.HttpResponseParser(self)
-        self._transport: asyncio.Transport | None = None
         self._handler: ResponseHandler | None = None
         self._state = IDLE
-        self._is_used = self._is_paused = self._ends_with_connection = False
+        self._is_used = self._ends_with_connection = False
         self._is_reusable = True
         self._head: list[tuple[bytes, bytes]] = []
         self._fed = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Return whether a request can be sent."""
-        return self._transport is not None and not self._transport.is_closing()
+        self._decoded: DecodedBody | None = None
 
     def send_request(self, written: Sequence[bytes], handler: ResponseHandler) -> None:
         """Send a request, piece by piece. The connection must be open and idle."""
@@ -74,30 +99,47 @@ class Connection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Hold the backend back: its data stays in the socket, then in its own buffers (RFC 9293, 3.8.6)."""
-        if not self._is_paused and self.is_open and self._transport is not None:
-            self._is_paused = True
-            self._transport.pause_reading()
+        if self._decoded is not None:
+            self._decoded.is_held = True
+        self.pause_transport()
 
     def resume_reading(self) -> None:
         """Go on after pause_reading."""
-        if self._is_paused and self.is_open and self._transport is not None:
-            self._is_paused = False
-            self._transport.resume_reading()
+        if self._decoded is not None:
+            self._decoded.is_held = False
+            self._drain_decoded()
+        else:
+            self.resume_transport()
+
+    def _drain_decoded(self) -> None:
+        """Go on with a compressed body, and then with reading, or with what was to follow its end."""
+        decoded = self._decoded
+        if decoded is None:
+            return
+        decoded.drain()
+        if decoded is not self._decoded or not decoded.is_drained:
+            return
+        if self._state is COMPLETE:
+            self._finish()
+        else:
+            self.resume_transport()
 
     def set_handler(self, handler: ResponseHandler) -> None:
         """Let another handler receive the rest of the response."""
-        self._handler = handler
+        if self._decoded is not None:
+            self._decoded.handler = handler
+        else:
+            self._handler = handler
 
     def abort(self) -> None:
         """Close at once, and end what the backend does; the handler is not called any more."""
         # The state first: the parser goes on calling back for the rest of the data it was fed.
         self._handler, self._state = None, CLOSED
+        if self._decoded is not None:
+            self._decoded.handler = None
+            self._decoded = None
         if self._transport is not None:
             self._transport.abort()
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's
-        """Take the transport."""
-        self._transport = transport
 
     def data_received(self, data: bytes) -> None:
         """Pass data on: a whole chunk past the parser, all else through it."""
@@ -137,8 +179,11 @@ class Connection(asyncio.Protocol):
         if self._handler is None:
             return
         if state in (BODY, BETWEEN_CHUNKS) and self._ends_with_connection and exc is None:
-            self._is_reusable = False
+            self._is_reusable, self._state = False, COMPLETE
             self._finish()
+        elif state is COMPLETE:
+            # A compressed body that the handler does not take yet. It is there, to its end.
+            self._is_reusable = False
         elif state is not SENT:
             self._fail(UpstreamProtocolError("lost the connection"))
         else:
@@ -162,8 +207,22 @@ class Connection(asyncio.Protocol):
         if status < 200 or self._state is not HEAD or self._handler is None:
             return
         self._state, self._fed = BODY, 0
-        self._ends_with_connection = status not in BODILESS and not _is_framed(self._head)
-        self._handler.on_head(status, self._head)
+        is_framed, is_unusual = inspect_framing(self._head)
+        self._ends_with_connection = status not in BODILESS and not is_framed
+        if is_unusual:
+            self._begin_unusual(self._handler)
+        if self._handler is not None:
+            self._handler.on_head(status, self._head)
+
+    def _begin_unusual(self, handler: ResponseHandler) -> None:
+        """Begin a response whose body is compressed, or whose Connection names headers of its own."""
+        head, codings = simplify_head(self._head)
+        self._head = list(head)
+        try:
+            if codings:
+                self._handler = self._decoded = DecodedBody(handler, codings, self.pause_transport, self._drain_decoded)
+        except UpstreamFault as fault:
+            self._fail(fault)
 
     def on_body(self, data: bytes) -> None:
         """Hand a piece of the body on (httptools)."""
@@ -189,6 +248,10 @@ class Connection(asyncio.Protocol):
 
     def _finish(self) -> None:
         """End the exchange. What has not been sent of the request by now never will be, so it cannot be used again."""
+        if self._decoded is not None:
+            if not self._decoded.is_drained:
+                return
+            self._decoded = None
         handler, self._handler = self._handler, None
         self._state, self._is_used, self._fed = IDLE, True, 0
         self.resume_reading()
@@ -214,11 +277,3 @@ def single_chunk_payload(data: bytes) -> bytes | None:
     if at <= 0 or data[:at].strip(HEX) or len(data) != at + 4 + int(data[:at], 16) or not data.endswith(b"\r\n"):
         return None
     return data[at + 2 : -2]
-
-
-def _is_framed(headers: Headers) -> bool:
-    """Return whether the head gives the body's end; otherwise the connection's end is it (RFC 9112, 6.3)."""
-    for name, value in headers:
-        if name == b"content-length" or (name == b"transfer-encoding" and value.strip().lower().endswith(b"chunked")):
-            return True
-    return False

@@ -18,9 +18,9 @@ from gateway.http.headers import Headers, first_value
 
 SHORTAGES = (errno.EMFILE, errno.ENFILE)
 
-FAILOVER_STATUSES = frozenset({401, 403, 404, 408, 409, 425, 429})
-"""Client errors that concern this backend alone: its key, its name for the model, its limits. All others would be the
-same everywhere, and go back to the client."""
+FAILOVER_STATUSES = frozenset({401, 403, 404, 407, 408, 409, 425, 429})
+"""Client errors that concern this backend alone: its key, its name for the model, its proxy, its limits. All others
+would be the same everywhere, and go back to the client."""
 
 
 class UpstreamFault(Exception):
@@ -81,6 +81,11 @@ def is_failover_status(status: int) -> bool:
     return status >= 500 or status in FAILOVER_STATUSES or status < 200 or 300 <= status < 400
 
 
+def response_too_large(limit: int) -> UpstreamProtocolError:
+    """Return the fault of a response that is larger than the limit, in bytes."""
+    return UpstreamProtocolError(f"answered more than {limit} bytes (upstream.max_response_bytes)")
+
+
 def error_status(status: int, headers: Headers) -> ErrorStatus:
     """Return the fault of an error status."""
     retry_after = first_value(headers, b"retry-after")
@@ -101,12 +106,14 @@ def local_shortage() -> LocalShortage:
     return LocalShortage("could not be asked: the gateway is out of file descriptors")
 
 
-def from_os_error(error: OSError | UnicodeError) -> UpstreamFault:
+def from_os_error(error: OSError | UnicodeError, through_proxy: bool = False) -> UpstreamFault:
     """Return the fault for an exception that prevented a connection, most specific first."""
-    if isinstance(error, TimeoutError):
-        return TimedOut("did not answer in time")
     if is_shortage(error):
         return local_shortage()
+    if through_proxy and not isinstance(error, TimeoutError | ssl.SSLError):
+        return Unreachable("its proxy cannot be reached")
+    if isinstance(error, TimeoutError):
+        return TimedOut("did not answer in time")
     # SSLError, gaierror and TimeoutError are all OSErrors.
     if isinstance(error, ssl.SSLError):
         return Unreachable("TLS failed")

@@ -7,12 +7,10 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.http.headers import ForwardedHeaders, Headers
+from gateway.http.forwarding import ForwardedHeaders
+from gateway.http.headers import Headers
 from gateway.http.request_body import RequestBody
 from gateway.upstream.errors import UpstreamFault
-
-MAX_RESPONSE_BYTES = 64 * 1024 * 1024
-"""Limit of a response that is not a stream: it is held in memory until it is complete."""
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, gc=False):

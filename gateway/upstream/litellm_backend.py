@@ -12,9 +12,11 @@ from contextlib import aclosing
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from gateway.config.schema import LitellmBackendConfig
+from gateway.config.backends import LitellmBackendConfig, secret_headers
+from gateway.config.key_file import KeyFile
 from gateway.errors import ConfigError
 from gateway.http.endpoints import CHAT, MESSAGES
+from gateway.http.forwarding import BackendFilter, ForwardedHeaders
 from gateway.http.headers import Headers
 from gateway.upstream.errors import (
     ErrorStatus,
@@ -30,6 +32,12 @@ from gateway.upstream.interface import ResponseHandle, ResponseHandler, Upstream
 
 ResponsePart: TypeAlias = tuple[int, Headers] | bytes
 """A response's head, or a piece of its body."""
+
+NOT_LITELLMS = ("accept", "user-agent", "anthropic-version")
+"""Headers that litellm's clients write for the provider that they speak to."""
+
+KEY_CHECK_S = 1.0
+"""Seconds until a key's file is read again, at most once in that time, and not without requests."""
 
 CLIENT_STATUSES = (400, 413, 422)
 """Refusals of what the client has written: another backend would refuse it too."""
@@ -107,8 +115,14 @@ class LitellmBackend:
         self._arguments: dict[str, Any] = {"model": config.model, "num_retries": 0, "drop_params": False}
         if config.base_url:
             self._arguments["api_base"] = config.base_url
+        if config.api_version:
+            self._arguments["api_version"] = config.api_version
         if config.api_key:
             self._arguments["api_key"] = config.api_key.get_secret_value()
+        self._key_file = None if config.api_key_file is None else KeyFile(config.api_key_file)
+        self._key_due = 0.0
+        self._own_headers = {name.decode(): value.decode() for name, value in secret_headers(config.headers)}
+        self._filter = BackendFilter([*config.headers, *config.deny_headers, *NOT_LITELLMS], names_agent=True)
 
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
@@ -142,7 +156,9 @@ class LitellmBackend:
         if request.with_usage:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         try:
-            result = await ask(**body, **self._arguments)
+            result = await ask(
+                **body, **self._current_arguments(), extra_headers=self._headers(request.forwarded) or None
+            )
         except Exception as error:
             fault = self._fault(error)
             if not isinstance(fault, ErrorStatus) or fault.status not in CLIENT_STATUSES:
@@ -158,6 +174,21 @@ class LitellmBackend:
         async with aclosing(encode(result)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    def _headers(self, forwarded: ForwardedHeaders) -> dict[str, str]:
+        """Return the client's headers for the provider, and the backend's own."""
+        pairs = self._filter.narrow_headers(forwarded).pairs
+        # httpx, which litellm's clients use, encodes text that is not ASCII as UTF-8: only ASCII stays what it was.
+        text = {name.decode(): value.decode() for name, value in pairs if name.isascii() and value.isascii()}
+        return {**text, **self._own_headers}
+
+    def _current_arguments(self) -> Mapping[str, Any]:
+        """Return the fixed arguments, with what the key's file has now."""
+        now = asyncio.get_running_loop().time()
+        if self._key_file is not None and now >= self._key_due:
+            self._arguments["api_key"] = self._key_file.current_key()
+            self._key_due = now + KEY_CHECK_S
+        return self._arguments
 
     def _fault(self, error: Exception) -> UpstreamFault:
         """Return our fault for litellm's exception, most specific first."""

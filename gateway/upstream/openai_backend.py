@@ -1,41 +1,51 @@
 """Backends that speak OpenAI's API: bytes out, bytes in."""
 
+import asyncio
 from importlib.metadata import version
-from urllib.parse import quote, urlsplit
 
-from gateway.config.schema import OpenAIBackendConfig
+from gateway.config.schema import AzureBackendConfig, OpenAIBackendConfig
 from gateway.http.endpoints import MESSAGES, Endpoint
-from gateway.http.headers import Headers
+from gateway.http.forwarding import BackendFilter
 from gateway.http.request_body import json_string
 from gateway.upstream.errors import Unsupported
 from gateway.upstream.interface import Backend, ResponseHandle, ResponseHandler, UpstreamRequest
 from gateway.upstream.pool import ConnectionPool, Origin, PendingConnection
+from gateway.upstream.proxies import Proxy
+from gateway.upstream.request_heads import RequestHeads
 
 USER_AGENT = f"user-agent: benchroute/{version('benchroute')}\r\n".encode()
 JOINED_BYTES = 16 * 1024
 """Up to this size it is cheaper to copy a body's pieces into one than to write them one by one."""
 
-PATH_SAFE = "/:@!$&'()*+,;=~%"
-"""Characters that a path may contain besides letters, digits and `-._` (RFC 3986, 3.3); % for what is encoded."""
+KEY_CHECK_S = 1.0
+"""Seconds until a key's file is read again, at most once in that time, and not without requests."""
 
 
 class OpenAIBackend:
     """A base URL that serves a model."""
 
     def __init__(
-        self, name: str, model: str, config: OpenAIBackendConfig, pool: ConnectionPool, adapter: Backend | None = None
+        self,
+        name: str,
+        model: str,
+        config: OpenAIBackendConfig | AzureBackendConfig,
+        pool: ConnectionPool,
+        adapter: Backend | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         """model: its name where the backend's configuration has no other.
 
-        adapter: answers Anthropic's /v1/messages where the backend itself does not.
+        adapter: answers Anthropic's /v1/messages where the backend itself does not. Raises ValueError where a file of
+        the configuration cannot be used any more.
         """
         self.name = name
         self.weight = config.weight
-        self.origin: Origin = pool.origin_of(config.base_url)
+        self.origin: Origin = pool.origin_of(config.base_url, config.tls, proxy)
         self._model = json_string(config.model or model)
-        self._path = quote(urlsplit(config.base_url).path, safe=PATH_SAFE).encode()
-        self._fixed = _fixed(config)
+        self._request_heads = RequestHeads(config, config.model or model, proxy)
         self._heads: dict[Endpoint, bytes] = {}
+        # Nearly always there is nothing to take out: None, so that a request costs no call.
+        self._filter: BackendFilter | None = self._request_heads.client_filter
         self._stream_usage = config.stream_usage
         self._speaks_messages = config.speaks_messages
         self._adapter = adapter
@@ -66,37 +76,16 @@ class OpenAIBackend:
         body = request.body.forwarded_parts(self._model, request.with_usage and self._stream_usage)
         size = sum(map(len, body))
         fixed = self._heads.get(request.body.operation) or self._head(request.body.operation)
+        forwarded = request.forwarded if self._filter is None else self._filter.narrow_headers(request.forwarded)
         # RFC 9110, 10.1.5: the client's User-Agent goes on as it is, and only its absence is filled.
-        agent = b"" if request.forwarded.names_agent else USER_AGENT
-        written = [b"%b%b%bcontent-length: %d\r\n\r\n" % (fixed, request.forwarded.lines, agent, size), *body]
+        agent = b"" if forwarded.names_agent else USER_AGENT
+        written = [b"%b%b%bcontent-length: %d\r\n\r\n" % (fixed, forwarded.lines, agent, size), *body]
         return written if size > JOINED_BYTES else [b"".join(written)]
 
     def _head(self, operation: Endpoint) -> bytes:
-        """Return the part of a request's head that is always the same."""
-        fixed = self._fixed if operation is MESSAGES else [one for one in self._fixed if one[0] != b"x-api-key"]
-        lines = b"".join([b"%b: %b\r\n" % pair for pair in fixed])
-        head = b"POST %b%b HTTP/1.1\r\n%b" % (self._path, operation.path.encode(), lines)
-        self._heads[operation] = head
+        """Return the part of a request's head that is the same until the key changes."""
+        head = self._heads[operation] = self._request_heads.build_head(operation)
+        if self._request_heads.has_key_file:
+            # The next request after that builds its head anew, with what the file then has.
+            asyncio.get_running_loop().call_later(KEY_CHECK_S, self._heads.clear)
         return head
-
-
-def _fixed(config: OpenAIBackendConfig) -> Headers:
-    """Return the headers of every request. Anthropic's endpoints get the key in both of their headers.
-
-    Bodies come uncompressed (RFC 9110, 12.5.3), so that they are relayed and inspected as they are.
-    """
-    headers = [
-        (b"host", _host(config.base_url)),
-        (b"content-type", b"application/json"),
-        (b"accept-encoding", b"identity"),
-    ]
-    if config.api_key is not None:
-        key = config.api_key.get_secret_value().encode()
-        headers += [(b"authorization", b"Bearer " + key), (b"x-api-key", key)]
-    return headers
-
-
-def _host(url: str) -> bytes:
-    """Return the value of the Host header."""
-    netloc = urlsplit(url).netloc
-    return netloc.encode() if netloc.isascii() else netloc.encode("idna")

@@ -6,20 +6,23 @@ from collections import deque
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from gateway.config.network_fields import SYSTEM_TLS, TlsConfig
 from gateway.processes.descriptors import Descriptors
 from gateway.upstream.connection import Connection
 from gateway.upstream.errors import UpstreamFault, from_os_error, local_shortage
 from gateway.upstream.interface import ResponseHandler
+from gateway.upstream.proxies import DEFAULT_PORTS, Proxy
+from gateway.upstream.tunnel import Address, open_connection
 
 KEEPALIVE_S = 30.0
 
 
 class Origin:
-    """The connections to one scheme, host and port, without a limit of their number."""
+    """The connections to one address, without a limit of their number."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, descriptors: Descriptors) -> None:
+    def __init__(self, address: Address, descriptors: Descriptors) -> None:
         self._descriptors = descriptors
-        self._host, self._port, self._tls = host, port, tls
+        self._address = address
         self._idle: deque[Connection] = deque()
         self._reaping: asyncio.TimerHandle | None = None
 
@@ -41,12 +44,9 @@ class Origin:
             raise local_shortage()
         try:
             async with asyncio.timeout(limit_s):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._free, self._lost), self._host, self._port, ssl=self._tls
-                )
+                return await open_connection(self._address, lambda: Connection(self._free, self._lost))
         except (OSError, TimeoutError, UnicodeError) as error:
-            raise from_os_error(error) from error
-        return connection
+            raise from_os_error(error, through_proxy=self._address.proxy is not None) from error
 
     def close_idle(self, count: int) -> int:
         """Close up to so many idle connections, the longest idle first. Return how many."""
@@ -136,20 +136,22 @@ class ConnectionPool:
     def __init__(self, descriptors: Descriptors | None = None) -> None:
         """descriptors: of this process, which other connections take too."""
         self._descriptors = descriptors or Descriptors()
-        self._origins: dict[tuple[str, str, int], Origin] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._origins: dict[Address, Origin] = {}
+        self._contexts: dict[bytes, ssl.SSLContext] = {}
 
-    def origin_of(self, url: str) -> Origin:
-        """Return the origin of a URL."""
+    def origin_of(self, url: str, tls: TlsConfig = SYSTEM_TLS, proxy: Proxy | None = None) -> Origin:
+        """Return the origin of a URL. tls: of an https URL. Raises ValueError if its files cannot be used any more."""
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        place = (parts.scheme, host, port)
-        if place not in self._origins:
-            self._origins[place] = Origin(
-                host, port, self._context() if parts.scheme == "https" else None, self._descriptors
-            )
-        return self._origins[place]
+        address = Address(
+            parts.hostname or "",
+            parts.port or DEFAULT_PORTS[parts.scheme],
+            self._context(tls) if parts.scheme == "https" else None,
+            proxy,
+            self._context(SYSTEM_TLS) if proxy is not None and proxy.is_tls else None,
+        )
+        if address not in self._origins:
+            self._origins[address] = Origin(address, self._descriptors)
+        return self._origins[address]
 
     def close_idle(self, count: int) -> int:
         """Close up to so many idle connections. Return how many."""
@@ -163,9 +165,10 @@ class ConnectionPool:
         for origin in self._origins.values():
             origin.close()
 
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            # Made once, and only for https: it reads the system's certificates, which takes milliseconds.
-            self._tls = ssl.create_default_context()
-            self._tls.set_alpn_protocols(["http/1.1"])
-        return self._tls
+    def _context(self, tls: TlsConfig) -> ssl.SSLContext:
+        # Made once for each content of its files, so that a reload takes new ones and other backends keep their
+        # connections; and only for https: it reads the system's certificates, which takes milliseconds.
+        content = tls.digest()
+        if content not in self._contexts:
+            self._contexts[content] = tls.build_context()
+        return self._contexts[content]

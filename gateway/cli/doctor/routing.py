@@ -1,16 +1,19 @@
 """Checks of backends, pack and embedder. Backends are asked for their list of models, never for a completion."""
 
 import importlib.util
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.cli.doctor.finding import Finding, make_error, make_ok, make_warning
 from gateway.cli.load_embedder import embedder_identity, pack_embedder
-from gateway.cli.probe import ProbeResult, ProbeTarget
+from gateway.cli.probe import ProbeResult, ProbeTarget, ProbeWay
 from gateway.config import Config, ModelConfig
-from gateway.config.schema import LitellmBackendConfig, OpenAIBackendConfig
+from gateway.config.schema import AzureBackendConfig, LitellmBackendConfig, OpenAIBackendConfig
 from gateway.packs import configured_path, read_report
 from gateway.tasks.resolved_config import ResolvedConfig
+from gateway.upstream.proxies import find_proxy
+from gateway.upstream.request_heads import RequestHeads
 from routing.errors import EmbedderError, PackError
 from routing.manifest import Manifest
 from routing.recommendation import AUTO_DATA, RECOMMENDED, recommend_score
@@ -22,8 +25,10 @@ MAX_NAMES = 20
 
 
 def backend_endpoints(config: Config) -> list[ProbeTarget]:
-    """Return the endpoints of all openai backends, repeated if several backends share one."""
-    return [_endpoint(one) for model in config.models for one in model.backends if isinstance(one, OpenAIBackendConfig)]
+    """Return the endpoints of all openai and azure backends, repeated if several backends share one."""
+    return [
+        _endpoint(one) for model in config.models for one in model.backends if not isinstance(one, LitellmBackendConfig)
+    ]
 
 
 def check_backends(config: Config, probed: Mapping[ProbeTarget, ProbeResult]) -> Iterator[Finding]:
@@ -31,12 +36,13 @@ def check_backends(config: Config, probed: Mapping[ProbeTarget, ProbeResult]) ->
     for model in config.models:
         for number, backend in enumerate(model.backends, 1):
             check = f"backend {model.name}/{number}"
-            if isinstance(backend, OpenAIBackendConfig):
-                yield _openai(check, model, backend, probed[_endpoint(backend)])
-            elif isinstance(backend, LitellmBackendConfig):
+            if isinstance(backend, LitellmBackendConfig):
                 yield _litellm(check, backend)
             else:
-                yield make_ok(check, "configured; backends of this kind are not probed")
+                yield _openai(check, model, backend, probed[_endpoint(backend)])
+                if not backend.tls.verify:
+                    fix = "set tls.ca_file to the authority's certificate"
+                    yield make_warning(check, "tls.verify is off: anybody on the way can read its key", fix)
 
 
 def check_packs(plan: ResolvedConfig, load: bool) -> Iterator[Finding]:
@@ -73,17 +79,27 @@ def _models(plan: ResolvedConfig, manifest: Manifest) -> Iterator[Finding]:
         yield make_warning("pack models", message, fix)
 
 
-def _endpoint(backend: OpenAIBackendConfig) -> ProbeTarget:
-    return ProbeTarget(backend.base_url, backend.api_key.get_secret_value() if backend.api_key else None)
+def _endpoint(backend: OpenAIBackendConfig | AzureBackendConfig) -> ProbeTarget:
+    proxy = find_proxy(backend.base_url, backend.proxy, os.environ)
+    # The model's name is in no target of a list of models.
+    heads = RequestHeads(backend, "", proxy)
+    return ProbeTarget(
+        backend.base_url, way=ProbeWay(heads.list_target(), tuple(heads.list_headers()), backend.tls, proxy)
+    )
 
 
-def _openai(check: str, model: ModelConfig, backend: OpenAIBackendConfig, probed: ProbeResult) -> Finding:
+def _openai(
+    check: str, model: ModelConfig, backend: OpenAIBackendConfig | AzureBackendConfig, probed: ProbeResult
+) -> Finding:
     url, name = backend.base_url, backend.model or model.name
     if probed.error:
         return make_error(check, f"{url}: {probed.error}", "start the server, or correct base_url")
     if probed.status in REJECTED:
-        reason = "it rejects the key" if backend.api_key else "it requires a key, and none is configured"
+        has_key = backend.api_key or backend.api_key_file
+        reason = "it rejects the key" if has_key else "it requires a key, and none is configured"
         return make_error(check, f"{url} returned {probed.status}: {reason}", "set api_key, or its variable")
+    if probed.models is not None and isinstance(backend, AzureBackendConfig):
+        return make_ok(check, f"{url} accepts its key; it does not list deployments, so {name} is not checked")
     if probed.models is None:
         message = f"{url}/models returned {probed.status} and no list: cannot check that it serves {name}"
         return make_warning(check, message, "base_url usually ends in /v1; send a request to be sure")

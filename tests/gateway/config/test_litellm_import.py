@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from gateway.config import Config, parse_config
+from gateway.config.backends import AzureBackendConfig, LitellmBackendConfig
 from gateway.config.litellm_import import ImportedConfig, import_litellm
 from gateway.errors import ConfigError
 
@@ -40,9 +41,9 @@ def ours(adopted: ImportedConfig) -> Config:
 
 def test_deployments_of_one_name_are_backends_of_one_model(ours: Config) -> None:
     gpt, llama = ours.models
-    assert (gpt.name, [backend.kind for backend in gpt.backends]) == ("gpt-4o", ["litellm", "openai"])
+    assert (gpt.name, [backend.kind for backend in gpt.backends]) == ("gpt-4o", ["azure", "openai"])
     azure, openai = gpt.backends
-    assert (azure.model, azure.base_url) == ("azure/mine", "https://mine.example")
+    assert (azure.model, azure.base_url) == ("mine", "https://mine.example")
     assert (openai.base_url, openai.model, openai.weight) == ("https://api.openai.com/v1", "gpt-4o", 2)
     assert (llama.name, llama.backends[0].kind, llama.backends[0].model) == ("llama", "openai", "meta/Llama-3.1-8B")
 
@@ -94,3 +95,28 @@ def test_what_is_no_configuration_of_litellm_is_refused(text: str, told: str) ->
     with pytest.raises(ConfigError) as refused:
         import_litellm(text, "litellm.yaml")
     assert told in str(refused.value)
+
+
+def test_versions_headers_and_certificates_are_carried_over() -> None:
+    adopted = import_litellm(
+        """
+model_list:
+  - model_name: a
+    litellm_params: {model: azure/mine, api_base: os.environ/AZURE_URL, api_key: k, api_version: "2024-10-21",
+                     ssl_verify: false, extra_headers: {X-Team: os.environ/TEAM}}
+  - model_name: b
+    litellm_params: {model: gpt-4o, organization: org-1}
+  - model_name: c
+    litellm_params: {model: azure/o_series/mine, api_base: "https://mine.example", api_version: "2024-10-21"}
+""",
+        "litellm.yaml",
+    )
+    assert adopted.left_out == []
+    config = parse_config(adopted.to_yaml(), "config.yaml", {**ENVIRONMENT, "TEAM": "mine"})
+    azure, openai, litellm = (model.backends[0] for model in config.models)
+    assert isinstance(azure, AzureBackendConfig)
+    assert (azure.api_version, azure.tls.verify) == ("2024-10-21", False)
+    assert azure.headers["x-team"].get_secret_value() == "mine"
+    assert openai.headers["openai-organization"].get_secret_value() == "org-1"
+    assert isinstance(litellm, LitellmBackendConfig)
+    assert (litellm.model, litellm.api_version) == ("azure/o_series/mine", "2024-10-21")

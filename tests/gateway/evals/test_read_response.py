@@ -33,7 +33,7 @@ def test_a_refusal_closes_the_connection_only_while_it_is_its_own(has_ended: boo
     """A response that has ended has given its connection back, and another request may use it by now."""
 
     async def read() -> int:
-        reader, handle = ResponseReader(), Handle()
+        reader, handle = ResponseReader(1000), Handle()
         reader.on_head(500, [])
         if has_ended:
             reader.on_data(b"{}")
@@ -47,7 +47,7 @@ def test_a_refusal_closes_the_connection_only_while_it_is_its_own(has_ended: boo
 
 def test_a_reader_that_is_cancelled_ends_the_backends_work() -> None:
     async def read() -> int:
-        reader, handle = ResponseReader(), Handle()
+        reader, handle = ResponseReader(1000), Handle()
         reading = asyncio.create_task(reader.read_response(handle))
         await asyncio.sleep(0)
         reading.cancel()

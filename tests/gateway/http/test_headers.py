@@ -2,28 +2,8 @@ import hashlib
 
 import pytest
 
-from gateway.http.headers import RequestHead, client_request_id, forwarded_headers, response_headers
-
-
-def test_a_clients_credentials_and_hop_headers_stay_here() -> None:
-    sent = forwarded_headers(
-        [
-            (b"authorization", b"Bearer secret"),
-            (b"cookie", b"a=b"),
-            (b"connection", b"keep-alive"),
-            (b"x-task-id", b"t"),
-            (b"traceparent", b"00-1-2-01"),
-            (b"accept-encoding", b"gzip"),
-        ]
-    )
-    assert sent.lines == b"traceparent: 00-1-2-01\r\n"
-    assert not sent.names_agent
-
-
-def test_a_backends_cookies_and_hop_headers_stay_here() -> None:
-    came = [(b"set-cookie", b"a"), (b"transfer-encoding", b"chunked"), (b"content-type", b"x")]
-    kept = response_headers([*came, (b"x-ratelimit-left", b"3")])
-    assert kept == [(b"content-type", b"x"), (b"x-ratelimit-left", b"3")]
+from gateway.http.forwarding import REQUEST_DENIALS, HeaderRules
+from gateway.http.headers import RequestHead, client_request_id
 
 
 @pytest.mark.parametrize("given", [b"bad id", b"a\r\nb", b"", b"x" * 129])
@@ -49,8 +29,16 @@ def test_a_head_is_read_once_and_says_the_same_afterwards() -> None:
     assert (head.task, head.session) == ("first", None)
     assert head.digest == hashlib.sha256(b"key").digest()
     assert head.gateway_headers == [(b"x-benchroute-total-s", b"3")]
-    assert head.forwarded.lines == b"user-agent: me/1\r\n"
-    assert head.forwarded.names_agent
+    rules = HeaderRules(REQUEST_DENIALS)
+    forwarded = head.forward_by(rules)
+    assert (forwarded.lines, forwarded.names_agent) == (b"user-agent: me/1\r\n", True)
+    assert head.forwarded is forwarded
+    assert head.rules is rules
+
+
+@pytest.mark.parametrize("header", [b"x-api-key", b"api-key"])
+def test_a_key_may_come_as_anthropics_or_azures_clients_send_it(header: bytes) -> None:
+    assert RequestHead([(header, b" key ")]).digest == hashlib.sha256(b"key").digest()
 
 
 def test_a_clients_request_id_is_kept_apart() -> None:

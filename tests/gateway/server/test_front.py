@@ -12,7 +12,7 @@ import pytest
 
 from gateway.config import parse_config
 from gateway.errors import ConfigError
-from gateway.http.content_coding import MAX_MEMBERS, zstd_module
+from gateway.http.request_decoding import MAX_MEMBERS, zstd_module
 from tests.gateway.asking import HELLO, Response, ask
 from tests.gateway.fake_upstream import BODY, Upstream
 from tests.gateway.serving import Serving, configuration, serving_gateway

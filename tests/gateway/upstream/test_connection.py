@@ -1,6 +1,7 @@
 """The client to backends against a real socket that answers well or badly, on the event loop that serves."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -429,5 +430,20 @@ def test_tls_is_spoken_with_those_whose_certificate_is_known(
             pool.close()
             async with asyncio.timeout(5):
                 await left.wait()
+
+    uvloop.run(run())
+
+
+def test_connections_are_kept_alive_by_the_system() -> None:
+    async def run() -> None:
+        async with backend(saying(FINE)) as port:
+            origin = ConnectionPool().origin_of(f"http://127.0.0.1:{port}")
+            assert await answered(origin) == (200, b"ok")
+            connection = origin.take_idle()
+            assert connection is not None
+            assert connection._transport is not None
+            made = connection._transport.get_extra_info("socket")
+            assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            connection.abort()
 
     uvloop.run(run())

@@ -13,11 +13,17 @@ import yaml
 from demo.fetch import get_json
 from demo.processes import free_port, run_process
 from tests.gateway.anthropic import Handler, running_anthropic
-from tests.gateway.asking import chat
+from tests.gateway.asking import HELLO, ask, chat
 
 
 def model(name: str, upstream: str, base_url: str) -> dict[str, Any]:
-    backend = {"kind": "litellm", "model": f"anthropic/{upstream}", "base_url": base_url, "api_key": "sk-ant"}
+    backend: dict[str, Any] = {
+        "kind": "litellm",
+        "model": f"anthropic/{upstream}",
+        "base_url": base_url,
+        "api_key": "sk-ant",
+    }
+    backend["headers"] = {"X-Team": "ours"}
     return {"name": name, "backends": [backend]}
 
 
@@ -45,6 +51,26 @@ def test_an_answer_comes_in_openais_words(claude: str) -> None:
     headers, body = Handler.received[-1]
     assert body["max_tokens"] == 5
     assert {name.lower(): value for name, value in headers.items()}["x-api-key"] == "sk-ant"
+
+
+def test_a_clients_headers_reach_the_provider_without_its_credentials(claude: str) -> None:
+    """With a backend's own before them; litellm's clients say themselves who they are, and which version they speak."""
+    sent = {
+        "x_title": "client",
+        "x_team": "theirs",
+        "anthropic_beta": "context-1m-2025-08-07",
+        "authorization": "Bearer client-secret",
+    }
+    more = {"x_forwarded_for": "10.0.0.1", "openai_project": "p", "accept": "text/plain", "cookie": "a=b"}
+    response = ask(claude, body={**HELLO, "model": "claude", "max_tokens": 5}, **sent, **more)
+    assert response.status == 200
+    headers = {name.lower(): value for name, value in Handler.received[-1][0].items()}
+    assert (headers["x-title"], headers["x-team"], headers["openai-project"]) == ("client", "ours", "p")
+    assert "context-1m-2025-08-07" in headers["anthropic-beta"]
+    assert headers["x-api-key"] == "sk-ant"
+    assert not {"x-forwarded-for", "cookie"} & set(headers)
+    assert "client-secret" not in str(headers)
+    assert headers["accept"] != "text/plain"
 
 
 def test_a_stream_comes_in_openais_words(claude: str) -> None:
