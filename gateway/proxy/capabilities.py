@@ -37,14 +37,16 @@ class ModelCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class CapabilityTable:
-    """Capabilities of every configured model.
+    """Capabilities of every model that answers chat.
 
     Attributes:
-        least: Those that all models have; most requests need no more.
+        least: Those that all models of kind chat have; most requests need no more.
+        other_kinds: Kind of each model that answers no chat.
     """
 
     by_model: Mapping[str, ModelCapabilities]
     least: ModelCapabilities
+    other_kinds: Mapping[str, str]
 
 
 def build_capability_table(models: Sequence[ModelConfig]) -> CapabilityTable:
@@ -54,11 +56,12 @@ def build_capability_table(models: Sequence[ModelConfig]) -> CapabilityTable:
             None if model.supports is None else frozenset(model.supports), model.context_window
         )
         for model in models
+        if model.kind == "chat"
     }
     lists = [one.supports for one in by_model.values() if one.supports is not None]
     windows = [one.context_window for one in by_model.values() if one.context_window is not None]
     least = ModelCapabilities(lists[0].intersection(*lists) if lists else None, min(windows) if windows else None)
-    return CapabilityTable(by_model, least)
+    return CapabilityTable(by_model, least, {model.name: model.kind for model in models if model.kind != "chat"})
 
 
 class RequestNeeds(msgspec.Struct, frozen=True, gc=False):

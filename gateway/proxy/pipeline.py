@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.errors import Internal
-from gateway.http.endpoints import USAGE_ON_REQUEST, Endpoint
+from gateway.http.endpoints import EMBEDDINGS, USAGE_ON_REQUEST, Endpoint
 from gateway.http.headers import RequestHead
 from gateway.http.request_body import RequestBody, parse_body
 from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
@@ -22,7 +22,7 @@ from gateway.proxy.exploration import apply_exploration
 from gateway.proxy.request_record import RequestRecord
 from gateway.proxy.response_cache import CacheSlot, ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
-from gateway.proxy.task_target import resolve_route, resolve_session, resolve_task
+from gateway.proxy.task_target import resolve_embedding_route, resolve_route, resolve_session, resolve_task
 from gateway.tasks.decision_table import DecisionTable, Route
 from gateway.upstream.failover import Failover
 from gateway.upstream.interface import UpstreamRequest
@@ -101,7 +101,7 @@ class Pipeline:
         record.route = self._route(body, tag.task, session, principal)
         policy = self.table.policy_of(tag.task)
         # A model called by its name without a task says nothing about any task's inputs.
-        if tag.is_explicit or is_routed_model(body.model):
+        if (tag.is_explicit or is_routed_model(body.model)) and body.operation is not EMBEDDINGS:
             self.observe(tag.task, body.encoded if policy.input.startswith(JSON_PATH) else body.content)
         slot = self.response_cache.open_slot(
             policy.response_cache, body, principal.name, record.route.ranking[0], head.headers
@@ -118,7 +118,9 @@ class Pipeline:
 
     def _route(self, body: RequestBody, task: str, session: str | None, principal: Principal) -> Route:
         """Return the route. A model that the request names is not checked for capabilities: its backend will."""
-        route = resolve_route(body, task, principal, self.capabilities.by_model, self.table.route_task)
+        if body.operation is EMBEDDINGS:
+            return resolve_embedding_route(body, self.table.policy_of(task), principal, self.capabilities)
+        route = resolve_route(body, task, principal, self.capabilities, self.table.route_task)
         if route.reason == REQUESTED:
             return route
         if not needs_no_check(body, self.capabilities):

@@ -184,7 +184,10 @@ def warn_of_gaps(resolved: ResolvedConfig) -> None:
     """Log what an operator should know of a configuration before its first request."""
     config = resolved.config
     if resolved.manifest is None:
-        log.warning("NO PACK: every task goes to %s; build one with `benchroute pack build`", config.models[0].name)
+        log.warning(
+            "NO PACK: every task goes to %s; build one with `benchroute pack build`",
+            resolved.policies.default.ranking[0],
+        )
     elif unknown := models_not_in_pack(config, resolved.manifest):
         log.warning("not in the pack, and therefore never chosen by score: %s", ", ".join(unknown))
     warn_of_datasets(resolved)
