@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from gateway.api import management, operations, packs, policies, scoring, tasks, usage
 from gateway.api.openapi import OpenApiApp, methods_at
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
+from gateway.http.endpoints import BY_PATH
 from gateway.http.error_envelope import to_dict
+from gateway.proxy.passthrough.endpoints import ENDPOINTS
 from gateway.ui.pages import ui_router
 
 log = logging.getLogger("benchroute.api")
@@ -77,13 +79,22 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type
     headers = dict(error.headers) if error.headers else None
     if error.status_code == NotFound.status:
-        return _to_response(NotFound(f"Path {request.url.path} not found."), headers)
+        return _to_response(NotFound(_path_not_found(request)), headers)
     if error.status_code == MethodNotAllowed.status:
         # RFC 9110, 15.5.6: a 405 lists the methods that the path allows.
         headers = {"allow": ", ".join(methods_at(request.app.openapi(), request.url.path))}
         message = f"Method {request.method} is not allowed at {request.url.path}."
         return _to_response(MethodNotAllowed(message), headers)
     return _to_response(InvalidRequest(str(error.detail)), headers)
+
+
+def _path_not_found(request: Request) -> str:
+    """Return the message for an unknown path; below /v1 it lists what there is for clients."""
+    path = request.url.path
+    if not path.startswith("/v1/"):
+        return f"Path {path} not found."
+    known = sorted({*BY_PATH, "/v1/models", *(one.template for one in ENDPOINTS)})
+    return f"Path {path} not found. Endpoints for clients: {', '.join(known)}. All: GET /openapi.json."
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -23,6 +23,8 @@ request_record     the record of a request, and its headers
 accounting         everything that is counted of a request
 access_log         the log's line of a request
 recent_responses   index of responses that feedback can refer to
+response_affinity  backends that made responses and conversations
+passthrough        endpoints whose requests are passed through: images, audio, files and others
 
 Nothing here embeds, searches, or waits for anything but the backend. Never imports routing or the scorer's side.
 """

@@ -40,8 +40,12 @@ from gateway.proxy.capabilities import build_capability_table
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
 from gateway.proxy.inflight import InflightRequests
+from gateway.proxy.passthrough.answer import Passthrough
+from gateway.proxy.passthrough.endpoints import is_passed_through
+from gateway.proxy.passthrough.target import TargetResolver, models_by_kind
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
+from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.scorer.client import ScorerClient
@@ -85,6 +89,7 @@ class Gateway:
         self._minutes = MinuteSeries(time.time)
         self._recent_responses = RecentResponses(config.routing.feedback_window)
         self._response_cache = ResponseCache(time.monotonic)
+        self._responses = ResponseAffinity(config.routing.response_ttl_s, time.monotonic)
         self._sessions = SessionAffinity(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(build_prices(config, resolved.manifest), time.time)
         self._authenticator = Authenticator(config.keys, config.admin.keys)
@@ -111,6 +116,8 @@ class Gateway:
             await self._api(scope, receive, send)
         elif scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and self.exchange_context is not None:
             await answer_request(self.exchange_context, scope, receive, send)
+        elif self.runtime.serving is not None and is_passed_through(scope["path"]) and b"%" not in scope["raw_path"]:
+            await self._inflight.track(self.runtime.serving.passthrough, scope, receive, send)
         else:
             # Successful requests are counted in batches; an endpoint shows those that have just finished too.
             self.runtime.flush_counts()
@@ -200,7 +207,7 @@ class Gateway:
                 self._metrics,
                 self._ledger,
                 self._quotas,
-                lambda task: self._table.policy_of(task).ranking[0],
+                self._baseline,
                 self._minutes,
                 self._tracing,
                 self._recent_responses.record,
@@ -210,7 +217,21 @@ class Gateway:
             max_body_bytes=config.server.max_body_bytes,
             keepalive_s=upstream.keepalive_s,
         )
-        return Serving(services, ExchangeContext(pipeline, self._deadlines))
+        resolver = TargetResolver(
+            models_by_kind(config.models),
+            upstream.files_backend,
+            pipeline.capabilities,
+            self._table,
+            backends,
+            self._responses,
+        )
+        passthrough = Passthrough(pipeline, resolver, config.server.max_upload_bytes)
+        return Serving(services, ExchangeContext(pipeline, self._deadlines), passthrough)
+
+    def _baseline(self, task: str, model: str) -> str:
+        """Return the model that a response's cost is compared with: the task's first, where it could have answered."""
+        kinds = {one.name: one.kind for one in self.runtime.resolved.config.models}
+        return self._table.policy_of(task).ranking[0] if kinds.get(model, "chat") == "chat" else model
 
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services

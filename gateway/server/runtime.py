@@ -13,6 +13,7 @@ from gateway.config import Config, KeyTerms
 from gateway.errors import Conflict, InvalidRequest, ScorerUnavailable
 from gateway.keys.client_keys import ClientKeys
 from gateway.proxy.exchange import ExchangeContext
+from gateway.proxy.passthrough.answer import Passthrough
 from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_table import DecisionTable, Policies
@@ -31,6 +32,7 @@ class Serving:
 
     services: Services
     exchange_context: ExchangeContext
+    passthrough: Passthrough
 
     def flush_counts(self) -> None:
         """Record every finished request in metrics, time series and ledger."""

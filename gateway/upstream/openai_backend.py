@@ -1,5 +1,6 @@
 """Backends that speak OpenAI's API: bytes out, bytes in."""
 
+import hashlib
 from importlib.metadata import version
 from urllib.parse import quote, urlsplit
 
@@ -8,7 +9,14 @@ from gateway.http.endpoints import MESSAGES, Endpoint
 from gateway.http.headers import Headers
 from gateway.http.request_body import json_string
 from gateway.upstream.errors import Unsupported
-from gateway.upstream.interface import Backend, ResponseHandle, ResponseHandler, UpstreamRequest
+from gateway.upstream.interface import (
+    Backend,
+    RelayHandle,
+    RelayRequest,
+    ResponseHandle,
+    ResponseHandler,
+    UpstreamRequest,
+)
 from gateway.upstream.pool import ConnectionPool, Origin, PendingConnection
 
 USER_AGENT = f"user-agent: benchroute/{version('benchroute')}\r\n".encode()
@@ -39,6 +47,7 @@ class OpenAIBackend:
         self._stream_usage = config.stream_usage
         self._speaks_messages = config.speaks_messages
         self._adapter = adapter
+        self.account = _account(config)
 
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
@@ -55,6 +64,40 @@ class OpenAIBackend:
             return PendingConnection(self.origin, connect_s, written, handler)
         pooled.send_request(written, handler)
         return pooled
+
+    async def start_relay(
+        self, request: RelayRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
+    ) -> RelayHandle:
+        """Write the request's head to a connection, as soon as there is one. Raises UpstreamFault."""
+        if request.target.startswith(b"/v1/messages") and not self._speaks_messages:
+            raise Unsupported(f"does not answer {MESSAGES.path}")
+        head = self.build_relay_head(request)
+        connection = None if is_fresh else self.origin.take_idle()
+        if connection is None:
+            connection = await self.origin.open_connection(connect_s)
+        connection.send_head(head, handler)
+        return connection
+
+    def model_name(self) -> bytes:
+        """Return the model's name at the backend, as JSON."""
+        return self._model
+
+    def build_relay_head(self, request: RelayRequest) -> bytes:
+        """Return the head of a request that is passed through."""
+        left_out = {b"content-type", *(() if request.target.startswith(b"/v1/messages") else (b"x-api-key",))}
+        lines = [b"%b: %b\r\n" % pair for pair in self._fixed if pair[0] not in left_out]
+        lines.append(request.forwarded.lines)
+        if not request.forwarded.names_agent:
+            lines.append(USER_AGENT)
+        if request.content_type is not None:
+            lines.append(b"content-type: %b\r\n" % request.content_type)
+        if request.size is None:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        # A GET without a body has no length (RFC 9110, 8.6).
+        elif request.size or request.method == "POST":
+            lines.append(b"content-length: %d\r\n" % request.size)
+        path = versioned_path(self._path, request.target)
+        return b"%b %b HTTP/1.1\r\n%b\r\n" % (request.method.encode(), path, b"".join(lines))
 
     async def close(self) -> None:
         """Close the adapter; the connections belong to the pool."""
@@ -94,6 +137,20 @@ def _fixed(config: OpenAIBackendConfig) -> Headers:
         key = config.api_key.get_secret_value().encode()
         headers += [(b"authorization", b"Bearer " + key), (b"x-api-key", key)]
     return headers
+
+
+def versioned_path(base: bytes, target: bytes) -> bytes:
+    """Return a backend's path. base: of its URL, with its version or without. target: `/v1/...` or `/v2/...`."""
+    version, rest = target[:3], target[3:]
+    if base.endswith((b"/v1", b"/v2")):
+        return base[:-3] + version + rest
+    # A base URL of another form names its version itself, such as Gemini's /v1beta/openai.
+    return base + rest
+
+
+def _account(config: OpenAIBackendConfig) -> str:
+    secret = "" if config.api_key is None else config.api_key.get_secret_value()
+    return hashlib.sha256(f"{config.base_url}\n{secret}".encode()).hexdigest()
 
 
 def _host(url: str) -> bytes:

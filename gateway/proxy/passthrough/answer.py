@@ -1,0 +1,210 @@
+"""One request that is passed through, from its head to the last byte of its response."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from gateway.errors import RequestError, ShuttingDown
+from gateway.http import error_envelope
+from gateway.http.asgi import RawHeaders, Receive, Scope, Send, header_pairs, response_body, response_start
+from gateway.http.headers import Headers, RequestHead, first_value, response_headers
+from gateway.http.read_body import ClientDisconnected, check_head, read_body
+from gateway.http.request_body import RequestBody
+from gateway.http.sse import is_event_stream
+from gateway.keys.auth import Principal
+from gateway.proxy.passthrough.asking import AnsweredAttempt, Asking
+from gateway.proxy.passthrough.bodies import Body, FormBody, HeldBody, PieceReader
+from gateway.proxy.passthrough.endpoints import ChosenBy, MatchedEndpoint, allowed_methods, match_endpoint
+from gateway.proxy.passthrough.target import TargetResolver
+from gateway.proxy.passthrough.upload import RelayedRequest
+from gateway.proxy.passthrough.usage import ResponseInspector
+from gateway.proxy.pipeline import Pipeline, internal_error
+from gateway.proxy.request_record import RequestRecord
+from gateway.proxy.response_affinity import MadeObject
+from gateway.proxy.responses import UNBUFFERED_HEADERS, error_headers
+from gateway.proxy.task_target import resolve_task
+from gateway.upstream.errors import UpstreamFault
+from gateway.upstream.timeouts import parse_timeout_headers
+from gateway.vocabulary import AUTO
+
+log = logging.getLogger("benchroute.request")
+
+FORM = b"multipart/form-data"
+KEPT_HEADERS = frozenset({b"content-length", b"content-encoding", b"content-disposition"})
+"""Headers of a body that is passed on byte for byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passthrough:
+    """The endpoints that are passed through, as an ASGI application.
+
+    Attributes:
+        max_upload_bytes: limit of a form.
+        clock: seconds, monotonic.
+    """
+
+    pipeline: Pipeline
+    resolver: TargetResolver
+    max_upload_bytes: int
+    clock: Callable[[], float] = time.monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        head = RequestHead(scope["headers"])
+        try:
+            matched = match_endpoint(scope["method"], scope["path"])
+        except RequestError as error:
+            allow = (b"allow", ", ".join(allowed_methods(scope["path"])).encode())
+            await send_error(send, error, [*error_headers(error)[:1], allow], error_envelope.encode_error(error))
+            return
+        record = self.pipeline.start_request(head, matched.endpoint.record_endpoint)
+        exchange = PassthroughExchange(self, matched, head, record, send)
+        try:
+            await exchange.answer(scope, receive)
+        except ClientDisconnected:
+            pass  # counted as 499: the response has no end
+        except RequestError as error:
+            await exchange.fail(error)
+        except asyncio.CancelledError:
+            record.aborted_status = ShuttingDown.status
+            raise
+        except Exception:
+            log.exception("%s failed inside the gateway", record.request_id)
+            await exchange.fail(internal_error(record))
+        finally:
+            self.pipeline.finish_request(record)
+
+
+async def send_error(send: Send, error: RequestError, headers: RawHeaders, body: bytes) -> None:
+    """Send an error of the gateway's own."""
+    length = (b"content-length", b"%d" % len(body))
+    await send(response_start(error.status, [*headers, length]))
+    await send(response_body(body))
+
+
+class PassthroughExchange:
+    """One request and its response."""
+
+    def __init__(
+        self, shared: Passthrough, matched: MatchedEndpoint, head: RequestHead, record: RequestRecord, send: Send
+    ) -> None:
+        self._shared, self._matched, self._endpoint = shared, matched, matched.endpoint
+        self._head, self._record, self._send = head, record, send
+
+    async def answer(self, scope: Scope, receive: Receive) -> None:
+        """Answer the request. Raises RequestError, ClientDisconnected."""
+        principal = self._shared.pipeline.authenticate(self._head, self._record)
+        body = await self._read_body(scope, receive)
+        try:
+            await _while_connected(self._relay(scope, body, principal), body, receive)
+        finally:
+            body.close()
+
+    async def fail(self, error: RequestError) -> None:
+        """Send an error. A response that has begun is left without its end, so that its connection is closed."""
+        record = self._record
+        if record.status:
+            record.stream_error = error.message
+            return
+        lines = record.begin_response(error.status)
+        record.is_complete = True
+        body = error_envelope.encode_error(error, self._endpoint.record_endpoint)
+        await send_error(self._send, error, [*error_headers(error), *header_pairs(lines)], body)
+
+    async def _read_body(self, scope: Scope, receive: Receive) -> Body:
+        """Return the body: whole where it is JSON; of a form as much as has to be read before it can go on."""
+        content_type = first_value(self._head.headers, b"content-type") or b""
+        has_model = self._endpoint.chosen_by is ChosenBy.MODEL
+        if not content_type.lower().startswith(FORM):
+            data = await read_body(scope, receive, self._shared.pipeline.max_body_bytes)
+            return HeldBody(data, content_type or error_envelope.JSON, has_model)
+        check_head(scope, self._shared.max_upload_bytes, "server.max_upload_bytes")
+        length = first_value(self._head.headers, b"content-length")
+        reader = PieceReader(receive, self._shared.max_upload_bytes)
+        body = FormBody(reader, content_type, None if length is None else int(length), has_model)
+        try:
+            await body.read_to_model()
+        except BaseException:
+            body.close()
+            raise
+        return body
+
+    async def _relay(self, scope: Scope, body: Body, principal: Principal) -> None:
+        shared, record, head = self._shared, self._record, self._head
+        named = RequestBody(self._endpoint.record_endpoint, {}, body.model or AUTO)
+        record.task = resolve_task(head, named, principal).task
+        target = shared.resolver.resolve_target(self._matched, body.model, record.task, principal)
+        record.route = target.route
+        record.mark_read()
+        # What was matched is in ASCII and has no percent sign: it is the path as the client sent it.
+        path = b"?".join(part for part in (scope["path"].encode(), scope.get("query_string", b"")) if part)
+        forwarded = shared.pipeline.accounting.inject_trace_context(head, record)
+        request = RelayedRequest(self._endpoint.method, path, forwarded, body)
+        asking = Asking(shared.pipeline.failover, self._endpoint, request, record, shared.clock)
+        answered = await asking.ask_backends(target, parse_timeout_headers(head.gateway_headers))
+        try:
+            await self._deliver(answered)
+        finally:
+            answered.finish()
+
+    async def _deliver(self, answered: AnsweredAttempt) -> None:
+        """Send the response as it comes."""
+        record, attempt, response = self._record, answered.attempt, answered.attempt.response
+        inspector = ResponseInspector(response.headers)
+        lines = record.begin_response(response.status)
+        try:
+            await self._send(response_start(response.status, [*_shown(response.headers), *header_pairs(lines)]))
+            while piece := await response.read_piece(min(attempt.idle_s, attempt.left_s)):
+                inspector.feed(piece)
+                if self._endpoint.makes is not None:
+                    # Before the client has the ID: its next request may name it.
+                    self._record_object(inspector)
+                await self._send(response_body(piece, more=True))
+            # Before the end: the key's next request must see what this one took.
+            self._record_usage(inspector)
+            record.is_complete = True
+            await self._send(response_body(b""))
+        except UpstreamFault as fault:
+            record.stream_error = str(fault)
+        finally:
+            if not record.is_complete:
+                self._record_usage(inspector)
+
+    def _record_usage(self, inspector: ResponseInspector) -> None:
+        if self._endpoint.is_billed and 200 <= self._record.status < 300:
+            self._shared.pipeline.accounting.record_report(self._record, inspector.find_usage())
+
+    def _record_object(self, inspector: ResponseInspector) -> None:
+        record, made = self._record, inspector.find_id()
+        if made is not None and 200 <= record.status < 300:
+            found = MadeObject(record.key, made, record.model, record.backend)
+            self._shared.resolver.responses.record_object(found)
+
+
+def _shown(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a backend's response that a client gets."""
+    kept = [pair for pair in headers if pair[0] in KEPT_HEADERS]
+    return [*response_headers(headers), *kept, *(UNBUFFERED_HEADERS if is_event_stream(headers) else ())]
+
+
+async def _while_connected(work: Coroutine[None, None, None], body: Body, receive: Receive) -> None:
+    """Do the work; cancel it when the client leaves, for nobody would read the response. Raises ClientDisconnected."""
+
+    async def watch() -> None:
+        # Until the body has come, whoever reads it sees the client leave.
+        await body.completed.wait()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(watch())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not tasks[0].done():
+            raise ClientDisconnected
+        tasks[0].result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
