@@ -12,7 +12,8 @@ pipeline           the steps from a request to its route
 task_target        task, session and models of a request
 capabilities       models that can answer a request
 exploration        the share of requests that goes to other candidates
-session_affinity   conversations that stay on their model
+session_affinity   conversations that stay on their model and backend
+continuation       requests that continue a response or conversation
 response_cache     exact-match response cache
 upstream_call      the attempts of a request at backends
 stream_relay       a stream on its way to the client

@@ -7,6 +7,7 @@ passed on from its first byte, by gateway.proxy.stream_relay: from then on what 
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gateway.http.endpoints import RESPONSES
 from gateway.http.error_envelope import JSON
 from gateway.http.headers import Headers, first_value, response_headers
 from gateway.http.sse import StreamEndDetector, is_event_stream
@@ -43,7 +44,7 @@ class UpstreamCall:
         now, every_s = clock(), pipeline.keepalive_s
         self._exchange, self._routed, self._clock = exchange, routed, clock
         self._plan = pipeline.failover.start_plan(
-            routed.route.ranking, routed.timeout_overrides, exchange.record.trail, now
+            routed.route.ranking, routed.timeout_overrides, exchange.record.trail, now, routed.placement
         )
         self._comment_at = now + every_s if every_s is not None and routed.request.body.is_stream else NEVER
         self._handle: ResponseHandle | None = None
@@ -143,6 +144,8 @@ class UpstreamCall:
         if status == HTTP_OK:
             estimate = partial(estimate_response, self._routed.request.body, body)
             exchange.context.pipeline.accounting.record_usage(exchange.record, usage, estimate)
+            if exchange.endpoint is RESPONSES:
+                exchange.context.pipeline.record_made(exchange.record, body)
         shown, body = normalize_error(status, response_headers(headers), body, exchange.endpoint)
         if slot is not None and status == HTTP_OK:
             slot.append_chunk(body)
@@ -154,6 +157,9 @@ class UpstreamCall:
         assert self._handle is not None  # noqa: S101 - it answers
         exchange, routed, headers = self._exchange, self._routed, self._head[1]
         self._accept_response()
+        if exchange.endpoint is RESPONSES:
+            # The first event names the response: it can be cancelled before it ends.
+            exchange.context.pipeline.record_made(exchange.record, first)
         exchange.begin_stream(response_headers(headers))
         exchange.enter(STREAMING)
         deadline = self._plan.started + self._timeouts.total_s

@@ -213,6 +213,7 @@ class Gateway:
                 self._recent_responses.record,
             ),
             sessions=self._sessions,
+            responses=self._responses,
             response_cache=self._response_cache,
             max_body_bytes=config.server.max_body_bytes,
             keepalive_s=upstream.keepalive_s,
@@ -241,7 +242,12 @@ class Gateway:
         if self._node is not None:
             self._client_keys.attach_store(store)
             self._node.start_jobs(
-                self._quotas, self._ledger, self._sessions, self.runtime.backend_states, self._find_response
+                self._quotas,
+                self._ledger,
+                self._sessions,
+                self._responses,
+                self.runtime.backend_states,
+                self._find_response,
             )
             await self.runtime.apply_shared_state((), self._node.cached_active_pack())
             return

@@ -146,6 +146,8 @@ def running_api_upstream() -> Iterator[ApiUpstream]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Sockets that were just closed are closed by the loop, a turn later.
+        await asyncio.sleep(0.01)
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
     thread.start()

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from gateway.proxy.passthrough.endpoints import ENDPOINTS
-from tests.gateway.api_upstream import DURATION, STREAMED_IMAGE, ApiUpstream
+from tests.gateway.api_upstream import DURATION, STREAMED_IMAGE, ApiUpstream, running_api_upstream
 from tests.gateway.asking import Response, ask
 from tests.gateway.proxy.passthrough.conftest import MINE, OTHERS, settings
 from tests.gateway.serving import running_gateway, serving_gateway
+from tests.gateway.waiting import eventually
 
 SMALL = {"authorization": "Bearer sk-small"}
 PROMPT = {"model": "image", "prompt": "a fish"}
@@ -208,14 +209,13 @@ def test_a_request_is_logged_with_its_path(api: ApiUpstream, tmp_path: Path, cap
     assert (lines[0]["key"], lines[0]["status"], lines[1]["input_tokens"]) == ("mine", 200, 815)
 
 
-def test_a_shutdown_ends_a_request_with_an_error(api: ApiUpstream, tmp_path: Path) -> None:
-    api.pause_s = 5
-    with serving_gateway(settings(api, tmp_path)) as serving:
+def test_a_shutdown_ends_a_request_with_an_error(tmp_path: Path) -> None:
+    with running_api_upstream() as slow, serving_gateway(settings(slow, tmp_path)) as serving:
+        slow.pause_s = 5
         place = urlsplit(serving.url)
         made = http.client.HTTPConnection(place.netloc, timeout=10)
         made.request("POST", "/v1/images/generations", json.dumps(PROMPT), MINE)
-        while serving.gateway._inflight._requests == set():
-            pass
+        eventually(lambda: serving.gateway._inflight._requests)
         serving.cut()
         response = made.getresponse()
         assert (response.status, json.loads(response.read())["error"]["code"]) == (503, "shutting_down")
