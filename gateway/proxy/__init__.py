@@ -10,6 +10,7 @@ deadlines          deadlines of all requests, by one timer
 inflight           requests of the management API, for a shutdown
 pipeline           the steps from a request to its route
 task_target        task, session and models of a request
+content_size       text and media of a conversation
 capabilities       models that can answer a request
 exploration        the share of requests that goes to other candidates
 session_affinity   conversations that stay on their model and backend

@@ -52,7 +52,7 @@ RESPONSE: dict[str, Any] = {
     "usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7},
 }
 CONVERSATION = {"id": "conv_1", "object": "conversation", "created_at": 1, "metadata": {}}
-ITEMS = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+ITEMS: dict[str, Any] = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
 STREAMED_IMAGE = (
     b'event: image_generation.partial_image\ndata: {"type":"image_generation.partial_image","b64_json":"AA"}\n\n',
     b'event: image_generation.completed\ndata: {"type":"image_generation.completed","b64_json":"AA",'
