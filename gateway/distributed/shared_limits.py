@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import msgspec
 
@@ -164,9 +163,9 @@ class SharedLimits:
                 self._in_loop(lambda event=event: self._apply_event(event))  # type: ignore[misc]
 
     def _apply_event(self, event: LimitEvent) -> None:
-        for (key, task, session, model), backend in zip_longest(
-            event.sessions, event.session_backends[: len(event.sessions)], fillvalue=""
-        ):
+        # Gateways of earlier versions send none.
+        backends = event.session_backends or ("",) * len(event.sessions)
+        for (key, task, session, model), backend in zip(event.sessions, backends, strict=True):
             self._local.sessions.apply_remote(SessionPin(key, task, session, model, backend))
         for made in event.made:
             self._local.responses.apply_remote(MadeObject(*made))

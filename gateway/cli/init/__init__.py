@@ -1,6 +1,7 @@
 """`benchroute init`: create a configuration from the providers that are available.
 
 command    the command, and the file that it writes
+kinds      kinds of models by their names
 providers  known providers, those that are available, and the models to configure
 """
 

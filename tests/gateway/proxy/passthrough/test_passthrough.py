@@ -59,8 +59,8 @@ def test_the_last_refusal_reaches_the_client_as_it_is(passing: str, api: ApiUpst
 
 
 def test_models_are_named_or_the_only_ones_of_their_kind(passing: str, api: ApiUpstream) -> None:
-    for body in ({"prompt": "x"}, {"prompt": "x", "model": None}, {"prompt": "x", "model": "auto"}):
-        assert draw(passing, body).ours("model") == "image"
+    for given in ({"prompt": "x"}, {"prompt": "x", "model": None}, {"prompt": "x", "model": "auto"}):
+        assert draw(passing, given).ours("model") == "image"
     assert json.loads(api.last.body)["model"] == "up-image"
     assert draw(passing, {**PROMPT, "model": "words"}).ours("model") == "words"
     unknown = draw(passing, {**PROMPT, "model": "nobody"})
