@@ -124,8 +124,13 @@ class Pipeline:
             record.route, request, parse_timeout_headers(head.gateway_headers), session, slot, placement
         )
 
-    def response_started(self, routed: RoutedRequest, record: RequestRecord) -> None:
-        """Pin the session, if there is one, to the model and backend that answer."""
+    def response_started(self, routed: RoutedRequest, record: RequestRecord, data: bytes) -> None:
+        """Pin the session, if there is one, to the model and backend that answer, and note who makes a response.
+
+        data: a whole response, or the first of a stream: it can be cancelled before it ends.
+        """
+        if routed.request.body.operation is RESPONSES:
+            self.record_made(record, data)
         if routed.session is not None and record.task is not None:
             self.sessions.pin_model(record.key, record.task, routed.session, record.model, record.backend)
 

@@ -7,7 +7,6 @@ passed on from its first byte, by gateway.proxy.stream_relay: from then on what 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.http.endpoints import RESPONSES
 from gateway.http.error_envelope import JSON
 from gateway.http.headers import Headers, first_value, response_headers
 from gateway.http.sse import StreamEndDetector, is_event_stream
@@ -135,7 +134,7 @@ class UpstreamCall:
         if status == HTTP_OK and not is_json:
             self._fail_attempt(UpstreamProtocolError("answered what is no JSON object"))
             return
-        self._accept_response()
+        self._accept_response(body)
         self._end_attempt(is_fault=False)
         if exchange.record.status:
             # A comment has committed to a stream, and a whole document cannot go into it.
@@ -144,8 +143,6 @@ class UpstreamCall:
         if status == HTTP_OK:
             estimate = partial(estimate_response, self._routed.request.body, body)
             exchange.context.pipeline.accounting.record_usage(exchange.record, usage, estimate)
-            if exchange.endpoint is RESPONSES:
-                exchange.context.pipeline.record_made(exchange.record, body)
         shown, body = normalize_error(status, response_headers(headers), body, exchange.endpoint)
         if slot is not None and status == HTTP_OK:
             slot.append_chunk(body)
@@ -156,10 +153,7 @@ class UpstreamCall:
         assert self._target is not None  # noqa: S101 - it answers
         assert self._handle is not None  # noqa: S101 - it answers
         exchange, routed, headers = self._exchange, self._routed, self._head[1]
-        self._accept_response()
-        if exchange.endpoint is RESPONSES:
-            # The first event names the response: it can be cancelled before it ends.
-            exchange.context.pipeline.record_made(exchange.record, first)
+        self._accept_response(first)
         exchange.begin_stream(response_headers(headers))
         exchange.enter(STREAMING)
         deadline = self._plan.started + self._timeouts.total_s
@@ -202,12 +196,12 @@ class UpstreamCall:
         self._end_attempt(is_fault=None)
         return None
 
-    def _accept_response(self) -> None:
-        """Note that this attempt is the one that answers."""
+    def _accept_response(self, data: bytes) -> None:
+        """Note that this attempt is the one that answers. data: a whole response, or the first of a stream."""
         exchange = self._exchange
         exchange.record.trail.waited_s += self._clock() - self._waiting_since
         self._plan.record_answer()
-        exchange.context.pipeline.response_started(self._routed, exchange.record)
+        exchange.context.pipeline.response_started(self._routed, exchange.record, data)
 
     def _fail_attempt(self, fault: UpstreamFault) -> None:
         """Note that this attempt came to nothing, and go on with the plan."""
