@@ -39,7 +39,7 @@ class LimitEvent(msgspec.Struct, frozen=True, array_like=True):
         opened: backends whose breaker opened, and seconds until they are tried again.
         closed: backends whose breaker closed.
         session_backends: of `sessions`, in their order.
-        made: key, ID, model and backend of responses and conversations.
+        made: key, ID, model and backend of responses and conversations, and whether usage is still to be booked.
     """
 
     gateway: str
@@ -48,7 +48,7 @@ class LimitEvent(msgspec.Struct, frozen=True, array_like=True):
     closed: tuple[str, ...] = ()
     # At the end, so that gateways of earlier versions can read the event.
     session_backends: tuple[str, ...] = ()
-    made: tuple[tuple[str | None, str, str, str], ...] = ()
+    made: tuple[tuple[str | None, str, str, str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class SharedLimits:
                 tuple(opened),
                 tuple(closed),
                 tuple(one.backend for one in pins),
-                tuple((one.key, one.object_id, one.model, one.backend) for one in made),
+                tuple((one.key, one.object_id, one.model, one.backend, one.is_open) for one in made),
             )
             data = msgspec.msgpack.encode(event)
             self._client.execute("XADD", redis_keys.EVENTS, "MAXLEN", "~", MAX_EVENTS, "*", "e", data)

@@ -5,6 +5,7 @@ Only the account that made what they refer to can answer them, so they go to its
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace as replace_fields
 from typing import TypeVar
 
 import msgspec
@@ -21,6 +22,9 @@ from gateway.vocabulary import SESSION, is_routed_model
 
 Made = TypeVar("Made")
 
+OPEN = ("queued", "in_progress")
+"""Statuses of a response that is still being made."""
+
 PREVIOUS, CONVERSATION = "previous_response_id", "conversation"
 
 
@@ -30,6 +34,7 @@ class _Named(msgspec.Struct, gc=False):
 
 class _Response(msgspec.Struct, gc=False):
     id: str | None = None
+    status: str | None = None
     conversation: _Named | None = None
 
 
@@ -63,25 +68,31 @@ def place_continuation(
     return route, None
 
 
-def find_made_ids(data: bytes) -> Iterator[str]:
-    """Yield the IDs of the response, and of its conversation, in a body or in the events of a stream."""
+def record_made(data: bytes, maker: MadeObject, responses: ResponseAffinity) -> None:
+    """Note who made the response, and its conversation, that a body or the events of a stream name.
+
+    maker: with the key, model and backend.
+    """
+    for response in _find_responses(data):
+        if response.id:
+            responses.record_object(replace_fields(maker, object_id=response.id, is_open=response.status in OPEN))
+        if response.conversation is not None and response.conversation.id:
+            responses.record_object(replace_fields(maker, object_id=response.conversation.id))
+
+
+def _find_responses(data: bytes) -> Iterator[_Response]:
+    """Yield the response that a body is, or that the last event of a stream names."""
     if data.lstrip()[:1] == b"{":
-        yield from _ids(_decoded(_decode_response, data))
+        found = _decoded(_decode_response, data)
+        yield from () if found is None else (found,)
         return
-    for line in data.splitlines():
+    # The last event that names it knows whether it is complete.
+    for line in reversed(data.splitlines()):
         if line.startswith(b"data:") and b'"response"' in line:
             event = _decoded(_decode_event, line[5:])
             if event is not None and event.response is not None:
-                yield from _ids(event.response)
+                yield event.response
                 return
-
-
-def record_made(data: bytes, key: str | None, model: str, backend: str, responses: ResponseAffinity) -> bool:
-    """Note who made what a body, or the events of a stream, name. Return True if there is anything."""
-    found = list(find_made_ids(data))
-    for name in found:
-        responses.record_object(MadeObject(key, name, model, backend))
-    return bool(found)
 
 
 def _referred(body: RequestBody) -> Iterator[tuple[str, str]]:
@@ -101,10 +112,3 @@ def _decoded(decode: Callable[[bytes], Made], data: bytes) -> Made | None:
         return decode(data)
     except (msgspec.MsgspecError, RecursionError):
         return None
-
-
-def _ids(response: _Response | None) -> Iterator[str]:
-    if response is not None and response.id:
-        yield response.id
-    if response is not None and response.conversation is not None and response.conversation.id:
-        yield response.conversation.id

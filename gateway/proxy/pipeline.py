@@ -21,7 +21,7 @@ from gateway.proxy.capabilities import CapabilityTable, filter_capable, needs_no
 from gateway.proxy.continuation import place_continuation, record_made
 from gateway.proxy.exploration import apply_exploration
 from gateway.proxy.request_record import RequestRecord
-from gateway.proxy.response_affinity import ResponseAffinity
+from gateway.proxy.response_affinity import MadeObject, ResponseAffinity
 from gateway.proxy.response_cache import CacheSlot, ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.proxy.task_target import resolve_embedding_route, resolve_route, resolve_session, resolve_task
@@ -136,7 +136,7 @@ class Pipeline:
 
     def record_made(self, record: RequestRecord, data: bytes) -> None:
         """Note who made the response that a body, or the events of a stream, name."""
-        record_made(data, record.key, record.model, record.backend, self.responses)
+        record_made(data, MadeObject(record.key, "", record.model, record.backend), self.responses)
 
     def _place_session(self, record: RequestRecord, session: str) -> Placement | None:
         """Return the session's backend, which is asked first while it is healthy."""

@@ -6,7 +6,7 @@ and with a shared state what the others have seen; it is bounded, and entries ex
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_OBJECTS = 100_000
 MAX_PENDING_UPDATES = 10_000
@@ -15,12 +15,18 @@ MAX_ID_LENGTH = 256
 
 @dataclass(frozen=True, slots=True)
 class MadeObject:
-    """A response or conversation, and who made it. key: name of the client's key, None without authentication."""
+    """A response or conversation, and who made it.
+
+    Attributes:
+        key: name of the client's key, None without authentication.
+        is_open: a response that is still being made, whose usage has not been booked: whoever reads it later pays.
+    """
 
     key: str | None
     object_id: str
     model: str
     backend: str
+    is_open: bool = False
 
 
 class ResponseAffinity:
@@ -44,6 +50,14 @@ class ResponseAffinity:
         if self.are_shared and self.find_maker(made.key, made.object_id) != made:
             self._pending.append(made)
         self.apply_remote(made)
+
+    def close_object(self, key: str | None, object_id: str) -> bool:
+        """Note that a response's usage is booked. Return True if it was not before."""
+        made = self.find_maker(key, object_id)
+        if made is None or not made.is_open:
+            return False
+        self.record_object(replace(made, is_open=False))
+        return True
 
     def apply_remote(self, made: MadeObject) -> None:
         """Note who made an object that another gateway has seen."""

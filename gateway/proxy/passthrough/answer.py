@@ -173,8 +173,17 @@ class PassthroughExchange:
                 self._record_usage(inspector)
 
     def _record_usage(self, inspector: ResponseInspector) -> None:
-        if self._endpoint.is_billed and 200 <= self._record.status < 300:
-            self._shared.pipeline.accounting.record_report(self._record, inspector.find_usage())
+        record, endpoint = self._record, self._endpoint
+        if not (200 <= record.status < 300 and (endpoint.is_billed or endpoint.settles)):
+            return
+        report = inspector.find_usage()
+        # A response that is not complete reports none; of a complete one the first report counts.
+        if endpoint.settles and (
+            report is None
+            or not self._shared.resolver.responses.close_object(record.key, self._matched.object_id or "")
+        ):
+            return
+        self._shared.pipeline.accounting.record_report(record, report)
 
     def _record_object(self, inspector: ResponseInspector) -> None:
         record, made = self._record, inspector.find_id()

@@ -32,6 +32,7 @@ class PassthroughEndpoint:
         is_repeatable: may be sent again after an answer that another backend would not give; false where the first
             request may already have made something.
         is_billed: its answers cost something; those that report no usage count as unpriced.
+        settles: its answers report the usage of a response that was made in the background; the first one is billed.
         makes: the kind of object it makes, by whose ID later requests find the backend.
     """
 
@@ -42,6 +43,7 @@ class PassthroughEndpoint:
     kind: ModelKind = "chat"
     is_repeatable: bool = True
     is_billed: bool = False
+    settles: bool = False
     makes: str | None = None
 
     @property
@@ -54,8 +56,10 @@ def _billed(path: str, kind: ModelKind, description: str) -> PassthroughEndpoint
     return PassthroughEndpoint("POST", path, description, kind=kind, is_billed=True)
 
 
-def _of_object(method: str, path: str, description: str, is_repeatable: bool = True) -> PassthroughEndpoint:
-    return PassthroughEndpoint(method, path, description, ChosenBy.OBJECT, is_repeatable=is_repeatable)
+def _of_object(
+    method: str, path: str, description: str, is_repeatable: bool = True, settles: bool = False
+) -> PassthroughEndpoint:
+    return PassthroughEndpoint(method, path, description, ChosenBy.OBJECT, is_repeatable=is_repeatable, settles=settles)
 
 
 def _of_files(
@@ -75,9 +79,9 @@ ENDPOINTS: Sequence[PassthroughEndpoint] = (
     _billed("/v1/rerank", "rerank", "Rank documents by a query."),
     _billed("/v2/rerank", "rerank", "Rank documents by a query."),
     PassthroughEndpoint("POST", "/v1/messages/count_tokens", "Count the tokens of a message."),
-    _of_object("GET", "/v1/responses/{id}", "Return a response."),
+    _of_object("GET", "/v1/responses/{id}", "Return a response.", settles=True),
     _of_object("DELETE", "/v1/responses/{id}", "Delete a response."),
-    _of_object("POST", "/v1/responses/{id}/cancel", "Cancel a background response."),
+    _of_object("POST", "/v1/responses/{id}/cancel", "Cancel a background response.", settles=True),
     _of_object("GET", "/v1/responses/{id}/input_items", "List a response's input."),
     _of_files("POST", "/v1/conversations", "Create a conversation.", is_repeatable=False, makes="conversation"),
     _of_object("GET", "/v1/conversations/{id}", "Return a conversation."),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai import OpenAI
 
-from gateway.proxy.continuation import find_made_ids
+from gateway.proxy.continuation import record_made
 from gateway.proxy.response_affinity import MadeObject, ResponseAffinity
 from tests.gateway.api_upstream import RESPONSE, ApiUpstream, running_api_upstream
 from tests.gateway.asking import Response, ask
@@ -155,5 +155,40 @@ def test_every_key_finds_its_own_last_maker_and_no_others(events: list[tuple[str
 @pytest.mark.parametrize(
     "data", [b"", b"{", b'{"id": 5}', b"data: {", b'data: {"response": 5}\n', b"\xff\n", b'{"conversation": []}']
 )
-def test_what_names_nothing_yields_nothing(data: bytes) -> None:
-    assert list(find_made_ids(data)) == []
+def test_what_names_nothing_is_not_noted(data: bytes) -> None:
+    known = ResponseAffinity(10, lambda: 0.0)
+    known.are_shared = True
+    record_made(data, MadeObject("k", "", "m", "m/1"), known)
+    assert known.drain_updates() == []
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_response_in_the_background_is_paid_by_who_reads_it_first(
+    spread: str, upstreams: list[ApiUpstream], is_stream: bool
+) -> None:
+    """3 tokens in and 4 out, after an estimate for the request that began it."""
+
+    def spent() -> tuple[int, int]:
+        rows = ask(spread, "/v1/usage?by=key", **MINE).json["data"]
+        return (rows[0]["requests"], rows[0]["output_tokens"]) if rows else (0, 0)
+
+    queued = {**RESPONSE, "status": "queued", "usage": None}
+    for upstream in upstreams:
+        upstream.answers["/v1/responses"] = queued
+        upstream.answers["/v1/responses/resp_1"] = queued
+    assert respond(spread, {"background": True}).status == 200
+    begun = spent()
+    assert ask(spread, "/v1/responses/resp_1", **MINE).status == 200
+    assert spent() == begun
+    for upstream in upstreams:
+        upstream.answers["/v1/responses/resp_1"] = streamed("resp_1") if is_stream else RESPONSE
+    for _ in range(3):
+        assert ask(spread, "/v1/responses/resp_1", **MINE).status == 200
+        assert spent() == (begun[0] + 1, begun[1] + 4)
+
+
+def test_a_response_that_was_complete_at_once_is_not_paid_twice(spread: str) -> None:
+    assert respond(spread, {}).status == 200
+    assert ask(spread, "/v1/responses/resp_1", **MINE).status == 200
+    (row,) = ask(spread, "/v1/usage?by=key", **MINE).json["data"]
+    assert (row["requests"], row["output_tokens"]) == (1, 4)
