@@ -14,8 +14,9 @@ from gateway.http.request_body import RequestBody
 from gateway.http.token_usage import Usage
 from gateway.proxy.content_size import CHARACTERS_PER_TOKEN, ContentSize
 
-ITEM_TOKENS = 3
-"""Tokens around each message (OpenAI's cookbook, "How to count tokens with tiktoken")."""
+ITEM_TOKENS, REPLY_TOKENS = 4, 3
+"""Tokens around each message with its role, and of the reply's beginning (OpenAI's cookbook, "How to count tokens with
+tiktoken")."""
 MEDIA_TOKENS = 1000
 """Assumed tokens of an image, a file or a recording: an image of 1024 x 1024 pixels takes 765 to 1,600."""
 
@@ -60,6 +61,7 @@ def _input_tokens(body: RequestBody) -> int:
         size.add_json(body.members.get(name, b"null"))
     size.add_data_json(body.members.get("tools", b"null"))
     text = -(-size.utf8_bytes // CHARACTERS_PER_TOKEN) + size.n_items * ITEM_TOKENS
+    text += REPLY_TOKENS if size.n_items else 0
     return text + size.n_media * MEDIA_TOKENS
 
 
