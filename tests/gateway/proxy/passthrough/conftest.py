@@ -14,11 +14,11 @@ MINE = {"authorization": "Bearer sk-mine"}
 OTHERS = {"authorization": "Bearer sk-others"}
 
 
-def settings(upstream: ApiUpstream, folder: Path, **sections: Any) -> str:
+def settings(api: ApiUpstream, folder: Path, **sections: Any) -> str:
     """Return a configuration with a model of each kind, and two keys; `small` may not use the model `image`."""
 
     def model(name: str, kind: str, **about: Any) -> dict[str, Any]:
-        backend = {"kind": "openai", "base_url": upstream.base_url, "model": f"up-{name}", "speaks_messages": True}
+        backend = {"kind": "openai", "base_url": api.base_url, "model": f"up-{name}", "speaks_messages": True}
         return {"name": name, "kind": kind, "backends": [backend], **about}
 
     models = [

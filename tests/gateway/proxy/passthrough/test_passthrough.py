@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.proxy.passthrough.endpoints import ENDPOINTS
+from gateway.proxy.passthrough.endpoints import ENDPOINTS, is_passed_through
 from tests.gateway.api_upstream import DURATION, STREAMED_IMAGE, ApiUpstream, running_api_upstream
 from tests.gateway.asking import Response, ask
 from tests.gateway.proxy.passthrough.conftest import MINE, OTHERS, settings
@@ -59,8 +61,8 @@ def test_the_last_refusal_reaches_the_client_as_it_is(passing: str, api: ApiUpst
 
 
 def test_models_are_named_or_the_only_ones_of_their_kind(passing: str, api: ApiUpstream) -> None:
-    for given in ({"prompt": "x"}, {"prompt": "x", "model": None}, {"prompt": "x", "model": "auto"}):
-        assert draw(passing, given).ours("model") == "image"
+    for sent in ({"prompt": "x"}, {"prompt": "x", "model": None}, {"prompt": "x", "model": "auto"}):
+        assert draw(passing, sent).ours("model") == "image"
     assert json.loads(api.last.body)["model"] == "up-image"
     assert draw(passing, {**PROMPT, "model": "words"}).ours("model") == "words"
     unknown = draw(passing, {**PROMPT, "model": "nobody"})
@@ -96,6 +98,54 @@ def test_tokens_are_counted_by_the_route_of_chat(passing: str, api: ApiUpstream)
     assert json.loads(api.last.body)["model"] == "up-words"
     refused = ask(passing, "/v1/messages/count_tokens", body={"model": "nobody"}, **MINE)
     assert (refused.status, refused.json["type"]) == (404, "error")
+
+
+def test_a_backend_that_does_not_speak_messages_counts_no_tokens(api: ApiUpstream, tmp_path: Path) -> None:
+    config = yaml.safe_load(settings(api, tmp_path))
+    config["models"][0]["backends"][0].pop("speaks_messages")
+    with running_gateway(yaml.safe_dump(config)) as url:
+        refused = ask(url, "/v1/messages/count_tokens", body={"model": "words", "messages": []}, **MINE)
+    assert (refused.status, refused.json["type"]) == (502, "error")
+    assert "words/1 does not answer /messages" in refused.json["error"]["message"]
+    assert api.received == []
+
+
+def test_an_unreachable_backend_is_told_apart_and_the_next_one_answers(api: ApiUpstream, tmp_path: Path) -> None:
+    config = yaml.safe_load(settings(api, tmp_path))
+    (backend,) = config["models"][1]["backends"]
+    config["models"][1]["backends"] = [{**backend, "base_url": "http://127.0.0.1:9/v1", "weight": 99}, backend]
+    with running_gateway(yaml.safe_dump(config)) as url:
+        drawn = draw(url)
+        assert (drawn.status, drawn.ours("backend"), drawn.ours("attempts")) == (200, "image/2", "2")
+
+
+def test_a_backend_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    with running_api_upstream() as silent:
+        silent.pause_s = 30
+        timeouts = {"first_byte_s": 0.2}
+        text = settings(silent, tmp_path, upstream={"timeouts": timeouts, "retries": 0})
+        with running_gateway(text) as url:
+            refused = draw(url)
+    assert (refused.status, refused.error["code"]) == (504, "upstream_timeout")
+
+
+def test_a_client_that_leaves_while_it_waits_is_counted_as_such(tmp_path: Path) -> None:
+    with running_api_upstream() as slow:
+        slow.pause_s = 30
+        with running_gateway(settings(slow, tmp_path)) as url:
+            made = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+            made.request("POST", "/v1/images/generations", json.dumps(PROMPT), MINE)
+            made.close()
+            counted = 'benchroute_requests_total{model="none",reason="requested",status="499"} 1.0'
+            assert eventually(lambda: counted in ask(url, "/metrics").body.decode())
+
+
+@given(st.from_regex(r"/v[12]/[a-z_/]*[A-Za-z0-9._:%/-]{0,30}", fullmatch=True))
+def test_no_path_that_is_passed_through_can_be_another_one(path: str) -> None:
+    for start in ("", "/v1/files/", "/v1/responses/", "/v1/conversations/c/items/"):
+        if is_passed_through(start + path):
+            assert not {"", ".", ".."} & set((start + path).split("/")[1:])
+            assert "%" not in start + path
 
 
 def test_coheres_second_version_has_its_own_path(passing: str, api: ApiUpstream) -> None:
