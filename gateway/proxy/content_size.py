@@ -16,6 +16,7 @@ Sources: https://platform.openai.com/docs/api-reference/chat/create, https://pla
 https://docs.anthropic.com/en/api/messages, https://docs.vllm.ai/en/latest/features/multimodal_inputs
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -75,19 +76,16 @@ class ContentSize(msgspec.Struct):
 
     def add_json(self, content: bytes) -> None:
         """Add messages, a prompt, an input or instructions, as JSON. What is no JSON adds nothing."""
-        found = _decode(content)
-        # A list of tokens, or of lists of them, as /v1/completions takes it.
-        if isinstance(found, list):
-            for item in found:
-                self._add_item(item)
-        else:
-            self._add_item(found)
+        # What is nested as deeply as only an attack is has the size of what was counted until then.
+        with contextlib.suppress(RecursionError):
+            self._add_item(_decode(content))
 
     def add_data_json(self, content: bytes) -> None:
         """Add what a model reads as JSON, such as tools. What is no JSON adds nothing."""
-        found = _decode(content)
-        if found is not None:
-            self._add_data(found)
+        with contextlib.suppress(RecursionError):
+            found = _decode(content)
+            if found is not None:
+                self._add_data(found)
 
     def _add_data(self, value: Any) -> None:
         self._add_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

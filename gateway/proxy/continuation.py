@@ -3,7 +3,6 @@
 Only the account that made what they refer to can answer them, so they go to its model and backend.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace as replace_fields
 from typing import TypeVar
@@ -98,8 +97,7 @@ def _find_responses(data: bytes) -> Iterator[_Response]:
 def _referred(body: RequestBody) -> Iterator[tuple[str, str]]:
     """Yield what a request refers to: parameter and ID. Values of other types are the backend's to refuse."""
     for param in (PREVIOUS, CONVERSATION):
-        value = body.members.get(param)
-        found = None if value is None else json.loads(value)
+        found = _decoded(msgspec.json.decode, body.members.get(param, b"null"))
         if isinstance(found, dict):
             found = found.get("id")
         if isinstance(found, str):

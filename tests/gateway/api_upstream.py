@@ -176,6 +176,9 @@ async def _answer_one(upstream: ApiUpstream, reader: asyncio.StreamReader, write
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
     if upstream.early:
         await _write(writer, upstream.early, b'{"error": {"message": "too large"}}', None)
+        # As servers do: to close on data that was not read would reset the connection, and with it the answer.
+        while await reader.read(65_536):
+            pass
         return False
     try:
         body, size, digest = await _read_body(upstream, reader, headers)

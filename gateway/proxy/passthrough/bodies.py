@@ -196,7 +196,9 @@ class FormBody:
     async def _read_held(self, start: int, end: int) -> AsyncIterator[bytes]:
         at = start
         while at < end:
-            piece = await asyncio.to_thread(self._read_at, at, min(PIECE_BYTES, end - at))
+            size = min(PIECE_BYTES, end - at)
+            is_in_memory = self._held_size <= SPOOLED_BYTES
+            piece = self._read_at(at, size) if is_in_memory else await asyncio.to_thread(self._read_at, at, size)
             at += len(piece)
             yield piece
 
@@ -231,7 +233,8 @@ class FormBody:
 
 def _text(value: bytes) -> str | None:
     """Return a `model` that is a string, None for null. Raises InvalidRequest."""
-    decoded = json.loads(value)
-    if decoded is not None and not isinstance(decoded, str):
+    if value == b"null":
+        return None
+    if not value.startswith(b'"'):
         raise InvalidRequest("'model' must be a string", param="model")
-    return decoded
+    return str(json.loads(value))

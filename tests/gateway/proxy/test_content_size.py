@@ -196,3 +196,13 @@ def test_what_is_no_json_has_none(content: bytes) -> None:
     size.add_json(content)
     size.add_data_json(content)
     assert size == ContentSize()
+
+
+@pytest.mark.parametrize("depth", [10, 900, 990, 1100, 5000, 100_000])
+def test_deep_nesting_harms_nobody(depth: int) -> None:
+    for opening, closing in ((b"[", b"]"), (b'{"content": ', b"}"), (b'{"x": ', b"}")):
+        content = opening * depth + b"1" + closing * depth
+        size = ContentSize()
+        size.add_json(content)
+        size.add_data_json(content)
+        assert size.characters < 30 * depth

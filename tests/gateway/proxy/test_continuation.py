@@ -116,10 +116,23 @@ def test_a_key_is_led_to_nothing_by_anothers_id(spread: str, upstreams: list[Api
 
 
 @pytest.mark.parametrize(
-    "body", [{"previous_response_id": "resp_unknown"}, {"previous_response_id": None}, {"conversation": 5}]
+    "body",
+    [
+        {"previous_response_id": "resp_unknown"},
+        {"previous_response_id": None},
+        {"conversation": 5},
+        {"conversation": {"id": []}},
+        {"conversation": "\ud800"},
+    ],
 )
 def test_what_is_not_known_is_the_backends_to_answer(spread: str, body: dict[str, Any]) -> None:
     assert respond(spread, body).status == 200
+
+
+@pytest.mark.parametrize("value", [b"1" * 5000, b"[" * 900 + b"]" * 900, b'"\\ud800"'])
+def test_odd_references_are_the_backends_to_refuse(spread: str, value: bytes) -> None:
+    body = b'{"model": "auto", "input": "hi", "conversation": %b}' % value
+    assert ask(spread, "/v1/responses", body=body, **MINE).status == 200
 
 
 def test_ids_are_bounded_and_expire() -> None:

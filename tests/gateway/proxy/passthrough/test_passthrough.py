@@ -67,7 +67,7 @@ def test_models_are_named_or_the_only_ones_of_their_kind(passing: str, api: ApiU
     assert draw(passing, {**PROMPT, "model": "words"}).ours("model") == "words"
     unknown = draw(passing, {**PROMPT, "model": "nobody"})
     assert (unknown.status, unknown.error["code"]) == (404, "model_not_found")
-    for body in (b"nonsense", b"[]", b'{"model": 5}'):
+    for body in (b"nonsense", b"[]", b'{"model": 5}', b'{"model": %b}' % (b"1" * 5000), b"{}" + b"[" * 9000):
         assert draw(passing, body).status == 400
 
 
