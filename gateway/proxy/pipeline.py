@@ -103,6 +103,8 @@ class Pipeline:
         tag = resolve_task(head, body, principal)
         record.task = tag.task
         session = resolve_session(head, body)
+        if body.operation is EMBEDDINGS:
+            session = None  # of a conversation, whose model answers no embeddings
         record.route = self._route(body, tag.task, session, principal)
         placement = None if session is None else self._place_session(record, session)
         if body.operation is RESPONSES:

@@ -91,3 +91,34 @@ def test_settings_that_name_a_model_of_another_kind_are_refused(sections: dict[s
 def test_a_gateway_needs_a_model_for_chat() -> None:
     with pytest.raises(ConfigError, match="no model of kind chat"):
         parse_config(settings("http://x/v1", {"vectors": "embedding"}), "config.yaml", {})
+
+
+def test_a_policy_of_a_running_gateway_keeps_to_the_kinds(upstream: Upstream, tmp_path: Path) -> None:
+    kinds = {"words": "chat", "a": "embedding", "b": "embedding"}
+    with running_gateway(settings(upstream.base_url, kinds, state=state(tmp_path))) as url:
+
+        def put(**policy: object) -> Response:
+            return ask(url, "/v1/tasks/search/policy", body=policy, method="PUT", content_type="application/json")
+
+        refused = put(pin="a")
+        assert (refused.status, "'a' is of kind embedding" in refused.error["message"]) == (400, True)
+        assert "'nobody' is not a configured model" in put(embedding_model="nobody").error["message"]
+        assert put(embedding_model="b").status == 200
+        assert embed(url, x_task_id="search").ours("model") == "b"
+        assert embed(url, x_task_id="other").status == 400
+        kinds_shown = {one["id"]: one.get("benchroute", {}).get("kind") for one in ask(url, "/v1/models").json["data"]}
+        assert kinds_shown == {"auto": None, **kinds}
+
+
+def test_embeddings_leave_a_conversations_model_alone(upstream: Upstream, tmp_path: Path) -> None:
+    """The session's model is the second one: the first failed when it began, and is in order since."""
+    config = yaml.safe_load(settings(upstream.base_url, {"flaky": "chat", "words": "chat", "vectors": "embedding"}))
+    (backend,) = config["models"][0]["backends"]
+    config["models"][0]["backends"] = [{**backend, "model": "flaky"}]
+    config |= {"state": state(tmp_path), "upstream": {"retries": 0}}
+    with running_gateway(yaml.safe_dump(config)) as url:
+        while ask(url, body=HELLO, x_session_id="s").ours("model") != "words":
+            pass
+        assert embed(url, x_session_id="s").ours("model") == "vectors"
+        kept = ask(url, body=HELLO, x_session_id="s")
+        assert (kept.ours("model"), kept.ours("reason")) == ("words", "session")
