@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from docs.tables.markdown import code, paragraphs, table
 from gateway.api.build import build_api
 from gateway.http.endpoints import BY_PATH
+from gateway.proxy.passthrough.endpoints import ENDPOINTS
 
 INTRO = """\
 # Endpoints
@@ -41,6 +42,7 @@ ACCESS = {
 def endpoints() -> str:
     """Return the text of the page."""
     rows = [("POST", path, "client", FORWARDED) for path in BY_PATH]
+    rows += [(one.method, one.template, "client", f"Passed through: {one.description}") for one in ENDPOINTS]
     rows += sorted(_own(_api()), key=lambda row: (row[1], row[0]))
     heads = ("Method", "Path", "Access", "Description")
     return INTRO + table(heads, [(code(row[0]), code(row[1]), row[2], row[3]) for row in rows])

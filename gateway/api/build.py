@@ -15,6 +15,7 @@ from gateway.api.openapi import OpenApiApp, methods_at
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
 from gateway.http.endpoints import BY_PATH
 from gateway.http.error_envelope import to_dict
+from gateway.proxy.passthrough.endpoints import ENDPOINTS
 from gateway.proxy.responses import error_headers
 from gateway.ui.pages import ui_router
 
@@ -85,7 +86,7 @@ async def _http(request: Request, error: Exception) -> Response:
         # RFC 9110, 9.3.7: what the path allows, without a key.
         return Response(status_code=204, headers={"allow": _allowed_methods(request)})
     if error.status_code == NotFound.status:
-        return _to_response(NotFound(f"Path {request.url.path} not found."), headers)
+        return _to_response(NotFound(_path_not_found(request)), headers)
     if is_found:
         # RFC 9110, 15.5.6: a 405 lists the methods that the path allows.
         headers = {"allow": _allowed_methods(request)}
@@ -97,6 +98,15 @@ async def _http(request: Request, error: Exception) -> Response:
 def _allowed_methods(request: Request) -> str:
     # The dashboard's files are not in the document; they are read only.
     return ", ".join(methods_at(request.app.openapi(), request.url.path) or ["GET", "HEAD", "OPTIONS"])
+
+
+def _path_not_found(request: Request) -> str:
+    """Return the message for an unknown path; below /v1 it lists what there is for clients."""
+    path = request.url.path
+    if not path.startswith("/v1/"):
+        return f"Path {path} not found."
+    known = sorted({*BY_PATH, "/v1/models", *(one.template for one in ENDPOINTS)})
+    return f"Path {path} not found. Endpoints for clients: {', '.join(known)}. All: GET /openapi.json."
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from gateway.http.endpoints import BY_PATH, Endpoint
+from gateway.proxy.passthrough.endpoints import ENDPOINTS, PassthroughEndpoint
 
 TASK_ID = {"type": "string", "pattern": r"^[A-Za-z0-9._:/-]{1,128}$"}
 SECONDS = {"type": "string", "pattern": r"^[1-9][0-9]{0,3}(\.[0-9]{1,3})?$"}
@@ -56,6 +57,8 @@ class OpenApiApp(FastAPI):
         document = super().openapi()
         document.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
         document["paths"] |= {path: {"post": _operation(operation)} for path, operation in BY_PATH.items()}
+        for one in ENDPOINTS:
+            document["paths"].setdefault(one.template, {})[one.method.lower()] = _passed_through(one)
         for path in document["paths"].values():
             for operation in path.values():
                 operation["responses"].pop("422", None)
@@ -74,6 +77,19 @@ def methods_at(document: Mapping[str, Any], path: str) -> list[str]:
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(template)))
+
+
+def _passed_through(endpoint: PassthroughEndpoint) -> dict[str, Any]:
+    names = re.findall(r"\w+", endpoint.template.replace("{id}", "id"))
+    described: dict[str, Any] = {
+        "tags": ["passed through"],
+        "summary": endpoint.description,
+        "operationId": "_".join([endpoint.method.lower(), *names]),
+        "responses": {"200": {"description": "The backend's response, byte for byte."}},
+    }
+    if "{id}" in endpoint.template:
+        described["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    return described
 
 
 def _operation(operation: Endpoint) -> dict[str, Any]:

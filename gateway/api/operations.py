@@ -95,5 +95,5 @@ def _auto() -> dict[str, Any]:
 
 
 def _to_json(model: ModelConfig) -> dict[str, Any]:
-    about = model.model_dump(mode="json", include={"params_b", "price", "context_window", "supports"})
+    about = model.model_dump(mode="json", include={"kind", "params_b", "price", "context_window", "supports"})
     return {"id": model.name, "object": "model", "created": 0, "owned_by": "benchroute", "benchroute": about}

@@ -26,6 +26,8 @@ def check_references(document: Mapping[str, Any]) -> list[ConfigFault]:
         *_duplicates(hashes),
         *((path, f"reserved name {name!r}: it requests routing") for path, name in models if _reserved(name)),
         *_unknown_models(document, names),
+        *_other_kinds(document),
+        *_files_backend(document),
         *_forbidden_defaults(document),
         *_nothing_left(document),
         *_missing_pack(document),
@@ -71,11 +73,47 @@ def _unknown_models(document: Mapping[str, Any], names: set[str]) -> Iterator[Co
     for path, task in _tasks(document):
         yield from _not_among(names, f"{path}.candidates", task.get("candidates"))
         yield from _not_among(names, f"{path}.fallbacks", task.get("fallbacks"))
-        pin = task.get("pin")
-        if isinstance(pin, str) and pin not in names:
-            yield f"{path}.pin", f"unknown model {pin!r}"
+        yield from _not_among(names, f"{path}.pin", task.get("pin"))
+        yield from _not_among(names, f"{path}.embedding_model", task.get("embedding_model"))
+    routing = document.get("routing")
+    if isinstance(routing, Mapping):
+        yield from _not_among(names, "routing.embedding_model", routing.get("embedding_model"))
     for place, key in _items(document.get("keys")):
         yield from _not_among(names, f"keys[{place}].models", key.get("models"))
+
+
+def _other_kinds(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
+    """Yield models of other kinds than chat where a task's requests would go to them."""
+    models = [model for _, model in _items(document.get("models"))]
+    kinds = {model.get("name"): model.get("kind", "chat") for model in models}
+    if kinds and "chat" not in kinds.values():
+        yield "models", "no model of kind chat: every task needs at least one"
+    for path, task in _tasks(document):
+        for setting in ("candidates", "fallbacks", "pin"):
+            listed = task.get(setting)
+            for name in listed if isinstance(listed, list) else [listed]:
+                if isinstance(name, str) and kinds.get(name, "chat") != "chat":
+                    yield (
+                        f"{path}.{setting}",
+                        f"model {name!r} is of kind {kinds[name]}: a task's models are of kind chat",
+                    )
+
+
+def _files_backend(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
+    upstream = document.get("upstream")
+    name = upstream.get("files_backend") if isinstance(upstream, Mapping) else None
+    if not isinstance(name, str):
+        return
+    known = [
+        (f"{model.get('name')}/{number}", backend.get("kind"))
+        for _, model in _items(document.get("models"))
+        for number, (_, backend) in enumerate(_items(model.get("backends")), 1)
+    ]
+    kind = dict(known).get(name)
+    if kind is None:
+        yield "upstream.files_backend", f"unknown backend {name!r}; configured: {', '.join(one for one, _ in known)}"
+    elif kind != "openai":
+        yield "upstream.files_backend", f"backend {name!r} is of kind {kind}: files need kind openai"
 
 
 def _forbidden_defaults(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
@@ -86,6 +124,8 @@ def _forbidden_defaults(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
 
 
 def _not_among(names: set[str], path: str, listed: object) -> Iterator[ConfigFault]:
+    if isinstance(listed, str) and listed not in names:
+        yield path, f"unknown model {listed!r}"
     for place, name in enumerate(listed if isinstance(listed, list) else []):
         if isinstance(name, str) and name not in names:
             yield f"{path}[{place}]", f"unknown model {name!r}"

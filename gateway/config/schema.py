@@ -11,7 +11,7 @@ from gateway.config.backends import (
     LitellmBackendConfig,
     OpenAIBackendConfig,
 )
-from gateway.config.fields import Capability, ConfigSection, InputRule, Name, Seconds, TaskId, Usd
+from gateway.config.fields import Capability, ConfigSection, InputRule, ModelKind, Name, Seconds, TaskId, Usd
 from gateway.config.service import (
     LOOPBACK,
     AdminConfig,
@@ -96,6 +96,9 @@ class ModelConfig(ConfigSection):
     evidence: str | None = Field(default=None, min_length=1)
     """Model of the pack whose outcomes count for this one. Default: the one of the same name, else of the same model
     under another provider's id or in another version."""
+    kind: ModelKind = "chat"
+    """Kind of the model. Only `chat` models are candidates of tasks and answer chat; /v1/images, /v1/audio,
+    /v1/moderations and /v1/rerank use the only model of their kind where a request names none."""
     params_b: float | None = Field(default=None, gt=0)
     """Size, billions of parameters. Default: the pack's figure."""
     price: PriceConfig | None = None
@@ -147,8 +150,14 @@ class RoutingConfig(ConfigSection):
     """Minimum probability of being better required to switch models (eq. 6)."""
     objective: ObjectiveConfig = ObjectiveConfig()
     """Objective of tasks with neither `objective` nor `max_regret`."""
+    embedding_model: str | None = None
+    """Model of /v1/embeddings with `auto`, for all tasks without one of their own. Default: the only model of kind
+    `embedding`. Evidence never changes it: vectors of two models do not mix."""
     session_ttl_s: Seconds = 3600.0
-    """Seconds after its last request until a session's model is no longer fixed."""
+    """Seconds after its last request until a session's model and backend are no longer fixed."""
+    response_ttl_s: Seconds = 86_400.0
+    """Seconds for which a gateway remembers the backend of a response or conversation, for `previous_response_id`,
+    `conversation` and /v1/responses/{id}."""
     adaptive_sampling: bool = True
     """Embed only a sample of the inputs of tasks whose decision is settled."""
     exploration: float = Field(default=0.0, ge=0, le=0.5)
@@ -188,6 +197,8 @@ class TaskConfig(ConfigSection):
     """Model that always serves the task."""
     fallbacks: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Failover order, in place of the score's ranking."""
+    embedding_model: str | None = None
+    """Model of the task's /v1/embeddings requests with `auto`. Default: `routing.embedding_model`."""
     score: ScoreSetting | None = None
     """Score of this task. Default: `routing.score`."""
     dataset: str | None = Field(default=None, min_length=1)

@@ -118,6 +118,9 @@ class ServerConfig(ConfigSection):
     """Port to listen on; 0 picks a free one."""
     max_body_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=1024**3)
     """Maximum size of a request body; larger ones get 413."""
+    max_upload_bytes: int = Field(default=512 * 1024 * 1024, ge=1024, le=2**40)
+    """Maximum size of a form with files (`multipart/form-data`); larger ones get 413. Forms are passed on as they come
+    and never held whole in memory."""
     allow_unauthenticated: bool = False
     """Allow listening on other addresses than localhost without any API key."""
     allowed_hosts: tuple[str, ...] = ()
@@ -203,6 +206,9 @@ class UpstreamConfig(ConfigSection):
     """Circuit breaker settings."""
     keepalive_s: Seconds | None = 15.0
     """Interval of SSE comments sent to a client until its stream begins, seconds; null disables them."""
+    files_backend: str | None = None
+    """Backend that serves /v1/files, /v1/batches and /v1/conversations, by its name in x-benchroute-backend: the
+    model's name, a slash, and the backend's number from 1. Not set: 404."""
     translate_messages: bool = False
     """Translate Anthropic's /v1/messages with litellm for `openai` backends without `speaks_messages`."""
 

@@ -21,6 +21,7 @@ from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
 from gateway.keys.client_keys import ClientKey, read_created_keys
 from gateway.keys.quotas import Quotas
+from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
@@ -98,14 +99,15 @@ class GatewayNode:
         quotas: Quotas,
         ledger: Ledger,
         sessions: SessionAffinity,
+        responses: ResponseAffinity,
         backends: Callable[[], Iterable[BackendState]],
         find_response: FindOwnResponse,
     ) -> None:
         """Start sharing this gateway's state. Called in the event loop, before the client is started."""
         self._loop, scorer = asyncio.get_running_loop(), self.scorer
-        sessions.are_shared = True
+        sessions.are_shared = responses.are_shared = True
         scorer.find_own_response = find_response
-        local = LocalState(scorer.name, quotas, ledger, sessions, backends, lambda: scorer.gateways)
+        local = LocalState(scorer.name, quotas, ledger, sessions, responses, backends, lambda: scorer.gateways)
         scorer.frequent_jobs.append(SharedLimits(self._client, local, scorer.run_in_loop).sync)
 
     def cached_active_pack(self) -> Manifest | None:

@@ -1,4 +1,4 @@
-"""State that gateways share beside decisions: rate limits, sessions, circuit breakers, usage.
+"""State that gateways share beside decisions: rate limits, sessions, makers of responses, circuit breakers, usage.
 
 Every gateway works with a local share of each rate limit and syncs it in the background: a few times a second what was
 used is taken from the common token bucket, and what is left is divided among the gateways again. So the request path
@@ -17,6 +17,7 @@ from gateway.distributed.redis_client import RedisArg, RedisClient
 from gateway.distributed.scripts import Script
 from gateway.distributed.store import RedisStore
 from gateway.keys.quotas import Quotas, QuotaShare, QuotaUsage
+from gateway.proxy.response_affinity import MadeObject, ResponseAffinity
 from gateway.proxy.session_affinity import SessionAffinity, SessionPin
 from gateway.upstream.load_balancer import BackendState
 from gateway.usage.ledger import Ledger, UsageRows
@@ -37,12 +38,17 @@ class LimitEvent(msgspec.Struct, frozen=True, array_like=True):
         sessions: key, task, session and model of pinned sessions.
         opened: backends whose breaker opened, and seconds until they are tried again.
         closed: backends whose breaker closed.
+        session_backends: of `sessions`, in their order.
+        made: key, ID, model and backend of responses and conversations, and whether usage is still to be booked.
     """
 
     gateway: str
     sessions: tuple[tuple[str | None, str, str, str], ...] = ()
     opened: tuple[tuple[str, float], ...] = ()
     closed: tuple[str, ...] = ()
+    # At the end, so that gateways of earlier versions can read the event.
+    session_backends: tuple[str, ...] = ()
+    made: tuple[tuple[str | None, str, str, str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class LocalState:
     quotas: Quotas
     ledger: Ledger
     sessions: SessionAffinity
+    responses: ResponseAffinity
     backends: Callable[[], Iterable[BackendState]]
     gateways: Callable[[], int]
 
@@ -114,10 +121,18 @@ class SharedLimits:
             self._in_loop(merge)
 
     def _publish_changes(self) -> None:
-        sessions = tuple((one.key, one.task, one.session, one.model) for one in self._local.sessions.drain_updates())
+        pins, made = self._local.sessions.drain_updates(), self._local.responses.drain_updates()
         opened, closed = self._breakers()
-        if sessions or opened or closed:
-            data = msgspec.msgpack.encode(LimitEvent(self._local.name, sessions, tuple(opened), tuple(closed)))
+        if pins or made or opened or closed:
+            event = LimitEvent(
+                self._local.name,
+                tuple((one.key, one.task, one.session, one.model) for one in pins),
+                tuple(opened),
+                tuple(closed),
+                tuple(one.backend for one in pins),
+                tuple((one.key, one.object_id, one.model, one.backend, one.is_open) for one in made),
+            )
+            data = msgspec.msgpack.encode(event)
             self._client.execute("XADD", redis_keys.EVENTS, "MAXLEN", "~", MAX_EVENTS, "*", "e", data)
 
     def _breakers(self) -> tuple[list[tuple[str, float]], list[str]]:
@@ -135,8 +150,9 @@ class SharedLimits:
 
     def _read_changes(self) -> None:
         if not self._read_to:
-            # A gateway that starts reads back as far as sessions live.
-            seconds = int(self._client.execute("TIME")[0]) - int(self._local.sessions.ttl_s)
+            # A gateway that starts reads back as far as sessions and responses live.
+            ttl_s = max(self._local.sessions.ttl_s, self._local.responses.ttl_s)
+            seconds = int(self._client.execute("TIME")[0]) - int(ttl_s)
             self._read_to = f"{max(0, seconds) * 1000}-0"
         found = self._client.execute("XRANGE", redis_keys.EVENTS, f"({self._read_to}", "+", "COUNT", EVENT_BATCH_SIZE)
         for place, fields in found:
@@ -147,8 +163,12 @@ class SharedLimits:
                 self._in_loop(lambda event=event: self._apply_event(event))  # type: ignore[misc]
 
     def _apply_event(self, event: LimitEvent) -> None:
-        for key, task, session, model in event.sessions:
-            self._local.sessions.apply_remote(SessionPin(key, task, session, model))
+        # Gateways of earlier versions send none.
+        backends = event.session_backends or ("",) * len(event.sessions)
+        for (key, task, session, model), backend in zip(event.sessions, backends, strict=True):
+            self._local.sessions.apply_remote(SessionPin(key, task, session, model, backend))
+        for made in event.made:
+            self._local.responses.apply_remote(MadeObject(*made))
         opened = dict(event.opened)
         for watched in self._local.backends():
             name = watched.backend.name

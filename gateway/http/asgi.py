@@ -19,3 +19,8 @@ def response_start(status: int, headers: RawHeaders) -> Message:
 def response_body(body: bytes, more: bool = False) -> Message:
     """Return a message with a piece of a response's body. more: further pieces follow."""
     return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+def header_pairs(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """Return header lines, each ended by CRLF, as pairs."""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n") if line)]

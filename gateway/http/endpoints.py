@@ -11,7 +11,7 @@ class Endpoint:
     """An endpoint of the OpenAI or Anthropic API.
 
     Attributes:
-        path: below /v1, and below a backend's base URL.
+        path: below /v1, and below a backend's base URL; with its version where that is another one.
         content: the member of the request body that holds the input.
         is_array: true where that member must be an array.
         last_data: the data line that ends a complete stream, where no event name does.
@@ -23,6 +23,11 @@ class Endpoint:
     is_array: bool = False
     last_data: bytes = b"[DONE]"
     last_events: tuple[bytes, ...] = ()
+
+    @property
+    def public_path(self) -> str:
+        """The path for clients."""
+        return self.path if self.path.startswith("/v2/") else f"/v1{self.path}"
 
 
 CHAT = Endpoint("/chat/completions", "messages", is_array=True)

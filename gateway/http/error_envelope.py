@@ -10,11 +10,15 @@ JSON = b"application/json"
 
 
 def to_dict(error: RequestError, operation: Endpoint | None = None) -> dict[str, Any]:
-    """Return an error's envelope as a JSON document. On /v1/messages it has Anthropic's `type` member too."""
+    """Return an error's envelope as a JSON document. Below /v1/messages it has Anthropic's `type` member too."""
     envelope = {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
     # Anthropic's clients read {"type": "error", "error": {"type", "message"}} and ignore OpenAI's further members
     # (https://docs.anthropic.com/en/api/errors), so that one document serves both.
-    return {"type": "error", **envelope} if operation is MESSAGES else envelope
+    return (
+        {"type": "error", **envelope}
+        if operation is not None and operation.path.startswith(MESSAGES.path)
+        else envelope
+    )
 
 
 def encode_error(error: RequestError, operation: Endpoint | None = None) -> bytes:

@@ -6,6 +6,7 @@ in front about the management API cannot be passed by another spelling.
 """
 
 import re
+from collections.abc import Callable
 
 from gateway.http.endpoints import BY_PATH
 
@@ -16,9 +17,12 @@ VERSION = "/v1"
 _SLASHES = re.compile("/{2,}")
 
 
-def canonical_path(path: str) -> str:
-    """Return the path of the endpoint that is meant; the path itself where that is none of the client's API."""
-    if path in CLIENT_PATHS:
+def canonical_path(path: str, is_passed_through: Callable[[str], bool] = lambda path: False) -> str:
+    """Return the path of the endpoint that is meant; the path itself where that is none of the client's API.
+
+    is_passed_through: tells the paths of endpoints that are passed through.
+    """
+    if path in CLIENT_PATHS or is_passed_through(path):
         return path
     merged = _SLASHES.sub("/", path)
     if merged != "/":
@@ -28,6 +32,6 @@ def canonical_path(path: str) -> str:
         merged = merged[len(VERSION) :]
     for candidate in (merged, VERSION + merged):
         # A model's name may have slashes of its own.
-        if candidate in CLIENT_PATHS or candidate.startswith(f"{MODELS}/"):
+        if candidate in CLIENT_PATHS or candidate.startswith(f"{MODELS}/") or is_passed_through(candidate):
             return candidate
     return path

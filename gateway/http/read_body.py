@@ -26,7 +26,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int, total_s: float =
     """
     decoder = check_head(scope, limit)
     ends = asyncio.get_running_loop().time() + total_s
-    message = await _receive_in_time(receive, ends, total_s)
+    message = await receive_in_time(receive, ends, total_s)
     parts, size = [], 0
     while True:
         if message["type"] == "http.disconnect":
@@ -43,10 +43,10 @@ async def read_body(scope: Scope, receive: Receive, limit: int, total_s: float =
             if decoder is not None:
                 decoder.check_end()
             return b"".join(parts)
-        message = await _receive_in_time(receive, ends, total_s)
+        message = await receive_in_time(receive, ends, total_s)
 
 
-async def _receive_in_time(receive: Receive, ends: float, total_s: float) -> Message:
+async def receive_in_time(receive: Receive, ends: float, total_s: float) -> Message:
     """Return the next piece. Raises RequestTimeout after a pause, and at the end of the body's whole time.
 
     ends: by the loop's clock.
@@ -61,15 +61,16 @@ async def _receive_in_time(receive: Receive, ends: float, total_s: float) -> Mes
         raise timed_out from error
 
 
-def check_head(scope: Scope, limit: int) -> BodyDecoder | None:
+def check_head(scope: Scope, limit: int, setting: str = "server.max_body_bytes") -> BodyDecoder | None:
     """Return the decoder of a body, None for one that is not compressed.
 
-    Raises PayloadTooLarge or UnsupportedContentEncoding for a body that the request's head rules out.
+    limit: bytes. setting: its name. Raises PayloadTooLarge or UnsupportedContentEncoding for a body that the request's
+    head rules out.
     """
     # 20 digits are more than any body needs; of more than 4,300 int() raises ValueError.
     length = first_value(scope["headers"], b"content-length")
     if length is not None and length.isdigit() and int(length[:20]) > limit:
-        raise payload_too_large(limit)
+        raise payload_too_large(limit, setting)
     return body_decoder(scope["headers"], limit)
 
 
@@ -85,6 +86,6 @@ def body_deadline(began: float, received: float, total_s: float) -> tuple[float,
     return ends, RequestTimeout(f"The request body took longer than the limit of {limit}.")
 
 
-def payload_too_large(limit: int) -> PayloadTooLarge:
-    """Return the error of a body over the limit. limit: bytes."""
-    return PayloadTooLarge(f"The request body is larger than the limit of {limit} bytes (server.max_body_bytes).")
+def payload_too_large(limit: int, setting: str = "server.max_body_bytes") -> PayloadTooLarge:
+    """Return the error of a body over the limit. limit: bytes. setting: its name."""
+    return PayloadTooLarge(f"The request body is larger than the limit of {limit} bytes ({setting}).")

@@ -105,9 +105,14 @@ class StreamTail:
         while self._size - len(self._chunks[0]) >= TAIL_BYTES:
             self._size -= len(self._chunks.popleft())
 
+    @property
+    def content(self) -> bytes:
+        """What is held: the first chunk and the last ones, joined."""
+        return b"".join((self._first or b"", *self._chunks))
+
     def find_usage(self) -> UsageReport:
         """Return the usage that the stream reports, None without any."""
-        return find_stream_usage(b"".join((self._first or b"", *self._chunks)))
+        return find_stream_usage(self.content)
 
 
 class _Details(msgspec.Struct, gc=False):

@@ -102,7 +102,10 @@ def _span_name(progress: RequestRecord) -> str:
 
 
 def _operation(progress: RequestRecord) -> tuple[str, str]:
-    return attributes.OPERATIONS[progress.endpoint] if progress.endpoint else ("chat", "openai")
+    if progress.endpoint is None:
+        return "chat", "openai"
+    # The conventions have no names for images, audio and files.
+    return attributes.OPERATIONS.get(progress.endpoint) or (progress.endpoint.path.strip("/"), "openai")
 
 
 def _common_attributes(progress: RequestRecord) -> dict[str, AttributeValue]:

@@ -12,9 +12,11 @@ inflight           requests of the management API, for a shutdown
 pipeline           the steps from a request to its route
 task_target        task, session and models of a request
 prompt_task        the task of a system prompt
+content_size       text and media of a conversation
 capabilities       models that can answer a request
 exploration        the share of requests that goes to other candidates
-session_affinity   conversations that stay on their model
+session_affinity   conversations that stay on their model and backend
+continuation       requests that continue a response or conversation
 response_cache     exact-match response cache
 upstream_call      the attempts of a request at backends
 stream_relay       a stream on its way to the client
@@ -25,6 +27,8 @@ request_record     the record of a request, and its headers
 accounting         everything that is counted of a request
 access_log         the log's line of a request
 recent_responses   index of responses that feedback can refer to
+response_affinity  backends that made responses and conversations
+passthrough        endpoints whose requests are passed through: images, audio, files and others
 
 Nothing here embeds, searches, or waits for anything but the backend. Never imports routing or the scorer's side.
 """

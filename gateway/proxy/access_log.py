@@ -59,7 +59,7 @@ def _members(record: RequestRecord, faults: list[str]) -> dict[str, Any]:
         "request_id": record.request_id,
         "client_request_id": record.client_id,
         "key": record.key,
-        "path": f"/v1{record.endpoint.path}" if record.endpoint else None,
+        "path": record.endpoint.public_path if record.endpoint else None,
         "task": record.task,
         "model": record.model,
         "backend": record.backend,

@@ -95,12 +95,15 @@ class Accounting:
         metrics: Metrics,
         ledger: Ledger,
         quotas: Quotas,
-        baseline: Callable[[str], str],
+        baseline: Callable[[str, str], str],
         minutes: MinuteSeries,
         tracing: Tracing | None = None,
         ended: Callable[[RequestRecord], None] | None = None,
     ) -> None:
-        """baseline: of a task, the model that costs are compared with. ended: called with every request's record."""
+        """baseline: of a task and the model that answered, the model that costs are compared with.
+
+        ended: called with every request's record.
+        """
         self.metrics = metrics
         self._ledger = ledger
         self._quotas = quotas
@@ -127,6 +130,16 @@ class Accounting:
                 )
             report = estimate()
         record.usage, record.cost_usd = report, self._ledger.cost_usd(record.model, report)
+
+    def record_report(self, record: RequestRecord, report: UsageReport) -> None:
+        """Note what a response reports to have taken; one that reports nothing valid counts as unpriced."""
+        if isinstance(report, Usage):
+            record.usage, record.cost_usd = report, self._ledger.cost_usd(record.model, report)
+            return
+        if report is not None:
+            log.warning("%s: %s reported invalid usage: %s", record.request_id, record.backend, report.reason)
+        # Images, seconds, documents: what they cost is unknown, which is not 0.
+        record.usage, record.cost_usd = Usage(0, 0), None
 
     def inject_trace_context(self, head: RequestHead, record: RequestRecord, rules: HeaderRules) -> ForwardedHeaders:
         """Return the headers for the backend, with this request's place in the trace where there is one."""
@@ -198,7 +211,7 @@ class Accounting:
         if usage.usd is not None:
             self.metrics.cost_usd(key.model).inc(float(usage.usd))
         # One charge for all of them, so that the ledger's rows are looked up once.
-        return self._ledger.charge_usage(key.key, key.task, usage, self._baseline(key.task))
+        return self._ledger.charge_usage(key.key, key.task, usage, self._baseline(key.task, key.model))
 
     def _add_sample(self, key: BatchKey, batch: Batch, spent: UsageTotals) -> None:
         sample = RequestSample(

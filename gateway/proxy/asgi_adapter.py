@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from gateway.errors import MethodNotAllowed, RequestError
-from gateway.http.asgi import Message, RawHeaders, Receive, Scope, Send, response_body, response_start
+from gateway.http.asgi import Message, RawHeaders, Receive, Scope, Send, header_pairs, response_body, response_start
 from gateway.http.endpoints import BY_PATH
 from gateway.http.headers import RequestHead
 from gateway.http.read_body import check_head
@@ -100,7 +100,7 @@ class AsgiWriter:
 
     def write_head(self, status: int, headers: RawHeaders, lines: bytes, body: bytes | None, keep_alive: bool) -> None:
         """Queue the head, and the body where it is there in one piece."""
-        own = [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n") if line)]
+        own = header_pairs(lines)
         # Without a length uvicorn writes chunks, or ends an HTTP/1.0 response with its connection.
         length = [] if body is None else [(b"content-length", b"%d" % len(body))]
         close = [] if keep_alive else [(b"connection", b"close")]

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.errors import Internal
-from gateway.http.endpoints import USAGE_ON_REQUEST, Endpoint
+from gateway.http.endpoints import EMBEDDINGS, RESPONSES, USAGE_ON_REQUEST, Endpoint
 from gateway.http.forwarding import Forwarding
 from gateway.http.headers import RequestHead, new_request_id
 from gateway.http.request_body import RequestBody, parse_body
@@ -19,13 +19,15 @@ from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
 from gateway.keys.host_check import HostCheck
 from gateway.proxy.accounting import Accounting
 from gateway.proxy.capabilities import CapabilityTable, filter_capable, needs_no_check, request_needs
+from gateway.proxy.continuation import place_continuation, record_made
 from gateway.proxy.exploration import apply_exploration
 from gateway.proxy.request_record import RequestRecord
+from gateway.proxy.response_affinity import MadeObject, ResponseAffinity
 from gateway.proxy.response_cache import CacheSlot, ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
-from gateway.proxy.task_target import TaskResolver, resolve_route, resolve_session
+from gateway.proxy.task_target import TaskResolver, resolve_embedding_route, resolve_route, resolve_session
 from gateway.tasks.decision_table import DecisionTable, Route
-from gateway.upstream.failover import Failover
+from gateway.upstream.failover import Failover, Placement
 from gateway.upstream.interface import UpstreamRequest
 from gateway.upstream.timeouts import TimeoutOverrides, parse_timeout_headers
 from gateway.vocabulary import JSON_PATH, PINNED, REQUESTED, SESSION, is_routed_model
@@ -37,6 +39,7 @@ class RoutedRequest(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         timeout_overrides: Timeouts that the request sets by headers.
         slot: Its place in the response cache, None where it has none.
+        placement: Backends that it has to do with, None where any will do.
     """
 
     route: Route
@@ -44,6 +47,7 @@ class RoutedRequest(msgspec.Struct, frozen=True, gc=False):
     timeout_overrides: TimeoutOverrides
     session: str | None
     slot: CacheSlot | None
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Pipeline:
     observe: Callable[[str, bytes, str | None], None]
     accounting: Accounting
     sessions: SessionAffinity
+    responses: ResponseAffinity
     response_cache: ResponseCache
     forwarding: Forwarding
     max_body_bytes: int
@@ -102,10 +107,18 @@ class Pipeline:
         tag = self.tasks.resolve_task(head, body, principal)
         record.task = tag.task
         session = resolve_session(head, body)
+        if body.operation is EMBEDDINGS:
+            session = None  # of a conversation, whose model answers no embeddings
         record.route = self._route(body, tag.task, session, principal)
+        placement = None if session is None else self._place_session(record, session)
+        if body.operation is RESPONSES:
+            record.route, continued = place_continuation(
+                body, record.route, principal, self.responses, self.failover.backends
+            )
+            placement = continued or placement
         policy = self.table.policy_of(tag.task)
         # A model called by its name without a task says nothing about any task's inputs.
-        if tag.is_explicit or is_routed_model(body.model):
+        if (tag.is_explicit or is_routed_model(body.model)) and body.operation is not EMBEDDINGS:
             content = body.encoded if policy.input.startswith(JSON_PATH) else body.content
             self.observe(tag.task, content, principal.name)
         slot = self.response_cache.open_slot(
@@ -115,16 +128,36 @@ class Pipeline:
         hides_usage = body.is_stream and body.operation in USAGE_ON_REQUEST and not body.asks_for_usage
         forwarded = self.accounting.inject_trace_context(head, record, self.forwarding.request)
         request = UpstreamRequest(body, forwarded, with_usage=hides_usage)
-        return RoutedRequest(record.route, request, parse_timeout_headers(head.gateway_headers), session, slot)
+        return RoutedRequest(
+            record.route, request, parse_timeout_headers(head.gateway_headers), session, slot, placement
+        )
 
-    def response_started(self, routed: RoutedRequest, record: RequestRecord) -> None:
-        """Pin the session, if there is one, to the model that answers."""
+    def response_started(self, routed: RoutedRequest, record: RequestRecord, data: bytes) -> None:
+        """Pin the session, if there is one, to the model and backend that answer, and note who makes a response.
+
+        data: a whole response, or the first of a stream: it can be cancelled before it ends.
+        """
+        if routed.request.body.operation is RESPONSES:
+            self.record_made(record, data)
         if routed.session is not None and record.task is not None:
-            self.sessions.pin_model(record.key, record.task, routed.session, record.model)
+            self.sessions.pin_model(record.key, record.task, routed.session, record.model, record.backend)
+
+    def record_made(self, record: RequestRecord, data: bytes) -> None:
+        """Note who made the response that a body, or the events of a stream, name."""
+        record_made(data, MadeObject(record.key, "", record.model, record.backend), self.responses)
+
+    def _place_session(self, record: RequestRecord, session: str) -> Placement | None:
+        """Return the session's backend, which is asked first while it is healthy."""
+        assert record.task is not None  # noqa: S101 - the request has been routed
+        assert record.route is not None  # noqa: S101
+        backend = self.sessions.find_backend(record.key, record.task, session, record.route.ranking[0])
+        return None if backend is None else Placement((backend,), is_required=False)
 
     def _route(self, body: RequestBody, task: str, session: str | None, principal: Principal) -> Route:
         """Return the route. A model that the request names is not checked for capabilities: its backend will."""
-        route = resolve_route(body, task, principal, self.capabilities.by_model, self.table.route_task)
+        if body.operation is EMBEDDINGS:
+            return resolve_embedding_route(body, self.table.policy_of(task), principal, self.capabilities)
+        route = resolve_route(body, task, principal, self.capabilities, self.table.route_task)
         if route.reason == REQUESTED:
             return route
         if not needs_no_check(body, self.capabilities):

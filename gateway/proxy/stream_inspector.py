@@ -48,6 +48,11 @@ class StreamInspector:
         """Return what is held when the stream has ended."""
         return b"" if self._hidden is None else self._hidden.flush()
 
+    @property
+    def tail(self) -> bytes:
+        """The last events, among them the one that reports usage."""
+        return self._tail.content
+
     def find_usage(self) -> UsageReport:
         """Return the usage that the stream has reported so far."""
         return self._tail.find_usage()

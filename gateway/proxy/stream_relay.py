@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.http.endpoints import MESSAGES
+from gateway.http.endpoints import MESSAGES, RESPONSES
 from gateway.http.error_envelope import JSON
 from gateway.http.headers import Headers, first_value
 from gateway.http.sse import StreamEndDetector
@@ -124,6 +124,9 @@ class StreamRelay:
             if held := inspector.flush():
                 self._write(held, None)
             self._record_usage()
+            if exchange.endpoint is RESPONSES:
+                # Its first event may have come in pieces; the last one names it too.
+                exchange.context.pipeline.record_made(exchange.record, inspector.tail)
             if not is_done:
                 exchange.fail(stream_interrupted(fault), inspector.end, str(fault))
                 return

@@ -1,6 +1,6 @@
 """The task that a request belongs to, its session, and the models it may go to."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -9,8 +9,9 @@ from gateway.errors import Forbidden, InvalidRequest, ModelNotFound
 from gateway.http.headers import RequestHead
 from gateway.http.request_body import RequestBody
 from gateway.keys.auth import Principal, filter_allowed
+from gateway.proxy.capabilities import CapabilityTable
 from gateway.proxy.prompt_task import PromptTasks
-from gateway.tasks.decision_table import Route
+from gateway.tasks.decision_table import Policy, Route
 from gateway.vocabulary import (
     AUTO,
     DEFAULT_TASK,
@@ -104,11 +105,12 @@ def resolve_session(head: RequestHead, body: RequestBody) -> str | None:
 
 
 def resolve_route(
-    body: RequestBody, task: str, principal: Principal, models: Collection[str], decided: Callable[[str], Route]
+    body: RequestBody, task: str, principal: Principal, known: CapabilityTable, decided: Callable[[str], Route]
 ) -> Route:
-    """Return the route of a request: by decision, or straight to the model it names.
+    """Return the route of a request for chat: by decision, or straight to the model it names.
 
-    Raises ModelNotFound for a model that is not configured, Forbidden for one that the key may not use.
+    Raises ModelNotFound for a model that is not configured, InvalidRequest for one that answers no chat, Forbidden for
+    one that the key may not use.
     """
     if is_routed_model(body.model):
         # A key without a list of models, as most are, gets the decision's own route, and nothing is copied.
@@ -116,14 +118,50 @@ def resolve_route(
         if principal.models is None:
             return route
         return replace(route, ranking=filter_allowed(principal, route.ranking, task), shadow_model=None)
-    if body.model not in models:
-        raise ModelNotFound(
-            f"the model {_shown(body.model)} does not exist here: use {AUTO!r}, 'task/<id>', or one of /v1/models",
+    if body.model in known.other_kinds:
+        raise InvalidRequest(
+            f"the model {_shown(body.model)} is of kind {known.other_kinds[body.model]} and answers no chat",
             param="model",
+            code="model_not_for_chat",
         )
-    if not principal.can_use_model(body.model):
-        raise Forbidden(f"the key {principal.name!r} may not use model {body.model!r}", param="model")
-    return Route((body.model,), REQUESTED, 0, propensity=None)
+    if body.model not in known.by_model:
+        raise unknown_model(body.model)
+    return route_to_named(body.model, principal)
+
+
+def resolve_embedding_route(body: RequestBody, policy: Policy, principal: Principal, known: CapabilityTable) -> Route:
+    """Return the route of a request for embeddings, whose model no evidence changes: vectors of two models do not mix.
+
+    Raises InvalidRequest for `auto` where no embedding model is set, ModelNotFound, Forbidden.
+    """
+    model = body.model
+    if is_routed_model(model):
+        if policy.embedding_model is None:
+            count = sum(kind == "embedding" for kind in known.other_kinds.values())
+            raise InvalidRequest(
+                f"{AUTO!r} needs the one model for embeddings, and {count or 'no'} configured models are of that kind: "
+                "name a model, or set `routing.embedding_model`, or `kind: embedding` at one model",
+                param="model",
+                code="no_embedding_model",
+            )
+        model = policy.embedding_model
+    if model not in known.by_model and model not in known.other_kinds:
+        raise unknown_model(model)
+    return route_to_named(model, principal)
+
+
+def route_to_named(model: str, principal: Principal) -> Route:
+    """Return the route to a configured model. Raises Forbidden where the key may not use it."""
+    if not principal.can_use_model(model):
+        raise Forbidden(f"the key {principal.name!r} may not use model {model!r}", param="model")
+    return Route((model,), REQUESTED, 0, propensity=None)
+
+
+def unknown_model(model: str) -> ModelNotFound:
+    """Return the error for a model that is not configured."""
+    return ModelNotFound(
+        f"the model {_shown(model)} does not exist here: use {AUTO!r}, 'task/<id>', or one of /v1/models", param="model"
+    )
 
 
 def _checked(text: str, param: str, kind: str = "task") -> str:

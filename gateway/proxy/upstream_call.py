@@ -51,7 +51,7 @@ class UpstreamCall:
         now, every_s = clock(), pipeline.keepalive_s
         self._exchange, self._routed, self._clock = exchange, routed, clock
         self._plan = pipeline.failover.start_plan(
-            routed.route.ranking, routed.timeout_overrides, exchange.record.trail, now
+            routed.route.ranking, routed.timeout_overrides, exchange.record.trail, now, routed.placement
         )
         self._comment_at = now + every_s if every_s is not None and routed.request.body.is_stream else NEVER
         self._handle: ResponseHandle | None = None
@@ -142,7 +142,7 @@ class UpstreamCall:
         if status == HTTP_OK and not is_json:
             self._fail_attempt(UpstreamProtocolError("answered what is no JSON object"))
             return
-        self._accept_response()
+        self._accept_response(body)
         self._end_attempt(is_fault=False)
         if exchange.record.status:
             # A comment has committed to a stream, and a whole document cannot go into it.
@@ -161,7 +161,7 @@ class UpstreamCall:
         assert self._target is not None  # noqa: S101 - it answers
         assert self._handle is not None  # noqa: S101 - it answers
         exchange, routed, headers = self._exchange, self._routed, self._head[1]
-        self._accept_response()
+        self._accept_response(first)
         exchange.begin_stream(response_headers(headers, exchange.context.pipeline.forwarding.response))
         exchange.enter(STREAMING)
         deadline = self._plan.started + self._timeouts.total_s
@@ -204,12 +204,12 @@ class UpstreamCall:
         self._end_attempt(is_fault=None)
         return None
 
-    def _accept_response(self) -> None:
-        """Note that this attempt is the one that answers."""
+    def _accept_response(self, data: bytes) -> None:
+        """Note that this attempt is the one that answers. data: a whole response, or the first of a stream."""
         exchange = self._exchange
         exchange.record.trail.waited_s += self._clock() - self._waiting_since
         self._plan.record_answer()
-        exchange.context.pipeline.response_started(self._routed, exchange.record)
+        exchange.context.pipeline.response_started(self._routed, exchange.record, data)
 
     def _fail_attempt(self, fault: UpstreamFault) -> None:
         """Note that this attempt came to nothing, and go on with the plan."""

@@ -12,13 +12,14 @@ import msgspec
 from gateway.http.endpoints import EMBEDDINGS
 from gateway.http.request_body import RequestBody
 from gateway.http.token_usage import Usage
+from gateway.proxy.content_size import CHARACTERS_PER_TOKEN, ContentSize
 
-CHARACTERS_PER_TOKEN = 4
+ITEM_TOKENS, REPLY_TOKENS = 4, 3
+"""Tokens around each message with its role, and of the reply's beginning (OpenAI's cookbook, "How to count tokens with
+tiktoken")."""
 MEDIA_TOKENS = 1000
 """Assumed tokens of an image, a file or a recording: an image of 1024 x 1024 pixels takes 765 to 1,600."""
 
-_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{1000,}")
-"""A medium in base64. Words of a thousand letters are no text."""
 _TEXT = re.compile(
     rb'"(?:content|text|delta|arguments|reasoning|reasoning_content|thinking|partial_json)"\s*:\s*"((?:[^"\\]|\\.)*)"'
 )
@@ -55,11 +56,13 @@ def estimate_stream_tokens(chunks: int, sample: bytes) -> int:
 
 
 def _input_tokens(body: RequestBody) -> int:
-    given = b"".join(
-        body.members.get(name, b"") for name in (body.operation.content, "system", "instructions", "tools")
-    )
-    text, n_media = _BASE64.subn(b"", given)
-    return len(text) // CHARACTERS_PER_TOKEN + n_media * MEDIA_TOKENS
+    size = ContentSize()
+    for name in (body.operation.content, "system", "instructions"):
+        size.add_json(body.members.get(name, b"null"))
+    size.add_data_json(body.members.get("tools", b"null"))
+    text = -(-size.utf8_bytes // CHARACTERS_PER_TOKEN) + size.n_items * ITEM_TOKENS
+    text += REPLY_TOKENS if size.n_items else 0
+    return text + size.n_media * MEDIA_TOKENS
 
 
 def _text_bytes(data: bytes) -> int:

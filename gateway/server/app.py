@@ -44,9 +44,13 @@ from gateway.proxy.capabilities import build_capability_table
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
 from gateway.proxy.inflight import InflightRequests
+from gateway.proxy.passthrough.answer import Passthrough
+from gateway.proxy.passthrough.endpoints import is_passed_through
+from gateway.proxy.passthrough.target import TargetResolver, models_by_kind
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.prompt_task import PromptTasks
 from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
+from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.proxy.task_target import TaskResolver
@@ -94,6 +98,7 @@ class Gateway:
         self._recent_responses = RecentResponses(config.routing.feedback_window)
         self._response_cache = ResponseCache(time.monotonic)
         self._prompt_tasks = PromptTasks(PromptTemplates())
+        self._responses = ResponseAffinity(config.routing.response_ttl_s, time.monotonic)
         self._sessions = SessionAffinity(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(build_prices(config, resolved.manifest), time.time)
         self._authenticator = Authenticator(config.keys, config.admin.keys)
@@ -138,6 +143,8 @@ class Gateway:
         is_forwarded = scope["path"] in BY_PATH and b"%" not in scope["raw_path"] and scope["method"] != "OPTIONS"
         if is_forwarded and self.exchange_context is not None:
             await answer_request(self.exchange_context, scope, receive, send)
+        elif self.runtime.serving is not None and is_passed_through(scope["path"]) and b"%" not in scope["raw_path"]:
+            await self._inflight.track(self.runtime.serving.passthrough, scope, receive, send)
         else:
             # Successful requests are counted in batches; an endpoint shows those that have just finished too.
             self.runtime.flush_counts()
@@ -254,21 +261,36 @@ class Gateway:
                 self._metrics,
                 self._ledger,
                 self._quotas,
-                lambda task: self._table.policy_of(task).ranking[0],
+                self._baseline,
                 self._minutes,
                 self._tracing,
                 self._recent_responses.record,
             ),
             sessions=self._sessions,
+            responses=self._responses,
             response_cache=self._response_cache,
             forwarding=build_forwarding(upstream.forwarding),
             max_body_bytes=config.server.max_body_bytes,
             max_response_bytes=upstream.max_response_bytes,
             keepalive_s=upstream.keepalive_s,
         )
-        return Serving(
-            services, ExchangeContext(pipeline, self._deadlines, config.server.body_timeout_s, not self._is_draining)
+        resolver = TargetResolver(
+            models_by_kind(config.models),
+            upstream.files_backend,
+            pipeline.capabilities,
+            self._table,
+            backends,
+            self._responses,
         )
+        server = config.server
+        passthrough = Passthrough(pipeline, resolver, server.max_upload_bytes, server.body_timeout_s)
+        context = ExchangeContext(pipeline, self._deadlines, server.body_timeout_s, not self._is_draining)
+        return Serving(services, context, passthrough)
+
+    def _baseline(self, task: str, model: str) -> str:
+        """Return the model that a response's cost is compared with: the task's first, where it could have answered."""
+        kinds = {one.name: one.kind for one in self.runtime.resolved.config.models}
+        return self._table.policy_of(task).ranking[0] if kinds.get(model, "chat") == "chat" else model
 
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services
@@ -278,7 +300,12 @@ class Gateway:
         if self._node is not None:
             self._client_keys.attach_store(store)
             self._node.start_jobs(
-                self._quotas, self._ledger, self._sessions, self.runtime.backend_states, self._find_response
+                self._quotas,
+                self._ledger,
+                self._sessions,
+                self._responses,
+                self.runtime.backend_states,
+                self._find_response,
             )
             await self.runtime.apply_shared_state((), self._node.cached_active_pack())
             return

@@ -8,6 +8,7 @@ from gateway.http.asgi import App, Message, RawHeaders, Receive, Scope, Send, re
 from gateway.http.cors import CorsPolicy, is_preflight
 from gateway.http.headers import REQUEST_ID, first_value, new_request_id
 from gateway.http.paths import VERSION, canonical_path
+from gateway.proxy.passthrough.endpoints import is_passed_through
 
 WEBSOCKET = b"websocket"
 UPGRADE = [(b"upgrade", b"HTTP/1.1"), (b"connection", b"upgrade")]
@@ -25,7 +26,10 @@ class Front:
         """Answer a preflight or an upgrade; pass on everything else."""
         headers = scope["headers"]
         # Escapes are left as they are: %2F is no slash.
-        if b"%" not in scope["raw_path"] and (path := canonical_path(scope["path"])) != scope["path"]:
+        if (
+            b"%" not in scope["raw_path"]
+            and (path := canonical_path(scope["path"], is_passed_through)) != scope["path"]
+        ):
             scope = {**scope, "path": path, "raw_path": path.encode()}
         if self.cors.concerns(headers):
             if is_preflight(scope["method"], headers):

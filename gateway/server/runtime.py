@@ -13,6 +13,7 @@ from gateway.config import Config, KeyTerms
 from gateway.errors import Conflict, InvalidRequest, ScorerUnavailable
 from gateway.keys.client_keys import ClientKeys
 from gateway.proxy.exchange import ExchangeContext
+from gateway.proxy.passthrough.answer import Passthrough
 from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_table import DecisionTable, Policies
@@ -31,6 +32,7 @@ class Serving:
 
     services: Services
     exchange_context: ExchangeContext
+    passthrough: Passthrough
 
     def flush_counts(self) -> None:
         """Record every finished request in metrics, time series and ledger."""
@@ -190,7 +192,10 @@ def warn_of_gaps(resolved: ResolvedConfig) -> None:
     """Log what an operator should know of a configuration before its first request."""
     config = resolved.config
     if resolved.manifest is None:
-        log.warning("NO PACK: every task goes to %s; build one with `benchroute pack build`", config.models[0].name)
+        log.warning(
+            "NO PACK: every task goes to %s; build one with `benchroute pack build`",
+            resolved.policies.default.ranking[0],
+        )
     elif unknown := models_not_in_pack(config, resolved.manifest):
         log.warning("not in the pack, and therefore never chosen by score: %s", ", ".join(unknown))
     warn_of_datasets(resolved)

@@ -29,6 +29,7 @@ class Policy:
         score, max_regret, objective, costs, prices, keep_texts, dataset: see gateway.scorer.messages.TaskPolicy.
         response_cache: None for no caching.
         exploration: share of requests that go to another candidate.
+        embedding_model: of embeddings with `auto`, None where none is configured.
     """
 
     candidates: tuple[str, ...]
@@ -47,6 +48,7 @@ class Policy:
     exploration: float = 0.0
     keep_texts: bool = False
     dataset: str | None = None
+    embedding_model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

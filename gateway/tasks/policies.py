@@ -52,8 +52,8 @@ def unknown_datasets(config: Config, manifest: Manifest | None) -> Mapping[str, 
 
 
 def models_not_in_pack(config: Config, manifest: Manifest) -> list[str]:
-    """Return the configured models that are not in the pack: they are never chosen by score."""
-    return [model.name for model in config.models if model.name not in manifest.model_names]
+    """Return the configured models of kind chat that are not in the pack: they are never chosen by score."""
+    return [model.name for model in config.models if model.kind == "chat" and model.name not in manifest.model_names]
 
 
 def _policy(
@@ -66,7 +66,8 @@ def _policy(
     candidates = tuple(
         model.name
         for model in config.models
-        if (task.candidates is None or model.name in task.candidates)
+        if model.kind == "chat"
+        and (task.candidates is None or model.name in task.candidates)
         and _fits_size(sizes[model.name], task.max_params_b)
         and _fits_price(prices.get(model.name), task)
     )
@@ -89,8 +90,15 @@ def _policy(
         **_cost_preference(config, task, candidates, sizes, prices),
         response_cache=task.cache,
         exploration=_exploration(config, task),
+        embedding_model=task.embedding_model or _embedding_model(config),
         keep_texts=config.routing.keep_texts if task.keep_texts is None else task.keep_texts,
     )
+
+
+def _embedding_model(config: Config) -> str | None:
+    """Return the gateway's model for embeddings: the configured one, else the only one of that kind."""
+    listed = [model.name for model in config.models if model.kind == "embedding"]
+    return config.routing.embedding_model or (listed[0] if len(listed) == 1 else None)
 
 
 def _exploration(config: Config, task: TaskConfig) -> float:

@@ -199,8 +199,12 @@ def _merge_task(config: Config, manifest: Manifest | None, name: str, settings_j
 
 
 def _unknown_models(config: Config, task: TaskConfig) -> Iterator[tuple[str, str]]:
-    known = {model.name for model in config.models}
+    kinds = {model.name: model.kind for model in config.models}
     for field, named in (("pin", (task.pin,)), ("candidates", task.candidates), ("fallbacks", task.fallbacks)):
         for model in named or ():
-            if model is not None and model not in known:
+            if model is not None and model not in kinds:
                 yield field, f"{field}: {model!r} is not a configured model"
+            elif model is not None and kinds[model] != "chat":
+                yield field, f"{field}: {model!r} is of kind {kinds[model]}: a task's models are of kind chat"
+    if task.embedding_model is not None and task.embedding_model not in kinds:
+        yield "embedding_model", f"embedding_model: {task.embedding_model!r} is not a configured model"

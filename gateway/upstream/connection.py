@@ -86,6 +86,7 @@ class Connection(PausableProtocol):
         self._head: list[tuple[bytes, bytes]] = []
         self._fed = 0
         self._decoded: DecodedBody | None = None
+        self._can_send: asyncio.Event | None = None
 
     def send_request(self, written: Sequence[bytes], handler: ResponseHandler) -> None:
         """Send a request, piece by piece. The connection must be open and idle."""
@@ -96,6 +97,36 @@ class Connection(PausableProtocol):
             self._transport.write(written[0])
         else:
             self._transport.writelines(written)
+
+    def send_head(self, head: bytes, handler: ResponseHandler) -> None:
+        """Send a request whose body follows by send_more and end_body. The connection must be open and idle."""
+        # Not before the body has been sent: what is left of it would be the next request's beginning.
+        self._is_reusable, self._can_send = False, asyncio.Event()
+        self._can_send.set()
+        self.send_request((head,), handler)
+
+    async def send_more(self, data: bytes) -> bool:
+        """Send more of the body as soon as the backend takes it. Return False where it takes no more: it is gone."""
+        if self._can_send is not None:
+            await self._can_send.wait()
+        if not self.is_open or self._transport is None or self._state in (IDLE, CLOSED):
+            return False
+        self._transport.write(data)
+        return True
+
+    def end_body(self) -> None:
+        """End the request. A backend that has answered before it was sent may not read the rest of it."""
+        self._is_reusable, self._can_send = self._state is SENT, None
+
+    def pause_writing(self) -> None:
+        """Make send_more wait (asyncio): the backend reads more slowly than the client sends."""
+        if self._can_send is not None:
+            self._can_send.clear()
+
+    def resume_writing(self) -> None:
+        """Let send_more go on (asyncio)."""
+        if self._can_send is not None:
+            self._can_send.set()
 
     def pause_reading(self) -> None:
         """Hold the backend back: its data stays in the socket, then in its own buffers (RFC 9293, 3.8.6)."""
@@ -176,6 +207,7 @@ class Connection(PausableProtocol):
         """Tell the handler, unless the connection's end is that of the response (RFC 9112, 6.3)."""
         state = self._state
         self._lost(self)
+        self.resume_writing()
         if self._handler is None:
             return
         if state in (BODY, BETWEEN_CHUNKS) and self._ends_with_connection and exc is None:

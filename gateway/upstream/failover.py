@@ -73,6 +73,25 @@ class GiveUp(msgspec.Struct, frozen=True, gc=False):
 Step: TypeAlias = Try | Wait | GiveUp
 
 
+class Placement(msgspec.Struct, frozen=True, gc=False):
+    """Backends that a request has to do with: they hold the conversation that it continues, or its prefix.
+
+    Attributes:
+        backends: their names.
+        is_required: no other backend can answer; else they are asked first while they are healthy.
+    """
+
+    backends: tuple[str, ...]
+    is_required: bool
+
+    def order(self, candidates: list[BackendState], is_first: bool) -> list[BackendState]:
+        """Return the candidates in the order in which they are asked. is_first: nothing has been asked yet."""
+        placed = [one for one in candidates if one.backend.name in self.backends]
+        if self.is_required or not is_first:
+            return placed if self.is_required else candidates
+        return placed + [one for one in candidates if one.backend.name not in self.backends]
+
+
 class Failover:
     """All backends, and the rules for asking them."""
 
@@ -86,14 +105,19 @@ class Failover:
         self._timeouts = timeouts
 
     def start_plan(
-        self, ranking: Sequence[str], overrides: TimeoutOverrides, log: AttemptLog, now: float
+        self,
+        ranking: Sequence[str],
+        overrides: TimeoutOverrides,
+        log: AttemptLog,
+        now: float,
+        placement: Placement | None = None,
     ) -> "FailoverPlan":
         """Return the plan of one request.
 
         ranking: models, best first. overrides: the request's own timeouts. log: filled as the plan goes on. now: in
-        seconds, by the same clock as in every later call.
+        seconds, by the same clock as in every later call. placement: None where any backend of the models will do.
         """
-        return FailoverPlan(self, ranking, overrides, log, now)
+        return FailoverPlan(self, ranking, overrides, log, now, placement)
 
     def timeouts_for(self, model: str, overrides: TimeoutOverrides) -> Timeouts:
         """Return the timeouts of a request to a model."""
@@ -105,6 +129,7 @@ class FailoverPlan(msgspec.Struct):
 
     Attributes:
         started: When the request was first to be forwarded: total timeouts count from here.
+        placement: Backends that the request has to do with.
         place: Index of the current model in the ranking.
         round: Pauses so far before the current model was asked again.
         round_start: Attempts made before the current round.
@@ -117,6 +142,7 @@ class FailoverPlan(msgspec.Struct):
     overrides: TimeoutOverrides
     log: AttemptLog
     started: float
+    placement: Placement | None = None
     place: int = 0
     round: int = 0
     round_start: int = 0
@@ -131,7 +157,8 @@ class FailoverPlan(msgspec.Struct):
         while self.place < len(self.ranking):
             model = self.ranking[self.place]
             # Nearly always nothing has been tried: no candidates are sorted, and no deadline can have passed.
-            target = self._next_backend(model, now) if attempts else rules.backends.pick(model)
+            is_plain = not attempts and self.placement is None
+            target = rules.backends.pick(model) if is_plain else self._next_backend(model, now)
             if target is not None:
                 self.asked = target
                 if not self.round:
@@ -146,7 +173,7 @@ class FailoverPlan(msgspec.Struct):
             return GiveUp(no_backend_error(attempts))
         # All breakers are open. One request still goes through: an outage must not outlast its cause by open_s.
         self.log.is_degraded = True
-        self.asked = rules.backends.soonest_available(self.ranking)
+        self.asked = self._soonest_available()
         return Try(self.asked, rules.timeouts_for(self.asked.model, self.overrides))
 
     def record_answer(self) -> None:
@@ -181,7 +208,18 @@ class FailoverPlan(msgspec.Struct):
         # Asked anew at every step: a breaker may have opened, or another request may have made a backend busy.
         tried = {attempt.backend for attempt in self.log.attempts[self.round_start :]}
         candidates = self.rules.backends.candidates(model)
+        if self.placement is not None:
+            candidates = self.placement.order(candidates, not self.log.attempts)
         return next((one for one in candidates if one.backend.name not in tried), None)
+
+    def _soonest_available(self) -> BackendState:
+        """Return the backend whose breaker is the first to let a request through."""
+        backends, placement = self.rules.backends, self.placement
+        if placement is not None and placement.is_required:
+            placed = [found for name in placement.backends if (found := backends.find_backend(name)) is not None]
+            if placed:
+                return min(placed, key=lambda one: one.breaker.retry_in_s)
+        return backends.soonest_available(self.ranking)
 
     def _next_round(self, model: str, now: float) -> float | None:
         """Begin another round over the model's backends. Return the pause before it, None for no more rounds."""

@@ -26,6 +26,23 @@ class UpstreamRequest(msgspec.Struct, frozen=True, gc=False):
     with_usage: bool = False
 
 
+class RelayRequest(msgspec.Struct, frozen=True, gc=False):
+    """A request of any method to any of a backend's paths, without its body, which follows piece by piece.
+
+    Attributes:
+        target: path from its version on, with the query: `/v1/images/edits`.
+        content_type: of the body, None without one.
+        size: of the body, in bytes; None where it is sent in chunks.
+        forwarded: the client's headers that backends get.
+    """
+
+    method: str
+    target: bytes
+    content_type: bytes | None
+    size: int | None
+    forwarded: ForwardedHeaders
+
+
 class ResponseHandler(Protocol):
     """Receives one response, by these calls in this order; there are none after on_complete or on_error.
 
@@ -61,6 +78,16 @@ class ResponseHandle(Protocol):
         """End the backend's work at once. The handler is not called any more."""
 
 
+class RelayHandle(ResponseHandle, Protocol):
+    """A request whose body is sent as it comes."""
+
+    async def send_more(self, data: bytes) -> bool:
+        """Send more of the body as soon as the backend takes it. Return False where it takes no more."""
+
+    def end_body(self) -> None:
+        """End the request's body."""
+
+
 class Backend(Protocol):
     """An endpoint that serves one model."""
 
@@ -72,6 +99,10 @@ class Backend(Protocol):
     def weight(self) -> float:
         """Share among the model's backends."""
 
+    @property
+    def account(self) -> str:
+        """Name of the place where it keeps what it makes: backends of one address and key share it."""
+
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
     ) -> ResponseHandle:
@@ -80,6 +111,17 @@ class Backend(Protocol):
         connect_s: time for connecting, in seconds. is_fresh: not on a pooled connection. Raises UpstreamFault where
         the backend cannot be asked at all.
         """
+
+    async def start_relay(
+        self, request: RelayRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
+    ) -> RelayHandle:
+        """Send a request's head, once there is a connection. Raises UpstreamFault.
+
+        connect_s, is_fresh: as for start.
+        """
+
+    def model_name(self) -> bytes:
+        """Return the model's name at the backend, as JSON."""
 
     async def close(self) -> None:
         """Close the backend's connections."""

@@ -28,7 +28,7 @@ from gateway.upstream.errors import (
     is_shortage,
     local_shortage,
 )
-from gateway.upstream.interface import ResponseHandle, ResponseHandler, UpstreamRequest
+from gateway.upstream.interface import RelayHandle, RelayRequest, ResponseHandle, ResponseHandler, UpstreamRequest
 
 ResponsePart: TypeAlias = tuple[int, Headers] | bytes
 """A response's head, or a piece of its body."""
@@ -111,6 +111,8 @@ class LitellmBackend:
         """Raises ConfigError if litellm is not installed."""
         self.name = name
         self.weight = config.weight
+        self.account = name
+        self._model = config.model
         self._litellm = _import(name)
         self._arguments: dict[str, Any] = {"model": config.model, "num_retries": 0, "drop_params": False}
         if config.base_url:
@@ -134,6 +136,16 @@ class LitellmBackend:
         if request.body.operation not in (CHAT, MESSAGES):
             raise Unsupported(f"answers only {CHAT.path} and {MESSAGES.path}")
         return FeedingTask(self._respond(request), handler, self._fault)
+
+    async def start_relay(
+        self, request: RelayRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
+    ) -> RelayHandle:
+        """Raise Unsupported: litellm has functions of its own for every endpoint, and none for bytes."""
+        raise Unsupported(f"answers only {CHAT.path} and {MESSAGES.path}")
+
+    def model_name(self) -> bytes:
+        """Return the model's name at the backend, as JSON."""
+        return json.dumps(self._model).encode()
 
     async def close(self) -> None:
         """Close litellm's cached clients."""

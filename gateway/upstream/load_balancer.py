@@ -69,6 +69,14 @@ class LoadBalancer:
         for served in self._by_model.values():
             yield from served
 
+    def find_backend(self, name: str) -> BackendState | None:
+        """Return the backend of that name."""
+        return next((state for state in self.all_backends() if state.backend.name == name), None)
+
+    def backends_of_account(self, model: str, account: str) -> tuple[str, ...]:
+        """Return the names of a model's backends that share an account."""
+        return tuple(one.backend.name for one in self._by_model.get(model, ()) if one.backend.account == account)
+
     def candidates(self, model: str) -> list[BackendState]:
         """Return the model's backends whose breaker lets a request through, least busy for its weight first."""
         candidates = [state for state in self._by_model[model] if state.breaker.allows_request()]

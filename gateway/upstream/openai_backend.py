@@ -1,6 +1,7 @@
 """Backends that speak OpenAI's API: bytes out, bytes in."""
 
 import asyncio
+import hashlib
 from importlib.metadata import version
 
 from gateway.config.schema import AzureBackendConfig, OpenAIBackendConfig
@@ -8,7 +9,14 @@ from gateway.http.endpoints import MESSAGES, Endpoint
 from gateway.http.forwarding import BackendFilter
 from gateway.http.request_body import json_string
 from gateway.upstream.errors import Unsupported
-from gateway.upstream.interface import Backend, ResponseHandle, ResponseHandler, UpstreamRequest
+from gateway.upstream.interface import (
+    Backend,
+    RelayHandle,
+    RelayRequest,
+    ResponseHandle,
+    ResponseHandler,
+    UpstreamRequest,
+)
 from gateway.upstream.pool import ConnectionPool, Origin, PendingConnection
 from gateway.upstream.proxies import Proxy
 from gateway.upstream.request_heads import RequestHeads
@@ -49,6 +57,7 @@ class OpenAIBackend:
         self._stream_usage = config.stream_usage
         self._speaks_messages = config.speaks_messages
         self._adapter = adapter
+        self.account = _account(config)
 
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
@@ -65,6 +74,37 @@ class OpenAIBackend:
             return PendingConnection(self.origin, connect_s, written, handler)
         pooled.send_request(written, handler)
         return pooled
+
+    async def start_relay(
+        self, request: RelayRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
+    ) -> RelayHandle:
+        """Write the request's head to a connection, as soon as there is one. Raises UpstreamFault."""
+        if request.target.startswith(b"/v1/messages") and not self._speaks_messages:
+            raise Unsupported(f"does not answer {MESSAGES.path}")
+        head = self.build_relay_head(request)
+        connection = None if is_fresh else self.origin.take_idle()
+        if connection is None:
+            connection = await self.origin.open_connection(connect_s)
+        connection.send_head(head, handler)
+        return connection
+
+    def model_name(self) -> bytes:
+        """Return the model's name at the backend, as JSON."""
+        return self._model
+
+    def build_relay_head(self, request: RelayRequest) -> bytes:
+        """Return the head of a request that is passed through."""
+        fixed = self._request_heads.build_relay_head(request.method, request.target.decode("latin-1"))
+        forwarded = request.forwarded if self._filter is None else self._filter.narrow_headers(request.forwarded)
+        lines = [fixed, forwarded.lines, b"" if forwarded.names_agent else USER_AGENT]
+        if request.content_type is not None:
+            lines.append(b"content-type: %b\r\n" % request.content_type)
+        if request.size is None:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        # A GET without a body has no length (RFC 9110, 8.6).
+        elif request.size or request.method == "POST":
+            lines.append(b"content-length: %d\r\n" % request.size)
+        return b"%b\r\n" % b"".join(lines)
 
     async def close(self) -> None:
         """Close the adapter; the connections belong to the pool."""
@@ -89,3 +129,9 @@ class OpenAIBackend:
             # The next request after that builds its head anew, with what the file then has.
             asyncio.get_running_loop().call_later(KEY_CHECK_S, self._heads.clear)
         return head
+
+
+def _account(config: OpenAIBackendConfig | AzureBackendConfig) -> str:
+    """Return what is the same for the backends of one account: where it is, and its key or the key's file."""
+    secret = config.api_key_file or "" if config.api_key is None else config.api_key.get_secret_value()
+    return hashlib.sha256(f"{config.base_url}\n{secret}".encode()).hexdigest()

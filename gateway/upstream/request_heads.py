@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from gateway.config.backends import AzureBackendConfig, OpenAIBackendConfig, secret_headers
 from gateway.config.key_file import KeyFile
 from gateway.http.azure import DEPLOYMENT_PATHS
-from gateway.http.endpoints import MESSAGES, Endpoint
+from gateway.http.endpoints import CHAT, MESSAGES, Endpoint
 from gateway.http.forwarding import BackendFilter
 from gateway.http.headers import Headers
 from gateway.upstream.proxies import Proxy
@@ -14,7 +14,8 @@ PATH_SAFE = "/:@!$&'()*+,;=~%"
 """Characters that a path may contain besides letters, digits and `-._` (RFC 3986, 3.3); % for what is encoded."""
 
 HOST, AUTHORIZATION, X_API_KEY = b"host", b"authorization", b"x-api-key"
-USER_AGENT = b"user-agent"
+CONTENT_TYPE = b"content-type"
+VERSIONS = ("/v1", "/v2")
 
 
 class RequestHeads:
@@ -50,15 +51,34 @@ class RequestHeads:
         lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
         return b"POST %b%b HTTP/1.1\r\n%b" % (self._before, self.build_target(endpoint.path), lines)
 
-    def build_target(self, path: str) -> bytes:
-        """Return path and query of an endpoint's URL. path: below /v1."""
+    def build_relay_head(self, method: str, target: str) -> bytes:
+        """Return the request line and the fixed headers of a request that is passed through; its body's type is not
+        among them. target: `/v1/...` or `/v2/...`, with its query.
+        """
+        version, rest = target[:3], target[3:]
+        path, _, query = rest.partition("?")
+        endpoint = MESSAGES if path.startswith(MESSAGES.path) else CHAT
+        common = [pair for pair in self._common_headers() if pair[0] != CONTENT_TYPE]
+        headers: Headers = [*common, *self._key_headers(endpoint), *self._own, *self._proxy_headers]
+        lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+        url = self.build_target(path, version, query)
+        return b"%b %b%b HTTP/1.1\r\n%b" % (method.encode(), self._before, url, lines)
+
+    def build_target(self, path: str, version: str = "", client_query: str = "") -> bytes:
+        """Return path and query of an endpoint's URL.
+
+        path: below /v1. version: `/v1` or `/v2`, in place of the base URL's own; one of another form, such as Gemini's
+        /v1beta/openai, keeps its. client_query: of the client's URL, before the backend's own.
+        """
         query = {name: value.get_secret_value() for name, value in self._config.query.items()}
         below = path
         if isinstance(self._config, AzureBackendConfig):
             below = _azure_path(path, self._config.api_version, self._model)
             if self._config.api_version is not None:
                 query = {"api-version": self._config.api_version, **query}
-        return f"{self._path}{below}{'?' if query else ''}{urlencode(query, quote_via=quote)}".encode()
+        base = self._path[:-3] + version if version and self._path.endswith(VERSIONS) else self._path
+        joined = "&".join(part for part in (client_query, urlencode(query, quote_via=quote)) if part)
+        return f"{base}{below}{'?' if joined else ''}{joined}".encode()
 
     def list_target(self) -> str:
         """Return the target of a request for the list of models."""
@@ -82,7 +102,7 @@ class RequestHeads:
         Bodies come uncompressed (RFC 9110, 12.5.3), so that they are relayed and inspected as they are.
         """
         host = [] if any(name == HOST for name, _ in self._own) else [(HOST, self._host)]
-        return [*host, (b"content-type", b"application/json"), (b"accept-encoding", b"identity")]
+        return [*host, (CONTENT_TYPE, b"application/json"), (b"accept-encoding", b"identity")]
 
     def _key_headers(self, endpoint: Endpoint) -> Headers:
         """Return the headers with the key. Anthropic's endpoints get it in both of theirs."""

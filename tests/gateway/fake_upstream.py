@@ -64,12 +64,12 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[boo
 
 
 @contextmanager
-def running_upstream() -> Iterator[Upstream]:
-    """Run the server in a thread of its own during the block."""
+def running_upstream(port: int = 0) -> Iterator[Upstream]:
+    """Run the server in a thread of its own during the block. port: 0 for a free one."""
     upstream, started, loop = Upstream(), threading.Event(), asyncio.new_event_loop()
 
     async def main() -> None:
-        server = await asyncio.start_server(lambda r, w: _serve(upstream, r, w), "127.0.0.1", 0, limit=2**26)
+        server = await asyncio.start_server(lambda r, w: _serve(upstream, r, w), "127.0.0.1", port, limit=2**26)
         upstream.port = server.sockets[0].getsockname()[1]
         started.set()
         async with server:
@@ -78,6 +78,8 @@ def running_upstream() -> Iterator[Upstream]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Sockets that were just closed are closed by the loop, a turn later.
+        await asyncio.sleep(0.01)
 
     stop = asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)

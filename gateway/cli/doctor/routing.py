@@ -49,7 +49,7 @@ def check_packs(plan: ResolvedConfig, load: bool) -> Iterator[Finding]:
     """Check the pack, its models, and its embedder. load: load the embedder, which takes seconds."""
     manifest, named = plan.manifest, plan.config.routing.pack
     if manifest is None or named is None:
-        message = f"no pack: every task uses {plan.config.models[0].name}"
+        message = f"no pack: every task uses {plan.policies.default.ranking[0]}"
         fix = "set `routing.pack: public`, or build a pack of your own benchmark (see docs/bring-your-benchmark.md)"
         yield make_warning("pack", message, fix)
         return

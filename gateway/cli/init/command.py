@@ -25,6 +25,8 @@ SCORER_MODULES = ("numpy", "hnswlib", "tokenizers")
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
+SHOWN_EMBEDDINGS = 3
+
 HEAD = """\
 # Benchroute configuration, created by `benchroute init`. Check it with `benchroute config check`, its backends with
 # `benchroute doctor`. All settings: docs/reference/settings.md.
@@ -104,6 +106,7 @@ def create_config(
         typer.echo(json.dumps({"object": "init", "config": str(output), "models": listed}, indent=2))
         return
     typer.echo(f"{output}: {', '.join(one.name for one in chosen)}")
+    _print_kinds(found, chosen)
     for line in describe_evidence(matches):
         print_note(line)
     print_note(f"next: benchroute doctor --config {output}; then benchroute serve --config {output}")
@@ -111,8 +114,13 @@ def create_config(
 
 def render_config(chosen: "Sequence[ChosenModel]", pack: str | None, port: int) -> str:
     """Return the configuration as YAML."""
+    vectors = [one.name for one in chosen if one.kind == "embedding"]
     written = {None: NO_PACK, PUBLIC_PACK: PUBLIC}
     routing = written[pack] if pack in written else f"\nrouting:\n  pack: {_text(str(pack))}\n"
+    # With one embedding model nothing has to be set.
+    if len(vectors) > 1:
+        setting = f"  embedding_model: {_text(vectors[0])}     # answers /v1/embeddings with `auto`\n"
+        routing += setting if pack is not None else f"\nrouting:\n{setting}"
     return HEAD + "\n".join(_model(one) for one in chosen) + "\n" + routing + TAIL.format(port=port)
 
 
@@ -184,7 +192,30 @@ def _choose(found: "Sequence[DetectedProvider]", models: Sequence[str], yes: boo
         )
     if not chosen:
         raise InputsError("no model chosen; name one with --model PROVIDER:MODEL")
+    if all(one.kind != "chat" for one in chosen):
+        listed = ", ".join(f"{one.name} ({one.kind})" for one in chosen)
+        raise InputsError(f"no model for chat among {listed}; add one with --model PROVIDER:MODEL")
     return chosen
+
+
+def _print_kinds(found: "Sequence[DetectedProvider]", chosen: "Sequence[ChosenModel]") -> None:
+    """Print which of the chosen models are of other kinds than chat, and which embedding models were not chosen."""
+    from gateway.cli.init.kinds import guess_kind
+
+    for one in chosen:
+        if one.kind != "chat":
+            print_note(f"{one.name}: kind {one.kind}, by its name; it is no candidate of tasks")
+    vectors = [one for one in chosen if one.kind == "embedding"]
+    if len(vectors) > 1:
+        print_note(f"/v1/embeddings with `auto` goes to {vectors[0].name} (routing.embedding_model)")
+    elif not vectors:
+        offered = [
+            f"{one.provider.name}:{model}" for one in found for model in one.models if guess_kind(model) == "embedding"
+        ]
+        if offered:
+            print_note(
+                f"no embedding model chosen; found {', '.join(offered[:SHOWN_EMBEDDINGS])}: add one with --model"
+            )
 
 
 def _model(chosen: "ChosenModel") -> str:
@@ -196,7 +227,8 @@ def _model(chosen: "ChosenModel") -> str:
         members.append(f"model: {_text(chosen.upstream)}")
     if provider.speaks_messages:
         members.append("speaks_messages: true")
-    return f"  - name: {_text(chosen.name)}\n    backends: [{{{', '.join(members)}}}]"
+    kind = "" if chosen.kind == "chat" else f"\n    kind: {chosen.kind}"
+    return f"  - name: {_text(chosen.name)}{kind}\n    backends: [{{{', '.join(members)}}}]"
 
 
 def _text(value: str) -> str:

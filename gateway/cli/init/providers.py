@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.cli.errors import OptionError
+from gateway.cli.init.kinds import guess_kind
 from gateway.cli.probe import ProbeResult, ProbeTarget, probe_endpoints
+from gateway.config.fields import ModelKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,11 @@ class ChosenModel:
     provider: Provider
     upstream: str
 
+    @property
+    def kind(self) -> ModelKind:
+        """Kind of the model, by its name."""
+        return guess_kind(self.upstream)
+
 
 def select_by_name(found: Sequence[DetectedProvider], wanted: Sequence[str]) -> list[ChosenModel]:
     """Return the models that options name, MODEL or PROVIDER:MODEL. Raises OptionError if no provider has one."""
@@ -155,7 +162,7 @@ def _usual(found: DetectedProvider) -> list[str]:
     if found.provider.is_local:
         return list(found.models[:MOST_LOCAL])
     known = [model for model in found.provider.models if model in found.models]
-    return known or list(found.models[:2])
+    return known or [model for model in found.models if guess_kind(model) == "chat"][:2]
 
 
 def _picked(text: str, offered: Sequence[str], found: DetectedProvider) -> list[str]:

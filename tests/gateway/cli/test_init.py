@@ -9,6 +9,7 @@ from typer.testing import Result
 
 from gateway.cli.errors import OptionError
 from gateway.cli.init.command import render_config
+from gateway.cli.init.kinds import guess_kind
 from gateway.cli.init.providers import (
     HOSTED,
     LOCAL,
@@ -56,6 +57,54 @@ def test_a_server_on_this_machine_becomes_a_configuration_that_starts(folder: Pa
     with running_gateway((folder / "config.yaml").read_text()) as gateway:
         listed = [model["id"] for model in ask(gateway, "/v1/models").json["data"]]
     assert listed == ["auto", *(model.name for model in config.models)]
+
+
+def test_embedding_models_are_found_and_told(folder: Path) -> None:
+    with listing(["llama-3.1-8b", "nomic-embed-text", "whisper-1"]) as url:
+        told = init("--yes", url=url)
+    assert told.exit_code == 0, told.output
+    config = load_config(folder / "config.yaml", {})
+    assert [model.kind for model in config.models] == ["chat", "embedding", "audio"]
+    assert "nomic-embed-text: kind embedding" in told.stderr
+    assert config.routing.embedding_model is None
+    with listing(["llama-3.1-8b", "nomic-embed-text", "bge-m3"]) as url:
+        told = init("--yes", "--force", url=url)
+    assert "/v1/embeddings with `auto` goes to nomic-embed-text" in told.stderr
+    assert load_config(folder / "config.yaml", {}).routing.embedding_model == "nomic-embed-text"
+    with listing(["llama-3.1-8b", "nomic-embed-text"]) as url:
+        told = init("--model", "llama-3.1-8b", "--force", url=url)
+    assert "no embedding model chosen; found mine:nomic-embed-text" in told.stderr
+
+
+def test_a_gateway_without_a_model_for_chat_is_refused(folder: Path) -> None:
+    with listing(["nomic-embed-text"]) as url:
+        told = init("--yes", url=url)
+    assert told.exit_code != 0
+    assert "no model for chat among nomic-embed-text (embedding)" in told.stderr
+    assert not (folder / "config.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, "embedding") for name in ("text-embedding-3-small", "mistral-embed", "models/gemini-embedding-001")),
+        *((name, "embedding") for name in ("BAAI/bge-m3", "intfloat/e5-large", "all-minilm", "mxbai-embed-large")),
+        *((name, "rerank") for name in ("BAAI/bge-reranker-v2-m3", "rerank-v3.5")),
+        *((name, "audio") for name in ("whisper-1", "gpt-4o-mini-tts", "tts-1", "gpt-4o-transcribe")),
+        *((name, "image") for name in ("dall-e-3", "gpt-image-1", "black-forest-labs/flux-schnell", "imagen-4")),
+        ("omni-moderation-latest", "moderation"),
+        *(
+            (name, "chat")
+            for name in ("gpt-4o", "claude-haiku-4-5", "llama-3.1-8b", "openrouter/auto", "gemini-2.5-pro")
+        ),
+        *(
+            (name, "chat")
+            for name in ("mistral-large-latest", "deepseek-reasoner", "phi-4", "qwen 2.5/7b", "gpt-4o-audio-preview")
+        ),
+    ],
+)
+def test_a_kind_is_told_by_the_name(name: str, kind: str) -> None:
+    assert guess_kind(name) == kind
 
 
 def test_keys_stay_in_the_environment(folder: Path) -> None:

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from gateway.config import KeyConfig
 from gateway.config.schema import BreakerConfig
+from gateway.distributed import redis_keys
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.shared_limits import LocalState, SharedLimits
 from gateway.distributed.store import RedisStore
 from gateway.errors import BudgetExceeded, RateLimited
 from gateway.http.token_usage import Usage
 from gateway.keys.quotas import Quotas
+from gateway.proxy.response_affinity import MadeObject, ResponseAffinity
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.load_balancer import BackendState
@@ -47,13 +50,20 @@ class Gateway:
         self.ledger = Ledger({"m": Price(Decimal(1_000_000), Decimal(0))}, lambda: NOON)
         self.quotas = Quotas(self.keys, self.ledger, lambda: self.now)
         self.sessions = SessionAffinity(100.0, lambda: self.now)
-        self.sessions.are_shared = True
+        self.responses = ResponseAffinity(200.0, lambda: self.now)
+        self.sessions.are_shared = self.responses.are_shared = True
         self.breaker = Breaker(BreakerConfig(consecutive_faults=1), lambda: self.now)
         self.watched = [BackendState("m", Named("m/1"), self.breaker)]  # type: ignore[arg-type]  # has a name
         client = RedisClient(self.url)
         self.store = RedisStore(client)
         common = LocalState(
-            self.name, self.quotas, self.ledger, self.sessions, lambda: self.watched, lambda: self.count
+            self.name,
+            self.quotas,
+            self.ledger,
+            self.sessions,
+            self.responses,
+            lambda: self.watched,
+            lambda: self.count,
         )
         self.sharing = SharedLimits(client, common, lambda what: what())
 
@@ -136,6 +146,43 @@ def test_a_session_stays_on_its_model_at_another_gateway_and_one_that_comes_late
     late = Gateway(redis_server.url, "c", [])
     late.sharing.sync()
     assert late.sessions.reorder_ranking("k", "t", "s", ("first", "second"))[1]
+
+
+def test_a_session_stays_on_its_backend_at_another_gateway(redis_server: RedisServer) -> None:
+    a, b = two(redis_server)
+    a.sessions.pin_model("k", "t", "s", "m", "m/2")
+    a.sessions.pin_model("k", "t", "s2", "m", "m/1")
+    a.sharing.sync()
+    b.sharing.sync()
+    assert [b.sessions.find_backend("k", "t", name, "m") for name in ("s", "s2", "s3")] == ["m/2", "m/1", None]
+    a.sessions.pin_model("k", "t", "s", "m", "m/1")
+    a.sharing.sync()
+    b.sharing.sync()
+    assert b.sessions.find_backend("k", "t", "s", "m") == "m/1"
+
+
+def test_who_made_a_response_is_known_at_another_gateway_and_one_that_comes_later(redis_server: RedisServer) -> None:
+    a, b = two(redis_server)
+    made = MadeObject("k", "resp_1", "m", "m/2")
+    a.responses.record_object(made)
+    a.sharing.sync()
+    b.sharing.sync()
+    late = Gateway(redis_server.url, "c", [])
+    late.sharing.sync()
+    for gateway in (a, b, late):
+        assert gateway.responses.find_maker("k", "resp_1") == made
+        assert gateway.responses.find_maker("other", "resp_1") is None
+    a.responses.record_object(made)
+    assert a.responses.drain_updates() == []
+
+
+def test_events_of_an_earlier_version_are_read(redis_server: RedisServer) -> None:
+    a, _ = two(redis_server)
+    event = msgspec.msgpack.encode(["old", [["k", "t", "s", "m"]], [], []])
+    RedisClient(redis_server.url).execute("XADD", redis_keys.EVENTS, "*", "e", event)
+    a.sharing.sync()
+    assert a.sessions.reorder_ranking("k", "t", "s", ("x", "m"))[1]
+    assert a.sessions.find_backend("k", "t", "s", "m") is None
 
 
 def test_a_breaker_that_opens_is_open_everywhere_and_closes_everywhere(redis_server: RedisServer) -> None:

@@ -17,7 +17,7 @@ from opentelemetry.semconv._incubating.metrics import gen_ai_metrics
 from gateway.otel import attributes
 from tests.gateway.asking import ask, chat
 from tests.gateway.fake_upstream import Upstream
-from tests.gateway.serving import configuration, serving_gateway
+from tests.gateway.serving import configuration, running_gateway, serving_gateway
 from tests.gateway.waiting import eventually
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -166,3 +166,17 @@ def test_the_names_are_the_conventions() -> None:
     assert attributes.TOKENS == gen_ai_metrics.GEN_AI_CLIENT_TOKEN_USAGE
     known = {member.value for member in gen_ai_attributes.GenAiOperationNameValues}
     assert {operation for operation, _ in attributes.OPERATIONS.values()} <= known
+
+
+def test_what_is_passed_through_has_a_span_of_its_path(
+    upstream: Upstream, collector: Collector, tmp_path: Path
+) -> None:
+    with running_gateway(config(upstream, tmp_path, endpoint=collector.url)) as url:
+        ask(url, "/v1/images/generations", body={"model": "good", "prompt": "x"})
+        assert "traceparent" in upstream.last.headers
+        ask(url, "/v1/files/file-1")
+    eventually(lambda: len(collector.spans()) == 2)
+    drawn, refused = sorted(collector.spans(), key=lambda span: int(span["startTimeUnixNano"]))
+    assert drawn["name"] == "images/generations good"
+    assert refused["name"] == "files/{id}"
+    assert attributes_of(refused)["error.type"] == "404"

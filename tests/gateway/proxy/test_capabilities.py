@@ -10,9 +10,7 @@ from gateway.errors import InvalidRequest
 from gateway.http.endpoints import CHAT
 from gateway.http.request_body import parse_body
 from gateway.proxy.capabilities import (
-    MEDIA,
     build_capability_table,
-    detect_media,
     filter_capable,
     needs_no_check,
     request_needs,
@@ -74,9 +72,3 @@ def test_when_no_model_can_the_client_is_told_why_each_cannot() -> None:
     assert caught.value.code == "no_eligible_model"
     assert "plain does not support tools" in caught.value.message
     assert "unknown has a context window of 1000 tokens, the request about 20" in caught.value.message
-
-
-@given(st.lists(st.sampled_from([*MEDIA, b"_", b'"image', b"url", b" ", b'"input_', b"x" * 9]), max_size=200))
-def test_media_are_found_wherever_they_stand(pieces: list[bytes]) -> None:
-    content = b"".join(pieces)
-    assert detect_media(content) == {needed for mark, needed in MEDIA.items() if mark in content}

@@ -120,10 +120,13 @@ def test_retries_end_with_the_total_time(upstream: Upstream, folder: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("path", "content"), [("completions", "prompt"), ("embeddings", "input"), ("responses", "input")]
+    ("path", "content", "model"),
+    [("completions", "prompt", "auto"), ("embeddings", "input", "good"), ("responses", "input", "auto")],
 )
-def test_other_endpoints_go_to_backends_too(gateway: str, upstream: Upstream, path: str, content: str) -> None:
-    response = ask(gateway, f"/v1/{path}", {"model": "auto", content: "hello"}, x_task_id="t")
+def test_other_endpoints_go_to_backends_too(
+    gateway: str, upstream: Upstream, path: str, content: str, model: str
+) -> None:
+    response = ask(gateway, f"/v1/{path}", {"model": model, content: "hello"}, x_task_id="t")
     assert (response.status, response.ours("task"), response.ours("model")) == (200, "t", "good")
     assert json.loads(upstream.last.body) == {"model": "good", content: "hello"}
     missing = ask(gateway, f"/v1/{path}", {"model": "auto"})

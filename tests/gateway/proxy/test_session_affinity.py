@@ -1,11 +1,14 @@
 import json
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from gateway.proxy.session_affinity import SessionAffinity
 from tests.gateway.asking import HELLO, ask
-from tests.gateway.fake_upstream import Upstream
+from tests.gateway.fake_upstream import Upstream, running_upstream
 from tests.gateway.serving import configuration, running_gateway
 
 RANKING = ("a", "b", "c")
@@ -47,6 +50,44 @@ def test_sessions_are_bounded_and_the_least_recent_goes_first() -> None:
     for session in ("1", "2", "1", "3"):
         sessions.pin_model(None, "t", session, "b")
     assert [sessions.reorder_ranking(None, "t", session, RANKING)[1] for session in "123"] == [True, False, True]
+
+
+def test_a_session_keeps_its_backend_as_long_as_its_model_and_by_key() -> None:
+    clock = Clock()
+    sessions = SessionAffinity(10, clock)
+    sessions.pin_model("k", "t", "s", "b", "b/2")
+    assert sessions.find_backend("k", "t", "s", "b") == "b/2"
+    assert sessions.find_backend("k", "t", "s", "a") is None
+    assert sessions.find_backend("other", "t", "s", "b") is None
+    clock.now = 11
+    assert sessions.find_backend("k", "t", "s", "b") is None
+
+
+def several_backends(folder: Path, *base_urls: str) -> str:
+    """Return a configuration of one model with a backend at each address, the first of which gets all it can."""
+    backends = [
+        {"kind": "openai", "base_url": base, "weight": 1 if place else 50} for place, base in enumerate(base_urls)
+    ]
+    state = {"url": f"sqlite:///{folder}/state.db"}
+    return yaml.safe_dump({"models": [{"name": "good", "backends": backends}], "state": state})
+
+
+def test_a_conversation_stays_on_its_backend_while_that_is_healthy(upstream: Upstream, tmp_path: Path) -> None:
+    """It began where the first backend was down; when that is back, others go there, and the conversation does not."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    text = several_backends(tmp_path, f"http://127.0.0.1:{port}/v1", upstream.base_url)
+    with running_gateway(text) as url:
+        assert ask(url, body=HELLO, x_session_id="s").ours("backend") == "good/2"
+        with running_upstream(port):
+            assert ask(url, body=HELLO).ours("backend") == "good/1"
+            for model in ("auto", "good", "auto"):
+                kept = ask(url, body={**HELLO, "model": model}, x_session_id="s")
+                assert (kept.ours("backend"), kept.ours("attempts")) == ("good/2", "1")
+            assert ask(url, body=HELLO, x_session_id="new").ours("backend") == "good/1"
+        # And the other way round: its backend is gone, the conversation goes on at the other one.
+        moved = ask(url, body=HELLO, x_session_id="new")
+        assert (moved.status, moved.ours("backend")) == (200, "good/2")
 
 
 def test_a_conversation_stays_where_it_was_answered(upstream: Upstream, tmp_path: Path) -> None:

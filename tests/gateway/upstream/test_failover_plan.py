@@ -23,8 +23,8 @@ from gateway.upstream.errors import (
     UpstreamFault,
     UpstreamProtocolError,
 )
-from gateway.upstream.failover import Attempt, AttemptLog, Failover, FailoverPlan, GiveUp, Try, Wait
-from gateway.upstream.interface import ResponseHandle, ResponseHandler, UpstreamRequest
+from gateway.upstream.failover import Attempt, AttemptLog, Failover, FailoverPlan, GiveUp, Placement, Try, Wait
+from gateway.upstream.interface import RelayHandle, RelayRequest, ResponseHandle, ResponseHandler, UpstreamRequest
 from gateway.upstream.load_balancer import BackendState, LoadBalancer, is_backend_fault
 from gateway.upstream.retry import RetryPolicy
 from gateway.upstream.timeouts import Timeouts
@@ -51,10 +51,19 @@ class Named:
 
     name: str
     weight: float = 1.0
+    account: str = ""
 
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
     ) -> ResponseHandle:
+        raise NotImplementedError
+
+    async def start_relay(
+        self, request: RelayRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
+    ) -> RelayHandle:
+        raise NotImplementedError
+
+    def model_name(self) -> bytes:
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -75,6 +84,7 @@ class World:
     timeouts: Timeouts = field(default_factory=Timeouts)
     now: float = 1000.0
     log: AttemptLog = field(default_factory=AttemptLog)
+    placement: Placement | None = None
 
     def __post_init__(self) -> None:
         self.ranking = [chr(ord("a") + place) for place in range(len(self.models))]
@@ -90,7 +100,7 @@ class World:
 
     def plan(self) -> FailoverPlan:
         self.log = AttemptLog()
-        return self.failover.start_plan(self.ranking, {}, self.log, self.now)
+        return self.failover.start_plan(self.ranking, {}, self.log, self.now, self.placement)
 
     def break_open(self, *names: str) -> None:
         for one in self.backends.all_backends():
@@ -182,6 +192,32 @@ def test_no_pause_goes_beyond_the_total_time_and_nobody_is_asked_after_it() -> N
     slow = World([2, 1], {"retries": 0}, timeouts=Timeouts(total_s=10))
     assert slow.asked([TimedOut("did not answer in time")] * 3, attempt_s=10) == ["a/1"]
     assert isinstance(slow.error, UpstreamTimeout)
+
+
+@given(st.lists(st.sampled_from(FAULTS[:-1]), max_size=12), st.sets(st.sampled_from(["a/1", "a/2", "a/3", "b/1"])))
+def test_nobody_is_asked_but_those_that_hold_what_the_request_continues(
+    faults: list[UpstreamFault], broken: set[str]
+) -> None:
+    world = World([3, 1], {"retries": 2, "max_attempts": 9}, placement=Placement(("a/2", "a/3"), is_required=True))
+    world.break_open(*broken)
+    asked = [step for step in world.asked(faults) if isinstance(step, str)]
+    assert asked
+    assert set(asked) <= {"a/2", "a/3"}
+    assert world.log.is_degraded == ({"a/2", "a/3"} <= broken)
+
+
+@given(st.lists(st.sampled_from(FAULTS[:-1]), max_size=12), st.sampled_from(["a/1", "a/2", "a/3"]))
+def test_a_preferred_backend_is_asked_first_and_the_others_as_ever(faults: list[UpstreamFault], first: str) -> None:
+    settings = {"retries": 0, "max_attempts": 9}
+    plain, world = World([3, 1], settings), World([3, 1], settings, placement=Placement((first,), is_required=False))
+    told, expected = world.asked(faults), plain.asked(faults)
+    assert told[0] == first
+    assert len(told) == len(expected)
+    # All of the model's backends come before the next model's.
+    assert set(told[:3]) == {"a/1", "a/2", "a/3"} or len(told) < 3
+    ill = World([3, 1], settings, placement=Placement((first,), is_required=False))
+    ill.break_open(first)
+    assert first not in ill.asked(faults)
 
 
 def test_open_breakers_are_passed_over() -> None:

@@ -99,3 +99,9 @@ def test_a_refusal_is_the_clients_to_see(claude: str) -> None:
     assert response.status == 400
     assert "max_tokens: no" in response.error["message"]
     assert "sk-ant" not in response.error["message"]
+
+
+def test_what_is_passed_through_needs_a_backend_that_takes_bytes(claude: str) -> None:
+    response = ask(claude, "/v1/images/generations", body={"model": "claude", "prompt": "a fish"})
+    assert (response.status, response.error["code"]) == (502, "upstream_failed")
+    assert "claude/1 answers only /chat/completions and /messages" in response.error["message"]

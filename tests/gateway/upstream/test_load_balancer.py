@@ -4,7 +4,7 @@ import pytest
 
 from gateway.config.schema import BreakerConfig
 from gateway.upstream.errors import ErrorStatus, StaleConnection, Unsupported, UpstreamProtocolError
-from gateway.upstream.interface import ResponseHandle, ResponseHandler, UpstreamRequest
+from gateway.upstream.interface import RelayHandle, RelayRequest, ResponseHandle, ResponseHandler, UpstreamRequest
 from gateway.upstream.load_balancer import LoadBalancer, is_backend_fault
 
 
@@ -14,10 +14,19 @@ class Named:
 
     name: str
     weight: float = 1.0
+    account: str = ""
 
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
     ) -> ResponseHandle:
+        raise NotImplementedError
+
+    async def start_relay(
+        self, request: RelayRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
+    ) -> RelayHandle:
+        raise NotImplementedError
+
+    def model_name(self) -> bytes:
         raise NotImplementedError
 
     async def close(self) -> None:
