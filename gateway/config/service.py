@@ -164,7 +164,7 @@ class UpstreamConfig(ConfigSection):
     breaker: BreakerConfig = BreakerConfig()
     """Circuit breaker settings."""
     keepalive_s: Seconds | None = 15.0
-    """Interval of SSE comments sent to a client until its stream begins, seconds; null disables them."""
+    """Interval of SSE comments sent to a client while its stream is silent, seconds; null disables them."""
     translate_messages: bool = False
     """Translate Anthropic's /v1/messages with litellm for `openai` backends without `speaks_messages`."""
 

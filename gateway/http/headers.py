@@ -22,9 +22,12 @@ REQUEST_ALLOW_LIST = frozenset(
     {b"accept", b"user-agent", b"traceparent", b"tracestate", b"openai-beta", b"idempotency-key", *ANTHROPIC_HEADERS}
 )
 RESPONSE_ALLOW_LIST = frozenset(
-    {b"content-type", b"retry-after", b"openai-processing-ms", b"openai-version", b"openai-model"}
+    {
+        *(b"content-type", b"openai-processing-ms", b"openai-version", b"openai-model", b"request-id"),
+        *(b"retry-after", b"retry-after-ms", b"x-should-retry"),
+    }
 )
-RESPONSE_PREFIX_ALLOW_LIST = b"x-ratelimit-"
+RESPONSE_PREFIX_ALLOW_LIST = (b"x-ratelimit-", b"anthropic-ratelimit-")
 
 TASK = "x-benchroute-task"
 MODEL = "x-benchroute-model"
@@ -37,6 +40,7 @@ DEGRADED = "x-benchroute-degraded"
 COST_USD = "x-benchroute-cost-usd"
 CACHE = "x-benchroute-cache"
 SHADOW_MODEL = "x-benchroute-shadow-model"
+ERROR = "x-benchroute-error"
 REQUEST_ID = "x-request-id"
 
 BEARER = b"bearer "

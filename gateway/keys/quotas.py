@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from gateway.config import KeyTerms
 from gateway.errors import BudgetExceeded, RateLimited
+from gateway.http.headers import Headers
 from gateway.usage.ledger import Ledger
 
 MINUTE_S = 60.0
@@ -171,6 +172,15 @@ class Quotas:
                 f"Budget exceeded: key {key!r} has spent its {quota.usd_per_month} US dollars for this month."
             )
 
+    def rate_limits(self, key: str | None) -> Headers | None:
+        """Return a key's limits as headers in OpenAI's form; None for a key without rate limits."""
+        quota = self._quotas.get(key) if key is not None else None
+        if quota is None or not (quota.requests or quota.tokens):
+            return None
+        now = self._clock()
+        buckets = ((b"requests", quota.requests), (b"tokens", quota.tokens))
+        return [pair for unit, bucket in buckets if bucket is not None for pair in _limit_headers(unit, bucket, now)]
+
     def drain_usage(self) -> Mapping[str, QuotaUsage]:
         """Return the usage of keys with limits since the last call, and start again from zero."""
         drained, self._used = self._used, {}
@@ -221,6 +231,17 @@ class Quotas:
     def _own_limit(self, budget: Decimal | None, spent: Decimal) -> Decimal | None:
         """Return the amount at which this gateway stops: spent, and its share of what is left."""
         return None if budget is None else spent + (budget - spent) / self._gateways
+
+
+def _limit_headers(unit: bytes, bucket: TokenBucket, now: float) -> Headers:
+    """Return limit, rest and time until it is full (https://platform.openai.com/docs/guides/rate-limits)."""
+    bucket.wait_s(0.0, now)
+    full_in_s = max(0.0, bucket.most - bucket.level) / bucket.per_s
+    return [
+        (b"x-ratelimit-limit-" + unit, b"%d" % bucket.per_minute),
+        (b"x-ratelimit-remaining-" + unit, b"%d" % max(0.0, bucket.level)),
+        (b"x-ratelimit-reset-" + unit, f"{full_in_s:.3f}s".encode()),
+    ]
 
 
 def _rate_limited(key: str, bucket: TokenBucket, unit: str, wait_s: float) -> RateLimited:

@@ -102,7 +102,9 @@ class Pipeline:
         policy = self.table.policy_of(tag.task)
         # A model called by its name without a task says nothing about any task's inputs.
         if tag.is_explicit or is_routed_model(body.model):
-            self.observe(tag.task, body.encoded if policy.input.startswith(JSON_PATH) else body.content)
+            content = body.encoded if policy.input.startswith(JSON_PATH) else body.content
+            if content:
+                self.observe(tag.task, content)
         slot = self.response_cache.open_slot(
             policy.response_cache, body, principal.name, record.route.ranking[0], head.headers
         )

@@ -1,37 +1,42 @@
-"""Whole responses: a backend's, and the gateway's own errors."""
+"""Headers of responses: of a backend's, and of the gateway's own errors."""
 
-from gateway.errors import InvalidRequest, MethodNotAllowed, RateLimited, RequestError, UpstreamBusy
+from typing import TYPE_CHECKING
+
+from gateway.errors import MethodNotAllowed, RateLimited, RequestError, UpstreamBusy
 from gateway.http import error_envelope
-from gateway.http.endpoints import Endpoint
+from gateway.http.headers import Headers, response_headers
+
+if TYPE_CHECKING:
+    from gateway.proxy.exchange import Exchange
 
 HTTP_OK = 200
 UNBUFFERED_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 """Headers of a stream, for proxies between the gateway and its client (the second one is nginx's)."""
 
 
-def normalize_error(
-    status: int, headers: list[tuple[bytes, bytes]], body: bytes, endpoint: Endpoint
-) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Return a backend's response; an error that is not written as OpenAI writes one is put into its envelope."""
-    if status < 400 or error_envelope.is_envelope(body):
-        return headers, body
-    others = [(name, value) for name, value in headers if name != b"content-type"]
-    return [*others, (b"content-type", error_envelope.JSON)], error_envelope.encode_error(
-        upstream_refusal(status, body), endpoint
-    )
+RATE_LIMIT = b"x-ratelimit-"
 
 
-def upstream_refusal(status: int, body: bytes) -> RequestError:
-    """Return the error for a backend's refusal that is not in OpenAI's envelope, or comes where a stream was begun."""
-    text = body[:500].decode("utf-8", "replace")
-    return InvalidRequest(f"the backend refused the request with status {status}: {text}", code="upstream_refused")
+def client_headers(headers: Headers, exchange: "Exchange") -> list[tuple[bytes, bytes]]:
+    """Return the headers of a backend's response that a client gets; the limits of its key replace the backend's."""
+    shown = response_headers(headers)
+    if not any(name.startswith(RATE_LIMIT) for name, _ in shown) or (own := _own_limits(exchange)) is None:
+        return shown
+    return [*(pair for pair in shown if not pair[0].startswith(RATE_LIMIT)), *own]
 
 
-def error_headers(error: RequestError) -> list[tuple[bytes, bytes]]:
+def error_headers(error: RequestError, exchange: "Exchange") -> list[tuple[bytes, bytes]]:
     """Return the headers of the gateway's own error."""
     headers = [(b"content-type", error_envelope.JSON)]
+    if isinstance(error, RateLimited):
+        headers += _own_limits(exchange) or ()
     if isinstance(error, UpstreamBusy | RateLimited) and error.retry_after:
         headers.append((b"retry-after", error.retry_after.encode("latin-1", "replace")))
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", b"POST"))  # RFC 9110, 15.5.6: a 405 must list what is allowed
     return headers
+
+
+def _own_limits(exchange: "Exchange") -> Headers | None:
+    """Return the limits of the client's key as headers, None where it has none of its own."""
+    return exchange.context.pipeline.accounting.rate_limits(exchange.record)

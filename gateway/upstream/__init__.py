@@ -6,6 +6,7 @@ openai_backend   any URL that speaks OpenAI's API
 connection       HTTP/1.1 to a backend
 pool             connections that are kept open
 litellm_backend  any provider that litellm supports
+litellm_errors   its exceptions as a provider's errors
 litellm_prices   the prices that litellm lists; these two are the only modules that use its package
 factory          backends from a configuration
 load_balancer    choice among a model's backends

@@ -74,6 +74,10 @@ class Backend(Protocol):
     def weight(self) -> float:
         """Share among the model's backends."""
 
+    @property
+    def asks_for_usage(self) -> bool:
+        """True if it asks for a stream's usage where UpstreamRequest.with_usage says so."""
+
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
     ) -> ResponseHandle:

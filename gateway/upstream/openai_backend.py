@@ -36,7 +36,7 @@ class OpenAIBackend:
         self._path = quote(urlsplit(config.base_url).path, safe=PATH_SAFE).encode()
         self._fixed = _fixed(config)
         self._heads: dict[Endpoint, bytes] = {}
-        self._stream_usage = config.stream_usage
+        self.asks_for_usage = config.stream_usage
         self._speaks_messages = config.speaks_messages
         self._adapter = adapter
 
@@ -63,7 +63,7 @@ class OpenAIBackend:
 
     def build_request(self, request: UpstreamRequest) -> list[bytes]:
         """Return the request, head and body, piece by piece; in one piece where that is small."""
-        body = request.body.forwarded_parts(self._model, request.with_usage and self._stream_usage)
+        body = request.body.forwarded_parts(self._model, request.with_usage and self.asks_for_usage)
         size = sum(map(len, body))
         fixed = self._heads.get(request.body.operation) or self._head(request.body.operation)
         # RFC 9110, 10.1.5: the client's User-Agent goes on as it is, and only its absence is filled.

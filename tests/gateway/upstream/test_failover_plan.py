@@ -50,6 +50,7 @@ class Named:
 
     name: str
     weight: float = 1.0
+    asks_for_usage: bool = True
 
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
