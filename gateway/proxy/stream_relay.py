@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.errors import RequestError
 from gateway.http.endpoints import MESSAGES
 from gateway.http.error_envelope import JSON
 from gateway.http.headers import Headers, first_value
 from gateway.http.sse import KEEPALIVE_COMMENT
 from gateway.http.stream_protocol import StreamOutcome
 from gateway.http.token_usage import Usage
+from gateway.proxy.backend_errors import to_request_error
 from gateway.proxy.response_cache import CacheSlot
 from gateway.proxy.stream_inspector import StreamEnd, StreamInspector, stream_interrupted
 from gateway.proxy.usage_estimate import estimate_usage, raise_output
@@ -144,7 +146,7 @@ class StreamRelay:
                 self._write(end.rest, None)
             self._record_usage(end.outcome)
             if end.outcome is StreamOutcome.BROKEN:
-                exchange.fail(stream_interrupted(fault), end, str(fault))
+                exchange.fail(_stream_error(fault), end, str(fault))
                 return
             if end.outcome is StreamOutcome.COMPLETE:
                 self._complete()
@@ -197,3 +199,10 @@ class StreamRelay:
         if self._slot is not None:
             self._slot.append_chunk(data)
         return self._exchange.writer.write_piece(data, chunk)
+
+
+def _stream_error(fault: UpstreamFault) -> RequestError:
+    """Return the error of a stream that broke: in the provider's own words where litellm has raised them."""
+    if fault.response is None:
+        return stream_interrupted(fault)
+    return to_request_error(fault.response.status, fault.response.body)

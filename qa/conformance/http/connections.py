@@ -59,7 +59,7 @@ def _reused(target: Target) -> str:
         401: wrong_key,
         404: head("content-length: 2", target="/v1/nowhere") + b"{}",
         405: head("content-length: 2", method="PUT") + b"{}",
-        502: _to("e500", mark),
+        500: _to("e500", mark),
     }
     with Connection(target.port) as connection:
         for status, request in refusals.items():
