@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from gateway.proxy.backend_errors import send_last_word
+from gateway.proxy.error_reader import ErrorReader
 from gateway.proxy.exchange_state import CONNECTING, WAITING
 from gateway.proxy.pipeline import RoutedRequest
-from gateway.proxy.stream_relay import NEVER
+from gateway.proxy.stream_relay import NEVER, StreamRelay
 from gateway.upstream.errors import UpstreamFault
 from gateway.upstream.failover import Try, Wait
 from gateway.upstream.interface import ResponseHandle
@@ -13,6 +14,7 @@ from gateway.upstream.load_balancer import BackendState, is_backend_fault
 
 if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange
+    from gateway.proxy.stream_start import StreamStart
 
 
 class UpstreamAttempts:
@@ -24,8 +26,8 @@ class UpstreamAttempts:
     """
 
     __slots__ = (
-        "_body", "_clock", "_comment_at", "_handle", "_is_events", "_keepalive_s", "_next_due", "_plan", "_routed",
-        "_size", "_target", "_timeouts", "_waiting_since",
+        "_body", "_clock", "_comment_at", "_handle", "_is_events", "_keepalive_s", "_next_due", "_plan", "_reader",
+        "_relay", "_routed", "_size", "_start", "_target", "_timeouts", "_waiting_since",
         "exchange", "started",
     )  # fmt: skip
 
@@ -40,6 +42,10 @@ class UpstreamAttempts:
         self._comment_at = now + self._keepalive_s
         self._handle: ResponseHandle | None = None
         self._target: BackendState | None = None  # None in a pause
+        # Here, for a call to another constructor would cost more than all of these.
+        self._start: StreamStart | None = None
+        self._reader: ErrorReader | None = None
+        self._relay: StreamRelay | None = None
         self._waiting_since = self.started = now
 
     def ask_backend(self, fault: UpstreamFault | None, now: float) -> None:

@@ -7,7 +7,6 @@ fails is the client's to see.
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gateway.http.error_envelope import JSON
 from gateway.http.headers import Headers, first_value, response_headers
@@ -16,7 +15,6 @@ from gateway.http.token_usage import parse_usage
 from gateway.proxy.backend_errors import send_backend_error
 from gateway.proxy.error_reader import ERROR_BODY_S, ErrorReader
 from gateway.proxy.exchange_state import CONNECTING, STREAMING
-from gateway.proxy.pipeline import RoutedRequest
 from gateway.proxy.responses import HTTP_OK, client_headers
 from gateway.proxy.stream_inspector import StreamEnd
 from gateway.proxy.stream_opening import begins_with_text
@@ -34,20 +32,11 @@ from gateway.upstream.errors import (
 )
 from gateway.upstream.interface import MAX_RESPONSE_BYTES
 
-if TYPE_CHECKING:
-    from gateway.proxy.exchange import Exchange
-
 
 class UpstreamCall(UpstreamAttempts):
     """The responses of one request's attempts: the handler of each, until one of them answers."""
 
-    __slots__ = ("_head", "_reader", "_relay", "_start")
-
-    def __init__(self, exchange: "Exchange", routed: RoutedRequest) -> None:
-        super().__init__(exchange, routed)
-        self._start: StreamStart | None = None
-        self._reader: ErrorReader | None = None
-        self._relay: StreamRelay | None = None
+    __slots__ = ("_head",)
 
     def fail_attempt(self, fault: UpstreamFault) -> None:
         """Note that this attempt came to nothing, and go on with the plan."""
@@ -185,7 +174,8 @@ class UpstreamCall(UpstreamAttempts):
         assert self._handle is not None  # noqa: S101 - it answers
         exchange, routed, headers = self.exchange, self._routed, self._head[1]
         self._accept_response()
-        exchange.begin_stream(client_headers(headers, exchange))
+        shown = response_headers(headers)
+        exchange.begin_stream(shown if len(shown) < 2 else client_headers(headers, exchange))
         exchange.enter(STREAMING)
         deadline = self._plan.started + self._timeouts.total_s
         body, target = routed.request, self._target
