@@ -104,7 +104,8 @@ def _old_stream(target: Target) -> str:
 
 def _without_usage(sent: bytes) -> bytes:
     """Return the stream that a client gets that did not ask for usage."""
-    return b"".join(event + b"\n\n" for event in sent.split(b"\n\n")[:-1] if b'"choices":[],' not in event)
+    shown = b"".join(event + b"\n\n" for event in sent.split(b"\n\n")[:-1] if b'"choices":[],' not in event)
+    return shown.replace(b',"usage":null', b"")
 
 
 def _half_closed(stream: bool, model: str) -> Callable[[Target], str]:
