@@ -57,8 +57,9 @@ class PackRejected(GatewayError):
 class RequestError(GatewayError):
     """An error response. message: for the client; never contains a secret."""
 
-    status: ClassVar[int] = 500
-    type: ClassVar[str] = "server_error"
+    # Class attributes, but of a backend's error, which has its own: gateway.proxy.backend_errors.
+    status: int = 500
+    type: str = "server_error"
     default_code: ClassVar[str | None] = None
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
@@ -194,7 +195,7 @@ class UpstreamTimeout(UpstreamFailed):
 
 
 class UpstreamBusy(UpstreamFailed):
-    """The rate limits of all backends are exceeded.
+    """The rate limits of all backends are exceeded, and none of them gave an error of its own.
 
     retry_after: the header of the last backend's response.
     """

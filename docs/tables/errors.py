@@ -10,11 +10,12 @@ from gateway.errors import RequestError
 INTRO = """\
 # Errors
 
-Errors have OpenAI's envelope, `{"error": {"message", "type", "param", "code"}}`; at `/v1/messages` Anthropic's.
-Programs should use `code`. A stream that fails after it began ends with an event that contains the envelope; then the
-connection is closed.
+Errors have OpenAI's envelope, `{"error": {"message", "type", "param", "code"}}`; at `/v1/messages` Anthropic's, with
+its types. Programs should use `code`. A stream that fails after it began ends with an event that contains the envelope
+(at `/v1/responses`, an `error` event with `code` and `message`); then the connection is closed.
 
-A backend's own error (a 400, for instance) is forwarded unchanged, with its own type and code.
+A backend's own error is forwarded unchanged, with its own status, type and code, when no other backend is left to ask
+([client guide](../client.md#a-backends-own-error)).
 
 """
 

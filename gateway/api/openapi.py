@@ -96,7 +96,7 @@ def _operation(operation: Endpoint) -> dict[str, Any]:
     content: dict[str, Any] = {"type": "array", "items": {}} if operation.is_array else {}
     body = {
         "type": "object",
-        "required": ["model", operation.content],
+        "required": ["model"],
         "properties": {
             "model": {
                 "type": "string",

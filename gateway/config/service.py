@@ -205,7 +205,7 @@ class UpstreamConfig(ConfigSection):
     breaker: BreakerConfig = BreakerConfig()
     """Circuit breaker settings."""
     keepalive_s: Seconds | None = 15.0
-    """Interval of SSE comments sent to a client until its stream begins, seconds; null disables them."""
+    """Interval of SSE comments sent to a client while its stream is silent, seconds; null disables them."""
     files_backend: str | None = None
     """Backend that serves /v1/files, /v1/batches and /v1/conversations, by its name in x-benchroute-backend: the
     model's name, a slash, and the backend's number from 1. Not set: 404."""

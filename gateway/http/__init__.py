@@ -11,8 +11,11 @@ paths            paths of the client's API, as clients write them
 cors             cross-origin requests of browsers
 read_body        reading of a request's body from ASGI, within its size limit
 request_body     parsing of a request's body, and the body as it is forwarded
-error_envelope   OpenAI's error envelope
-sse              server-sent events: the end of a stream, an error within it, removal of its usage event
+error_envelope   OpenAI's and Anthropic's error envelopes
+sse              server-sent events of the gateway's own: comments and errors
+sse_events       where events end, and what is in them
+stream_protocol  what the events of each protocol mean: content, errors, the end
+hidden_usage     removal of usage that the client did not ask for
 token_usage      token usage, read from a response as it passes
 strict_protocol  uvicorn's HTTP/1.1 protocol with limits
 write_timer      the time limit of a client that leaves its response unread

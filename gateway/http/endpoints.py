@@ -14,15 +14,11 @@ class Endpoint:
         path: below /v1, and below a backend's base URL; with its version where that is another one.
         content: the member of the request body that holds the input.
         is_array: true where that member must be an array.
-        last_data: the data line that ends a complete stream, where no event name does.
-        last_events: event names, any of which ends a complete stream.
     """
 
     path: str
     content: str
     is_array: bool = False
-    last_data: bytes = b"[DONE]"
-    last_events: tuple[bytes, ...] = ()
 
     @property
     def public_path(self) -> str:
@@ -33,11 +29,9 @@ class Endpoint:
 CHAT = Endpoint("/chat/completions", "messages", is_array=True)
 COMPLETIONS = Endpoint("/completions", "prompt")
 EMBEDDINGS = Endpoint("/embeddings", "input")
-RESPONSES = Endpoint(
-    "/responses", "input", last_events=(b"response.completed", b"response.incomplete", b"response.failed")
-)
+RESPONSES = Endpoint("/responses", "input")
 
-MESSAGES = Endpoint("/messages", "messages", is_array=True, last_events=(b"message_stop",))
+MESSAGES = Endpoint("/messages", "messages", is_array=True)
 """Anthropic's endpoint (https://docs.anthropic.com/en/api/messages)."""
 
 BY_PATH = {f"/v1{operation.path}": operation for operation in (CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, MESSAGES)}

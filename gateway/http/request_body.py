@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.errors import InvalidRequest
 from gateway.http.endpoints import Endpoint
+from gateway.vocabulary import is_routed_model
 
 Members = Mapping[str, bytes]
 """Member name -> the bytes of its value."""
@@ -33,6 +34,9 @@ _ENCODED_NAMES = {
     )
 }
 """Frequent members' names as JSON, with their colon."""
+
+INPUTLESS = frozenset({"model", "stream", "stream_options", "metadata", "user"})
+"""Members that say nothing of a request's input."""
 
 GATEWAY_MEMBERS = ("task_id", "session_id")
 """Members of `metadata` for the gateway; they are removed before forwarding."""
@@ -57,8 +61,8 @@ class RequestBody(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def content(self) -> bytes:
-        """The input as JSON: the conversation or the prompt."""
-        return self.members[self.operation.content]
+        """The input as JSON: the conversation or the prompt; empty where the body has it in another form."""
+        return self.members.get(self.operation.content, b"")
 
     @property
     def encoded(self) -> bytes:
@@ -112,12 +116,25 @@ def parse_body(data: bytes, operation: Endpoint) -> RequestBody:
     # for a whole body would be neither inspected nor priced.
     if members.get("stream", b"null") not in _FLAGS:
         raise InvalidRequest("'stream' must be true or false", param="stream")
-    content = operation.content
-    if content not in members:
-        raise InvalidRequest(f"missing required parameter: '{content}'", param=content)
-    if operation.is_array and not members[content].startswith(_ARRAY):
-        raise InvalidRequest(f"'{content}' must be an array", param=content)
+    given = members.get(operation.content)
+    if given is None or (operation.is_array and not given.startswith(_ARRAY)):
+        _check_input(members, model, operation)
     return RequestBody(operation, members, model, *_metadata_values(members))
+
+
+def _check_input(members: Members, model: str, operation: Endpoint) -> None:
+    """Raise InvalidRequest where a request has nothing that a model could be chosen for.
+
+    Endpoints take an input in other forms too (`prompt`, `conversation`, `previous_response_id`, vLLM's), and which of
+    them are valid is for the backend to say: only a body without any other member certainly has none.
+    """
+    content = operation.content
+    if not is_routed_model(model):
+        return
+    if content in members:
+        raise InvalidRequest(f"'{content}' must be an array", param=content)
+    if members.keys() <= INPUTLESS:
+        raise InvalidRequest(f"missing required parameter: '{content}'", param=content)
 
 
 def split_members(data: bytes) -> Members:

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from gateway.config import KeyTerms
 from gateway.errors import BudgetExceeded, RateLimited
+from gateway.http.headers import Headers
 from gateway.usage.ledger import Ledger
 
 MINUTE_S = 60.0
@@ -197,6 +198,18 @@ class Quotas:
             raise BudgetExceeded(
                 f"Budget exceeded: key {key!r} has spent its {quota.usd_per_month} US dollars for this month."
             )
+
+    def rate_limits(self, key: str | None) -> Headers | None:
+        """Return a key's limits as headers in OpenAI's form; None for a key without rate limits."""
+        quota = self._quotas.get(key) if key is not None else None
+        if quota is None or not (quota.requests or quota.tokens):
+            return None
+        now, found = self._clock(), dict[str, str]()
+        for unit, bucket in (("requests", quota.requests), ("tokens", quota.tokens)):
+            if bucket is not None:
+                bucket.wait_s(0.0, now)
+                found |= _limit_headers(bucket, unit)
+        return [(name.encode(), value.encode()) for name, value in found.items()]
 
     def drain_usage(self) -> Mapping[str, QuotaUsage]:
         """Return the usage of keys with limits since the last call, and start again from zero."""

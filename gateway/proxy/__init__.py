@@ -18,11 +18,17 @@ exploration        the share of requests that goes to other candidates
 session_affinity   conversations that stay on their model and backend
 continuation       requests that continue a response or conversation
 response_cache     exact-match response cache
-upstream_call      the attempts of a request at backends
+upstream_attempts  the attempts of a request at backends, by its failover plan
+upstream_call      their responses, until one of them answers
+whole_answers      whether a whole response is an answer
+stream_start       a stream until it says something
+stream_opening     what it has said so far
 stream_relay       a stream on its way to the client
-stream_inspector   a stream's end, usage, and hidden usage event
+stream_inspector   a stream's events, usage and end
+error_reader       a backend's error, read to its end
+backend_errors     a backend's error for the client: the last word
 usage_estimate     tokens of a response that reports none
-responses          whole responses and errors
+responses          headers of responses and errors
 request_record     the record of a request, and its headers
 accounting         everything that is counted of a request
 access_log         the log's line of a request

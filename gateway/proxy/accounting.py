@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from gateway.http import headers as names
 from gateway.http.asgi import RawHeaders
 from gateway.http.forwarding import ForwardedHeaders, HeaderRules, forwarded_headers
-from gateway.http.headers import RequestHead
+from gateway.http.headers import Headers, RequestHead
 from gateway.http.token_usage import Usage, UsageReport
 from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
@@ -117,6 +117,10 @@ class Accounting:
     def check_quota(self, record: RequestRecord) -> None:
         """Count a request on its key. Raises RateLimited, BudgetExceeded."""
         self._quotas.admit_request(record.key)
+
+    def rate_limits(self, record: RequestRecord) -> Headers | None:
+        """Return the limits of a request's key as headers; None where it has none of its own."""
+        return self._quotas.rate_limits(record.key)
 
     def record_usage(self, record: RequestRecord, report: UsageReport, estimate: Callable[[], Usage]) -> None:
         """Note what a response took: before it begins where that is possible, so that a header gives its cost.

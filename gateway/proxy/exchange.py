@@ -14,17 +14,25 @@ from gateway.http import error_envelope, read_body
 from gateway.http.asgi import RawHeaders
 from gateway.http.endpoints import Endpoint
 from gateway.http.headers import RequestHead
-from gateway.http.sse import EVENT_STREAM, KEEPALIVE_COMMENT, StreamEndDetector, format_error_event
+from gateway.http.sse import EVENT_STREAM, format_error_event
+from gateway.http.stream_protocol import StreamOutcome
 from gateway.keys.auth import Principal
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange_state import CONNECTING, DONE, READING, TRANSITIONS, ExchangeState
 from gateway.proxy.pipeline import Pipeline, internal_error
 from gateway.proxy.responses import HTTP_OK, UNBUFFERED_HEADERS, error_headers
+from gateway.proxy.stream_inspector import StreamEnd
 from gateway.proxy.upstream_call import UpstreamCall
 
 log = logging.getLogger("benchroute.request")
 
 SHUTDOWN_ERROR = ShuttingDown("the gateway is shutting down, and this took longer than it could wait")
+
+CUT_DELAY_S = 0.1
+"""Time for a client to read an error event before its connection is closed."""
+
+UNBEGUN = StreamEnd(StreamOutcome.BROKEN)
+"""Of a stream in which nothing but comments has been written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,8 @@ class Exchange:
             self._check_body(now)
         elif self._call is not None:
             self._call.on_deadline(now)
+        else:
+            self.finish(keep_alive=False)
 
     def on_writable(self) -> None:
         """Go on: the client, who did not take more, does now."""
@@ -182,12 +192,12 @@ class Exchange:
             self.keep_alive = False
             self.fail(SHUTDOWN_ERROR)
             return
-        if end is not None and end.is_done:
+        if end is not None and end.outcome is not StreamOutcome.BROKEN:
             self.record.is_complete = True
             self.writer.write_end()
-        else:
+        elif not self.record.stream_error:
             self.record.aborted_status = SHUTDOWN_ERROR.status
-            self.writer.write_piece(format_error_event(SHUTDOWN_ERROR, end or StreamEndDetector(self.endpoint)))
+            self._write_error(SHUTDOWN_ERROR, end or UNBEGUN)
         self.finish(keep_alive=False)
 
     def _check_body(self, now: float) -> None:
@@ -214,15 +224,15 @@ class Exchange:
             lines = self.record.begin_response(HTTP_OK)
             self.writer.write_head(HTTP_OK, [*headers, *UNBUFFERED_HEADERS], lines, None, self.keep_alive)
 
-    def send_comment(self) -> None:
-        """Send a sign of life, so that hops on the way do not cut off a client whose stream has not begun.
+    def send_comment(self, comment: bytes) -> None:
+        """Send a sign of life, the backend's or the gateway's, so that hops on the way do not cut off a waiting client.
 
         The first one commits to status 200; from then on errors are events in the stream.
         """
         self.begin_stream([(b"content-type", EVENT_STREAM)])
-        self.writer.write_piece(KEEPALIVE_COMMENT)
+        self.writer.write_piece(comment)
 
-    def fail(self, error: RequestError, end: StreamEndDetector | None = None, reason: str | None = None) -> None:
+    def fail(self, error: RequestError, end: StreamEnd | None = None, reason: str | None = None) -> None:
         """Send an error of our own: an event where a stream has begun, which then has no end.
 
         end: of that stream. reason: for the log, where it is not the error's message.
@@ -233,13 +243,14 @@ class Exchange:
             return
         # No last chunk follows: to a client that does not parse the event, the response must look cut off.
         self.record.stream_error = reason or error.message
-        self.writer.write_piece(format_error_event(error, end or StreamEndDetector(self.endpoint)))
-        self.finish(keep_alive=False)
+        self._write_error(error, end or UNBEGUN)
+        # Not at once: a client whose body is a stream of the WHATWG's loses what it has not read when it is cut off.
+        self._call, self.due = None, self.context.deadlines.clock() + CUT_DELAY_S
 
     def fail_internally(self) -> None:
         """End a request that the gateway failed: the client gets an error, the log the traceback."""
         log.exception("%s failed inside the gateway", self.record.request_id)
-        if self.state is not DONE:
+        if self.state is not DONE and not self.record.stream_error:
             self.fail(internal_error(self.record), self._end_call())
 
     def finish(self, keep_alive: bool) -> None:
@@ -248,7 +259,10 @@ class Exchange:
         self._close()
         self.writer.finish(keep_alive)
 
-    def _end_call(self) -> StreamEndDetector | None:
+    def _write_error(self, error: RequestError, end: StreamEnd) -> None:
+        self.writer.write_piece(format_error_event(error, self.endpoint, end.is_at_boundary, end.sequence))
+
+    def _end_call(self) -> StreamEnd | None:
         """End the backend's work. Return how far its stream has come, if there is one."""
         return None if self._call is None else self._call.abort()
 

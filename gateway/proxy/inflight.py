@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from gateway.http import error_envelope
 from gateway.http.asgi import App, Message, Receive, Scope, Send, response_body, response_start
 from gateway.http.endpoints import BY_PATH, CHAT, Endpoint
-from gateway.http.sse import EVENT_STREAM, StreamEndDetector, format_error_event
+from gateway.http.sse import EVENT_STREAM, format_error_event
+from gateway.http.sse_events import EVENT_ENDS
+from gateway.http.stream_protocol import StreamOutcome, find_outcome
 from gateway.proxy.exchange import SHUTDOWN_ERROR
 
 
@@ -53,11 +55,13 @@ class InflightRequest:
             await self.client(response_start(SHUTDOWN_ERROR.status, headers))
             await self.client(response_body(body))
         elif _is_stream(self.head) and (self.last is None or self.last["more_body"]):
-            end = StreamEndDetector(self.operation)
-            end.feed(self.last["body"] if self.last else b"")
-            await self.client(
-                response_body(b"") if end.is_done else response_body(format_error_event(SHUTDOWN_ERROR, end), more=True)
-            )
+            last = self.last["body"] if self.last else b""
+            if find_outcome(self.operation, [last], is_clean=False) is StreamOutcome.COMPLETE:
+                await self.client(response_body(b""))
+                return
+            is_at_boundary = not last or last.endswith(EVENT_ENDS)
+            event = format_error_event(SHUTDOWN_ERROR, self.operation, is_at_boundary)
+            await self.client(response_body(event, more=True))
 
 
 class InflightRequests:

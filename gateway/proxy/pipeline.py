@@ -120,7 +120,8 @@ class Pipeline:
         # A model called by its name without a task says nothing about any task's inputs.
         if (tag.is_explicit or is_routed_model(body.model)) and body.operation is not EMBEDDINGS:
             content = body.encoded if policy.input.startswith(JSON_PATH) else body.content
-            self.observe(tag.task, content, principal.name)
+            if content:
+                self.observe(tag.task, content, principal.name)
         slot = self.response_cache.open_slot(
             policy.response_cache, body, principal.name, record.route.ranking[0], head.headers
         )

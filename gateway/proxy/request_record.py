@@ -11,7 +11,7 @@ from gateway.http import headers as names
 from gateway.http.endpoints import Endpoint
 from gateway.http.token_usage import Usage
 from gateway.tasks.decision_table import Route
-from gateway.upstream.failover import AttemptLog
+from gateway.upstream.failover import Attempt, AttemptLog, describe_faults
 
 
 class RequestRecord(msgspec.Struct):
@@ -24,7 +24,9 @@ class RequestRecord(msgspec.Struct):
         seconds: From its first byte to the response's last, once it has ended.
         is_complete: The client was sent all of the response.
         stream_error: The reason why a stream ended early.
-        aborted_status: Counted in place of `status` where a shutdown ended a stream; 0 otherwise.
+        aborted_status: Counted in place of `status` where a shutdown ended a stream, or an error with status 200 is
+            all that the backends had to say; 0 otherwise.
+        last_word: The attempt whose error the client gets, since no backend answered.
         client_id: The client's own ID of the request.
         cached_model: The model that gave the response, where it came from the cache.
         span: gateway.otel's own, where it is on.
@@ -49,6 +51,7 @@ class RequestRecord(msgspec.Struct):
     client_id: str | None = None
     cached_model: str | None = None
     span: object = None
+    last_word: Attempt | None = None
 
     @property
     def model(self) -> str:
@@ -68,12 +71,14 @@ class RequestRecord(msgspec.Struct):
 
     @property
     def answered_by(self) -> tuple[str, str]:
-        """Return the model and the backend that answered."""
+        """Return the model and the backend that answered, or whose error is the client's."""
         if self.cached_model is not None:
             return self.cached_model, names.NONE
         attempts = self.trail.attempts
         if attempts and attempts[-1].fault is None:
             return attempts[-1].model, attempts[-1].backend
+        if self.last_word is not None:
+            return self.last_word.model, self.last_word.backend
         return names.NONE, names.NONE
 
     def mark_read(self) -> None:
@@ -101,6 +106,8 @@ class RequestRecord(msgspec.Struct):
             lines += f"{names.SHADOW_MODEL}: {route.shadow_model}\r\n"
         if self.trail.is_degraded:
             lines += f"{names.DEGRADED}: all-breakers-open\r\n"
+        if self.last_word is not None:
+            lines += f"{names.ERROR}: {' '.join(describe_faults(self.trail.attempts).split())}\r\n"
         # Names from the configuration may hold any letter; a header holds Latin-1 at most (RFC 9110, 5.5).
         return lines.encode("latin-1", "replace")
 

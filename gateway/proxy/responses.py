@@ -1,7 +1,8 @@
-"""Whole responses: a backend's, and the gateway's own errors."""
+"""Headers of responses: of a backend's, and of the gateway's own errors."""
+
+from typing import TYPE_CHECKING
 
 from gateway.errors import (
-    InvalidRequest,
     MethodNotAllowed,
     Overloaded,
     RateLimited,
@@ -10,30 +11,29 @@ from gateway.errors import (
     UpstreamBusy,
 )
 from gateway.http import error_envelope
-from gateway.http.endpoints import Endpoint
+from gateway.http.asgi import RawHeaders
+from gateway.http.forwarding import response_headers
 from gateway.http.request_decoding import supported_codings
+
+if TYPE_CHECKING:
+    from gateway.proxy.exchange import Exchange
 
 HTTP_OK = 200
 UNBUFFERED_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 """Headers of a stream, for proxies between the gateway and its client (the second one is nginx's)."""
 
 
-def normalize_error(
-    status: int, headers: list[tuple[bytes, bytes]], body: bytes, endpoint: Endpoint
-) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Return a backend's response; an error that is not written as OpenAI writes one is put into its envelope."""
-    if status < 400 or error_envelope.is_envelope(body):
-        return headers, body
-    others = [(name, value) for name, value in headers if name != b"content-type"]
-    return [*others, (b"content-type", error_envelope.JSON)], error_envelope.encode_error(
-        upstream_refusal(status, body), endpoint
-    )
+RATE_LIMIT = b"x-ratelimit-"
 
 
-def upstream_refusal(status: int, body: bytes) -> RequestError:
-    """Return the error for a backend's refusal that is not in OpenAI's envelope, or comes where a stream was begun."""
-    text = body[:500].decode("utf-8", "replace")
-    return InvalidRequest(f"the backend refused the request with status {status}: {text}", code="upstream_refused")
+def client_headers(headers: RawHeaders, exchange: "Exchange") -> list[tuple[bytes, bytes]]:
+    """Return the headers of a backend's response that a client gets; the limits of its key replace the backend's."""
+    pipeline = exchange.context.pipeline
+    shown = response_headers(headers, pipeline.forwarding.response)
+    own = pipeline.accounting.rate_limits(exchange.record)
+    if own is None or not any(name.startswith(RATE_LIMIT) for name, _ in shown):
+        return shown
+    return [*(pair for pair in shown if not pair[0].startswith(RATE_LIMIT)), *own]
 
 
 def error_headers(error: RequestError) -> list[tuple[bytes, bytes]]:

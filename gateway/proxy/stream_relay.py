@@ -4,15 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.errors import RequestError
 from gateway.http.endpoints import MESSAGES, RESPONSES
 from gateway.http.error_envelope import JSON
 from gateway.http.headers import Headers, first_value
-from gateway.http.sse import StreamEndDetector
+from gateway.http.sse import KEEPALIVE_COMMENT
+from gateway.http.stream_protocol import StreamOutcome
 from gateway.http.token_usage import Usage
+from gateway.proxy.backend_errors import to_request_error
 from gateway.proxy.response_cache import CacheSlot
-from gateway.proxy.stream_inspector import StreamInspector, stream_interrupted
+from gateway.proxy.stream_inspector import StreamEnd, StreamInspector, stream_interrupted
 from gateway.proxy.usage_estimate import estimate_usage, raise_output
-from gateway.upstream.errors import UpstreamFault, UpstreamProtocolError
+from gateway.upstream.errors import TimedOut, UpstreamFault, UpstreamProtocolError
 from gateway.upstream.interface import ResponseHandle, UpstreamRequest
 from gateway.upstream.load_balancer import BackendState
 
@@ -38,29 +41,33 @@ class Answering:
 
     Attributes:
         idle_s: Limit of the time between two chunks.
+        keepalive_s: Silence after which the client gets a comment.
         deadline: Of the whole response, by the exchange's clock.
+        hides_usage: Only the gateway has asked it for usage.
     """
 
     target: BackendState
     handle: ResponseHandle
     headers: Headers
     idle_s: float
+    keepalive_s: float
     deadline: float
+    hides_usage: bool
 
 
 class StreamRelay:
     """Relay of a stream from its first byte on: the handler of the rest of the response."""
 
     __slots__ = (
-        "_clock", "_deadline", "_exchange", "_handle", "_headers", "_held_at", "_held_s", "_idle_s", "_inspector",
-        "_request", "_slot", "_target", "_write",
+        "_clock", "_commented_until", "_deadline", "_exchange", "_handle", "_headers", "_held_at", "_held_s", "_idle_s",
+        "_inspector", "_keepalive_s", "_quiet_s", "_request", "_silent_since", "_slot", "_target", "_write",
     )  # fmt: skip
 
     def __init__(
         self, exchange: "Exchange", answer: Answering, slot: CacheSlot | None, request: UpstreamRequest
     ) -> None:
-        """slot: in the response cache. request: what was asked; with_usage hides the usage event from the client."""
-        self._inspector = StreamInspector(exchange.endpoint, request.with_usage)
+        """slot: in the response cache. request: what was asked."""
+        self._inspector = StreamInspector(exchange.endpoint, answer.hides_usage)
         self._request = request
         self._exchange, self._headers = exchange, answer.headers
         self._target: BackendState | None = answer.target
@@ -68,7 +75,10 @@ class StreamRelay:
         self._slot = slot
         self._write: WritePiece = exchange.writer.write_piece if slot is None else self._write_and_keep
         self._clock: Callable[[], float] = exchange.context.deadlines.clock
-        self._idle_s, self._deadline = answer.idle_s, answer.deadline
+        self._idle_s, self._keepalive_s, self._deadline = answer.idle_s, answer.keepalive_s, answer.deadline
+        # Until something has to be done: the client gets a comment, or the backend's time is over.
+        self._quiet_s = min(answer.idle_s, answer.keepalive_s)
+        self._silent_since = self._commented_until = 0.0
         self._held_at: float | None = None
         self._held_s = 0.0
 
@@ -83,7 +93,7 @@ class StreamRelay:
                 self._hold_back()
                 return
             # For every token, so without min(), whose call costs more than the comparison.
-            due = self._clock() + self._idle_s
+            due = self._clock() + self._quiet_s
             self._exchange.due = due if due < self._deadline else self._deadline
         except Exception:
             self._exchange.fail_internally()
@@ -91,12 +101,29 @@ class StreamRelay:
     def on_complete(self) -> None:
         """End the response, whose stream may lack its last event."""
         self._handle = None
-        self._end(UpstreamProtocolError("ended its stream without its last event"))
+        self._end(UpstreamProtocolError("ended its stream without its last event"), is_clean=True)
 
     def on_error(self, fault: UpstreamFault) -> None:
         """End the response in its middle, unless its last event had come."""
         self._drop_handle()
-        self._end(fault)
+        self._end(fault, is_clean=False)
+
+    def on_deadline(self, now: float) -> None:
+        """Give a sign of life in the backend's place, or end a response whose backend is silent for too long.
+
+        Whatever a backend sends counts as life, be it a comment or white space, and sets `due` anew.
+        """
+        exchange = self._exchange
+        # Still as it was set here: the same silence goes on.
+        if exchange.due != self._commented_until:
+            self._silent_since = exchange.due - self._quiet_s
+        over_at = min(self._silent_since + self._idle_s, self._deadline)
+        if now >= over_at:
+            self.on_error(TimedOut("fell silent in the middle of its stream"))
+            return
+        self._commented_until = exchange.due = min(now + self._keepalive_s, over_at)
+        if self._inspector.is_at_boundary and not exchange.writer.write_piece(KEEPALIVE_COMMENT):
+            self._hold_back()
 
     def resume_reading(self) -> None:
         """Go on after a client that read slowly has caught up."""
@@ -105,36 +132,38 @@ class StreamRelay:
             # The time was the client's: the backend gets it back.
             self._held_s += now - since
             self._deadline += now - since
-            self._exchange.due = min(now + self._idle_s, self._deadline)
+            self._exchange.due = min(now + self._quiet_s, self._deadline)
             self._handle.resume_reading()
 
-    def abort(self) -> StreamEndDetector:
+    def abort(self) -> StreamEnd:
         """End the backend's work. Return how far its stream has come."""
         self._drop_handle()
         self._end_attempt(None)
-        self._record_usage()
-        return self._inspector.end
+        end = self._inspector.read_end(is_clean=False)
+        self._record_usage(end.outcome)
+        return end
 
-    def _end(self, fault: UpstreamFault) -> None:
+    def _end(self, fault: UpstreamFault, is_clean: bool) -> None:
         """End the response. What goes wrong after the last event harms nobody: the client has all it asked for."""
-        exchange, inspector, is_done = self._exchange, self._inspector, self._inspector.end.is_done
+        exchange, end = self._exchange, self._inspector.read_end(is_clean)
         # Before anything is written: the next request must see the backend's load, and its breaker, as they are now.
-        self._end_attempt(None if self._was_held_back() and not is_done else not is_done)
+        is_broken = end.outcome is not StreamOutcome.COMPLETE
+        self._end_attempt(None if is_broken and self._was_held_back() else is_broken)
         try:
-            if held := inspector.flush():
-                self._write(held, None)
-            self._record_usage()
+            if end.rest:
+                self._write(end.rest, None)
+            self._record_usage(end.outcome)
             if exchange.endpoint is RESPONSES:
                 # Its first event may have come in pieces; the last one names it too.
-                exchange.context.pipeline.record_made(exchange.record, inspector.tail)
-            if not is_done:
-                exchange.fail(stream_interrupted(fault), inspector.end, str(fault))
+                exchange.context.pipeline.record_made(exchange.record, self._inspector.tail)
+            if end.outcome is StreamOutcome.BROKEN:
+                exchange.fail(_stream_error(fault), end, str(fault))
                 return
-            exchange.record.is_complete = True
-            # Only a complete stream is cached: a hit sends it as one body, which cannot break off any more.
-            if self._slot is not None:
-                content_type = first_value(self._headers, b"content-type") or JSON
-                self._slot.commit_response(exchange.record.model, content_type)
+            if end.outcome is StreamOutcome.COMPLETE:
+                self._complete()
+            else:
+                # The backend's own error is a valid end: nothing is added to it, and nothing cut off.
+                exchange.record.stream_error = "ended its stream with an error event"
             exchange.writer.write_end()
             exchange.finish(exchange.keep_alive)
         except Exception:
@@ -145,17 +174,24 @@ class StreamRelay:
         now = self._clock()
         return self._held_s + (0.0 if self._held_at is None else now - self._held_at) > HELD_BACK_S
 
+    def _complete(self) -> None:
+        self._exchange.record.is_complete = True
+        # Only a complete stream is cached: a hit sends it as one body, which cannot break off any more.
+        if self._slot is not None:
+            content_type = first_value(self._headers, b"content-type") or JSON
+            self._slot.commit_response(self._exchange.record.model, content_type)
+
     def _end_attempt(self, is_fault: bool | None) -> None:
         target, self._target = self._target, None
         if target is not None:
             target.on_finish(is_fault)
 
-    def _record_usage(self) -> None:
+    def _record_usage(self, outcome: StreamOutcome) -> None:
         """Record the usage that the stream has reported so far, or an estimate: what was delivered is booked."""
         inspector, body = self._inspector, self._request.body
         report = inspector.find_usage()
         # Anthropic's first event has the input, and one token of output as a placeholder.
-        if isinstance(report, Usage) and body.operation is MESSAGES and not inspector.end.is_done:
+        if isinstance(report, Usage) and body.operation is MESSAGES and outcome is not StreamOutcome.COMPLETE:
             report = raise_output(report, inspector.estimate_output_tokens())
         self._exchange.context.pipeline.accounting.record_usage(
             self._exchange.record, report, lambda: estimate_usage(body, inspector.estimate_output_tokens())
@@ -179,3 +215,10 @@ class StreamRelay:
         if self._slot is not None:
             self._slot.append_chunk(data)
         return self._exchange.writer.write_piece(data, chunk)
+
+
+def _stream_error(fault: UpstreamFault) -> RequestError:
+    """Return the error of a stream that broke: in the provider's own words where litellm has raised them."""
+    if fault.response is None:
+        return stream_interrupted(fault)
+    return to_request_error(fault.response.status, fault.response.body)

@@ -1,171 +1,185 @@
 """The backend's side of a request: asks backends as the failover plan says, and receives the response.
 
-A response in one piece is held until it is complete, since another backend can still answer in its place. A stream is
-passed on from its first byte, by gateway.proxy.stream_relay: from then on what fails is the client's to see.
+A response in one piece is held until it is complete, since another backend can still answer in its place; a stream
+until it says something (gateway.proxy.stream_opening). From then on gateway.proxy.stream_relay passes it on, and what
+fails is the client's to see.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gateway.http.error_envelope import JSON
-from gateway.http.forwarding import response_headers
 from gateway.http.headers import Headers, first_value
-from gateway.http.sse import StreamEndDetector, is_event_stream
+from gateway.http.sse import KEEPALIVE_COMMENT, is_event_stream
 from gateway.http.token_usage import parse_usage
-from gateway.proxy.exchange_state import CONNECTING, STREAMING, WAITING
-from gateway.proxy.pipeline import RoutedRequest
-from gateway.proxy.responses import HTTP_OK, normalize_error, upstream_refusal
-from gateway.proxy.stream_relay import NEVER, Answering, StreamRelay
+from gateway.proxy.backend_errors import send_backend_error
+from gateway.proxy.error_reader import ERROR_BODY_S, ErrorReader
+from gateway.proxy.exchange_state import CONNECTING, STREAMING
+from gateway.proxy.responses import HTTP_OK, client_headers
+from gateway.proxy.stream_inspector import StreamEnd
+from gateway.proxy.stream_opening import begins_with_text
+from gateway.proxy.stream_relay import Answering, StreamRelay
+from gateway.proxy.stream_start import StreamStart
+from gateway.proxy.upstream_attempts import UpstreamAttempts
 from gateway.proxy.usage_estimate import estimate_response
+from gateway.proxy.whole_answers import A_CHOICE, find_fault
 from gateway.upstream.errors import (
+    ErrorResponse,
     TimedOut,
     UpstreamFault,
     UpstreamProtocolError,
-    error_status,
     is_failover_status,
     response_too_large,
 )
-from gateway.upstream.failover import Try, Wait
-from gateway.upstream.interface import ResponseHandle
-from gateway.upstream.load_balancer import BackendState, is_backend_fault
-
-if TYPE_CHECKING:
-    from gateway.proxy.exchange import Exchange
 
 
-class UpstreamCall:
-    """The attempts of one request, one after the other: the handler of their responses.
+class UpstreamCall(UpstreamAttempts):
+    """The responses of one request's attempts: the handler of each, until one of them answers."""
 
-    Attributes:
-        started: By the exchange's clock.
-    """
+    __slots__ = ("_head",)
 
-    __slots__ = (
-        "_body", "_clock", "_comment_at", "_exchange", "_handle", "_head", "_is_events", "_next_due", "_plan",
-        "_relay", "_routed", "_size", "_target", "_timeouts", "_waiting_since",
-        "started",
-    )  # fmt: skip
-
-    def __init__(self, exchange: "Exchange", routed: RoutedRequest) -> None:
-        pipeline, clock = exchange.context.pipeline, exchange.context.deadlines.clock
-        now, every_s = clock(), pipeline.keepalive_s
-        self._exchange, self._routed, self._clock = exchange, routed, clock
-        self._plan = pipeline.failover.start_plan(
-            routed.route.ranking, routed.timeout_overrides, exchange.record.trail, now, routed.placement
-        )
-        self._comment_at = now + every_s if every_s is not None and routed.request.body.is_stream else NEVER
-        self._handle: ResponseHandle | None = None
-        self._target: BackendState | None = None  # None in a pause
-        self._relay: StreamRelay | None = None
-        self._waiting_since = self.started = now
-
-    def ask_backend(self, fault: UpstreamFault | None, now: float) -> None:
-        """Take the plan's next step. fault: of the attempt before, None for the first and after a pause."""
-        exchange, request = self._exchange, self._routed.request
-        self._waiting_since = now
-        while isinstance(step := self._plan.next(fault, now), Try):
-            self._target, self._timeouts = target, timeouts = step.target, step.timeouts
-            self._body: list[bytes] = []
-            self._size = 0
-            self._is_events = False
-            target.on_start()
-            # The handler is not called before this returns, so no state is overtaken.
-            try:
-                self._handle = target.backend.start(request, self, timeouts.connect_s, step.is_fresh)
-            except UpstreamFault as error:
-                fault = error
-                self._end_attempt(is_backend_fault(error))
-                continue
-            due, deadline = now + timeouts.first_byte_s, self._plan.started + timeouts.total_s
-            self._wait_until(due if due < deadline else deadline)
-            return
-        if isinstance(step, Wait):
-            self._wait_until(now + step.seconds)
-        else:
-            exchange.fail(step.error)
-
-    def _wait_until(self, due: float) -> None:
-        """Wait for the first byte, or for the end of a pause."""
-        self._next_due = due
-        self._exchange.due = due if due < self._comment_at else self._comment_at
-        self._exchange.enter(WAITING)
+    def fail_attempt(self, fault: UpstreamFault) -> None:
+        """Note that this attempt came to nothing, and go on with the plan."""
+        self._start = None
+        super().fail_attempt(fault)
 
     # The response: gateway.upstream.interface.ResponseHandler
 
     def on_head(self, status: int, headers: Headers) -> None:
         """Receive the head. A status that another backend may well not give is a fault."""
-        if is_failover_status(status):
-            # Its body is not read: the connection is closed, which costs a handshake only where backends fail.
-            self.on_error(error_status(status, headers))
-            return
         self._head = status, headers
+        if is_failover_status(status):
+            self.read_error(ErrorReader(status, headers, self.end_error))
+            return
         self._is_events = status == HTTP_OK and is_event_stream(headers)
 
     def on_data(self, data: bytes, chunk: bytes | None = None) -> None:
         """Receive a piece of a response that may still be replaced by another; of a stream, its first."""
         try:
             if self._is_events:
-                self._begin_stream(data)
+                self._open_stream(data)
                 return
             self._body.append(data)
             self._size += len(data)
-            if self._size > self._exchange.context.pipeline.max_response_bytes:
-                self.on_error(response_too_large(self._exchange.context.pipeline.max_response_bytes))
+            if self._size > self.exchange.context.pipeline.max_response_bytes:
+                self.on_error(response_too_large(self.exchange.context.pipeline.max_response_bytes))
         except Exception:
-            self._exchange.fail_internally()
+            self.exchange.fail_internally()
 
     def on_complete(self) -> None:
         """Receive the end of the response."""
         self._handle = None
         try:
             if self._is_events:
-                self._fail_attempt(UpstreamProtocolError("ended its stream before the first event"))
+                self.fail_attempt(UpstreamProtocolError("ended its stream before it said anything"))
             else:
                 self._end_whole()
         except Exception:
-            self._exchange.fail_internally()
+            self.exchange.fail_internally()
 
     def on_error(self, fault: UpstreamFault) -> None:
         """Receive the reason why nothing more comes; of timeouts too, which the exchange finds out itself."""
+        if self._reader is not None:
+            self.end_error()
+            return
         try:
             self._drop_handle()
-            self._fail_attempt(fault)
+            self.fail_attempt(fault)
         except Exception:
-            self._exchange.fail_internally()
+            self.exchange.fail_internally()
+
+    def end_unsaid(self, fault: UpstreamFault) -> None:
+        """Receive the end of a stream that has said nothing, and why it is no answer."""
+        self._handle = None
+        try:
+            self.fail_attempt(fault)
+        except Exception:
+            self.exchange.fail_internally()
 
     def _end_whole(self) -> None:
         status, headers = self._head
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        exchange, slot, rules = self._exchange, self._routed.slot, self._exchange.context.pipeline.forwarding.response
+        exchange, slot = self.exchange, self._routed.slot
         is_json, usage = parse_usage(body)
         # A captive portal's or a proxy's HTML with status 200 is no response; another backend may have one.
         if status == HTTP_OK and not is_json:
-            self._fail_attempt(UpstreamProtocolError("answered what is no JSON object"))
+            self.fail_attempt(UpstreamProtocolError("answered what is no JSON object"))
             return
+        if status == HTTP_OK and A_CHOICE not in body:
+            fault = find_fault(exchange.endpoint, headers, body)
+            if fault is not None:
+                self.fail_attempt(fault)
+                return
         self._accept_response(body)
         self._end_attempt(is_fault=False)
-        if exchange.record.status:
-            # A comment has committed to a stream, and a whole document cannot go into it.
-            exchange.fail(upstream_refusal(status, body))
+        # A comment has committed to a stream, and a whole document cannot go into it.
+        if exchange.record.status or status >= 400:
+            send_backend_error(exchange, status, ErrorResponse(status, headers, body))
             return
         if status == HTTP_OK:
             estimate = partial(estimate_response, self._routed.request.body, body)
             exchange.context.pipeline.accounting.record_usage(exchange.record, usage, estimate)
-        shown, body = normalize_error(status, response_headers(headers, rules), body, exchange.endpoint)
         if slot is not None and status == HTTP_OK:
             slot.append_chunk(body)
             slot.commit_response(exchange.record.model, first_value(headers, b"content-type") or JSON)
-        exchange.send_whole(status, shown, body)
+        exchange.send_whole(status, client_headers(headers, exchange), body)
 
-    def _begin_stream(self, first: bytes) -> None:
+    def _open_stream(self, data: bytes) -> None:
+        """Take the first piece of a stream: nearly always it says something."""
+        if begins_with_text(self.exchange.endpoint, data):
+            self.begin_stream(data)
+            return
+        assert self._handle is not None  # noqa: S101 - it answers
+        self._start = start = StreamStart(self, *self._head)
+        self._handle.set_handler(start)
+        start.on_data(data)
+
+    def wait_for_life(self, idle: Callable[[], bytes]) -> None:
+        """Wait for more of a stream that has said nothing yet: what has come of it is a sign of life.
+
+        idle: returns those that may pass on already.
+        """
+        now = self._clock()
+        self._next_due = min(now + self._timeouts.between_chunks_s, self._plan.started + self._timeouts.total_s)
+        if self.exchange.record.status and (signs := idle()):
+            self.exchange.send_comment(signs)
+            self._comment_at = now + self._keepalive_s
+        self.exchange.due = min(self._next_due, self._comment_at)
+
+    def read_error(self, reader: ErrorReader) -> None:
+        """Read an error to its end, which may be the last word."""
+        assert self._handle is not None  # noqa: S101 - it answers
+        self._reader = reader
+        self._handle.set_handler(reader)
+        self._next_due = min(self._next_due, self._clock() + ERROR_BODY_S)
+        self.exchange.due = min(self._next_due, self._comment_at)
+
+    def end_error(self) -> None:
+        """Go on with the plan: nothing more is read of an error."""
+        reader, self._reader = self._reader, None
+        assert reader is not None  # noqa: S101 - it calls
+        try:
+            if reader.is_complete:
+                self._handle = None
+            self._drop_handle()
+            self.fail_attempt(reader.make_fault())
+        except Exception:
+            self.exchange.fail_internally()
+
+    def begin_stream(self, first: bytes) -> None:
+        """Relay a stream that has said something."""
         assert self._target is not None  # noqa: S101 - it answers
         assert self._handle is not None  # noqa: S101 - it answers
-        exchange, routed, headers = self._exchange, self._routed, self._head[1]
+        exchange, routed, headers = self.exchange, self._routed, self._head[1]
         self._accept_response(first)
-        exchange.begin_stream(response_headers(headers, exchange.context.pipeline.forwarding.response))
+        exchange.begin_stream(client_headers(headers, exchange))
         exchange.enter(STREAMING)
         deadline = self._plan.started + self._timeouts.total_s
-        answer = Answering(self._target, self._handle, headers, self._timeouts.between_chunks_s, deadline)
+        body, target = routed.request, self._target
+        answer = Answering(
+            target, self._handle, headers, self._timeouts.between_chunks_s, self._keepalive_s, deadline,
+            body.with_usage and target.backend.asks_for_usage,
+        )  # fmt: skip
         self._relay = StreamRelay(exchange, answer, routed.slot, routed.request)
         # The connection calls the relay itself: a token goes through one call less.
         self._handle.set_handler(self._relay)
@@ -177,17 +191,18 @@ class UpstreamCall:
     def on_deadline(self, now: float) -> None:
         """Act on what did not come in time: a byte, the end of a pause, a sign of life."""
         if self._relay is not None:
-            self._relay.on_error(TimedOut("fell silent in the middle of its stream"))
+            self._relay.on_deadline(now)
         elif now < self._next_due:
             self._count_waiting(now)
-            self._exchange.send_comment()
-            self._comment_at = now + (self._exchange.context.pipeline.keepalive_s or NEVER)
-            self._exchange.due = min(self._next_due, self._comment_at)
+            idle = b"" if self._start is None else self._start.take_idle()
+            self.exchange.send_comment(idle or KEEPALIVE_COMMENT)
+            self._comment_at = now + self._keepalive_s
+            self.exchange.due = min(self._next_due, self._comment_at)
         elif self._target is not None:
             self.on_error(TimedOut("did not answer in time"))
         else:
             self._count_waiting(now)
-            self._exchange.enter(CONNECTING)
+            self.exchange.enter(CONNECTING)
             self.ask_backend(None, now)
 
     def resume_reading(self) -> None:
@@ -195,7 +210,7 @@ class UpstreamCall:
         if self._relay is not None:
             self._relay.resume_reading()
 
-    def abort(self) -> StreamEndDetector | None:
+    def abort(self) -> StreamEnd | None:
         """End the backend's work, which says nothing about its health. Return how far its stream has come."""
         if self._relay is not None:
             return self._relay.abort()
@@ -203,33 +218,3 @@ class UpstreamCall:
         self._drop_handle()
         self._end_attempt(is_fault=None)
         return None
-
-    def _accept_response(self, data: bytes) -> None:
-        """Note that this attempt is the one that answers. data: a whole response, or the first of a stream."""
-        exchange = self._exchange
-        exchange.record.trail.waited_s += self._clock() - self._waiting_since
-        self._plan.record_answer()
-        exchange.context.pipeline.response_started(self._routed, exchange.record, data)
-
-    def _fail_attempt(self, fault: UpstreamFault) -> None:
-        """Note that this attempt came to nothing, and go on with the plan."""
-        now = self._clock()
-        self._count_waiting(now)
-        self._end_attempt(is_backend_fault(fault))
-        self._exchange.enter(CONNECTING)
-        self.ask_backend(fault, now)
-
-    def _count_waiting(self, now: float) -> None:
-        """Count time spent for the backend, or in a pause: it is no overhead of the gateway's."""
-        self._exchange.record.trail.waited_s += now - self._waiting_since
-        self._waiting_since = now
-
-    def _end_attempt(self, is_fault: bool | None) -> None:
-        target, self._target = self._target, None
-        if target is not None:
-            target.on_finish(is_fault)
-
-    def _drop_handle(self) -> None:
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.abort()

@@ -10,6 +10,7 @@ tunnel           opening of connections: TCP, proxies, TLS
 proxies          the proxy of a backend, from its settings or the environment
 pool             connections that are kept open
 litellm_backend  any provider that litellm supports
+litellm_errors   its exceptions as a provider's errors
 litellm_prices   the prices that litellm lists; these two are the only modules that use its package
 factory          backends from a configuration
 load_balancer    choice among a model's backends

@@ -7,12 +7,16 @@ UpstreamFault
 ├── Unsupported    it does not answer this endpoint
 ├── UpstreamProtocolError   the connection was lost, or what came is no HTTP, no JSON, no complete stream
 │   └── StaleConnection     a pooled connection was closed before anything came: a new one may do better
-└── ErrorStatus    an HTTP status that another backend may well not give
+├── ErrorStatus    an HTTP status that another backend may well not give
+└── ErrorInBody    status 200, and an error in its body or as its stream's first event
 """
 
 import errno
+import json
 import socket
 import ssl
+
+import msgspec
 
 from gateway.http.headers import Headers, first_value
 
@@ -23,10 +27,31 @@ FAILOVER_STATUSES = frozenset({401, 403, 404, 407, 408, 409, 425, 429})
 would be the same everywhere, and go back to the client."""
 
 
+HIDDEN_STATUSES = frozenset({401, 407})
+"""Refusals of the gateway's own credentials: none of the client's business, and their text may quote a key."""
+
+
+class ErrorResponse(msgspec.Struct, frozen=True, gc=False):
+    """A backend's error as it came.
+
+    Attributes:
+        body: As far as it was read.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
 class UpstreamFault(Exception):
-    """A backend did not answer as it should. str(): a few words, without addresses or secrets."""
+    """A backend did not answer as it should. str(): a few words, without addresses or secrets.
+
+    Attributes:
+        response: What it said, for the client that nobody else can answer; None where that is nothing.
+    """
 
     kind = "broken"
+    response: ErrorResponse | None = None
 
 
 class Unreachable(UpstreamFault):
@@ -70,10 +95,31 @@ class ErrorStatus(UpstreamFault):
 
     kind = "status"
 
-    def __init__(self, status: int, retry_after: str | None = None) -> None:
+    def __init__(self, status: int, retry_after: str | None = None, response: ErrorResponse | None = None) -> None:
         super().__init__(f"answered {status}")
         self.status = status
         self.retry_after = retry_after
+        self.response = response
+
+
+class ErrorInBody(UpstreamFault):
+    """An error in a response with status 200.
+
+    Attributes:
+        status: The HTTP status that the error itself names, None without one.
+    """
+
+    kind = "error"
+
+    def __init__(self, words: str, status: int | None = None) -> None:
+        super().__init__(words)
+        self.status = status
+
+    @classmethod
+    def from_data(cls, data: bytes) -> "ErrorInBody":
+        """Return the fault of an error event or body. data: its JSON."""
+        status = named_status(data)
+        return cls("answered with an error" if status is None else f"answered with an error, {status}", status)
 
 
 def is_failover_status(status: int) -> bool:
@@ -86,10 +132,28 @@ def response_too_large(limit: int) -> UpstreamProtocolError:
     return UpstreamProtocolError(f"answered more than {limit} bytes (upstream.max_response_bytes)")
 
 
-def error_status(status: int, headers: Headers) -> ErrorStatus:
-    """Return the fault of an error status."""
+def error_status(status: int, headers: Headers, body: bytes | None = None) -> ErrorStatus:
+    """Return the fault of an error status. body: None where it is not to be shown."""
     retry_after = first_value(headers, b"retry-after")
-    return ErrorStatus(status, None if retry_after is None else retry_after.decode("latin-1"))
+    is_shown = body is not None and 400 <= status < 600 and status not in HIDDEN_STATUSES
+    response = ErrorResponse(status, headers, body or b"") if is_shown else None
+    return ErrorStatus(status, None if retry_after is None else retry_after.decode("latin-1"), response)
+
+
+def named_status(data: bytes) -> int | None:
+    """Return the HTTP status that an error names as its `code` or `status`, as OpenRouter and vLLM do; None without."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    error = document.get("error") if isinstance(document, dict) else None
+    fields = error if isinstance(error, dict) else document if isinstance(document, dict) else {}
+    for value in (fields.get("code"), fields.get("status"), fields.get("status_code")):
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
+            return value
+    return None
 
 
 def is_shortage(error: BaseException | None) -> bool:

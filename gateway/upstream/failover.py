@@ -15,7 +15,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.errors import Overloaded, RequestError, UpstreamBusy, UpstreamFailed, UpstreamTimeout
-from gateway.upstream.errors import ErrorStatus, LocalShortage, StaleConnection, TimedOut, UpstreamFault
+from gateway.upstream.errors import ErrorResponse, ErrorStatus, LocalShortage, StaleConnection, TimedOut, UpstreamFault
 from gateway.upstream.load_balancer import BackendState, LoadBalancer
 from gateway.upstream.retry import RetryPolicy
 from gateway.upstream.timeouts import TimeoutOverrides, Timeouts
@@ -65,9 +65,20 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
 
 
 class GiveUp(msgspec.Struct, frozen=True, gc=False):
-    """No backend is left to ask; the error is for the client."""
+    """No backend is left to ask.
+
+    Attributes:
+        error: For the client, where no backend has said anything.
+        attempt: The last one whose backend has; its fault's response is for the client, in place of the error.
+    """
 
     error: RequestError
+    attempt: Attempt | None = None
+
+    @property
+    def response(self) -> ErrorResponse | None:
+        """Return the last word."""
+        return None if self.attempt is None or self.attempt.fault is None else self.attempt.fault.response
 
 
 Step: TypeAlias = Try | Wait | GiveUp
@@ -170,7 +181,7 @@ class FailoverPlan(msgspec.Struct):
             # Another model: its backends have a round of their own, and retries begin anew.
             self.place, self.round, self.round_start = self.place + 1, 0, len(attempts)
         if attempts:
-            return GiveUp(no_backend_error(attempts))
+            return give_up(attempts)
         # All breakers are open. One request still goes through: an outage must not outlast its cause by open_s.
         self.log.is_degraded = True
         self.asked = self._soonest_available()
@@ -198,7 +209,7 @@ class FailoverPlan(msgspec.Struct):
         self.is_fresh = False
         attempts.append(Attempt(asked.model, asked.backend.name, fault))
         if len(attempts) >= self.rules.max_attempts:
-            return GiveUp(no_backend_error(attempts))
+            return give_up(attempts)
         return None
 
     def _next_backend(self, model: str, now: float) -> BackendState | None:
@@ -239,10 +250,24 @@ class FailoverPlan(msgspec.Struct):
         return self.started + self.rules.timeouts_for(model, self.overrides).total_s
 
 
+def give_up(attempts: Sequence[Attempt]) -> GiveUp:
+    """Return the end of a plan: the last backend that said anything has the last word.
+
+    A timeout or a lost connection after it says less than the error before: that one tells the client what is wrong,
+    and when to come back.
+    """
+    spoken = [one for one in attempts if one.fault is not None and one.fault.response is not None]
+    return GiveUp(no_backend_error(attempts), spoken[-1] if spoken else None)
+
+
+def describe_faults(attempts: Sequence[Attempt]) -> str:
+    """Return what failed, attempt by attempt: names of backends and a few words each."""
+    return "; ".join(f"{attempt.backend} {attempt.fault}" for attempt in attempts if attempt.fault is not None)
+
+
 def no_backend_error(attempts: Sequence[Attempt]) -> RequestError:
     """Return the client's error where no backend answered: the last failure gives the status, all are named."""
-    faults = "; ".join(f"{attempt.backend} {attempt.fault}" for attempt in attempts)
-    message, last = f"no backend could answer: {faults}", attempts[-1].fault
+    message, last = f"no backend could answer: {describe_faults(attempts)}", attempts[-1].fault
     if isinstance(last, ErrorStatus) and last.status == UpstreamBusy.status:
         return UpstreamBusy(message, retry_after=last.retry_after)
     if isinstance(last, TimedOut):

@@ -103,6 +103,10 @@ class Backend(Protocol):
     def account(self) -> str:
         """Name of the place where it keeps what it makes: backends of one address and key share it."""
 
+    @property
+    def asks_for_usage(self) -> bool:
+        """True if it asks for a stream's usage where UpstreamRequest.with_usage says so."""
+
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
     ) -> ResponseHandle:

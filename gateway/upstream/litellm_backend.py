@@ -25,10 +25,12 @@ from gateway.upstream.errors import (
     Unsupported,
     UpstreamFault,
     UpstreamProtocolError,
+    error_status,
     is_shortage,
     local_shortage,
 )
 from gateway.upstream.interface import RelayHandle, RelayRequest, ResponseHandle, ResponseHandler, UpstreamRequest
+from gateway.upstream.litellm_errors import error_body, error_headers, provider_error
 
 ResponsePart: TypeAlias = tuple[int, Headers] | bytes
 """A response's head, or a piece of its body."""
@@ -113,6 +115,7 @@ class LitellmBackend:
         self.weight = config.weight
         self.account = name
         self._model = config.model
+        self.asks_for_usage = True
         self._litellm = _import(name)
         self._arguments: dict[str, Any] = {"model": config.model, "num_retries": 0, "drop_params": False}
         if config.base_url:
@@ -175,8 +178,8 @@ class LitellmBackend:
             fault = self._fault(error)
             if not isinstance(fault, ErrorStatus) or fault.status not in CLIENT_STATUSES:
                 raise
-            for part in _refusal(fault.status, str(getattr(error, "message", error))):
-                yield part
+            yield fault.status, JSON_HEADERS
+            yield error_body(provider_error(error), fault.status)
             return
         if not body.get("stream"):
             yield 200, JSON_HEADERS
@@ -207,6 +210,7 @@ class LitellmBackend:
         litellm = self._litellm
         if isinstance(error, UpstreamFault):
             return error
+        error = provider_error(error)
         if isinstance(error, ImportError):
             return missing_dependency(error)
         if is_shortage(error):
@@ -215,11 +219,11 @@ class LitellmBackend:
             return TimedOut("did not answer in time")
         if isinstance(error, litellm.exceptions.APIConnectionError):
             return Unreachable("could not be reached")
-        status = getattr(error, "status_code", None)
+        # 529 is InternalServerError to litellm, which keeps the provider's number beside its own.
+        status = getattr(error, "provider_status_code", None) or getattr(error, "status_code", None)
         if isinstance(status, int):
-            response = getattr(error, "response", None)
-            headers = getattr(response, "headers", None) or {}
-            return ErrorStatus(status, headers.get("retry-after"))
+            kept = [pair for pair in error_headers(error) if pair[0] not in (b"content-type", b"content-length")]
+            return error_status(status, [*JSON_HEADERS, *kept], error_body(error, status))
         return UpstreamProtocolError(f"could not be asked: {type(error).__name__}")
 
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from gateway.config.schema import BreakerConfig
 from gateway.upstream.breaker import Breaker
-from gateway.upstream.errors import ErrorStatus, LocalShortage, StaleConnection, Unsupported, UpstreamFault
+from gateway.upstream.errors import (
+    ErrorInBody,
+    ErrorStatus,
+    LocalShortage,
+    StaleConnection,
+    Unsupported,
+    UpstreamFault,
+)
 from gateway.upstream.interface import Backend
 
 
@@ -40,9 +47,16 @@ CLIENT_STATUSES = frozenset({403, 404, 409, 425})
 there. If they opened a breaker, it would close the backend for everybody."""
 
 
+CLIENTS_OWN = CLIENT_STATUSES | {400, 413, 422}
+"""The same, with those that end a request at once where they come as a status."""
+
+
 def is_backend_fault(fault: UpstreamFault) -> bool | None:
     """Return what a breaker counts: True, or None for a fault that says nothing about the backend's health."""
     if isinstance(fault, ErrorStatus) and fault.status in CLIENT_STATUSES:
+        return None
+    # An error that came with status 200 has been sorted by nobody: only its own number tells whose fault it is.
+    if isinstance(fault, ErrorInBody) and fault.status is not None and fault.status in CLIENTS_OWN:
         return None
     return None if isinstance(fault, StaleConnection | Unsupported | LocalShortage) else True
 

@@ -54,7 +54,7 @@ class OpenAIBackend:
         self._heads: dict[Endpoint, bytes] = {}
         # Nearly always there is nothing to take out: None, so that a request costs no call.
         self._filter: BackendFilter | None = self._request_heads.client_filter
-        self._stream_usage = config.stream_usage
+        self.asks_for_usage = config.stream_usage
         self._speaks_messages = config.speaks_messages
         self._adapter = adapter
         self.account = _account(config)
@@ -113,7 +113,7 @@ class OpenAIBackend:
 
     def build_request(self, request: UpstreamRequest) -> list[bytes]:
         """Return the request, head and body, piece by piece; in one piece where that is small."""
-        body = request.body.forwarded_parts(self._model, request.with_usage and self._stream_usage)
+        body = request.body.forwarded_parts(self._model, request.with_usage and self.asks_for_usage)
         size = sum(map(len, body))
         fixed = self._heads.get(request.body.operation) or self._head(request.body.operation)
         forwarded = request.forwarded if self._filter is None else self._filter.narrow_headers(request.forwarded)

@@ -31,7 +31,7 @@ LIMIT_S = 0.5
 REUSES = 50
 COUNTED = re.compile(r'^benchroute_upstream_attempts_total\{backend="([^"/]+)/\d+",outcome="(\w+)"\} ([\d.]+)', re.M)
 
-FAILING: Mapping[str, tuple[int, str, str]] = {
+FAILING: Mapping[str, tuple[int, str | None, str]] = {
     "refused": (502, "upstream_failed", "unreachable"),
     "unreachable": (504, "upstream_timeout", "timeout"),
     "silent": (502, "upstream_failed", "broken"),
@@ -39,8 +39,9 @@ FAILING: Mapping[str, tuple[int, str, str]] = {
     "garbage": (502, "upstream_failed", "broken"),
     "html": (502, "upstream_failed", "broken"),
     "half": (502, "upstream_failed", "broken"),
-    "e429": (429, "upstream_busy", "status"),
-    **{f"e{n}": (502, "upstream_failed", "status") for n in (401, 403, 404, 408, 409, 425, 500, 502, 503, 529)},
+    # The gateway's own credentials are none of the client's business; all other errors are the backend's last word.
+    "e401": (502, "upstream_failed", "status"),
+    **{f"e{n}": (n, None, "status") for n in (403, 404, 408, 409, 425, 429, 500, 502, 503, 529)},
 }
 """Fault -> what a client gets that has no other model, and what is recorded of the backend."""
 

@@ -38,6 +38,11 @@ class Handler(BaseHTTPRequestHandler):
         self.received.append((dict(self.headers), body))
         if body["model"] == "claude-busy":
             self._answer(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
+        elif body["model"] == "claude-limited":
+            told = {"type": "error", "error": {"type": "rate_limit_error", "message": "too many tokens"}}
+            self._answer(429, told, {"retry-after": "9", "anthropic-ratelimit-tokens-remaining": "0"})
+        elif body["model"] == "claude-gone":
+            self._answer(404, {"type": "error", "error": {"type": "not_found_error", "message": "model: claude-gone"}})
         elif body["model"] == "claude-picky":
             self._answer(
                 400, {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: no"}}
@@ -48,11 +53,13 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, MESSAGE)
 
-    def _answer(self, status: int, document: dict[str, Any]) -> None:
-        self._send(status, "application/json", json.dumps(document).encode())
+    def _answer(self, status: int, document: dict[str, Any], more: dict[str, str] | None = None) -> None:
+        self._send(status, "application/json", json.dumps(document).encode(), more or {})
 
-    def _send(self, status: int, kind: str, body: bytes) -> None:
+    def _send(self, status: int, kind: str, body: bytes, more: dict[str, str] | None = None) -> None:
         self.send_response(status)
+        for name, value in (more or {}).items():
+            self.send_header(name, value)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

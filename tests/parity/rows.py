@@ -129,10 +129,13 @@ def stream(*events: bytes, end: tuple[Step, ...] = (LAST_CHUNK,)) -> Script:
 
 GOOD_SCRIPT: Script = (whole(completion('"usage":{"prompt_tokens":1,"completion_tokens":1}')),)
 HELLO = chunk("hel")
+FINISHED = b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+ERROR_EVENT = b'data: {"error":{"message":"overloaded","type":"x","param":null,"code":503}}\n\n'
 SECOND = chunk("lo")
 OK_12 = Expected(200, tokens=(5, 7))
 ESTIMATED, ESTIMATED_STREAM = Expected(200, tokens=(8, 2)), Expected(200, tokens=(8, 3))
 """A response whose backend reports no usage, or none that can be true: tokens are estimated from its text."""
+ITS_OWN_500 = Expected(500, tokens=(0, 0), code="its-own")
 FAILED = Expected(502, tokens=(0, 0), code="upstream_failed")
 TIMED_OUT = Expected(504, tokens=(0, 0), code="upstream_timeout")
 BROKEN = Expected(200, code="stream_interrupted")
@@ -146,11 +149,11 @@ SLOW = 0.5
 """Longer than the keepalive: a comment has gone out before."""
 
 NESTED_USAGE = (
-    b'{"usage":{"prompt_tokens":5,"completion_tokens":7},'
+    b'{"choices":[{"index":0}],"usage":{"prompt_tokens":5,"completion_tokens":7},'
     b'"timings":{"usage":{"prompt_tokens":100,"completion_tokens":200}}}'
 )
 HIDDEN_NESTED = (
-    b'{"timings":{"usage":{"prompt_tokens":100,"completion_tokens":200}},'
+    b'{"choices":[{"index":0}],"timings":{"usage":{"prompt_tokens":100,"completion_tokens":200}},'
     b'"usage":{"prompt_tokens":5,"completion_tokens":7}}'
 )
 ANSWERED_IN_TEXT = completion(
@@ -236,12 +239,16 @@ BAD_ANSWERS = (
     Row("400-empty", ((whole(b"", "400 Bad Request"),),), Expected(400, code="upstream_refused")),
     Row("400-with-usage", ((whole(completion(), "400 Bad Request"),),)),
     Row("401", ((error("401 Unauthorized"),),), FAILED),
-    Row("429", ((error("429 Too Many Requests", "retry-after: 7"),),), Expected(429, code="upstream_busy")),
+    Row("404", ((error("404 Not Found"),),), Expected(404, tokens=(0, 0), code="its-own")),
+    Row("429", ((error("429 Too Many Requests", "retry-after: 7"),),), Expected(429, code="its-own")),
     Row("429-in-turn", ((error("429 Too Many Requests", "retry-after: 7"),),), Expected(200), falls_back=GOOD),
-    Row("500", ((error("500 Internal Server Error"),),), FAILED),
+    Row("500", ((error("500 Internal Server Error"),),), ITS_OWN_500),
     Row("500-in-turn", ((error("500 Internal Server Error"),),), Expected(200), falls_back=GOOD),
-    Row("breaker-open", ((error("500 Internal Server Error"),),), FAILED, requests=2),
+    Row("breaker-open", ((error("500 Internal Server Error"),),), ITS_OWN_500, requests=2),
     Row("breaker-open-in-turn", ((error("500 Oh"),),), Expected(200), falls_back=GOOD, requests=2),
+    Row("200-error", ((whole(b'{"error":{"message":"no","code":429}}'),),), Expected(429, tokens=(0, 0))),
+    Row("200-error-in-turn", ((whole(b'{"error":{"message":"no"}}'),),), Expected(200), falls_back=GOOD),
+    Row("200-without-choices", ((whole(b'{"choices":[]}'),),), FAILED),
     Row("302", ((whole(b"", "302 Found", "location: http://127.0.0.1:1/"),),), FAILED),
 )
 STREAMS = (
@@ -260,6 +267,10 @@ STREAMS = (
     Row("stream-close-undone", ((head(*SSE_LINES), HELLO, End.CLOSE),), BROKEN, stream=True),
     Row("stream-empty", (stream(),), FAILED, stream=True),
     Row("stream-empty-in-turn", (stream(),), Expected(200), stream=True, falls_back=GOOD),
+    Row("stream-error-first", (stream(ERROR_EVENT),), Expected(200, counted=503, tokens=(0, 0)), stream=True),
+    Row("stream-error-in-turn", (stream(ERROR_EVENT),), Expected(200), stream=True, falls_back=GOOD),
+    Row("stream-error-last", (stream(HELLO, ERROR_EVENT),), Expected(200, tokens=(8, 2)), stream=True),
+    Row("stream-finished", (stream(HELLO, FINISHED),), Expected(200, tokens=(8, 2)), stream=True),
     Row("stream-undone", (stream(HELLO),), BROKEN, stream=True),
     Row("stream-undone-after-usage", (stream(HELLO, USAGE),), Expected(200, tokens=(5, 7)), stream=True),
     Row("stream-breaks-off", (stream(HELLO, end=(End.CLOSE,)),), BROKEN, stream=True),
@@ -280,14 +291,12 @@ STREAMS = (
         headers={"connection": "close"},
     ),
     Row("stream-refused", ((error("400 Bad Request"),),), Expected(400, code="its-own"), stream=True),
-    Row("stream-500", ((error("500 Internal Server Error"),),), FAILED, stream=True),
+    Row("stream-500", ((error("500 Internal Server Error"),),), ITS_OWN_500, stream=True),
     Row("stream-messages", (stream(*MESSAGE_EVENTS),), Expected(200, tokens=(3, 9)), stream=True, path=MESSAGES),
     Row("stream-responses", (stream(RESPONSE_DONE),), OK_12, stream=True, path=RESPONSES),
     Row("late-stream", ((SLOW, *stream(HELLO, USAGE, DONE)),), OK_12, stream=True),
-    Row(
-        "late-error", ((SLOW, error("500 Internal Server Error")),), Expected(200, code="upstream_failed"), stream=True
-    ),
-    Row("late-refusal", ((SLOW, error("400 Bad Request")),), Expected(200, code="upstream_refused"), stream=True),
+    Row("late-error", ((SLOW, error("500 Internal Server Error")),), Expected(200, code="its-own"), stream=True),
+    Row("late-refusal", ((SLOW, error("400 Bad Request")),), Expected(200, code="its-own"), stream=True),
     Row("late-break", ((SLOW, *stream(HELLO, end=(End.CLOSE,))),), BROKEN, stream=True),
     Row("late-close", ((SLOW, End.CLOSE),), Expected(200, code="upstream_failed"), stream=True),
     Row("late-whole", ((SLOW, whole(completion())),), stream=True),

@@ -42,7 +42,8 @@ def _bytes(name: str, more: dict[str, Any], hidden: bool = False) -> Callable[[T
 
 
 def _shown(sent: bytes) -> bytes:
-    return b"".join(event + b"\n\n" for event in sent.split(b"\n\n")[:-1] if b'"choices":[],' not in event)
+    shown = b"".join(event + b"\n\n" for event in sent.split(b"\n\n")[:-1] if b'"choices":[],' not in event)
+    return shown.replace(b',"usage":null', b"")
 
 
 def _check(name: str, sent: str, more: dict[str, Any], hidden: bool = False) -> Check:

@@ -59,7 +59,7 @@ def _reused(target: Target) -> str:
         401: wrong_key,
         404: head("content-length: 2", target="/v1/nowhere") + b"{}",
         405: head("content-length: 2", method="PUT") + b"{}",
-        502: _to("e500", mark),
+        500: _to("e500", mark),
     }
     with Connection(target.port) as connection:
         for status, request in refusals.items():
@@ -104,7 +104,8 @@ def _old_stream(target: Target) -> str:
 
 def _without_usage(sent: bytes) -> bytes:
     """Return the stream that a client gets that did not ask for usage."""
-    return b"".join(event + b"\n\n" for event in sent.split(b"\n\n")[:-1] if b'"choices":[],' not in event)
+    shown = b"".join(event + b"\n\n" for event in sent.split(b"\n\n")[:-1] if b'"choices":[],' not in event)
+    return shown.replace(b',"usage":null', b"")
 
 
 def _half_closed(stream: bool, model: str) -> Callable[[Target], str]:

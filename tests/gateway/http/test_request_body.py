@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
-from gateway.http.endpoints import CHAT, COMPLETIONS, RESPONSES
+from gateway.http.endpoints import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, Endpoint
 from gateway.http.request_body import is_json_object, parse_body, split_members
 
 MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
@@ -105,5 +105,38 @@ def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
 def test_other_endpoints_have_their_input_elsewhere() -> None:
     assert parse_body(b'{"model":"auto","prompt":"hi"}', COMPLETIONS).content == b'"hi"'
     assert parse_body(b'{"model":"auto","input":[{"role":"user"}]}', RESPONSES).content == b'[{"role":"user"}]'
-    with pytest.raises(InvalidRequest, match="'prompt'"):
-        parse_body(b'{"model":"auto","input":"hi"}', COMPLETIONS)
+
+
+OTHER_FORMS = [
+    (RESPONSES, {"prompt": {"id": "pmpt_1"}}),
+    (RESPONSES, {"conversation": "conv_1"}),
+    (RESPONSES, {"previous_response_id": "resp_1"}),
+    (RESPONSES, {"previous_input_messages": []}),
+    (COMPLETIONS, {"prompt_embeds": "AAAA"}),
+    (COMPLETIONS, {"prompt_token_ids": [1, 2]}),
+    (EMBEDDINGS, {"messages": [{"role": "user", "content": "hi"}]}),
+    (CHAT, {"prompt": "hi"}),
+]
+
+
+@pytest.mark.parametrize("model", ["auto", "task/t", "named"])
+@pytest.mark.parametrize(("operation", "form"), OTHER_FORMS)
+def test_an_input_in_another_form_is_the_backends_to_check(
+    operation: Endpoint, form: dict[str, object], model: str
+) -> None:
+    body = parse_body(json.dumps({"model": model, **form}).encode(), operation)
+    assert body.content == b""
+    assert json.loads(body.forwarded_members(b'"m"')) == {"model": "m", **form}
+
+
+@pytest.mark.parametrize("operation", [CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES])
+def test_only_a_routed_request_must_have_an_input(operation: Endpoint) -> None:
+    assert parse_body(b'{"model":"named","stream":true}', operation).members.keys() == {"model", "stream"}
+    with pytest.raises(InvalidRequest, match=f"'{operation.content}'"):
+        parse_body(b'{"model":"auto","stream":true,"metadata":{},"user":"u"}', operation)
+
+
+def test_what_the_messages_are_is_the_named_models_to_check() -> None:
+    assert parse_body(b'{"model":"named","messages":"text"}', CHAT).content == b'"text"'
+    with pytest.raises(InvalidRequest, match="must be an array"):
+        parse_body(b'{"model":"task/t","messages":"text"}', CHAT)

@@ -80,7 +80,7 @@ def test_when_every_breaker_is_open_the_least_bad_is_asked_and_the_header_says_s
 ) -> None:
     with serving(upstream, folder, {"a": ["e500"]}, way={"retries": 0, "breaker": BREAKER}) as url:
         answers = [chat(url) for _ in range(3)]
-    assert [answer.status for answer in answers] == [502, 502, 502]
+    assert [answer.status for answer in answers] == [500, 500, 500]
     assert [answer.headers.get("x-benchroute-degraded") for answer in answers] == [None, None, "all-breakers-open"]
     assert len(upstream.received) == 3
 
@@ -115,7 +115,7 @@ def test_retries_end_with_the_total_time(upstream: Upstream, folder: Path) -> No
     settings = {"retries": 10, "max_attempts": 20, "retry_pause_s": 5, "timeouts": {"total_s": 0.5}}
     with serving(upstream, folder, {"a": ["e500"]}, way=settings) as url:
         begun = time.monotonic()
-        assert chat(url).status == 502
+        assert chat(url).status == 500
         assert time.monotonic() - begun < 2
 
 

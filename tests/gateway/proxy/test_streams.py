@@ -10,7 +10,7 @@ import pytest
 
 from gateway.http.sse import KEEPALIVE_COMMENT
 from tests.gateway.asking import HELLO, ask, chat, connection
-from tests.gateway.fake_upstream import STREAM, WITH_USAGE, Upstream
+from tests.gateway.fake_upstream import STREAM, WITH_USAGE, Upstream, chunk
 from tests.gateway.serving import configuration, running_gateway
 
 PRICE = {"input_usd_per_mtok": 1, "output_usd_per_mtok": 10}
@@ -36,7 +36,7 @@ def patient(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory)
 def test_a_stream_is_asked_what_it_took_and_its_client_is_not_told(patient: str, upstream: Upstream) -> None:
     response = chat(patient, "tells", stream=True)
     assert json.loads(upstream.last.body)["stream_options"] == {"include_usage": True}
-    assert response.body == WITH_USAGE[0] + WITH_USAGE[1] + WITH_USAGE[4]
+    assert response.body == chunk("hel") + WITH_USAGE[1] + WITH_USAGE[4]
     assert 'model="tells",direction="output"} 6.0' in metrics(patient)
 
 
@@ -90,9 +90,7 @@ def test_after_a_sign_of_life_the_next_model_still_answers(patient: str, upstrea
     assert upstream.models() == ["late-e500", "good"]
 
 
-@pytest.mark.parametrize(
-    ("model", "code"), [("late-e400", "upstream_refused"), ("task/late-e500-only", "upstream_failed")]
-)
+@pytest.mark.parametrize(("model", "code"), [("late-e400", "400"), ("task/late-e500-only", "upstream_failed")])
 def test_after_a_sign_of_life_a_failure_is_an_event_and_the_stream_has_no_end(
     patient: str, upstream: Upstream, model: str, code: str
 ) -> None:

@@ -22,8 +22,20 @@ from gateway.upstream.errors import (
     Unsupported,
     UpstreamFault,
     UpstreamProtocolError,
+    error_status,
 )
-from gateway.upstream.failover import Attempt, AttemptLog, Failover, FailoverPlan, GiveUp, Placement, Try, Wait
+from gateway.upstream.failover import (
+    Attempt,
+    AttemptLog,
+    Failover,
+    FailoverPlan,
+    GiveUp,
+    Placement,
+    Try,
+    Wait,
+    describe_faults,
+    give_up,
+)
 from gateway.upstream.interface import RelayHandle, RelayRequest, ResponseHandle, ResponseHandler, UpstreamRequest
 from gateway.upstream.load_balancer import BackendState, LoadBalancer, is_backend_fault
 from gateway.upstream.retry import RetryPolicy
@@ -52,6 +64,7 @@ class Named:
     name: str
     weight: float = 1.0
     account: str = ""
+    asks_for_usage: bool = True
 
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
@@ -341,3 +354,25 @@ def test_laws_of_a_plan(world: World, events: list[tuple[UpstreamFault, float, i
     assert places == sorted(places), "the ranking's order is kept"
     in_rounds = [(one.round, one.target.backend.name) for one in counted]
     assert len(set(in_rounds)) == len(in_rounds), "nobody is asked twice without a pause"
+
+
+def spoken(status: int) -> ErrorStatus:
+    return error_status(status, [(b"retry-after", b"7")], b"{}")
+
+
+@pytest.mark.parametrize(
+    ("faults", "status"),
+    [
+        ([spoken(429), spoken(500)], 500),
+        ([spoken(429), TimedOut("late")], 429),
+        ([spoken(404), ErrorStatus(503)], 404),
+        ([spoken(429), spoken(401)], 429),
+        ([TimedOut("late"), Unreachable("gone")], None),
+    ],
+)
+def test_the_last_backend_that_said_anything_has_the_last_word(faults: list[UpstreamFault], status: int | None) -> None:
+    attempts = [Attempt("m", f"m/{place}", fault) for place, fault in enumerate(faults, 1)]
+    end = give_up(attempts)
+    assert (None if end.response is None else end.response.status) == status
+    assert "m/1" in end.error.message
+    assert "m/2" in describe_faults(attempts)

@@ -31,11 +31,15 @@ def model(name: str, upstream: str, base_url: str) -> dict[str, Any]:
 def claude(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = Path(tmp_path_factory.mktemp("litellm")), free_port()
     with running_anthropic() as base_url:
-        names = {"claude": "claude-test", "busy": "claude-busy", "picky": "claude-picky"}
+        names = {
+            name: f"claude-{name}" if name != "claude" else "claude-test"
+            for name in ("claude", "busy", "picky", "limited", "gone")
+        }
         models = [model(name, upstream, base_url) for name, upstream in names.items()]
         tasks = {"busy-then-claude": {"candidates": ["busy", "claude"], "pin": "busy"}}
         state = {"url": f"sqlite:///{folder}/state.db"}
-        (folder / "config.yaml").write_text(yaml.safe_dump({"models": models, "tasks": tasks, "state": state}))
+        config = {"models": models, "tasks": tasks, "state": state, "upstream": {"max_retry_after_s": 1}}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
         arguments = ["gateway.cli", "serve", "--config", str(folder / "config.yaml"), "--port", str(port)]
         with run_process("the gateway", arguments, folder / "log", {"PYTHONWARNINGS": "ignore"}) as child:
             child.wait_until(lambda: get_json(port, "/health/live") is not None, 60)
@@ -105,3 +109,19 @@ def test_what_is_passed_through_needs_a_backend_that_takes_bytes(claude: str) ->
     response = ask(claude, "/v1/images/generations", body={"model": "claude", "prompt": "a fish"})
     assert (response.status, response.error["code"]) == (502, "upstream_failed")
     assert "claude/1 answers only /chat/completions and /messages" in response.error["message"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("name", "status", "message"),
+    [("limited", 429, "too many tokens"), ("gone", 404, "model: claude-gone"), ("busy", 529, "Overloaded")],
+)
+def test_a_providers_error_keeps_its_status_and_its_words(
+    claude: str, name: str, status: int, message: str, stream: bool
+) -> None:
+    response = chat(claude, name, stream=stream)
+    assert (response.status, response.error["message"]) == (status, message)
+    assert (response.ours("model"), response.ours("backend")) == (name, f"{name}/1")
+    if name == "limited":
+        assert response.headers["retry-after"] == "9"
+        assert response.headers["anthropic-ratelimit-tokens-remaining"] == "0"

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.config.schema import BreakerConfig
-from gateway.upstream.errors import ErrorStatus, StaleConnection, Unsupported, UpstreamProtocolError
+from gateway.upstream.errors import ErrorInBody, ErrorStatus, StaleConnection, Unsupported, UpstreamProtocolError
 from gateway.upstream.interface import RelayHandle, RelayRequest, ResponseHandle, ResponseHandler, UpstreamRequest
 from gateway.upstream.load_balancer import LoadBalancer, is_backend_fault
 
@@ -15,6 +15,7 @@ class Named:
     name: str
     weight: float = 1.0
     account: str = ""
+    asks_for_usage: bool = True
 
     def start(
         self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
@@ -86,3 +87,9 @@ def test_when_all_are_broken_one_is_still_named() -> None:
 def test_what_one_clients_request_can_cause_opens_no_breaker_for_others(status: int) -> None:
     expected = None if status in (403, 404, 409, 425) else True
     assert is_backend_fault(ErrorStatus(status)) is expected
+
+
+@pytest.mark.parametrize(("status", "expected"), [(None, True), (503, True), (429, True), (400, None), (404, None)])
+def test_an_error_with_status_200_counts_by_the_status_that_it_names(status: int | None, expected: bool | None) -> None:
+    data = b'{"error":{"message":"no"}}' if status is None else b'{"error":{"code":%d}}' % status
+    assert is_backend_fault(ErrorInBody.from_data(data)) is expected

@@ -124,6 +124,25 @@ def quotas(clock: Clock, ledger: Ledger | None = None, **limits: float) -> Quota
     return Quotas([key(**limits)], ledger or Ledger(PRICES, clock), clock)
 
 
+def test_limits_are_told_in_openais_headers() -> None:
+    clock = Clock()
+    made = quotas(clock, requests_per_minute=60, tokens_per_minute=600)
+    made.admit_request("k")
+    made.charge_usage("k", 700, Decimal(0))
+    assert dict(made.rate_limits("k") or ()) == {
+        b"x-ratelimit-limit-requests": b"60",
+        b"x-ratelimit-remaining-requests": b"59",
+        b"x-ratelimit-reset-requests": b"1.000s",
+        b"x-ratelimit-limit-tokens": b"600",
+        b"x-ratelimit-remaining-tokens": b"0",
+        b"x-ratelimit-reset-tokens": b"70.000s",
+    }
+    clock.now += 70
+    assert dict(made.rate_limits("k") or ())[b"x-ratelimit-remaining-tokens"] == b"600"
+    assert made.rate_limits("another") is made.rate_limits(None) is None
+    assert quotas(clock, budget_usd_per_day=5).rate_limits("k") is None
+
+
 def test_requests_a_minute_come_back_as_time_passes() -> None:
     clock = Clock()
     made = quotas(clock, requests_per_minute=2)
