@@ -4,7 +4,8 @@ interface        the contract of a backend
 errors           the error tree, and the translation of foreign exceptions
 openai_backend   any URL that speaks OpenAI's API
 request_heads    target, key and headers of its requests
-connection       HTTP/1.1 to a backend
+connection       HTTP/1.1 to a backend: responses
+request_sender   its sending half
 decoding         decompression of a backend's body
 tunnel           opening of connections: TCP, proxies, TLS
 proxies          the proxy of a backend, from its settings or the environment

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from gateway.http.headers import ForwardedHeaders
+from gateway.http.forwarding import ForwardedHeaders
 from gateway.proxy.passthrough.bodies import Body
 from gateway.proxy.passthrough.relay import RelayedResponse
 from gateway.upstream.errors import TimedOut, UpstreamFault

@@ -56,7 +56,7 @@ class Whole(Torrent):
         made, _ = listening.accept()
         with made:
             made.recv(65_536)
-            body = b'{"choices":[],"pad":"' + b"x" * WHOLE_BYTES + b'"}'
+            body = b'{"choices":[{"index":0}],"pad":"' + b"x" * WHOLE_BYTES + b'"}'
             made.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body))
             made.sendall(body)
             self.ended.set()

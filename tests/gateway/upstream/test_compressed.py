@@ -25,7 +25,7 @@ from tests.gateway.upstream.servers import Request, running_server, whole
 
 CODERS = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstd.compress}
 JSON = "content-type: application/json"
-BIG = b'{"pad":"' + b" " * (3 * 1024 * 1024) + b'"}'
+BIG = b'{"choices":[{"index":0}],"pad":"' + b" " * (3 * 1024 * 1024) + b'"}'
 SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
 LIMIT = 4 * 1024 * 1024
 
