@@ -82,6 +82,7 @@ class RequestSender(PausableProtocol):
         """Send more of the body as soon as the backend takes it. Return False where it takes no more: it is gone."""
         if self._can_send is not None:
             await self._can_send.wait()
+        # While it waited, the backend may have answered, or gone.
         if not self.is_open or self._transport is None or self._state in (IDLE, CLOSED):
             return False
         self._transport.write(data)
