@@ -30,10 +30,11 @@ def client_headers(headers: RawHeaders, exchange: "Exchange") -> list[tuple[byte
     """Return the headers of a backend's response that a client gets; the limits of its key replace the backend's."""
     pipeline = exchange.context.pipeline
     shown = response_headers(headers, pipeline.forwarding.response)
-    own = pipeline.accounting.rate_limits(exchange.record)
-    if own is None or not any(name.startswith(RATE_LIMIT) for name, _ in shown):
-        return shown
-    return [*(pair for pair in shown if not pair[0].startswith(RATE_LIMIT)), *own]
+    for name, _ in shown:
+        if name.startswith(RATE_LIMIT):
+            own = pipeline.accounting.rate_limits(exchange.record)
+            return shown if own is None else [*(one for one in shown if not one[0].startswith(RATE_LIMIT)), *own]
+    return shown
 
 
 def error_headers(error: RequestError) -> list[tuple[bytes, bytes]]:
