@@ -41,6 +41,7 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 _header = msgspec.json.Decoder(_Header)
+_document = msgspec.json.Decoder(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,11 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Decode the explanation. Raises ValueError for what is no JSON."""
-        document: dict[str, Any] = json.loads(self.json)
-        return document
+        try:
+            return _document.decode(self.json)
+        except msgspec.MsgspecError:  # NaN, which Python's JSON has
+            document: dict[str, Any] = json.loads(self.json)
+            return document
 
     @property
     def skipped(self) -> int:

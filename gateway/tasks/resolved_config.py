@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from gateway.config import LOOPBACK, Config
 from gateway.config.schema import TaskConfig
 from gateway.errors import ConfigError
-from gateway.scorer.messages import Configure, ScoreSettings, TaskPolicy
+from gateway.scorer.messages import Configure, EvictionLimits, ScoreSettings, TaskPolicy
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_table import Policies, Policy
 from gateway.tasks.policies import build_policies, unknown_datasets
@@ -125,6 +125,7 @@ def _first_message(config: Config, policies: Policies) -> Configure:
         routing=score_settings(config),
         policy=task_policy(policies.default),
         tasks={name: task_policy(policy) for name, policy in policies.tasks.items()},
+        limits=EvictionLimits(config.state.max_tasks, config.state.idle_days),
     )
 
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from gateway.errors import StateError
 from gateway.processes.startup import configure_process
 from gateway.scorer.background import BackgroundExecutor
 from gateway.scorer.embedded.framing import FrameError, encode_frame, read_frame_blocking
+from gateway.scorer.eviction import EVICTION_INTERVAL_S
 from gateway.scorer.messages import (
     BATCH_SIZE,
     BackgroundQuestion,
@@ -31,6 +33,7 @@ from gateway.scorer.messages import (
     PackRefused,
     Question,
     Reply,
+    TasksEvicted,
     ToScorer,
 )
 from gateway.scorer.service import OpenPack, ScorerService, open_pack
@@ -51,6 +54,7 @@ class EmbeddedScorer:
         self._pack: OpenPack | None = None
         self._service: ScorerService | None = None
         self._background = BackgroundExecutor()
+        self._evicted_at = float("-inf")
         # Replies to inspections are sent by the background thread; two frames must not be mixed on the socket.
         self._sending = threading.Lock()
 
@@ -58,8 +62,9 @@ class EmbeddedScorer:
         """Serve the gateway until it closes the socket or dies."""
         threading.Thread(target=self._read_socket, name="reader", daemon=True).start()
         unread: ToScorer | None = None
-        while (message := unread or self._received.get()) is not None:
+        while (message := unread or self._next_message()) is not None:
             unread = None
+            self._evict_tasks()
             if isinstance(message, Observations):
                 items, unread = self._collect_batch(list(message.items))
                 self._observe(items)
@@ -70,6 +75,24 @@ class EmbeddedScorer:
                 self._background.submit_job(partial(self._answer, message, self._service))
             else:
                 self._answer(message, self._service)
+
+    def _next_message(self) -> ToScorer | None:
+        """Return the next message; tasks are evicted while there is none."""
+        while True:
+            try:
+                return self._received.get(timeout=EVICTION_INTERVAL_S)
+            except queue.Empty:
+                self._evict_tasks()
+
+    def _evict_tasks(self) -> None:
+        if self._service is None or time.monotonic() - self._evicted_at < EVICTION_INTERVAL_S:
+            return
+        self._evicted_at = time.monotonic()
+        try:
+            if evicted := self._service.evictor.evict_tasks():
+                self._send(TasksEvicted(evicted))
+        except StateError as error:
+            log.warning("tasks cannot be evicted, trying again: %s", error)
 
     def _read_socket(self) -> None:
         try:

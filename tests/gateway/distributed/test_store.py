@@ -23,6 +23,7 @@ from gateway.state.store import (
     Store,
     StoredKey,
     StoredPolicy,
+    TaskFilter,
     TaskRecord,
     TaskSums,
 )
@@ -85,7 +86,7 @@ def test_decisions_come_by_name_page_by_page(store: Store) -> None:
         put(store, task, 1, [b"x"], decision())
     put(store, "undecided", 1, [b"x"])
     assert list(store.read_decisions()) == ["a", "b", "c"]
-    assert list(store.read_decisions("a", 1)) == ["b"]
+    assert list(store.read_decisions(TaskFilter("a", limit=1))) == ["b"]
     assert store.read_decisions()["a"] == decision(task="a")
     assert list(store.task_names()) == ["a", "b", "c", "undecided"]
 
