@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from gateway.api.pagination import MAX_LIMIT, LoopShare, Paging, json_response, page_to_json
+from gateway.api.pagination import MAX_LIMIT, LoopShare, Paging, json_response, page_of_sorted, page_to_json
 from gateway.api.services import ClientPrincipal, Given, Operator, Services, check_task_access, operator_of
 from gateway.api.task_lists import list_decided, list_detailed, summarise_tasks
 from gateway.api.task_views import SPARK_MINUTES, explanation_view, task_summary
@@ -21,6 +21,7 @@ from gateway.decision import Decision, ExplainedDecision
 from gateway.errors import InvalidRequest, NotFound, ScorerUnavailable
 from gateway.state.store import Store, TaskFilter
 from gateway.tasks.decision_feed import DecisionEvent
+from gateway.tasks.eviction_log import EvictionLog
 from gateway.usage.ledger import to_json as usage_to_json
 
 router = APIRouter(tags=["tasks"])
@@ -63,7 +64,7 @@ async def get_task(task: str, services: Given, client: ClientPrincipal) -> Respo
     """
     explained, history = await _read_explained(services, check_task_access(task, client))
     if explained is None and task not in services.config.tasks:
-        raise _task_not_found(task)
+        raise _task_not_found(task, services.evictions)
     shown = explanation_view(task, services.table.route_task(task), explained, history)
     declared = services.config.tasks.get(task, TaskConfig()).dataset
     return json_response(
@@ -85,7 +86,7 @@ async def delete_task(task: str, services: Given, client: ClientPrincipal) -> di
     for again in (await asyncio.to_thread(services.store.read_explanations, [task])).values():
         services.table.apply_decision(again.decision)
     if not known:
-        raise _task_not_found(task)
+        raise _task_not_found(task, services.evictions)
     return {"object": "task.deleted", "id": task, "deleted": True}
 
 
@@ -117,6 +118,27 @@ async def stream_decisions(
     last = rows[-1].number if has_more else feed.last_number
     shown = page_to_json([_to_json(one) for one in rows], "decisions", last if has_more else None)
     return json_response({**shown, "last": last})
+
+
+@router.get("/v1/evictions", response_model=dict[str, Any])
+async def list_evictions(services: Given, client: Operator, page: Paging) -> Response:
+    """List the latest tasks that `state.max_tasks` or `state.idle_days` evicted, oldest first; `total` by reason.
+
+    Numbers start at 1 when the gateway starts; the last 2,000 evictions are available.
+    """
+    found = [one for one in services.evictions.latest() if client.tasks is None or one.eviction.task in client.tasks]
+    rows, last = page_of_sorted(found, lambda one: one.number, page, "evictions")
+    data = [
+        {
+            "object": "eviction",
+            "number": one.number,
+            "task": one.eviction.task,
+            "reason": one.eviction.reason,
+            "at": _time(one.eviction.at),
+        }
+        for one in rows
+    ]
+    return json_response(page_to_json(data, "evictions", last, total=dict(services.evictions.counts)))
 
 
 @router.get("/v1/overview", response_model=dict[str, Any])
@@ -188,8 +210,18 @@ async def _forget(task: str, services: Services) -> bool:
     return await asyncio.to_thread(services.store.forget_task, task)
 
 
-def _task_not_found(task: str) -> NotFound:
-    return NotFound(f"Task {task!r} not found: no input of it has been scored.")
+def _task_not_found(task: str, evictions: EvictionLog) -> NotFound:
+    evicted = evictions.find_eviction(task)
+    if evicted is None:
+        return NotFound(f"Task {task!r} not found: no input of it has been scored.")
+    message = (
+        f"Task {task!r} was evicted at {_time(evicted.at)} by `state.{evicted.reason}`. Its next request starts it."
+    )
+    return NotFound(message, code="task_evicted")
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def _to_json(event: DecisionEvent) -> dict[str, Any]:

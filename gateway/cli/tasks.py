@@ -55,6 +55,24 @@ def list_tasks(
     stdout_console().print(shown if found else "no tasks yet: send a request with the header X-Task-Id")
 
 
+@app.command("evicted")
+def list_evicted(
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of tasks, oldest first.")] = 1000,
+    url: Url = LOCAL,
+    key_env: KeyEnv = ADMIN_KEY,
+    as_json: AsJson = False,
+) -> None:
+    """List the latest tasks that state.max_tasks or state.idle_days evicted, since the gateway started."""
+    found = list(AdminClient(url, key_env).read_pages("/v1/evictions", limit))
+    if as_json:
+        typer.echo(json.dumps({"object": "list", "data": found}, indent=2))
+        return
+    shown = make_table(("at", "task", "reason"), ())
+    for one in found:
+        shown.add_row(one["at"], one["task"], one["reason"])
+    stdout_console().print(shown if found else "no task was evicted since the gateway started")
+
+
 @app.command("show")
 def show_task(
     task: Annotated[str, typer.Argument(help="Task ID.", show_default=False)],

@@ -45,6 +45,9 @@ class RedisRecords:
             self._client.eval_script(scripts.SPEND, keys, [self._writer, number, WRITER_RETENTION_S, *arguments])
             del self._unwritten[kind, name]
 
+    def fold_usage(self, tasks: Sequence[str]) -> None:
+        """Do nothing: usage stays by task, since no call changes two keys of a Cluster at once."""
+
     def read_usage(self) -> UsageRows:
         """Return all stored usage."""
         return self.usage_of([(kind, name) for kind in ("key", "task") for name in self._usage_names(kind)])

@@ -1,11 +1,11 @@
 """Prometheus metrics for /metrics, in text format.
 
-Clients cannot create label values, except task IDs up to `metrics.max_tasks`: further ones are labelled `other`.
+Clients cannot create label values, except task IDs up to `metrics.max_tasks`: see gateway.observability.task_labels.
 """
 
 from bisect import bisect_left
 from collections import Counter as PlainCounter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
@@ -16,31 +16,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from gateway.observability.task_labels import TaskLabels
+
 DURATIONS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 OVERHEADS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
-
-
-OTHER = "other"
-
-
-class TaskLabels:
-    """Labels of tasks: configured tasks and the first others have their own, further ones share `other`."""
-
-    def __init__(self, most: int, configured: Iterable[str] = ()) -> None:
-        """most: maximum number of tasks with a label of their own."""
-        self._most = most
-        self._known: set[str] = set()
-        for task in configured:
-            self.label_of(task)
-
-    def label_of(self, task: str) -> str:
-        """Return the label of a task: its ID, or `other`."""
-        if task in self._known:
-            return task
-        if len(self._known) >= self._most:
-            return OTHER
-        self._known.add(task)
-        return task
 
 
 class BulkHistogram(Collector):
@@ -140,12 +119,7 @@ class Metrics:
             ["model"],
             registry=self.registry,
         )
-        self._of_tasks = Counter(
-            "benchroute_task_requests",
-            "Requests served, by task and model. Tasks beyond metrics.max_tasks are labelled other.",
-            ["task", "model"],
-            registry=self.registry,
-        )
+        self.registry.register(TaskRequestCollector(self.tasks))
         self.retries = Counter(
             "benchroute_retries", "Backend attempts after the first of each request.", registry=self.registry
         )
@@ -158,12 +132,6 @@ class Metrics:
         self.tokens = cache(lambda model, direction: self._tokens.labels(model, direction))
         self.cost_usd = cache(lambda model: self._cost_usd.labels(model))
         self.estimated_usage = cache(lambda model: self._estimated_usage.labels(model))
-        self._of_task = cache(lambda task, model: self._of_tasks.labels(task, model))
-
-    def task_requests(self, task: str, model: str) -> Counter:
-        """Return the counter of a task's requests to a model."""
-        counter: Counter = self._of_task(self.tasks.label_of(task), model)
-        return counter
 
     def render_text(self) -> bytes:
         """Return all metrics in Prometheus text format."""
@@ -189,6 +157,25 @@ class ScorerStats:
     backlog: int = 0
     scoring_s: float = 0.0
     dropped: PlainCounter[str] = field(default_factory=PlainCounter)
+
+
+class TaskRequestCollector(Collector):
+    """Reads the requests by task and model at each scrape."""
+
+    def __init__(self, tasks: TaskLabels) -> None:
+        self._tasks = tasks
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        requests = CounterMetricFamily(
+            "benchroute_task_requests",
+            "Requests served, by task and model. The busiest tasks have labels of their own, up to metrics.max_tasks; "
+            "all others are labelled other.",
+            labels=["task", "model"],
+        )
+        for labels, count in self._tasks.counts():
+            requests.add_metric(labels, count)
+        yield requests
 
 
 class BreakerCollector(Collector):
@@ -256,6 +243,8 @@ class RoutingStats:
         decisions: made since the start, by reason.
         changes: decisions that moved a task to another model.
         baseline_cost_usd: cost of the responses at the best-on-average model.
+        tasks: with a decision.
+        evicted: tasks evicted since the start, by reason.
     """
 
     version: str
@@ -264,6 +253,8 @@ class RoutingStats:
     decisions: Mapping[str, int]
     changes: int
     baseline_cost_usd: float
+    tasks: int = 0
+    evicted: Mapping[str, int] = field(default_factory=dict)
 
 
 class RoutingCollector(Collector):
@@ -293,6 +284,15 @@ class RoutingCollector(Collector):
             "Cost of the same responses in US dollars, had the best-on-average model served them.",
             stats.baseline_cost_usd,
         )
+        yield GaugeMetricFamily("benchroute_tasks", "Tasks with a decision.", stats.tasks)
+        evicted = CounterMetricFamily(
+            "benchroute_tasks_evicted",
+            "Tasks evicted, by the setting that limits them: max_tasks or idle_days.",
+            labels=["reason"],
+        )
+        for reason, count in stats.evicted.items():
+            evicted.add_metric([reason], count)
+        yield evicted
 
 
 def _info(name: str, documentation: str, labels: Mapping[str, str]) -> GaugeMetricFamily:

@@ -11,6 +11,7 @@
     score_choice       the score that decides a task, and why it is this one
     task_update        one task's inputs, one by one
     sampling           adaptive sampling of a batch
+    eviction           eviction of tasks beyond a limit
     input_text         the text of a request that is embedded
     serialization      sums and embeddings as bytes
     task_labels        a task's labelled inputs and scored responses

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.decision import Explanation
-from gateway.scorer import inspection, serialization
+from gateway.scorer import inspection
 from gateway.scorer.messages import DryRun, ExplainTasks, Inspect
 from gateway.scorer.sampling import SamplingState
 from gateway.scorer.task_reader import TaskReader, cost_preference, labels_of
@@ -37,8 +37,7 @@ class ScorerQueries:
         candidates = self._router.select_candidates(question.candidates or policy.candidates)
         if not candidates:
             raise ValueError("the pack knows none of the candidates")
-        evidence = self._router.find_evidence(self._embedder.embed_texts(list(question.texts)))
-        state = TaskState.from_evidence(serialization.as_stored(evidence))
+        state = TaskState.from_evidence(self._router.find_evidence(self._embedder.embed_texts(list(question.texts))))
         choice = self._tasks.score_of(policy)
         scores = self._router.score_task(state, candidates, choice.score, known_dataset=choice.dataset)
         costs = cost_preference(policy, self._store, question.task)

@@ -33,7 +33,6 @@ from gateway.scorer.task_labels import TaskLabels, text_digest
 from gateway.scorer.task_reader import TaskReader, decision_view, labels_of
 from gateway.state.store import StateChange, TaskRecord, TaskSums
 from routing.adaptive_sampling import SamplingSettings
-from routing.arrays import Embeddings
 from routing.embedder import Embedder
 from routing.task import InputEvidence
 
@@ -49,16 +48,9 @@ Answered = tuple[Sequence[Decision], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class NewInputs:
-    """Inputs of a task.
-
-    Attributes:
-        evidence: with the vectors that sums are made of.
-        vectors: (n, dim), as they were embedded.
-        texts: of each.
-    """
+    """Inputs of a task. texts: of each."""
 
     evidence: InputEvidence
-    vectors: Embeddings
     texts: Sequence[str]
 
 
@@ -191,14 +183,13 @@ class Scorer:
         """Embed inputs and find what the pack says of them, by task."""
         if not inputs:
             return {}
-        found = self._tasks.router.find_evidence(self._embedder.embed_texts([text for _, text in inputs]))
-        evidence = serialization.as_stored(found)
+        evidence = self._tasks.router.find_evidence(self._embedder.embed_texts([text for _, text in inputs]))
         rows: dict[str, list[int]] = {}
         for row, (task, _) in enumerate(inputs):
             rows.setdefault(task, []).append(row)
         return {
-            task: NewInputs(evidence.select_rows(np.array(own)), found.vectors[own], [inputs[row][1] for row in own])
-            for task, own in rows.items()
+            task: NewInputs(evidence.select_rows(np.array(found)), [inputs[row][1] for row in found])
+            for task, found in rows.items()
         }
 
     def _update(
@@ -247,7 +238,7 @@ class Scorer:
         if new is None or self._tasks.is_stale(record):
             update.make_decision()
         if new is not None:
-            update.add_inputs(new.evidence)
+            update.add_inputs(serialization.as_stored(new.evidence))
         if is_asked:
             update.explain_last()
         explanation = None
@@ -276,4 +267,4 @@ class Scorer:
     def _encode_embeddings(self, task: str, new: NewInputs) -> list[bytes]:
         """Encode embeddings, with their texts where the operator keeps them."""
         texts = new.texts if self._tasks.policy_of(task).keep_texts else [None] * len(new.texts)
-        return [serialization.embedding_to_bytes(*one) for one in zip(new.vectors, texts, strict=True)]
+        return [serialization.embedding_to_bytes(*one) for one in zip(new.evidence.vectors, texts, strict=True)]

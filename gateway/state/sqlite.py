@@ -115,9 +115,7 @@ class SqliteStore(SqliteRecords):
     def decision_changes(self, task: str) -> Sequence[Decision]:
         """Return the most recent decisions that changed a task's model, oldest first; without explanations."""
         with self._file.reading() as connection:
-            query = f"SELECT {sqlite_rows.DECISION_COLUMNS} FROM turns WHERE task = ? ORDER BY version"  # noqa: S608
-            rows = connection.execute(query, (task,)).fetchall()
-        return [sqlite_rows.to_decision(row) for row in rows]
+            return sqlite_rows.read_changes(connection, task)
 
     def forget_task(self, task: str) -> bool:
         """Delete a task but for its policy. Return False if nothing was stored of it."""

@@ -1,12 +1,13 @@
 """Usage, keys and policies in a SQLite state."""
 
+import sqlite3
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from gateway.state.sqlite_file import SqliteFile
 from gateway.state.store import MAX_POLICY_VERSIONS, StoredKey, StoredPolicy
-from gateway.usage.ledger import UsageRows, UsageTotals
+from gateway.usage.ledger import OTHER_NAMES, UsageRows, UsageTotals
 
 
 class SqliteRecords:
@@ -18,17 +19,18 @@ class SqliteRecords:
     def add_usage(self, rows: UsageRows) -> None:
         """Add to the stored usage."""
         with self._file.transaction() as connection:
-            for place, new in rows.items():
-                found = connection.execute(
-                    "SELECT requests, input_tokens, output_tokens, usd, baseline_usd, unpriced, estimated"
-                    " FROM spending WHERE kind = ? AND name = ? AND day = ?",
-                    place,
-                ).fetchone()
-                total = _to_totals(found) + new if found else new
-                # Decimals as text: SQLite has no decimal type, and as REAL a million small costs would drift.
-                numbers = (total.requests, total.input_tokens, total.output_tokens, str(total.usd))
-                row = (*place, *numbers, str(total.baseline_usd), total.unpriced, total.estimated)
-                connection.execute("INSERT OR REPLACE INTO spending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            _add_rows(connection, rows)
+
+    def fold_usage(self, tasks: Sequence[str]) -> None:
+        """Move the usage of tasks into that of all others, day by day; in one transaction."""
+        with self._file.transaction() as connection:
+            for task in tasks:
+                place = ("task", task)
+                found = connection.execute("SELECT * FROM spending WHERE kind = ? AND name = ?", place).fetchall()
+                _add_rows(
+                    connection, {(kind, OTHER_NAMES, day): _to_totals(numbers) for kind, _, day, *numbers in found}
+                )
+                connection.execute("DELETE FROM spending WHERE kind = ? AND name = ?", place)
 
     def read_usage(self) -> UsageRows:
         """Return all stored usage."""
@@ -89,6 +91,20 @@ class SqliteRecords:
             old = (policy.task, policy.version - MAX_POLICY_VERSIONS)
             connection.execute("DELETE FROM policies WHERE task = ? AND version <= ?", old)
         return True
+
+
+def _add_rows(connection: sqlite3.Connection, rows: UsageRows) -> None:
+    for place, new in rows.items():
+        found = connection.execute(
+            "SELECT requests, input_tokens, output_tokens, usd, baseline_usd, unpriced, estimated"
+            " FROM spending WHERE kind = ? AND name = ? AND day = ?",
+            place,
+        ).fetchone()
+        total = _to_totals(found) + new if found else new
+        # Decimals as text: SQLite has no decimal type, and as REAL a million small costs would drift.
+        numbers = (total.requests, total.input_tokens, total.output_tokens, str(total.usd))
+        row = (*place, *numbers, str(total.baseline_usd), total.unpriced, total.estimated)
+        connection.execute("INSERT OR REPLACE INTO spending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def _to_totals(numbers: Sequence[Any]) -> UsageTotals:

@@ -42,6 +42,22 @@ INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, '{}')) ON CONFLIC
 """Without an explanation the stored one stays: most inputs derive none, and it is most of the row."""
 
 
+_KEEP_CHANGE = f"INSERT OR IGNORE INTO turns SELECT {DECISION_COLUMNS} FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
+"""Before a decision is replaced: until then, the one that changed the model is its own record."""
+
+_CHANGES = f"""
+SELECT {DECISION_COLUMNS} FROM turns WHERE task = ?1
+UNION ALL SELECT {DECISION_COLUMNS} FROM decisions
+    WHERE task = ?1 AND version > coalesce((SELECT max(version) FROM turns WHERE task = ?1), 0)
+ORDER BY version
+"""  # noqa: S608 - fixed names
+
+
+def read_changes(connection: sqlite3.Connection, task: str) -> Sequence[Decision]:
+    """Return the most recent decisions that changed a task's model, oldest first. Raises StateError."""
+    return [to_decision(row) for row in connection.execute(_CHANGES, (task,)).fetchall()]
+
+
 def read_record(connection: sqlite3.Connection, task: str) -> TaskRecord:
     """Return all that is stored of a task but its embeddings. Raises StateError."""
     sums = _read_sums(connection, task)
@@ -83,10 +99,12 @@ def write_change(connection: sqlite3.Connection, task: str, change: StateChange)
     if change.sampling_state is not None:
         connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (task, change.sampling_state))
     if change.decision is not None:
+        connection.execute(_KEEP_CHANGE, (task,))
         explanation = None if change.explanation is None else compress_explanation(change.explanation.json)
         connection.execute(_PUT_DECISION, (*_to_row(change.decision), explanation, explanation))
     for decision in change.changes:
-        connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _to_row(decision))
+        if decision != change.decision:
+            connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _to_row(decision))
         connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, decision.version - MAX_CHANGES))
 
 

@@ -199,6 +199,9 @@ class Store(Protocol):
     def add_usage(self, rows: UsageRows) -> None:
         """Add to the stored usage."""
 
+    def fold_usage(self, tasks: Sequence[str]) -> None:
+        """Move the usage of tasks into that of all others, day by day; a shared store leaves it by task."""
+
     def read_usage(self) -> UsageRows:
         """Return all stored usage."""
 

@@ -4,4 +4,5 @@ resolved_config  the configuration with policy overrides, policies and timeouts
 policies         policies of tasks and prices of models
 decision_table   decisions over policies: the look-up of every request
 decision_feed    event feed of decisions
+eviction_log     the latest evictions of tasks
 """
