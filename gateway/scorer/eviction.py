@@ -42,7 +42,6 @@ class TaskEvictor:
         evicted = self._evict_idle(now)
         evicted += self._evict_surplus(now, MAX_EVICTED - len(evicted))
         if evicted:
-            self._store.evict_tasks(evicted)
             log.info("%d tasks evicted (%s); the first: %s", len(evicted), evicted[0].reason, evicted[0].task)
         return evicted
 
@@ -56,20 +55,23 @@ class TaskEvictor:
         if self._limits.idle_days is None:
             return []
         found = self._store.least_recently_used(MAX_EVICTED, before=now - self._limits.idle_days * DAY_S)
-        return self._select(found, "idle_days", now)
+        return self._evict(found, "idle_days", now)
 
     def _evict_surplus(self, now: float, room: int) -> list[Eviction]:
         surplus = min(room, self._store.count_tasks() - self._limits.max_tasks)
         if surplus <= 0:
             return []
-        return self._select(self._store.least_recently_used(surplus), "max_tasks", now)
+        return self._evict(self._store.least_recently_used(surplus), "max_tasks", now)
 
-    def _select(self, tasks: Sequence[str], reason: str, now: float) -> list[Eviction]:
-        """Return the evictions of those without settings; the others go to the end of the order."""
+    def _evict(self, tasks: Sequence[str], reason: str, now: float) -> list[Eviction]:
+        """Evict those without settings; the others go to the end of the order."""
         own = self._tasks.settings.tasks
         if kept := {task: now for task in tasks if task in own}:
             self._store.touch_tasks(kept)
-        return [Eviction(task, reason, now) for task in tasks if task not in own]
+        evicted = [Eviction(task, reason, now) for task in tasks if task not in own]
+        if evicted:
+            self._store.evict_tasks(evicted)
+        return evicted
 
 
 def used_at(record: TaskRecord, limits: EvictionLimits, now: float) -> float:
