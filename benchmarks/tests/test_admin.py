@@ -23,10 +23,8 @@ async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamW
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
-            length = next(
-                (line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b"0"
-            )
-            await reader.readexactly(int(length))
+            lengths = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+            await reader.readexactly(int(lengths[0]) if lengths else 0)
             if head.startswith(b"GET /slow"):
                 time.sleep(HELD_S)  # noqa: ASYNC251 - the mistake that is to be caught
             writer.write(ANSWER)
@@ -43,8 +41,12 @@ def running_server() -> Iterator[int]:
         server = await asyncio.start_server(serve_connection, "127.0.0.1", 0)
         ports.append(server.sockets[0].getsockname()[1])
         started.set()
-        await ended.wait()
-        server.close()
+        async with server:
+            await ended.wait()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     ended = asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
@@ -53,6 +55,7 @@ def running_server() -> Iterator[int]:
     yield ports[0]
     loop.call_soon_threadsafe(ended.set)
     thread.join(10)
+    loop.close()
 
 
 def test_a_planted_slow_handler_is_caught() -> None:

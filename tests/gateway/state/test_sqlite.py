@@ -174,10 +174,10 @@ def write_earlier_file(path: Path, schema: int) -> None:
         connection.execute("INSERT INTO tasks VALUES ('t', 'basis', 1, 1, CAST('sums' AS BLOB))")
         connection.execute("INSERT INTO ring VALUES ('t', 0, CAST('a' AS BLOB))")
         row = "'t', 1, 1, 'm', 'score', '[\"m\", \"other\"]', 1.5"
-        connection.execute(f"INSERT INTO decisions VALUES ({row}, ?)", (EXPLANATION.json,))
-        connection.execute(f"INSERT INTO turns VALUES ({row})")
-        counts = ", 0, 0" if schema >= 5 else ""
-        connection.execute(f"INSERT INTO spending VALUES ('key', 'k', '2026-11-01', 2, 3, 4, '0.5', '0.75'{counts})")
+        connection.execute(f"INSERT INTO decisions VALUES ({row}, ?)", (EXPLANATION.json,))  # noqa: S608
+        connection.execute(f"INSERT INTO turns VALUES ({row})")  # noqa: S608
+        spent = "INSERT INTO spending (kind, name, day, requests, input_tokens, output_tokens, usd, baseline_usd)"
+        connection.execute(f"{spent} VALUES ('key', 'k', '2026-11-01', 2, 3, 4, '0.5', '0.75')")
         connection.execute(f"PRAGMA user_version = {schema}")
     connection.close()
 
