@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.api.pagination import Paging, page_of_sorted, page_to_json
+from gateway.api.pagination import LoopShare, Paging, page_of_sorted, page_to_json
 from gateway.api.services import ClientPrincipal, Given, operator_of, scraper_of
 from gateway.api.usage import sample_to_json
 from gateway.config import ModelConfig
@@ -82,7 +82,11 @@ async def list_backends(services: Given, page: Paging) -> dict[str, Any]:
 @operations_router.get("/metrics", dependencies=[Depends(scraper_of)], response_class=Response, responses=PROMETHEUS)
 async def get_metrics(services: Given) -> Response:
     """Return the metrics in Prometheus text format."""
-    return Response(services.metrics.render_text(), media_type=CONTENT_TYPE_LATEST)
+    share, parts = LoopShare(), list[bytes]()
+    for part in services.metrics.render_parts():
+        parts.append(part)
+        await share.give_way()
+    return Response(b"".join(parts), media_type=CONTENT_TYPE_LATEST)
 
 
 def _backend_id(state: BackendState) -> str:

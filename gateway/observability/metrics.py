@@ -6,6 +6,7 @@ Clients cannot create label values, except task IDs up to `metrics.max_tasks`: s
 from bisect import bisect_left
 from collections import Counter as PlainCounter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
@@ -19,6 +20,9 @@ from prometheus_client.utils import floatToGoString
 from gateway.observability.task_labels import TaskLabels
 
 DURATIONS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+MAX_SAMPLES = 500
+"""Samples encoded at once, in a few milliseconds."""
+
 OVERHEADS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 
 
@@ -133,9 +137,31 @@ class Metrics:
         self.cost_usd = cache(lambda model: self._cost_usd.labels(model))
         self.estimated_usage = cache(lambda model: self._estimated_usage.labels(model))
 
+    def render_parts(self) -> Iterator[bytes]:
+        """Yield all metrics in Prometheus text format, in parts of at most MAX_SAMPLES: other requests come between."""
+        shown = set[bytes]()
+        for family in self.registry.collect():
+            for start in range(0, max(1, len(family.samples)), MAX_SAMPLES):
+                part = copy(family)
+                part.samples = family.samples[start : start + MAX_SAMPLES]
+                lines = generate_latest(_OneFamily(part)).splitlines(keepends=True)
+                # The comments of a family come once, before its samples.
+                yield b"".join(line for line in lines if line not in shown)
+                shown.update(line for line in lines if line.startswith(b"#"))
+
     def render_text(self) -> bytes:
         """Return all metrics in Prometheus text format."""
-        return generate_latest(self.registry)
+        return b"".join(self.render_parts())
+
+
+@dataclass(frozen=True, slots=True)
+class _OneFamily(Collector):
+    """A registry of one family, for prometheus_client's encoder."""
+
+    family: Metric
+
+    def collect(self) -> Iterator[Metric]:
+        yield self.family
 
 
 @dataclass(slots=True)
@@ -166,16 +192,18 @@ class TaskRequestCollector(Collector):
         self._tasks = tasks
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics."""
-        requests = CounterMetricFamily(
-            "benchroute_task_requests",
-            "Requests served, by task and model. The busiest tasks have labels of their own, up to metrics.max_tasks; "
-            "all others are labelled other.",
-            labels=["task", "model"],
-        )
-        for labels, count in self._tasks.counts():
-            requests.add_metric(labels, count)
-        yield requests
+        """Yield the metrics, in families of at most MAX_SAMPLES."""
+        rows = list(self._tasks.counts())
+        for start in range(0, max(1, len(rows)), MAX_SAMPLES):
+            requests = CounterMetricFamily(
+                "benchroute_task_requests",
+                "Requests served, by task and model. The busiest tasks have labels of their own, up to "
+                "metrics.max_tasks; all others are labelled other.",
+                labels=["task", "model"],
+            )
+            for labels, count in rows[start : start + MAX_SAMPLES]:
+                requests.add_metric(labels, count)
+            yield requests
 
 
 class BreakerCollector(Collector):

@@ -2,8 +2,9 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.observability.metrics import Metrics
+from gateway.observability.metrics import MAX_SAMPLES, Metrics
 from gateway.observability.task_labels import CANDIDATES, OTHER, TaskLabels
 
 NAMES = st.sampled_from("abcdefghij")
@@ -33,6 +34,20 @@ def test_tasks_beyond_the_bound_count_as_one() -> None:
     assert 'benchroute_task_requests_total{model="m",task="a"} 2.0' in told
     assert 'benchroute_task_requests_total{model="m",task="other"} 2.0' in told
     assert told.count("benchroute_task_requests_total{") == 2
+
+
+def test_many_series_are_rendered_in_parts_that_make_one_text() -> None:
+    metrics = Metrics(TaskLabels(5 * MAX_SAMPLES))
+    for number in range(3 * MAX_SAMPLES + 7):
+        metrics.tasks.count_requests(f"t{number}", "m")
+    parts = list(metrics.render_parts())
+    assert max(part.count(b"\n") for part in parts) <= MAX_SAMPLES + 2
+    text = b"".join(parts).decode()
+    assert metrics.render_text().decode() == text
+    assert text.count("# TYPE benchroute_task_requests_total counter") == 1
+    found = {family.name: family for family in text_string_to_metric_families(text)}
+    assert len(found["benchroute_task_requests"].samples) == 3 * MAX_SAMPLES + 7
+    assert {"benchroute_requests", "benchroute_retries", "benchroute_request_seconds"} <= set(found)
 
 
 def test_a_busy_task_takes_the_label_of_one_that_nobody_uses_any_more() -> None:
