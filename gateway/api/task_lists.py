@@ -13,6 +13,9 @@ from gateway.decision import Decision
 from gateway.keys.auth import Principal
 from gateway.state.store import TaskFilter
 
+MAX_DETAILED = 200
+"""Rows of a detailed page: each has an explanation to read. A longer page is short, and has a `next_cursor`."""
+
 CHUNK = 500
 """Tasks of a key that are read at once."""
 
@@ -43,6 +46,7 @@ async def list_detailed(
     With tasks that had requests in the last hours but no decision: without a pack, that is all of them.
     """
     assert listed.limit is not None  # noqa: S101 - pages have one
+    listed = replace(listed, limit=min(listed.limit, MAX_DETAILED))
     decided = await list_decided(services, client, listed)
     busy = filter(listed.matches, services.minutes.series_names("task"))
     undecided = (name for name in busy if client.tasks is None or name in client.tasks)

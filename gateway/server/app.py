@@ -145,7 +145,7 @@ class Gateway:
             await stack.enter_async_context(
                 flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
             )
-            await self._restore_state(store)
+            await self._restore_settings(store)
             stack.callback(self.runtime.flush_counts)
             stack.callback(self._pool.close)
             stack.push_async_callback(self.runtime.close_backends)
@@ -153,6 +153,9 @@ class Gateway:
                 self._metrics.registry.register(ScorerCollector(self._scorer.counts, self._scorer_is_ready))
                 await self._scorer.start(self.runtime.resolved.start)
                 stack.push_async_callback(self._scorer.stop)
+            if self._node is None:  # while the scorer starts; of a shared state they arrive once Redis is reached
+                for decision in (await asyncio.to_thread(store.read_decisions)).values():
+                    self._table.apply_decision(decision)
             self.runtime.start(store)
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
@@ -218,8 +221,8 @@ class Gateway:
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services
 
-    async def _restore_state(self, store: Store) -> None:
-        """Load what earlier runs stored: keys, policies, decisions. A shared state sends them once Redis is reached."""
+    async def _restore_settings(self, store: Store) -> None:
+        """Load the keys and policies of earlier runs. A shared state sends them once Redis is reached."""
         if self._node is not None:
             self._client_keys.attach_store(store)
             self._node.start_jobs(
@@ -229,8 +232,6 @@ class Gateway:
             return
         self._client_keys.load_keys(store)
         await self.runtime.apply_shared_state(await asyncio.to_thread(store.current_policies), None)
-        for decision in store.read_decisions().values():
-            self._table.apply_decision(decision)
 
     def _join_gateways(self, config: Config) -> "GatewayNode | None":
         if not config.state.is_shared:

@@ -106,11 +106,13 @@ class SqliteStore(SqliteRecords):
             # On the index alone, in C: 100,000 names take about 10 ms.
             conditions.append("instr(lower(task), ?)")
             values.append(listed.search.lower())
-        names = f"SELECT task FROM decisions WHERE {' AND '.join(conditions)} ORDER BY task LIMIT ?"  # noqa: S608
-        query = f"SELECT {sqlite_rows.DECISION_COLUMNS} FROM decisions WHERE task IN ({names}) ORDER BY task"  # noqa: S608
+        where = f"{' AND '.join(conditions)} ORDER BY task LIMIT ?"
+        if listed.search:
+            where = f"task IN (SELECT task FROM decisions WHERE {where}) ORDER BY task"  # noqa: S608 - fixed words
+        query = f"SELECT {sqlite_rows.DECISION_COLUMNS} FROM decisions WHERE {where}"  # noqa: S608 - fixed words
         with self._file.reading() as connection:
             rows = connection.execute(query, (*values, -1 if listed.limit is None else listed.limit)).fetchall()
-        return {row[0]: sqlite_rows.to_decision(row) for row in rows}
+        return {row[0]: decision for row, decision in zip(rows, sqlite_rows.to_decisions(rows), strict=True)}
 
     def decision_changes(self, task: str) -> Sequence[Decision]:
         """Return the most recent decisions that changed a task's model, oldest first; without explanations."""

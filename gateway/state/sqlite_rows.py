@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -117,11 +118,23 @@ def delete_task(connection: sqlite3.Connection, task: str) -> bool:
     return any(deleted)
 
 
-def to_decision(row: Sequence[Any]) -> Decision:
-    """Return the decision of a row of DECISION_COLUMNS. Raises StateError."""
-    task, version, n, model, reason, ranking, at = row
+def to_decisions(rows: Sequence[Sequence[Any]]) -> list[Decision]:
+    """Return the decisions of rows of DECISION_COLUMNS; equal rankings are one object. Raises StateError."""
+    rankings: dict[str, tuple[str, ...]] = {}
+    return [to_decision(row, rankings) for row in rows]
+
+
+def to_decision(row: Sequence[Any], rankings: dict[str, tuple[str, ...]] | None = None) -> Decision:
+    """Return the decision of a row of DECISION_COLUMNS. rankings: those of other rows, by text. Raises StateError."""
+    task, version, n, model, reason, text, at = row
+    known = {} if rankings is None else rankings
     try:
-        return Decision(task, version, n, model, RENAMED_REASONS.get(reason, reason), tuple(json.loads(ranking)), at)
+        ranking = known.get(text)
+        if ranking is None:
+            ranking = known[text] = tuple(map(sys.intern, json.loads(text)))
+        return Decision(
+            task, version, n, sys.intern(model), RENAMED_REASONS.get(reason, sys.intern(reason)), ranking, at
+        )
     except (ValueError, TypeError) as error:
         raise StateError(f"a stored decision cannot be read: {error!r}") from error
 

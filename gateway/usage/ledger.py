@@ -173,6 +173,8 @@ class Ledger:
         for (kind, name, day), total in rows.items():
             if (days := self._days(kind, name)) is not None:
                 self._set_total(kind, days, day, total)
+        for names in self._names.values():
+            names.sort_now()
 
     def merge_remote(self, rows: UsageRows) -> None:
         """Replace sums by those of all gateways together, and add what this one has not written yet."""

@@ -34,13 +34,14 @@ class SortedNames:
 
     def names_after(self, name: str) -> Iterator[str]:
         """Yield the names greater than this one, in order; names may come and go while it yields."""
-        self._settle()
+        self.sort_now()
         names = self._sorted  # replaced, never changed, by a later read
         for place in range(bisect_right(names, name), len(names)):
             if names[place] in self._names:
                 yield names[place]
 
-    def _settle(self) -> None:
+    def sort_now(self) -> None:
+        """Sort what came since the last read, where there is time for it."""
         # Removed names stay in the list until they are half of it. One that was removed and added again is there twice.
         if self._added or len(self._sorted) > 2 * len(self._names):
             known = self._names
