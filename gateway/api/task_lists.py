@@ -46,13 +46,14 @@ async def list_detailed(
     With tasks that had requests in the last hours but no decision: without a pack, that is all of them.
     """
     assert listed.limit is not None  # noqa: S101 - pages have one
-    listed = replace(listed, limit=min(listed.limit, MAX_DETAILED))
+    limit = min(listed.limit, MAX_DETAILED)
+    listed = replace(listed, limit=limit)
     decided = await list_decided(services, client, listed)
     busy = filter(listed.matches, services.minutes.series_names("task"))
     undecided = (name for name in busy if client.tasks is None or name in client.tasks)
     names = sorted({*decided, *undecided})
-    last = names[listed.limit - 1] if len(names) > listed.limit else None
-    return await summarise_tasks(services, names[: listed.limit]), last
+    last = names[limit - 1] if len(names) > limit else None
+    return await summarise_tasks(services, names[:limit]), last
 
 
 async def summarise_tasks(services: Services, names: Sequence[str]) -> list[dict[str, Any]]:

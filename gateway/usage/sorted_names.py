@@ -1,14 +1,16 @@
 """Names in order, for pages of long lists: nothing is sorted until a page is asked for."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+
+FEW = 100
+"""Names that are inserted one by one; of more, sorting all again takes less time."""
 
 
 class SortedNames:
     """A set of names that can be read in order from any place.
 
-    Adding and removing take constant time, as the request path needs; the next read sorts what came since, which is
-    fast, since the names before it are in order already (Timsort).
+    Adding and removing take constant time, as the request path needs; the next read puts what came since in its place.
     """
 
     def __init__(self) -> None:
@@ -42,8 +44,13 @@ class SortedNames:
 
     def sort_now(self) -> None:
         """Sort what came since the last read, where there is time for it."""
-        # Removed names stay in the list until they are half of it. One that was removed and added again is there twice.
-        if self._added or len(self._sorted) > 2 * len(self._names):
-            known = self._names
-            self._sorted = sorted(dict.fromkeys(one for one in (*self._sorted, *self._added) if one in known))
-            self._added = []
+        # Removed names stay in the list until they are half of it. One that was removed and added again is in it still.
+        if len(self._added) > FEW or len(self._sorted) > 2 * len(self._names) + FEW:
+            self._sorted = sorted(self._names)
+        elif self._added:
+            self._sorted = list(self._sorted)
+            for name in self._added:
+                place = bisect_left(self._sorted, name)
+                if place == len(self._sorted) or self._sorted[place] != name:
+                    self._sorted.insert(place, name)
+        self._added = []
