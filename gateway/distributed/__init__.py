@@ -5,6 +5,7 @@ redis_keys      keys, channels and the shard of a task
 scripts         Lua calls, each atomic on one shard
 codec           everything as bytes in Redis, and arguments of Lua calls
 store           the state store on Redis
+store_records   its usage, keys and policies
 producer        idempotent producer of a gateway and a shard
 crash_counters  counts of observations that outlive their gateway
 transport       a gateway's exchange with Redis

@@ -31,6 +31,7 @@ from gateway.scorer.client import ScorerClient
 from gateway.scorer.messages import Configure, Question, Reply, TaskPolicy, busy_reply
 from gateway.scorer.observation_queue import ObservationQueue
 from gateway.scorer.question_gate import QUEUE_FULL, QuestionLimits
+from gateway.state.store import Eviction
 
 log = logging.getLogger("benchroute.distributed")
 
@@ -104,6 +105,9 @@ class DecisionSubscriber(Protocol):
     def forget_tasks(self, tasks: Sequence[str]) -> None:
         """Forget tasks, which start cold again."""
 
+    def record_evictions(self, evicted: Sequence[Eviction]) -> None:
+        """Record which of the forgotten tasks were evicted."""
+
 
 class DistributedScorerClient(ScorerClient):
     """Scorers behind Redis, for as long as the gateway runs."""
@@ -137,6 +141,7 @@ class DistributedScorerClient(ScorerClient):
             lambda tasks: self._call_loop(table.forget_tasks, tasks),
             lambda data: self._call_loop(self._replies.resolve, msgspec.msgpack.decode(data, type=Reply)),
             self._on_find,
+            lambda evicted: self._call_loop(table.record_evictions, evicted),
         )
         self._transport = RedisTransport(self.name, client, self._queue, input_of, handlers, self._settings.max_backlog)
         self._questions: deque[Question] = deque()

@@ -18,7 +18,7 @@ from gateway.distributed.redis_client import RedisArg
 from gateway.distributed.redis_keys import GROUP, NEWS, Shard
 from gateway.errors import StateError
 from gateway.scorer.messages import BatchCounts, Question
-from gateway.state.store import NO_SAMPLING_STATES, RING_SIZE, StateChange, TaskRecord, TaskSums
+from gateway.state.store import NO_SAMPLING_STATES, RING_SIZE, Eviction, StateChange, TaskRecord, TaskSums
 from gateway.usage.ledger import NO_USAGE, UsageRows, UsageTotals
 
 MAX_CHANGES = 100
@@ -40,10 +40,14 @@ adds whole numbers exactly, and 64 bits hold nine million dollars a day.
 
 
 class DecisionNews(msgspec.Struct, frozen=True, array_like=True):
-    """The part of a batch that is published: decisions that change routing, and forgotten tasks."""
+    """The part of a batch that is published: decisions that change routing, and forgotten tasks.
+
+    evicted: those of the forgotten ones that were evicted, each with the reason; earlier versions do not read it.
+    """
 
     decisions: tuple[Decision, ...] = ()
     forgotten: tuple[str, ...] = ()
+    evicted: tuple[Eviction, ...] = ()
 
 
 class AckCounts(msgspec.Struct, frozen=True):
@@ -192,7 +196,7 @@ def _with_present_reason(decision: Decision) -> Decision:
 def apply_keys(shard: Shard, tasks: Sequence[str]) -> list[str]:
     """Return the keys of scripts.APPLY."""
     own = [shard.stream_key, shard.info_key, shard.lease_key, shard.counts_key, shard.decisions_key, shard.tasks_key]
-    return own + [
+    return [*own, shard.used_key] + [
         key for task in tasks for key in (shard.task_key(task), shard.ring_key(task), shard.changes_key(task))
     ]
 
@@ -204,10 +208,11 @@ def apply_args(
     before: Mapping[str, TaskRecord],
     changes: Mapping[str, StateChange],
     sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
+    used_at: float | None = None,
 ) -> list[RedisArg]:
     """Return the arguments of scripts.APPLY.
 
-    before: the tasks that the changes were made from. sampling_states: of other tasks.
+    before: the tasks that the changes were made from. sampling_states: of other tasks, used at `used_at`.
     """
     decisions = tuple(
         change.decision
@@ -224,7 +229,7 @@ def apply_args(
     for task, change in changes.items():
         arguments += _task_args(task, before[task], change)
     for task, state in sampling_states.items():
-        arguments += [task, NOT_READ, state, *[b""] * 6, 0, 0]
+        arguments += [task, NOT_READ, state, *[b""] * 6, _time(used_at), 0, 0]
     return arguments
 
 
@@ -236,9 +241,14 @@ def _task_args(task: str, before: TaskRecord, change: StateChange) -> list[Redis
     arguments += [
         encode_decision(decision) if decision else b"",
         change.explanation.json if change.explanation else b"",
+        _time(change.used_at),
     ]
     arguments += [len(change.embeddings), *change.embeddings]
     return [*arguments, len(change.changes), *(encode_decision(changed) for changed in change.changes)]
+
+
+def _time(at: float | None) -> RedisArg:
+    return b"" if at is None else repr(at)
 
 
 def _changes_routing(before: Decision | None, decision: Decision) -> bool:

@@ -22,9 +22,10 @@ from gateway.errors import GatewayError
 from gateway.keys.client_keys import ClientKey, read_created_keys
 from gateway.keys.quotas import Quotas
 from gateway.proxy.session_affinity import SessionAffinity
-from gateway.state.store import StoredPolicy
+from gateway.state.store import Eviction, StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
+from gateway.tasks.eviction_log import EvictionLog
 from gateway.upstream.load_balancer import BackendState
 from gateway.usage.ledger import Ledger
 from routing.manifest import Manifest
@@ -43,9 +44,10 @@ class ChangeHandlers:
 class TableSubscriber:
     """Applies decisions from Redis to the decision table and the feed."""
 
-    def __init__(self, table: DecisionTable, feed: DecisionFeed) -> None:
+    def __init__(self, table: DecisionTable, feed: DecisionFeed, evictions: EvictionLog) -> None:
         self._table = table
         self._feed = feed
+        self._evictions = evictions
 
     def apply_decisions(self, decisions: Sequence[Decision]) -> None:
         """Apply decisions in the order in which they were made."""
@@ -67,11 +69,23 @@ class TableSubscriber:
         for task in tasks:
             self._table.forget_task(task)
 
+    def record_evictions(self, evicted: Sequence[Eviction]) -> None:
+        """Record which of the forgotten tasks were evicted."""
+        self._evictions.record(evicted)
+
 
 class GatewayNode:
     """One gateway's part in a distributed deployment."""
 
-    def __init__(self, config: Config, table: DecisionTable, feed: DecisionFeed, handlers: ChangeHandlers) -> None:
+    def __init__(
+        self,
+        config: Config,
+        table: DecisionTable,
+        feed: DecisionFeed,
+        handlers: ChangeHandlers,
+        evictions: EvictionLog | None = None,
+    ) -> None:
+        """evictions: receives those of all scorers."""
         state = config.state
         cache = Path(state.cache_dir).expanduser()
         # A connection each for thread and endpoints: neither waits for the other's commands.
@@ -79,7 +93,10 @@ class GatewayNode:
         self.store = RedisStore(RedisClient(state.url, shards=state.shards))
         settings = ClientSettings(cache, state.max_backlog)
         self.scorer = DistributedScorerClient(
-            self._client, TableSubscriber(table, feed), lambda task: table.policy_of(task).input, settings
+            self._client,
+            TableSubscriber(table, feed, evictions or EvictionLog()),
+            lambda task: table.policy_of(task).input,
+            settings,
         )
         self.scorer.periodic_jobs.append(self._poll_changes)
         self._own = RedisStore(self._client)

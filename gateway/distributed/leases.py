@@ -60,10 +60,14 @@ class LeasedStore(RedisStore):
         """What all sums in the shard are known to be made with."""
 
     def update_task(
-        self, tasks: Sequence[str], change: Changing, sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES
+        self,
+        tasks: Sequence[str],
+        change: Changing,
+        sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
+        used_at: float | None = None,
     ) -> None:
         """Write what `change` returns and acknowledge `batch`, in one Lua call. Raises LeaseLost, StateError."""
-        update = StagedUpdate(tasks, change, sampling_states)
+        update = StagedUpdate(tasks, change, sampling_states, used_at)
         write_update(self._client, self.shard, update, self.lease, self.batch)
         # Only now: a call that fails is made again with the same entries, by which Redis knows what it has seen.
         self.batch = EMPTY_BATCH
@@ -81,6 +85,9 @@ class LeasedStore(RedisStore):
             some = tasks[start : start + 1000]
             versions += self._client.pipeline([("HGET", self.shard.task_key(task), "basis") for task in some])
         return [task for task, found in zip(tasks, versions, strict=True) if found != sums_version.encode()]
+
+    def _own_shards(self) -> Sequence[Shard]:
+        return [self.shard]
 
     def mark_current(self, sums_version: str) -> None:
         """Record that all sums in the shard are made with this. Raises LeaseLost, StateError."""

@@ -78,6 +78,12 @@ class RedisClient:
         with self._translating_errors():
             yield from self._connected().hscan_iter(key, count=1000)
 
+    def scan_members(self, key: str, pattern: str) -> Iterator[bytes]:
+        """Yield the members of a sorted set that match a glob pattern, in no order and some perhaps twice."""
+        with self._translating_errors():
+            for member, _ in self._connected().zscan_iter(key, match=pattern, count=1000):
+                yield member
+
     def subscribe(self, *channels: str) -> "Subscription":
         """Subscribe to channels."""
         with self._translating_errors():

@@ -102,6 +102,11 @@ class Shard:
         """Sorted set of the tasks' names."""
         return self._key("tasks")
 
+    @property
+    def used_key(self) -> str:
+        """Sorted set: the tasks by the time of their last use, Unix time in seconds, by which they are evicted."""
+        return self._key("used")
+
     def task_key(self, name: str) -> str:
         """Return the key of a task's hash: sums, decision, explanation, sampling state."""
         return self._key(f"task:{name}")

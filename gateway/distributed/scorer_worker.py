@@ -101,6 +101,7 @@ class ScorerWorker:
             self._mark_progress()
             try:
                 was_busy |= worker.serve_batch()
+                worker.evict_tasks()
             except LeaseLost as error:
                 log.info("%s", error)
                 self._workers.pop(number, None)

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -25,6 +26,9 @@ log = logging.getLogger("benchroute.distributed")
 
 MAX_EVENTS = 20_000
 EVENT_BATCH_SIZE = 500
+MAX_MERGED = 500
+"""Rows of usage merged at once."""
+
 MINUTE_MS = 60_000
 USAGE_SYNC_S = 1.0
 FULL_USAGE_SYNC_S = 15.0
@@ -106,12 +110,14 @@ class SharedLimits:
         self._in_loop(lambda: self._local.quotas.rebalance(shares, count))
 
     def _merge_usage(self, rows: UsageRows) -> None:
-        def merge() -> None:
-            self._local.ledger.merge_remote(rows)
+        def merge(some: UsageRows) -> None:
+            self._local.ledger.merge_remote(some)
             self._local.quotas.invalidate_budgets()
 
-        if rows:
-            self._in_loop(merge)
+        # In parts: requests wait for the event loop while it merges, and there can be 100,000 tasks.
+        items = list(rows.items())
+        for start in range(0, len(items), MAX_MERGED):
+            self._in_loop(partial(merge, dict(items[start : start + MAX_MERGED])))
 
     def _publish_changes(self) -> None:
         sessions = tuple((one.key, one.task, one.session, one.model) for one in self._local.sessions.drain_updates())

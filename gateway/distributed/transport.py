@@ -29,6 +29,7 @@ from gateway.observability.metrics import ScorerStats
 from gateway.scorer.input_text import NoInputText, extract_text
 from gateway.scorer.messages import BATCH_SIZE, Observation
 from gateway.scorer.observation_queue import ObservationQueue
+from gateway.state.store import Eviction
 
 log = logging.getLogger("benchroute.distributed")
 
@@ -60,6 +61,7 @@ class EventHandlers:
         on_decisions: decisions in the order in which they were made.
         on_shard: all of a shard's decisions, and whether a task that is not among them is gone.
         on_forgotten: forgotten tasks.
+        on_evicted: those of them that were evicted.
         on_reply: an encoded reply.
         on_find: an encoded search for a response.
     """
@@ -69,6 +71,7 @@ class EventHandlers:
     on_forgotten: Callable[[Sequence[str]], None]
     on_reply: Callable[[bytes], None]
     on_find: Callable[[bytes], None] = lambda data: None
+    on_evicted: Callable[[Sequence[Eviction]], None] = lambda evicted: None
 
 
 @dataclass(slots=True)
@@ -260,6 +263,8 @@ class RedisTransport:
         cursor.revision = revision
         if news.forgotten:
             self._handlers.on_forgotten(news.forgotten)
+        if news.evicted:
+            self._handlers.on_evicted(news.evicted)
         if news.decisions:
             self._handlers.on_decisions(news.decisions)
 

@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.decision import Decision
 from gateway.errors import StateError
+from gateway.scorer.eviction import TaskEvictor
 from gateway.scorer.evidence import configured_manifest
 from gateway.scorer.messages import (
     BatchDone,
@@ -161,7 +162,8 @@ class ScorerService:
         """clock: Unix time in seconds. Raises PackMismatch where a task is scored by auto and the pack cannot."""
         self._hooks = hooks or ServiceHooks()
         self.tasks = TaskReader(pack.router, store, settings, clock)
-        self.scorer = Scorer(self.tasks, pack.embedder)
+        self.scorer = Scorer(self.tasks, pack.embedder, clock)
+        self.evictor = TaskEvictor(self.tasks, settings.limits, clock)
         queries = self._queries = ScorerQueries(self.tasks, pack.embedder, self._hooks.find_pack)
         self._handlers: Mapping[type[Any], Callable[[Any], Answered]] = {
             SeedInputs: self.scorer.seed_task,
