@@ -29,7 +29,11 @@ class StateConfig(ConfigSection):
     """Storage of task state, decisions, usage and created keys. All settings but `url` apply to Redis only."""
 
     url: str = "sqlite:///benchroute.db"
-    """`sqlite:///path`, relative to the working directory, or `redis://…` to share the state between gateways."""
+    """`sqlite:///path`, relative to the working directory; to share the state between gateways, `redis://…`, or
+    `redis-sentinel://…` or `redis-cluster://…`, each with a second `s` behind `redis` for TLS."""
+    prefix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """First part of every key and channel in Redis. Default: `benchroute`, and then another installation's state is
+    refused. Installations that share a database need different prefixes."""
     shards: int = Field(default=16, ge=1, le=4096)
     """Number of shards. Fixed by the first process that connects to an empty Redis."""
     max_backlog: int = Field(default=10_000, ge=1)

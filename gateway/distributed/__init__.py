@@ -1,6 +1,9 @@
 """Everything that uses Redis: any number of gateways and scorers share one state.
 
-redis_client    connection to Redis or a Cluster, errors translated
+redis_client    commands, errors translated
+connect         connections to a server, a Cluster, or a master behind Sentinels
+redis_errors    what Redis' errors mean, and what to do
+installation    which installation a Redis belongs to
 redis_keys      keys, channels and the shard of a task
 scripts         Lua calls, each atomic on one shard
 codec           everything as bytes in Redis, and arguments of Lua calls

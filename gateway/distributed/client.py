@@ -23,7 +23,6 @@ from gateway.distributed.codec import encode_question
 from gateway.distributed.crash_counters import close_crash_counter, count_lost_observations, open_crash_counter
 from gateway.distributed.leases import count_live, deregister, send_heartbeat
 from gateway.distributed.redis_client import RedisClient
-from gateway.distributed.redis_keys import replies_channel
 from gateway.distributed.transport import EventHandlers, RedisTransport
 from gateway.errors import ScorerUnavailable, StateError
 from gateway.proxy.recent_responses import ResponseRecord
@@ -169,7 +168,7 @@ class DistributedScorerClient(ScorerClient):
         """Return another gateway's answer to a request; None where no gateway tells of one in time."""
         if self.gateways == 1:
             return None
-        find = FindResponse(replies_channel(self.name), self._replies.next_id(), request)
+        find = FindResponse(self._client.keys.replies_channel(self.name), self._replies.next_id(), request)
         try:
             found = await self._replies.request_reply(
                 find.id, lambda: self._finds.append(find), self._settings.intervals.find_s
@@ -220,9 +219,9 @@ class DistributedScorerClient(ScorerClient):
             question = self._questions.popleft()
             # A question about no task may go to any shard; the gateway's own name spreads them.
             task = question.task or f"{self.name}/{question.id}"
-            transport.send_question(task, encode_question(replies_channel(self.name), question))
+            transport.send_question(task, encode_question(self._client.keys.replies_channel(self.name), question))
         while self._finds:
-            self._client.execute("PUBLISH", redis_keys.FINDS, msgspec.msgpack.encode(self._finds.popleft()))
+            self._client.execute("PUBLISH", self._client.keys.finds, msgspec.msgpack.encode(self._finds.popleft()))
         # Waiting for news is the pause in which observations gather.
         timeout_s = 0.0 if has_more else intervals.flush_s
         while transport.poll_events(timeout_s):

@@ -15,7 +15,7 @@ import msgspec
 from gateway.decision import RENAMED_REASONS, Decision, ExplainedDecision, Explanation
 from gateway.distributed.producer import DeliveryCounts
 from gateway.distributed.redis_client import RedisArg
-from gateway.distributed.redis_keys import GROUP, NEWS, Shard
+from gateway.distributed.redis_keys import GROUP, Shard
 from gateway.errors import StateError
 from gateway.scorer.messages import BatchCounts, Question
 from gateway.state.store import NO_SAMPLING_STATES, RING_SIZE, StateChange, TaskRecord, TaskSums
@@ -170,7 +170,7 @@ def decode_deliveries(values: Sequence[bytes | None]) -> tuple[int, DeliveryCoun
 
 
 def encode_news(news: DecisionNews) -> bytes:
-    """Encode news for NEWS."""
+    """Encode news for the channel of news."""
     return _encode(news)
 
 
@@ -217,7 +217,7 @@ def apply_args(
     # Published by the script itself: news must not be lost between a write and its message, nor precede it.
     news = encode_news(DecisionNews(decisions)) if decisions else b""
     arguments: list[RedisArg] = [lease.lease, lease.lease_ms, GROUP, lease.pack, lease.retention]
-    arguments += [RING_SIZE, MAX_CHANGES, NEWS, shard.number, news, new_epoch()]
+    arguments += [RING_SIZE, MAX_CHANGES, shard.keys.news, shard.number, news, new_epoch()]
     arguments += [len(batch.ids), *batch.ids, len(batch.counts)]
     for counts in batch.counts:
         arguments += [counts.producer, counts.last, *msgspec.structs.astuple(counts.scored)]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from gateway.config import Config
 from gateway.decision import Decision
-from gateway.distributed import packs, redis_keys
+from gateway.distributed import packs
 from gateway.distributed.client import ClientSettings, DistributedScorerClient, FindOwnResponse
 from gateway.distributed.pack_library import RedisPackLibrary
-from gateway.distributed.redis_client import RedisClient
+from gateway.distributed.redis_client import open_client, own_installation
 from gateway.distributed.shared_limits import LocalState, SharedLimits
 from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
@@ -75,8 +75,9 @@ class GatewayNode:
         state = config.state
         cache = Path(state.cache_dir).expanduser()
         # A connection each for thread and endpoints: neither waits for the other's commands.
-        self._client = RedisClient(state.url, shards=state.shards)
-        self.store = RedisStore(RedisClient(state.url, shards=state.shards))
+        installation = own_installation(config)
+        self._client = open_client(config, installation)
+        self.store = RedisStore(open_client(config, installation))
         settings = ClientSettings(cache, state.max_backlog)
         self.scorer = DistributedScorerClient(
             self._client, TableSubscriber(table, feed), lambda task: table.policy_of(task).input, settings
@@ -87,7 +88,7 @@ class GatewayNode:
         self._cache = cache
         # Where the configuration names a file, packs are files, and each machine has its own.
         self.pack_library = (
-            None if self._has_file else RedisPackLibrary(RedisClient(state.url, shards=state.shards), cache, time.time)
+            None if self._has_file else RedisPackLibrary(open_client(config, installation), cache, time.time)
         )
         self._handlers = handlers
         self._changes: Mapping[bytes, bytes] | None = None
@@ -120,7 +121,7 @@ class GatewayNode:
     def _poll_changes(self) -> None:
         """Apply keys, policies and pack if one of them has changed. Raises StateError."""
         # One small hash once a second, in place of reading everything.
-        changes: Mapping[bytes, bytes] = self._client.execute("HGETALL", redis_keys.CHANGES)
+        changes: Mapping[bytes, bytes] = self._client.execute("HGETALL", self._client.keys.changes)
         if changes == self._changes or self._loop is None:
             return
         created, policies, manifest = read_created_keys(self._own), self._own.current_policies(), self._read_manifest()

@@ -156,18 +156,19 @@ def renew_lease(client: RedisClient, store: LeasedStore) -> None:
 
 def send_heartbeat(client: RedisClient, kind: str, name: str) -> Sequence[str]:
     """Register as live, and return all that are, sorted. kind: redis_keys.GATEWAYS or SCORERS. Raises StateError."""
-    return sorted(other.decode() for other in client.eval_script(scripts.HEARTBEAT, [kind], [name, HEARTBEAT_MS]))
+    live = client.eval_script(scripts.HEARTBEAT, [client.keys.live(kind)], [name, HEARTBEAT_MS])
+    return sorted(other.decode() for other in live)
 
 
 def deregister(client: RedisClient, kind: str, name: str) -> None:
     """Remove one from the live ones."""
     with suppress(StateError):
-        client.execute("ZREM", kind, name)
+        client.execute("ZREM", client.keys.live(kind), name)
 
 
 def count_live(client: RedisClient, kind: str) -> int:
     """Return the number of live ones. Raises StateError."""
-    return len(client.eval_script(scripts.HEARTBEAT, [kind], ["", HEARTBEAT_MS]))
+    return len(client.eval_script(scripts.HEARTBEAT, [client.keys.live(kind)], ["", HEARTBEAT_MS]))
 
 
 def list_dead_letters(client: RedisClient, shards: Sequence[Shard]) -> list[DeadLetter]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.distributed import redis_keys
 from gateway.distributed.redis_client import RedisArg, RedisClient
 from gateway.distributed.scripts import Script
 from gateway.distributed.store import RedisStore
@@ -92,7 +91,7 @@ class SharedLimits:
         if not self._local.quotas.rate_limited_keys():
             return
         used: Mapping[str, QuotaUsage] = self._in_loop(self._local.quotas.drain_usage)  # type: ignore[assignment]
-        active = self._client.eval_script(ACTIVE_KEYS, [redis_keys.QUOTAS], [MINUTE_MS, *used])
+        active = self._client.eval_script(ACTIVE_KEYS, [self._client.keys.quotas], [MINUTE_MS, *used])
         limited = {name.decode() for name in active} & set(self._local.quotas.rate_limited_keys())
         shares: dict[str, QuotaShare] = {}
         count = self._local.gateways()
@@ -101,7 +100,7 @@ class SharedLimits:
             one = used.get(name) or self._local.quotas.zero_usage(name)
             words: list[RedisArg] = [one.requests, one.requests_per_minute or 0, one.tokens, one.tokens_per_minute or 0]
             words += [self._local.name, count]
-            requests, tokens = self._client.eval_script(SYNC_QUOTA, [redis_keys.quota_key(name)], words)
+            requests, tokens = self._client.eval_script(SYNC_QUOTA, [self._client.keys.quota(name)], words)
             shares[name] = QuotaShare(float(requests), float(tokens))
         self._in_loop(lambda: self._local.quotas.rebalance(shares, count))
 
@@ -118,7 +117,7 @@ class SharedLimits:
         opened, closed = self._breakers()
         if sessions or opened or closed:
             data = msgspec.msgpack.encode(LimitEvent(self._local.name, sessions, tuple(opened), tuple(closed)))
-            self._client.execute("XADD", redis_keys.EVENTS, "MAXLEN", "~", MAX_EVENTS, "*", "e", data)
+            self._client.execute("XADD", self._client.keys.events, "MAXLEN", "~", MAX_EVENTS, "*", "e", data)
 
     def _breakers(self) -> tuple[list[tuple[str, float]], list[str]]:
         """Return the breakers that opened, and closed, since the last sync."""
@@ -138,7 +137,9 @@ class SharedLimits:
             # A gateway that starts reads back as far as sessions live.
             seconds = int(self._client.execute("TIME")[0]) - int(self._local.sessions.ttl_s)
             self._read_to = f"{max(0, seconds) * 1000}-0"
-        found = self._client.execute("XRANGE", redis_keys.EVENTS, f"({self._read_to}", "+", "COUNT", EVENT_BATCH_SIZE)
+        found = self._client.execute(
+            "XRANGE", self._client.keys.events, f"({self._read_to}", "+", "COUNT", EVENT_BATCH_SIZE
+        )
         for place, fields in found:
             self._read_to = place.decode()
             event = msgspec.msgpack.decode(fields[b"e"], type=LimitEvent)

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from gateway.decision import Decision, ExplainedDecision
-from gateway.distributed import redis_keys, scripts
+from gateway.distributed import scripts
 from gateway.distributed.codec import (
     EMPTY_BATCH,
     FIELDS,
@@ -31,7 +31,7 @@ from gateway.distributed.codec import (
     new_epoch,
 )
 from gateway.distributed.redis_client import RedisArg, RedisClient
-from gateway.distributed.redis_keys import NEWS, SHARDS, Shard, shard_of
+from gateway.distributed.redis_keys import KeySpace, Shard, shard_of
 from gateway.errors import StateError
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
@@ -70,6 +70,7 @@ class RedisStore:
 
     def __init__(self, client: RedisClient) -> None:
         self._client = client
+        self._keys: KeySpace = client.keys
         self._shards: int | None = None
         self._writer = secrets.token_hex(8)
         self._number = 0
@@ -80,17 +81,21 @@ class RedisStore:
         """The number of shards. Raises StateError."""
         if self._shards is None:
             # Fixed by the first process that connects to an empty Redis: with another number tasks would move.
-            self._client.execute("SET", SHARDS, self._client.shards_wanted, "NX")
-            self._shards = int(self._client.execute("GET", SHARDS))
+            self._client.execute("SET", self._keys.shard_count, self._client.shards_wanted, "NX")
+            self._shards = int(self._client.execute("GET", self._keys.shard_count))
         return self._shards
 
     def reassert_shard_count(self) -> None:
         """Set the number of shards in a Redis that may have been emptied since. Raises StateError."""
-        self._client.execute("SET", SHARDS, self.shards, "NX")
+        self._client.execute("SET", self._keys.shard_count, self.shards, "NX")
 
     def shard_of_task(self, task: str) -> Shard:
         """Return the shard of a task. Raises StateError."""
-        return Shard(shard_of(task, self.shards))
+        return self.numbered_shard(shard_of(task, self.shards))
+
+    def numbered_shard(self, number: int) -> Shard:
+        """Return the keys of a shard."""
+        return Shard(number, self._keys)
 
     def update_task(
         self, tasks: Sequence[str], change: Changing, sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES
@@ -173,8 +178,8 @@ class RedisStore:
 
     def _write_usage(self) -> None:
         for (kind, name), (number, arguments) in list(self._unwritten.items()):
-            keys = [redis_keys.usage_key(kind, name), redis_keys.usage_writers_key(kind, name)]
-            self._client.execute("SADD", redis_keys.usage_names_key(kind), name)
+            keys = [self._keys.usage(kind, name), self._keys.usage_writers(kind, name)]
+            self._client.execute("SADD", self._keys.usage_names(kind), name)
             # Money is added once however often a call is made: Redis remembers this writer's last number.
             self._client.eval_script(scripts.SPEND, keys, [self._writer, number, WRITER_RETENTION_S, *arguments])
             del self._unwritten[kind, name]
@@ -185,7 +190,7 @@ class RedisStore:
 
     def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
         """Return the usage of some keys and tasks. who: (kind, name) of each."""
-        answers = self._client.pipeline([("HGETALL", redis_keys.usage_key(kind, name)) for kind, name in who])
+        answers = self._client.pipeline([("HGETALL", self._keys.usage(kind, name)) for kind, name in who])
         rows: dict[tuple[str, str, str], UsageTotals] = {}
         for (kind, name), found in zip(who, answers, strict=True):
             rows |= {(kind, name, day): spent for day, spent in decode_usage(found).items()}
@@ -193,27 +198,27 @@ class RedisStore:
 
     def created_keys(self) -> Sequence[StoredKey]:
         """Return the created keys, oldest first."""
-        keys = [_decode(data, StoredKey) for data in self._client.execute("HGETALL", redis_keys.KEYS).values()]
+        keys = [_decode(data, StoredKey) for data in self._client.execute("HGETALL", self._keys.created_keys).values()]
         return sorted(keys, key=lambda key: (key.created_at, key.name))
 
     def add_key(self, key: StoredKey) -> bool:
         """Store a key. Return False if there is one of that name already."""
-        is_new = bool(self._client.execute("HSETNX", redis_keys.KEYS, key.name, msgspec.msgpack.encode(key)))
+        is_new = bool(self._client.execute("HSETNX", self._keys.created_keys, key.name, msgspec.msgpack.encode(key)))
         return self._announce("keys", is_new)
 
     def remove_key(self, name: str) -> bool:
         """Delete a key. Return False if there is none of that name."""
-        return self._announce("keys", bool(self._client.execute("HDEL", redis_keys.KEYS, name)))
+        return self._announce("keys", bool(self._client.execute("HDEL", self._keys.created_keys, name)))
 
     def current_policies(self) -> Sequence[StoredPolicy]:
         """Return the latest policy of every task that ever had one, by task."""
-        tasks = sorted(name.decode() for name in self._client.execute("SMEMBERS", redis_keys.POLICIES))
+        tasks = sorted(name.decode() for name in self._client.execute("SMEMBERS", self._keys.policies))
         latest = [history[-1] for history in map(self.policy_history, tasks) if history]
         return sorted(latest, key=lambda policy: policy.task)
 
     def policy_history(self, task: str) -> Sequence[StoredPolicy]:
         """Return the last MAX_POLICY_VERSIONS policies of a task, oldest first."""
-        found = self._client.execute("HGETALL", redis_keys.policy_key(task))
+        found = self._client.execute("HGETALL", self._keys.policy(task))
         policies = [_decode(data, StoredPolicy) for version, data in found.items() if version != b"latest"]
         return sorted(policies, key=lambda policy: policy.version)
 
@@ -221,9 +226,9 @@ class RedisStore:
         """Store a task's next policy. Return False, and store nothing, unless its version follows the latest."""
         words: list[RedisArg] = [policy.version, msgspec.msgpack.encode(policy), MAX_POLICY_VERSIONS]
         # Listed before it is written: a name without a policy is skipped, a policy without its name would be lost.
-        self._client.execute("SADD", redis_keys.POLICIES, policy.task)
+        self._client.execute("SADD", self._keys.policies, policy.task)
         return self._announce(
-            "policies", bool(self._client.eval_script(scripts.PUT_POLICY, [redis_keys.policy_key(policy.task)], words))
+            "policies", bool(self._client.eval_script(scripts.PUT_POLICY, [self._keys.policy(policy.task)], words))
         )
 
     def close(self) -> None:
@@ -234,16 +239,16 @@ class RedisStore:
 
     def all_shards(self) -> Sequence[Shard]:
         """Return all shards, in order. Raises StateError."""
-        return [Shard(number) for number in range(self.shards)]
+        return [self.numbered_shard(number) for number in range(self.shards)]
 
     def _announce(self, kind: str, has_changed: bool) -> bool:
         # Others poll this number, since a published message could be lost.
         if has_changed:
-            self._client.execute("HINCRBY", redis_keys.CHANGES, kind, 1)
+            self._client.execute("HINCRBY", self._keys.changes, kind, 1)
         return has_changed
 
     def _usage_names(self, kind: str) -> Iterable[str]:
-        return sorted(name.decode() for name in self._client.execute("SMEMBERS", redis_keys.usage_names_key(kind)))
+        return sorted(name.decode() for name in self._client.execute("SMEMBERS", self._keys.usage_names(kind)))
 
 
 def write_update(
@@ -284,7 +289,7 @@ def forget_in_shard(client: RedisClient, shard: Shard, task: str) -> bool:
         shard.ring_key(task),
         shard.changes_key(task),
     ]
-    words: list[RedisArg] = [task, NEWS, shard.number, encode_news(DecisionNews((), (task,))), new_epoch()]
+    words: list[RedisArg] = [task, shard.keys.news, shard.number, encode_news(DecisionNews((), (task,))), new_epoch()]
     return bool(client.eval_script(scripts.FORGET, keys, words))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.decision import Decision
-from gateway.distributed import redis_keys, scripts
+from gateway.distributed import scripts
 from gateway.distributed.codec import (
     JSON,
     TEXT,
@@ -21,7 +21,7 @@ from gateway.distributed.codec import (
 from gateway.distributed.crash_counters import CrashCounter
 from gateway.distributed.producer import OTHER_EPOCH, DeliveryCounts, ShardProducer
 from gateway.distributed.redis_client import RedisArg, RedisClient, Subscription
-from gateway.distributed.redis_keys import Shard, replies_channel, shard_of
+from gateway.distributed.redis_keys import Shard, shard_of
 from gateway.distributed.store import RedisStore
 from gateway.observability.metrics import ScorerStats
 from gateway.scorer.input_text import NoInputText, extract_text
@@ -106,7 +106,7 @@ class RedisTransport:
                 producer = self._producers.setdefault(shard_of(seen.task, shards), ShardProducer())
                 producer.push_observation(seen.task, self._encode_body(seen.task, seen.messages))
         for number, producer in self._producers.items():
-            self._send_unsent(Shard(number), producer)
+            self._send_unsent(self._store.numbered_shard(number), producer)
             producer.trim_acked(MAX_UNACKED)
         return self._queue.has_pending
 
@@ -129,7 +129,7 @@ class RedisTransport:
         numbers = [number for number, producer in self._producers.items() if producer.next_number - 1 > producer.acked]
         fields = [f"{self.name}:{field}" for field in scripts.DELIVERY_FIELDS]
         commands: list[Sequence[RedisArg]] = []
-        for shard in map(Shard, numbers):
+        for shard in map(self._store.numbered_shard, numbers):
             # The epoch is read after the counts: if it is still the known one, so it was when they were read.
             commands += [("HMGET", shard.counts_key, *fields), ("HGET", shard.info_key, "epoch")]
         found = self._client.pipeline(commands)
@@ -156,7 +156,8 @@ class RedisTransport:
     def subscribe_events(self) -> None:
         """Subscribe to news from now on; earlier ones are found by `refresh_shards`."""
         self.unsubscribe()
-        self._subscription = self._client.subscribe(redis_keys.NEWS, redis_keys.FINDS, replies_channel(self.name))
+        keys = self._client.keys
+        self._subscription = self._client.subscribe(keys.news, keys.finds, keys.replies_channel(self.name))
 
     def unsubscribe(self) -> None:
         """End the subscription."""
@@ -173,9 +174,9 @@ class RedisTransport:
         if found is None:
             return False
         channel, data = found
-        if channel == redis_keys.NEWS:
+        if channel == self._client.keys.news:
             self._on_news(data)
-        elif channel == redis_keys.FINDS:
+        elif channel == self._client.keys.finds:
             self._handlers.on_find(data)
         else:
             self._handlers.on_reply(data)

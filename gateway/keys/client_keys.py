@@ -165,8 +165,9 @@ def _name_taken(name: str, reason: str) -> Conflict:
 def _to_client_key(stored: StoredKey) -> ClientKey:
     try:
         terms = KeyTerms.model_validate_json(stored.settings_json)
+        settings = KeyConfig(**dict(terms), sha256=stored.sha256)
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"]))
         raise StateError(f"the stored key {stored.name!r} cannot be read: {place}: {fault['msg']}") from error
-    return ClientKey(KeyConfig(**dict(terms), sha256=stored.sha256), "api", stored.created_at)
+    return ClientKey(settings, "api", stored.created_at)

@@ -111,8 +111,10 @@ async def _serve(
 
 def _check_state(config: Config) -> None:
     """Open the state once, to report its errors without uvicorn's traceback. Raises StateError, ConfigError."""
-    # A gateway with a shared state starts without Redis too.
     if config.state.is_shared:
+        from gateway.distributed.redis_client import refuse_other_installation
+
+        refuse_other_installation(config)
         return
     store = open_store(config.state.url)
     try:

@@ -16,7 +16,7 @@ import yaml
 from gateway.distributed import packs, redis_keys
 from gateway.distributed.crash_counters import read_crash_counter
 from gateway.distributed.redis_client import RedisClient
-from gateway.distributed.redis_keys import Shard
+from gateway.distributed.redis_keys import DEFAULT_KEYS, Shard
 from gateway.distributed.scripts import DELIVERY_FIELDS
 from gateway.distributed.store import RedisStore
 from gateway.distributed.supervisor import NICE
@@ -237,7 +237,7 @@ class Stack:
             skipped += sums["skipped"]
             dropped["backlog_full"] += sums["dropped"]
             dropped["parked"] += sums["parked"]
-        dropped["gateway_died"] = sum(int(value) for value in client.execute("HGETALL", redis_keys.LOST).values())
+        dropped["gateway_died"] = sum(int(value) for value in client.execute("HGETALL", client.keys.lost).values())
         client.close_connections()
         return ObservationCounts(sent, observed, skipped, dropped)
 
@@ -343,7 +343,7 @@ def _stack(folder: Path, shape: Shape, environments: Mapping[str, Mapping[str, s
 
 def _are_there(stack: Stack) -> bool:
     with stack.redis.client() as client:
-        return int(client.zcard(redis_keys.SCORERS)) == stack.shape.scorers
+        return int(client.zcard(DEFAULT_KEYS.live(redis_keys.SCORERS))) == stack.shape.scorers
 
 
 @dataclass(frozen=True, slots=True)
