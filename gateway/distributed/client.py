@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -22,7 +22,7 @@ from gateway.distributed import redis_keys
 from gateway.distributed.codec import encode_question
 from gateway.distributed.crash_counters import close_crash_counter, count_lost_observations, open_crash_counter
 from gateway.distributed.leases import count_live, deregister, send_heartbeat
-from gateway.distributed.redis_client import RedisClient
+from gateway.distributed.redis_client import RedisClient, translate_content
 from gateway.distributed.transport import EventHandlers, RedisTransport
 from gateway.errors import ScorerUnavailable, StateError
 from gateway.proxy.recent_responses import ResponseRecord
@@ -34,6 +34,7 @@ log = logging.getLogger("benchroute.distributed")
 
 LOOP_CALL_TIMEOUT_S = 5.0
 
+Message = TypeVar("Message")
 FindOwnResponse = Callable[[str], ResponseRecord | None]
 PeriodicJob = Callable[[], None]
 """Other work of the thread; may raise StateError."""
@@ -84,6 +85,12 @@ class FindResponse(msgspec.Struct, frozen=True, array_like=True):
     request: str
 
 
+def decode_message(data: bytes, kind: type[Message]) -> Message:
+    """Decode what was published. Raises StateError."""
+    with translate_content("a message"):
+        return msgspec.msgpack.decode(data, type=kind)
+
+
 class DecisionSubscriber(Protocol):
     """Receiver of decisions. Called in the event loop."""
 
@@ -127,7 +134,7 @@ class DistributedScorerClient(ScorerClient):
             lambda decisions: self._call_loop(table.apply_decisions, decisions),
             lambda decisions, is_gone: self._call_loop(table.replace_shard, decisions, is_gone),
             lambda tasks: self._call_loop(table.forget_tasks, tasks),
-            lambda data: self._call_loop(self._replies.resolve, msgspec.msgpack.decode(data, type=Reply)),
+            lambda data: self._call_loop(self._replies.resolve, decode_message(data, Reply)),
             self._on_find,
         )
         self._transport = RedisTransport(self.name, client, self._queue, input_of, handlers, self._settings.max_backlog)
@@ -273,7 +280,7 @@ class DistributedScorerClient(ScorerClient):
 
     def _on_find(self, data: bytes) -> None:
         """Answer another gateway's search where this one has the response; else stay silent."""
-        find = msgspec.msgpack.decode(data, type=FindResponse)
+        find = decode_message(data, FindResponse)
         try:
             # In the event loop, which owns the records of requests that have just ended.
             found = self.run_in_loop(lambda: self.find_own_response(find.request))

@@ -17,9 +17,10 @@ from gateway.distributed.client import ClientSettings, DistributedScorerClient, 
 from gateway.distributed.pack_library import RedisPackLibrary
 from gateway.distributed.redis_client import open_client, own_installation
 from gateway.distributed.shared_limits import LocalState, SharedLimits
+from gateway.distributed.state_copy import StateCopy, read_revocations
 from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
-from gateway.keys.client_keys import ClientKey, read_created_keys
+from gateway.keys.client_keys import ClientKey, to_client_keys
 from gateway.keys.quotas import Quotas
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.state.store import StoredPolicy
@@ -77,7 +78,8 @@ class GatewayNode:
         # A connection each for thread and endpoints: neither waits for the other's commands.
         installation = own_installation(config)
         self._client = open_client(config, installation)
-        self.store = RedisStore(open_client(config, installation))
+        self._copy = StateCopy()
+        self.store = RedisStore(open_client(config, installation), self._copy)
         settings = ClientSettings(cache, state.max_backlog)
         self.scorer = DistributedScorerClient(
             self._client, TableSubscriber(table, feed), lambda task: table.policy_of(task).input, settings
@@ -91,7 +93,8 @@ class GatewayNode:
             None if self._has_file else RedisPackLibrary(open_client(config, installation), cache, time.time)
         )
         self._handlers = handlers
-        self._changes: Mapping[bytes, bytes] | None = None
+        self._changes: tuple[str, Mapping[bytes, bytes]] | None = None
+        self._manifest: Manifest | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start_jobs(
@@ -107,7 +110,7 @@ class GatewayNode:
         sessions.are_shared = True
         scorer.find_own_response = find_response
         local = LocalState(scorer.name, quotas, ledger, sessions, backends, lambda: scorer.gateways)
-        scorer.frequent_jobs.append(SharedLimits(self._client, local, scorer.run_in_loop).sync)
+        scorer.frequent_jobs.append(SharedLimits(self._client, local, scorer.run_in_loop, self._copy).sync)
 
     def cached_active_pack(self) -> Manifest | None:
         """Return the manifest of the pack that was active when Redis was last reached; None if there was none."""
@@ -120,11 +123,19 @@ class GatewayNode:
 
     def _poll_changes(self) -> None:
         """Apply keys, policies and pack if one of them has changed. Raises StateError."""
+        # First: what an emptied Redis lost is in it again before anything is read and applied.
+        life = self._copy.follow_life(self._client)
         # One small hash once a second, in place of reading everything.
         changes: Mapping[bytes, bytes] = self._client.execute("HGETALL", self._client.keys.changes)
-        if changes == self._changes or self._loop is None:
+        if (life, changes) == self._changes or self._loop is None:
             return
-        created, policies, manifest = read_created_keys(self._own), self._own.current_policies(), self._read_manifest()
+        keys, policies, manifest = self._own.created_keys(), self._own.current_policies(), self._read_manifest()
+        created = to_client_keys(keys)
+        revoked = read_revocations(self._client)
+        if self._copy.follow_life(self._client) != life:
+            return  # emptied while it was read
+        self._copy.keep_keys(keys, revoked)
+        self._copy.keep_policies(policies)
 
         async def apply() -> None:
             try:
@@ -134,14 +145,15 @@ class GatewayNode:
                 log.error("keys, policies or pack in Redis cannot be applied: %s", error)
 
         asyncio.run_coroutine_threadsafe(apply(), self._loop)
-        self._changes = changes
+        self._changes = life, changes
 
     def _read_manifest(self) -> Manifest | None:
         if self._has_file:
             return None
         found = packs.active_and_stored(self._client)
         if found is None:
-            return None
+            return self._manifest  # none was activated, or Redis was emptied: scorers go on with what they have
         # On disk too, for a start while Redis is down.
         packs.cache_active(self._cache, found[1])
-        return packs.read_stored_manifest(found[1])
+        self._manifest = packs.read_stored_manifest(found[1])
+        return self._manifest

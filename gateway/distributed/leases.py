@@ -8,9 +8,9 @@ import msgspec
 
 from gateway.distributed import scripts
 from gateway.distributed.codec import EMPTY_BATCH, AckBatch, Lease, StreamEntry, new_epoch, parse_entries
-from gateway.distributed.redis_client import RedisArg, RedisClient
+from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.distributed.redis_keys import GROUP, Shard
-from gateway.distributed.store import Changing, LeaseLost, RedisStore, StagedUpdate, write_update
+from gateway.distributed.store import Changing, LeaseLost, RedisStore, StagedUpdate, decode_names, write_update
 from gateway.errors import StateError
 from gateway.state.store import NO_SAMPLING_STATES
 
@@ -75,7 +75,7 @@ class LeasedStore(RedisStore):
 
     def tasks_with_old_sums(self, sums_version: str) -> Sequence[str]:
         """Return the tasks whose sums are made with something else. Raises StateError."""
-        tasks = [name.decode() for name in self._client.execute("ZRANGE", self.shard.tasks_key, 0, -1)]
+        tasks = decode_names(self._client.execute("ZRANGE", self.shard.tasks_key, 0, -1))
         versions: list[bytes | None] = []
         for start in range(0, len(tasks), 1000):
             some = tasks[start : start + 1000]
@@ -141,9 +141,12 @@ def acquire_lease(client: RedisClient, shard: Shard, name: str, terms: Lease) ->
     if lease is None:
         return None
     if terms.pack == 0:  # a pack of the scorer's own file: activations in Redis do not count
-        terms = replace(terms, pack=int(pack))
-    store = LeasedStore(client, shard, replace(terms, lease=lease.decode()), sums_version.decode())
-    if terms.pack < int(pack):
+        with translate_content(shard.info_key):
+            terms = replace(terms, pack=int(pack))
+    with translate_content(shard.info_key):
+        store = LeasedStore(client, shard, replace(terms, lease=lease.decode()), sums_version.decode())
+        current = int(pack)
+    if terms.pack < current:
         store.release_lease()
         return None
     return store
@@ -157,7 +160,7 @@ def renew_lease(client: RedisClient, store: LeasedStore) -> None:
 def send_heartbeat(client: RedisClient, kind: str, name: str) -> Sequence[str]:
     """Register as live, and return all that are, sorted. kind: redis_keys.GATEWAYS or SCORERS. Raises StateError."""
     live = client.eval_script(scripts.HEARTBEAT, [client.keys.live(kind)], [name, HEARTBEAT_MS])
-    return sorted(other.decode() for other in live)
+    return decode_names(live)
 
 
 def deregister(client: RedisClient, kind: str, name: str) -> None:
@@ -174,4 +177,5 @@ def count_live(client: RedisClient, kind: str) -> int:
 def list_dead_letters(client: RedisClient, shards: Sequence[Shard]) -> list[DeadLetter]:
     """Return dead letters shard by shard, oldest first. Raises StateError."""
     found = client.pipeline([("LRANGE", shard.dead_letters_key, 0, -1) for shard in shards])
-    return [msgspec.msgpack.decode(data, type=DeadLetter) for some in found for data in some]
+    with translate_content("a dead letter"):
+        return [msgspec.msgpack.decode(data, type=DeadLetter) for some in found for data in some]

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.distributed import scripts
-from gateway.distributed.redis_client import RedisArg, RedisClient
+from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.errors import PackRejected, StateError
 from routing.errors import RoutingError
 from routing.manifest import MANIFEST, Manifest, parse_manifest, read_manifest
@@ -81,9 +81,9 @@ def push_pack(client: RedisClient, path: Path, now: float) -> StoredPack:
 
 def list_packs(client: RedisClient) -> list[StoredPack]:
     """Return the packs in Redis, oldest first. Raises StateError."""
-    found = [
-        msgspec.msgpack.decode(data, type=StoredPack) for data in client.execute("HGETALL", client.keys.packs).values()
-    ]
+    stored = client.execute("HGETALL", client.keys.packs).values()
+    with translate_content(client.keys.packs):
+        found = [msgspec.msgpack.decode(data, type=StoredPack) for data in stored]
     return sorted(found, key=lambda pushed: pushed.at)
 
 
@@ -98,7 +98,8 @@ def find_pack(client: RedisClient, name: str) -> StoredPack:
 def active_pack(client: RedisClient) -> ActivePack | None:
     """Return the active pack; None where none was ever activated. Raises StateError."""
     found = client.execute("HMGET", client.keys.active_pack, "version", "hash", "before")
-    return None if found[0] is None else ActivePack(int(found[0]), found[1].decode(), found[2].decode())
+    with translate_content(client.keys.active_pack):
+        return None if found[0] is None else ActivePack(int(found[0]), found[1].decode(), found[2].decode())
 
 
 def activate_pack(client: RedisClient, pushed: StoredPack, now: float) -> ActivePack:
@@ -120,8 +121,10 @@ def rollback_pack(client: RedisClient, now: float) -> ActivePack:
 
 def activation_history(client: RedisClient) -> Sequence[tuple[int, str, float]]:
     """Return activations, oldest first: version, hash, Unix time in seconds. Raises StateError."""
-    found = [entry.decode().split(" ") for entry in client.execute("LRANGE", client.keys.activations, 0, -1)]
-    return [(int(version), name, float(at)) for version, name, at in found]
+    entries = client.execute("LRANGE", client.keys.activations, 0, -1)
+    with translate_content(client.keys.activations):
+        found = [entry.decode().split(" ") for entry in entries]
+        return [(int(version), name, float(at)) for version, name, at in found]
 
 
 def fetch_pack(client: RedisClient, pushed: StoredPack, cache: Path) -> Path:
@@ -180,7 +183,8 @@ def active_and_stored(client: RedisClient) -> tuple[ActivePack, StoredPack] | No
     data = client.execute("HGET", client.keys.packs, current.hash)
     if data is None:
         raise StateError(f"the active pack {current.hash[:12]} is not in Redis: push it again")
-    return current, msgspec.msgpack.decode(data, type=StoredPack)
+    with translate_content(client.keys.packs):
+        return current, msgspec.msgpack.decode(data, type=StoredPack)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from redis.client import PubSub
 from redis.exceptions import NoScriptError, RedisError
 
@@ -176,6 +177,15 @@ def translate_errors(url: str, *command: RedisArg) -> Iterator[None]:
         yield
     except (RedisError, OSError) as error:
         raise StateError(f"{url}: {describe_error(error, command)}") from error
+
+
+@contextmanager
+def translate_content(what: str) -> Iterator[None]:
+    """Raise StateError where what Redis holds is not what this program writes: another program's, or damaged."""
+    try:
+        yield
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"{what} in Redis cannot be read: {type(error).__name__}: {error}") from error
 
 
 def open_client(config: Config, installation: Installation | None = None) -> RedisClient:

@@ -53,5 +53,10 @@ def _shorten(text: str) -> str:
 
 def _class_of(code: str) -> str:
     """Return redis-py's class for a code: it cuts some codes off the messages."""
-    names = {"OOM ": "OutOfMemoryError", "READONLY": "ReadOnlyError", "NOPERM": "NoPermissionError"}
+    names = {
+        "OOM ": "OutOfMemoryError",
+        "READONLY": "ReadOnlyError",
+        "NOPERM": "NoPermissionError",
+        "CLUSTERDOWN": "ClusterDownError",
+    }
     return names.get(code, code)

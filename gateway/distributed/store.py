@@ -6,14 +6,14 @@ Every write to one shard is one Lua call; operations over several shards are not
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 
 from gateway.decision import Decision, ExplainedDecision
-from gateway.distributed import scripts
+from gateway.distributed import scripts, usage_scripts
 from gateway.distributed.codec import (
     EMPTY_BATCH,
     FIELDS,
@@ -22,6 +22,7 @@ from gateway.distributed.codec import (
     Lease,
     apply_args,
     apply_keys,
+    decode_day_counts,
     decode_decision,
     decode_explained,
     decode_task,
@@ -29,9 +30,11 @@ from gateway.distributed.codec import (
     encode_news,
     encode_usage,
     new_epoch,
+    split_days,
 )
-from gateway.distributed.redis_client import RedisArg, RedisClient
+from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.distributed.redis_keys import KeySpace, Shard, shard_of
+from gateway.distributed.state_copy import MAX_REVOKED, StateCopy, Sums, revocation
 from gateway.errors import StateError
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
@@ -68,8 +71,10 @@ class StagedUpdate:
 class RedisStore:
     """A gateway.state.store.Store. Connects when it is first used, so that a gateway starts without Redis."""
 
-    def __init__(self, client: RedisClient) -> None:
+    def __init__(self, client: RedisClient, copy: StateCopy | None = None) -> None:
+        """copy: takes in what is read and written, for a Redis that loses it; None for none."""
         self._client = client
+        self._copy = copy
         self._keys: KeySpace = client.keys
         self._shards: int | None = None
         self._writer = secrets.token_hex(8)
@@ -82,7 +87,9 @@ class RedisStore:
         if self._shards is None:
             # Fixed by the first process that connects to an empty Redis: with another number tasks would move.
             self._client.execute("SET", self._keys.shard_count, self._client.shards_wanted, "NX")
-            self._shards = int(self._client.execute("GET", self._keys.shard_count))
+            data = self._client.execute("GET", self._keys.shard_count)
+            with translate_content(self._keys.shard_count):
+                self._shards = int(data)
         return self._shards
 
     def reassert_shard_count(self) -> None:
@@ -136,7 +143,7 @@ class RedisStore:
     def task_names(self) -> Sequence[str]:
         """Return the names of all tasks, sorted."""
         found = self._client.pipeline([("ZRANGE", shard.tasks_key, 0, -1) for shard in self.all_shards()])
-        return sorted(name.decode() for some in found for name in some)
+        return decode_names(name for some in found for name in some)
 
     def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, Decision]:
         """Return decisions by task, sorted by name, of names greater than `after`; without explanations."""
@@ -145,7 +152,7 @@ class RedisStore:
         page = ("LIMIT", 0, limit) if limit is not None else ()
         shards = self.all_shards()
         listed = self._client.pipeline([("ZRANGE", shard.tasks_key, first, "+", "BYLEX", *page) for shard in shards])
-        tasks = [[name.decode() for name in some] for some in listed]
+        tasks = [decode_names(some) for some in listed]
         asked = [(shard, some) for shard, some in zip(shards, tasks, strict=True) if some]
         answers = self._client.pipeline([("HMGET", shard.decisions_key, *some) for shard, some in asked])
         found = {
@@ -179,9 +186,15 @@ class RedisStore:
     def _write_usage(self) -> None:
         for (kind, name), (number, arguments) in list(self._unwritten.items()):
             keys = [self._keys.usage(kind, name), self._keys.usage_writers(kind, name)]
+            keys.append(self._keys.usage_restored(kind, name))
             self._client.execute("SADD", self._keys.usage_names(kind), name)
             # Money is added once however often a call is made: Redis remembers this writer's last number.
-            self._client.eval_script(scripts.SPEND, keys, [self._writer, number, WRITER_RETENTION_S, *arguments])
+            words = [self._writer, number, WRITER_RETENTION_S, secrets.token_hex(8), *arguments]
+            with self._copy.exchange if self._copy else nullcontext():
+                reply = self._client.eval_script(usage_scripts.SPEND, keys, words)
+                if self._copy and reply:
+                    sums = Sums(reply[0], split_days(arguments, reply[1:]))
+                    self._copy.keep_usage(kind, name, sums, split_days(arguments, None))
             del self._unwritten[kind, name]
 
     def read_usage(self) -> UsageRows:
@@ -190,10 +203,20 @@ class RedisStore:
 
     def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
         """Return the usage of some keys and tasks. who: (kind, name) of each."""
-        answers = self._client.pipeline([("HGETALL", self._keys.usage(kind, name)) for kind, name in who])
+        with self._copy.exchange if self._copy else nullcontext():
+            answers = self._client.pipeline([("HGETALL", self._keys.usage(kind, name)) for kind, name in who])
+            if self._copy:
+                tokens = self._client.pipeline(
+                    [("HGET", self._keys.usage_restored(kind, name), usage_scripts.TOKEN) for kind, name in who]
+                )
+                for (kind, name), found, token in zip(who, answers, tokens, strict=True):
+                    with translate_content(self._keys.usage(kind, name)):
+                        counts = decode_day_counts(found)
+                    self._copy.keep_usage(kind, name, Sums(token or b"", counts), {})
         rows: dict[tuple[str, str, str], UsageTotals] = {}
         for (kind, name), found in zip(who, answers, strict=True):
-            rows |= {(kind, name, day): spent for day, spent in decode_usage(found).items()}
+            with translate_content(self._keys.usage(kind, name)):
+                rows |= {(kind, name, day): spent for day, spent in decode_usage(found).items()}
         return rows
 
     def created_keys(self) -> Sequence[StoredKey]:
@@ -208,11 +231,21 @@ class RedisStore:
 
     def remove_key(self, name: str) -> bool:
         """Delete a key. Return False if there is none of that name."""
+        data = self._client.execute("HGET", self._keys.created_keys, name)
+        if data is None:
+            return False
+        key = _decode(data, StoredKey)
+        # Before the key goes: gateways write back what they miss after a loss, and leave these out.
+        now = int(self._client.execute("TIME")[0])
+        self._client.execute("ZADD", self._keys.revoked_keys, now, revocation(key))
+        self._client.execute("ZREMRANGEBYRANK", self._keys.revoked_keys, 0, -MAX_REVOKED - 1)
+        if self._copy is not None:
+            self._copy.keep_revocation(key)
         return self._announce("keys", bool(self._client.execute("HDEL", self._keys.created_keys, name)))
 
     def current_policies(self) -> Sequence[StoredPolicy]:
         """Return the latest policy of every task that ever had one, by task."""
-        tasks = sorted(name.decode() for name in self._client.execute("SMEMBERS", self._keys.policies))
+        tasks = decode_names(self._client.execute("SMEMBERS", self._keys.policies))
         latest = [history[-1] for history in map(self.policy_history, tasks) if history]
         return sorted(latest, key=lambda policy: policy.task)
 
@@ -248,7 +281,7 @@ class RedisStore:
         return has_changed
 
     def _usage_names(self, kind: str) -> Iterable[str]:
-        return sorted(name.decode() for name in self._client.execute("SMEMBERS", self._keys.usage_names(kind)))
+        return decode_names(self._client.execute("SMEMBERS", self._keys.usage_names(kind)))
 
 
 def write_update(
@@ -291,6 +324,12 @@ def forget_in_shard(client: RedisClient, shard: Shard, task: str) -> bool:
     ]
     words: list[RedisArg] = [task, shard.keys.news, shard.number, encode_news(DecisionNews((), (task,))), new_epoch()]
     return bool(client.eval_script(scripts.FORGET, keys, words))
+
+
+def decode_names(names: Iterable[bytes]) -> list[str]:
+    """Decode names, sorted. Raises StateError."""
+    with translate_content("a name"):
+        return sorted(name.decode() for name in names)
 
 
 class LeaseLost(StateError):

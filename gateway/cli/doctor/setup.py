@@ -23,10 +23,6 @@ from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
 SQLITE = "sqlite:///"
 READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
-MIN_REDIS = 7
-"""The scripts declare their flags, a feature of Redis 7
-(https://redis.io/docs/latest/develop/programmability/)."""
-
 REPORTED_PACKAGES = (
     "aiohttp",
     "fastapi",
@@ -94,7 +90,9 @@ def check_state(config: Config) -> Iterator[Finding]:
     """Check that the state can be opened and read."""
     url = config.state.url
     if not url.startswith(SQLITE):
-        yield from check_redis(url)
+        from gateway.cli.doctor.redis_state import check_redis
+
+        yield from check_redis(config)
         return
     try:
         _try_file(Path(url.removeprefix(SQLITE)))
@@ -102,27 +100,6 @@ def check_state(config: Config) -> Iterator[Finding]:
         yield make_error("state", f"{url}: {error}", "set state.url to a file that this user can write")
     else:
         yield make_ok("state", url)
-
-
-def check_redis(url: str) -> Iterator[Finding]:
-    """Check that Redis responds and is recent enough; one finding per version among its servers."""
-    try:
-        from gateway.config.secrets import mask_url
-        from gateway.distributed.redis_client import RedisClient
-    except ImportError:
-        yield make_error("state", "the Redis client is not installed", "pip install 'benchroute[redis]'")
-        return
-    shown = mask_url(url)
-    try:
-        found = sorted(set(_redis_versions(RedisClient(url).execute("INFO", "server"))))
-    except StateError as error:
-        yield make_error("state", f"{shown}: {error}", "start Redis, or correct state.url")
-        return
-    for one in found:
-        if _major(one) < MIN_REDIS:
-            yield make_error("state", f"{shown} is Redis {one}", f"upgrade to Redis {MIN_REDIS} or newer")
-        else:
-            yield make_ok("state", f"{shown}: Redis {one}")
 
 
 def check_versions() -> Iterator[Finding]:
@@ -186,20 +163,6 @@ def _try_file(path: Path) -> None:
         raise StateError(f"{path} is not writable")
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-
-
-def _redis_versions(info: object) -> Iterator[str]:
-    """Versions in the reply of one server, or of a Cluster's nodes by name."""
-    if isinstance(info, dict) and "redis_version" in info:
-        yield str(info["redis_version"])
-    elif isinstance(info, dict):
-        for one in info.values():
-            yield from _redis_versions(one)
-
-
-def _major(found: str) -> int:
-    first = found.partition(".")[0]
-    return int(first) if first.isdigit() else 0
 
 
 def _running_gateway(host: str, number: int) -> str:
