@@ -17,7 +17,7 @@ from typing import Any
 from gateway.config.secrets import mask_url
 from gateway.decision import RENAMED_REASONS, Decision, ExplainedDecision, Explanation
 from gateway.errors import StateError
-from gateway.state.state_file import claim_file, create_private_file
+from gateway.state.state_file import DATABASE_ERRORS, claim_file, create_private_file, describe_fault
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
     NO_SAMPLING_STATES,
@@ -264,8 +264,8 @@ class SqliteStore:
                 finally:
                     if is_outermost:
                         self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise StateError(f"{self._path} cannot be read: {error}") from error
+            except DATABASE_ERRORS as error:
+                raise StateError(f"{self._path} cannot be read: {describe_fault(error)}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -277,28 +277,30 @@ class SqliteStore:
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._connection
+                    self._connection.execute("COMMIT")
                 except BaseException:
-                    self._connection.execute("ROLLBACK")
+                    # A full disk or a damaged page has ended the transaction already (https://sqlite.org/lang_transaction.html).
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
                     raise
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise StateError(f"{self._path} cannot be written: {error}") from error
+            except DATABASE_ERRORS as error:
+                raise StateError(f"{self._path} cannot be written: {describe_fault(error)}") from error
 
 
 def _connect(path: str, busy_s: float) -> sqlite3.Connection:
     create_private_file(path)
     try:
         connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
-        raise StateError(f"{path} cannot be opened: {error}") from error
+    except DATABASE_ERRORS as error:
+        raise StateError(f"{path} cannot be opened: {describe_fault(error)}") from error
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         # With WAL a power loss can undo the last commits but not corrupt the file; FULL would sync at every commit.
         connection.execute("PRAGMA synchronous = NORMAL")
         _prepare(connection, path)
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         connection.close()
-        raise StateError(f"{path} cannot be used as state: {error}") from error
+        raise StateError(f"{path} cannot be used as state: {describe_fault(error)}") from error
     except StateError:
         connection.close()
         raise
@@ -318,7 +320,8 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
@@ -380,14 +383,18 @@ def _to_decision(row: Sequence[Any]) -> Decision:
     task, version, n, model, reason, ranking, at = row
     try:
         return Decision(task, version, n, model, RENAMED_REASONS.get(reason, reason), tuple(json.loads(ranking)), at)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StateError(f"a stored decision cannot be read: {error!r}") from error
 
 
 def _to_totals(numbers: Sequence[Any]) -> UsageTotals:
     requests, input_tokens, output_tokens, usd, baseline_usd, unpriced, estimated = numbers
-    money = Decimal(usd), Decimal(baseline_usd)
-    return UsageTotals(requests, input_tokens, output_tokens, *money, unpriced, estimated)
+    try:
+        money = Decimal(usd), Decimal(baseline_usd)
+        counts = [int(number) for number in (requests, input_tokens, output_tokens, unpriced, estimated)]
+    except (ArithmeticError, ValueError, TypeError) as error:
+        raise StateError(f"stored usage cannot be read: {error!r}") from error
+    return UsageTotals(*counts[:3], *money, *counts[3:])
 
 
 def open_store(url: str) -> SqliteStore:
