@@ -119,7 +119,10 @@ def _check_state(config: Config) -> None:
     store = open_store(config.state.url)
     try:
         store.claim_for_gateway()
+        store.check_pages()
         check_names(config, read_created_keys(store))
+        store.read_usage()
+        store.current_policies()
     finally:
         store.close()
 

@@ -17,7 +17,8 @@ from typing import Any
 from gateway.config.secrets import mask_url
 from gateway.decision import RENAMED_REASONS, Decision, ExplainedDecision, Explanation
 from gateway.errors import StateError
-from gateway.state.state_file import DATABASE_ERRORS, claim_file, create_private_file, describe_fault
+from gateway.state.schema import MIGRATIONS, SCHEMA
+from gateway.state.state_file import DATABASE_ERRORS, claim_file, create_private_file, describe_fault, malformed
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
     NO_SAMPLING_STATES,
@@ -46,45 +47,6 @@ INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, '{}')) ON CONFLIC
 """
 """Without an explanation the stored one stays: most inputs derive none, and it is most of the row."""
 
-_TASKS = """
-CREATE TABLE tasks (task TEXT PRIMARY KEY, basis TEXT NOT NULL, n INTEGER NOT NULL, seen INTEGER NOT NULL,
-                    sums BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE ring (task TEXT NOT NULL, slot INTEGER NOT NULL, embedding BLOB NOT NULL,
-                   PRIMARY KEY (task, slot)) WITHOUT ROWID;
-CREATE TABLE decisions (task TEXT PRIMARY KEY, version INTEGER NOT NULL, n INTEGER NOT NULL, model TEXT NOT NULL,
-                        reason TEXT NOT NULL, ranking TEXT NOT NULL, at REAL NOT NULL, account TEXT NOT NULL);
-CREATE TABLE turns (task TEXT NOT NULL, version INTEGER NOT NULL, n INTEGER NOT NULL, model TEXT NOT NULL,
-                    reason TEXT NOT NULL, ranking TEXT NOT NULL, at REAL NOT NULL,
-                    PRIMARY KEY (task, version)) WITHOUT ROWID;
-CREATE TABLE spending (kind TEXT NOT NULL, name TEXT NOT NULL, day TEXT NOT NULL, requests INTEGER NOT NULL,
-                       input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, usd TEXT NOT NULL,
-                       baseline_usd TEXT NOT NULL, PRIMARY KEY (kind, name, day)) WITHOUT ROWID;
-"""
-
-
-_KEYS = """
-CREATE TABLE keys (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, created_at REAL NOT NULL, terms TEXT NOT NULL);
-"""
-
-_POLICIES = """
-CREATE TABLE policies (task TEXT NOT NULL, version INTEGER NOT NULL, at REAL NOT NULL, by TEXT, terms TEXT,
-                       PRIMARY KEY (task, version)) WITHOUT ROWID;
-"""
-
-_PACES = """
-CREATE TABLE paces (task TEXT PRIMARY KEY, pace BLOB NOT NULL) WITHOUT ROWID;
-"""
-
-_UNPRICED = """
-ALTER TABLE spending ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE spending ADD COLUMN estimated INTEGER NOT NULL DEFAULT 0;
-"""
-
-_MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED)
-"""Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
-
-SCHEMA = len(_MIGRATIONS)
-
 
 class SqliteStore:
     """Store in a SQLite file, which threads and processes may share."""
@@ -103,6 +65,14 @@ class SqliteStore:
         read and score, and commands, make no claim.
         """
         self._claim = claim_file(self._path)
+
+    def check_pages(self) -> None:
+        """Read every page of the file, once at startup. Raises StateError for a damaged one."""
+        with self._reading() as connection:
+            # Indexes are not compared with their tables: seconds for gigabytes (https://sqlite.org/pragma.html).
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise StateError(f"{self._path} cannot be used as state: {describe_fault(malformed(found))}")
 
     def update_task(
         self,
@@ -315,7 +285,7 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if not (0 < found <= SCHEMA or (found == 0 and tables == 0)):
             raise StateError(f"{path} has schema {found}, this version reads schema {SCHEMA}")
-        for step in _MIGRATIONS[found:]:
+        for step in MIGRATIONS[found:]:
             for statement in filter(str.strip, step.split(";")):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
@@ -391,10 +361,11 @@ def _to_totals(numbers: Sequence[Any]) -> UsageTotals:
     requests, input_tokens, output_tokens, usd, baseline_usd, unpriced, estimated = numbers
     try:
         money = Decimal(usd), Decimal(baseline_usd)
-        counts = [int(number) for number in (requests, input_tokens, output_tokens, unpriced, estimated)]
+        tokens = int(input_tokens), int(output_tokens)
+        counted = int(requests), int(unpriced), int(estimated)
     except (ArithmeticError, ValueError, TypeError) as error:
         raise StateError(f"stored usage cannot be read: {error!r}") from error
-    return UsageTotals(*counts[:3], *money, *counts[3:])
+    return UsageTotals(counted[0], *tokens, *money, *counted[1:])
 
 
 def open_store(url: str) -> SqliteStore:

@@ -29,6 +29,11 @@ def describe_fault(error: BaseException) -> str:
     return f"{said}; {step}" if step else said
 
 
+def malformed(found: str) -> sqlite3.DatabaseError:
+    """Return the error of a file in which SQLite's own check found something."""
+    return sqlite3.DatabaseError(f"database disk image is malformed: {found}")
+
+
 def create_private_file(path: str) -> None:
     """Create a missing file for its owner alone: texts can be guessed from embeddings. SQLite's -wal inherits this."""
     # What is wrong with the path, sqlite3 says itself.

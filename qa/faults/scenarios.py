@@ -68,13 +68,24 @@ def redis_killed(stack: Stack) -> str:
 
 
 def redis_emptied(stack: Stack) -> str:
-    """SIGKILL for Redis, which restarts empty."""
+    """SIGKILL for Redis, which restarts empty; gateways write back what was spent."""
+    before = _spent_requests(stack)
     with stack.fault():
         stack.redis.kill()
         stack.redis.delete_files()
         time.sleep(1.0)
         stack.redis.start_and_wait()
-    return "decisions are those of the inputs since then"
+        wait_until(lambda: _spent_requests(stack) >= before, 10, "the spending's return")
+    return f"decisions are those of the inputs since then; spending of {before:,} requests written back"
+
+
+def _spent_requests(stack: Stack) -> int:
+    client = RedisClient(stack.url, shards=stack.shape.shards)
+    try:
+        rows = RedisStore(client).read_usage()
+        return sum(total.requests for (kind, _, _), total in rows.items() if kind == "task")
+    finally:
+        client.close_connections()
 
 
 def redis_hangs(stack: Stack) -> str:

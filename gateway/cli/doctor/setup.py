@@ -18,6 +18,7 @@ import yaml
 from gateway.cli.doctor.finding import Finding, make_error, make_ok, make_warning
 from gateway.config import LOOPBACK, Config, load_config
 from gateway.errors import ConfigError, StateError
+from gateway.state.state_file import malformed
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
 
 SQLITE = "sqlite:///"
@@ -168,7 +169,7 @@ def _try_file(path: Path) -> None:
         # Every page, but not every index against its table: seconds for gigabytes.
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            raise StateError(f"malformed: {found}")
+            raise malformed(found)
 
 
 def _running_gateway(host: str, number: int) -> str:
