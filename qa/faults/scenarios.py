@@ -88,6 +88,21 @@ def _spent_requests(stack: Stack) -> int:
         client.close_connections()
 
 
+def sentinel_failover(stack: Stack) -> str:
+    """SIGKILL for Redis; a Sentinel makes its replica the master."""
+    watched = stack.watched
+    assert watched is not None  # noqa: S101 - `run` makes it so
+    with stack.fault():
+        started = time.monotonic()
+        stack.redis.kill()
+        wait_until(lambda: watched.is_master(watched.replica), 30, "the failover")
+        took_s = time.monotonic() - started
+        # From here on the runner counts on the new master.
+        stack.redis = watched.replica
+        stack.wait_a_third()
+    return f"the replica was the master after {took_s:.1f} s"
+
+
 def redis_hangs(stack: Stack) -> str:
     """SIGSTOP for Redis."""
     with stack.fault():
@@ -200,6 +215,7 @@ FAULTS: Mapping[str, Fault] = {
         gateway_killed,
         redis_killed,
         redis_emptied,
+        sentinel_failover,
         redis_hangs,
         partition,
         redis_full,
@@ -221,6 +237,8 @@ def run(name: str, folder: Path, shape: Shape) -> Row | None:
         environments = _clocks(folder)
     if name == "backlog_full":
         shape = replace(shape, backlog=20)
+    if name == "sentinel_failover":
+        shape = replace(shape, has_sentinel=True)
     if name == "two_packs":
         shape = replace(shape, has_file=False)
     with ExitStack() as around:
