@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -26,6 +26,10 @@ MAX_REASON = 300
 DEFAULT_PACK_MB = 16 * 1024
 
 
+RECORD_OPTION = "`import --max-record-mb`"
+ARCHIVE_SETTING = "`routing.max_pack_mb`, or `pack verify --max-mb`"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
     """Limits on what is read from one file, in bytes after decompression.
@@ -34,18 +38,17 @@ class ReadLimits:
         max_record_bytes: of what is in memory at once: a JSON value, a line, a cell, a member of a zip file.
         max_archive_bytes: of all that is unpacked from an archive.
         max_members: of an archive.
+        record_option: what sets the first of them, for messages.
     """
 
     max_record_bytes: int = 256 * MIB
     max_archive_bytes: int = DEFAULT_PACK_MB * MIB
     max_members: int = 1_000_000
+    record_option: str = RECORD_OPTION
 
 
 LIMITS: ContextVar[ReadLimits] = ContextVar("LIMITS", default=ReadLimits())  # noqa: B039 - frozen
 """Limits in use. A context variable: a limit is a command's, and readers are many calls below."""
-
-RECORD_OPTION = "`import --max-record-mb`"
-ARCHIVE_SETTING = "`routing.max_pack_mb`, or `pack verify --max-mb`"
 
 
 class LimitExceeded(RoutingError, ValueError):
@@ -66,10 +69,20 @@ def reading_within(limits: ReadLimits) -> Iterator[None]:
         LIMITS.reset(token)
 
 
+@contextmanager
+def reading_pack() -> Iterator[None]:
+    """Apply one limit to a pack and to each of its files: its arrays and its embedder are in memory whole."""
+    limits = LIMITS.get()
+    with reading_within(replace(limits, max_record_bytes=limits.max_archive_bytes, record_option=ARCHIVE_SETTING)):
+        yield
+
+
 def check_record(size: int, what: str) -> None:
     """Raise LimitExceeded for something that is too large to be held in memory. what: its name, for the message."""
-    if size > (limit := LIMITS.get().max_record_bytes):
-        raise LimitExceeded(f"{what} has {_mb(size)}, the limit is {_mb(limit)} ({RECORD_OPTION})")
+    limits = LIMITS.get()
+    if size > limits.max_record_bytes:
+        limit = f"the limit is {_mb(limits.max_record_bytes)} ({limits.record_option})"
+        raise LimitExceeded(f"{what} has {_mb(size)}, {limit}")
 
 
 def check_archive(size: int, what: str) -> None:

@@ -40,7 +40,15 @@ from routing.atomic_swap import swap_paths
 from routing.auto.membership import fit_membership
 from routing.auto.references import DatasetReferences
 from routing.auto.training_data import TrainingData, count_outcomes
-from routing.bounded import InvalidArchive, LimitExceeded, describe, extract_tar, is_member_name, load_json
+from routing.bounded import (
+    InvalidArchive,
+    LimitExceeded,
+    describe,
+    extract_tar,
+    is_member_name,
+    load_json,
+    reading_pack,
+)
 from routing.bounded_arrays import load_npz
 from routing.calibration import Calibration
 from routing.errors import NeighboursError, PackCorrupted, PackError, PackMismatch, RoutingError
@@ -173,7 +181,7 @@ def open_pack(path: Path, embedder: EmbedderId | None = None) -> Pack:
         raise PackMismatch(
             f"{path} was built with embedder {manifest.embedder}, but tasks are embedded with {embedder}"
         )
-    with _folder_of(path) as folder:
+    with reading_pack(), _folder_of(path) as folder:
         _check_files(folder, manifest, path)
         try:
             return _load(folder, manifest, path)

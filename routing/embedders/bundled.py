@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from routing.bounded import InvalidArchive, LimitExceeded, read_file, read_tar_member
+from routing.bounded import InvalidArchive, LimitExceeded, read_file, read_tar_member, reading_pack
 from routing.bounded_arrays import InvalidArray, parse_npy
 from routing.embedder import Embedder, SentenceTransformerEmbedder
 from routing.embedders.packed_weights import unpack_model
@@ -136,7 +136,8 @@ def read_bundle_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
     """Read the bundled files of a pack, a folder or a .tar; empty without any. Raises PackCorrupted."""
     names = [name for name in manifest.files if name.startswith(FOLDER)]
     try:
-        found = _from_folder(path, names) if path.is_dir() else _from_tar(path, names)
+        with reading_pack():
+            found = _from_folder(path, names) if path.is_dir() else _from_tar(path, names)
     except (OSError, KeyError, LimitExceeded, InvalidArchive) as error:
         raise PackCorrupted(f"{path}: an embedder's file is missing: {error}") from error
     for name, data in found.items():

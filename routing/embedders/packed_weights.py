@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from routing.bounded import reading_pack
 from routing.bounded_arrays import load_npz
 from routing.errors import EmbedderError
 
@@ -83,7 +84,8 @@ def pack_model(model: bytes, halve: bool = False) -> bytes:
 def unpack_model(packed: bytes) -> bytes:
     """Return the ONNX file, its weights widened to floats. Raises EmbedderError for a file that is not a packed one."""
     try:
-        arrays = load_npz(packed, "the bundled model")
+        with reading_pack():
+            arrays = load_npz(packed, "the bundled model")
         skeleton, parts, start, done = arrays["skeleton"].tobytes(), [], 0, 0
         for place, (offset, rows, columns, form) in enumerate(arrays["tensors"].tolist()):
             parts.append(skeleton[start : start + offset - done])

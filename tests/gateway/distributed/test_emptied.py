@@ -213,6 +213,24 @@ def test_the_copy_is_bounded(redis_server: RedisServer) -> None:
     assert ("key", "k") in copy._usage
 
 
+def test_a_cluster(cluster_url: str) -> None:
+    nodes = [Node(cluster_url), Node(cluster_url)]
+    name = "of-a-cluster"
+    assert nodes[0].store.add_key(stored_key(name))
+    nodes[0].keep()
+    for count, node in enumerate(nodes, 1):
+        node.spend(count, name)
+    nodes[0].client.execute("FLUSHALL")
+    nodes[0].spend(4, name)
+    for node in nodes:
+        node.follow()
+    assert nodes[1].store.usage_of([("key", name)])["key", name, DAY].requests == 7
+    assert name in {key.name for key in nodes[1].store.created_keys()}
+    assert nodes[1].store.remove_key(name)
+    for node in nodes:
+        node.client.close_connections()
+
+
 @pytest.fixture
 def lone_redis(tmp_path: Path) -> Iterator[RedisServer]:
     with running_redis(tmp_path / "redis") as server:

@@ -259,6 +259,22 @@ def test_a_pack_whose_files_are_not_what_they_are_named(pack: Path) -> None:
         (pack / name).write_bytes(data)
 
 
+def test_a_pack_has_one_limit(pack: Path) -> None:
+    with reading_within(ReadLimits(max_record_bytes=10, max_archive_bytes=20 * MIB)), pytest.raises(PackError):
+        read_manifest(pack)
+    manifest = read_manifest(pack)
+    data = b"[" + b" " * 3 * MIB + b"]"
+    (pack / "report.json").write_bytes(data)
+    rewrite(pack, files={**manifest.files, "report.json": hashlib.sha256(data).hexdigest()})
+    with (
+        reading_within(SMALL),
+        pytest.raises(PackCorrupted, match=r"report\.json has 3 MB, the limit is 2 MB.*max_pack_mb"),
+    ):
+        open_pack(pack)
+    with reading_within(replace(SMALL, max_archive_bytes=20 * MIB)):
+        assert open_pack(pack).report == []
+
+
 def test_json_texts_and_cells(tmp_path: Path) -> None:
     long = "x" * (3 * MIB)
     (tmp_path / "a.json").write_text(json.dumps({"a": long}))
