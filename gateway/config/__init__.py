@@ -4,6 +4,7 @@ schema            the whole file; models, routing, tasks
 service           state, scorer, keys, admin, server, upstream, metrics, log, otel
 fields            base class and field types of the sections
 yaml_text         YAML in, without duplicate keys, alias bombs, and lines of the text in errors
+redis_url         addresses of Redis
 secrets           masks of secrets in what is printed
 expand            ${VAR} and ${VAR:-default}
 cross_checks      references between sections

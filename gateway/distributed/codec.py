@@ -15,7 +15,8 @@ import msgspec
 from gateway.decision import RENAMED_REASONS, Decision, ExplainedDecision, Explanation
 from gateway.distributed.producer import DeliveryCounts
 from gateway.distributed.redis_client import RedisArg
-from gateway.distributed.redis_keys import GROUP, NEWS, Shard
+from gateway.distributed.redis_keys import GROUP, Shard
+from gateway.distributed.usage_scripts import USAGE_FIELDS
 from gateway.errors import StateError
 from gateway.scorer.messages import BatchCounts, Question
 from gateway.state.store import NO_SAMPLING_STATES, RING_SIZE, Eviction, StateChange, TaskRecord, TaskSums
@@ -174,7 +175,7 @@ def decode_deliveries(values: Sequence[bytes | None]) -> tuple[int, DeliveryCoun
 
 
 def encode_news(news: DecisionNews) -> bytes:
-    """Encode news for NEWS."""
+    """Encode news for the channel of news."""
     return _encode(news)
 
 
@@ -222,7 +223,7 @@ def apply_args(
     # Published by the script itself: news must not be lost between a write and its message, nor precede it.
     news = encode_news(DecisionNews(decisions)) if decisions else b""
     arguments: list[RedisArg] = [lease.lease, lease.lease_ms, GROUP, lease.pack, lease.retention]
-    arguments += [RING_SIZE, MAX_CHANGES, NEWS, shard.number, news, new_epoch()]
+    arguments += [RING_SIZE, MAX_CHANGES, shard.keys.news, shard.number, news, new_epoch()]
     arguments += [len(batch.ids), *batch.ids, len(batch.counts)]
     for counts in batch.counts:
         arguments += [counts.producer, counts.last, *msgspec.structs.astuple(counts.scored)]
@@ -290,7 +291,7 @@ def decode_question(body: bytes) -> QueuedQuestion:
 
 
 def encode_usage(rows: UsageRows) -> Mapping[tuple[str, str], list[RedisArg]]:
-    """Encode usage as arguments of scripts.SPEND, day by day, by kind and name."""
+    """Encode usage as arguments of usage_scripts.SPEND, day by day, by kind and name."""
     words: dict[tuple[str, str], list[RedisArg]] = {}
     for (kind, name, day), used in rows.items():
         numbers = (used.requests, used.input_tokens, used.output_tokens)
@@ -300,7 +301,7 @@ def encode_usage(rows: UsageRows) -> Mapping[tuple[str, str], list[RedisArg]]:
 
 
 def decode_usage(found: Mapping[bytes, bytes]) -> Mapping[str, UsageTotals]:
-    """Decode the sums of scripts.SPEND, by day."""
+    """Decode the sums of usage_scripts.SPEND, by day."""
     # One hash field per day and number ("2026-11-28 requests"), since HINCRBY adds to a field.
     days: dict[str, dict[str, int]] = {}
     for field, value in found.items():
@@ -320,6 +321,22 @@ def decode_usage(found: Mapping[bytes, bytes]) -> Mapping[str, UsageTotals]:
         )
         for day, of in days.items()
     }
+
+
+def decode_day_counts(found: Mapping[bytes, bytes]) -> Mapping[str, tuple[int, ...]]:
+    """Decode the sums of usage_scripts.SPEND, by day, as the numbers that they are in Redis."""
+    days = {field.decode().split(" ")[0] for field in found}
+    return {day: tuple(int(found.get(f"{day} {name}".encode(), 0)) for name in USAGE_FIELDS) for day in days}
+
+
+def split_days(arguments: Sequence[RedisArg], sums: Sequence[bytes] | None) -> Mapping[str, tuple[int, ...]]:
+    """Return what usage_scripts.SPEND added by day, or with its reply, the new sums. arguments: of `encode_usage`."""
+    size = len(USAGE_FIELDS)
+    days: dict[str, tuple[int, ...]] = {}
+    for number, at in enumerate(range(0, len(arguments), size + 1)):
+        new = arguments[at + 1 : at + 1 + size] if sums is None else sums[number * size : (number + 1) * size]
+        days[str(arguments[at])] = tuple(map(int, new))
+    return days
 
 
 def to_picodollars(usd: Decimal) -> int:

@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from gateway.config import Config, load_config
-from gateway.distributed import packs, redis_keys
-from gateway.distributed.redis_client import RedisClient
+from gateway.distributed import packs
+from gateway.distributed.redis_client import RedisClient, open_client
 from gateway.distributed.scorer_worker import ScorerWorker
 from gateway.distributed.shard_worker import ScoringContext
 from gateway.distributed.store import LeaseLost, RedisStore
@@ -92,7 +92,7 @@ class PackManager:
     def check_packs(self) -> None:
         """Switch to another pack or other policies, where there are any. Raises GatewayError, RoutingError."""
         path, version = self._find_active()
-        changes = self._client.execute("HGETALL", redis_keys.CHANGES)
+        changes = self._client.execute("HGETALL", self._client.keys.changes)
         if path is None or (version == self._version and changes == self._changes):
             return
         # Remembered before it is tried: what is refused now is refused, and logged, once, until something changes.
@@ -155,7 +155,7 @@ def _task_settings(config: Config, manifest: Manifest, store: RedisStore) -> Con
 
 def run_scorer(config: Config, name: str, load: LoadEmbedder, ended: threading.Event) -> None:
     """Score until `ended` is set."""
-    client = RedisClient(config.state.url, shards=config.state.shards)
+    client = open_client(config)
     manager = PackManager(client, config, load)
     threading.Thread(target=manager.watch_packs, args=(ended,), name="packs", daemon=True).start()
     worker = ScorerWorker(

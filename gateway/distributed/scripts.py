@@ -18,7 +18,8 @@ DELIVERY_FIELDS = ("done", "dropped", "parked", *SCORED_FIELDS)
 """Names in Redis, behind a gateway's, of what became of its observations; done: the highest acknowledged number."""
 
 
-def _lua_list(names: Sequence[str]) -> str:
+def lua_list(names: Sequence[str]) -> str:
+    """Return names as a Lua table."""
     return "{" + ", ".join(f"'{name}'" for name in names) + "}"
 
 
@@ -30,7 +31,7 @@ class Script:
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
-        text = self.text.replace("SCORED", _lua_list(SCORED_FIELDS)).replace("DELIVERY", _lua_list(DELIVERY_FIELDS))
+        text = self.text.replace("SCORED", lua_list(SCORED_FIELDS)).replace("DELIVERY", lua_list(DELIVERY_FIELDS))
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "sha", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
 
@@ -325,20 +326,11 @@ return known
 """)
 
 
-# Writers are forgotten after a day: a number that is sent again after that would count twice, and none is.
-SPEND = Script("""#!lua
--- Adds to what a key or task spent, once however often it is sent.
--- KEYS: spent writers  ARGV: writer, number, how long writers are remembered in s, then (day, requests, input, output,
---   usd, baseline, unpriced, estimated) with money in units of 1e-12 US dollars
-local last = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
-if tonumber(ARGV[2]) <= last then return 0 end
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-redis.call('EXPIRE', KEYS[2], ARGV[3])
-for at = 4, #ARGV, 8 do
-  for place, what in ipairs({'requests', 'input', 'output', 'usd', 'baseline', 'unpriced', 'estimated'}) do
-    redis.call('HINCRBY', KEYS[1], ARGV[at] .. ' ' .. what, ARGV[at + place])
-  end
-end
+# The later version counts, whoever writes it back.
+RESTORE_POLICY = Script("""#!lua
+-- KEYS: a task's policies  ARGV: version, the policy
+if tonumber(ARGV[1]) <= tonumber(redis.call('HGET', KEYS[1], 'latest') or '0') then return 0 end
+redis.call('HSET', KEYS[1], 'latest', ARGV[1], ARGV[1], ARGV[2])
 return 1
 """)
 

@@ -24,9 +24,10 @@ from gateway.distributed.codec import (
     encode_news,
     new_epoch,
 )
-from gateway.distributed.redis_client import RedisArg, RedisClient
-from gateway.distributed.redis_keys import NEWS, SHARDS, Shard, shard_of
-from gateway.distributed.store_records import RedisRecords
+from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
+from gateway.distributed.redis_keys import Shard, shard_of
+from gateway.distributed.state_copy import StateCopy
+from gateway.distributed.store_records import RedisRecords, decode_names
 from gateway.errors import StateError
 from gateway.state.store import (
     ALL_TASKS,
@@ -67,8 +68,9 @@ class StagedUpdate:
 class RedisStore(RedisRecords):
     """A gateway.state.store.Store. Connects when it is first used, so that a gateway starts without Redis."""
 
-    def __init__(self, client: RedisClient) -> None:
-        super().__init__(client)
+    def __init__(self, client: RedisClient, copy: StateCopy | None = None) -> None:
+        """copy: takes in what is read and written, for a Redis that loses it; None for none."""
+        super().__init__(client, copy)
         self._shards: int | None = None
 
     @property
@@ -76,17 +78,23 @@ class RedisStore(RedisRecords):
         """The number of shards. Raises StateError."""
         if self._shards is None:
             # Fixed by the first process that connects to an empty Redis: with another number tasks would move.
-            self._client.execute("SET", SHARDS, self._client.shards_wanted, "NX")
-            self._shards = int(self._client.execute("GET", SHARDS))
+            self._client.execute("SET", self._keys.shard_count, self._client.shards_wanted, "NX")
+            data = self._client.execute("GET", self._keys.shard_count)
+            with translate_content(self._keys.shard_count):
+                self._shards = int(data)
         return self._shards
 
     def reassert_shard_count(self) -> None:
         """Set the number of shards in a Redis that may have been emptied since. Raises StateError."""
-        self._client.execute("SET", SHARDS, self.shards, "NX")
+        self._client.execute("SET", self._keys.shard_count, self.shards, "NX")
 
     def shard_of_task(self, task: str) -> Shard:
         """Return the shard of a task. Raises StateError."""
-        return Shard(shard_of(task, self.shards))
+        return self.numbered_shard(shard_of(task, self.shards))
+
+    def numbered_shard(self, number: int) -> Shard:
+        """Return the keys of a shard."""
+        return Shard(number, self._keys)
 
     def update_task(
         self,
@@ -131,7 +139,7 @@ class RedisStore(RedisRecords):
     def task_names(self) -> Sequence[str]:
         """Return the names of all tasks, sorted."""
         found = self._client.pipeline([("ZRANGE", shard.tasks_key, 0, -1) for shard in self.all_shards()])
-        return sorted(name.decode() for some in found for name in some)
+        return decode_names(name for some in found for name in some)
 
     def outdated_tasks(self, sums_version: str) -> Sequence[str]:
         """Return the tasks whose sums are of another version, or whose decision rests on no input, sorted."""
@@ -151,7 +159,7 @@ class RedisStore(RedisRecords):
         # Every shard lists the first names it has; the first of all of them are among these.
         shards = self.all_shards()
         names = self._searched_names(shards, listed) if listed.search else self._first_names(shards, listed)
-        tasks = [[name.decode() for name in some] for some in names]
+        tasks = [decode_names(some) for some in names]
         asked = [(shard, some) for shard, some in zip(shards, tasks, strict=True) if some]
         answers = self._client.pipeline([("HMGET", shard.decisions_key, *some) for shard, some in asked])
         found = {
@@ -177,8 +185,8 @@ class RedisStore(RedisRecords):
         pattern = "".join(f"[{one.lower()}{one.upper()}]" if one.isalpha() else one for one in listed.search)
         found = []
         for shard in shards:
-            names = set(self._client.scan_members(shard.tasks_key, f"*{pattern}*"))
-            found.append(sorted(name for name in names if listed.matches(name.decode()))[: listed.limit])
+            names = decode_names(set(self._client.scan_members(shard.tasks_key, f"*{pattern}*")))
+            found.append([name.encode() for name in names if listed.matches(name)][: listed.limit])
         return found
 
     def decision_changes(self, task: str) -> Sequence[Decision]:
@@ -207,7 +215,8 @@ class RedisStore(RedisRecords):
         words = ("-inf", last, "BYSCORE", "LIMIT", 0, limit, "WITHSCORES")
         found = self._client.pipeline([("ZRANGE", shard.used_key, *words) for shard in self._own_shards()])
         pairs = [pair for some in found for pair in zip(some[1::2], some[::2], strict=True)]
-        return [name.decode() for _, name in sorted((float(at), name) for at, name in pairs)[:limit]]
+        with translate_content("a name"):
+            return [name.decode() for _, name in sorted((float(at), name) for at, name in pairs)[:limit]]
 
     def tasks_without_use(self, limit: int) -> Sequence[str]:
         """Return tasks of earlier versions, which did not store when a task was used."""
@@ -215,7 +224,7 @@ class RedisStore(RedisRecords):
         counts = self._client.pipeline([("ZCARD", key) for one in shards for key in (one.tasks_key, one.used_key)])
         behind = [shard for shard, all_, used in zip(shards, counts[::2], counts[1::2], strict=True) if all_ > used]
         found = self._client.pipeline([("ZDIFF", 2, shard.tasks_key, shard.used_key) for shard in behind])
-        return [name.decode() for some in found for name in some][:limit]
+        return decode_names(name for some in found for name in some)[:limit]
 
     def touch_tasks(self, used: Mapping[str, float]) -> None:
         """Store when tasks were used, by task; Unix time in seconds."""
@@ -235,7 +244,7 @@ class RedisStore(RedisRecords):
 
     def all_shards(self) -> Sequence[Shard]:
         """Return all shards, in order. Raises StateError."""
-        return [Shard(number) for number in range(self.shards)]
+        return [self.numbered_shard(number) for number in range(self.shards)]
 
 
 def write_update(
@@ -281,7 +290,7 @@ def forget_in_shard(client: RedisClient, shard: Shard, task: str, evicted: Evict
         shard.used_key,
     ]
     news = DecisionNews((), (task,), () if evicted is None else (evicted,))
-    words: list[RedisArg] = [task, NEWS, shard.number, encode_news(news), new_epoch()]
+    words: list[RedisArg] = [task, shard.keys.news, shard.number, encode_news(news), new_epoch()]
     return bool(client.eval_script(scripts.FORGET, keys, words))
 
 

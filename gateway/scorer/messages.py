@@ -41,6 +41,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
         score: the task score that decides.
         k, kappa, threshold, sigma, eta: see routing.calibration.RoutingSettings.
         adaptive_sampling: embed only a sample of the inputs of settled tasks.
+        max_pack_mb: largest pack that is read, MB after decompression.
         models: the configured models; decisions and explanations use their names.
     """
 
@@ -51,6 +52,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
     eta: float = 0.6
     threshold: float = 0.5
     adaptive_sampling: bool = True
+    max_pack_mb: int = 16_384
     models: Sequence[ModelNames] = ()
 
 

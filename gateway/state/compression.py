@@ -75,6 +75,9 @@ def _compress(data: bytes, dictionary: bytes) -> bytes:
 def _restore(stored: bytes, dictionary: bytes) -> bytes:
     with_dictionary = zlib.decompressobj(zdict=dictionary)
     try:
-        return with_dictionary.decompress(stored) + with_dictionary.flush()
+        data = with_dictionary.decompress(stored) + with_dictionary.flush()
     except zlib.error as error:
         raise StateError(f"compressed state cannot be read: {error}") from error
+    if not with_dictionary.eof:
+        raise StateError("compressed state cannot be read: it is cut off")
+    return data

@@ -11,6 +11,7 @@ from gateway.errors import StateError
 from gateway.state import sqlite_rows
 from gateway.state.sqlite_file import SqliteFile
 from gateway.state.sqlite_records import SqliteRecords
+from gateway.state.state_file import describe_fault, malformed
 from gateway.state.store import (
     ALL_TASKS,
     NO_SAMPLING_STATES,
@@ -42,6 +43,14 @@ class SqliteStore(SqliteRecords):
         read and score, and commands, make no claim.
         """
         self._file.claim_for_gateway()
+
+    def check_pages(self) -> None:
+        """Read every page of the file, once at startup. Raises StateError for a damaged one."""
+        with self._file.reading() as connection:
+            # Indexes are not compared with their tables: seconds for gigabytes (https://sqlite.org/pragma.html).
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise StateError(f"{self._path} cannot be used as state: {describe_fault(malformed(found))}")
 
     def update_task(
         self,
@@ -91,7 +100,8 @@ class SqliteStore(SqliteRecords):
         """Return the tasks whose sums are of another version, or whose decision rests on no input, sorted."""
         query = """
             SELECT task FROM tasks WHERE basis NOT IN (SELECT id FROM bases WHERE basis = ?)
-            UNION SELECT task FROM decisions WHERE n = 0 AND task IN (SELECT task FROM tasks) ORDER BY 1
+            UNION SELECT task FROM decisions
+                WHERE n = 0 AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task = decisions.task) ORDER BY 1
         """
         with self._file.reading() as connection:
             return [name for (name,) in connection.execute(query, (sums_version,))]

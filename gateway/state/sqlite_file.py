@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from gateway.errors import StateError
 from gateway.state.sqlite_schema import prepare_schema
-from gateway.state.state_file import claim_file, create_private_file
+from gateway.state.state_file import DATABASE_ERRORS, claim_file, create_private_file, describe_fault
 
 
 class SqliteFile:
@@ -31,9 +31,9 @@ class SqliteFile:
         try:
             self._reader = _open_connection(path, busy_s)
             self._reader.execute("PRAGMA query_only = ON")
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             self._writer.close()
-            raise StateError(f"{path} cannot be opened: {error}") from error
+            raise StateError(f"{path} cannot be opened: {describe_fault(error)}") from error
 
     def claim_for_gateway(self) -> None:
         """Claim the file for one gateway until it is closed. Raises StateError if another one uses it."""
@@ -73,19 +73,21 @@ class SqliteFile:
             self._writing = threading.get_ident()
             try:
                 yield self._writer
+                self._writer.execute("COMMIT")
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                # A full disk or a damaged page has ended the transaction already (https://sqlite.org/lang_transaction.html).
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
                 raise
             finally:
                 self._writing = None
-            self._writer.execute("COMMIT")
 
     @contextmanager
     def _translating(self, what: str) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            raise StateError(f"{self.path} cannot be {what}: {error}") from error
+        except DATABASE_ERRORS as error:
+            raise StateError(f"{self.path} cannot be {what}: {describe_fault(error)}") from error
 
 
 def _connect(path: str, busy_s: float) -> sqlite3.Connection:
@@ -93,16 +95,16 @@ def _connect(path: str, busy_s: float) -> sqlite3.Connection:
     create_private_file(path)
     try:
         connection = _open_connection(path, busy_s)
-    except sqlite3.Error as error:
-        raise StateError(f"{path} cannot be opened: {error}") from error
+    except DATABASE_ERRORS as error:
+        raise StateError(f"{path} cannot be opened: {describe_fault(error)}") from error
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         # With WAL a power loss can undo the last commits but not corrupt the file; FULL would sync at every commit.
         connection.execute("PRAGMA synchronous = NORMAL")
         prepare_schema(connection, path)
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         connection.close()
-        raise StateError(f"{path} cannot be used as state: {error}") from error
+        raise StateError(f"{path} cannot be used as state: {describe_fault(error)}") from error
     except StateError:
         connection.close()
         raise

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from gateway.errors import StateError
 from gateway.state.sqlite_file import SqliteFile
 from gateway.state.store import MAX_POLICY_VERSIONS, StoredKey, StoredPolicy
 from gateway.usage.ledger import OTHER_NAMES, UsageRows, UsageTotals
@@ -109,5 +110,10 @@ def _add_rows(connection: sqlite3.Connection, rows: UsageRows) -> None:
 
 def _to_totals(numbers: Sequence[Any]) -> UsageTotals:
     requests, input_tokens, output_tokens, usd, baseline_usd, unpriced, estimated = numbers
-    money = Decimal(usd), Decimal(baseline_usd)
-    return UsageTotals(requests, input_tokens, output_tokens, *money, unpriced, estimated)
+    try:
+        money = Decimal(usd), Decimal(baseline_usd)
+        tokens = int(input_tokens), int(output_tokens)
+        counted = int(requests), int(unpriced), int(estimated)
+    except (ArithmeticError, ValueError, TypeError) as error:
+        raise StateError(f"stored usage cannot be read: {error!r}") from error
+    return UsageTotals(counted[0], *tokens, *money, *counted[1:])

@@ -135,7 +135,7 @@ def to_decision(row: Sequence[Any], rankings: dict[str, tuple[str, ...]] | None 
         return Decision(
             task, version, n, sys.intern(model), RENAMED_REASONS.get(reason, sys.intern(reason)), ranking, at
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StateError(f"a stored decision cannot be read: {error!r}") from error
 
 

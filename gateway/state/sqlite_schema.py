@@ -76,6 +76,7 @@ def prepare_schema(connection: sqlite3.Connection, path: str) -> None:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")

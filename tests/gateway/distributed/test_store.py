@@ -12,7 +12,8 @@ from redis import Redis
 from gateway.config import parse_config
 from gateway.decision import Decision, ExplainedDecision, Explanation
 from gateway.distributed.codec import MAX_CHANGES
-from gateway.distributed.redis_client import RedisClient, RedisTimeouts
+from gateway.distributed.connect import RedisTimeouts
+from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
 from gateway.errors import StateError
