@@ -11,6 +11,7 @@
 # make conformance   real clients, directly and through a gateway, and raw HTTP/1.1 (CONFORMANCE_CACHE: their environments)
 # make lm-eval       lm-evaluation-harness against a gateway (LM_EVAL=its program)
 # make bench         CPU per request, compared with nginx and LiteLLM's proxy (12 minutes; BENCH=--quick: 3)
+# make bench-admin   the admin and task API with 100,000 tasks, and requests beside it (3 minutes; BENCH=--tasks 10000)
 # make bench-scoring CPU and memory of embedders and of the scorer (needs a benchmark folder, as replay does)
 # make bench-index   recall and speed of index backends
 # make replay        recorded benchmark results through HTTP (needs a benchmark folder: BENCHMARK=…)
@@ -34,7 +35,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: faults demo serve test test-slow check fix docs fuzz conformance lm-eval bench bench-scoring bench-index replay ui-test clean
+.PHONY: faults demo serve test test-slow check fix docs fuzz conformance lm-eval bench bench-admin bench-scoring bench-index replay ui-test clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m demo run
@@ -89,6 +90,9 @@ bench: $(VENV)/dev.stamp build/bench-programs.stamp build/benchroute.stamp build
 
 bench-scoring: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks.scoring --benchmark $(BENCHMARK) --results results/scoring.json
+
+bench-admin: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.admin $(BENCH)
 
 bench-index: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks.indexing --results results/indexing.json --figure results/indexing.svg

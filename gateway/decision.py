@@ -41,6 +41,7 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 _header = msgspec.json.Decoder(_Header)
+_document = msgspec.json.Decoder(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,16 @@ class Explanation:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Explanation":
-        """Encode an explanation."""
-        return cls(json.dumps(document))
+        """Encode an explanation. Numbers have 12 digits: more than anything measured has, and most of the text."""
+        return cls(json.dumps(_round_numbers(document)))
 
     def to_dict(self) -> dict[str, Any]:
         """Decode the explanation. Raises ValueError for what is no JSON."""
-        document: dict[str, Any] = json.loads(self.json)
-        return document
+        try:
+            return _document.decode(self.json)
+        except msgspec.MsgspecError:  # NaN, which Python's JSON has
+            document: dict[str, Any] = json.loads(self.json)
+            return document
 
     @property
     def skipped(self) -> int:
@@ -89,6 +93,14 @@ class Explanation:
         except msgspec.MsgspecError:  # NaN, which Python's JSON has: the text is read in full then
             document = self.to_dict()
             return _Header(document.get("n"), document.get("skipped", 0))
+
+
+def _round_numbers(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.12g}")
+    if isinstance(value, dict):
+        return {name: _round_numbers(one) for name, one in value.items()}
+    return [_round_numbers(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 NO_EXPLANATION = Explanation()

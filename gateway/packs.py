@@ -6,7 +6,6 @@ gateway.distributed.pack_library.
 
 import hashlib
 import json
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from gateway.config import Config
 from gateway.config.history import ConfigHistory
 from gateway.errors import Conflict
 from gateway.vocabulary import PUBLIC_PACK
+from routing.bounded import InvalidArchive, LimitExceeded, open_tar, read_file, read_tar_member
 from routing.catalogue.public_pack import public_pack_path
 from routing.errors import PackCorrupted, RoutingError
 from routing.manifest import MANIFEST, Manifest, read_manifest
@@ -148,11 +148,11 @@ def _is_pack(path: Path) -> bool:
 
 def _has_manifest(path: Path) -> bool:
     try:
-        with tarfile.open(path) as tar:
+        with open_tar(path) as tar:
             # A pack's archive has its manifest first. Only this member is read: other archives may be gigabytes.
             first = tar.next()
             return first is not None and first.name == MANIFEST
-    except (OSError, tarfile.TarError):
+    except (OSError, RoutingError):
         return False
 
 
@@ -184,16 +184,21 @@ def _read_document(path: Path, manifest: Manifest, name: str) -> dict[str, Any]:
     found, named = hashlib.sha256(content).hexdigest(), manifest.files.get(name, "")
     if found != named:
         raise PackCorrupted(f"{path}: {name} has hash {found[:12]}, the manifest names {named[:12] or 'none'}")
-    document: dict[str, Any] = json.loads(content)
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise PackCorrupted(f"{path}: {name} is not valid JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise PackCorrupted(f"{path}: {name} is not a JSON object")
     return document
 
 
 def _read_bytes(path: Path, name: str) -> bytes:
     try:
         if path.is_dir():
-            return (path / name).read_bytes()
-        with tarfile.open(path) as tar:
-            file = tar.extractfile(name)
-            return file.read() if file else b""
-    except (OSError, KeyError, tarfile.TarError) as error:
+            return read_file(path / name)
+        return read_tar_member(path, name)
+    except (OSError, KeyError) as error:
         raise PackCorrupted(f"{path}: {name} is missing") from error
+    except (LimitExceeded, InvalidArchive) as error:
+        raise PackCorrupted(str(error)) from error

@@ -10,8 +10,8 @@ DEFAULT_TASK = "default"
 AUTO = "auto"
 TASK_PREFIX = "task/"
 
-REDIS_SCHEMES = ("redis", "rediss", "redis-cluster", "rediss-cluster")
-"""Schemes of a state URL that gateways share: -cluster for a Redis Cluster, a second s for TLS."""
+REDIS_SCHEMES = ("redis", "rediss", "redis-cluster", "rediss-cluster", "redis-sentinel", "rediss-sentinel")
+"""Schemes of a state URL that gateways share: see gateway.config.redis_url."""
 
 INPUT_SELECTORS = ("last_user", "first_user", "all_user", "all")
 """Selectors of the messages that are a task's input. Any other is a JSONPath (RFC 9535) into the request body."""

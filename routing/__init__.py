@@ -4,6 +4,9 @@ The library has no HTTP, no database and no clock. Its modules, in the order of 
 
     arrays             array types and shape checks
     errors             error tree of the library
+    bounded            archives and JSON that others made, read within limits
+    bounded_arrays     arrays that others made, no larger than their bytes
+    bounded_tables     parquet files that others made, in pieces
     benchmark          inputs, datasets, models, outcomes; best on average
     averages           averages over datasets, estimated where outcomes are missing
     tidy               benchmark folder on disk, read and written

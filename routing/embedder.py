@@ -152,6 +152,9 @@ BATCH_TEXTS = 256
 """Texts embedded per transaction: an interrupted build resumes after the last batch."""
 
 
+VECTOR_ITEM_BYTES = 4
+
+
 class EmbeddingCache:
     """SQLite cache of embeddings, keyed by embedder and text. Use as a context manager."""
 
@@ -174,7 +177,7 @@ class EmbeddingCache:
     ) -> Embeddings:
         """Return the embeddings of the texts, (n_texts, dim); only those not in the cache are computed."""
         keys = [_key(embedder, text) for text in texts]
-        missing = [place for place, key in enumerate(keys) if self._vector(key) is None]
+        missing = [place for place, key in enumerate(keys) if self._vector(key, embedder.dim) is None]
         # A batch is padded to its longest text: sorted by length, little of the computation is padding.
         missing.sort(key=lambda place: len(texts[place]))
         for start in range(0, len(missing), BATCH_TEXTS):
@@ -185,12 +188,14 @@ class EmbeddingCache:
             with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows)
         progress(len(texts), len(texts))
-        found = [np.frombuffer(self._vector(key) or b"", dtype=np.float32) for key in keys]
+        found = [np.frombuffer(self._vector(key, embedder.dim) or b"", dtype=np.float32) for key in keys]
         return np.stack(found) if found else np.empty((0, embedder.dim), dtype=np.float32)
 
-    def _vector(self, key: bytes) -> bytes | None:
+    def _vector(self, key: bytes, dim: int) -> bytes | None:
+        """Return a stored vector; None for none, and for one that is damaged, which is then computed again."""
         row = self._connection.execute("SELECT vector FROM embeddings WHERE key = ?", (key,)).fetchone()
-        return row[0] if row else None
+        is_whole = row is not None and isinstance(row[0], bytes) and len(row[0]) == dim * VECTOR_ITEM_BYTES
+        return row[0] if is_whole and np.isfinite(np.frombuffer(row[0], dtype=np.float32)).all() else None
 
 
 def _key(embedder: Embedder, text: str) -> bytes:

@@ -2,6 +2,9 @@
 
 RoutingError
 ├── ShapeError            an array whose axes do not fit the others
+├── LimitExceeded         a file that has, or declares, more than a limit (routing.bounded)
+├── InvalidArchive        an archive that cannot be read, or names files outside of it (routing.bounded)
+├── InvalidArray          a file that is not the array of numbers that it declares (routing.bounded_arrays)
 ├── BenchmarkError        an invalid benchmark; lists every fault with file and row
 ├── EmbedderError         embedder not available, or its output unusable
 ├── TrainingError         not enough data to train a network

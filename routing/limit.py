@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from routing.arrays import Ints
+from routing.bounded_arrays import load_npy
+from routing.bounded_tables import TABLE_ERRORS
 
 SEED = 0
 EMBEDDINGS = "embeddings.f16.npy"
@@ -116,7 +118,7 @@ def _read_tables(folder: Path) -> tuple[pa.Table, pa.Table] | None:
     for name, columns in COLUMNS.items():
         try:
             table = pq.read_table(folder / name)
-        except (OSError, pa.ArrowException):
+        except TABLE_ERRORS:
             return None
         if not set(columns) <= set(table.column_names) or any(table[column].null_count for column in columns):
             return None
@@ -135,8 +137,8 @@ def _copy_embeddings(source: Path, target: Path, rows: Ints, n_inputs: int) -> N
     if not (source / EMBEDDINGS).exists():
         return
     try:
-        vectors = np.load(source / EMBEDDINGS, allow_pickle=False, mmap_mode="r")
-    except (ValueError, EOFError, OSError):
+        vectors = load_npy(source / EMBEDDINGS, is_mapped=True)
+    except (ValueError, OSError):  # InvalidArray, LimitExceeded
         vectors = None
     if vectors is None or vectors.ndim == 0 or len(vectors) != n_inputs:
         shutil.copyfile(source / EMBEDDINGS, target / EMBEDDINGS)

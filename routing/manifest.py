@@ -3,12 +3,12 @@
 import difflib
 import hashlib
 import json
-import tarfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from routing.bounded import InvalidArchive, LimitExceeded, read_file, read_tar_member
 from routing.errors import PackCorrupted, PackError, PackMismatch
 
 SCHEMA = 2
@@ -237,13 +237,11 @@ def read_manifest(path: Path) -> Manifest:
 def _manifest_text(path: Path) -> str:
     try:
         if path.is_dir():
-            return (path / MANIFEST).read_text(encoding="utf-8")
-        with tarfile.open(path) as tar:
-            file = tar.extractfile(MANIFEST)
-            if file is None:
-                raise KeyError(MANIFEST)
-            return file.read().decode("utf-8")
+            return read_file(path / MANIFEST).decode("utf-8")
+        return read_tar_member(path, MANIFEST).decode("utf-8")
     except FileNotFoundError as error:
         raise PackError(f"Pack not found: {error.filename or path} does not exist") from error
-    except (OSError, KeyError, UnicodeDecodeError, tarfile.TarError) as error:
+    except KeyError as error:
+        raise PackError(f"{path} is not a pack: it has no {MANIFEST}") from error
+    except (OSError, UnicodeDecodeError, LimitExceeded, InvalidArchive) as error:
         raise PackError(f"{path} is not a pack: {error}") from error

@@ -40,8 +40,18 @@ from routing.atomic_swap import swap_paths
 from routing.auto.membership import fit_membership
 from routing.auto.references import DatasetReferences
 from routing.auto.training_data import TrainingData, count_outcomes
+from routing.bounded import (
+    InvalidArchive,
+    LimitExceeded,
+    describe,
+    extract_tar,
+    is_member_name,
+    load_json,
+    reading_pack,
+)
+from routing.bounded_arrays import load_npz
 from routing.calibration import Calibration
-from routing.errors import PackCorrupted, PackError, PackMismatch
+from routing.errors import NeighboursError, PackCorrupted, PackError, PackMismatch, RoutingError
 from routing.input_index import InputIndex
 from routing.manifest import MANIFEST, SCHEMA, EmbedderId, Manifest, read_manifest
 from routing.neighbours.hnsw import HnswIndex
@@ -171,9 +181,17 @@ def open_pack(path: Path, embedder: EmbedderId | None = None) -> Pack:
         raise PackMismatch(
             f"{path} was built with embedder {manifest.embedder}, but tasks are embedded with {embedder}"
         )
-    with _folder_of(path) as folder:
+    with reading_pack(), _folder_of(path) as folder:
         _check_files(folder, manifest, path)
-        return _load(folder, manifest, path)
+        try:
+            return _load(folder, manifest, path)
+        except (NeighboursError, PackError):
+            raise
+        # Whoever made the pack hashed what is in it: the content of any of its files can be anything.
+        except (RoutingError, ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as error:
+            raise PackCorrupted(f"{path} cannot be read: {describe(error)}") from error
+        except (MemoryError, OverflowError, FloatingPointError) as error:
+            raise PackCorrupted(f"{path} needs more than this machine's memory") from error
 
 
 def _without_origin(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -232,19 +250,19 @@ def _folder_of(path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="benchroute-pack-") as scratch:
         try:
-            with tarfile.open(path) as tar:
-                # The data filter (PEP 706) refuses absolute paths, links out of the folder and devices.
-                tar.extractall(scratch, filter="data")
-        except (OSError, tarfile.TarError) as error:
-            raise PackCorrupted(f"{path} cannot be unpacked: {error}") from error
+            extract_tar(path, Path(scratch))
+        except (OSError, InvalidArchive, LimitExceeded) as error:
+            raise PackCorrupted(str(error)) from error
         yield Path(scratch)
 
 
 def _check_files(folder: Path, manifest: Manifest, path: Path) -> None:
     for name in dict.fromkeys((*FILES, *manifest.files)):
+        if not is_member_name(name):
+            raise PackCorrupted(f"{path}: {MANIFEST} names {name!r}, which lies outside of the pack")
         # Required files even if the manifest omits them, so that a stripped manifest cannot skip a check.
         named = manifest.files.get(name, "")
-        if not (folder / name).exists():
+        if not (folder / name).is_file():
             raise PackCorrupted(f"{path}: {name} is missing")
         found = _sha256(folder / name)
         if found != named:
@@ -263,9 +281,9 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         dataset_ids=load_dataset_ids(folder / "dataset_ids.npy"),
         index=HnswIndex.load_graph(folder / "index.hnsw", folder / "index.json", embeddings),
         calibration=calibration,
-        report=json.loads((folder / "report.json").read_text()),
+        report=load_json(folder / "report.json"),
         projection=_load_map(folder) if MAP in manifest.files else None,
-        texts=tuple(json.loads((folder / TEXTS).read_text(encoding="utf-8"))) if TEXTS in manifest.files else None,
+        texts=tuple(load_json(folder / TEXTS)) if TEXTS in manifest.files else None,
         training_data=None,
         input_index=_load_inputs(folder) if INPUTS in manifest.files else None,
         estimates=_load_estimates(folder) if ESTIMATES in manifest.files else None,
@@ -308,18 +326,18 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
 
 
 def _load_map(folder: Path) -> Projection:
-    with np.load(folder / MAP, allow_pickle=False) as saved:
-        return Projection(saved["mean"], saved["axes"], saved["rows"], saved["points"])
+    saved = load_npz(folder / MAP)
+    return Projection(saved["mean"], saved["axes"], saved["rows"], saved["points"])
 
 
 def _load_inputs(folder: Path) -> InputIndex:
-    named = json.loads((folder / INPUTS).read_text(encoding="utf-8"))
+    named = load_json(folder / INPUTS)
     return InputIndex(tuple(named["ids"]), tuple(named["digests"]))
 
 
 def _load_estimates(folder: Path) -> ImputedOutcomes:
-    with np.load(folder / ESTIMATES, allow_pickle=False) as saved:
-        return ImputedOutcomes(saved["columns"], saved["expected"], saved["filled"], saved["errors"])
+    saved = load_npz(folder / ESTIMATES)
+    return ImputedOutcomes(saved["columns"], saved["expected"], saved["filled"], saved["errors"])
 
 
 def _training_arrays(data: TrainingData) -> dict[str, Any]:
@@ -332,15 +350,16 @@ def _training_arrays(data: TrainingData) -> dict[str, Any]:
 
 
 def _load_training_data(folder: Path, embeddings: Embeddings, path: Path) -> TrainingData:
-    with np.load(folder / AUTO, allow_pickle=False) as saved:
-        data = TrainingData(**{name: saved[name] for name in TRAINING_ARRAYS})
-        # Packs of earlier versions have no references: no task is then taken for one of their datasets.
-        if "reference_rows" not in saved:
-            return data
-        counts, rows, similarities = saved["counts"], saved["reference_rows"], saved["reference_similarities"]
+    saved = load_npz(folder / AUTO)
+    arrays: dict[str, Any] = {name: saved[name] for name in TRAINING_ARRAYS}
+    data = TrainingData(**arrays)
+    # Packs of earlier versions have no references: no task is then taken for one of their datasets.
+    if "reference_rows" not in saved:
+        return data
+    counts, rows, similarities = saved["counts"], saved["reference_rows"], saved["reference_similarities"]
     _check_shape(path, AUTO, counts, data.averages.shape)
     _check_shape(path, AUTO, similarities, (len(counts), *rows.shape[1:], len(counts)))
-    if len(rows) != len(counts) or rows.max(initial=-1) >= len(embeddings):
+    if len(rows) != len(counts) or rows.max(initial=-1) >= len(embeddings) or rows.min(initial=0) < -1:
         raise PackMismatch(f"{path}: {AUTO} names reference inputs that the pack does not have")
     references = DatasetReferences.from_rows(embeddings, rows, similarities)
     return replace(data, counts=counts, membership=fit_membership(references))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.arrays import Embeddings, Floats, Ints
+from routing.bounded_arrays import load_npy, load_npz
 from routing.calibration import Calibration
 
 MAX_INTEGER = 32767
@@ -39,7 +40,7 @@ def save_embeddings(path: Path, vectors: Embeddings) -> None:
 def load_embeddings(path: Path, is_mapped: bool) -> Embeddings:
     """Return the vectors as float32, (n_inputs, dim). is_mapped: map a float32 file instead of reading it."""
     # Mapped, scorers of one machine share its pages.
-    vectors = np.load(path, allow_pickle=False, mmap_mode="r" if is_mapped else None)
+    vectors = load_npy(path, is_mapped=is_mapped)
     return vectors if vectors.dtype != np.int16 else _from_integers(vectors)
 
 
@@ -67,7 +68,7 @@ def save_outcomes(path: Path, outcomes: Floats) -> None:
 
 def load_outcomes(path: Path) -> Floats:
     """Return the outcomes, (n_inputs, n_models) float64, NaN = missing."""
-    saved = np.load(path, allow_pickle=False)
+    saved = load_npy(path)
     outcomes = np.asarray(saved, dtype=np.float64)
     if saved.dtype == np.uint8:
         outcomes[saved == MISSING] = np.nan
@@ -90,7 +91,7 @@ def save_dataset_ids(path: Path, dataset_ids: Ints) -> None:
 
 def load_dataset_ids(path: Path) -> Ints:
     """Return the dataset of each input, (n_inputs,) int64."""
-    return np.asarray(np.load(path, allow_pickle=False), dtype=np.int64)
+    return np.asarray(load_npy(path), dtype=np.int64)
 
 
 def save_calibration(path: Path, pairs: Calibration) -> None:
@@ -106,5 +107,5 @@ def save_calibration(path: Path, pairs: Calibration) -> None:
 
 def load_calibration(path: Path) -> Calibration:
     """Return the pairs (u, p)."""
-    with np.load(path, allow_pickle=False) as saved:
-        return Calibration(saved["distances"], saved["accuracies"], saved["weights"], saved["dataset_ids"])
+    saved = load_npz(path)
+    return Calibration(saved["distances"], saved["accuracies"], saved["weights"], saved["dataset_ids"])

@@ -25,6 +25,9 @@ from numpy.typing import NDArray
 
 from routing.arrays import Embeddings, Floats, Ints, unit_rows
 from routing.benchmark import Benchmark, Dataset, Model
+from routing.bounded import describe, load_json
+from routing.bounded_arrays import load_npy
+from routing.bounded_tables import TABLE_ERRORS, read_columns
 from routing.errors import BenchmarkError
 
 SHOWN_PER_FAULT = 5
@@ -95,8 +98,8 @@ def read_embeddings(folder: Path, n_inputs: int) -> GivenEmbeddings | None:
             str(folder), ["embeddings.json is missing: it must name the embedder of embeddings.f16.npy"]
         )
     try:
-        vectors = np.load(path, allow_pickle=False)
-        embedder = str(json.loads(about.read_text())["embedder"])
+        vectors = load_npy(path)
+        embedder = str(load_json(about)["embedder"])
     except (ValueError, KeyError, TypeError, EOFError) as error:
         raise BenchmarkError(str(folder), [f"embeddings.f16.npy or embeddings.json: {error}"]) from error
     return GivenEmbeddings(check_vectors(vectors, n_inputs, str(path)), embedder)
@@ -206,15 +209,23 @@ def _read_parquet(
         if missing:
             faults.append(f"{path.name}: missing column {', '.join(missing)}; found columns: {', '.join(present)}")
             return None
-        return pq.read_table(path, columns=[*columns, *(name for name in optional if name in present)])
-    except (pa.ArrowException, OSError) as error:
+        return read_columns(path, [*columns, *(name for name in optional if name in present)])
+    except TABLE_ERRORS as error:
         faults.append(f"{path.name}: not a readable parquet file: {error}")
         return None
 
 
 def _read_csv(path: Path, key: str, faults: list[str]) -> list[tuple[int, dict[str, str]]]:
     """Return the rows as (row number, cells), with the faults of empty and duplicate keys reported."""
-    with path.open(newline="") as file:
+    try:
+        return _csv_rows(path, key, faults)
+    except (csv.Error, UnicodeDecodeError) as error:
+        faults.append(f"{path.name}: invalid CSV, or not UTF-8: {describe(error)}")
+        return []
+
+
+def _csv_rows(path: Path, key: str, faults: list[str]) -> list[tuple[int, dict[str, str]]]:
+    with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if key not in (reader.fieldnames or ()):
             faults.append(f"{path.name}: missing column {key}")

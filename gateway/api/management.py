@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
+from gateway.api.pagination import Paging, json_response, page_of_sorted, page_to_json
 from gateway.api.schemas import RollbackBody
 from gateway.api.services import AdminPrincipal, Given
 from gateway.config import KeyTerms
@@ -17,10 +18,12 @@ keys_router = APIRouter(tags=["keys"])
 config_router = APIRouter(tags=["configuration"])
 
 
-@keys_router.get("/v1/keys")
-async def list_keys(services: Given, _: AdminPrincipal) -> dict[str, Any]:
+@keys_router.get("/v1/keys", response_model=dict[str, Any])
+async def list_keys(services: Given, _: AdminPrincipal, page: Paging) -> Response:
     """List client keys with their permissions, source and usage today, without secrets or hashes."""
-    return {"object": "list", "data": [_key_to_json(key, services.ledger) for key in services.client_keys.list_keys()]}
+    keys = sorted(services.client_keys.list_keys(), key=_key_place)
+    rows, last = page_of_sorted(keys, _key_place, page, "keys")
+    return json_response(page_to_json([_key_to_json(key, services.ledger) for key in rows], "keys", last))
 
 
 @keys_router.post("/v1/keys")
@@ -46,10 +49,11 @@ async def get_config(services: Given, _: AdminPrincipal) -> dict[str, Any]:
 
 
 @config_router.get("/v1/config/versions")
-async def list_versions(services: Given, _: AdminPrincipal) -> dict[str, Any]:
+async def list_versions(services: Given, _: AdminPrincipal, page: Paging) -> dict[str, Any]:
     """List the last configuration versions, newest last. They are in memory: numbers start at 1 after a restart."""
     history = services.config_history
-    return {"object": "list", "data": [_version_to_json(version, history) for version in history.list_versions()]}
+    rows, last = page_of_sorted(history.list_versions(), lambda version: version.number, page, "versions")
+    return page_to_json([_version_to_json(version, history) for version in rows], "versions", last)
 
 
 @config_router.post("/v1/config/reload")
@@ -79,6 +83,11 @@ def config_rejected(error: ConfigError | PackRejected) -> InvalidRequest:
         return InvalidRequest(f"Configuration not changed: {error}", code="pack_refused")
     first = next((path for path, _ in error.faults if path), None)
     return InvalidRequest(f"Configuration not changed: {error}", param=first, code="invalid_config")
+
+
+def _key_place(key: ClientKey) -> str:
+    """Return what keys are listed by: the configuration's by name, then the created ones, oldest first."""
+    return f"{key.created_at or 0.0:020.6f} {key.key.name}"
 
 
 def _key_to_json(key: ClientKey, ledger: Ledger) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from gateway.api.pagination import LoopShare, Paging, page_of_sorted, page_to_json
 from gateway.api.services import ClientPrincipal, Given, operator_of, scraper_of
 from gateway.api.usage import sample_to_json
 from gateway.config import ModelConfig
 from gateway.errors import ModelNotFound, ShuttingDown
 from gateway.keys.auth import Principal
+from gateway.upstream.load_balancer import BackendState
 from gateway.usage.timeseries import merge_minutes
 from gateway.vocabulary import AUTO
 
@@ -62,8 +64,10 @@ async def check_ready(services: Given) -> dict[str, Any]:
 
 
 @operations_router.get("/v1/backends", dependencies=[Depends(operator_of)])
-async def list_backends(services: Given) -> dict[str, Any]:
-    """List backends with the state of their circuit breaker, requests in flight, and the last hour's activity."""
+async def list_backends(services: Given, page: Paging) -> dict[str, Any]:
+    """List backends by ID, with the state of their breaker, requests in flight, and the last hour's activity."""
+    states = sorted(services.backends.all_backends(), key=_backend_id)
+    rows, last = page_of_sorted(states, _backend_id, page, "backends")
     data = [
         {
             "object": "backend",
@@ -75,15 +79,23 @@ async def list_backends(services: Given) -> dict[str, Any]:
             "outstanding": state.outstanding,
             "last_hour": sample_to_json(merge_minutes(services.minutes.series_of("backend", state.backend.name, HOUR))),
         }
-        for state in services.backends.all_backends()
+        for state in rows
     ]
-    return {"object": "list", "data": data}
+    return page_to_json(data, "backends", last)
 
 
 @operations_router.get("/metrics", dependencies=[Depends(scraper_of)], response_class=Response, responses=PROMETHEUS)
 async def get_metrics(services: Given) -> Response:
     """Return the metrics in Prometheus text format."""
-    return Response(services.metrics.render_text(), media_type=CONTENT_TYPE_LATEST)
+    share, parts = LoopShare(), list[bytes]()
+    for part in services.metrics.render_parts():
+        parts.append(part)
+        await share.give_way()
+    return Response(b"".join(parts), media_type=CONTENT_TYPE_LATEST)
+
+
+def _backend_id(state: BackendState) -> str:
+    return f"{state.backend.name}\n{state.model}"  # two models may have a backend of the same address
 
 
 def _visible(services: Given, client: Principal) -> list[ModelConfig]:

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Depends
 
 from gateway.api.management import config_rejected
+from gateway.api.pagination import Paging, page_of_sorted, page_to_json
 from gateway.api.services import Given, ManagedBy, Operator, Services, count_read, require_scorer
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRejected
 from gateway.keys.auth import Principal
@@ -23,12 +24,13 @@ router = APIRouter(tags=["packs"])
 
 
 @router.get("/v1/packs")
-async def list_packs(services: Given, _: Operator) -> dict[str, Any]:
-    """List packs: the active one and those that can be activated, with measured gains if their files are local."""
-    packs = await asyncio.to_thread(services.packs.list_packs)
+async def list_packs(services: Given, _: Operator, page: Paging) -> dict[str, Any]:
+    """List packs by ID: the active one and those to activate, with measured gains if their files are local."""
+    packs = sorted(await asyncio.to_thread(services.packs.list_packs), key=_pack_id)
     active = next((pack.id for pack in packs if pack.is_active), None)
-    data = await asyncio.to_thread(lambda: [_summary(pack) for pack in packs])
-    return {"object": "list", "active": active, "data": data}
+    rows, last = page_of_sorted(packs, _pack_id, page, "packs")
+    data = await asyncio.to_thread(lambda: [_summary(pack) for pack in rows])
+    return page_to_json(data, "packs", last, active=active)
 
 
 @router.get("/v1/packs/{pack}")
@@ -99,6 +101,10 @@ async def _find(pack: str, services: Services) -> PackInfo:
         if one.id == pack:
             return one
     raise NotFound(f"Unknown pack {pack!r}. GET /v1/packs lists packs.")
+
+
+def _pack_id(pack: PackInfo) -> str:
+    return pack.id
 
 
 def _summary(pack: PackInfo) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
+from gateway.tasks.eviction_log import EvictionLog
 from gateway.upstream.load_balancer import LoadBalancer
 from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
@@ -57,6 +58,7 @@ class Services:
     config_history: ConfigHistory
     packs: PackLibrary
     decision_feed: DecisionFeed
+    evictions: EvictionLog
     minutes: MinuteSeries
     recent_responses: RecentResponses
     manager: TaskPolicyManager

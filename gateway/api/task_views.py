@@ -38,6 +38,7 @@ def detailed_summary(
         "object": "task",
         "id": task,
         "n": shown["n"],
+        "explained_n": shown["explained_n"],
         "u": shown["u"],
         "decision": shown["decision"],
         "scored": shown.get("scored"),
@@ -52,12 +53,15 @@ def explanation_view(
 ) -> dict[str, Any]:
     """Return a task with its route, decision, scores and history.
 
-    If a pin or a policy overrides the scored decision, `scored` holds the latter.
+    `n` is the number of inputs that the decision rests on. `explained_n` is that of the explanation: of `u`, `skipped`,
+    `scores`, `nearest_datasets`, `auto`, `membership`, and of the reasons inside `decision` and `scored`. If a pin or a
+    policy overrides the scored decision, `scored` holds the latter.
     """
     shown: dict[str, Any] = {
         "object": "task",
         "id": task,
         "n": 0,
+        "explained_n": 0,
         "skipped": 0,
         "u": None,
         "scores": [],
@@ -67,6 +71,8 @@ def explanation_view(
     if explained is not None:
         explanation = _explanation_of(explained)
         shown["n"] = explained.decision.n
+        # Earlier versions derived one for every input, and wrote no number.
+        shown["explained_n"] = explanation.get("n", explained.decision.n)
         shown.update({key: explanation.get(key) for key in ("u", "scores", "nearest_datasets")})
         shown.update({key: explanation[key] for key in ("auto", "membership") if key in explanation})
         shown["skipped"] = explanation.get("skipped", 0)
@@ -97,6 +103,8 @@ def _explanation_of(explained: ExplainedDecision) -> Mapping[str, Any]:
 def _scored(decision: Decision, explanation: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "version": decision.version,
+        "n": decision.n,
+        "explained_n": explanation.get("n", decision.n),
         "model": decision.model,
         "reason": decision.reason,
         "ranking": list(decision.ranking),

@@ -11,67 +11,73 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 
+from gateway.api.pagination import MAX_LIMIT, LoopShare, Paging, json_response, page_of_sorted, page_to_json
 from gateway.api.services import ClientPrincipal, Given, Operator, Services, TaskOfKey, operator_of, sees_usage_of
-from gateway.api.task_views import SPARK_MINUTES, detailed_summary, explanation_view, task_summary
+from gateway.api.task_lists import list_decided, list_detailed, summarise_tasks
+from gateway.api.task_views import SPARK_MINUTES, explanation_view, task_summary
 from gateway.config.schema import TaskConfig
-from gateway.decision import ExplainedDecision
+from gateway.decision import Decision, ExplainedDecision
 from gateway.errors import InvalidRequest, NotFound, ScorerUnavailable
 from gateway.keys.auth import Principal
+from gateway.state.store import Store, TaskFilter
 from gateway.tasks.decision_feed import DecisionEvent
+from gateway.tasks.eviction_log import EvictionLog
 from gateway.usage.ledger import to_json as usage_to_json
 
 router = APIRouter(tags=["tasks"])
 
 MAX_WAIT_S = 20.0
 
-MAX_COUNTED_TASKS = 20_000
-"""Maximum number of tasks that the overview counts by model and reason."""
 
-
-@router.get("/v1/tasks")
+@router.get("/v1/tasks", response_model=dict[str, Any])
 async def list_tasks(
     services: Given,
     client: ClientPrincipal,
-    after: str = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    page: Paging,
+    search: Annotated[str, Query(max_length=128, description="Part of the task ID, in lower or upper case.")] = "",
+    prefix: Annotated[str, Query(max_length=128, description="Beginning of the task ID.")] = "",
+    after: Annotated[str, Query(max_length=128, description="A task ID, in place of `cursor`.")] = "",
     details: bool = False,
-) -> dict[str, Any]:
-    """List tasks by name. `after` is the last name of the previous page.
+) -> Response:
+    """List tasks by ID, page by page; `search` and `prefix` select by ID.
 
     With `details`: also scores, usage and the last hour's requests, and tasks that have requests but no decision yet.
+    `explained_n` is the number of inputs that a row's scores and reasons rest on: up to 15 fewer than `n`.
     """
-    some = limit + 1 if client.tasks is None else None
-    decisions = await asyncio.to_thread(services.store.read_decisions, after, some)
+    if after and page.cursor:
+        raise InvalidRequest("cursor: conflicts with `after`: send only one of them.", param="cursor")
+    listed = TaskFilter(after or page.name_position("tasks"), prefix, search, page.limit)
     if details:
-        return await _details(services, client, after, limit, list(decisions))
-    listed = [
-        task_summary(name, made) for name, made in decisions.items() if client.tasks is None or name in client.tasks
-    ]
-    return {"object": "list", "data": listed[:limit], "has_more": len(listed) > limit}
+        rows, last = await list_detailed(services, client, listed)
+        return json_response(page_to_json(rows, "tasks", last))
+    decisions = list((await list_decided(services, client, listed)).items())
+    last = decisions[page.limit - 1][0] if len(decisions) > page.limit else None
+    return json_response(page_to_json([task_summary(*one) for one in decisions[: page.limit]], "tasks", last))
 
 
-@router.get("/v1/tasks/{task:path}")
-async def get_task(task: TaskOfKey, services: Given, client: ClientPrincipal) -> dict[str, Any]:
-    """Return a task: its scores, and its decision with the explanation."""
-    explained = (await _read_explained(services, [task], client)).get(task)
+@router.get("/v1/tasks/{task:path}", response_model=dict[str, Any])
+async def get_task(task: TaskOfKey, services: Given, client: ClientPrincipal) -> Response:
+    """Return a task: its scores, and its decision with the explanation.
+
+    `n` is the number of inputs that the decision rests on, `explained_n` that of everything that explains it: they
+    differ while the scorer does not answer.
+    """
+    explained, history = await _read_explained(services, task, client)
     if explained is None and task not in services.config.tasks:
-        raise _task_not_found(task)
-    history = await asyncio.to_thread(services.store.decision_changes, task)
-    if explained is not None:
-        # The store can be ahead of the scorer's message: apply its decision, so that requests follow what is shown.
-        services.table.apply_decision(explained.decision)
+        raise _task_not_found(task, services.evictions)
     shown = explanation_view(task, services.table.route_task(task), explained, history)
     declared = services.config.tasks.get(task, TaskConfig()).dataset
-    return {
-        **shown,
-        "dataset": declared,
-        "warning": services.unknown_datasets.get(task),
-        "spent": usage_to_json(services.ledger.usage_on("task", task))
-        if sees_usage_of(services, client, task)
-        else None,
-    }
+    is_seen = sees_usage_of(services, client, task)
+    return json_response(
+        {
+            **shown,
+            "dataset": declared,
+            "warning": services.unknown_datasets.get(task),
+            "spent": usage_to_json(services.ledger.usage_on("task", task)) if is_seen else None,
+        }
+    )
 
 
 @router.delete("/v1/tasks/{task:path}", dependencies=[Depends(operator_of)])
@@ -83,18 +89,20 @@ async def delete_task(task: TaskOfKey, services: Given) -> dict[str, Any]:
     for again in (await asyncio.to_thread(services.store.read_explanations, [task])).values():
         services.table.apply_decision(again.decision)
     if not known:
-        raise _task_not_found(task)
+        raise _task_not_found(task, services.evictions)
     return {"object": "task.deleted", "id": task, "deleted": True}
 
 
-@router.get("/v1/decisions")
+@router.get("/v1/decisions", response_model=dict[str, Any])
 async def stream_decisions(
     services: Given,
     client: ClientPrincipal,
+    page: Paging,
     after: Annotated[int, Query(ge=0)] = 0,
     wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0,
     changes: bool = False,
-) -> dict[str, Any]:
+    latest: Annotated[int | None, Query(ge=0, le=MAX_LIMIT, description="Only the latest of them, so many.")] = None,
+) -> Response:
     """List decisions after number `after`, oldest first; if there are none, wait up to `wait_s` seconds for the next.
 
     With `changes`: only decisions that moved a task to another model. `last` is the `after` of the next call. Numbers
@@ -104,60 +112,111 @@ async def stream_decisions(
     def is_selected(event: DecisionEvent) -> bool:
         return client.can_use_task(event.task) and (event.is_change or not changes)
 
-    found = await services.decision_feed.wait_for(after, wait_s, is_selected)
-    last = services.decision_feed.last_number
-    if client.tasks is not None:  # how many decisions others' tasks had is not told
-        last = found[-1].number if found else min(after, last)
-    return {"object": "list", "data": [_to_json(one) for one in found], "last": last}
+    if after and page.cursor:
+        raise InvalidRequest("cursor: conflicts with `after`: send only one of them.", param="cursor")
+    feed, begin = services.decision_feed, page.number_position("decisions") or after
+    found = await feed.wait_for(begin, wait_s, is_selected)
+    rows = found[: page.limit] if latest is None else found[max(0, len(found) - latest) :]
+    has_more = latest is None and len(found) > page.limit
+    last = rows[-1].number if has_more else feed.last_number
+    if client.tasks is not None and not has_more:  # how many decisions others' tasks had is not told
+        last = found[-1].number if found else min(begin, last)
+    shown = page_to_json([_to_json(one) for one in rows], "decisions", last if has_more else None)
+    return json_response({**shown, "last": last})
 
 
-@router.get("/v1/overview")
-async def get_overview(
-    services: Given, client: Operator, limit: Annotated[int, Query(ge=1, le=100)] = 12
-) -> dict[str, Any]:
+@router.get("/v1/evictions", response_model=dict[str, Any])
+async def list_evictions(services: Given, client: Operator, page: Paging) -> Response:
+    """List the latest tasks that `state.max_tasks` or `state.idle_days` evicted, oldest first; `total` by reason.
+
+    Numbers start at 1 when the gateway starts; the last 2,000 evictions are available. A key with a list of tasks sees
+    those tasks alone, and their `total` among the available ones.
+    """
+    found = [one for one in services.evictions.latest() if client.can_use_task(one.eviction.task)]
+    total = services.evictions.counts if client.tasks is None else Counter(one.eviction.reason for one in found)
+    rows, last = page_of_sorted(found, lambda one: one.number, page, "evictions")
+    data = [
+        {
+            "object": "eviction",
+            "number": one.number,
+            "task": one.eviction.task,
+            "reason": one.eviction.reason,
+            "at": _time(one.eviction.at),
+        }
+        for one in rows
+    ]
+    return json_response(page_to_json(data, "evictions", last, total=dict(total)))
+
+
+@router.get("/v1/overview", response_model=dict[str, Any])
+async def get_overview(services: Given, client: Operator, limit: Annotated[int, Query(ge=1, le=100)] = 12) -> Response:
     """Count tasks by model and by reason, and list those with the most requests in the last hour."""
-    every = {*services.table.task_names(), *services.minutes.series_names("task")}
-    names = sorted(filter(client.can_use_task, every))
-    counted = names[:MAX_COUNTED_TASKS]
-    models, reasons = await asyncio.to_thread(_counts, services, counted)
-    busiest = await asyncio.to_thread(_busiest, services, names, limit)
-    found = await _read_explained(services, busiest, client)
-    return {
-        "object": "overview",
-        "tasks": len(names),
-        "counted": len(counted),
-        "by_model": dict(models.most_common()),
-        "by_reason": dict(reasons.most_common()),
-        "busiest": [detailed_summary(name, found.get(name), services, client) for name in busiest],
-    }
+    requests = await _recent_requests(services, client)
+    undecided = [name for name in requests if services.table.decision_of(name) is None]
+    if client.tasks is None:
+        decided = len(services.table)
+        models, reasons = services.table.count_routes(undecided)
+    else:  # few, and looked up by name
+        own = [name for name in client.tasks if services.table.decision_of(name) is not None]
+        decided = len(own)
+        models, reasons = services.table.count_routes_of([*own, *undecided])
+    busiest = sorted(requests, key=lambda name: (-requests[name], name))[:limit]
+    if len(busiest) < limit:
+        others = await list_decided(services, client, TaskFilter(limit=limit))
+        busiest += [name for name in others if name not in requests][: limit - len(busiest)]
+    tasks = decided + len(undecided)
+    return json_response(
+        {
+            "object": "overview",
+            "tasks": tasks,
+            "counted": tasks,
+            "by_model": dict(models.most_common()),
+            "by_reason": dict(reasons.most_common()),
+            "busiest": await summarise_tasks(services, client, busiest),
+        }
+    )
 
 
-async def _details(
-    services: Services, client: Principal, after: str, limit: int, decided: Sequence[str]
-) -> dict[str, Any]:
-    """With tasks that had requests in the last hours but no decision: without a pack, that is all of them."""
-    undecided = (name for name in services.minutes.series_names("task") if name > after)
-    names = sorted({*decided, *undecided})
-    allowed = [name for name in names if client.tasks is None or name in client.tasks]
-    found = await _read_explained(services, allowed[:limit], client)
-    data = [detailed_summary(name, found.get(name), services, client) for name in allowed[:limit]]
-    return {"object": "list", "data": data, "has_more": len(allowed) > limit}
+async def _recent_requests(services: Services, client: Principal) -> Mapping[str, int]:
+    """Return the requests of the last hour of the key's tasks that had any in the last hours."""
+    share, requests = LoopShare(), {}
+    for name, count in services.minutes.requests_by_name("task", SPARK_MINUTES):
+        if client.can_use_task(name):
+            requests[name] = count
+        await share.give_way()
+    return requests
 
 
 async def _read_explained(
-    services: Services, tasks: Sequence[str], client: Principal
-) -> Mapping[str, ExplainedDecision]:
-    """Return the decisions of tasks, of those that have one, with explanations.
+    services: Services, task: str, client: Principal
+) -> tuple[ExplainedDecision | None, Sequence[Decision]]:
+    """Return a task's decision with its explanation and the changes before it, all of one moment; None without one.
 
     The scorer stores an explanation when a decision changes and every few inputs; those in between are derived on
-    demand. Without a scorer the stored ones are shown, of a few inputs before.
+    demand. Without a scorer the stored one is shown, of a few inputs before.
     """
-    found = dict(await asyncio.to_thread(services.store.read_explanations, tasks))
-    behind = [task for task, one in found.items() if not one.explanation.describes(one.decision)]
-    if behind and services.scorer is not None:
+    found, history = await asyncio.to_thread(_read_stored, services.store, task)
+    if found is None:
+        return None, history
+    if not found.explanation.describes(found.decision) and services.scorer is not None:
         with suppress(ScorerUnavailable, InvalidRequest):
-            found.update(await services.scorer.explain_tasks(behind, client.name))
-    return found
+            derived = (await services.scorer.explain_tasks([task], client.name)).get(task, found)
+            if derived.decision.version != found.decision.version:
+                history = await asyncio.to_thread(services.store.decision_changes, task)
+            found = derived
+    # The store can be ahead of the scorer's message: apply its decision, so that requests follow what is shown.
+    services.table.apply_decision(found.decision)
+    latest = services.table.decision_of(task)
+    if latest is not None and latest.version > found.decision.version:
+        # Decided again between both reads.
+        found, history = await asyncio.to_thread(_read_stored, services.store, task)
+    version = found.decision.version if found else 0
+    return found, [change for change in history if change.version <= version]
+
+
+def _read_stored(store: Store, task: str) -> tuple[ExplainedDecision | None, Sequence[Decision]]:
+    """Return a decision and the changes before it. In this order: a change in between is cut off by its version."""
+    return store.read_explanations([task]).get(task), store.decision_changes(task)
 
 
 async def _forget(task: str, services: Services) -> bool:
@@ -167,28 +226,18 @@ async def _forget(task: str, services: Services) -> bool:
     return await asyncio.to_thread(services.store.forget_task, task)
 
 
-def _task_not_found(task: str) -> NotFound:
-    return NotFound(f"Task {task!r} not found: no input of it has been scored.")
+def _task_not_found(task: str, evictions: EvictionLog) -> NotFound:
+    evicted = evictions.find_eviction(task)
+    if evicted is None:
+        return NotFound(f"Task {task!r} not found: no input of it has been scored.")
+    message = (
+        f"Task {task!r} was evicted at {_time(evicted.at)} by `state.{evicted.reason}`. Its next request starts it."
+    )
+    return NotFound(message, code="task_evicted")
 
 
-def _counts(services: Services, names: list[str]) -> tuple[Counter[str], Counter[str]]:
-    models: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    for name in names:
-        route = services.table.route_task(name)
-        models[route.ranking[0]] += 1
-        reasons[route.reason] += 1
-    return models, reasons
-
-
-def _busiest(services: Services, names: list[str], limit: int) -> list[str]:
-    """By requests in the last hour, then by name."""
-    minutes = services.minutes
-    requests = {
-        name: sum(minute.requests for minute in minutes.series_of("task", name, SPARK_MINUTES))
-        for name in minutes.series_names("task")
-    }
-    return sorted(names, key=lambda name: (-requests.get(name, 0), name))[:limit]
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def _to_json(event: DecisionEvent) -> dict[str, Any]:

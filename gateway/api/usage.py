@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
-from gateway.api.services import ClientPrincipal, Given, Operator, check_task_access, sees_all
+from gateway.api.pagination import LoopShare, PageRequest, Paging, json_response, page_to_json
+from gateway.api.services import ClientPrincipal, Given, Operator, Services, check_task_access, sees_all
 from gateway.config import LOOPBACK
 from gateway.errors import Forbidden, NotFound
-from gateway.usage.ledger import to_json
+from gateway.usage.ledger import LedgerKind, UsageTotals, to_json
 from gateway.usage.timeseries import MINUTE_S, RETAINED_MINUTES, Minute, SeriesKind, merge_minutes, quantile_us
 
 usage_router = APIRouter(tags=["usage"])
@@ -19,25 +20,51 @@ PERIOD = r"^\d{4}(-\d{2}(-\d{2})?)?$"
 Span = Annotated[int, Query(ge=1, le=RETAINED_MINUTES, description="Number of minutes, including the current one.")]
 
 
-@usage_router.get("/v1/usage")
+MAX_NAMES_SEEN = 5_000
+"""Names that one page looks at: of a day long ago, few of 100,000 tasks have usage. The page is short then."""
+
+
+@usage_router.get("/v1/usage", response_model=dict[str, Any])
 async def get_usage(
     services: Given,
     client: ClientPrincipal,
+    page: Paging,
     by: Literal["key", "task"] = "task",
     period: Annotated[str, Query(pattern=PERIOD)] | None = None,
-) -> dict[str, Any]:
-    """Return requests, tokens, cost and baseline cost, by key or by task.
+) -> Response:
+    """Return requests, tokens, cost and baseline cost, by key or by task, page by page; `total` is of all pages.
 
     `period` is a year, month or day (UTC). With admin keys configured, a client key sees its own usage only; so does
     one with a list of tasks.
     """
-    sums = services.ledger.usage_by_name(by, period or "")
+    found, ledger = period or "", services.ledger
     if not sees_all(services, client):
         if by == "task":
             raise Forbidden("Usage by task requires an admin key. by=key returns the usage of this key.", param="by")
-        sums = {name: totals for name, totals in sums.items() if name == client.name}
-    data = [{"object": "usage", by: name, **to_json(totals)} for name, totals in sorted(sums.items())]
-    return {"object": "list", "data": data}
+        own = ledger.usage_on("key", client.name, found) if client.name else UsageTotals()
+        data = [_usage_to_json(by, client.name or "", own)] if own.requests else []
+        return json_response(page_to_json(data, f"usage {by}", None, total=to_json(own)))
+    rows, last = await _usage_page(services, by, found, page)
+    return json_response(page_to_json(rows, f"usage {by}", last, total=to_json(ledger.total_usage(by, found))))
+
+
+async def _usage_page(
+    services: Services, by: LedgerKind, period: str, page: PageRequest
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return a page of the usage by name, and the name that the next one begins behind."""
+    share, rows, seen = LoopShare(), list[dict[str, Any]](), ""
+    for looked_at, name in enumerate(services.ledger.names_after(by, page.name_position(f"usage {by}"))):
+        if len(rows) == page.limit or looked_at == MAX_NAMES_SEEN:
+            return rows, seen
+        seen = name
+        if (totals := services.ledger.usage_on(by, name, period)).requests:
+            rows.append(_usage_to_json(by, name, totals))
+        await share.give_way()
+    return rows, None
+
+
+def _usage_to_json(by: LedgerKind, name: str, totals: UsageTotals) -> dict[str, Any]:
+    return {"object": "usage", by: name, **to_json(totals)}
 
 
 @activity_router.get("/v1/activity")

@@ -3,15 +3,18 @@
 import http.client
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import typer
 
 from gateway.cli.errors import AdminRequestError, OptionError
 
 TIMEOUT_S = 30.0
+MAX_PAGE = 1000
+"""Rows of a page: the most that a gateway sends."""
+
 LOCAL = "http://127.0.0.1:8100"
 ADMIN_KEY = "BENCHROUTE_ADMIN_KEY"
 
@@ -66,6 +69,18 @@ class AdminClient:
             raise AdminRequestError(f"{self._url}: {error or type(error).__name__}") from error
         finally:
             connection.close()
+
+    def read_pages(self, path: str, limit: int | None = None, **parameters: str | int) -> Iterator[Any]:
+        """Yield the rows of a list, page by page. limit: how many at most. Raises what `send` raises."""
+        left, cursor = limit, ""
+        while left is None or left > 0:
+            asked = {**parameters, "limit": MAX_PAGE if left is None else min(MAX_PAGE, left)}
+            page = self.send("GET", f"{path}?{urlencode({**asked, 'cursor': cursor} if cursor else asked)}")
+            yield from page["data"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+            left = None if left is None else left - len(page["data"])
 
     def _document(self, status: int, body: bytes) -> Any:
         try:

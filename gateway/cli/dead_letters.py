@@ -32,10 +32,10 @@ def list_dead_letters(
     if not read.state.is_shared:
         raise ConfigError(str(config), [("state.url", "the dead-letter list requires state in Redis")])
     from gateway.distributed.leases import list_dead_letters as read_dead_letters
-    from gateway.distributed.redis_client import RedisClient
+    from gateway.distributed.redis_client import open_client
     from gateway.distributed.store import RedisStore
 
-    client = RedisClient(read.state.url, shards=read.state.shards)
+    client = open_client(read)
     try:
         found = read_dead_letters(client, RedisStore(client).all_shards())
     finally:

@@ -10,6 +10,7 @@ import typer
 from gateway.cli.errors import OptionError
 
 if TYPE_CHECKING:
+    from routing.bounded import ReadLimits
     from routing.importing.scale import ScoreScale
 
 SCORES = "Scores"
@@ -43,6 +44,14 @@ Filter = Annotated[
     str | None,
     typer.Option(
         "--filter", help="Answer filter of lm-eval's logs. Default: each task's first.", rich_help_panel=SCORES
+    ),
+]
+MaxRecordMb = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=65_536,
+        help="Largest record that is read, MB after decompression: a line, a JSON value, a cell, a file in a zip file.",
     ),
 ]
 IncludeFailed = Annotated[bool, typer.Option("--include-failed", help="Use runs that did not end with success, too.")]
@@ -150,6 +159,13 @@ def parse_scale(range_: str | None, name: ScaleName | None, lower_is_better: boo
         return ScoreScale(low, high, lower_is_better)
     except ValueError as error:
         raise OptionError(f"--score-range {error}") from error
+
+
+def read_limits(max_record_mb: int) -> "ReadLimits":
+    """Return the limits of an import."""
+    from routing.bounded import MIB, ReadLimits
+
+    return ReadLimits(max_record_bytes=max_record_mb * MIB)
 
 
 def check_threshold(threshold: float | None, scale: "ScoreScale") -> None:

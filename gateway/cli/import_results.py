@@ -99,12 +99,14 @@ def import_command(
         int | None,
         typer.Option(min=1, help="Inputs to keep of each dataset, drawn at random with a fixed seed; to try a source."),
     ] = None,
+    max_record_mb: given.MaxRecordMb = 256,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Import per-sample results from another evaluation tool.
 
     Invalid rows are skipped and reported; a file without any valid row aborts the import.
     """
+    from routing.bounded import reading_within
     from routing.importing.formats import reader_for
     from routing.importing.recognize import hint_format, require_format
     from routing.importing.renames import read_renames
@@ -151,7 +153,8 @@ def import_command(
         merge_rules(None, keep_names, clash, load_catalogue()),
     )
     settings = ImportSettings(threshold, force, keep_going, ends, renames, limit)
-    with hint_format(source, name, keep_going), stage_import(source, target) as folder:
+    limits = given.read_limits(max_record_mb)
+    with reading_within(limits), hint_format(source, name, keep_going), stage_import(source, target) as folder:
         sources = reader_for(name)(source, options)
         with show_progress(stderr_console()) as steps:
             summary = import_results(sources, source, folder, settings, steps)

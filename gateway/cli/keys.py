@@ -57,7 +57,8 @@ def create_key(
 @app.command("list")
 def list_keys(url: Url = LOCAL, admin_key_env: AdminKeyEnv = ADMIN_KEY, as_json: AsJson = False) -> None:
     """List client keys with their source, permissions, limits, and usage today (UTC)."""
-    found = AdminClient(url, admin_key_env, needs_key=True).send("GET", "/v1/keys")
+    client = AdminClient(url, admin_key_env, needs_key=True)
+    found = {"object": "list", "data": list(client.read_pages("/v1/keys"))}
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return

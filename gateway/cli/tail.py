@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, KeyEnv, Url
+from gateway.cli.client import ADMIN_KEY, LOCAL, MAX_PAGE, AdminClient, KeyEnv, Url
 from gateway.cli.errors import AdminRequestError
 from gateway.cli.terminal import print_note, stdout_console
 
@@ -39,8 +39,8 @@ def tail_decisions(
 
 def _decisions(client: AdminClient, changes: bool, last: int) -> Iterator[Mapping[str, Any]]:
     """Yield the latest decisions, then each new one. Raises AdminRequestError if the gateway is unreachable."""
-    answer = client.send("GET", _path(0, changes, 0))
-    yield from answer["data"][len(answer["data"]) - last :] if last < len(answer["data"]) else answer["data"]
+    answer = client.send("GET", f"{_path(0, changes, 0)}&latest={min(last, MAX_PAGE)}")
+    yield from answer["data"][max(0, len(answer["data"]) - last) :]
     number, failed = answer["last"], 0
     while True:
         try:
@@ -62,7 +62,8 @@ def _decisions(client: AdminClient, changes: bool, last: int) -> Iterator[Mappin
 
 
 def _path(after: int, changes: bool, wait_s: float) -> str:
-    return f"/v1/decisions?{urlencode({'after': after, 'wait_s': wait_s, 'changes': str(changes).lower()})}"
+    asked = {"after": after, "wait_s": wait_s, "changes": str(changes).lower(), "limit": MAX_PAGE}
+    return f"/v1/decisions?{urlencode(asked)}"
 
 
 def _show(decision: Mapping[str, Any]) -> None:

@@ -1,14 +1,14 @@
 """`benchroute tasks …`: tasks of a running gateway."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
 
-from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, AsJson, KeyEnv, Url
+from gateway.cli.client import ADMIN_KEY, LOCAL, MAX_PAGE, AdminClient, AsJson, KeyEnv, Url
 from gateway.cli.labels import label_inputs, suggest_inputs
 from gateway.cli.terminal import (
     format_counterfactual,
@@ -25,13 +25,12 @@ app = typer.Typer(help="Tasks of a running gateway.", invoke_without_command=Tru
 app.command("label")(label_inputs)
 app.command("suggest")(suggest_inputs)
 
-PAGE = 1000
-
 
 @app.callback()
 def list_tasks(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of tasks, by name.")] = 1000,
+    search: Annotated[str, typer.Option(help="List tasks whose ID contains this text.")] = "",
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
@@ -41,7 +40,11 @@ def list_tasks(
         return
     client = AdminClient(url, key_env)
     with show_progress(stderr_console()) as steps:
-        found = list(_pages(client, limit, lambda done: steps("reading tasks", done, limit)))
+        found = []
+        for task in client.read_pages("/v1/tasks", limit, **({"search": search} if search else {})):
+            found.append(task)
+            if len(found) % MAX_PAGE == 0:
+                steps("reading tasks", len(found), limit)
     if as_json:
         typer.echo(json.dumps({"object": "list", "data": found}, indent=2))
         return
@@ -52,16 +55,22 @@ def list_tasks(
     stdout_console().print(shown if found else "no tasks yet: send a request with the header X-Task-Id")
 
 
-def _pages(client: AdminClient, limit: int, done: Any) -> Iterator[Mapping[str, Any]]:
-    after, count = "", 0
-    while count < limit:
-        page = client.send("GET", f"/v1/tasks?{urlencode({'after': after, 'limit': min(PAGE, limit - count)})}")
-        yield from page["data"]
-        count += len(page["data"])
-        if not page["has_more"]:
-            return
-        done(count)
-        after = page["data"][-1]["id"]
+@app.command("evicted")
+def list_evicted(
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of tasks, oldest first.")] = 1000,
+    url: Url = LOCAL,
+    key_env: KeyEnv = ADMIN_KEY,
+    as_json: AsJson = False,
+) -> None:
+    """List the latest tasks that state.max_tasks or state.idle_days evicted, since the gateway started."""
+    found = list(AdminClient(url, key_env).read_pages("/v1/evictions", limit))
+    if as_json:
+        typer.echo(json.dumps({"object": "list", "data": found}, indent=2))
+        return
+    shown = make_table(("at", "task", "reason"), ())
+    for one in found:
+        shown.add_row(one["at"], one["task"], one["reason"])
+    stdout_console().print(shown if found else "no task was evicted since the gateway started")
 
 
 @app.command("show")

@@ -8,6 +8,7 @@ service           state, scorer, keys, admin, server, upstream, metrics, log, ot
 fields            base class and field types of the sections
 header_fields     field types of headers, keys and patterns of headers
 yaml_text         YAML in, without duplicate keys, alias bombs, and lines of the text in errors
+redis_url         addresses of Redis
 secrets           masks of secrets in what is printed
 expand            ${VAR} and ${VAR:-default}
 cross_checks      references between sections

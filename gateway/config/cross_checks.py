@@ -7,10 +7,10 @@ those of the fields. Values of the wrong type are skipped here: the schema repor
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from gateway.config.expand import ConfigFault
-from gateway.vocabulary import PERCENT_ENCODE, PUBLIC_PACK, REDIS_SCHEMES, is_routed_model
+from gateway.config.redis_url import parse_redis_url
+from gateway.vocabulary import PUBLIC_PACK, REDIS_SCHEMES, is_routed_model
 
 
 def check_references(document: Mapping[str, Any]) -> list[ConfigFault]:
@@ -173,23 +173,11 @@ def _state_url(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
     if not isinstance(url, str):
         return
     if url.partition("://")[0] in REDIS_SCHEMES:
-        if not _is_redis_url(url):
-            # Nothing of the URL is shown: what looks like its port may be a part of the password.
-            yield "state.url", f"not a valid Redis URL, redis://[user:password@]host[:port]; {PERCENT_ENCODE}"
+        try:
+            parse_redis_url(url)
+        except ValueError as error:
+            yield "state.url", str(error)
     elif not url.startswith("sqlite:///") or url == "sqlite:///":
         yield "state.url", "expected sqlite:///relative/path, sqlite:////absolute/path, or redis://host"
     elif not Path(url.removeprefix("sqlite:///")).absolute().parent.is_dir():
         yield "state.url", f"the folder of {url.removeprefix('sqlite:///')} does not exist"
-
-
-def _is_redis_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    hosts = [
-        host.rpartition(":") if "]" not in host else ("", "", "") for host in parts.netloc.rpartition("@")[2].split(",")
-    ]
-    is_reachable = all((host or not colon) and (port.isdigit() or not colon) for host, colon, port in hosts)
-    # An @ behind the host: the password holds a slash, a question mark or a hash, which ended the host for the parser.
-    return bool(parts.netloc) and is_reachable and "@" not in parts.path + parts.query + parts.fragment

@@ -131,6 +131,8 @@ class RoutingConfig(ConfigSection):
 
     pack: str | None = None
     """Path of the pack: a folder or a .tar file; `public` for the pack of public outcomes that Benchroute ships."""
+    max_pack_mb: int = Field(default=16_384, ge=1)
+    """Largest pack that a scorer reads, MB after decompression."""
     score: ScoreSetting = "recommended"
     """Score that ranks the candidates: `recommended` (`s3` or `auto`, as the pack's report says), `s1`, `s2`, `s3` (the
     paper's), or `auto`. A task with `max_regret` or `dataset` is scored by `auto` under `recommended`."""

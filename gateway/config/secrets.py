@@ -3,7 +3,7 @@
 import re
 
 MASK = "**********"
-_PARAMETERS = re.compile(r"([?&](?:username|password)=)[^&]*", re.IGNORECASE)
+_PARAMETERS = re.compile(r"([?&](?:sentinel_)?(?:username|password)=)[^&]*", re.IGNORECASE)
 
 
 def mask_url(url: str) -> str:

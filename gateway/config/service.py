@@ -27,10 +27,22 @@ class TimeoutConfig(ConfigSection):
 
 
 class StateConfig(ConfigSection):
-    """Storage of task state, decisions, usage and created keys. All settings but `url` apply to Redis only."""
+    """Storage of task state, decisions, usage and created keys, and the limits on tasks. `prefix`, `shards`,
+    `max_backlog`, `stream_retention` and `cache_dir` apply to Redis only.
+    """
 
     url: str = "sqlite:///benchroute.db"
-    """`sqlite:///path`, relative to the working directory, or `redis://…` to share the state between gateways."""
+    """`sqlite:///path`, relative to the working directory; to share the state between gateways, `redis://…`, or
+    `redis-sentinel://…` or `redis-cluster://…`, each with a second `s` behind `redis` for TLS."""
+    max_tasks: int = Field(default=100_000, ge=1)
+    """Maximum number of tasks with stored inputs; beyond it the least recently used are evicted. In Redis, each shard
+    has an equal part. Tasks with settings of their own are never evicted."""
+    idle_days: float | None = Field(default=90.0, gt=0, le=36_500)
+    """Days without an input after which a task is evicted; four times as many if it has labels or feedback. null: none
+    is. What was spent on it stays in the totals."""
+    prefix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """First part of every key and channel in Redis. Default: `benchroute`, and then another installation's state is
+    refused. Installations that share a database need different prefixes."""
     shards: int = Field(default=16, ge=1, le=4096)
     """Number of shards. Fixed by the first process that connects to an empty Redis."""
     max_backlog: int = Field(default=10_000, ge=1)

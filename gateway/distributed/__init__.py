@@ -1,10 +1,17 @@
 """Everything that uses Redis: any number of gateways and scorers share one state.
 
-redis_client    connection to Redis or a Cluster, errors translated
+redis_client    commands, errors translated
+connect         connections to a server, a Cluster, or a master behind Sentinels
+access          the least permissions that Redis must grant
+redis_errors    what Redis' errors mean, and what to do
+installation    which installation a Redis belongs to
 redis_keys      keys, channels and the shard of a task
 scripts         Lua calls, each atomic on one shard
+usage_scripts   Lua calls on usage
 codec           everything as bytes in Redis, and arguments of Lua calls
 store           the state store on Redis
+store_records   its usage, keys and policies
+state_copy      keys, policies and usage, written back to a Redis that lost them
 producer        idempotent producer of a gateway and a shard
 crash_counters  counts of observations that outlive their gateway
 transport       a gateway's exchange with Redis

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -22,8 +22,7 @@ from gateway.distributed import redis_keys
 from gateway.distributed.codec import encode_question
 from gateway.distributed.crash_counters import close_crash_counter, count_lost_observations, open_crash_counter
 from gateway.distributed.leases import count_live, deregister, send_heartbeat
-from gateway.distributed.redis_client import RedisClient
-from gateway.distributed.redis_keys import replies_channel
+from gateway.distributed.redis_client import RedisClient, translate_content
 from gateway.distributed.transport import EventHandlers, RedisTransport
 from gateway.errors import ScorerUnavailable, StateError
 from gateway.proxy.recent_responses import ResponseRecord
@@ -31,6 +30,7 @@ from gateway.scorer.client import ScorerClient
 from gateway.scorer.messages import Configure, Question, Reply, TaskPolicy, busy_reply
 from gateway.scorer.observation_queue import ObservationQueue
 from gateway.scorer.question_gate import QUEUE_FULL, QuestionLimits
+from gateway.state.store import Eviction
 
 log = logging.getLogger("benchroute.distributed")
 
@@ -42,6 +42,7 @@ MAX_UNSENT = 1000
 QUESTIONS = QuestionLimits(in_flight=16)
 """More at once than to one embedded scorer: several scorers answer."""
 
+Message = TypeVar("Message")
 FindOwnResponse = Callable[[str], ResponseRecord | None]
 PeriodicJob = Callable[[], None]
 """Other work of the thread; may raise StateError."""
@@ -92,6 +93,12 @@ class FindResponse(msgspec.Struct, frozen=True, array_like=True):
     request: str
 
 
+def decode_message(data: bytes, kind: type[Message]) -> Message:
+    """Decode what was published. Raises StateError."""
+    with translate_content("a message"):
+        return msgspec.msgpack.decode(data, type=kind)
+
+
 class DecisionSubscriber(Protocol):
     """Receiver of decisions. Called in the event loop."""
 
@@ -103,6 +110,9 @@ class DecisionSubscriber(Protocol):
 
     def forget_tasks(self, tasks: Sequence[str]) -> None:
         """Forget tasks, which start cold again."""
+
+    def record_evictions(self, evicted: Sequence[Eviction]) -> None:
+        """Record which of the forgotten tasks were evicted."""
 
 
 class DistributedScorerClient(ScorerClient):
@@ -135,8 +145,9 @@ class DistributedScorerClient(ScorerClient):
             lambda decisions: self._call_loop(table.apply_decisions, decisions),
             lambda decisions, is_gone: self._call_loop(table.replace_shard, decisions, is_gone),
             lambda tasks: self._call_loop(table.forget_tasks, tasks),
-            lambda data: self._call_loop(self._replies.resolve, msgspec.msgpack.decode(data, type=Reply)),
+            lambda data: self._call_loop(self._replies.resolve, decode_message(data, Reply)),
             self._on_find,
+            lambda evicted: self._call_loop(table.record_evictions, evicted),
         )
         self._transport = RedisTransport(self.name, client, self._queue, input_of, handlers, self._settings.max_backlog)
         self._questions: deque[Question] = deque()
@@ -176,7 +187,7 @@ class DistributedScorerClient(ScorerClient):
         """Return another gateway's answer to a request; None where no gateway tells of one in time."""
         if self.gateways == 1 or len(self._finds) >= MAX_UNSENT:
             return None
-        find = FindResponse(replies_channel(self.name), self._replies.next_id(), request)
+        find = FindResponse(self._client.keys.replies_channel(self.name), self._replies.next_id(), request)
         try:
             found = await self._replies.request_reply(
                 find.id, lambda: self._finds.append(find), self._settings.intervals.find_s
@@ -230,11 +241,12 @@ class DistributedScorerClient(ScorerClient):
             question = self._questions.popleft()
             # A question about no task may go to any shard; the gateway's own name spreads them.
             task = question.task or f"{self.name}/{question.id}"
-            if not transport.send_question(task, encode_question(replies_channel(self.name), question)):
+            encoded = encode_question(self._client.keys.replies_channel(self.name), question)
+            if not transport.send_question(task, encoded):
                 self.counts.questions_dropped[QUEUE_FULL] += 1
                 self._call_loop(self._replies.resolve, busy_reply(question))
         while self._finds:
-            self._client.execute("PUBLISH", redis_keys.FINDS, msgspec.msgpack.encode(self._finds.popleft()))
+            self._client.execute("PUBLISH", self._client.keys.finds, msgspec.msgpack.encode(self._finds.popleft()))
         # Waiting for news is the pause in which observations gather.
         timeout_s = 0.0 if has_more else intervals.flush_s
         while transport.poll_events(timeout_s):
@@ -287,7 +299,7 @@ class DistributedScorerClient(ScorerClient):
 
     def _on_find(self, data: bytes) -> None:
         """Answer another gateway's search where this one has the response; else stay silent."""
-        find = msgspec.msgpack.decode(data, type=FindResponse)
+        find = decode_message(data, FindResponse)
         try:
             # In the event loop, which owns the records of requests that have just ended.
             found = self.run_in_loop(lambda: self.find_own_response(find.request))

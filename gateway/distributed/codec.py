@@ -15,10 +15,11 @@ import msgspec
 from gateway.decision import RENAMED_REASONS, Decision, ExplainedDecision, Explanation
 from gateway.distributed.producer import DeliveryCounts
 from gateway.distributed.redis_client import RedisArg
-from gateway.distributed.redis_keys import GROUP, NEWS, Shard
+from gateway.distributed.redis_keys import GROUP, Shard
+from gateway.distributed.usage_scripts import USAGE_FIELDS
 from gateway.errors import StateError
 from gateway.scorer.messages import BatchCounts, Question
-from gateway.state.store import NO_SAMPLING_STATES, RING_SIZE, StateChange, TaskRecord, TaskSums
+from gateway.state.store import NO_SAMPLING_STATES, RING_SIZE, Eviction, StateChange, TaskRecord, TaskSums
 from gateway.usage.ledger import NO_USAGE, UsageRows, UsageTotals
 
 MAX_CHANGES = 100
@@ -40,10 +41,14 @@ adds whole numbers exactly, and 64 bits hold nine million dollars a day.
 
 
 class DecisionNews(msgspec.Struct, frozen=True, array_like=True):
-    """The part of a batch that is published: decisions that change routing, and forgotten tasks."""
+    """The part of a batch that is published: decisions that change routing, and forgotten tasks.
+
+    evicted: those of the forgotten ones that were evicted, each with the reason; earlier versions do not read it.
+    """
 
     decisions: tuple[Decision, ...] = ()
     forgotten: tuple[str, ...] = ()
+    evicted: tuple[Eviction, ...] = ()
 
 
 class AckCounts(msgspec.Struct, frozen=True):
@@ -170,7 +175,7 @@ def decode_deliveries(values: Sequence[bytes | None]) -> tuple[int, DeliveryCoun
 
 
 def encode_news(news: DecisionNews) -> bytes:
-    """Encode news for NEWS."""
+    """Encode news for the channel of news."""
     return _encode(news)
 
 
@@ -192,7 +197,7 @@ def _with_present_reason(decision: Decision) -> Decision:
 def apply_keys(shard: Shard, tasks: Sequence[str]) -> list[str]:
     """Return the keys of scripts.APPLY."""
     own = [shard.stream_key, shard.info_key, shard.lease_key, shard.counts_key, shard.decisions_key, shard.tasks_key]
-    return own + [
+    return [*own, shard.used_key] + [
         key for task in tasks for key in (shard.task_key(task), shard.ring_key(task), shard.changes_key(task))
     ]
 
@@ -204,10 +209,11 @@ def apply_args(
     before: Mapping[str, TaskRecord],
     changes: Mapping[str, StateChange],
     sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
+    used_at: float | None = None,
 ) -> list[RedisArg]:
     """Return the arguments of scripts.APPLY.
 
-    before: the tasks that the changes were made from. sampling_states: of other tasks.
+    before: the tasks that the changes were made from. sampling_states: of other tasks, used at `used_at`.
     """
     decisions = tuple(
         change.decision
@@ -217,14 +223,14 @@ def apply_args(
     # Published by the script itself: news must not be lost between a write and its message, nor precede it.
     news = encode_news(DecisionNews(decisions)) if decisions else b""
     arguments: list[RedisArg] = [lease.lease, lease.lease_ms, GROUP, lease.pack, lease.retention]
-    arguments += [RING_SIZE, MAX_CHANGES, NEWS, shard.number, news, new_epoch()]
+    arguments += [RING_SIZE, MAX_CHANGES, shard.keys.news, shard.number, news, new_epoch()]
     arguments += [len(batch.ids), *batch.ids, len(batch.counts)]
     for counts in batch.counts:
         arguments += [counts.producer, counts.last, *msgspec.structs.astuple(counts.scored)]
     for task, change in changes.items():
         arguments += _task_args(task, before[task], change)
     for task, state in sampling_states.items():
-        arguments += [task, NOT_READ, state, *[b""] * 6, 0, 0]
+        arguments += [task, NOT_READ, state, *[b""] * 6, _time(used_at), 0, 0]
     return arguments
 
 
@@ -236,9 +242,14 @@ def _task_args(task: str, before: TaskRecord, change: StateChange) -> list[Redis
     arguments += [
         encode_decision(decision) if decision else b"",
         change.explanation.json if change.explanation else b"",
+        _time(change.used_at),
     ]
     arguments += [len(change.embeddings), *change.embeddings]
     return [*arguments, len(change.changes), *(encode_decision(changed) for changed in change.changes)]
+
+
+def _time(at: float | None) -> RedisArg:
+    return b"" if at is None else repr(at)
 
 
 def _changes_routing(before: Decision | None, decision: Decision) -> bool:
@@ -280,7 +291,7 @@ def decode_question(body: bytes) -> QueuedQuestion:
 
 
 def encode_usage(rows: UsageRows) -> Mapping[tuple[str, str], list[RedisArg]]:
-    """Encode usage as arguments of scripts.SPEND, day by day, by kind and name."""
+    """Encode usage as arguments of usage_scripts.SPEND, day by day, by kind and name."""
     words: dict[tuple[str, str], list[RedisArg]] = {}
     for (kind, name, day), used in rows.items():
         numbers = (used.requests, used.input_tokens, used.output_tokens)
@@ -290,7 +301,7 @@ def encode_usage(rows: UsageRows) -> Mapping[tuple[str, str], list[RedisArg]]:
 
 
 def decode_usage(found: Mapping[bytes, bytes]) -> Mapping[str, UsageTotals]:
-    """Decode the sums of scripts.SPEND, by day."""
+    """Decode the sums of usage_scripts.SPEND, by day."""
     # One hash field per day and number ("2026-11-28 requests"), since HINCRBY adds to a field.
     days: dict[str, dict[str, int]] = {}
     for field, value in found.items():
@@ -310,6 +321,22 @@ def decode_usage(found: Mapping[bytes, bytes]) -> Mapping[str, UsageTotals]:
         )
         for day, of in days.items()
     }
+
+
+def decode_day_counts(found: Mapping[bytes, bytes]) -> Mapping[str, tuple[int, ...]]:
+    """Decode the sums of usage_scripts.SPEND, by day, as the numbers that they are in Redis."""
+    days = {field.decode().split(" ")[0] for field in found}
+    return {day: tuple(int(found.get(f"{day} {name}".encode(), 0)) for name in USAGE_FIELDS) for day in days}
+
+
+def split_days(arguments: Sequence[RedisArg], sums: Sequence[bytes] | None) -> Mapping[str, tuple[int, ...]]:
+    """Return what usage_scripts.SPEND added by day, or with its reply, the new sums. arguments: of `encode_usage`."""
+    size = len(USAGE_FIELDS)
+    days: dict[str, tuple[int, ...]] = {}
+    for number, at in enumerate(range(0, len(arguments), size + 1)):
+        new = arguments[at + 1 : at + 1 + size] if sums is None else sums[number * size : (number + 1) * size]
+        days[str(arguments[at])] = tuple(map(int, new))
+    return days
 
 
 def to_picodollars(usd: Decimal) -> int:

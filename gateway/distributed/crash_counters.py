@@ -13,9 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.distributed import redis_keys
 from gateway.distributed.redis_client import RedisClient
-from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
 
 log = logging.getLogger("benchroute.distributed")
@@ -100,11 +98,11 @@ def _count_lost(client: RedisClient, path: Path) -> int:
         accepted, dropped, before = read_crash_counter(path)
     except (OSError, struct.error):
         return 0
-    shards = [Shard(number) for number in range(RedisStore(client).shards)]
+    shards = RedisStore(client).all_shards()
     added = client.pipeline([("HGET", shard.producers_key, path.stem) for shard in shards])
     lost = max(0, accepted - dropped - before - sum(int(number or 0) for number in added))
     if lost:
-        client.execute("HSET", redis_keys.LOST, path.stem, lost)
+        client.execute("HSET", client.keys.lost, path.stem, lost)
         log.warning("a gateway that was killed had %d unsent observations, which are lost", lost)
     return lost
 

@@ -12,20 +12,22 @@ from pathlib import Path
 
 from gateway.config import Config
 from gateway.decision import Decision
-from gateway.distributed import packs, redis_keys
+from gateway.distributed import packs
 from gateway.distributed.client import ClientSettings, DistributedScorerClient, FindOwnResponse
 from gateway.distributed.pack_library import RedisPackLibrary
-from gateway.distributed.redis_client import RedisClient
+from gateway.distributed.redis_client import open_client, own_installation
 from gateway.distributed.shared_limits import LocalState, SharedLimits
+from gateway.distributed.state_copy import StateCopy, read_revocations
 from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
-from gateway.keys.client_keys import ClientKey, read_created_keys
+from gateway.keys.client_keys import ClientKey, to_client_keys
 from gateway.keys.quotas import Quotas
 from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.session_affinity import SessionAffinity
-from gateway.state.store import StoredPolicy
+from gateway.state.store import Eviction, StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
+from gateway.tasks.eviction_log import EvictionLog
 from gateway.upstream.load_balancer import BackendState
 from gateway.usage.ledger import Ledger
 from routing.manifest import Manifest
@@ -44,9 +46,10 @@ class ChangeHandlers:
 class TableSubscriber:
     """Applies decisions from Redis to the decision table and the feed."""
 
-    def __init__(self, table: DecisionTable, feed: DecisionFeed) -> None:
+    def __init__(self, table: DecisionTable, feed: DecisionFeed, evictions: EvictionLog) -> None:
         self._table = table
         self._feed = feed
+        self._evictions = evictions
 
     def apply_decisions(self, decisions: Sequence[Decision]) -> None:
         """Apply decisions in the order in which they were made."""
@@ -68,19 +71,36 @@ class TableSubscriber:
         for task in tasks:
             self._table.forget_task(task)
 
+    def record_evictions(self, evicted: Sequence[Eviction]) -> None:
+        """Record which of the forgotten tasks were evicted."""
+        self._evictions.record(evicted)
+
 
 class GatewayNode:
     """One gateway's part in a distributed deployment."""
 
-    def __init__(self, config: Config, table: DecisionTable, feed: DecisionFeed, handlers: ChangeHandlers) -> None:
+    def __init__(
+        self,
+        config: Config,
+        table: DecisionTable,
+        feed: DecisionFeed,
+        handlers: ChangeHandlers,
+        evictions: EvictionLog | None = None,
+    ) -> None:
+        """evictions: receives those of all scorers."""
         state = config.state
         cache = Path(state.cache_dir).expanduser()
         # A connection each for thread and endpoints: neither waits for the other's commands.
-        self._client = RedisClient(state.url, shards=state.shards)
-        self.store = RedisStore(RedisClient(state.url, shards=state.shards))
+        installation = own_installation(config)
+        self._client = open_client(config, installation)
+        self._copy = StateCopy()
+        self.store = RedisStore(open_client(config, installation), self._copy)
         settings = ClientSettings(cache, state.max_backlog)
         self.scorer = DistributedScorerClient(
-            self._client, TableSubscriber(table, feed), lambda task: table.policy_of(task).input, settings
+            self._client,
+            TableSubscriber(table, feed, evictions or EvictionLog()),
+            lambda task: table.policy_of(task).input,
+            settings,
         )
         self.scorer.periodic_jobs.append(self._poll_changes)
         self._own = RedisStore(self._client)
@@ -88,10 +108,11 @@ class GatewayNode:
         self._cache = cache
         # Where the configuration names a file, packs are files, and each machine has its own.
         self.pack_library = (
-            None if self._has_file else RedisPackLibrary(RedisClient(state.url, shards=state.shards), cache, time.time)
+            None if self._has_file else RedisPackLibrary(open_client(config, installation), cache, time.time)
         )
         self._handlers = handlers
-        self._changes: Mapping[bytes, bytes] | None = None
+        self._changes: tuple[str, Mapping[bytes, bytes]] | None = None
+        self._manifest: Manifest | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start_jobs(
@@ -108,7 +129,7 @@ class GatewayNode:
         sessions.are_shared = responses.are_shared = True
         scorer.find_own_response = find_response
         local = LocalState(scorer.name, quotas, ledger, sessions, responses, backends, lambda: scorer.gateways)
-        scorer.frequent_jobs.append(SharedLimits(self._client, local, scorer.run_in_loop).sync)
+        scorer.frequent_jobs.append(SharedLimits(self._client, local, scorer.run_in_loop, self._copy).sync)
 
     def cached_active_pack(self) -> Manifest | None:
         """Return the manifest of the pack that was active when Redis was last reached; None if there was none."""
@@ -121,11 +142,19 @@ class GatewayNode:
 
     def _poll_changes(self) -> None:
         """Apply keys, policies and pack if one of them has changed. Raises StateError."""
+        # First: what an emptied Redis lost is in it again before anything is read and applied.
+        life = self._copy.follow_life(self._client)
         # One small hash once a second, in place of reading everything.
-        changes: Mapping[bytes, bytes] = self._client.execute("HGETALL", redis_keys.CHANGES)
-        if changes == self._changes or self._loop is None:
+        changes: Mapping[bytes, bytes] = self._client.execute("HGETALL", self._client.keys.changes)
+        if (life, changes) == self._changes or self._loop is None:
             return
-        created, policies, manifest = read_created_keys(self._own), self._own.current_policies(), self._read_manifest()
+        keys, policies, manifest = self._own.created_keys(), self._own.current_policies(), self._read_manifest()
+        created = to_client_keys(keys)
+        revoked = read_revocations(self._client)
+        if self._copy.follow_life(self._client) != life:
+            return  # emptied while it was read
+        self._copy.keep_keys(keys, revoked)
+        self._copy.keep_policies(policies)
 
         async def apply() -> None:
             try:
@@ -135,14 +164,15 @@ class GatewayNode:
                 log.error("keys, policies or pack in Redis cannot be applied: %s", error)
 
         asyncio.run_coroutine_threadsafe(apply(), self._loop)
-        self._changes = changes
+        self._changes = life, changes
 
     def _read_manifest(self) -> Manifest | None:
         if self._has_file:
             return None
         found = packs.active_and_stored(self._client)
         if found is None:
-            return None
+            return self._manifest  # none was activated, or Redis was emptied: scorers go on with what they have
         # On disk too, for a start while Redis is down.
         packs.cache_active(self._cache, found[1])
-        return packs.read_stored_manifest(found[1])
+        self._manifest = packs.read_stored_manifest(found[1])
+        return self._manifest

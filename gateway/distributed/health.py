@@ -10,16 +10,19 @@ from pathlib import Path
 from gateway.config import Config, load_config
 from gateway.distributed import packs, redis_keys
 from gateway.distributed.leases import HEARTBEAT_MS
-from gateway.distributed.redis_client import RedisClient
+from gateway.distributed.redis_client import open_client
 from gateway.distributed.scripts import HEARTBEAT
 from gateway.errors import StateError
 
 
 def find_fault(config: Config, host: str) -> str | None:
     """Return why the scorer is unhealthy; None where it is not."""
-    client = RedisClient(config.state.url, shards=config.state.shards)
+    client = open_client(config)
     try:
-        live = [name.decode() for name in client.eval_script(HEARTBEAT, [redis_keys.SCORERS], ["", HEARTBEAT_MS])]
+        live = [
+            name.decode()
+            for name in client.eval_script(HEARTBEAT, [client.keys.live(redis_keys.SCORERS)], ["", HEARTBEAT_MS])
+        ]
         if any(name.startswith(f"{host}-") for name in live):
             return None
         if config.routing.pack is None and packs.active_pack(client) is None:

@@ -8,9 +8,10 @@ import msgspec
 
 from gateway.distributed import scripts
 from gateway.distributed.codec import EMPTY_BATCH, AckBatch, Lease, StreamEntry, new_epoch, parse_entries
-from gateway.distributed.redis_client import RedisArg, RedisClient
+from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.distributed.redis_keys import GROUP, Shard
 from gateway.distributed.store import Changing, LeaseLost, RedisStore, StagedUpdate, write_update
+from gateway.distributed.store_records import decode_names
 from gateway.errors import StateError
 from gateway.state.store import NO_SAMPLING_STATES
 
@@ -60,10 +61,14 @@ class LeasedStore(RedisStore):
         """What all sums in the shard are known to be made with."""
 
     def update_task(
-        self, tasks: Sequence[str], change: Changing, sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES
+        self,
+        tasks: Sequence[str],
+        change: Changing,
+        sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
+        used_at: float | None = None,
     ) -> None:
         """Write what `change` returns and acknowledge `batch`, in one Lua call. Raises LeaseLost, StateError."""
-        update = StagedUpdate(tasks, change, sampling_states)
+        update = StagedUpdate(tasks, change, sampling_states, used_at)
         write_update(self._client, self.shard, update, self.lease, self.batch)
         # Only now: a call that fails is made again with the same entries, by which Redis knows what it has seen.
         self.batch = EMPTY_BATCH
@@ -75,12 +80,15 @@ class LeasedStore(RedisStore):
 
     def tasks_with_old_sums(self, sums_version: str) -> Sequence[str]:
         """Return the tasks whose sums are made with something else. Raises StateError."""
-        tasks = [name.decode() for name in self._client.execute("ZRANGE", self.shard.tasks_key, 0, -1)]
+        tasks = decode_names(self._client.execute("ZRANGE", self.shard.tasks_key, 0, -1))
         versions: list[bytes | None] = []
         for start in range(0, len(tasks), 1000):
             some = tasks[start : start + 1000]
             versions += self._client.pipeline([("HGET", self.shard.task_key(task), "basis") for task in some])
         return [task for task, found in zip(tasks, versions, strict=True) if found != sums_version.encode()]
+
+    def _own_shards(self) -> Sequence[Shard]:
+        return [self.shard]
 
     def mark_current(self, sums_version: str) -> None:
         """Record that all sums in the shard are made with this. Raises LeaseLost, StateError."""
@@ -141,9 +149,12 @@ def acquire_lease(client: RedisClient, shard: Shard, name: str, terms: Lease) ->
     if lease is None:
         return None
     if terms.pack == 0:  # a pack of the scorer's own file: activations in Redis do not count
-        terms = replace(terms, pack=int(pack))
-    store = LeasedStore(client, shard, replace(terms, lease=lease.decode()), sums_version.decode())
-    if terms.pack < int(pack):
+        with translate_content(shard.info_key):
+            terms = replace(terms, pack=int(pack))
+    with translate_content(shard.info_key):
+        store = LeasedStore(client, shard, replace(terms, lease=lease.decode()), sums_version.decode())
+        current = int(pack)
+    if terms.pack < current:
         store.release_lease()
         return None
     return store
@@ -156,21 +167,23 @@ def renew_lease(client: RedisClient, store: LeasedStore) -> None:
 
 def send_heartbeat(client: RedisClient, kind: str, name: str) -> Sequence[str]:
     """Register as live, and return all that are, sorted. kind: redis_keys.GATEWAYS or SCORERS. Raises StateError."""
-    return sorted(other.decode() for other in client.eval_script(scripts.HEARTBEAT, [kind], [name, HEARTBEAT_MS]))
+    live = client.eval_script(scripts.HEARTBEAT, [client.keys.live(kind)], [name, HEARTBEAT_MS])
+    return decode_names(live)
 
 
 def deregister(client: RedisClient, kind: str, name: str) -> None:
     """Remove one from the live ones."""
     with suppress(StateError):
-        client.execute("ZREM", kind, name)
+        client.execute("ZREM", client.keys.live(kind), name)
 
 
 def count_live(client: RedisClient, kind: str) -> int:
     """Return the number of live ones. Raises StateError."""
-    return len(client.eval_script(scripts.HEARTBEAT, [kind], ["", HEARTBEAT_MS]))
+    return len(client.eval_script(scripts.HEARTBEAT, [client.keys.live(kind)], ["", HEARTBEAT_MS]))
 
 
 def list_dead_letters(client: RedisClient, shards: Sequence[Shard]) -> list[DeadLetter]:
     """Return dead letters shard by shard, oldest first. Raises StateError."""
     found = client.pipeline([("LRANGE", shard.dead_letters_key, 0, -1) for shard in shards])
-    return [msgspec.msgpack.decode(data, type=DeadLetter) for some in found for data in some]
+    with translate_content("a dead letter"):
+        return [msgspec.msgpack.decode(data, type=DeadLetter) for some in found for data in some]

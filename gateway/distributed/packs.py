@@ -15,16 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.distributed import redis_keys, scripts
-from gateway.distributed.redis_client import RedisArg, RedisClient
-from gateway.distributed.redis_keys import PREFIX
+from gateway.distributed import scripts
+from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.errors import PackRejected, StateError
 from routing.errors import RoutingError
 from routing.manifest import MANIFEST, Manifest, parse_manifest, read_manifest
 
-PACKS = f"{PREFIX}packs"
-ACTIVE = f"{PREFIX}{{active}}"
-HISTORY = f"{PREFIX}{{active}}:history"
 CHUNK_BYTES = 1024 * 1024
 MAX_HISTORY = 100
 MIN_HASH_DIGITS = 6
@@ -74,18 +70,20 @@ def push_pack(client: RedisClient, path: Path, now: float) -> StoredPack:
         digest, count, size = hashlib.sha256(), 0, 0
         with tar.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
-                client.execute("SET", _chunk(manifest.hash, count), chunk)
+                client.execute("SET", client.keys.pack_chunk(manifest.hash, count), chunk)
                 digest.update(chunk)
                 count, size = count + 1, size + len(chunk)
     # Listed last: a push that breaks off leaves chunks, which the next one writes again, and no pack.
     pushed = StoredPack(manifest.hash, manifest.name, digest.hexdigest(), size, count, now, manifest.to_json())
-    client.execute("HSET", PACKS, manifest.hash, msgspec.msgpack.encode(pushed))
+    client.execute("HSET", client.keys.packs, manifest.hash, msgspec.msgpack.encode(pushed))
     return pushed
 
 
 def list_packs(client: RedisClient) -> list[StoredPack]:
     """Return the packs in Redis, oldest first. Raises StateError."""
-    found = [msgspec.msgpack.decode(data, type=StoredPack) for data in client.execute("HGETALL", PACKS).values()]
+    stored = client.execute("HGETALL", client.keys.packs).values()
+    with translate_content(client.keys.packs):
+        found = [msgspec.msgpack.decode(data, type=StoredPack) for data in stored]
     return sorted(found, key=lambda pushed: pushed.at)
 
 
@@ -99,16 +97,17 @@ def find_pack(client: RedisClient, name: str) -> StoredPack:
 
 def active_pack(client: RedisClient) -> ActivePack | None:
     """Return the active pack; None where none was ever activated. Raises StateError."""
-    found = client.execute("HMGET", ACTIVE, "version", "hash", "before")
-    return None if found[0] is None else ActivePack(int(found[0]), found[1].decode(), found[2].decode())
+    found = client.execute("HMGET", client.keys.active_pack, "version", "hash", "before")
+    with translate_content(client.keys.active_pack):
+        return None if found[0] is None else ActivePack(int(found[0]), found[1].decode(), found[2].decode())
 
 
 def activate_pack(client: RedisClient, pushed: StoredPack, now: float) -> ActivePack:
     """Activate a pack for all gateways and scorers. Raises StateError."""
     words: list[RedisArg] = [pushed.hash, now, MAX_HISTORY]
     # Of two at once the later wins, everywhere: scorers refuse to write with a pack of a lower number.
-    version, before = client.eval_script(scripts.ACTIVATE, [ACTIVE, HISTORY], words)
-    client.execute("HINCRBY", redis_keys.CHANGES, "packs", 1)
+    version, before = client.eval_script(scripts.ACTIVATE, [client.keys.active_pack, client.keys.activations], words)
+    client.execute("HINCRBY", client.keys.changes, "packs", 1)
     return ActivePack(version, pushed.hash, before.decode())
 
 
@@ -122,8 +121,10 @@ def rollback_pack(client: RedisClient, now: float) -> ActivePack:
 
 def activation_history(client: RedisClient) -> Sequence[tuple[int, str, float]]:
     """Return activations, oldest first: version, hash, Unix time in seconds. Raises StateError."""
-    found = [entry.decode().split(" ") for entry in client.execute("LRANGE", HISTORY, 0, -1)]
-    return [(int(version), name, float(at)) for version, name, at in found]
+    entries = client.execute("LRANGE", client.keys.activations, 0, -1)
+    with translate_content(client.keys.activations):
+        found = [entry.decode().split(" ") for entry in entries]
+        return [(int(version), name, float(at)) for version, name, at in found]
 
 
 def fetch_pack(client: RedisClient, pushed: StoredPack, cache: Path) -> Path:
@@ -140,7 +141,7 @@ def fetch_pack(client: RedisClient, pushed: StoredPack, cache: Path) -> Path:
         made = Path(scratch) / "pack.tar"
         with made.open("wb") as file:
             for number in range(pushed.chunks):
-                chunk = client.execute("GET", _chunk(pushed.hash, number))
+                chunk = client.execute("GET", client.keys.pack_chunk(pushed.hash, number))
                 if chunk is None:
                     raise PackRejected(f"pack {pushed.hash[:12]}: chunk {number} of {pushed.chunks} is not in Redis")
                 file.write(chunk)
@@ -179,10 +180,11 @@ def active_and_stored(client: RedisClient) -> tuple[ActivePack, StoredPack] | No
     current = active_pack(client)
     if current is None:
         return None
-    data = client.execute("HGET", PACKS, current.hash)
+    data = client.execute("HGET", client.keys.packs, current.hash)
     if data is None:
         raise StateError(f"the active pack {current.hash[:12]} is not in Redis: push it again")
-    return current, msgspec.msgpack.decode(data, type=StoredPack)
+    with translate_content(client.keys.packs):
+        return current, msgspec.msgpack.decode(data, type=StoredPack)
 
 
 @contextlib.contextmanager
@@ -196,10 +198,6 @@ def _tar(path: Path) -> Iterator[Path]:
             for name in (MANIFEST, *sorted(read_manifest(path).files)):
                 tar.add(path / name, arcname=name)
         yield made
-
-
-def _chunk(hash_: str, number: int) -> str:
-    return f"{PREFIX}pack:{hash_}:{number}"
 
 
 def _sha256(path: Path) -> str:

@@ -1,71 +1,100 @@
-"""A connection to Redis: one server, or a Cluster. Errors of redis-py become StateError here, and nowhere else.
+"""A connection to Redis: one server, a Cluster, or a master that Sentinels name. Addresses: gateway.config.redis_url.
 
-redis://[user:password@]host[:port][/database], rediss:// for TLS; redis-cluster://host[:port],host[:port]… and
-rediss-cluster:// for a Cluster. Nothing is connected before the first command.
+Errors of redis-py become StateError here, and nowhere else. Nothing is connected before the first command.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from redis import Redis
-from redis.backoff import NoBackoff
+import msgspec
 from redis.client import PubSub
-from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
 
+from gateway.config import Config
+from gateway.config.redis_url import RedisUrl, parse_redis_url
 from gateway.config.secrets import mask_url
-from gateway.distributed.redis_keys import DEFAULT_SHARDS
+from gateway.distributed.connect import RedisTimeouts, open_connection
+from gateway.distributed.installation import (
+    Installation,
+    InstallationRecord,
+    OtherInstallation,
+    describe_membership,
+    memory_file,
+)
+from gateway.distributed.redis_errors import describe_error
+from gateway.distributed.redis_keys import DEFAULT_PREFIX, DEFAULT_SHARDS, KeySpace
 from gateway.distributed.scripts import Script
 from gateway.errors import StateError
-from gateway.vocabulary import PERCENT_ENCODE
-
-REPLY_TIMEOUT_S = 2.0
-CONNECT_TIMEOUT_S = 1.0
-DEFAULT_PORT = 6379
 
 RedisArg = str | bytes | int | float
 
 
 @dataclass(frozen=True, slots=True)
-class RedisTimeouts:
-    """Seconds after which a server that does not answer counts as down."""
+class RedisSettings:
+    """What a configuration says of its state in Redis.
 
-    answer_s: float = REPLY_TIMEOUT_S
-    connect_s: float = CONNECT_TIMEOUT_S
+    Attributes:
+        shards: their number in an empty Redis.
+        installation: joined before the first command; None joins none and reads whatever is there.
+    """
+
+    prefix: str = DEFAULT_PREFIX
+    shards: int = DEFAULT_SHARDS
+    installation: Installation | None = None
 
 
 class RedisClient:
     """Connection to a Redis or a Cluster, shared by threads. Every method may raise StateError."""
 
-    def __init__(self, url: str, timeouts: RedisTimeouts | None = None, shards: int = DEFAULT_SHARDS) -> None:
-        """shards: their number in an empty Redis."""
-        self.shards_wanted = shards
+    def __init__(
+        self,
+        url: str,
+        timeouts: RedisTimeouts | None = None,
+        shards: int = DEFAULT_SHARDS,
+        settings: RedisSettings | None = None,
+    ) -> None:
+        """shards: their number in an empty Redis, where there are no `settings`. Raises StateError for the URL."""
         self._url = mask_url(url)
-        self._redis: Any = None
-        self._target = url
+        settings = settings or RedisSettings(shards=shards)
+        self.shards_wanted = settings.shards
+        self._target = _parse(url)
+        self.keys = KeySpace(settings.prefix, self._target.database)
+        self._address = url
+        self._installation = settings.installation
+        self._is_member = settings.installation is None
         self._timeouts = timeouts or RedisTimeouts()
+        self._redis: Any = None
+        self._opening = threading.RLock()  # reentrant: joining an installation runs commands
+
+    def join_installation(self) -> InstallationRecord | None:
+        """Join the installation, again where Redis was emptied, and return its record; None where there is none."""
+        if self._installation is None:
+            return None
+        return self._installation.join(self._run, self.keys)
 
     def execute(self, *command: RedisArg) -> Any:
         """Run one command and return its answer, in bytes."""
-        with self._translating_errors():
-            return self._connected().execute_command(*command)
+        self._ensure_member()
+        return self._run(*command)
 
     def pipeline(self, commands: Sequence[Sequence[RedisArg]]) -> list[Any]:
         """Run commands in one round trip, without a transaction, and return their answers."""
         if not commands:
             return []
-        with self._translating_errors(), self._connected().pipeline(transaction=False) as pipeline:
+        self._ensure_member()
+        with self._translating_errors(*commands[0]), self._connected().pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.execute_command(*command)
             return list(pipeline.execute())
 
     def eval_script(self, script: Script, keys: Sequence[str], arguments: Sequence[RedisArg]) -> Any:
         """Run a Lua script on keys of one hash tag, and return its answer."""
-        with self._translating_errors():
+        self._ensure_member()
+        with self._translating_errors("a script on", *keys):
             redis = self._connected()
             try:
                 return redis.evalsha(script.sha, len(keys), *keys, *arguments)
@@ -75,12 +104,21 @@ class RedisClient:
 
     def scan_keys(self, key: str) -> Iterator[tuple[bytes, bytes]]:
         """Yield the fields and values of a hash, in pieces, so that a large one does not block the server."""
-        with self._translating_errors():
+        self._ensure_member()
+        with self._translating_errors("HSCAN", key):
             yield from self._connected().hscan_iter(key, count=1000)
+
+    def scan_members(self, key: str, pattern: str) -> Iterator[bytes]:
+        """Yield the members of a sorted set that match a glob pattern, in no order and some perhaps twice."""
+        self._ensure_member()
+        with self._translating_errors("ZSCAN", key):
+            for member, _ in self._connected().zscan_iter(key, match=pattern, count=1000):
+                yield member
 
     def subscribe(self, *channels: str) -> "Subscription":
         """Subscribe to channels."""
-        with self._translating_errors():
+        self._ensure_member()
+        with self._translating_errors("SUBSCRIBE", *channels):
             pubsub = self._connected().pubsub(ignore_subscribe_messages=True)
             pubsub.subscribe(*channels)
             return Subscription(pubsub, self._url)
@@ -91,17 +129,30 @@ class RedisClient:
             self._redis.close()
             self._redis = None
 
+    def _run(self, *command: RedisArg) -> Any:
+        with self._translating_errors(*command):
+            return self._connected().execute_command(*command)
+
+    def _ensure_member(self) -> None:
+        """Join the installation before anything else is read or written."""
+        if self._is_member:
+            if self._installation is not None:
+                self._installation.raise_refusal()
+            return
+        with self._opening:
+            self.join_installation()
+            self._is_member = True
+
     def _connected(self) -> Any:
         if self._redis is None:
-            try:
-                self._redis = _opened(self._target, self._timeouts)
-            except ValueError:  # its message quotes what it takes for a port, which may be a part of the password
-                raise StateError(f"{self._url}: not a valid Redis URL; {PERCENT_ENCODE}") from None
+            with self._opening:
+                if self._redis is None:
+                    self._redis = open_connection(self._address, self._target, self._timeouts)
         return self._redis
 
     @contextmanager
-    def _translating_errors(self) -> Iterator[None]:
-        with translate_errors(self._url):
+    def _translating_errors(self, *command: RedisArg) -> Iterator[None]:
+        with translate_errors(self._url, *command):
             yield
 
 
@@ -127,32 +178,54 @@ class Subscription:
 
 
 @contextmanager
-def translate_errors(url: str) -> Iterator[None]:
-    """Raise StateError for what redis-py raises inside."""
+def translate_errors(url: str, *command: RedisArg) -> Iterator[None]:
+    """Raise StateError for what redis-py raises inside. command: what was run, for the message."""
     try:
         yield
     except (RedisError, OSError) as error:
-        raise StateError(f"{url}: {error or type(error).__name__}") from error
+        raise StateError(f"{url}: {describe_error(error, command)}") from error
 
 
-def _opened(url: str, timeouts: RedisTimeouts) -> Any:
-    options: dict[str, Any] = {
-        "socket_timeout": timeouts.answer_s,
-        "socket_connect_timeout": timeouts.connect_s,
-        # Callers decide on retries: a silent one could add twice what is not idempotent, and waits add up.
-        "retry": Retry(NoBackoff(), 0),
-        "protocol": 2,
-    }
-    if "-cluster" not in url.partition("://")[0]:
-        return Redis.from_url(url, **options)
-    parts = urlsplit(url)
-    if parts.username or parts.password:
-        options |= {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "")}
-    if parts.scheme == "rediss-cluster":
-        options["ssl"] = True
-    # Over all nodes: one attempt more, since a slot may have moved to another node.
-    options["retry"] = Retry(NoBackoff(), 1)
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    places = [(host, int(port or DEFAULT_PORT)) for host, _, port in (each.partition(":") for each in hosts)]
-    nodes = [ClusterNode(host, port) for host, port in places]  # type: ignore[no-untyped-call]
-    return RedisCluster(startup_nodes=nodes, **options)
+@contextmanager
+def translate_content(what: str) -> Iterator[None]:
+    """Raise StateError where what Redis holds is not what this program writes: another program's, or damaged."""
+    try:
+        yield
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"{what} in Redis cannot be read: {type(error).__name__}: {error}") from error
+
+
+def open_client(config: Config, installation: Installation | None = None) -> RedisClient:
+    """Return a client of a configuration's state; it joins the installation. Raises StateError.
+
+    installation: of this process, where several connections share it; None makes one.
+    """
+    state = config.state
+    joined = installation or own_installation(config)
+    return RedisClient(state.url, settings=RedisSettings(state.prefix or DEFAULT_PREFIX, state.shards, joined))
+
+
+def refuse_other_installation(config: Config) -> None:
+    """Raise OtherInstallation where the state is another's; no other error: a gateway starts without Redis too."""
+    client = open_client(config)
+    try:
+        client.join_installation()
+    except OtherInstallation:
+        raise
+    except StateError:
+        return  # the client's thread logs it
+    finally:
+        client.close_connections()
+
+
+def own_installation(config: Config) -> Installation:
+    """Return the installation of this process, for its connections to share."""
+    memory = memory_file(Path(config.state.cache_dir).expanduser(), [config.state.url])
+    return Installation(describe_membership(config, memory))
+
+
+def _parse(url: str) -> RedisUrl:
+    try:
+        return parse_redis_url(url)
+    except ValueError as error:
+        raise StateError(f"state.url: {error}") from None

@@ -1,44 +1,153 @@
 """Keys and channels in Redis, and the shard of a task.
 
-Every key begins with `benchroute:`. A shard's keys have its number as hash tag, so they are on one node of a Cluster; a
-key without a tag belongs to the deployment as a whole. Names are those of the first version: state of before must open.
+Every key begins with the installation's prefix (`state.prefix`, `benchroute` by default). A shard's keys have its
+number as hash tag, so they are on one node of a Cluster; a key without a tag belongs to the installation as a whole.
+Names are those of the first version: state of before must open.
+
+Channels belong to a server, not to a database: those of another database than 0 have its number in their names.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-PREFIX = "benchroute:"
-SHARDS = f"{PREFIX}shards"
-"""The number of shards. Fixed by the first process that connects to an empty Redis: tasks would move with it."""
-
+DEFAULT_PREFIX = "benchroute"
 DEFAULT_SHARDS = 16
-NEWS = f"{PREFIX}news"
-"""The channel on which decisions are published."""
-
 GROUP = "scorers"
 
-
-def replies_channel(gateway: str) -> str:
-    """Return the channel of a gateway's replies."""
-    return f"{PREFIX}replies:{gateway}"
+GATEWAYS, SCORERS = "gateways", "scorers"
+"""Kinds of live processes."""
 
 
-KEYS = f"{PREFIX}keys"
-GATEWAYS = f"{PREFIX}gateways"
-SCORERS = f"{PREFIX}scorers"
-"""Live processes: names by the time, on Redis' clock, of their last heartbeat."""
+@dataclass(frozen=True, slots=True)
+class KeySpace:
+    """Names of one installation's keys and channels.
 
-LOST = f"{PREFIX}lost"
-"""Observations that gateways had taken in when they died and never sent, by gateway."""
+    Attributes:
+        prefix: first part of every name, without its colon.
+        database: number of the Redis database.
+    """
 
-CHANGES = f"{PREFIX}changes"
-"""A hash of numbers that rise with every change: keys, policies, packs. Whoever caches these polls it."""
+    prefix: str = DEFAULT_PREFIX
+    database: int = 0
 
-FINDS = f"{PREFIX}finds"
-"""The channel on which a gateway searches for a response that another one gave."""
+    def name(self, rest: str) -> str:
+        """Return the full name of a key."""
+        return f"{self.prefix}:{rest}"
 
-EVENTS = f"{PREFIX}events"
-"""A bounded stream of changes that gateways share: sessions, breakers."""
+    def _channel(self, rest: str) -> str:
+        return self.name(f"db{self.database}:{rest}" if self.database else rest)
+
+    @property
+    def installation(self) -> str:
+        """Record of the installation: gateway.distributed.installation."""
+        return self.name("installation")
+
+    @property
+    def shard_count(self) -> str:
+        """Number of shards. Fixed by the first process that connects to an empty Redis: tasks would move with it."""
+        return self.name("shards")
+
+    @property
+    def news(self) -> str:
+        """The channel on which decisions are published."""
+        return self._channel("news")
+
+    @property
+    def finds(self) -> str:
+        """The channel on which a gateway searches for a response that another one gave."""
+        return self._channel("finds")
+
+    def replies_channel(self, gateway: str) -> str:
+        """Return the channel of a gateway's replies."""
+        return self._channel(f"replies:{gateway}")
+
+    @property
+    def created_keys(self) -> str:
+        """Hash of the client keys created over HTTP."""
+        return self.name("keys")
+
+    @property
+    def revoked_keys(self) -> str:
+        """Sorted set of deleted client keys, by Unix time: what a gateway writes back after a loss leaves these out."""
+        return self.name("revoked")
+
+    def live(self, kind: str) -> str:
+        """Return the key of live processes: names by the time, on Redis' clock, of their last heartbeat.
+
+        kind: GATEWAYS or SCORERS.
+        """
+        return self.name(kind)
+
+    @property
+    def lost(self) -> str:
+        """Observations that gateways had taken in when they died and never sent, by gateway."""
+        return self.name("lost")
+
+    @property
+    def changes(self) -> str:
+        """A hash of numbers that rise with every change: keys, policies, packs. Whoever caches these polls it."""
+        return self.name("changes")
+
+    @property
+    def events(self) -> str:
+        """A bounded stream of changes that gateways share: sessions, breakers."""
+        return self.name("events")
+
+    @property
+    def policies(self) -> str:
+        """The tasks that have policies."""
+        return self.name("policies")
+
+    def policy(self, task: str) -> str:
+        """Return the key of a task's policies, by version."""
+        return self.name(f"{{policy:{task}}}")
+
+    @property
+    def quotas(self) -> str:
+        """Client keys with recent requests, by time."""
+        return self.name("quotas")
+
+    def quota(self, name: str) -> str:
+        """Return the key of a client key's token buckets."""
+        return self.name(f"{{quota:{name}}}")
+
+    def usage(self, kind: str, name: str) -> str:
+        """Return the key of a client key's or a task's usage, by day."""
+        return self.name(f"{{spent:{kind}:{name}}}")
+
+    def usage_writers(self, kind: str, name: str) -> str:
+        """Return the key of the last number that each gateway has written there."""
+        return f"{self.usage(kind, name)}:writers"
+
+    def usage_restored(self, kind: str, name: str) -> str:
+        """Return the key of the usage that gateways have written back there after a loss."""
+        return f"{self.usage(kind, name)}:restored"
+
+    def usage_names(self, kind: str) -> str:
+        """Return the key of the names of client keys, or tasks, that have usage."""
+        return self.name(f"spent:{kind}")
+
+    @property
+    def packs(self) -> str:
+        """Hash of the packs, by content hash."""
+        return self.name("packs")
+
+    @property
+    def active_pack(self) -> str:
+        """Hash: the active pack, and the number of its activation."""
+        return self.name("{active}")
+
+    @property
+    def activations(self) -> str:
+        """List of activations, oldest first."""
+        return self.name("{active}:history")
+
+    def pack_chunk(self, content_hash: str, number: int) -> str:
+        """Return the key of a piece of a pack's .tar."""
+        return self.name(f"pack:{content_hash}:{number}")
+
+
+DEFAULT_KEYS = KeySpace()
 
 
 def shard_of(task: str, shards: int) -> int:
@@ -53,9 +162,10 @@ class Shard:
     """The keys of one shard."""
 
     number: int
+    keys: KeySpace = field(default=DEFAULT_KEYS, repr=False)
 
     def _key(self, name: str) -> str:
-        return f"{PREFIX}{{{self.number}}}:{name}"
+        return self.keys.name(f"{{{self.number}}}:{name}")
 
     @property
     def stream_key(self) -> str:
@@ -102,6 +212,11 @@ class Shard:
         """Sorted set of the tasks' names."""
         return self._key("tasks")
 
+    @property
+    def used_key(self) -> str:
+        """Sorted set: the tasks by the time of their last use, Unix time in seconds, by which they are evicted."""
+        return self._key("used")
+
     def task_key(self, name: str) -> str:
         """Return the key of a task's hash: sums, decision, explanation, sampling state."""
         return self._key(f"task:{name}")
@@ -113,36 +228,3 @@ class Shard:
     def changes_key(self, name: str) -> str:
         """Return the key of the decisions that changed a task's model, oldest first."""
         return self._key(f"turns:{name}")
-
-
-def usage_key(kind: str, name: str) -> str:
-    """Return the key of a client key's or a task's usage, by day."""
-    return f"{PREFIX}{{spent:{kind}:{name}}}"
-
-
-def usage_writers_key(kind: str, name: str) -> str:
-    """Return the key of the last number that each gateway has written there."""
-    return f"{usage_key(kind, name)}:writers"
-
-
-def usage_names_key(kind: str) -> str:
-    """Return the key of the names of client keys, or tasks, that have usage."""
-    return f"{PREFIX}spent:{kind}"
-
-
-def policy_key(task: str) -> str:
-    """Return the key of a task's policies, by version."""
-    return f"{PREFIX}{{policy:{task}}}"
-
-
-POLICIES = f"{PREFIX}policies"
-"""The tasks that have policies."""
-
-
-QUOTAS = f"{PREFIX}quotas"
-"""Client keys with recent requests, by time."""
-
-
-def quota_key(name: str) -> str:
-    """Return the key of a client key's token buckets."""
-    return f"{PREFIX}{{quota:{name}}}"

@@ -5,6 +5,7 @@ has died, it ends within two seconds, whatever it is at.
 """
 
 import logging
+import math
 import os
 import signal
 import sys
@@ -16,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from gateway.config import Config, load_config
-from gateway.distributed import packs, redis_keys
-from gateway.distributed.redis_client import RedisClient
+from gateway.distributed import packs
+from gateway.distributed.redis_client import RedisClient, open_client
 from gateway.distributed.scorer_worker import ScorerWorker
 from gateway.distributed.shard_worker import ScoringContext
 from gateway.distributed.store import LeaseLost, RedisStore
@@ -26,7 +27,7 @@ from gateway.packs import configured_path
 from gateway.processes.parent import exit_after_parent
 from gateway.processes.startup import configure_process
 from gateway.scorer.background import BackgroundExecutor
-from gateway.scorer.messages import Configure, TaskPolicy
+from gateway.scorer.messages import Configure, EvictionLimits, TaskPolicy
 from gateway.scorer.service import (
     NO_RETRY,
     LoadEmbedder,
@@ -91,7 +92,7 @@ class PackManager:
     def check_packs(self) -> None:
         """Switch to another pack or other policies, where there are any. Raises GatewayError, RoutingError."""
         path, version = self._find_active()
-        changes = self._client.execute("HGETALL", redis_keys.CHANGES)
+        changes = self._client.execute("HGETALL", self._client.keys.changes)
         if path is None or (version == self._version and changes == self._changes):
             return
         # Remembered before it is tried: what is refused now is refused, and logged, once, until something changes.
@@ -132,13 +133,17 @@ class PackManager:
         assert self._manifest is not None  # noqa: S101 - read with the pack
         settings = _task_settings(self._config, self._manifest, self._store)
         tasks = dict(settings.tasks)
+        # A shard's part of all tasks: a hash spreads them evenly.
+        most = math.ceil(self._config.state.max_tasks / self._store.shards)
+        limits = EvictionLimits(most, self._config.state.idle_days)
         # No retries here: between two attempts a worker must see whether it still has its shard, and renew its lease.
         # A lost lease is no answer: the next holder of the shard answers.
         hooks = ServiceHooks(NO_RETRY, self._find_pack, tasks.__setitem__, fatal=(LeaseLost,))
 
         def build_service(store: Store) -> ScorerService:
             # Policies that were set since: a shard that is acquired later starts from them.
-            return ScorerService(pack, store, msgspec.structs.replace(settings, tasks=dict(tasks)), hooks)
+            now = msgspec.structs.replace(settings, tasks=dict(tasks), limits=limits)
+            return ScorerService(pack, store, now, hooks)
 
         return ScoringContext(version, build_service, self._background, self._stepwise)
 
@@ -150,7 +155,7 @@ def _task_settings(config: Config, manifest: Manifest, store: RedisStore) -> Con
 
 def run_scorer(config: Config, name: str, load: LoadEmbedder, ended: threading.Event) -> None:
     """Score until `ended` is set."""
-    client = RedisClient(config.state.url, shards=config.state.shards)
+    client = open_client(config)
     manager = PackManager(client, config, load)
     threading.Thread(target=manager.watch_packs, args=(ended,), name="packs", daemon=True).start()
     worker = ScorerWorker(

@@ -15,7 +15,6 @@ from gateway.distributed import redis_keys
 from gateway.distributed.codec import Lease
 from gateway.distributed.leases import LEASE_MS, acquire_lease, deregister, renew_lease, send_heartbeat
 from gateway.distributed.redis_client import RedisClient
-from gateway.distributed.redis_keys import Shard
 from gateway.distributed.shard_worker import ScoringContext, ShardWorker
 from gateway.distributed.store import LeaseLost, RedisStore
 from gateway.errors import StateError
@@ -101,6 +100,7 @@ class ScorerWorker:
             self._mark_progress()
             try:
                 was_busy |= worker.serve_batch()
+                worker.evict_tasks()
             except LeaseLost as error:
                 log.info("%s", error)
                 self._workers.pop(number, None)
@@ -131,7 +131,7 @@ class ScorerWorker:
         lease = before.store.lease.lease if before else ""
         store = acquire_lease(
             self._client,
-            Shard(number),
+            self._shards.numbered_shard(number),
             self._name,
             Lease(lease, work.pack_version, self._intervals.lease_ms, self._retention),
         )

@@ -18,7 +18,8 @@ DELIVERY_FIELDS = ("done", "dropped", "parked", *SCORED_FIELDS)
 """Names in Redis, behind a gateway's, of what became of its observations; done: the highest acknowledged number."""
 
 
-def _lua_list(names: Sequence[str]) -> str:
+def lua_list(names: Sequence[str]) -> str:
+    """Return names as a Lua table."""
     return "{" + ", ".join(f"'{name}'" for name in names) + "}"
 
 
@@ -30,7 +31,7 @@ class Script:
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
-        text = self.text.replace("SCORED", _lua_list(SCORED_FIELDS)).replace("DELIVERY", _lua_list(DELIVERY_FIELDS))
+        text = self.text.replace("SCORED", lua_list(SCORED_FIELDS)).replace("DELIVERY", lua_list(DELIVERY_FIELDS))
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "sha", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
 
@@ -215,11 +216,11 @@ return 1
 # answer was lost, and it is all written), total_seen (another writer came between).
 APPLY = Script("""#!lua flags=allow-oom
 -- A batch's changes to its tasks, its acknowledgement, and the news of it. A full Redis takes it: it frees more.
--- KEYS: stream about lease counts decisions tasks; then of each task: itself ring turns
+-- KEYS: stream about lease counts decisions tasks used; then of each task: itself ring turns
 -- ARGV: lease or '', how long in ms, group, pack's version, kept, ring, turns kept, channel, shard, news, epoch,
 --   number of ids, ids, number of gateways, (producer done observed faults skipped), then of each task:
 --   name, seen before ('*' for not read), pace, basis ('' leaves the sums), n, seen, sums, decision,
---   account ('' leaves it),
+--   account ('' leaves it), time of use ('' leaves it),
 --   number of embeddings, embeddings, of turns, turns
 -- Returns {0 done | 1 no longer the holder | 2 another pack | 3 a task has changed meanwhile |
 --   4 its observations are settled already, 0}
@@ -237,16 +238,16 @@ at = at + #ids + 1
 local marks = at
 local scored = SCORED
 at = at + (2 + #scored) * tonumber(ARGV[at]) + 1
-local tasks, key = at, 7
+local tasks, key = at, 8
 while at <= #ARGV do
   if ARGV[at + 1] ~= '*' and (redis.call('HGET', KEYS[key], 'seen') or '') ~= ARGV[at + 1] then return {3, 0} end
-  at = at + 9
+  at = at + 10
   at = at + tonumber(ARGV[at]) + 1
   at = at + tonumber(ARGV[at]) + 1
   key = key + 3
 end
 redis.call('HSETNX', KEYS[2], 'epoch', ARGV[11])
-at, key = tasks, 7
+at, key = tasks, 8
 while at <= #ARGV do
   local name = ARGV[at]
   if ARGV[at + 2] ~= '' and (ARGV[at + 1] ~= '*' or redis.call('EXISTS', KEYS[key]) == 1) then
@@ -255,13 +256,17 @@ while at <= #ARGV do
   if ARGV[at + 3] ~= '' then
     redis.call('HSET', KEYS[key], 'basis', ARGV[at + 3], 'n', ARGV[at + 4], 'seen', ARGV[at + 5], 'sums', ARGV[at + 6])
     redis.call('ZADD', KEYS[6], 0, name)
+    if ARGV[at + 9] ~= '' then redis.call('ZADD', KEYS[7], ARGV[at + 9], name) end
+  elseif ARGV[at + 9] ~= '' then
+    -- Only a task that is stored; a later time, as of one with labels, stays.
+    redis.call('ZADD', KEYS[7], 'XX', 'GT', ARGV[at + 9], name)
   end
   if ARGV[at + 7] ~= '' then
     redis.call('HSET', KEYS[key], 'decision', ARGV[at + 7])
     redis.call('HSET', KEYS[5], name, ARGV[at + 7])
     if ARGV[at + 8] ~= '' then redis.call('HSET', KEYS[key], 'account', ARGV[at + 8]) end
   end
-  at = at + 9
+  at = at + 10
   local count = tonumber(ARGV[at])
   for place = 1, count do redis.call('RPUSH', KEYS[key + 1], ARGV[at + place]) end
   if count > 0 then redis.call('LTRIM', KEYS[key + 1], -tonumber(ARGV[6]), -1) end
@@ -307,11 +312,13 @@ return {0, 0}
 
 # Published with the shard's next revision, so that gateways that miss it find the task gone when they refresh.
 FORGET = Script("""#!lua flags=allow-oom
--- KEYS: about decisions tasks, then the task itself ring turns  ARGV: name, channel, shard, news, epoch to begin
+-- KEYS: about decisions tasks, then the task itself ring turns, then used
+-- ARGV: name, channel, shard, news, epoch to begin
 redis.call('HSETNX', KEYS[1], 'epoch', ARGV[5])
 local known = redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('DEL', KEYS[4], KEYS[5], KEYS[6])
+redis.call('ZREM', KEYS[7], ARGV[1])
 local revision = redis.call('HINCRBY', KEYS[1], 'revision', 1)
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. epoch .. ' ' .. revision .. '\\n' .. ARGV[4])
@@ -319,20 +326,11 @@ return known
 """)
 
 
-# Writers are forgotten after a day: a number that is sent again after that would count twice, and none is.
-SPEND = Script("""#!lua
--- Adds to what a key or task spent, once however often it is sent.
--- KEYS: spent writers  ARGV: writer, number, how long writers are remembered in s, then (day, requests, input, output,
---   usd, baseline, unpriced, estimated) with money in units of 1e-12 US dollars
-local last = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
-if tonumber(ARGV[2]) <= last then return 0 end
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-redis.call('EXPIRE', KEYS[2], ARGV[3])
-for at = 4, #ARGV, 8 do
-  for place, what in ipairs({'requests', 'input', 'output', 'usd', 'baseline', 'unpriced', 'estimated'}) do
-    redis.call('HINCRBY', KEYS[1], ARGV[at] .. ' ' .. what, ARGV[at + place])
-  end
-end
+# The later version counts, whoever writes it back.
+RESTORE_POLICY = Script("""#!lua
+-- KEYS: a task's policies  ARGV: version, the policy
+if tonumber(ARGV[1]) <= tonumber(redis.call('HGET', KEYS[1], 'latest') or '0') then return 0 end
+redis.call('HSET', KEYS[1], 'latest', ARGV[1], ARGV[1], ARGV[2])
 return 1
 """)
 

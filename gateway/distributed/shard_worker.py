@@ -15,6 +15,7 @@ from gateway.distributed.leases import DeadLetter, LeasedStore, PendingBatch
 from gateway.distributed.redis_keys import shard_of
 from gateway.errors import StateError
 from gateway.scorer.background import MAX_JOBS, BackgroundExecutor
+from gateway.scorer.eviction import EVICTION_INTERVAL_S
 from gateway.scorer.messages import BATCH_SIZE, BackgroundQuestion, DryRun, Observation, Reply, busy_reply
 from gateway.scorer.sampling import BatchPart
 from gateway.scorer.service import ScorerService
@@ -46,8 +47,17 @@ class ScoringContext:
 class ShardWorker:
     """Transport of a ScorerService over one leased shard."""
 
-    def __init__(self, store: LeasedStore, work: ScoringContext, name: str, left: PendingBatch | None = None) -> None:
-        """left: a batch that was read and could not be acknowledged yet."""
+    def __init__(
+        self,
+        store: LeasedStore,
+        work: ScoringContext,
+        name: str,
+        left: PendingBatch | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """left: a batch that was read and could not be acknowledged yet. clock: in seconds, of evictions."""
+        self._clock = clock
+        self._evicted_at = float("-inf")
         self.store = store
         self.work = work
         self.left = left
@@ -71,6 +81,12 @@ class ShardWorker:
         mine = [task for task in declared if shard_of(task, self.store.shards) == self.store.shard.number]
         self._service.scorer.decide_declared(mine)
         self.store.mark_current(version)
+
+    def evict_tasks(self) -> None:
+        """Evict the shard's tasks that are beyond a limit. Raises StateError."""
+        if self._clock() - self._evicted_at >= EVICTION_INTERVAL_S:
+            self._evicted_at = self._clock()
+            self._service.evictor.evict_tasks()
 
     def serve_batch(self) -> bool:
         """Score the next batch. False where there is none.

@@ -9,13 +9,15 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
-from gateway.distributed import redis_keys
-from gateway.distributed.redis_client import RedisArg, RedisClient
+from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.distributed.scripts import Script
+from gateway.distributed.state_copy import StateCopy
 from gateway.distributed.store import RedisStore
+from gateway.distributed.store_records import decode_names
 from gateway.keys.quotas import Quotas, QuotaShare, QuotaUsage
 from gateway.proxy.response_affinity import MadeObject, ResponseAffinity
 from gateway.proxy.session_affinity import SessionAffinity, SessionPin
@@ -26,6 +28,9 @@ log = logging.getLogger("benchroute.distributed")
 
 MAX_EVENTS = 20_000
 EVENT_BATCH_SIZE = 500
+MAX_MERGED = 500
+"""Rows of usage merged at once."""
+
 MINUTE_MS = 60_000
 USAGE_SYNC_S = 1.0
 FULL_USAGE_SYNC_S = 15.0
@@ -68,13 +73,17 @@ class SharedLimits:
     """Syncs one gateway with the others. Runs in the client's thread; changes are applied in the event loop."""
 
     def __init__(
-        self, client: RedisClient, local: LocalState, in_loop: Callable[[Callable[[], object]], object]
+        self,
+        client: RedisClient,
+        local: LocalState,
+        in_loop: Callable[[Callable[[], object]], object],
+        copy: StateCopy | None = None,
     ) -> None:
-        """in_loop: runs a call in the event loop and returns its result."""
+        """in_loop: runs a call in the event loop and returns its result. copy: takes in the usage that is read."""
         self._client = client
         self._local = local
         self._in_loop = in_loop
-        self._store = RedisStore(client)
+        self._store = RedisStore(client, copy)
         self._read_to = ""
         self._open_breakers: set[str] = set()
         self._budgets_at = self._all_usage_at = float("-inf")
@@ -99,8 +108,8 @@ class SharedLimits:
         if not self._local.quotas.rate_limited_keys():
             return
         used: Mapping[str, QuotaUsage] = self._in_loop(self._local.quotas.drain_usage)  # type: ignore[assignment]
-        active = self._client.eval_script(ACTIVE_KEYS, [redis_keys.QUOTAS], [MINUTE_MS, *used])
-        limited = {name.decode() for name in active} & set(self._local.quotas.rate_limited_keys())
+        active = self._client.eval_script(ACTIVE_KEYS, [self._client.keys.quotas], [MINUTE_MS, *used])
+        limited = set(decode_names(active)) & set(self._local.quotas.rate_limited_keys())
         shares: dict[str, QuotaShare] = {}
         count = self._local.gateways()
         # Keys without recent requests anywhere cost no call: their buckets fill up by themselves.
@@ -108,17 +117,20 @@ class SharedLimits:
             one = used.get(name) or self._local.quotas.zero_usage(name)
             words: list[RedisArg] = [one.requests, one.requests_per_minute or 0, one.tokens, one.tokens_per_minute or 0]
             words += [self._local.name, count]
-            requests, tokens = self._client.eval_script(SYNC_QUOTA, [redis_keys.quota_key(name)], words)
-            shares[name] = QuotaShare(float(requests), float(tokens))
+            requests, tokens = self._client.eval_script(SYNC_QUOTA, [self._client.keys.quota(name)], words)
+            with translate_content(self._client.keys.quota(name)):
+                shares[name] = QuotaShare(float(requests), float(tokens))
         self._in_loop(lambda: self._local.quotas.rebalance(shares, count))
 
     def _merge_usage(self, rows: UsageRows) -> None:
-        def merge() -> None:
-            self._local.ledger.merge_remote(rows)
+        def merge(some: UsageRows) -> None:
+            self._local.ledger.merge_remote(some)
             self._local.quotas.invalidate_budgets()
 
-        if rows:
-            self._in_loop(merge)
+        # In parts: requests wait for the event loop while it merges, and there can be 100,000 tasks.
+        items = list(rows.items())
+        for start in range(0, len(items), MAX_MERGED):
+            self._in_loop(partial(merge, dict(items[start : start + MAX_MERGED])))
 
     def _publish_changes(self) -> None:
         pins, made = self._local.sessions.drain_updates(), self._local.responses.drain_updates()
@@ -133,7 +145,7 @@ class SharedLimits:
                 tuple((one.key, one.object_id, one.model, one.backend, one.is_open) for one in made),
             )
             data = msgspec.msgpack.encode(event)
-            self._client.execute("XADD", redis_keys.EVENTS, "MAXLEN", "~", MAX_EVENTS, "*", "e", data)
+            self._client.execute("XADD", self._client.keys.events, "MAXLEN", "~", MAX_EVENTS, "*", "e", data)
 
     def _breakers(self) -> tuple[list[tuple[str, float]], list[str]]:
         """Return the breakers that opened, and closed, since the last sync."""
@@ -154,10 +166,13 @@ class SharedLimits:
             ttl_s = max(self._local.sessions.ttl_s, self._local.responses.ttl_s)
             seconds = int(self._client.execute("TIME")[0]) - int(ttl_s)
             self._read_to = f"{max(0, seconds) * 1000}-0"
-        found = self._client.execute("XRANGE", redis_keys.EVENTS, f"({self._read_to}", "+", "COUNT", EVENT_BATCH_SIZE)
+        found = self._client.execute(
+            "XRANGE", self._client.keys.events, f"({self._read_to}", "+", "COUNT", EVENT_BATCH_SIZE
+        )
         for place, fields in found:
             self._read_to = place.decode()
-            event = msgspec.msgpack.decode(fields[b"e"], type=LimitEvent)
+            with translate_content(self._client.keys.events):
+                event = msgspec.msgpack.decode(fields[b"e"], type=LimitEvent)
             if event.gateway != self._local.name:
                 # Bound in the lambda: the loop may run it after the next event was read.
                 self._in_loop(lambda event=event: self._apply_event(event))  # type: ignore[misc]

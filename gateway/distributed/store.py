@@ -3,17 +3,13 @@
 Every write to one shard is one Lua call; operations over several shards are not atomic.
 """
 
-import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
-
-import msgspec
 
 from gateway.decision import Decision, ExplainedDecision
-from gateway.distributed import redis_keys, scripts
+from gateway.distributed import scripts
 from gateway.distributed.codec import (
     EMPTY_BATCH,
     FIELDS,
@@ -25,23 +21,22 @@ from gateway.distributed.codec import (
     decode_decision,
     decode_explained,
     decode_task,
-    decode_usage,
     encode_news,
-    encode_usage,
     new_epoch,
 )
-from gateway.distributed.redis_client import RedisArg, RedisClient
-from gateway.distributed.redis_keys import NEWS, SHARDS, Shard, shard_of
+from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
+from gateway.distributed.redis_keys import Shard, shard_of
+from gateway.distributed.state_copy import StateCopy
+from gateway.distributed.store_records import RedisRecords, decode_names
 from gateway.errors import StateError
 from gateway.state.store import (
-    MAX_POLICY_VERSIONS,
+    ALL_TASKS,
     NO_SAMPLING_STATES,
+    Eviction,
     StateChange,
-    StoredKey,
-    StoredPolicy,
+    TaskFilter,
     TaskRecord,
 )
-from gateway.usage.ledger import UsageRows, UsageTotals
 
 NO_LEASE = Lease(pack=2**53)
 """Its pack is newer than any: an update without a lease is never refused for being of an older pack."""
@@ -50,50 +45,63 @@ ATTEMPTS = 50
 PAUSE_S = 0.001
 """Attempts of an update that another writer came before, and how much longer each one waits."""
 
-WRITER_RETENTION_S = 86_400
+MAX_PIPELINED = 1000
+"""Commands that are sent together: their answers are in memory at once."""
 
-T = TypeVar("T")
+AFTER_EVERY_ID = "\x7f"
+"""Greater than every character of a task ID."""
+
+
 Changing = Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]]
 
 
 @dataclass(frozen=True, slots=True)
 class StagedUpdate:
-    """An update of some tasks of one shard, before it is made."""
+    """An update of some tasks of one shard, before it is made. used_at: of those with a sampling state alone."""
 
     tasks: Sequence[str]
     change: Changing
     sampling_states: Mapping[str, bytes]
+    used_at: float | None = None
 
 
-class RedisStore:
+class RedisStore(RedisRecords):
     """A gateway.state.store.Store. Connects when it is first used, so that a gateway starts without Redis."""
 
-    def __init__(self, client: RedisClient) -> None:
-        self._client = client
+    def __init__(self, client: RedisClient, copy: StateCopy | None = None) -> None:
+        """copy: takes in what is read and written, for a Redis that loses it; None for none."""
+        super().__init__(client, copy)
         self._shards: int | None = None
-        self._writer = secrets.token_hex(8)
-        self._number = 0
-        self._unwritten: dict[tuple[str, str], tuple[int, list[RedisArg]]] = {}
 
     @property
     def shards(self) -> int:
         """The number of shards. Raises StateError."""
         if self._shards is None:
             # Fixed by the first process that connects to an empty Redis: with another number tasks would move.
-            self._client.execute("SET", SHARDS, self._client.shards_wanted, "NX")
-            self._shards = int(self._client.execute("GET", SHARDS))
+            self._client.execute("SET", self._keys.shard_count, self._client.shards_wanted, "NX")
+            data = self._client.execute("GET", self._keys.shard_count)
+            with translate_content(self._keys.shard_count):
+                self._shards = int(data)
         return self._shards
 
     def reassert_shard_count(self) -> None:
         """Set the number of shards in a Redis that may have been emptied since. Raises StateError."""
-        self._client.execute("SET", SHARDS, self.shards, "NX")
+        self._client.execute("SET", self._keys.shard_count, self.shards, "NX")
 
     def shard_of_task(self, task: str) -> Shard:
         """Return the shard of a task. Raises StateError."""
-        return Shard(shard_of(task, self.shards))
+        return self.numbered_shard(shard_of(task, self.shards))
+
+    def numbered_shard(self, number: int) -> Shard:
+        """Return the keys of a shard."""
+        return Shard(number, self._keys)
 
     def update_task(
-        self, tasks: Sequence[str], change: Changing, sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES
+        self,
+        tasks: Sequence[str],
+        change: Changing,
+        sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
+        used_at: float | None = None,
     ) -> None:
         """Read these tasks, and write what `change` returns for them: all or nothing for those of one shard."""
         # A Lua call reaches one node of a Cluster, so tasks of several shards cannot be written in one.
@@ -103,7 +111,7 @@ class RedisStore:
         for task, pace in sampling_states.items():
             by_shard.setdefault(self.shard_of_task(task), ([], {}))[1][task] = pace
         for shard, (of_shard, states) in by_shard.items():
-            write_update(self._client, shard, StagedUpdate(of_shard, change, states))
+            write_update(self._client, shard, StagedUpdate(of_shard, change, states, used_at))
 
     def read_task(self, task: str) -> TaskRecord:
         """Return all that is stored of a task but its embeddings."""
@@ -131,16 +139,27 @@ class RedisStore:
     def task_names(self) -> Sequence[str]:
         """Return the names of all tasks, sorted."""
         found = self._client.pipeline([("ZRANGE", shard.tasks_key, 0, -1) for shard in self.all_shards()])
-        return sorted(name.decode() for some in found for name in some)
+        return decode_names(name for some in found for name in some)
 
-    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, Decision]:
-        """Return decisions by task, sorted by name, of names greater than `after`; without explanations."""
+    def outdated_tasks(self, sums_version: str) -> Sequence[str]:
+        """Return the tasks whose sums are of another version, or whose decision rests on no input, sorted."""
+        names = self.task_names()
+        found: list[str] = []
+        for start in range(0, len(names), MAX_PIPELINED):
+            some = names[start : start + MAX_PIPELINED]
+            commands = [("HMGET", self.shard_of_task(task).task_key(task), "basis", "decision") for task in some]
+            for task, (basis, data) in zip(some, self._client.pipeline(commands), strict=True):
+                is_unfounded = data is not None and decode_decision(task, data).n == 0
+                if is_unfounded or basis != sums_version.encode():
+                    found.append(task)
+        return found
+
+    def read_decisions(self, listed: TaskFilter = ALL_TASKS) -> Mapping[str, Decision]:
+        """Return decisions by task, sorted by name, of those listed; without explanations."""
         # Every shard lists the first names it has; the first of all of them are among these.
-        first = f"({after}" if after else "-"
-        page = ("LIMIT", 0, limit) if limit is not None else ()
         shards = self.all_shards()
-        listed = self._client.pipeline([("ZRANGE", shard.tasks_key, first, "+", "BYLEX", *page) for shard in shards])
-        tasks = [[name.decode() for name in some] for some in listed]
+        names = self._searched_names(shards, listed) if listed.search else self._first_names(shards, listed)
+        tasks = [decode_names(some) for some in names]
         asked = [(shard, some) for shard, some in zip(shards, tasks, strict=True) if some]
         answers = self._client.pipeline([("HMGET", shard.decisions_key, *some) for shard, some in asked])
         found = {
@@ -149,7 +168,26 @@ class RedisStore:
             for task, data in zip(some, kept, strict=True)
             if data is not None
         }
-        return {task: found[task] for task in sorted(found)[:limit]}
+        return {task: found[task] for task in sorted(found)[: listed.limit]}
+
+    def _first_names(self, shards: Sequence[Shard], listed: TaskFilter) -> Sequence[Sequence[bytes]]:
+        """Return the first names of every shard, in order."""
+        first = f"[{listed.prefix}" if listed.prefix > listed.after else f"({listed.after}" if listed.after else "-"
+        last = f"({listed.prefix}{AFTER_EVERY_ID}" if listed.prefix else "+"
+        page = ("LIMIT", 0, listed.limit) if listed.limit is not None else ()
+        commands = [("ZRANGE", shard.tasks_key, first, last, "BYLEX", *page) for shard in shards]
+        found: list[Sequence[bytes]] = self._client.pipeline(commands)
+        return found
+
+    def _searched_names(self, shards: Sequence[Shard], listed: TaskFilter) -> Sequence[Sequence[bytes]]:
+        """Return the first names of every shard that contain a text, in order."""
+        # Redis looks at every name, a thousand at a time, and sends those that match.
+        pattern = "".join(f"[{one.lower()}{one.upper()}]" if one.isalpha() else one for one in listed.search)
+        found = []
+        for shard in shards:
+            names = decode_names(set(self._client.scan_members(shard.tasks_key, f"*{pattern}*")))
+            found.append([name.encode() for name in names if listed.matches(name)][: listed.limit])
+        return found
 
     def decision_changes(self, task: str) -> Sequence[Decision]:
         """Return the most recent decisions that changed a task's model, oldest first; without explanations."""
@@ -162,69 +200,41 @@ class RedisStore:
         """Delete a task but for its policy. Return False if nothing was stored of it."""
         return forget_in_shard(self._client, self.shard_of_task(task), task)
 
-    def add_usage(self, rows: UsageRows) -> None:
-        """Add to the stored usage."""
-        # What an outage left unwritten goes first, and raises if it cannot go: the caller then keeps its rows.
-        self._write_usage()
-        self._number += 1
-        self._unwritten = {place: (self._number, arguments) for place, arguments in encode_usage(rows).items()}
-        with suppress(StateError):  # they are this store's now, and not the caller's to add again
-            self._write_usage()
+    def evict_tasks(self, evicted: Sequence[Eviction]) -> None:
+        """Delete tasks but for their policies, and what was spent on them."""
+        for one in evicted:
+            forget_in_shard(self._client, self.shard_of_task(one.task), one.task, one)
 
-    def _write_usage(self) -> None:
-        for (kind, name), (number, arguments) in list(self._unwritten.items()):
-            keys = [redis_keys.usage_key(kind, name), redis_keys.usage_writers_key(kind, name)]
-            self._client.execute("SADD", redis_keys.usage_names_key(kind), name)
-            # Money is added once however often a call is made: Redis remembers this writer's last number.
-            self._client.eval_script(scripts.SPEND, keys, [self._writer, number, WRITER_RETENTION_S, *arguments])
-            del self._unwritten[kind, name]
+    def count_tasks(self) -> int:
+        """Return the number of tasks."""
+        return sum(self._client.pipeline([("ZCARD", shard.tasks_key) for shard in self._own_shards()]))
 
-    def read_usage(self) -> UsageRows:
-        """Return all stored usage."""
-        return self.usage_of([(kind, name) for kind in ("key", "task") for name in self._usage_names(kind)])
+    def least_recently_used(self, limit: int, before: float | None = None) -> Sequence[str]:
+        """Return the tasks that were used least recently, least recent first. before: used before this time."""
+        last = "+inf" if before is None else f"({before!r}"
+        words = ("-inf", last, "BYSCORE", "LIMIT", 0, limit, "WITHSCORES")
+        found = self._client.pipeline([("ZRANGE", shard.used_key, *words) for shard in self._own_shards()])
+        pairs = [pair for some in found for pair in zip(some[1::2], some[::2], strict=True)]
+        with translate_content("a name"):
+            return [name.decode() for _, name in sorted((float(at), name) for at, name in pairs)[:limit]]
 
-    def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
-        """Return the usage of some keys and tasks. who: (kind, name) of each."""
-        answers = self._client.pipeline([("HGETALL", redis_keys.usage_key(kind, name)) for kind, name in who])
-        rows: dict[tuple[str, str, str], UsageTotals] = {}
-        for (kind, name), found in zip(who, answers, strict=True):
-            rows |= {(kind, name, day): spent for day, spent in decode_usage(found).items()}
-        return rows
+    def tasks_without_use(self, limit: int) -> Sequence[str]:
+        """Return tasks of earlier versions, which did not store when a task was used."""
+        shards = self._own_shards()
+        counts = self._client.pipeline([("ZCARD", key) for one in shards for key in (one.tasks_key, one.used_key)])
+        behind = [shard for shard, all_, used in zip(shards, counts[::2], counts[1::2], strict=True) if all_ > used]
+        found = self._client.pipeline([("ZDIFF", 2, shard.tasks_key, shard.used_key) for shard in behind])
+        return decode_names(name for some in found for name in some)[:limit]
 
-    def created_keys(self) -> Sequence[StoredKey]:
-        """Return the created keys, oldest first."""
-        keys = [_decode(data, StoredKey) for data in self._client.execute("HGETALL", redis_keys.KEYS).values()]
-        return sorted(keys, key=lambda key: (key.created_at, key.name))
-
-    def add_key(self, key: StoredKey) -> bool:
-        """Store a key. Return False if there is one of that name already."""
-        is_new = bool(self._client.execute("HSETNX", redis_keys.KEYS, key.name, msgspec.msgpack.encode(key)))
-        return self._announce("keys", is_new)
-
-    def remove_key(self, name: str) -> bool:
-        """Delete a key. Return False if there is none of that name."""
-        return self._announce("keys", bool(self._client.execute("HDEL", redis_keys.KEYS, name)))
-
-    def current_policies(self) -> Sequence[StoredPolicy]:
-        """Return the latest policy of every task that ever had one, by task."""
-        tasks = sorted(name.decode() for name in self._client.execute("SMEMBERS", redis_keys.POLICIES))
-        latest = [history[-1] for history in map(self.policy_history, tasks) if history]
-        return sorted(latest, key=lambda policy: policy.task)
-
-    def policy_history(self, task: str) -> Sequence[StoredPolicy]:
-        """Return the last MAX_POLICY_VERSIONS policies of a task, oldest first."""
-        found = self._client.execute("HGETALL", redis_keys.policy_key(task))
-        policies = [_decode(data, StoredPolicy) for version, data in found.items() if version != b"latest"]
-        return sorted(policies, key=lambda policy: policy.version)
-
-    def put_policy(self, policy: StoredPolicy) -> bool:
-        """Store a task's next policy. Return False, and store nothing, unless its version follows the latest."""
-        words: list[RedisArg] = [policy.version, msgspec.msgpack.encode(policy), MAX_POLICY_VERSIONS]
-        # Listed before it is written: a name without a policy is skipped, a policy without its name would be lost.
-        self._client.execute("SADD", redis_keys.POLICIES, policy.task)
-        return self._announce(
-            "policies", bool(self._client.eval_script(scripts.PUT_POLICY, [redis_keys.policy_key(policy.task)], words))
+    def touch_tasks(self, used: Mapping[str, float]) -> None:
+        """Store when tasks were used, by task; Unix time in seconds."""
+        self._client.pipeline(
+            [("ZADD", self.shard_of_task(task).used_key, repr(at), task) for task, at in used.items()]
         )
+
+    def _own_shards(self) -> Sequence[Shard]:
+        """Return the shards whose tasks this store evicts."""
+        return self.all_shards()
 
     def close(self) -> None:
         """Close the store."""
@@ -234,16 +244,7 @@ class RedisStore:
 
     def all_shards(self) -> Sequence[Shard]:
         """Return all shards, in order. Raises StateError."""
-        return [Shard(number) for number in range(self.shards)]
-
-    def _announce(self, kind: str, has_changed: bool) -> bool:
-        # Others poll this number, since a published message could be lost.
-        if has_changed:
-            self._client.execute("HINCRBY", redis_keys.CHANGES, kind, 1)
-        return has_changed
-
-    def _usage_names(self, kind: str) -> Iterable[str]:
-        return sorted(name.decode() for name in self._client.execute("SMEMBERS", redis_keys.usage_names_key(kind)))
+        return [self.numbered_shard(number) for number in range(self.shards)]
 
 
 def write_update(
@@ -264,7 +265,7 @@ def write_update(
         found = client.pipeline([("HMGET", shard.task_key(task), *FIELDS) for task in update.tasks])
         before = {task: decode_task(task, fields) for task, fields in zip(update.tasks, found, strict=True)}
         changes = update.change(before)
-        arguments = apply_args(shard, lease or NO_LEASE, batch, before, changes, update.sampling_states)
+        arguments = apply_args(shard, lease or NO_LEASE, batch, before, changes, update.sampling_states, update.used_at)
         keys = apply_keys(shard, [*changes, *update.sampling_states])
         code, _ = client.eval_script(scripts.APPLY, keys, arguments)
         if code in DONE:
@@ -274,8 +275,11 @@ def write_update(
     raise StateError(f"shard {shard.number}: update given up after {ATTEMPTS} conflicts with other writers")
 
 
-def forget_in_shard(client: RedisClient, shard: Shard, task: str) -> bool:
-    """Delete a task and publish that. Return False if nothing was stored of it. Raises StateError."""
+def forget_in_shard(client: RedisClient, shard: Shard, task: str, evicted: Eviction | None = None) -> bool:
+    """Delete a task and publish that. Return False if nothing was stored of it. Raises StateError.
+
+    evicted: where it was not deleted by anybody.
+    """
     keys = [
         shard.info_key,
         shard.decisions_key,
@@ -283,8 +287,10 @@ def forget_in_shard(client: RedisClient, shard: Shard, task: str) -> bool:
         shard.task_key(task),
         shard.ring_key(task),
         shard.changes_key(task),
+        shard.used_key,
     ]
-    words: list[RedisArg] = [task, NEWS, shard.number, encode_news(DecisionNews((), (task,))), new_epoch()]
+    news = DecisionNews((), (task,), () if evicted is None else (evicted,))
+    words: list[RedisArg] = [task, shard.keys.news, shard.number, encode_news(news), new_epoch()]
     return bool(client.eval_script(scripts.FORGET, keys, words))
 
 
@@ -296,10 +302,3 @@ DONE = (0, 4)
 """Codes of scripts.APPLY: written now, or by an earlier call whose answer was lost."""
 
 LOST = {1: "another scorer has it", 2: "it is scored with a newer pack"}
-
-
-def _decode(data: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.msgpack.decode(data, type=kind)
-    except msgspec.MsgspecError as error:
-        raise StateError(f"a stored {kind.__name__} cannot be read: {error}") from error

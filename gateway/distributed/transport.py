@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.decision import Decision
-from gateway.distributed import redis_keys, scripts
+from gateway.distributed import scripts
 from gateway.distributed.codec import (
     JSON,
     TEXT,
@@ -22,13 +22,14 @@ from gateway.distributed.codec import (
 )
 from gateway.distributed.crash_counters import CrashCounter
 from gateway.distributed.producer import OTHER_EPOCH, DeliveryCounts, ShardProducer
-from gateway.distributed.redis_client import RedisArg, RedisClient, Subscription
-from gateway.distributed.redis_keys import Shard, replies_channel, shard_of
+from gateway.distributed.redis_client import RedisArg, RedisClient, Subscription, translate_content
+from gateway.distributed.redis_keys import Shard, shard_of
 from gateway.distributed.store import RedisStore
 from gateway.observability.metrics import ScorerStats
 from gateway.scorer.input_text import NoInputText, extract_text
 from gateway.scorer.messages import BATCH_SIZE, Observation
 from gateway.scorer.observation_queue import ObservationQueue
+from gateway.state.store import Eviction
 
 log = logging.getLogger("benchroute.distributed")
 
@@ -60,6 +61,7 @@ class EventHandlers:
         on_decisions: decisions in the order in which they were made.
         on_shard: all of a shard's decisions, and whether a task that is not among them is gone.
         on_forgotten: forgotten tasks.
+        on_evicted: those of them that were evicted.
         on_reply: an encoded reply.
         on_find: an encoded search for a response.
     """
@@ -69,6 +71,7 @@ class EventHandlers:
     on_forgotten: Callable[[Sequence[str]], None]
     on_reply: Callable[[bytes], None]
     on_find: Callable[[bytes], None] = lambda data: None
+    on_evicted: Callable[[Sequence[Eviction]], None] = lambda evicted: None
 
 
 @dataclass(slots=True)
@@ -120,7 +123,7 @@ class RedisTransport:
         if all(not producer.unsent_entries(1) for producer in self._producers.values()):
             self._take_observations(self._store.shards)
         for number, producer in self._producers.items():
-            self._send_unsent(Shard(number), producer)
+            self._send_unsent(self._store.numbered_shard(number), producer)
             producer.trim_acked(MAX_UNACKED)
         return self._queue.has_pending and not self.is_held_back
 
@@ -163,7 +166,9 @@ class RedisTransport:
             arguments = producer.script_args(self.name, new_epoch(), entries, self._max_backlog)
             code, epoch, last, _ = self._client.eval_script(scripts.ADD, keys, arguments)
             # A call whose answer is lost is made again with the same numbers, of which Redis leaves out what it has.
-            producer.on_add_reply(code, epoch.decode(), last)
+            with translate_content(shard.info_key):
+                known = epoch.decode()
+            producer.on_add_reply(code, known, last)
 
     def send_question(self, task: str, body: bytes) -> bool:
         """Append a question behind what has been sent of a task; False where the shard's stream is full."""
@@ -177,16 +182,18 @@ class RedisTransport:
         numbers = [number for number, producer in self._producers.items() if producer.next_number - 1 > producer.acked]
         fields = [f"{self.name}:{field}" for field in scripts.DELIVERY_FIELDS]
         commands: list[Sequence[RedisArg]] = []
-        for shard in map(Shard, numbers):
+        for shard in map(self._store.numbered_shard, numbers):
             # The epoch is read after the counts: if it is still the known one, so it was when they were read.
             commands += [("HMGET", shard.counts_key, *fields), ("HGET", shard.info_key, "epoch")]
         found = self._client.pipeline(commands)
-        for number, values, epoch in zip(numbers, found[::2], found[1::2], strict=True):
+        for number, values, data in zip(numbers, found[::2], found[1::2], strict=True):
             producer = self._producers[number]
-            if (epoch or b"").decode() != producer.epoch:
-                producer.on_add_reply(OTHER_EPOCH, (epoch or b"").decode(), 0)
+            with translate_content(f"counts of shard {number}"):
+                epoch, deliveries = (data or b"").decode(), decode_deliveries(values)
+            if epoch != producer.epoch:
+                producer.on_add_reply(OTHER_EPOCH, epoch, 0)
                 continue
-            producer.on_ack(*decode_deliveries(values))
+            producer.on_ack(*deliveries)
         total = sum((producer.delivery_counts for producer in self._producers.values()), DeliveryCounts())
         stats.scored = total.scored
         for reason, count in (("backlog_full", total.dropped), ("parked", total.parked)):
@@ -204,7 +211,8 @@ class RedisTransport:
     def subscribe_events(self) -> None:
         """Subscribe to news from now on; earlier ones are found by `refresh_shards`."""
         self.unsubscribe()
-        self._subscription = self._client.subscribe(redis_keys.NEWS, redis_keys.FINDS, replies_channel(self.name))
+        keys = self._client.keys
+        self._subscription = self._client.subscribe(keys.news, keys.finds, keys.replies_channel(self.name))
 
     def unsubscribe(self) -> None:
         """End the subscription."""
@@ -221,9 +229,9 @@ class RedisTransport:
         if found is None:
             return False
         channel, data = found
-        if channel == redis_keys.NEWS:
+        if channel == self._client.keys.news:
             self._on_news(data)
-        elif channel == redis_keys.FINDS:
+        elif channel == self._client.keys.finds:
             self._handlers.on_find(data)
         else:
             self._handlers.on_reply(data)
@@ -235,17 +243,19 @@ class RedisTransport:
         self._store.reassert_shard_count()
         shards = self._store.all_shards()
         found = self._client.pipeline([("HMGET", shard.info_key, "epoch", "revision", "waiting") for shard in shards])
-        self.backlog = sum(int(waiting or 0) for _, _, waiting in found)
-        for shard, (epoch, revision, _) in zip(shards, found, strict=True):
+        with translate_content("the state of shards"):
+            self.backlog = sum(int(waiting or 0) for _, _, waiting in found)
+            read = [((epoch or b"").decode(), int(revision or 0)) for epoch, revision, _ in found]
+        for shard, now in zip(shards, read, strict=True):
             cursor = self._cursors.setdefault(shard.number, ShardCursor())
-            now = (epoch or b"").decode(), int(revision or 0)
             if now != (cursor.epoch, cursor.revision):
                 self._catch_up(shard, *now)
 
     def _on_news(self, data: bytes) -> None:
-        head, _, body = data.partition(b"\n")
-        number, epoch, text = head.decode().split(" ")
-        cursor, revision = self._cursors.get(int(number)), int(text)
+        with translate_content("a message"):
+            head, _, body = data.partition(b"\n")
+            number, epoch, text = head.decode().split(" ")
+            cursor, revision = self._cursors.get(int(number)), int(text)
         if cursor is None:
             self.has_missed = True
             return
@@ -260,6 +270,8 @@ class RedisTransport:
         cursor.revision = revision
         if news.forgotten:
             self._handlers.on_forgotten(news.forgotten)
+        if news.evicted:
+            self._handlers.on_evicted(news.evicted)
         if news.decisions:
             self._handlers.on_decisions(news.decisions)
 
@@ -268,8 +280,9 @@ class RedisTransport:
         # News came while the revision was read: what it announced is applied.
         if revision < cursor.revision and epoch == cursor.epoch:
             return
-        found = ((task.decode(), data) for task, data in self._client.scan_keys(shard.decisions_key))
-        decisions = {task: decode_decision(task, data) for task, data in found}
+        found = self._client.scan_keys(shard.decisions_key)
+        with translate_content(shard.decisions_key):
+            decisions = {task.decode(): decode_decision(task.decode(), data) for task, data in found}
         # An empty Redis has no decisions: those made before it hold until it has, so nothing counts as gone.
         shards = self._store.shards if cursor.epoch in ("", epoch) else 0
         self._handlers.on_shard(decisions, lambda task: bool(shards) and shard_of(task, shards) == shard.number)

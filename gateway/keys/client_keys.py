@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -138,7 +138,12 @@ class ClientKeys:
 
 def read_created_keys(store: Store) -> Mapping[str, ClientKey]:
     """Return the stored keys, oldest first. Raises StateError for a key that this version cannot read."""
-    return {stored.name: _to_client_key(stored) for stored in store.created_keys()}
+    return to_client_keys(store.created_keys())
+
+
+def to_client_keys(stored: Iterable[StoredKey]) -> Mapping[str, ClientKey]:
+    """Return stored keys by name. Raises StateError for a key that this version cannot read."""
+    return {key.name: _to_client_key(key) for key in stored}
 
 
 def check_names(config: Config, created: Mapping[str, object]) -> None:
@@ -165,8 +170,9 @@ def _name_taken(name: str, reason: str) -> Conflict:
 def _to_client_key(stored: StoredKey) -> ClientKey:
     try:
         terms = KeyTerms.model_validate_json(stored.settings_json)
+        settings = KeyConfig(**dict(terms), sha256=stored.sha256)
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"]))
         raise StateError(f"the stored key {stored.name!r} cannot be read: {place}: {fault['msg']}") from error
-    return ClientKey(KeyConfig(**dict(terms), sha256=stored.sha256), "api", stored.created_at)
+    return ClientKey(settings, "api", stored.created_at)

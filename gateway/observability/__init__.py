@@ -1,5 +1,6 @@
 """Metrics and logs.
 
-metrics  Prometheus metrics of requests, scorer, routing and backends
-logs     log format, request log, sampling
+metrics      Prometheus metrics of requests, scorer, routing and backends
+task_labels  labels of tasks in metrics: the busiest have their own
+logs         log format, request log, sampling
 """

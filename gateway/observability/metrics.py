@@ -1,11 +1,12 @@
 """Prometheus metrics for /metrics, in text format.
 
-Clients cannot create label values, except task IDs up to `metrics.max_tasks`: further ones are labelled `other`.
+Clients cannot create label values, except task IDs up to `metrics.max_tasks`: see gateway.observability.task_labels.
 """
 
 from bisect import bisect_left
 from collections import Counter as PlainCounter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
@@ -16,31 +17,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from gateway.observability.task_labels import TaskLabels
+
 DURATIONS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+MAX_SAMPLES = 500
+"""Samples encoded at once, in a few milliseconds."""
+
 OVERHEADS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
-
-
-OTHER = "other"
-
-
-class TaskLabels:
-    """Labels of tasks: configured tasks and the first others have their own, further ones share `other`."""
-
-    def __init__(self, most: int, configured: Iterable[str] = ()) -> None:
-        """most: maximum number of tasks with a label of their own."""
-        self._most = most
-        self._known: set[str] = set()
-        for task in configured:
-            self.label_of(task)
-
-    def label_of(self, task: str) -> str:
-        """Return the label of a task: its ID, or `other`."""
-        if task in self._known:
-            return task
-        if len(self._known) >= self._most:
-            return OTHER
-        self._known.add(task)
-        return task
 
 
 class BulkHistogram(Collector):
@@ -140,12 +123,7 @@ class Metrics:
             ["model"],
             registry=self.registry,
         )
-        self._of_tasks = Counter(
-            "benchroute_task_requests",
-            "Requests served, by task and model. Tasks beyond metrics.max_tasks are labelled other.",
-            ["task", "model"],
-            registry=self.registry,
-        )
+        self.registry.register(TaskRequestCollector(self.tasks))
         self.retries = Counter(
             "benchroute_retries", "Backend attempts after the first of each request.", registry=self.registry
         )
@@ -158,16 +136,32 @@ class Metrics:
         self.tokens = cache(lambda model, direction: self._tokens.labels(model, direction))
         self.cost_usd = cache(lambda model: self._cost_usd.labels(model))
         self.estimated_usage = cache(lambda model: self._estimated_usage.labels(model))
-        self._of_task = cache(lambda task, model: self._of_tasks.labels(task, model))
 
-    def task_requests(self, task: str, model: str) -> Counter:
-        """Return the counter of a task's requests to a model."""
-        counter: Counter = self._of_task(self.tasks.label_of(task), model)
-        return counter
+    def render_parts(self) -> Iterator[bytes]:
+        """Yield all metrics in Prometheus text format, in parts of at most MAX_SAMPLES: other requests come between."""
+        shown = set[bytes]()
+        for family in self.registry.collect():
+            for start in range(0, max(1, len(family.samples)), MAX_SAMPLES):
+                part = copy(family)
+                part.samples = family.samples[start : start + MAX_SAMPLES]
+                lines = generate_latest(_OneFamily(part)).splitlines(keepends=True)
+                # The comments of a family come once, before its samples.
+                yield b"".join(line for line in lines if line not in shown)
+                shown.update(line for line in lines if line.startswith(b"#"))
 
     def render_text(self) -> bytes:
         """Return all metrics in Prometheus text format."""
-        return generate_latest(self.registry)
+        return b"".join(self.render_parts())
+
+
+@dataclass(frozen=True, slots=True)
+class _OneFamily(Collector):
+    """A registry of one family, for prometheus_client's encoder."""
+
+    family: Metric
+
+    def collect(self) -> Iterator[Metric]:
+        yield self.family
 
 
 @dataclass(slots=True)
@@ -191,6 +185,27 @@ class ScorerStats:
     scoring_s: float = 0.0
     dropped: PlainCounter[str] = field(default_factory=PlainCounter)
     questions_dropped: PlainCounter[str] = field(default_factory=PlainCounter)
+
+
+class TaskRequestCollector(Collector):
+    """Reads the requests by task and model at each scrape."""
+
+    def __init__(self, tasks: TaskLabels) -> None:
+        self._tasks = tasks
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics, in families of at most MAX_SAMPLES."""
+        rows = list(self._tasks.counts())
+        for start in range(0, max(1, len(rows)), MAX_SAMPLES):
+            requests = CounterMetricFamily(
+                "benchroute_task_requests",
+                "Requests served, by task and model. The busiest tasks have labels of their own, up to "
+                "metrics.max_tasks; all others are labelled other.",
+                labels=["task", "model"],
+            )
+            for labels, count in rows[start : start + MAX_SAMPLES]:
+                requests.add_metric(labels, count)
+            yield requests
 
 
 class BreakerCollector(Collector):
@@ -266,6 +281,8 @@ class RoutingStats:
         decisions: made since the start, by reason.
         changes: decisions that moved a task to another model.
         baseline_cost_usd: cost of the responses at the best-on-average model.
+        tasks: with a decision.
+        evicted: tasks evicted since the start, by reason.
     """
 
     version: str
@@ -274,6 +291,8 @@ class RoutingStats:
     decisions: Mapping[str, int]
     changes: int
     baseline_cost_usd: float
+    tasks: int = 0
+    evicted: Mapping[str, int] = field(default_factory=dict)
 
 
 class RoutingCollector(Collector):
@@ -303,6 +322,15 @@ class RoutingCollector(Collector):
             "Cost of the same responses in US dollars, had the best-on-average model served them.",
             stats.baseline_cost_usd,
         )
+        yield GaugeMetricFamily("benchroute_tasks", "Tasks with a decision.", stats.tasks)
+        evicted = CounterMetricFamily(
+            "benchroute_tasks_evicted",
+            "Tasks evicted, by the setting that limits them: max_tasks or idle_days.",
+            labels=["reason"],
+        )
+        for reason, count in stats.evicted.items():
+            evicted.add_metric([reason], count)
+        yield evicted
 
 
 def _info(name: str, documentation: str, labels: Mapping[str, str]) -> GaugeMetricFamily:

@@ -189,7 +189,7 @@ class Accounting:
         if key.is_answered:
             metrics.overhead.add_values((), [overhead_s for _, overhead_s in times])
         if key.task is not None:
-            metrics.task_requests(key.task, model).inc(count)
+            metrics.tasks.count_requests(key.task, model, count)
         for backend, outcome in key.outcomes:
             metrics.attempts(backend, outcome).inc(count)
         if len(key.outcomes) > 1:

@@ -14,6 +14,7 @@
     task_update        one task's inputs, one by one
     evidence           whose outcomes in the pack a configured model has
     sampling           adaptive sampling of a batch
+    eviction           eviction of tasks beyond a limit
     input_text         the text of a request that is embedded
     serialization      sums and embeddings as bytes
     task_labels        a task's labelled inputs and scored responses

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.decision import Decision
+from gateway.state.store import Eviction
 from gateway.vocabulary import ScoreSetting
 
 BATCH_SIZE = 64
@@ -40,6 +41,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
         score: the task score that decides.
         k, kappa, threshold, sigma, eta: see routing.calibration.RoutingSettings.
         adaptive_sampling: embed only a sample of the inputs of settled tasks.
+        max_pack_mb: largest pack that is read, MB after decompression.
         models: the configured models; decisions and explanations use their names.
     """
 
@@ -50,6 +52,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
     eta: float = 0.6
     threshold: float = 0.5
     adaptive_sampling: bool = True
+    max_pack_mb: int = 16_384
     models: Sequence[ModelNames] = ()
 
 
@@ -79,6 +82,18 @@ class TaskPolicy(msgspec.Struct, frozen=True):
     dataset: str | None = None
 
 
+class EvictionLimits(msgspec.Struct, frozen=True):
+    """Limits on the number of tasks.
+
+    Attributes:
+        max_tasks: most tasks that are stored.
+        idle_days: days without use after which a task is evicted; None for no limit.
+    """
+
+    max_tasks: int = 100_000
+    idle_days: float | None = 90.0
+
+
 class Configure(msgspec.Struct, frozen=True, tag=True):
     """Pack and settings from now on. policy: of tasks that are not in `tasks`."""
 
@@ -87,6 +102,7 @@ class Configure(msgspec.Struct, frozen=True, tag=True):
     routing: ScoreSettings
     policy: TaskPolicy
     tasks: Mapping[str, TaskPolicy] = {}
+    limits: EvictionLimits = EvictionLimits()
 
 
 class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -254,6 +270,12 @@ class BatchDone(msgspec.Struct, frozen=True, tag=True):
     took_s: float = 0.0
 
 
+class TasksEvicted(msgspec.Struct, frozen=True, tag=True):
+    """Tasks that were removed by the limits, in the order in which they were."""
+
+    items: Sequence[Eviction]
+
+
 class Reply(msgspec.Struct, frozen=True, tag=True):
     """Reply to the question of that id: a document, or an error's message.
 
@@ -274,7 +296,7 @@ BackgroundQuestion = Inspect | ExplainTasks
 """Questions that store nothing and embed nothing: a thread of their own answers them, while inputs are scored."""
 
 ToScorer = Configure | Observations | Question
-FromScorer = PackReady | PackRefused | BatchDone | Reply
+FromScorer = PackReady | PackRefused | BatchDone | TasksEvicted | Reply
 
 
 def busy_reply(question: Question) -> Reply:

@@ -5,8 +5,9 @@ order, so that a decision does not depend on how inputs were batched. Of settled
 """
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from gateway.decision import Decision
 from gateway.errors import StateError
 from gateway.scorer import serialization
+from gateway.scorer.eviction import used_at
 from gateway.scorer.input_text import NoInputText, extract_text
 from gateway.scorer.messages import (
     BatchCounts,
@@ -55,8 +57,10 @@ class NewInputs:
 class Scorer:
     """Scores observations with one pack, and stores the result."""
 
-    def __init__(self, tasks: TaskReader, embedder: Embedder) -> None:
+    def __init__(self, tasks: TaskReader, embedder: Embedder, clock: Callable[[], float] = time.time) -> None:
+        """clock: Unix time in seconds, of the use of tasks."""
         self._tasks = tasks
+        self._clock = clock
         self._store = tasks.store
         self._embedder = embedder
         self._sampler = InputSampler(SamplingSettings() if tasks.settings.routing.adaptive_sampling else None)
@@ -109,22 +113,21 @@ class Scorer:
         self._tasks.set_policy(change.task, change.policy)
         is_known = self._store.read_task(change.task).task is not None
         is_declared = self._tasks.score_of(change.policy).dataset is not None
-        decisions = self._update([change.task], {}) if is_known or is_declared else []
+        decisions = self._update([change.task], {}, is_used=False) if is_known or is_declared else []
         return decisions, {"decided": len(decisions)}
 
     def forget_task(self, change: ForgetTask) -> Answered:
         """Delete a task; one that is declared to be a dataset begins with its winner again. May raise StateError."""
         is_known = self._store.forget_task(change.task)
         is_declared = self._tasks.score_of(self._tasks.policy_of(change.task)).dataset is not None
-        return self._update([change.task], {}) if is_declared else [], {"known": is_known}
+        return self._update([change.task], {}, is_used=False) if is_declared else [], {"known": is_known}
 
     def rescore_stale(self) -> list[Decision]:
         """Score again the tasks whose sums were made with another pack, from their most recent embeddings.
 
         A decision without inputs rests on settings alone, which may have changed, and is made again too.
         """
-        names = self._store.task_names()
-        return self.rescore_tasks([name for name in names if self._tasks.is_outdated(self._store.read_task(name))])
+        return self.rescore_tasks(self._store.outdated_tasks(self._tasks.sums_version))
 
     def decide_declared(self, names: Sequence[str]) -> list[Decision]:
         """Decide those of these tasks that are declared to be a dataset, where the decision is not the stored one.
@@ -137,7 +140,7 @@ class Scorer:
         """Score these tasks again. Raises StateError."""
         decisions: list[Decision] = []
         for start in range(0, len(names), TASK_BATCH_SIZE):
-            decisions += self._update(names[start : start + TASK_BATCH_SIZE], {})
+            decisions += self._update(names[start : start + TASK_BATCH_SIZE], {}, is_used=False)
         return decisions
 
     def _parse_inputs(self, observations: Sequence[Observation]) -> tuple[list[InputValues | None], set[int]]:
@@ -196,25 +199,30 @@ class Scorer:
         states: Mapping[str, SamplingState] = ALL_DRAWN,
         learn: Callable[[TaskLabels], TaskLabels] = lambda labels: labels,
         is_asked: bool = False,
+        is_used: bool = True,
     ) -> list[Decision]:
         """Add evidence to tasks, in one transaction; those without any are decided on again.
 
         states: sampling states behind these inputs, also of tasks of which nothing else is written. learn: adds to
-        labels. is_asked: somebody waits for the decision, and so for its explanation.
+        labels. is_asked: somebody waits for the decision, and so for its explanation. is_used: by a client, whose tasks
+        are evicted last.
         """
         decisions: list[Decision] = []
         skipped = {task: state.to_bytes() for task, state in states.items() if task not in new}
+        now = self._clock()
 
         def change(stored: Mapping[str, TaskRecord]) -> dict[str, StateChange]:
             changes: dict[str, StateChange] = {}
             for task, record in stored.items():
                 state = states.get(task) or SamplingState.from_bytes(record.sampling_state)
                 changes[task] = self._change_task(task, record, new.get(task), state, learn, is_asked)
+                if is_used:
+                    changes[task] = replace(changes[task], used_at=self._used_at(changes[task], now))
             decisions[:] = [change.decision for change in changes.values() if change.decision is not None]
             return changes
 
         if tasks or skipped:
-            self._store.update_task(tasks, change, skipped)
+            self._store.update_task(tasks, change, skipped, now if is_used else None)
         return decisions
 
     def _change_task(
@@ -229,8 +237,10 @@ class Scorer:
         update = self._tasks.begin_update(task, record, learn)
         if new is None or self._tasks.is_stale(record):
             update.make_decision()
-        if new is not None:
-            update.add_inputs(new.evidence)
+        # One rounding for the sums and for the sampling state: where a batch is cut must change neither.
+        evidence = None if new is None else serialization.as_stored(new.evidence)
+        if evidence is not None:
+            update.add_inputs(evidence)
         if is_asked:
             update.explain_last()
         explanation = None
@@ -239,8 +249,8 @@ class Scorer:
             skips = sampling.skips_until(update.explained.place) if is_sampled else 0
             explanation = update.derive_explanation(update.explained, record.explanation.skipped + skips)
             sampling = sampling.after_explanation(skips)
-        if new is not None:
-            sampling = sampling.after_scoring(new.evidence, update.before, update.scores, update.current_model)
+        if evidence is not None:
+            sampling = sampling.after_scoring(evidence, update.before, update.scores, update.current_model)
         embeddings = self._encode_embeddings(task, new) if new is not None else []
         seen = (record.task.total_seen if record.task else 0) + len(embeddings)
         encoded = serialization.state_to_bytes(update.state, update.labels)
@@ -252,6 +262,9 @@ class Scorer:
             sampling.to_bytes() if is_sampled else None,
             explanation,
         )
+
+    def _used_at(self, change: StateChange, now: float) -> float:
+        return used_at(TaskRecord(change.task, None), self._tasks.settings.limits, now)
 
     def _encode_embeddings(self, task: str, new: NewInputs) -> list[bytes]:
         """Encode embeddings, with their texts where the operator keeps them."""

@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.decision import Decision
 from gateway.errors import StateError
+from gateway.scorer.eviction import TaskEvictor
 from gateway.scorer.evidence import configured_manifest
 from gateway.scorer.messages import (
     BatchDone,
@@ -38,6 +39,7 @@ from gateway.scorer.scorer import Answered, Scorer
 from gateway.scorer.stepwise import run_steps
 from gateway.scorer.task_reader import TaskReader
 from gateway.state.store import Store
+from routing.bounded import MIB, ReadLimits, reading_within
 from routing.calibration import RoutingSettings
 from routing.embedder import Embedder
 from routing.embedders.bundled import embedder_source, load_bundled_embedder
@@ -85,7 +87,8 @@ def open_pack(
     manifest = read_manifest(path)
     source = embedder_source(manifest)
     embedder = current.embedder if current is not None and current.source == source else load(path, manifest)
-    pack = read_pack(path, EmbedderId(embedder.name, embedder.revision, embedder.dim))
+    with reading_within(ReadLimits(max_archive_bytes=settings.max_pack_mb * MIB)):
+        pack = read_pack(path, EmbedderId(embedder.name, embedder.revision, embedder.dim))
     log.info("pack %s is open after %.1f s", manifest.hash[:12], time.monotonic() - begun)
     named = replace(pack, manifest=configured_manifest(pack.manifest, settings.models))
     router = Router(named, routing_settings(settings))
@@ -161,7 +164,8 @@ class ScorerService:
         """clock: Unix time in seconds. Raises PackMismatch where a task is scored by auto and the pack cannot."""
         self._hooks = hooks or ServiceHooks()
         self.tasks = TaskReader(pack.router, store, settings, clock)
-        self.scorer = Scorer(self.tasks, pack.embedder)
+        self.scorer = Scorer(self.tasks, pack.embedder, clock)
+        self.evictor = TaskEvictor(self.tasks, settings.limits, clock)
         queries = self._queries = ScorerQueries(self.tasks, pack.embedder, self._hooks.find_pack)
         self._handlers: Mapping[type[Any], Callable[[Any], Answered]] = {
             SeedInputs: self.scorer.seed_task,

@@ -63,10 +63,6 @@ class TaskReader:
         """Return whether a task's sums were made with another pack, or other settings."""
         return record.task is not None and record.task.sums_version != self.sums_version
 
-    def is_outdated(self, record: TaskRecord) -> bool:
-        """Return whether a stored decision rests on another pack, or on settings alone, which may have changed."""
-        return self.is_stale(record) or (record.decision is not None and record.decision.n == 0)
-
     def is_decided(self, task: str) -> bool:
         """Return whether a task's stored decision is what would be decided now. May raise StateError."""
         record = self.store.read_task(task)

@@ -34,8 +34,8 @@ from gateway.observability.metrics import (
     RoutingCollector,
     RoutingStats,
     ScorerCollector,
-    TaskLabels,
 )
+from gateway.observability.task_labels import TaskLabels
 from gateway.packs import LocalPackLibrary, PackLibrary
 from gateway.processes.descriptors import Descriptors
 from gateway.proxy.accounting import Accounting, Tracing
@@ -60,9 +60,10 @@ from gateway.server.front import Front
 from gateway.server.ledger_writer import flush_ledger_periodically
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
 from gateway.state.sqlite import SqliteStore, open_store
-from gateway.state.store import Store
+from gateway.state.store import Eviction, Store
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
+from gateway.tasks.eviction_log import EvictionLog
 from gateway.tasks.policies import build_prices
 from gateway.tasks.prompt_templates import PromptTemplates
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
@@ -92,6 +93,7 @@ class Gateway:
         self._table = DecisionTable(resolved.policies, self._router_works)
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
         self._decision_feed = DecisionFeed(time.time)
+        self._evictions = EvictionLog()
         self._node = self._join_gateways(config)
         self._scorer: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
         self._minutes = MinuteSeries(time.time)
@@ -201,7 +203,7 @@ class Gateway:
             await stack.enter_async_context(
                 flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
             )
-            await self._restore_state(store)
+            await self._restore_settings(store)
             stack.callback(self.runtime.flush_counts)
             stack.callback(self._pool.close)
             stack.push_async_callback(self.runtime.close_backends)
@@ -209,6 +211,9 @@ class Gateway:
                 self._metrics.registry.register(ScorerCollector(self._scorer.counts, self._scorer_is_ready))
                 await self._scorer.start(self.runtime.resolved.start)
                 stack.push_async_callback(self._scorer.stop)
+            if self._node is None:  # while the scorer starts; of a shared state they arrive once Redis is reached
+                for decision in (await asyncio.to_thread(store.read_decisions)).values():
+                    self._table.apply_decision(decision)
             self.runtime.start(store)
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
@@ -242,6 +247,7 @@ class Gateway:
             config_history=self.config_history,
             packs=self._packs,
             decision_feed=self._decision_feed,
+            evictions=self._evictions,
             minutes=self._minutes,
             recent_responses=self._recent_responses,
             manager=self.runtime,
@@ -295,8 +301,8 @@ class Gateway:
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services
 
-    async def _restore_state(self, store: Store) -> None:
-        """Load what earlier runs stored: keys, policies, decisions. A shared state sends them once Redis is reached."""
+    async def _restore_settings(self, store: Store) -> None:
+        """Load the keys and policies of earlier runs. A shared state sends them once Redis is reached."""
         if self._node is not None:
             self._client_keys.attach_store(store)
             self._node.start_jobs(
@@ -311,8 +317,6 @@ class Gateway:
             return
         self._client_keys.load_keys(store)
         await self.runtime.apply_shared_state(await asyncio.to_thread(store.current_policies), None)
-        for decision in store.read_decisions().values():
-            self._table.apply_decision(decision)
 
     def _join_gateways(self, config: Config) -> "GatewayNode | None":
         if not config.state.is_shared:
@@ -324,17 +328,26 @@ class Gateway:
             keys=lambda created: self._client_keys.replace_created(created),
             policies=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
         )
-        return GatewayNode(config, self._table, self._decision_feed, handlers)
+        return GatewayNode(config, self._table, self._decision_feed, handlers, self._evictions)
 
     def _embedded_scorer(self, config: Config, resolved: ResolvedConfig) -> EmbeddedScorerClient | None:
         if resolved.start is None:
             return None
-        return EmbeddedScorerClient(resolved.start, self._apply_decisions, nice=config.scorer.nice)
+        return EmbeddedScorerClient(
+            resolved.start, self._apply_decisions, nice=config.scorer.nice, on_evicted=self._on_evicted
+        )
 
     def _apply_decisions(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:
             before = self._table.apply_decision(decision)
             self._decision_feed.publish(decision, before.model if before else None)
+
+    def _on_evicted(self, evicted: Sequence[Eviction]) -> None:
+        """Forget tasks that the scorer has evicted; what was spent on them moves into the sum of all others."""
+        self._evictions.record(evicted)
+        for one in evicted:
+            self._table.forget_task(one.task)
+        self.runtime.fold_usage([one.task for one in evicted])
 
     def _find_response(self, request: str) -> ResponseRecord | None:
         """Find one of this gateway's responses, the latest included, for another gateway that got its feedback."""
@@ -359,6 +372,8 @@ class Gateway:
             dict(recent.reasons),
             recent.changes,
             float(self._ledger.baseline_usd),
+            len(self._table),
+            dict(self._evictions.counts),
         )
 
     def _breaker_states(self) -> dict[str, str]:

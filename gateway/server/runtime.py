@@ -70,6 +70,7 @@ class Runtime:
         self._parts = parts
         self._build = build
         self._manifest: Manifest | None = None
+        self._folding: set[asyncio.Task[None]] = set()
 
     def start(self, store: Store) -> None:
         """Begin to answer requests."""
@@ -135,6 +136,23 @@ class Runtime:
             self._parts.ledger.set_prices(build_prices(resolved.config, resolved.manifest))
         if is_other:
             warn_of_datasets(resolved)
+
+    def fold_usage(self, tasks: Sequence[str]) -> None:
+        """Move what was spent on evicted tasks into the sum of all others, here and in the store; nothing is lost."""
+        if self.serving is None:
+            return
+        self.serving.flush_counts()
+        for task in tasks:
+            self._parts.ledger.fold_task(task)
+        folding = asyncio.create_task(asyncio.to_thread(self.serving.services.store.fold_usage, tasks))
+        self._folding.add(folding)
+        folding.add_done_callback(self._on_folded)
+
+    def _on_folded(self, folding: "asyncio.Task[None]") -> None:
+        self._folding.discard(folding)
+        if not folding.cancelled() and (error := folding.exception()) is not None:
+            # Their rows stay as they are, by task: no sum is wrong.
+            log.warning("usage of evicted tasks cannot be folded: %s", error)
 
     def flush_counts(self) -> None:
         """Record every finished request in metrics, time series and ledger."""

@@ -70,13 +70,18 @@ async def _serve(
 
 def _check_state(config: Config) -> None:
     """Open the state once, to report its errors without uvicorn's traceback. Raises StateError, ConfigError."""
-    # A gateway with a shared state starts without Redis too.
     if config.state.is_shared:
+        from gateway.distributed.redis_client import refuse_other_installation
+
+        refuse_other_installation(config)
         return
     store = open_store(config.state.url)
     try:
         store.claim_for_gateway()
+        store.check_pages()
         check_names(config, read_created_keys(store))
+        store.read_usage()
+        store.current_policies()
     finally:
         store.close()
 

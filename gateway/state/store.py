@@ -52,6 +52,20 @@ class StoredKey(msgspec.Struct, frozen=True, rename={"settings_json": "terms"}):
     settings_json: str
 
 
+class Eviction(msgspec.Struct, frozen=True, array_like=True):
+    """A task that was removed because it had not been used for long, or to make room.
+
+    Attributes:
+        task: its name.
+        reason: `idle_days` or `max_tasks`, the setting that removed it.
+        at: Unix time in seconds.
+    """
+
+    task: str
+    reason: str
+    at: float
+
+
 NO_SAMPLING_STATES: Mapping[str, bytes] = MappingProxyType({})
 
 MAX_POLICY_VERSIONS = 50
@@ -87,6 +101,8 @@ class StateChange:
         changes: decisions of this batch in which the model changed, oldest first; they are added to the history.
         sampling_state: None leaves the stored one.
         explanation: None leaves the stored one.
+        used_at: time of the task's last use, Unix time in seconds, by which tasks are evicted; None leaves the stored
+            one.
     """
 
     task: TaskSums
@@ -95,6 +111,31 @@ class StateChange:
     changes: Sequence[Decision]
     sampling_state: bytes | None = None
     explanation: Explanation | None = None
+    used_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Tasks to list, by name.
+
+    Attributes:
+        after: names greater than this one.
+        prefix: that begin with this.
+        search: that contain this, in lower or upper case.
+        limit: how many; None for all.
+    """
+
+    after: str = ""
+    prefix: str = ""
+    search: str = ""
+    limit: int | None = None
+
+    def matches(self, task: str) -> bool:
+        """Return whether a task is to be listed."""
+        return task > self.after and task.startswith(self.prefix) and self.search.lower() in task.lower()
+
+
+ALL_TASKS = TaskFilter()
 
 
 class Store(Protocol):
@@ -105,10 +146,12 @@ class Store(Protocol):
         tasks: Sequence[str],
         change: "Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]]",
         sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
+        used_at: float | None = None,
     ) -> None:
         """Read these tasks, and write what `change` returns for them, in one transaction.
 
-        `change` may read this store's embeddings. sampling_states: of other tasks, of which nothing else is written.
+        `change` may read this store's embeddings. sampling_states: of other tasks, of which nothing else is written
+        but that they are used at `used_at`, Unix time in seconds, unless a later time is stored.
         """
 
     def read_task(self, task: str) -> "TaskRecord":
@@ -126,8 +169,11 @@ class Store(Protocol):
     def task_names(self) -> Sequence[str]:
         """Return the names of all tasks, sorted."""
 
-    def read_decisions(self, after: str = "", limit: int | None = None) -> Mapping[str, Decision]:
-        """Return decisions by task, sorted by name, of names greater than `after`; without explanations."""
+    def outdated_tasks(self, sums_version: str) -> Sequence[str]:
+        """Return the tasks whose sums are of another version, or whose decision rests on no input, sorted."""
+
+    def read_decisions(self, listed: TaskFilter = ALL_TASKS) -> Mapping[str, Decision]:
+        """Return decisions by task, sorted by name, of those listed; without explanations."""
 
     def decision_changes(self, task: str) -> Sequence[Decision]:
         """Return the most recent decisions that changed a task's model, oldest first; without explanations."""
@@ -135,8 +181,26 @@ class Store(Protocol):
     def forget_task(self, task: str) -> bool:
         """Delete a task but for its policy. Return False if nothing was stored of it."""
 
+    def evict_tasks(self, evicted: Sequence[Eviction]) -> None:
+        """Delete tasks but for their policies, and what was spent on them."""
+
+    def count_tasks(self) -> int:
+        """Return the number of tasks."""
+
+    def least_recently_used(self, limit: int, before: float | None = None) -> Sequence[str]:
+        """Return the tasks that were used least recently, least recent first. before: used before this time."""
+
+    def tasks_without_use(self, limit: int) -> Sequence[str]:
+        """Return tasks of earlier versions, which did not store when a task was used."""
+
+    def touch_tasks(self, used: Mapping[str, float]) -> None:
+        """Store when tasks were used, by task; Unix time in seconds."""
+
     def add_usage(self, rows: UsageRows) -> None:
         """Add to the stored usage."""
+
+    def fold_usage(self, tasks: Sequence[str]) -> None:
+        """Move the usage of tasks into that of all others, day by day; a shared store leaves it by task."""
 
     def read_usage(self) -> UsageRows:
         """Return all stored usage."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from gateway.decision import Decision
 
@@ -73,7 +74,7 @@ class DecisionFeed:
         until = loop.time() + wait_s
         while True:
             published = self._published
-            found = [event for event in self._events if event.number > number and matches(event)]
+            found = [event for event in self._events_after(number) if matches(event)]
             left_s = until - loop.time()
             if found or left_s <= 0:
                 return found
@@ -82,3 +83,8 @@ class DecisionFeed:
                 await asyncio.wait_for(published.wait(), left_s)
             except TimeoutError:
                 return []
+
+    def _events_after(self, number: int) -> list[DecisionEvent]:
+        """Return the events after a number, oldest first. From the end: a reader that waits has seen almost all."""
+        newer = takewhile(lambda event: event.number > number, reversed(self._events))
+        return list(newer)[::-1]

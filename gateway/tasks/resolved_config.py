@@ -15,7 +15,7 @@ from gateway.config.schema import TaskConfig
 from gateway.errors import ConfigError
 from gateway.packs import configured_path
 from gateway.scorer.evidence import match_evidence
-from gateway.scorer.messages import Configure, ModelNames, ScoreSettings, TaskPolicy
+from gateway.scorer.messages import Configure, EvictionLimits, ModelNames, ScoreSettings, TaskPolicy
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_table import Policies, Policy
 from gateway.tasks.policies import build_policies, unknown_datasets
@@ -150,6 +150,7 @@ def _first_message(config: Config, policies: Policies) -> Configure:
         routing=score_settings(config),
         policy=task_policy(policies.default),
         tasks={name: task_policy(policy) for name, policy in policies.tasks.items()},
+        limits=EvictionLimits(config.state.max_tasks, config.state.idle_days),
     )
 
 

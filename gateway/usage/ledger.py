@@ -6,7 +6,7 @@ a model without a price counts with its tokens; its cost is unknown, which is no
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +14,7 @@ from typing import Literal
 
 from gateway.http.token_usage import Usage
 from gateway.usage.prices import MIN_LONG_CONTEXT, Price
+from gateway.usage.sorted_names import SortedNames
 
 LedgerKind = Literal["key", "task"]
 MAX_TASKS = 100_000
@@ -52,6 +53,17 @@ class UsageTotals:
             self.baseline_usd + other.baseline_usd,
             self.unpriced + other.unpriced,
             self.estimated + other.estimated,
+        )
+
+    def __sub__(self, other: "UsageTotals") -> "UsageTotals":
+        return UsageTotals(
+            self.requests - other.requests,
+            self.input_tokens - other.input_tokens,
+            self.output_tokens - other.output_tokens,
+            self.usd - other.usd,
+            self.baseline_usd - other.baseline_usd,
+            self.unpriced - other.unpriced,
+            self.estimated - other.estimated,
         )
 
     @property
@@ -152,23 +164,30 @@ class Ledger:
         self._keys: dict[str, dict[str, UsageTotals]] = {}
         self._tasks: OrderedDict[str, dict[str, UsageTotals]] = OrderedDict()
         self._unsaved: dict[tuple[str, str, str], UsageTotals] = {}
+        self._names: dict[str, SortedNames] = {"key": SortedNames(), "task": SortedNames()}
+        self._totals: dict[str, dict[str, UsageTotals]] = {"key": {}, "task": {}}
+        """By kind and day, of all names together: a page of the names shows the sum of all pages."""
 
     def load_rows(self, rows: UsageRows) -> None:
         """Load the sums of earlier runs from the store."""
         for (kind, name, day), total in rows.items():
             if (days := self._days(kind, name)) is not None:
-                days[day] = total
+                self._set_total(kind, days, day, total)
+        for names in self._names.values():
+            names.sort_now()
 
     def merge_remote(self, rows: UsageRows) -> None:
         """Replace sums by those of all gateways together, and add what this one has not written yet."""
         for (kind, name, day), stored in rows.items():
-            days = self._days(kind, name)
+            # A task that has no room here stays in the store alone: folded again at every call, it would count again.
+            is_folded = kind == "task" and name not in self._tasks and len(self._tasks) >= MAX_TASKS
+            days = None if is_folded else self._days(kind, name)
             if days is None:
                 continue
             total = stored + self._unsaved.get((kind, name, day), NO_USAGE)
             # Rows read before our last write would take a sum back, and with it a budget that is used up.
             if total.requests >= days.get(day, NO_USAGE).requests:
-                days[day] = total
+                self._set_total(kind, days, day, total)
 
     def set_prices(self, price_of: Mapping[str, Price]) -> None:
         """Replace the prices of responses from now on."""
@@ -195,8 +214,16 @@ class Ledger:
 
     def usage_by_name(self, kind: LedgerKind, period: str = "") -> dict[str, UsageTotals]:
         """Return the sums of all keys or tasks with requests in the days that begin with `period`."""
-        sums = {name: self.usage_on(kind, name, period) for name in (self._keys if kind == "key" else self._tasks)}
+        sums = {name: self.usage_on(kind, name, period) for name in self.names_after(kind, "")}
         return {name: total for name, total in sums.items() if total.requests}
+
+    def names_after(self, kind: LedgerKind, name: str) -> Iterator[str]:
+        """Yield the names of keys or tasks greater than this one, in order."""
+        return self._names[kind].names_after(name)
+
+    def total_usage(self, kind: LedgerKind, period: str = "") -> UsageTotals:
+        """Return the sum of all keys or all tasks over the days that begin with `period`."""
+        return sum((total for day, total in self._totals[kind].items() if day.startswith(period)), NO_USAGE)
 
     def drain_unsaved(self) -> UsageRows:
         """Return what was added since the last call."""
@@ -220,26 +247,42 @@ class Ledger:
         day, days = self.current_day(), self._days(kind, name)
         assert days is not None  # noqa: S101 - one of the two kinds
         days[day] = days.get(day, NO_USAGE) + added
+        totals = self._totals[kind]
+        totals[day] = totals.get(day, NO_USAGE) + added
         self._unsaved[kind, name, day] = self._unsaved.get((kind, name, day), NO_USAGE) + added
+
+    def _set_total(self, kind: str, days: dict[str, UsageTotals], day: str, total: UsageTotals) -> None:
+        """Set a day's sum of a key or task, and count the difference in that of all."""
+        totals = self._totals[kind]
+        totals[day] = totals.get(day, NO_USAGE) + (total - days.get(day, NO_USAGE))
+        days[day] = total
 
     def _days(self, kind: str, name: str) -> dict[str, UsageTotals] | None:
         """Return the sums by day of a key or task, made where there are none; None for another kind."""
+        if kind not in self._names:
+            return None
+        self._names[kind].add(name)
         if kind == "key":
             return self._keys.setdefault(name, {})
-        if kind != "task":
-            return None
         days = self._tasks.setdefault(name, {})
         self._tasks.move_to_end(name)
         while len(self._tasks) > MAX_TASKS:
             self._fold_oldest()
         return days
 
-    def _fold_oldest(self) -> None:
-        """Move the sums of the least recently charged task into those of all others. The store keeps its rows."""
-        oldest = next(name for name in self._tasks if name != OTHER_NAMES)
+    def fold_task(self, name: str) -> None:
+        """Move the sums of a task into those of all others; nothing is lost of them. The store's rows stay."""
+        if name == OTHER_NAMES or name not in self._tasks:
+            return
+        self._names["task"].discard(name)
+        self._names["task"].add(OTHER_NAMES)
         others = self._tasks.setdefault(OTHER_NAMES, {})
-        for day, total in self._tasks.pop(oldest).items():
+        for day, total in self._tasks.pop(name).items():
             others[day] = others.get(day, NO_USAGE) + total
+
+    def _fold_oldest(self) -> None:
+        """Fold the task that was charged least recently."""
+        self.fold_task(next(name for name in self._tasks if name != OTHER_NAMES))
 
 
 def to_json(totals: UsageTotals) -> dict[str, object]:

@@ -6,7 +6,7 @@ here; the exact amounts are in the ledger.
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -133,6 +133,13 @@ class MinuteSeries:
     def series_names(self, kind: SeriesKind) -> list[str]:
         """Return the names with a series, sorted."""
         return sorted(name for of_kind, name in self._rows if of_kind == kind)
+
+    def requests_by_name(self, kind: SeriesKind, minutes: int) -> Iterator[tuple[str, int]]:
+        """Yield the names with a series, and their requests in the last `minutes`, the present one included."""
+        first = self.current_minute() - minutes + 1
+        for (of_kind, name), row in list(self._rows.items()):
+            if of_kind == kind:
+                yield name, sum([minute.requests for minute in row if minute.number >= first])
 
     def current_minute(self) -> int:
         """Return the number of the present minute since 1970."""

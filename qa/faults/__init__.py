@@ -10,6 +10,7 @@ load       clients at a steady rate
 material   packs and inputs
 upstream   a program of its own: the backend
 proxy      a TCP proxy that can drop everything
+sentinel   a replica of Redis, and the Sentinel that watches both
 wires      network namespaces and cables that can be cut
 single     the same inputs scored by one program, for comparison
 table      repeated runs as lines of a table

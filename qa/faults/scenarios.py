@@ -69,13 +69,39 @@ def redis_killed(stack: Stack) -> str:
 
 
 def redis_emptied(stack: Stack) -> str:
-    """SIGKILL for Redis, which restarts empty."""
+    """SIGKILL for Redis, which restarts empty; gateways write back what was spent."""
+    before = _spent_requests(stack)
     with stack.fault():
         stack.redis.kill()
         stack.redis.delete_files()
         time.sleep(1.0)
         stack.redis.start_and_wait()
-    return "decisions are those of the inputs since then"
+        wait_until(lambda: _spent_requests(stack) >= before, 10, "the spending's return")
+    return f"decisions are those of the inputs since then; spending of {before:,} requests written back"
+
+
+def _spent_requests(stack: Stack) -> int:
+    client = RedisClient(stack.url, shards=stack.shape.shards)
+    try:
+        rows = RedisStore(client).read_usage()
+        return sum(total.requests for (kind, _, _), total in rows.items() if kind == "task")
+    finally:
+        client.close_connections()
+
+
+def sentinel_failover(stack: Stack) -> str:
+    """SIGKILL for Redis; a Sentinel makes its replica the master."""
+    watched = stack.watched
+    assert watched is not None  # noqa: S101 - `run` makes it so
+    with stack.fault():
+        started = time.monotonic()
+        stack.redis.kill()
+        wait_until(lambda: watched.is_master(watched.replica), 30, "the failover")
+        took_s = time.monotonic() - started
+        # From here on the runner counts on the new master.
+        stack.redis = watched.replica
+        stack.wait_a_third()
+    return f"the replica was the master after {took_s:.1f} s"
 
 
 def redis_hangs(stack: Stack) -> str:
@@ -190,6 +216,7 @@ FAULTS: Mapping[str, Fault] = {
         gateway_killed,
         redis_killed,
         redis_emptied,
+        sentinel_failover,
         redis_hangs,
         partition,
         redis_full,
@@ -217,6 +244,8 @@ def run(name: str, folder: Path, shape: Shape) -> Row | None:
         shape = replace(shape, backlog=20)
     if name == "sigterm":
         shape = replace(shape, drain_s=2.0)
+    if name == "sentinel_failover":
+        shape = replace(shape, has_sentinel=True)
     if name == "two_packs":
         shape = replace(shape, has_file=False)
     with ExitStack() as around:

@@ -16,7 +16,7 @@ import yaml
 from gateway.distributed import packs, redis_keys
 from gateway.distributed.crash_counters import read_crash_counter
 from gateway.distributed.redis_client import RedisClient
-from gateway.distributed.redis_keys import Shard
+from gateway.distributed.redis_keys import DEFAULT_KEYS, Shard
 from gateway.distributed.scripts import DELIVERY_FIELDS
 from gateway.distributed.store import RedisStore
 from gateway.distributed.supervisor import NICE
@@ -25,6 +25,7 @@ from qa.faults.load import Load
 from qa.faults.material import MODELS, build_letters_pack, inputs
 from qa.faults.programs import LOOPBACK, Gateway, Program, Server, wait_until
 from qa.faults.proxy import Proxy
+from qa.faults.sentinel import Watched, watch_redis
 from qa.faults.single import score_streams
 from qa.faults.wires import Wires
 from tests.gateway.distributed.comparison import differing_tasks
@@ -52,6 +53,7 @@ class Shape:
         nice: niceness of the scorers.
         has_cables: True if a partition may use network namespaces.
         drain_s: time that a gateway serves after SIGTERM.
+        has_sentinel: True if a Sentinel watches Redis and a replica.
     """
 
     gateways: int = 2
@@ -66,6 +68,7 @@ class Shape:
     nice: int = NICE
     has_cables: bool = True
     drain_s: float = 0.0
+    has_sentinel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ class Stack:
     proxy: Proxy
     pack: Path
     wires: Wires | None = None
+    watched: Watched | None = None
     gateways: list[Gateway] = field(default_factory=list)
     scorers: list[Program] = field(default_factory=list)
     load: Load | None = None
@@ -239,7 +243,7 @@ class Stack:
             skipped += sums["skipped"]
             dropped["backlog_full"] += sums["dropped"]
             dropped["parked"] += sums["parked"]
-        dropped["gateway_died"] = sum(int(value) for value in client.execute("HGETALL", redis_keys.LOST).values())
+        dropped["gateway_died"] = sum(int(value) for value in client.execute("HGETALL", client.keys.lost).values())
         client.close_connections()
         return ObservationCounts(sent, observed, skipped, dropped)
 
@@ -303,6 +307,8 @@ def running(
     stack = _stack(folder, shape, environments or {}, wires)
     try:
         stack.redis.start_and_wait()
+        if stack.watched is not None:
+            stack.watched.start_and_wait(stack.redis)
         stack.proxy.start()
         stack.upstream.start()
         for one in stack.scorers:
@@ -314,7 +320,8 @@ def running(
         wait_until(lambda: _are_there(stack), 60, "the scorers' start")
         yield stack
     finally:
-        for program in (*stack.gateways, *stack.scorers, stack.upstream, stack.redis):
+        watching = stack.watched.programs if stack.watched else ()
+        for program in (*stack.gateways, *stack.scorers, stack.upstream, stack.redis, *watching):
             if program.process is not None and program.process.poll() is None:
                 program.kill()
         stack.proxy.stop()
@@ -327,16 +334,17 @@ def _stack(folder: Path, shape: Shape, environments: Mapping[str, Mapping[str, s
     listens = ("--bind", LOOPBACK, wires.redis, "--protected-mode", "no") if wires else ()
     redis = programs.redis_server(folder, port, *listens, environment=environments.get("redis"))
     upstream = programs.upstream(folder, backend, *([wires.machine] if wires else ()))
-    stack = Stack(folder, shape, redis, upstream, Proxy(proxied, port), pack, wires)
+    watched = watch_redis(folder, redis) if shape.has_sentinel else None
+    stack = Stack(folder, shape, redis, upstream, Proxy(proxied, port), pack, wires, watched)
     for number in range(shape.gateways):
         name, far = f"gateway-{number}", Addresses(LOOPBACK, proxied if number == 0 else port, LOOPBACK)
         within: Sequence[str] = ()
         host = LOOPBACK
         if wires and number == 0:
             far, within, host = Addresses(wires.redis, port, wires.machine), wires.command, wires.gateway
-        config = _config(folder, name, shape, far, backend, pack)
+        config = _config(folder, name, shape, far, backend, pack, watched)
         stack.gateways.append(programs.gateway(folder, config, number, environments.get(name), within, host))
-    config = _config(folder, "scorers", shape, Addresses(LOOPBACK, port, LOOPBACK), backend, pack)
+    config = _config(folder, "scorers", shape, Addresses(LOOPBACK, port, LOOPBACK), backend, pack, watched)
     for number in range(shape.scorers):
         environment = environments.get(f"scorer-{number}")
         stack.scorers.append(programs.scorer(folder, config, number, shape.nice, environment))
@@ -345,7 +353,7 @@ def _stack(folder: Path, shape: Shape, environments: Mapping[str, Mapping[str, s
 
 def _are_there(stack: Stack) -> bool:
     with stack.redis.client() as client:
-        return int(client.zcard(redis_keys.SCORERS)) == stack.shape.scorers
+        return int(client.zcard(DEFAULT_KEYS.live(redis_keys.SCORERS))) == stack.shape.scorers
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,13 +365,15 @@ class Addresses:
     machine: str
 
 
-def _config(folder: Path, name: str, shape: Shape, far: Addresses, backend: int, pack: Path) -> Path:
+def _config(
+    folder: Path, name: str, shape: Shape, far: Addresses, backend: int, pack: Path, watched: Watched | None
+) -> Path:
     models = [
         {"name": model, "backends": [{"kind": "openai", "base_url": f"http://{far.machine}:{backend}/v1"}]}
         for model in MODELS
     ]
     state = {
-        "url": f"redis://{far.redis}:{far.redis_port}/0",
+        "url": watched.url if watched else f"redis://{far.redis}:{far.redis_port}/0",
         "shards": shape.shards,
         "max_backlog": shape.backlog,
         "stream_retention": shape.kept,

@@ -33,6 +33,7 @@ needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="r
         ("gateway_killed", 0),
         ("redis_killed", 0),
         ("redis_emptied", 0),
+        ("sentinel_failover", 0),
         ("redis_hangs", 0),
         ("partition", 0),
         ("redis_full", 0),

@@ -10,9 +10,7 @@ An exported model has the name and revision of its source: its pack accepts vect
 """
 
 import hashlib
-import io
 import json
-import tarfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from routing.bounded import InvalidArchive, LimitExceeded, read_file, read_tar_member, reading_pack
+from routing.bounded_arrays import InvalidArray, parse_npy
 from routing.embedder import Embedder, SentenceTransformerEmbedder
 from routing.embedders.packed_weights import unpack_model
 from routing.errors import EmbedderError, PackCorrupted, RoutingError
@@ -136,8 +136,9 @@ def read_bundle_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
     """Read the bundled files of a pack, a folder or a .tar; empty without any. Raises PackCorrupted."""
     names = [name for name in manifest.files if name.startswith(FOLDER)]
     try:
-        found = _from_folder(path, names) if path.is_dir() else _from_tar(path, names)
-    except (OSError, KeyError, tarfile.TarError) as error:
+        with reading_pack():
+            found = _from_folder(path, names) if path.is_dir() else _from_tar(path, names)
+    except (OSError, KeyError, LimitExceeded, InvalidArchive) as error:
         raise PackCorrupted(f"{path}: an embedder's file is missing: {error}") from error
     for name, data in found.items():
         # The files are read apart from the rest of the pack, so they are checked here as well.
@@ -147,15 +148,11 @@ def read_bundle_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
 
 
 def _from_folder(path: Path, names: list[str]) -> dict[str, bytes]:
-    return {name: (path / name).read_bytes() for name in names}
+    return {name: read_file(path / name) for name in names}
 
 
 def _from_tar(path: Path, names: list[str]) -> dict[str, bytes]:
-    if not names:
-        return {}
-    with tarfile.open(path) as tar:
-        files = {name: tar.extractfile(name) for name in names}
-        return {name: file.read() for name, file in files.items() if file}
+    return {name: read_tar_member(path, name) for name in names}
 
 
 def open_bundle(files: Mapping[str, bytes]) -> Embedder:
@@ -186,7 +183,7 @@ def read_bundle_info(files: Mapping[str, bytes]) -> BundleInfo:
                 "decisions": None if decisions is None else (int(decisions[0]), int(decisions[1])),
             }
         )
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise EmbedderError(f"{ABOUT} cannot be read: {error!r}") from error
 
 
@@ -200,7 +197,10 @@ def _open_kind(about: BundleInfo, files: Mapping[str, bytes]) -> Embedder:
     if about.kind == "static":
         from routing.embedders.static import StaticEmbedder
 
-        vectors = np.load(io.BytesIO(_file(files, VECTORS)), allow_pickle=False)
+        try:
+            vectors = parse_npy(_file(files, VECTORS), VECTORS)
+        except (InvalidArray, LimitExceeded) as error:
+            raise EmbedderError(str(error)) from error
         return StaticEmbedder(about.name, about.revision, vectors, _file(files, TOKENIZER))
     raise EmbedderError(f"the pack has an embedder of unknown kind {about.kind!r}: it needs a newer version")
 

@@ -18,7 +18,6 @@ languages all-MiniLM-L6-v2 then keeps 99.4 % of the 19 nearest inputs, with 8 bi
 """
 
 import io
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from routing.bounded import reading_pack
+from routing.bounded_arrays import load_npz
 from routing.errors import EmbedderError
 
 TABLE_FORM, MATRIX_FORM, HALF_FORM = 0, 1, 2
@@ -83,16 +84,16 @@ def pack_model(model: bytes, halve: bool = False) -> bytes:
 def unpack_model(packed: bytes) -> bytes:
     """Return the ONNX file, its weights widened to floats. Raises EmbedderError for a file that is not a packed one."""
     try:
-        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-            skeleton, parts, start = arrays["skeleton"].tobytes(), [], 0
-            done = 0
-            for place, (offset, rows, columns, form) in enumerate(arrays["tensors"].tolist()):
-                parts.append(skeleton[start : start + offset - done])
-                start += offset - done
-                parts.append(_unpack(arrays, place, form).reshape(rows, columns).tobytes())
-                done = offset + 4 * rows * columns
-            return b"".join((*parts, skeleton[start:]))
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        with reading_pack():
+            arrays = load_npz(packed, "the bundled model")
+        skeleton, parts, start, done = arrays["skeleton"].tobytes(), [], 0, 0
+        for place, (offset, rows, columns, form) in enumerate(arrays["tensors"].tolist()):
+            parts.append(skeleton[start : start + offset - done])
+            start += offset - done
+            parts.append(_unpack(arrays, place, form).reshape(rows, columns).tobytes())
+            done = offset + 4 * rows * columns
+        return b"".join((*parts, skeleton[start:]))
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError, MemoryError) as error:
         raise EmbedderError(f"the bundled model cannot be unpacked: {error}") from error
 
 

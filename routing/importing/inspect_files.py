@@ -4,13 +4,22 @@ Newer `.eval` files are compressed with Zstandard, which Python's zipfile reads 
 by pyarrow. Layout: UKGovernmentBEIS/inspect_ai, `EvalLog`, `EvalRecorder`.
 """
 
-import json
 import zipfile
-import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from routing.bounded import (
+    InvalidArchive,
+    LimitExceeded,
+    check_record,
+    describe,
+    open_zip,
+    read_stream,
+    read_zip_member,
+)
+from routing.errors import RoutingError
 from routing.importing.errors import UnreadableFile
 from routing.importing.readers import iter_json_elements, read_json_head, require_object
 
@@ -57,23 +66,27 @@ def _zip_samples(path: Path) -> Iterator[tuple[str, object]]:
                 yield f"{path.name}/{info.filename}", _member(path, archive, info)
 
 
-def _open_zip(path: Path) -> zipfile.ZipFile:
+@contextmanager
+def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UnreadableFile(path, f"not a zip file, or truncated: {error}") from error
+        with open_zip(path, path.name) as archive:
+            yield archive
+    except (InvalidArchive, LimitExceeded) as error:
+        raise UnreadableFile(path, str(error)) from error
 
 
 def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
     try:
-        content = _zstandard(path, info) if info.compress_type == ZSTANDARD else archive.read(info)
-        return require_object(json.loads(content))
-    except (OSError, ValueError, NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnreadableFile(path, f"{info.filename}: {error}") from error
+        content = _zstandard(path, info) if info.compress_type == ZSTANDARD else read_zip_member(archive, info)
+        return require_object(content)
+    except LimitExceeded as error:
+        raise UnreadableFile(path, str(error)) from error
+    except (OSError, ValueError, OverflowError, MemoryError, RoutingError) as error:
+        raise UnreadableFile(path, f"{info.filename}: {describe(error)}") from error
 
 
 def _zstandard(path: Path, info: zipfile.ZipInfo) -> bytes:
-    """Return a member's bytes, decompressed. Raises OSError where that fails."""
+    """Return a member's bytes, decompressed. Raises LimitExceeded, OSError where that fails."""
     import pyarrow as pa
 
     with path.open("rb") as file:
@@ -83,6 +96,9 @@ def _zstandard(path: Path, info: zipfile.ZipInfo) -> bytes:
         # expose the data's offset.
         name_bytes, extra_bytes = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
         file.seek(name_bytes + extra_bytes, 1)
+        check_record(info.compress_size, info.filename)
+        check_record(info.file_size, info.filename)
         packed = file.read(info.compress_size)
+    # In pieces: the size that the archive declares is not what a stream expands to.
     with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
-        return bytes(stream.read())
+        return read_stream(stream, info.filename)

@@ -8,17 +8,16 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, BinaryIO, TextIO, TypeVar
 
+from routing.bounded import LIMITS, RECORD_OPTION, LimitExceeded, check_record, describe, read_file
 from routing.importing.errors import InvalidRow, UnreadableFile
 from routing.importing.record import Item, RejectedRow
 
 CHUNK_CHARS = 1 << 18
-CELL_CHARS = 1 << 30
 NEAR_THE_END = 16
 """Characters: for JSON cut off inside a number, an escape or a literal, the error position is at most this far back."""
 
-BATCH_ROWS = 1024
 DELIMITERS = ",;\t"
 MEMBERS = "*"
 """In a path, the members of an object; in a row, the key of the member's name."""
@@ -54,11 +53,21 @@ def iter_json_lines(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield (where, line) of every non-blank line; `require_object` parses it. Raises UnreadableFile."""
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(_lines(file), 1):
                 if line.strip():
                     yield f"{path.name} line {number}", line
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
+    except LimitExceeded as error:
+        raise UnreadableFile(path, str(error)) from error
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    number, longest = 0, LIMITS.get().max_record_bytes + 1
+    while line := file.readline(longest):
+        number += 1
+        check_record(len(line), f"line {number}")
+        yield line
 
 
 def require_object(value: object) -> dict[str, Any]:
@@ -76,10 +85,10 @@ def require_object(value: object) -> dict[str, Any]:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a small JSON file that contains an object. Raises UnreadableFile."""
     try:
-        return require_object(path.read_bytes())
+        return require_object(read_file(path))
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
-    except InvalidRow as error:
+    except (InvalidRow, LimitExceeded) as error:
         raise UnreadableFile(path, str(error)) from error
 
 
@@ -114,8 +123,10 @@ def iter_json_elements(path: Path, key: str | None = None) -> Iterator[tuple[str
                 text.end()
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
+    except LimitExceeded as error:
+        raise UnreadableFile(path, str(error)) from error
     except (ValueError, RecursionError) as error:
-        raise UnreadableFile(path, f"invalid JSON, or truncated: {error}") from error
+        raise UnreadableFile(path, f"invalid JSON, or truncated: {describe(error)}") from error
 
 
 def read_json_head(path: Path, before: str) -> tuple[dict[str, Any], bool]:
@@ -138,8 +149,10 @@ def read_json_head(path: Path, before: str) -> tuple[dict[str, Any], bool]:
                     text.take(",")
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
+    except LimitExceeded as error:
+        raise UnreadableFile(path, str(error)) from error
     except (ValueError, RecursionError) as error:
-        raise UnreadableFile(path, f"invalid JSON, or truncated: {error}") from error
+        raise UnreadableFile(path, f"invalid JSON, or truncated: {describe(error)}") from error
     return found, False
 
 
@@ -236,6 +249,8 @@ class _Text:
     def _more(self) -> None:
         self._held = self._held[self._at :]
         self._at = 0
+        # What is held is one value, or the beginning of one.
+        check_record(len(self._held), "one JSON value")
         # Doubling: a value of n chunks is decoded log n times, not n times.
         chunk = self._file.read(max(CHUNK_CHARS, len(self._held)))
         self._ended = not chunk
@@ -245,10 +260,12 @@ class _Text:
 def iter_csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (where, row) of a CSV file with a header; any of DELIMITERS separates cells. Raises UnreadableFile."""
     # The csv module's own limit, 131,072 characters, is less than some prompts.
-    csv.field_size_limit(CELL_CHARS)
+    limit = LIMITS.get().max_record_bytes
+    csv.field_size_limit(limit)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
+            header = file.readline(limit + 1)
+            check_record(len(header), "the first line")
             file.seek(0)
             # Spreadsheets of many countries write semicolons, and some tools tabs, under the same suffix.
             delimiter = next((sign for sign in DELIMITERS if sign in header), DELIMITERS[0])
@@ -258,22 +275,27 @@ def iter_csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from ((f"{path.name} row {number}", row) for number, row in enumerate(reader, 1))
     except OSError as error:
         raise UnreadableFile(path, str(error.strerror)) from error
+    except LimitExceeded as error:
+        raise UnreadableFile(path, str(error)) from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UnreadableFile(path, f"invalid CSV, or not UTF-8: {error}") from error
+        reason = (
+            f"a cell has more than {limit:,} characters ({RECORD_OPTION})" if "field larger" in str(error) else error
+        )
+        raise UnreadableFile(path, f"invalid CSV, or not UTF-8: {reason}") from error
 
 
 def iter_parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (where, row) of a parquet file. Raises UnreadableFile."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from routing.bounded_tables import TABLE_ERRORS, iter_rows
 
-    try:
-        with pq.ParquetFile(path) as file:
-            number = 0
-            # A row group can have hundreds of megabytes; batches bound the memory.
-            for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"{path.name} row {number}", row
-    except (pa.ArrowException, OSError) as error:
-        raise UnreadableFile(path, f"not a readable parquet file: {error}") from error
+    number = 0
+    rows = iter_rows(path)
+    while True:
+        try:
+            row = next(rows, None)
+        except TABLE_ERRORS as error:
+            raise UnreadableFile(path, f"not a readable parquet file: {describe(error)}") from error
+        if row is None:
+            return
+        number += 1
+        yield f"{path.name} row {number}", row

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath
 
+from routing.bounded import open_zip
+from routing.errors import RoutingError
+
 HEAD_BYTES = 1 << 18
 DEPTH = 3
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|["{}\[\]:,]', re.DOTALL)
@@ -45,7 +48,7 @@ def file_keys(path: Path) -> frozenset[str]:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES).decode("utf-8-sig", errors="replace")
         return _header(head) if path.suffix in {".csv", ".tsv"} else json_keys(head)
-    except (OSError, zipfile.BadZipFile, csv.Error):
+    except (OSError, RoutingError, csv.Error):
         return frozenset()
 
 
@@ -81,16 +84,17 @@ def _header(head: str) -> frozenset[str]:
 
 
 def _members(path: Path) -> frozenset[str]:
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path, path.name) as archive:
         names = archive.namelist()
     return frozenset(names) | frozenset(name.partition("/")[0] for name in names)
 
 
 def _columns(path: Path) -> frozenset[str]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from routing.bounded_tables import TABLE_ERRORS
 
     try:
         return frozenset(pq.read_schema(path).names)
-    except pa.ArrowException:
+    except TABLE_ERRORS:
         return frozenset()

@@ -52,6 +52,8 @@ FIXED = {
 """Values that every graph built here has."""
 
 COUNT_BYTES, LABEL_BYTES = 4, 8
+MAX_M = 1024
+"""More links than any graph was built with."""
 
 
 SAME = 1e-6
@@ -100,8 +102,11 @@ def join_vectors(graph: Mapping[str, NDArray[Any]], vectors: Embeddings) -> dict
     is_permutation = len(vectors) == n and np.array_equal(np.sort(labels), np.arange(n))
     if not is_permutation or label - offset != 4 * vectors.shape[1] or n != numbers["cur_element_count"]:
         raise ValueError(f"the graph has {n} nodes, the vectors have shape {vectors.shape}")
+    _check_numbers(numbers, n, vectors.shape[1])
     if counts.max(initial=0) > room or int(counts.sum()) != len(links) or links.max(initial=0) >= n:
         raise ValueError("the graph's links lead out of it")
+    levels = graph["levels"].astype(np.int64)
+    check_upper(numbers, levels, np.frombuffer(graph["upper"].tobytes(), np.uint8))
     nodes = np.zeros((n, numbers["size_data_per_element"]), dtype=np.uint8)
     _column(nodes, 0, 2, np.uint16)[:, 0] = counts
     _column(nodes, COUNT_BYTES, offset, np.uint32)[np.arange(room) < counts[:, None]] = links
@@ -121,6 +126,57 @@ def join_vectors(graph: Mapping[str, NDArray[Any]], vectors: Embeddings) -> dict
         "label_lookup_external": labels.astype(np.uint64),
         "label_lookup_internal": np.arange(n, dtype=np.uint32),
     }
+
+
+def check_state(state: Mapping[str, Any], dim: int) -> None:
+    """Check a graph of hnswlib's own file, which it searches without checks. Raises ValueError."""
+    n = int(state["cur_element_count"])
+    _check_numbers({name: int(state[name]) for name in NUMBERS}, n, dim)
+    nodes = state["data_level0"].view(np.uint8).reshape(state["max_elements"], -1)[:n]
+    counts = _column(nodes, 0, 2, np.uint16)[:, 0]
+    links = _column(nodes, COUNT_BYTES, state["offset_data"], np.uint32)
+    used = links[np.arange(links.shape[1]) < counts[:, None]]
+    labels = _column(nodes, state["label_offset"], state["label_offset"] + LABEL_BYTES, np.uint64)[:, 0]
+    if counts.max(initial=0) > links.shape[1] or used.max(initial=0) >= n or labels.max(initial=0) >= n:
+        raise ValueError("the graph's links lead out of it")
+    check_upper(state, state["element_levels"][:n].astype(np.int64), state["link_lists"].view(np.uint8))
+
+
+def _check_numbers(numbers: Mapping[str, int], n: int, dim: int) -> None:
+    """Check hnswlib's sizes against each other: it computes addresses from them. Raises ValueError."""
+    m, offset = numbers["M"], numbers["offset_data"]
+    expected = {
+        "max_M": m,
+        "max_M0": 2 * m,
+        "offset_data": COUNT_BYTES + 4 * 2 * m,
+        "label_offset": offset + 4 * dim,
+        "size_data_per_element": offset + 4 * dim + LABEL_BYTES,
+        "size_links_per_element": COUNT_BYTES + 4 * m,
+        "cur_element_count": n,
+    }
+    wrong = [name for name, number in expected.items() if numbers[name] != number]
+    if wrong or not 0 < m <= MAX_M or not 0 <= numbers["enterpoint_node"] < max(n, 1) or numbers["max_elements"] < n:
+        raise ValueError(f"the graph's numbers do not fit each other: {', '.join(wrong) or 'M, entry point or size'}")
+
+
+def check_upper(numbers: Mapping[str, Any], levels: NDArray[np.int64], upper: NDArray[np.uint8]) -> None:
+    """Check the links above the lowest layer: each leads to a node that is in that layer too. Raises ValueError."""
+    n, size, m = len(levels), int(numbers["size_links_per_element"]), int(numbers["M"])
+    top = int(levels.max(initial=0))
+    if levels.min(initial=0) < 0 or len(upper) != int(levels.sum()) * size or (n and top != numbers["max_level"]):
+        raise ValueError("the graph's layers do not fit its nodes")
+    if n and levels[int(numbers["enterpoint_node"])] != top:
+        raise ValueError("the graph's entry point is not in its highest layer")
+    lists = upper.reshape(-1, size)
+    counts = _column(lists, 0, 2, np.uint16)[:, 0] if len(lists) else np.zeros(0, np.uint16)
+    links = _column(lists, COUNT_BYTES, size, np.uint32) if len(lists) else np.zeros((0, m), np.uint32)
+    # The layer of each list: a node of level 3 has lists of the layers 1, 2 and 3.
+    layers = np.concatenate([np.arange(1, level + 1) for level in levels[levels > 0]] or [np.zeros(0, np.int64)])
+    used = np.arange(m) < counts[:, None]
+    if counts.max(initial=0) > m or links[used].max(initial=0) >= max(n, 1):
+        raise ValueError("the graph's links lead out of it")
+    if (levels[links[used].astype(np.int64)] < np.broadcast_to(layers[:, None], used.shape)[used]).any():
+        raise ValueError("the graph's links lead to nodes that are not in their layer")
 
 
 def _column(nodes: NDArray[np.uint8], start: int, stop: int, kind: Any) -> NDArray[Any]:

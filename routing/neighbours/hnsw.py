@@ -7,7 +7,6 @@ are therefore saved next to the index, and a build uses one thread.
 
 import json
 import struct
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,9 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.arrays import Embeddings, Floats, Ints
+from routing.bounded import read_file
+from routing.bounded_arrays import load_npz
 from routing.errors import NeighboursError
 from routing.neighbours import check_queries, sort_by_distance
-from routing.neighbours.graph import has_vectors, join_vectors, strip_vectors
+from routing.neighbours.graph import check_state, has_vectors, join_vectors, strip_vectors
+
+MAX_EF, MAX_DIM = 1_000_000, 65_536
+"""Beyond any graph that was built: larger numbers are a damaged file's."""
 
 SEED = 100
 GRAPH = "graph"
@@ -134,9 +138,17 @@ class HnswIndex:
                 f"{about_path.name} names {arguments.size} x {arguments.dim}, the vectors have shape {vectors.shape}"
             )
         try:
-            with np.load(graph_path, allow_pickle=False) as graph:
-                return cls(_from_graph(graph, vectors), arguments.settings)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            return cls(_from_graph(load_npz(graph_path), vectors), arguments.settings)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            OverflowError,
+            RuntimeError,
+            MemoryError,
+        ) as error:
             raise NeighboursError(f"{graph_path.name} cannot be read: {error!r}") from error
 
     @classmethod
@@ -153,10 +165,14 @@ class HnswIndex:
         index = hnswlib.Index(space="cosine", dim=dim)
         try:
             index.load_index(str(index_path), max_elements=size)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError, OverflowError) as error:
             raise NeighboursError(f"{index_path.name} cannot be loaded: {error}") from error
         if index.element_count != size:
             raise NeighboursError(f"{index_path.name} has {index.element_count} inputs, {about_path.name} names {size}")
+        try:
+            check_state(index.__getstate__()[0], dim)
+        except (ValueError, KeyError, IndexError) as error:
+            raise NeighboursError(f"{index_path.name} cannot be used: {error}") from error
         return cls(index, arguments.settings)
 
 
@@ -173,11 +189,13 @@ class _SavedArguments:
 def _read_arguments(about_path: Path) -> _SavedArguments:
     """Raises NeighboursError for arguments that cannot be read, or of another space."""
     try:
-        raw = json.loads(about_path.read_text())
-        settings = HnswSettings(raw["m"], raw["ef_construction"], raw["ef"])
+        raw = json.loads(read_file(about_path))
+        settings = HnswSettings(int(raw["m"]), int(raw["ef_construction"]), int(raw["ef"]))
         space, dim, size, form = raw["space"], int(raw["dim"]), int(raw["n"]), str(raw.get("form", ""))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise NeighboursError(f"{about_path.name} cannot be read: {error!r}") from error
+    if not (0 < settings.ef <= MAX_EF and 0 < dim <= MAX_DIM and size >= 0):
+        raise NeighboursError(f"{about_path.name} names ef {settings.ef}, {size} inputs of {dim} dimensions")
     if space != "cosine":
         raise NeighboursError(f"the index was built for space {space!r}, expected 'cosine'")
     return _SavedArguments(settings, dim, size, form)

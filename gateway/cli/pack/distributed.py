@@ -134,10 +134,10 @@ def list_packs(config: ConfigOption = CONFIG, as_json: AsJson = False) -> None:
 def _store(config: Config) -> Store:
     if not config.state.is_shared:
         return open_store(config.state.url)
-    from gateway.distributed.redis_client import RedisClient
+    from gateway.distributed.redis_client import open_client
     from gateway.distributed.store import RedisStore
 
-    return RedisStore(RedisClient(config.state.url))
+    return RedisStore(open_client(config))
 
 
 def diff_packs(
@@ -221,9 +221,9 @@ def _connected(config: Path) -> "Iterator[RedisClient]":
 def _client(config: Config) -> "Iterator[RedisClient]":
     if not config.state.is_shared:
         raise ConfigError("state", [("state.url", "this command requires state in Redis")])
-    from gateway.distributed.redis_client import RedisClient
+    from gateway.distributed.redis_client import open_client
 
-    client = RedisClient(config.state.url, shards=config.state.shards)
+    client = open_client(config)
     try:
         yield client
     finally:

@@ -63,6 +63,7 @@ def fetch_pack(
     sha256: Annotated[str, typer.Option("--sha256", help="SHA-256 of the file, from whoever published it.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("packs/public.tar"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Download a pack, and keep it only if it is the one that its publisher named."""
     if output.exists() and not force:
@@ -79,6 +80,9 @@ def fetch_pack(
         except RoutingError as error:
             raise InputsError(f"{url} is not a pack: {error}") from error
         os.replace(arrived, output)
+    if as_json:
+        typer.echo(json.dumps({"path": str(output), "name": manifest.name, "hash": manifest.hash, "sha256": found}))
+        return
     typer.echo(f"{output}: {manifest.name}, {_describe(manifest)}")
 
 

@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli.load_embedder import embedder_identity, pack_embedder
 from gateway.cli.terminal import print_note, stderr_console, stdout_console
+from routing.bounded import DEFAULT_PACK_MB, MIB, ReadLimits, reading_within
 from routing.errors import EmbedderError, PackCorrupted, PackMismatch
 from routing.manifest import Manifest
 
@@ -27,12 +28,16 @@ def verify_pack(
     embedder_check: Annotated[
         bool, typer.Option(help="Load the pack's embedder and compare its revision and dimension.")
     ] = True,
+    max_mb: Annotated[
+        int, typer.Option(min=1, help="Largest pack that is read, MB after decompression.")
+    ] = DEFAULT_PACK_MB,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Check a pack's hashes, shapes, values, index and embedder. Exit code 1 if a check fails."""
     from routing.pack import open_pack
 
-    opened = open_pack(pack)
+    with reading_within(ReadLimits(max_archive_bytes=max_mb * MIB)):
+        opened = open_pack(pack)
     report = stderr_console().print if as_json else stdout_console().print
     report(f"files     OK  {len(opened.manifest.files)} files match the hashes and shapes in the manifest")
     _check_values(pack, opened)

@@ -30,9 +30,11 @@ from gateway.scorer.messages import (
     Reply,
     SetPolicy,
     TaskPolicy,
+    TasksEvicted,
 )
 from gateway.scorer.observation_queue import ObservationQueue
 from gateway.scorer.question_gate import NOT_ANSWERED
+from gateway.state.store import Eviction
 
 log = logging.getLogger("benchroute.scorer")
 
@@ -76,13 +78,18 @@ class EmbeddedScorerClient(ScorerClient):
         queue: Callable[[ScorerStats], ObservationQueue] = ObservationQueue,
         timeouts: ScorerTimeouts | None = None,
         nice: int = 0,
+        on_evicted: Callable[[Sequence[Eviction]], None] = lambda evicted: None,
     ) -> None:
-        """on_decisions: receives decisions in order. nice: niceness of the process, see gateway.processes.priority."""
+        """on_decisions: receives decisions in order. on_evicted: receives evictions.
+
+        nice: niceness of the process, see gateway.processes.priority.
+        """
         self._timeouts = timeouts or ScorerTimeouts()
         super().__init__("loading the embedder and the pack", self._timeouts.answer_s)
         self._nice = nice
         self._settings = settings
         self._on_decisions = on_decisions
+        self._on_evicted = on_evicted
         self._queue = queue(self.counts)
         self._reload: asyncio.Future[None] | None = None
         self._in_flight = 0
@@ -229,6 +236,8 @@ class EmbeddedScorerClient(ScorerClient):
             self._on_decisions(message.decisions)
         elif isinstance(message, Reply):
             self._replies.resolve(message)
+        elif isinstance(message, TasksEvicted):
+            self._on_evicted(message.items)
         elif isinstance(message, PackReady):
             self.status, self.message = "ready", ""
             if self._reload is not None and not self._reload.done():

@@ -9,6 +9,7 @@ import queue
 import signal
 import socket
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gateway.errors import StateError
 from gateway.processes.startup import configure_process
 from gateway.scorer.background import BackgroundExecutor
 from gateway.scorer.embedded.framing import FrameError, encode_frame, read_frame_blocking
+from gateway.scorer.eviction import EVICTION_INTERVAL_S
 from gateway.scorer.messages import (
     BATCH_SIZE,
     BackgroundQuestion,
@@ -31,6 +33,7 @@ from gateway.scorer.messages import (
     PackRefused,
     Question,
     Reply,
+    TasksEvicted,
     ToScorer,
     busy_reply,
 )
@@ -54,6 +57,7 @@ class EmbeddedScorer:
         self._service: ScorerService | None = None
         self._background = BackgroundExecutor()
         self._stepwise = StepwiseJobs()
+        self._evicted_at = float("-inf")
         # Replies to inspections are sent by the background thread; two frames must not be mixed on the socket.
         self._sending = threading.Lock()
 
@@ -63,6 +67,7 @@ class EmbeddedScorer:
         unread: ToScorer | None = None
         while (message := unread or self._next_message()) is not None:
             unread = None
+            self._evict_tasks()
             if isinstance(message, Observations):
                 items, unread = self._collect_batch(list(message.items))
                 self._observe(items)
@@ -74,13 +79,13 @@ class EmbeddedScorer:
             self._stepwise.run_step()
 
     def _next_message(self) -> ToScorer | None:
-        """Wait for a message; meanwhile, go on with what is done in steps."""
-        while self._stepwise:
+        """Wait for a message; meanwhile, go on with what is done in steps, and evict tasks."""
+        while True:
             try:
-                return self._received.get_nowait()
+                return self._received.get(block=not self._stepwise, timeout=EVICTION_INTERVAL_S)
             except queue.Empty:
                 self._stepwise.run_step()
-        return self._received.get()
+                self._evict_tasks()
 
     def _take_question(self, question: Question) -> None:
         if isinstance(question, DryRun) and self._service is not None:
@@ -90,6 +95,16 @@ class EmbeddedScorer:
         # Bound now: the pack may be replaced before the background thread comes to the question.
         elif not self._background.submit_job(partial(self._answer, question, self._service)):
             self._send(busy_reply(question))
+
+    def _evict_tasks(self) -> None:
+        if self._service is None or time.monotonic() - self._evicted_at < EVICTION_INTERVAL_S:
+            return
+        self._evicted_at = time.monotonic()
+        try:
+            if evicted := self._service.evictor.evict_tasks():
+                self._send(TasksEvicted(evicted))
+        except StateError as error:
+            log.warning("tasks cannot be evicted, trying again: %s", error)
 
     def _read_socket(self) -> None:
         try:

@@ -46,5 +46,17 @@ export async function callOrNull(path) {
   }
 }
 
+/** All rows of a list, page by page. path: without limit and cursor. */
+export async function callPages(path) {
+  const rows = [];
+  let cursor = "";
+  do {
+    const page = await call(`${path}${path.includes("?") ? "&" : "?"}limit=1000${cursor && `&cursor=${cursor}`}`);
+    rows.push(...page.data);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return rows;
+}
+
 /** The path of a task's endpoint. Slashes in task IDs stay unescaped, as the API expects. */
 export const taskPath = (id) => `v1/tasks/${id.split("/").map(encodeURIComponent).join("/")}`;

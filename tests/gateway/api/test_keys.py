@@ -196,7 +196,7 @@ def test_a_key_keeps_to_its_tasks(url: str, upstream: Upstream) -> None:
     ):
         assert code(refused) == (403, "task_not_allowed")
     assert len(upstream.received) == 2
-    assert ask(url, "/v1/tasks", **key).json == {"object": "list", "data": [], "has_more": False}
+    assert ask(url, "/v1/tasks", **key).json["data"] == []
 
 
 def test_a_client_sees_its_own_spending_alone(url: str) -> None:

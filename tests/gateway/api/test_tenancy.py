@@ -152,7 +152,10 @@ def test_nothing_that_a_key_reads_tells_of_anothers_task_or_key(
     gateway_name: str, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue(gateway_name)
-    queries = ("", "?details=true", "?by=key", "?by=task", "?minutes=60", "?after=alpha", "?limit=100")
+    queries = (
+        "", "?details=true", "?by=key", "?by=task", "?minutes=60", "?after=alpha", "?limit=100", "?limit=1",
+        "?search=secret", "?prefix=alpha", "?details=true&limit=1", "?by=key&limit=1", "?latest=5",
+    )  # fmt: skip
     open_paths = ("/metrics", "/openapi.json", "/ui")
     for one in operations(url):
         if one.method != "GET" or "{task}" in one.path or one.path.startswith(open_paths):
@@ -172,7 +175,8 @@ def test_a_route_that_takes_a_task_in_its_body_resolves_it_for_the_key(url: str)
 
 def test_how_many_decisions_others_have_is_not_told(url: str) -> None:
     assert ask(url, "/v1/decisions", **key("root")).json["last"] > 0
-    assert ask(url, "/v1/decisions", **key("beta")).json == {"object": "list", "data": [], "last": 0}
+    nothing = {"object": "list", "data": [], "has_more": False, "next_cursor": None, "last": 0}
+    assert ask(url, "/v1/decisions", **key("beta")).json == nothing
 
 
 def test_what_a_shared_task_costs_is_told_to_those_it_was_given_to_and_to_admins(url: str) -> None:
@@ -198,7 +202,8 @@ def test_without_a_key_and_with_an_unknown_one_nothing_but_the_open_routes_answe
 
 def test_a_clients_key_is_no_admins(url: str) -> None:
     """What changes keys, configuration, packs and policies is an admin's, at every route."""
-    admins = ("/v1/keys", "/v1/config", "/v1/packs", "/metrics", "/v1/backends", "/v1/overview", "/v1/activity")
+    admins = ("/v1/keys", "/v1/config", "/v1/packs", "/metrics", "/v1/backends", "/v1/overview", "/v1/activity",
+              "/v1/evictions")  # fmt: skip
     asked = [one for one in operations(url) if one.path.startswith(admins) or one.path.endswith("/policy")]
     assert len(asked) >= 14
     for one in asked:
@@ -213,7 +218,7 @@ def test_an_admin_key_reads_every_task(url: str) -> None:
 
 UNCOUNTED_READS = (
     "/health", "/metrics", "/openapi.json", "/ui", "/v1/models", "/v1/me", "/v1/usage", "/v1/decisions", "/v1/overview",
-    "/v1/activity", "/v1/backends", "/v1/packs", "/v1/tasks",
+    "/v1/activity", "/v1/backends", "/v1/packs", "/v1/tasks", "/v1/evictions",
 )  # fmt: skip
 COUNTED_READS = ("evidence", "label-suggestions", "outcomes", "diff")
 

@@ -89,11 +89,15 @@ def test_a_fetched_pack_is_kept_only_if_it_is_the_named_one(folder: Path) -> Non
         assert not list((folder / "packs").iterdir())
         done = run_command("pack", "fetch", f"{url}/pack.tar", "--sha256", right.upper())
         again = run_command("pack", "fetch", f"{url}/pack.tar", "--sha256", right)
+        forced = run_command("pack", "fetch", f"{url}/pack.tar", "--sha256", right, "--force", "--json")
         missing = run_command("pack", "fetch", f"{url}/other.tar", "--sha256", right, "-o", "other.tar")
     assert done.exit_code == 0, done.output
     assert (folder / "packs/public.tar").read_bytes() == content
     assert (again.exit_code, missing.exit_code) == (2, 2)
     assert "already exists" in again.output
+    shown = json.loads(forced.stdout)
+    assert (shown["path"], shown["sha256"]) == ("packs/public.tar", right)
+    assert len(shown["hash"]) == 64
     assert "returned 404" in missing.output
 
 

@@ -10,7 +10,7 @@ from gateway.distributed.codec import Lease, encode_question
 from gateway.distributed.crash_counters import open_crash_counter
 from gateway.distributed.leases import acquire_lease
 from gateway.distributed.redis_client import RedisClient
-from gateway.distributed.redis_keys import Shard, replies_channel
+from gateway.distributed.redis_keys import DEFAULT_KEYS, Shard
 from gateway.distributed.shard_worker import ScoringContext, ShardWorker
 from gateway.distributed.store import LeaseLost, RedisStore
 from gateway.distributed.transport import KEY_WINDOW, MAX_HOLD_S, EventHandlers, RedisTransport
@@ -104,9 +104,11 @@ def test_a_keys_one_input_is_decided_within_a_few_batches_of_another_keys_flood(
 
 
 def test_a_thousand_texts_to_decide_on_delay_no_batch(fleet: Fleet) -> None:
-    question = encode_question(replies_channel("gateway"), DryRun(1, inputs("sums", 1000)))
+    question = encode_question(DEFAULT_KEYS.replies_channel("gateway"), DryRun(1, inputs("sums", 1000)))
     fleet.transport.send_question("any", question)
-    fleet.transport.send_question("any", encode_question(replies_channel("gateway"), DryRun(2, ["What is 1 plus 2?"])))
+    fleet.transport.send_question(
+        "any", encode_question(DEFAULT_KEYS.replies_channel("gateway"), DryRun(2, ["What is 1 plus 2?"]))
+    )
     fleet.observe("one", 1, "b")
     fleet.step()
     assert fleet.store.read_task("one").decision is not None
@@ -122,7 +124,7 @@ def test_a_thousand_texts_to_decide_on_delay_no_batch(fleet: Fleet) -> None:
 
 def test_a_stream_that_is_full_takes_no_question(fleet: Fleet) -> None:
     fleet.transport._max_backlog = 3
-    question = encode_question(replies_channel("gateway"), DryRun(1, ["What is 1 plus 2?"]))
+    question = encode_question(DEFAULT_KEYS.replies_channel("gateway"), DryRun(1, ["What is 1 plus 2?"]))
     assert [fleet.transport.send_question("any", question) for _ in range(5)] == [True, True, True, False, False]
     assert fleet.waiting() == 3
     fleet.step()

@@ -92,7 +92,7 @@ def test_of_two_activations_at_once_one_wins(client: RedisClient, pack: Path, ot
 def test_an_active_pack_that_is_gone_is_said_to_be(client: RedisClient, pack: Path) -> None:
     pushed = packs.push_pack(client, pack, 1.0)
     packs.activate_pack(client, pushed, 1.0)
-    client.execute("HDEL", packs.PACKS, pushed.hash)
+    client.execute("HDEL", client.keys.packs, pushed.hash)
     with pytest.raises(StateError, match="push it again"):
         packs.active_and_stored(client)
 

@@ -12,17 +12,20 @@ from redis import Redis
 from gateway.config import parse_config
 from gateway.decision import Decision, ExplainedDecision, Explanation
 from gateway.distributed.codec import MAX_CHANGES
-from gateway.distributed.redis_client import RedisClient, RedisTimeouts
+from gateway.distributed.connect import RedisTimeouts
+from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import Shard
 from gateway.distributed.store import RedisStore
 from gateway.errors import StateError
 from gateway.state.sqlite import open_store
 from gateway.state.store import (
     RING_SIZE,
+    Eviction,
     StateChange,
     Store,
     StoredKey,
     StoredPolicy,
+    TaskFilter,
     TaskRecord,
     TaskSums,
 )
@@ -85,7 +88,7 @@ def test_decisions_come_by_name_page_by_page(store: Store) -> None:
         put(store, task, 1, [b"x"], decision())
     put(store, "undecided", 1, [b"x"])
     assert list(store.read_decisions()) == ["a", "b", "c"]
-    assert list(store.read_decisions("a", 1)) == ["b"]
+    assert list(store.read_decisions(TaskFilter("a", limit=1))) == ["b"]
     assert store.read_decisions()["a"] == decision(task="a")
     assert list(store.task_names()) == ["a", "b", "c", "undecided"]
 
@@ -232,3 +235,53 @@ def test_a_tasks_keys_lie_on_one_node_and_tasks_on_all(cluster_url: str) -> None
         assert len({client.execute("CLUSTER", "KEYSLOT", key) for key in keys}) == 1
         nodes.add(client.execute("CLUSTER", "KEYSLOT", shard.stream_key) * 3 // 16384)
     assert nodes == {0, 1, 2}
+
+
+def put_used(store: Store, task: str, at: float | None) -> None:
+    made = StateChange(TaskSums("basis", 1, 1, b"sums"), [b"x"], decision(task=task), [], used_at=at)
+    store.update_task([task], lambda _: {task: made})
+
+
+def test_tasks_are_selected_by_prefix_and_by_a_part_of_their_name(store: Store) -> None:
+    for task in ("a/1", "a/2", "B/1", "b/11"):
+        put_used(store, task, 1.0)
+    assert list(store.read_decisions(TaskFilter(prefix="a/"))) == ["a/1", "a/2"]
+    assert list(store.read_decisions(TaskFilter(prefix="b", limit=1))) == ["b/11"]
+    assert list(store.read_decisions(TaskFilter(search="B/1"))) == ["B/1", "b/11"]
+    assert list(store.read_decisions(TaskFilter("B/1", search="/1", limit=1))) == ["a/1"]
+    assert list(store.read_decisions(TaskFilter("a/1", prefix="a/", search="2"))) == ["a/2"]
+    assert not store.read_decisions(TaskFilter(search="[*"))
+
+
+def test_tasks_come_by_their_last_use(store: Store) -> None:
+    for task, at in (("a", 3.0), ("b", 1.0), ("c", 2.0), ("undated", None)):
+        put_used(store, task, at)
+    assert (store.count_tasks(), list(store.tasks_without_use(9))) == (4, ["undated"])
+    assert list(store.least_recently_used(2)) == ["b", "c"]
+    assert list(store.least_recently_used(9, before=3.0)) == ["b", "c"]
+    store.update_task([], lambda _: {}, {"b": b"pace", "a": b"pace", "unknown": b"pace"}, used_at=2.5)
+    store.touch_tasks({"undated": 9.0})
+    assert list(store.least_recently_used(9)) == ["c", "b", "a", "undated"]
+    assert list(store.tasks_without_use(9)) == []
+    put_used(store, "c", None)
+    assert list(store.least_recently_used(1)) == ["c"]
+
+
+def test_an_evicted_task_leaves_nothing_but_what_was_spent(store: Store) -> None:
+    put_used(store, "gone", 1.0)
+    put_used(store, "stays", 2.0)
+    store.add_usage({("task", "gone", "2026-11-01"): UsageTotals(1, 2, 3)})
+    store.evict_tasks([Eviction("gone", "max_tasks", 5.0)])
+    assert (store.count_tasks(), list(store.task_names())) == (1, ["stays"])
+    assert store.read_task("gone") == TaskRecord(None, None)
+    assert list(store.least_recently_used(9)) == ["stays"]
+    assert list(store.read_decisions()) == ["stays"]
+    assert store.usage_of([("task", "gone")])
+
+
+def test_tasks_of_another_version_or_without_inputs_are_outdated(store: Store) -> None:
+    put_used(store, "current", 1.0)
+    empty = StateChange(TaskSums("basis", 0, 0, b"sums"), [], decision(n=0, task="empty"), [])
+    store.update_task(["empty"], lambda _: {"empty": empty})
+    assert list(store.outdated_tasks("basis")) == ["empty"]
+    assert list(store.outdated_tasks("other")) == ["current", "empty"]

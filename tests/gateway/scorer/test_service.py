@@ -44,12 +44,16 @@ class Busy(SqliteStore):
     error: type[StateError] = StateError
 
     def update_task(
-        self, tasks: Sequence[str], change: Change, sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES
+        self,
+        tasks: Sequence[str],
+        change: Change,
+        sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
+        used_at: float | None = None,
     ) -> None:
         self.refusals -= 1
         if self.refusals >= 0:
             raise self.error("database is locked")
-        super().update_task(tasks, change, sampling_states)
+        super().update_task(tasks, change, sampling_states, used_at)
 
 
 class Lost(StateError):

@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 from gateway.decision import Decision, Explanation
 from gateway.errors import StateError
-from gateway.state.sqlite import MAX_CHANGES, SqliteStore, open_store
+from gateway.state.sqlite import SqliteStore, open_store
+from gateway.state.sqlite_rows import MAX_CHANGES
+from gateway.state.sqlite_schema import MIGRATIONS, SCHEMA
 from gateway.state.store import (
     MAX_POLICY_VERSIONS,
     RING_SIZE,
     StateChange,
     StoredKey,
     StoredPolicy,
+    TaskFilter,
     TaskRecord,
     TaskSums,
 )
@@ -71,7 +74,7 @@ def test_decisions_come_by_name_page_by_page(store: SqliteStore) -> None:
         put(store, task, 1, [b"x"], decision())
     put(store, "undecided", 1, [b"x"])
     assert list(store.read_decisions()) == ["a", "b", "c"]
-    assert list(store.read_decisions("a", 1)) == ["b"]
+    assert list(store.read_decisions(TaskFilter("a", limit=1))) == ["b"]
     assert store.read_decisions()["a"] == decision(task="a")
     assert store.task_names() == ["a", "b", "c", "undecided"]
 
@@ -148,7 +151,7 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path)
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
-    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 5"):
+    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 6"):
         SqliteStore(str(foreign))
 
 
@@ -163,25 +166,34 @@ def test_keys_are_kept_by_name(store: SqliteStore, path: Path) -> None:
     again.close()
 
 
-@pytest.mark.parametrize("schema", [1, 2, 3, 4])
-def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(
-    store: SqliteStore, path: Path, schema: int
-) -> None:
-    put(store, "t", 1, [b"a"], decision())
-    store.close()
+def write_earlier_file(path: Path, schema: int) -> None:
+    """A file as the version that had this schema wrote it."""
     with sqlite3.connect(path) as connection:
-        for later in ("keys", "policies", "paces")[schema - 1 :]:
-            connection.execute(f"DROP TABLE {later}")
-        for later in ("unpriced", "estimated"):
-            connection.execute(f"ALTER TABLE spending DROP COLUMN {later}")
-        connection.execute("INSERT INTO spending VALUES ('key', 'k', '2026-11-01', 2, 3, 4, '0.5', '0.75')")
+        for step in MIGRATIONS[:schema]:
+            connection.executescript(step)
+        connection.execute("INSERT INTO tasks VALUES ('t', 'basis', 1, 1, CAST('sums' AS BLOB))")
+        connection.execute("INSERT INTO ring VALUES ('t', 0, CAST('a' AS BLOB))")
+        row = "'t', 1, 1, 'm', 'score', '[\"m\", \"other\"]', 1.5"
+        connection.execute(f"INSERT INTO decisions VALUES ({row}, ?)", (EXPLANATION.json,))  # noqa: S608
+        connection.execute(f"INSERT INTO turns VALUES ({row})")  # noqa: S608
+        spent = "INSERT INTO spending (kind, name, day, requests, input_tokens, output_tokens, usd, baseline_usd)"
+        connection.execute(f"{spent} VALUES ('key', 'k', '2026-11-01', 2, 3, 4, '0.5', '0.75')")
         connection.execute(f"PRAGMA user_version = {schema}")
     connection.close()
+
+
+@pytest.mark.parametrize("schema", range(1, SCHEMA))
+def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(path: Path, schema: int) -> None:
+    write_earlier_file(path, schema)
     again = SqliteStore(str(path))
     assert again.task_names() == ["t"]
+    assert (again.recent_embeddings("t"), list(again.decision_changes("t"))) == ([b"a"], [decision()])
     spent = UsageTotals(2, 3, 4, Decimal("0.5"), Decimal("0.75"))
     assert again.read_usage() == {("key", "k", "2026-11-01"): spent}
     assert again.read_task("t") == TaskRecord(TaskSums("basis", 1, 1, b"sums"), decision(), b"", EXPLANATION)
+    assert (again.tasks_without_use(9), again.least_recently_used(9)) == (["t"], [])
+    put(again, "t", 2, [b"b"], decision(n=2))
+    assert again.recent_embeddings("t") == [b"a", b"b"]
     again.update_task([], lambda _: {}, {"t": b"pace"})
     assert again.sampling_states(["t"]) == {"t": b"pace"}
     assert again.add_key(StoredKey("k", "1" * 64, 1.0, "{}"))
@@ -205,7 +217,7 @@ def test_another_schema_is_refused_with_both_sides(store: SqliteStore, path: Pat
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(StateError, match="has schema 7, this version reads schema 5"):
+    with pytest.raises(StateError, match="has schema 7, this version reads schema 6"):
         SqliteStore(str(path))
 
 

@@ -216,8 +216,8 @@ def test_a_pack_is_compared_activated_and_rolled_back(routing: Serving, dash: Da
 
 def test_tasks_are_searched(dash: Dashboard) -> None:
     dash.open("/tasks")
-    dash.page.get_by_label("Search by task, model or reason").fill("atl")
-    dash.wait_text("1 of 3 tasks")
+    dash.page.get_by_label("Search by task ID").fill("ATL")
+    dash.wait_text("1 task with “ATL” in the ID")
     assert dash.page.locator("tbody tr").count() == 1
 
 

@@ -1,6 +1,6 @@
 // Client keys: permissions, today's usage, creation and revocation.
 
-import { call } from "../api.js";
+import { call, callPages } from "../api.js";
 import { banner, code, h, section, table } from "../dom.js";
 import { count, dateTime, usd } from "../format.js";
 
@@ -12,11 +12,11 @@ export async function keysPage(root, context) {
     " To manage keys here, run ", code("benchroute keys hash"), " to hash a secret and add the sha256 at ", code("admin.keys"), " in config.yaml."));
     return { title: "API keys" };
   }
-  const list = await call("v1/keys");
+  const list = await callPages("v1/keys");
   const result = h("div", { role: "status" });
   const canCreate = context.principal.may_configure;
-  const keys = table("Client keys", columns(context, result), list.data, { empty: canCreate ? "No client keys yet. Create one below." : "No client keys yet." });
-  const refresh = async () => keys.update((await call("v1/keys")).data);
+  const keys = table("Client keys", columns(context, result), list, { empty: canCreate ? "No client keys yet. Create one below." : "No client keys yet." });
+  const refresh = async () => keys.update(await callPages("v1/keys"));
   root.append(head, result, section("Client keys", null, keys.element), canCreate ? section("Create key", null, createForm(result, refresh)) : "");
   return { title: "API keys", refresh };
 }

@@ -1,7 +1,7 @@
 // Models and their backends: prices, traffic, circuit breakers, and accuracy by dataset.
 
 import { activePack } from "../active_pack.js";
-import { call, callOrNull } from "../api.js";
+import { call, callOrNull, callPages } from "../api.js";
 import { modelLabel, registerModels } from "../components.js";
 import { code, h, section, table } from "../dom.js";
 import { count, ms, percent, score, usd } from "../format.js";
@@ -30,14 +30,14 @@ export async function modelsPage(root) {
 }
 
 async function fetchData() {
-  const [list, backends, tasks, pack] = await Promise.all([call("v1/models"), call("v1/backends"), call("v1/overview?limit=1"), activePack()]);
+  const [list, backends, tasks, pack] = await Promise.all([call("v1/models"), callPages("v1/backends"), call("v1/overview?limit=1"), activePack()]);
   const inPack = new Map((pack?.models ?? []).map((one) => [one.name, one]));
   const models = list.data.filter((one) => one.id !== "auto").map((one) => ({
     ...one, config: one.benchroute ?? {}, benchmark: inPack.get(one.id), hasPack: pack !== null,
     tasks: tasks.by_model[one.id] ?? 0,
-    requests: backends.data.filter((backend) => backend.model === one.id).reduce((sum, backend) => sum + (backend.last_hour?.requests ?? 0), 0),
+    requests: backends.filter((backend) => backend.model === one.id).reduce((sum, backend) => sum + (backend.last_hour?.requests ?? 0), 0),
   }));
-  return { models, backends: backends.data, pack };
+  return { models, backends, pack };
 }
 
 const price = (row) => {

@@ -50,17 +50,17 @@ const TASK_COLUMNS = [
 
 async function fetchData() {
   const [activity, tasks, usage, decisions, models, health, pack] = await Promise.all([
-    call("v1/activity?minutes=60"), call("v1/overview"), callOrNull("v1/usage?by=task"),
-    callOrNull("v1/decisions?changes=true"), call("v1/models"), call("health/ready"), activePack(),
+    call("v1/activity?minutes=60"), call("v1/overview"), callOrNull("v1/usage?by=task&limit=1"),
+    callOrNull("v1/decisions?changes=true&latest=1000"), call("v1/models"), call("health/ready"), activePack(),
   ]);
   return {
     activity, tasks, health, pack,
     models: models.data.map((one) => one.id).filter((id) => id !== "auto"),
     changes: (decisions?.data ?? []).filter((one) => one.before).slice(-6).reverse(),
-    usage: (usage?.data ?? []).reduce((sum, row) => ({
-      requests: sum.requests + row.requests, costUsd: sum.costUsd + row.cost_usd, baselineUsd: sum.baselineUsd + row.baseline_usd,
-      unpriced: sum.unpriced + row.unpriced_requests,
-    }), { requests: 0, costUsd: 0, baselineUsd: 0, unpriced: 0 }),
+    usage: {
+      requests: usage?.total.requests ?? 0, costUsd: usage?.total.cost_usd ?? 0, baselineUsd: usage?.total.baseline_usd ?? 0,
+      unpriced: usage?.total.unpriced_requests ?? 0,
+    },
   };
 }
 

@@ -8,7 +8,7 @@ import { banner, code, h, section, table } from "../dom.js";
 import { bytes, capitalise, count, dateTime, percent, plural, probability, score, withFullStop } from "../format.js";
 
 export async function packsPage(root, context) {
-  const list = await call("v1/packs");
+  const list = await call("v1/packs?limit=1000");
   const detail = h("div", { class: "stack" });
   const showDetails = async (id) => {
     detail.replaceChildren(h("p", { class: "muted" }, "Loading…"));
