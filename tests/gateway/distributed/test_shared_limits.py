@@ -9,7 +9,6 @@ import pytest
 
 from gateway.config import KeyConfig
 from gateway.config.schema import BreakerConfig
-from gateway.distributed import redis_keys
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.shared_limits import LocalState, SharedLimits
 from gateway.distributed.store import RedisStore
@@ -179,7 +178,8 @@ def test_who_made_a_response_is_known_at_another_gateway_and_one_that_comes_late
 def test_events_of_an_earlier_version_are_read(redis_server: RedisServer) -> None:
     a, _ = two(redis_server)
     event = msgspec.msgpack.encode(["old", [["k", "t", "s", "m"]], [], []])
-    RedisClient(redis_server.url).execute("XADD", redis_keys.EVENTS, "*", "e", event)
+    client = RedisClient(redis_server.url)
+    client.execute("XADD", client.keys.events, "*", "e", event)
     a.sharing.sync()
     assert a.sessions.reorder_ranking("k", "t", "s", ("x", "m"))[1]
     assert a.sessions.find_backend("k", "t", "s", "m") is None
