@@ -32,7 +32,7 @@ def url(shared_upstream: Upstream, good_pack: Path, tmp_path_factory: pytest.Tem
 def test_tasks_beyond_the_limit_are_evicted_and_told_of(url: str) -> None:
     for number, task in enumerate(("kept", "first", "second", "third"), 1):
         chat(url, task=task, messages=[{"role": "user", "content": inputs("sums", 9)[number]}])
-        eventually(lambda task=task: ask(url, f"/v1/tasks/{task}").json.get("n") == 1 or gone(url, task))
+        wait_scored(url, task)
     eventually(lambda: len(ask(url, "/v1/evictions").json["data"]) == 2)
     listed = ask(url, "/v1/evictions").json
     assert [(one["task"], one["reason"], one["number"]) for one in listed["data"]] == [
@@ -49,6 +49,11 @@ def test_tasks_beyond_the_limit_are_evicted_and_told_of(url: str) -> None:
     assert {row["task"]: row["requests"] for row in usage["data"]} == {"(others)": 2, "kept": 1, "third": 1}
     assert usage["total"]["requests"] == 4
     assert chat(url, task="first").ours("reason") == "cold-start"
+
+
+def wait_scored(url: str, task: str) -> None:
+    """Wait until a task's input is scored, or the task is evicted already."""
+    eventually(lambda: ask(url, f"/v1/tasks/{task}").json.get("n") == 1 or gone(url, task))
 
 
 def gone(url: str, task: str) -> bool:
