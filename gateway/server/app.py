@@ -18,7 +18,7 @@ from gateway.config import Config
 from gateway.config.history import ConfigHistory, ConfigSource
 from gateway.config.schema import OtelConfig
 from gateway.decision import Decision
-from gateway.errors import ConfigError, StateError
+from gateway.errors import ConfigError
 from gateway.http.asgi import Receive, Scope, Send
 from gateway.http.azure import accept_azure_request
 from gateway.http.cors import CorsPolicy
@@ -59,7 +59,7 @@ from gateway.scorer.embedded.client import EmbeddedScorerClient
 from gateway.server.front import Front
 from gateway.server.ledger_writer import flush_ledger_periodically
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
-from gateway.state.sqlite import SqliteStore, open_store
+from gateway.state.sqlite import open_own_store
 from gateway.state.store import Eviction, Store
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
@@ -196,7 +196,7 @@ class Gateway:
     async def _lifespan(self, api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             config = self.runtime.resolved.config
-            store: Store = self._node.store if self._node else _open_own_store(config.state.url)
+            store: Store = self._node.store if self._node else open_own_store(config.state.url)
             stack.callback(store.close)
             if config.otel.endpoint is not None:
                 await self._trace(stack, config.otel)
@@ -389,14 +389,3 @@ def _check_otel(config: Config) -> None:
     is_installed = find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
     if config.otel.endpoint is not None and not is_installed:
         raise ConfigError("otel", [("otel.endpoint", "OpenTelemetry is not installed: pip install 'benchroute[otel]'")])
-
-
-def _open_own_store(url: str) -> SqliteStore:
-    """Open the state of a gateway without Redis. Raises StateError, also if another gateway uses it."""
-    store = open_store(url)
-    try:
-        store.claim_for_gateway()
-    except StateError:
-        store.close()
-        raise
-    return store

@@ -177,3 +177,14 @@ def open_store(url: str) -> SqliteStore:
     if scheme != "sqlite" or not path.startswith("/") or len(path) < 2:
         raise StateError(f"state.url {mask_url(url)}: expected sqlite:///path or redis://host")
     return SqliteStore(path[1:])
+
+
+def open_own_store(url: str) -> SqliteStore:
+    """Open the state of a gateway without Redis. Raises StateError, also if another gateway uses it."""
+    store = open_store(url)
+    try:
+        store.claim_for_gateway()
+    except StateError:
+        store.close()
+        raise
+    return store

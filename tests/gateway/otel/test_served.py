@@ -20,7 +20,7 @@ def test_a_served_request_is_traced_and_its_backend_sees_it(
         assert ask(gateway.url, body={"model": "good", "messages": []}, **parent).status == 200
         seen = upstream.last.headers["traceparent"]
         assert chat(gateway.url, "tells", stream=True).status == 200
-        assert ask(gateway.url, body=json.dumps({"model": "nobody"}).encode()).status == 400
+        assert ask(gateway.url, body=json.dumps({"messages": []}).encode()).status == 400
         gateway.process.terminate()
         gateway.ended()
     eventually(lambda: len(collector.spans()) == 3)
