@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.admin.chats import quantile, running_chats
@@ -29,7 +29,11 @@ async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamW
                 time.sleep(HELD_S)  # noqa: ASYNC251 - the mistake that is to be caught
             writer.write(ANSWER)
     except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from tests.gateway.packs import inputs
 from tests.gateway.serving import configuration, running_gateway
 from tests.gateway.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 PRICE = {"input_usd_per_mtok": 1000, "output_usd_per_mtok": 1000}
 
 

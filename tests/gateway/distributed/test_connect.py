@@ -32,7 +32,7 @@ from tests.gateway.redis_servers import (
 from tests.gateway.serving import serving_gateway
 from tests.gateway.waiting import eventually
 
-pytestmark = needs_redis
+pytestmark = [needs_redis, pytest.mark.slow]
 SECRET = "hunter2-SECRET"  # noqa: S105 - a made-up one
 
 

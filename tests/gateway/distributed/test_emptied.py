@@ -24,6 +24,8 @@ from tests.gateway.redis_servers import RedisServer, running_redis
 from tests.gateway.serving import serving_gateway
 from tests.gateway.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 DAY = "2026-11-28"
 JSON = {"content_type": "application/json"}
 

@@ -83,6 +83,7 @@ def test_every_refusal_is_an_error_of_one_line_with_its_advice(answer: str, advi
         client.close_connections()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", list(ANSWERS), ids=lambda text: text.split(" ")[0])
 def test_a_gateway_serves_on_and_logs_no_traceback(
     answer: str, upstream: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -128,6 +129,7 @@ def wrong_keys() -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", wrong_keys())
 def test_a_key_of_another_type_or_with_other_content(
     key: str, redis_server: RedisServer, upstream: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -288,6 +288,7 @@ def test_a_backend_that_is_silent_for_good_is_given_up(patient: Scripted) -> Non
     assert "fell silent" in found.last["error"]["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIFE)
 def test_a_backends_signs_of_life_count_and_pass(patient: Scripted, name: str) -> None:
     """Nothing comes for longer than the limit but these."""
@@ -296,6 +297,7 @@ def test_a_backends_signs_of_life_count_and_pass(patient: Scripted, name: str) -
     assert (found.is_cut, found.body.replace(KEEPALIVE_COMMENT, b"")) == (False, TEXT + sign * 3 + STOP + DONE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIFE)
 def test_they_count_before_anything_was_said_too(patient: Scripted, name: str) -> None:
     sign = b"".join(LIFE[name])

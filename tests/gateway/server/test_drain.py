@@ -18,6 +18,8 @@ from tests.gateway.server.test_workers import running as running_workers
 from tests.gateway.server.test_workers import text as workers_text
 from tests.gateway.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 LANES = ("express", "asgi")
 DRAIN_S = 2.0
 

@@ -14,6 +14,8 @@ import pytest
 from tests.gateway.asking import HELLO
 from tests.gateway.serving import Serving, configuration, serving_gateway
 
+pytestmark = pytest.mark.slow
+
 LANES = ("express", "asgi")
 LIMIT_S = 0.6
 PIECE_S = 0.1

@@ -137,6 +137,7 @@ def test_a_clients_key_that_an_operator_forwards_does_not_meet_the_backends(serv
     assert server.last.headers["authorization"] == f"Bearer {KEY}"
 
 
+@pytest.mark.slow
 def test_a_key_file_is_read_again_when_it_changes(server: Server, tmp_path: Path, lane: str) -> None:
     path = tmp_path / "key"
     path.write_text("first\n")
