@@ -3,17 +3,21 @@
 import { callOrNull } from "./api.js";
 
 const MAX_AGE_MS = 30000;
-const cache = { fetchedAt: -Infinity, pack: null };
+const cache = { fetchedAt: -Infinity, pack: null, isLoaded: true };
 
 /** The active pack with its report; null if none is active or it cannot be read. */
 export async function activePack({ refresh = false } = {}) {
   if (refresh || performance.now() - cache.fetchedAt > MAX_AGE_MS) {
     const list = await callOrNull("v1/packs");
+    if (list) cache.isLoaded = Boolean(list.active); // a failed call says nothing about the pack: keep the last answer
     cache.pack = list?.active ? await callOrNull(`v1/packs/${encodeURIComponent(list.active)}`) : null;
     cache.fetchedAt = performance.now();
   }
   return cache.pack;
 }
+
+/** Whether a pack is active, as of the last fetch. */
+export const isPackLoaded = () => cache.isLoaded;
 
 /** The median and largest distance of a dataset from the others, from a pack's report; null if it has none. */
 export function datasetDistances(report) {
