@@ -77,7 +77,7 @@ const aheadOfRival = ({ rival }) => (rival ? ` Confidence that it beats ${rival.
  */
 export function confidence({ decision }) {
   const { rival, model } = decision;
-  if (!rival || WITHOUT_COMPARISON.includes(reasonOf(decision))) return { text: "–", share: null, description: "" };
+  if (!rival || WITHOUT_COMPARISON.includes(decision.reason)) return { text: "–", share: null, description: "" };
   return { text: probability(rival.p), share: rival.p, description: `Probability that ${model} beats ${rival.model}` };
 }
 
