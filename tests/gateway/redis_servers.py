@@ -47,6 +47,18 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
+        is_first = self.process is None
+        self._start()
+        # Another process may have taken the port meanwhile, or that of a cluster's bus; nobody knows ours yet.
+        for _ in range(3):
+            if self.process is None or self.process.poll() is None or not is_first:
+                break
+            self.port = free_port()
+            self._start()
+        assert self.process is not None, "redis-server was not started"
+        assert self.process.poll() is None, "redis-server ended"
+
+    def _start(self) -> None:
         port = (
             ["--port", str(self.port)] if self.tls is None else [*tls_options(self.tls), "--tls-port", str(self.port)]
         )
@@ -54,7 +66,6 @@ class RedisServer:
         self.process = subprocess.Popen([*command, "--save", "", *self.options], stdout=subprocess.DEVNULL)
         process = self.process
         eventually(lambda: self.answers() or process.poll() is not None, 10)
-        assert process.poll() is None, "redis-server ended"
 
     def answers(self) -> bool:
         try:
