@@ -5,6 +5,7 @@ import { ApiError, apiKey, call, callOrNull } from "./api.js";
 import { destroyDetachedCharts, redrawCharts } from "./charts.js";
 import { registerModels } from "./components.js";
 import { banner, h } from "./dom.js";
+import { hashPath, hashQuery, setHashQuery } from "./hash.js";
 import { keysPage } from "./pages/keys.js";
 import { modelsPage } from "./pages/models.js";
 import { overviewPage } from "./pages/overview.js";
@@ -29,8 +30,8 @@ let navigation = 0; // increases with every navigation; responses of an older on
 let timer = null;
 let isStale = false;
 
-/** What pages get: the caller's permissions, notifications, and a reload of the page. */
-const context = () => ({ principal, notify, reload: () => showPage() });
+/** What pages get: the caller's permissions, notifications, a reload of the page, and the query in the URL's hash. */
+const context = () => ({ principal, notify, reload: () => showPage(), query: hashQuery(), setQuery: setHashQuery });
 
 function notify(kind, text) {
   notice.replaceChildren(...(text ? [banner(kind, text)] : []));
@@ -39,7 +40,7 @@ function notify(kind, text) {
 async function showPage({ isNavigation = false } = {}) {
   const current = ++navigation;
   clearTimeout(timer);
-  const path = location.hash.slice(1) || "/";
+  const path = hashPath();
   const page = PAGES.find((one) => one.path.test(path)) ?? PAGES[0];
   for (const link of document.querySelectorAll("#nav a")) {
     if (link.getAttribute("href") === (page.href ?? page.parent)) link.setAttribute("aria-current", "page");
