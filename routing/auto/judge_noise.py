@@ -76,6 +76,18 @@ def flip_noise(rate: float) -> LabelNoise:
     return LabelNoise(1 - 2 * rate, 0.0, rate * (1 - rate))
 
 
+def pairwise_noise(noise: LabelNoise, decided: float) -> LabelNoise:
+    """Return the noise of labels that say if a candidate's answer is better than another, fixed candidate's.
+
+    1 for better, 1/2 for a tie, 0 for worse, and 1/2 for the fixed candidate: two candidates' labels differ by half of
+    what their outcomes do. A preference among equally right answers adds variance, at most 1/4 where there is no tie.
+
+    noise: of a verdict on which answer is better. decided: share of comparisons that are no tie, in [0, 1].
+    """
+    half = noise.scale(0.5)
+    return LabelNoise(half.slope, half.deviation, max(half.variance, decided / 4))
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeAgreement:
     """A judge's verdicts, counted. Counts may be fractions: half a verdict for a tie.
