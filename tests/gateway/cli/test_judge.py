@@ -119,9 +119,9 @@ def test_stored_inputs_are_judged_and_a_rerun_judges_the_same(place: Place, tmp_
     place.seen.bodies.clear()
     options = ("-n", 3, "-o", tmp_path / "out", "--yes", "--json")
     first = shown_json(place.judge(*options, task="kept"))
-    assert (first["inputs"], len(place.seen.bodies)) == (3, 6 + 2 * 4), "of equal answers, one is judged"
+    assert (first["inputs"], len(place.seen.bodies)) == (3, 6 + 2 * 6)
     again = shown_json(place.judge(*options, task="kept"))
-    assert (again["labels"], len(place.seen.bodies)) == (3, 14)
+    assert (again["labels"], len(place.seen.bodies)) == (3, 18)
     more = place.judge("-n", 9, "-o", tmp_path / "out", "--yes", task="kept")
     assert "5 inputs without a label are stored, 9 were requested" in more.stderr
     assert place.task("kept")["n"] == 5
@@ -202,7 +202,7 @@ def test_nothing_is_asked_before_it_is_certain_that_labels_count(place: Place, t
             ("--judge", "locked"),
             "first reason: no backend could answer: locked/1 answered 401",
         ),
-        (("--judge", "unreadable-judge"), "no answer has two verdicts; first reason: 64 verdicts cannot be read"),
+        (("--judge", "unreadable-judge"), "no answer has two verdicts; first reason: 120 verdicts cannot be read"),
         (("--url", "http://127.0.0.1:9"), "connection refused; start a gateway"),
     ],
 )
