@@ -5,6 +5,7 @@ SIGTERM ──► draining (server.drain_s): not ready, still serving ──► 
 """
 
 import asyncio
+import gc
 import logging
 import math
 import signal
@@ -93,6 +94,9 @@ class Server(uvicorn.Server):
         self.servers = cast("list[asyncio.base_events.Server]", listeners)
         if self._listening is not None:
             self._listening(bound[0].getsockname()[1])
+        # What lives as long as the process is left out of collections from now on: to walk over modules, settings and
+        # 100,000 decisions takes 50 ms, in which no request is served.
+        gc.freeze()
         self.started = True
 
     def _connect(self) -> asyncio.Protocol:
