@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback whose chat answers the model's name selects: code, hostile texts, tools, broken streams."""
+"""A real HTTP server on loopback whose chat answers the model's name selects: code, tools, broken streams."""
 
 import json
 import threading
@@ -127,7 +127,7 @@ def running_chat_upstream() -> Iterator[ChatUpstream]:
             data = {"id": "c", "object": "chat.completion.chunk", "model": "m", **chunk}
             self.wfile.write(b"data: " + json.dumps(data).encode() + b"\n\n")
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
             """Print nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -25,7 +25,9 @@ MODELS = ("plain", "code", "hostile", "thinks", "calls", "refuses", "cut", "endl
 PRICE = {"input_usd_per_mtok": 1, "output_usd_per_mtok": 4, "cached_input_usd_per_mtok": 0.1}
 COST = "$0.00240"  # 1,200 tokens in and 300 out
 TOOLS = '[{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]'
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 SECRETS = {"ops": "an-admins-secret", "viewer": "a-viewers-secret", "client": "a-clients-secret"}
 JSON = {"content_type": "application/json"}
 
@@ -302,6 +304,8 @@ def test_routing_is_previewed_and_explained(
         send(dash, "What is 17 plus 4?")
         expect_text(column(dash, "auto"), "good at good/1")
         expect_text(column(dash, "auto"), re.compile("Benchmark match.*task sums, decision version [1-9]"))
+        expect_text(column(dash, "auto"), COST)
+        expect_text(column(dash, "other"), COST)
         dash.page.get_by_label("Task ID for auto").fill("not a task")
         send(dash, "again")
         dash.wait_text("Task ID: use 1 to 128 of the characters")
@@ -378,9 +382,7 @@ def test_the_page_fits_and_passes_axe(
 
 
 @pytest.mark.parametrize("name", ["ops", "viewer"])
-def test_admins_call_with_a_client_key(
-    keyed: tuple[Serving, str], open_dashboard: OpenDashboard, name: str
-) -> None:
+def test_admins_call_with_a_client_key(keyed: tuple[Serving, str], open_dashboard: OpenDashboard, name: str) -> None:
     serving, _ = keyed
     dash = open_dashboard(serving.url)
     dash.allow_http_errors = True

@@ -22,14 +22,14 @@ export function imageFields(images, onChange) {
     }
   };
   const file = h("input", { type: "file", accept: "image/*", multiple: true, class: "sr", id: "pg-file", on: { change: async () => { await addFiles([...file.files]); file.value = ""; } } });
-  const address = h("input", { type: "url", placeholder: "https://…", spellcheck: "false", on: { keydown: (event) => {
+  const address = h("input", { type: "url", placeholder: "Address of an image", spellcheck: "false", on: { keydown: (event) => {
     if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     addAddress();
   } } });
   const addAddress = () => {
     const url = address.value.trim();
-    if (!/^https?:\/\/[^\s]+$/.test(url)) { error.textContent = "Enter an image address that begins with https:// or http://."; address.focus(); return; }
+    if (!isWebAddress(url)) { error.textContent = "Enter an image address that begins with https: or http:."; address.focus(); return; }
     change([...shown, { name: url, url }]);
     address.value = "";
   };
@@ -51,6 +51,8 @@ export function imageFields(images, onChange) {
 /** An image as a thumbnail, or by its address: the page loads nothing from other hosts. */
 export const imageView = (image) => (image.url.startsWith("data:image/") ? h("img", { src: image.url, alt: image.name, class: "pg-thumb" })
   : h("span", { class: "mono pg-address" }, image.url));
+
+const isWebAddress = (text) => URL.canParse(text) && ["https:", "http:"].includes(new URL(text).protocol);
 
 function faultOf(file) {
   if (!file.type.startsWith("image/")) return `${file.name} is not an image.`;
