@@ -12,7 +12,10 @@ task_views  a task as JSON
 scoring     endpoints that ask the scorer: inputs, labels, dry run, evidence, label suggestions, feedback
 policies    policy overrides of tasks
 packs       packs: list, comparison, activation, rollback
-usage       usage and activity
+usage       usage by key and task
+activity    history: requests, latency, cost and savings over a range
+activity_json  its counts as JSON
+time_range  ranges of history, and their steps
 management  client keys, configuration versions
 operations  models, health, metrics, backends
 """

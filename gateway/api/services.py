@@ -1,6 +1,6 @@
 """The services that endpoints use, and who may call an endpoint (FastAPI dependencies)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
@@ -42,6 +42,7 @@ class Services:
         scorer: None if no pack is configured.
         policy_errors: why a policy override is not applied, by task.
         unknown_datasets: why the dataset that a task names has no effect, by task.
+        flush_history: writes what has been counted until now to the store; False if the store could not take it.
         is_draining: true from the signal to stop until the gateway stops to listen.
     """
 
@@ -60,6 +61,7 @@ class Services:
     decision_feed: DecisionFeed
     evictions: EvictionLog
     minutes: MinuteSeries
+    flush_history: Callable[[], Awaitable[bool]]
     recent_responses: RecentResponses
     manager: TaskPolicyManager
     policy_errors: Mapping[str, str]

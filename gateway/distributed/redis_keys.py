@@ -127,6 +127,10 @@ class KeySpace:
         """Return the key of the names of client keys, or tasks, that have usage."""
         return self.name(f"spent:{kind}")
 
+    def history(self, step_s: int, number: int) -> str:
+        """Return the key of the history of a minute or hour: gateway.distributed.history_scripts."""
+        return self.name(f"{{history:{step_s}:{number}}}")
+
     @property
     def packs(self) -> str:
         """Hash of the packs, by content hash."""

@@ -74,15 +74,19 @@ class Batch:
 
     Attributes:
         times: Of each, seconds from its first byte to its response's last, and the gateway's overhead in them.
+        first_token_s: Of each stream, seconds to its first token.
         usage: Of those with any.
     """
 
     times: list[tuple[float, float]] = field(default_factory=list)
+    first_token_s: list[float] = field(default_factory=list)
     usage: UsageBatch = field(default_factory=UsageBatch)
 
     def add_request(self, record: RequestRecord) -> None:
         """Add a request."""
         self.times.append((record.seconds, record.overhead_s))
+        if record.is_stream and (first_token_s := record.first_token_s) is not None:
+            self.first_token_s.append(first_token_s)
         if record.usage is not None:
             self.usage.add_usage(record.usage, record.cost_usd)
 
@@ -99,10 +103,11 @@ class Accounting:
         minutes: MinuteSeries,
         tracing: Tracing | None = None,
         ended: Callable[[RequestRecord], None] | None = None,
+        add_history: Callable[[BatchKey, "Batch", UsageTotals], None] | None = None,
     ) -> None:
         """baseline: of a task and the model that answered, the model that costs are compared with.
 
-        ended: called with every request's record.
+        ended: called with every request's record. add_history: called with every batch, and what it cost.
         """
         self.metrics = metrics
         self._ledger = ledger
@@ -111,6 +116,7 @@ class Accounting:
         self._minutes = minutes
         self._tracing = tracing
         self._ended = ended
+        self._add_history = add_history
         self._records: list[RequestRecord] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -171,7 +177,10 @@ class Accounting:
         # Counts before lines and spans: what a log handler or an exporter does wrong must not lose money.
         for key, batch in group_records(records):
             self._count(key, len(batch.times), batch.times)
-            self._add_sample(key, batch, self._charge(key, batch))
+            spent = self._charge(key, batch)
+            self._add_sample(key, batch, spent)
+            if self._add_history is not None:
+                self._add_history(key, batch, spent)
         is_logged, ended, tracing = is_enabled(), self._ended, self._tracing
         for record in records:
             if ended is not None:

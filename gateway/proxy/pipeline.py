@@ -104,6 +104,7 @@ class Pipeline:
         record.mark_read()
         assert record.endpoint is not None  # noqa: S101 - requests that come here have one
         body = parse_body(data, record.endpoint)
+        record.is_stream = body.is_stream
         tag = self.tasks.resolve_task(head, body, principal)
         record.task = tag.task
         session = resolve_session(head, body)

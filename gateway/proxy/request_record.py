@@ -13,6 +13,8 @@ from gateway.http.token_usage import Usage
 from gateway.tasks.decision_table import Route
 from gateway.upstream.failover import Attempt, AttemptLog, describe_faults
 
+HTTP_OK = 200
+
 
 class RequestRecord(msgspec.Struct):
     """Everything that is known of one request. Times by time.perf_counter(), in seconds.
@@ -29,6 +31,7 @@ class RequestRecord(msgspec.Struct):
         last_word: The attempt whose error the client gets, since no backend answered.
         client_id: The client's own ID of the request.
         cached_model: The model that gave the response, where it came from the cache.
+        is_stream: The client asked for a stream.
         span: gateway.otel's own, where it is on.
     """
 
@@ -50,6 +53,7 @@ class RequestRecord(msgspec.Struct):
     endpoint: Endpoint | None = None
     client_id: str | None = None
     cached_model: str | None = None
+    is_stream: bool = False
     span: object = None
     last_word: Attempt | None = None
 
@@ -62,6 +66,14 @@ class RequestRecord(msgspec.Struct):
     def backend(self) -> str:
         """Return the backend that answered."""
         return self.answered_by[1]
+
+    @property
+    def first_token_s(self) -> float | None:
+        """Return the seconds from the request's last byte to a stream's first token; None where there was none."""
+        attempts = self.trail.attempts
+        if not self.is_stream or self.status != HTTP_OK or not attempts or attempts[-1].fault is not None:
+            return None
+        return self.overhead_s + self.trail.waited_s
 
     @property
     def has_faults(self) -> bool:

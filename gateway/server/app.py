@@ -43,6 +43,7 @@ from gateway.proxy.asgi_adapter import answer_request
 from gateway.proxy.capabilities import build_capability_table
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
+from gateway.proxy.history_recorder import HistoryRecorder, names_of_other_kinds
 from gateway.proxy.inflight import InflightRequests
 from gateway.proxy.passthrough.answer import Passthrough
 from gateway.proxy.passthrough.endpoints import is_passed_through
@@ -57,6 +58,7 @@ from gateway.proxy.task_target import TaskResolver
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
 from gateway.server.front import Front
+from gateway.server.history_writer import HistoryWriter
 from gateway.server.ledger_writer import flush_ledger_periodically
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
 from gateway.state.sqlite import open_own_store
@@ -92,7 +94,8 @@ class Gateway:
         resolved = resolve_config(config)
         self._table = DecisionTable(resolved.policies, self._router_works)
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
-        self._decision_feed = DecisionFeed(time.time)
+        self._history = HistoryWriter(time.time)
+        self._decision_feed = DecisionFeed(time.time, on_change=self._history.buffer.add_change)
         self._evictions = EvictionLog()
         self._node = self._join_gateways(config)
         self._scorer: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
@@ -203,6 +206,7 @@ class Gateway:
             await stack.enter_async_context(
                 flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
             )
+            await stack.enter_async_context(self._history.write_periodically(store))
             await self._restore_settings(store)
             stack.callback(self.runtime.flush_counts)
             stack.callback(self._pool.close)
@@ -249,6 +253,7 @@ class Gateway:
             decision_feed=self._decision_feed,
             evictions=self._evictions,
             minutes=self._minutes,
+            flush_history=self._history.flush,
             recent_responses=self._recent_responses,
             manager=self.runtime,
             policy_errors=resolved.errors,
@@ -271,6 +276,7 @@ class Gateway:
                 self._minutes,
                 self._tracing,
                 self._recent_responses.record,
+                HistoryRecorder(self._history.buffer, names_of_other_kinds(config.models)).add_batch,
             ),
             sessions=self._sessions,
             responses=self._responses,

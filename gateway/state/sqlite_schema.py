@@ -57,7 +57,16 @@ CREATE INDEX decisions_without_inputs ON decisions (task) WHERE n = 0
 """Rows of more than a quarter of a page belong in tables with a row ID: without one, SQLite gives each of them a page
 of its own (https://sqlite.org/withoutrowid.html). `used` orders tasks for eviction, NULL where it is not known yet."""
 
-MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT)
+_HISTORY = """
+CREATE TABLE history_series (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,
+                             last_hour INTEGER NOT NULL, UNIQUE (kind, name));
+CREATE INDEX history_series_by_hour ON history_series (last_hour);
+CREATE TABLE history (step INTEGER NOT NULL, bucket INTEGER NOT NULL, series INTEGER NOT NULL, counts BLOB NOT NULL,
+                      PRIMARY KEY (step, bucket, series)) WITHOUT ROWID
+"""
+"""`step`: 60 or 3600 seconds; `bucket`: minutes or hours since 1970; `counts`: gateway.usage.history_counts."""
+
+MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _HISTORY)
 """Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
 
 SCHEMA = len(MIGRATIONS)

@@ -21,7 +21,7 @@ SERVER_ERROR = 500
 CLIENT_ERROR = 400
 US = 1_000_000
 
-SeriesKind = Literal["gateway", "task", "backend"]
+SeriesKind = Literal["gateway", "task", "model", "backend", "key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,10 @@ class MinuteSeries:
         for (of_kind, name), row in list(self._rows.items()):
             if of_kind == kind:
                 yield name, sum([minute.requests for minute in row if minute.number >= first])
+
+    def now(self) -> float:
+        """Return Unix time in seconds."""
+        return self._clock()
 
     def current_minute(self) -> int:
         """Return the number of the present minute since 1970."""

@@ -1,0 +1,240 @@
+"""History: what requests were, by minute and by hour, of the gateway and of each task, model, backend and key.
+
+    samples (event loop)  ->  HistoryBuffer  ->  HistoryRows (a thread)  ->  store, which adds them to what it has
+
+The event loop appends a sample a batch of requests; a thread sums them. Every sample is counted in its minute and in
+its hour at once, so both always have the same sum. Series are bounded: in each minute or hour, the busiest MAX_NAMES
+names of a kind have counts of their own, and all others are one series, OTHER_NAMES.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from heapq import nlargest
+
+from gateway.decision import Decision
+from gateway.usage.history_counts import (
+    FIRST_TOKEN_TIMES,
+    OVERHEAD_TIMES,
+    TOTAL_TIMES,
+    Counts,
+    Slot,
+    add_compared,
+    add_counts,
+    add_times,
+    to_pico_usd,
+)
+from gateway.usage.ledger import OTHER_NAMES, UsageBatch
+from gateway.usage.timeseries import CLIENT_ERROR, SERVER_ERROR, SeriesKind
+
+MINUTE_S, HOUR_S = 60, 3600
+RETENTION_S: Mapping[int, int] = {MINUTE_S: 48 * HOUR_S, HOUR_S: 90 * 24 * HOUR_S}
+"""How long minutes and hours are stored, by their length."""
+
+MAX_NAMES = 200
+"""Names of a kind with counts of their own in one minute or hour."""
+
+MAX_RANKED = 10 * MAX_NAMES
+HALF_LIFE_S = HOUR_S
+GIVE_WAY_EVERY = 64
+"""Samples or rows between two chances for the event loop: summing holds Python's lock."""
+
+SeriesName = tuple[SeriesKind, str]
+Bucket = tuple[int, int]
+"""Length in seconds, MINUTE_S or HOUR_S, and start divided by it: minutes or hours since 1970."""
+
+HistoryRows = dict[Bucket, dict[SeriesName, Counts]]
+GATEWAY_SERIES: SeriesName = ("gateway", "")
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySample:
+    """Finished requests that are counted alike.
+
+    Attributes:
+        names: the series that they belong to, beside the gateway's.
+        status: HTTP status.
+        broke: true for streams that ended early.
+        times: of each request, seconds from its first byte to the response's last, and the gateway's share of them.
+        first_token_s: of each stream, seconds from the request's last byte to the first token.
+        usage: of those with any.
+        usd: cost of all together.
+        unpriced: requests without a price.
+        baseline_usd: cost at the best model on average; None where they count in no comparison, because they named
+            their model, or are of a kind that routing does not choose models for.
+        faults: backends that failed each of them.
+        at: Unix time in seconds.
+    """
+
+    names: tuple[SeriesName, ...]
+    status: int
+    broke: bool
+    times: Sequence[tuple[float, float]]
+    first_token_s: Sequence[float]
+    usage: UsageBatch
+    usd: Decimal
+    unpriced: int
+    baseline_usd: Decimal | None
+    faults: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMark:
+    """A decision that changed a task's model. Every gateway of a fleet sees it, and it counts once.
+
+    at: Unix time of the decision in seconds, the same for all of them.
+    """
+
+    task: str
+    version: int
+    at: float
+
+    @property
+    def identity(self) -> str:
+        """Text that is the same in all gateways, and another one for every other decision."""
+        return f"{self.task} {self.version} {self.at!r}"
+
+
+class HistoryBuffer:
+    """Samples and changes since the last `drain`. Nothing in here waits or sums."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """clock: Unix time in seconds."""
+        self.clock = clock
+        self._samples: list[HistorySample] = []
+        self._changes: list[ChangeMark] = []
+
+    def add_sample(self, sample: HistorySample) -> None:
+        """Take requests that have ended."""
+        self._samples.append(sample)
+
+    def add_change(self, decision: Decision) -> None:
+        """Take a decision that changed a task's model."""
+        self._changes.append(ChangeMark(decision.task, decision.version, decision.at))
+
+    def drain(self) -> tuple[Sequence[HistorySample], Sequence[ChangeMark]]:
+        """Return what was added since the last call."""
+        drained = self._samples, self._changes
+        self._samples, self._changes = [], []
+        return drained
+
+
+class NameRanking:
+    """Names of each kind by their recent requests: those that have series of their own."""
+
+    def __init__(self, max_names: int = MAX_NAMES) -> None:
+        self._max_names = max_names
+        self._weights: dict[SeriesKind, dict[str, float]] = {}
+        self._halved_at = 0.0
+
+    def __len__(self) -> int:
+        """Return the number of names that are remembered."""
+        return sum(map(len, self._weights.values()))
+
+    def fold_others(self, minutes: Mapping[SeriesName, Counts], now: float) -> dict[SeriesName, Counts]:
+        """Return the counts of one bucket, busiest series first, those of less busy names summed. now: Unix time."""
+        self._age_weights(now)
+        for (kind, name), counts in minutes.items():
+            weights = self._weights.setdefault(kind, {})
+            weights[name] = weights.get(name, 0.0) + counts.get(Slot.REQUESTS, 0)
+        kept = {kind: self._busiest(kind) for kind in self._weights}
+        folded: dict[SeriesName, Counts] = {}
+        for kind, name in sorted(minutes, key=self._weight_of, reverse=True):
+            place = (kind, name if name in kept[kind] else OTHER_NAMES)
+            add_counts(folded.setdefault(place, {}), minutes[kind, name])
+        return folded
+
+    def _weight_of(self, series: SeriesName) -> float:
+        return self._weights[series[0]].get(series[1], 0.0)
+
+    def _busiest(self, kind: SeriesKind) -> set[str] | dict[str, float]:
+        weights = self._weights[kind]
+        if len(weights) <= self._max_names:
+            return weights
+        if len(weights) > MAX_RANKED:
+            # Clients name tasks. A name that was dropped here begins again with its next request.
+            weights = self._weights[kind] = {name: weights[name] for name in nlargest(MAX_RANKED, weights, weights.get)}  # type: ignore[arg-type]
+        return set(nlargest(self._max_names, weights, weights.get))  # type: ignore[arg-type]  # names that are in it
+
+    def _age_weights(self, now: float) -> None:
+        if now - self._halved_at >= HALF_LIFE_S:
+            self._halved_at = now
+            for weights in self._weights.values():
+                for name in weights:
+                    weights[name] /= 2
+
+
+def sum_samples(samples: Iterable[HistorySample], give_way: Callable[[], None] = lambda: time.sleep(0)) -> HistoryRows:
+    """Return the counts of samples by minute and by series. give_way: called often, for other threads."""
+    minutes = HistoryRows()
+    for number, sample in enumerate(samples):
+        if number % GIVE_WAY_EVERY == 0:
+            give_way()
+        series = minutes.setdefault((MINUTE_S, int(sample.at // MINUTE_S)), {})
+        counts = _count(sample)
+        for place in (GATEWAY_SERIES, *sample.names):
+            add_counts(series.setdefault(place, {}), counts)
+        requests = len(sample.times)
+        for backend in sample.faults:
+            failed: Counts = {Slot.REQUESTS: requests, Slot.ERRORS: requests}
+            add_counts(series.setdefault(("backend", backend), {}), failed)
+    return minutes
+
+
+def with_hours(minutes: HistoryRows, ranking: NameRanking, now: float) -> HistoryRows:
+    """Return minutes and their hours, both with the less busy names folded. now: Unix time in seconds."""
+    rows = HistoryRows()
+    for (_, number), series in minutes.items():
+        rows[MINUTE_S, number] = ranking.fold_others(series, now)
+        add_series(rows.setdefault((HOUR_S, number * MINUTE_S // HOUR_S), {}), rows[MINUTE_S, number])
+    return rows
+
+
+def count_changes(changes: Iterable[ChangeMark]) -> HistoryRows:
+    """Return changes as counts of the gateway and of their tasks, by minute and by hour."""
+    rows = HistoryRows()
+    for change in changes:
+        for step_s in (MINUTE_S, HOUR_S):
+            series = rows.setdefault((step_s, int(change.at // step_s)), {})
+            for place in (GATEWAY_SERIES, ("task", change.task)):
+                add_counts(series.setdefault(place, {}), {Slot.CHANGES: 1})
+    return rows
+
+
+def add_rows(total: HistoryRows, added: HistoryRows) -> None:
+    """Add rows to a total."""
+    for bucket, series in added.items():
+        add_series(total.setdefault(bucket, {}), series)
+
+
+def add_series(total: dict[SeriesName, Counts], added: Mapping[SeriesName, Counts]) -> None:
+    """Add the counts of series to a total."""
+    for place, counts in added.items():
+        add_counts(total.setdefault(place, {}), counts)
+
+
+def is_retained(bucket: Bucket, now: float) -> bool:
+    """Return True for a minute or hour that is still stored. now: Unix time in seconds."""
+    step_s, number = bucket
+    return (number + 1) * step_s > now - RETENTION_S[step_s]
+
+
+def _count(sample: HistorySample) -> Counts:
+    requests, usage = len(sample.times), sample.usage
+    counts: Counts = {Slot.REQUESTS: requests}
+    if sample.broke or sample.status >= SERVER_ERROR:
+        counts[Slot.ERRORS] = requests
+    elif sample.status >= CLIENT_ERROR:
+        counts[Slot.REJECTED] = requests
+    add_times(counts, TOTAL_TIMES, Slot.TOTAL_US, [seconds for seconds, _ in sample.times])
+    add_times(counts, OVERHEAD_TIMES, Slot.OVERHEAD_US, [overhead_s for _, overhead_s in sample.times])
+    add_times(counts, FIRST_TOKEN_TIMES, Slot.FIRST_TOKEN_US, sample.first_token_s)
+    if usage.requests:
+        counts[Slot.INPUT_TOKENS], counts[Slot.OUTPUT_TOKENS] = usage.all_input_tokens, usage.all_output_tokens
+        counts[Slot.USD] = to_pico_usd(sample.usd)
+        counts[Slot.UNPRICED], counts[Slot.ESTIMATED] = sample.unpriced, usage.estimated
+        if sample.baseline_usd is not None and not sample.unpriced:
+            add_compared(counts, usage, sample.usd, sample.baseline_usd)
+    return counts
