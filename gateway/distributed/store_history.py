@@ -96,7 +96,7 @@ class RedisHistory:
             places = list(series.items())
             for start in range(0, len(places), MAX_SERIES):
                 self._call += 1
-                words: list[RedisArg] = [self._life, self._call, self._ttl_s(bucket), MAX_NAMES, OTHER_NAMES]
+                words: list[RedisArg] = [self._life, self._call, self._ttl_s(bucket), MAX_NAMES[bucket[0]], OTHER_NAMES]
                 for (kind, name), counts in places[start : start + MAX_SERIES]:
                     words += [kind, name, encode_counts(counts)]
                 yield StagedCall(ADD_HISTORY, [self._bucket_key(bucket)], words)
@@ -110,7 +110,13 @@ class RedisHistory:
         for bucket, marks in buckets.items():
             key = self._bucket_key(bucket)
             for start in range(0, len(marks), MAX_CHANGES):
-                words: list[RedisArg] = [self._ttl_s(bucket), bucket[0] + SEEN_S, MAX_NAMES, OTHER_NAMES, one]
+                words: list[RedisArg] = [
+                    self._ttl_s(bucket),
+                    bucket[0] + SEEN_S,
+                    MAX_NAMES[bucket[0]],
+                    OTHER_NAMES,
+                    one,
+                ]
                 for mark in marks[start : start + MAX_CHANGES]:
                     words += [mark.identity, mark.task]
                 yield StagedCall(ADD_CHANGES, [key, f"{key}:changes"], words)

@@ -80,7 +80,7 @@ def _add_bucket(connection: sqlite3.Connection, bucket: Bucket, series: Mapping[
         (kind, name): (id_, data) for kind, name, id_, data in connection.execute(query, bucket)
     }
     hour, used = number * step_s // HOUR_S, Counter[str](kind for kind, _ in stored)
-    for place, (target, counts) in enumerate(_fold_beyond(stored, used, series).items()):
+    for place, (target, counts) in enumerate(_fold_beyond(stored, used, series, MAX_NAMES[step_s]).items()):
         id_, data = stored.get(target) or (_series_id(connection, target, hour), b"")
         if data:
             total = _decode(data, place)
@@ -91,14 +91,14 @@ def _add_bucket(connection: sqlite3.Connection, bucket: Bucket, series: Mapping[
 
 
 def _fold_beyond(
-    stored: Mapping[SeriesName, object], used: Counter[str], series: Mapping[SeriesName, Counts]
+    stored: Mapping[SeriesName, object], used: Counter[str], series: Mapping[SeriesName, Counts], most: int
 ) -> Mapping[SeriesName, Counts]:
-    """Return the counts by the series they are added to: names beyond MAX_NAMES of a kind are one series."""
+    """Return the counts by the series they are added to: names beyond `most` of a kind are one series."""
     folded: dict[SeriesName, Counts] = {}
     for (kind, name), counts in series.items():
         place: SeriesName = (kind, name)
         if place not in stored and place not in folded and name != OTHER_NAMES:
-            if used[kind] >= MAX_NAMES + ((kind, OTHER_NAMES) in stored):
+            if used[kind] >= most + ((kind, OTHER_NAMES) in stored):
                 place = (kind, OTHER_NAMES)
             else:
                 used[kind] += 1

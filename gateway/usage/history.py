@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from heapq import nlargest
 
+import msgspec
+
 from gateway.decision import Decision
 from gateway.usage.history_counts import (
     FIRST_TOKEN_TIMES,
@@ -32,10 +34,10 @@ MINUTE_S, HOUR_S = 60, 3600
 RETENTION_S: Mapping[int, int] = {MINUTE_S: 48 * HOUR_S, HOUR_S: 90 * 24 * HOUR_S}
 """How long minutes and hours are stored, by their length."""
 
-MAX_NAMES = 200
-"""Names of a kind with counts of their own in one minute or hour."""
+MAX_NAMES: Mapping[int, int] = {MINUTE_S: 100, HOUR_S: 200}
+"""Names of a kind with counts of their own in one minute, and in one hour."""
 
-MAX_RANKED = 10 * MAX_NAMES
+MAX_RANKED = 2_000
 HALF_LIFE_S = HOUR_S
 GIVE_WAY_EVERY = 64
 """Samples or rows between two chances for the event loop: summing holds Python's lock."""
@@ -48,8 +50,7 @@ HistoryRows = dict[Bucket, dict[SeriesName, Counts]]
 GATEWAY_SERIES: SeriesName = ("gateway", "")
 
 
-@dataclass(frozen=True, slots=True)
-class HistorySample:
+class HistorySample(msgspec.Struct, frozen=True):
     """Finished requests that are counted alike.
 
     Attributes:
@@ -124,8 +125,7 @@ class HistoryBuffer:
 class NameRanking:
     """Names of each kind by their recent requests: those that have series of their own."""
 
-    def __init__(self, max_names: int = MAX_NAMES) -> None:
-        self._max_names = max_names
+    def __init__(self) -> None:
         self._weights: dict[SeriesKind, dict[str, float]] = {}
         self._halved_at = 0.0
 
@@ -133,30 +133,28 @@ class NameRanking:
         """Return the number of names that are remembered."""
         return sum(map(len, self._weights.values()))
 
-    def fold_others(self, minutes: Mapping[SeriesName, Counts], now: float) -> dict[SeriesName, Counts]:
-        """Return the counts of one bucket, busiest series first, those of less busy names summed. now: Unix time."""
+    def count_requests(self, series: Mapping[SeriesName, Counts], now: float) -> None:
+        """Take in the requests of series. now: Unix time in seconds."""
         self._age_weights(now)
-        for (kind, name), counts in minutes.items():
+        for (kind, name), counts in series.items():
             weights = self._weights.setdefault(kind, {})
             weights[name] = weights.get(name, 0.0) + counts.get(Slot.REQUESTS, 0)
-        kept = {kind: self._busiest(kind) for kind in self._weights}
+        for kind, weights in self._weights.items():
+            if len(weights) > MAX_RANKED:
+                # Clients name tasks. A name that is dropped here begins again with its next request.
+                self._weights[kind] = {name: weights[name] for name in _heaviest(weights, MAX_RANKED)}
+
+    def fold_others(self, series: Mapping[SeriesName, Counts], max_names: int) -> dict[SeriesName, Counts]:
+        """Return series, the busiest first; of each kind, those beyond the busiest `max_names` are summed."""
+        kept = {kind: set(_heaviest(weights, max_names)) for kind, weights in self._weights.items()}
         folded: dict[SeriesName, Counts] = {}
-        for kind, name in sorted(minutes, key=self._weight_of, reverse=True):
+        for kind, name in sorted(series, key=self._weight_of, reverse=True):
             place = (kind, name if name in kept[kind] else OTHER_NAMES)
-            add_counts(folded.setdefault(place, {}), minutes[kind, name])
+            add_counts(folded.setdefault(place, {}), series[kind, name])
         return folded
 
     def _weight_of(self, series: SeriesName) -> float:
         return self._weights[series[0]].get(series[1], 0.0)
-
-    def _busiest(self, kind: SeriesKind) -> set[str] | dict[str, float]:
-        weights = self._weights[kind]
-        if len(weights) <= self._max_names:
-            return weights
-        if len(weights) > MAX_RANKED:
-            # Clients name tasks. A name that was dropped here begins again with its next request.
-            weights = self._weights[kind] = {name: weights[name] for name in nlargest(MAX_RANKED, weights, weights.get)}  # type: ignore[arg-type]
-        return set(nlargest(self._max_names, weights, weights.get))  # type: ignore[arg-type]  # names that are in it
 
     def _age_weights(self, now: float) -> None:
         if now - self._halved_at >= HALF_LIFE_S:
@@ -187,9 +185,15 @@ def with_hours(minutes: HistoryRows, ranking: NameRanking, now: float) -> Histor
     """Return minutes and their hours, both with the less busy names folded. now: Unix time in seconds."""
     rows = HistoryRows()
     for (_, number), series in minutes.items():
-        rows[MINUTE_S, number] = ranking.fold_others(series, now)
-        add_series(rows.setdefault((HOUR_S, number * MINUTE_S // HOUR_S), {}), rows[MINUTE_S, number])
+        ranking.count_requests(series, now)
+        rows[MINUTE_S, number] = ranking.fold_others(series, MAX_NAMES[MINUTE_S])
+        hour = rows.setdefault((HOUR_S, number * MINUTE_S // HOUR_S), {})
+        add_series(hour, ranking.fold_others(series, MAX_NAMES[HOUR_S]))
     return rows
+
+
+def _heaviest(weights: Mapping[str, float], count: int) -> Iterable[str]:
+    return weights if len(weights) <= count else nlargest(count, weights, key=weights.__getitem__)
 
 
 def count_changes(changes: Iterable[ChangeMark]) -> HistoryRows:

@@ -118,7 +118,7 @@ def test_no_number_of_names_makes_a_minute_grow(store: Store) -> None:
     names = [f"{gateway}{number}" for gateway in "abc" for number in range(many)]
     found = [store.read_history(("task", name), MINUTE_S, minute, minute) for name in (*names, OTHER_NAMES)]
     requests = [one[minute][Slot.REQUESTS] for one in found if one]
-    assert (len(requests), sum(requests)) == (MAX_NAMES + 1, 2 * 3 * many)
+    assert (len(requests), sum(requests)) == (MAX_NAMES[MINUTE_S] + 1, 2 * 3 * many)
     store.add_history({(MINUTE_S, minute): {("task", "a0"): {Slot.REQUESTS: 1}, ("task", "late"): {Slot.REQUESTS: 1}}})
     assert store.read_history(("task", "a0"), MINUTE_S, minute, minute) == {minute: {Slot.REQUESTS: 3}}
     assert store.read_history(("task", "late"), MINUTE_S, minute, minute) == {}

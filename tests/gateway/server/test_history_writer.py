@@ -148,8 +148,8 @@ def test_the_file_stays_within_what_the_docs_promise(path: Path) -> None:
             "SELECT step, bucket, count(*), sum(length(counts)) FROM history GROUP BY step, bucket"
         ).fetchall()
     assert len([one for one in sizes if one[0] == MINUTE_S]) == minutes
-    for _, _, rows, size in sizes:
-        assert rows <= MAX_NAMES + 2  # the gateway, and all others
+    for step_s, _, rows, size in sizes:
+        assert rows <= MAX_NAMES[step_s] + 2  # the gateway, and all others
         assert size <= 100 * rows
     assert requests(store, MINUTE_S) == requests(store, HOUR_S) == 4 * minutes * each
     store.close()

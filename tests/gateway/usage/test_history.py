@@ -176,16 +176,19 @@ def busy_minute(names: dict[str, int]) -> dict[SeriesName, Counts]:
 
 
 def test_the_busiest_names_have_series_and_the_others_one_together() -> None:
-    ranking = NameRanking(max_names=2)
-    folded = ranking.fold_others(busy_minute({"a": 1, "b": 9, "c": 5, "d": 2}), NOW)
+    ranking = NameRanking()
+
+    def fold(names: dict[str, int], now: float) -> dict[SeriesName, Counts]:
+        ranking.count_requests(busy_minute(names), now)
+        return ranking.fold_others(busy_minute(names), 2)
+
+    folded = fold({"a": 1, "b": 9, "c": 5, "d": 2}, NOW)
     assert folded == busy_minute({"b": 9, "c": 5, OTHER_NAMES: 3})
     assert list(folded)[:2] == [("task", "b"), ("task", "c")]
-    # A quiet moment does not cost a busy task its series, and an hour of silence does.
-    assert ranking.fold_others(busy_minute({"b": 1, "c": 1, "d": 2}), NOW) == busy_minute(
-        {"b": 1, "c": 1, OTHER_NAMES: 2}
-    )
+    # A quiet moment does not cost a busy task its series, and some hours of silence do.
+    assert fold({"b": 1, "c": 1, "d": 2}, NOW) == busy_minute({"b": 1, "c": 1, OTHER_NAMES: 2})
     for hours in range(1, 5):
-        late = ranking.fold_others(busy_minute({"c": 9, "d": 9}), NOW + hours * HOUR_S)
+        late = fold({"c": 9, "d": 9}, NOW + hours * HOUR_S)
     assert late == busy_minute({"c": 9, "d": 9})
 
 
@@ -193,9 +196,10 @@ def test_any_number_of_tasks_takes_a_bounded_number_of_series() -> None:
     ranking = NameRanking()
     names = {f"task-{number}": 1 + number % 7 for number in range(20_000)}
     for minute in range(3):
-        folded = ranking.fold_others(busy_minute(names), NOW + minute * MINUTE_S)
-        assert len(folded) == MAX_NAMES + 1
-        assert sum(counts[Slot.REQUESTS] for counts in folded.values()) == sum(names.values())
+        rows = with_hours({(MINUTE_S, minute): busy_minute(names)}, ranking, NOW + minute * MINUTE_S)
+        for (step_s, _), series in rows.items():
+            assert len(series) == MAX_NAMES[step_s] + 1
+            assert sum(counts[Slot.REQUESTS] for counts in series.values()) == sum(names.values())
         assert len(ranking) == MAX_RANKED
 
 
