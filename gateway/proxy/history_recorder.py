@@ -1,6 +1,7 @@
 """Batches of finished requests as samples of the history."""
 
 from collections.abc import Collection, Iterable
+from functools import partial
 
 from gateway.config import ModelConfig
 from gateway.http import headers as names
@@ -20,22 +21,28 @@ class HistoryRecorder:
 
     def add_batch(self, key: BatchKey, batch: Batch, spent: UsageTotals) -> None:
         """Add requests that are counted together, and what they cost."""
-        # Savings are routing's: a call that named its model, or was never routed, is compared with nothing.
-        is_compared = key.reason not in (REQUESTED, names.NONE) and key.model not in self._other_kinds
-        sample = HistorySample(
-            names=_series_of(key),
-            status=key.status,
-            broke=key.is_broken,
-            times=batch.times,
-            first_token_s=batch.first_token_s,
-            usage=batch.usage,
-            usd=spent.usd,
-            unpriced=spent.unpriced,
-            baseline_usd=spent.baseline_usd if is_compared else None,
-            faults=tuple([backend for backend, outcome in key.outcomes if outcome != OK]),
-            at=self._buffer.clock(),
-        )
-        self._buffer.add_sample(sample)
+        # A call to make the sample, in place of the sample: this runs in the event loop, and that in a thread.
+        self._buffer.add_sample(partial(_to_sample, key, batch, spent, self._other_kinds, self._buffer.clock()))
+
+
+def _to_sample(
+    key: BatchKey, batch: Batch, spent: UsageTotals, other_kinds: Collection[str], at: float
+) -> HistorySample:
+    # Savings are routing's: a call that named its model, or was never routed, is compared with nothing.
+    is_compared = key.reason not in (REQUESTED, names.NONE) and key.model not in other_kinds
+    return HistorySample(
+        names=_series_of(key),
+        status=key.status,
+        broke=key.is_broken,
+        times=batch.times,
+        first_token_s=batch.first_token_s,
+        usage=batch.usage,
+        usd=spent.usd,
+        unpriced=spent.unpriced,
+        baseline_usd=spent.baseline_usd if is_compared else None,
+        faults=tuple([backend for backend, outcome in key.outcomes if outcome != OK]),
+        at=at,
+    )
 
 
 def names_of_other_kinds(models: Iterable[ModelConfig]) -> Collection[str]:

@@ -12,8 +12,8 @@ from gateway.usage.history import (
     ChangeMark,
     HistoryBuffer,
     HistoryRows,
-    HistorySample,
     NameRanking,
+    SampleMaker,
     add_rows,
     sum_samples,
     with_hours,
@@ -78,11 +78,11 @@ class HistoryWriter:
                 return
         log.error("history could not be written before shutdown and is lost")
 
-    def _write(self, store: Store, samples: Sequence[HistorySample], changes: Sequence[ChangeMark]) -> bool:
+    def _write(self, store: Store, samples: Sequence[SampleMaker], changes: Sequence[ChangeMark]) -> bool:
         now = self.buffer.clock()
         self._changes += changes
         try:
-            add_rows(self._rows, with_hours(sum_samples(samples), self._ranking, now))
+            add_rows(self._rows, with_hours(sum_samples(make() for make in samples), self._ranking, now))
             # Without rows too: the store may have some of before that it could not write.
             store.add_history(self._rows, self._changes)
             self._rows, self._changes = HistoryRows(), []

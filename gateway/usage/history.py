@@ -1,10 +1,10 @@
 """History: what requests were, by minute and by hour, of the gateway and of each task, model, backend and key.
 
-    samples (event loop)  ->  HistoryBuffer  ->  HistoryRows (a thread)  ->  store, which adds them to what it has
+    batches (event loop)  ->  HistoryBuffer  ->  HistoryRows (a thread)  ->  store, which adds them to what it has
 
-The event loop appends a sample a batch of requests; a thread sums them. Every sample is counted in its minute and in
-its hour at once, so both always have the same sum. Series are bounded: in each minute or hour, the busiest MAX_NAMES
-names of a kind have counts of their own, and all others are one series, OTHER_NAMES.
+The event loop appends each batch of requests; a thread makes samples of them and sums these. Every sample is counted in
+its minute and in its hour at once, so both always have the same sum. Series are bounded: the busiest MAX_NAMES names of
+a kind have counts of their own in a minute or hour, and all others are one series, OTHER_NAMES.
 """
 
 import time
@@ -42,6 +42,7 @@ HALF_LIFE_S = HOUR_S
 GIVE_WAY_EVERY = 64
 """Samples or rows between two chances for the event loop: summing holds Python's lock."""
 
+SampleMaker = Callable[[], "HistorySample"]
 SeriesName = tuple[SeriesKind, str]
 Bucket = tuple[int, int]
 """Length in seconds, MINUTE_S or HOUR_S, and start divided by it: minutes or hours since 1970."""
@@ -104,18 +105,18 @@ class HistoryBuffer:
     def __init__(self, clock: Callable[[], float]) -> None:
         """clock: Unix time in seconds."""
         self.clock = clock
-        self._samples: list[HistorySample] = []
+        self._samples: list[SampleMaker] = []
         self._changes: list[ChangeMark] = []
 
-    def add_sample(self, sample: HistorySample) -> None:
-        """Take requests that have ended."""
-        self._samples.append(sample)
+    def add_sample(self, make: SampleMaker) -> None:
+        """Take requests that have ended. make: called later, in a thread."""
+        self._samples.append(make)
 
     def add_change(self, decision: Decision) -> None:
         """Take a decision that changed a task's model."""
         self._changes.append(ChangeMark(decision.task, decision.version, decision.at))
 
-    def drain(self) -> tuple[Sequence[HistorySample], Sequence[ChangeMark]]:
+    def drain(self) -> tuple[Sequence[SampleMaker], Sequence[ChangeMark]]:
         """Return what was added since the last call."""
         drained = self._samples, self._changes
         self._samples, self._changes = [], []

@@ -1,4 +1,4 @@
-"""The last hours by minute, as the dashboard draws them: in memory, bounded, of this gateway alone.
+"""The last hours by minute, for lists and for while the state cannot be read: in memory, bounded, of this gateway alone.
 
 A request is counted in three series: the gateway's, its task's and its backend's. Latencies are histograms with
 buckets about a fifth wide, exact enough for a chart, and can be added over any number of minutes. Money is a float

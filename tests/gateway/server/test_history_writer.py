@@ -36,7 +36,7 @@ def add(writer: HistoryWriter, task: str = "t") -> None:
     sample = HistorySample(
         (("task", task),), 200, False, [(0.01, 0.001)], (), UsageBatch(), Decimal(0), 0, None, (), writer.buffer.clock()
     )
-    writer.buffer.add_sample(sample)
+    writer.buffer.add_sample(lambda: sample)
 
 
 def requests(store: SqliteStore, step_s: int, now: float = START, name: str = "") -> int:
