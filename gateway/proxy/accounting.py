@@ -33,6 +33,9 @@ NO_USD = Decimal(0)
 OK = "ok"
 
 
+BatchObserver = Callable[[Sequence[RequestRecord]], None]
+
+
 class Tracing(Protocol):
     """Distributed tracing, where it is on. Neither method waits, or raises."""
 
@@ -98,11 +101,11 @@ class Accounting:
         baseline: Callable[[str, str], str],
         minutes: MinuteSeries,
         tracing: Tracing | None = None,
-        ended: Callable[[RequestRecord], None] | None = None,
+        observers: Sequence[BatchObserver] = (),
     ) -> None:
         """baseline: of a task and the model that answered, the model that costs are compared with.
 
-        ended: called with every request's record.
+        observers: called with the records of every batch, in the event loop.
         """
         self.metrics = metrics
         self._ledger = ledger
@@ -110,7 +113,7 @@ class Accounting:
         self._baseline = baseline
         self._minutes = minutes
         self._tracing = tracing
-        self._ended = ended
+        self._observers = observers
         self._records: list[RequestRecord] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -172,10 +175,11 @@ class Accounting:
         for key, batch in group_records(records):
             self._count(key, len(batch.times), batch.times)
             self._add_sample(key, batch, self._charge(key, batch))
-        is_logged, ended, tracing = is_enabled(), self._ended, self._tracing
+        if records:
+            for observe in self._observers:
+                observe(records)
+        is_logged, tracing = is_enabled(), self._tracing
         for record in records:
-            if ended is not None:
-                ended(record)
             if is_logged or record.has_faults:
                 log_request(record)
             if tracing is not None:

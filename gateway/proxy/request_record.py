@@ -10,6 +10,7 @@ from msgspec import field
 from gateway.http import headers as names
 from gateway.http.endpoints import Endpoint
 from gateway.http.token_usage import Usage
+from gateway.proxy.body_capture import BodyCapture
 from gateway.tasks.decision_table import Route
 from gateway.upstream.failover import Attempt, AttemptLog, describe_faults
 
@@ -29,6 +30,10 @@ class RequestRecord(msgspec.Struct):
         last_word: The attempt whose error the client gets, since no backend answered.
         client_id: The client's own ID of the request.
         cached_model: The model that gave the response, where it came from the cache.
+        asked_model: `model` of the request's body.
+        barred: Candidates that could not answer the request, and why.
+        error: The gateway's own error, as the client got it.
+        capture: What was said, where the request log stores that.
         span: gateway.otel's own, where it is on.
     """
 
@@ -50,6 +55,11 @@ class RequestRecord(msgspec.Struct):
     endpoint: Endpoint | None = None
     client_id: str | None = None
     cached_model: str | None = None
+    asked_model: str | None = None
+    is_stream: bool = False
+    barred: tuple[tuple[str, str], ...] = ()
+    error: str | None = None
+    capture: BodyCapture | None = None
     span: object = None
     last_word: Attempt | None = None
 

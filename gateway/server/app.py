@@ -35,6 +35,7 @@ from gateway.observability.metrics import (
     RoutingStats,
     ScorerCollector,
 )
+from gateway.observability.request_log_metrics import RequestLogCollector
 from gateway.observability.task_labels import TaskLabels
 from gateway.packs import LocalPackLibrary, PackLibrary
 from gateway.processes.descriptors import Descriptors
@@ -58,6 +59,7 @@ from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
 from gateway.server.front import Front
 from gateway.server.ledger_writer import flush_ledger_periodically
+from gateway.server.request_logging import RequestLogging, open_request_log
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
 from gateway.state.sqlite import open_own_store
 from gateway.state.store import Eviction, Store
@@ -112,6 +114,7 @@ class Gateway:
         self._packs: PackLibrary = (self._node and self._node.pack_library) or LocalPackLibrary(self.config_history)
         self._inflight = InflightRequests()
         self._tracing: Tracing | None = None
+        self._request_log = RequestLogging(None, "The gateway has not started.")
         _check_otel(config)
         self._api = build_api(self._lifespan)
         server = config.server
@@ -204,6 +207,8 @@ class Gateway:
                 flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
             )
             await self._restore_settings(store)
+            self._request_log = await stack.enter_async_context(open_request_log(config, self._node))
+            self._metrics.registry.register(RequestLogCollector(self._request_log.counts))
             stack.callback(self.runtime.flush_counts)
             stack.callback(self._pool.close)
             stack.push_async_callback(self.runtime.close_backends)
@@ -250,6 +255,7 @@ class Gateway:
             evictions=self._evictions,
             minutes=self._minutes,
             recent_responses=self._recent_responses,
+            request_log=self._request_log.access,
             manager=self.runtime,
             policy_errors=resolved.errors,
             unknown_datasets=resolved.unknown_datasets,
@@ -270,7 +276,7 @@ class Gateway:
                 self._baseline,
                 self._minutes,
                 self._tracing,
-                self._recent_responses.record,
+                (self._recent_responses.record_batch, *self._request_log.observers),
             ),
             sessions=self._sessions,
             responses=self._responses,
@@ -279,6 +285,7 @@ class Gateway:
             max_body_bytes=config.server.max_body_bytes,
             max_response_bytes=upstream.max_response_bytes,
             keepalive_s=upstream.keepalive_s,
+            captures_bodies=config.log.enabled and config.log.bodies,
         )
         resolver = TargetResolver(
             models_by_kind(config.models),

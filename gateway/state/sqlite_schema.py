@@ -1,6 +1,7 @@
 """The schema of a SQLite state, and the steps from every earlier one."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from gateway.errors import StateError
 
@@ -63,18 +64,19 @@ MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT)
 SCHEMA = len(MIGRATIONS)
 
 
-def prepare_schema(connection: sqlite3.Connection, path: str) -> None:
+def prepare_schema(connection: sqlite3.Connection, path: str, migrations: Sequence[str] = MIGRATIONS) -> None:
     """Create missing tables. Raises StateError for a later schema, and for another program's database."""
+    schema = len(migrations)
     connection.execute("BEGIN IMMEDIATE")
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if not (0 < found <= SCHEMA or (found == 0 and tables == 0)):
-            raise StateError(f"{path} has schema {found}, this version reads schema {SCHEMA}")
-        for step in MIGRATIONS[found:]:
+        if not (0 < found <= schema or (found == 0 and tables == 0)):
+            raise StateError(f"{path} has schema {found}, this version reads schema {schema}")
+        for step in migrations[found:]:
             for statement in filter(str.strip, step.split(";")):
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        connection.execute(f"PRAGMA user_version = {schema}")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
