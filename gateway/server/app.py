@@ -28,6 +28,7 @@ from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
 from gateway.keys.quotas import Quotas
+from gateway.observability.loop_lag import sample_loop_lag
 from gateway.observability.metrics import (
     BreakerCollector,
     Metrics,
@@ -220,6 +221,7 @@ class Gateway:
                 for decision in (await asyncio.to_thread(store.read_decisions)).values():
                     self._table.apply_decision(decision)
             self.runtime.start(store)
+            stack.callback(asyncio.create_task(sample_loop_lag(self._metrics.registry)).cancel)
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
             api.state.services = self._services
