@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from gateway.errors import StateError
 from gateway.request_log.blocks import (
     CODED,
     Block,
@@ -55,15 +56,13 @@ def match_rows(block: Block, wanted: RequestFilter, span: tuple[int, int]) -> Se
     places: Sequence[int] = range(bisect_left(numbers, span[0]), bisect_right(numbers, span[1]))
     if places and (wanted.equal or wanted.statuses):
         places = _match_codes(block, wanted, places)
-    if places and wanted.search:
-        places = _match_ids(block, wanted.search, places)
     if places and wanted.min_latency_ms is not None:
         latencies, least = column_latencies(block), wanted.min_latency_ms
         places = [place for place in places if latencies[place] >= least]
     if places and wanted.min_cost_usd is not None:
         costs, least = column_costs(block), wanted.min_cost_usd
         places = [place for place in places if costs[place] >= least]
-    return places
+    return _match_ids(block, wanted.search, places) if places and wanted.search else places
 
 
 def _match_codes(block: Block, wanted: RequestFilter, places: Sequence[int]) -> Sequence[int]:
@@ -91,13 +90,14 @@ def _match_codes(block: Block, wanted: RequestFilter, places: Sequence[int]) -> 
 
 def _match_ids(block: Block, search: str, places: Sequence[int]) -> Sequence[int]:
     """Return those of these rows whose ID, or the client's, begins with a text."""
-    ids, found = block.ids, set[int]()
-    for mark in (b"\n", b"\t"):
-        needle, at = mark + search.encode(), -1
-        while (at := ids.find(needle, at + 1)) >= 0:
-            # A line a row, of which the first is empty.
-            found.add(ids.count(b"\n", 0, at + 1) - 1)
-    return [place for place in places if place in found] if found else ()
+    own, clients = b"\n" + search.encode(), b"\t" + search.encode()
+    if own not in block.ids and clients not in block.ids:
+        return ()
+    lines = block.ids.split(b"\n")
+    if len(lines) != block.rows + 2:
+        raise StateError("a block of the request log cannot be read: its IDs are cut off")
+    # A line a row, behind an empty one.
+    return [place for place in places if lines[place + 1].startswith(own[1:]) or clients in lines[place + 1]]
 
 
 def _mask_of(codes: bytes, table: bytes) -> int:
