@@ -1,13 +1,12 @@
-"""Filters of the request log as query parameters, and whose requests a key sees."""
+"""Filters of the request log as query parameters, and who may read it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query
 
-from gateway.api.services import ClientPrincipal, Given, Services, sees_all
+from gateway.api.services import Given, Operator, Services, sees_all
 from gateway.errors import Forbidden, InvalidRequest, RequestLogUnavailable
 from gateway.keys.auth import Principal
 from gateway.request_log.access import RequestLog
@@ -39,18 +38,15 @@ def request_log_of(services: Services) -> RequestLog:
     return services.request_log.log
 
 
-def own_key(services: Services, client: Principal) -> str | None:
-    """Return the key whose requests alone a client sees; None where it sees all. Raises Forbidden."""
-    if sees_all(services, client):
-        return None
-    if client.name is None:
-        raise Forbidden("The request log requires an API key.")
-    return client.name
+def log_reader(services: Given, client: Operator) -> Principal:
+    """Authenticate who may read the request log: an operator that sees the whole gateway. Raises Forbidden."""
+    if not sees_all(services, client):
+        raise Forbidden(f"Key {client.name!r} has a list of tasks: the request log shows those of all keys.")
+    return client
 
 
 def request_filter(
-    services: Given,
-    client: ClientPrincipal,
+    _: Annotated[Principal, Depends(log_reader)],
     since: Instant | None = None,
     until: Instant | None = None,
     task: NameText | None = None,
@@ -70,9 +66,9 @@ def request_filter(
     min_latency_ms: Annotated[float, Query(ge=0, allow_inf_nan=False)] | None = None,
     min_cost_usd: Annotated[float, Query(ge=0, allow_inf_nan=False)] | None = None,
 ) -> RequestFilter:
-    """Return the filter that a request asks for, within what its key sees: a FastAPI dependency."""
+    """Return the filter that a request asks for: a FastAPI dependency. Raises as `log_reader`."""
     equal = {"task": task, "model": model, "backend": backend, "reason": reason, "key": key}
-    found = RequestFilter(
+    return RequestFilter(
         since_us=0 if since is None else _to_us(since, "since"),
         until_us=None if until is None else _to_us(until, "until"),
         equal={name: value for name, value in equal.items() if value},
@@ -81,12 +77,6 @@ def request_filter(
         min_latency_ms=min_latency_ms,
         min_cost_usd=min_cost_usd,
     )
-    own = own_key(services, client)
-    if own is None:
-        return found
-    if key not in (None, own):
-        raise Forbidden(f"Key {own!r} sees its own requests only.", param="key")
-    return replace(found, equal={**(found.equal or {}), "key": own})
 
 
 Filter = Annotated[RequestFilter, Depends(request_filter)]

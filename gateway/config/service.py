@@ -236,13 +236,14 @@ class UpstreamConfig(ConfigSection):
 
 
 DEFAULT_REDACT = (
-    r"\b(?:sk|pk|rk|gsk|xai|pplx|hf|ghp|gho|ghs|glpat|AIza|AKIA|ASIA|xox[abpr])[-_]?[A-Za-z0-9_\-]{16,}",
-    r"(?i)\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=\-]{8,}",
-    r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
+    r"(?<![A-Za-z0-9_-])(?:sk|pk|rk|gsk|xai|pplx|hf|ghp|gho|ghs|glpat|AIza|AKIA|ASIA|xox[abpr])[-_]?[A-Za-z0-9_\-]{16,}",
+    r"(?i)(?<![A-Za-z0-9])bearer\s+[A-Za-z0-9._~+/=\-]{8,}",
+    r"(?i)(?<![A-Za-z0-9])authorization[\"']?\s*[:=]\s*[\"']?(?:basic\s+)?[A-Za-z0-9._~+/=\-]{8,}",
+    r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
     r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9.\-]{1,190}\.[A-Za-z]{2,24}",
-    r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.])",
+    r"(?<!\d)(?<!\d\.)\d(?:[ -]?\d){12,18}(?!\d)",
 )
-"""API keys of known forms, bearer and basic tokens, JSON web tokens, e-mail addresses, card numbers."""
+"""API keys of known forms, bearer tokens, credentials in Authorization, JSON web tokens, e-mail, card numbers."""
 
 
 class LogConfig(ConfigSection):

@@ -213,10 +213,7 @@ class Exchange:
 
     def send_whole(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """Send a response in one piece."""
-        self.record.is_complete = True
-        if self.record.capture is not None:
-            self.record.capture.add_piece(body)
-        lines = self.record.begin_response(status)
+        lines = self.record.begin_whole(status, body)
         self.writer.write_head(status, headers, lines, body, self.keep_alive)
         self.finish(self.keep_alive)
 

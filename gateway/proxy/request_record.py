@@ -95,6 +95,13 @@ class RequestRecord(msgspec.Struct):
         """Note that the request's last byte has come."""
         self.read_at = time.perf_counter()
 
+    def begin_whole(self, status: int, body: bytes) -> bytes:
+        """Note that the response begins, and with it ends. Return what begin_response returns."""
+        self.is_complete = True
+        if self.capture is not None:
+            self.capture.add_piece(body)
+        return self.begin_response(status)
+
     def begin_response(self, status: int) -> bytes:
         """Note that the response begins. Return the gateway's own headers, each a line with CRLF."""
         self.status = status

@@ -40,20 +40,16 @@ class RequestLog:
         self._writer.flush()
         return read_following(self._store, wanted, after, limit, self._settled())
 
-    def last_number(self, key: str | None = None) -> int:
-        """Return the number behind which a live tail begins that shows what ends from now on.
-
-        key: of this client's key, which is told nothing of others' requests.
-        """
+    def last_number(self) -> int:
+        """Return the number behind which a live tail begins that shows what ends from now on."""
         self._writer.flush()
-        wanted = RequestFilter(equal={} if key is None else {"key": key})
-        found = read_newest(self._store, wanted, self._settled() + 1, 1).rows
+        found = read_newest(self._store, RequestFilter(), self._settled() + 1, 1).rows
         return found[0].number if found else 0
 
-    def find(self, request_id: str, key: str | None = None) -> LoggedRequest | None:
-        """Return the request with an ID, None if it is not logged. key: only of this client's key."""
+    def find(self, request_id: str) -> LoggedRequest | None:
+        """Return the request with an ID, None if it is not logged."""
         self._writer.flush()
-        return read_request(self._store, request_id, key)
+        return read_request(self._store, request_id)
 
     def measure(self) -> LogSize:
         """Return how much is stored."""

@@ -47,10 +47,9 @@ def read_following(
     return _read(store, wanted, (max(first, after + 1), min(last, until)), limit, is_ascending=True)
 
 
-def read_request(store: RequestStore, request_id: str, key: str | None = None) -> LoggedRequest | None:
-    """Return the request with an ID, with its body; None if it is not logged. key: only of this client's key."""
-    equal = None if key is None else {"key": key}
-    wanted = RequestFilter(search=request_id, equal=equal)
+def read_request(store: RequestStore, request_id: str) -> LoggedRequest | None:
+    """Return the request with an ID, with its body; None if it is not logged. Raises StateError."""
+    wanted = RequestFilter(search=request_id)
     with store.open_reader() as reader, closing(reader.scan(wanted.span, False)) as blocks:
         for stored in blocks:
             for place in match_rows(stored.block, wanted, wanted.span):
