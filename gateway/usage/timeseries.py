@@ -109,8 +109,8 @@ class MinuteSeries:
         """Count finished requests."""
         # One minute is summed first and merged into three series, in place of three counts for every request.
         now, count = self.current_minute(), len(sample.times)
-        money = {"usd": sample.usd, "baseline_usd": sample.baseline_usd, "compared_usd": sample.compared_usd}
-        added = Minute(0, requests=count, **money)
+        added = Minute(0, requests=count, usd=sample.usd, baseline_usd=sample.baseline_usd)
+        added.compared_usd = sample.compared_usd
         if sample.broke or sample.status >= SERVER_ERROR:
             added.errors = count
         elif sample.status >= CLIENT_ERROR:
