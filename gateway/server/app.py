@@ -380,6 +380,7 @@ class Gateway:
             self.config_history.current_version.number,
             dict(recent.reasons),
             recent.changes,
+            float(self._ledger.compared_usd),
             float(self._ledger.baseline_usd),
             len(self._table),
             dict(self._evictions.counts),
