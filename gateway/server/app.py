@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -16,9 +15,7 @@ from gateway.api.middleware import ApiMiddleware
 from gateway.api.services import Services
 from gateway.config import Config
 from gateway.config.history import ConfigHistory, ConfigSource
-from gateway.config.schema import OtelConfig
 from gateway.decision import Decision
-from gateway.errors import ConfigError
 from gateway.http.asgi import Receive, Scope, Send
 from gateway.http.azure import accept_azure_request
 from gateway.http.cors import CorsPolicy
@@ -62,6 +59,7 @@ from gateway.server.front import Front
 from gateway.server.ledger_writer import flush_ledger_periodically
 from gateway.server.request_logging import RequestLogging, open_request_log
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
+from gateway.server.telemetry import check_otel, start_tracing
 from gateway.state.sqlite import open_own_store
 from gateway.state.store import Eviction, Store
 from gateway.tasks.decision_feed import DecisionFeed
@@ -116,7 +114,7 @@ class Gateway:
         self._inflight = InflightRequests()
         self._tracing: Tracing | None = None
         self._request_log = RequestLogging(None, "The gateway has not started.")
-        _check_otel(config)
+        check_otel(config)
         self._api = build_api(self._lifespan)
         server = config.server
         self._host_check = HostCheck(
@@ -203,7 +201,7 @@ class Gateway:
             store: Store = self._node.store if self._node else open_own_store(config.state.url)
             stack.callback(store.close)
             if config.otel.endpoint is not None:
-                await self._trace(stack, config.otel)
+                self._tracing = await start_tracing(stack, config.otel)
             await stack.enter_async_context(
                 flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
             )
@@ -226,15 +224,6 @@ class Gateway:
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
             api.state.services = self._services
             yield
-
-    async def _trace(self, stack: AsyncExitStack, config: OtelConfig) -> None:
-        """Start to export traces and metrics; at the end of the stack, export what is left."""
-        # Imported here: OpenTelemetry is an extra, and its import takes a quarter of a second.
-        from gateway.otel.exporters import build_telemetry
-
-        telemetry = await asyncio.to_thread(build_telemetry, config)
-        stack.push_async_callback(asyncio.to_thread, telemetry.close)
-        self._tracing = telemetry.tracer
 
     def _build_serving(self, resolved: ResolvedConfig, store: Store) -> Serving:
         """Build the objects that answer requests by a configuration."""
@@ -392,10 +381,3 @@ class Gateway:
 
 def _observe_with(link: ScorerClient | None) -> Callable[[str, bytes, str | None], None]:
     return link.observe_input if link is not None else lambda task, messages, key: None
-
-
-def _check_otel(config: Config) -> None:
-    """Raise ConfigError where traces are configured and OpenTelemetry is not installed."""
-    is_installed = find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
-    if config.otel.endpoint is not None and not is_installed:
-        raise ConfigError("otel", [("otel.endpoint", "OpenTelemetry is not installed: pip install 'benchroute[otel]'")])
