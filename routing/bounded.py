@@ -207,8 +207,8 @@ def _check_member(member: tarfile.TarInfo, path: Path) -> None:
 def extract_tar(path: Path, folder: Path) -> None:
     """Unpack an archive of files and folders. Raises InvalidArchive, LimitExceeded, FileNotFoundError.
 
-    Only the content: modes and owners are those of any new file. `TarFile.extract` would need the data filter of PEP 706
-    for that, which Python 3.11 has from 3.11.4 on; Debian 12 ships 3.11.2.
+    Only the content: modes and owners are those of any new file. `TarFile.extract` would need the data filter of PEP
+    706 for that, which Python 3.11 has from 3.11.4 on; Debian 12 ships 3.11.2.
     """
     with open_tar(path) as tar:
         for member in iter_tar(tar, path):
