@@ -21,6 +21,7 @@ regime_tables  an evaluation by regime as tables and verdicts
 route         decide on inputs with a pack, without a gateway
 coverage      coverage of benchmarks and packs, in words and tables
 selection     options that select models and datasets
+price_list    list prices: litellm's, and the shipped ones
 catalogue     known models, from litellm's price list
 inputs        a task's inputs from a file or standard input
 load_embedder  embedders, and the embedding cache

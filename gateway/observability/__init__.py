@@ -2,5 +2,6 @@
 
 metrics      Prometheus metrics of requests, scorer, routing and backends
 task_labels  labels of tasks in metrics: the busiest have their own
+loop_lag     how late the event loop gets to its work
 logs         log format, request log, sampling
 """

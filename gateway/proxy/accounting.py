@@ -25,6 +25,7 @@ from gateway.proxy.request_record import RequestRecord
 from gateway.upstream.failover import Attempt
 from gateway.usage.ledger import NO_USAGE, Ledger, UsageBatch, UsageTotals
 from gateway.usage.timeseries import MinuteSeries, RequestSample
+from gateway.vocabulary import UNROUTED
 
 log = logging.getLogger("benchroute")
 
@@ -215,7 +216,9 @@ class Accounting:
         if usage.usd is not None:
             self.metrics.cost_usd(key.model).inc(float(usage.usd))
         # One charge for all of them, so that the ledger's rows are looked up once.
-        return self._ledger.charge_usage(key.key, key.task, usage, self._baseline(key.task, key.model))
+        # A call that named its model, or whose model was pinned, is nothing that routing saved or spent.
+        baseline = None if key.reason in UNROUTED or key.is_cached else self._baseline(key.task, key.model)
+        return self._ledger.charge_usage(key.key, key.task, usage, baseline)
 
     def _add_sample(self, key: BatchKey, batch: Batch, spent: UsageTotals) -> None:
         sample = RequestSample(
@@ -226,6 +229,7 @@ class Accounting:
             times=batch.times,
             usd=float(spent.usd),
             baseline_usd=float(spent.baseline_usd),
+            compared_usd=float(spent.compared_usd),
             faults=tuple(backend for backend, outcome in key.outcomes if outcome != OK),
         )
         self._minutes.add_sample(sample)

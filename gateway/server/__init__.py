@@ -2,6 +2,7 @@
 
 serve            uvicorn with the gateway, until it is told to stop
 graceful_server  uvicorn's server: drain and shutdown
+announcement     URLs and files that a gateway logs once it listens
 front            steps before the endpoints: spelling of paths, upgrades, CORS
 listener         a listening socket, and the limit of file descriptors
 refusals         connections that are refused with a response

@@ -28,6 +28,7 @@ from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
 from gateway.keys.quotas import Quotas
+from gateway.observability.loop_lag import sample_loop_lag
 from gateway.observability.metrics import (
     BreakerCollector,
     Metrics,
@@ -215,6 +216,7 @@ class Gateway:
                 for decision in (await asyncio.to_thread(store.read_decisions)).values():
                     self._table.apply_decision(decision)
             self.runtime.start(store)
+            stack.callback(asyncio.create_task(sample_loop_lag(self._metrics.registry)).cancel)
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
             api.state.services = self._services
@@ -371,6 +373,7 @@ class Gateway:
             self.config_history.current_version.number,
             dict(recent.reasons),
             recent.changes,
+            float(self._ledger.compared_usd),
             float(self._ledger.baseline_usd),
             len(self._table),
             dict(self._evictions.counts),

@@ -57,7 +57,13 @@ CREATE INDEX decisions_without_inputs ON decisions (task) WHERE n = 0
 """Rows of more than a quarter of a page belong in tables with a row ID: without one, SQLite gives each of them a page
 of its own (https://sqlite.org/withoutrowid.html). `used` orders tasks for eviction, NULL where it is not known yet."""
 
-MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT)
+_COMPARED = """
+ALTER TABLE spending ADD COLUMN compared_usd TEXT NOT NULL DEFAULT '0';
+UPDATE spending SET compared_usd = usd
+"""
+"""Baselines before counted every response, also of requests that had named their model."""
+
+MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _COMPARED)
 """Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
 
 SCHEMA = len(MIGRATIONS)
