@@ -173,6 +173,8 @@ def _to_counts(minute: Minute) -> Counts:
         Slot.TOTAL_US: minute.total_us,
         Slot.OVERHEAD_US: minute.overhead_us,
         Slot.USD: to_pico_usd(Decimal(minute.usd)),
+        Slot.COMPARED_USD: to_pico_usd(Decimal(minute.compared_usd)),
+        Slot.BASELINE_USD: to_pico_usd(Decimal(minute.baseline_usd)),
     }
     for first, buckets in ((TOTAL_TIMES, minute.total_buckets), (OVERHEAD_TIMES, minute.overhead_buckets)):
         counts |= {first + bucket: number for bucket, number in buckets.items()}

@@ -21,22 +21,20 @@ QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 def counts_to_json(counts: Counts, compared: Price | None) -> dict[str, Any]:
     """Return counts, US dollars, and latencies in milliseconds (None without a measurement)."""
     get = counts.get
-    usd, routed = usd_of(counts, Slot.USD), usd_of(counts, Slot.COMPARED_USD)
-    # Calls that named their model cost the same in every comparison: they are no part of what routing saves.
-    others, baseline = usd - routed, usd_of(counts, Slot.BASELINE_USD)
+    usd, compared_usd, baseline = (usd_of(counts, slot) for slot in (Slot.USD, Slot.COMPARED_USD, Slot.BASELINE_USD))
     is_known = usd > 0 or not get(Slot.UNPRICED)
     document = {
         "requests": get(Slot.REQUESTS, 0),
         "errors": get(Slot.ERRORS, 0),
         "rejected": get(Slot.REJECTED, 0),
-        "routed_requests": get(Slot.COMPARED, 0),
+        "routed_requests": get(Slot.ROUTED, 0),
         "unpriced_requests": get(Slot.UNPRICED, 0),
         "input_tokens": get(Slot.INPUT_TOKENS, 0),
         "output_tokens": get(Slot.OUTPUT_TOKENS, 0),
         "cost_usd": float(usd) if is_known else None,
-        "routed_cost_usd": float(routed) if is_known else None,
-        "baseline_usd": float(others + baseline) if is_known else None,
-        "saved_usd": float(baseline - routed) if is_known else None,
+        "routed_cost_usd": float(compared_usd) if is_known else None,
+        "baseline_usd": float(baseline) if is_known else None,
+        "saved_usd": float(baseline - compared_usd) if is_known else None,
         "model_changes": get(Slot.CHANGES, 0),
         **_latency("", counts, TOTAL_TIMES, Slot.TOTAL_US),
         **_latency("overhead_", counts, OVERHEAD_TIMES, Slot.OVERHEAD_US),
@@ -44,8 +42,8 @@ def counts_to_json(counts: Counts, compared: Price | None) -> dict[str, Any]:
     }
     if compared is not None:
         at_other = cost_at(counts, compared)
-        document["compared_usd"] = float(others + at_other) if is_known else None
-        document["compared_saved_usd"] = float(at_other - routed) if is_known else None
+        document["compared_usd"] = float(at_other) if is_known else None
+        document["compared_saved_usd"] = float(at_other - usd_of(counts, Slot.ROUTED_USD)) if is_known else None
     return document
 
 

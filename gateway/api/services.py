@@ -15,6 +15,7 @@ from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
 from gateway.packs import PackLibrary
 from gateway.proxy.recent_responses import RecentResponses
+from gateway.request_log.access import RequestLogAccess
 from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
@@ -63,6 +64,7 @@ class Services:
     minutes: MinuteSeries
     flush_history: Callable[[], Awaitable[bool]]
     recent_responses: RecentResponses
+    request_log: RequestLogAccess
     manager: TaskPolicyManager
     policy_errors: Mapping[str, str]
     unknown_datasets: Mapping[str, str]

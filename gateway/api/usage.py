@@ -30,7 +30,10 @@ async def get_usage(
     by: Literal["key", "task"] = "task",
     period: Annotated[str, Query(pattern=PERIOD)] | None = None,
 ) -> Response:
-    """Return requests, tokens, cost and baseline cost, by key or by task, page by page; `total` is of all pages.
+    """Return requests, tokens, cost and savings, by key or by task, page by page; `total` is of all pages.
+
+    Savings count responses whose model routing chose: `baseline_usd`, what the best model on average would have cost,
+    minus `routed_cost_usd`. Calls that named their model, and those of pinned tasks, are in `cost_usd` alone.
 
     `period` is a year, month or day (UTC). With admin keys configured, a client key sees its own usage only; so does
     one with a list of tasks.
@@ -89,8 +92,9 @@ def sample_to_json(minute: Minute) -> dict[str, Any]:
         "errors": minute.errors,
         "rejected": minute.refused,
         "cost_usd": minute.usd,
+        "routed_cost_usd": minute.compared_usd,
         "baseline_usd": minute.baseline_usd,
-        "saved_usd": minute.baseline_usd - minute.usd,
+        "saved_usd": minute.baseline_usd - minute.compared_usd,
         "mean_ms": round(minute.total_us / measured / 1000, 3) if measured else None,
         "p50_ms": _ms(quantile_us(minute.total_buckets, 0.5)),
         "p95_ms": _ms(quantile_us(minute.total_buckets, 0.95)),

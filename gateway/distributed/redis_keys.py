@@ -132,6 +132,15 @@ class KeySpace:
         return self.name(f"{{history:{step_s}:{number}}}")
 
     @property
+    def logged_blocks(self) -> str:
+        """Sorted set of the request log's blocks, by the time of their last row."""
+        return self.name("{requests}:blocks")
+
+    def logged_block(self, name: str) -> str:
+        """Return the key of a block of the request log."""
+        return self.name(f"{{requests}}:block:{name}")
+
+    @property
     def packs(self) -> str:
         """Hash of the packs, by content hash."""
         return self.name("packs")

@@ -8,7 +8,7 @@ from gateway.http import headers as names
 from gateway.proxy.accounting import OK, Batch, BatchKey
 from gateway.usage.history import HistoryBuffer, HistorySample, SeriesName
 from gateway.usage.ledger import UsageTotals
-from gateway.vocabulary import REQUESTED
+from gateway.vocabulary import UNROUTED
 
 
 class HistoryRecorder:
@@ -28,8 +28,6 @@ class HistoryRecorder:
 def _to_sample(
     key: BatchKey, batch: Batch, spent: UsageTotals, other_kinds: Collection[str], at: float
 ) -> HistorySample:
-    # Savings are routing's: a call that named its model, or was never routed, is compared with nothing.
-    is_compared = key.reason not in (REQUESTED, names.NONE) and key.model not in other_kinds
     return HistorySample(
         names=_series_of(key),
         status=key.status,
@@ -39,7 +37,10 @@ def _to_sample(
         usage=batch.usage,
         usd=spent.usd,
         unpriced=spent.unpriced,
-        baseline_usd=spent.baseline_usd if is_compared else None,
+        compared_usd=spent.compared_usd,
+        baseline_usd=spent.baseline_usd,
+        # As the ledger's: what no decision chose is compared with nothing.
+        is_routed=key.reason not in UNROUTED and not key.is_cached and key.model not in other_kinds,
         faults=tuple([backend for backend, outcome in key.outcomes if outcome != OK]),
         at=at,
     )

@@ -10,6 +10,7 @@ from msgspec import field
 from gateway.http import headers as names
 from gateway.http.endpoints import Endpoint
 from gateway.http.token_usage import Usage
+from gateway.proxy.body_capture import BodyCapture
 from gateway.tasks.decision_table import Route
 from gateway.upstream.failover import Attempt, AttemptLog, describe_faults
 
@@ -32,6 +33,10 @@ class RequestRecord(msgspec.Struct):
         client_id: The client's own ID of the request.
         cached_model: The model that gave the response, where it came from the cache.
         is_stream: The client asked for a stream.
+        asked_model: `model` of the request's body.
+        barred: Candidates that could not answer the request, and why.
+        error: The gateway's own error, as the client got it.
+        capture: What was said, where the request log stores that.
         span: gateway.otel's own, where it is on.
     """
 
@@ -53,7 +58,11 @@ class RequestRecord(msgspec.Struct):
     endpoint: Endpoint | None = None
     client_id: str | None = None
     cached_model: str | None = None
+    asked_model: str | None = None
     is_stream: bool = False
+    barred: tuple[tuple[str, str], ...] = ()
+    error: str | None = None
+    capture: BodyCapture | None = None
     span: object = None
     last_word: Attempt | None = None
 
@@ -96,6 +105,13 @@ class RequestRecord(msgspec.Struct):
     def mark_read(self) -> None:
         """Note that the request's last byte has come."""
         self.read_at = time.perf_counter()
+
+    def begin_whole(self, status: int, body: bytes) -> bytes:
+        """Note that the response begins, and with it ends. Return what begin_response returns."""
+        self.is_complete = True
+        if self.capture is not None:
+            self.capture.add_piece(body)
+        return self.begin_response(status)
 
     def begin_response(self, status: int) -> bytes:
         """Note that the response begins. Return the gateway's own headers, each a line with CRLF."""

@@ -22,8 +22,8 @@ from gateway.usage.history_counts import (
     TOTAL_TIMES,
     Counts,
     Slot,
-    add_compared,
     add_counts,
+    add_routed,
     add_times,
     to_pico_usd,
 )
@@ -63,8 +63,8 @@ class HistorySample(msgspec.Struct, frozen=True):
         usage: of those with any.
         usd: cost of all together.
         unpriced: requests without a price.
-        baseline_usd: cost at the best model on average; None where they count in no comparison, because they named
-            their model, or are of a kind that routing does not choose models for.
+        compared_usd, baseline_usd: as in gateway.usage.ledger.UsageTotals.
+        is_routed: true where routing chose their model.
         faults: backends that failed each of them.
         at: Unix time in seconds.
     """
@@ -77,7 +77,9 @@ class HistorySample(msgspec.Struct, frozen=True):
     usage: UsageBatch
     usd: Decimal
     unpriced: int
-    baseline_usd: Decimal | None
+    compared_usd: Decimal
+    baseline_usd: Decimal
+    is_routed: bool
     faults: tuple[str, ...]
     at: float
 
@@ -240,6 +242,8 @@ def _count(sample: HistorySample) -> Counts:
         counts[Slot.INPUT_TOKENS], counts[Slot.OUTPUT_TOKENS] = usage.all_input_tokens, usage.all_output_tokens
         counts[Slot.USD] = to_pico_usd(sample.usd)
         counts[Slot.UNPRICED], counts[Slot.ESTIMATED] = sample.unpriced, usage.estimated
-        if sample.baseline_usd is not None and not sample.unpriced:
-            add_compared(counts, usage, sample.usd, sample.baseline_usd)
+        counts[Slot.COMPARED_USD] = to_pico_usd(sample.compared_usd)
+        counts[Slot.BASELINE_USD] = to_pico_usd(sample.baseline_usd)
+        if sample.is_routed and not sample.unpriced:
+            add_routed(counts, usage, sample.usd)
     return counts

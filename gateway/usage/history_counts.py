@@ -5,7 +5,7 @@ to those of all, by adding slot by slot. A slot without a number is 0; unknown s
 
 slot      number
 0-19      see Slot
-20-59     tokens of compared requests: TOKENS + 5 * length class + place in TOKEN_PARTS
+20-59     tokens of routed requests: TOKENS + 5 * length class + place in TOKEN_PARTS
 64-191    histogram of response times, by gateway.usage.timeseries.bucket_index
 192-319   histogram of the gateway's share of them
 320-447   histogram of times to the first token
@@ -32,9 +32,9 @@ class Slot(IntEnum):
     """Slots of plain sums.
 
     REJECTED: responses with 4xx. ERRORS: 5xx, and streams that ended early. TOTAL_US, OVERHEAD_US, FIRST_TOKEN_US: sums
-    of times in microseconds. USD: cost of requests with a price. COMPARED: requests that routing sent to a model with a
-    price; COMPARED_USD: their cost; BASELINE_USD: their cost at the best model on average. CHANGES: tasks whose model
-    changed.
+    of times in microseconds. USD: cost of requests with a price. COMPARED_USD, BASELINE_USD: as in
+    gateway.usage.ledger.UsageTotals. ROUTED: requests that routing sent to a model with a price; ROUTED_USD: their
+    cost, which is COMPARED_USD where the baseline has a price. CHANGES: tasks whose model changed.
     """
 
     REQUESTS = 0
@@ -48,13 +48,14 @@ class Slot(IntEnum):
     USD = 8
     UNPRICED = 10
     ESTIMATED = 11
-    COMPARED = 12
+    ROUTED = 12
     COMPARED_USD = 13
     BASELINE_USD = 15
     CHANGES = 17
+    ROUTED_USD = 18
 
 
-MONEY_SLOTS = (Slot.USD, Slot.COMPARED_USD, Slot.BASELINE_USD)
+MONEY_SLOTS = (Slot.USD, Slot.COMPARED_USD, Slot.BASELINE_USD, Slot.ROUTED_USD)
 """Encoded as two numbers, each exact as a Lua number: the part below a dollar, and in the next slot the dollars."""
 
 TOKENS = 20
@@ -91,11 +92,10 @@ def histogram_of(counts: Mapping[int, int], histogram: int) -> dict[int, int]:
     return {slot - histogram: number for slot, number in counts.items() if histogram <= slot < last}
 
 
-def add_compared(counts: Counts, usage: UsageBatch, usd: Decimal, baseline_usd: Decimal) -> None:
-    """Add requests that count in comparisons with other models: their tokens, cost and cost at the baseline."""
-    counts[Slot.COMPARED] = usage.requests
-    counts[Slot.COMPARED_USD] = to_pico_usd(usd)
-    counts[Slot.BASELINE_USD] = to_pico_usd(baseline_usd)
+def add_routed(counts: Counts, usage: UsageBatch, usd: Decimal) -> None:
+    """Add requests that count in comparisons with other models: their tokens, and their cost."""
+    counts[Slot.ROUTED] = usage.requests
+    counts[Slot.ROUTED_USD] = to_pico_usd(usd)
     for part, name in enumerate(TOKEN_PARTS):
         _add(counts, TOKENS + part, getattr(usage, name))
         for one in usage.long:
@@ -103,7 +103,7 @@ def add_compared(counts: Counts, usage: UsageBatch, usd: Decimal, baseline_usd: 
 
 
 def cost_at(counts: Mapping[int, int], price: Price) -> Decimal:
-    """Return the cost of the compared requests' tokens at a model's price, in US dollars."""
+    """Return the cost of the routed requests' tokens at a model's price, in US dollars."""
     total = Decimal(0)
     for number, least in enumerate((0, *LENGTH_CLASSES)):
         first = TOKENS + len(TOKEN_PARTS) * number

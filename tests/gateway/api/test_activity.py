@@ -23,6 +23,7 @@ from gateway.usage.timeseries import bucket_index
 from tests.gateway.asking import HELLO, Response, ask
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import running_gateway, serving_gateway
+from tests.gateway.waiting import eventually
 
 NOW = 1_780_000_030.0
 PRESETS = ("1h", "6h", "24h", "48h", "7d", "30d", "90d")
@@ -139,17 +140,27 @@ def test_what_was_asked_is_in_every_series_and_survives_a_restart(upstream: Upst
     assert (before["of"], before["name"], before["source"], before["step_s"]) == ("gateway", None, "state", 60)
 
 
-def test_savings_are_those_of_routed_calls_alone(upstream: Upstream, tmp_path: Path) -> None:
-    config = text(upstream, tmp_path / "state.db", tasks={"cheap": {"pin": "other"}})
-    with running_gateway(config) as url:
-        ask(url, body=HELLO, x_task_id="cheap", **MINE)  # routed to `other` for 0.1, in place of `good`
-        ask(url, body={**HELLO, "model": "other"}, x_task_id="cheap", **MINE)  # named
-        ask(url, body={**HELLO, "model": "closes"}, x_task_id="cheap", **MINE)  # its price is unknown
-        found = total(url, "task=cheap&compare_with=good")
-        assert (found["requests"], found["routed_requests"], found["cost_usd"]) == (3, 1, 0.2)
-        assert (found["compared_usd"], found["compared_saved_usd"]) == (pytest.approx(3.1), pytest.approx(2.9))
-        same = total(url, "task=cheap&compare_with=other")
-        assert (same["compared_usd"], same["compared_saved_usd"]) == (pytest.approx(0.2), 0.0)
+def test_savings_are_those_of_routed_calls_alone(upstream: Upstream, tmp_path: Path, good_pack: Path) -> None:
+    """The best model on average is `other`: 10 cents a call; a decision sends the task to `good`, for 3 dollars."""
+    pack = {"routing": {"pack": str(good_pack)}}
+    with serving_gateway(text(upstream, tmp_path / "state.db", **pack)) as running:
+        url = running.url
+        eventually(lambda: ask(url, "/health/ready").json["scorer"] == "ready", 60)
+        decision = Decision("dear", 1, 9, "good", "score", ("good", "other"), time.time())
+        running.loop.call_soon_threadsafe(running.gateway._apply_decisions, [decision])
+        routed = eventually(lambda: ask(url, body=HELLO, x_task_id="dear", **MINE))
+        assert routed.ours("model") == "good"
+        for model in ("other", "closes"):
+            ask(url, body={**HELLO, "model": model}, x_task_id="dear", **MINE)  # named; the second without a price
+        found = total(url, "task=dear&compare_with=good")
+        assert (found["requests"], found["routed_requests"], found["cost_usd"]) == (3, 1, 3.1)
+        assert (found["routed_cost_usd"], found["baseline_usd"], found["saved_usd"]) == (3.0, 0.1, -2.9)
+        assert (found["compared_usd"], found["compared_saved_usd"]) == (3.0, 0.0)
+        same = total(url, "task=dear&compare_with=other")
+        assert (same["compared_usd"], same["compared_saved_usd"]) == (0.1, -2.9)
+        (spent,) = ask(url, "/v1/usage?by=task", **ADMIN).json["data"]
+        for name in ("cost_usd", "routed_cost_usd", "baseline_usd", "saved_usd", "unpriced_requests"):
+            assert found[name] == spent[name], name  # as the ledger's
         unknown = total(url, "kind=model&name=closes")
         assert (unknown["cost_usd"], unknown["saved_usd"]) == (None, None)
 

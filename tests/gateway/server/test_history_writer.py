@@ -16,6 +16,7 @@ from gateway.usage.ledger import UsageBatch
 from tests.gateway.waiting import eventually
 
 START = 1_780_000_000.0
+ZERO = Decimal(0)
 
 
 class Clock:
@@ -34,7 +35,19 @@ def path(tmp_path: Path) -> Path:
 
 def add(writer: HistoryWriter, task: str = "t") -> None:
     sample = HistorySample(
-        (("task", task),), 200, False, [(0.01, 0.001)], (), UsageBatch(), Decimal(0), 0, None, (), writer.buffer.clock()
+        names=(("task", task),),
+        status=200,
+        broke=False,
+        times=[(0.01, 0.001)],
+        first_token_s=(),
+        usage=UsageBatch(),
+        usd=ZERO,
+        unpriced=0,
+        compared_usd=ZERO,
+        baseline_usd=ZERO,
+        is_routed=False,
+        faults=(),
+        at=writer.buffer.clock(),
     )
     writer.buffer.add_sample(lambda: sample)
 

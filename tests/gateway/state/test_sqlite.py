@@ -194,7 +194,7 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(path: Path
     again = SqliteStore(str(path))
     assert again.task_names() == ["t"]
     assert (again.recent_embeddings("t"), list(again.decision_changes("t"))) == ([b"a"], [decision()])
-    spent = UsageTotals(2, 3, 4, Decimal("0.5"), Decimal("0.75"))
+    spent = UsageTotals(2, 3, 4, Decimal("0.5"), Decimal("0.75"), compared_usd=Decimal("0.5"))
     assert again.read_usage() == {("key", "k", "2026-11-01"): spent}
     assert again.read_task("t") == TaskRecord(TaskSums("basis", 1, 1, b"sums"), decision(), b"", EXPLANATION)
     assert (again.tasks_without_use(9), again.least_recently_used(9)) == (["t"], [])

@@ -41,7 +41,7 @@ from gateway.usage.prices import Price
 from gateway.usage.timeseries import bucket_index
 
 NOW = 1_780_000_000.0
-COUNTS = st.dictionaries(st.integers(0, 447).filter(lambda slot: slot not in (9, 14, 16)), st.integers(1, 2**52))
+COUNTS = st.dictionaries(st.integers(0, 447).filter(lambda slot: slot not in (9, 14, 16, 19)), st.integers(1, 2**52))
 
 
 def usage_of(*responses: Usage, usd: Decimal | None = Decimal("0.25")) -> UsageBatch:
@@ -61,7 +61,9 @@ def sample(task: str | None = "t", status: int = 200, at: float = NOW, **others:
         "usage": UsageBatch(),
         "usd": Decimal(0),
         "unpriced": 0,
-        "baseline_usd": None,
+        "compared_usd": Decimal(0),
+        "baseline_usd": Decimal(0),
+        "is_routed": False,
         "faults": (),
     }
     return HistorySample(status=status, at=at, **{**about, **others})  # type: ignore[arg-type]  # a row of examples
@@ -134,21 +136,23 @@ def test_a_request_counts_in_each_of_its_series_and_a_fault_in_its_backends() ->
 
 def test_money_is_exact() -> None:
     usage = usage_of(Usage(10, 5), Usage(10, 5))
-    spent = sample(usage=usage, usd=Decimal("0.000000000003"), baseline_usd=Decimal("123456.789012345678"))
+    spent = sample(
+        usage=usage, usd=Decimal("0.000000000003"), baseline_usd=Decimal("123456.789012345678"), is_routed=True
+    )
     total = of_gateway(sum_samples([spent] * 3), MINUTE_S)
     again = decode_counts(encode_counts(total))
     assert usd_of(again, Slot.USD) == Decimal("0.000000000009")
     assert usd_of(again, Slot.BASELINE_USD) == Decimal("370370.367037037034")
-    assert (again[Slot.INPUT_TOKENS], again[Slot.COMPARED]) == (60, 6)
+    assert (again[Slot.INPUT_TOKENS], again[Slot.ROUTED]) == (60, 6)
 
 
 def test_requests_without_a_price_or_a_routed_model_are_in_no_comparison() -> None:
     usage = usage_of(Usage(10, 5))
-    named = sample(usage=usage, usd=Decimal(1), baseline_usd=None)
-    unpriced = sample(usage=usage_of(Usage(10, 5), usd=None), unpriced=1, baseline_usd=Decimal(0))
+    named = sample(usage=usage, usd=Decimal(1))
+    unpriced = sample(usage=usage_of(Usage(10, 5), usd=None), unpriced=1, is_routed=True)
     total = of_gateway(sum_samples([named, unpriced]), MINUTE_S)
     assert (usd_of(total, Slot.USD), total[Slot.UNPRICED], total[Slot.INPUT_TOKENS]) == (Decimal(1), 1, 20)
-    assert (total.get(Slot.COMPARED, 0), cost_at(total, Price(Decimal(1), Decimal(1)))) == (0, Decimal(0))
+    assert (total.get(Slot.ROUTED, 0), cost_at(total, Price(Decimal(1), Decimal(1)))) == (0, Decimal(0))
 
 
 TOKEN_COUNTS = st.builds(
@@ -167,7 +171,7 @@ def test_the_cost_at_another_model_is_that_of_each_response_alone(responses: Seq
     if threshold:
         long = Price(Decimal("5"), Decimal("22.5"), Decimal("0.5"))
         price = Price(Decimal("2.5"), Decimal("15"), Decimal("0.25"), None, Decimal("7"), long, threshold)
-    routed = sample(usage=usage_of(*responses), usd=Decimal(1), baseline_usd=Decimal(1))
+    routed = sample(usage=usage_of(*responses), usd=Decimal(1), is_routed=True)
     assert cost_at(of_gateway(sum_samples([routed]), MINUTE_S), price) == sum(map(price.cost_usd, responses))
 
 
