@@ -40,6 +40,7 @@ from routing.scores import ScoreKind
 from routing.task import TaskState
 
 SEED = 4021
+MIN_MEASURED = 10
 TRUE, NONE = "references", "none"
 
 
@@ -88,13 +89,20 @@ class JudgingSetup:
 def measure_judges(setup: JudgingSetup, step: Callable[[str], None] = lambda task: None) -> Iterator[TaskOutcome]:
     """Measure every judge on every task. step: called with each task."""
     n_judged = setup.sizes[-1]
-    questions = generate_questions(TASKS, SEED, n_judged + setup.n_measured)
-    judges = make_judges(questions)
+    questions = {task: _generate(task, n_judged, setup.n_measured) for task in TASKS}
+    judges = make_judges([question for own in questions.values() for question in own])
     with serving([*MODELS, *judges]) as base_url:
-        for task in TASKS:
+        for task, own in questions.items():
             step(task)
-            own = [question for question in questions if question.dataset == task]
             yield from _measure_task(setup, task, own[:n_judged], own[n_judged:], judges, base_url)
+
+
+def _generate(task: str, n_judged: int, n_measured: int) -> tuple[Question, ...]:
+    """Return a task's questions; one of the tasks has few different ones."""
+    try:
+        return generate_questions({task: TASKS[task]}, SEED, n_judged + n_measured)
+    except ValueError:
+        return generate_questions({task: TASKS[task]}, SEED, n_judged + MIN_MEASURED)
 
 
 @contextlib.contextmanager
