@@ -99,10 +99,11 @@ class Accounting:
         minutes: MinuteSeries,
         tracing: Tracing | None = None,
         ended: Callable[[RequestRecord], None] | None = None,
+        mark_used: Callable[[Iterable[str | None]], None] | None = None,
     ) -> None:
         """baseline: of a task and the model that answered, the model that costs are compared with.
 
-        ended: called with every request's record.
+        ended: called with every request's record. mark_used: called with the secrets of requests that have ended.
         """
         self.metrics = metrics
         self._ledger = ledger
@@ -111,12 +112,13 @@ class Accounting:
         self._minutes = minutes
         self._tracing = tracing
         self._ended = ended
+        self._mark_used = mark_used
         self._records: list[RequestRecord] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def check_quota(self, record: RequestRecord) -> None:
         """Count a request on its key. Raises RateLimited, BudgetExceeded."""
-        self._quotas.admit_request(record.key)
+        record.holds_slot = self._quotas.begin_request(record.key)
 
     def rate_limits(self, record: RequestRecord) -> Headers | None:
         """Return the limits of a request's key as headers; None where it has none of its own."""
@@ -154,6 +156,8 @@ class Accounting:
     def finish_request(self, record: RequestRecord) -> None:
         """Take the record of a request that has ended, in whatever way."""
         usage = record.usage
+        if record.holds_slot:
+            self._quotas.end_request(record.key)
         # At once: the key's next request may come before the next flush.
         if usage is not None and record.key is not None:
             self._quotas.charge_usage(record.key, usage.total_tokens, record.cost_usd or NO_USD)
@@ -172,6 +176,8 @@ class Accounting:
         for key, batch in group_records(records):
             self._count(key, len(batch.times), batch.times)
             self._add_sample(key, batch, self._charge(key, batch))
+        if self._mark_used is not None:
+            self._mark_used({record.secret for record in records})
         is_logged, ended, tracing = is_enabled(), self._ended, self._tracing
         for record in records:
             if ended is not None:

@@ -30,6 +30,8 @@ class RequestRecord(msgspec.Struct):
         client_id: The client's own ID of the request.
         cached_model: The model that gave the response, where it came from the cache.
         span: gateway.otel's own, where it is on.
+        secret: SHA-256 of the secret of the key.
+        holds_slot: It counts against its key's limit of concurrent requests until it ends.
     """
 
     request_id: str
@@ -52,6 +54,8 @@ class RequestRecord(msgspec.Struct):
     cached_model: str | None = None
     span: object = None
     last_word: Attempt | None = None
+    secret: str | None = None
+    holds_slot: bool = False
 
     @property
     def model(self) -> str:

@@ -28,6 +28,7 @@ from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
 from gateway.keys.quotas import Quotas
+from gateway.keys.secret_uses import SecretUses
 from gateway.observability.metrics import (
     BreakerCollector,
     Metrics,
@@ -105,7 +106,8 @@ class Gateway:
         self._ledger = Ledger(build_prices(config, resolved.manifest), time.time)
         self._authenticator = Authenticator(config.keys, config.admin.keys)
         self._quotas = Quotas(config.keys, self._ledger, time.monotonic)
-        self._client_keys = ClientKeys(config, self._authenticator, self._quotas, time.time)
+        self._secret_uses = SecretUses(time.time)
+        self._client_keys = ClientKeys(config, self._authenticator, self._quotas, time.time, self._secret_uses)
         parts = Reloadable(self._table, self._ledger, self._client_keys, self._scorer)
         self.runtime = Runtime(config, resolved, parts, self._build_serving)
         self.config_history = ConfigHistory(config, origin, self.runtime.reload, time.time)
@@ -201,7 +203,7 @@ class Gateway:
             if config.otel.endpoint is not None:
                 await self._trace(stack, config.otel)
             await stack.enter_async_context(
-                flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
+                flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None, uses=self._secret_uses)
             )
             await self._restore_settings(store)
             stack.callback(self.runtime.flush_counts)
@@ -271,6 +273,7 @@ class Gateway:
                 self._minutes,
                 self._tracing,
                 self._recent_responses.record,
+                self._secret_uses.mark_used,
             ),
             sessions=self._sessions,
             responses=self._responses,

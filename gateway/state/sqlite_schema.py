@@ -57,7 +57,13 @@ CREATE INDEX decisions_without_inputs ON decisions (task) WHERE n = 0
 """Rows of more than a quarter of a page belong in tables with a row ID: without one, SQLite gives each of them a page
 of its own (https://sqlite.org/withoutrowid.html). `used` orders tasks for eviction, NULL where it is not known yet."""
 
-MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT)
+_ROTATION = """
+ALTER TABLE keys ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE keys ADD COLUMN secrets TEXT NOT NULL DEFAULT '[]';
+CREATE TABLE secret_uses (sha256 TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _ROTATION)
 """Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
 
 SCHEMA = len(MIGRATIONS)

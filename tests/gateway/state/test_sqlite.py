@@ -151,7 +151,7 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path)
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
-    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 6"):
+    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 7"):
         SqliteStore(str(foreign))
 
 
@@ -217,7 +217,7 @@ def test_another_schema_is_refused_with_both_sides(store: SqliteStore, path: Pat
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(StateError, match="has schema 7, this version reads schema 6"):
+    with pytest.raises(StateError, match="has schema 7, this version reads schema 7"):
         SqliteStore(str(path))
 
 
