@@ -5,6 +5,7 @@ SIGTERM ──► draining (server.drain_s): not ready, still serving ──► 
 """
 
 import asyncio
+import gc
 import logging
 import math
 import signal
@@ -88,6 +89,9 @@ class Server(uvicorn.Server):
         self.servers = cast("list[asyncio.base_events.Server]", listeners)
         if sockets is None:
             self._log_started_message(bound)
+        # What lives as long as the process is left out of collections from now on: to walk over modules, settings and
+        # 100,000 decisions takes 50 ms, in which no request is served.
+        gc.freeze()
         self.started = True
 
     def _connect(self) -> asyncio.Protocol:
