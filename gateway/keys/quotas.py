@@ -153,7 +153,8 @@ class Quotas:
             return False
         # Each gateway has an equal part, rounded up: together they exceed the limit by less than their number.
         if quota.in_flight >= math.ceil(quota.max_concurrent / self._gateways):
-            message = f"Rate limit exceeded: key {key!r} has a limit of {quota.max_concurrent} concurrent requests."
+            plural = "" if quota.max_concurrent == 1 else "s"
+            message = f"Rate limit exceeded: key {key!r} may have {quota.max_concurrent} request{plural} in flight."
             raise RateLimited(message, retry_after=CONCURRENCY_RETRY_S)
         self._admit(key, quota, 1.0, 1.0)
         quota.in_flight += 1

@@ -151,7 +151,7 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path)
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
-    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 7"):
+    with pytest.raises(StateError, match=rf"foreign\.db has schema 0, this version reads schema {SCHEMA}"):
         SqliteStore(str(foreign))
 
 
@@ -169,8 +169,7 @@ def test_keys_are_kept_by_name(store: SqliteStore, path: Path) -> None:
 def write_earlier_file(path: Path, schema: int) -> None:
     """A file as the version that had this schema wrote it."""
     with sqlite3.connect(path) as connection:
-        for step in MIGRATIONS[:schema]:
-            connection.executescript(step)
+        connection.executescript(MIGRATIONS[0])
         connection.execute("INSERT INTO tasks VALUES ('t', 'basis', 1, 1, CAST('sums' AS BLOB))")
         connection.execute("INSERT INTO ring VALUES ('t', 0, CAST('a' AS BLOB))")
         row = "'t', 1, 1, 'm', 'score', '[\"m\", \"other\"]', 1.5"
@@ -178,6 +177,8 @@ def write_earlier_file(path: Path, schema: int) -> None:
         connection.execute(f"INSERT INTO turns VALUES ({row})")  # noqa: S608
         spent = "INSERT INTO spending (kind, name, day, requests, input_tokens, output_tokens, usd, baseline_usd)"
         connection.execute(f"{spent} VALUES ('key', 'k', '2026-11-01', 2, 3, 4, '0.5', '0.75')")
+        for step in MIGRATIONS[1:schema]:
+            connection.executescript(step)
         connection.execute(f"PRAGMA user_version = {schema}")
     connection.close()
 
@@ -215,9 +216,9 @@ def test_a_file_that_cannot_be_brought_up_stays_as_it_was(store: SqliteStore, pa
 def test_another_schema_is_refused_with_both_sides(store: SqliteStore, path: Path) -> None:
     store.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 7")
+        connection.execute(f"PRAGMA user_version = {SCHEMA + 1}")
     connection.close()
-    with pytest.raises(StateError, match="has schema 7, this version reads schema 7"):
+    with pytest.raises(StateError, match=f"has schema {SCHEMA + 1}, this version reads schema {SCHEMA}"):
         SqliteStore(str(path))
 
 
