@@ -27,7 +27,11 @@ from gateway.state.store import (
     TaskRecord,
     TaskSums,
 )
+from gateway.usage.history_counts import Slot
 from gateway.usage.ledger import UsageTotals
+
+UNCOMPACTED = 5
+"""The last schema whose tables have the columns of the first."""
 
 EXPLANATION = Explanation.from_dict({"u": 0.5, "scores": [{"model": "m"}]})
 
@@ -169,7 +173,8 @@ def test_keys_are_kept_by_name(store: SqliteStore, path: Path) -> None:
 def write_earlier_file(path: Path, schema: int) -> None:
     """A file as the version that had this schema wrote it."""
     with sqlite3.connect(path) as connection:
-        connection.executescript(MIGRATIONS[0])
+        for step in MIGRATIONS[: min(schema, UNCOMPACTED)]:
+            connection.executescript(step)
         connection.execute("INSERT INTO tasks VALUES ('t', 'basis', 1, 1, CAST('sums' AS BLOB))")
         connection.execute("INSERT INTO ring VALUES ('t', 0, CAST('a' AS BLOB))")
         row = "'t', 1, 1, 'm', 'score', '[\"m\", \"other\"]', 1.5"
@@ -177,7 +182,7 @@ def write_earlier_file(path: Path, schema: int) -> None:
         connection.execute(f"INSERT INTO turns VALUES ({row})")  # noqa: S608
         spent = "INSERT INTO spending (kind, name, day, requests, input_tokens, output_tokens, usd, baseline_usd)"
         connection.execute(f"{spent} VALUES ('key', 'k', '2026-11-01', 2, 3, 4, '0.5', '0.75')")
-        for step in MIGRATIONS[1:schema]:
+        for step in MIGRATIONS[UNCOMPACTED:schema]:
             connection.executescript(step)
         connection.execute(f"PRAGMA user_version = {schema}")
     connection.close()
@@ -189,7 +194,7 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(path: Path
     again = SqliteStore(str(path))
     assert again.task_names() == ["t"]
     assert (again.recent_embeddings("t"), list(again.decision_changes("t"))) == ([b"a"], [decision()])
-    spent = UsageTotals(2, 3, 4, Decimal("0.5"), Decimal("0.75"))
+    spent = UsageTotals(2, 3, 4, Decimal("0.5"), Decimal("0.75"), compared_usd=Decimal("0.5"))
     assert again.read_usage() == {("key", "k", "2026-11-01"): spent}
     assert again.read_task("t") == TaskRecord(TaskSums("basis", 1, 1, b"sums"), decision(), b"", EXPLANATION)
     assert (again.tasks_without_use(9), again.least_recently_used(9)) == (["t"], [])
@@ -198,6 +203,8 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(path: Path
     again.update_task([], lambda _: {}, {"t": b"pace"})
     assert again.sampling_states(["t"]) == {"t": b"pace"}
     assert again.add_key(StoredKey("k", "1" * 64, 1.0, "{}"))
+    again.add_history({(60, 7): {("task", "t"): {Slot.REQUESTS: 2}}})
+    assert again.read_history(("task", "t"), 60, 0, 9) == {7: {Slot.REQUESTS: 2}}
     again.close()
 
 
