@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -205,7 +206,7 @@ def _show_secret(key: dict[str, Any], done: str, as_json: bool) -> None:
     typer.echo(key["secret"])
 
 
-def _show_secrets(keys: list[dict[str, Any]]) -> None:
+def _show_secrets(keys: Sequence[Any]) -> None:
     """Print what is to be said of secrets: each one's last use and expiry."""
     shown = make_table(["key", "secret", "last used", "expires"], [])
     for key in keys:
