@@ -17,7 +17,7 @@ def test_tables_have_a_row_for_each_source_and_number_of_inputs() -> None:
     rows = to_markdown(found).splitlines()[2:]
     assert rows == [
         "| nobody |  |  |  |  |  |  | 60.0 |",
-        "| `judge-95` | 10 | 0.90 | 0.90 | 0.80 | 2.0 | 0 | 60.0 |",
+        "| judge-95 | 10 | 0.90 | 0.90 | 0.80 | 2.0 | 0 | 60.0 |",
         "| references | 30 |  |  | 1.00 | 10.0 | 2 | 90.0 |",
-        "| `judge-95` | 30 | 0.90 | 0.90 | 0.80 | 5.0 | 2 | 90.0 |",
+        "| judge-95 | 30 | 0.90 | 0.90 | 0.80 | 5.0 | 2 | 90.0 |",
     ]

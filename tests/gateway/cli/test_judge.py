@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import Result
 
+from gateway.cli.judge import FOLDER, default_folder
 from tests.gateway.asking import ask, chat
 from tests.gateway.cli.conftest import run_command
 from tests.gateway.evals.models import Seen, running_models
@@ -259,6 +260,11 @@ def test_a_dry_run_shows_the_cost_and_asks_nothing(place: Place, texts: Path, tm
     assert told.exit_code == 0, told.output
     assert place.seen.bodies == []
     assert "180" in told.stderr, "60 answers and 120 verdicts"
+
+
+@pytest.mark.parametrize("task", ["t", "a/b", "..", "auto:1f", "../../x"])
+def test_a_session_is_stored_below_one_folder(task: str) -> None:
+    assert default_folder(task).resolve().parent == FOLDER.resolve()
 
 
 def test_the_prompt_is_shown_without_a_gateway(tmp_path: Path) -> None:
