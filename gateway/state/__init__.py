@@ -8,5 +8,6 @@ sqlite_schema   its schema, and the steps from earlier ones
 sqlite_rows     its rows of tasks and decisions
 sqlite_records  its usage, keys and policies
 sqlite_history  its minutes and hours
+backup          a copy of a SQLite state in use, and its return
 compression     compression of tasks with few inputs
 """
