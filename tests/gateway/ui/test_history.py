@@ -143,6 +143,7 @@ def test_the_values_are_also_a_table(dash: Dashboard) -> None:
     dash.open("/?range=7d")
     dash.page.get_by_text("Show as table").click()
     table = dash.page.get_by_role("region", name="Table: History").locator("tbody tr")
+    table.nth(10).wait_for()
     assert table.count() in (167, 168)
     assert table.first.locator("td").count() == 10
 
