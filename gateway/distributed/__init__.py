@@ -11,6 +11,7 @@ usage_scripts   Lua calls on usage
 codec           everything as bytes in Redis, and arguments of Lua calls
 store           the state store on Redis
 store_records   its usage, keys and policies
+store_directory  its templates of system prompts, and names and targets of tasks
 state_copy      keys, policies and usage, written back to a Redis that lost them
 producer        idempotent producer of a gateway and a shard
 crash_counters  counts of observations that outlive their gateway

@@ -25,6 +25,7 @@ from gateway.scorer.messages import (
     ForgetTask,
     Inspect,
     InspectView,
+    MergeTasks,
     Question,
     Reply,
     ScoredResponse,
@@ -179,6 +180,10 @@ class ScorerClient(ABC):
     async def forget_task(self, task: str) -> bool:
         """Remove everything about a task; False if there was nothing."""
         return bool((await self._ask(ForgetTask(self._replies.next_id(), task)))["known"])
+
+    async def merge_tasks(self, target: str, sources: Sequence[str]) -> int:
+        """Move all that is stored of tasks to another one. Return the number of inputs."""
+        return int((await self._ask(MergeTasks(self._replies.next_id(), target, sources)))["moved"])
 
     async def inspect_pack(
         self, view: InspectView, task: str = "", pack: str = "", n: int = 0, key: str | None = None

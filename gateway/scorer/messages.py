@@ -178,6 +178,14 @@ class ForgetTask(msgspec.Struct, frozen=True, tag="Forget"):
     task: str
 
 
+class MergeTasks(msgspec.Struct, frozen=True, tag="Merge"):
+    """Move all that is stored of tasks to another one, and delete them."""
+
+    id: int
+    task: str
+    sources: Sequence[str]
+
+
 class SetPolicy(msgspec.Struct, frozen=True, tag="Govern"):
     """Score a task by another policy from now on, and decide on it again."""
 
@@ -289,7 +297,7 @@ class Reply(msgspec.Struct, frozen=True, tag=True):
     is_busy: bool = False
 
 
-Question = SeedInputs | SubmitFeedback | DryRun | ForgetTask | SetPolicy | Inspect | ExplainTasks
+Question = SeedInputs | SubmitFeedback | DryRun | ForgetTask | MergeTasks | SetPolicy | Inspect | ExplainTasks
 """Messages that are answered with a Reply."""
 
 BackgroundQuestion = Inspect | ExplainTasks

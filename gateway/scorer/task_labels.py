@@ -55,6 +55,10 @@ class Ratings:
             merged[one.request] = Rating(one.at, one.score, RatingContext(one.model, one.stratum, one.propensity))
         return Ratings(_newest(merged))
 
+    def merge(self, other: "Ratings") -> "Ratings":
+        """Add the responses of another task."""
+        return Ratings(_newest({**other.by_request, **self.by_request}))
+
     def to_feedback(self, models: Sequence[str]) -> Feedback | None:
         """Convert to the library's feedback, with columns in the order of `models`. None without any of these."""
         columns = {name: place for place, name in enumerate(models)}
@@ -130,6 +134,13 @@ class TaskLabels:
     def with_feedback(self, answers: Sequence[ScoredResponse]) -> "TaskLabels":
         """Add scored responses."""
         return replace(self, ratings=self.ratings.with_ratings(answers))
+
+    def merge(self, other: "TaskLabels") -> "TaskLabels":
+        """Add what another task was labelled with; of an input that both have, this one's outcomes count."""
+        merged = {key: dict(outcomes) for key, outcomes in other.outcomes.items()}
+        for key, outcomes in self.outcomes.items():
+            merged[key] = {**merged.pop(key, {}), **outcomes}
+        return TaskLabels(dict(list(merged.items())[-MAX_LABELS:]), self.ratings.merge(other.ratings))
 
     def to_matrix(self, models: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
         """Return outcomes, (n_labelled, n_models), NaN where a model has none; None without labels."""

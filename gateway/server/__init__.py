@@ -9,4 +9,7 @@ workers          several gateways that share a port
 app              composition: every part is built here and given what it needs
 runtime          changes of a running gateway: configuration, pack, policies
 ledger_writer    writes usage to the store once a second
+template_writer  stores and shares templates of system prompts
+task_manager     names, merges and deletion of tasks
+optional_parts   the scorer and OpenTelemetry, where they are configured
 """

@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -18,7 +17,6 @@ from gateway.config import Config
 from gateway.config.history import ConfigHistory, ConfigSource
 from gateway.config.schema import OtelConfig
 from gateway.decision import Decision
-from gateway.errors import ConfigError
 from gateway.http.asgi import Receive, Scope, Send
 from gateway.http.azure import accept_azure_request
 from gateway.http.cors import CorsPolicy
@@ -58,7 +56,10 @@ from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
 from gateway.server.front import Front
 from gateway.server.ledger_writer import flush_ledger_periodically
+from gateway.server.optional_parts import check_otel, observe_with
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
+from gateway.server.task_manager import TaskManager, TaskParts
+from gateway.server.template_writer import TemplateWriter, write_templates_periodically
 from gateway.state.sqlite import open_own_store
 from gateway.state.store import Eviction, Store
 from gateway.tasks.decision_feed import DecisionFeed
@@ -67,6 +68,7 @@ from gateway.tasks.eviction_log import EvictionLog
 from gateway.tasks.policies import build_prices
 from gateway.tasks.prompt_templates import PromptTemplates
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
+from gateway.tasks.task_directory import TaskDirectory
 from gateway.upstream.factory import build_backends, build_forwarding
 from gateway.upstream.failover import Failover
 from gateway.upstream.load_balancer import LoadBalancer
@@ -93,13 +95,15 @@ class Gateway:
         self._table = DecisionTable(resolved.policies, self._router_works)
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
         self._decision_feed = DecisionFeed(time.time)
-        self._evictions = EvictionLog()
+        self._evictions = EvictionLog(on_evicted=lambda task: self._minutes.discard("task", task))
         self._node = self._join_gateways(config)
         self._scorer: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
         self._minutes = MinuteSeries(time.time)
         self._recent_responses = RecentResponses(config.routing.feedback_window)
         self._response_cache = ResponseCache(time.monotonic)
-        self._prompt_tasks = PromptTasks(PromptTemplates())
+        self._directory = TaskDirectory()
+        self._templates = PromptTemplates(keeps_texts=lambda: self.runtime.resolved.config.routing.keep_texts)
+        self._prompt_tasks = PromptTasks(self._templates)
         self._responses = ResponseAffinity(config.routing.response_ttl_s, time.monotonic)
         self._sessions = SessionAffinity(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(build_prices(config, resolved.manifest), time.time)
@@ -108,11 +112,13 @@ class Gateway:
         self._client_keys = ClientKeys(config, self._authenticator, self._quotas, time.time)
         parts = Reloadable(self._table, self._ledger, self._client_keys, self._scorer)
         self.runtime = Runtime(config, resolved, parts, self._build_serving)
+        tasks = TaskParts(self._directory, self._templates, self._table, self._ledger, self._minutes, self._scorer)
+        self._task_manager = TaskManager(tasks, self.runtime, time.time)
         self.config_history = ConfigHistory(config, origin, self.runtime.reload, time.time)
         self._packs: PackLibrary = (self._node and self._node.pack_library) or LocalPackLibrary(self.config_history)
         self._inflight = InflightRequests()
         self._tracing: Tracing | None = None
-        _check_otel(config)
+        check_otel(config)
         self._api = build_api(self._lifespan)
         server = config.server
         self._host_check = HostCheck(
@@ -198,12 +204,19 @@ class Gateway:
             config = self.runtime.resolved.config
             store: Store = self._node.store if self._node else open_own_store(config.state.url)
             stack.callback(store.close)
+            self.runtime.attach_store(store)
             if config.otel.endpoint is not None:
                 await self._trace(stack, config.otel)
             await stack.enter_async_context(
                 flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
             )
             await self._restore_settings(store)
+            is_shared = self._node is not None
+            writer = TemplateWriter(
+                self._templates, store, self._minutes, self._task_manager.merge_twins, is_shared=is_shared
+            )
+            await stack.enter_async_context(write_templates_periodically(writer))
+            stack.push_async_callback(self._task_manager.close)
             stack.callback(self.runtime.flush_counts)
             stack.callback(self._pool.close)
             stack.push_async_callback(self.runtime.close_backends)
@@ -251,6 +264,7 @@ class Gateway:
             minutes=self._minutes,
             recent_responses=self._recent_responses,
             manager=self.runtime,
+            tasks=self._task_manager,
             policy_errors=resolved.errors,
             unknown_datasets=resolved.unknown_datasets,
             is_draining=lambda: self._is_draining,
@@ -259,10 +273,10 @@ class Gateway:
             authenticator=self._authenticator,
             host_check=self._host_check,
             capabilities=build_capability_table(config.models),
-            tasks=TaskResolver(config.routing.task_sources, self._prompt_tasks),
+            tasks=TaskResolver(config.routing.task_sources, self._prompt_tasks, self._directory),
             table=self._table,
             failover=Failover(backends, resolved.timeouts, RetryPolicy(upstream), upstream.max_attempts),
-            observe=_observe_with(self._scorer),
+            observe=observe_with(self._scorer),
             accounting=Accounting(
                 self._metrics,
                 self._ledger,
@@ -316,6 +330,7 @@ class Gateway:
             await self.runtime.apply_shared_state((), self._node.cached_active_pack())
             return
         self._client_keys.load_keys(store)
+        self._task_manager.apply_entries(await asyncio.to_thread(store.task_entries))
         await self.runtime.apply_shared_state(await asyncio.to_thread(store.current_policies), None)
 
     def _join_gateways(self, config: Config) -> "GatewayNode | None":
@@ -327,6 +342,7 @@ class Gateway:
         handlers = ChangeHandlers(
             keys=lambda created: self._client_keys.replace_created(created),
             policies=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
+            tasks=lambda entries: self._task_manager.apply_entries(entries),
         )
         return GatewayNode(config, self._table, self._decision_feed, handlers, self._evictions)
 
@@ -378,14 +394,3 @@ class Gateway:
 
     def _breaker_states(self) -> dict[str, str]:
         return {state.backend.name: state.breaker.state for state in self.runtime.backend_states()}
-
-
-def _observe_with(link: ScorerClient | None) -> Callable[[str, bytes, str | None], None]:
-    return link.observe_input if link is not None else lambda task, messages, key: None
-
-
-def _check_otel(config: Config) -> None:
-    """Raise ConfigError where traces are configured and OpenTelemetry is not installed."""
-    is_installed = find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
-    if config.otel.endpoint is not None and not is_installed:
-        raise ConfigError("otel", [("otel.endpoint", "OpenTelemetry is not installed: pip install 'benchroute[otel]'")])

@@ -5,7 +5,7 @@ Requests in flight finish with the objects they began with; the next request tak
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.api.services import Services
@@ -70,11 +70,26 @@ class Runtime:
         self._parts = parts
         self._build = build
         self._manifest: Manifest | None = None
+        self._attached: Store | None = None
         self._folding: set[asyncio.Task[None]] = set()
+
+    def attach_store(self, store: Store) -> None:
+        """Use a state from now on, before the first request."""
+        self._attached = store
 
     def start(self, store: Store) -> None:
         """Begin to answer requests."""
         self._serve(self._build(self.resolved, store))
+
+    @property
+    def store(self) -> Store:
+        """The state in use."""
+        assert self._attached is not None  # noqa: S101 - attached before anything is changed
+        return self._attached
+
+    def configured_tasks(self) -> Collection[str]:
+        """Return the tasks with settings in the configuration's file."""
+        return self._config.tasks
 
     async def reload(self, config: Config) -> None:
         """Replace the configuration, or read its pack again, while requests go on.

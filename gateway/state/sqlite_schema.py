@@ -57,7 +57,12 @@ CREATE INDEX decisions_without_inputs ON decisions (task) WHERE n = 0
 """Rows of more than a quarter of a page belong in tables with a row ID: without one, SQLite gives each of them a page
 of its own (https://sqlite.org/withoutrowid.html). `used` orders tasks for eviction, NULL where it is not known yet."""
 
-MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT)
+_DIRECTORY = """
+CREATE TABLE templates (task TEXT PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE task_entries (task TEXT PRIMARY KEY, name TEXT, merged_into TEXT, at REAL NOT NULL, changed_by TEXT)
+"""
+
+MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _DIRECTORY)
 """Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
 
 SCHEMA = len(MIGRATIONS)

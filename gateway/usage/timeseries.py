@@ -141,6 +141,10 @@ class MinuteSeries:
             if of_kind == kind:
                 yield name, sum([minute.requests for minute in row if minute.number >= first])
 
+    def discard(self, kind: SeriesKind, name: str) -> None:
+        """Remove a series if it is there."""
+        self._rows.pop((kind, name), None)
+
     def current_minute(self) -> int:
         """Return the number of the present minute since 1970."""
         return int(self._clock() // MINUTE_S)

@@ -14,6 +14,7 @@ from gateway.scorer.messages import (
     ExplainTasks,
     ForgetTask,
     Inspect,
+    MergeTasks,
     Observation,
     Question,
     ScoreSettings,
@@ -49,11 +50,12 @@ class Busy(SqliteStore):
         change: Change,
         sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
         used_at: float | None = None,
+        removed: Sequence[str] = (),
     ) -> None:
         self.refusals -= 1
         if self.refusals >= 0:
             raise self.error("database is locked")
-        super().update_task(tasks, change, sampling_states, used_at)
+        super().update_task(tasks, change, sampling_states, used_at, removed)
 
 
 class Lost(StateError):
@@ -134,7 +136,8 @@ def test_every_question_has_its_answer(store: Busy) -> None:
         (SetPolicy(4, "t", few), "decided", 1),
         (Inspect(5, "evidence", "t"), "n", 12),
         (ExplainTasks(8, ["unknown"]), "explained", {}),
-        (ForgetTask(6, "t"), "known", True),
+        (MergeTasks(9, "other", ["t"]), "moved", 12),
+        (ForgetTask(6, "other"), "known", True),
         (ForgetTask(7, "t"), "known", False),
     ]
     assert {type(question) for question, _, _ in asked} == set(Question.__args__)

@@ -27,8 +27,11 @@ from gateway.state.store import (
     TaskRecord,
     TaskSums,
 )
+from gateway.task_records import TaskEntry, TemplatePlace
 from gateway.usage.ledger import UsageTotals
 
+COMPACT = 6
+"""The first schema with tables for many tasks."""
 EXPLANATION = Explanation.from_dict({"u": 0.5, "scores": [{"model": "m"}]})
 
 
@@ -151,7 +154,7 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(tmp_path: Path)
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
-    with pytest.raises(StateError, match=r"foreign\.db has schema 0, this version reads schema 6"):
+    with pytest.raises(StateError, match=rf"foreign\.db has schema 0, this version reads schema {SCHEMA}"):
         SqliteStore(str(foreign))
 
 
@@ -171,7 +174,11 @@ def write_earlier_file(path: Path, schema: int) -> None:
     with sqlite3.connect(path) as connection:
         for step in MIGRATIONS[:schema]:
             connection.executescript(step)
-        connection.execute("INSERT INTO tasks VALUES ('t', 'basis', 1, 1, CAST('sums' AS BLOB))")
+        if schema < COMPACT:
+            connection.execute("INSERT INTO tasks VALUES ('t', 'basis', 1, 1, CAST('sums' AS BLOB))")
+        else:
+            connection.execute("INSERT INTO bases VALUES (1, 'basis')")
+            connection.execute("INSERT INTO tasks VALUES ('t', 1, 1, 1, NULL, 0, CAST('sums' AS BLOB))")
         connection.execute("INSERT INTO ring VALUES ('t', 0, CAST('a' AS BLOB))")
         row = "'t', 1, 1, 'm', 'score', '[\"m\", \"other\"]', 1.5"
         connection.execute(f"INSERT INTO decisions VALUES ({row}, ?)", (EXPLANATION.json,))  # noqa: S608
@@ -197,6 +204,9 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(path: Path
     again.update_task([], lambda _: {}, {"t": b"pace"})
     assert again.sampling_states(["t"]) == {"t": b"pace"}
     assert again.add_key(StoredKey("k", "1" * 64, 1.0, "{}"))
+    again.put_entries([TaskEntry("t", "Bills")])
+    assert again.task_entries() == [TaskEntry("t", "Bills")]
+    assert again.read_templates(TemplatePlace())[0] == []
     again.close()
 
 
@@ -215,9 +225,9 @@ def test_a_file_that_cannot_be_brought_up_stays_as_it_was(store: SqliteStore, pa
 def test_another_schema_is_refused_with_both_sides(store: SqliteStore, path: Path) -> None:
     store.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 7")
+        connection.execute(f"PRAGMA user_version = {SCHEMA + 1}")
     connection.close()
-    with pytest.raises(StateError, match="has schema 7, this version reads schema 6"):
+    with pytest.raises(StateError, match=f"has schema {SCHEMA + 1}, this version reads schema {SCHEMA}"):
         SqliteStore(str(path))
 
 
