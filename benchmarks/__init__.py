@@ -12,5 +12,6 @@ sampling       savings and cost of adaptive sampling
 learning       value of labels and of feedback
 new_model      accuracy of columns that are imputed from few outcomes
 lm_eval_run    lm-evaluation-harness against a gateway
+list_prices    the shipped price list, from litellm's
 screenshots    the dashboard's pictures for the documentation
 """

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -40,6 +41,12 @@ class _Header(msgspec.Struct, frozen=True):
     skipped: int = 0
 
 
+DIGITS = MappingProxyType({"auto": 6})
+"""Significant digits of an explanation's numbers, by member."""
+
+MAX_DIGITS = 12
+"""Significant digits of every other number: more than anything measured has."""
+
 _header = msgspec.json.Decoder(_Header)
 _document = msgspec.json.Decoder(dict[str, Any])
 
@@ -58,8 +65,12 @@ class Explanation:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Explanation":
-        """Encode an explanation. Numbers have 12 digits: more than anything measured has, and most of the text."""
-        return cls(json.dumps(_round_numbers(document)))
+        """Encode an explanation. Its numbers are most of the text, so they have as many digits as somebody reads.
+
+        6 where they only say where a score comes from, else 12: scores are compared with those of routing/.
+        """
+        rounded = {name: _round_numbers(one, DIGITS.get(name, MAX_DIGITS)) for name, one in document.items()}
+        return cls(json.dumps(rounded))
 
     def to_dict(self) -> dict[str, Any]:
         """Decode the explanation. Raises ValueError for what is no JSON."""
@@ -95,12 +106,12 @@ class Explanation:
             return _Header(document.get("n"), document.get("skipped", 0))
 
 
-def _round_numbers(value: Any) -> Any:
+def _round_numbers(value: Any, digits: int) -> Any:
     if isinstance(value, float):
-        return float(f"{value:.12g}")
+        return float(f"{value:.{digits}g}")
     if isinstance(value, dict):
-        return {name: _round_numbers(one) for name, one in value.items()}
-    return [_round_numbers(one) for one in value] if isinstance(value, list | tuple) else value
+        return {name: _round_numbers(one, digits) for name, one in value.items()}
+    return [_round_numbers(one, digits) for one in value] if isinstance(value, list | tuple) else value
 
 
 NO_EXPLANATION = Explanation()

@@ -44,6 +44,9 @@ EXPLORED = "explored"
 CACHED = "cached"
 COLD_START = "cold-start"
 
+UNROUTED = frozenset({REQUESTED, PINNED, SHADOW, NO_PACK, "none"})
+"""Reasons of requests whose model no decision chose: their cost is not routing's, and no savings count it."""
+
 
 def is_task_id(text: str) -> bool:
     """Return True if a text is a valid task ID."""

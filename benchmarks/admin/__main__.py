@@ -49,6 +49,9 @@ def print_results(found: dict[str, Any]) -> None:
         print(f"{mark}{row['endpoint']:43} {row['size_kb']:7.1f}{numbers}  {row['status']}")
     print(f"{found['tasks']} tasks: state {found['state_mb']:.0f} MB, written in {found['filled_s']:.0f} s")
     print(f"gateway ready after {found['gateway_s']:.1f} s, scorer after {found['scorer_s']:.1f} s")
+    samples = found["lag"]["+Inf"]
+    later = ", ".join(f"{bound} s {samples - count:.0f}" for bound, count in found["lag"].items() if bound != "+Inf")
+    print(f"event loop, samples later than: {later}; of {samples:.0f}")
     print(f"memory: gateway {found['gateway_mb']:.0f} MB, scorer {found['scorer_mb']:.0f} MB")
 
 

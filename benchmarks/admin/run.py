@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.admin.chats import Chats, quantile, running_chats
 from benchmarks.admin.fill import task_name
@@ -117,7 +118,17 @@ def measure_endpoints(port: int) -> dict[str, Any]:
     p99_ms = quantile(alone, 0.99)
     shares = {"p50_ms": quantile(alone, 0.5), "p99_ms": p99_ms, "worst_ms": max(alone)}
     shown = [{**asdict(row), "is_slow": row.is_slow(p99_ms)} for row in rows]
-    return {"alone": shares, "failed_chats": chats.failed, "endpoints": shown}
+    return {"alone": shares, "failed_chats": chats.failed, "endpoints": shown, "lag": read_loop_lag(port)}
+
+
+def read_loop_lag(port: int) -> dict[str, float]:
+    """Return how many samples of the event loop's lag there were, by upper bound in seconds; `+Inf` for all of them."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
+    connection.request("GET", "/metrics")
+    families = text_string_to_metric_families(connection.getresponse().read().decode())
+    connection.close()
+    lag = next(family for family in families if family.name == "benchroute_event_loop_lag_seconds")
+    return {one.labels["le"]: one.value for one in lag.samples if one.name.endswith("_bucket")}
 
 
 def measure_endpoint(port: int, name: str, path: str, chats: Chats) -> EndpointTimes:

@@ -41,11 +41,15 @@ ACCESS = {
 
 def endpoints() -> str:
     """Return the text of the page."""
+    heads = ("Method", "Path", "Access", "Description")
+    return INTRO + table(heads, [(code(row[0]), code(row[1]), row[2], row[3]) for row in endpoint_rows()])
+
+
+def endpoint_rows() -> list[tuple[str, str, str, str]]:
+    """Return method, path, access and description of every endpoint."""
     rows = [("POST", path, "client", FORWARDED) for path in BY_PATH]
     rows += [(one.method, one.template, "client", f"Passed through: {one.description}") for one in ENDPOINTS]
-    rows += sorted(_own(_api()), key=lambda row: (row[1], row[0]))
-    heads = ("Method", "Path", "Access", "Description")
-    return INTRO + table(heads, [(code(row[0]), code(row[1]), row[2], row[3]) for row in rows])
+    return rows + sorted(_own(_api()), key=lambda row: (row[1], row[0]))
 
 
 def _api() -> FastAPI:

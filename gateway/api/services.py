@@ -1,6 +1,6 @@
 """The services that endpoints use, and who may call an endpoint (FastAPI dependencies)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
@@ -16,6 +16,7 @@ from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
 from gateway.packs import PackLibrary
 from gateway.proxy.recent_responses import RecentResponses
+from gateway.request_log.access import RequestLogAccess
 from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
@@ -70,6 +71,7 @@ class Services:
         scorer: None if no pack is configured.
         policy_errors: why a policy override is not applied, by task.
         unknown_datasets: why the dataset that a task names has no effect, by task.
+        flush_history: writes what has been counted until now to the store; False if the store could not take it.
         is_draining: true from the signal to stop until the gateway stops to listen.
     """
 
@@ -88,7 +90,9 @@ class Services:
     decision_feed: DecisionFeed
     evictions: EvictionLog
     minutes: MinuteSeries
+    flush_history: Callable[[], Awaitable[bool]]
     recent_responses: RecentResponses
+    request_log: RequestLogAccess
     manager: TaskPolicyManager
     tasks: TaskChanges
     policy_errors: Mapping[str, str]

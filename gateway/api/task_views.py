@@ -11,7 +11,7 @@ from gateway.keys.auth import Principal
 from gateway.tasks.decision_table import Route
 from gateway.tasks.prompt_templates import PREFIX
 from gateway.usage.ledger import to_json as usage_to_json
-from gateway.vocabulary import DEFAULT_TASK
+from gateway.vocabulary import COLD_START, DEFAULT_TASK, NO_PACK, ROUTER_UNAVAILABLE
 
 TaskKind = Literal["tagged", "automatic", "default"]
 """Where a task's calls get it from: the client's tag, their system prompt, their key."""
@@ -148,7 +148,19 @@ def _routed(route: Route, scored: Mapping[str, Any] | None) -> dict[str, Any]:
     }
     if scored is not None and scored["model"] == route.ranking[0]:
         return {**scored, **routed}
-    return {**routed, "why": f"{route.ranking[0]} by configuration: {route.reason}"}
+    return {**routed, "why": _why_routed(route)}
+
+
+def _why_routed(route: Route) -> str:
+    """Return why requests go to a model that no decision has chosen."""
+    model = route.ranking[0]
+    if route.reason == COLD_START:
+        return f"no input of this task has been scored yet: {model} is the best model on average"
+    if route.reason == NO_PACK:
+        return f"no pack has outcomes of this task's models: {model} is the first of the configuration"
+    if route.reason == ROUTER_UNAVAILABLE:
+        return f"the scorer is down: {model} was the last choice, or is the best model on average"
+    return f"{model} by configuration: {route.reason}"
 
 
 def _change(change: Decision) -> dict[str, Any]:

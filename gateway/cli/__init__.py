@@ -21,6 +21,7 @@ regime_tables  an evaluation by regime as tables and verdicts
 route         decide on inputs with a pack, without a gateway
 coverage      coverage of benchmarks and packs, in words and tables
 selection     options that select models and datasets
+price_list    list prices: litellm's, and the shipped ones
 catalogue     known models, from litellm's price list
 inputs        a task's inputs from a file or standard input
 load_embedder  embedders, and the embedding cache
@@ -46,6 +47,7 @@ from gateway.cli.init import create_config
 from gateway.cli.route import route_inputs
 from gateway.cli.serve import run_scorer, serve_command
 from gateway.cli.tail import tail_decisions
+from gateway.processes.init_process import fork_under_init
 
 SUMMARY = "LLM gateway that routes each task to the best model according to benchmark evidence."
 
@@ -94,4 +96,5 @@ def _options(
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
+    fork_under_init()
     app()

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -15,10 +16,21 @@ TIMEOUT_S = 30.0
 MAX_PAGE = 1000
 """Rows of a page: the most that a gateway sends."""
 
-LOCAL = "http://127.0.0.1:8100"
+LOCAL = ""
+"""Default of --url: the gateway of CONFIG, else DEFAULT_URL."""
+CONFIG = Path("config.yaml")
+"""Where `benchroute serve` looks for its configuration."""
+DEFAULT_URL = "http://127.0.0.1:8100"
 ADMIN_KEY = "BENCHROUTE_ADMIN_KEY"
 
-Url = Annotated[str, typer.Option(envvar="BENCHROUTE_URL", help="URL of the gateway.")]
+Url = Annotated[
+    str,
+    typer.Option(
+        envvar="BENCHROUTE_URL",
+        help="URL of the gateway.",
+        show_default="host and port of ./config.yaml, else http://127.0.0.1:8100",
+    ),
+]
 KeyEnv = Annotated[
     str, typer.Option(help="Environment variable with the API key: an admin key, or a client key of these tasks.")
 ]
@@ -35,7 +47,11 @@ class AdminClient:
     """Client of a gateway. Without proxies and redirects: only this gateway gets the key."""
 
     def __init__(self, url: str, key_env: str, *, needs_key: bool = False) -> None:
-        """Raises OptionError for an invalid URL, and for a variable that is not set although a key is needed."""
+        """url: LOCAL for the gateway of config.yaml.
+
+        Raises OptionError for an invalid URL, and for a variable that is not set although a key is needed.
+        """
+        url = url or _find_gateway()
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise OptionError(f"--url {url!r}: expected an http:// or https:// URL")
@@ -95,3 +111,16 @@ class AdminClient:
         message = details.get("message") if isinstance(details, dict) else None
         step = f"; {NEXT_STEPS[status]}" if status in NEXT_STEPS else ""
         raise AdminRequestError(f"the gateway returned status {status}: {message or document}{step}")
+
+
+def _find_gateway() -> str:
+    """Return the URL of the gateway that `benchroute serve` starts in this folder. Raises OptionError."""
+    if not CONFIG.exists():
+        return DEFAULT_URL
+    from gateway.config.address import read_base_url
+    from gateway.errors import ConfigError
+
+    try:
+        return read_base_url(CONFIG, os.environ)
+    except ConfigError as error:
+        raise OptionError(f"{error}\n  To reach a gateway at another address, set --url or BENCHROUTE_URL.") from error

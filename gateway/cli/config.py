@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.errors import OptionError
+from gateway.cli.price_list import open_price_list
 from gateway.cli.terminal import print_note, stdout_console
 
 if TYPE_CHECKING:
     from gateway.config.list_prices import ListedPrice
+    from gateway.config.price_lines import WrittenPrice
 
 app = typer.Typer(help="Configuration file: check, convert, prices.", no_args_is_help=True)
 
@@ -71,17 +73,33 @@ def from_litellm(
 @app.command("prices")
 def look_up_prices(
     config: Annotated[Path, typer.Argument(help="Configuration file.")] = Path("config.yaml"),
-    write: Annotated[bool, typer.Option("--write", help="Insert the prices into the file.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the prices into the file.")] = False,
+    list_: Annotated[
+        Path | None,
+        typer.Option(
+            "--list",
+            help="Price list in the format of litellm's model_prices_and_context_window.json. Default: the installed "
+            "litellm's, then the one that Benchroute ships.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the prices as JSON.")] = False,
 ) -> None:
-    """Look up list prices, from litellm's price list, for models without a price."""
-    from gateway.config import load_config, read_config_text
-    from gateway.config.list_prices import insert_prices, models_without_price
-    from gateway.upstream.litellm_prices import LitellmPrices
+    """Look up list prices: of models without a price, and of those whose price came from a list before.
 
-    text, found = read_config_text(config), models_without_price(load_config(config), LitellmPrices())
+    Prices that you have set yourself are not changed.
+    """
+    from gateway.config import load_config, read_config_text
+    from gateway.config.list_prices import models_without_price
+    from gateway.config.price_lines import insert_prices, read_list_prices
+
+    text, read = read_config_text(config), load_config(config)
+    written = read_list_prices(text, str(config))
+    found = models_without_price(read, open_price_list(list_), written)
     listed = {name: price for name, price in found.items() if price is not None}
-    _show_prices(found, as_json)
+    changed = {name: price for name, price in listed.items() if _is_new(written.get(name), price)}
+    _show_prices({name: price for name, price in found.items() if name in changed or name not in written}, as_json)
+    if kept := len(listed) - len(changed):
+        print_note(f"{kept} list prices in the file are those of the list")
     if not found:
         print_note("every model has a price")
     elif not write:
@@ -90,7 +108,11 @@ def look_up_prices(
         )
     else:
         config.write_text(insert_prices(text, str(config), listed), encoding="utf-8")
-        print_note(f"{config}: {len(listed)} prices inserted; compare them with your contract")
+        print_note(f"{config}: {len(changed)} prices inserted; compare them with your contract")
+
+
+def _is_new(written: "WrittenPrice | None", price: "ListedPrice") -> bool:
+    return written is None or written.text != price.to_yaml()
 
 
 def _show_prices(found: "Mapping[str, ListedPrice | None]", as_json: bool) -> None:
@@ -99,11 +121,8 @@ def _show_prices(found: "Mapping[str, ListedPrice | None]", as_json: bool) -> No
         typer.echo(json.dumps(document, indent=2))
         return
     for name, price in found.items():
-        listed = (
-            f"{price.input_usd_per_mtok:f} / {price.output_usd_per_mtok:f}, as {price.name}{_parts(price)}"
-            if price
-            else "not listed"
-        )
+        amounts = price and f"{price.input_usd_per_mtok:f} / {price.output_usd_per_mtok:f}"
+        listed = f"{amounts}, as {price.name}, {price.as_of}{_parts(price)}" if price else "not listed"
         stdout_console().print(f"{name}: {listed}", soft_wrap=True)
 
 

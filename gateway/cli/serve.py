@@ -46,6 +46,7 @@ def serve_command(
     """Run a gateway until Ctrl-C."""
     from gateway.config.history import ConfigFile
     from gateway.processes.startup import configure_process
+    from gateway.server.announcement import announce_gateway
     from gateway.server.serve import serve_gateway as run
     from gateway.server.workers import check_workers, run_workers
 
@@ -56,6 +57,7 @@ def serve_command(
         check_workers(read, count)
         if count > 1:
             configure_process(log_level.value, log_format or read.log.format, read.log.requests, read.log.sample_rate)
+            announce_gateway(read, config, read.server.port, needs_key=bool(read.keys or read.admin.keys))
             run_workers(read, count, _worker_options(config, host, port, watch, log_format, log_level))
             return
     run(file, log_level.value, watch, log_format, worker)

@@ -111,8 +111,15 @@ def _cost_line(usage: Mapping[str, Any]) -> str:
     if usage["cost_usd"] is None:
         return f"{usage['requests']} requests, cost unknown: no price is configured for the models that answered"
     unpriced = f"; {usage['unpriced_requests']} of them without a known price" if usage["unpriced_requests"] else ""
-    savings = f"savings {usage['saved_usd']:.4f} USD against the best model on average"
-    return f"{usage['requests']} requests, cost {usage['cost_usd']:.4f} USD, {savings}{unpriced}"
+    cost = f"{usage['requests']} requests, cost {usage['cost_usd']:.4f} USD"
+    # Calls that named their model, and tasks without evidence, are compared with nothing.
+    if not usage["routed_cost_usd"] and not usage["baseline_usd"]:
+        return f"{cost}{unpriced}"
+    saved = f"{usage['saved_usd']:.4f} USD against the best model on average"
+    routed = (
+        "" if usage["routed_cost_usd"] == usage["cost_usd"] else f" ({usage['routed_cost_usd']:.4f} USD was routed)"
+    )
+    return f"{cost}{routed}, savings {saved}{unpriced}"
 
 
 def _show_scores(console: Console, found: Mapping[str, Any]) -> None:

@@ -16,7 +16,10 @@ unknown_settings  suggestions for settings that do not exist
 load              a file in, Config or ConfigError out
 history           versions of a running gateway's configuration: reload, rollback, file watcher
 litellm_import    conversion of litellm's proxy configuration
-list_prices       list prices inserted into a configuration file
+address           the URL of the gateway that a configuration starts
+list_prices       list prices of a configuration's models
+shipped_prices    the price list that the distribution has
+price_lines       list prices written into a configuration file
 """
 
 from gateway.config.load import load_config, parse_config, read_config_text

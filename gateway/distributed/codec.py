@@ -295,8 +295,9 @@ def encode_usage(rows: UsageRows) -> Mapping[tuple[str, str], list[RedisArg]]:
     words: dict[tuple[str, str], list[RedisArg]] = {}
     for (kind, name, day), used in rows.items():
         numbers = (used.requests, used.input_tokens, used.output_tokens)
-        money = to_picodollars(used.usd), to_picodollars(used.baseline_usd)
-        words.setdefault((kind, name), []).extend([day, *numbers, *money, used.unpriced, used.estimated])
+        usd, baseline, compared = map(to_picodollars, (used.usd, used.baseline_usd, used.compared_usd))
+        counts = used.unpriced, used.estimated
+        words.setdefault((kind, name), []).extend([day, *numbers, usd, baseline, *counts, compared])
     return words
 
 
@@ -314,10 +315,12 @@ def decode_usage(found: Mapping[bytes, bytes]) -> Mapping[str, UsageTotals]:
             of["input"],
             of["output"],
             Decimal(of["usd"]) / PICO_USD,
-            Decimal(of["baseline"]) / PICO_USD,
-            # Earlier versions wrote neither.
+            # Earlier versions compared every response, also of requests that had named their model.
+            Decimal(of.get("routed_baseline", of.get("baseline", 0))) / PICO_USD,
+            # Still earlier ones wrote neither.
             of.get("unpriced", 0),
             of.get("estimated", 0),
+            Decimal(of.get("routed_usd", of["usd"])) / PICO_USD,
         )
         for day, of in days.items()
     }

@@ -6,7 +6,7 @@ is told from another. It is not in the sums' own hash, which earlier versions re
 
 from gateway.distributed.scripts import Script, lua_list
 
-USAGE_FIELDS = ("requests", "input", "output", "usd", "baseline", "unpriced", "estimated")
+USAGE_FIELDS = ("requests", "input", "output", "usd", "routed_baseline", "unpriced", "estimated", "routed_usd")
 """Names in Redis of a day's usage, in the order of the scripts' arguments."""
 
 TOKEN = "life"  # noqa: S105 - the name of a field
@@ -18,7 +18,7 @@ SPEND = Script(
     """#!lua
 -- Adds to what a key or task spent, once however often it is sent.
 -- KEYS: spent writers written-back  ARGV: writer, number, how long writers are remembered in s, a token to begin, then
---   (day, requests, input, output, usd, baseline, unpriced, estimated) with money in units of 1e-12 US dollars
+--   (day, its numbers in the order of USAGE_FIELDS) with money in units of 1e-12 US dollars
 -- Returns {token, the new sums of each of these days}, or {} for what was added before
 """
     + _FIELDS
@@ -28,7 +28,7 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
 redis.call('HSETNX', KEYS[3], token, ARGV[4])
 local sums = {redis.call('HGET', KEYS[3], token)}
-for at = 5, #ARGV, 8 do
+for at = 5, #ARGV, #fields + 1 do
   for place, what in ipairs(fields) do
     redis.call('HINCRBY', KEYS[1], ARGV[at] .. ' ' .. what, ARGV[at + place])
     -- As text: a Lua number holds nine thousand dollars exactly.
@@ -55,7 +55,7 @@ redis.call('HSETNX', KEYS[2], token, ARGV[2])
 local sums = {redis.call('HGET', KEYS[2], token)}
 -- A copy of these very sums, made before its gateway noticed the loss, has nothing to add.
 local is_lost = ARGV[1] == 'emptied' and ARGV[3] ~= sums[1]
-for at = 4, #ARGV, 8 do
+for at = 4, #ARGV, #fields + 1 do
   for place, what in ipairs(fields) do
     local field, copy = ARGV[at] .. ' ' .. what, ARGV[at + place]
     redis.call('HINCRBY', KEYS[1], field, 0)

@@ -280,7 +280,8 @@ class RoutingStats:
         config: number of the active configuration version.
         decisions: made since the start, by reason.
         changes: decisions that moved a task to another model.
-        baseline_cost_usd: cost of the responses at the best-on-average model.
+        routed_cost_usd: cost of the responses whose model routing chose, where it can be compared.
+        baseline_cost_usd: cost of these at the best-on-average model.
         tasks: with a decision.
         evicted: tasks evicted since the start, by reason.
     """
@@ -290,6 +291,7 @@ class RoutingStats:
     config: int
     decisions: Mapping[str, int]
     changes: int
+    routed_cost_usd: float
     baseline_cost_usd: float
     tasks: int = 0
     evicted: Mapping[str, int] = field(default_factory=dict)
@@ -316,6 +318,11 @@ class RoutingCollector(Collector):
         yield decisions
         yield CounterMetricFamily(
             "benchroute_decision_changes", "Decisions that moved a task to another model.", stats.changes
+        )
+        yield CounterMetricFamily(
+            "benchroute_routed_cost_usd",
+            "Cost of responses whose model routing chose, in US dollars; those that named their model are left out.",
+            stats.routed_cost_usd,
         )
         yield CounterMetricFamily(
             "benchroute_baseline_cost_usd",

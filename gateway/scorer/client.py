@@ -228,3 +228,8 @@ class ScorerClient(ABC):
     def _check_ready(self) -> None:
         if self.status != "ready":
             raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
+
+
+def observe_with(link: ScorerClient | None) -> Callable[[str, bytes, str | None], None]:
+    """Return what receives observations: the scorer, or nothing."""
+    return link.observe_input if link is not None else lambda task, messages, key: None

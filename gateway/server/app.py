@@ -15,7 +15,6 @@ from gateway.api.middleware import ApiMiddleware
 from gateway.api.services import Services
 from gateway.config import Config
 from gateway.config.history import ConfigHistory, ConfigSource
-from gateway.config.schema import OtelConfig
 from gateway.decision import Decision
 from gateway.http.asgi import Receive, Scope, Send
 from gateway.http.azure import accept_azure_request
@@ -26,6 +25,7 @@ from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
 from gateway.keys.quotas import Quotas
+from gateway.observability.loop_lag import sample_loop_lag
 from gateway.observability.metrics import (
     BreakerCollector,
     Metrics,
@@ -33,6 +33,7 @@ from gateway.observability.metrics import (
     RoutingStats,
     ScorerCollector,
 )
+from gateway.observability.request_log_metrics import RequestLogCollector
 from gateway.observability.task_labels import TaskLabels
 from gateway.packs import LocalPackLibrary, PackLibrary
 from gateway.processes.descriptors import Descriptors
@@ -41,6 +42,7 @@ from gateway.proxy.asgi_adapter import answer_request
 from gateway.proxy.capabilities import build_capability_table
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
+from gateway.proxy.history_recorder import HistoryRecorder, names_of_other_kinds
 from gateway.proxy.inflight import InflightRequests
 from gateway.proxy.passthrough.answer import Passthrough
 from gateway.proxy.passthrough.endpoints import is_passed_through
@@ -52,14 +54,15 @@ from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.proxy.task_target import TaskResolver
-from gateway.scorer.client import ScorerClient
+from gateway.scorer.client import ScorerClient, observe_with
 from gateway.scorer.embedded.client import EmbeddedScorerClient
 from gateway.server.front import Front
+from gateway.server.history_writer import HistoryWriter
 from gateway.server.ledger_writer import flush_ledger_periodically
-from gateway.server.optional_parts import check_otel, observe_with
+from gateway.server.request_logging import RequestLogging, open_request_log
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
 from gateway.server.task_manager import TaskManager, TaskParts
-from gateway.server.template_writer import TemplateWriter, write_templates_periodically
+from gateway.server.telemetry import check_otel, start_tracing
 from gateway.state.sqlite import open_own_store
 from gateway.state.store import Eviction, Store
 from gateway.tasks.decision_feed import DecisionFeed
@@ -94,7 +97,8 @@ class Gateway:
         resolved = resolve_config(config)
         self._table = DecisionTable(resolved.policies, self._router_works)
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
-        self._decision_feed = DecisionFeed(time.time)
+        self._history = HistoryWriter(time.time)
+        self._decision_feed = DecisionFeed(time.time, on_change=self._history.buffer.add_change)
         self._evictions = EvictionLog(on_evicted=lambda task: self._minutes.discard("task", task))
         self._node = self._join_gateways(config)
         self._scorer: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
@@ -118,6 +122,7 @@ class Gateway:
         self._packs: PackLibrary = (self._node and self._node.pack_library) or LocalPackLibrary(self.config_history)
         self._inflight = InflightRequests()
         self._tracing: Tracing | None = None
+        self._request_log = RequestLogging(None, "The gateway has not started.")
         check_otel(config)
         self._api = build_api(self._lifespan)
         server = config.server
@@ -204,19 +209,17 @@ class Gateway:
             config = self.runtime.resolved.config
             store: Store = self._node.store if self._node else open_own_store(config.state.url)
             stack.callback(store.close)
-            self.runtime.attach_store(store)
+            self._task_manager.attach_store(store)
             if config.otel.endpoint is not None:
-                await self._trace(stack, config.otel)
+                self._tracing = await start_tracing(stack, config.otel)
             await stack.enter_async_context(
                 flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
             )
+            await stack.enter_async_context(self._history.write_periodically(store))
             await self._restore_settings(store)
-            is_shared = self._node is not None
-            writer = TemplateWriter(
-                self._templates, store, self._minutes, self._task_manager.merge_twins, is_shared=is_shared
-            )
-            await stack.enter_async_context(write_templates_periodically(writer))
-            stack.push_async_callback(self._task_manager.close)
+            await stack.enter_async_context(self._task_manager.run(store, is_shared=self._node is not None))
+            self._request_log = await stack.enter_async_context(open_request_log(config, self._node))
+            self._metrics.registry.register(RequestLogCollector(self._request_log.counts))
             stack.callback(self.runtime.flush_counts)
             stack.callback(self._pool.close)
             stack.push_async_callback(self.runtime.close_backends)
@@ -228,19 +231,11 @@ class Gateway:
                 for decision in (await asyncio.to_thread(store.read_decisions)).values():
                     self._table.apply_decision(decision)
             self.runtime.start(store)
+            stack.callback(asyncio.create_task(sample_loop_lag(self._metrics.registry)).cancel)
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
             api.state.services = self._services
             yield
-
-    async def _trace(self, stack: AsyncExitStack, config: OtelConfig) -> None:
-        """Start to export traces and metrics; at the end of the stack, export what is left."""
-        # Imported here: OpenTelemetry is an extra, and its import takes a quarter of a second.
-        from gateway.otel.exporters import build_telemetry
-
-        telemetry = await asyncio.to_thread(build_telemetry, config)
-        stack.push_async_callback(asyncio.to_thread, telemetry.close)
-        self._tracing = telemetry.tracer
 
     def _build_serving(self, resolved: ResolvedConfig, store: Store) -> Serving:
         """Build the objects that answer requests by a configuration."""
@@ -262,7 +257,9 @@ class Gateway:
             decision_feed=self._decision_feed,
             evictions=self._evictions,
             minutes=self._minutes,
+            flush_history=self._history.flush,
             recent_responses=self._recent_responses,
+            request_log=self._request_log.access,
             manager=self.runtime,
             tasks=self._task_manager,
             policy_errors=resolved.errors,
@@ -284,7 +281,8 @@ class Gateway:
                 self._baseline,
                 self._minutes,
                 self._tracing,
-                self._recent_responses.record,
+                (self._recent_responses.record_batch, *self._request_log.observers),
+                HistoryRecorder(self._history.buffer, names_of_other_kinds(config.models)).add_batch,
             ),
             sessions=self._sessions,
             responses=self._responses,
@@ -293,6 +291,7 @@ class Gateway:
             max_body_bytes=config.server.max_body_bytes,
             max_response_bytes=upstream.max_response_bytes,
             keepalive_s=upstream.keepalive_s,
+            captures_bodies=config.log.enabled and config.log.bodies,
         )
         resolver = TargetResolver(
             models_by_kind(config.models),
@@ -387,6 +386,7 @@ class Gateway:
             self.config_history.current_version.number,
             dict(recent.reasons),
             recent.changes,
+            float(self._ledger.compared_usd),
             float(self._ledger.baseline_usd),
             len(self._table),
             dict(self._evictions.counts),

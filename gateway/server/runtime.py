@@ -70,22 +70,11 @@ class Runtime:
         self._parts = parts
         self._build = build
         self._manifest: Manifest | None = None
-        self._attached: Store | None = None
         self._folding: set[asyncio.Task[None]] = set()
-
-    def attach_store(self, store: Store) -> None:
-        """Use a state from now on, before the first request."""
-        self._attached = store
 
     def start(self, store: Store) -> None:
         """Begin to answer requests."""
         self._serve(self._build(self.resolved, store))
-
-    @property
-    def store(self) -> Store:
-        """The state in use."""
-        assert self._attached is not None  # noqa: S101 - attached before anything is changed
-        return self._attached
 
     def configured_tasks(self) -> Collection[str]:
         """Return the tasks with settings in the configuration's file."""

@@ -10,6 +10,7 @@ from gateway.config import Config
 from gateway.config.history import ConfigFile, ConfigSource, ConfigWatcher, config_digest, reload_and_log
 from gateway.keys.client_keys import check_names, read_created_keys
 from gateway.processes.startup import configure_process
+from gateway.server.announcement import announce_gateway
 from gateway.server.app import Gateway
 from gateway.server.graceful_server import Server
 from gateway.server.workers import bind_sockets
@@ -36,7 +37,8 @@ def serve_gateway(
     logging.getLogger("uvicorn.error").addFilter(_is_relevant)
     gateway = Gateway(config, ConfigSource(file, config_digest(text)))
     _check_state(config)
-    server = Server(gateway, config, is_worker=worker is not None)
+    announce = None if worker else lambda port: announce_gateway(config, file.path, port, _needs_key(gateway))
+    server = Server(gateway, config, is_worker=worker is not None, listening=announce)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         watching = ConfigWatcher(gateway.config_history, file) if watch else None
         runner.run(_serve(server, gateway, watching, bind_sockets(config, worker) if worker else None))
@@ -66,6 +68,11 @@ async def _serve(
     if listening is not None:
         loop.add_reader(sys.stdin.fileno(), stop)
     await server.serve(listening)
+
+
+def _needs_key(gateway: Gateway) -> bool:
+    serving = gateway.runtime.serving
+    return serving is not None and not serving.services.authenticator.is_open
 
 
 def _check_state(config: Config) -> None:

@@ -7,7 +7,8 @@ moved behind it by the scorer. A merge that was interrupted is made whole by mak
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from gateway.errors import Conflict, GatewayError, InvalidRequest, NotFound, ScorerUnavailable
 from gateway.scorer.client import ScorerClient
 from gateway.server.runtime import Runtime
+from gateway.server.template_writer import TemplateWriter, write_templates_periodically
 from gateway.state.store import Store, StoredPolicy
 from gateway.task_records import TaskEntry
 from gateway.tasks.decision_table import DecisionTable
@@ -51,8 +53,25 @@ class TaskManager:
         self._parts = parts
         self._runtime = runtime
         self._clock = clock
+        self._attached: Store | None = None
         self._changing = asyncio.Lock()
         self._later: set[asyncio.Task[None]] = set()
+
+    def attach_store(self, store: Store) -> None:
+        """Use a state from now on, before anything is changed."""
+        self._attached = store
+
+    @asynccontextmanager
+    async def run(self, store: Store, *, is_shared: bool) -> AsyncIterator[None]:
+        """Store templates while the block runs. is_shared: other gateways store theirs too."""
+        parts = self._parts
+        writer = TemplateWriter(parts.templates, store, parts.minutes, self.merge_twins, is_shared)
+        async with write_templates_periodically(writer):
+            yield
+        # What is still to be looked at: the next merge of the same tasks finds it.
+        for task in self._later:
+            task.cancel()
+        await asyncio.gather(*self._later, return_exceptions=True)
 
     def apply_entries(self, entries: Sequence[TaskEntry]) -> None:
         """Apply the stored entries, this gateway's and others'."""
@@ -136,12 +155,6 @@ class TaskManager:
         for one in found.values():
             if one.is_own:
                 self._settle_later(one.winner, [one.loser])
-
-    async def close(self) -> None:
-        """End what is still to be looked at: the next merge of the same tasks finds it."""
-        for task in self._later:
-            task.cancel()
-        await asyncio.gather(*self._later, return_exceptions=True)
 
     def _check_known(self, task: str) -> None:
         if (target := self.directory.target_of(task)) != task:
@@ -236,4 +249,5 @@ class TaskManager:
 
     @property
     def _store(self) -> Store:
-        return self._runtime.store
+        assert self._attached is not None  # noqa: S101 - attached before the first request
+        return self._attached

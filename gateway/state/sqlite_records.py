@@ -97,23 +97,25 @@ class SqliteRecords:
 def _add_rows(connection: sqlite3.Connection, rows: UsageRows) -> None:
     for place, new in rows.items():
         found = connection.execute(
-            "SELECT requests, input_tokens, output_tokens, usd, baseline_usd, unpriced, estimated"
+            "SELECT requests, input_tokens, output_tokens, usd, baseline_usd, unpriced, estimated, compared_usd"
             " FROM spending WHERE kind = ? AND name = ? AND day = ?",
             place,
         ).fetchone()
         total = _to_totals(found) + new if found else new
         # Decimals as text: SQLite has no decimal type, and as REAL a million small costs would drift.
         numbers = (total.requests, total.input_tokens, total.output_tokens, str(total.usd))
-        row = (*place, *numbers, str(total.baseline_usd), total.unpriced, total.estimated)
-        connection.execute("INSERT OR REPLACE INTO spending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        counts = total.unpriced, total.estimated
+        row = (*place, *numbers, str(total.baseline_usd), *counts, str(total.compared_usd))
+        connection.execute("INSERT OR REPLACE INTO spending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def _to_totals(numbers: Sequence[Any]) -> UsageTotals:
-    requests, input_tokens, output_tokens, usd, baseline_usd, unpriced, estimated = numbers
+    requests, input_tokens, output_tokens, usd, baseline_usd, unpriced, estimated, compared_usd = numbers
     try:
         money = Decimal(usd), Decimal(baseline_usd)
+        compared = Decimal(compared_usd)
         tokens = int(input_tokens), int(output_tokens)
         counted = int(requests), int(unpriced), int(estimated)
     except (ArithmeticError, ValueError, TypeError) as error:
         raise StateError(f"stored usage cannot be read: {error!r}") from error
-    return UsageTotals(counted[0], *tokens, *money, *counted[1:])
+    return UsageTotals(counted[0], *tokens, *money, *counted[1:], compared)

@@ -166,9 +166,10 @@ class DecisionTable:
             placed[self._default_place if route is None else (route.ranking[0], route.reason)] -= 1
         models, reasons = Counter[str](), Counter[str]()
         works = self._router_works()
+        outage = NO_PACK if self._policies.default.reason == NO_PACK else ROUTER_UNAVAILABLE
         for (model, reason), count in placed.items():
             models[model] += count
-            reasons[reason if works else ROUTER_UNAVAILABLE] += count
+            reasons[reason if works else outage] += count
         more = self.count_routes_of((*own, *(task for task in undecided if task not in self._decisions)))
         return models + more[0], reasons + more[1]  # without zeros
 

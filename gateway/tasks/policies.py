@@ -76,7 +76,9 @@ def _policy(
     first = task.pin or (ranking[0] if ranking else None)
     if first is not None and (task.pin or fallbacks):
         ranking = tuple(dict.fromkeys((first, *fallbacks, *ranking)))
-    reason = PINNED if task.pin else COLD_START if manifest else NO_PACK
+    # Of no model that could be chosen is anything measured: the first of the configuration is no best on average.
+    is_measured = manifest is not None and any(name in manifest.on_average for name in candidates)
+    reason = PINNED if task.pin else COLD_START if is_measured else NO_PACK
     return Policy(
         candidates,
         ranking,

@@ -1,4 +1,4 @@
-"""GET /ui and the static files below it. Takes no key: the files hold no data."""
+"""GET /, GET /ui and the static files below it. Takes no key: the files hold no data."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
 from gateway.errors import NotFound
 
@@ -19,6 +20,17 @@ MEDIA_TYPES = {
 }
 
 INDEX = "index.html"
+
+PATHS = {
+    "object": "gateway",
+    "name": "benchroute",
+    "api": "/v1",
+    "models": "/v1/models",
+    "dashboard": "/ui/",
+    "openapi": "/openapi.json",
+    "health": "/health/ready",
+}
+"""Response of `/` to API clients. It says nothing that a key protects."""
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -62,6 +74,15 @@ def ui_router() -> APIRouter:
     """Build the router. Files are read once, at start: they are few and small."""
     assets = read_assets()
     router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def show_gateway(request: Request) -> Response:
+        """Lead a browser to the dashboard, and tell an API client where the API is."""
+        vary = {**HEADERS, "vary": "accept"}
+        # RFC 9110, 12.5.1: browsers name text/html; clients of the API name JSON, or anything.
+        if "text/html" in request.headers.get("accept", ""):
+            return Response(status_code=307, headers={"location": "ui/", **vary})
+        return JSONResponse(PATHS, headers=vary)
 
     @router.get("/ui")
     async def redirect_to_index() -> Response:

@@ -4,13 +4,19 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gateway.config.list_prices import ListedPrice, LongContextListedPrice
+from gateway.config.list_prices import ListedPrice, LongContextListedPrice, split_provider
+from gateway.errors import ConfigError
 
 MTOK = Decimal(1_000_000)
+
+ANSWERING = ("chat", "completion", "responses")
+"""Modes of models that are paid for their output."""
 
 _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
@@ -21,27 +27,55 @@ PRICE_FILE = "model_prices_and_context_window_backup.json"
 class LitellmPrices:
     """litellm's map of models and prices, as it was when the installed version was made."""
 
-    def __init__(self) -> None:
-        """Read the map. Raises ModuleNotFoundError if litellm is not installed."""
-        package = importlib.util.find_spec("litellm")
-        if package is None or package.origin is None:
-            raise ModuleNotFoundError("litellm is not installed", name="litellm")
-        text = (Path(package.origin).parent / PRICE_FILE).read_text(encoding="utf-8")
-        self._known = _with_aliases(json.loads(text))
+    def __init__(self, path: Path | None = None) -> None:
+        """Read the map. path: of a file in its format, in place of the package's.
+
+        Raises ModuleNotFoundError if litellm is not installed, ConfigError for another file.
+        """
+        self.as_of = path.name if path is not None else f"litellm {_version()}"
+        """Name of the list."""
+        self.rows: dict[str, dict[str, Any]] = _with_aliases(_read_rows(path or _package_file()))
 
     def list_prices(self) -> Iterator[tuple[str, str, ListedPrice | None]]:
         """Yield provider, name and price of every model; None where the map has no price by tokens."""
-        for name, row in self._known.items():
+        for name, row in self.rows.items():
             yield str(row.get("litellm_provider", "")), name, read_row(name, row)
 
     def __call__(self, provider: str, model: str) -> ListedPrice | None:
         """Return the list price of a provider's model, None where litellm has none."""
-        provider, name = (provider, model) if provider else _split_provider(model)
+        provider, name = (provider, model) if provider else split_provider(model)
         for key in (f"{provider}/{name}", name):
-            row = self._known.get(key)
+            row = self.rows.get(key)
             if row is not None and _is_from(row, provider):
-                return read_row(key, row)
+                price = read_row(key, row)
+                return price and replace(price, as_of=self.as_of)
         return None
+
+
+def _version() -> str:
+    try:
+        return version("litellm")
+    except PackageNotFoundError:
+        raise ModuleNotFoundError("litellm is not installed", name="litellm") from None
+
+
+def _package_file() -> Path:
+    package = importlib.util.find_spec("litellm")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("litellm is not installed", name="litellm")
+    return Path(package.origin).parent / PRICE_FILE
+
+
+def _read_rows(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the rows of a file. Raises ConfigError."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(path), [("", f"cannot be read as a price list: {error}")]) from error
+    if not isinstance(document, dict) or not all(isinstance(row, dict) for row in document.values()):
+        fault = "expected an object of objects, as litellm's model_prices_and_context_window.json"
+        raise ConfigError(str(path), [("", fault)])
+    return document
 
 
 def _with_aliases(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -51,21 +85,17 @@ def _with_aliases(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _split_provider(model: str) -> tuple[str, str]:
-    """Return the provider and the name in `anthropic/claude-…`; a name without a provider is OpenAI's."""
-    provider, slash, name = model.partition("/")
-    return (provider, name) if slash else ("openai", model)
-
-
 def _is_from(row: dict[str, Any], provider: str) -> bool:
     """Return whether a row is this provider's: two of them may use one name at different prices."""
     return str(row.get("litellm_provider", "")).split("-")[0].startswith(provider)
 
 
 def read_row(key: str, row: dict[str, Any]) -> ListedPrice | None:
-    """Return the price of a row of litellm's model_prices_and_context_window.json; None without one for input."""
+    """Return the price of a row of litellm's model_prices_and_context_window.json; None where it is not known."""
     input_usd, output_usd = _price(row, "input_cost_per_token"), _price(row, "output_cost_per_token")
-    if input_usd is None:
+    # The list has 0 where a price is not known, and no output's price where a model has no output by tokens.
+    is_known = input_usd is not None and (output_usd is not None or row.get("mode") not in ANSWERING)
+    if input_usd is None or not is_known or not (input_usd or output_usd):
         return None
     return ListedPrice(
         key,
@@ -75,7 +105,14 @@ def read_row(key: str, row: dict[str, Any]) -> ListedPrice | None:
         _price(row, "cache_creation_input_token_cost"),
         _price(row, "output_cost_per_reasoning_token"),
         _long_context(row, input_usd, output_usd or Decimal(0)),
+        _tokens(row),
     )
+
+
+def _tokens(row: dict[str, Any]) -> int | None:
+    """Return the tokens that a request may have."""
+    found = row.get("max_input_tokens")
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def _long_context(row: dict[str, Any], input_usd: Decimal, output_usd: Decimal) -> LongContextListedPrice | None:

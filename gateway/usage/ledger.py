@@ -1,8 +1,8 @@
 """Cost by key, task and day: summed in memory, written to the store once a second.
 
-Amounts are Decimal: a float would lose the millionths of a dollar that single requests cost. Every cost has a baseline,
-the cost of the same tokens at the best model on average: the difference is what routing saves, or spends. A response of
-a model without a price counts with its tokens; its cost is unknown, which is not 0.
+Amounts are Decimal: a float would lose the millionths of a dollar that single requests cost. A response whose model
+routing chose has a baseline, the cost of the same tokens at the best model on average: the difference is what routing
+saves, or spends. A response of a model without a price counts with its tokens; its cost is unknown, which is not 0.
 """
 
 from collections import OrderedDict
@@ -31,9 +31,10 @@ class UsageTotals:
 
     Attributes:
         usd: cost of those with a price.
-        baseline_usd: cost of the same tokens at the best model on average.
+        baseline_usd: cost of the compared ones' tokens at the best model on average.
         unpriced: responses of models without a price; they are in `requests` too.
         estimated: responses whose tokens were estimated; likewise.
+        compared_usd: cost of those whose model routing chose, where both prices are known.
     """
 
     requests: int = 0
@@ -43,6 +44,7 @@ class UsageTotals:
     baseline_usd: Decimal = Decimal(0)
     unpriced: int = 0
     estimated: int = 0
+    compared_usd: Decimal = Decimal(0)
 
     def __add__(self, other: "UsageTotals") -> "UsageTotals":
         return UsageTotals(
@@ -53,6 +55,7 @@ class UsageTotals:
             self.baseline_usd + other.baseline_usd,
             self.unpriced + other.unpriced,
             self.estimated + other.estimated,
+            self.compared_usd + other.compared_usd,
         )
 
     def __sub__(self, other: "UsageTotals") -> "UsageTotals":
@@ -64,6 +67,7 @@ class UsageTotals:
             self.baseline_usd - other.baseline_usd,
             self.unpriced - other.unpriced,
             self.estimated - other.estimated,
+            self.compared_usd - other.compared_usd,
         )
 
     @property
@@ -127,17 +131,18 @@ class UsageBatch:
         return self.output_tokens + sum(usage.output_tokens for usage in self.long)
 
     def totals(self, compared: Price | None) -> UsageTotals:
-        """Return the sums. compared: price of the baseline."""
+        """Return the sums. compared: price of the baseline, None for responses that are not compared with any."""
         usd = NO_USD if self.usd is None else self.usd
+        is_compared = self.usd is not None and compared is not None
         return UsageTotals(
             self.requests,
             self.all_input_tokens,
             self.all_output_tokens,
             usd,
-            # Where one of both prices is unknown there is nothing to compare: nothing is saved.
-            usd if self.usd is None or compared is None else self._cost_at(compared),
+            NO_USD if self.usd is None or compared is None else self._cost_at(compared),
             self.requests if self.usd is None else 0,
             self.estimated,
+            usd if is_compared else NO_USD,
         )
 
     def _cost_at(self, price: Price) -> Decimal:
@@ -157,7 +162,9 @@ class Ledger:
     def __init__(self, price_of: Mapping[str, Price], clock: Callable[[], float]) -> None:
         """clock: Unix time in seconds."""
         self.baseline_usd = Decimal(0)
-        """Cost of all responses since the start, had their tasks' best model on average given them."""
+        """Cost of all compared responses since the start, had their tasks' best model on average given them."""
+        self.compared_usd = Decimal(0)
+        """What they did cost."""
         self._price_of = price_of
         self._clock = clock
         self._today = (-1, "")
@@ -211,10 +218,18 @@ class Ledger:
         price = self._price_of.get(model)
         return None if price is None else price.cost_usd(usage)
 
-    def charge_usage(self, key: str | None, task: str, batch: "UsageBatch", baseline: str) -> UsageTotals:
-        """Add responses of one model, and return what was added. baseline: model whose price is the baseline."""
-        added = batch.totals(self._price_of.get(baseline))
+    def price_of(self, model: str) -> Price | None:
+        """Return a model's price, None where it has none."""
+        return self._price_of.get(model)
+
+    def charge_usage(self, key: str | None, task: str, batch: "UsageBatch", baseline: str | None) -> UsageTotals:
+        """Add responses of one model, and return what was added.
+
+        baseline: model whose price is the baseline, None for responses whose model routing did not choose.
+        """
+        added = batch.totals(None if baseline is None else self._price_of.get(baseline))
         self.baseline_usd += added.baseline_usd
+        self.compared_usd += added.compared_usd
         self._add("task", task, added)
         if key is not None:
             self._add("key", key, added)
@@ -316,8 +331,9 @@ def to_json(totals: UsageTotals) -> dict[str, object]:
         "input_tokens": totals.input_tokens,
         "output_tokens": totals.output_tokens,
         "cost_usd": float(totals.usd) if is_known else None,
+        "routed_cost_usd": float(totals.compared_usd) if is_known else None,
         "baseline_usd": float(totals.baseline_usd) if is_known else None,
-        "saved_usd": float(totals.baseline_usd - totals.usd) if is_known else None,
+        "saved_usd": float(totals.baseline_usd - totals.compared_usd) if is_known else None,
         "unpriced_requests": totals.unpriced,
         "estimated_requests": totals.estimated,
     }

@@ -1,4 +1,4 @@
-"""The last hours by minute, as the dashboard draws them: in memory, bounded, of this gateway alone.
+"""The last hours by minute, for lists and while the state cannot be read: in memory, bounded, of this gateway alone.
 
 A request is counted in three series: the gateway's, its task's and its backend's. Latencies are histograms with
 buckets about a fifth wide, exact enough for a chart, and can be added over any number of minutes. Money is a float
@@ -21,7 +21,7 @@ SERVER_ERROR = 500
 CLIENT_ERROR = 400
 US = 1_000_000
 
-SeriesKind = Literal["gateway", "task", "backend"]
+SeriesKind = Literal["gateway", "task", "model", "backend", "key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class RequestSample:
         broke: true for streams that ended early.
         times: of each request, seconds from its first byte to the response's last, and the gateway's share of them.
         usd: cost of all together.
-        baseline_usd: cost of all together at the best model on average.
+        baseline_usd: cost of those that routing chose a model for, at the best model on average.
+        compared_usd: what these did cost.
         faults: backends that failed each of them.
     """
 
@@ -47,6 +48,7 @@ class RequestSample:
     usd: float
     baseline_usd: float
     faults: tuple[str, ...] = ()
+    compared_usd: float = 0.0
 
 
 @dataclass(slots=True)
@@ -61,7 +63,8 @@ class Minute:
         total_us: sum of times in microseconds.
         overhead_us: the gateway's share of it.
         usd: cost.
-        baseline_usd: cost at the best model on average.
+        baseline_usd: cost of routed requests at the best model on average.
+        compared_usd: what these did cost.
         total_buckets: histogram of times, by `bucket_index`.
         overhead_buckets: histogram of the gateway's share.
     """
@@ -76,6 +79,7 @@ class Minute:
     baseline_usd: float = 0.0
     total_buckets: Counter[int] = field(default_factory=Counter)
     overhead_buckets: Counter[int] = field(default_factory=Counter)
+    compared_usd: float = 0.0
 
     def merge_minute(self, other: "Minute") -> None:
         """Add the counts of another minute."""
@@ -86,6 +90,7 @@ class Minute:
         self.overhead_us += other.overhead_us
         self.usd += other.usd
         self.baseline_usd += other.baseline_usd
+        self.compared_usd += other.compared_usd
         self.total_buckets.update(other.total_buckets)
         self.overhead_buckets.update(other.overhead_buckets)
 
@@ -105,6 +110,7 @@ class MinuteSeries:
         # One minute is summed first and merged into three series, in place of three counts for every request.
         now, count = self.current_minute(), len(sample.times)
         added = Minute(0, requests=count, usd=sample.usd, baseline_usd=sample.baseline_usd)
+        added.compared_usd = sample.compared_usd
         if sample.broke or sample.status >= SERVER_ERROR:
             added.errors = count
         elif sample.status >= CLIENT_ERROR:
@@ -144,6 +150,10 @@ class MinuteSeries:
     def discard(self, kind: SeriesKind, name: str) -> None:
         """Remove a series if it is there."""
         self._rows.pop((kind, name), None)
+
+    def now(self) -> float:
+        """Return Unix time in seconds."""
+        return self._clock()
 
     def current_minute(self) -> int:
         """Return the number of the present minute since 1970."""

@@ -19,6 +19,7 @@ from tests.docs.markdown import TOP, Block, anchors, blocks, links, pages
 PAGES = pages()
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 LANGUAGES = {
+    "typescript",
     "bash",
     "console",
     "json",

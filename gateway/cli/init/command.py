@@ -5,19 +5,23 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.errors import InputsError, OptionError
 from gateway.cli.init.evidence import describe_evidence, match_public
+from gateway.cli.init.prices import describe_prices, look_up
 from gateway.cli.terminal import print_note, show_progress, stderr_console
+from gateway.config.price_lines import price_line
 from gateway.vocabulary import PUBLIC_PACK
 
 if TYPE_CHECKING:
     from gateway.cli.init.providers import ChosenModel, DetectedProvider, Provider
+    from gateway.config.list_prices import ListedPrice
     from routing.catalogue.evidence import EvidenceMatch
 
 WITHOUT_PACK = "none"
@@ -36,11 +40,14 @@ models:
 
 TAIL = """
 state:
-  url: "sqlite:///benchroute.db"
+  url: "${{BENCHROUTE_STATE:-sqlite:///benchroute.db}}"
+  cache_dir: "${{BENCHROUTE_CACHE:-~/.cache/benchroute/fleet}}"   # used with a state in Redis
 
 server:
   host: 127.0.0.1     # without API keys the gateway listens on localhost only
   port: {port}
+  allow_unauthenticated: "${{BENCHROUTE_OPEN:-false}}"   # without API keys, whether to listen on other than localhost
+  drain_s: "${{BENCHROUTE_DRAIN_S:-0}}"   # after SIGTERM: not ready, still serving
 
 # An admin key can create client keys and change the configuration of a running gateway:
 # openssl rand -base64 32 | tee admin.key | benchroute keys hash
@@ -98,7 +105,8 @@ def create_config(
     found = _detect(_select_providers(provider or [], endpoint or []), timeout_s)
     chosen = _choose(found, model or [], yes)
     matches = match_public(chosen)
-    text = render_config(chosen, _choose_pack(pack, matches), port)
+    prices = look_up(chosen)
+    text = render_config(chosen, _choose_pack(pack, matches), port, prices)
     parse_config(text, str(output), os.environ)
     output.write_text(text, encoding="utf-8")
     if as_json:
@@ -107,13 +115,18 @@ def create_config(
         return
     typer.echo(f"{output}: {', '.join(one.name for one in chosen)}")
     _print_kinds(found, chosen)
-    for line in describe_evidence(matches):
+    for line in (*describe_prices(chosen, prices), *describe_evidence(matches)):
         print_note(line)
     print_note(f"next: benchroute doctor --config {output}; then benchroute serve --config {output}")
 
 
-def render_config(chosen: "Sequence[ChosenModel]", pack: str | None, port: int) -> str:
-    """Return the configuration as YAML."""
+def render_config(
+    chosen: "Sequence[ChosenModel]",
+    pack: str | None,
+    port: int,
+    prices: "Mapping[str, ListedPrice]" = MappingProxyType({}),
+) -> str:
+    """Return the configuration as YAML. prices: by model."""
     vectors = [one.name for one in chosen if one.kind == "embedding"]
     written = {None: NO_PACK, PUBLIC_PACK: PUBLIC}
     routing = written[pack] if pack in written else f"\nrouting:\n  pack: {_text(str(pack))}\n"
@@ -121,7 +134,9 @@ def render_config(chosen: "Sequence[ChosenModel]", pack: str | None, port: int) 
     if len(vectors) > 1:
         setting = f"  embedding_model: {_text(vectors[0])}     # answers /v1/embeddings with `auto`\n"
         routing += setting if pack is not None else f"\nrouting:\n{setting}"
-    return HEAD + "\n".join(_model(one) for one in chosen) + "\n" + routing + TAIL.format(port=port)
+    return (
+        HEAD + "\n".join(_model(one, prices.get(one.name)) for one in chosen) + "\n" + routing + TAIL.format(port=port)
+    )
 
 
 def _choose_pack(asked: str | None, matches: "Sequence[EvidenceMatch]") -> str | None:
@@ -218,7 +233,7 @@ def _print_kinds(found: "Sequence[DetectedProvider]", chosen: "Sequence[ChosenMo
             )
 
 
-def _model(chosen: "ChosenModel") -> str:
+def _model(chosen: "ChosenModel", price: "ListedPrice | None") -> str:
     provider = chosen.provider
     members = ["kind: openai", f"base_url: {_text(provider.base_url)}"]
     if provider.variable is not None:
@@ -228,7 +243,8 @@ def _model(chosen: "ChosenModel") -> str:
     if provider.speaks_messages:
         members.append("speaks_messages: true")
     kind = "" if chosen.kind == "chat" else f"\n    kind: {chosen.kind}"
-    return f"  - name: {_text(chosen.name)}{kind}\n    backends: [{{{', '.join(members)}}}]"
+    priced = "" if price is None else f"\n    {price_line(price)}"
+    return f"  - name: {_text(chosen.name)}{kind}{priced}\n    backends: [{{{', '.join(members)}}}]"
 
 
 def _text(value: str) -> str:

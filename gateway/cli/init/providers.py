@@ -53,9 +53,12 @@ HOSTED = (
     Provider(
         "groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", ("llama-3.3-70b-versatile", "llama-3.1-8b-instant")
     ),
+    Provider("xai", "https://api.x.ai/v1", "XAI_API_KEY", ("grok-4", "grok-3-mini")),
+    Provider("together_ai", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    Provider("fireworks_ai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
     Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", ("openrouter/auto",)),
 )
-"""In the order of the configuration. Without prices, which change: `benchroute config prices` looks them up."""
+"""In the order of the configuration. Their names are those of providers in the price lists."""
 
 LOCAL = (
     Provider("ollama", "http://127.0.0.1:11434/v1"),
@@ -110,7 +113,8 @@ def _found(provider: Provider, probed: ProbeResult) -> DetectedProvider | None:
     if probed.models is None:
         reason = probed.error or f"/models returned {probed.status}"
         return DetectedProvider(provider, provider.models, f"its models cannot be listed: {reason}")
-    return DetectedProvider(provider, probed.models)
+    # Google lists its models as `models/gemini-…`, and takes the plain name, which its documentation uses.
+    return DetectedProvider(provider, tuple(dict.fromkeys(name.removeprefix("models/") for name in probed.models)))
 
 
 MOST_LOCAL = 20

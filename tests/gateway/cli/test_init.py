@@ -1,6 +1,7 @@
 """`benchroute init`: what it finds, what it takes of it, and that a gateway starts with what it writes."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,31 @@ def test_a_server_on_this_machine_becomes_a_configuration_that_starts(folder: Pa
     with running_gateway((folder / "config.yaml").read_text()) as gateway:
         listed = [model["id"] for model in ask(gateway, "/v1/models").json["data"]]
     assert listed == ["auto", *(model.name for model in config.models)]
+
+
+def test_prices_of_a_known_provider_are_written_with_their_day(folder: Path) -> None:
+    """An endpoint with a provider's name is a proxy of it; a price that no list has stays unknown."""
+    listed = ["models/gemini-2.5-pro", "gemini-9-unheard-of", "gemini-embedding-001"]
+    with listing(listed) as url:
+        wanted = [part for name in ("gemini-2.5-pro", "gemini-9-unheard-of") for part in ("--model", f"gemini:{name}")]
+        told = run_command("init", "--endpoint", f"gemini={url},MINE_KEY", "--provider", "gemini", *wanted)
+    assert told.exit_code == 0, told.output
+    known, unknown = load_config(folder / "config.yaml").models
+    assert known.price is not None
+    assert (known.price.input_usd_per_mtok, known.price.output_usd_per_mtok) == (Decimal("1.25"), Decimal(10))
+    assert known.price.long_context is not None
+    assert unknown.price is None
+    assert "# list price, " in (folder / "config.yaml").read_text()
+    assert "prices: not known of gemini-9-unheard-of" in told.stderr
+    again = run_command("config", "prices")
+    assert "gemini-9-unheard-of: not listed" in again.stdout
+    assert "gemini-2.5-pro" not in again.stdout
+
+
+def test_a_local_model_has_no_list_price_whatever_it_is_called(folder: Path) -> None:
+    with listing(["gpt-4o-mini"]) as url:
+        assert init("--yes", url=url).exit_code == 0
+    assert load_config(folder / "config.yaml").models[0].price is None
 
 
 def test_embedding_models_are_found_and_told(folder: Path) -> None:

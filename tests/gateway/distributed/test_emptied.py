@@ -15,6 +15,7 @@ from gateway.distributed.installation import Installation
 from gateway.distributed.redis_client import RedisClient, RedisSettings
 from gateway.distributed.state_copy import MAX_TASKS, StateCopy, Sums
 from gateway.distributed.store import RedisStore
+from gateway.distributed.usage_scripts import USAGE_FIELDS
 from gateway.state.store import StoredKey, StoredPolicy
 from gateway.usage.ledger import UsageTotals
 from tests.gateway.asking import HELLO, ask
@@ -207,7 +208,7 @@ def test_the_latest_policy_comes_back(redis_server: RedisServer) -> None:
 
 def test_the_copy_is_bounded(redis_server: RedisServer) -> None:
     copy = StateCopy()
-    numbers = (1, 1, 1, 1, 1, 1, 1)
+    numbers = (1,) * len(USAGE_FIELDS)
     copy.keep_usage("key", "k", Sums(b"", {DAY: numbers}), {})
     for place in range(MAX_TASKS + 10):
         copy.keep_usage("task", f"t{place}", Sums(b"", {DAY: numbers}), {})

@@ -12,9 +12,12 @@ import yaml
 from gateway.config.history import ConfigFile
 from gateway.errors import ConfigError
 from gateway.server.serve import serve_gateway
+from routing.manifest import read_manifest
 from tests.gateway.asking import HELLO, ask, connection
 from tests.gateway.fake_upstream import Upstream
+from tests.gateway.packs import inputs
 from tests.gateway.serving import running_gateway
+from tests.gateway.waiting import eventually
 
 MINE = {"authorization": "Bearer sk-mine"}
 DEAR = {"input_usd_per_mtok": 1_000_000, "output_usd_per_mtok": 2_000_000}
@@ -50,9 +53,49 @@ def test_an_answer_says_what_it_cost_and_sums_outlive_a_restart(upstream: Upstre
         assert (spent["unpriced_requests"], spent["estimated_requests"]) == (1, 1)
         assert 3.1 < spent["cost_usd"] < 6
         tasks = ask(url, f"/v1/usage?period={time.strftime('%Y-%m', time.gmtime())}", **MINE).json["data"]
-        assert {task["task"]: task["saved_usd"] for task in tasks if task["task"] == "t"} == {"t": pytest.approx(2.9)}
+        (shown,) = [task for task in tasks if task["task"] == "t"]
+        # Without a pack no model is chosen, and `other` was named: neither saves or loses anything.
+        assert (shown["routed_cost_usd"], shown["baseline_usd"], shown["saved_usd"]) == (0, 0, 0)
         assert ask(url, "/v1/usage?period=now", **MINE).status == 400
         assert ask(url, "/v1/usage").status == 401
+
+
+@pytest.mark.slow
+def test_savings_compare_only_calls_whose_model_routing_chose(
+    upstream: Upstream, good_pack: Path, tmp_path: Path
+) -> None:
+    """Named and pinned calls cost what they cost; usage, activity and metrics leave them out of every comparison."""
+    costs = {"good": 1.0, "other": 0.1, "slow": 4.0}  # of a response: it takes one token in and one out
+    backends = [{"kind": "openai", "base_url": upstream.base_url}]
+    price = {name: {"input_usd_per_mtok": int(1e6 * cost), "output_usd_per_mtok": 0} for name, cost in costs.items()}
+    config = {
+        "models": [{"name": name, "backends": backends, "price": price[name]} for name in costs],
+        "routing": {"pack": str(good_pack)},
+        "state": {"url": f"sqlite:///{tmp_path}/state.db"},
+        "tasks": {"pinned": {"pin": "other"}},
+        "scorer": {"nice": 0},
+    }
+    with running_gateway(yaml.safe_dump(config)) as url:
+        eventually(lambda: ask(url, "/health/ready").json["scorer"] == "ready", 60)
+        decided = ask(url, "/v1/tasks/sums/inputs", {"inputs": inputs("sums", 12)}, content_type="application/json")
+        assert decided.json["decision"]["model"] == "good"
+        sent = [ask(url, body=HELLO, x_task_id="sums") for _ in range(3)]
+        sent += [ask(url, body={**HELLO, "model": "other"}, x_task_id="sums") for _ in range(2)]
+        sent += [ask(url, body=HELLO, x_task_id="pinned")]
+        reasons = [one.ours("reason") for one in sent]
+        assert reasons[3:] == ["requested", "requested", "pinned"]
+        best = read_manifest(good_pack).on_average[0]
+        usage = ask(url, "/v1/usage?by=task").json
+        activity = ask(url, "/v1/activity").json["total"]
+        told = ask(url, "/metrics").body.decode()
+    (sums,) = [row for row in usage["data"] if row["task"] == "sums"]
+    assert sums["cost_usd"] == pytest.approx(3 * costs["good"] + 2 * costs["other"])
+    expected = {"routed_cost_usd": 3 * costs["good"], "baseline_usd": 3 * costs[best]}
+    expected["saved_usd"] = expected["baseline_usd"] - expected["routed_cost_usd"]
+    for shown in (sums, usage["total"], activity):
+        assert {name: shown[name] for name in expected} == pytest.approx(expected)
+    assert f"benchroute_routed_cost_usd_total {expected['routed_cost_usd']}" in told
+    assert f"benchroute_baseline_cost_usd_total {expected['baseline_usd']}" in told
 
 
 def test_a_key_over_its_limit_is_told_when_to_come_back(upstream: Upstream, tmp_path: Path) -> None:

@@ -111,6 +111,9 @@ def test_compressed_explanations_are_restored(text: str) -> None:
 
 def test_explanations_of_earlier_schemas_are_read_as_they_are() -> None:
     assert restore_explanation('{"u": 1}') == '{"u": 1}'
+    # Of the schema whose dictionary had nothing of `auto`.
+    stored = bytes.fromhex("78bb48324a4883f9cb1497c7720dd16c4333af160042e11088")
+    assert restore_explanation(stored) == '{"u": 0.5, "scores": [{"model": "m1", "s1": 1.0, "n": 1}], "n": 1}'
 
 
 def test_damaged_bytes_are_an_error_of_the_state() -> None:
@@ -120,7 +123,8 @@ def test_damaged_bytes_are_an_error_of_the_state() -> None:
         restore_sums(compress_sums(b"sums" * 99, b"\x00\x3c\x00\x40"), b"")
 
 
-def test_numbers_of_an_explanation_have_twelve_digits() -> None:
-    assert Explanation.from_dict({"u": 1 / 3, "scores": [{"p": 2 / 3}], "n": 1}).json == (
-        '{"u": 0.333333333333, "scores": [{"p": 0.666666666667}], "n": 1}'
+def test_scores_have_twelve_digits_and_their_derivation_six() -> None:
+    document = {"u": 1 / 3, "scores": [{"p": 2 / 3}], "auto": {"views": [{"strength": 2 / 3}]}, "n": 1}
+    assert Explanation.from_dict(document).json == (
+        '{"u": 0.333333333333, "scores": [{"p": 0.666666666667}], "auto": {"views": [{"strength": 0.666667}]}, "n": 1}'
     )

@@ -28,10 +28,12 @@ from gateway.state.store import (
     TaskSums,
 )
 from gateway.task_records import TaskEntry, TemplatePlace
+from gateway.usage.history_counts import Slot
 from gateway.usage.ledger import UsageTotals
 
-COMPACT = 6
-"""The first schema with tables for many tasks."""
+UNCOMPACTED = 5
+"""The last schema whose tables have the columns of the first."""
+
 EXPLANATION = Explanation.from_dict({"u": 0.5, "scores": [{"model": "m"}]})
 
 
@@ -172,19 +174,17 @@ def test_keys_are_kept_by_name(store: SqliteStore, path: Path) -> None:
 def write_earlier_file(path: Path, schema: int) -> None:
     """A file as the version that had this schema wrote it."""
     with sqlite3.connect(path) as connection:
-        for step in MIGRATIONS[:schema]:
+        for step in MIGRATIONS[: min(schema, UNCOMPACTED)]:
             connection.executescript(step)
-        if schema < COMPACT:
-            connection.execute("INSERT INTO tasks VALUES ('t', 'basis', 1, 1, CAST('sums' AS BLOB))")
-        else:
-            connection.execute("INSERT INTO bases VALUES (1, 'basis')")
-            connection.execute("INSERT INTO tasks VALUES ('t', 1, 1, 1, NULL, 0, CAST('sums' AS BLOB))")
+        connection.execute("INSERT INTO tasks VALUES ('t', 'basis', 1, 1, CAST('sums' AS BLOB))")
         connection.execute("INSERT INTO ring VALUES ('t', 0, CAST('a' AS BLOB))")
         row = "'t', 1, 1, 'm', 'score', '[\"m\", \"other\"]', 1.5"
         connection.execute(f"INSERT INTO decisions VALUES ({row}, ?)", (EXPLANATION.json,))  # noqa: S608
         connection.execute(f"INSERT INTO turns VALUES ({row})")  # noqa: S608
         spent = "INSERT INTO spending (kind, name, day, requests, input_tokens, output_tokens, usd, baseline_usd)"
         connection.execute(f"{spent} VALUES ('key', 'k', '2026-11-01', 2, 3, 4, '0.5', '0.75')")
+        for step in MIGRATIONS[UNCOMPACTED:schema]:
+            connection.executescript(step)
         connection.execute(f"PRAGMA user_version = {schema}")
     connection.close()
 
@@ -195,7 +195,7 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(path: Path
     again = SqliteStore(str(path))
     assert again.task_names() == ["t"]
     assert (again.recent_embeddings("t"), list(again.decision_changes("t"))) == ([b"a"], [decision()])
-    spent = UsageTotals(2, 3, 4, Decimal("0.5"), Decimal("0.75"))
+    spent = UsageTotals(2, 3, 4, Decimal("0.5"), Decimal("0.75"), compared_usd=Decimal("0.5"))
     assert again.read_usage() == {("key", "k", "2026-11-01"): spent}
     assert again.read_task("t") == TaskRecord(TaskSums("basis", 1, 1, b"sums"), decision(), b"", EXPLANATION)
     assert (again.tasks_without_use(9), again.least_recently_used(9)) == (["t"], [])
@@ -207,6 +207,8 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(path: Path
     again.put_entries([TaskEntry("t", "Bills")])
     assert again.task_entries() == [TaskEntry("t", "Bills")]
     assert again.read_templates(TemplatePlace())[0] == []
+    again.add_history({(60, 7): {("task", "t"): {Slot.REQUESTS: 2}}})
+    assert again.read_history(("task", "t"), 60, 0, 9) == {7: {Slot.REQUESTS: 2}}
     again.close()
 
 

@@ -36,6 +36,22 @@ def test_ui_redirects_with_a_relative_location(url: str) -> None:
     assert (answer.status, answer.headers["location"]) == (308, "ui/")
 
 
+@pytest.mark.parametrize("accept", ["text/html,application/xhtml+xml,*/*;q=0.8", "text/html"])
+def test_root_leads_browsers_to_the_dashboard(url: str, accept: str) -> None:
+    answer = ask(url, "/", accept=accept)
+    assert (answer.status, answer.headers["location"], answer.headers["vary"]) == (307, "ui/", "accept")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", ""])
+def test_root_tells_api_clients_the_paths(url: str, accept: str) -> None:
+    answer = ask(url, "/", accept=accept)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    paths = [value for name, value in answer.json.items() if name not in ("object", "name", "api")]
+    assert [ask(url, path).status for path in paths] == [200] * len(paths)
+    assert ask(url, answer.json["api"] + "/models").status == 200
+    assert ask(url, "/", method="HEAD").body == b""
+
+
 def test_files_are_revalidated_by_etag(url: str) -> None:
     first = ask(url, "/ui/app.js")
     assert (first.status, first.headers["cache-control"]) == (200, "no-cache")

@@ -1,9 +1,14 @@
 """litellm's price list, read from its package without importing it."""
 
+import json
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 
+import pytest
+
+from gateway.errors import ConfigError
 from gateway.upstream.litellm_prices import LitellmPrices, read_row
 
 
@@ -79,3 +84,32 @@ def test_a_row_without_an_input_price_has_none_and_embedding_models_have_no_outp
     assert price is not None
     assert (price.input_usd_per_mtok, price.output_usd_per_mtok) == (Decimal("0.1"), Decimal(0))
     assert price.long_context is None
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"input_cost_per_token": 0, "output_cost_per_token": 0, "mode": "chat"},
+        {"input_cost_per_token": 0.0, "mode": "embedding"},
+        {"input_cost_per_token": 1e-06, "mode": "chat"},
+        {"output_cost_per_token": 1e-06, "mode": "responses"},
+    ],
+)
+def test_a_price_that_is_not_known_is_not_zero(row: dict[str, object]) -> None:
+    assert read_row("m", row) is None
+
+
+def test_a_list_of_another_day_is_read_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "prices.json").write_text(json.dumps({"claude": {**ROW, "max_input_tokens": 200_000}}))
+    price = LitellmPrices(tmp_path / "prices.json")("anthropic", "claude")
+    assert price is not None
+    assert (price.as_of, price.context_window) == ("prices.json", 200_000)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"claude": 3}', "{", "\x00"])
+def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "prices.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"prices\.json"):
+        LitellmPrices(tmp_path / "prices.json")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        LitellmPrices(tmp_path / "missing.json")

@@ -44,12 +44,34 @@ def test_what_was_spent_is_summed_by_task_and_key_and_compared() -> None:
     ledger.charge_usage("team", "t", of(usage, "0.1"), "dear")
     clock.now += 86_400
     ledger.charge_usage(None, "t", of(usage, "0.1"), "unknown")
-    assert ledger.usage_on("task", "t") == UsageTotals(2, 2_000_000, 0, Decimal("0.2"), Decimal("8.1"))
+    compared = UsageTotals(2, 2_000_000, 0, Decimal("0.2"), Decimal(8), compared_usd=Decimal("0.1"))
+    assert ledger.usage_on("task", "t") == compared
     assert ledger.usage_on("task", "t", "2023-11-14").requests == 1
     assert ledger.usage_on("task", "t", "2023-11").requests == 2
     assert list(ledger.usage_by_name("key")) == ["team"]
     assert ledger.usage_by_name("key", "2023-11-15") == {}
     assert to_json(ledger.usage_on("key", "team"))["saved_usd"] == pytest.approx(7.9)
+
+
+CALLS = st.lists(
+    st.tuples(st.integers(0, 10**6), st.sampled_from((None, "0.1", "3")), st.sampled_from((None, "dear", "unknown")))
+)
+
+
+@given(CALLS)
+def test_savings_compare_only_what_routing_chose_and_what_has_both_prices(
+    calls: list[tuple[int, str | None, str | None]],
+) -> None:
+    """The others change cost and tokens, and never the savings."""
+    everything, compared = Ledger(PRICES, Clock()), Ledger(PRICES, Clock())
+    for tokens, usd, baseline in calls:
+        everything.charge_usage("k", "t", of(Usage(tokens, 0), usd), baseline)
+        if usd is not None and baseline == "dear":
+            compared.charge_usage("k", "t", of(Usage(tokens, 0), usd), baseline)
+    all_of_it, part = everything.usage_on("task", "t"), compared.usage_on("task", "t")
+    assert (all_of_it.baseline_usd, all_of_it.compared_usd) == (part.baseline_usd, part.usd)
+    assert (everything.baseline_usd, everything.compared_usd) == (part.baseline_usd, part.compared_usd)
+    assert all_of_it.requests == len(calls)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 1000)), max_size=30), st.integers(0, 30))
