@@ -61,13 +61,14 @@ class TableSubscriber:
             before = self._table.replace_decision(decision)
             self._feed.publish(decision, before.model if before else None)
 
-    def replace_shard(self, decisions: Mapping[str, Decision], is_gone: Callable[[str], bool]) -> None:
-        """Apply all decisions of a shard."""
-        for task in self._table.task_names():
-            if task not in decisions and is_gone(task):
-                self._table.forget_task(task)
-        for decision in decisions.values():
+    def replace_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Apply some of a shard's decisions, which are no news."""
+        for decision in decisions:
             self._table.replace_decision(decision)
+
+    def task_names(self) -> Sequence[str]:
+        """Return the tasks that have a decision."""
+        return self._table.task_names()
 
     def forget_tasks(self, tasks: Sequence[str]) -> None:
         """Forget tasks, which start cold again."""
