@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.config.fields import PointInTime
 from gateway.errors import InvalidRequest
 from gateway.scorer.input_text import extract_text
 from gateway.vocabulary import JSON_PATH
@@ -76,6 +77,14 @@ class FeedbackBody(RequestSchema):
     """1 is right, 0 is wrong."""
     metadata: dict[MetadataWord, MetadataWord] = Field(default_factory=dict, max_length=16)
     """Names and values for the log; not used otherwise."""
+
+
+class RotationBody(RequestSchema):
+    """The rotation of a key's secret."""
+
+    old_expires_at: PointInTime | None = None
+    """Time from which the former secret is rejected, for instance 2027-01-31T00:00:00Z. Default: until it is
+    revoked."""
 
 
 class RollbackBody(RequestSchema):

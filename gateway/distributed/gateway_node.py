@@ -21,7 +21,8 @@ from gateway.distributed.shared_limits import LocalState, SharedLimits
 from gateway.distributed.state_copy import StateCopy, read_revocations
 from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
-from gateway.keys.client_keys import ClientKey, to_client_keys
+from gateway.keys.client_keys import to_client_keys
+from gateway.keys.key_records import ClientKey
 from gateway.keys.quotas import Quotas
 from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.session_affinity import SessionAffinity

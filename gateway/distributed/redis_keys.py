@@ -71,6 +71,11 @@ class KeySpace:
         """Sorted set of deleted client keys, by Unix time: what a gateway writes back after a loss leaves these out."""
         return self.name("revoked")
 
+    @property
+    def secret_uses(self) -> str:
+        """Sorted set of client keys' secrets, as SHA-256, by the Unix time of their last use."""
+        return self.name("secret-uses")
+
     def live(self, kind: str) -> str:
         """Return the key of live processes: names by the time, on Redis' clock, of their last heartbeat.
 

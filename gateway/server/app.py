@@ -25,6 +25,7 @@ from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
 from gateway.keys.quotas import Quotas
+from gateway.keys.secret_uses import SecretUses
 from gateway.observability.loop_lag import sample_loop_lag
 from gateway.observability.metrics import (
     BreakerCollector,
@@ -113,7 +114,8 @@ class Gateway:
         self._ledger = Ledger(build_prices(config, resolved.manifest), time.time)
         self._authenticator = Authenticator(config.keys, config.admin.keys)
         self._quotas = Quotas(config.keys, self._ledger, time.monotonic)
-        self._client_keys = ClientKeys(config, self._authenticator, self._quotas, time.time)
+        self._secret_uses = SecretUses(time.time)
+        self._client_keys = ClientKeys(config, self._authenticator, self._quotas, time.time, self._secret_uses)
         parts = Reloadable(self._table, self._ledger, self._client_keys, self._scorer)
         self.runtime = Runtime(config, resolved, parts, self._build_serving)
         tasks = TaskParts(self._directory, self._templates, self._table, self._ledger, self._minutes, self._scorer)
@@ -213,7 +215,7 @@ class Gateway:
             if config.otel.endpoint is not None:
                 self._tracing = await start_tracing(stack, config.otel)
             await stack.enter_async_context(
-                flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
+                flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None, uses=self._secret_uses)
             )
             await stack.enter_async_context(self._history.write_periodically(store))
             await self._restore_settings(store)
@@ -281,7 +283,7 @@ class Gateway:
                 self._baseline,
                 self._minutes,
                 self._tracing,
-                (self._recent_responses.record_batch, *self._request_log.observers),
+                (self._recent_responses.record_batch, self._secret_uses.observe_batch, *self._request_log.observers),
                 HistoryRecorder(self._history.buffer, names_of_other_kinds(config.models)).add_batch,
             ),
             sessions=self._sessions,

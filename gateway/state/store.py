@@ -39,20 +39,45 @@ class TaskSums:
     sums: bytes
 
 
-class StoredKey(msgspec.Struct, frozen=True, rename={"settings_json": "terms"}):
+class StoredSecret(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A secret of a key.
+
+    Attributes:
+        number: 1 for a key's first, one more for every later one.
+        sha256: of the secret, in hexadecimal.
+        created_at: Unix time in seconds, None where it is not known.
+        expires_at: Unix time in seconds from which it is rejected, None for as long as the key is valid.
+    """
+
+    number: int
+    sha256: str
+    created_at: float | None = None
+    expires_at: float | None = None
+
+
+class StoredKey(msgspec.Struct, frozen=True, omit_defaults=True, rename={"settings_json": "terms"}):
     """A client's key that was created over HTTP. Encoded with the member names of earlier versions.
 
     Attributes:
         name: unique among all keys.
-        sha256: of the secret, in hexadecimal.
+        sha256: of the current secret, in hexadecimal.
         created_at: Unix time in seconds.
         settings_json: a gateway.config.KeyTerms, as JSON.
+        version: 0 as created, one more with every change.
+        secrets: all secrets, the current one last; empty for a key that was never rotated.
     """
 
     name: str
     sha256: str
     created_at: float
     settings_json: str
+    version: int = 0
+    secrets: tuple[StoredSecret, ...] = ()
+
+    @property
+    def all_secrets(self) -> tuple[StoredSecret, ...]:
+        """The secrets, the current one last."""
+        return self.secrets or (StoredSecret(1, self.sha256, self.created_at),)
 
 
 class Eviction(msgspec.Struct, frozen=True, array_like=True):
@@ -228,8 +253,17 @@ class Store(Protocol):
     def add_key(self, key: StoredKey) -> bool:
         """Store a key. Return False if there is one of that name already."""
 
+    def replace_key(self, key: StoredKey) -> bool:
+        """Store a key's next version. Return False, and store nothing, unless it follows the stored one."""
+
     def remove_key(self, name: str) -> bool:
         """Delete a key. Return False if there is none of that name."""
+
+    def record_secret_uses(self, used: Mapping[str, float]) -> None:
+        """Store when secrets were last used, unless a later time is stored. used: Unix time in seconds by SHA-256."""
+
+    def secret_uses(self, secrets: Sequence[str]) -> Mapping[str, float]:
+        """Return when these secrets were last used, of those that ever were: Unix time in seconds by SHA-256."""
 
     def current_policies(self) -> Sequence[StoredPolicy]:
         """Return the latest policy of every task that ever had one, by task."""

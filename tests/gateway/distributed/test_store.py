@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 
 from gateway.config import parse_config
@@ -25,6 +26,7 @@ from gateway.state.store import (
     Store,
     StoredKey,
     StoredPolicy,
+    StoredSecret,
     TaskFilter,
     TaskRecord,
     TaskSums,
@@ -196,6 +198,25 @@ def test_keys_and_policies_are_kept_once(store: Store) -> None:
     assert store.put_policy(StoredPolicy("t", 2, 2.0, None, None))
     assert [policy.version for policy in store.policy_history("t")] == [1, 2]
     assert list(store.current_policies()) == [StoredPolicy("t", 2, 2.0, None, None)]
+
+
+def test_a_key_is_replaced_by_its_next_version_alone(store: Store) -> None:
+    key = StoredKey("rotating", "1" * 64, 1.5, "{}")
+    assert store.add_key(key)
+    secrets = (StoredSecret(1, "1" * 64, 1.5, 9.5), StoredSecret(2, "2" * 64, 3.5))
+    rotated = replace(key, sha256="2" * 64, version=1, secrets=secrets)
+    assert [store.replace_key(one) for one in (replace(key, version=2), rotated, rotated)] == [False, True, False]
+    assert not store.replace_key(StoredKey("other", "3" * 64, 1.0, "{}", 1))
+    assert list(store.created_keys()) == [rotated]
+    assert (key.all_secrets, rotated.all_secrets) == ((StoredSecret(1, "1" * 64, 1.5),), secrets)
+    assert store.remove_key("rotating")
+
+
+def test_the_latest_use_of_a_secret_is_kept(store: Store) -> None:
+    store.record_secret_uses({"a": 5.0, "b": 1.0})
+    store.record_secret_uses({"a": 3.0, "b": 2.0})
+    assert store.secret_uses(["a", "b", "c"]) == {"a": 5.0, "b": 2.0}
+    assert store.secret_uses([]) == {}
 
 
 def test_no_server_is_a_state_error_that_does_not_tell_the_password() -> None:
