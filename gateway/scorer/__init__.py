@@ -19,6 +19,7 @@
     input_text         the text of a request that is embedded
     serialization      sums and embeddings as bytes
     task_labels        a task's labelled inputs and scored responses
+    judged_labels      labels of judge models, with the error that their agreement implies
     inspection         outcomes, evidence, labels to add, comparison of packs
     background         executor for questions that take long
     stepwise           questions that embed, in steps between batches

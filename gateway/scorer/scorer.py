@@ -19,12 +19,15 @@ from gateway.errors import StateError
 from gateway.scorer import serialization
 from gateway.scorer.eviction import used_at
 from gateway.scorer.input_text import NoInputText, extract_text
+from gateway.scorer.judged_labels import JUDGE_PREFIX
 from gateway.scorer.messages import (
+    AddJudgedLabels,
     BatchCounts,
     BatchDone,
     ForgetTask,
     MergeTasks,
     Observation,
+    RemoveJudgedLabels,
     SeedInputs,
     SetPolicy,
     SubmitFeedback,
@@ -96,10 +99,35 @@ class Scorer:
         An input labelled again counts once; an outcome of a model that no pack knows waits for one that does.
         """
         decisions = self._add_labels(seed) if seed.outcomes else self._add_inputs(seed)
-        record = self._store.read_task(seed.task)
-        n, labels = record.task.n if record.task else 0, len(labels_of(record).outcomes)
-        document = {"object": "task", "id": seed.task, "n": n, "added": len(seed.texts), "labels": labels}
-        return decisions, {**document, "decision": decision_view(record)}
+        return decisions, {**self._describe_labels(seed.task), "added": len(seed.texts)}
+
+    def add_judged(self, labels: AddJudgedLabels) -> Answered:
+        """Store labels of a judge model. May raise StateError.
+
+        A task without any inputs begins with these. To another one none is added: they are most likely among its own,
+        and a judge that is no better than chance must change nothing.
+        """
+        learn = partial(TaskLabels.with_judged, judge=labels.judge, texts=labels.texts, given=labels.outcomes)
+        record = self._store.read_task(labels.task)
+        texts = list(dict.fromkeys(labels.texts)) if record.task is None or not record.task.n else []
+        new = self._find_evidence([(labels.task, text) for text in texts])
+        decisions = self._update([labels.task], new, learn=learn, is_asked=True)
+        return decisions, {**self._describe_labels(labels.task), "added": len(labels.texts)}
+
+    def remove_judged(self, question: RemoveJudgedLabels) -> Answered:
+        """Remove a judge's labels. `removed` is 0 where there are none. May raise StateError."""
+        source = JUDGE_PREFIX + question.model
+        removed = labels_of(self._store.read_task(question.task)).judges.counts.get(source, 0)
+        decisions: Sequence[Decision] = ()
+        if removed:
+            decisions = self._update(
+                [question.task],
+                {},
+                learn=lambda labels: replace(labels, judges=labels.judges.without_judge(source)),
+                is_asked=True,
+                is_used=False,
+            )
+        return decisions, {**self._describe_labels(question.task), "removed": removed}
 
     def add_feedback(self, feedback: SubmitFeedback) -> Answered:
         """Store scores of a task's answers. May raise StateError."""
@@ -189,6 +217,18 @@ class Scorer:
         new = self._find_evidence([(seed.task, text) for text in texts])
         learn = partial(TaskLabels.with_labels, texts=seed.texts, given=seed.outcomes)
         return self._update([seed.task], new, learn=learn, is_asked=True)
+
+    def _describe_labels(self, task: str) -> dict[str, Any]:
+        record = self._store.read_task(task)
+        labels = labels_of(record)
+        return {
+            "object": "task",
+            "id": task,
+            "n": record.task.n if record.task else 0,
+            "labels": len(labels.outcomes),
+            "judged": labels.judges.counts,
+            "decision": decision_view(record),
+        }
 
     def _find_evidence(self, inputs: Sequence[InputValues]) -> dict[str, NewInputs]:
         """Embed inputs and find what the pack says of them, by task."""

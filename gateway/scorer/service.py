@@ -18,6 +18,7 @@ from gateway.errors import StateError
 from gateway.scorer.eviction import TaskEvictor
 from gateway.scorer.evidence import configured_manifest
 from gateway.scorer.messages import (
+    AddJudgedLabels,
     BatchDone,
     Configure,
     DryRun,
@@ -27,6 +28,7 @@ from gateway.scorer.messages import (
     MergeTasks,
     Observation,
     Question,
+    RemoveJudgedLabels,
     Reply,
     ScoreSettings,
     SeedInputs,
@@ -170,6 +172,8 @@ class ScorerService:
         queries = self._queries = ScorerQueries(self.tasks, pack.embedder, self._hooks.find_pack)
         self._handlers: Mapping[type[Any], Callable[[Any], Answered]] = {
             SeedInputs: self.scorer.seed_task,
+            AddJudgedLabels: self.scorer.add_judged,
+            RemoveJudgedLabels: self.scorer.remove_judged,
             SubmitFeedback: self.scorer.add_feedback,
             SetPolicy: self._set_policy,
             ForgetTask: self.scorer.forget_task,

@@ -10,13 +10,17 @@ import pytest
 from gateway.config import parse_config
 from gateway.errors import StateError
 from gateway.scorer.messages import (
+    AddJudgedLabels,
     DryRun,
     ExplainTasks,
     ForgetTask,
     Inspect,
+    JudgeCounts,
+    JudgeVerdicts,
     MergeTasks,
     Observation,
     Question,
+    RemoveJudgedLabels,
     ScoreSettings,
     SeedInputs,
     SetPolicy,
@@ -125,12 +129,18 @@ def test_what_cannot_be_embedded_counts_as_errors_and_the_next_batch_goes_on(sto
     assert "log" in reply.error
 
 
+JUDGE = JudgeVerdicts("j", "score", JudgeCounts(50, 50))
+STORING = MergeTasks | SeedInputs | AddJudgedLabels | RemoveJudgedLabels | SubmitFeedback | SetPolicy
+
+
 def test_every_question_has_its_answer(store: Busy) -> None:
     policies: list[tuple[str, TaskPolicy]] = []
     made = service(store, on_policy=lambda *policy: policies.append(policy))
     few = TaskPolicy(("atlas", "broad"))
     asked: list[tuple[Question, str, Any]] = [
         (SeedInputs(1, "t", inputs("sums", 12)), "n", 12),
+        (AddJudgedLabels(9, "t", ["x"], [{"calc": 1.0}], JUDGE), "judged", {"judge:j": 1}),
+        (RemoveJudgedLabels(10, "t", "j"), "removed", 1),
         (SubmitFeedback(2, "t", []), "feedback", 0),
         (DryRun(3, inputs("sums", 12)), "n", 12),
         (SetPolicy(4, "t", few), "decided", 1),
@@ -145,7 +155,7 @@ def test_every_question_has_its_answer(store: Busy) -> None:
         answer = made.answer(question)
         assert answer.reply.document is not None, answer.reply
         assert (answer.reply.id, answer.reply.document[member]) == (question.id, value)
-        assert bool(answer.decisions) == isinstance(question, SeedInputs | SubmitFeedback | SetPolicy)
+        assert bool(answer.decisions) == isinstance(question, STORING)
     assert policies == [("t", few)]
 
 

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 
 from gateway.errors import StateError
 from gateway.scorer import serialization
+from gateway.scorer.judged_labels import JudgedInputs, Judges
 from gateway.scorer.messages import MergeTasks, ScoredResponse, SeedInputs, SubmitFeedback
 from gateway.scorer.scorer import Scorer
+from gateway.scorer.task_labels import TaskLabels
 from gateway.scorer.task_reader import labels_of
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import RING_SIZE, Store
+from routing.auto.judge_noise import LabelNoise
 from routing.pack import Pack
 from routing.task import TaskState
 from tests.gateway.letters import Letters
@@ -100,6 +103,19 @@ def test_labels_and_feedback_are_moved_and_the_targets_own_count_where_both_have
         [("atlas", 1.0)],
     ]
     assert set(labels.ratings.by_request) == {b"1", b"2"}
+
+
+def test_labels_of_judges_are_moved_judge_by_judge() -> None:
+    noise = LabelNoise(1.0, 0.1, 0.1)
+
+    def judged(method: str = "pairwise", **labels: float) -> JudgedInputs:
+        return JudgedInputs(method, noise, {text.encode(): {"calc": score} for text, score in labels.items()})
+
+    own = Judges({"judge:a": judged(x=1.0), "judge:b": judged("rubric", x=1.0)})
+    other = Judges({"judge:a": judged(x=0.0, y=0.5), "judge:b": judged(y=0.5), "judge:c": judged(y=0.5)})
+    merged = TaskLabels(judges=own).merge(TaskLabels(judges=other)).judges
+    assert merged.counts == {"judge:a": 2, "judge:b": 1, "judge:c": 1}
+    assert merged.by_source["judge:a"].outcomes[b"x"] == {"calc": 1.0}
 
 
 def test_a_merge_that_fails_changes_nothing(pack: Pack, tmp_path: Path) -> None:
