@@ -156,8 +156,8 @@ class TaskLabels:
         merged = {key: dict(outcomes) for key, outcomes in other.outcomes.items()}
         for key, outcomes in self.outcomes.items():
             merged[key] = {**merged.pop(key, {}), **outcomes}
-        outcomes = dict(list(merged.items())[-MAX_LABELS:])
-        return TaskLabels(outcomes, self.ratings.merge(other.ratings), self.judges.merge(other.judges))
+        newest = dict(list(merged.items())[-MAX_LABELS:])
+        return TaskLabels(newest, self.ratings.merge(other.ratings), self.judges.merge(other.judges))
 
     def with_judged(
         self, judge: JudgeVerdicts, texts: Sequence[str], given: Sequence[Mapping[str, float]]
