@@ -11,6 +11,10 @@ from gateway.scorer.input_text import extract_text
 from gateway.vocabulary import JSON_PATH
 
 MAX_INPUTS = 1000
+MAX_NAME = 100
+"""Characters of a display name."""
+MAX_MERGED = 100
+"""Tasks that are merged by one request."""
 
 MetadataWord = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._:/-]*$")]
 
@@ -122,6 +126,23 @@ class RollbackBody(RequestSchema):
 
     version: int
     """Number of a version that GET /v1/config/versions lists."""
+
+
+class TaskNameBody(RequestSchema):
+    """A task's display name."""
+
+    name: (
+        Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+        | None
+    )
+    """Shown in place of the ID; null removes it."""
+
+
+class MergeBody(RequestSchema):
+    """Tasks to merge into the one of the path."""
+
+    sources: list[str] = Field(min_length=1, max_length=MAX_MERGED)
+    """IDs of the tasks to merge."""
 
 
 def texts_of(body: InputsBody, selector: str) -> list[str]:

@@ -27,6 +27,7 @@ from gateway.keys.quotas import Quotas
 from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.state.store import Eviction, StoredPolicy
+from gateway.task_records import TaskEntry
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
 from gateway.tasks.eviction_log import EvictionLog
@@ -43,6 +44,7 @@ class ChangeHandlers:
 
     keys: Callable[[Mapping[str, ClientKey]], None]
     policies: Callable[[Sequence[StoredPolicy], Manifest | None], Awaitable[None]]
+    tasks: Callable[[Sequence[TaskEntry]], None]
 
 
 class TableSubscriber:
@@ -156,16 +158,19 @@ class GatewayNode:
         if (life, changes) == self._changes or self._loop is None:
             return
         keys, policies, manifest = self._own.created_keys(), self._own.current_policies(), self._read_manifest()
+        entries = self._own.task_entries()
         created = to_client_keys(keys)
         revoked = read_revocations(self._client)
         if self._copy.follow_life(self._client) != life:
             return  # emptied while it was read
         self._copy.keep_keys(keys, revoked)
         self._copy.keep_policies(policies)
+        self._copy.keep_entries(entries)
 
         async def apply() -> None:
             try:
                 self._handlers.keys(created)
+                self._handlers.tasks(entries)
                 await self._handlers.policies(policies, manifest)
             except GatewayError as error:
                 log.error("keys, policies or pack in Redis cannot be applied: %s", error)

@@ -108,6 +108,15 @@ class KeySpace:
         return self.name(f"{{policy:{task}}}")
 
     @property
+    def task_entries(self) -> str:
+        """Hash of names and targets of tasks."""
+        return self.name("task-entries")
+
+    def templates(self, part: str) -> str:
+        """Return the key of a part of the templates of system prompts: `place`, `log`, `data` or `born`."""
+        return self.name(f"{{templates}}:{part}")
+
+    @property
     def quotas(self) -> str:
         """Client keys with recent requests, by time."""
         return self.name("quotas")

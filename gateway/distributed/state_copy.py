@@ -6,6 +6,7 @@ What decides that Redis was emptied is the life in the installation's record. Ev
   remembers what was written back, so a second gateway adds only what its copy has beyond that.
 * keys: those that are missing or older, but for revoked secrets: Redis, and with it every gateway, remembers these.
 * policies: a task's latest version, unless there is a later one.
+* names and targets of tasks: those that are missing.
 
 A Redis that is only older (a snapshot, a replica that lagged) shows in sums that fall: they are raised to the copy.
 """
@@ -24,6 +25,7 @@ from gateway.distributed.codec import split_days
 from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.distributed.usage_scripts import RESTORE_USAGE, USAGE_FIELDS
 from gateway.state.store import StoredKey, StoredPolicy, StoredSecret
+from gateway.task_records import TaskEntry
 
 log = logging.getLogger("benchroute.distributed")
 
@@ -65,6 +67,7 @@ class StateCopy:
         self._usage: OrderedDict[tuple[str, str], Sums] = OrderedDict()
         self._keys: Mapping[str, StoredKey] = {}
         self._policies: Mapping[str, StoredPolicy] = {}
+        self._entries: Sequence[TaskEntry] = ()
         self._revoked: set[str] = set()
         self._life = ""
 
@@ -78,6 +81,11 @@ class StateCopy:
         """Replace the copy of the policies, the latest of each task."""
         with self._lock:
             self._policies = {policy.task: policy for policy in policies}
+
+    def keep_entries(self, entries: Sequence[TaskEntry]) -> None:
+        """Replace the copy of the names and targets of tasks."""
+        with self._lock:
+            self._entries = entries
 
     def keep_revocations(self, marks: Iterable[str]) -> None:
         """Remember that secrets were revoked. marks: see `revocation`."""
@@ -129,16 +137,21 @@ class StateCopy:
             self.has_regressed = True  # nothing of the new life may mix with the copy before it is written back
             usage = list(self._usage.items())
             keys, policies, revoked = list(self._keys.values()), list(self._policies.values()), sorted(self._revoked)
+            entries = self._entries
         write_back_keys(client, keys, revoked)
         for policy in policies:
             words: list[RedisArg] = [policy.version, msgspec.msgpack.encode(policy)]
             client.execute("SADD", client.keys.policies, policy.task)
             client.eval_script(scripts.RESTORE_POLICY, [client.keys.policy(policy.task)], words)
+        # One that was set since is the later one.
+        client.pipeline(
+            [("HSETNX", client.keys.task_entries, one.task, msgspec.msgpack.encode(one)) for one in entries]
+        )
         for (kind, name), sums in usage:
             written = _write_back_usage(client, kind, name, sums, mode)
             with self._lock:
                 self._put(kind, name, written)
-        for kind in ("keys", "policies"):
+        for kind in ("keys", "policies", "tasks"):
             client.execute("HINCRBY", client.keys.changes, kind, 1)
 
 

@@ -12,6 +12,7 @@
     task_reader        stored tasks under the open pack: policies, costs, states
     score_choice       the score that decides a task, and why it is this one
     task_update        one task's inputs, one by one
+    task_merge         one task's sums, moved to another one
     evidence           whose outcomes in the pack a configured model has
     sampling           adaptive sampling of a batch
     eviction           eviction of tasks beyond a limit

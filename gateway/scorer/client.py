@@ -27,6 +27,7 @@ from gateway.scorer.messages import (
     Inspect,
     InspectView,
     JudgeVerdicts,
+    MergeTasks,
     Question,
     RemoveJudgedLabels,
     Reply,
@@ -210,6 +211,10 @@ class ScorerClient(ABC):
         """Remove everything about a task; False if there was nothing."""
         return bool((await self._ask(ForgetTask(self._replies.next_id(), task)))["known"])
 
+    async def merge_tasks(self, target: str, sources: Sequence[str]) -> int:
+        """Move all that is stored of tasks to another one. Return the number of inputs."""
+        return int((await self._ask(MergeTasks(self._replies.next_id(), target, sources)))["moved"])
+
     async def inspect_pack(
         self, view: InspectView, task: str = "", pack: str = "", n: int = 0, key: str | None = None
     ) -> Mapping[str, Any]:
@@ -253,3 +258,8 @@ class ScorerClient(ABC):
     def _check_ready(self) -> None:
         if self.status != "ready":
             raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
+
+
+def observe_with(link: ScorerClient | None) -> Callable[[str, bytes, str | None], None]:
+    """Return what receives observations: the scorer, or nothing."""
+    return link.observe_input if link is not None else lambda task, messages, key: None

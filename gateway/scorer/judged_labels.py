@@ -44,6 +44,15 @@ class JudgedInputs:
             merged[digest] = {**merged.pop(digest, {}), **outcomes}
         return JudgedInputs(self.method, self.noise, dict(list(merged.items())[-MAX_JUDGED:]))
 
+    def merge(self, other: "JudgedInputs") -> "JudgedInputs":
+        """Add another task's labels of the same judge; those of another method are left out."""
+        if other.method != self.method:
+            return self
+        merged = {digest: dict(outcomes) for digest, outcomes in other.outcomes.items()}
+        for digest, outcomes in self.outcomes.items():
+            merged[digest] = {**merged.pop(digest, {}), **outcomes}
+        return JudgedInputs(self.method, self.noise, dict(list(merged.items())[-MAX_JUDGED:]))
+
     def to_matrix(self, models: Sequence[str], known: Mapping[bytes, object]) -> Floats:
         """Return outcomes, (n_judged, n_models), NaN where there is none. known: inputs with true labels, left out."""
         rows = [row for digest, row in self.outcomes.items() if digest not in known]
@@ -65,6 +74,14 @@ class Judges:
         kept = before.outcomes if before is not None and before.method == judge.method else {}
         others[source] = JudgedInputs(judge.method, noise, kept).with_labels(digests, given)
         return Judges(dict(list(others.items())[-MAX_JUDGES:]))
+
+    def merge(self, other: "Judges") -> "Judges":
+        """Add another task's labels, judge by judge."""
+        merged = dict(other.by_source)
+        for source, own in self.by_source.items():
+            theirs = merged.pop(source, None)
+            merged[source] = own if theirs is None else own.merge(theirs)
+        return Judges(dict(list(merged.items())[-MAX_JUDGES:]))
 
     def without_judge(self, source: str) -> "Judges":
         """Remove all labels of a judge."""

@@ -230,6 +230,14 @@ class ForgetTask(msgspec.Struct, frozen=True, tag="Forget"):
     task: str
 
 
+class MergeTasks(msgspec.Struct, frozen=True, tag="Merge"):
+    """Move all that is stored of tasks to another one, and delete them."""
+
+    id: int
+    task: str
+    sources: Sequence[str]
+
+
 class SetPolicy(msgspec.Struct, frozen=True, tag="Govern"):
     """Score a task by another policy from now on, and decide on it again."""
 
@@ -348,6 +356,7 @@ Question = (
     | SubmitFeedback
     | DryRun
     | ForgetTask
+    | MergeTasks
     | SetPolicy
     | Inspect
     | ExplainTasks

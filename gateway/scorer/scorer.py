@@ -25,6 +25,7 @@ from gateway.scorer.messages import (
     BatchCounts,
     BatchDone,
     ForgetTask,
+    MergeTasks,
     Observation,
     RemoveJudgedLabels,
     SeedInputs,
@@ -33,6 +34,7 @@ from gateway.scorer.messages import (
 )
 from gateway.scorer.sampling import BatchPart, Commit, InputSampler, InputValues, SamplingState, commit_alone
 from gateway.scorer.task_labels import TaskLabels, text_digest
+from gateway.scorer.task_merge import merge_task
 from gateway.scorer.task_reader import TaskReader, decision_view, labels_of
 from gateway.state.store import StateChange, TaskRecord, TaskSums
 from routing.adaptive_sampling import SamplingSettings
@@ -149,6 +151,15 @@ class Scorer:
         is_known = self._store.forget_task(change.task)
         is_declared = self._tasks.score_of(self._tasks.policy_of(change.task)).dataset is not None
         return self._update([change.task], {}, is_used=False) if is_declared else [], {"known": is_known}
+
+    def merge_tasks(self, change: MergeTasks) -> Answered:
+        """Move sums, labels and embeddings of tasks to another one, each in one write. May raise StateError."""
+        moved, decisions = 0, list[Decision]()
+        for source in change.sources:
+            merged = merge_task(self._tasks, source, change.task, self._clock())
+            moved += merged.moved
+            decisions += [] if merged.decision is None else [merged.decision]
+        return decisions[-1:], {"moved": moved}
 
     def rescore_stale(self) -> list[Decision]:
         """Score again the tasks whose sums were made with another pack, from their most recent embeddings.

@@ -57,6 +57,10 @@ class Ratings:
             merged[one.request] = Rating(one.at, one.score, RatingContext(one.model, one.stratum, one.propensity))
         return Ratings(_newest(merged))
 
+    def merge(self, other: "Ratings") -> "Ratings":
+        """Add the responses of another task."""
+        return Ratings(_newest({**other.by_request, **self.by_request}))
+
     def to_feedback(self, models: Sequence[str]) -> Feedback | None:
         """Convert to the library's feedback, with columns in the order of `models`. None without any of these."""
         columns = {name: place for place, name in enumerate(models)}
@@ -146,6 +150,14 @@ class TaskLabels:
     def with_feedback(self, answers: Sequence[ScoredResponse]) -> "TaskLabels":
         """Add scored responses."""
         return replace(self, ratings=self.ratings.with_ratings(answers))
+
+    def merge(self, other: "TaskLabels") -> "TaskLabels":
+        """Add what another task was labelled with; of an input that both have, this one's outcomes count."""
+        merged = {key: dict(outcomes) for key, outcomes in other.outcomes.items()}
+        for key, outcomes in self.outcomes.items():
+            merged[key] = {**merged.pop(key, {}), **outcomes}
+        newest = dict(list(merged.items())[-MAX_LABELS:])
+        return TaskLabels(newest, self.ratings.merge(other.ratings), self.judges.merge(other.judges))
 
     def with_judged(
         self, judge: JudgeVerdicts, texts: Sequence[str], given: Sequence[Mapping[str, float]]

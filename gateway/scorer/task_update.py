@@ -85,6 +85,11 @@ class TaskUpdate:
             self.state = self.state + TaskState.from_evidence(evidence.select_rows(np.array([place])))
             self.make_decision(place)
 
+    def add_state(self, state: TaskState) -> None:
+        """Add the sums of another task, and decide."""
+        self.state = self.state + state
+        self.make_decision()
+
     def make_decision(self, place: int | None = None) -> None:
         """Decide on the present state; the version rises when that changes the model. place: of its last input."""
         before = self.decision

@@ -79,7 +79,12 @@ ALTER TABLE keys ADD COLUMN secrets TEXT NOT NULL DEFAULT '[]';
 CREATE TABLE secret_uses (sha256 TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _COMPARED, _HISTORY, _ROTATION)
+_DIRECTORY = """
+CREATE TABLE templates (task TEXT PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE task_entries (task TEXT PRIMARY KEY, name TEXT, merged_into TEXT, at REAL NOT NULL, changed_by TEXT)
+"""
+
+MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _COMPARED, _HISTORY, _ROTATION, _DIRECTORY)
 """Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
 
 SCHEMA = len(MIGRATIONS)

@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from gateway.decision import NO_EXPLANATION, Decision, ExplainedDecision, Explanation
+from gateway.task_records import StoredTemplate, TaskEntry, TemplatePlace
 from gateway.usage.history import ChangeMark, HistoryRows, SeriesName
 from gateway.usage.history_counts import Counts
 from gateway.usage.ledger import UsageRows
@@ -174,11 +175,13 @@ class Store(Protocol):
         change: "Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]]",
         sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
         used_at: float | None = None,
+        removed: Sequence[str] = (),
     ) -> None:
         """Read these tasks, and write what `change` returns for them, in one transaction.
 
-        `change` may read this store's embeddings. sampling_states: of other tasks, of which nothing else is written
-        but that they are used at `used_at`, Unix time in seconds, unless a later time is stored.
+        `change` may read this store. sampling_states: of other tasks, of which nothing else is written but that they
+        are used at `used_at`, Unix time in seconds, unless a later time is stored. removed: tasks that are deleted
+        with it; a store with shards deletes them afterwards.
         """
 
     def read_task(self, task: str) -> "TaskRecord":
@@ -270,6 +273,21 @@ class Store(Protocol):
 
     def put_policy(self, policy: StoredPolicy) -> bool:
         """Store a task's next policy. Return False, and store nothing, unless its version follows the latest."""
+
+    def read_templates(self, after: TemplatePlace) -> tuple[Sequence[StoredTemplate], TemplatePlace]:
+        """Return the templates that were stored after a place, and the present one; all where the life is another.
+
+        A store of one gateway has no places: it returns all.
+        """
+
+    def put_templates(self, changed: Sequence[StoredTemplate], removed: Sequence[str]) -> None:
+        """Store templates, and delete others by their tasks."""
+
+    def task_entries(self) -> Sequence[TaskEntry]:
+        """Return the entries of all tasks that have one, by task."""
+
+    def put_entries(self, entries: Sequence[TaskEntry]) -> None:
+        """Store tasks' entries; one without name and target is deleted."""
 
     def close(self) -> None:
         """Close the store."""

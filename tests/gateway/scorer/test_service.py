@@ -17,6 +17,7 @@ from gateway.scorer.messages import (
     Inspect,
     JudgeCounts,
     JudgeVerdicts,
+    MergeTasks,
     Observation,
     Question,
     RemoveJudgedLabels,
@@ -53,11 +54,12 @@ class Busy(SqliteStore):
         change: Change,
         sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
         used_at: float | None = None,
+        removed: Sequence[str] = (),
     ) -> None:
         self.refusals -= 1
         if self.refusals >= 0:
             raise self.error("database is locked")
-        super().update_task(tasks, change, sampling_states, used_at)
+        super().update_task(tasks, change, sampling_states, used_at, removed)
 
 
 class Lost(StateError):
@@ -128,7 +130,7 @@ def test_what_cannot_be_embedded_counts_as_errors_and_the_next_batch_goes_on(sto
 
 
 JUDGE = JudgeVerdicts("j", "score", JudgeCounts(50, 50))
-STORING = SeedInputs | AddJudgedLabels | RemoveJudgedLabels | SubmitFeedback | SetPolicy
+STORING = MergeTasks | SeedInputs | AddJudgedLabels | RemoveJudgedLabels | SubmitFeedback | SetPolicy
 
 
 def test_every_question_has_its_answer(store: Busy) -> None:
@@ -144,7 +146,8 @@ def test_every_question_has_its_answer(store: Busy) -> None:
         (SetPolicy(4, "t", few), "decided", 1),
         (Inspect(5, "evidence", "t"), "n", 12),
         (ExplainTasks(8, ["unknown"]), "explained", {}),
-        (ForgetTask(6, "t"), "known", True),
+        (MergeTasks(9, "other", ["t"]), "moved", 12),
+        (ForgetTask(6, "other"), "known", True),
         (ForgetTask(7, "t"), "known", False),
     ]
     assert {type(question) for question, _, _ in asked} == set(Question.__args__)
