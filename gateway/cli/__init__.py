@@ -7,6 +7,8 @@ config        check a configuration, convert litellm's, look up prices
 tasks         tasks of a running gateway
 labels        label suggestions and labels of a task
 tail          decisions of a running gateway as they are made
+requests      the request log of a running gateway
+request_views  its rows and one request, on a terminal
 dead_letters  observations that scorers moved to the dead-letter list
 keys          client keys of a running gateway
 import_options  options of `import`, and their values
@@ -38,7 +40,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import benchmark, config, dead_letters, evals, keys, models, pack, tasks
+from gateway.cli import benchmark, config, dead_letters, evals, keys, models, pack, requests, tasks
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import ErrorReportingGroup
 from gateway.cli.evaluate import evaluate
@@ -68,6 +70,7 @@ app.command("scorer", rich_help_panel=RUN)(run_scorer)
 app.add_typer(config.app, name="config", rich_help_panel=RUN)
 app.add_typer(tasks.app, name="tasks", rich_help_panel=INSPECT)
 app.command("tail", rich_help_panel=INSPECT)(tail_decisions)
+app.add_typer(requests.app, name="requests", rich_help_panel=INSPECT)
 app.add_typer(dead_letters.app, name="observations", rich_help_panel=INSPECT)
 app.add_typer(keys.app, name="keys", rich_help_panel=INSPECT)
 app.command("import", rich_help_panel=EVIDENCE)(import_command)
