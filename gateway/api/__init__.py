@@ -9,14 +9,18 @@ pagination  pages of all lists by cursor, and an endpoint's share of the event l
 tasks       tasks, decisions, overview
 task_lists  which tasks a list shows
 task_views  a task as JSON
+task_changes  display names, merges and deletion of tasks
 scoring     endpoints that ask the scorer: inputs, labels, dry run, evidence, label suggestions, feedback
 policies    policy overrides of tasks
 packs       packs: list, comparison, activation, rollback
 requests    the request log: list, one request, export
-request_filters  its filters, and whose requests a key sees
-request_views    a logged request as JSON
-request_export   the log as CSV and JSON, streamed
-usage       usage and activity
+ request_filters  its filters, and whose requests a key sees
+ request_views    a logged request as JSON
+ request_export   the log as CSV and JSON, streamed
+usage       usage by key and task
+activity    history: requests, latency, cost and savings over a range
+ activity_json    its counts as JSON
+time_range  ranges of history, and their steps
 management  client keys, configuration versions
 operations  models, health, metrics, backends
 """

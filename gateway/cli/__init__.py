@@ -6,6 +6,9 @@ serve         run a gateway, or a scorer
 config        check a configuration, convert litellm's, look up prices
 tasks         tasks of a running gateway
 labels        label suggestions and labels of a task
+judge         labels of a task by a judge model
+judge_inputs  its inputs, from a file or the gateway
+judge_report  its report
 tail          decisions of a running gateway as they are made
 requests      the request log of a running gateway
 request_views  its rows and one request, on a terminal

@@ -71,6 +71,11 @@ class KeySpace:
         """Sorted set of deleted client keys, by Unix time: what a gateway writes back after a loss leaves these out."""
         return self.name("revoked")
 
+    @property
+    def secret_uses(self) -> str:
+        """Sorted set of client keys' secrets, as SHA-256, by the Unix time of their last use."""
+        return self.name("secret-uses")
+
     def live(self, kind: str) -> str:
         """Return the key of live processes: names by the time, on Redis' clock, of their last heartbeat.
 
@@ -103,6 +108,15 @@ class KeySpace:
         return self.name(f"{{policy:{task}}}")
 
     @property
+    def task_entries(self) -> str:
+        """Hash of names and targets of tasks."""
+        return self.name("task-entries")
+
+    def templates(self, part: str) -> str:
+        """Return the key of a part of the templates of system prompts: `place`, `log`, `data` or `born`."""
+        return self.name(f"{{templates}}:{part}")
+
+    @property
     def quotas(self) -> str:
         """Client keys with recent requests, by time."""
         return self.name("quotas")
@@ -126,6 +140,10 @@ class KeySpace:
     def usage_names(self, kind: str) -> str:
         """Return the key of the names of client keys, or tasks, that have usage."""
         return self.name(f"spent:{kind}")
+
+    def history(self, step_s: int, number: int) -> str:
+        """Return the key of the history of a minute or hour: gateway.distributed.history_scripts."""
+        return self.name(f"{{history:{step_s}:{number}}}")
 
     @property
     def logged_blocks(self) -> str:

@@ -78,15 +78,19 @@ class Batch:
 
     Attributes:
         times: Of each, seconds from its first byte to its response's last, and the gateway's overhead in them.
+        first_token_s: Of each stream, seconds to its first token.
         usage: Of those with any.
     """
 
     times: list[tuple[float, float]] = field(default_factory=list)
+    first_token_s: list[float] = field(default_factory=list)
     usage: UsageBatch = field(default_factory=UsageBatch)
 
     def add_request(self, record: RequestRecord) -> None:
         """Add a request."""
         self.times.append((record.seconds, record.overhead_s))
+        if record.is_stream and (first_token_s := record.first_token_s) is not None:
+            self.first_token_s.append(first_token_s)
         if record.usage is not None:
             self.usage.add_usage(record.usage, record.cost_usd)
 
@@ -103,10 +107,12 @@ class Accounting:
         minutes: MinuteSeries,
         tracing: Tracing | None = None,
         observers: Sequence[BatchObserver] = (),
+        add_history: Callable[[BatchKey, "Batch", UsageTotals], None] | None = None,
     ) -> None:
         """baseline: of a task and the model that answered, the model that costs are compared with.
 
-        observers: called with the records of every batch, in the event loop.
+        observers: called with the records of every batch, in the event loop. add_history: called with requests that
+        are counted alike, and what they cost.
         """
         self.metrics = metrics
         self._ledger = ledger
@@ -115,12 +121,13 @@ class Accounting:
         self._minutes = minutes
         self._tracing = tracing
         self._observers = observers
+        self._add_history = add_history
         self._records: list[RequestRecord] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def check_quota(self, record: RequestRecord) -> None:
         """Count a request on its key. Raises RateLimited, BudgetExceeded."""
-        self._quotas.admit_request(record.key)
+        record.holds_slot = self._quotas.begin_request(record.key)
 
     def rate_limits(self, record: RequestRecord) -> Headers | None:
         """Return the limits of a request's key as headers; None where it has none of its own."""
@@ -158,6 +165,8 @@ class Accounting:
     def finish_request(self, record: RequestRecord) -> None:
         """Take the record of a request that has ended, in whatever way."""
         usage = record.usage
+        if record.holds_slot:
+            self._quotas.end_request(record.key)
         # At once: the key's next request may come before the next flush.
         if usage is not None and record.key is not None:
             self._quotas.charge_usage(record.key, usage.total_tokens, record.cost_usd or NO_USD)
@@ -175,7 +184,10 @@ class Accounting:
         # Counts before lines and spans: what a log handler or an exporter does wrong must not lose money.
         for key, batch in group_records(records):
             self._count(key, len(batch.times), batch.times)
-            self._add_sample(key, batch, self._charge(key, batch))
+            spent = self._charge(key, batch)
+            self._add_sample(key, batch, spent)
+            if self._add_history is not None:
+                self._add_history(key, batch, spent)
         if records:
             for observe in self._observers:
                 observe(records)

@@ -14,6 +14,8 @@ from gateway.proxy.body_capture import BodyCapture
 from gateway.tasks.decision_table import Route
 from gateway.upstream.failover import Attempt, AttemptLog, describe_faults
 
+HTTP_OK = 200
+
 
 class RequestRecord(msgspec.Struct):
     """Everything that is known of one request. Times by time.perf_counter(), in seconds.
@@ -30,11 +32,14 @@ class RequestRecord(msgspec.Struct):
         last_word: The attempt whose error the client gets, since no backend answered.
         client_id: The client's own ID of the request.
         cached_model: The model that gave the response, where it came from the cache.
+        is_stream: The client asked for a stream.
         asked_model: `model` of the request's body.
         barred: Candidates that could not answer the request, and why.
         error: The gateway's own error, as the client got it.
         capture: What was said, where the request log stores that.
         span: gateway.otel's own, where it is on.
+        secret: SHA-256 of the secret of the key.
+        holds_slot: It counts against its key's limit of concurrent requests until it ends.
     """
 
     request_id: str
@@ -62,6 +67,8 @@ class RequestRecord(msgspec.Struct):
     capture: BodyCapture | None = None
     span: object = None
     last_word: Attempt | None = None
+    secret: str | None = None
+    holds_slot: bool = False
 
     @property
     def model(self) -> str:
@@ -72,6 +79,14 @@ class RequestRecord(msgspec.Struct):
     def backend(self) -> str:
         """Return the backend that answered."""
         return self.answered_by[1]
+
+    @property
+    def first_token_s(self) -> float | None:
+        """Return the seconds from the request's last byte to a stream's first token; None where there was none."""
+        attempts = self.trail.attempts
+        if not self.is_stream or self.status != HTTP_OK or not attempts or attempts[-1].fault is not None:
+            return None
+        return self.overhead_s + self.trail.waited_s
 
     @property
     def has_faults(self) -> bool:
