@@ -2,6 +2,7 @@
 
 import { apiKey, call } from "../api.js";
 import { registerModels } from "../components.js";
+import { copyable } from "../copy.js";
 import { banner, h, section } from "../dom.js";
 import { hashPath } from "../hash.js";
 import { snippetBox } from "../snippets.js";
@@ -64,7 +65,9 @@ class Playground {
 
   priceOf = (model) => this.models.find((one) => one.id === model)?.benchroute?.price ?? null;
 
-  requestLink = (id) => (document.querySelector('#nav a[href="#/requests"]') ? h("a", { href: `#/requests/${encodeURIComponent(id)}`, class: "mono" }, id) : h("span", { class: "mono" }, id));
+  /** A request's ID, as a link if the dashboard has a page for requests. */
+  requestLink = (id) => copyable(id, `request ID ${id}`, document.querySelector('#nav a[href="#/requests"]')
+    ? h("a", { href: `#/requests/${encodeURIComponent(id)}`, class: "mono" }, id) : h("code", {}, id));
 
   makeSetup() {
     const { principal } = this.context;
@@ -90,7 +93,7 @@ class Playground {
 
   makeComposer() {
     const { state } = this;
-    this.prompt = h("textarea", { id: "pg-prompt", rows: "3", value: state.prompt, placeholder: "Ask something. Ctrl+Enter sends.", "aria-describedby": "pg-send-error" });
+    this.prompt = h("textarea", { id: "pg-prompt", rows: "2", value: state.prompt, placeholder: "Ask something. Ctrl+Enter sends.", "aria-describedby": "pg-send-error" });
     this.prompt.addEventListener("input", () => { state.prompt = this.prompt.value; this.changed(); });
     this.prompt.addEventListener("paste", (event) => { if (event.clipboardData.files.length) { event.preventDefault(); this.images.addFiles([...event.clipboardData.files]); } });
     this.images = imageFields(state.images, (images) => { state.images = images; this.changed(); });
@@ -189,6 +192,7 @@ class Playground {
     this.sendButton.disabled = isBusy;
     this.clearButton.hidden = !this.columns.some(isAnswered);
     this.comparison.update(this.columns);
+    this.columnArea.style.setProperty("--turns", Math.max(1, ...this.columns.map((column) => column.turns.length)));
     this.showCode();
     clearTimeout(this.saving);
     this.saving = setTimeout(() => this.save(), SAVE_PAUSE_MS);

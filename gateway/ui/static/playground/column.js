@@ -21,7 +21,7 @@ export function modelColumn(model, turns, page) {
   const retry = h("button", { type: "button", hidden: true, "aria-label": `Retry ${model}`, on: { click: () => resend() } }, "Retry");
   const note = h("div", { class: "muted pg-note" });
   const announcement = h("p", { class: "sr", role: "status" });
-  const results = h("div");
+  const results = h("div", { class: "pg-results" });
   const element = h("section", { class: "card pg-column", "aria-label": `Answers of ${model}` },
     h("div", { class: "row pg-column-head" }, h("h2", {}, modelLabel(model)), h("div", { class: "row" }, retry, stop)),
     note, conversation, results, announcement);
