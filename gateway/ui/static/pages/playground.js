@@ -3,7 +3,7 @@
 import { apiKey, call } from "../api.js";
 import { registerModels } from "../components.js";
 import { copyable } from "../copy.js";
-import { banner, h, section } from "../dom.js";
+import { h, onCtrlEnter, section } from "../dom.js";
 import { hashPath } from "../hash.js";
 import { snippetBox } from "../snippets.js";
 import { requestParameters, userContent } from "../playground/chat.js";
@@ -108,7 +108,7 @@ class Playground {
       h("label", {}, "Prompt", this.prompt), this.error,
       h("div", { class: "row" }, this.sendButton, this.stopButton, h("button", { type: "button", on: { click: () => this.previewRoute() } }, "Preview routing"), this.clearButton),
       h("div", { class: "pg-more" }, h("details", { open: state.images.length > 0 }, h("summary", {}, "Images"), this.images.element), codeDetails));
-    form.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); this.send(); } });
+    for (const part of [this.setup, form]) onCtrlEnter(part, () => this.send());
     return h("section", { class: "card pg-composer", "aria-label": "New prompt" }, form);
   }
 
