@@ -9,6 +9,7 @@ pagination  pages of all lists by cursor, and an endpoint's share of the event l
 tasks       tasks, decisions, overview
 task_lists  which tasks a list shows
 task_views  a task as JSON
+task_changes  display names, merges and deletion of tasks
 scoring     endpoints that ask the scorer: inputs, labels, dry run, evidence, label suggestions, feedback
 policies    policy overrides of tasks
 packs       packs: list, comparison, activation, rollback

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from gateway.api import activity, management, operations, packs, policies, requests, scoring, tasks, usage
+from gateway.api import activity, management, operations, packs, policies, requests, scoring, task_changes, tasks, usage
 from gateway.api.openapi import OpenApiApp, methods_at
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
 from gateway.http.endpoints import BY_PATH
@@ -33,11 +33,12 @@ def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) 
         redoc_url=None,
     )
     _install_error_handlers(api)
-    # scoring and policies come before tasks: its /v1/tasks/{id} matches any path below.
+    # Those of parts of a task come before tasks: its /v1/tasks/{id} matches any path below.
     for router in (
         operations.models_router,
         policies.router,
         scoring.router,
+        task_changes.router,
         tasks.router,
         packs.router,
         requests.router,

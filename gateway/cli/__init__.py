@@ -6,6 +6,9 @@ serve         run a gateway, or a scorer
 config        check a configuration, convert litellm's, look up prices
 tasks         tasks of a running gateway
 labels        label suggestions and labels of a task
+judge         labels of a task by a judge model
+judge_inputs  its inputs, from a file or the gateway
+judge_report  its report
 tail          decisions of a running gateway as they are made
 dead_letters  observations that scorers moved to the dead-letter list
 keys          client keys of a running gateway

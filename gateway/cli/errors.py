@@ -43,7 +43,11 @@ class OptionError(CliError):
 
 
 class AdminRequestError(CliError):
-    """A gateway rejects a request, or is unreachable."""
+    """A gateway rejects a request, or is unreachable. status: of its response, None without one."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class CacheError(CliError):

@@ -4,7 +4,8 @@ schema            the whole file; models, routing, tasks
 backends          backends of models: address, key, headers
 network_fields    TLS and proxies of backends
 key_file          API keys in files
-service           state, scorer, keys, admin, server, upstream, metrics, log, otel
+key_sections      keys, admin: secrets as hashes, permissions, limits, expiry
+service           state, scorer, server, upstream, metrics, log, otel
 fields            base class and field types of the sections
 header_fields     field types of headers, keys and patterns of headers
 yaml_text         YAML in, without duplicate keys, alias bombs, and lines of the text in errors
@@ -23,7 +24,16 @@ price_lines       list prices written into a configuration file
 """
 
 from gateway.config.load import load_config, parse_config, read_config_text
-from gateway.config.schema import LOOPBACK, AdminKeyConfig, BackendConfig, Config, KeyConfig, KeyTerms, ModelConfig
+from gateway.config.schema import (
+    LOOPBACK,
+    AdminKeyConfig,
+    BackendConfig,
+    Config,
+    KeyConfig,
+    KeyLimits,
+    KeyTerms,
+    ModelConfig,
+)
 
 __all__ = [
     "LOOPBACK",
@@ -31,6 +41,7 @@ __all__ = [
     "BackendConfig",
     "Config",
     "KeyConfig",
+    "KeyLimits",
     "KeyTerms",
     "ModelConfig",
     "load_config",

@@ -12,13 +12,15 @@ from gateway.config.expand import ConfigFault
 from gateway.config.redis_url import parse_redis_url
 from gateway.vocabulary import PUBLIC_PACK, REDIS_SCHEMES, is_routed_model
 
+KEY_HASHES = ("sha256", "previous_sha256")
+
 
 def check_references(document: Mapping[str, Any]) -> list[ConfigFault]:
     """Return the errors between sections: duplicate names, unknown models, missing files."""
     models = [(f"models[{place}].name", model.get("name")) for place, model in _items(document.get("models"))]
     every_key = [*_keys(document, "keys"), *_keys(document.get("admin"), "keys", "admin.")]
     keys = [(f"{path}.name", key.get("name")) for path, key in every_key]
-    hashes = [(f"{path}.sha256", _lower(key.get("sha256"))) for path, key in every_key]
+    hashes = [(f"{path}.{name}", _lower(key.get(name))) for path, key in every_key for name in KEY_HASHES]
     names = {name for _, name in models if isinstance(name, str)}
     return [
         *_duplicates(models),

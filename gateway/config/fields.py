@@ -1,11 +1,12 @@
 """Base class and field types of the configuration's sections. A type's error states what was expected."""
 
 import re
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway.vocabulary import INPUT_SELECTORS, JSON_PATH, TASK_ID_RULE, is_task_id
 
@@ -63,6 +64,26 @@ def _origin(origin: str) -> str:
     return url.lower()
 
 
+def _point_in_time(value: object) -> datetime:
+    """Return a time in UTC: numbers are refused, since seconds and milliseconds look alike."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise ValueError(EXPECTED_TIME) from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if not isinstance(value, datetime):
+        raise ValueError(EXPECTED_TIME)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(EXPECTED_TIME) from None
+
+
+EXPECTED_TIME = "expected a time, for instance 2027-01-31T00:00:00Z, or a date"
+
+
 def _regular_expression(pattern: str) -> str:
     try:
         compiled = re.compile(pattern)
@@ -81,6 +102,8 @@ TaskId = Annotated[str, AfterValidator(_task_id)]
 RegularExpression = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_regular_expression)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Usd = Annotated[Decimal, Field(ge=0)]
+PointInTime = Annotated[datetime, BeforeValidator(_point_in_time)]
+"""A time in UTC: ISO 8601, for instance 2027-01-31T00:00:00Z; a date is its beginning, no zone means UTC."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Capability = Literal["tools", "json_schema", "vision", "audio"]
 ModelKind = Literal["chat", "embedding", "image", "audio", "moderation", "rerank"]

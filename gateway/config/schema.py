@@ -12,13 +12,10 @@ from gateway.config.backends import (
     OpenAIBackendConfig,
 )
 from gateway.config.fields import Capability, ConfigSection, InputRule, ModelKind, Name, Seconds, TaskId, Usd
+from gateway.config.key_sections import AdminConfig, AdminKeyConfig, KeyConfig, KeyLimits, KeyTerms
 from gateway.config.service import (
     LOOPBACK,
-    AdminConfig,
-    AdminKeyConfig,
     BreakerConfig,
-    KeyConfig,
-    KeyTerms,
     LogConfig,
     MetricsConfig,
     OtelConfig,
@@ -40,6 +37,7 @@ __all__ = [
     "CacheConfig",
     "Config",
     "KeyConfig",
+    "KeyLimits",
     "KeyTerms",
     "LitellmBackendConfig",
     "ModelConfig",

@@ -1,20 +1,10 @@
-"""Sections about the service: state, scorer, keys, server, upstream, metrics, log, otel."""
+"""Sections about the service: state, scorer, server, upstream, metrics, log, otel."""
 
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_serializer
 
-from gateway.config.fields import (
-    ConfigSection,
-    HttpUrl,
-    Name,
-    Origin,
-    RegularExpression,
-    Seconds,
-    Share,
-    TaskId,
-    Usd,
-)
+from gateway.config.fields import ConfigSection, HttpUrl, Origin, RegularExpression, Seconds, Share
 from gateway.config.header_fields import HeaderPattern
 from gateway.config.secrets import mask_url
 from gateway.vocabulary import REDIS_SCHEMES
@@ -77,58 +67,6 @@ class ScorerConfig(ConfigSection):
 
     nice: int = Field(default=5, ge=0, le=19)
     """CPU niceness relative to the gateway; 19 is the lowest priority. Requires a restart."""
-
-
-class HashedKey(ConfigSection):
-    """An API key, stored as its SHA-256 hash."""
-
-    name: Name
-    """Unique name, used in logs and for usage tracking."""
-    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$", repr=False)
-    """SHA-256 of the secret, 64 hex digits, as `benchroute keys hash` prints it. Masked wherever it is printed."""
-
-    @field_serializer("sha256")
-    def _mask(self, _: str) -> str:
-        return "**********"
-
-
-class KeyTerms(ConfigSection):
-    """Permissions, rate limits and budgets of a client key. Limits that are not set do not apply."""
-
-    name: Name
-    """Unique name, used in logs and for usage tracking."""
-    default_task: TaskId | None = None
-    """Task of requests that name none. Default: `default`."""
-    models: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Models that the key may use. Default: all."""
-    tasks: tuple[TaskId, ...] | None = Field(default=None, min_length=1)
-    """Tasks that the key may use and see. Default: all."""
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    """Rate limit, requests per minute."""
-    tokens_per_minute: float | None = Field(default=None, gt=0)
-    """Rate limit, input and output tokens per minute."""
-    budget_usd_per_day: Usd | None = None
-    """Budget per day (UTC), US dollars."""
-    budget_usd_per_month: Usd | None = None
-    """Budget per month (UTC), US dollars."""
-
-
-class KeyConfig(HashedKey, KeyTerms):
-    """API keys of clients."""
-
-
-class AdminKeyConfig(HashedKey):
-    """API keys for the management API. They cannot send requests to models."""
-
-    read_only: bool = False
-    """Allow reading only: no change of keys, policies, packs or configuration."""
-
-
-class AdminConfig(ConfigSection):
-    """Access to the management API. Without an admin key, keys and configuration cannot be managed over HTTP."""
-
-    keys: tuple[AdminKeyConfig, ...] = ()
-    """Admin keys."""
 
 
 class ServerConfig(ConfigSection):
