@@ -4,6 +4,7 @@ build       the application: routers, error handlers
 openapi     the OpenAPI document, with the request path's endpoints
 middleware  body limit, request ID and cache header of every response
 services    the services that endpoints use, and who may call them
+request_faults  errors of bodies and parameters in our own words
 schemas     request bodies
 pagination  pages of all lists by cursor, and an endpoint's share of the event loop
 tasks       tasks, decisions, overview
