@@ -16,6 +16,7 @@ GatewayError
     ├── MethodNotAllowed     405
     ├── Conflict             409
     ├── ScorerUnavailable    503
+    ├── RequestLogUnavailable  503
     ├── ShuttingDown         503
     ├── Overloaded           503
     ├── UpstreamFailed       502
@@ -159,6 +160,13 @@ class ScorerUnavailable(RequestError):
 
     status = 503
     default_code = "scorer_unavailable"
+
+
+class RequestLogUnavailable(RequestError):
+    """The request log is switched off, or cannot be opened. Requests are served without it."""
+
+    status = 503
+    default_code = "request_log_unavailable"
 
 
 class ShuttingDown(RequestError):

@@ -1,18 +1,23 @@
-"""What can be known of Dockerfile and docker-compose.yml without a container engine."""
+"""What can be known of the Dockerfile and the Compose files without a container engine."""
 
 import json
 import re
+import shutil
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from inspect import signature
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from gateway.cli.init.command import render_config
+from gateway.cli.init.providers import HOSTED, ChosenModel, Provider
 from gateway.cli.serve import serve_command
 from gateway.config.load import parse_config
+from tests.compose_files import FLEET, SINGLE, services_of
 
 ROOT = Path(__file__).parents[1]
 STATE = "/var/lib/benchroute"
@@ -37,11 +42,6 @@ def final(dockerfile: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The instructions of the last stage."""
     starts = [place for place, (word, _) in enumerate(dockerfile) if word == "FROM"]
     return dockerfile[starts[-1] :]
-
-
-@pytest.fixture(scope="module")
-def compose() -> dict[str, Any]:
-    return dict(yaml.safe_load((ROOT / "docker-compose.yml").read_text()))
 
 
 def of(stage: list[tuple[str, str]], word: str) -> list[str]:
@@ -74,7 +74,7 @@ def test_everything_that_is_copied_exists_and_reaches_the_builder(dockerfile: li
     sources = [
         source for rest in of(dockerfile, "COPY") if not rest.startswith("--from") for source in rest.split()[:-1]
     ]
-    assert {"gateway", "routing", "pyproject.toml", "config.yaml"} <= set(sources)
+    assert {"gateway", "routing", "pyproject.toml"} <= set(sources)
     for source in sources:
         assert (ROOT / source).exists(), source
         matching = [line for line in ignored if fnmatch(source, line.removeprefix("!"))]
@@ -96,47 +96,103 @@ def test_health_is_asked_where_the_gateway_listens(final: list[tuple[str, str]])
     assert json.loads(command)[-2:] == ["--port", port]
 
 
-def services_of(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return dict(compose["services"])
+def test_the_image_needs_no_pytorch_and_no_other_init_process(dockerfile: list[tuple[str, str]]) -> None:
+    extras = next(rest for rest in of(dockerfile, "ARG") if rest.startswith("EXTRAS="))
+    assert extras == 'EXTRAS="scorer,redis,encodings"'
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = [one for extra in ("scorer", "redis", "encodings") for one in needed[extra]]
+    assert not any(re.match("torch|sentence|transformers|benchroute", name) for name in names)
+    assert "tini" not in " ".join(of(dockerfile, "RUN") + of(dockerfile, "ENTRYPOINT"))
 
 
-def test_compose_is_two_gateways_behind_a_balancer_two_scorers_and_what_they_need(compose: dict[str, Any]) -> None:
+@pytest.fixture(scope="module", params=[SINGLE, FLEET], ids=["single", "fleet"])
+def compose(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def test_one_file_is_a_gateway_and_the_other_a_fleet(compose: Path) -> None:
+    fleet = {"balancer", "gateway-1", "gateway-2", "scorer-1", "scorer-2", "redis", "prometheus", "grafana"}
     services = services_of(compose)
-    always = {name for name, service in services.items() if "profiles" not in service}
-    assert always == {
-        "balancer", "gateway-1", "gateway-2", "scorer-1", "scorer-2", "redis", "prometheus", "grafana"
-    }  # fmt: skip
-    assert services["demo-models"]["profiles"] == ["demo"]
-    command = services["redis"]["command"]
-    assert command[command.index("--appendonly") + 1] == "yes"
-    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+    assert set(services) == {"setup", "demo-models"} | (fleet if compose == FLEET else {"gateway"})
+    assert not any("profiles" in service for service in services.values())
 
 
-def test_every_service_is_pinned_checked_limited_and_hardened(compose: dict[str, Any]) -> None:
+def test_redis_keeps_what_it_has(compose: Path) -> None:
+    for redis in [service for name, service in services_of(compose).items() if name == "redis"]:
+        command = redis["command"]
+        assert command[command.index("--appendonly") + 1] == "yes"
+        assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+
+
+def test_every_service_is_pinned_checked_limited_and_hardened(compose: Path) -> None:
     for name, service in services_of(compose).items():
         assert re.search(r":v?\d+\.\d+\.\d+", service["image"]), name
-        assert service["healthcheck"]["test"][0] == "CMD", name
+        assert name == "setup" or service["healthcheck"]["test"][0] == "CMD", name
         assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
         assert re.fullmatch(r"[1-9]\d*:\d+", service["user"]), name
+        assert "init" not in service, name
 
 
-def test_compose_mounts_what_exists_and_declares_its_volumes(compose: dict[str, Any]) -> None:
-    mounts = [mount.split(":") for service in services_of(compose).values() for mount in service.get("volumes", ())]
-    assert {source for source, *_ in mounts if not source.startswith(".")} == set(compose["volumes"])
-    for source, *_ in mounts:
-        assert not source.startswith(".") or source == "./packs" or (ROOT / source).exists(), source
+def test_health_checks_of_ours_ask_no_proxy(compose: Path) -> None:
+    for name, service in services_of(compose).items():
+        if service["image"].startswith("benchroute") and name != "setup":
+            assert re.match("CMD python -m gateway.*health ", " ".join(service["healthcheck"]["test"])), name
 
 
-def test_compose_publishes_ports_on_this_machine_only(compose: dict[str, Any]) -> None:
+def test_compose_mounts_what_exists_and_declares_its_volumes(compose: Path) -> None:
+    services = services_of(compose)
+    mounts = [(service, mount.split(":")) for service in services.values() for mount in service.get("volumes", ())]
+    named = {source for _, (source, *_) in mounts if not source.startswith(".")}
+    assert named == set(yaml.safe_load(compose.read_text())["volumes"])
+    for service, (source, *_) in mounts:
+        file = SINGLE if service is services.get("demo-models") else compose
+        assert not source.startswith(".") or source == "../../packs" or (file.parent / source).exists(), source
+
+
+def test_a_configuration_of_ones_own_takes_the_generated_ones_place(compose: Path) -> None:
+    services = services_of(compose, {"BENCHROUTE_CONFIG": "./mine"})
+    mounted = {name for name, service in services.items() if "./mine:/etc/benchroute:ro" in service.get("volumes", ())}
+    assert mounted == {name for name in services if name.startswith(("gateway", "scorer"))}
+    assert services["setup"]["volumes"] == ["generated:/etc/benchroute"]
+
+
+def test_compose_publishes_ports_on_this_machine_only(compose: Path) -> None:
     ports = [port for service in services_of(compose).values() for port in service.get("ports", ())]
-    assert len(ports) == 2
+    assert len(ports) == (2 if compose == FLEET else 1)
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_prometheus_and_grafana_are_told_of_what_there_is(compose: dict[str, Any]) -> None:
-    services = services_of(compose)
+def test_every_providers_key_reaches_who_asks_it(compose: Path) -> None:
+    variables = {provider.variable for provider in HOSTED}
+    for name, service in services_of(compose).items():
+        if name.startswith(("gateway", "scorer", "setup")):
+            passed = {key for key, value in service["environment"].items() if value is None}
+            assert passed == variables, name
+
+
+def test_what_init_writes_fits_the_containers(compose: Path, tmp_path: Path) -> None:
+    text = render_config([ChosenModel("m", Provider("p", "http://p/v1"), "m")], None, 8100)
+    for name, service in services_of(compose).items():
+        if name.startswith("gateway"):
+            environment = {
+                key: value.replace(STATE, str(tmp_path))
+                for key, value in service["environment"].items()
+                if value is not None
+            }
+            config = parse_config(text, "config.yaml", environment)
+            assert config.server.allow_unauthenticated
+            assert config.state.is_shared is (compose == FLEET)
+            grace_s = config.server.drain_s + config.server.shutdown_grace_s + 15
+            assert config.server.drain_s == (5 if compose == FLEET else 0)
+            assert int(service["stop_grace_period"].removesuffix("s")) >= grace_s
+
+
+def test_prometheus_and_grafana_are_told_of_what_there_is() -> None:
+    services = services_of(FLEET)
     prometheus = yaml.safe_load((ROOT / "deploy/compose/prometheus.yml").read_text())
     (scraped,) = prometheus["scrape_configs"]
     targets = {target.split(":")[0] for config in scraped["static_configs"] for target in config["targets"]}
@@ -152,18 +208,14 @@ def test_prometheus_and_grafana_are_told_of_what_there_is(compose: dict[str, Any
     assert json.loads((ROOT / "deploy/grafana/benchroute.json").read_text())["uid"] == "benchroute"
 
 
-def test_the_configuration_fits_the_container_as_it_stands(compose: dict[str, Any]) -> None:
-    environment = services_of(compose)["gateway-1"]["environment"]
-    config = parse_config((ROOT / "config.yaml").read_text(), "config.yaml", environment)
-    assert config.state.is_shared
-    assert config.state.cache_dir.startswith(STATE)
-    (backend,) = config.models[0].backends
-    assert backend.base_url == f"http://demo-models:{compose['services']['demo-models']['entrypoint'][-1]}/v1"
-
-
-def test_a_gateway_drains_by_itself_and_is_given_the_time_for_it(compose: dict[str, Any]) -> None:
-    for name in ("gateway-1", "gateway-2"):
-        service = services_of(compose)[name]
-        server = parse_config((ROOT / "config.yaml").read_text(), "config.yaml", service["environment"]).server
-        assert server.drain_s == 5
-        assert int(service["stop_grace_period"].removesuffix("s")) >= server.drain_s + server.shutdown_grace_s + 15
+@pytest.mark.slow
+def test_compose_itself_reads_the_file(compose: Path) -> None:
+    commands = (["docker", "compose"], ["docker-compose"])
+    found = [
+        one
+        for one in commands
+        if shutil.which(one[0]) and subprocess.run([*one, "version"], check=False).returncode == 0
+    ]
+    if not found:
+        pytest.skip("Docker Compose is not installed")
+    subprocess.run([*found[0], "-f", str(compose), "config", "--quiet"], check=True)

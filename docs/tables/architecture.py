@@ -21,6 +21,7 @@ PURPOSE = {
     "evals": "benchmarks of your own models",
     "scorer": "from observed inputs to decisions",
     "keys": "authentication, client keys, quotas",
+    "request_log": "a row for every request",
     "state": "store interface, SQLite",
     "packs": "pack library and metadata",
     "usage": "ledger and time series",

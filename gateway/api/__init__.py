@@ -12,7 +12,14 @@ task_views  a task as JSON
 scoring     endpoints that ask the scorer: inputs, labels, dry run, evidence, label suggestions, feedback
 policies    policy overrides of tasks
 packs       packs: list, comparison, activation, rollback
-usage       usage and activity
+requests    the request log: list, one request, export
+ request_filters  its filters, and whose requests a key sees
+ request_views    a logged request as JSON
+ request_export   the log as CSV and JSON, streamed
+usage       usage by key and task
+activity    history: requests, latency, cost and savings over a range
+ activity_json    its counts as JSON
+time_range  ranges of history, and their steps
 management  client keys, configuration versions
 operations  models, health, metrics, backends
 """

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from gateway.api import management, operations, packs, policies, scoring, tasks, usage
+from gateway.api import activity, management, operations, packs, policies, requests, scoring, tasks, usage
 from gateway.api.openapi import OpenApiApp, methods_at
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
 from gateway.http.endpoints import BY_PATH
@@ -40,7 +40,9 @@ def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) 
         scoring.router,
         tasks.router,
         packs.router,
-        usage.activity_router,
+        requests.router,
+        activity.activity_router,
+        usage.me_router,
         usage.usage_router,
         management.keys_router,
         management.config_router,

@@ -1,6 +1,6 @@
 """The services that endpoints use, and who may call an endpoint (FastAPI dependencies)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
@@ -15,6 +15,7 @@ from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
 from gateway.packs import PackLibrary
 from gateway.proxy.recent_responses import RecentResponses
+from gateway.request_log.access import RequestLogAccess
 from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
@@ -44,6 +45,7 @@ class Services:
         policy_errors: why a policy override is not applied, by task.
         unknown_datasets: why the dataset that a task names has no effect, by task.
         evidence: whose outcomes in the pack every configured model has, by model; empty without a pack.
+        flush_history: writes what has been counted until now to the store; False if the store could not take it.
         is_draining: true from the signal to stop until the gateway stops to listen.
     """
 
@@ -62,7 +64,9 @@ class Services:
     decision_feed: DecisionFeed
     evictions: EvictionLog
     minutes: MinuteSeries
+    flush_history: Callable[[], Awaitable[bool]]
     recent_responses: RecentResponses
+    request_log: RequestLogAccess
     manager: TaskPolicyManager
     policy_errors: Mapping[str, str]
     unknown_datasets: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Endpoints for usage and activity: /v1/usage, /v1/activity, /v1/me."""
+"""Endpoints for usage: /v1/usage, /v1/me."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -6,18 +6,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 
 from gateway.api.pagination import LoopShare, PageRequest, Paging, json_response, page_to_json
-from gateway.api.services import ClientPrincipal, Given, Operator, Services, check_task_access, sees_all
+from gateway.api.services import ClientPrincipal, Given, Services, sees_all
 from gateway.config import LOOPBACK
-from gateway.errors import Forbidden, NotFound
+from gateway.errors import Forbidden
 from gateway.usage.ledger import LedgerKind, UsageTotals, to_json
-from gateway.usage.timeseries import MINUTE_S, RETAINED_MINUTES, Minute, SeriesKind, merge_minutes, quantile_us
+from gateway.usage.timeseries import MINUTE_S, Minute, quantile_us
 
 usage_router = APIRouter(tags=["usage"])
-activity_router = APIRouter(tags=["operations"])
+me_router = APIRouter(tags=["operations"])
 
 PERIOD = r"^\d{4}(-\d{2}(-\d{2})?)?$"
-
-Span = Annotated[int, Query(ge=1, le=RETAINED_MINUTES, description="Number of minutes, including the current one.")]
 
 
 MAX_NAMES_SEEN = 5_000
@@ -70,35 +68,7 @@ def _usage_to_json(by: LedgerKind, name: str, totals: UsageTotals) -> dict[str, 
     return {"object": "usage", by: name, **to_json(totals)}
 
 
-@activity_router.get("/v1/activity")
-async def get_activity(
-    services: Given, client: Operator, minutes: Span = 60, task: str | None = None, backend: str | None = None
-) -> dict[str, Any]:
-    """Return requests, errors, latency, cost and savings by minute: of all requests, of a task, or of a backend.
-
-    Each gateway reports its own requests, from memory. Minutes without requests are left out.
-    """
-    if task is not None:
-        check_task_access(task, client)
-    elif client.tasks is not None:
-        raise Forbidden(f"Key {client.name!r} has a list of tasks: `task` must be one of them.", param="task")
-    kind: SeriesKind = "task" if task is not None else "backend" if backend is not None else "gateway"
-    name = task if task is not None else backend or ""
-    if backend is not None and backend not in {state.backend.name for state in services.backends.all_backends()}:
-        raise NotFound(f"Unknown backend {backend!r}.")
-    found = services.minutes.series_of(kind, name, minutes)
-    return {
-        "object": "activity",
-        "of": kind,
-        "name": name or None,
-        "minutes": minutes,
-        "until": _time(services.minutes.current_minute() + 1),
-        "total": sample_to_json(merge_minutes(found)),
-        "data": [{"at": _time(minute.number), **sample_to_json(minute)} for minute in found],
-    }
-
-
-@activity_router.get("/v1/me")
+@me_router.get("/v1/me")
 async def get_me(services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """Return the name of the key and its permissions."""
     keys = services.authenticator

@@ -47,6 +47,7 @@ from gateway.cli.init import create_config
 from gateway.cli.route import route_inputs
 from gateway.cli.serve import run_scorer, serve_command
 from gateway.cli.tail import tail_decisions
+from gateway.processes.init_process import fork_under_init
 
 SUMMARY = "LLM gateway that routes each task to the best model according to benchmark evidence."
 
@@ -95,4 +96,5 @@ def _options(
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
+    fork_under_init()
     app()

@@ -63,11 +63,22 @@ def _origin(origin: str) -> str:
     return url.lower()
 
 
+def _regular_expression(pattern: str) -> str:
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"invalid regular expression: {error}") from error
+    if compiled.search("") is not None:
+        raise ValueError("matches the empty text: it would replace everything")
+    return pattern
+
+
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
 InputRule = Annotated[str, AfterValidator(_input_rule)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 TaskId = Annotated[str, AfterValidator(_task_id)]
+RegularExpression = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_regular_expression)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Usd = Annotated[Decimal, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -4,7 +4,17 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_serializer
 
-from gateway.config.fields import ConfigSection, HttpUrl, Name, Origin, Seconds, Share, TaskId, Usd
+from gateway.config.fields import (
+    ConfigSection,
+    HttpUrl,
+    Name,
+    Origin,
+    RegularExpression,
+    Seconds,
+    Share,
+    TaskId,
+    Usd,
+)
 from gateway.config.header_fields import HeaderPattern
 from gateway.config.secrets import mask_url
 from gateway.vocabulary import REDIS_SCHEMES
@@ -225,8 +235,21 @@ class UpstreamConfig(ConfigSection):
     """Translate Anthropic's /v1/messages with litellm for `openai` backends without `speaks_messages`."""
 
 
+DEFAULT_REDACT = (
+    r"(?<![A-Za-z0-9_-])(?:sk|pk|rk|gsk|xai|pplx|hf|ghp|gho|ghs|glpat|AIza|AKIA|ASIA|xox[abpr])[-_]?[A-Za-z0-9_\-]{16,}",
+    r"(?i)(?<![A-Za-z0-9])bearer\s+[A-Za-z0-9._~+/=\-]{8,}",
+    r"(?i)(?<![A-Za-z0-9])authorization[\"']?\s*[:=]\s*[\"']?(?:basic\s+)?[A-Za-z0-9._~+/=\-]{8,}",
+    r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
+    r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9.\-]{1,190}\.[A-Za-z]{2,24}",
+    r"(?<!\d)(?<!\d\.)\d(?:[ -]?\d){12,18}(?!\d)",
+)
+"""API keys of known forms, bearer tokens, credentials in Authorization, JSON web tokens, e-mail, card numbers."""
+
+
 class LogConfig(ConfigSection):
-    """Log format and request log. Prompts, responses and keys are never logged."""
+    """The log on standard error (`format`, `requests`, `sample_rate`), and the request log of the dashboard and of
+    /v1/requests (all others). Keys are never logged; prompts and answers only with `bodies`. Changes require a restart.
+    """
 
     format: Literal["text", "json"] = "text"
     """`text`, or `json`: one object per line."""
@@ -234,6 +257,19 @@ class LogConfig(ConfigSection):
     """Requests to log: `none`, `errors` (those with a failed backend attempt), or `all`."""
     sample_rate: Share = 1.0
     """With `requests: all`, the share of requests without errors that is logged."""
+    enabled: bool = True
+    """Store a row for every request: in a file beside the state, or in Redis for all gateways."""
+    retention_days: float = Field(default=14.0, gt=0, le=3650)
+    """Days after which a row is removed."""
+    max_mb: int = Field(default=256, ge=1, le=1_000_000)
+    """Maximum size of all rows, megabytes; beyond it the oldest are removed. A million requests take about 130."""
+    bodies: bool = False
+    """Store prompts and answers too, redacted by `redact`; images and files as placeholders."""
+    max_body_kb: int = Field(default=16, ge=1, le=512)
+    """Maximum length of a stored prompt, and of an answer, thousands of characters; the rest is cut off."""
+    redact: tuple[RegularExpression, ...] = DEFAULT_REDACT
+    """Regular expressions (Python's); what matches in a prompt or an answer is replaced before it is stored. Default:
+    API keys, bearer tokens, e-mail addresses and card numbers. A list replaces the default."""
 
 
 class MetricsConfig(ConfigSection):

@@ -8,9 +8,12 @@ installation    which installation a Redis belongs to
 redis_keys      keys, channels and the shard of a task
 scripts         Lua calls, each atomic on one shard
 usage_scripts   Lua calls on usage
+history_scripts  Lua calls on minutes and hours of history
 codec           everything as bytes in Redis, and arguments of Lua calls
 store           the state store on Redis
 store_records   its usage, keys and policies
+store_history   its minutes and hours
+request_log     the request log of all gateways
 state_copy      keys, policies and usage, written back to a Redis that lost them
 producer        idempotent producer of a gateway and a shard
 crash_counters  counts of observations that outlive their gateway

@@ -16,6 +16,7 @@ from gateway.distributed import packs
 from gateway.distributed.client import ClientSettings, DistributedScorerClient, FindOwnResponse
 from gateway.distributed.pack_library import RedisPackLibrary
 from gateway.distributed.redis_client import open_client, own_installation
+from gateway.distributed.request_log import RedisRequestStore
 from gateway.distributed.shared_limits import LocalState, SharedLimits
 from gateway.distributed.state_copy import StateCopy, read_revocations
 from gateway.distributed.store import RedisStore
@@ -91,7 +92,7 @@ class GatewayNode:
         state = config.state
         cache = Path(state.cache_dir).expanduser()
         # A connection each for thread and endpoints: neither waits for the other's commands.
-        installation = own_installation(config)
+        self._installation = installation = own_installation(config)
         self._client = open_client(config, installation)
         self._copy = StateCopy()
         self.store = RedisStore(open_client(config, installation), self._copy)
@@ -130,6 +131,10 @@ class GatewayNode:
         scorer.find_own_response = find_response
         local = LocalState(scorer.name, quotas, ledger, sessions, responses, backends, lambda: scorer.gateways)
         scorer.frequent_jobs.append(SharedLimits(self._client, local, scorer.run_in_loop, self._copy).sync)
+
+    def open_request_store(self, config: Config) -> RedisRequestStore:
+        """Return the store of the request log that all gateways share."""
+        return RedisRequestStore(open_client(config, self._installation), config.log.retention_days)
 
     def cached_active_pack(self) -> Manifest | None:
         """Return the manifest of the pack that was active when Redis was last reached; None if there was none."""

@@ -127,6 +127,19 @@ class KeySpace:
         """Return the key of the names of client keys, or tasks, that have usage."""
         return self.name(f"spent:{kind}")
 
+    def history(self, step_s: int, number: int) -> str:
+        """Return the key of the history of a minute or hour: gateway.distributed.history_scripts."""
+        return self.name(f"{{history:{step_s}:{number}}}")
+
+    @property
+    def logged_blocks(self) -> str:
+        """Sorted set of the request log's blocks, by the time of their last row."""
+        return self.name("{requests}:blocks")
+
+    def logged_block(self, name: str) -> str:
+        """Return the key of a block of the request log."""
+        return self.name(f"{{requests}}:block:{name}")
+
     @property
     def packs(self) -> str:
         """Hash of the packs, by content hash."""

@@ -27,6 +27,7 @@ from gateway.distributed.codec import (
 from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.distributed.redis_keys import Shard, shard_of
 from gateway.distributed.state_copy import StateCopy
+from gateway.distributed.store_history import RedisHistory
 from gateway.distributed.store_records import RedisRecords, decode_names
 from gateway.errors import StateError
 from gateway.state.store import (
@@ -65,12 +66,13 @@ class StagedUpdate:
     used_at: float | None = None
 
 
-class RedisStore(RedisRecords):
+class RedisStore(RedisRecords, RedisHistory):
     """A gateway.state.store.Store. Connects when it is first used, so that a gateway starts without Redis."""
 
     def __init__(self, client: RedisClient, copy: StateCopy | None = None) -> None:
         """copy: takes in what is read and written, for a Redis that loses it; None for none."""
-        super().__init__(client, copy)
+        RedisRecords.__init__(self, client, copy)
+        RedisHistory.__init__(self, client)
         self._shards: int | None = None
 
     @property
@@ -240,6 +242,7 @@ class RedisStore(RedisRecords):
         """Close the store."""
         with suppress(StateError):
             self._write_usage()
+            self.write_history()
         self._client.close_connections()
 
     def all_shards(self) -> Sequence[Shard]:

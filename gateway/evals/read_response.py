@@ -110,7 +110,7 @@ async def ask_backends(
             except UpstreamFault as error:
                 fault = error
             else:
-                plan.record_answer()
+                plan.record_answer(clock())
                 return response
         step = plan.next(fault, clock())
     raise step.error

@@ -4,5 +4,7 @@ supervised_process  a program that is restarted when it exits
 priority            lower priority for the scorer's process
 parent              a child process that ends with its parent
 descriptors         the limit of open files, and what is done before it is reached
+init_process        process 1 of a container
+health              health check of a gateway
 startup             set-up of every process: logging, signals, allocator, environment of libraries
 """

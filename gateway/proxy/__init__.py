@@ -30,7 +30,10 @@ backend_errors     a backend's error for the client: the last word
 usage_estimate     tokens of a response that reports none
 responses          headers of responses and errors
 request_record     the record of a request, and its headers
+body_capture       what a request and its response said, for the request log
+log_rows           records of requests as rows of the request log
 accounting         everything that is counted of a request
+history_recorder   batches of them as samples of the history
 access_log         the log's line of a request
 recent_responses   index of responses that feedback can refer to
 response_affinity  backends that made responses and conversations

@@ -34,6 +34,9 @@ NO_USD = Decimal(0)
 OK = "ok"
 
 
+BatchObserver = Callable[[Sequence[RequestRecord]], None]
+
+
 class Tracing(Protocol):
     """Distributed tracing, where it is on. Neither method waits, or raises."""
 
@@ -75,15 +78,19 @@ class Batch:
 
     Attributes:
         times: Of each, seconds from its first byte to its response's last, and the gateway's overhead in them.
+        first_token_s: Of each stream, seconds to its first token.
         usage: Of those with any.
     """
 
     times: list[tuple[float, float]] = field(default_factory=list)
+    first_token_s: list[float] = field(default_factory=list)
     usage: UsageBatch = field(default_factory=UsageBatch)
 
     def add_request(self, record: RequestRecord) -> None:
         """Add a request."""
         self.times.append((record.seconds, record.overhead_s))
+        if record.is_stream and (first_token_s := record.first_token_s) is not None:
+            self.first_token_s.append(first_token_s)
         if record.usage is not None:
             self.usage.add_usage(record.usage, record.cost_usd)
 
@@ -99,11 +106,13 @@ class Accounting:
         baseline: Callable[[str, str], str],
         minutes: MinuteSeries,
         tracing: Tracing | None = None,
-        ended: Callable[[RequestRecord], None] | None = None,
+        observers: Sequence[BatchObserver] = (),
+        add_history: Callable[[BatchKey, "Batch", UsageTotals], None] | None = None,
     ) -> None:
         """baseline: of a task and the model that answered, the model that costs are compared with.
 
-        ended: called with every request's record.
+        observers: called with the records of every batch, in the event loop. add_history: called with requests that
+        are counted alike, and what they cost.
         """
         self.metrics = metrics
         self._ledger = ledger
@@ -111,7 +120,8 @@ class Accounting:
         self._baseline = baseline
         self._minutes = minutes
         self._tracing = tracing
-        self._ended = ended
+        self._observers = observers
+        self._add_history = add_history
         self._records: list[RequestRecord] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -172,11 +182,15 @@ class Accounting:
         # Counts before lines and spans: what a log handler or an exporter does wrong must not lose money.
         for key, batch in group_records(records):
             self._count(key, len(batch.times), batch.times)
-            self._add_sample(key, batch, self._charge(key, batch))
-        is_logged, ended, tracing = is_enabled(), self._ended, self._tracing
+            spent = self._charge(key, batch)
+            self._add_sample(key, batch, spent)
+            if self._add_history is not None:
+                self._add_history(key, batch, spent)
+        if records:
+            for observe in self._observers:
+                observe(records)
+        is_logged, tracing = is_enabled(), self._tracing
         for record in records:
-            if ended is not None:
-                ended(record)
             if is_logged or record.has_faults:
                 log_request(record)
             if tracing is not None:

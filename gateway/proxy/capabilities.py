@@ -109,6 +109,14 @@ def filter_capable(ranking: tuple[str, ...], needs: RequestNeeds, known: Capabil
     return left
 
 
+def explain_barred(
+    ranking: tuple[str, ...], needs: RequestNeeds, known: CapabilityTable
+) -> tuple[tuple[str, str], ...]:
+    """Return the models that cannot answer, and why."""
+    reasons = [(model, _missing_capability(known.by_model[model], needs)) for model in ranking]
+    return tuple([(model, reason) for model, reason in reasons if reason])
+
+
 def _missing_capability(ability: ModelCapabilities, needs: RequestNeeds) -> str | None:
     if ability.supports is not None and not needs.capabilities <= ability.supports:
         return f"does not support {', '.join(sorted(needs.capabilities - ability.supports))}"

@@ -213,8 +213,7 @@ class Exchange:
 
     def send_whole(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """Send a response in one piece."""
-        self.record.is_complete = True
-        lines = self.record.begin_response(status)
+        lines = self.record.begin_whole(status, body)
         self.writer.write_head(status, headers, lines, body, self.keep_alive)
         self.finish(self.keep_alive)
 
@@ -237,6 +236,7 @@ class Exchange:
 
         end: of that stream. reason: for the log, where it is not the error's message.
         """
+        self.record.error = error.message
         if not self.record.status:
             body = error_envelope.encode_error(error, self.endpoint)
             self.send_whole(error.status, error_headers(error), body)

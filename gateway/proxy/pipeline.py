@@ -18,7 +18,8 @@ from gateway.http.request_body import RequestBody, parse_body
 from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
 from gateway.keys.host_check import HostCheck
 from gateway.proxy.accounting import Accounting
-from gateway.proxy.capabilities import CapabilityTable, filter_capable, needs_no_check, request_needs
+from gateway.proxy.body_capture import BodyCapture
+from gateway.proxy.capabilities import CapabilityTable, explain_barred, filter_capable, needs_no_check, request_needs
 from gateway.proxy.continuation import place_continuation, record_made
 from gateway.proxy.exploration import apply_exploration
 from gateway.proxy.request_record import RequestRecord
@@ -57,6 +58,7 @@ class Pipeline:
     Attributes:
         observe: Takes a task, its input's JSON, and the name of the key that sent it. Never waits.
         draw: Uniform in [0, 1), for tasks that explore.
+        captures_bodies: The request log stores what is said.
     """
 
     authenticator: Authenticator
@@ -75,6 +77,7 @@ class Pipeline:
     max_response_bytes: int
     keepalive_s: float | None
     draw: Callable[[], float] = random.random
+    captures_bodies: bool = False
 
     def start_request(self, head: RequestHead, operation: Endpoint) -> RequestRecord:
         """Begin the record of a request; finish_request follows, whatever happens."""
@@ -104,12 +107,15 @@ class Pipeline:
         record.mark_read()
         assert record.endpoint is not None  # noqa: S101 - requests that come here have one
         body = parse_body(data, record.endpoint)
+        record.asked_model, record.is_stream = body.model, body.is_stream
+        if self.captures_bodies:
+            record.capture = BodyCapture(body)
         tag = self.tasks.resolve_task(head, body, principal)
         record.task = tag.task
         session = resolve_session(head, body)
         if body.operation is EMBEDDINGS:
             session = None  # of a conversation, whose model answers no embeddings
-        record.route = self._route(body, tag.task, session, principal)
+        record.route = self._route(body, session, principal, record)
         placement = None if session is None else self._place_session(record, session)
         if body.operation is RESPONSES:
             record.route, continued = place_continuation(
@@ -154,16 +160,22 @@ class Pipeline:
         backend = self.sessions.find_backend(record.key, record.task, session, record.route.ranking[0])
         return None if backend is None else Placement((backend,), is_required=False)
 
-    def _route(self, body: RequestBody, task: str, session: str | None, principal: Principal) -> Route:
+    def _route(self, body: RequestBody, session: str | None, principal: Principal, record: RequestRecord) -> Route:
         """Return the route. A model that the request names is not checked for capabilities: its backend will."""
+        task = record.task
+        assert task is not None  # noqa: S101 - it has been resolved
         if body.operation is EMBEDDINGS:
             return resolve_embedding_route(body, self.table.policy_of(task), principal, self.capabilities)
         route = resolve_route(body, task, principal, self.capabilities, self.table.route_task)
         if route.reason == REQUESTED:
             return route
+        if principal.models is not None:
+            record.barred = explain_forbidden(principal, self.table.route_task(task))
         if not needs_no_check(body, self.capabilities):
-            capable = filter_capable(route.ranking, request_needs(body), self.capabilities)
+            needs = request_needs(body)
+            capable = filter_capable(route.ranking, needs, self.capabilities)
             if len(capable) < len(route.ranking):
+                record.barred += explain_barred(route.ranking, needs, self.capabilities)
                 route = replace(route, ranking=capable)
         # A pin is an operator's word, and goes before a session.
         if session is None or route.reason == PINNED:
@@ -173,6 +185,13 @@ class Pipeline:
             return replace(route, ranking=ranking, reason=SESSION, propensity=None)
         # A session's requests are not explored: the propensity of a draw that did not take place is unknown.
         return replace(route, propensity=None) if route.exploration else route
+
+
+def explain_forbidden(principal: Principal, route: Route) -> tuple[tuple[str, str], ...]:
+    """Return the models of a route that a key may not use, and that reason."""
+    return tuple(
+        [(name, "is not among the key's models") for name in route.ranking if not principal.can_use_model(name)]
+    )
 
 
 def internal_error(record: RequestRecord) -> Internal:

@@ -6,7 +6,7 @@ asks the others (gateway.distributed.client).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -71,6 +71,11 @@ class RecentResponses:
         # The client's own IDs, by ours, and back: few clients send one.
         self._named: dict[str, str] = {}
         self._names: dict[str, str] = {}
+
+    def record_batch(self, records: Sequence[RequestRecord]) -> None:
+        """Add requests that have ended."""
+        for record in records:
+            self.record(record)
 
     def record(self, record: RequestRecord) -> None:
         """Add a request that has ended, if it was a success."""

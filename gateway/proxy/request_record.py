@@ -10,8 +10,11 @@ from msgspec import field
 from gateway.http import headers as names
 from gateway.http.endpoints import Endpoint
 from gateway.http.token_usage import Usage
+from gateway.proxy.body_capture import BodyCapture
 from gateway.tasks.decision_table import Route
 from gateway.upstream.failover import Attempt, AttemptLog, describe_faults
+
+HTTP_OK = 200
 
 
 class RequestRecord(msgspec.Struct):
@@ -29,6 +32,11 @@ class RequestRecord(msgspec.Struct):
         last_word: The attempt whose error the client gets, since no backend answered.
         client_id: The client's own ID of the request.
         cached_model: The model that gave the response, where it came from the cache.
+        is_stream: The client asked for a stream.
+        asked_model: `model` of the request's body.
+        barred: Candidates that could not answer the request, and why.
+        error: The gateway's own error, as the client got it.
+        capture: What was said, where the request log stores that.
         span: gateway.otel's own, where it is on.
     """
 
@@ -50,6 +58,11 @@ class RequestRecord(msgspec.Struct):
     endpoint: Endpoint | None = None
     client_id: str | None = None
     cached_model: str | None = None
+    asked_model: str | None = None
+    is_stream: bool = False
+    barred: tuple[tuple[str, str], ...] = ()
+    error: str | None = None
+    capture: BodyCapture | None = None
     span: object = None
     last_word: Attempt | None = None
 
@@ -62,6 +75,14 @@ class RequestRecord(msgspec.Struct):
     def backend(self) -> str:
         """Return the backend that answered."""
         return self.answered_by[1]
+
+    @property
+    def first_token_s(self) -> float | None:
+        """Return the seconds from the request's last byte to a stream's first token; None where there was none."""
+        attempts = self.trail.attempts
+        if not self.is_stream or self.status != HTTP_OK or not attempts or attempts[-1].fault is not None:
+            return None
+        return self.overhead_s + self.trail.waited_s
 
     @property
     def has_faults(self) -> bool:
@@ -84,6 +105,13 @@ class RequestRecord(msgspec.Struct):
     def mark_read(self) -> None:
         """Note that the request's last byte has come."""
         self.read_at = time.perf_counter()
+
+    def begin_whole(self, status: int, body: bytes) -> bytes:
+        """Note that the response begins, and with it ends. Return what begin_response returns."""
+        self.is_complete = True
+        if self.capture is not None:
+            self.capture.add_piece(body)
+        return self.begin_response(status)
 
     def begin_response(self, status: int) -> bytes:
         """Note that the response begins. Return the gateway's own headers, each a line with CRLF."""

@@ -59,8 +59,9 @@ class StreamRelay:
     """Relay of a stream from its first byte on: the handler of the rest of the response."""
 
     __slots__ = (
-        "_clock", "_commented_until", "_deadline", "_exchange", "_handle", "_headers", "_held_at", "_held_s", "_idle_s",
-        "_inspector", "_keepalive_s", "_quiet_s", "_request", "_silent_since", "_slot", "_target", "_write",
+        "_capture", "_clock", "_commented_until", "_deadline", "_exchange", "_handle", "_headers", "_held_at",
+        "_held_s", "_idle_s", "_inspector", "_keepalive_s", "_quiet_s", "_request", "_silent_since", "_slot", "_target",
+        "_write",
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +74,9 @@ class StreamRelay:
         self._target: BackendState | None = answer.target
         self._handle: ResponseHandle | None = answer.handle
         self._slot = slot
-        self._write: WritePiece = exchange.writer.write_piece if slot is None else self._write_and_keep
+        self._capture = exchange.record.capture
+        is_kept = slot is not None or self._capture is not None
+        self._write: WritePiece = self._write_and_keep if is_kept else exchange.writer.write_piece
         self._clock: Callable[[], float] = exchange.context.deadlines.clock
         self._idle_s, self._keepalive_s, self._deadline = answer.idle_s, answer.keepalive_s, answer.deadline
         # Until something has to be done: the client gets a comment, or the backend's time is over.
@@ -211,9 +214,11 @@ class StreamRelay:
             handle.abort()
 
     def _write_and_keep(self, data: bytes, chunk: bytes | None = None) -> bool:
-        """Write a piece that goes to the response cache too."""
+        """Write a piece that goes to the response cache or the request log too."""
         if self._slot is not None:
             self._slot.append_chunk(data)
+        if self._capture is not None:
+            self._capture.add_piece(data)
         return self._exchange.writer.write_piece(data, chunk)
 
 

@@ -94,9 +94,9 @@ class UpstreamAttempts:
 
     def _accept_response(self, data: bytes) -> None:
         """Note that this attempt is the one that answers. data: a whole response, or the first of a stream."""
-        exchange = self.exchange
-        exchange.record.trail.waited_s += self._clock() - self._waiting_since
-        self._plan.record_answer()
+        exchange, now = self.exchange, self._clock()
+        exchange.record.trail.waited_s += now - self._waiting_since
+        self._plan.record_answer(now)
         exchange.context.pipeline.response_started(self._routed, exchange.record, data)
 
     def _count_waiting(self, now: float) -> None:

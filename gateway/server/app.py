@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -16,9 +15,7 @@ from gateway.api.middleware import ApiMiddleware
 from gateway.api.services import Services
 from gateway.config import Config
 from gateway.config.history import ConfigHistory, ConfigSource
-from gateway.config.schema import OtelConfig
 from gateway.decision import Decision
-from gateway.errors import ConfigError
 from gateway.http.asgi import Receive, Scope, Send
 from gateway.http.azure import accept_azure_request
 from gateway.http.cors import CorsPolicy
@@ -36,6 +33,7 @@ from gateway.observability.metrics import (
     RoutingStats,
     ScorerCollector,
 )
+from gateway.observability.request_log_metrics import RequestLogCollector
 from gateway.observability.task_labels import TaskLabels
 from gateway.packs import LocalPackLibrary, PackLibrary
 from gateway.processes.descriptors import Descriptors
@@ -44,6 +42,7 @@ from gateway.proxy.asgi_adapter import answer_request
 from gateway.proxy.capabilities import build_capability_table
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
+from gateway.proxy.history_recorder import HistoryRecorder, names_of_other_kinds
 from gateway.proxy.inflight import InflightRequests
 from gateway.proxy.passthrough.answer import Passthrough
 from gateway.proxy.passthrough.endpoints import is_passed_through
@@ -58,8 +57,11 @@ from gateway.proxy.task_target import TaskResolver
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
 from gateway.server.front import Front
+from gateway.server.history_writer import HistoryWriter
 from gateway.server.ledger_writer import flush_ledger_periodically
+from gateway.server.request_logging import RequestLogging, open_request_log
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
+from gateway.server.telemetry import check_otel, start_tracing
 from gateway.state.sqlite import open_own_store
 from gateway.state.store import Eviction, Store
 from gateway.tasks.decision_feed import DecisionFeed
@@ -93,7 +95,8 @@ class Gateway:
         resolved = resolve_config(config)
         self._table = DecisionTable(resolved.policies, self._router_works)
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
-        self._decision_feed = DecisionFeed(time.time)
+        self._history = HistoryWriter(time.time)
+        self._decision_feed = DecisionFeed(time.time, on_change=self._history.buffer.add_change)
         self._evictions = EvictionLog()
         self._node = self._join_gateways(config)
         self._scorer: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
@@ -113,7 +116,8 @@ class Gateway:
         self._packs: PackLibrary = (self._node and self._node.pack_library) or LocalPackLibrary(self.config_history)
         self._inflight = InflightRequests()
         self._tracing: Tracing | None = None
-        _check_otel(config)
+        self._request_log = RequestLogging(None, "The gateway has not started.")
+        check_otel(config)
         self._api = build_api(self._lifespan)
         server = config.server
         self._host_check = HostCheck(
@@ -200,11 +204,14 @@ class Gateway:
             store: Store = self._node.store if self._node else open_own_store(config.state.url)
             stack.callback(store.close)
             if config.otel.endpoint is not None:
-                await self._trace(stack, config.otel)
+                self._tracing = await start_tracing(stack, config.otel)
             await stack.enter_async_context(
                 flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
             )
+            await stack.enter_async_context(self._history.write_periodically(store))
             await self._restore_settings(store)
+            self._request_log = await stack.enter_async_context(open_request_log(config, self._node))
+            self._metrics.registry.register(RequestLogCollector(self._request_log.counts))
             stack.callback(self.runtime.flush_counts)
             stack.callback(self._pool.close)
             stack.push_async_callback(self.runtime.close_backends)
@@ -221,15 +228,6 @@ class Gateway:
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
             api.state.services = self._services
             yield
-
-    async def _trace(self, stack: AsyncExitStack, config: OtelConfig) -> None:
-        """Start to export traces and metrics; at the end of the stack, export what is left."""
-        # Imported here: OpenTelemetry is an extra, and its import takes a quarter of a second.
-        from gateway.otel.exporters import build_telemetry
-
-        telemetry = await asyncio.to_thread(build_telemetry, config)
-        stack.push_async_callback(asyncio.to_thread, telemetry.close)
-        self._tracing = telemetry.tracer
 
     def _build_serving(self, resolved: ResolvedConfig, store: Store) -> Serving:
         """Build the objects that answer requests by a configuration."""
@@ -251,7 +249,9 @@ class Gateway:
             decision_feed=self._decision_feed,
             evictions=self._evictions,
             minutes=self._minutes,
+            flush_history=self._history.flush,
             recent_responses=self._recent_responses,
+            request_log=self._request_log.access,
             manager=self.runtime,
             policy_errors=resolved.errors,
             unknown_datasets=resolved.unknown_datasets,
@@ -273,7 +273,8 @@ class Gateway:
                 self._baseline,
                 self._minutes,
                 self._tracing,
-                self._recent_responses.record,
+                (self._recent_responses.record_batch, *self._request_log.observers),
+                HistoryRecorder(self._history.buffer, names_of_other_kinds(config.models)).add_batch,
             ),
             sessions=self._sessions,
             responses=self._responses,
@@ -282,6 +283,7 @@ class Gateway:
             max_body_bytes=config.server.max_body_bytes,
             max_response_bytes=upstream.max_response_bytes,
             keepalive_s=upstream.keepalive_s,
+            captures_bodies=config.log.enabled and config.log.bodies,
         )
         resolver = TargetResolver(
             models_by_kind(config.models),
@@ -386,10 +388,3 @@ class Gateway:
 
 def _observe_with(link: ScorerClient | None) -> Callable[[str, bytes, str | None], None]:
     return link.observe_input if link is not None else lambda task, messages, key: None
-
-
-def _check_otel(config: Config) -> None:
-    """Raise ConfigError where traces are configured and OpenTelemetry is not installed."""
-    is_installed = find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
-    if config.otel.endpoint is not None and not is_installed:
-        raise ConfigError("otel", [("otel.endpoint", "OpenTelemetry is not installed: pip install 'benchroute[otel]'")])

@@ -7,5 +7,6 @@ sqlite_file     its connections and transactions
 sqlite_schema   its schema, and the steps from earlier ones
 sqlite_rows     its rows of tasks and decisions
 sqlite_records  its usage, keys and policies
+sqlite_history  its minutes and hours
 compression     compression of tasks with few inputs
 """

@@ -10,6 +10,7 @@ from gateway.decision import Decision, ExplainedDecision
 from gateway.errors import StateError
 from gateway.state import sqlite_rows
 from gateway.state.sqlite_file import SqliteFile
+from gateway.state.sqlite_history import SqliteHistory
 from gateway.state.sqlite_records import SqliteRecords
 from gateway.state.state_file import describe_fault, malformed
 from gateway.state.store import (
@@ -28,7 +29,7 @@ AFTER_EVERY_ID = "\x7f"
 """Greater than every character of a task ID."""
 
 
-class SqliteStore(SqliteRecords):
+class SqliteStore(SqliteRecords, SqliteHistory):
     """Store in a SQLite file, which threads and processes may share."""
 
     def __init__(self, path: str, busy_s: float = BUSY_S) -> None:

@@ -8,26 +8,29 @@ the state before it.
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gateway.errors import StateError
-from gateway.state.sqlite_schema import prepare_schema
+from gateway.state.sqlite_schema import MIGRATIONS, prepare_schema
 from gateway.state.state_file import DATABASE_ERRORS, claim_file, create_private_file, describe_fault
 
 
 class SqliteFile:
     """Connections to a SQLite file, which threads and processes may share."""
 
-    def __init__(self, path: str, busy_s: float) -> None:
-        """Open or create a file. busy_s: time to wait for another writer. Raises StateError."""
+    def __init__(self, path: str, busy_s: float, migrations: Sequence[str] = MIGRATIONS) -> None:
+        """Open or create a file. busy_s: time to wait for another writer. migrations: of its schema.
+
+        Raises StateError.
+        """
         self.path = path
         self._write_lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._writing: int | None = None
         """The thread within a transaction: what it reads there is what it has written."""
         self._claim: int | None = None
-        self._writer = _connect(path, busy_s)
+        self._writer = _connect(path, busy_s, migrations)
         try:
             self._reader = _open_connection(path, busy_s)
             self._reader.execute("PRAGMA query_only = ON")
@@ -90,7 +93,7 @@ class SqliteFile:
             raise StateError(f"{self.path} cannot be {what}: {describe_fault(error)}") from error
 
 
-def _connect(path: str, busy_s: float) -> sqlite3.Connection:
+def _connect(path: str, busy_s: float, migrations: Sequence[str]) -> sqlite3.Connection:
     """Open the connection that writes, and bring the file to this version's schema. Raises StateError."""
     create_private_file(path)
     try:
@@ -101,7 +104,7 @@ def _connect(path: str, busy_s: float) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         # With WAL a power loss can undo the last commits but not corrupt the file; FULL would sync at every commit.
         connection.execute("PRAGMA synchronous = NORMAL")
-        prepare_schema(connection, path)
+        prepare_schema(connection, path, migrations)
     except DATABASE_ERRORS as error:
         connection.close()
         raise StateError(f"{path} cannot be used as state: {describe_fault(error)}") from error

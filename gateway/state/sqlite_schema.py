@@ -1,6 +1,7 @@
 """The schema of a SQLite state, and the steps from every earlier one."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from gateway.errors import StateError
 
@@ -63,24 +64,34 @@ UPDATE spending SET compared_usd = usd
 """
 """Baselines before counted every response, also of requests that had named their model."""
 
-MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _COMPARED)
+_HISTORY = """
+CREATE TABLE history_series (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,
+                             last_hour INTEGER NOT NULL, UNIQUE (kind, name));
+CREATE INDEX history_series_by_hour ON history_series (last_hour);
+CREATE TABLE history (step INTEGER NOT NULL, bucket INTEGER NOT NULL, series INTEGER NOT NULL, counts BLOB NOT NULL,
+                      PRIMARY KEY (step, bucket, series)) WITHOUT ROWID
+"""
+"""`step`: 60 or 3600 seconds; `bucket`: minutes or hours since 1970; `counts`: gateway.usage.history_counts."""
+
+MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _COMPARED, _HISTORY)
 """Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
 
 SCHEMA = len(MIGRATIONS)
 
 
-def prepare_schema(connection: sqlite3.Connection, path: str) -> None:
+def prepare_schema(connection: sqlite3.Connection, path: str, migrations: Sequence[str] = MIGRATIONS) -> None:
     """Create missing tables. Raises StateError for a later schema, and for another program's database."""
+    schema = len(migrations)
     connection.execute("BEGIN IMMEDIATE")
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if not (0 < found <= SCHEMA or (found == 0 and tables == 0)):
-            raise StateError(f"{path} has schema {found}, this version reads schema {SCHEMA}")
-        for step in MIGRATIONS[found:]:
+        if not (0 < found <= schema or (found == 0 and tables == 0)):
+            raise StateError(f"{path} has schema {found}, this version reads schema {schema}")
+        for step in migrations[found:]:
             for statement in filter(str.strip, step.split(";")):
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        connection.execute(f"PRAGMA user_version = {schema}")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

@@ -13,6 +13,8 @@ from typing import Protocol
 import msgspec
 
 from gateway.decision import NO_EXPLANATION, Decision, ExplainedDecision, Explanation
+from gateway.usage.history import ChangeMark, HistoryRows, SeriesName
+from gateway.usage.history_counts import Counts
 from gateway.usage.ledger import UsageRows
 
 RING_SIZE = 256
@@ -207,6 +209,15 @@ class Store(Protocol):
 
     def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
         """Return the usage of some keys and tasks. who: (kind, name) of each."""
+
+    def add_history(self, rows: HistoryRows, changes: Sequence[ChangeMark] = ()) -> None:
+        """Add to the stored history. changes: counted once, however many gateways add them."""
+
+    def read_history(self, series: SeriesName, step_s: int, first: int, last: int) -> Mapping[int, Counts]:
+        """Return the counts of a series by minute or hour, from number `first` to `last`, those without left out."""
+
+    def prune_history(self, now: float) -> None:
+        """Delete a part of what is older than its retention. now: Unix time in seconds."""
 
     def created_keys(self) -> Sequence[StoredKey]:
         """Return the created keys, oldest first."""

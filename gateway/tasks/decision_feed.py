@@ -41,8 +41,14 @@ class DecisionEvent:
 class DecisionFeed:
     """The latest decisions, in memory alone."""
 
-    def __init__(self, clock: Callable[[], float], max_events: int = MAX_EVENTS) -> None:
-        """clock: Unix time in seconds."""
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        max_events: int = MAX_EVENTS,
+        on_change: Callable[[Decision], None] | None = None,
+    ) -> None:
+        """clock: Unix time in seconds. on_change: called with each decision that replaces a task's model by another."""
+        self._on_change = on_change
         self.reasons: Counter[str] = Counter()
         self.changes = 0
         self._clock = clock
@@ -62,6 +68,8 @@ class DecisionFeed:
         self._events.append(event)
         self.reasons[decision.reason] += 1
         self.changes += event.is_change
+        if self._on_change is not None and event.is_change and before is not None:
+            self._on_change(decision)
         # A new event object for the next wait: whoever waits now wakes, however many there are.
         self._published.set()
         self._published = asyncio.Event()

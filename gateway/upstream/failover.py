@@ -39,11 +39,14 @@ class AttemptLog(msgspec.Struct):
     Attributes:
         waited_s: Seconds spent waiting for backends and in pauses.
         is_degraded: Every breaker was open, and the least bad backend was asked all the same.
+        times: When each attempt began and ended, by the plan's clock: two numbers an attempt. One that answered ends
+            with a stream's first token, or with the last byte of a whole response.
     """
 
     attempts: list[Attempt] = []
     waited_s: float = 0.0
     is_degraded: bool = False
+    times: tuple[float, ...] = ()
 
 
 class Try(msgspec.Struct, frozen=True, gc=False):
@@ -145,6 +148,7 @@ class FailoverPlan(msgspec.Struct):
         round: Pauses so far before the current model was asked again.
         round_start: Attempts made before the current round.
         asked: The backend asked last.
+        asked_at: When.
         is_fresh: It was asked on a new connection, after a pooled one had been found closed.
     """
 
@@ -158,12 +162,13 @@ class FailoverPlan(msgspec.Struct):
     round: int = 0
     round_start: int = 0
     asked: BackendState | None = None
+    asked_at: float = 0.0
     is_fresh: bool = False
 
     def next(self, fault: UpstreamFault | None, now: float) -> Step:
         """Return what to do next. fault: how the last `Try` failed; None at the beginning and after a `Wait`."""
         rules, attempts = self.rules, self.log.attempts
-        if fault is not None and (step := self._record_fault(fault)) is not None:
+        if fault is not None and (step := self._record_fault(fault, now)) is not None:
             return step
         while self.place < len(self.ranking):
             model = self.ranking[self.place]
@@ -171,7 +176,7 @@ class FailoverPlan(msgspec.Struct):
             is_plain = not attempts and self.placement is None
             target = rules.backends.pick(model) if is_plain else self._next_backend(model, now)
             if target is not None:
-                self.asked = target
+                self.asked, self.asked_at = target, now
                 if not self.round:
                     rules.retry.on_request(target.backend.name, now)
                 return Try(target, rules.timeouts_for(model, self.overrides))
@@ -184,15 +189,16 @@ class FailoverPlan(msgspec.Struct):
             return give_up(attempts)
         # All breakers are open. One request still goes through: an outage must not outlast its cause by open_s.
         self.log.is_degraded = True
-        self.asked = self._soonest_available()
+        self.asked, self.asked_at = self._soonest_available(), now
         return Try(self.asked, rules.timeouts_for(self.asked.model, self.overrides))
 
-    def record_answer(self) -> None:
+    def record_answer(self, now: float) -> None:
         """Note that the backend asked last has answered."""
         assert self.asked is not None  # noqa: S101 - a backend was asked
         self.log.attempts.append(Attempt(self.asked.model, self.asked.backend.name))
+        self.log.times += (self.asked_at, now)
 
-    def _record_fault(self, fault: UpstreamFault) -> Step | None:
+    def _record_fault(self, fault: UpstreamFault, now: float) -> Step | None:
         """Note how the last attempt failed. Return what follows without asking another backend.
 
         A request on a pooled connection that the backend has just closed is sent once more on a new connection, and
@@ -208,6 +214,7 @@ class FailoverPlan(msgspec.Struct):
             return Try(asked, self.rules.timeouts_for(asked.model, self.overrides), is_fresh=True)
         self.is_fresh = False
         attempts.append(Attempt(asked.model, asked.backend.name, fault))
+        self.log.times += (self.asked_at, now)
         if len(attempts) >= self.rules.max_attempts:
             return give_up(attempts)
         return None

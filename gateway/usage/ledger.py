@@ -205,6 +205,10 @@ class Ledger:
         price = self._price_of.get(model)
         return None if price is None else price.cost_usd(usage)
 
+    def price_of(self, model: str) -> Price | None:
+        """Return a model's price, None where it has none."""
+        return self._price_of.get(model)
+
     def charge_usage(self, key: str | None, task: str, batch: "UsageBatch", baseline: str | None) -> UsageTotals:
         """Add responses of one model, and return what was added.
 

@@ -1,4 +1,4 @@
-"""The last hours by minute, as the dashboard draws them: in memory, bounded, of this gateway alone.
+"""The last hours by minute, for lists and while the state cannot be read: in memory, bounded, of this gateway alone.
 
 A request is counted in three series: the gateway's, its task's and its backend's. Latencies are histograms with
 buckets about a fifth wide, exact enough for a chart, and can be added over any number of minutes. Money is a float
@@ -21,7 +21,7 @@ SERVER_ERROR = 500
 CLIENT_ERROR = 400
 US = 1_000_000
 
-SeriesKind = Literal["gateway", "task", "backend"]
+SeriesKind = Literal["gateway", "task", "model", "backend", "key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,10 @@ class MinuteSeries:
         for (of_kind, name), row in list(self._rows.items()):
             if of_kind == kind:
                 yield name, sum([minute.requests for minute in row if minute.number >= first])
+
+    def now(self) -> float:
+        """Return Unix time in seconds."""
+        return self._clock()
 
     def current_minute(self) -> int:
         """Return the number of the present minute since 1970."""

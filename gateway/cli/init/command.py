@@ -40,11 +40,14 @@ models:
 
 TAIL = """
 state:
-  url: "sqlite:///benchroute.db"
+  url: "${{BENCHROUTE_STATE:-sqlite:///benchroute.db}}"
+  cache_dir: "${{BENCHROUTE_CACHE:-~/.cache/benchroute/fleet}}"   # used with a state in Redis
 
 server:
   host: 127.0.0.1     # without API keys the gateway listens on localhost only
   port: {port}
+  allow_unauthenticated: "${{BENCHROUTE_OPEN:-false}}"   # without API keys, whether to listen on other than localhost
+  drain_s: "${{BENCHROUTE_DRAIN_S:-0}}"   # after SIGTERM: not ready, still serving
 
 # An admin key can create client keys and change the configuration of a running gateway:
 # openssl rand -base64 32 | tee admin.key | benchroute keys hash

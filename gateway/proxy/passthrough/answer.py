@@ -113,6 +113,7 @@ class PassthroughExchange:
     async def fail(self, error: RequestError) -> None:
         """Send an error. A response that has begun is left without its end, so that its connection is closed."""
         record = self._record
+        record.error = error.message
         if record.status:
             record.stream_error = error.message
             return
@@ -146,6 +147,7 @@ class PassthroughExchange:
     async def _relay(self, scope: Scope, body: Body, principal: Principal) -> None:
         shared, record, head = self._shared, self._record, self._head
         named = RequestBody(self._endpoint.record_endpoint, {}, body.model or AUTO)
+        record.asked_model = body.model
         record.task = shared.pipeline.tasks.resolve_task(head, named, principal).task
         target = shared.resolver.resolve_target(self._matched, body.model, record.task, principal)
         record.route = target.route

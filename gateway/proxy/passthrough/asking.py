@@ -97,7 +97,7 @@ class Asking:
             return following
         response = attempt.response
         if not self._is_failover_status(response.status):
-            plan.record_answer()
+            plan.record_answer(self.clock())
             return AnsweredAttempt(attempt, None)
         refusal = error_status(response.status, response.headers)
         following = plan.next(refusal, self.clock())

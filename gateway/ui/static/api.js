@@ -16,10 +16,14 @@ export const apiKey = {
   set: (value) => (value ? sessionStorage.setItem(STORAGE_KEY, value) : sessionStorage.removeItem(STORAGE_KEY)),
 };
 
-/** Call an endpoint and return its JSON. path: relative to the gateway's root. Throws ApiError with the API's message. */
-export async function call(path, { method = "GET", body } = {}) {
+/**
+ * Call an endpoint and return its JSON. path: relative to the gateway's root. key: in place of the one typed in at sign-in.
+ * Throws ApiError with the API's message.
+ */
+export async function call(path, { method = "GET", body, key } = {}) {
   const headers = {};
-  if (apiKey.get()) headers.authorization = `Bearer ${apiKey.get()}`;
+  const secret = key ?? apiKey.get();
+  if (secret) headers.authorization = `Bearer ${secret}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   let response;
   try {

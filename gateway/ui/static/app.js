@@ -10,13 +10,16 @@ import { keysPage } from "./pages/keys.js";
 import { modelsPage } from "./pages/models.js";
 import { overviewPage } from "./pages/overview.js";
 import { packsPage } from "./pages/packs.js";
+import { playgroundPage } from "./pages/playground.js";
 import { taskPage } from "./pages/task.js";
 import { tasksPage } from "./pages/tasks.js";
+import { forgetState } from "./playground/state.js";
 
 const PAGES = [
   { path: /^\/$/, name: "Overview", href: "#/", render: overviewPage },
   { path: /^\/tasks$/, name: "Tasks", href: "#/tasks", render: tasksPage },
   { path: /^\/tasks\/(.+)$/, parent: "#/tasks", render: taskPage },
+  { path: /^\/playground$/, name: "Playground", href: "#/playground", render: playgroundPage },
   { path: /^\/models$/, name: "Models", href: "#/models", render: modelsPage },
   { path: /^\/packs$/, name: "Packs", href: "#/packs", render: packsPage },
   { path: /^\/keys$/, name: "Keys", href: "#/keys", render: keysPage },
@@ -166,7 +169,7 @@ themeButton.addEventListener("click", () => {
   redrawCharts();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
-document.getElementById("sign-out").addEventListener("click", () => showSignIn(""));
+document.getElementById("sign-out").addEventListener("click", () => { forgetState(); showSignIn(""); });
 document.getElementById("skip").addEventListener("click", () => main.focus());
 window.addEventListener("hashchange", () => (principal ? showPage({ isNavigation: true }) : null));
 labelThemeButton();

@@ -15,11 +15,11 @@ const NO_KEY = "none";
  *
  * language: a key of LANGUAGES. baseUrl: of the API, with its version (/v1). model: auto, task/ID or a
  * model. task: ID of the header X-Task-Id. prompt: text, or a list of OpenAI's content parts. tools: OpenAI's tools.
- * Empty task, system, tools and stream are left out.
+ * parameters: other members of the body, by name. Empty task, system, tools and stream are left out.
  */
-export function snippet(language, { baseUrl, model = "auto", task = "", system = "", prompt = "", tools = [], stream = false }) {
+export function snippet(language, { baseUrl, model = "auto", task = "", system = "", prompt = "", tools = [], stream = false, parameters = {} }) {
   const messages = [...(system ? [{ role: "system", content: system }] : []), { role: "user", content: prompt }];
-  const body = { model, messages, ...(tools?.length ? { tools } : {}), ...(stream ? { stream: true } : {}) };
+  const body = { model, messages, ...parameters, ...(tools?.length ? { tools } : {}), ...(stream ? { stream: true } : {}) };
   const write = { curl: curlSnippet, python: pythonSnippet, typescript: typescriptSnippet }[language];
   return write(baseUrl.replace(/\/+$/, ""), task, body);
 }
@@ -34,8 +34,14 @@ function curlSnippet(url, task, body) {
   ].join(" \\\n");
 }
 
+/** Arguments of every version of OpenAI's client. It takes other members of the body in extra_body only. */
+const PYTHON_ARGUMENTS = new Set(["model", "messages", "tools", "stream", "temperature", "max_tokens", "top_p", "n", "stop"]);
+
 function pythonSnippet(url, task, body) {
-  const fields = Object.entries(body).map(([name, value]) => `    ${name}=${indented(value, PYTHON_SYNTAX, 1)},`);
+  const isNamed = ([name]) => PYTHON_ARGUMENTS.has(name);
+  const fields = Object.entries(body).filter(isNamed).map(([name, value]) => `    ${name}=${indented(value, PYTHON_SYNTAX, 1)},`);
+  const others = Object.fromEntries(Object.entries(body).filter((one) => !isNamed(one)));
+  if (Object.keys(others).length) fields.push(`    extra_body=${indented(others, PYTHON_SYNTAX, 1)},`);
   if (task) fields.push(`    extra_headers=${indented({ "X-Task-Id": task }, PYTHON_SYNTAX, 1)},`);
   const shown = body.tools ? "print(response.choices[0].message)" : "print(response.choices[0].message.content)";
   return [

@@ -203,7 +203,7 @@ def test_without_a_key_and_with_an_unknown_one_nothing_but_the_open_routes_answe
 def test_a_clients_key_is_no_admins(url: str) -> None:
     """What changes keys, configuration, packs and policies is an admin's, at every route."""
     admins = ("/v1/keys", "/v1/config", "/v1/packs", "/metrics", "/v1/backends", "/v1/overview", "/v1/activity",
-              "/v1/evictions")  # fmt: skip
+              "/v1/evictions", "/v1/requests")  # fmt: skip
     asked = [one for one in operations(url) if one.path.startswith(admins) or one.path.endswith("/policy")]
     assert len(asked) >= 14
     for one in asked:
@@ -218,7 +218,7 @@ def test_an_admin_key_reads_every_task(url: str) -> None:
 
 UNCOUNTED_READS = (
     "/health", "/metrics", "/openapi.json", "/ui", "/v1/models", "/v1/me", "/v1/usage", "/v1/decisions", "/v1/overview",
-    "/v1/activity", "/v1/backends", "/v1/packs", "/v1/tasks", "/v1/evictions",
+    "/v1/activity", "/v1/backends", "/v1/packs", "/v1/tasks", "/v1/evictions", "/v1/requests",
 )  # fmt: skip
 COUNTED_READS = ("evidence", "label-suggestions", "outcomes", "diff")
 

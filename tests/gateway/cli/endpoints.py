@@ -8,8 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def listing(models: Sequence[str] | None, key: str | None = None) -> Iterator[str]:
-    """An endpoint's base URL. models: None for an endpoint without a list. key: the one that it takes."""
+def listing(models: Sequence[str] | None, key: str | None = None, port: int = 0) -> Iterator[str]:
+    """An endpoint's base URL. models: None for an endpoint without a list. key: the one that it takes. port: any free
+    one by default.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -30,7 +32,7 @@ def listing(models: Sequence[str] | None, key: str | None = None) -> Iterator[st
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -200,3 +200,21 @@ def test_a_changed_file_is_taken_over_by_a_watching_gateway(upstream: Upstream, 
         eventually(lambda: ask(gateway.url, "/v1/tasks/newer").status == 200)
         assert gateway.log.count("reload failed, keeping the current configuration") == 1
         assert gateway.log.count("INFO benchroute: reloaded ") == 3
+
+
+def test_history_that_was_shown_once_survives_kill_nine(upstream: Upstream, tmp_path: Path) -> None:
+    def total(url: str) -> int:
+        found: int = ask(url, "/v1/activity?range=1h").json["total"]["requests"]
+        return found
+
+    with running(tmp_path, config(upstream, tmp_path, 5)) as gateway:
+        for _ in range(5):
+            assert ask(gateway.url, body=HELLO).status == 200
+        assert total(gateway.url) == 5
+        for _ in range(3):
+            assert ask(gateway.url, body=HELLO).status == 200
+        gateway.process.kill()
+        gateway.ended()
+    with running(tmp_path, config(upstream, tmp_path, 5)) as gateway:
+        # At most the last five seconds are lost.
+        assert 5 <= total(gateway.url) <= 8

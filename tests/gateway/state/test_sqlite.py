@@ -27,6 +27,7 @@ from gateway.state.store import (
     TaskRecord,
     TaskSums,
 )
+from gateway.usage.history_counts import Slot
 from gateway.usage.ledger import UsageTotals
 
 UNCOMPACTED = 5
@@ -202,6 +203,8 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(path: Path
     again.update_task([], lambda _: {}, {"t": b"pace"})
     assert again.sampling_states(["t"]) == {"t": b"pace"}
     assert again.add_key(StoredKey("k", "1" * 64, 1.0, "{}"))
+    again.add_history({(60, 7): {("task", "t"): {Slot.REQUESTS: 2}}})
+    assert again.read_history(("task", "t"), 60, 0, 9) == {7: {Slot.REQUESTS: 2}}
     again.close()
 
 

@@ -137,7 +137,7 @@ class World:
             fault = next(left, None)
             self.now += attempt_s
             if fault is None:
-                plan.record_answer()
+                plan.record_answer(self.now)
                 return told
         raise AssertionError("the plan does not end")
 
@@ -148,6 +148,12 @@ def test_a_models_backends_come_before_the_next_model() -> None:
     world = World([2, 1], {"retries": 0})
     assert world.asked([BROKEN, BROKEN]) == ["a/1", "a/2", "b/1"]
     assert world.log.attempts == [Attempt("a", "a/1", BROKEN), Attempt("a", "a/2", BROKEN), Attempt("b", "b/1")]
+
+
+def test_the_times_of_every_attempt_are_noted() -> None:
+    world = World([2, 1], {"retries": 0}, now=10.0)
+    world.asked([BROKEN, BROKEN], attempt_s=0.5)
+    assert world.log.times == (10.0, 10.5, 10.5, 11.0, 11.0, 11.5)
 
 
 def test_a_models_backends_are_asked_again_after_a_pause_that_doubles() -> None:
@@ -320,7 +326,7 @@ def walk(world: World, events: Iterator[tuple[UpstreamFault | None, float, int]]
         if opening < len(everyone):
             everyone[opening].breaker.on_remote_open(30)
         if fault is None:
-            plan.record_answer()
+            plan.record_answer(world.now)
             return
     raise AssertionError("the plan does not end")
 

@@ -111,6 +111,19 @@ def test_archives_of_too_many_or_too_large_members(tmp_path: Path) -> None:
             read_manifest(bomb)
 
 
+def test_only_the_content_is_unpacked_without_the_archives_modes(tmp_path: Path) -> None:
+    source, target = tmp_path / "pack.tar", tmp_path / "target"
+    program = member("folder/program", 3)
+    program.mode = 0o6777
+    with tarfile.open(source, "w") as tar:
+        tar.addfile(member("empty", kind=tarfile.DIRTYPE))
+        tar.addfile(program, io.BytesIO(b"abc"))
+    extract_tar(source, target)
+    assert (target / "empty").is_dir()
+    assert (target / "folder/program").read_bytes() == b"abc"
+    assert (target / "folder/program").stat().st_mode & 0o7111 == 0
+
+
 def test_a_truncated_archive(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "whole.tar.gz", member("a", 1000), mode="w:gz")
     cut = tmp_path / "cut.tar.gz"

@@ -1,0 +1,120 @@
+"""Endpoints of the request log: /v1/requests, /v1/requests/{id}, /v1/requests/export.
+
+Whoever sees the whole gateway's figures may read it; any other key may not.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
+
+from gateway.api.pagination import PageRequest, Paging, encode_cursor, json_response, page_to_json
+from gateway.api.request_export import MAX_EXPORTED, export_csv, export_json
+from gateway.api.request_filters import Filter, Format, log_reader, request_log_of
+from gateway.api.request_views import decision_then, details_to_json, request_to_json
+from gateway.api.services import Given, Services
+from gateway.decision import Decision, ExplainedDecision
+from gateway.errors import InvalidRequest, NotFound
+from gateway.request_log.access import RequestLog
+from gateway.request_log.entry import LoggedRequest
+from gateway.request_log.filters import RequestFilter
+from gateway.request_log.pages import RequestPage
+
+router = APIRouter(tags=["requests"])
+
+MAX_WAIT_S = 20.0
+POLL_S = 0.5
+LIST = "requests"
+EXPORTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}, "application/json": {"schema": {"type": "object"}}}}
+}
+
+
+@router.get("/v1/requests", response_model=dict[str, Any])
+async def list_requests(
+    services: Given,
+    wanted: Filter,
+    page: Paging,
+    after: Annotated[str, Query(max_length=512, description="`last` of an earlier answer: only later requests.")] = "",
+    wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="With `after`: wait for the first of them.")] = 0,
+) -> Response:
+    """List requests that have ended, newest first; with `after`, those since then, oldest first.
+
+    All filters can be combined. Requests are listed by the end of their response, a second after it at most. `last` is
+    the `after` of the next call.
+    """
+    log = request_log_of(services)
+    if not after:
+        before = page.number_position(LIST) or None
+        last = 0 if page.cursor else await asyncio.to_thread(log.last_number)
+        found = await asyncio.to_thread(log.newest, wanted, before, page.limit)
+        cursor = found.rows[-1].number if found.has_more and found.rows else None
+    else:
+        if page.cursor:
+            raise InvalidRequest("cursor: conflicts with `after`: send only one of them.", param="cursor")
+        last, cursor = PageRequest(after, 1).number_position(LIST), None
+        found = await _wait_for(log, wanted, last, page.limit, wait_s)
+        last = found.rows[-1].number if found.rows else last
+    shown = page_to_json([request_to_json(one) for one in found.rows], LIST, cursor)
+    return json_response({**shown, "has_more": found.has_more, "last": encode_cursor(LIST, last)})
+
+
+@router.get("/v1/requests/export", response_class=Response, responses=EXPORTS)
+async def export_requests(
+    services: Given,
+    wanted: Filter,
+    format: Format = "csv",  # noqa: A002 - the parameter's name
+    limit: Annotated[int, Query(ge=1, le=MAX_EXPORTED)] = 10_000,
+    cursor: Annotated[str, Query(max_length=512, description="Begin behind this row.")] = "",
+) -> Response:
+    """Return the newest requests that match, up to `limit`, as CSV or as JSON; never what was said in them.
+
+    Cells that a spreadsheet would take for a formula begin with an apostrophe. The JSON form ends with `has_more` and
+    `next_cursor`.
+    """
+    log, before = request_log_of(services), PageRequest(cursor, 1).number_position(LIST) or None
+    rows: AsyncIterator[bytes] = (
+        export_csv(log, wanted, before, limit) if format == "csv" else export_json(log, wanted, before, limit, LIST)
+    )
+    kind = "text/csv; charset=utf-8; header=present" if format == "csv" else "application/json"
+    named = {"content-disposition": f'attachment; filename="requests.{format}"'}
+    return StreamingResponse(rows, media_type=kind, headers=named)
+
+
+@router.get("/v1/requests/{request}", response_model=dict[str, Any], dependencies=[Depends(log_reader)])
+async def get_request(request: str, services: Given) -> Response:
+    """Return a request: attempts, eligibility, timings, the decision it followed, and what was said if that is stored.
+
+    `decision_then` says whether the decision of that time is still stored.
+    """
+    found = await asyncio.to_thread(request_log_of(services).find, request)
+    if found is None:
+        raise NotFound(
+            f"Request {request[:150]!r} is not in the log: check its x-request-id; rows are removed by "
+            "`log.retention_days` and `log.max_mb`.",
+            code="request_not_found",
+        )
+    explained, changes = await asyncio.to_thread(_read_decision, services, found)
+    return json_response(details_to_json(found, decision_then(found, explained, changes)))
+
+
+async def _wait_for(log: RequestLog, wanted: RequestFilter, after: int, limit: int, wait_s: float) -> RequestPage:
+    """Return the requests after a number; if there are none, wait for the first."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    while True:
+        found = await asyncio.to_thread(log.following, wanted, after, limit)
+        left_s = until - loop.time()
+        if found.rows or left_s <= 0:
+            return found
+        await asyncio.sleep(min(POLL_S, left_s))
+
+
+def _read_decision(services: Services, found: LoggedRequest) -> tuple[ExplainedDecision | None, list[Decision]]:
+    """Return the decision of a request's task now, and the changes of its model."""
+    if found.task is None or not found.version:
+        return None, []
+    explained = services.store.read_explanations([found.task]).get(found.task)
+    return explained, list(services.store.decision_changes(found.task))

@@ -1,0 +1,94 @@
+"""The fields of a logged request."""
+
+import msgspec
+
+TIME_BITS = 10
+"""Bits of a row's number below its time: they tell gateways apart that log in the same microsecond."""
+
+
+class LoggedAttempt(msgspec.Struct, frozen=True, array_like=True):
+    """An attempt at a backend.
+
+    Attributes:
+        fault: What failed, None where it answered.
+        kind: Of the fault: unreachable, timeout, status, broken, error, unsupported, local.
+        status: HTTP status of the backend's refusal, None where it said none.
+        start_ms: From the request's first byte to the attempt's beginning.
+        took_ms: To a stream's first token, a whole response's last byte, or the fault.
+    """
+
+    model: str
+    backend: str
+    fault: str | None
+    kind: str | None
+    status: int | None
+    start_ms: float
+    took_ms: float
+
+
+class LoggedRequest(msgspec.Struct, frozen=True):
+    """A request that has ended. Times in milliseconds.
+
+    Attributes:
+        number: Unix time of its end in microseconds, above TIME_BITS bits of the gateway's own; unique, and the order
+            of the log.
+        client_id: The client's own x-request-id.
+        model, backend: That answered, or whose error the client got; `none` where none did.
+        reason: Why the model was chosen.
+        status: As counted: 499 for a client that left.
+        cost: In US dollars, exact; None where the price is unknown.
+        latency_ms: From the request's first byte to the response's last.
+        version: Of the decision, 0 without one.
+        read_ms: From the request's first byte to its last.
+        first_token_ms: From the request's first byte to a stream's first token; None for other responses.
+        waited_ms: Spent waiting for backends, and in pauses before retries.
+        input_tokens: None where the response reported no usage.
+        barred: Candidates that could not answer, and why.
+        stream_error: Why a stream ended early.
+        error: The gateway's own error, as the client got it.
+        body: What was said, as gateway.request_log.bodies stores it; None where it is not stored.
+    """
+
+    number: int
+    id: str
+    client_id: str | None
+    key: str | None
+    task: str | None
+    model: str
+    backend: str
+    reason: str
+    status: int
+    cost: str | None
+    latency_ms: float
+    endpoint: str
+    asked_model: str | None
+    version: int
+    is_stream: bool
+    read_ms: float
+    first_token_ms: float | None
+    overhead_ms: float
+    waited_ms: float
+    input_tokens: int | None
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    is_estimated: bool
+    is_cached: bool
+    shadow_model: str | None
+    attempts: tuple[LoggedAttempt, ...]
+    barred: tuple[tuple[str, str], ...]
+    stream_error: str | None
+    error: str | None
+    body: bytes | None = None
+
+    @property
+    def at_us(self) -> int:
+        """Unix time of its end, in microseconds."""
+        return self.number >> TIME_BITS
+
+
+FIELDS = LoggedRequest.__struct_fields__
+"""Names of the fields, in the order of a row."""
+
+Row = tuple[object, ...]
+"""The fields of a logged request, in their order; an attempt is a LoggedAttempt."""

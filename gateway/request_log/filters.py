@@ -1,0 +1,110 @@
+"""Filters of a list of requests, and the rows of a block that match."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from gateway.errors import StateError
+from gateway.request_log.blocks import (
+    CODED,
+    Block,
+    block_names,
+    column_costs,
+    column_latencies,
+    column_numbers,
+)
+from gateway.request_log.entry import TIME_BITS
+
+MAX_NUMBER = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFilter:
+    """Requests to list: those that meet all conditions.
+
+    Attributes:
+        since_us, until_us: Unix time in microseconds, the first inclusive.
+        equal: Values by the name of a coded column: key, task, model, backend, reason.
+        statuses: From and to, inclusive.
+        search: Beginning of the request's ID or of the client's own.
+        min_latency_ms: At least.
+        min_cost_usd: At least; requests of unknown cost do not match.
+    """
+
+    since_us: int = 0
+    until_us: int | None = None
+    equal: Mapping[str, str] | None = None
+    statuses: tuple[int, int] | None = None
+    search: str = ""
+    min_latency_ms: float | None = None
+    min_cost_usd: float | None = None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Numbers of the oldest and newest row that can match."""
+        last = MAX_NUMBER if self.until_us is None else (self.until_us << TIME_BITS) - 1
+        return max(0, self.since_us) << TIME_BITS, min(last, MAX_NUMBER)
+
+
+def match_rows(block: Block, wanted: RequestFilter, span: tuple[int, int]) -> Sequence[int]:
+    """Return the places of a block's rows that match, ascending. span: numbers from and to, inclusive."""
+    # The names hold every value in UTF-8: most blocks without a value are known by that, and nothing is decoded.
+    if wanted.equal and not all(value.encode() in block.names for value in wanted.equal.values()):
+        return ()
+    numbers = column_numbers(block)
+    places: Sequence[int] = range(bisect_left(numbers, span[0]), bisect_right(numbers, span[1]))
+    if places and (wanted.equal or wanted.statuses):
+        places = _match_codes(block, wanted, places)
+    if places and wanted.min_latency_ms is not None:
+        latencies, least = column_latencies(block), wanted.min_latency_ms
+        places = [place for place in places if latencies[place] >= least]
+    if places and wanted.min_cost_usd is not None:
+        costs, least = column_costs(block), wanted.min_cost_usd
+        places = [place for place in places if costs[place] >= least]
+    return _match_ids(block, wanted.search, places) if places and wanted.search else places
+
+
+def _match_codes(block: Block, wanted: RequestFilter, places: Sequence[int]) -> Sequence[int]:
+    """Return those of these rows whose coded columns match."""
+    names, count = block_names(block), block.rows
+    mask = -1
+    for name, value in (wanted.equal or {}).items():
+        at = CODED.index(name)
+        if value not in names[at]:
+            return ()
+        mask &= _mask_of(block.codes[at * count : (at + 1) * count], _table((names[at].index(value),)))
+    if wanted.statuses is not None:
+        at, (first, last) = CODED.index("status"), wanted.statuses
+        codes = tuple(
+            code for code, status in enumerate(names[at]) if isinstance(status, int) and first <= status <= last
+        )
+        if not codes:
+            return ()
+        mask &= _mask_of(block.codes[at * count : (at + 1) * count], _table(codes))
+    if not mask:
+        return ()
+    marks = mask.to_bytes(count)
+    return [place for place in places if marks[place]]
+
+
+def _match_ids(block: Block, search: str, places: Sequence[int]) -> Sequence[int]:
+    """Return those of these rows whose ID, or the client's, begins with a text."""
+    own, clients = b"\n" + search.encode(), b"\t" + search.encode()
+    if own not in block.ids and clients not in block.ids:
+        return ()
+    lines = block.ids.split(b"\n")
+    if len(lines) != block.rows + 2:
+        raise StateError("a block of the request log cannot be read: its IDs are cut off")
+    # A line a row, behind an empty one.
+    return [place for place in places if lines[place + 1].startswith(own[1:]) or clients in lines[place + 1]]
+
+
+def _mask_of(codes: bytes, table: bytes) -> int:
+    """Return a number with a byte a row: 1 where the row's code is marked in the table."""
+    return int.from_bytes(codes.translate(table))
+
+
+@cache
+def _table(codes: tuple[int, ...]) -> bytes:
+    return bytes(code in codes for code in range(256))

@@ -1,0 +1,182 @@
+"""The thread that writes the request log: it makes rows of what the request path has handed over, and stores them.
+
+The event loop appends a batch to a list. All else happens in the thread, a few hundred requests at a time, so that the
+interpreter's lock is never held for long.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from gateway.errors import StateError
+from gateway.request_log.blocks import MAX_ROWS
+from gateway.request_log.compactor import Compactor
+from gateway.request_log.entry import TIME_BITS, Row
+from gateway.request_log.storage import RequestStore
+
+log = logging.getLogger("benchroute.requests")
+
+FLUSH_INTERVAL_S = 0.5
+"""Maximum age of what a kill -9 loses, while the store works."""
+
+MAX_QUEUED = 20_000
+"""Requests that wait for a store that is slow or down; more are dropped, and counted."""
+
+RETENTION_INTERVAL_S = 30.0
+US = 1_000_000
+DAY_US = 86_400 * US
+CLOSE_S = 10.0
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionLimits:
+    """What is kept. days: by age. max_bytes: of all blocks."""
+
+    days: float
+    max_bytes: int
+
+
+@dataclass(slots=True)
+class LogCounts:
+    """Counts since the start.
+
+    Attributes:
+        written: requests stored.
+        dropped: requests not stored, by reason.
+        removed: requests removed by age or size.
+    """
+
+    written: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    removed: int = 0
+
+
+class RequestLogWriter(Generic[R]):
+    """Takes batches of records and writes them to a store, from a thread of its own."""
+
+    def __init__(
+        self,
+        store: RequestStore,
+        make_rows: Callable[[Sequence[R], float], list[Row]],
+        limits: RetentionLimits,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """make_rows: of records, with what has to be added to their clock for Unix time.
+
+        clock: Unix time in seconds. steady: the records' clock.
+        """
+        self._store, self._make_rows, self._limits = store, make_rows, limits
+        self._clock, self._steady = clock, steady
+        self._compactor = Compactor(store)
+        self._queue: list[R] = []
+        self._unwritten: list[Row] = []
+        self._is_queued = threading.Condition()
+        self._working = threading.Lock()
+        self._is_closing = False
+        self._next_removal = 0.0
+        self._last_fault = ""
+        self._thread = threading.Thread(target=self._run, name="request-log", daemon=True)
+        self.counts = LogCounts()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def add_batch(self, records: Sequence[R]) -> None:
+        """Take records of requests that have ended. Never waits for the store."""
+        room = MAX_QUEUED - len(self._queue) - len(self._unwritten)
+        with self._is_queued:
+            self._queue.extend(records[:room] if room < len(records) else records)
+            self._is_queued.notify()
+        if room < len(records):
+            self._drop(len(records) - max(0, room), "queue_full")
+
+    def flush(self) -> None:
+        """Write what waits, so that whoever reads next sees it."""
+        with self._working:
+            self._write_queued()
+
+    def close(self) -> None:
+        """Write what waits, and end the thread."""
+        with self._is_queued:
+            self._is_closing = True
+            self._is_queued.notify()
+        self._thread.join(CLOSE_S)
+        if left := len(self._queue) + len(self._unwritten):
+            self._drop(left, "shutdown")
+
+    def _run(self) -> None:
+        while not self._is_closing:
+            with self._is_queued:
+                self._is_queued.wait_for(self._has_work)
+                # Together with those that end within the next moment: a block of many costs each of them little.
+                self._is_queued.wait_for(lambda: self._is_closing, FLUSH_INTERVAL_S)
+            self.flush()
+            self._remove_old()
+
+    def _has_work(self) -> bool:
+        return bool(self._queue or self._unwritten or self._is_closing)
+
+    def _write_queued(self) -> None:
+        offset = self._clock() - self._steady()
+        while self._queue or self._unwritten:
+            with self._is_queued:
+                taken = self._queue[: MAX_ROWS - len(self._unwritten)] if len(self._unwritten) < MAX_ROWS else []
+                del self._queue[: len(taken)]
+            if not self._write(taken, offset):
+                return
+            time.sleep(0)  # the event loop's turn
+
+    def _write(self, records: Sequence[R], offset: float) -> bool:
+        """Write records, after the rows that could not be written before. Return False if the store fails."""
+        try:
+            if records:
+                self._unwritten += self._make_rows(records, offset)
+            rows = self._unwritten
+            self._compactor.write_rows(rows)
+        except StateError as error:
+            self._report(str(error))
+            return False
+        except Exception:
+            # A mistake of ours must not end the log: these rows are dropped, and the next ones written.
+            log.exception("requests could not be logged")
+            self._drop(max(len(records), len(self._unwritten)), "error")
+            self._unwritten = []
+            return True
+        self._unwritten = []
+        self.counts.written += len(rows)
+        self._report("")
+        return True
+
+    def _remove_old(self) -> None:
+        now = self._clock()
+        if now < self._next_removal:
+            return
+        self._next_removal = now + RETENTION_INTERVAL_S
+        before = max(0, int(now * US - self._limits.days * DAY_US)) << TIME_BITS
+        try:
+            self.counts.removed += self._store.remove_old(before, self._limits.max_bytes)
+        except StateError as error:
+            self._report(str(error))
+        except Exception:
+            log.exception("old requests could not be removed from the log")
+
+    def _drop(self, count: int, reason: str) -> None:
+        if not self.counts.dropped[reason]:
+            log.warning("the request log drops requests (%s): see benchroute_request_log_dropped_total", reason)
+        self.counts.dropped[reason] += count
+
+    def _report(self, fault: str) -> None:
+        """Log a fault once, and when it is over."""
+        if fault and fault != self._last_fault:
+            log.warning("requests cannot be logged, retrying every %g s: %s", FLUSH_INTERVAL_S, fault)
+        elif self._last_fault and not fault:
+            log.info("requests are logged again")
+        self._last_fault = fault

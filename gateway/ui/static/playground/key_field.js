@@ -1,0 +1,20 @@
+// The client key to call models with, where the dashboard is signed in with an admin key.
+
+import { h, section } from "../dom.js";
+import { clientKey } from "./client_key.js";
+
+/** True if the dashboard's own key cannot call models. */
+export const needsClientKey = (principal) => principal.needs_key && principal.is_admin;
+
+/** The card with the key's field. onChange(): after a key was typed in. Returns {element, focus(message)}. */
+export function keyField(principal, onChange) {
+  const field = h("input", { type: "password", autocomplete: "off", spellcheck: "false", id: "pg-key", "aria-describedby": "pg-key-note", value: clientKey.get() ?? "" });
+  const error = h("p", { class: "pg-error", role: "alert" });
+  field.addEventListener("change", () => { clientKey.set(field.value.trim()); error.textContent = ""; onChange(); });
+  const element = section("Client key", null,
+    h("p", { id: "pg-key-note", class: "muted" }, `You are signed in with ${principal.is_admin && !principal.may_manage ? "a read-only" : "an"} admin key, which cannot call models. `
+      + "Enter a client key: calls count in its usage, limits and budget. It stays in memory until this tab is reloaded or you sign out. ",
+    principal.may_configure ? h("a", { href: "#/keys" }, "Create a key") : "To get one, ask an admin with write access."),
+    h("label", {}, "Client key for calls", field), error);
+  return { element, focus(message) { error.textContent = message; field.focus(); } };
+}
