@@ -5,6 +5,10 @@
 # make check         format, lint, types, import contracts
 # make fix           format and fix what ruff can fix
 # make docs          the reference from the code, and the documentation site in build/site
+# make wheel         source distribution and wheel in dist
+# make wheel-test    the wheel, installed in an environment of its own, checked and served
+# make image         the container image
+# make chart         the Helm chart as a package in dist, for an image (IMAGE=registry.example.com/benchroute)
 # make ui-test       the dashboard in a real Chromium, and its screenshots for the documentation
 # make faults        fault injection in a distributed deployment (FAULTS=names, FAULT_SECONDS=18)
 # make fuzz          malformed requests (REQUESTS), the OpenAPI document (EXAMPLES), memory under valid ones (STEADY)
@@ -31,11 +35,13 @@ BENCH_PYTHON ?= $(shell $(PYTHON) benchmarks/speed/fastest.py)
 EXAMPLES ?= 100
 STEADY ?= 20000
 LM_EVAL ?= lm_eval
+IMAGE ?= benchroute
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: faults demo serve test test-slow check fix docs fuzz conformance lm-eval bench bench-admin bench-scoring bench-index replay ui-test clean
+.PHONY: wheel wheel-test image chart release-check release-notes faults demo serve test test-slow check fix docs fuzz conformance lm-eval bench bench-admin bench-scoring bench-index replay ui-test clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m demo run
@@ -73,6 +79,32 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python -m docs.tables
 	$(BIN)/python -W ignore -m mkdocs build --strict --quiet -d build/site
 	$(BIN)/python -m pytest -q tests/docs
+
+wheel: build/wheel.stamp
+	rm -rf dist
+	build/packaging/bin/python -m build --outdir dist .
+
+# What a user gets: no PyTorch, and a Python of their own.
+wheel-test: wheel
+	rm -rf build/installed && $(PYTHON) -m venv build/installed
+	build/installed/bin/python -m pip --disable-pip-version-check --no-input -q install "dist/benchroute-$(VERSION)-py3-none-any.whl[scorer,redis]"
+	build/installed/bin/python -I tests/installed.py
+
+image:
+	docker build --tag $(IMAGE):$(VERSION) .
+
+chart:
+	rm -rf build/chart && mkdir -p build dist && cp -R deploy/helm/benchroute build/chart
+	sed -i.orig 's|^  repository: benchroute$$|  repository: $(IMAGE)|' build/chart/values.yaml && rm build/chart/values.yaml.orig
+	helm package build/chart --destination dist
+
+# TAG: of a release. What it names must be the version everywhere; tests/test_project.py compares the other places.
+release-check:
+	@test "$(TAG)" = "v$(VERSION)" || { echo "TAG is '$(TAG)', and pyproject.toml says $(VERSION)"; exit 1; }
+	@grep -q '^## $(VERSION)\b' CHANGELOG.md || { echo "CHANGELOG.md has no section '## $(VERSION)'"; exit 1; }
+
+release-notes:
+	@awk -v version="$(TAG:v%=%)" '/^## / { within = ($$2 == version); next } within' CHANGELOG.md
 
 fuzz: $(VENV)/conformance.stamp
 	$(BIN)/python -m qa.fuzzing --requests $(REQUESTS) --examples $(EXAMPLES) --steady $(STEADY) --results results/fuzz.json
@@ -137,6 +169,11 @@ $(VENV)/conformance.stamp: $(VENV)/dev.stamp pyproject.toml
 build/conformance/node.stamp: qa/conformance/clients/node/package.json
 	@mkdir -p $(@D) && cp $< $(@D)/
 	-cd $(@D) && npm install --no-audit --no-fund --no-package-lock --silent && touch node.stamp
+
+build/wheel.stamp:
+	@mkdir -p $(@D) && $(PYTHON) -m venv build/packaging
+	build/packaging/bin/python -m pip --disable-pip-version-check --no-input -q install 'build>=1.2,<2'
+	@touch $@
 
 # nginx is the yardstick and terminates TLS; cc compiles the backend and the load generator. RUNLEVEL=1 keeps Debian from
 # starting nginx as a service. Without nginx or openssl the report names what it leaves out.

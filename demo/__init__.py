@@ -7,6 +7,7 @@ reading      numbers, dates and quotations in plain text
 marking      grading of free-text answers
 skills/      small solvers that read plain English
 models       demo models: their skills and prices
+judge        judge models of a stated accuracy, to measure judged labels
 backend      OpenAI-compatible server of all models
 ask          every model asked every question, graded
 benchmark    tidy benchmark of the models

@@ -24,4 +24,5 @@ processes      child processes, and set-up of the own one
 errors         error tree
 vocabulary     constants that several packages share
 decision       the decision of a task, and its explanation
+task_records   templates of system prompts, and names and targets of tasks
 """

@@ -34,6 +34,9 @@ PUBLIC_PACK = "public"
 PAPER_SCORES = ("s1", "s2", "s3")
 """Scores that know nothing of whole datasets."""
 
+LABELLED_SCORES = ("auto",)
+"""Scores that use labels and feedback."""
+
 ROUTER_UNAVAILABLE = "router-unavailable"
 NO_PACK = "no-pack"
 PINNED = "pinned"

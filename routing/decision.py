@@ -187,7 +187,7 @@ def _by_posterior(
 def barred_places(scores: TaskScores) -> frozenset[int]:
     """Return the candidates that `auto` may not choose: unmeasured near the task, or contradicted there."""
     posterior = scores.posterior
-    if posterior is None or posterior.n_labels or posterior.feedback:
+    if posterior is None or posterior.effective_labels >= 1 or posterior.feedback:
         return frozenset()
     return _unmeasured_places(scores) | _contradicted_places(scores)
 
@@ -320,6 +320,10 @@ def _evidence(decision: RoutingDecision, scores: TaskScores, score: ScoreKind, d
     if scores.posterior is not None and score is ScoreKind.AUTO:
         if scores.posterior.n_labels:
             parts.append(_count(scores.posterior.n_labels, "labelled input"))
+        parts += [
+            f"{_count(one.n, 'input')} labelled by {one.source} (weight {one.weight:.2f})"
+            for one in scores.posterior.judged
+        ]
         if scores.posterior.feedback:
             parts.append(_count(scores.posterior.feedback.n, "feedback score"))
     found = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

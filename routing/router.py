@@ -1,6 +1,7 @@
 """A pack in use: a task's inputs in, scores and a decision out."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from routing.auto.feedback import Feedback
 from routing.auto.fit import AutoFit, fit_auto
 from routing.auto.membership import N_FEATURES
 from routing.auto.membership_summary import MembershipSummary, summarise_membership
-from routing.auto.posterior import LabelGroups
+from routing.auto.posterior import JudgedLabels, LabelGroups
 from routing.auto.training_data import TrainingData
 from routing.calibration import RoutingSettings
 from routing.decision import CostPreference, RoutingDecision, make_decision
@@ -93,6 +94,7 @@ class Router:
         labels: Floats | None = None,
         feedback: Feedback | None = None,
         known_dataset: str | None = None,
+        judged: Sequence[JudgedLabels] = (),
     ) -> TaskScores:
         """Return S1, S2, S3 and p of the candidates on a task; with ScoreKind.AUTO, the posterior of their accuracies
         too.
@@ -100,14 +102,15 @@ class Router:
         candidates: as `select_candidates` gives them. labels: (n_labelled, n_models) outcomes on inputs of the task
         itself, in the order of the pack's models, NaN where a model was not asked. feedback: columns in the same
         order. known_dataset: name of the dataset that the task is declared to be; `auto` then decides from the first
-        call on. Raises PackMismatch for a pack without auto.npz, or without the dataset.
+        call on. judged: labels of judge models, in the same order. Raises PackMismatch for a pack without auto.npz, or
+        without the dataset.
         """
         columns = [self._names.index(name) for name in candidates]
         posterior = None
         if score is ScoreKind.AUTO and (state.n or known_dataset is not None):
             place = None if known_dataset is None else self.dataset_index(known_dataset)
             posterior = state.prior_accuracies(self.fit_auto(tuple(candidates)), columns, place).condition_on(
-                None if labels is None else LabelGroups.from_matrix(labels[:, columns]),
+                _group_labels(labels, judged, columns),
                 None if feedback is None else feedback.restrict_to(columns),
             )
         return score_task(state, self._names, columns, self.pack.calibration, self.settings, posterior)
@@ -176,6 +179,13 @@ class Router:
         cosines = self._centres @ (state.embedding_sum / length)
         order = np.argsort(-cosines, kind="stable")[:count]
         return [(self.pack.manifest.datasets[place].name, float(cosines[place])) for place in order]
+
+
+def _group_labels(labels: Floats | None, judged: Sequence[JudgedLabels], columns: list[int]) -> LabelGroups | None:
+    """Return the candidates' labels of all sources; None without any."""
+    groups = [] if labels is None else [LabelGroups.from_matrix(labels[:, columns])]
+    groups += [LabelGroups.from_matrix(one.outcomes[:, columns], one.source, one.noise) for one in judged]
+    return reduce(LabelGroups.join, groups) if groups else None
 
 
 def _dataset_centres(pack: Pack) -> Embeddings:

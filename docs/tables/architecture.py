@@ -34,6 +34,7 @@ PURPOSE = {
     "errors": "error tree",
     "vocabulary": "shared constants",
     "decision": "a decision and its explanation",
+    "task_records": "templates, names and targets of tasks",
 }
 REQUEST = ("http", "proxy", "keys", "tasks", "scorer", "upstream", "observability", "usage", "state")
 INPUT = ("scorer", "state", "tasks")

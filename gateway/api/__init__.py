@@ -4,11 +4,13 @@ build       the application: routers, error handlers
 openapi     the OpenAPI document, with the request path's endpoints
 middleware  body limit, request ID and cache header of every response
 services    the services that endpoints use, and who may call them
+request_faults  errors of bodies and parameters in our own words
 schemas     request bodies
 pagination  pages of all lists by cursor, and an endpoint's share of the event loop
 tasks       tasks, decisions, overview
 task_lists  which tasks a list shows
 task_views  a task as JSON
+task_changes  display names, merges and deletion of tasks
 scoring     endpoints that ask the scorer: inputs, labels, dry run, evidence, label suggestions, feedback
 policies    policy overrides of tasks
 packs       packs: list, comparison, activation, rollback

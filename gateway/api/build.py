@@ -10,8 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from gateway.api import activity, management, operations, packs, policies, requests, scoring, tasks, usage
+from gateway.api import activity, management, operations, packs, policies, requests, scoring, task_changes, tasks, usage
 from gateway.api.openapi import OpenApiApp, methods_at
+from gateway.api.request_faults import describe_request_fault
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
 from gateway.http.endpoints import BY_PATH
 from gateway.http.error_envelope import to_dict
@@ -33,11 +34,12 @@ def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) 
         redoc_url=None,
     )
     _install_error_handlers(api)
-    # scoring and policies come before tasks: its /v1/tasks/{id} matches any path below.
+    # Those of parts of a task come before tasks: its /v1/tasks/{id} matches any path below.
     for router in (
         operations.models_router,
         policies.router,
         scoring.router,
+        task_changes.router,
         tasks.router,
         packs.router,
         requests.router,
@@ -77,7 +79,7 @@ async def _validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    return _to_response(InvalidRequest(f"{place or 'body'}: {first['msg']}", param=place or None))
+    return _to_response(InvalidRequest(f"{place or 'body'}: {describe_request_fault(first)}.", param=place or None))
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -1,18 +1,19 @@
 """Endpoints for admins: client keys at /v1/keys, configuration versions at /v1/config."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from gateway.api.pagination import Paging, json_response, page_of_sorted, page_to_json
-from gateway.api.schemas import RollbackBody
-from gateway.api.services import AdminPrincipal, Given
-from gateway.config import KeyTerms
+from gateway.api.schemas import RollbackBody, RotationBody
+from gateway.api.services import AdminPrincipal, Given, Services
+from gateway.config import KeyLimits, KeyTerms
 from gateway.config.history import ConfigHistory, ConfigVersion
 from gateway.errors import ConfigError, InvalidRequest, PackRejected
-from gateway.keys.client_keys import ClientKey
-from gateway.usage.ledger import Ledger, to_json
+from gateway.keys.key_records import ClientKey
+from gateway.usage.ledger import to_json
 
 keys_router = APIRouter(tags=["keys"])
 config_router = APIRouter(tags=["configuration"])
@@ -23,14 +24,39 @@ async def list_keys(services: Given, _: AdminPrincipal, page: Paging) -> Respons
     """List client keys with their permissions, source and usage today, without secrets or hashes."""
     keys = sorted(services.client_keys.list_keys(), key=_key_place)
     rows, last = page_of_sorted(keys, _key_place, page, "keys")
-    return json_response(page_to_json([_key_to_json(key, services.ledger) for key in rows], "keys", last))
+    listed = await _keys_to_json(services, rows)
+    return json_response(page_to_json(listed, "keys", last))
 
 
 @keys_router.post("/v1/keys")
 async def create_key(body: KeyTerms, services: Given, admin: AdminPrincipal) -> dict[str, Any]:
     """Create a client key, valid immediately. Only this response contains its secret."""
     key, secret = await services.client_keys.create_key(body, admin.name)
-    return {**_key_to_json(key, services.ledger), "secret": secret}
+    return {**(await _keys_to_json(services, [key]))[0], "secret": secret}
+
+
+@keys_router.patch("/v1/keys/{name:path}")
+async def update_key(name: str, body: KeyLimits, services: Given, admin: AdminPrincipal) -> dict[str, Any]:
+    """Change permissions, limits, budgets or expiry of a created key. What the body leaves out stays as it is."""
+    key = await services.client_keys.update_key(name, body, admin.name)
+    return (await _keys_to_json(services, [key]))[0]
+
+
+@keys_router.post("/v1/keys/{name:path}/rotate")
+async def rotate_key(
+    name: str, services: Given, admin: AdminPrincipal, body: RotationBody | None = None
+) -> dict[str, Any]:
+    """Give a created key a new secret. The former one stays valid until a time, or until it is revoked."""
+    until = None if body is None else body.old_expires_at
+    key, secret = await services.client_keys.rotate_key(name, until, admin.name)
+    return {**(await _keys_to_json(services, [key]))[0], "secret": secret}
+
+
+@keys_router.delete("/v1/keys/{name:path}/secrets/{number}")
+async def revoke_secret(name: str, number: int, services: Given, admin: AdminPrincipal) -> dict[str, Any]:
+    """Revoke one of the two secrets of a created key immediately. Requests in flight complete."""
+    key = await services.client_keys.revoke_secret(name, number, admin.name)
+    return (await _keys_to_json(services, [key]))[0]
 
 
 @keys_router.delete("/v1/keys/{name:path}")
@@ -90,22 +116,43 @@ def _key_place(key: ClientKey) -> str:
     return f"{key.created_at or 0.0:020.6f} {key.key.name}"
 
 
-def _key_to_json(key: ClientKey, ledger: Ledger) -> dict[str, Any]:
-    at = key.created_at
+async def _keys_to_json(services: Services, keys: Sequence[ClientKey]) -> list[dict[str, Any]]:
+    uses = await services.client_keys.last_uses(keys)
+    return [_key_to_json(key, services, uses) for key in keys]
+
+
+def _key_to_json(key: ClientKey, services: Services, uses: Mapping[str, float]) -> dict[str, Any]:
+    ledger = services.ledger
     return {
         "object": "key",
-        **key.key.model_dump(mode="json", exclude={"sha256"}),
+        **key.key.model_dump(mode="json", exclude={"sha256", "previous_sha256", "previous_expires_at"}),
+        "is_expired": services.client_keys.is_expired(key),
         "source": key.source,
-        "created_at": None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+        "created_at": _time(key.created_at),
+        "last_used_at": _time(max((uses[one.sha256] for one in key.secrets if one.sha256 in uses), default=None)),
+        "secrets": [
+            {
+                "number": one.number,
+                "is_current": one is key.secrets[-1],
+                "created_at": _time(one.created_at),
+                "expires_at": _time(one.expires_at),
+                "last_used_at": _time(uses.get(one.sha256)),
+            }
+            for one in key.secrets
+        ],
         "today": to_json(ledger.usage_on("key", key.key.name, ledger.current_day())),
     }
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def _version_to_json(version: ConfigVersion, history: ConfigHistory) -> dict[str, Any]:
     return {
         "object": "config.version",
         "version": version.number,
-        "at": datetime.fromtimestamp(version.at, UTC).isoformat(timespec="milliseconds"),
+        "at": _time(version.at),
         "changed_by": version.changed_by,
         "of": version.of,
         "sha256": version.sha256,

@@ -10,7 +10,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from gateway.api.services import Given, ManagedBy, Operator, Services, TaskOfKey, check_task_id, services_of
+from gateway.api.services import (
+    Given,
+    ManagedBy,
+    Operator,
+    Services,
+    TaskOfKey,
+    check_not_merged,
+    check_task_id,
+    services_of,
+)
 from gateway.config.schema import TaskConfig
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.state.store import StoredPolicy
@@ -51,7 +60,8 @@ async def delete_policy(task: str, request: Request, admin: ManagedBy, version: 
 
 
 async def _store(task: str, services: Services, by: str | None, settings: str | None, expected: int | None) -> None:
-    latest = (await asyncio.to_thread(services.store.policy_history, check_task_id(task)))[-1:]
+    check_not_merged(check_task_id(task), services)
+    latest = (await asyncio.to_thread(services.store.policy_history, task))[-1:]
     before = latest[0].version if latest else 0
     if expected is not None and expected != before:
         raise Conflict(f"The policy of task {task!r} is version {before}, not {expected}. Read it again and retry.")

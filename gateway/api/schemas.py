@@ -1,15 +1,20 @@
 """Request bodies of the endpoints, and the texts of their inputs."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.config.fields import PointInTime
 from gateway.errors import InvalidRequest
 from gateway.scorer.input_text import extract_text
 from gateway.vocabulary import JSON_PATH
 
 MAX_INPUTS = 1000
+MAX_NAME = 100
+"""Characters of a display name."""
+MAX_MERGED = 100
+"""Tasks that are merged by one request."""
 
 MetadataWord = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._:/-]*$")]
 
@@ -47,11 +52,45 @@ class InputLabel(RequestSchema):
     """Outcome by model: 1 is right, 0 is wrong."""
 
 
+class JudgeCountsBody(RequestSchema):
+    """Verdicts of a judge model, counted. Half a verdict is 0.5."""
+
+    both_right: float = Field(default=0, ge=0, le=1e6)
+    """Answers that it called right both times it was asked."""
+    both_wrong: float = Field(default=0, ge=0, le=1e6)
+    """Answers that it called wrong both times."""
+    differ: float = Field(default=0, ge=0, le=1e6)
+    """Answers that it called right once and wrong once."""
+    right_as_right: float = Field(default=0, ge=0, le=1e6)
+    """Verdicts `right` on answers that are right by a reference."""
+    right_as_wrong: float = Field(default=0, ge=0, le=1e6)
+    """Verdicts `wrong` on answers that are right by a reference."""
+    wrong_as_right: float = Field(default=0, ge=0, le=1e6)
+    """Verdicts `right` on answers that are wrong by a reference."""
+    wrong_as_wrong: float = Field(default=0, ge=0, le=1e6)
+    """Verdicts `wrong` on answers that are wrong by a reference."""
+
+
+class JudgeBody(RequestSchema):
+    """The judge model that gave labels, and its agreement, by which they are weighed."""
+
+    model: str = Field(min_length=1, max_length=256)
+    """Name of the judge. Its labels have the source `judge:NAME`."""
+    method: Literal["score", "pairwise", "rubric"] = "score"
+    """How it was asked. `pairwise`: outcome 1 for an answer that beats a fixed candidate's, 0.5 for a tie."""
+    agreement: JudgeCountsBody
+    """Agreement with itself and with references. It replaces that of its earlier labels of the task."""
+    decided: float = Field(default=1, ge=0, le=1)
+    """For `pairwise`: share of comparisons without a tie."""
+
+
 class LabelsBody(RequestSchema):
     """Labelled inputs of a task. Labels of several models on the same input are the most informative."""
 
     labels: list[InputLabel] = Field(min_length=1, max_length=MAX_INPUTS)
     """The labelled inputs."""
+    judge: JudgeBody | None = None
+    """The judge model that gave the labels. Default: they are true."""
 
 
 class DryRunBody(InputsBody):
@@ -74,11 +113,36 @@ class FeedbackBody(RequestSchema):
     """Names and values for the log; not used otherwise."""
 
 
+class RotationBody(RequestSchema):
+    """The rotation of a key's secret."""
+
+    old_expires_at: PointInTime | None = None
+    """Time from which the former secret is rejected, for instance 2027-01-31T00:00:00Z. Default: until it is
+    revoked."""
+
+
 class RollbackBody(RequestSchema):
     """A configuration version to restore."""
 
     version: int
     """Number of a version that GET /v1/config/versions lists."""
+
+
+class TaskNameBody(RequestSchema):
+    """A task's display name."""
+
+    name: (
+        Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+        | None
+    )
+    """Shown in place of the ID; null removes it."""
+
+
+class MergeBody(RequestSchema):
+    """Tasks to merge into the one of the path."""
+
+    sources: list[str] = Field(min_length=1, max_length=MAX_MERGED)
+    """IDs of the tasks to merge."""
 
 
 def texts_of(body: InputsBody, selector: str) -> list[str]:

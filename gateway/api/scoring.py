@@ -4,6 +4,7 @@ import hashlib
 import logging
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Depends, Query
 
 from gateway.api.schemas import DryRunBody, FeedbackBody, InputsBody, LabelsBody, texts_of
@@ -22,7 +23,7 @@ from gateway.errors import InvalidRequest, ModelNotFound, NotFound
 from gateway.keys.auth import Principal
 from gateway.proxy.recent_responses import ResponseRecord, client_response_key, response_key
 from gateway.scorer.evidence import evidence_to_json
-from gateway.scorer.messages import ScoredResponse
+from gateway.scorer.messages import JudgeVerdicts, ScoredResponse
 from gateway.vocabulary import DEFAULT_TASK
 
 router = APIRouter(tags=["tasks"])
@@ -39,13 +40,35 @@ async def seed_task(task: TaskOfKey, body: InputsBody, services: Given, client: 
 
 @router.post("/v1/tasks/{task:path}/labels")
 async def label_task(task: TaskOfKey, body: LabelsBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
-    """Add labelled inputs to a task, and return its decision. Only `score: auto` learns from labels."""
+    """Add labelled inputs to a task, and return its decision. Only `score: auto` learns from labels.
+
+    Labels of a judge model name it in `judge`, with its agreement: they count as much as that shows, and not at all
+    unless it is better than chance. An input with a true label keeps that one. Judged inputs are added only to a task
+    without any inputs.
+    """
     count_inputs(services, client, len(body.labels))
     policy = services.table.policy_of(task)
     _check_models(services, {name for label in body.labels for name in label.outcomes}, "labels")
     texts = texts_of(InputsBody(inputs=[label.input for label in body.labels]), policy.input)
     outcomes = [label.outcomes for label in body.labels]
+    if body.judge is not None:
+        judge = msgspec.convert(body.judge.model_dump(), JudgeVerdicts)
+        return dict(await require_scorer(services).add_judged_labels(task, texts, outcomes, judge, client.name))
     return dict(await require_scorer(services).seed_task(task, texts, outcomes, client.name))
+
+
+@router.delete("/v1/tasks/{task:path}/labels")
+async def remove_labels(
+    task: TaskOfKey,
+    services: Given,
+    client: ClientPrincipal,
+    judge: Annotated[str, Query(min_length=1, max_length=256, description="Name of the judge model.")],
+) -> dict[str, Any]:
+    """Remove all labels of a judge model from a task, and return its decision. 404 if there are none."""
+    found = dict(await require_scorer(services).remove_judged_labels(task, judge, client.name))
+    if not found["removed"]:
+        raise NotFound(f"Task {task!r} has no labels of judge {judge!r}.", param="judge", code="labels_not_found")
+    return found
 
 
 @router.post("/v1/route")

@@ -1,14 +1,15 @@
 """The services that endpoints use, and who may call an endpoint (FastAPI dependencies)."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
 from gateway.config import LOOPBACK, Config
 from gateway.config.history import ConfigHistory
-from gateway.errors import Forbidden, InvalidRequest, ScorerUnavailable
+from gateway.errors import Forbidden, InvalidRequest, NotFound, ScorerUnavailable
 from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.quotas import Quotas
@@ -21,6 +22,8 @@ from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
 from gateway.tasks.eviction_log import EvictionLog
+from gateway.tasks.prompt_templates import PromptTemplates
+from gateway.tasks.task_directory import TaskDirectory
 from gateway.upstream.load_balancer import LoadBalancer
 from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
@@ -33,6 +36,31 @@ class TaskPolicyManager(Protocol):
 
     async def set_policy(self, policy: StoredPolicy) -> None:
         """Apply a policy override. Raises InvalidRequest, Conflict, StateError."""
+
+
+class TaskChanges(Protocol):
+    """The gateway's interface for endpoints that name, merge and delete tasks."""
+
+    directory: TaskDirectory
+    templates: PromptTemplates
+
+    def is_known(self, task: str) -> bool:
+        """Return whether anything is known of a task."""
+
+    async def rename_task(self, task: str, name: str | None, changed_by: str | None) -> None:
+        """Set or remove a task's display name. Raises NotFound, Conflict, StateError."""
+
+    async def merge_tasks(self, target: str, sources: Sequence[str], changed_by: str | None) -> int:
+        """Merge tasks into one; return the number of inputs that were moved.
+
+        Raises InvalidRequest, NotFound, Conflict, ScorerUnavailable, StateError.
+        """
+
+    async def unmerge_task(self, task: str, changed_by: str | None) -> str:
+        """Let a merged task's later calls be its own again; return the task it was merged into. Raises NotFound."""
+
+    async def forget_task(self, task: str) -> None:
+        """Remove what is known of a task beside its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +96,7 @@ class Services:
     recent_responses: RecentResponses
     request_log: RequestLogAccess
     manager: TaskPolicyManager
+    tasks: TaskChanges
     policy_errors: Mapping[str, str]
     unknown_datasets: Mapping[str, str]
     is_draining: Callable[[], bool]
@@ -98,6 +127,25 @@ def check_task_access(task: str, client: Principal) -> str:
     """Return the ID of a task that the key may use. Raises InvalidRequest, Forbidden."""
     client.check_task(check_task_id(task))
     return task
+
+
+def check_not_merged(task: str, services: Services) -> str:
+    """Return the ID of a task that was not merged into another one. Raises NotFound."""
+    target = services.tasks.directory.target_of(task)
+    if target != task:
+        raise NotFound(f"Task {task!r} was merged into {target!r}: its calls are there.", code="task_merged")
+    return task
+
+
+def task_not_found(task: str, services: Services) -> NotFound:
+    """Return the error for a task of which nothing is known."""
+    evicted = services.evictions.find_eviction(task)
+    if evicted is None:
+        message = f"Task {task!r} not found: no call of it was seen, and no input was scored."
+        return NotFound(message, code="task_not_found")
+    at = datetime.fromtimestamp(evicted.at, UTC).isoformat(timespec="milliseconds")
+    message = f"Task {task!r} was evicted at {at} by `state.{evicted.reason}`. Its next request starts it."
+    return NotFound(message, code="task_evicted")
 
 
 def principal_of(request: Request) -> Principal:
@@ -189,9 +237,12 @@ ManagedBy = Annotated[Principal, Depends(manager_of)]
 Operator = Annotated[Principal, Depends(operator_of)]
 
 
-def task_of(task: str, client: ClientPrincipal) -> str:
-    """Resolve the task of a path for the key: the one place that decides. Raises InvalidRequest, Forbidden."""
-    return check_task_access(task, client)
+def task_of(task: str, services: Given, client: ClientPrincipal) -> str:
+    """Resolve the task of a path for the key: the one place that decides.
+
+    Raises InvalidRequest, Forbidden, NotFound.
+    """
+    return check_not_merged(check_task_access(task, client), services)
 
 
 TaskOfKey = Annotated[str, Depends(task_of)]

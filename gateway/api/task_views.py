@@ -1,8 +1,8 @@
 """A task as JSON: in a list, in a detailed list, and by itself with its explanation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from gateway.api.services import Services, sees_usage_of
 from gateway.decision import Decision, ExplainedDecision
@@ -10,9 +10,13 @@ from gateway.errors import StateError
 from gateway.keys.auth import Principal
 from gateway.scorer.evidence import evidence_to_json
 from gateway.tasks.decision_table import Route
+from gateway.tasks.prompt_templates import PREFIX
 from gateway.usage.ledger import to_json as usage_to_json
-from gateway.vocabulary import COLD_START, NO_PACK, ROUTER_UNAVAILABLE
+from gateway.vocabulary import COLD_START, DEFAULT_TASK, NO_PACK, ROUTER_UNAVAILABLE
 from routing.catalogue.evidence import EvidenceMatch
+
+TaskKind = Literal["tagged", "automatic", "default"]
+"""Where a task's calls get it from: the client's tag, their system prompt, their key."""
 
 SPARK_MINUTES = 60
 
@@ -25,6 +29,27 @@ def task_summary(task: str, decision: Decision) -> dict[str, Any]:
         "n": decision.n,
         "decision": {"version": decision.version, "model": decision.model, "reason": decision.reason},
     }
+
+
+def default_tasks(services: Services) -> Collection[str]:
+    """Return the tasks that calls without a tag and system prompt have: they mix what such calls do."""
+    named = (one.key.default_task for one in services.client_keys.list_keys())
+    return {DEFAULT_TASK, *(task for task in named if task is not None)}
+
+
+def task_kind(task: str, defaults: Collection[str]) -> TaskKind:
+    """Return where a task's calls get it from."""
+    if task.startswith(PREFIX):
+        return "automatic"
+    return "default" if task in defaults else "tagged"
+
+
+def task_facts(task: str, services: Services, defaults: Collection[str]) -> dict[str, Any]:
+    """Return what a task is called, and where its calls get it from. defaults: of all keys."""
+    tasks = services.tasks
+    template = tasks.templates.template_of(task)
+    label = None if template is None or not services.table.policy_of(task).keep_texts else template.label
+    return {"name": tasks.directory.entry_of(task).name, "label": label, "kind": task_kind(task, defaults)}
 
 
 def detailed_summary(

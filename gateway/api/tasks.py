@@ -11,19 +11,18 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from gateway.api.pagination import MAX_LIMIT, LoopShare, Paging, json_response, page_of_sorted, page_to_json
-from gateway.api.services import ClientPrincipal, Given, Operator, Services, TaskOfKey, operator_of, sees_usage_of
+from gateway.api.services import ClientPrincipal, Given, Operator, Services, TaskOfKey, sees_usage_of, task_not_found
 from gateway.api.task_lists import list_decided, list_detailed, summarise_tasks
-from gateway.api.task_views import SPARK_MINUTES, explanation_view, task_summary
+from gateway.api.task_views import SPARK_MINUTES, default_tasks, explanation_view, task_facts, task_summary
 from gateway.config.schema import TaskConfig
 from gateway.decision import Decision, ExplainedDecision
-from gateway.errors import InvalidRequest, NotFound, ScorerUnavailable
+from gateway.errors import InvalidRequest, ScorerUnavailable
 from gateway.keys.auth import Principal
 from gateway.state.store import Store, TaskFilter
 from gateway.tasks.decision_feed import DecisionEvent
-from gateway.tasks.eviction_log import EvictionLog
 from gateway.usage.ledger import to_json as usage_to_json
 
 router = APIRouter(tags=["tasks"])
@@ -59,38 +58,29 @@ async def list_tasks(
 
 @router.get("/v1/tasks/{task:path}", response_model=dict[str, Any])
 async def get_task(task: TaskOfKey, services: Given, client: ClientPrincipal) -> Response:
-    """Return a task: its scores, and its decision with the explanation.
+    """Return a task: its scores, and its decision with the explanation. 404 for a task of which nothing is known.
 
-    `n` is the number of inputs that the decision rests on, `explained_n` that of everything that explains it: they
-    differ while the scorer does not answer.
+    `kind` says where its calls get it from: `tagged` by the client, `automatic` by their system prompt, `default` by
+    their key. `label` is the beginning of an automatic task's template, where texts are kept. `merged` lists the tasks
+    that were merged into this one. `n` is the number of inputs that the decision rests on, `explained_n` that of
+    everything that explains it: they differ while the scorer does not answer.
     """
     explained, history = await _read_explained(services, task, client)
-    if explained is None and task not in services.config.tasks:
-        raise _task_not_found(task, services.evictions)
+    if explained is None and not services.tasks.is_known(task):
+        raise task_not_found(task, services)
     shown = explanation_view(task, services.table.route_task(task), explained, history, services.evidence)
     declared = services.config.tasks.get(task, TaskConfig()).dataset
     is_seen = sees_usage_of(services, client, task)
     return json_response(
         {
             **shown,
+            **task_facts(task, services, default_tasks(services)),
+            "merged": list(services.tasks.directory.sources_of(task)),
             "dataset": declared,
             "warning": services.unknown_datasets.get(task),
             "spent": usage_to_json(services.ledger.usage_on("task", task)) if is_seen else None,
         }
     )
-
-
-@router.delete("/v1/tasks/{task:path}", dependencies=[Depends(operator_of)])
-async def delete_task(task: TaskOfKey, services: Given) -> dict[str, Any]:
-    """Delete a task's state: sums, embeddings, decisions. Requires an admin key, if one is configured."""
-    known = await _forget(task, services)
-    services.table.forget_task(task)
-    # A task that is declared to be a dataset has been decided again by now.
-    for again in (await asyncio.to_thread(services.store.read_explanations, [task])).values():
-        services.table.apply_decision(again.decision)
-    if not known:
-        raise _task_not_found(task, services.evictions)
-    return {"object": "task.deleted", "id": task, "deleted": True}
 
 
 @router.get("/v1/decisions", response_model=dict[str, Any])
@@ -217,23 +207,6 @@ async def _read_explained(
 def _read_stored(store: Store, task: str) -> tuple[ExplainedDecision | None, Sequence[Decision]]:
     """Return a decision and the changes before it. In this order: a change in between is cut off by its version."""
     return store.read_explanations([task]).get(task), store.decision_changes(task)
-
-
-async def _forget(task: str, services: Services) -> bool:
-    """Through the scorer if it is ready, so that no decision made earlier arrives later."""
-    if services.scorer is not None and services.scorer.status == "ready":
-        return await services.scorer.forget_task(task)
-    return await asyncio.to_thread(services.store.forget_task, task)
-
-
-def _task_not_found(task: str, evictions: EvictionLog) -> NotFound:
-    evicted = evictions.find_eviction(task)
-    if evicted is None:
-        return NotFound(f"Task {task!r} not found: no input of it has been scored.")
-    message = (
-        f"Task {task!r} was evicted at {_time(evicted.at)} by `state.{evicted.reason}`. Its next request starts it."
-    )
-    return NotFound(message, code="task_evicted")
 
 
 def _time(at: float) -> str:

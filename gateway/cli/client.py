@@ -110,7 +110,7 @@ class AdminClient:
         details = document.get("error") if isinstance(document, dict) else None
         message = details.get("message") if isinstance(details, dict) else None
         step = f"; {NEXT_STEPS[status]}" if status in NEXT_STEPS else ""
-        raise AdminRequestError(f"the gateway returned status {status}: {message or document}{step}")
+        raise AdminRequestError(f"the gateway returned status {status}: {message or document}{step}", status)
 
 
 def _find_gateway() -> str:

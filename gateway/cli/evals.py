@@ -111,27 +111,27 @@ def run_benchmark(
     plan = EvalPlan(
         questions=questions,
         source=dataset.name,
-        models=_models(found, models),
+        models=found.models if models is None else find_models(found, models),
         judge=_judge(found, judge, questions),
         settings=SamplingSettings(max_tokens, temperature, logprobs),
         concurrency=concurrency,
         folder=output,
     )
-    _confirm(estimate_plan(plan), yes)
+    confirm_cost(estimate_plan(plan), yes)
     with show_progress(stderr_console()) as steps:
         return run_bench(plan, found, steps)
 
 
-def _models(config: "Config", names: str | None) -> "tuple[ModelConfig, ...]":
-    if names is None:
-        return config.models
+def find_models(config: "Config", names: str) -> "tuple[ModelConfig, ...]":
+    """Return the models of --models, comma-separated names. Raises OptionError."""
     wanted = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
     if not wanted:
         raise OptionError(f"--models {names!r}: expected names of models, comma-separated")
-    return tuple(_model(config, name, "--models") for name in wanted)
+    return tuple(find_model(config, name, "--models") for name in wanted)
 
 
-def _model(config: "Config", name: str, option: str) -> "ModelConfig":
+def find_model(config: "Config", name: str, option: str) -> "ModelConfig":
+    """Return a configured model by its name. option: that named it. Raises OptionError."""
     for model in config.models:
         if model.name == name:
             return model
@@ -141,7 +141,7 @@ def _model(config: "Config", name: str, option: str) -> "ModelConfig":
 
 def _judge(config: "Config", name: str | None, questions: "Iterable[EvalQuestion]") -> "ModelConfig | None":
     """The judge, if a question needs one."""
-    judge = _model(config, name, "--judge") if name is not None else None
+    judge = find_model(config, name, "--judge") if name is not None else None
     if not any(question.mark is Grader.JUDGE for question in questions):
         return None
     if judge is None:
@@ -149,7 +149,7 @@ def _judge(config: "Config", name: str | None, questions: "Iterable[EvalQuestion
     return judge
 
 
-def _confirm(estimate: "CostEstimate", yes: bool) -> None:
+def confirm_cost(estimate: "CostEstimate", yes: bool) -> None:
     """Show the cost and ask for confirmation. Raises typer.Abort, or OptionError without a terminal."""
     if not estimate.total_calls:
         print_note("all answers are in the journal: nothing to ask")
@@ -161,24 +161,40 @@ def _confirm(estimate: "CostEstimate", yes: bool) -> None:
     cost = (
         "an unknown amount (a model has no price)"
         if estimate.total_usd is None
-        else f"about {_usd(estimate.total_usd)} USD"
+        else f"about {format_usd(estimate.total_usd)} USD"
     )
     if not sys.stdin.isatty():
         raise OptionError(f"{estimate.total_calls} calls would cost {cost}: confirm with --yes")
     typer.confirm(f"{estimate.total_calls} calls for {cost}. Continue?", abort=True, err=True)
 
 
+def check_limit(estimate: "CostEstimate", max_usd: "Decimal | None") -> None:
+    """Check an estimate against --max-usd. Raises OptionError if it is higher, or unknown."""
+    if max_usd is None or not estimate.total_calls:
+        return
+    unpriced = [one.model for one in estimate.models if one.calls and one.usd is None]
+    if unpriced:
+        raise OptionError(
+            f"--max-usd needs the prices of all models: {', '.join(unpriced)} has none in the configuration"
+        )
+    if estimate.total_usd is not None and estimate.total_usd > max_usd:
+        stderr_console().print(_estimates(estimate))
+        cost = format_usd(estimate.total_usd)
+        raise OptionError(f"the estimate of {cost} USD is above --max-usd {max_usd:f}: reduce -n, or raise the limit")
+
+
 def _estimates(estimate: "CostEstimate") -> Table:
     shown = make_table(["model"], ["calls", "input tokens", "output tokens", "USD"])
     for one in estimate.models:
         usage = one.usage
-        shown.add_row(one.model, str(one.calls), str(usage.input_tokens), str(usage.output_tokens), _usd(one.usd))
+        shown.add_row(one.model, str(one.calls), str(usage.input_tokens), str(usage.output_tokens), format_usd(one.usd))
     if len(estimate.models) > 1:
-        shown.add_row("all", str(estimate.total_calls), "", "", _usd(estimate.total_usd))
+        shown.add_row("all", str(estimate.total_calls), "", "", format_usd(estimate.total_usd))
     return shown
 
 
-def _usd(amount: "Decimal | None") -> str:
+def format_usd(amount: "Decimal | None") -> str:
+    """Format money; a dash for an unknown amount."""
     return format_number(None if amount is None else float(amount), "{:.4f}")
 
 
@@ -206,7 +222,7 @@ def _summaries(report: "EvalReport") -> Table:
         counts = (one.answered, one.failed, one.unjudged, one.truncated)
         tokens = (one.input_tokens, one.output_tokens)
         means = (format_number(one.score), format_number(one.loglik))
-        shown.add_row(one.model, *map(str, counts), *means, *map(str, tokens), _usd(one.cost_usd))
+        shown.add_row(one.model, *map(str, counts), *means, *map(str, tokens), format_usd(one.cost_usd))
     return shown
 
 

@@ -2,61 +2,120 @@
 
 import hashlib
 import json
+import re
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, AdminKeyEnv, AsJson, Url
-from gateway.cli.errors import InputsError
+from gateway.cli.errors import InputsError, OptionError
 from gateway.cli.terminal import UNKNOWN, format_number, make_table, print_note, stdout_console
 
 app = typer.Typer(help="Client keys of a running gateway.", no_args_is_help=True)
+
+RATES = ("requests_per_minute", "tokens_per_minute", "max_concurrent_requests")
+BUDGETS = ("budget_usd_per_day", "budget_usd_per_month")
+UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
+
+_SPAN = re.compile(r"([0-9]{1,9})([mhd])")
+
+
+Models = Annotated[list[str] | None, typer.Option("--model", help="Allowed model; repeatable. Default: all.")]
+Tasks = Annotated[list[str] | None, typer.Option("--task", help="Allowed task; repeatable. Default: all.")]
+DefaultTask = Annotated[str | None, typer.Option(help="Task of requests that name none.")]
+RequestRate = Annotated[float | None, typer.Option(help="Rate limit, requests per minute. Default: none.")]
+TokenRate = Annotated[float | None, typer.Option(help="Rate limit, tokens per minute. Default: none.")]
+Concurrency = Annotated[int | None, typer.Option(help="Maximum number of requests in flight. Default: none.")]
+DayBudget = Annotated[str | None, typer.Option(help="Budget, US dollars per day. Default: none.")]
+MonthBudget = Annotated[str | None, typer.Option(help="Budget, US dollars per month. Default: none.")]
+Expires = Annotated[
+    str | None,
+    typer.Option(help="When the key expires: `30d`, `12h`, or a time such as 2027-01-31T00:00:00Z. Default: never."),
+]
+KeyName = Annotated[str, typer.Argument(help="Name of the key.", show_default=False)]
 
 
 @app.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="Unique name, used for usage tracking.", show_default=False)],
-    default_task: Annotated[str | None, typer.Option(help="Task of requests that name none.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="Allowed model; repeatable. Default: all.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Allowed task; repeatable. Default: all.")] = None,
-    requests_per_minute: Annotated[
-        float | None, typer.Option(help="Rate limit, requests per minute. Default: none.")
-    ] = None,
-    tokens_per_minute: Annotated[
-        float | None, typer.Option(help="Rate limit, tokens per minute. Default: none.")
-    ] = None,
-    budget_usd_per_day: Annotated[str | None, typer.Option(help="Budget, US dollars per day. Default: none.")] = None,
-    budget_usd_per_month: Annotated[
-        str | None, typer.Option(help="Budget, US dollars per month. Default: none.")
-    ] = None,
+    default_task: DefaultTask = None,
+    model: Models = None,
+    task: Tasks = None,
+    requests_per_minute: RequestRate = None,
+    tokens_per_minute: TokenRate = None,
+    max_concurrent_requests: Concurrency = None,
+    budget_usd_per_day: DayBudget = None,
+    budget_usd_per_month: MonthBudget = None,
+    expires: Expires = None,
     url: Url = LOCAL,
     admin_key_env: AdminKeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
     """Create a key, valid immediately, and print its secret, which is shown only once."""
-    settings = {
-        "name": name,
-        "default_task": default_task,
-        "models": model or None,
-        "tasks": task or None,
-        "requests_per_minute": requests_per_minute,
-        "tokens_per_minute": tokens_per_minute,
-        "budget_usd_per_day": budget_usd_per_day,
-        "budget_usd_per_month": budget_usd_per_month,
-    }
-    created = AdminClient(url, admin_key_env, needs_key=True).send("POST", "/v1/keys", settings)
-    if as_json:
-        typer.echo(json.dumps(created, indent=2))
-        return
-    print_note(f"key {name} created; copy its secret now, it will not be shown again:")
-    typer.echo(created["secret"])
+    rates = (requests_per_minute, tokens_per_minute, max_concurrent_requests)
+    settings = _settings(default_task, model, task, rates, (budget_usd_per_day, budget_usd_per_month), expires)
+    created = AdminClient(url, admin_key_env, needs_key=True).send("POST", "/v1/keys", {"name": name, **settings})
+    _show_secret(created, f"key {name} created", as_json)
+
+
+@app.command("update")
+def update_key(
+    name: KeyName,
+    default_task: DefaultTask = None,
+    model: Models = None,
+    task: Tasks = None,
+    requests_per_minute: RequestRate = None,
+    tokens_per_minute: TokenRate = None,
+    max_concurrent_requests: Concurrency = None,
+    budget_usd_per_day: DayBudget = None,
+    budget_usd_per_month: MonthBudget = None,
+    expires: Expires = None,
+    clear: Annotated[
+        list[str] | None,
+        typer.Option(help="Setting to remove, for instance `requests_per_minute` or `expires_at`; repeatable."),
+    ] = None,
+    url: Url = LOCAL,
+    admin_key_env: AdminKeyEnv = ADMIN_KEY,
+    as_json: AsJson = False,
+) -> None:
+    """Change permissions, limits, budgets or expiry of a created key. What is not given stays as it is."""
+    rates = (requests_per_minute, tokens_per_minute, max_concurrent_requests)
+    settings = _settings(default_task, model, task, rates, (budget_usd_per_day, budget_usd_per_month), expires)
+    settings |= dict.fromkeys((one.replace("-", "_") for one in clear or ()), None)
+    if not settings:
+        raise OptionError("nothing to change: name a setting, or --clear one")
+    changed = AdminClient(url, admin_key_env, needs_key=True).send("PATCH", _path(name), settings)
+    typer.echo(json.dumps(changed, indent=2) if as_json else f"key {name} changed")
+
+
+@app.command("rotate")
+def rotate_key(
+    name: KeyName,
+    old_expires: Annotated[
+        str | None,
+        typer.Option(help="When the former secret expires: `7d`, `12h`, or a time. Default: when it is revoked."),
+    ] = None,
+    url: Url = LOCAL,
+    admin_key_env: AdminKeyEnv = ADMIN_KEY,
+    as_json: AsJson = False,
+) -> None:
+    """Give a key a new secret and print it. The former one stays valid until it expires or is revoked."""
+    until = None if old_expires is None else _point_in_time("--old-expires", old_expires)
+    client = AdminClient(url, admin_key_env, needs_key=True)
+    rotated = client.send("POST", f"{_path(name)}/rotate", {"old_expires_at": until})
+    former = rotated["secrets"][0]
+    end = f"until {former['expires_at']}" if former["expires_at"] else "until it is revoked"
+    step = f"`benchroute keys revoke {name} --secret {former['number']}`"
+    _show_secret(rotated, f"key {name} rotated; the former secret is valid {end} ({step})", as_json)
 
 
 @app.command("list")
 def list_keys(url: Url = LOCAL, admin_key_env: AdminKeyEnv = ADMIN_KEY, as_json: AsJson = False) -> None:
-    """List client keys with their source, permissions, limits, and usage today (UTC)."""
+    """List client keys with their source, permissions, limits, expiry, last use, and usage today (UTC)."""
     client = AdminClient(url, admin_key_env, needs_key=True)
     found = {"object": "list", "data": list(client.read_pages("/v1/keys"))}
     if as_json:
@@ -64,27 +123,32 @@ def list_keys(url: Url = LOCAL, admin_key_env: AdminKeyEnv = ADMIN_KEY, as_json:
         return
     shown = make_table(
         ["name", "source", "created", "models", "tasks"],
-        ["requests/min", "tokens/min", "USD/day", "USD/month", "requests today", "USD today"],
+        ["requests/min", "tokens/min", "in flight", "USD/day", "USD/month", "requests today", "USD today"],
     )
     for key in found["data"]:
-        limits = [_limit(key[name]) for name in ("requests_per_minute", "tokens_per_minute")]
-        limits += [_limit(key[name]) for name in ("budget_usd_per_day", "budget_usd_per_month")]
+        limits = [_limit(key[name]) for name in RATES] + [_limit(key[name]) for name in BUDGETS]
         usage = (str(key["today"]["requests"]), format_number(key["today"]["cost_usd"], "{:.4f}"))
         words = (key["created_at"] or UNKNOWN, _join(key["models"]), _join(key["tasks"]))
         shown.add_row(key["name"], key["source"], *words, *limits, *usage)
     stdout_console().print(shown)
+    _show_secrets(found["data"])
 
 
 @app.command("revoke")
 def revoke_key(
-    name: Annotated[str, typer.Argument(help="Name of the key.", show_default=False)],
+    name: KeyName,
+    secret: Annotated[
+        int | None, typer.Option(help="Number of the secret to revoke, of a key that has two. Default: the whole key.")
+    ] = None,
     url: Url = LOCAL,
     admin_key_env: AdminKeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a key immediately."""
-    response = AdminClient(url, admin_key_env, needs_key=True).send("DELETE", f"/v1/keys/{quote(name, safe='')}")
-    typer.echo(json.dumps(response, indent=2) if as_json else f"key {name} revoked")
+    """Revoke a key, or one of its secrets, immediately."""
+    path = _path(name) if secret is None else f"{_path(name)}/secrets/{secret}"
+    response = AdminClient(url, admin_key_env, needs_key=True).send("DELETE", path)
+    what = f"key {name}" if secret is None else f"secret {secret} of key {name}"
+    typer.echo(json.dumps(response, indent=2) if as_json else f"{what} revoked")
 
 
 @app.command("hash")
@@ -97,6 +161,61 @@ def hash_key(as_json: Annotated[bool, typer.Option("--json", help="Print the has
         raise InputsError("expected a secret of one line on standard input")
     digest = hashlib.sha256(secret.encode()).hexdigest()
     typer.echo(json.dumps({"sha256": digest}) if as_json else digest)
+
+
+def _path(name: str) -> str:
+    return f"/v1/keys/{quote(name, safe='')}"
+
+
+def _settings(
+    default_task: str | None,
+    models: list[str] | None,
+    tasks: list[str] | None,
+    rates: tuple[float | None, ...],
+    budgets: tuple[str | None, ...],
+    expires: str | None,
+) -> dict[str, Any]:
+    """Return the settings that were given, by their names in the API."""
+    given: dict[str, Any] = {"default_task": default_task, "models": models or None, "tasks": tasks or None}
+    given |= dict(zip(RATES, rates, strict=True)) | dict(zip(BUDGETS, budgets, strict=True))
+    given["expires_at"] = None if expires is None else _point_in_time("--expires", expires)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _point_in_time(option: str, text: str) -> str:
+    """Return a time for the API: of a span from now, or as it was given. Raises OptionError."""
+    span = _SPAN.fullmatch(text.strip())
+    if span is not None:
+        seconds = int(span[1]) * UNITS_S[span[2]]
+        try:
+            return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+        except OverflowError:
+            raise OptionError(f"{option} {text!r}: too far in the future") from None
+    try:
+        datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise OptionError(f"{option} {text!r}: expected `30d`, `12h`, or a time such as 2027-01-31T00:00:00Z") from None
+    return text.strip()
+
+
+def _show_secret(key: dict[str, Any], done: str, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(key, indent=2))
+        return
+    print_note(f"{done}; copy its secret now, it will not be shown again:")
+    typer.echo(key["secret"])
+
+
+def _show_secrets(keys: Sequence[Any]) -> None:
+    """Print what is to be said of secrets: each one's last use and expiry."""
+    shown = make_table(["key", "secret", "last used", "expires"], [])
+    for key in keys:
+        for one in key["secrets"]:
+            name = f"{one['number']}" + ("" if one["is_current"] else " (former)")
+            ends = [at for at in (key["expires_at"], one["expires_at"]) if at]
+            until = min(ends, default=UNKNOWN)
+            shown.add_row(key["name"], name, one["last_used_at"] or UNKNOWN, "expired" if key["is_expired"] else until)
+    stdout_console().print(shown)
 
 
 def _limit(value: float | str | None) -> str:

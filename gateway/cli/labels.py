@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -10,12 +11,17 @@ import typer
 
 from gateway.cli import evals
 from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, AsJson, KeyEnv, Url
+from gateway.cli.errors import AdminRequestError, OptionError
 from gateway.cli.terminal import format_counterfactual, format_number, make_table, print_note, stdout_console
+from gateway.vocabulary import LABELLED_SCORES
 
 BATCH_SIZE = 200
 """Labels per request."""
 
 SHOWN_CHARACTERS = 100
+
+PROBE = "Which score decides this task?"
+"""Input of the dry run that shows a task's score."""
 
 
 def label_inputs(
@@ -32,6 +38,7 @@ def label_inputs(
     max_tokens: evals.MaxTokensOption = None,
     judge: evals.JudgeOption = None,
     yes: evals.YesOption = False,
+    force: Annotated[bool, typer.Option("--force", help="Continue if the task's score does not use labels.")] = False,
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
@@ -42,6 +49,7 @@ def label_inputs(
     interruption or failures.
     """
     client = AdminClient(url, key_env)
+    check_takes_labels(client, task, force=force)
     evals.run_benchmark(dataset, output, config, models, None, judge, concurrency, max_tokens, 0.0, False, yes, None)
     response = _send_labels(client, task, list(_read_labels(output)))
     if as_json:
@@ -55,7 +63,7 @@ def label_inputs(
     stdout_console().print(f"{decision['model']}  ({decision['reason']})", style="bold", soft_wrap=True)
     stdout_console().print(decision["why"], soft_wrap=True)
     format_counterfactual(stdout_console(), decision)
-    if decision["score"] != "auto":
+    if decision["score"] not in LABELLED_SCORES:
         print_note(f"score {decision['score']} does not use labels; set `score: auto` for this task")
 
 
@@ -91,6 +99,37 @@ def suggest_inputs(
     print_note(f"between {', '.join(found['between'])}; {found['labels']} inputs are labelled")
 
 
+def labels_path(task: str) -> str:
+    """Return the path of a task's labels."""
+    return f"/v1/tasks/{quote(task, safe='/')}/labels"
+
+
+def find_task(client: AdminClient, task: str) -> Any:
+    """Return a task as the gateway describes it; None if it has no decision yet. Raises AdminRequestError."""
+    try:
+        found = client.send("GET", f"/v1/tasks/{quote(task, safe='/')}")
+    except AdminRequestError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+    return found if found["decision"] is not None else None
+
+
+def check_takes_labels(client: AdminClient, task: str, *, force: bool) -> Any:
+    """Check, before anything is paid for, that the score of a task uses labels; return the decision of a dry run.
+
+    A dry run, since a task without any input has no decision yet. Raises OptionError, AdminRequestError.
+    """
+    decision = client.send("POST", "/v1/route", {"inputs": [PROBE], "task": task})["decision"]
+    score, why = decision["score"], decision["score_why"]
+    if score not in LABELLED_SCORES and not force:
+        raise OptionError(
+            f"task {task} is decided by score {score} ({why}), which does not use labels: no model was asked. "
+            f"Set `score: auto` in `tasks.{task}` or in `routing`; --force stores labels without an effect"
+        )
+    return decision
+
+
 def _read_labels(folder: Path) -> Iterator[Mapping[str, Any]]:
     """The inputs with outcomes, each with its outcome by model."""
     import numpy as np
@@ -108,7 +147,7 @@ def _read_labels(folder: Path) -> Iterator[Mapping[str, Any]]:
 
 def _send_labels(client: AdminClient, task: str, labels: list[Mapping[str, Any]]) -> Any:
     """The response to the last batch."""
-    path, response = f"/v1/tasks/{quote(task, safe='/')}/labels", None
+    path, response = labels_path(task), None
     for start in range(0, len(labels), BATCH_SIZE):
         response = client.send("POST", path, {"labels": labels[start : start + BATCH_SIZE]})
     return response

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from gateway.cli.client import ADMIN_KEY, LOCAL, MAX_PAGE, AdminClient, AsJson, KeyEnv, Url
+from gateway.cli.judge import judge_task
 from gateway.cli.labels import label_inputs, suggest_inputs
 from gateway.cli.terminal import (
     format_counterfactual,
@@ -24,6 +25,7 @@ app = typer.Typer(help="Tasks of a running gateway.", invoke_without_command=Tru
 
 app.command("label")(label_inputs)
 app.command("suggest")(suggest_inputs)
+app.command("judge")(judge_task)
 
 
 @app.callback()

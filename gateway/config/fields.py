@@ -1,12 +1,14 @@
 """Base class and field types of the configuration's sections. A type's error states what was expected."""
 
 import re
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from gateway.config.schema_paths import Expected
 from gateway.vocabulary import INPUT_SELECTORS, JSON_PATH, TASK_ID_RULE, is_task_id
 
 
@@ -16,7 +18,9 @@ class ConfigSection(BaseModel):
     The string below a field is its description in the settings reference and in the OpenAPI document.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
 
 def _http_url(url: str) -> str:
@@ -63,6 +67,26 @@ def _origin(origin: str) -> str:
     return url.lower()
 
 
+def _point_in_time(value: object) -> datetime:
+    """Return a time in UTC: numbers are refused, since seconds and milliseconds look alike."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise ValueError(EXPECTED_TIME) from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if not isinstance(value, datetime):
+        raise ValueError(EXPECTED_TIME)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(EXPECTED_TIME) from None
+
+
+EXPECTED_TIME = "expected a time, for instance 2027-01-31T00:00:00Z, or a date"
+
+
 def _regular_expression(pattern: str) -> str:
     try:
         compiled = re.compile(pattern)
@@ -73,7 +97,11 @@ def _regular_expression(pattern: str) -> str:
     return pattern
 
 
-Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$"),
+    Expected("a text of 1 to 256 ASCII characters without spaces"),
+]
 InputRule = Annotated[str, AfterValidator(_input_rule)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -81,6 +109,8 @@ TaskId = Annotated[str, AfterValidator(_task_id)]
 RegularExpression = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_regular_expression)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Usd = Annotated[Decimal, Field(ge=0)]
+PointInTime = Annotated[datetime, BeforeValidator(_point_in_time)]
+"""A time in UTC: ISO 8601, for instance 2027-01-31T00:00:00Z; a date is its beginning, no zone means UTC."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Capability = Literal["tools", "json_schema", "vision", "audio"]
 ModelKind = Literal["chat", "embedding", "image", "audio", "moderation", "rerank"]

@@ -1,26 +1,24 @@
-"""Sections about the service: state, scorer, keys, server, upstream, metrics, log, otel."""
+"""Sections about the service: state, scorer, server, upstream, metrics, log, otel."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_serializer
 
-from gateway.config.fields import (
-    ConfigSection,
-    HttpUrl,
-    Name,
-    Origin,
-    RegularExpression,
-    Seconds,
-    Share,
-    TaskId,
-    Usd,
-)
+from gateway.config.fields import ConfigSection, HttpUrl, Origin, RegularExpression, Seconds, Share
 from gateway.config.header_fields import HeaderPattern
+from gateway.config.schema_paths import Expected
 from gateway.config.secrets import mask_url
 from gateway.vocabulary import REDIS_SCHEMES
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """Host names that accept connections from this machine only."""
+
+
+KeyPrefix = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    Expected("a text of 1 to 64 letters, digits and `._-`, a letter or digit first"),
+]
 
 
 class TimeoutConfig(ConfigSection):
@@ -50,7 +48,7 @@ class StateConfig(ConfigSection):
     idle_days: float | None = Field(default=90.0, gt=0, le=36_500)
     """Days without an input after which a task is evicted; four times as many if it has labels or feedback. null: none
     is. What was spent on it stays in the totals."""
-    prefix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    prefix: KeyPrefix | None = None
     """First part of every key and channel in Redis. Default: `benchroute`, and then another installation's state is
     refused. Installations that share a database need different prefixes."""
     shards: int = Field(default=16, ge=1, le=4096)
@@ -77,58 +75,6 @@ class ScorerConfig(ConfigSection):
 
     nice: int = Field(default=5, ge=0, le=19)
     """CPU niceness relative to the gateway; 19 is the lowest priority. Requires a restart."""
-
-
-class HashedKey(ConfigSection):
-    """An API key, stored as its SHA-256 hash."""
-
-    name: Name
-    """Unique name, used in logs and for usage tracking."""
-    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$", repr=False)
-    """SHA-256 of the secret, 64 hex digits, as `benchroute keys hash` prints it. Masked wherever it is printed."""
-
-    @field_serializer("sha256")
-    def _mask(self, _: str) -> str:
-        return "**********"
-
-
-class KeyTerms(ConfigSection):
-    """Permissions, rate limits and budgets of a client key. Limits that are not set do not apply."""
-
-    name: Name
-    """Unique name, used in logs and for usage tracking."""
-    default_task: TaskId | None = None
-    """Task of requests that name none. Default: `default`."""
-    models: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Models that the key may use. Default: all."""
-    tasks: tuple[TaskId, ...] | None = Field(default=None, min_length=1)
-    """Tasks that the key may use and see. Default: all."""
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    """Rate limit, requests per minute."""
-    tokens_per_minute: float | None = Field(default=None, gt=0)
-    """Rate limit, input and output tokens per minute."""
-    budget_usd_per_day: Usd | None = None
-    """Budget per day (UTC), US dollars."""
-    budget_usd_per_month: Usd | None = None
-    """Budget per month (UTC), US dollars."""
-
-
-class KeyConfig(HashedKey, KeyTerms):
-    """API keys of clients."""
-
-
-class AdminKeyConfig(HashedKey):
-    """API keys for the management API. They cannot send requests to models."""
-
-    read_only: bool = False
-    """Allow reading only: no change of keys, policies, packs or configuration."""
-
-
-class AdminConfig(ConfigSection):
-    """Access to the management API. Without an admin key, keys and configuration cannot be managed over HTTP."""
-
-    keys: tuple[AdminKeyConfig, ...] = ()
-    """Admin keys."""
 
 
 class ServerConfig(ConfigSection):

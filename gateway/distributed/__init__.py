@@ -12,6 +12,7 @@ history_scripts  Lua calls on minutes and hours of history
 codec           everything as bytes in Redis, and arguments of Lua calls
 store           the state store on Redis
 store_records   its usage, keys and policies
+store_directory  its templates of system prompts, and names and targets of tasks
 store_history   its minutes and hours
 request_log     the request log of all gateways
 state_copy      keys, policies and usage, written back to a Redis that lost them

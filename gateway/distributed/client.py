@@ -34,6 +34,9 @@ from gateway.state.store import Eviction
 
 log = logging.getLogger("benchroute.distributed")
 
+SHARD_PART, SHARD_PAUSE_S = 200, 0.001
+"""Decisions of a shard that are applied at once, and the pause between."""
+
 LOOP_CALL_TIMEOUT_S = 5.0
 
 MAX_UNSENT = 1000
@@ -105,8 +108,11 @@ class DecisionSubscriber(Protocol):
     def apply_decisions(self, decisions: Sequence[Decision]) -> None:
         """Apply decisions in the order in which they were made."""
 
-    def replace_shard(self, decisions: Mapping[str, Decision], is_gone: Callable[[str], bool]) -> None:
-        """Apply all decisions of a shard. is_gone: true of a task that is to be forgotten unless it is among them."""
+    def replace_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Apply some of a shard's decisions, which are no news."""
+
+    def task_names(self) -> Sequence[str]:
+        """Return the tasks that have a decision. Called in another thread."""
 
     def forget_tasks(self, tasks: Sequence[str]) -> None:
         """Forget tasks, which start cold again."""
@@ -143,7 +149,7 @@ class DistributedScorerClient(ScorerClient):
         self._queue = ObservationQueue(self.counts, journal=self._counter)
         handlers = EventHandlers(
             lambda decisions: self._call_loop(table.apply_decisions, decisions),
-            lambda decisions, is_gone: self._call_loop(table.replace_shard, decisions, is_gone),
+            self._replace_shard,
             lambda tasks: self._call_loop(table.forget_tasks, tasks),
             lambda data: self._call_loop(self._replies.resolve, decode_message(data, Reply)),
             self._on_find,
@@ -308,6 +314,27 @@ class DistributedScorerClient(ScorerClient):
         if found is not None:
             reply = Reply(find.id, {"answer": found})
             self._client.execute("PUBLISH", find.channel, msgspec.msgpack.encode(reply))
+
+    def _replace_shard(self, decisions: Mapping[str, Decision], is_gone: Callable[[str], bool]) -> None:
+        """Apply all decisions of a shard: what takes long in this thread, the rest in parts that hold the loop 1 ms.
+
+        is_gone: true of a task that is to be forgotten unless it is among them.
+        """
+        gone = [task for task in self._table.task_names() if task not in decisions and is_gone(task)]
+        rows = list(decisions.values())
+        parts: list[tuple[Callable[..., None], Sequence[object]]] = [
+            *(
+                (self._table.forget_tasks, gone[start : start + SHARD_PART])
+                for start in range(0, len(gone), SHARD_PART)
+            ),
+            *(
+                (self._table.replace_decisions, rows[start : start + SHARD_PART])
+                for start in range(0, len(rows), SHARD_PART)
+            ),
+        ]
+        for call, part in parts:
+            self._call_loop(call, part)
+            time.sleep(SHARD_PAUSE_S)  # requests come between
 
     def _call_loop(self, call: Callable[..., None], *arguments: object) -> None:
         loop = self._loop

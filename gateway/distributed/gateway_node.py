@@ -21,11 +21,13 @@ from gateway.distributed.shared_limits import LocalState, SharedLimits
 from gateway.distributed.state_copy import StateCopy, read_revocations
 from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
-from gateway.keys.client_keys import ClientKey, to_client_keys
+from gateway.keys.client_keys import to_client_keys
+from gateway.keys.key_records import ClientKey
 from gateway.keys.quotas import Quotas
 from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.state.store import Eviction, StoredPolicy
+from gateway.task_records import TaskEntry
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
 from gateway.tasks.eviction_log import EvictionLog
@@ -42,6 +44,7 @@ class ChangeHandlers:
 
     keys: Callable[[Mapping[str, ClientKey]], None]
     policies: Callable[[Sequence[StoredPolicy], Manifest | None], Awaitable[None]]
+    tasks: Callable[[Sequence[TaskEntry]], None]
 
 
 class TableSubscriber:
@@ -59,13 +62,14 @@ class TableSubscriber:
             before = self._table.replace_decision(decision)
             self._feed.publish(decision, before.model if before else None)
 
-    def replace_shard(self, decisions: Mapping[str, Decision], is_gone: Callable[[str], bool]) -> None:
-        """Apply all decisions of a shard."""
-        for task in self._table.task_names():
-            if task not in decisions and is_gone(task):
-                self._table.forget_task(task)
-        for decision in decisions.values():
+    def replace_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Apply some of a shard's decisions, which are no news."""
+        for decision in decisions:
             self._table.replace_decision(decision)
+
+    def task_names(self) -> Sequence[str]:
+        """Return the tasks that have a decision."""
+        return self._table.task_names()
 
     def forget_tasks(self, tasks: Sequence[str]) -> None:
         """Forget tasks, which start cold again."""
@@ -154,16 +158,19 @@ class GatewayNode:
         if (life, changes) == self._changes or self._loop is None:
             return
         keys, policies, manifest = self._own.created_keys(), self._own.current_policies(), self._read_manifest()
+        entries = self._own.task_entries()
         created = to_client_keys(keys)
         revoked = read_revocations(self._client)
         if self._copy.follow_life(self._client) != life:
             return  # emptied while it was read
         self._copy.keep_keys(keys, revoked)
         self._copy.keep_policies(policies)
+        self._copy.keep_entries(entries)
 
         async def apply() -> None:
             try:
                 self._handlers.keys(created)
+                self._handlers.tasks(entries)
                 await self._handlers.policies(policies, manifest)
             except GatewayError as error:
                 log.error("keys, policies or pack in Redis cannot be applied: %s", error)

@@ -66,12 +66,18 @@ class LeasedStore(RedisStore):
         change: Changing,
         sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
         used_at: float | None = None,
+        removed: Sequence[str] = (),
     ) -> None:
-        """Write what `change` returns and acknowledge `batch`, in one Lua call. Raises LeaseLost, StateError."""
+        """Write what `change` returns and acknowledge `batch`, in one Lua call. Raises LeaseLost, StateError.
+
+        removed: tasks of any shard that are deleted then.
+        """
         update = StagedUpdate(tasks, change, sampling_states, used_at)
         write_update(self._client, self.shard, update, self.lease, self.batch)
         # Only now: a call that fails is made again with the same entries, by which Redis knows what it has seen.
         self.batch = EMPTY_BATCH
+        for task in removed:
+            self.forget_task(task)
 
     def ack_batch(self) -> None:
         """Acknowledge what no update has acknowledged. Raises LeaseLost, StateError."""

@@ -71,6 +71,11 @@ class KeySpace:
         """Sorted set of deleted client keys, by Unix time: what a gateway writes back after a loss leaves these out."""
         return self.name("revoked")
 
+    @property
+    def secret_uses(self) -> str:
+        """Sorted set of client keys' secrets, as SHA-256, by the Unix time of their last use."""
+        return self.name("secret-uses")
+
     def live(self, kind: str) -> str:
         """Return the key of live processes: names by the time, on Redis' clock, of their last heartbeat.
 
@@ -101,6 +106,15 @@ class KeySpace:
     def policy(self, task: str) -> str:
         """Return the key of a task's policies, by version."""
         return self.name(f"{{policy:{task}}}")
+
+    @property
+    def task_entries(self) -> str:
+        """Hash of names and targets of tasks."""
+        return self.name("task-entries")
+
+    def templates(self, part: str) -> str:
+        """Return the key of a part of the templates of system prompts: `place`, `log`, `data` or `born`."""
+        return self.name(f"{{templates}}:{part}")
 
     @property
     def quotas(self) -> str:

@@ -335,6 +335,26 @@ return 1
 """)
 
 
+# As PUT_POLICY. Keys of earlier versions have no number: they are as created.
+PUT_KEY = Script("""#!lua
+-- KEYS: created keys  ARGV: name, version, the key
+local found = redis.call('HGET', KEYS[1], ARGV[1])
+if not found or (cmsgpack.unpack(found).version or 0) + 1 ~= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+""")
+
+
+# A gateway's copy may be older than what another one has written back already.
+RESTORE_KEY = Script("""#!lua
+-- KEYS: created keys  ARGV: name, version, the key
+local found = redis.call('HGET', KEYS[1], ARGV[1])
+if found and (cmsgpack.unpack(found).version or 0) >= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+""")
+
+
 # Compare and set on the version: of two admins the second is refused, and sees the first one's change.
 PUT_POLICY = Script("""#!lua
 -- KEYS: a task's policies  ARGV: version, the policy, how many are kept

@@ -4,8 +4,9 @@ What decides that Redis was emptied is the life in the installation's record. Ev
 
 * usage: what Redis has since is added to the greatest copy of any gateway, whose last writer knows the exact sum. Redis
   remembers what was written back, so a second gateway adds only what its copy has beyond that.
-* keys: those that are missing, but for deleted ones: Redis, and with it every gateway, remembers deletions.
+* keys: those that are missing or older, but for revoked secrets: Redis, and with it every gateway, remembers these.
 * policies: a task's latest version, unless there is a later one.
+* names and targets of tasks: those that are missing.
 
 A Redis that is only older (a snapshot, a replica that lagged) shows in sums that fall: they are raised to the copy.
 """
@@ -14,7 +15,7 @@ import logging
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -23,7 +24,8 @@ from gateway.distributed import scripts
 from gateway.distributed.codec import split_days
 from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.distributed.usage_scripts import RESTORE_USAGE, USAGE_FIELDS
-from gateway.state.store import StoredKey, StoredPolicy
+from gateway.state.store import StoredKey, StoredPolicy, StoredSecret
+from gateway.task_records import TaskEntry
 
 log = logging.getLogger("benchroute.distributed")
 
@@ -65,6 +67,7 @@ class StateCopy:
         self._usage: OrderedDict[tuple[str, str], Sums] = OrderedDict()
         self._keys: Mapping[str, StoredKey] = {}
         self._policies: Mapping[str, StoredPolicy] = {}
+        self._entries: Sequence[TaskEntry] = ()
         self._revoked: set[str] = set()
         self._life = ""
 
@@ -79,10 +82,15 @@ class StateCopy:
         with self._lock:
             self._policies = {policy.task: policy for policy in policies}
 
-    def keep_revocation(self, key: StoredKey) -> None:
-        """Remember that a key was deleted."""
+    def keep_entries(self, entries: Sequence[TaskEntry]) -> None:
+        """Replace the copy of the names and targets of tasks."""
         with self._lock:
-            self._revoked.add(revocation(key))
+            self._entries = entries
+
+    def keep_revocations(self, marks: Iterable[str]) -> None:
+        """Remember that secrets were revoked. marks: see `revocation`."""
+        with self._lock:
+            self._revoked.update(marks)
 
     def keep_usage(self, kind: str, name: str, sums: Sums, added: Mapping[str, DayCounts]) -> None:
         """Take in sums as Redis has them. added: what this gateway has just added to them, by day.
@@ -129,39 +137,59 @@ class StateCopy:
             self.has_regressed = True  # nothing of the new life may mix with the copy before it is written back
             usage = list(self._usage.items())
             keys, policies, revoked = list(self._keys.values()), list(self._policies.values()), sorted(self._revoked)
+            entries = self._entries
         write_back_keys(client, keys, revoked)
         for policy in policies:
             words: list[RedisArg] = [policy.version, msgspec.msgpack.encode(policy)]
             client.execute("SADD", client.keys.policies, policy.task)
             client.eval_script(scripts.RESTORE_POLICY, [client.keys.policy(policy.task)], words)
+        # One that was set since is the later one.
+        client.pipeline(
+            [("HSETNX", client.keys.task_entries, one.task, msgspec.msgpack.encode(one)) for one in entries]
+        )
         for (kind, name), sums in usage:
             written = _write_back_usage(client, kind, name, sums, mode)
             with self._lock:
                 self._put(kind, name, written)
-        for kind in ("keys", "policies"):
+        for kind in ("keys", "policies", "tasks"):
             client.execute("HINCRBY", client.keys.changes, kind, 1)
 
 
-def revocation(key: StoredKey) -> str:
-    """Return what is remembered of a deleted key: a later key of its name has another secret."""
-    return f"{key.sha256.lower()} {key.name}"
+def revocation(name: str, secret: StoredSecret) -> str:
+    """Return what is remembered of a revoked secret: a later key of its name has another one."""
+    return f"{secret.sha256.lower()} {name}"
 
 
 def write_back_keys(client: RedisClient, keys: Sequence[StoredKey], revoked: Sequence[str]) -> None:
-    """Add those of these keys that are missing and not revoked anywhere. Raises StateError."""
+    """Add those of these keys that are missing or older there, but for revoked secrets. Raises StateError."""
     stored, deleted = client.keys.created_keys, client.keys.revoked_keys
     # Deletions first, and read again after the keys: whoever deletes a key does it in the same order, so of both at
     # once one sees the other.
     for start in range(0, len(revoked), PIPELINE_SIZE):
         marks: list[RedisArg] = [part for mark in revoked[start : start + PIPELINE_SIZE] for part in (0, mark)]
         client.execute("ZADD", deleted, "NX", *marks)
-    client.pipeline([("HSETNX", stored, key.name, msgspec.msgpack.encode(key)) for key in keys])
+    # Most keys were never changed, and are as they were created or gone.
+    client.pipeline([("HSETNX", stored, key.name, msgspec.msgpack.encode(key)) for key in keys if not key.version])
+    for key in keys:
+        if key.version:
+            client.eval_script(scripts.RESTORE_KEY, [stored], [key.name, key.version, msgspec.msgpack.encode(key)])
     gone = set(read_revocations(client))
     for data in client.execute("HVALS", stored):
         with translate_content(stored):
             key = msgspec.msgpack.decode(data, type=StoredKey)
-        if revocation(key) in gone:
+        left = without_secrets(key, gone)
+        if left is None:
             client.execute("HDEL", stored, key.name)
+        elif left is not key:
+            client.execute("HSET", stored, key.name, msgspec.msgpack.encode(left))
+
+
+def without_secrets(key: StoredKey, revoked: Collection[str]) -> StoredKey | None:
+    """Return a key without its revoked secrets, None if it has no other."""
+    left = tuple(one for one in key.all_secrets if revocation(key.name, one) not in revoked)
+    if len(left) == len(key.all_secrets):
+        return key
+    return msgspec.structs.replace(key, sha256=left[-1].sha256, secrets=left) if left else None
 
 
 def read_revocations(client: RedisClient) -> list[str]:

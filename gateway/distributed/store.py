@@ -27,6 +27,7 @@ from gateway.distributed.codec import (
 from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.distributed.redis_keys import Shard, shard_of
 from gateway.distributed.state_copy import StateCopy
+from gateway.distributed.store_directory import RedisDirectory
 from gateway.distributed.store_history import RedisHistory
 from gateway.distributed.store_records import RedisRecords, decode_names
 from gateway.errors import StateError
@@ -66,7 +67,7 @@ class StagedUpdate:
     used_at: float | None = None
 
 
-class RedisStore(RedisRecords, RedisHistory):
+class RedisStore(RedisRecords, RedisHistory, RedisDirectory):
     """A gateway.state.store.Store. Connects when it is first used, so that a gateway starts without Redis."""
 
     def __init__(self, client: RedisClient, copy: StateCopy | None = None) -> None:
@@ -104,8 +105,12 @@ class RedisStore(RedisRecords, RedisHistory):
         change: Changing,
         sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
         used_at: float | None = None,
+        removed: Sequence[str] = (),
     ) -> None:
-        """Read these tasks, and write what `change` returns for them: all or nothing for those of one shard."""
+        """Read these tasks, and write what `change` returns for them: all or nothing for those of one shard.
+
+        removed: tasks of any shard that are deleted then.
+        """
         # A Lua call reaches one node of a Cluster, so tasks of several shards cannot be written in one.
         by_shard: dict[Shard, tuple[list[str], dict[str, bytes]]] = {}
         for task in tasks:
@@ -114,6 +119,8 @@ class RedisStore(RedisRecords, RedisHistory):
             by_shard.setdefault(self.shard_of_task(task), ([], {}))[1][task] = pace
         for shard, (of_shard, states) in by_shard.items():
             write_update(self._client, shard, StagedUpdate(of_shard, change, states, used_at))
+        for task in removed:
+            self.forget_task(task)
 
     def read_task(self, task: str) -> TaskRecord:
         """Return all that is stored of a task but its embeddings."""

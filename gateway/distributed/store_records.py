@@ -1,7 +1,7 @@
 """Usage, keys and policies in Redis, shared by all gateways."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import TypeVar
 
@@ -13,10 +13,12 @@ from gateway.distributed.redis_client import RedisArg, RedisClient, translate_co
 from gateway.distributed.redis_keys import KeySpace
 from gateway.distributed.state_copy import MAX_REVOKED, StateCopy, Sums, revocation
 from gateway.errors import StateError
-from gateway.state.store import MAX_POLICY_VERSIONS, StoredKey, StoredPolicy
+from gateway.state.store import MAX_POLICY_VERSIONS, StoredKey, StoredPolicy, StoredSecret
 from gateway.usage.ledger import UsageRows, UsageTotals
 
 WRITER_RETENTION_S = 86_400
+
+MAX_SECRET_USES = 100_000
 
 T = TypeVar("T")
 
@@ -91,19 +93,54 @@ class RedisRecords:
         is_new = bool(self._client.execute("HSETNX", self._keys.created_keys, key.name, msgspec.msgpack.encode(key)))
         return self._announce("keys", is_new)
 
+    def replace_key(self, key: StoredKey) -> bool:
+        """Store a key's next version. Return False, and store nothing, unless it follows the stored one."""
+        before = self._read_key(key.name)
+        if before is None or before.version + 1 != key.version:
+            return False
+        remaining = {one.number for one in key.all_secrets}
+        self._remember_revocations(key.name, [one for one in before.all_secrets if one.number not in remaining])
+        words: list[RedisArg] = [key.name, key.version, msgspec.msgpack.encode(key)]
+        return self._announce("keys", bool(self._client.eval_script(scripts.PUT_KEY, [self._keys.created_keys], words)))
+
     def remove_key(self, name: str) -> bool:
         """Delete a key. Return False if there is none of that name."""
-        data = self._client.execute("HGET", self._keys.created_keys, name)
-        if data is None:
+        key = self._read_key(name)
+        if key is None:
             return False
-        key = _decode(data, StoredKey)
-        # Before the key goes: gateways write back what they miss after a loss, and leave these out.
+        self._remember_revocations(name, key.all_secrets)
+        return self._announce("keys", bool(self._client.execute("HDEL", self._keys.created_keys, name)))
+
+    def _read_key(self, name: str) -> StoredKey | None:
+        data = self._client.execute("HGET", self._keys.created_keys, name)
+        return None if data is None else _decode(data, StoredKey)
+
+    def _remember_revocations(self, name: str, secrets: Sequence[StoredSecret]) -> None:
+        """Note revoked secrets before they go: gateways write back what they miss after a loss, and leave these out."""
+        if not secrets:
+            return
         now = int(self._client.execute("TIME")[0])
-        self._client.execute("ZADD", self._keys.revoked_keys, now, revocation(key))
+        marks = [revocation(name, one) for one in secrets]
+        words: list[RedisArg] = [part for mark in marks for part in (now, mark)]
+        self._client.execute("ZADD", self._keys.revoked_keys, *words)
         self._client.execute("ZREMRANGEBYRANK", self._keys.revoked_keys, 0, -MAX_REVOKED - 1)
         if self._copy is not None:
-            self._copy.keep_revocation(key)
-        return self._announce("keys", bool(self._client.execute("HDEL", self._keys.created_keys, name)))
+            self._copy.keep_revocations(marks)
+
+    def record_secret_uses(self, used: Mapping[str, float]) -> None:
+        """Store when secrets were last used, unless a later time is stored."""
+        words: list[RedisArg] = [part for secret, at in used.items() for part in (at, secret)]
+        if words:
+            self._client.execute("ZADD", self._keys.secret_uses, "GT", *words)
+            self._client.execute("ZREMRANGEBYRANK", self._keys.secret_uses, 0, -MAX_SECRET_USES - 1)
+
+    def secret_uses(self, secrets: Sequence[str]) -> Mapping[str, float]:
+        """Return when these secrets were last used, of those that ever were."""
+        if not secrets:
+            return {}
+        found = self._client.execute("ZMSCORE", self._keys.secret_uses, *secrets)
+        with translate_content(self._keys.secret_uses):
+            return {one: float(at) for one, at in zip(secrets, found, strict=True) if at is not None}
 
     def current_policies(self) -> Sequence[StoredPolicy]:
         """Return the latest policy of every task that ever had one, by task."""

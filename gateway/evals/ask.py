@@ -35,6 +35,8 @@ NEVER = BreakerConfig(consecutive_faults=10**9, min_requests=10**9)
 PATIENCE_RETRIES, PATIENCE_ATTEMPTS, PATIENCE_RETRY_AFTER_S = 3, 12, 120.0
 SHOWN = 300
 
+NOT_ADMITTED = "not asked: the spending limit is reached"
+
 REFUSALS = range(400, 500)
 NOT_FOR_THE_WISH = frozenset({401, 408, 425, 429})
 """Error statuses that have nothing to do with the request for log-probabilities."""
@@ -111,9 +113,16 @@ class EvalClient:
         return answer
 
     async def ask_all(
-        self, jobs: Sequence[EvalRequest], concurrency: int, told: Callable[[ModelAnswer | FailedRequest], None]
+        self,
+        jobs: Sequence[EvalRequest],
+        concurrency: int,
+        told: Callable[[ModelAnswer | FailedRequest], None],
+        admit: Callable[[EvalRequest], bool] | None = None,
     ) -> None:
-        """Send one model's requests, at most `concurrency` at a time. told: called with every result as it comes."""
+        """Send one model's requests, at most `concurrency` at a time.
+
+        told: called with every result as it comes. admit: False for a request that may not be sent.
+        """
         waiting, failed_in_a_row = iter(jobs), 0
 
         async def worker() -> None:
@@ -125,6 +134,9 @@ class EvalClient:
                             *job.journal_key, f"not asked: {MAX_CONSECUTIVE_FAILURES} questions in a row had failed"
                         )
                     )
+                    continue
+                if admit is not None and not admit(job):
+                    told(FailedRequest(*job.journal_key, NOT_ADMITTED))
                     continue
                 said = await self.ask_model(job)
                 failed_in_a_row = failed_in_a_row + 1 if isinstance(said, FailedRequest) else 0

@@ -30,18 +30,21 @@ class _Fault(Exception):
     """An invalid line."""
 
 
-def read_dataset(path: Path, default: Grader | None = None, limit: int | None = None) -> tuple[EvalQuestion, ...]:
+def read_dataset(
+    path: Path, default: Grader | None = None, limit: int | None = None, *, needs_references: bool = True
+) -> tuple[EvalQuestion, ...]:
     """Read the questions of a file. Raises DatasetFaults.
 
     default: grading rule of questions without a `mark`; by default `choice` if there are choices, else `exact`.
-    limit: maximum number of questions of each dataset, the first ones.
+    limit: maximum number of questions of each dataset, the first ones. needs_references: False to give questions
+    without a `reference` and a `mark` to a judge.
     """
     faults: list[tuple[int, str]] = []
     seen: dict[str, int] = {}
     found: list[EvalQuestion] = []
     for number, line in _lines(path):
         try:
-            question = _question(line, number, path.stem, default)
+            question = _question(line, number, path.stem, default, needs_references)
             if question.id in seen:
                 raise _Fault(f"duplicate id {question.id!r}, also in line {seen[question.id]}")
         except _Fault as fault:
@@ -76,7 +79,7 @@ def _first(questions: Iterable[EvalQuestion], limit: int | None) -> Iterable[Eva
             yield question
 
 
-def _question(line: str, number: int, stem: str, default: Grader | None) -> EvalQuestion:
+def _question(line: str, number: int, stem: str, default: Grader | None, needs_references: bool) -> EvalQuestion:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -87,6 +90,8 @@ def _question(line: str, number: int, stem: str, default: Grader | None) -> Eval
         raise _Fault("contains half a surrogate pair, which is not valid text")
     dataset = _name(value, "dataset", stem)
     choices = _choices(value)
+    if not needs_references and value.get("reference") is None:
+        default = Grader.JUDGE
     mark = _mark(value, default or (Grader.CHOICE if choices else Grader.EXACT))
     messages, text = _messages(value, choices)
     references = _references(value, mark, choices)

@@ -5,7 +5,9 @@ GatewayError
     ├── DatasetFaults     invalid labelled file, every error with its line
     ├── JournalCorrupted  a journal that this version did not write
     ├── ForeignFolder     the folder contains a benchmark without a journal
-    └── NoAnswers         no outcome at all, so no benchmark
+    ├── NoAnswers         no outcome at all, so no benchmark
+    ├── PromptFault       a judge's prompt with wrong placeholders
+    └── ForeignSession    the folder contains the answers of another task or method
 """
 
 from collections.abc import Sequence
@@ -47,3 +49,11 @@ class ForeignFolder(EvalError):
 
 class NoAnswers(EvalError):
     """No model gave an answer that could be graded."""
+
+
+class PromptFault(EvalError):
+    """A judge's prompt that cannot be used."""
+
+
+class ForeignSession(EvalError):
+    """A folder with the session of another task."""

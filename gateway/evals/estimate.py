@@ -69,11 +69,14 @@ def _answer_tokens(settings: SamplingSettings) -> int:
     return ANSWER_TOKENS if settings.max_tokens is None else settings.max_tokens
 
 
+def estimate_request(request: EvalRequest) -> Usage:
+    """Estimate the tokens of one request."""
+    return Usage(-(-_characters(request) // CHARACTERS_PER_TOKEN), _answer_tokens(request.settings))
+
+
 def _of_model(model: ModelConfig, jobs: Sequence[EvalRequest]) -> ModelEstimate:
-    usage = Usage(
-        sum(-(-_characters(job) // CHARACTERS_PER_TOKEN) for job in jobs),
-        sum(_answer_tokens(job.settings) for job in jobs),
-    )
+    estimates = [estimate_request(job) for job in jobs]
+    usage = Usage(sum(one.input_tokens for one in estimates), sum(one.output_tokens for one in estimates))
     price = model_price(model)
     return ModelEstimate(model.name, len(jobs), usage, price.cost_usd(usage) if price else None)
 

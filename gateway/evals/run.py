@@ -1,8 +1,7 @@
 """A benchmark run: ask for answers that the journal lacks, judge, grade, write."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -10,16 +9,13 @@ from pathlib import Path
 from gateway.config import Config, ModelConfig
 from gateway.evals import results
 from gateway.evals.answers import AnswerJournal, JournalKey, ModelAnswer
-from gateway.evals.ask import EvalClient, FailedRequest
+from gateway.evals.ask import FailedRequest
 from gateway.evals.errors import NoAnswers
 from gateway.evals.estimate import CostEstimate, assumed_answer_tokens, estimate_cost
 from gateway.evals.marking import grade_answer, judge_prompt, parse_verdict
 from gateway.evals.questions import EvalQuestion, EvalRequest, Grader, SamplingSettings
 from gateway.evals.results import GradedAnswer, JudgeFailure, ModelSummary, summarize_model
-from gateway.upstream.pool import ConnectionPool
-
-EvalSteps = Callable[[str, int, int], None]
-"""Called with (activity, steps done, total steps)."""
+from gateway.evals.session import AnswerRecorder, EvalSteps, Sleep, open_client, run_resumable
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ def run_plan(
     plan: EvalPlan,
     config: Config,
     steps: EvalSteps = lambda *_: None,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    sleep: Sleep = asyncio.sleep,
 ) -> EvalReport:
     """Run a benchmark. sleep: between retries.
 
@@ -88,60 +84,20 @@ def run_plan(
     """
     results.check_ours(plan.folder)
     with AnswerJournal(plan.folder) as journal:
-        asking = _Asking(journal, steps)
-        try:
-            asyncio.run(_ask(plan, config, asking, sleep))
-        except KeyboardInterrupt:
-            message = f"{len(journal.answers)} answers are saved in {journal.path}; rerun the command to resume"
-            raise KeyboardInterrupt(message) from None
-        return _finish(plan, journal, asking.failed)
+        recorder = AnswerRecorder(journal, steps)
+        run_resumable(_ask(plan, config, recorder, sleep), recorder)
+        return _finish(plan, journal, recorder.failed)
 
 
-class _Asking:
-    """Records answers and failures as they come, and reports progress."""
-
-    def __init__(self, journal: AnswerJournal, steps: EvalSteps) -> None:
-        self.journal = journal
-        self.failed: dict[JournalKey, FailedRequest] = {}
-        self._steps = steps
-        self._done: dict[str, int] = {}
-
-    def begin_row(self, activity: str, done: int, total: int) -> Callable[[ModelAnswer | FailedRequest], None]:
-        """Begin a row of progress, and return the callback for its answers."""
-        self._done[activity] = done
-        self._steps(activity, done, total)
-
-        def record_answer(answer: ModelAnswer | FailedRequest) -> None:
-            if isinstance(answer, ModelAnswer):
-                self.journal.add_answer(answer)
-            else:
-                self.failed[answer.journal_key] = answer
-            self._done[activity] += 1
-            self._steps(activity, self._done[activity], total)
-
-        return record_answer
-
-
-async def _ask(plan: EvalPlan, config: Config, asking: _Asking, sleep: Callable[[float], Awaitable[None]]) -> None:
+async def _ask(plan: EvalPlan, config: Config, recorder: AnswerRecorder, sleep: Sleep) -> None:
     """Ask the models first, then the judge, which needs their answers."""
-    with contextlib.closing(ConnectionPool()) as pool:
-        asker = EvalClient(config.model_copy(update={"models": plan.question_requests}), pool, sleep)
-        try:
-            jobs = {model.name: _missing(_jobs(plan, model), asking.journal) for model in plan.models}
-            total = len(plan.questions)
-            await asyncio.gather(
-                *(
-                    asker.ask_all(jobs[name], plan.concurrency, asking.begin_row(name, total - len(jobs[name]), total))
-                    for name in jobs
-                )
-            )
-            if plan.judge is not None:
-                verdicts = list(_verdicts(plan, plan.judge, asking.journal))
-                lacking = _missing(verdicts, asking.journal)
-                record = asking.begin_row("judging", len(verdicts) - len(lacking), len(verdicts))
-                await asker.ask_all(lacking, plan.concurrency, record)
-        finally:
-            await asker.close_backends()
+    async with open_client(config, plan.question_requests, sleep) as client:
+        await asyncio.gather(
+            *(recorder.ask_missing(client, model.name, _jobs(plan, model), plan.concurrency) for model in plan.models)
+        )
+        if plan.judge is not None:
+            verdicts = list(_verdicts(plan, plan.judge, recorder.journal))
+            await recorder.ask_missing(client, "judging", verdicts, plan.concurrency)
 
 
 def _jobs(plan: EvalPlan, model: ModelConfig) -> list[EvalRequest]:

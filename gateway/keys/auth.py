@@ -3,8 +3,10 @@
 Clients' keys send requests; admin keys manage the gateway. Neither can do what the other is for.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from gateway.config import AdminKeyConfig, KeyConfig
 from gateway.errors import Forbidden, Unauthenticated
@@ -25,6 +27,9 @@ class Principal:
         tasks: allowed tasks, None for all.
         is_admin: true for an admin key.
         is_read_only: true for an admin key that may change nothing.
+        expires_at: Unix time in seconds from which this secret is rejected, None for never.
+        secret: SHA-256 of the secret, in lower-case hexadecimal; None without authentication.
+        is_former: true for the secret that a rotation replaced.
     """
 
     name: str | None = None
@@ -33,6 +38,9 @@ class Principal:
     tasks: frozenset[str] | None = None
     is_admin: bool = False
     is_read_only: bool = False
+    expires_at: float | None = None
+    secret: str | None = None
+    is_former: bool = False
 
     def can_use_model(self, model: str) -> bool:
         """Return True if the key may use this model."""
@@ -60,7 +68,14 @@ class Authenticator:
     gateway, and does not open it.
     """
 
-    def __init__(self, clients: Sequence[KeyConfig] = (), admins: Sequence[AdminKeyConfig] = ()) -> None:
+    def __init__(
+        self,
+        clients: Sequence[KeyConfig] = (),
+        admins: Sequence[AdminKeyConfig] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """clock: Unix time in seconds."""
+        self._clock = clock
         self._clients: Mapping[bytes | None, Principal] = {}
         self._admins: Mapping[bytes, Principal] = {}
         self.configure(clients, admins)
@@ -68,10 +83,8 @@ class Authenticator:
     def configure(self, clients: Sequence[KeyConfig], admins: Sequence[AdminKeyConfig]) -> None:
         """Replace all keys."""
         # Looked up by digest, which has no timing to learn from: a nearly correct guess has an unrelated digest.
-        self._clients = {bytes.fromhex(key.sha256): _client(key) for key in clients}
-        self._admins = {
-            bytes.fromhex(key.sha256): Principal(key.name, is_admin=True, is_read_only=key.read_only) for key in admins
-        }
+        self._clients = {digest: one for key in clients for digest, one in _by_secret(key, _client(key))}
+        self._admins = {digest: one for key in admins for digest, one in _by_secret(key, _admin(key))}
 
     @property
     def is_open(self) -> bool:
@@ -87,6 +100,8 @@ class Authenticator:
         """Return the client whose key has that SHA-256. Raises Unauthenticated, Forbidden for an admin key."""
         found = self._clients.get(digest)
         if found is not None:
+            if found.expires_at is not None:
+                self._check_expiry(found)
             return found
         if self.is_open:
             return ANONYMOUS
@@ -106,6 +121,7 @@ class Authenticator:
         found = self._clients.get(digest) or self._admins.get(digest)
         if found is None:
             raise Unauthenticated("Unknown API key.")
+        self._check_expiry(found)
         return found
 
     def authenticate_admin(self, headers: Headers, changes: bool = False) -> Principal:
@@ -122,6 +138,15 @@ class Authenticator:
             raise Forbidden(f"Admin key {found.name!r} is read-only.")
         return found
 
+    def _check_expiry(self, found: Principal) -> None:
+        if found.expires_at is None or self._clock() < found.expires_at:
+            return
+        at = datetime.fromtimestamp(found.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        message = f"API key {found.name!r} expired at {at}: ask its administrator for another one."
+        if found.is_former:
+            message = f"This secret of API key {found.name!r} expired at {at}: use the key's new secret."
+        raise Unauthenticated(message, code="expired_api_key")
+
 
 def filter_allowed(principal: Principal, ranking: Sequence[str], task: str) -> tuple[str, ...]:
     """Return the models of a ranking that the key may use. Raises Forbidden where there are none."""
@@ -134,6 +159,21 @@ def filter_allowed(principal: Principal, ranking: Sequence[str], task: str) -> t
 def _client(key: KeyConfig) -> Principal:
     models = frozenset(key.models) if key.models else None
     return Principal(key.name, key.default_task, models, frozenset(key.tasks) if key.tasks else None)
+
+
+def _admin(key: AdminKeyConfig) -> Principal:
+    return Principal(key.name, is_admin=True, is_read_only=key.read_only)
+
+
+def _by_secret(key: KeyConfig | AdminKeyConfig, principal: Principal) -> Iterator[tuple[bytes, Principal]]:
+    """Yield the principal for each of the key's secrets, by its SHA-256."""
+    expires_at = None if key.expires_at is None else key.expires_at.timestamp()
+    yield bytes.fromhex(key.sha256), replace(principal, expires_at=expires_at, secret=key.sha256.lower())
+    if key.previous_sha256 is not None:
+        ends = [one.timestamp() for one in (key.expires_at, key.previous_expires_at) if one is not None]
+        is_sooner = bool(ends) and min(ends) != expires_at
+        former = replace(principal, expires_at=min(ends, default=None), is_former=is_sooner)
+        yield bytes.fromhex(key.previous_sha256), replace(former, secret=key.previous_sha256.lower())
 
 
 def _no_key() -> Unauthenticated:

@@ -7,18 +7,20 @@ recorded by name.
 import asyncio
 import hashlib
 import logging
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
 
-from pydantic import ValidationError
+from msgspec.structs import replace
 
-from gateway.config import Config, KeyConfig, KeyTerms
+from gateway.config import Config, KeyLimits, KeyTerms
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, StateError
 from gateway.keys.auth import Authenticator
+from gateway.keys.key_records import ClientKey, from_config, read_terms, to_client_key
 from gateway.keys.quotas import Quotas
-from gateway.state.store import Store, StoredKey
+from gateway.keys.secret_uses import SecretUses
+from gateway.state.store import Store, StoredKey, StoredSecret
 
 log = logging.getLogger("benchroute")
 
@@ -26,28 +28,32 @@ KEY_PREFIX = "br-"
 SECRET_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class ClientKey:
-    """A client's key and its origin. created_at: Unix time in seconds, None for a key of the configuration."""
+MAX_SECRETS = 2
+"""Secrets of a key at the same time."""
 
-    key: KeyConfig
-    source: Literal["config", "api"]
-    created_at: float | None = None
+_RESERVED = re.compile(r"/(rotate|secrets/[0-9]+)$")
+"""Endings of names that would be taken for an endpoint."""
 
 
 class ClientKeys:
     """The current client keys; every change is applied to `authenticator` and `quotas`."""
 
     def __init__(
-        self, config: Config, authenticator: Authenticator, quotas: Quotas, clock: Callable[[], float]
+        self,
+        config: Config,
+        authenticator: Authenticator,
+        quotas: Quotas,
+        clock: Callable[[], float],
+        uses: SecretUses | None = None,
     ) -> None:
-        """clock: Unix time in seconds."""
+        """clock: Unix time in seconds. uses: of the secrets; None for a record of its own."""
         self.changing = asyncio.Lock()
         """Held while keys are created or revoked, and while a configuration or policy is applied."""
         self._config = config
         self._authenticator = authenticator
         self._quotas = quotas
         self._clock = clock
+        self._uses = uses or SecretUses(clock)
         self._store: Store | None = None
         self._created: Mapping[str, ClientKey] = {}
 
@@ -77,7 +83,24 @@ class ClientKeys:
 
     def list_keys(self) -> Sequence[ClientKey]:
         """Return every client's key: the configuration's, then the created ones, oldest first."""
-        return [*(ClientKey(key, "config") for key in self._config.keys), *self._created.values()]
+        return [*map(from_config, self._config.keys), *self._created.values()]
+
+    def is_expired(self, key: ClientKey) -> bool:
+        """Return True for a key that is rejected because its time is over."""
+        return key.key.expires_at is not None and key.key.expires_at.timestamp() <= self._clock()
+
+    async def last_uses(self, keys: Iterable[ClientKey]) -> Mapping[str, float]:
+        """Return when the secrets of keys were last used, of those that ever were: Unix time by SHA-256.
+
+        While the state cannot be read, as this gateway has seen it.
+        """
+        wanted = [secret.sha256 for key in keys for secret in key.secrets]
+        try:
+            stored = await asyncio.to_thread(self._opened().secret_uses, wanted)
+        except StateError as error:
+            log.warning("the last use of keys cannot be read: %s", error)
+            stored = {}
+        return self._uses.merge_stored(wanted, stored)
 
     async def create_key(self, terms: KeyTerms, by: str | None) -> tuple[ClientKey, str]:
         """Create a key that is valid at once. Return it and its secret, which is not stored. by: name of the admin.
@@ -85,17 +108,71 @@ class ClientKeys:
         Raises Conflict for a name that is taken, InvalidRequest for an unknown model or task, StateError.
         """
         async with self.changing:
-            self._check(terms)
-            secret = KEY_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-            digest = hashlib.sha256(secret.encode()).hexdigest()
-            stored = StoredKey(terms.name, digest, self._clock(), terms.model_dump_json(exclude_none=True))
+            self._check_name(terms.name)
+            self._check_terms(terms)
+            self._check_time("expires_at", terms.expires_at)
+            secret, digest = _new_secret()
+            stored = StoredKey(terms.name, digest, self._clock(), _to_settings(terms))
             if not await asyncio.to_thread(self._opened().add_key, stored):
                 raise _name_taken(terms.name, "another gateway on the same state has created it")
-            created = _to_client_key(stored)
-            self._created = {**self._created, terms.name: created}
-            self._apply()
+            created = self._put(stored)
         log.info("key %s created by %s", terms.name, by)
         return created, secret
+
+    async def update_key(self, name: str, changes: KeyLimits, by: str | None) -> ClientKey:
+        """Change permissions, limits or expiry of a created key; what `changes` does not set stays as it is.
+
+        Raises NotFound, Conflict for a key of the configuration or one changed meanwhile, InvalidRequest, StateError.
+        """
+        async with self.changing:
+            stored = self._stored_key(name)
+            changed = {field: getattr(changes, field) for field in changes.model_fields_set}
+            terms = KeyTerms(**{**dict(read_terms(stored)), **changed})
+            self._check_terms(terms)
+            updated = await self._replace(replace(stored, settings_json=_to_settings(terms)))
+        log.info("key %s changed by %s: %s", name, by, ", ".join(sorted(changed)))
+        return updated
+
+    async def rotate_key(self, name: str, old_expires_at: datetime | None, by: str | None) -> tuple[ClientKey, str]:
+        """Give a created key a new secret, which is returned and not stored. by: name of the admin.
+
+        old_expires_at: time from which the former secret is rejected; None until it is revoked.
+        Raises NotFound, Conflict for a key of the configuration, or with two valid secrets, InvalidRequest, StateError.
+        """
+        async with self.changing:
+            stored, now = self._stored_key(name), self._clock()
+            self._check_time("old_expires_at", old_expires_at)
+            valid = [one for one in stored.all_secrets if one.expires_at is None or one.expires_at > now]
+            *_, old = stored.all_secrets
+            if len(valid) >= MAX_SECRETS:
+                raise Conflict(
+                    f"Key {name!r} has {MAX_SECRETS} valid secrets: revoke secret {valid[0].number} before the next "
+                    "rotation.",
+                    code="too_many_secrets",
+                )
+            if old_expires_at is not None:
+                old = replace(old, expires_at=_sooner(old.expires_at, old_expires_at.timestamp()))
+            secret, digest = _new_secret()
+            new = StoredSecret(old.number + 1, digest, now)
+            rotated = await self._replace(replace(stored, sha256=digest, secrets=(old, new)))
+        log.info("key %s rotated by %s", name, by)
+        return rotated, secret
+
+    async def revoke_secret(self, name: str, number: int, by: str | None) -> ClientKey:
+        """Revoke one of a created key's two secrets: requests with it are rejected at once. by: name of the admin.
+
+        Raises NotFound, Conflict for a key of the configuration or its only secret, StateError.
+        """
+        async with self.changing:
+            stored = self._stored_key(name)
+            left = tuple(one for one in stored.all_secrets if one.number != number)
+            if len(left) == len(stored.all_secrets):
+                raise NotFound(f"Key {name!r} has no secret {number}.")
+            if not left:
+                raise Conflict(f"Secret {number} is the only one of key {name!r}: rotate it first, or revoke the key.")
+            changed = await self._replace(replace(stored, sha256=left[-1].sha256, secrets=left))
+        log.info("secret %d of key %s revoked by %s", number, name, by)
+        return changed
 
     async def revoke_key(self, name: str, by: str | None) -> None:
         """Revoke a key: requests with it are rejected at once. by: name of the admin.
@@ -103,25 +180,53 @@ class ClientKeys:
         Raises NotFound, Conflict for a key of the configuration, StateError.
         """
         async with self.changing:
-            if any(key.name == name for key in self._config.keys):
-                raise Conflict(f"Key {name!r} is defined in the configuration: remove it there, and reload.")
-            if name not in self._created:
-                raise NotFound(f"Unknown key: {name!r}.")
+            self._stored_key(name)
             await asyncio.to_thread(self._opened().remove_key, name)
             self._created = {other: key for other, key in self._created.items() if other != name}
             self._apply()
         log.info("key %s revoked by %s", name, by)
 
+    def _stored_key(self, name: str) -> StoredKey:
+        """Return a created key. Raises NotFound, Conflict for a key of the configuration."""
+        if any(key.name == name for key in self._config.keys):
+            raise Conflict(f"Key {name!r} is defined in the configuration: change it there, and reload.")
+        found = self._created.get(name)
+        if found is None or found.stored is None:
+            raise NotFound(f"Unknown key: {name!r}.")
+        return found.stored
+
+    async def _replace(self, key: StoredKey) -> ClientKey:
+        """Store a changed key as its next version. Raises Conflict if it was changed meanwhile, StateError."""
+        key = replace(key, version=key.version + 1)
+        changed = to_client_key(key)
+        if not await asyncio.to_thread(self._opened().replace_key, key):
+            raise Conflict(f"Key {key.name!r} was changed meanwhile by another gateway: read it again.")
+        self._created = {**self._created, key.name: changed}
+        self._apply()
+        return changed
+
+    def _put(self, key: StoredKey) -> ClientKey:
+        created = to_client_key(key)
+        self._created = {**self._created, key.name: created}
+        self._apply()
+        return created
+
     def _apply(self) -> None:
-        clients = [client_key.key for client_key in self.list_keys()]
+        keys = self.list_keys()
+        clients = [client_key.key for client_key in keys]
         self._authenticator.configure(clients, self._config.admin.keys)
         self._quotas.configure(clients)
+        self._uses.forget_others(secret.sha256 for key in keys for secret in key.secrets)
 
-    def _check(self, terms: KeyTerms) -> None:
-        if terms.name in self._created:
-            raise _name_taken(terms.name, "revoke it first")
-        if terms.name in _config_names(self._config):
-            raise _name_taken(terms.name, "it is defined in the configuration")
+    def _check_name(self, name: str) -> None:
+        if name in self._created:
+            raise _name_taken(name, "revoke it first")
+        if name in _config_names(self._config):
+            raise _name_taken(name, "it is defined in the configuration")
+        if _RESERVED.search(name):
+            raise InvalidRequest("name: must not end with /rotate or /secrets/NUMBER.", param="name")
+
+    def _check_terms(self, terms: KeyTerms) -> None:
         known = {model.name for model in self._config.models}
         for model in terms.models or ():
             if model not in known:
@@ -130,6 +235,10 @@ class ClientKeys:
             raise InvalidRequest(
                 f"default_task: {terms.default_task!r} is not among the key's tasks.", param="default_task"
             )
+
+    def _check_time(self, setting: str, at: datetime | None) -> None:
+        if at is not None and at.timestamp() <= self._clock():
+            raise InvalidRequest(f"{setting}: {at:%Y-%m-%dT%H:%M:%SZ} has passed; name a later time.", param=setting)
 
     def _opened(self) -> Store:
         assert self._store is not None  # noqa: S101 - keys change while serving only
@@ -143,7 +252,7 @@ def read_created_keys(store: Store) -> Mapping[str, ClientKey]:
 
 def to_client_keys(stored: Iterable[StoredKey]) -> Mapping[str, ClientKey]:
     """Return stored keys by name. Raises StateError for a key that this version cannot read."""
-    return {key.name: _to_client_key(key) for key in stored}
+    return {key.name: to_client_key(key) for key in stored}
 
 
 def check_names(config: Config, created: Mapping[str, object]) -> None:
@@ -167,12 +276,15 @@ def _name_taken(name: str, reason: str) -> Conflict:
     return Conflict(f"A key named {name!r} exists already: {reason}.", param="name", code="key_exists")
 
 
-def _to_client_key(stored: StoredKey) -> ClientKey:
-    try:
-        terms = KeyTerms.model_validate_json(stored.settings_json)
-        settings = KeyConfig(**dict(terms), sha256=stored.sha256)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise StateError(f"the stored key {stored.name!r} cannot be read: {place}: {fault['msg']}") from error
-    return ClientKey(settings, "api", stored.created_at)
+def _new_secret() -> tuple[str, str]:
+    """Return a secret and its SHA-256."""
+    secret = KEY_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    return secret, hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _to_settings(terms: KeyTerms) -> str:
+    return terms.model_dump_json(exclude_none=True)
+
+
+def _sooner(first: float | None, second: float) -> float:
+    return second if first is None else min(first, second)

@@ -1,4 +1,4 @@
-"""Quotas of a key: requests and tokens per minute, US dollars per day and month.
+"""Quotas of a key: requests and tokens per minute, requests in flight, US dollars per day and month.
 
 Requests are counted when they arrive; tokens and dollars when the response reports them, so a key can exceed its limit
 by what is in flight. Rate limits are token buckets: 60 per minute is one per second, not 60 at the full minute.
@@ -16,8 +16,11 @@ from gateway.usage.ledger import Ledger
 
 MINUTE_S = 60.0
 
-Limits = tuple[float | None, float | None, Decimal | None, Decimal | None]
-"""Requests and tokens per minute, US dollars per day and month."""
+CONCURRENCY_RETRY_S = "1"
+"""Seconds until a request over the limit of concurrency may be sent again: when others end is not known."""
+
+Limits = tuple[float | None, float | None, Decimal | None, Decimal | None, int | None]
+"""Requests and tokens per minute, US dollars per day and month, requests in flight."""
 
 
 @dataclass(slots=True)
@@ -85,6 +88,8 @@ class Quota:
         tokens: bucket of tokens.
         usd_per_day: budget of a UTC day.
         usd_per_month: budget of a UTC month.
+        max_concurrent: requests in flight at all gateways together.
+        in_flight: requests that hold a slot here.
         today: the day that the sums below are for; empty to read them from the ledger again.
         day_usd: spent today.
         month_usd: spent this month.
@@ -96,6 +101,8 @@ class Quota:
     tokens: TokenBucket | None
     usd_per_day: Decimal | None
     usd_per_month: Decimal | None
+    max_concurrent: int | None = None
+    in_flight: int = 0
     today: str = ""
     day_usd: Decimal = Decimal(0)
     month_usd: Decimal = Decimal(0)
@@ -120,8 +127,9 @@ class Quotas:
         """Replace all keys. A key whose limits are unchanged keeps its usage."""
         every = {key.name: _limits_of(key) for key in keys}
         limited = {name: limits for name, limits in every.items() if any(limit is not None for limit in limits)}
+        before = self._quotas
         self._quotas = {
-            name: self._quotas[name] if self._limits.get(name) == limits else _new_quota(*limits)
+            name: before[name] if self._limits.get(name) == limits else _new_quota(limits, before.get(name))
             for name, limits in limited.items()
         }
         self._limits = limited
@@ -131,6 +139,33 @@ class Quotas:
         quota = self._quotas.get(key) if key is not None else None
         if quota is not None and key is not None:
             self._admit(key, quota, 1.0, 1.0)
+
+    def begin_request(self, key: str | None) -> bool:
+        """Count a request, which holds one of its key's slots if this returns True: `end_request` must follow.
+
+        Raises RateLimited, BudgetExceeded; then it holds none.
+        """
+        quota = self._quotas.get(key) if key is not None else None
+        if quota is None or key is None:
+            return False
+        if quota.max_concurrent is None:
+            self._admit(key, quota, 1.0, 1.0)
+            return False
+        # Each gateway has an equal part, rounded up: together they exceed the limit by less than their number.
+        if quota.in_flight >= math.ceil(quota.max_concurrent / self._gateways):
+            plural = "" if quota.max_concurrent == 1 else "s"
+            message = f"Rate limit exceeded: key {key!r} may have {quota.max_concurrent} request{plural} in flight."
+            raise RateLimited(message, retry_after=CONCURRENCY_RETRY_S)
+        self._admit(key, quota, 1.0, 1.0)
+        quota.in_flight += 1
+        return True
+
+    def end_request(self, key: str | None) -> None:
+        """Free the slot of a request that has ended."""
+        quota = self._quotas.get(key) if key is not None else None
+        # None, or 0, if the limit was removed meanwhile, or removed and set again.
+        if quota is not None and quota.in_flight:
+            quota.in_flight -= 1
 
     def admit_inputs(self, key: str | None, inputs: int) -> None:
         """Count the inputs of a request that `admit_request` has counted as one: each counts as a request.
@@ -227,7 +262,7 @@ class Quotas:
 
     def budgeted_keys(self) -> Sequence[str]:
         """Return the keys that have a budget."""
-        return [name for name, (_, _, day, month) in self._limits.items() if day is not None or month is not None]
+        return [name for name, (_, _, day, month, _) in self._limits.items() if day is not None or month is not None]
 
     def rebalance(self, parts: Mapping[str, QuotaShare], gateways: int) -> None:
         """Set this gateway's shares of what all gateways have left, less what was used here since.
@@ -296,12 +331,14 @@ def _zero_usage(quota: Quota) -> QuotaUsage:
 
 
 def _limits_of(key: KeyTerms) -> Limits:
-    return key.requests_per_minute, key.tokens_per_minute, key.budget_usd_per_day, key.budget_usd_per_month
+    budgets = key.budget_usd_per_day, key.budget_usd_per_month
+    return key.requests_per_minute, key.tokens_per_minute, *budgets, key.max_concurrent_requests
 
 
-def _new_quota(
-    requests: float | None, tokens: float | None, usd_per_day: Decimal | None, usd_per_month: Decimal | None
-) -> Quota:
-    return Quota(
+def _new_quota(limits: Limits, before: Quota | None) -> Quota:
+    requests, tokens, usd_per_day, usd_per_month, max_concurrent = limits
+    made = Quota(
         TokenBucket(requests) if requests else None, TokenBucket(tokens) if tokens else None, usd_per_day, usd_per_month
     )
+    made.max_concurrent, made.in_flight = max_concurrent, before.in_flight if before else 0
+    return made

@@ -127,7 +127,7 @@ class Accounting:
 
     def check_quota(self, record: RequestRecord) -> None:
         """Count a request on its key. Raises RateLimited, BudgetExceeded."""
-        self._quotas.admit_request(record.key)
+        record.holds_slot = self._quotas.begin_request(record.key)
 
     def rate_limits(self, record: RequestRecord) -> Headers | None:
         """Return the limits of a request's key as headers; None where it has none of its own."""
@@ -165,6 +165,8 @@ class Accounting:
     def finish_request(self, record: RequestRecord) -> None:
         """Take the record of a request that has ended, in whatever way."""
         usage = record.usage
+        if record.holds_slot:
+            self._quotas.end_request(record.key)
         # At once: the key's next request may come before the next flush.
         if usage is not None and record.key is not None:
             self._quotas.charge_usage(record.key, usage.total_tokens, record.cost_usd or NO_USD)

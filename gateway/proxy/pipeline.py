@@ -96,7 +96,7 @@ class Pipeline:
         if principal is ANONYMOUS and not head.is_checked:
             self.host_check.check_request(head.headers, is_change=True)
             head.is_checked = True
-        record.key = principal.name
+        record.key, record.secret = principal.name, principal.secret
         self.accounting.check_quota(record)
         return principal
 

@@ -38,6 +38,8 @@ class RequestRecord(msgspec.Struct):
         error: The gateway's own error, as the client got it.
         capture: What was said, where the request log stores that.
         span: gateway.otel's own, where it is on.
+        secret: SHA-256 of the secret of the key.
+        holds_slot: It counts against its key's limit of concurrent requests until it ends.
     """
 
     request_id: str
@@ -65,6 +67,8 @@ class RequestRecord(msgspec.Struct):
     capture: BodyCapture | None = None
     span: object = None
     last_word: Attempt | None = None
+    secret: str | None = None
+    holds_slot: bool = False
 
     @property
     def model(self) -> str:

@@ -12,6 +12,7 @@ from gateway.keys.auth import Principal, filter_allowed
 from gateway.proxy.capabilities import CapabilityTable
 from gateway.proxy.prompt_task import PromptTasks
 from gateway.tasks.decision_table import Policy, Route
+from gateway.tasks.task_directory import TaskDirectory
 from gateway.vocabulary import (
     AUTO,
     DEFAULT_TASK,
@@ -44,8 +45,11 @@ FindTag = Callable[[RequestHead, RequestBody, Principal], TaskTag | None]
 class TaskResolver:
     """Finds a request's task, in the order of `routing.task_sources`."""
 
-    def __init__(self, sources: Sequence[TaskSource], prompts: PromptTasks) -> None:
-        """sources: where a task is looked for, first to last. prompts: tasks of system prompts."""
+    def __init__(self, sources: Sequence[TaskSource], prompts: PromptTasks, directory: TaskDirectory) -> None:
+        """sources: where a task is looked for, first to last. prompts: tasks of system prompts.
+
+        directory: where the calls of merged tasks go.
+        """
         find: Mapping[TaskSource, FindTag] = {
             "header": _tag_of_header,
             "metadata": _tag_of_metadata,
@@ -55,19 +59,22 @@ class TaskResolver:
         }
         self._sources = tuple(find[source] for source in sources)
         self._prompts = prompts
+        self._directory = directory
 
     def resolve_task(self, head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag:
-        """Return the task that the first source names, `default` where none does.
+        """Return the task that the first source names, `default` where none does; of a merged one, its target.
 
         Raises InvalidRequest for an invalid task ID, Forbidden for one that the key may not use.
         """
         for find in self._sources:
             tag = find(head, body, principal)
             if tag is not None:
-                principal.check_task(tag.task)
-                return tag
-        principal.check_task(DEFAULT_TASK)
-        return UNTAGGED
+                break
+        else:
+            tag = UNTAGGED
+        principal.check_task(tag.task)
+        target = self._directory.targets.get(tag.task)
+        return tag if target is None else TaskTag(target, tag.is_explicit)
 
     def _tag_of_prompt(self, head: RequestHead, body: RequestBody, principal: Principal) -> TaskTag | None:
         # A key that may use named tasks only stays with its own.

@@ -12,12 +12,14 @@
     task_reader        stored tasks under the open pack: policies, costs, states
     score_choice       the score that decides a task, and why it is this one
     task_update        one task's inputs, one by one
+    task_merge         one task's sums, moved to another one
     evidence           whose outcomes in the pack a configured model has
     sampling           adaptive sampling of a batch
     eviction           eviction of tasks beyond a limit
     input_text         the text of a request that is embedded
     serialization      sums and embeddings as bytes
     task_labels        a task's labelled inputs and scored responses
+    judged_labels      labels of judge models, with the error that their agreement implies
     inspection         outcomes, evidence, labels to add, comparison of packs
     background         executor for questions that take long
     stepwise           questions that embed, in steps between batches

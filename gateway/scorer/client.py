@@ -17,6 +17,7 @@ from gateway.errors import InvalidRequest, ScorerUnavailable
 from gateway.observability.metrics import ScorerStats
 from gateway.scorer.messages import (
     BATCH_SIZE,
+    AddJudgedLabels,
     BackgroundQuestion,
     BatchCounts,
     Configure,
@@ -25,7 +26,10 @@ from gateway.scorer.messages import (
     ForgetTask,
     Inspect,
     InspectView,
+    JudgeVerdicts,
+    MergeTasks,
     Question,
+    RemoveJudgedLabels,
     Reply,
     ScoredResponse,
     SeedInputs,
@@ -146,12 +150,39 @@ class ScorerClient(ABC):
 
         A batch at a time, each behind what others have asked and observed meanwhile.
         """
+
+        def seed_part(part: slice) -> SeedInputs:
+            return SeedInputs(self._replies.next_id(), task, texts[part], outcomes[part])
+
+        return await self._ask_in_parts(texts, seed_part, key)
+
+    async def add_judged_labels(
+        self,
+        task: str,
+        texts: Sequence[str],
+        outcomes: Sequence[Mapping[str, float]],
+        judge: JudgeVerdicts,
+        key: str | None = None,
+    ) -> Mapping[str, Any]:
+        """Add labels that a judge model gave, a batch at a time. outcomes, key: as `seed_task` takes them."""
+
+        def label_part(part: slice) -> AddJudgedLabels:
+            return AddJudgedLabels(self._replies.next_id(), task, texts[part], outcomes[part], judge)
+
+        return await self._ask_in_parts(texts, label_part, key)
+
+    async def remove_judged_labels(self, task: str, model: str, key: str | None = None) -> Mapping[str, Any]:
+        """Remove all labels of a judge model."""
+        return await self._ask(RemoveJudgedLabels(self._replies.next_id(), task, model), key)
+
+    async def _ask_in_parts(
+        self, texts: Sequence[str], ask: Callable[[slice], Question], key: str | None
+    ) -> Mapping[str, Any]:
         document: Mapping[str, Any] = {}
         for start in range(0, len(texts), BATCH_SIZE):
             part = slice(start, start + BATCH_SIZE)
-            seed = SeedInputs(self._replies.next_id(), task, texts[part], outcomes[part])
             try:
-                document = await self._ask(seed, key, size=sum(map(len, seed.texts)))
+                document = await self._ask(ask(part), key, size=sum(map(len, texts[part])))
             except ScorerUnavailable as error:
                 if not start:
                     raise
@@ -179,6 +210,10 @@ class ScorerClient(ABC):
     async def forget_task(self, task: str) -> bool:
         """Remove everything about a task; False if there was nothing."""
         return bool((await self._ask(ForgetTask(self._replies.next_id(), task)))["known"])
+
+    async def merge_tasks(self, target: str, sources: Sequence[str]) -> int:
+        """Move all that is stored of tasks to another one. Return the number of inputs."""
+        return int((await self._ask(MergeTasks(self._replies.next_id(), target, sources)))["moved"])
 
     async def inspect_pack(
         self, view: InspectView, task: str = "", pack: str = "", n: int = 0, key: str | None = None
@@ -223,3 +258,8 @@ class ScorerClient(ABC):
     def _check_ready(self) -> None:
         if self.status != "ready":
             raise ScorerUnavailable(f"the scorer is {self.status}: {self.message}")
+
+
+def observe_with(link: ScorerClient | None) -> Callable[[str, bytes, str | None], None]:
+    """Return what receives observations: the scorer, or nothing."""
+    return link.observe_input if link is not None else lambda task, messages, key: None

@@ -77,7 +77,7 @@ class TaskEvictor:
 def used_at(record: TaskRecord, limits: EvictionLimits, now: float) -> float:
     """Return when a task that is used now counts as used: later if it has labels or feedback. Raises StateError."""
     labels = labels_of(record)
-    return now + labelled_bonus_s(limits) if labels.outcomes or labels.ratings.by_request else now
+    return now if labels.is_empty else now + labelled_bonus_s(limits)
 
 
 def labelled_bonus_s(limits: EvictionLimits) -> float:

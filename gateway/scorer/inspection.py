@@ -11,7 +11,7 @@ from gateway.scorer import serialization
 from gateway.scorer.messages import TaskPolicy
 from gateway.scorer.score_choice import choose_score
 from gateway.scorer.task_labels import TaskLabels, text_digest
-from gateway.scorer.task_reader import cost_preference
+from gateway.scorer.task_reader import cost_preference, labels_of
 from gateway.state.store import Store
 from gateway.vocabulary import ScoreSetting
 from routing.arrays import Embeddings, Floats, unit_rows
@@ -102,7 +102,12 @@ def suggest_labels(
     rows = [row for text, row in latest.items() if text_digest(text) not in labelled.outcomes]
     shown: dict[str, Any] = {"object": "list", "kept": len(latest), "labels": len(labelled.outcomes), "data": []}
     scores = router.score_task(
-        state, candidates, ScoreKind.AUTO, labelled.to_matrix(names), labelled.ratings.to_feedback(names)
+        state,
+        candidates,
+        ScoreKind.AUTO,
+        labelled.to_matrix(names),
+        labelled.ratings.to_feedback(names),
+        judged=labelled.to_judged(names),
     )
     if not rows or scores.posterior is None or len(candidates) < 2:
         return {**shown, "between": []}
@@ -132,12 +137,15 @@ def _compared(task: str, store: Store, old: Router, new: Router, how: Comparison
     if not candidates:
         return row
     state = TaskState.from_evidence(new.find_evidence(vectors)) if len(vectors) else new.empty_state()
-    labels = (
-        serialization.labels_from_bytes(stored.task.sums).to_matrix(new.pack.manifest.model_names)
-        if stored.task
-        else None
+    names, labels = new.pack.manifest.model_names, labels_of(stored)
+    scores = new.score_task(
+        state,
+        candidates,
+        score,
+        labels.to_matrix(names),
+        known_dataset=choice.dataset,
+        judged=labels.to_judged(names),
     )
-    scores = new.score_task(state, candidates, score, labels, known_dataset=choice.dataset)
     current = before if choice.dataset is None else None
     made = new.make_decision(scores, current, score, cost_preference(policy, store, task))
     here, there = _score_of(scores, before, score), _score_of(scores, made.model, score)

@@ -135,6 +135,58 @@ class SeedInputs(msgspec.Struct, frozen=True, tag="Seed"):
     outcomes: Sequence[Mapping[str, float]] = ()
 
 
+class JudgeCounts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Verdicts of a judge model, counted as routing.auto.judge_noise.JudgeAgreement does, under the same names."""
+
+    both_right: float = 0.0
+    both_wrong: float = 0.0
+    differ: float = 0.0
+    right_as_right: float = 0.0
+    right_as_wrong: float = 0.0
+    wrong_as_right: float = 0.0
+    wrong_as_wrong: float = 0.0
+
+
+class JudgeVerdicts(msgspec.Struct, frozen=True):
+    """A judge whose labels are added.
+
+    Attributes:
+        model: name of the judge.
+        method: how it was asked.
+        agreement: with itself and with references.
+        decided: share of comparisons without a tie, for a judge that compares.
+    """
+
+    model: str
+    method: str
+    agreement: JudgeCounts
+    decided: float = 1.0
+
+
+class AddJudgedLabels(msgspec.Struct, frozen=True, tag="Judge"):
+    """Add labels that a judge model gave to inputs of a task.
+
+    A message of its own: a scorer of an earlier version must refuse it, not take these for true labels.
+
+    Attributes:
+        outcomes: of models on each input, by name, in [0, 1].
+    """
+
+    id: int
+    task: str
+    texts: Sequence[str]
+    outcomes: Sequence[Mapping[str, float]]
+    judge: JudgeVerdicts
+
+
+class RemoveJudgedLabels(msgspec.Struct, frozen=True, tag="Unjudge"):
+    """Remove all labels of a judge model from a task. model: name of the judge."""
+
+    id: int
+    task: str
+    model: str
+
+
 class ScoredResponse(msgspec.Struct, frozen=True):
     """A response that its client has scored.
 
@@ -176,6 +228,14 @@ class ForgetTask(msgspec.Struct, frozen=True, tag="Forget"):
 
     id: int
     task: str
+
+
+class MergeTasks(msgspec.Struct, frozen=True, tag="Merge"):
+    """Move all that is stored of tasks to another one, and delete them."""
+
+    id: int
+    task: str
+    sources: Sequence[str]
 
 
 class SetPolicy(msgspec.Struct, frozen=True, tag="Govern"):
@@ -289,7 +349,18 @@ class Reply(msgspec.Struct, frozen=True, tag=True):
     is_busy: bool = False
 
 
-Question = SeedInputs | SubmitFeedback | DryRun | ForgetTask | SetPolicy | Inspect | ExplainTasks
+Question = (
+    SeedInputs
+    | AddJudgedLabels
+    | RemoveJudgedLabels
+    | SubmitFeedback
+    | DryRun
+    | ForgetTask
+    | MergeTasks
+    | SetPolicy
+    | Inspect
+    | ExplainTasks
+)
 """Messages that are answered with a Reply."""
 
 BackgroundQuestion = Inspect | ExplainTasks

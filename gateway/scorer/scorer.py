@@ -19,17 +19,22 @@ from gateway.errors import StateError
 from gateway.scorer import serialization
 from gateway.scorer.eviction import used_at
 from gateway.scorer.input_text import NoInputText, extract_text
+from gateway.scorer.judged_labels import JUDGE_PREFIX
 from gateway.scorer.messages import (
+    AddJudgedLabels,
     BatchCounts,
     BatchDone,
     ForgetTask,
+    MergeTasks,
     Observation,
+    RemoveJudgedLabels,
     SeedInputs,
     SetPolicy,
     SubmitFeedback,
 )
 from gateway.scorer.sampling import BatchPart, Commit, InputSampler, InputValues, SamplingState, commit_alone
 from gateway.scorer.task_labels import TaskLabels, text_digest
+from gateway.scorer.task_merge import merge_task
 from gateway.scorer.task_reader import TaskReader, decision_view, labels_of
 from gateway.state.store import StateChange, TaskRecord, TaskSums
 from routing.adaptive_sampling import SamplingSettings
@@ -94,10 +99,35 @@ class Scorer:
         An input labelled again counts once; an outcome of a model that no pack knows waits for one that does.
         """
         decisions = self._add_labels(seed) if seed.outcomes else self._add_inputs(seed)
-        record = self._store.read_task(seed.task)
-        n, labels = record.task.n if record.task else 0, len(labels_of(record).outcomes)
-        document = {"object": "task", "id": seed.task, "n": n, "added": len(seed.texts), "labels": labels}
-        return decisions, {**document, "decision": decision_view(record)}
+        return decisions, {**self._describe_labels(seed.task), "added": len(seed.texts)}
+
+    def add_judged(self, labels: AddJudgedLabels) -> Answered:
+        """Store labels of a judge model. May raise StateError.
+
+        A task without any inputs begins with these. To another one none is added: they are most likely among its own,
+        and a judge that is no better than chance must change nothing.
+        """
+        learn = partial(TaskLabels.with_judged, judge=labels.judge, texts=labels.texts, given=labels.outcomes)
+        record = self._store.read_task(labels.task)
+        texts = list(dict.fromkeys(labels.texts)) if record.task is None or not record.task.n else []
+        new = self._find_evidence([(labels.task, text) for text in texts])
+        decisions = self._update([labels.task], new, learn=learn, is_asked=True)
+        return decisions, {**self._describe_labels(labels.task), "added": len(labels.texts)}
+
+    def remove_judged(self, question: RemoveJudgedLabels) -> Answered:
+        """Remove a judge's labels. `removed` is 0 where there are none. May raise StateError."""
+        source = JUDGE_PREFIX + question.model
+        removed = labels_of(self._store.read_task(question.task)).judges.counts.get(source, 0)
+        decisions: Sequence[Decision] = ()
+        if removed:
+            decisions = self._update(
+                [question.task],
+                {},
+                learn=lambda labels: replace(labels, judges=labels.judges.without_judge(source)),
+                is_asked=True,
+                is_used=False,
+            )
+        return decisions, {**self._describe_labels(question.task), "removed": removed}
 
     def add_feedback(self, feedback: SubmitFeedback) -> Answered:
         """Store scores of a task's answers. May raise StateError."""
@@ -121,6 +151,15 @@ class Scorer:
         is_known = self._store.forget_task(change.task)
         is_declared = self._tasks.score_of(self._tasks.policy_of(change.task)).dataset is not None
         return self._update([change.task], {}, is_used=False) if is_declared else [], {"known": is_known}
+
+    def merge_tasks(self, change: MergeTasks) -> Answered:
+        """Move sums, labels and embeddings of tasks to another one, each in one write. May raise StateError."""
+        moved, decisions = 0, list[Decision]()
+        for source in change.sources:
+            merged = merge_task(self._tasks, source, change.task, self._clock())
+            moved += merged.moved
+            decisions += [] if merged.decision is None else [merged.decision]
+        return decisions[-1:], {"moved": moved}
 
     def rescore_stale(self) -> list[Decision]:
         """Score again the tasks whose sums were made with another pack, from their most recent embeddings.
@@ -178,6 +217,18 @@ class Scorer:
         new = self._find_evidence([(seed.task, text) for text in texts])
         learn = partial(TaskLabels.with_labels, texts=seed.texts, given=seed.outcomes)
         return self._update([seed.task], new, learn=learn, is_asked=True)
+
+    def _describe_labels(self, task: str) -> dict[str, Any]:
+        record = self._store.read_task(task)
+        labels = labels_of(record)
+        return {
+            "object": "task",
+            "id": task,
+            "n": record.task.n if record.task else 0,
+            "labels": len(labels.outcomes),
+            "judged": labels.judges.counts,
+            "decision": decision_view(record),
+        }
 
     def _find_evidence(self, inputs: Sequence[InputValues]) -> dict[str, NewInputs]:
         """Embed inputs and find what the pack says of them, by task."""

@@ -18,14 +18,17 @@ from gateway.errors import StateError
 from gateway.scorer.eviction import TaskEvictor
 from gateway.scorer.evidence import configured_manifest
 from gateway.scorer.messages import (
+    AddJudgedLabels,
     BatchDone,
     Configure,
     DryRun,
     ExplainTasks,
     ForgetTask,
     Inspect,
+    MergeTasks,
     Observation,
     Question,
+    RemoveJudgedLabels,
     Reply,
     ScoreSettings,
     SeedInputs,
@@ -169,9 +172,12 @@ class ScorerService:
         queries = self._queries = ScorerQueries(self.tasks, pack.embedder, self._hooks.find_pack)
         self._handlers: Mapping[type[Any], Callable[[Any], Answered]] = {
             SeedInputs: self.scorer.seed_task,
+            AddJudgedLabels: self.scorer.add_judged,
+            RemoveJudgedLabels: self.scorer.remove_judged,
             SubmitFeedback: self.scorer.add_feedback,
             SetPolicy: self._set_policy,
             ForgetTask: self.scorer.forget_task,
+            MergeTasks: self.scorer.merge_tasks,
             DryRun: lambda question: ((), run_steps(queries.dry_run_steps(question))),
             ExplainTasks: lambda question: ((), queries.explain_tasks(question)),
             Inspect: lambda question: ((), queries.inspect_pack(question)),

@@ -1,6 +1,6 @@
 """A task's labelled inputs and scored responses, by model name, so that they outlive a pack.
 
-Both are stored behind the task's sums, in the same bytes, so that all of it is read and written together. A response
+All are stored behind the task's sums, in the same bytes, so that all of it is read and written together. A response
 counts once, with its latest score; responses are bounded by their own time and not by that of their scores, so the
 order in which scores arrive makes no difference.
 """
@@ -14,8 +14,10 @@ import msgspec
 import numpy as np
 
 from gateway.errors import StateError
-from gateway.scorer.messages import ScoredResponse
+from gateway.scorer.judged_labels import Judges, JudgeWire
+from gateway.scorer.messages import JudgeVerdicts, ScoredResponse
 from routing.auto.feedback import Feedback
+from routing.auto.posterior import JudgedLabels
 
 MAX_PER_CONTEXT = 200
 """Newest responses stored of one model in one stratum: more of them hardly change the estimate."""
@@ -54,6 +56,10 @@ class Ratings:
         for one in rated:
             merged[one.request] = Rating(one.at, one.score, RatingContext(one.model, one.stratum, one.propensity))
         return Ratings(_newest(merged))
+
+    def merge(self, other: "Ratings") -> "Ratings":
+        """Add the responses of another task."""
+        return Ratings(_newest({**other.by_request, **self.by_request}))
 
     def to_feedback(self, models: Sequence[str]) -> Feedback | None:
         """Convert to the library's feedback, with columns in the order of `models`. None without any of these."""
@@ -104,8 +110,15 @@ MAX_LABELS = 500
 """Labelled inputs stored of a task, the newest: more hardly move the posterior."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(dict[bytes, dict[str, float]] | tuple[dict[bytes, dict[str, float]], Wire])
-"""Labels alone, as earlier versions wrote them, or labels and scored responses."""
+Outcomes = dict[bytes, dict[str, float]]
+_labels_decoder = msgspec.msgpack.Decoder(Outcomes)
+_pair_decoder = msgspec.msgpack.Decoder(tuple[Outcomes, Wire])
+_triple_decoder = msgspec.msgpack.Decoder(tuple[Outcomes, Wire, list[JudgeWire]])
+
+_PAIR, _TRIPLE = b"\x92", b"\x93"
+"""First byte of a MessagePack array of two and of three: labels and scored responses, and judges' labels. Labels alone
+are a map. Each is written only where it is needed, so that earlier versions read what they know.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +126,19 @@ class TaskLabels:
     """Labels and scored responses of a task.
 
     Attributes:
-        outcomes: in [0, 1], by an input's digest and model; oldest first.
+        outcomes: true labels in [0, 1], by an input's digest and model; oldest first.
         ratings: scored responses.
+        judges: labels of judge models.
     """
 
     outcomes: Mapping[bytes, Mapping[str, float]] = field(default_factory=dict)
     ratings: Ratings = field(default_factory=Ratings)
+    judges: Judges = field(default_factory=Judges)
+
+    @property
+    def is_empty(self) -> bool:
+        """Return True if nothing is labelled or scored."""
+        return not (self.outcomes or self.ratings.by_request or self.judges.by_source)
 
     def with_labels(self, texts: Sequence[str], given: Sequence[Mapping[str, float]]) -> "TaskLabels":
         """Add labels; an input labelled again has its models' outcomes replaced."""
@@ -131,6 +151,24 @@ class TaskLabels:
         """Add scored responses."""
         return replace(self, ratings=self.ratings.with_ratings(answers))
 
+    def merge(self, other: "TaskLabels") -> "TaskLabels":
+        """Add what another task was labelled with; of an input that both have, this one's outcomes count."""
+        merged = {key: dict(outcomes) for key, outcomes in other.outcomes.items()}
+        for key, outcomes in self.outcomes.items():
+            merged[key] = {**merged.pop(key, {}), **outcomes}
+        newest = dict(list(merged.items())[-MAX_LABELS:])
+        return TaskLabels(newest, self.ratings.merge(other.ratings), self.judges.merge(other.judges))
+
+    def with_judged(
+        self, judge: JudgeVerdicts, texts: Sequence[str], given: Sequence[Mapping[str, float]]
+    ) -> "TaskLabels":
+        """Add labels of a judge model."""
+        return replace(self, judges=self.judges.with_labels(judge, [text_digest(text) for text in texts], given))
+
+    def to_judged(self, models: Sequence[str]) -> list[JudgedLabels]:
+        """Return the labels of judge models, with columns in the order of `models`."""
+        return self.judges.to_labels(models, self.outcomes)
+
     def to_matrix(self, models: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
         """Return outcomes, (n_labelled, n_models), NaN where a model has none; None without labels."""
         if not self.outcomes:
@@ -139,6 +177,8 @@ class TaskLabels:
 
     def to_bytes(self) -> bytes:
         """Encode; nothing where nothing is labelled or scored."""
+        if self.judges.by_source:
+            return _encode((self.outcomes, self.ratings.to_wire(), self.judges.to_wire()))
         if self.ratings.by_request:
             return _encode((self.outcomes, self.ratings.to_wire()))
         return _encode(self.outcomes) if self.outcomes else b""
@@ -147,8 +187,13 @@ class TaskLabels:
     def from_bytes(cls, data: bytes) -> "TaskLabels":
         """Decode what `to_bytes` returned. Raises StateError."""
         try:
-            found = _decoder.decode(data) if data else {}
-            return cls(found) if isinstance(found, dict) else cls(found[0], Ratings.from_wire(found[1]))
+            if data.startswith(_TRIPLE):
+                outcomes, ratings, judges = _triple_decoder.decode(data)
+                return cls(outcomes, Ratings.from_wire(ratings), Judges.from_wire(judges))
+            if data.startswith(_PAIR):
+                outcomes, ratings = _pair_decoder.decode(data)
+                return cls(outcomes, Ratings.from_wire(ratings))
+            return cls(_labels_decoder.decode(data)) if data else cls()
         except msgspec.MsgspecError as error:
             raise StateError(f"a task's labels cannot be read: {error}") from error
 

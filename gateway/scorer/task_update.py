@@ -75,6 +75,7 @@ class TaskUpdate:
         names = router.pack.manifest.model_names
         self._matrix = labels.to_matrix(names) if labels else None
         self._feedback = labels.ratings.to_feedback(names) if labels else None
+        self._judged = labels.to_judged(names) if labels else []
         self._last: ScoredState | None = None
         self._needs_explanation = not is_explained
 
@@ -83,6 +84,11 @@ class TaskUpdate:
         for place in range(len(evidence)):
             self.state = self.state + TaskState.from_evidence(evidence.select_rows(np.array([place])))
             self.make_decision(place)
+
+    def add_state(self, state: TaskState) -> None:
+        """Add the sums of another task, and decide."""
+        self.state = self.state + state
+        self.make_decision()
 
     def make_decision(self, place: int | None = None) -> None:
         """Decide on the present state; the version rises when that changes the model. place: of its last input."""
@@ -116,7 +122,7 @@ class TaskUpdate:
         keeps_current = self.decision is not None and self.decision.n > 0 and choice.dataset is None
         current = self.decision.model if self.decision is not None and keeps_current else None
         scores = self._router.score_task(
-            self.state, self._candidates, choice.score, self._matrix, self._feedback, choice.dataset
+            self.state, self._candidates, choice.score, self._matrix, self._feedback, choice.dataset, self._judged
         )
         made = self._router.make_decision(scores, current, choice.score, self._costs)
         return ScoredState(self.state, made, scores, place)

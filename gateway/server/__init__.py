@@ -10,6 +10,8 @@ workers          several gateways that share a port
 app              composition: every part is built here and given what it needs
 runtime          changes of a running gateway: configuration, pack, policies
 ledger_writer    writes usage to the store once a second
+template_writer  stores and shares templates of system prompts
+task_manager     names, merges and deletion of tasks
 history_writer   writes history to the store every few seconds
 telemetry        OpenTelemetry, where it is configured
 request_logging  the request log: its store, its thread, what it takes

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
 from gateway.keys.quotas import Quotas
+from gateway.keys.secret_uses import SecretUses
 from gateway.observability.loop_lag import sample_loop_lag
 from gateway.observability.metrics import (
     BreakerCollector,
@@ -54,13 +55,14 @@ from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
 from gateway.proxy.task_target import TaskResolver
-from gateway.scorer.client import ScorerClient
+from gateway.scorer.client import ScorerClient, observe_with
 from gateway.scorer.embedded.client import EmbeddedScorerClient
 from gateway.server.front import Front
 from gateway.server.history_writer import HistoryWriter
 from gateway.server.ledger_writer import flush_ledger_periodically
 from gateway.server.request_logging import RequestLogging, open_request_log
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
+from gateway.server.task_manager import TaskManager, TaskParts
 from gateway.server.telemetry import check_otel, start_tracing
 from gateway.state.sqlite import open_own_store
 from gateway.state.store import Eviction, Store
@@ -70,6 +72,7 @@ from gateway.tasks.eviction_log import EvictionLog
 from gateway.tasks.policies import build_prices
 from gateway.tasks.prompt_templates import PromptTemplates
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
+from gateway.tasks.task_directory import TaskDirectory
 from gateway.upstream.factory import build_backends, build_forwarding
 from gateway.upstream.failover import Failover
 from gateway.upstream.load_balancer import LoadBalancer
@@ -97,21 +100,26 @@ class Gateway:
         self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
         self._history = HistoryWriter(time.time)
         self._decision_feed = DecisionFeed(time.time, on_change=self._history.buffer.add_change)
-        self._evictions = EvictionLog()
+        self._evictions = EvictionLog(on_evicted=lambda task: self._minutes.discard("task", task))
         self._node = self._join_gateways(config)
         self._scorer: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
         self._minutes = MinuteSeries(time.time)
         self._recent_responses = RecentResponses(config.routing.feedback_window)
         self._response_cache = ResponseCache(time.monotonic)
-        self._prompt_tasks = PromptTasks(PromptTemplates())
+        self._directory = TaskDirectory()
+        self._templates = PromptTemplates(keeps_texts=lambda: self.runtime.resolved.config.routing.keep_texts)
+        self._prompt_tasks = PromptTasks(self._templates)
         self._responses = ResponseAffinity(config.routing.response_ttl_s, time.monotonic)
         self._sessions = SessionAffinity(config.routing.session_ttl_s, time.monotonic)
         self._ledger = Ledger(build_prices(config, resolved.manifest), time.time)
         self._authenticator = Authenticator(config.keys, config.admin.keys)
         self._quotas = Quotas(config.keys, self._ledger, time.monotonic)
-        self._client_keys = ClientKeys(config, self._authenticator, self._quotas, time.time)
+        self._secret_uses = SecretUses(time.time)
+        self._client_keys = ClientKeys(config, self._authenticator, self._quotas, time.time, self._secret_uses)
         parts = Reloadable(self._table, self._ledger, self._client_keys, self._scorer)
         self.runtime = Runtime(config, resolved, parts, self._build_serving)
+        tasks = TaskParts(self._directory, self._templates, self._table, self._ledger, self._minutes, self._scorer)
+        self._task_manager = TaskManager(tasks, self.runtime, time.time)
         self.config_history = ConfigHistory(config, origin, self.runtime.reload, time.time)
         self._packs: PackLibrary = (self._node and self._node.pack_library) or LocalPackLibrary(self.config_history)
         self._inflight = InflightRequests()
@@ -203,13 +211,15 @@ class Gateway:
             config = self.runtime.resolved.config
             store: Store = self._node.store if self._node else open_own_store(config.state.url)
             stack.callback(store.close)
+            self._task_manager.attach_store(store)
             if config.otel.endpoint is not None:
                 self._tracing = await start_tracing(stack, config.otel)
             await stack.enter_async_context(
-                flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None)
+                flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None, uses=self._secret_uses)
             )
             await stack.enter_async_context(self._history.write_periodically(store))
             await self._restore_settings(store)
+            await stack.enter_async_context(self._task_manager.run(store, is_shared=self._node is not None))
             self._request_log = await stack.enter_async_context(open_request_log(config, self._node))
             self._metrics.registry.register(RequestLogCollector(self._request_log.counts))
             stack.callback(self.runtime.flush_counts)
@@ -253,6 +263,7 @@ class Gateway:
             recent_responses=self._recent_responses,
             request_log=self._request_log.access,
             manager=self.runtime,
+            tasks=self._task_manager,
             policy_errors=resolved.errors,
             unknown_datasets=resolved.unknown_datasets,
             is_draining=lambda: self._is_draining,
@@ -262,10 +273,10 @@ class Gateway:
             authenticator=self._authenticator,
             host_check=self._host_check,
             capabilities=build_capability_table(config.models),
-            tasks=TaskResolver(config.routing.task_sources, self._prompt_tasks),
+            tasks=TaskResolver(config.routing.task_sources, self._prompt_tasks, self._directory),
             table=self._table,
             failover=Failover(backends, resolved.timeouts, RetryPolicy(upstream), upstream.max_attempts),
-            observe=_observe_with(self._scorer),
+            observe=observe_with(self._scorer),
             accounting=Accounting(
                 self._metrics,
                 self._ledger,
@@ -273,7 +284,7 @@ class Gateway:
                 self._baseline,
                 self._minutes,
                 self._tracing,
-                (self._recent_responses.record_batch, *self._request_log.observers),
+                (self._recent_responses.record_batch, self._secret_uses.observe_batch, *self._request_log.observers),
                 HistoryRecorder(self._history.buffer, names_of_other_kinds(config.models)).add_batch,
             ),
             sessions=self._sessions,
@@ -321,6 +332,7 @@ class Gateway:
             await self.runtime.apply_shared_state((), self._node.cached_active_pack())
             return
         self._client_keys.load_keys(store)
+        self._task_manager.apply_entries(await asyncio.to_thread(store.task_entries))
         await self.runtime.apply_shared_state(await asyncio.to_thread(store.current_policies), None)
 
     def _join_gateways(self, config: Config) -> "GatewayNode | None":
@@ -332,6 +344,7 @@ class Gateway:
         handlers = ChangeHandlers(
             keys=lambda created: self._client_keys.replace_created(created),
             policies=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
+            tasks=lambda entries: self._task_manager.apply_entries(entries),
         )
         return GatewayNode(config, self._table, self._decision_feed, handlers, self._evictions)
 
@@ -384,7 +397,3 @@ class Gateway:
 
     def _breaker_states(self) -> dict[str, str]:
         return {state.backend.name: state.breaker.state for state in self.runtime.backend_states()}
-
-
-def _observe_with(link: ScorerClient | None) -> Callable[[str, bytes, str | None], None]:
-    return link.observe_input if link is not None else lambda task, messages, key: None

@@ -5,7 +5,7 @@ Requests in flight finish with the objects they began with; the next request tak
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.api.services import Services
@@ -75,6 +75,10 @@ class Runtime:
     def start(self, store: Store) -> None:
         """Begin to answer requests."""
         self._serve(self._build(self.resolved, store))
+
+    def configured_tasks(self) -> Collection[str]:
+        """Return the tasks with settings in the configuration's file."""
+        return self._config.tasks
 
     async def reload(self, config: Config) -> None:
         """Replace the configuration, or read its pack again, while requests go on.

@@ -9,6 +9,7 @@ from gateway.config.secrets import mask_url
 from gateway.decision import Decision, ExplainedDecision
 from gateway.errors import StateError
 from gateway.state import sqlite_rows
+from gateway.state.sqlite_directory import SqliteDirectory
 from gateway.state.sqlite_file import SqliteFile
 from gateway.state.sqlite_history import SqliteHistory
 from gateway.state.sqlite_records import SqliteRecords
@@ -29,7 +30,7 @@ AFTER_EVERY_ID = "\x7f"
 """Greater than every character of a task ID."""
 
 
-class SqliteStore(SqliteRecords, SqliteHistory):
+class SqliteStore(SqliteRecords, SqliteHistory, SqliteDirectory):
     """Store in a SQLite file, which threads and processes may share."""
 
     def __init__(self, path: str, busy_s: float = BUSY_S) -> None:
@@ -59,8 +60,9 @@ class SqliteStore(SqliteRecords, SqliteHistory):
         change: Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]],
         sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
         used_at: float | None = None,
+        removed: Sequence[str] = (),
     ) -> None:
-        """Read these tasks, and write what `change` returns for them, in one transaction."""
+        """Read these tasks, and write what `change` returns for them, in one transaction. removed: tasks to delete."""
         with self._file.transaction() as connection:
             changes = change({task: sqlite_rows.read_record(connection, task) for task in tasks})
             for task, task_change in changes.items():
@@ -69,6 +71,8 @@ class SqliteStore(SqliteRecords, SqliteHistory):
             if used_at is not None and sampling_states:
                 touch = "UPDATE tasks SET used = max(used, ?) WHERE task = ?"
                 connection.executemany(touch, [(used_at, task) for task in sampling_states])
+            for task in removed:
+                sqlite_rows.delete_task(connection, task)
 
     def read_task(self, task: str) -> TaskRecord:
         """Return all that is stored of a task but its embeddings."""

@@ -1,13 +1,15 @@
 """Usage, keys and policies in a SQLite state."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from gateway.errors import StateError
 from gateway.state.sqlite_file import SqliteFile
-from gateway.state.store import MAX_POLICY_VERSIONS, StoredKey, StoredPolicy
+from gateway.state.store import MAX_POLICY_VERSIONS, StoredKey, StoredPolicy, StoredSecret
 from gateway.usage.ledger import OTHER_NAMES, UsageRows, UsageTotals
 
 
@@ -51,21 +53,47 @@ class SqliteRecords:
 
     def created_keys(self) -> Sequence[StoredKey]:
         """Return the created keys, oldest first."""
+        query = "SELECT name, sha256, created_at, terms, version, secrets FROM keys ORDER BY created_at, name"
         with self._file.reading() as connection:
-            rows = connection.execute("SELECT name, sha256, created_at, terms FROM keys ORDER BY created_at, name")
-            return [StoredKey(*row) for row in rows]
+            rows = connection.execute(query).fetchall()
+        return [
+            StoredKey(name, sha256, created_at, settings, version, _to_secrets(secrets))
+            for name, sha256, created_at, settings, version, secrets in rows
+        ]
 
     def add_key(self, key: StoredKey) -> bool:
         """Store a key. Return False if there is one of that name already."""
-        row = (key.name, key.sha256, key.created_at, key.settings_json)
+        row = (key.name, key.sha256, key.created_at, key.settings_json, key.version, _from_secrets(key))
         with self._file.transaction() as connection:
-            statement = "INSERT INTO keys VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
+            statement = (
+                "INSERT INTO keys (name, sha256, created_at, terms, version, secrets)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
+            )
+            return connection.execute(statement, row).rowcount == 1
+
+    def replace_key(self, key: StoredKey) -> bool:
+        """Store a key's next version. Return False, and store nothing, unless it follows the stored one."""
+        row = (key.sha256, key.settings_json, key.version, _from_secrets(key), key.name, key.version - 1)
+        statement = "UPDATE keys SET sha256 = ?, terms = ?, version = ?, secrets = ? WHERE name = ? AND version = ?"
+        with self._file.transaction() as connection:
             return connection.execute(statement, row).rowcount == 1
 
     def remove_key(self, name: str) -> bool:
         """Delete a key. Return False if there is none of that name."""
         with self._file.transaction() as connection:
             return connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount == 1
+
+    def record_secret_uses(self, used: Mapping[str, float]) -> None:
+        """Store when secrets were last used, unless a later time is stored."""
+        statement = "INSERT INTO secret_uses VALUES (?, ?) ON CONFLICT (sha256) DO UPDATE SET at = max(at, excluded.at)"
+        with self._file.transaction() as connection:
+            connection.executemany(statement, used.items())
+
+    def secret_uses(self, secrets: Sequence[str]) -> Mapping[str, float]:
+        """Return when these secrets were last used, of those that ever were."""
+        query = "SELECT sha256, at FROM secret_uses WHERE sha256 = ?"
+        with self._file.reading() as connection:
+            return dict(row for one in secrets for row in connection.execute(query, (one,)))
 
     def current_policies(self) -> Sequence[StoredPolicy]:
         """Return the latest policy of every task that ever had one, by task."""
@@ -107,6 +135,17 @@ def _add_rows(connection: sqlite3.Connection, rows: UsageRows) -> None:
         counts = total.unpriced, total.estimated
         row = (*place, *numbers, str(total.baseline_usd), *counts, str(total.compared_usd))
         connection.execute("INSERT OR REPLACE INTO spending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def _from_secrets(key: StoredKey) -> str:
+    return msgspec.json.encode(key.secrets).decode()
+
+
+def _to_secrets(text: str) -> tuple[StoredSecret, ...]:
+    try:
+        return msgspec.json.decode(text, type=tuple[StoredSecret, ...])
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise StateError(f"the stored secrets of a key cannot be read: {error}") from error
 
 
 def _to_totals(numbers: Sequence[Any]) -> UsageTotals:

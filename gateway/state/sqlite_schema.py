@@ -73,7 +73,18 @@ CREATE TABLE history (step INTEGER NOT NULL, bucket INTEGER NOT NULL, series INT
 """
 """`step`: 60 or 3600 seconds; `bucket`: minutes or hours since 1970; `counts`: gateway.usage.history_counts."""
 
-MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _COMPARED, _HISTORY)
+_ROTATION = """
+ALTER TABLE keys ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE keys ADD COLUMN secrets TEXT NOT NULL DEFAULT '[]';
+CREATE TABLE secret_uses (sha256 TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+"""
+
+_DIRECTORY = """
+CREATE TABLE templates (task TEXT PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE task_entries (task TEXT PRIMARY KEY, name TEXT, merged_into TEXT, at REAL NOT NULL, changed_by TEXT)
+"""
+
+MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _COMPARED, _HISTORY, _ROTATION, _DIRECTORY)
 """Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
 
 SCHEMA = len(MIGRATIONS)

@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from gateway.decision import NO_EXPLANATION, Decision, ExplainedDecision, Explanation
+from gateway.task_records import StoredTemplate, TaskEntry, TemplatePlace
 from gateway.usage.history import ChangeMark, HistoryRows, SeriesName
 from gateway.usage.history_counts import Counts
 from gateway.usage.ledger import UsageRows
@@ -38,20 +39,45 @@ class TaskSums:
     sums: bytes
 
 
-class StoredKey(msgspec.Struct, frozen=True, rename={"settings_json": "terms"}):
+class StoredSecret(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A secret of a key.
+
+    Attributes:
+        number: 1 for a key's first, one more for every later one.
+        sha256: of the secret, in hexadecimal.
+        created_at: Unix time in seconds, None where it is not known.
+        expires_at: Unix time in seconds from which it is rejected, None for as long as the key is valid.
+    """
+
+    number: int
+    sha256: str
+    created_at: float | None = None
+    expires_at: float | None = None
+
+
+class StoredKey(msgspec.Struct, frozen=True, omit_defaults=True, rename={"settings_json": "terms"}):
     """A client's key that was created over HTTP. Encoded with the member names of earlier versions.
 
     Attributes:
         name: unique among all keys.
-        sha256: of the secret, in hexadecimal.
+        sha256: of the current secret, in hexadecimal.
         created_at: Unix time in seconds.
         settings_json: a gateway.config.KeyTerms, as JSON.
+        version: 0 as created, one more with every change.
+        secrets: all secrets, the current one last; empty for a key that was never rotated.
     """
 
     name: str
     sha256: str
     created_at: float
     settings_json: str
+    version: int = 0
+    secrets: tuple[StoredSecret, ...] = ()
+
+    @property
+    def all_secrets(self) -> tuple[StoredSecret, ...]:
+        """The secrets, the current one last."""
+        return self.secrets or (StoredSecret(1, self.sha256, self.created_at),)
 
 
 class Eviction(msgspec.Struct, frozen=True, array_like=True):
@@ -149,11 +175,13 @@ class Store(Protocol):
         change: "Callable[[Mapping[str, TaskRecord]], Mapping[str, StateChange]]",
         sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
         used_at: float | None = None,
+        removed: Sequence[str] = (),
     ) -> None:
         """Read these tasks, and write what `change` returns for them, in one transaction.
 
-        `change` may read this store's embeddings. sampling_states: of other tasks, of which nothing else is written
-        but that they are used at `used_at`, Unix time in seconds, unless a later time is stored.
+        `change` may read this store. sampling_states: of other tasks, of which nothing else is written but that they
+        are used at `used_at`, Unix time in seconds, unless a later time is stored. removed: tasks that are deleted
+        with it; a store with shards deletes them afterwards.
         """
 
     def read_task(self, task: str) -> "TaskRecord":
@@ -225,8 +253,17 @@ class Store(Protocol):
     def add_key(self, key: StoredKey) -> bool:
         """Store a key. Return False if there is one of that name already."""
 
+    def replace_key(self, key: StoredKey) -> bool:
+        """Store a key's next version. Return False, and store nothing, unless it follows the stored one."""
+
     def remove_key(self, name: str) -> bool:
         """Delete a key. Return False if there is none of that name."""
+
+    def record_secret_uses(self, used: Mapping[str, float]) -> None:
+        """Store when secrets were last used, unless a later time is stored. used: Unix time in seconds by SHA-256."""
+
+    def secret_uses(self, secrets: Sequence[str]) -> Mapping[str, float]:
+        """Return when these secrets were last used, of those that ever were: Unix time in seconds by SHA-256."""
 
     def current_policies(self) -> Sequence[StoredPolicy]:
         """Return the latest policy of every task that ever had one, by task."""
@@ -236,6 +273,21 @@ class Store(Protocol):
 
     def put_policy(self, policy: StoredPolicy) -> bool:
         """Store a task's next policy. Return False, and store nothing, unless its version follows the latest."""
+
+    def read_templates(self, after: TemplatePlace) -> tuple[Sequence[StoredTemplate], TemplatePlace]:
+        """Return the templates that were stored after a place, and the present one; all where the life is another.
+
+        A store of one gateway has no places: it returns all.
+        """
+
+    def put_templates(self, changed: Sequence[StoredTemplate], removed: Sequence[str]) -> None:
+        """Store templates, and delete others by their tasks."""
+
+    def task_entries(self) -> Sequence[TaskEntry]:
+        """Return the entries of all tasks that have one, by task."""
+
+    def put_entries(self, entries: Sequence[TaskEntry]) -> None:
+        """Store tasks' entries; one without name and target is deleted."""
 
     def close(self) -> None:
         """Close the store."""

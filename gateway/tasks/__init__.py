@@ -6,5 +6,7 @@ decision_table    decisions over policies: the look-up of every request
 decision_feed     event feed of decisions
 eviction_log      the latest evictions of tasks
 prompt_words      the words of a system prompt that its application wrote
+prompt_template   one template of system prompts, in hashes
 prompt_templates  tasks of calls without a tag, by the template of their system prompts
+task_directory    display names of tasks, and where the calls of merged ones go
 """

@@ -1,7 +1,7 @@
 """The latest evictions of tasks, for GET /v1/evictions, metrics, and the answer to who asks for such a task."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.state.store import Eviction
@@ -21,11 +21,15 @@ class NumberedEviction:
 class EvictionLog:
     """The evictions since the start: how many by reason, and the latest of them."""
 
-    def __init__(self, max_evictions: int = MAX_EVICTIONS) -> None:
+    def __init__(
+        self, max_evictions: int = MAX_EVICTIONS, on_evicted: Callable[[str], None] = lambda task: None
+    ) -> None:
+        """on_evicted: called with every evicted task."""
         self.counts: Counter[str] = Counter()
         """By reason."""
         self._latest: deque[NumberedEviction] = deque(maxlen=max_evictions)
         self._number = 0
+        self._on_evicted = on_evicted
 
     def record(self, evicted: Sequence[Eviction]) -> None:
         """Append evictions, oldest first."""
@@ -33,6 +37,7 @@ class EvictionLog:
             self._number += 1
             self._latest.append(NumberedEviction(self._number, one))
             self.counts[one.reason] += 1
+            self._on_evicted(one.task)
 
     def latest(self) -> Sequence[NumberedEviction]:
         """Return the latest evictions, oldest first."""

@@ -6,7 +6,7 @@ saves, or spends. A response of a model without a price counts with its tokens; 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -172,6 +172,8 @@ class Ledger:
         self._tasks: OrderedDict[str, dict[str, UsageTotals]] = OrderedDict()
         self._unsaved: dict[tuple[str, str, str], UsageTotals] = {}
         self._names: dict[str, SortedNames] = {"key": SortedNames(), "task": SortedNames()}
+        self._merged: Mapping[str, Sequence[str]] = {}
+        self._hidden: frozenset[str] = frozenset()
         self._totals: dict[str, dict[str, UsageTotals]] = {"key": {}, "task": {}}
         """By kind and day, of all names together: a page of the names shows the sum of all pages."""
 
@@ -195,6 +197,17 @@ class Ledger:
             # Rows read before our last write would take a sum back, and with it a budget that is used up.
             if total.requests >= days.get(day, NO_USAGE).requests:
                 self._set_total(kind, days, day, total)
+
+    def set_merged(self, sources_of: Mapping[str, Sequence[str]]) -> None:
+        """Show the sums of merged tasks with those of the tasks that they were merged into.
+
+        Nothing is moved: the sums stay exact, in a shared store too, and a merge can be undone.
+        """
+        self._merged = sources_of
+        self._hidden = frozenset(source for sources in sources_of.values() for source in sources)
+        for target, sources in sources_of.items():
+            if any(source in self._tasks for source in sources):
+                self._names["task"].add(target)
 
     def set_prices(self, price_of: Mapping[str, Price]) -> None:
         """Replace the prices of responses from now on."""
@@ -224,8 +237,12 @@ class Ledger:
 
     def usage_on(self, kind: LedgerKind, name: str, period: str = "") -> UsageTotals:
         """Return the sum of a key or task over the days that begin with `period`: 2026-11-24, 2026-11, or all."""
-        days = (self._keys if kind == "key" else self._tasks).get(name, {})
-        return sum((total for day, total in days.items() if day.startswith(period)), NO_USAGE)
+        if kind == "key":
+            return _sum_days(self._keys.get(name, {}), period)
+        total = _sum_days(self._tasks.get(name, {}), period)
+        for source in self._merged.get(name, ()):
+            total += _sum_days(self._tasks.get(source, {}), period)
+        return total
 
     def usage_by_name(self, kind: LedgerKind, period: str = "") -> dict[str, UsageTotals]:
         """Return the sums of all keys or tasks with requests in the days that begin with `period`."""
@@ -233,8 +250,10 @@ class Ledger:
         return {name: total for name, total in sums.items() if total.requests}
 
     def names_after(self, kind: LedgerKind, name: str) -> Iterator[str]:
-        """Yield the names of keys or tasks greater than this one, in order."""
-        return self._names[kind].names_after(name)
+        """Yield the names of keys or tasks greater than this one, in order; merged tasks are left out."""
+        names = self._names[kind].names_after(name)
+        hidden = self._hidden
+        return (name for name in names if name not in hidden) if kind == "task" and hidden else names
 
     def total_usage(self, kind: LedgerKind, period: str = "") -> UsageTotals:
         """Return the sum of all keys or all tasks over the days that begin with `period`."""
@@ -298,6 +317,10 @@ class Ledger:
     def _fold_oldest(self) -> None:
         """Fold the task that was charged least recently."""
         self.fold_task(next(name for name in self._tasks if name != OTHER_NAMES))
+
+
+def _sum_days(days: Mapping[str, UsageTotals], period: str) -> UsageTotals:
+    return sum((total for day, total in days.items() if day.startswith(period)), NO_USAGE)
 
 
 def to_json(totals: UsageTotals) -> dict[str, object]:

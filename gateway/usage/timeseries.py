@@ -147,6 +147,10 @@ class MinuteSeries:
             if of_kind == kind:
                 yield name, sum([minute.requests for minute in row if minute.number >= first])
 
+    def discard(self, kind: SeriesKind, name: str) -> None:
+        """Remove a series if it is there."""
+        self._rows.pop((kind, name), None)
+
     def now(self) -> float:
         """Return Unix time in seconds."""
         return self._clock()

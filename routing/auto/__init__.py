@@ -7,6 +7,7 @@ nearness has no predictive value, the best model on average remains.
     training_data  per-dataset averages, centres and noise of a benchmark
     views          measures of nearness to every dataset, each with the outcomes it then expects
     feedback       clients' scores of single responses as a likelihood, propensities weighed
+    judge_noise    error of a judge model's labels, from its agreement with itself and with references
     references     reference inputs of every dataset, and similarity to them
     membership     what tells a task that is one of the datasets from a new one, and which
     member_rows    accuracies if it is, shrunk by what a dataset's inputs can tell

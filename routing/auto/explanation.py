@@ -8,6 +8,7 @@ expected is the prior without labels and feedback scores, and the posterior mean
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def explain_fit(
         "new": _pair(names, new.mean, pair),
         "prior": _pair(names, prior.mean, pair),
         "labels": posterior.n_labels,
+        "judged": [asdict(one) for one in posterior.judged],
         "feedback": _feedback(names, posterior, pair),
         "expected": _pair(names, posterior.mean, pair),
         "deviation": posterior.standard_deviation(*pair),

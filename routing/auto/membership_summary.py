@@ -109,7 +109,7 @@ def summarise_membership(
 
     kind, named = _classify(membership, declared is not None)
     found = tuple(match(place) for place in named)
-    twins = () if declared is not None or posterior.n_labels else _twins(fit, named, datasets, models)
+    twins = () if declared is not None or posterior.effective_labels >= 1 else _twins(fit, named, datasets, models)
     known = membership.probability_known
     text = " ".join([_describe(kind, found, known, chosen), *map(_describe_twins, twins)])
     return MembershipSummary(kind, text, known, found, twins)

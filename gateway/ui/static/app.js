@@ -96,7 +96,7 @@ function showFailure(error) {
 }
 
 const signInError = (error) => (error.code === "invalid_api_key"
-  ? "Invalid API key: it is unknown, expired or revoked. Sign in with another key."
+  ? "Invalid API key: it is unknown or revoked. Sign in with another key."
   : error.message);
 
 function showSignIn(message) {

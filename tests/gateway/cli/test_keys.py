@@ -38,11 +38,40 @@ def test_a_keys_life(url: str) -> None:
     key = {"authorization": f"Bearer {made.stdout.strip()}"}
     assert call(url, key).ours("model") == "other"
     listed = keys(url, "list")
-    (line,) = [line.split() for line in listed.stdout.splitlines() if "team/a" in line]
-    assert (line[1], line[3:6], line[6], line[8]) == ("api", ["other", "a,", "b"], "60", "2.5")
+    line, *_ = [line.split() for line in listed.stdout.splitlines() if "team/a" in line]
+    assert (line[1], line[3:6], line[6], line[9]) == ("api", ["other", "a,", "b"], "60", "2.5")
     assert "configured" in listed.stdout
     assert keys(url, "revoke", "team/a").stdout == "key team/a revoked\n"
     assert call(url, key).status == 401
+
+
+def test_a_key_is_rotated_changed_and_relieved_of_its_old_secret(url: str) -> None:
+    old = {"authorization": f"Bearer {keys(url, 'create', 'team/a', '--expires', '90d').stdout.strip()}"}
+    rotated = keys(url, "rotate", "team/a", "--old-expires", "12h")
+    assert "the former secret is valid until 20" in rotated.stderr
+    assert "`benchroute keys revoke team/a --secret 1`" in rotated.stderr
+    new = {"authorization": f"Bearer {rotated.stdout.strip()}"}
+    assert [call(url, key).status for key in (old, new)] == [200, 200]
+    assert keys(url, "update", "team/a", "--model", "other", "--clear", "expires-at").stdout == "key team/a changed\n"
+    assert call(url, new).ours("model") == "other"
+    listed = json.loads(keys(url, "list", "--json").stdout)["data"][-1]
+    assert (listed["expires_at"], len(listed["secrets"])) == (None, 2)
+    assert "1 (former)" in keys(url, "list").stdout
+    assert keys(url, "revoke", "team/a", "--secret", 1).stdout == "secret 1 of key team/a revoked\n"
+    assert [call(url, key).status for key in (old, new)] == [401, 200]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("create", "x", "--expires", "soon"), "--expires 'soon': expected `30d`"),
+        (("rotate", "x", "--old-expires", "999999999d"), "too far in the future"),
+        (("update", "x"), "nothing to change"),
+    ],
+)
+def test_what_makes_no_sense_is_told_before_anything_is_sent(url: str, arguments: tuple[str, ...], told: str) -> None:
+    refused = keys(url, *arguments)
+    assert (refused.exit_code, told in refused.stderr) == (2, True)
 
 
 def test_everything_can_be_had_as_json(url: str) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.distributed.installation import Installation
 from gateway.distributed.redis_client import RedisClient, RedisSettings
-from gateway.distributed.state_copy import MAX_TASKS, StateCopy, Sums
+from gateway.distributed.state_copy import MAX_TASKS, StateCopy, Sums, revocation, without_secrets
 from gateway.distributed.store import RedisStore
 from gateway.distributed.usage_scripts import USAGE_FIELDS
-from gateway.state.store import StoredKey, StoredPolicy
+from gateway.state.store import StoredKey, StoredPolicy, StoredSecret
 from gateway.usage.ledger import UsageTotals
 from tests.gateway.asking import HELLO, ask
 from tests.gateway.distributed.deployments import fleet_config
@@ -189,6 +190,33 @@ def test_keys_come_back_but_for_deleted_ones(redis_server: RedisServer) -> None:
     a.follow()
     b.follow()
     assert again in a.store.created_keys()
+
+
+def test_a_rotated_key_comes_back_without_the_secret_that_was_revoked(redis_server: RedisServer) -> None:
+    a, b = Node(redis_server.url), Node(redis_server.url)
+    first = stored_key("client")
+    old, new = first.all_secrets[0], StoredSecret(2, "cd" * 32, 2.0)
+    both = replace(first, sha256=new.sha256, version=1, secrets=(old, new))
+    assert a.store.add_key(first)
+    b.keep()  # a gateway that misses all that follows
+    assert a.store.replace_key(both)
+    a.keep()
+    empty(redis_server)
+    b.follow()
+    a.follow()
+    assert list(a.store.created_keys()) == [both]
+    alone = replace(both, version=2, secrets=(new,))
+    assert a.store.replace_key(alone)
+    empty(redis_server)
+    b.follow()
+    a.follow()  # knows of the revocation, and its copy of the key still has both
+    assert [[one.number for one in key.all_secrets] for key in a.store.created_keys()] == [[2]]
+
+
+def test_a_key_without_an_unrevoked_secret_is_gone() -> None:
+    key = stored_key("client")
+    assert without_secrets(key, {revocation("client", key.all_secrets[0])}) is None
+    assert without_secrets(key, {revocation("other", key.all_secrets[0])}) is key
 
 
 def test_the_latest_policy_comes_back(redis_server: RedisServer) -> None:

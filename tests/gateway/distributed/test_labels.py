@@ -102,6 +102,23 @@ def test_labels_told_at_one_gateway_change_the_decision_everywhere_and_outlive_s
     assert fleet.go_to("t", "other")
 
 
+def test_labels_of_a_judge_are_weighed_the_same_at_every_gateway_and_are_removed(fleet: Fleet) -> None:
+    first, second = fleet.urls
+    post(first, "judged", "inputs", {"inputs": inputs("sums", 12)})
+    given = labels(inputs("sums", 40, seed=2), "other")
+    coin = {"model": "j", "agreement": {"both_right": 50, "both_wrong": 50, "differ": 100}}
+    assert post(first, "judged", "labels", {**given, "judge": coin})["decision"]["model"] == "good"
+    sure = {"model": "j", "agreement": {"both_right": 100, "both_wrong": 100}}
+    told = post(second, "judged", "labels", {**given, "judge": sure})
+    assert (told["labels"], told["judged"], told["decision"]["model"]) == (0, {"judge:j": 40}, "other")
+    eventually(lambda: fleet.go_to("judged", "other"))
+    fleet.kill_scorers()
+    gone = ask(first, "/v1/tasks/judged/labels?judge=j", method="DELETE")
+    assert (gone.status, gone.json["removed"], gone.json["judged"]) == (200, 40, {})
+    again = ask(second, "/v1/tasks/judged/labels?judge=j", method="DELETE")
+    assert (again.status, again.error["code"]) == (404, "labels_not_found")
+
+
 def test_thrift_holds_at_every_gateway_and_so_does_its_end(fleet: Fleet) -> None:
     first, second = fleet.urls
     seeded = post(first, "thrifty", "inputs", {"inputs": inputs("sums", 12)})

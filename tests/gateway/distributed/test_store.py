@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 
 from gateway.config import parse_config
@@ -25,10 +26,12 @@ from gateway.state.store import (
     Store,
     StoredKey,
     StoredPolicy,
+    StoredSecret,
     TaskFilter,
     TaskRecord,
     TaskSums,
 )
+from gateway.task_records import StoredTemplate, TaskEntry, TemplatePlace
 from gateway.usage.ledger import UsageTotals
 from tests.gateway.redis_servers import RedisServer, free_port
 from tests.gateway.serving import configuration
@@ -197,6 +200,25 @@ def test_keys_and_policies_are_kept_once(store: Store) -> None:
     assert list(store.current_policies()) == [StoredPolicy("t", 2, 2.0, None, None)]
 
 
+def test_a_key_is_replaced_by_its_next_version_alone(store: Store) -> None:
+    key = StoredKey("rotating", "1" * 64, 1.5, "{}")
+    assert store.add_key(key)
+    secrets = (StoredSecret(1, "1" * 64, 1.5, 9.5), StoredSecret(2, "2" * 64, 3.5))
+    rotated = replace(key, sha256="2" * 64, version=1, secrets=secrets)
+    assert [store.replace_key(one) for one in (replace(key, version=2), rotated, rotated)] == [False, True, False]
+    assert not store.replace_key(StoredKey("other", "3" * 64, 1.0, "{}", 1))
+    assert list(store.created_keys()) == [rotated]
+    assert (key.all_secrets, rotated.all_secrets) == ((StoredSecret(1, "1" * 64, 1.5),), secrets)
+    assert store.remove_key("rotating")
+
+
+def test_the_latest_use_of_a_secret_is_kept(store: Store) -> None:
+    store.record_secret_uses({"a": 5.0, "b": 1.0})
+    store.record_secret_uses({"a": 3.0, "b": 2.0})
+    assert store.secret_uses(["a", "b", "c"]) == {"a": 5.0, "b": 2.0}
+    assert store.secret_uses([]) == {}
+
+
 def test_no_server_is_a_state_error_that_does_not_tell_the_password() -> None:
     store = RedisStore(RedisClient(f"redis://:secret@127.0.0.1:{free_port()}/0", RedisTimeouts(0.2, 0.2)))
     with pytest.raises(StateError, match=r"127\.0\.0\.1") as caught:
@@ -285,3 +307,51 @@ def test_tasks_of_another_version_or_without_inputs_are_outdated(store: Store) -
     store.update_task(["empty"], lambda _: {"empty": empty})
     assert list(store.outdated_tasks("basis")) == ["empty"]
     assert list(store.outdated_tasks("other")) == ["current", "empty"]
+
+
+def template(task: str, **changes: object) -> StoredTemplate:
+    made = StoredTemplate("key", task, b"tools", {2**32 - 1: 2, 5: 1}, 2, (b"form",), None, 1.5)
+    return msgspec.structs.replace(made, **changes)
+
+
+def test_templates_are_kept_by_task(store: Store) -> None:
+    assert store.read_templates(TemplatePlace())[0] == []
+    store.put_templates([template("auto:a"), template("auto:b", key="", label="you sort #")], [])
+    store.put_templates([template("auto:a", seen=3)], ["auto:b", "auto:unknown"])
+    found, _ = store.read_templates(TemplatePlace())
+    assert [msgspec.structs.replace(one, born=0) for one in found] == [template("auto:a", seen=3)]
+
+
+def test_entries_are_kept_by_task_and_empty_ones_are_deleted(store: Store) -> None:
+    named, merged = TaskEntry("b", "Bills", None, 1.5, "ops"), TaskEntry("a", None, "b", 2.5)
+    store.put_entries([named, merged])
+    assert store.task_entries() == [merged, named]
+    store.put_entries([TaskEntry("a"), TaskEntry("never")])
+    assert store.task_entries() == [named]
+
+
+def test_tasks_are_removed_with_an_update(store: Store) -> None:
+    put(store, "source", 1, [b"a"], decision())
+    put(store, "t", 1, [b"a"], decision())
+    made = StateChange(TaskSums("basis", 2, 2, b"sums"), [b"b"], decision(n=2), ())
+    store.update_task(["t"], lambda _: {"t": made}, removed=["source", "unknown"])
+    assert store.task_names() == ["t"]
+    assert store.read_task("source") == TaskRecord(None, None)
+
+
+def test_templates_of_others_are_read_from_a_revision_on(redis_server: RedisServer) -> None:
+    a, b = (RedisStore(RedisClient(redis_server.url)) for _ in range(2))
+    a.put_templates([template("auto:a"), template("auto:b")], [])
+    found, place = b.read_templates(TemplatePlace())
+    assert sorted((one.task, one.born) for one in found) == [("auto:a", 1), ("auto:b", 2)]
+    assert b.read_templates(place) == ([], place)
+    a.put_templates([template("auto:a", seen=3)], [])
+    found, later = b.read_templates(place)
+    assert [(one.task, one.seen, one.born) for one in found] == [("auto:a", 3, 1)]
+    assert later.revision > place.revision
+    with redis_server.client() as client:
+        client.flushall()
+    # What is stored again after a loss keeps its first revision, and later ones follow it.
+    a.put_templates([template("auto:b", born=2), template("auto:c")], [])
+    found, _ = b.read_templates(later)
+    assert sorted((one.task, one.born) for one in found) == [("auto:b", 2), ("auto:c", 4)]

@@ -85,6 +85,39 @@ def _judge(body: Body) -> Reply:
     return completion(f"I see.\nVERDICT: {'right' if 'good' in answer else 'wrong'}")
 
 
+def _between(text: str, name: str) -> str:
+    return text.split(f"<{name}>\n")[1].split(f"\n</{name}>")[0]
+
+
+def _comparing_judge(body: Body) -> Reply:
+    """The first of two answers that says good; else a tie."""
+    text = body["messages"][0]["content"]
+    here, there = "good" in _between(text, "first"), "good" in _between(text, "second")
+    return completion(f"VERDICT: {'tie' if here == there else 'first' if here else 'second'}")
+
+
+def _scoring_judge(body: Body) -> Reply:
+    """By the criteria; from 6 to 9, as some judges do."""
+    text = body["messages"][0]["content"]
+    assert "be good" in _between(text, "criteria")
+    return completion(f"SCORE: {9 if 'good' in _between(text, 'answer') else 6}")
+
+
+def _mumbling_judge(body: Body) -> Reply:
+    """Says at first what no parser reads, and after a reminder what `judge` says."""
+    return completion("VERDICT: right (I think)") if len(body["messages"]) == 1 else _judge_of_first(body)
+
+
+def _judge_of_first(body: Body) -> Reply:
+    return _judge({"messages": body["messages"][:1]})
+
+
+def _fickle_judge(body: Body) -> Reply:
+    """Goes by the order: it takes the first option or answer that it is shown."""
+    text = body["messages"][0]["content"]
+    return completion("VERDICT: first" if "<first>" in text else f"VERDICT: {text.split('VERDICT: ')[1].split()[0]}")
+
+
 BEHAVIOURS: dict[str, Callable[[Body], Reply]] = {
     "echo": lambda body: completion(said(body)),
     "other": lambda body: completion("other"),
@@ -94,6 +127,11 @@ BEHAVIOURS: dict[str, Callable[[Body], Reply]] = {
     "picky": _picky,
     "slow": _slow,
     "judge": _judge,
+    "comparing-judge": _comparing_judge,
+    "scoring-judge": _scoring_judge,
+    "mumbling-judge": _mumbling_judge,
+    "unreadable-judge": lambda body: completion("It depends."),
+    "fickle-judge": _fickle_judge,
     "refuses": lambda body: completion(None, choice={"message": {"content": None, "refusal": "I will not."}}),
     "filtered": lambda body: completion("", choice={"finish_reason": "content_filter"}),
     "textless": lambda body: completion(None),

@@ -10,12 +10,17 @@ import pytest
 from gateway.config import parse_config
 from gateway.errors import StateError
 from gateway.scorer.messages import (
+    AddJudgedLabels,
     DryRun,
     ExplainTasks,
     ForgetTask,
     Inspect,
+    JudgeCounts,
+    JudgeVerdicts,
+    MergeTasks,
     Observation,
     Question,
+    RemoveJudgedLabels,
     ScoreSettings,
     SeedInputs,
     SetPolicy,
@@ -49,11 +54,12 @@ class Busy(SqliteStore):
         change: Change,
         sampling_states: Mapping[str, bytes] = NO_SAMPLING_STATES,
         used_at: float | None = None,
+        removed: Sequence[str] = (),
     ) -> None:
         self.refusals -= 1
         if self.refusals >= 0:
             raise self.error("database is locked")
-        super().update_task(tasks, change, sampling_states, used_at)
+        super().update_task(tasks, change, sampling_states, used_at, removed)
 
 
 class Lost(StateError):
@@ -123,18 +129,25 @@ def test_what_cannot_be_embedded_counts_as_errors_and_the_next_batch_goes_on(sto
     assert "log" in reply.error
 
 
+JUDGE = JudgeVerdicts("j", "score", JudgeCounts(50, 50))
+STORING = MergeTasks | SeedInputs | AddJudgedLabels | RemoveJudgedLabels | SubmitFeedback | SetPolicy
+
+
 def test_every_question_has_its_answer(store: Busy) -> None:
     policies: list[tuple[str, TaskPolicy]] = []
     made = service(store, on_policy=lambda *policy: policies.append(policy))
     few = TaskPolicy(("atlas", "broad"))
     asked: list[tuple[Question, str, Any]] = [
         (SeedInputs(1, "t", inputs("sums", 12)), "n", 12),
+        (AddJudgedLabels(9, "t", ["x"], [{"calc": 1.0}], JUDGE), "judged", {"judge:j": 1}),
+        (RemoveJudgedLabels(10, "t", "j"), "removed", 1),
         (SubmitFeedback(2, "t", []), "feedback", 0),
         (DryRun(3, inputs("sums", 12)), "n", 12),
         (SetPolicy(4, "t", few), "decided", 1),
         (Inspect(5, "evidence", "t"), "n", 12),
         (ExplainTasks(8, ["unknown"]), "explained", {}),
-        (ForgetTask(6, "t"), "known", True),
+        (MergeTasks(9, "other", ["t"]), "moved", 12),
+        (ForgetTask(6, "other"), "known", True),
         (ForgetTask(7, "t"), "known", False),
     ]
     assert {type(question) for question, _, _ in asked} == set(Question.__args__)
@@ -142,7 +155,7 @@ def test_every_question_has_its_answer(store: Busy) -> None:
         answer = made.answer(question)
         assert answer.reply.document is not None, answer.reply
         assert (answer.reply.id, answer.reply.document[member]) == (question.id, value)
-        assert bool(answer.decisions) == isinstance(question, SeedInputs | SubmitFeedback | SetPolicy)
+        assert bool(answer.decisions) == isinstance(question, STORING)
     assert policies == [("t", few)]
 
 

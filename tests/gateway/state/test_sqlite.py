@@ -27,6 +27,7 @@ from gateway.state.store import (
     TaskRecord,
     TaskSums,
 )
+from gateway.task_records import TaskEntry, TemplatePlace
 from gateway.usage.history_counts import Slot
 from gateway.usage.ledger import UsageTotals
 
@@ -203,6 +204,9 @@ def test_a_file_of_an_earlier_schema_is_brought_up_with_what_it_holds(path: Path
     again.update_task([], lambda _: {}, {"t": b"pace"})
     assert again.sampling_states(["t"]) == {"t": b"pace"}
     assert again.add_key(StoredKey("k", "1" * 64, 1.0, "{}"))
+    again.put_entries([TaskEntry("t", "Bills")])
+    assert again.task_entries() == [TaskEntry("t", "Bills")]
+    assert again.read_templates(TemplatePlace())[0] == []
     again.add_history({(60, 7): {("task", "t"): {Slot.REQUESTS: 2}}})
     assert again.read_history(("task", "t"), 60, 0, 9) == {7: {Slot.REQUESTS: 2}}
     again.close()

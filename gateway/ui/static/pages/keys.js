@@ -1,90 +1,87 @@
-// Client keys: permissions, today's usage, creation and revocation.
+// Client keys: permissions, expiry, secrets and today's usage; creation, changes, rotation and revocation.
 
-import { call, callPages } from "../api.js";
+import { callPages } from "../api.js";
 import { banner, code, h, section, table } from "../dom.js";
-import { count, dateTime, usd } from "../format.js";
+import { count, dateTime, plural, timeAgo, usd } from "../format.js";
+import { keyActions } from "./key_actions.js";
+import { createForm, editForm, rotateForm } from "./key_forms.js";
+
+const SOON_DAYS = 14;
+const DAY_MS = 86400000;
 
 export async function keysPage(root, context) {
-  const head = h("div", { class: "page-head" }, h("h1", {}, "API keys"), h("p", { class: "lead" }, "Clients authenticate with these keys. The gateway stores only their hashes; a new key is shown once, when it is created."));
+  const head = h("div", { class: "page-head" }, h("h1", {}, "API keys"), h("p", { class: "lead" }, "Clients authenticate with these keys. The gateway stores only their hashes; a secret is shown once, when it is created."));
   if (!context.principal.is_admin) {
     root.append(head, banner("info", context.principal.needs_key ? "Managing keys requires an admin key."
       : "No API keys are configured: the gateway accepts requests from localhost only.",
     " To manage keys here, run ", code("benchroute keys hash"), " to hash a secret and add the sha256 at ", code("admin.keys"), " in config.yaml."));
     return { title: "API keys" };
   }
-  const list = await callPages("v1/keys");
-  const result = h("div", { role: "status" });
-  const canCreate = context.principal.may_configure;
-  const keys = table("Client keys", columns(context, result), list, { empty: canCreate ? "No client keys yet. Create one below." : "No client keys yet." });
-  const refresh = async () => keys.update(await callPages("v1/keys"));
-  root.append(head, result, section("Client keys", null, keys.element), canCreate ? section("Create key", null, createForm(result, refresh)) : "");
-  return { title: "API keys", refresh };
+  let list = await callPages("v1/keys");
+  const canChange = context.principal.may_configure;
+  const view = { result: h("div", { role: "status" }), form: h("div", { class: "stack" }), canChange, context };
+  const keys = table("Client keys", columns(view), [], {
+    empty: canChange ? "No matching client keys. Create one below." : "No matching client keys.", rowClass: (key) => (key.is_expired ? "off" : null),
+  });
+  const search = h("input", { type: "search", value: context.query.get("q") ?? "", on: { input: () => { context.setQuery({ q: search.value.trim() }); show(); } } });
+  const total = h("p", { class: "muted", role: "status" });
+  const show = () => {
+    const wanted = search.value.trim().toLowerCase();
+    const found = list.filter((key) => key.name.toLowerCase().includes(wanted));
+    keys.update(found);
+    const expired = list.filter((key) => key.is_expired).length;
+    total.textContent = `${wanted ? `${count(found.length)} of ` : ""}${plural(list.length, "key")}${expired ? `, ${count(expired)} expired` : ""}`;
+  };
+  view.refresh = async () => { list = await callPages("v1/keys"); show(); };
+  view.showCreate = () => view.form.replaceChildren(canChange ? section("Create key", null, createForm(view)) : "");
+  view.showEdit = (key) => openForm(view, "Edit key", editForm(view, key));
+  view.showRotate = (key) => openForm(view, "Rotate key", rotateForm(view, key));
+  show();
+  view.showCreate();
+  root.append(head, view.result,
+    section("Client keys", null, h("div", { class: "row end" }, h("label", {}, "Search", search), total), keys.element), view.form);
+  return { title: "API keys", refresh: view.refresh };
 }
 
-const columns = (context, result) => [
-  { title: "Name", cell: (key) => key.name },
+function openForm(view, title, form) {
+  view.form.replaceChildren(section(title, null, form));
+  view.form.scrollIntoView({ block: "nearest" });
+  form.querySelector("input, select")?.focus();
+}
+
+const columns = (view) => [
+  { title: "Name", cell: (key) => [h("span", { class: "cut", title: key.name }, key.name), h("small", { class: "muted block" }, key.source === "config" ? "In config.yaml" : `Created ${dateTime(key.created_at)}`)] },
+  { title: "Status", cell: status },
   { title: "Permissions and limits", cell: limits },
-  { title: "Requests today", class: "num", cell: (key) => count(key.today.requests) },
-  { title: "Cost today", class: "num", cell: (key) => h("span", {}, usd(key.today.cost_usd), key.budget_usd_per_day ? h("span", { class: "muted" }, ` of ${usd(+key.budget_usd_per_day)}`) : null) },
-  { title: "Created", cell: (key) => (key.source === "config" ? "In config.yaml" : `Via API, ${dateTime(key.created_at)}`) },
-  { title: h("span", { class: "sr" }, "Revoke"), class: "num", cell: (key) => (key.source === "config" || !context.principal.may_configure ? null : revokeButton(key, context, result)) },
+  { title: "Today", cell: (key) => [h("span", { class: "nowrap" }, plural(key.today.requests, "request")), h("small", { class: "muted block" }, usd(key.today.cost_usd), key.budget_usd_per_day ? ` of ${usd(+key.budget_usd_per_day)}` : null)] },
+  { title: "Last used", cell: lastUses },
+  ...(view.canChange ? [{ title: h("span", { class: "sr" }, "Actions"), class: "num", cell: (key) => (key.source === "config" ? null : keyActions(key, view)) }] : []),
 ];
+
+function status(key) {
+  if (key.is_expired) return h("span", { class: "tag bad", title: dateTime(key.expires_at) }, "Expired");
+  if (!key.expires_at) return h("span", { class: "tag good" }, "Active");
+  const days = (new Date(key.expires_at).getTime() - Date.now()) / DAY_MS;
+  const text = days < 1 ? "Expires today" : days < SOON_DAYS ? `Expires in ${plural(Math.floor(days), "day")}` : "Active";
+  return h("span", {}, h("span", { class: `tag ${days < SOON_DAYS ? "warn" : "good"}` }, text), h("small", { class: "muted block" }, `until ${dateTime(key.expires_at)}`));
+}
+
+const ago = (at) => (at ? h("span", { title: dateTime(at) }, timeAgo(at)) : h("span", { class: "muted" }, "Never"));
+
+/** The last use: of the key, or of each secret while it has two. */
+function lastUses(key) {
+  if (key.secrets.length < 2) return ago(key.last_used_at);
+  return key.secrets.map((one) => h("span", { class: "block" }, one.is_current ? `Secret ${one.number}: ` : `Former secret ${one.number}: `, ago(one.last_used_at),
+    one.expires_at ? h("small", { class: "muted block" }, `until ${dateTime(one.expires_at)}`) : null));
+}
 
 function limits(key) {
   const parts = [
+    key.default_task ? `Default task: ${key.default_task}` : null,
     key.models ? `Models: ${key.models.join(", ")}` : null, key.tasks ? `Tasks: ${key.tasks.join(", ")}` : null,
     key.requests_per_minute ? `${count(key.requests_per_minute)} requests per minute` : null, key.tokens_per_minute ? `${count(key.tokens_per_minute)} tokens per minute` : null,
-    key.budget_usd_per_month ? `${usd(+key.budget_usd_per_month)} per month` : null,
+    key.max_concurrent_requests ? `${plural(key.max_concurrent_requests, "request")} in flight` : null,
+    key.budget_usd_per_day ? `${usd(+key.budget_usd_per_day)} per day` : null, key.budget_usd_per_month ? `${usd(+key.budget_usd_per_month)} per month` : null,
   ].filter(Boolean);
-  return parts.length ? parts.join("; ") : h("span", { class: "muted" }, "Unrestricted");
-}
-
-/** A button with a confirmation: the first click asks, the second revokes. */
-function revokeButton(key, context, result) {
-  const button = h("button", { type: "button", class: "danger", "aria-label": `Revoke key ${key.name}` }, "Revoke key");
-  button.addEventListener("click", async () => {
-    if (button.dataset.confirming !== "yes") {
-      button.dataset.confirming = "yes";
-      button.textContent = "Confirm revocation";
-      button.setAttribute("aria-label", `Confirm revocation of ${key.name}`);
-      return;
-    }
-    try {
-      await call(`v1/keys/${encodeURIComponent(key.name)}`, { method: "DELETE" });
-      button.blur();
-      await context.reload();
-      context.notify("good", `Key ${key.name} revoked. New requests with it are rejected.`);
-    } catch (error) {
-      result.replaceChildren(banner("bad", error.message));
-    }
-  });
-  return button;
-}
-
-function createForm(result, refresh) {
-  const field = (name, attributes) => h("input", { name, ...attributes });
-  const fields = {
-    name: field("name", { required: true, autocomplete: "off", placeholder: "team-a" }),
-    default_task: field("default_task", { autocomplete: "off", placeholder: "default" }),
-    requests_per_minute: field("requests_per_minute", { type: "number", min: "1", step: "any" }),
-    budget_usd_per_day: field("budget_usd_per_day", { type: "number", min: "0", step: "any" }),
-  };
-  const submit = async (event) => {
-    event.preventDefault();
-    const settings = Object.fromEntries(Object.entries(fields).filter(([, input]) => input.value !== "")
-      .map(([name, input]) => [name, input.type === "number" ? Number(input.value) : input.value.trim()]));
-    try {
-      const key = await call("v1/keys", { method: "POST", body: settings });
-      for (const input of Object.values(fields)) input.value = "";
-      result.replaceChildren(h("div", { class: "banner good" }, h("p", {}, `Key ${key.name} created. Copy this key now; it will not be shown again.`), h("p", { class: "secret mono" }, key.secret)));
-      document.activeElement.blur();
-      await refresh();
-    } catch (error) {
-      result.replaceChildren(banner("bad", error.message));
-    }
-  };
-  return h("form", { on: { submit } },
-    h("div", { class: "row end" }, h("label", {}, "Name", fields.name), h("label", {}, "Default task", fields.default_task),
-      h("label", {}, "Requests per minute", fields.requests_per_minute), h("label", {}, "Budget per day (USD)", fields.budget_usd_per_day)),
-    h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Create key")));
+  return parts.length ? h("span", { class: "terms", title: parts.join("; ") }, parts.join("; ")) : h("span", { class: "muted" }, "Unrestricted");
 }

@@ -2,11 +2,12 @@
 
 import { activePack, datasetDistances, isPackLoaded } from "../active_pack.js";
 import { call, callOrNull, taskPath } from "../api.js";
-import { chart, timeSeriesChart, withAlpha } from "../charts.js";
+import { chart, withAlpha } from "../charts.js";
 import { modelColour, modelLabel, reasonTag, registerModels } from "../components.js";
 import { banner, code, h, replaceContent, section, table } from "../dom.js";
 import { confidence, describeDistance, explainDecision } from "../explain.js";
 import { count, dateTime, ms, percent, plural, probability, score, timeAgo, usd, withFullStop } from "../format.js";
+import { historyPanel } from "../history.js";
 import { scoreInterval, scoreNames } from "../scores.js";
 
 const NO_INPUTS = "No inputs scored yet. Send requests with this task ID; scores appear within seconds while a pack is loaded.";
@@ -20,10 +21,7 @@ export async function taskPage(root, context, [id]) {
   const scores = scoresView();
   const changes = h("ol", { class: "timeline" });
   const history = historyChart(first.task);
-  const traffic = timeSeriesChart(`Requests of ${id} per minute in the last hour.`, first.activity, (colours) => [
-    { label: "Successful", value: (minute) => minute.requests - minute.errors - minute.rejected, colour: colours.accent },
-    { label: "Errors and rejected (4xx)", value: (minute) => minute.errors + minute.rejected, colour: colours.bad },
-  ], { kind: "bar", stacked: true, height: 120 });
+  const usage = await historyPanel(context, { series: [{ label: id, kind: "task", name: id }], models: first.models });
   const overrides = overridesForm(id, context, first);
   const update = (data) => {
     replaceContent(decision, ...decisionSummary(data));
@@ -31,7 +29,6 @@ export async function taskPage(root, context, [id]) {
     scores.update(data.task);
     replaceContent(changes, ...historyItems(data.task));
     history.update(data.task);
-    traffic.update(data.activity);
   };
   update(first);
   root.append(
@@ -41,14 +38,13 @@ export async function taskPage(root, context, [id]) {
       section("Override routing", "Overrides apply immediately, take precedence over config.yaml, and are versioned.", overrides)),
     section("Model scores", "Share of this task's inputs that each model is expected to answer correctly, estimated from the most similar benchmark questions. "
       + "Bars: 90 % interval.", scores.element),
-    h("div", { class: "two" },
-      section("Decision history", "Each step is a change of model.", history.element, changes),
-      section("Requests per minute", "Last hour.", traffic.element)),
+    section("Decision history", "Each step is a change of model.", history.element, changes),
+    usage.element,
     evidence?.nearest.length ? nearestQuestions(evidence) : "",
     evidence ? h("div", { class: "wide-left" }, embeddingMap(evidence, id), nearestDatasets(first.task)) : "",
     autoDetails(first.task),
     previewForm(id));
-  return { title: id, refresh: async () => update(await fetchData(id)) };
+  return { title: id, refresh: async () => { update(await fetchData(id)); await usage.refresh(); } };
 }
 
 async function fetchData(id) {
@@ -317,6 +313,7 @@ function autoDetails(task) {
     ["Expected accuracy", h("span", {}, pair(auto.expected), auto.deviation ? h("span", { class: "muted" }, `; standard deviation of the difference ${score(auto.deviation)}`) : null)],
     ["Weight of similarity", `${score(auto.trust)}, fitted on held-out datasets`],
     ["Labelled inputs", count(auto.labels)],
+    ...(auto.judged ?? []).map((judge) => [`Inputs labelled by ${judge.source}`, `${count(judge.n)}, each counts as ${score(judge.weight)} labelled inputs`]),
     ...(auto.feedback ? [["Responses with feedback", `${count(auto.feedback.n)}, of which ${count(auto.feedback.leader.n)} from ${leader}`]] : []),
     ["Most influential datasets", auto.datasets.filter((row) => row.weight / total >= 0.005).map((row) => `${row.dataset} ${percent(row.weight / total)}`).join(", ") || "–"],
   ];

@@ -1,0 +1,56 @@
+"""Last use of clients' secrets, counted from finished requests and stored now and then."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+RESOLUTION_S = 60.0
+"""Time between two stored uses of a secret. A busy key costs the state one write a minute."""
+
+
+class HasSecret(Protocol):
+    """A finished request. secret: SHA-256 of the secret that it was sent with, None without a key."""
+
+    secret: str | None
+
+
+class SecretUses:
+    """Times at which this gateway saw each secret, by SHA-256. Nothing in here waits."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """clock: Unix time in seconds."""
+        self._clock = clock
+        self._used: dict[str, float] = {}
+        self._stored: dict[str, float] = {}
+
+    def observe_batch(self, records: Iterable[HasSecret]) -> None:
+        """Note that these requests have ended."""
+        now = self._clock()
+        # Most requests of a batch have the same few secrets.
+        self._used.update((secret, now) for secret in {record.secret for record in records} if secret is not None)
+
+    def drain_unsaved(self, is_final: bool = False) -> Mapping[str, float]:
+        """Return what is to be stored: uses a minute after the last stored one, all of them at the end."""
+        least_s = 0.0 if is_final else RESOLUTION_S
+        drained = {
+            secret: at
+            for secret, at in self._used.items()
+            if at > (before := self._stored.get(secret, float("-inf"))) and at - before >= least_s
+        }
+        self._stored |= drained
+        return drained
+
+    def restore_unsaved(self, used: Mapping[str, float]) -> None:
+        """Take back what could not be stored."""
+        for secret in used:
+            self._stored.pop(secret, None)
+
+    def merge_stored(self, secrets: Sequence[str], stored: Mapping[str, float]) -> Mapping[str, float]:
+        """Return the last use of these secrets, here or at another gateway. stored: as the store has it."""
+        found = {one: max(self._used.get(one, 0.0), stored.get(one, 0.0)) for one in secrets}
+        return {one: at for one, at in found.items() if at}
+
+    def forget_others(self, secrets: Iterable[str]) -> None:
+        """Forget secrets that no key has."""
+        kept = set(secrets)
+        self._used = {one: at for one, at in self._used.items() if one in kept}
+        self._stored = {one: at for one, at in self._stored.items() if one in kept}
