@@ -3,6 +3,7 @@
 import { activePack, configuredOnAverage } from "../active_pack.js";
 import { call, callOrNull, callPages } from "../api.js";
 import { modelLabel, registerModels } from "../components.js";
+import { command, copyable } from "../copy.js";
 import { code, h, section, table } from "../dom.js";
 import { count, ms, percent, score, usd } from "../format.js";
 import { historyPanel } from "../history.js";
@@ -29,7 +30,7 @@ export async function modelsPage(root, context) {
     section("Backends", "The circuit breaker opens after repeated failures. An open backend gets no requests until the retry.", backends.element),
     history.element,
     outcomes ? heatmap(outcomes, first.pack) : section(ACCURACY_TITLE, null, h("p", { class: "muted" }, first.pack ? "The scorer is not ready yet. Reload this page in a few seconds."
-      : ["No pack is loaded. Run ", code("benchroute pack build"), " and set ", code("routing.pack"), " in config.yaml."])));
+      : ["No pack is loaded. Run ", command("benchroute pack build"), " and set ", code("routing.pack"), " in config.yaml."])));
   return { title: "Models", refresh: async () => { update(await fetchData()); await history.refresh(); } };
 }
 
@@ -79,7 +80,7 @@ const MODEL_COLUMNS = [
 ];
 
 const BACKEND_COLUMNS = [
-  { title: "Backend", cell: (row) => row.id },
+  { title: "Backend", cell: (row) => copyable(row.id, `backend ID ${row.id}`, h("span", {}, row.id)) },
   { title: "Model", cell: (row) => modelLabel(row.model) },
   { title: "Circuit breaker", cell: breaker },
   { title: "In flight", class: "num", cell: (row) => count(row.outstanding) },
