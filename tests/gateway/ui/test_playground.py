@@ -116,7 +116,7 @@ def test_models_answer_side_by_side_with_figures_and_route(
         expect_text(column(dash, model), "Tokens in1,200Tokens out300")
     expect_text(column(dash, "auto"), "task support")
     expect_text(column(dash, "auto"), "plain at plain/1")
-    expect_text(column(dash, "auto"), "No benchmark loaded")
+    expect_text(column(dash, "auto"), "No evidence")
     expect_text(column(dash, "code"), "Requested")
     assert dash.page.get_by_role("link", name="support").first.get_attribute("href") == "#/tasks/support"
     reasoning = column(dash, "thinks").get_by_text("Two and two make four.")
