@@ -20,6 +20,7 @@ requests    the request log: list, one request, export
  request_export   the log as CSV and JSON, streamed
 usage       usage by key and task
 activity    history: requests, latency, cost and savings over a range
+ activity_series  where it is read: the state, or memory
  activity_json    its counts as JSON
 time_range  ranges of history, and their steps
 management  client keys, configuration versions

@@ -116,7 +116,7 @@ def test_models_answer_side_by_side_with_figures_and_route(
         expect_text(column(dash, model), "Tokens in1,200Tokens out300")
     expect_text(column(dash, "auto"), "task support")
     expect_text(column(dash, "auto"), "plain at plain/1")
-    expect_text(column(dash, "auto"), "No benchmark loaded")
+    expect_text(column(dash, "auto"), "No evidence")
     expect_text(column(dash, "code"), "Requested")
     assert dash.page.get_by_role("link", name="support").first.get_attribute("href") == "#/tasks/support"
     reasoning = column(dash, "thinks").get_by_text("Two and two make four.")
@@ -131,6 +131,8 @@ def test_models_answer_side_by_side_with_figures_and_route(
             {"role": "user", "content": "What is 2+2?"},
         ]
         assert (body["temperature"], body["max_tokens"], body["stream"]) == (0.2, 50, streams)
+    link = column(dash, "code").get_by_role("link", name=re.compile("^req_"))
+    assert link.get_attribute("href") == f"#/requests/{link.inner_text()}"
     rows = dash.page.get_by_role("region", name=re.compile("Table: Last answers")).locator("tbody tr")
     expect(rows).to_have_count(3)
     expect(rows.nth(0)).to_contain_text(COST)
@@ -224,7 +226,7 @@ def test_tool_calls_are_shown_and_answered(
     expect_text(column(dash, "calls"), "Tool calls")
     assert upstream.bodies[-1]["tools"] == yaml.safe_load(TOOLS)
     dash.page.get_by_label("Result of get_weather").fill("sunny")
-    dash.page.get_by_role("button", name="Send results").click()
+    dash.page.keyboard.press("Control+Enter")
     expect_text(column(dash, "calls"), "It is sunny.")
     call, result = upstream.bodies[-1]["messages"][1:]
     assert call["tool_calls"][0]["function"] == {"name": "get_weather", "arguments": '{"city": "Oslo"}'}

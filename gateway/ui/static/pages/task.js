@@ -4,6 +4,7 @@ import { activePack, datasetDistances, isPackLoaded } from "../active_pack.js";
 import { call, callOrNull, taskPath } from "../api.js";
 import { chart, withAlpha } from "../charts.js";
 import { modelColour, modelLabel, reasonTag, registerModels } from "../components.js";
+import { command, copyable } from "../copy.js";
 import { banner, code, h, replaceContent, section, table } from "../dom.js";
 import { confidence, describeDistance, explainDecision } from "../explain.js";
 import { count, dateTime, ms, percent, plural, probability, score, timeAgo, usd, withFullStop } from "../format.js";
@@ -32,7 +33,7 @@ export async function taskPage(root, context, [id]) {
   };
   update(first);
   root.append(
-    h("div", { class: "page-head" }, h("p", { class: "crumb" }, h("a", { href: "#/tasks" }, "Tasks")), h("h1", {}, id)),
+    h("div", { class: "page-head" }, h("p", { class: "crumb" }, h("a", { href: "#/tasks" }, "Tasks")), copyable(id, "task ID", h("h1", {}, id))),
     h("div", { class: "wide-left" },
       section("Current decision", null, decision, facts),
       section("Override routing", "Overrides apply immediately, take precedence over config.yaml, and are versioned.", overrides)),
@@ -249,7 +250,7 @@ const MAP_COLOURS = ["m2", "m1", "m3", "m4", "m6", "m7"];
 function embeddingMap(evidence, id) {
   const { map } = evidence;
   const title = "Embedding map";
-  if (!map) return section(title, null, h("p", { class: "muted" }, "This pack has no map. Rebuild it with ", code("benchroute pack build"), " to add one."));
+  if (!map) return section(title, null, h("p", { class: "muted" }, "This pack has no map. Rebuild it with ", command("benchroute pack build"), " to add one."));
   const datasetOf = (index) => map.datasets[map.dataset_ids[index]];
   const near = [...new Set(evidence.nearest.map((row) => row.dataset))].slice(0, MAP_COLOURS.length);
   const pointsWhere = (matches) => map.benchmark.filter((_, index) => matches(datasetOf(index))).map(([x, y]) => ({ x, y }));
