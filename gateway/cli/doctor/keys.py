@@ -133,8 +133,8 @@ def _check_use(keys: Sequence[ClientKey], uses: Mapping[str, float], now: float)
 
 def _idle_days(key: ClientKey, uses: Mapping[str, float], now: float) -> float:
     """Return the days since the last use, or else since the creation; 0 where neither is known."""
-    known = [uses[one.sha256] for one in key.secrets if one.sha256 in uses] or [key.created_at]
-    last = max((at for at in known if at is not None), default=now)
+    known = [uses[one.sha256] for one in key.secrets if one.sha256 in uses]
+    last = max(known, default=now if key.created_at is None else key.created_at)
     return (now - last) / DAY_S
 
 
