@@ -131,6 +131,8 @@ def test_models_answer_side_by_side_with_figures_and_route(
             {"role": "user", "content": "What is 2+2?"},
         ]
         assert (body["temperature"], body["max_tokens"], body["stream"]) == (0.2, 50, streams)
+    link = column(dash, "code").get_by_role("link", name=re.compile("^req_"))
+    assert link.get_attribute("href") == f"#/requests/{link.inner_text()}"
     rows = dash.page.get_by_role("region", name=re.compile("Table: Last answers")).locator("tbody tr")
     expect(rows).to_have_count(3)
     expect(rows.nth(0)).to_contain_text(COST)

@@ -2,13 +2,14 @@
 
 import { ApiError, call } from "../api.js";
 import { modelLabel, taskLink } from "../components.js";
+import { copyable } from "../copy.js";
 import { banner, code, h, section, table } from "../dom.js";
 import { reasonLabel } from "../explain.js";
 import { count, dateTime, ms, probability, score, usd } from "../format.js";
 import { statusTag, storedText, waterfall } from "../request_parts.js";
 
 export async function requestPage(root, context, [id]) {
-  root.append(h("div", { class: "page-head" }, h("p", { class: "crumb" }, h("a", { href: "#/requests" }, "Requests")), h("h1", {}, id)));
+  root.append(h("div", { class: "page-head" }, h("p", { class: "crumb" }, h("a", { href: "#/requests" }, "Requests")), copyable(id, "request ID", h("h1", {}, id))));
   const title = `Request ${id}`;
   let one;
   try {
@@ -47,7 +48,7 @@ function route(one) {
     ["Decision", one.decision ? `Version ${one.decision}` : null],
     ["Shadow model", one.shadow_model],
     ["Response cache", one.cached ? "Hit" : null],
-    ["Client's request ID", one.client_request_id ? code(one.client_request_id) : null],
+    ["Client's request ID", one.client_request_id ? copyable(one.client_request_id, "client's request ID") : null],
   ]));
 }
 
