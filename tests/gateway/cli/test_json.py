@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from gateway.cli import app
+from gateway.cli.app import app
 from tests.gateway.cli.conftest import run_command
 
 SHOW_NOTHING = {"serve", "scorer", "config from-litellm"}
