@@ -81,7 +81,7 @@ class Block:
     names: bytes
     codes: bytes
     numbers: bytes
-    ids: bytes
+    ids: bytes = b""
     details: bytes = b""
     bodies: bytes = b""
 
