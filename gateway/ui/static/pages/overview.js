@@ -1,7 +1,7 @@
 // Traffic, latency and cost of the last hour, and every task's current model.
 
 import { activePack, configuredOnAverage } from "../active_pack.js";
-import { call, callOrNull } from "../api.js";
+import { call, callOrNull, callPages } from "../api.js";
 import { confidenceMeter, modelLabel, reasonTag, registerModels, requestSparkline, savings, taskLink } from "../components.js";
 import { h, replaceContent, section, table, tile } from "../dom.js";
 import { count, ms, percent, plural, timeAgo, usd } from "../format.js";
@@ -13,7 +13,7 @@ export async function overviewPage(root, context) {
   registerModels(first.models);
   const lead = h("p", { class: "lead" });
   const tiles = { requests: tile("Requests (last hour)"), errors: tile("Errors"), latency: tile("Response time (p50)"), overhead: tile("Gateway overhead (p50)"), cost: tile("Cost (last hour)"), savings: tile("Savings (all time)") };
-  const history = await historyPanel(context, { series: [{ label: "All requests", kind: "gateway" }], models: first.models });
+  const history = await historyPanel(context, { series: await seriesOf(context), models: first.models });
   const tasks = table("Current model per task", TASK_COLUMNS, [], { empty: "No tasks yet. Calls with an X-Task-Id header, or with a system prompt, create them." });
   const more = h("p", { class: "muted" });
   const changes = h("ol", { class: "timeline" });
@@ -38,6 +38,12 @@ export async function overviewPage(root, context) {
     history.element,
     section("Recent model changes", "Tasks whose current model changed.", changes));
   return { title: "Overview", refresh: async () => { update(await fetchData(context.principal)); await history.refresh(); } };
+}
+
+/** Whose history can be shown: all requests, and for admins those of each key. */
+async function seriesOf({ principal }) {
+  const keys = principal.is_admin ? await callPages("v1/keys") : [];
+  return [{ label: "All requests", kind: "gateway" }, ...keys.map(({ name }) => ({ label: `Key ${name}`, kind: "key", name }))];
 }
 
 const TASK_COLUMNS = [
