@@ -16,7 +16,7 @@ from fastapi import APIRouter, Query, Response
 from gateway.api.pagination import MAX_LIMIT, Paging, json_response, page_of_sorted, page_to_json
 from gateway.api.services import ClientPrincipal, Given, Operator, Services, TaskOfKey, sees_usage_of, task_not_found
 from gateway.api.task_lists import list_decided, list_detailed, summarise_tasks
-from gateway.api.task_order import TaskFilterKind, TaskQuery, TaskSort, list_sorted, recent_requests, traffic_by_kind
+from gateway.api.task_order import TaskQuery, list_sorted, recent_requests, traffic_by_kind
 from gateway.api.task_views import default_tasks, explanation_view, task_facts, task_summary
 from gateway.config.schema import TaskConfig
 from gateway.decision import Decision, ExplainedDecision
@@ -25,6 +25,7 @@ from gateway.keys.auth import Principal
 from gateway.state.store import Store, TaskFilter
 from gateway.tasks.decision_feed import DecisionEvent
 from gateway.usage.ledger import to_json as usage_to_json
+from gateway.vocabulary import TaskFilterKind, TaskSort
 
 router = APIRouter(tags=["tasks"])
 

@@ -258,6 +258,13 @@ class Ledger:
             total += self._lifetime.get(source, NO_USAGE)
         return total
 
+    def lifetime_totals(self, tasks: Sequence[str]) -> list[UsageTotals]:
+        """Return the sums of many tasks over all days; threads may call it."""
+        get, merged = self._lifetime.get, self._merged
+        if not merged:
+            return [get(task, NO_USAGE) for task in tasks]
+        return [self.lifetime_usage(task) if task in merged else get(task, NO_USAGE) for task in tasks]
+
     def usage_by_name(self, kind: LedgerKind, period: str = "") -> dict[str, UsageTotals]:
         """Return the sums of all keys or tasks with requests in the days that begin with `period`."""
         sums = {name: self.usage_on(kind, name, period) for name in self.names_after(kind, "")}

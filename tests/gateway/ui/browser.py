@@ -69,7 +69,7 @@ class Dashboard:
     def open(self, path: str = "/") -> None:
         """Navigate to a page and wait until it is rendered."""
         self.page.goto(f"{self.url}/ui/#{path}")
-        self.wait_ready(path)
+        self.wait_ready(path.partition("?")[0])
 
     def wait_ready(self, path: str) -> None:
         """Wait until a page, `signin` or `failed` is rendered."""
