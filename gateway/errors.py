@@ -29,8 +29,12 @@ GatewayError
 Envelope: https://platform.openai.com/docs/guides/error-codes
 """
 
+import sys
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar
+
+NO_LINES: Mapping[str, int] = MappingProxyType({})
 
 
 class GatewayError(Exception):
@@ -38,13 +42,27 @@ class GatewayError(Exception):
 
 
 class ConfigError(GatewayError):
-    """Invalid configuration. faults: (path, message) each, for instance ("models[0].price", "…")."""
+    """Invalid configuration.
 
-    def __init__(self, source: str, faults: Sequence[tuple[str, str]]) -> None:
-        lines = [f"  {path}: {message}" if path else f"  {message}" for path, message in faults]
-        super().__init__("\n".join([f"{source}: {len(faults)} error{'s' if len(faults) > 1 else ''}", *lines]))
+    faults: (path, message) each, for instance ("models[0].price", "…"). lines: from 1, by path; a path without a line
+    has that of the nearest setting around it.
+    """
+
+    def __init__(self, source: str, faults: Sequence[tuple[str, str]], lines: Mapping[str, int] = NO_LINES) -> None:
+        places = [(path, message, _line_of(path, lines)) for path, message in faults]
+        told = [
+            f"  {f'{source}:{line}: ' if line else ''}{f'{path}: ' if path else ''}{message}"
+            for path, message, line in sorted(places, key=lambda place: place[2] or sys.maxsize)
+        ]
+        super().__init__("\n".join([f"{source}: {len(faults)} error{'s' if len(faults) > 1 else ''}", *told]))
         self.source = source
         self.faults = tuple(faults)
+
+
+def _line_of(path: str, lines: Mapping[str, int]) -> int | None:
+    while path and path not in lines:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    return lines.get(path)
 
 
 class StateError(GatewayError):

@@ -39,6 +39,6 @@ def _row(rows: Sequence[TaskOutcome], before: dict[str, TaskOutcome]) -> str:
     moved = f"{100 * np.mean([one.moved for one in rows]):.1f}" if first.source != NONE else ""
     changed = sum(one.model != before[one.task].model for one in rows) if first.source != NONE else ""
     accuracy = f"{100 * np.mean([one.accuracy for one in rows]):.1f}"
-    name = {NONE: "nobody", TRUE: "references"}.get(first.source, f"`{first.source}`")
+    name = {NONE: "nobody", TRUE: "references"}.get(first.source, first.source)
     inputs = str(first.n_labels) if first.n_labels else ""
     return f"| {name} | {inputs} | {agreement} | {slope} | {weight} | {moved} | {changed} | {accuracy} |"

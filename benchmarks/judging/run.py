@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import uvicorn
 
 from demo.backend import build_app
-from demo.judge import DemoJudge, make_judges
+from demo.judge import RIGHT, DemoJudge, make_judges
 from demo.marking import mark_answer
 from demo.models import BY_NAME, MODELS
 from demo.processes import free_port
@@ -157,10 +158,17 @@ def _measure_task(
             report = _judge(setup, task, judged[:n], judge, base_url)
             labels = _labels(report, names, judge.name)
             after = decide(None, [labels])
-            (counted,) = after.judged
-            made = outcome(judge.name, n, after)
             agreement = report.self_agreement.value
-            yield replace(made, agreement=agreement, noise=labels.noise, weight=counted.weight)
+            yield _with_judge(outcome(judge.name, n, after), after, agreement)
+            if judge.is_stubborn:
+                few = marks[: n // 3]
+                after = decide(None, [_labels(report, names, judge.name, few)])
+                yield _with_judge(outcome(f"{judge.name}, {len(few)} references", n, after), after, agreement)
+
+
+def _with_judge(found: TaskOutcome, after: AccuracyPosterior, agreement: float | None) -> TaskOutcome:
+    (counted,) = after.judged
+    return replace(found, agreement=agreement, noise=counted.noise, weight=counted.weight)
 
 
 def _judge(
@@ -189,10 +197,21 @@ def _model_config(name: str, base_url: str) -> ModelConfig:
     return ModelConfig.model_validate({"name": name, "backends": [{"kind": "openai", "base_url": base_url}]})
 
 
-def _labels(report: JudgeReport, names: Sequence[str], judge: str) -> JudgedLabels:
-    verdicts = JudgeVerdicts(judge, JudgeMethod.SCORE, report.agreement)
+def _labels(report: JudgeReport, names: Sequence[str], judge: str, marks: Floats | None = None) -> JudgedLabels:
+    """Return the labels of a judge. marks: (n, n_models) of its first inputs, which measure it as references do."""
     rows: list[Mapping[str, float]] = [label["outcomes"] for label in report.labels]
     matrix = np.array([[row.get(name, np.nan) for name in names] for row in rows])
+    agreement = report.agreement
+    if marks is not None:
+        said, right = matrix[: len(marks)], marks >= RIGHT
+        agreement = msgspec.structs.replace(
+            agreement,
+            right_as_right=float(said[right].sum()),
+            right_as_wrong=float((1 - said[right]).sum()),
+            wrong_as_right=float(said[~right].sum()),
+            wrong_as_wrong=float((1 - said[~right]).sum()),
+        )
+    verdicts = JudgeVerdicts(judge, JudgeMethod.SCORE, agreement)
     return JudgedLabels(f"judge:{judge}", matrix, judge_noise(verdicts))
 
 

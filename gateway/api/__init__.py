@@ -4,6 +4,7 @@ build       the application: routers, error handlers
 openapi     the OpenAPI document, with the request path's endpoints
 middleware  body limit, request ID and cache header of every response
 services    the services that endpoints use, and who may call them
+request_faults  errors of bodies and parameters in our own words
 schemas     request bodies
 pagination  pages of all lists by cursor, and an endpoint's share of the event loop
 tasks       tasks, decisions, overview
@@ -19,6 +20,7 @@ requests    the request log: list, one request, export
  request_export   the log as CSV and JSON, streamed
 usage       usage by key and task
 activity    history: requests, latency, cost and savings over a range
+ activity_series  where it is read: the state, or memory
  activity_json    its counts as JSON
 time_range  ranges of history, and their steps
 management  client keys, configuration versions

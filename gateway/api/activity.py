@@ -1,34 +1,23 @@
 """Endpoint for history: /v1/activity."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
 from gateway.api.activity_json import counts_to_json
+from gateway.api.activity_series import IN_MEMORY, SeriesSteps, read_series, series_in_memory, to_iso
 from gateway.api.pagination import json_response
 from gateway.api.services import Given, Operator, Services, check_task_access
 from gateway.api.time_range import RangeQuery, TimeRange, range_of, resolve_range
 from gateway.errors import Forbidden, InvalidRequest, ModelNotFound, NotFound, StateError
 from gateway.keys.auth import Principal
-from gateway.state.store import Store
-from gateway.usage.history import MINUTE_S, SeriesName
-from gateway.usage.history_counts import (
-    OVERHEAD_TIMES,
-    TOTAL_TIMES,
-    Counts,
-    Slot,
-    add_counts,
-    to_pico_usd,
-)
+from gateway.usage.history import MINUTE_S, SeriesName, give_way
+from gateway.usage.history_counts import Counts
 from gateway.usage.ledger import OTHER_NAMES
 from gateway.usage.prices import Price
-from gateway.usage.timeseries import Minute, MinuteSeries, SeriesKind
+from gateway.usage.timeseries import SeriesKind
 
 activity_router = APIRouter(tags=["operations"])
 
@@ -38,7 +27,7 @@ Compared = Annotated[
 Kind = Annotated[SeriesKind, Query(description="Whose requests; all of the gateway's without it.")]
 Name = Annotated[str, Query(max_length=200, description="Name of the task, model, backend or key.")]
 
-MEMORY_ONLY: tuple[SeriesKind, ...] = ("gateway", "task", "backend")
+UNWRITTEN = "The state cannot be written: this gateway's latest requests are missing, and are added once it can be."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +74,19 @@ async def get_activity(
     _check_access(series, client)
     wanted = resolve_range(ranged, services.minutes.now())
     compared = _comparison(services, compare_with)
-    await services.flush_history()
-    return await asyncio.to_thread(_answer, services, series, wanted, compared)
+    merged = services.tasks.directory.sources_of(series[1]) if series[0] == "task" else ()
+    is_written = await services.flush_history()
+    try:
+        found = await asyncio.to_thread(read_series, services.store, series, wanted, merged)
+    except StateError as error:
+        if series[0] not in IN_MEMORY:
+            raise
+        found = series_in_memory(services.minutes, series, wanted, error)
+    else:
+        found = found if is_written else replace(found, note=UNWRITTEN)
+    if not found.total:
+        _check_exists(services, series)
+    return await asyncio.to_thread(_answer, series, wanted, compared, found)
 
 
 def _check_access(series: SeriesName, client: Principal) -> None:
@@ -108,89 +108,28 @@ def _comparison(services: Services, model: str | None) -> Comparison:
     return Comparison(model, price)
 
 
-def _answer(services: Services, series: SeriesName, wanted: TimeRange, compared: Comparison) -> Response:
-    """Read a series and return it as JSON. In a thread: the event loop does not wait for it. Raises NotFound."""
-    source, note = "state", None
-    try:
-        steps = _read_steps(services.store, series, wanted)
-        changes = _changes_of(services.store, series, wanted)
-    except StateError as error:
-        if series[0] not in MEMORY_ONLY:
-            raise
-        steps, changes, source = _steps_in_memory(services.minutes, series, wanted), [], "memory"
-        note = f"The state cannot be read: this gateway's requests of the last three hours only. {error}"
-    total = Counts()
-    for counts in steps.values():
-        add_counts(total, counts)
-    if not total:
-        _check_exists(services, series)
-        note = note or _note_of_folded(services.store, series, wanted)
+def _answer(series: SeriesName, wanted: TimeRange, compared: Comparison, found: SeriesSteps) -> Response:
+    """Return a series as JSON. In a thread: the event loop does not wait for it."""
     document = {
         "object": "activity",
         "of": series[0],
         "name": series[1] or None,
-        "from": _iso(wanted.start),
-        "until": _iso(wanted.end),
+        "from": to_iso(wanted.start),
+        "until": to_iso(wanted.end),
         "step_s": wanted.step_s,
         "minutes": (wanted.end - wanted.start) // MINUTE_S,
-        "source": source,
-        "note": note,
+        "source": found.source,
+        "note": found.note,
         "compare_with": compared.model,
-        "total": counts_to_json(total, compared.price),
-        "data": [{"at": _iso(at), **counts_to_json(counts, compared.price)} for at, counts in sorted(steps.items())],
+        "total": counts_to_json(found.total, compared.price),
+        "data": [_step_to_json(place, at, found.steps[at], compared) for place, at in enumerate(sorted(found.steps))],
     }
-    return json_response(document if series[0] != "task" else {**document, "changes": changes})
+    return json_response(document if series[0] != "task" else {**document, "changes": found.changes})
 
 
-def _read_steps(store: Store, series: SeriesName, wanted: TimeRange) -> Mapping[int, Counts]:
-    """Return the counts by the start of their step."""
-    stored_s = wanted.stored_s
-    found = store.read_history(series, stored_s, wanted.start // stored_s, wanted.end // stored_s - 1)
-    steps: dict[int, Counts] = {}
-    for number, counts in found.items():
-        add_counts(steps.setdefault(_step_of(number * stored_s, wanted), {}), counts)
-    return steps
-
-
-def _steps_in_memory(minutes: MinuteSeries, series: SeriesName, wanted: TimeRange) -> Mapping[int, Counts]:
-    steps: dict[int, Counts] = {}
-    for minute in minutes.series_of(*series):
-        at = minute.number * MINUTE_S
-        if wanted.start <= at < wanted.end:
-            add_counts(steps.setdefault(_step_of(at, wanted), {}), _to_counts(minute))
-    return steps
-
-
-def _step_of(at: int, wanted: TimeRange) -> int:
-    return wanted.start + (at - wanted.start) // wanted.step_s * wanted.step_s
-
-
-def _to_counts(minute: Minute) -> Counts:
-    counts: Counts = {
-        Slot.REQUESTS: minute.requests,
-        Slot.ERRORS: minute.errors,
-        Slot.REJECTED: minute.refused,
-        Slot.TOTAL_US: minute.total_us,
-        Slot.OVERHEAD_US: minute.overhead_us,
-        Slot.USD: to_pico_usd(Decimal(minute.usd)),
-        Slot.COMPARED_USD: to_pico_usd(Decimal(minute.compared_usd)),
-        Slot.BASELINE_USD: to_pico_usd(Decimal(minute.baseline_usd)),
-    }
-    for first, buckets in ((TOTAL_TIMES, minute.total_buckets), (OVERHEAD_TIMES, minute.overhead_buckets)):
-        counts |= {first + bucket: number for bucket, number in buckets.items()}
-    return counts
-
-
-def _changes_of(store: Store, series: SeriesName, wanted: TimeRange) -> list[dict[str, Any]]:
-    """Return when a task's model changed, and to which."""
-    if series[0] != "task":
-        return []
-    decisions = store.decision_changes(series[1])
-    return [
-        {"at": _iso(later.at), "before": earlier.model, "model": later.model, "version": later.version}
-        for earlier, later in pairwise(decisions)
-        if wanted.start <= later.at < wanted.end
-    ]
+def _step_to_json(place: int, at: int, counts: Counts, compared: Comparison) -> dict[str, Any]:
+    give_way(place, every=8)
+    return {"at": to_iso(at), **counts_to_json(counts, compared.price)}
 
 
 def _check_exists(services: Services, series: SeriesName) -> None:
@@ -200,19 +139,3 @@ def _check_exists(services: Services, series: SeriesName) -> None:
         raise NotFound(f"Unknown backend {name!r}.", param="name")
     if kind == "model" and name not in {one.name for one in services.config.models}:
         raise ModelNotFound(f"Unknown model {name!r}.", param="name")
-
-
-def _note_of_folded(store: Store, series: SeriesName, wanted: TimeRange) -> str | None:
-    """Return where requests of a name may be that has none of its own."""
-    kind, name = series
-    if kind == "gateway" or name == OTHER_NAMES:
-        return None
-    try:
-        has_others = bool(_read_steps(store, (kind, OTHER_NAMES), wanted))
-    except StateError:
-        return None
-    return f"Requests of less busy {kind}s are counted together, as {OTHER_NAMES!r}." if has_others else None
-
-
-def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()

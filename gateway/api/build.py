@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.api import activity, management, operations, packs, policies, requests, scoring, task_changes, tasks, usage
 from gateway.api.openapi import OpenApiApp, methods_at
+from gateway.api.request_faults import describe_request_fault
 from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
 from gateway.http.endpoints import BY_PATH
 from gateway.http.error_envelope import to_dict
@@ -78,7 +79,7 @@ async def _validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    return _to_response(InvalidRequest(f"{place or 'body'}: {first['msg']}", param=place or None))
+    return _to_response(InvalidRequest(f"{place or 'body'}: {describe_request_fault(first)}.", param=place or None))
 
 
 async def _http(request: Request, error: Exception) -> Response:

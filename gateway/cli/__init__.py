@@ -3,6 +3,7 @@
 init          create a configuration from the providers that are available
 doctor        check a setup and suggest fixes
 serve         run a gateway, or a scorer
+state         backup of a SQLite state, and its return
 config        check a configuration, convert litellm's, look up prices
 tasks         tasks of a running gateway
 labels        label suggestions and labels of a task
@@ -31,6 +32,7 @@ load_embedder  embedders, and the embedding cache
 client        HTTP client for a running gateway
 probe         model lists of OpenAI-compatible endpoints
 terminal      tables, notes, progress
+narrow_help   help in narrow terminals
 errors        error tree, messages and exit codes
 
 No module imports numpy or torch before a command needs them: `benchroute serve` starts without.
@@ -41,7 +43,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import benchmark, config, dead_letters, evals, keys, models, pack, tasks
+from gateway.cli import benchmark, config, dead_letters, evals, keys, models, pack, state, tasks
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import ErrorReportingGroup
 from gateway.cli.evaluate import evaluate
@@ -69,6 +71,7 @@ app.command("doctor", rich_help_panel=RUN)(doctor)
 app.command("serve", rich_help_panel=RUN)(serve_command)
 app.command("scorer", rich_help_panel=RUN)(run_scorer)
 app.add_typer(config.app, name="config", rich_help_panel=RUN)
+app.add_typer(state.app, name="state", rich_help_panel=RUN)
 app.add_typer(tasks.app, name="tasks", rich_help_panel=INSPECT)
 app.command("tail", rich_help_panel=INSPECT)(tail_decisions)
 app.add_typer(dead_letters.app, name="observations", rich_help_panel=INSPECT)

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from gateway.cli.narrow_help import use_plain_help
 from gateway.errors import ConfigError, GatewayError, StateError
 from routing.errors import BenchmarkError, PackCorrupted, PackMismatch, RoutingError
 
@@ -80,6 +81,11 @@ NEXT_STEPS: tuple[tuple[type[Exception], str], ...] = (
 
 class ErrorReportingGroup(TyperGroup):
     """Turns errors into messages and exit codes; no other place does."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options in front of the command; `--help` is answered here."""
+        use_plain_help(self, ctx)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. Raises typer.Exit after reporting an error."""

@@ -100,11 +100,17 @@ def judge_task(
         query = urlencode({"judge": judge})
         print_removed(client.send("DELETE", f"{labels_path(task)}?{query}"), task, judge, as_json)
         return
-    options = _Options(task, judge, n, models, inputs, output or FOLDER / quote(task, safe=""))
+    options = _Options(task, judge, n, models, inputs, output or default_folder(task))
     plan = _make_plan(
         options, config, client, _prompt(method, prompt, rubric), concurrency, max_tokens, max_usd, force=force
     )
     _run(plan, config, client, task, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def default_folder(task: str) -> Path:
+    """Return the folder of a task's session, below FOLDER whatever the task's ID is."""
+    name = quote(task, safe="")
+    return FOLDER / (name if name.strip(".") else name.replace(".", "%2E"))
 
 
 @dataclass(frozen=True, slots=True)

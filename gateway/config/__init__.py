@@ -12,7 +12,11 @@ yaml_text         YAML in, without duplicate keys, alias bombs, and lines of the
 redis_url         addresses of Redis
 secrets           masks of secrets in what is printed
 expand            ${VAR} and ${VAR:-default}
+exclusions        settings that exclude or need each other
 cross_checks      references between sections
+schema_paths      settings by their paths, and what each of them may be
+field_messages    errors of single settings in our own words
+field_faults      errors of a document's settings
 unknown_settings  suggestions for settings that do not exist
 load              a file in, Config or ConfigError out
 history           versions of a running gateway's configuration: reload, rollback, file watcher

@@ -6,10 +6,17 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from gateway.config.exclusions import BOTH_KEYS, HEADER_WITHOUT_KEY
 from gateway.config.fields import ConfigSection, HttpUrl
 from gateway.config.header_fields import ApiKey, HeaderName, HeaderPattern, HeaderValue, QueryValue
 from gateway.config.key_file import KeyFile
 from gateway.config.network_fields import NetworkConfig
+from gateway.config.schema_paths import Expected
+
+ApiVersion = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9._-]+$"), Expected("a version such as 2024-10-21: letters, digits and `._-`")
+]
+KeyScheme = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]*$"), Expected("one word, such as Bearer")]
 
 
 class CredentialConfig(ConfigSection):
@@ -28,7 +35,7 @@ class CredentialConfig(ConfigSection):
     @model_validator(mode="after")
     def _has_one_key(self) -> Self:
         if self.api_key is not None and self.api_key_file is not None:
-            raise ValueError("set api_key or api_key_file, not both")
+            raise ValueError(BOTH_KEYS)
         if self.api_key_file is not None:
             KeyFile(self.api_key_file).read_key()
         return self
@@ -41,7 +48,7 @@ class HttpBackendConfig(CredentialConfig, NetworkConfig):
     """Name of the model at the endpoint. Default: the model's `name`."""
     api_key_header: HeaderName | None = None
     """Header with the key, in place of `Authorization`."""
-    api_key_scheme: str | None = Field(default=None, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]*$")
+    api_key_scheme: KeyScheme | None = None
     """Word before the key in its header. Default: `Bearer` in `Authorization`, none in any other header."""
     query: dict[str, QueryValue] = {}  # noqa: RUF012  # pydantic copies defaults
     """Parameters in the URL of every request, for instance `api-version`."""
@@ -54,7 +61,7 @@ class HttpBackendConfig(CredentialConfig, NetworkConfig):
     def _has_the_key_once(self) -> Self:
         has_key = self.api_key is not None or self.api_key_file is not None
         if self.api_key_header is not None and not has_key:
-            raise ValueError("api_key_header needs api_key or api_key_file")
+            raise ValueError(HEADER_WITHOUT_KEY)
         if has_key and (name := self.key_header) in self.headers:
             raise ValueError(f"headers: {name} holds the API key; remove one of the two")
         return self
@@ -93,7 +100,7 @@ class AzureBackendConfig(HttpBackendConfig):
     """The backend kind."""
     base_url: Annotated[HttpUrl, AfterValidator(_azure_resource)]
     """URL of the resource, for instance `https://NAME.openai.azure.com`."""
-    api_version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]+$")
+    api_version: ApiVersion | None = None
     """API version of the deployment's paths, for instance `2024-10-21`. Default: none, and
     paths of `/openai/v1`."""
     model: str | None = Field(default=None, min_length=1)
@@ -117,7 +124,7 @@ class LitellmBackendConfig(CredentialConfig):
     """Name of the model in litellm's notation, for instance `anthropic/claude-…`."""
     base_url: HttpUrl | None = None
     """Base URL, if it is not the provider's default."""
-    api_version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]+$")
+    api_version: ApiVersion | None = None
     """API version, for providers that need one."""
     weight: float = Field(default=1.0, gt=0)
     """Share of the load relative to the model's other backends."""

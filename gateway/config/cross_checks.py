@@ -4,13 +4,24 @@ They work on the expanded document instead of the parsed sections, so that their
 those of the fields. Values of the wrong type are skipped here: the schema reports them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.config.exclusions import (
+    BOTH_GOALS,
+    BOTH_KEYS,
+    END_WITHOUT_HASH,
+    HEADER_WITHOUT_KEY,
+    KEY_WITHOUT_CERTIFICATE,
+)
 from gateway.config.expand import ConfigFault
+from gateway.config.field_messages import nearest_word
 from gateway.config.redis_url import parse_redis_url
 from gateway.vocabulary import PUBLIC_PACK, REDIS_SCHEMES, is_routed_model
+
+MAX_LISTED = 8
+"""Known names listed when none is similar."""
 
 KEY_HASHES = ("sha256", "previous_sha256")
 
@@ -30,6 +41,7 @@ def check_references(document: Mapping[str, Any]) -> list[ConfigFault]:
         *_unknown_models(document, names),
         *_other_kinds(document),
         *_files_backend(document),
+        *_exclusive_settings(document),
         *_forbidden_defaults(document),
         *_nothing_left(document),
         *_missing_pack(document),
@@ -73,21 +85,21 @@ def _reserved(name: object) -> bool:
 
 def _unknown_models(document: Mapping[str, Any], names: set[str]) -> Iterator[ConfigFault]:
     for path, task in _tasks(document):
-        yield from _not_among(names, f"{path}.candidates", task.get("candidates"))
-        yield from _not_among(names, f"{path}.fallbacks", task.get("fallbacks"))
-        yield from _not_among(names, f"{path}.pin", task.get("pin"))
-        yield from _not_among(names, f"{path}.embedding_model", task.get("embedding_model"))
+        yield from _check_models(names, f"{path}.candidates", task.get("candidates"))
+        yield from _check_models(names, f"{path}.fallbacks", task.get("fallbacks"))
+        yield from _check_model(names, f"{path}.pin", task.get("pin"))
+        yield from _check_model(names, f"{path}.embedding_model", task.get("embedding_model"))
     routing = document.get("routing")
     if isinstance(routing, Mapping):
-        yield from _not_among(names, "routing.embedding_model", routing.get("embedding_model"))
+        yield from _check_model(names, "routing.embedding_model", routing.get("embedding_model"))
     for place, key in _items(document.get("keys")):
-        yield from _not_among(names, f"keys[{place}].models", key.get("models"))
+        yield from _check_models(names, f"keys[{place}].models", key.get("models"))
 
 
 def _other_kinds(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
     """Yield models of other kinds than chat where a task's requests would go to them."""
     models = [model for _, model in _items(document.get("models"))]
-    kinds = {model.get("name"): model.get("kind", "chat") for model in models}
+    kinds = {name: model.get("kind", "chat") for model in models if isinstance(name := model.get("name"), str)}
     if kinds and "chat" not in kinds.values():
         yield "models", "no model of kind chat: every task needs at least one"
     for path, task in _tasks(document):
@@ -113,7 +125,7 @@ def _files_backend(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
     ]
     kind = dict(known).get(name)
     if kind is None:
-        yield "upstream.files_backend", f"unknown backend {name!r}; configured: {', '.join(one for one, _ in known)}"
+        yield "upstream.files_backend", _unknown_name("backend", name, [one for one, _ in known])
     elif kind != "openai":
         yield "upstream.files_backend", f"backend {name!r} is of kind {kind}: files need kind openai"
 
@@ -125,21 +137,56 @@ def _forbidden_defaults(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
             yield f"{path}.default_task", f"task {default!r} is not among the key's tasks"
 
 
-def _not_among(names: set[str], path: str, listed: object) -> Iterator[ConfigFault]:
-    if isinstance(listed, str) and listed not in names:
-        yield path, f"unknown model {listed!r}"
+def _check_model(names: set[str], path: str, name: object) -> Iterator[ConfigFault]:
+    if isinstance(name, str) and name not in names:
+        yield path, _unknown_name("model", name, names)
+
+
+def _check_models(names: set[str], path: str, listed: object) -> Iterator[ConfigFault]:
     for place, name in enumerate(listed if isinstance(listed, list) else []):
         if isinstance(name, str) and name not in names:
-            yield f"{path}[{place}]", f"unknown model {name!r}"
+            yield f"{path}[{place}]", _unknown_name("model", name, names)
+
+
+def _unknown_name(what: str, name: str, known: Collection[str]) -> str:
+    """Return the error for a name that nothing has, with a suggestion."""
+    near = nearest_word(name, sorted(known))
+    shown = ", ".join(sorted(known)[:MAX_LISTED]) + (", …" if len(known) > MAX_LISTED else "")
+    return f"unknown {what} {name!r}{near or f'; configured: {shown or None}'}"
+
+
+def _exclusive_settings(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
+    """Yield settings that exclude or need each other. The sections check these themselves once all else is valid."""
+    for place, model in _items(document.get("models")):
+        for number, backend in _items(model.get("backends")):
+            path = f"models[{place}].backends[{number}]"
+            if backend.get("api_key") and backend.get("api_key_file"):
+                yield path, BOTH_KEYS
+            if backend.get("api_key_header") and not (backend.get("api_key") or backend.get("api_key_file")):
+                yield path, HEADER_WITHOUT_KEY
+            tls = backend.get("tls")
+            if isinstance(tls, Mapping) and tls.get("key_file") and not tls.get("cert_file"):
+                yield f"{path}.tls", KEY_WITHOUT_CERTIFICATE
+    for path, key in (*_keys(document, "keys"), *_keys(document.get("admin"), "keys", "admin.")):
+        if key.get("previous_expires_at") is not None and key.get("previous_sha256") is None:
+            yield path, END_WITHOUT_HASH
+    for path, task in _tasks(document):
+        if task.get("objective") is not None and task.get("max_regret") is not None:
+            yield f"{path}.objective", BOTH_GOALS
 
 
 def _nothing_left(document: Mapping[str, Any]) -> Iterator[ConfigFault]:
-    sizes = {model.get("name"): model.get("params_b") for _, model in _items(document.get("models"))}
+    models = [model for _, model in _items(document.get("models"))]
+    sizes = {name: model.get("params_b") for model in models if isinstance(name := model.get("name"), str)}
     for path, task in _tasks(document):
         largest, candidates = _number(task.get("max_params_b")), task.get("candidates")
-        among = [name for name in (candidates if isinstance(candidates, list) else sizes) if name in sizes]
+        among = [name for name in (candidates if isinstance(candidates, list) else sizes) if _is_in(name, sizes)]
         if largest is not None and among and all(_too_large(_number(sizes[name]), largest) for name in among):
             yield f"{path}.max_params_b", f"no candidate has at most {largest:g} billion parameters"
+
+
+def _is_in(name: object, known: Mapping[str, object]) -> bool:
+    return isinstance(name, str) and name in known
 
 
 def _too_large(size: float | None, largest: float) -> bool:

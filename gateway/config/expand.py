@@ -3,6 +3,7 @@
 Runs after YAML is parsed, so that a value cannot add structure. `$${` is a literal `${`.
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +41,9 @@ def _expand_text(text: str, environment: Mapping[str, str], path: str, faults: l
         if name in environment and (environment[name] or default is None):
             return environment[name]
         if default is None:
-            faults.append((path, f"environment variable {name} is not set"))
+            near = difflib.get_close_matches(name, environment, n=1, cutoff=0.8)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            faults.append((path, f"environment variable {name} is not set{hint}"))
         return default or ""
 
     return _VARIABLE.sub(replace, text)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from gateway.config.schema_paths import Expected
 from gateway.vocabulary import INPUT_SELECTORS, JSON_PATH, TASK_ID_RULE, is_task_id
 
 
@@ -17,7 +18,9 @@ class ConfigSection(BaseModel):
     The string below a field is its description in the settings reference and in the OpenAPI document.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
 
 def _http_url(url: str) -> str:
@@ -94,7 +97,11 @@ def _regular_expression(pattern: str) -> str:
     return pattern
 
 
-Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$"),
+    Expected("a text of 1 to 256 ASCII characters without spaces"),
+]
 InputRule = Annotated[str, AfterValidator(_input_rule)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origin = Annotated[str, AfterValidator(_origin)]

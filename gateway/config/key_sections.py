@@ -4,10 +4,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_serializer, model_validator
 
+from gateway.config.exclusions import END_WITHOUT_HASH
 from gateway.config.fields import ConfigSection, Name, PointInTime, TaskId, Usd
+from gateway.config.schema_paths import Expected
 from gateway.config.secrets import MASK
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+Sha256 = Annotated[
+    str, Field(pattern=r"^[0-9a-fA-F]{64}$"), Expected("64 hex digits, as `benchroute keys hash` prints them")
+]
 
 
 class NamedKey(ConfigSection):
@@ -31,7 +35,7 @@ class HashedKey(NamedKey):
     @model_validator(mode="after")
     def _has_two_secrets(self) -> Self:
         if self.previous_expires_at is not None and self.previous_sha256 is None:
-            raise ValueError("previous_expires_at needs previous_sha256")
+            raise ValueError(END_WITHOUT_HASH)
         return self
 
     @field_serializer("sha256", "previous_sha256")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
+from gateway.config.exclusions import KEY_WITHOUT_CERTIFICATE
 from gateway.config.fields import ConfigSection
 from gateway.config.secrets import mask_url
 
@@ -43,7 +44,7 @@ class TlsConfig(ConfigSection):
     @model_validator(mode="after")
     def _builds(self) -> "TlsConfig":
         if self.key_file and not self.cert_file:
-            raise ValueError("key_file needs cert_file")
+            raise ValueError(KEY_WITHOUT_CERTIFICATE)
         self.build_context()
         return self
 

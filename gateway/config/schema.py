@@ -1,8 +1,9 @@
 """config.yaml as a whole: models, routing and tasks here, the other sections in gateway.config.service."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from gateway.config.backends import (
     BACKEND_KINDS,
@@ -25,6 +26,7 @@ from gateway.config.service import (
     TimeoutConfig,
     UpstreamConfig,
 )
+from gateway.errors import ConfigError
 from gateway.vocabulary import TASK_SOURCES, ScoreSetting, TaskSource
 
 __all__ = [
@@ -250,6 +252,17 @@ class Config(ConfigSection):
     """Log format and request log."""
     otel: OtelConfig = OtelConfig()
     """OpenTelemetry export."""
+
+    _source: str = PrivateAttr(default="")
+    _lines: Mapping[str, int] = PrivateAttr(default_factory=dict)
+
+    def remember_lines(self, source: str, lines: Mapping[str, int]) -> None:
+        """Note where the settings were read, for errors that show later. lines: from 1, by path."""
+        self._source, self._lines = source, lines
+
+    def locate_error(self, error: ConfigError) -> ConfigError:
+        """Return an error about these settings with the file and the lines that they were read from."""
+        return ConfigError(self._source, error.faults, self._lines) if self._source else error
 
     def mask_secrets(self) -> dict[str, Any]:
         """Return the configuration for printing, without secrets."""

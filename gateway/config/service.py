@@ -1,16 +1,24 @@
 """Sections about the service: state, scorer, server, upstream, metrics, log, otel."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_serializer
 
 from gateway.config.fields import ConfigSection, HttpUrl, Origin, RegularExpression, Seconds, Share
 from gateway.config.header_fields import HeaderPattern
+from gateway.config.schema_paths import Expected
 from gateway.config.secrets import mask_url
 from gateway.vocabulary import REDIS_SCHEMES
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """Host names that accept connections from this machine only."""
+
+
+KeyPrefix = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    Expected("a text of 1 to 64 letters, digits and `._-`, a letter or digit first"),
+]
 
 
 class TimeoutConfig(ConfigSection):
@@ -40,7 +48,7 @@ class StateConfig(ConfigSection):
     idle_days: float | None = Field(default=90.0, gt=0, le=36_500)
     """Days without an input after which a task is evicted; four times as many if it has labels or feedback. null: none
     is. What was spent on it stays in the totals."""
-    prefix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    prefix: KeyPrefix | None = None
     """First part of every key and channel in Redis. Default: `benchroute`, and then another installation's state is
     refused. Installations that share a database need different prefixes."""
     shards: int = Field(default=16, ge=1, le=4096)

@@ -1,15 +1,16 @@
 """YAML read for configuration: duplicate keys are errors, aliases are bounded, and errors show no line of the text.
 
 A line of config.yaml may hold a secret, and errors are printed, logged and returned over HTTP: they name the line and
-the column, and what the parser expected.
+the column, and what is wrong there.
 """
 
-import re
-from collections.abc import Hashable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from gateway.config.expand import ConfigFault, join_path
 from gateway.errors import ConfigError
 
 MAX_VALUES = 100_000
@@ -18,38 +19,141 @@ MAX_VALUES = 100_000
 MERGE = "tag:yaml.org,2002:merge"
 """Tag of the key `<<`, which stands for another mapping's keys and may repeat."""
 
-# Names of tokens, such as <stream end>, are the parser's own.
-_QUOTED = re.compile(r"'(?!<[a-z ]+>')[^']{2,}'|\"[^\"]{2,}\"")
+
+@dataclass(frozen=True, slots=True)
+class YamlDocument:
+    """A document.
+
+    Attributes:
+        value: None for an empty text.
+        lines: by path, from 1: those of keys and items.
+        duplicates: errors for keys that occur twice in a mapping: (path, message).
+    """
+
+    value: Any
+    lines: Mapping[str, int]
+    duplicates: Sequence[ConfigFault]
 
 
 def read_yaml(text: str, source: str) -> Any:
-    """Return a document. source: its name in errors. Raises ConfigError."""
+    """Return a document's value. source: its name in errors. Raises ConfigError."""
+    document = read_document(text, source)
+    if document.duplicates:
+        raise ConfigError(source, document.duplicates, document.lines)
+    return document.value
+
+
+def read_document(text: str, source: str) -> YamlDocument:
+    """Return a document with its lines. source: its name in errors. Raises ConfigError for what is not YAML."""
     try:
-        loader = _UniqueKeys(text)
+        loader = yaml.SafeLoader(text)
         try:
             root = loader.get_single_node()
             if root is None:
-                return None
+                return YamlDocument(None, {}, ())
             _check_size(root, source)
-            return loader.construct_document(root)
+            value = loader.construct_document(root)
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        raise ConfigError(source, [_fault(error)]) from None
+        mark = error.problem_mark or error.context_mark
+        place = f" at column {mark.column + 1}" if mark else ""
+        lines = {"": mark.line + 1} if mark else {}
+        raise ConfigError(source, [("", f"invalid YAML{place}: {_reason(error, text)}")], lines) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         # A ReaderError has no mark; its position is that of a character that no text may contain.
         position = getattr(error, "position", None)
-        where = "" if position is None else f"line {text.count(chr(10), 0, position) + 1}"
+        lines = {} if position is None else {"": text.count(chr(10), 0, position) + 1}
         reason = "nested too deeply" if isinstance(error, RecursionError) else "a character or value that YAML forbids"
-        raise ConfigError(source, [(where, f"invalid YAML: {reason}")]) from None
+        raise ConfigError(source, [("", f"invalid YAML: {reason}")], lines) from None
+    found = _Places()
+    found.visit(root, "")
+    return YamlDocument(value, found.lines, found.duplicates)
 
 
-def _fault(error: yaml.MarkedYAMLError) -> tuple[str, str]:
-    """Return place and reason. What the parser quotes of the text is left out, single characters apart."""
-    mark = error.problem_mark or error.context_mark
-    where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
-    problem = error.problem or error.context or "cannot be parsed"
-    return where, f"invalid YAML: {problem if isinstance(error, _DuplicateKey) else _QUOTED.sub('…', problem)}"
+REASONS = (
+    ("cannot start any token", "\t", "a tab: indent with spaces"),
+    ("cannot start any token", "", "a character that cannot begin a value: put the value in quotes"),
+    ("mapping values are not allowed here", "", "unexpected `:`: check the indentation, or put the value in quotes"),
+    ("could not find expected ':'", "", "a name without `:` behind it, or a wrong indentation"),
+    ("expected <block end>", "", "wrong indentation, or something behind a value"),
+    ("expected ',' or ']'", "", "a list in `[ ]` is not closed, or lacks a comma"),
+    ("expected ',' or '}'", "", "a mapping in `{ }` is not closed, or lacks a comma"),
+    ("expected the node content", "", "a value is missing, or a bracket is not closed"),
+    ("unexpected end of stream", "", "a quote is not closed"),
+    ("unknown escape character", "", "unknown escape: use single quotes, or double the backslash"),
+    ("undefined alias", "", "an alias (`*name`) without its anchor (`&name`): put a text that begins with * in quotes"),
+    ("another document", "", "a second document (`---`): expected one"),
+    ("duplicate anchor", "", "an anchor (`&name`) that occurs twice"),
+    ("could not determine a constructor", "", "a tag (`!name`), which is not supported: put the value in quotes"),
+    ("unhashable key", "", "a list or a mapping as a name"),
+    ("mapping for merging", "", "`<<` must name a mapping"),
+    ("directive", "", "a directive (`%`) that is not supported"),
+    ("version", "", "a directive (`%`) that is not supported"),
+)
+"""Words in the parser's message, the character at its place, and what is wrong. The first that fits counts."""
+
+
+def _reason(error: yaml.MarkedYAMLError, text: str) -> str:
+    """Return what is wrong, without anything of the text: the parser quotes it, and it may be a secret."""
+    said = f"{error.problem} {error.context}"
+    mark = error.problem_mark
+    here = (
+        text.splitlines()[mark.line][mark.column : mark.column + 1]
+        if mark and mark.line < len(text.splitlines())
+        else ""
+    )
+    return next(
+        (reason for words, character, reason in REASONS if words in said and (not character or character == here)),
+        "cannot be parsed",
+    )
+
+
+class _Places:
+    """Lines and duplicate keys of a document."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, int] = {}
+        self.duplicates: list[ConfigFault] = []
+
+    def visit(self, node: yaml.Node, path: str) -> None:
+        """Note the lines of what is below a node."""
+        if isinstance(node, yaml.SequenceNode):
+            for place, item in enumerate(node.value):
+                self._note(f"{path}[{place}]", item)
+                self.visit(item, f"{path}[{place}]")
+        elif isinstance(node, yaml.MappingNode):
+            self._visit_mapping(node, path)
+
+    def _visit_mapping(self, node: yaml.MappingNode, path: str) -> None:
+        seen: dict[str, int] = {}
+        # Own keys after those of `<<`, which they replace.
+        merged = [value for key, value in node.value if key.tag == MERGE]
+        for value in (
+            one for each in merged for one in (each.value if isinstance(each, yaml.SequenceNode) else [each])
+        ):
+            self.visit(value, path)
+        for key, value in node.value:
+            if key.tag == MERGE or not isinstance(key, yaml.ScalarNode):
+                continue
+            below, line = join_path(path, _name_of(key)), key.start_mark.line + 1
+            if below in seen:
+                self.duplicates.append((below, f"occurs twice: first in line {seen[below]}, again in line {line}"))
+            seen.setdefault(below, line)
+            self.lines[below] = line
+            self.visit(value, below)
+
+    def _note(self, path: str, node: yaml.Node) -> None:
+        self.lines[path] = node.start_mark.line + 1
+
+
+def _name_of(key: yaml.ScalarNode) -> object:
+    """Return a key as the document has it, so that paths are the same."""
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(key)
+    finally:
+        loader.dispose()
 
 
 def _check_size(root: yaml.Node, source: str) -> None:
@@ -59,7 +163,7 @@ def _check_size(root: yaml.Node, source: str) -> None:
     def size_of(node: yaml.Node) -> int:
         found = sizes.get(id(node))
         if found == 0:
-            raise ConfigError(source, [(f"line {node.start_mark.line + 1}", "a value contains itself (alias)")])
+            raise ConfigError(source, [("", "a value contains itself (alias)")], {"": node.start_mark.line + 1})
         if found is None:
             sizes[id(node)] = 0
             children = [child for pair in node.value for child in pair] if isinstance(node, yaml.MappingNode) else None
@@ -69,23 +173,3 @@ def _check_size(root: yaml.Node, source: str) -> None:
 
     if size_of(root) > MAX_VALUES:
         raise ConfigError(source, [("", f"aliases expand to more than {MAX_VALUES:,} values")])
-
-
-class _DuplicateKey(yaml.constructor.ConstructorError):
-    """A key that occurs twice in a mapping."""
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a duplicate key is an error; plain YAML silently uses the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == MERGE:
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable):
-                if key in seen:
-                    raise _DuplicateKey(None, None, f"duplicate key {key!r}", key_node.start_mark)
-                seen.add(key)
-        return super().construct_mapping(node, deep)

@@ -11,7 +11,6 @@ from gateway.distributed.redis_client import RedisArg, RedisClient, translate_co
 from gateway.distributed.scripts import Script
 from gateway.errors import StateError
 from gateway.usage.history import (
-    GIVE_WAY_EVERY,
     HOUR_S,
     MAX_NAMES,
     MINUTE_S,
@@ -20,8 +19,9 @@ from gateway.usage.history import (
     ChangeMark,
     HistoryRows,
     SeriesName,
+    give_way,
 )
-from gateway.usage.history_counts import Counts, Slot, decode_counts, encode_counts
+from gateway.usage.history_counts import Counts, Slot, add_counts, decode_counts, encode_counts
 from gateway.usage.ledger import OTHER_NAMES
 
 MAX_SERIES = 50
@@ -73,19 +73,23 @@ class RedisHistory:
             self._redis.eval_script(*self._staged[0])
             del self._staged[0]
 
-    def read_history(self, series: SeriesName, step_s: int, first: int, last: int) -> Mapping[int, Counts]:
-        """Return the counts of a series by minute or hour, from number `first` to `last`, those without left out."""
+    def read_history(
+        self, series: SeriesName, step_s: int, first: int, last: int, merged: Sequence[str] = ()
+    ) -> Mapping[int, Counts]:
+        """Return the counts of a series by minute or hour, from number `first` to `last`, those without left out.
+
+        merged: other names of its kind, whose counts are added.
+        """
         found: dict[int, Counts] = {}
+        fields = [f"{series[0]} {name}" for name in (series[1], *merged)]
         for start in range(first, last + 1, MAX_READ):
             numbers = range(start, min(start + MAX_READ, last + 1))
-            field = " ".join(series)
-            commands = [("HGET", self._bucket_key((step_s, number)), field) for number in numbers]
-            for number, data in zip(numbers, self._redis.pipeline(commands), strict=True):
-                if data is not None:
-                    if len(found) % GIVE_WAY_EVERY == 0:
-                        time.sleep(0)
+            commands = [("HMGET", self._bucket_key((step_s, number)), *fields) for number in numbers]
+            for number, stored in zip(numbers, self._redis.pipeline(commands), strict=True):
+                for data in filter(None, stored):
+                    give_way(len(found))
                     with translate_content(self._bucket_key((step_s, number))):
-                        found[number] = decode_counts(data)
+                        add_counts(found.setdefault(number, {}), decode_counts(data))
         return found
 
     def prune_history(self, now: float) -> None:

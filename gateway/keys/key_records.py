@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from gateway.config import KeyConfig, KeyTerms
+from gateway.config.field_faults import find_faults
 from gateway.errors import StateError
 from gateway.state.store import StoredKey, StoredSecret
 
@@ -68,6 +69,5 @@ def to_datetime(at: float | None) -> datetime | None:
 
 
 def _unreadable(stored: StoredKey, error: ValidationError) -> StateError:
-    fault = error.errors()[0]
-    place = ".".join(map(str, fault["loc"]))
-    return StateError(f"the stored key {stored.name!r} cannot be read: {place}: {fault['msg']}")
+    place, reason = find_faults(KeyConfig, error, set())[0]
+    return StateError(f"the stored key {stored.name!r} cannot be read: {place}: {reason}")

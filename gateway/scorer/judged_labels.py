@@ -114,5 +114,7 @@ class Judges:
 
 def judge_noise(judge: JudgeVerdicts) -> LabelNoise:
     """Return the noise of a judge's labels, by its agreement with itself and with references."""
-    noise = estimate_noise(JudgeAgreement(**msgspec.structs.asdict(judge.agreement)))
-    return pairwise_noise(noise, judge.decided) if judge.method == PAIRWISE else noise
+    agreement = JudgeAgreement(**msgspec.structs.asdict(judge.agreement))
+    if judge.method == PAIRWISE:
+        return pairwise_noise(estimate_noise(agreement.symmetric()), judge.decided)
+    return estimate_noise(agreement)

@@ -21,6 +21,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from gateway.config import Config
 from gateway.http.strict_protocol import StrictHttpProtocol
+from gateway.processes.service_manager import READY, STOPPING, notify_service_manager
 from gateway.proxy.protocol import ProxyProtocol
 from gateway.server.app import Gateway
 from gateway.server.listener import Listener, bind_addresses
@@ -99,6 +100,7 @@ class Server(uvicorn.Server):
         gc.freeze()
         gc.enable()
         self.started = True
+        notify_service_manager(READY)
 
     def _connect(self) -> asyncio.Protocol:
         """Make the protocol of a client's connection."""
@@ -127,6 +129,7 @@ class Server(uvicorn.Server):
         if self._drain_ends is not None:
             if not self._gateway.is_draining:
                 self._gateway.begin_drain()
+                notify_service_manager(STOPPING)
                 log.info("draining for %g s: not ready, still serving", self._drain_s)
             if time.monotonic() >= self._drain_ends:
                 self.should_exit = True
@@ -134,6 +137,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shut down, with an error to requests that exceed the grace period, or to all after a second signal."""
+        notify_service_manager(STOPPING)
         abort = asyncio.get_running_loop().call_later(self._grace_s, self._gateway.abort_requests)
         forced = asyncio.create_task(self._abort_when_forced())
         await super().shutdown(sockets)

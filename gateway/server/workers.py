@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from gateway.config import Config
 from gateway.errors import ConfigError
+from gateway.processes.service_manager import READY, notify_service_manager
 from gateway.processes.supervised_process import SupervisedProcess
 
 log = logging.getLogger("benchroute")
@@ -61,6 +62,7 @@ def run_workers(config: Config, count: int, options: Sequence[str]) -> None:
     threads = [threading.Thread(target=process.run_until_stopped) for process in processes]
     for thread in threads:
         thread.start()
+    notify_service_manager(READY)
     log.info(
         "%d workers listen on %s:%d, and each on a port of its own after it",
         count,

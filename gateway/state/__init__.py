@@ -9,5 +9,6 @@ sqlite_rows     its rows of tasks and decisions
 sqlite_records  its usage, keys and policies
 sqlite_directory  its templates of system prompts, and the names and targets of tasks
 sqlite_history  its minutes and hours
+backup          a copy of a SQLite state in use, and its return
 compression     compression of tasks with few inputs
 """

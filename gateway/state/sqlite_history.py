@@ -5,14 +5,12 @@ Rows are ordered by time, so that new ones are appended, and old ones free whole
 """
 
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from gateway.errors import StateError
 from gateway.state.sqlite_file import SqliteFile
 from gateway.usage.history import (
-    GIVE_WAY_EVERY,
     HOUR_S,
     MAX_NAMES,
     RETENTION_S,
@@ -22,6 +20,7 @@ from gateway.usage.history import (
     SeriesName,
     add_rows,
     count_changes,
+    give_way,
 )
 from gateway.usage.history_counts import Counts, add_counts, decode_counts, encode_counts
 from gateway.usage.ledger import OTHER_NAMES
@@ -31,9 +30,9 @@ MAX_PRUNED = 240
 
 _READ_RANGE = """
 WITH RECURSIVE numbers (number) AS (SELECT ? UNION ALL SELECT number + 1 FROM numbers WHERE number < ?)
-SELECT bucket, counts FROM numbers CROSS JOIN history ON step = ? AND bucket = number
-    AND series = (SELECT id FROM history_series WHERE kind = ? AND name = ?)
+SELECT bucket, counts FROM numbers CROSS JOIN history ON step = ? AND bucket = number AND series = ?
 """
+_FIND = "SELECT id FROM history_series WHERE kind = ? AND name = ?"
 
 
 class SqliteHistory:
@@ -52,11 +51,21 @@ class SqliteHistory:
             for bucket, series in added.items():
                 _add_bucket(connection, bucket, series)
 
-    def read_history(self, series: SeriesName, step_s: int, first: int, last: int) -> Mapping[int, Counts]:
-        """Return the counts of a series by minute or hour, from number `first` to `last`, those without left out."""
+    def read_history(
+        self, series: SeriesName, step_s: int, first: int, last: int, merged: Sequence[str] = ()
+    ) -> Mapping[int, Counts]:
+        """Return the counts of a series by minute or hour, from number `first` to `last`, those without left out.
+
+        merged: other names of its kind, whose counts are added.
+        """
         with self._file.reading() as connection:
-            found = connection.execute(_READ_RANGE, (first, last, step_s, *series)).fetchall()
-        return {number: _decode(data, place) for place, (number, data) in enumerate(found)}
+            ids = [found for name in (series[1], *merged) for found in connection.execute(_FIND, (series[0], name))]
+            rows = [row for (id_,) in ids for row in connection.execute(_READ_RANGE, (first, last, step_s, id_))]
+        counts: dict[int, Counts] = {}
+        for place, (number, data) in enumerate(sorted(rows)):
+            give_way(place)
+            add_counts(counts.setdefault(number, {}), _decode(data))
+        return counts
 
     def prune_history(self, now: float) -> None:
         """Delete a part of what is older than its retention. now: Unix time in seconds."""
@@ -81,9 +90,10 @@ def _add_bucket(connection: sqlite3.Connection, bucket: Bucket, series: Mapping[
     }
     hour, used = number * step_s // HOUR_S, Counter[str](kind for kind, _ in stored)
     for place, (target, counts) in enumerate(_fold_beyond(stored, used, series, MAX_NAMES[step_s]).items()):
+        give_way(place)
         id_, data = stored.get(target) or (_series_id(connection, target, hour), b"")
         if data:
-            total = _decode(data, place)
+            total = _decode(data)
             add_counts(total, counts)
         else:
             total = counts
@@ -115,10 +125,7 @@ def _series_id(connection: sqlite3.Connection, series: SeriesName, hour: int) ->
     return int(found)
 
 
-def _decode(data: bytes, place: int) -> Counts:
-    """Decode a row. place: of the row among others, to let the event loop have its turn. Raises StateError."""
-    if place % GIVE_WAY_EVERY == 0:
-        time.sleep(0)
+def _decode(data: bytes) -> Counts:
     try:
         return decode_counts(data)
     except (ValueError, TypeError) as error:

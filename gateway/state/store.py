@@ -244,8 +244,13 @@ class Store(Protocol):
     def add_history(self, rows: HistoryRows, changes: Sequence[ChangeMark] = ()) -> None:
         """Add to the stored history. changes: counted once, however many gateways add them."""
 
-    def read_history(self, series: SeriesName, step_s: int, first: int, last: int) -> Mapping[int, Counts]:
-        """Return the counts of a series by minute or hour, from number `first` to `last`, those without left out."""
+    def read_history(
+        self, series: SeriesName, step_s: int, first: int, last: int, merged: Sequence[str] = ()
+    ) -> Mapping[int, Counts]:
+        """Return the counts of a series by minute or hour, from number `first` to `last`, those without left out.
+
+        merged: other names of its kind, whose counts are added.
+        """
 
     def prune_history(self, now: float) -> None:
         """Delete a part of what is older than its retention. now: Unix time in seconds."""

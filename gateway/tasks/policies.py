@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.config import Config
+from gateway.config.exclusions import BOTH_GOALS
 from gateway.config.schema import TaskConfig
 from gateway.errors import ConfigError
 from gateway.tasks.decision_table import Policies, Policy
@@ -36,7 +37,7 @@ def _conflicts(config: Config, path: str, task: TaskConfig) -> Iterator[tuple[st
         reason = "requires `score: auto` or `recommended`: only auto estimates the loss of a cheaper model"
         yield f"{path}.max_regret", reason
     if task.objective is not None and task.max_regret is not None:
-        yield f"{path}.objective", "conflicts with max_regret: set only one of them"
+        yield f"{path}.objective", BOTH_GOALS
     if task.dataset is not None and task.score in PAPER_SCORES:
         reason = f"conflicts with `score: {task.score}`: a task that is a dataset is scored by auto"
         yield f"{path}.dataset", reason

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from gateway.config import LOOPBACK, Config
+from gateway.config.field_faults import find_faults
 from gateway.config.schema import TaskConfig
 from gateway.errors import ConfigError
 from gateway.packs import configured_path
@@ -65,6 +66,13 @@ def resolve_config(
 
     Raises ConfigError for an unreadable pack, a task without candidates, and unintended access without keys.
     """
+    try:
+        return _resolve(config, overrides, manifest)
+    except ConfigError as error:
+        raise config.locate_error(error) from error
+
+
+def _resolve(config: Config, overrides: Sequence[StoredPolicy], manifest: Manifest | None) -> ResolvedConfig:
     _check_access(config)
     manifest = _read_manifest(config) or manifest
     matches = _match_evidence(config, manifest)
@@ -190,8 +198,7 @@ def _merge_task(config: Config, manifest: Manifest | None, name: str, settings_j
     try:
         override = TaskConfig.model_validate_json(settings_json)
     except ValidationError as error:
-        found = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
-        raise ConfigError(f"tasks.{name}", found) from error
+        raise ConfigError(f"tasks.{name}", find_faults(TaskConfig, error, set())) from error
     merged = configured.model_copy(update={field: getattr(override, field) for field in override.model_fields_set})
     if faults := list(_unknown_models(config, merged)):
         raise ConfigError(f"tasks.{name}", faults)

@@ -40,7 +40,9 @@ MAX_NAMES: Mapping[int, int] = {MINUTE_S: 100, HOUR_S: 200}
 MAX_RANKED = 2_000
 HALF_LIFE_S = HOUR_S
 GIVE_WAY_EVERY = 64
-"""Samples or rows between two chances for the event loop: summing holds Python's lock."""
+"""Samples or rows between two calls of `give_way`: half a millisecond of work."""
+
+PAUSE_S = 50e-6
 
 SampleMaker = Callable[[], "HistorySample"]
 SeriesName = tuple[SeriesKind, str]
@@ -151,7 +153,8 @@ class NameRanking:
         """Return series, the busiest first; of each kind, those beyond the busiest `max_names` are summed."""
         kept = {kind: set(_heaviest(weights, max_names)) for kind, weights in self._weights.items()}
         folded: dict[SeriesName, Counts] = {}
-        for kind, name in sorted(series, key=self._weight_of, reverse=True):
+        for number, (kind, name) in enumerate(sorted(series, key=self._weight_of, reverse=True)):
+            give_way(number)
             place = (kind, name if name in kept[kind] else OTHER_NAMES)
             add_counts(folded.setdefault(place, {}), series[kind, name])
         return folded
@@ -167,12 +170,21 @@ class NameRanking:
                     weights[name] /= 2
 
 
-def sum_samples(samples: Iterable[HistorySample], give_way: Callable[[], None] = lambda: time.sleep(0)) -> HistoryRows:
-    """Return the counts of samples by minute and by series. give_way: called often, for other threads."""
+def give_way(number: int = 0, every: int = GIVE_WAY_EVERY) -> None:
+    """Let the event loop have its turn after every so many pieces of work in a thread. number: of the piece.
+
+    A pause above 0: a thread that only gives up Python's lock has it again before the one that waits for it wakes up,
+    and that one may then wait for 5 ms (sys.getswitchinterval).
+    """
+    if number % every == 0:
+        time.sleep(PAUSE_S)
+
+
+def sum_samples(samples: Iterable[HistorySample]) -> HistoryRows:
+    """Return the counts of samples by minute and by series."""
     minutes = HistoryRows()
     for number, sample in enumerate(samples):
-        if number % GIVE_WAY_EVERY == 0:
-            give_way()
+        give_way(number)
         series = minutes.setdefault((MINUTE_S, int(sample.at // MINUTE_S)), {})
         counts = _count(sample)
         for place in (GATEWAY_SERIES, *sample.names):
@@ -218,7 +230,8 @@ def add_rows(total: HistoryRows, added: HistoryRows) -> None:
 
 def add_series(total: dict[SeriesName, Counts], added: Mapping[SeriesName, Counts]) -> None:
     """Add the counts of series to a total."""
-    for place, counts in added.items():
+    for number, (place, counts) in enumerate(added.items()):
+        give_way(number)
         add_counts(total.setdefault(place, {}), counts)
 
 

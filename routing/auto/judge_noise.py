@@ -106,6 +106,16 @@ class JudgeAgreement:
     wrong_as_right: float = 0.0
     wrong_as_wrong: float = 0.0
 
+    def symmetric(self) -> "JudgeAgreement":
+        """Return the counts of comparisons, in which either answer may be called right.
+
+        A judge that goes by the order disagrees with itself, so one whose verdict is always the same candidate's does
+        not always say the same.
+        """
+        same = (self.both_right + self.both_wrong) / 2
+        hits, misses = self.right_as_right + self.wrong_as_wrong, self.right_as_wrong + self.wrong_as_right
+        return JudgeAgreement(same, same, self.differ, hits / 2, misses / 2, misses / 2, hits / 2)
+
     @property
     def has_references(self) -> bool:
         """Return True if some verdicts can be compared with references."""

@@ -178,6 +178,15 @@ def test_references_show_errors_that_a_judge_makes_twice() -> None:
     assert abs(refuted.slope - 0.7) < 0.1
 
 
+@given(st.lists(st.floats(0, 100), min_size=7, max_size=7))
+def test_comparisons_do_not_depend_on_which_answer_is_called_right(counts: list[float]) -> None:
+    both_right, both_wrong, differ, rr, rw, wr, ww = counts
+    here = JudgeAgreement(*counts).symmetric()
+    there = JudgeAgreement(both_wrong, both_right, differ, ww, wr, rw, rr).symmetric()
+    assert here == there
+    assert here.both_right + here.both_wrong == pytest.approx(both_right + both_wrong)
+
+
 def test_scaled_labels_tell_as_much() -> None:
     noise = LabelNoise(0.8, 0.1, 0.05)
     assert noise.scale(0.5).weight(0.4) == pytest.approx(noise.weight(0.4))

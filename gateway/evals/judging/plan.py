@@ -80,12 +80,15 @@ class JudgePlan:
 class AnswerMark:
     """A candidate's answer with its verdicts, one in each order; none where two compared answers are equal.
 
-    is_assumed: the answer is not known yet.
+    Attributes:
+        asked: key of its first request, the same for equal answers; None without verdicts.
+        is_assumed: the answer is not known yet.
     """
 
     question: EvalQuestion
     model: str
     verdicts: tuple[Verdict, ...]
+    asked: JournalKey | None = None
     is_assumed: bool = False
 
     @classmethod
@@ -95,11 +98,9 @@ class AnswerMark:
         """Return the mark of an answer by the judge's answers so far. against: the baseline's, for comparisons."""
         if plan.baseline is not None and text == against:
             return cls(question, model, ())
-        found = (
-            follow_verdict(_verdict_request(plan, question, text, against, order), plan.method, answers)
-            for order in ORDERS
-        )
-        return cls(question, model, tuple(found))
+        requests = [_verdict_request(plan, question, text, against, order) for order in ORDERS]
+        found = (follow_verdict(request, plan.method, answers) for request in requests)
+        return cls(question, model, tuple(found), requests[0].journal_key)
 
     @property
     def pending(self) -> list[EvalRequest]:

@@ -196,7 +196,12 @@ def _grades(plan: JudgePlan, answers: Answers) -> dict[str, dict[str, float]]:
 def _count_agreement(
     plan: JudgePlan, marked: Sequence[_Marked], grades: Mapping[str, Mapping[str, float]]
 ) -> JudgeCounts:
-    """Count pairs of verdicts, and verdicts against references. Equal answers, and ties both times, say nothing."""
+    """Count pairs of verdicts, and verdicts against references.
+
+    Equal answers of several candidates are one answer that was judged. Two equal answers, and ties both times, say
+    nothing.
+    """
+    marked = list({one.mark.asked or (one.mark.question.id, one.mark.model, ""): one for one in marked}.values())
     pairs = [(one.here, one.there) for one in marked if one.mark.verdicts and not one.here == one.there == RIGHT]
     truths = [
         (one, truth) for one in marked if (truth := _truth(plan, one.mark.question, one.mark.model, grades)) is not None

@@ -14,6 +14,7 @@ import { playgroundPage } from "./pages/playground.js";
 import { taskPage } from "./pages/task.js";
 import { tasksPage } from "./pages/tasks.js";
 import { forgetState } from "./playground/state.js";
+import { CLIENT_KEY_MESSAGE, signInError, signInForm } from "./sign_in.js";
 
 const PAGES = [
   { path: /^\/$/, name: "Overview", href: "#/", render: overviewPage },
@@ -89,40 +90,37 @@ function setStale(error) {
 
 function showFailure(error) {
   if (error instanceof ApiError && error.status === 401) return showSignIn(apiKey.get() ? signInError(error) : "");
+  const message = principal === null && error instanceof ApiError ? signInError(error) : error.message;
   main.replaceChildren(h("div", { class: "page-head" }, h("h1", {}, "Page failed to load")),
-    banner("bad", error.message), h("div", { class: "row" }, h("button", { type: "button", on: { click: () => showPage() } }, "Retry")));
+    banner("bad", message), h("div", { class: "row" }, h("button", { type: "button", on: { click: () => (principal ? showPage() : open()) } }, "Retry")));
   main.dataset.ready = "failed";
   if (!(error instanceof ApiError)) console.error(error);
 }
 
-const signInError = (error) => (error.code === "invalid_api_key"
-  ? "Invalid API key: it is unknown or revoked. Sign in with another key."
-  : error.message);
-
-function showSignIn(message) {
+/** typed: the key in the field, for another attempt with it. */
+function showSignIn(message, typed = "") {
   ++navigation;
   clearTimeout(timer);
   principal = null;
   apiKey.set(null);
   updateHeader();
   notify();
-  const field = h("input", { type: "password", id: "key", name: "key", autocomplete: "current-password", required: true, spellcheck: "false" });
-  const submit = async (event) => {
-    event.preventDefault();
-    apiKey.set(field.value.trim());
-    await start();
-  };
-  main.replaceChildren(h("section", { class: "card signin", "aria-labelledby": "signin" },
-    h("div", { class: "card-head" }, h("h1", { id: "signin" }, "Sign in"),
-      h("p", { class: "muted" }, "Enter an admin key of this gateway. A read-only admin key can view everything. "
-        + "The key is stored in this tab until you close it or sign out.")),
-    message ? banner("bad", message) : null,
-    h("form", { on: { submit } },
-      h("label", {}, "Admin key", field),
-      h("div", { class: "row" }, h("button", { type: "submit", class: "primary" }, "Sign in")))));
+  const { element, field } = signInForm(message, signIn);
+  field.value = typed;
+  main.replaceChildren(element);
   document.title = "Sign in · Benchroute";
   main.dataset.ready = "signin";
   field.focus();
+}
+
+async function signIn(key) {
+  apiKey.set(key);
+  try {
+    await start();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    showSignIn(signInError(error), error.status === 401 ? "" : key);
+  }
 }
 
 function updateHeader() {
@@ -137,17 +135,17 @@ function updateHeader() {
       : `${principal.name}${principal.is_admin && !principal.may_manage ? " (read-only)" : ""}`;
 }
 
+/** Read what the key may do, and show the page. Throws ApiError if that fails. */
 async function start() {
-  try {
-    principal = await call("v1/me");
-  } catch (error) {
-    return showFailure(error);
-  }
+  principal = await call("v1/me");
   registerModels((await callOrNull("v1/models"))?.data.map((one) => one.id).filter((id) => id !== "auto") ?? []);
-  if (!principal.may_operate) return showSignIn("Client keys cannot open the dashboard. Sign in with an admin key.");
+  if (!principal.may_operate) return showSignIn(CLIENT_KEY_MESSAGE);
   updateHeader();
   await showPage({ isNavigation: true });
 }
+
+/** Start with the key of this tab, if there is one. It is kept while the gateway cannot tell whether it is valid. */
+const open = () => start().catch((error) => showFailure(error));
 
 const THEMES = { auto: "System", light: "Light", dark: "Dark" };
 const themeButton = document.getElementById("theme");
@@ -173,4 +171,4 @@ document.getElementById("sign-out").addEventListener("click", () => { forgetStat
 document.getElementById("skip").addEventListener("click", () => main.focus());
 window.addEventListener("hashchange", () => (principal ? showPage({ isNavigation: true }) : null));
 labelThemeButton();
-start();
+open();

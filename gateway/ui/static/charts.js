@@ -1,4 +1,4 @@
-// Chart.js with the page's colours. Every chart has an aria-label that states what it shows.
+// Chart.js with the page's colours. Every chart has an aria-label that states what it shows. Charts over time: series_chart.js.
 
 import { h } from "./dom.js";
 
@@ -95,56 +95,6 @@ function withTheme(config) {
       },
     },
   };
-}
-
-const MIN_MINUTES = 15;
-
-/**
- * One entry per minute up to now, minutes without requests filled with `blank`. Returns [{at: Date, ...}]. Starts at the
- * first request, but shows at least MIN_MINUTES, so that a gateway that has just started shows more than a dot.
- */
-export function fillMinutes(activity, blank) {
-  const byTime = new Map(activity.data.map((minute) => [new Date(minute.at).getTime(), minute]));
-  const end = new Date(activity.until).getTime();
-  const first = Math.min(...byTime.keys(), end);
-  const length = Math.min(activity.minutes, Math.max(MIN_MINUTES, Math.round((end - first) / 60000) + 1));
-  return Array.from({ length }, (_, index) => {
-    const at = end - (length - index) * 60000;
-    return { ...blank, ...byTime.get(at), at: new Date(at) };
-  });
-}
-
-const hourAndMinute = (date) => date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-
-/** A chart of values per minute. lines: (colours) => [{label, value(minute), colour, fill, dash}]. */
-export function timeSeriesChart(label, activity, lines, { format = String, height = 160, stacked = false, kind = "line" } = {}) {
-  const makeConfig = (shown) => (colours) => {
-    const minutes = fillMinutes(shown, { requests: 0, errors: 0, rejected: 0, cost_usd: 0, baseline_usd: 0 });
-    return {
-      type: kind,
-      data: {
-        labels: minutes.map((minute) => hourAndMinute(minute.at)),
-        datasets: lines(colours).map((line) => ({
-          label: line.label, data: minutes.map(line.value), borderColor: line.colour, borderWidth: kind === "bar" ? 0 : 1.75,
-          backgroundColor: kind === "bar" ? line.colour : line.fill ? withAlpha(line.colour, 0.12) : line.colour, fill: Boolean(line.fill),
-          borderDash: line.dash ?? [], pointRadius: line.points ? 2 : 0, spanGaps: true, stepped: false, tension: 0.25,
-          barPercentage: 1, categoryPercentage: 0.85, borderRadius: 1,
-        })),
-      },
-      options: {
-        scales: {
-          x: { stacked, grid: { display: false }, ticks: { autoSkip: true, maxTicksLimit: 7 } },
-          y: { stacked, beginAtZero: true, ticks: { maxTicksLimit: 4, precision: kind === "bar" ? 0 : undefined, callback: (value) => format(value) } },
-        },
-        plugins: {
-          legend: { display: lines(colours).length > 1, position: "top", align: "end", labels: { color: colours.text, usePointStyle: true, pointStyle: kind === "bar" ? "rectRounded" : "line", boxHeight: 7, pointStyleWidth: kind === "bar" ? 10 : 22 } },
-          tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${format(item.parsed.y)}` } },
-        },
-      },
-    };
-  };
-  const { element, update } = chart(label, makeConfig(activity), { height });
-  return { element, update: (changed, changedLabel) => update(makeConfig(changed), changedLabel) };
 }
 
 /** A bar chart the size of a word, without axes. */

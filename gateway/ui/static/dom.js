@@ -30,6 +30,15 @@ export function replaceContent(parent, ...children) {
   appendAll(parent, children);
 }
 
+/** Listen for Ctrl+Enter, or Cmd+Enter on a Mac, in any field of an element. */
+export function onCtrlEnter(element, send) {
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    send();
+  });
+}
+
 /** A card with a heading and an optional description. */
 export function section(title, description, ...children) {
   const id = `s-${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`;

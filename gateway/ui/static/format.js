@@ -26,6 +26,7 @@ export function ms(value) {
   if (value === null || value === undefined) return "–";
   if (value >= 10000) return `${(value / 1000).toFixed(0)} s`;
   if (value >= 1000) return `${(value / 1000).toFixed(1)} s`;
+  if (value === 0) return "0 ms";
   return value >= 10 ? `${value.toFixed(0)} ms` : `${value.toFixed(value >= 1 ? 1 : 2)} ms`;
 }
 

@@ -242,6 +242,19 @@ def test_changes_of_a_task_are_marked(upstream: Upstream, tmp_path: Path) -> Non
         assert activity(url, "kind=task&name=u").json["changes"] == []
 
 
+def test_a_merged_task_counts_in_its_target(upstream: Upstream, tmp_path: Path) -> None:
+    with running_gateway(text(upstream, tmp_path / "state.db")) as url:
+        for task, calls in (("old", 2), ("new", 1)):
+            for _ in range(calls):
+                ask(url, body=HELLO, x_task_id=task, **MINE)
+        body = {"sources": ["old"]}
+        assert ask(url, "/v1/tasks/new/merge", body, content_type="application/json", **ADMIN).status == 200
+        ask(url, body=HELLO, x_task_id="old", **MINE)
+        for name in ("1h", "7d"):
+            assert total(url, f"kind=task&name=new&range={name}")["requests"] == 4
+        assert total(url, "kind=task&name=old")["requests"] == 2
+
+
 def test_a_state_that_cannot_be_read_leaves_this_gateways_last_hours(upstream: Upstream, tmp_path: Path) -> None:
     with serving_gateway(text(upstream, tmp_path / "state.db")) as running:
         ask(running.url, body=HELLO, x_task_id="t", **MINE)
@@ -251,11 +264,17 @@ def test_a_state_that_cannot_be_read_leaves_this_gateways_last_hours(upstream: U
         assert isinstance(store, SqliteStore)
         with store._file.transaction() as connection:
             connection.execute("ALTER TABLE history RENAME TO history_of_before")
+        unwritten = activity(running.url, "range=24h&task=t").json
+        assert (unwritten["source"], unwritten["total"]["requests"]) == ("state", 0)
+        assert "cannot be written" in unwritten["note"]
+        with store._file.transaction() as connection:
+            connection.execute("ALTER TABLE history_series RENAME TO series_of_before")
         answer = activity(running.url, "range=24h&task=t").json
         assert (answer["source"], answer["total"]["requests"]) == ("memory", 1)
         assert "three hours" in answer["note"]
         assert activity(running.url, "kind=model&name=good").status == 500
         with store._file.transaction() as connection:
             connection.execute("ALTER TABLE history_of_before RENAME TO history")
+            connection.execute("ALTER TABLE series_of_before RENAME TO history_series")
         ask(running.url, body=HELLO, x_task_id="t", **MINE)
         assert total(running.url, "range=24h&task=t")["requests"] == 2

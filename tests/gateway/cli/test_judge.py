@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import Result
 
+from gateway.cli.judge import FOLDER, default_folder
 from tests.gateway.asking import ask, chat
 from tests.gateway.cli.conftest import run_command
 from tests.gateway.evals.models import Seen, running_models
@@ -223,12 +224,47 @@ def test_what_cannot_be_done_is_said(
     assert message in " ".join(told.stderr.split()), told.stderr
 
 
+AGREEMENT = '"agreement": {"both_right": 10, "both_wrong": 10}'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("judge", "message"),
+    [
+        (f"{{{AGREEMENT}}}", "model"),
+        ('{"model": "j"}', "agreement"),
+        (f'{{"model": "", {AGREEMENT}}}', "model"),
+        (f'{{"model": "j", "method": "dice", {AGREEMENT}}}', "method"),
+        (f'{{"model": "j", "decided": 1.5, {AGREEMENT}}}', "decided"),
+        ('{"model": "j", "agreement": {"differ": -1}}', "differ"),
+        ('{"model": "j", "agreement": {"differ": NaN}}', "differ"),
+        ('{"model": "j", "agreement": {"differ": 1e99}}', "differ"),
+        ('{"model": "j", "agreement": {"same": 1}}', "same"),
+    ],
+)
+def test_a_judge_that_cannot_be_weighed_is_refused(place: Place, judge: str, message: str) -> None:
+    labels = '[{"input": "x", "outcomes": {"good": 1, "other": 0}}]'
+    told = ask(place.url, "/v1/tasks/refused/labels", f'{{"labels": {labels}, "judge": {judge}}}'.encode(), **JSON)
+    assert (told.status, message in told.error["message"]) == (400, True), told.body
+
+
+@pytest.mark.slow
+def test_removing_the_labels_of_a_judge_needs_its_name(place: Place) -> None:
+    told = ask(place.url, "/v1/tasks/t/labels", method="DELETE")
+    assert (told.status, "judge" in told.error["message"]) == (400, True)
+
+
 @pytest.mark.slow
 def test_a_dry_run_shows_the_cost_and_asks_nothing(place: Place, texts: Path, tmp_path: Path) -> None:
     told = place.judge("--inputs", texts, "-o", tmp_path / "out", "--dry-run", task="dry")
     assert told.exit_code == 0, told.output
     assert place.seen.bodies == []
     assert "180" in told.stderr, "60 answers and 120 verdicts"
+
+
+@pytest.mark.parametrize("task", ["t", "a/b", "..", "auto:1f", "../../x"])
+def test_a_session_is_stored_below_one_folder(task: str) -> None:
+    assert default_folder(task).resolve().parent == FOLDER.resolve()
 
 
 def test_the_prompt_is_shown_without_a_gateway(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_header_that_cannot_be_set_is_refused(name: str) -> None:
         ({"api_key_header": "x-key"}, PLACE, "needs api_key"),
         ({"api_key": "k", "headers": {"Authorization": "Basic x"}}, PLACE, "holds the API key"),
         ({"api_key": "k", "api_key_header": "X-Key", "headers": {"x-key": "y"}}, PLACE, "holds the API key"),
-        ({"api_key": "k", "api_key_scheme": "a b"}, f"{PLACE}.api_key_scheme", "pattern"),
+        ({"api_key": "k", "api_key_scheme": "a b"}, f"{PLACE}.api_key_scheme", "must be one word"),
         ({"api_key_file": "/no/such/file"}, PLACE, "cannot be read: No such file"),
         ({"deny_headers": ["x-*-y"]}, f"{PLACE}.deny_headers[0]", "`*` at its beginning or its end"),
         ({"proxy": "socks5://h:1"}, f"{PLACE}.proxy", "SOCKS"),

@@ -58,7 +58,7 @@ sever: {{}}
         "models[1].backends[0].base_url",
         "models[1].backends[0].modle",
         "models[2].name",
-        "models[2].backends[0]",
+        "models[2].backends[0].kind",
         "models[3].name",
         "models[3].backends",
         "routing.pack",
@@ -156,7 +156,7 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
         ("a: [", "invalid YAML"),
         ("- a", "expected sections"),
         ("", "expected sections"),
-        ("a: 1\na: 2", "duplicate key 'a'"),
+        ("a: 1\na: 2", "a: occurs twice: first in line 1, again in line 2"),
     ],
 )
 def test_what_is_no_configuration_is_refused(text: str, told: str) -> None:

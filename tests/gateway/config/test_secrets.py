@@ -39,9 +39,9 @@ def test_an_error_of_yaml_shows_its_place_and_nothing_of_the_text(text: str) -> 
 
 
 def test_an_error_names_line_and_column() -> None:
-    with pytest.raises(ConfigError, match=r"line 3, column 5: invalid YAML: expected the node content"):
+    with pytest.raises(ConfigError, match=r"config.yaml:3: invalid YAML at column 5: a value is missing"):
         parse_config("a: 1\nb:c: 2\nd: [", "config.yaml", {})
-    with pytest.raises(ConfigError, match=r"line 3, column 1: invalid YAML: duplicate key 'models'"):
+    with pytest.raises(ConfigError, match=r"config.yaml:3: models: occurs twice: first in line 1"):
         parse_config("models: []\nkeys: []\nmodels: []\n", "config.yaml", {})
 
 

@@ -106,6 +106,14 @@ def test_a_range_is_read_in_order_without_what_is_empty(store: Store) -> None:
     assert store.read_history(("model", "t"), MINUTE_S, last, last) == {}
 
 
+def test_merged_names_are_read_together(store: Store) -> None:
+    last = this_minute()
+    for name, minute in (("a", last), ("b", last), ("b", last - 1), ("c", last - 2)):
+        store.add_history(row(name, minute, requests=1))
+    found = store.read_history(("task", "a"), MINUTE_S, last - 9, last, ["b", "unknown"])
+    assert found == {last - 1: {Slot.REQUESTS: 1}, last: {Slot.REQUESTS: 2}}
+
+
 def test_no_number_of_names_makes_a_minute_grow(store: Store) -> None:
     """Two gateways with other tasks each: those that come first have series."""
     minute, many = this_minute(), 150

@@ -135,6 +135,17 @@ def test_comparisons_count_for_less_than_marks() -> None:
     assert compared.weight(0.4) < marks.weight(0.4)
 
 
+def test_one_candidate_may_win_every_comparison_but_not_every_mark() -> None:
+    """A judge that says right of everything says nothing; one that prefers a candidate in both orders does."""
+    given, always = [{"calc": 1.0}], JudgeCounts(60)
+    noises = [
+        TaskLabels().with_judged(judge(always, method=method), ["x"], given).judges.by_source["judge:j"].noise
+        for method in ("score", "pairwise")
+    ]
+    assert noises[0] == NO_INFORMATION
+    assert noises[1].slope > 0.4
+
+
 def test_judges_and_their_inputs_are_bounded() -> None:
     labels = TaskLabels()
     for name in range(MAX_JUDGES + 2):

@@ -1,16 +1,20 @@
 import asyncio
 import logging
+import secrets
 import sqlite3
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.server import history_writer
 from gateway.server.history_writer import MAX_BUCKETS, HistoryWriter
 from gateway.state.sqlite import SqliteStore
-from gateway.usage.history import HOUR_S, MAX_NAMES, MINUTE_S, ChangeMark, HistoryRows, HistorySample
+from gateway.usage.history import HOUR_S, MAX_NAMES, MINUTE_S, RETENTION_S, ChangeMark, HistoryRows, HistorySample
 from gateway.usage.history_counts import Counts, Slot
 from gateway.usage.ledger import UsageBatch
 from tests.gateway.waiting import eventually
@@ -53,7 +57,7 @@ def add(writer: HistoryWriter, task: str = "t") -> None:
 
 
 def requests(store: SqliteStore, step_s: int, now: float = START, name: str = "") -> int:
-    last = int(now // step_s) + 10_000
+    last = int(now // step_s) + 1
     found = store.read_history(("task", name) if name else ("gateway", ""), step_s, last - 20_000, last)
     return sum(counts[Slot.REQUESTS] for counts in found.values())
 
@@ -108,6 +112,43 @@ def test_a_busy_store_gets_everything_later_and_once(path: Path, caplog: pytest.
     store.close()
 
 
+STEPS = st.lists(
+    st.tuples(st.floats(0, 360 * HOUR_S), st.integers(0, 3), st.sampled_from(["flush", "wait", "restart"])), max_size=12
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_minutes_and_hours_tell_of_every_request_while_they_are_stored(
+    tmp_path: Path, steps: list[tuple[float, int, str]]
+) -> None:
+    """Time passes, requests come, history is written, the gateway is restarted: whatever the order."""
+    clock, counted = Clock(), list[float]()
+    clock.now = START
+    store = SqliteStore(str(tmp_path / f"{secrets.token_hex(4)}.db"))
+
+    async def live(some: Sequence[tuple[float, int, str]]) -> None:
+        writer = HistoryWriter(clock)
+        async with writer.write_periodically(store):
+            for passed_s, count, event in some:
+                clock.now += passed_s
+                for _ in range(count):
+                    add(writer)
+                    counted.append(clock.now)
+                if event == "flush":
+                    assert await writer.flush()
+
+    restarts = [place + 1 for place, (_, _, event) in enumerate(steps) if event == "restart"]
+    for first, last in pairwise([0, *restarts, len(steps)]):
+        asyncio.run(live(steps[first:last]))
+    for _ in range(60):
+        store.prune_history(clock.now)
+    for step_s, retention_s in RETENTION_S.items():
+        oldest = (clock.now - retention_s) // step_s
+        assert requests(store, step_s, clock.now) == sum(at // step_s >= oldest for at in counted)
+    store.close()
+
+
 class BrokenStore(SqliteStore):
     """A store that takes nothing, and raises what it is told to."""
 
@@ -125,7 +166,7 @@ def test_what_an_outage_leaves_in_memory_is_bounded(path: Path, caplog: pytest.L
 
     async def live() -> None:
         async with writer.write_periodically(store):
-            for _ in range(MAX_BUCKETS + 100):
+            for _ in range(MAX_BUCKETS + 20):
                 clock.now += MINUTE_S
                 add(writer)
                 await writer.flush()
@@ -134,7 +175,7 @@ def test_what_an_outage_leaves_in_memory_is_bounded(path: Path, caplog: pytest.L
         asyncio.run(live())
     assert len(store.rows) <= MAX_BUCKETS
     hours: list[Counts] = [series["gateway", ""] for (step_s, _), series in store.rows.items() if step_s == HOUR_S]
-    assert sum(counts[Slot.REQUESTS] for counts in hours) == MAX_BUCKETS + 100  # hours lose nothing
+    assert sum(counts[Slot.REQUESTS] for counts in hours) == MAX_BUCKETS + 20  # hours lose nothing
     assert "too large" in caplog.text
     assert "is lost" in caplog.text
     store.close()
@@ -164,5 +205,5 @@ def test_the_file_stays_within_what_the_docs_promise(path: Path) -> None:
     for step_s, _, rows, size in sizes:
         assert rows <= MAX_NAMES[step_s] + 2  # the gateway, and all others
         assert size <= 100 * rows
-    assert requests(store, MINUTE_S) == requests(store, HOUR_S) == 4 * minutes * each
+    assert requests(store, MINUTE_S, clock.now) == requests(store, HOUR_S, clock.now) == 4 * minutes * each
     store.close()

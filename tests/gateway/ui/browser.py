@@ -59,12 +59,14 @@ class Dashboard:
         url: The gateway's base URL.
         errors: Console errors and warnings, exceptions, and requests to other origins.
         allow_http_errors: Ignore failed requests; the browser logs each as an error, expected or not.
+        allow_plain_http: Ignore that some headers have no effect over plain HTTP from a host that is not localhost.
     """
 
     page: Page
     url: str
     errors: list[str] = field(default_factory=list)
     allow_http_errors: bool = False
+    allow_plain_http: bool = False
 
     def open(self, path: str = "/") -> None:
         """Navigate to a page and wait until it is rendered."""
@@ -91,7 +93,9 @@ class Dashboard:
     def on_console(self, message: ConsoleMessage) -> None:
         """Record a console error or warning."""
         is_http_error = "Failed to load resource" in message.text
-        if message.type in ("error", "warning") and not (is_http_error and self.allow_http_errors):
+        is_plain_http = "Opener-Policy header has been ignored" in message.text
+        is_allowed = (is_http_error and self.allow_http_errors) or (is_plain_http and self.allow_plain_http)
+        if message.type in ("error", "warning") and not is_allowed:
             self.errors.append(f"{message.type}: {message.text}")
 
     def on_request(self, request: Request) -> None:

@@ -224,7 +224,7 @@ def test_tool_calls_are_shown_and_answered(
     expect_text(column(dash, "calls"), "Tool calls")
     assert upstream.bodies[-1]["tools"] == yaml.safe_load(TOOLS)
     dash.page.get_by_label("Result of get_weather").fill("sunny")
-    dash.page.get_by_role("button", name="Send results").click()
+    dash.page.keyboard.press("Control+Enter")
     expect_text(column(dash, "calls"), "It is sunny.")
     call, result = upstream.bodies[-1]["messages"][1:]
     assert call["tool_calls"][0]["function"] == {"name": "get_weather", "arguments": '{"city": "Oslo"}'}

@@ -3,16 +3,19 @@
 import { activePack } from "../active_pack.js";
 import { call, callOrNull, callPages } from "../api.js";
 import { modelLabel, registerModels } from "../components.js";
+import { command, copyable } from "../copy.js";
 import { code, h, section, table } from "../dom.js";
 import { count, ms, percent, score, usd } from "../format.js";
+import { historyPanel } from "../history.js";
 
 const BREAKER_STATES = { closed: ["Healthy", "good"], "half-open": ["Half-open", "warn"], open: ["Open", "bad"] };
 
-export async function modelsPage(root) {
+export async function modelsPage(root, context) {
   const first = await fetchData();
   registerModels(first.models.map((one) => one.id));
   const models = table("Models", MODEL_COLUMNS, [], { empty: ["No models. Add one at ", code("models"), " in config.yaml."] });
   const backends = table("Backends", BACKEND_COLUMNS, [], { empty: ["No backends. Add one at ", code("models[].backends"), " in config.yaml."] });
+  const history = await historyPanel(context, { series: seriesOf(first), models: first.models.map((one) => one.id) });
   const update = (data) => {
     models.update(data.models);
     backends.update(data.backends);
@@ -24,10 +27,18 @@ export async function modelsPage(root) {
       h("p", { class: "lead" }, first.pack ? ["Best model on average over the benchmark's datasets: ", h("b", {}, first.pack.on_average[0]), ". Tasks use it unless another model scores higher with enough confidence."] : "No pack is loaded; all tasks use the default model.")),
     section("Models", "Prices come from config.yaml, otherwise from the pack. Requests: last hour.", models.element),
     section("Backends", "The circuit breaker opens after repeated failures. An open backend gets no requests until the retry.", backends.element),
+    history.element,
     outcomes ? heatmap(outcomes, first.pack) : section(ACCURACY_TITLE, null, h("p", { class: "muted" }, first.pack ? "The scorer is not ready yet. Reload this page in a few seconds."
-      : ["No pack is loaded. Run ", code("benchroute pack build"), " and set ", code("routing.pack"), " in config.yaml."])));
-  return { title: "Models", refresh: async () => update(await fetchData()) };
+      : ["No pack is loaded. Run ", command("benchroute pack build"), " and set ", code("routing.pack"), " in config.yaml."])));
+  return { title: "Models", refresh: async () => { update(await fetchData()); await history.refresh(); } };
 }
+
+/** Whose history can be shown: each model's, and each backend's. */
+const seriesOf = ({ models, backends }) => [
+  { label: "All models", kind: "gateway" },
+  ...models.map((one) => ({ label: one.id, kind: "model", name: one.id })),
+  ...backends.map((one) => ({ label: `Backend ${one.id}`, kind: "backend", name: one.id })),
+];
 
 async function fetchData() {
   const [list, backends, tasks, pack] = await Promise.all([call("v1/models"), callPages("v1/backends"), call("v1/overview?limit=1"), activePack()]);
@@ -61,7 +72,7 @@ const MODEL_COLUMNS = [
 ];
 
 const BACKEND_COLUMNS = [
-  { title: "Backend", cell: (row) => row.id },
+  { title: "Backend", cell: (row) => copyable(row.id, `backend ID ${row.id}`, h("span", {}, row.id)) },
   { title: "Model", cell: (row) => modelLabel(row.model) },
   { title: "Circuit breaker", cell: breaker },
   { title: "In flight", class: "num", cell: (row) => count(row.outstanding) },

@@ -2,17 +2,17 @@
 
 import { activePack } from "../active_pack.js";
 import { call, callOrNull } from "../api.js";
-import { timeSeriesChart } from "../charts.js";
 import { confidenceMeter, modelLabel, reasonTag, registerModels, requestSparkline, savings, taskLink } from "../components.js";
 import { code, h, replaceContent, section, table, tile } from "../dom.js";
 import { count, ms, percent, plural, timeAgo, usd } from "../format.js";
+import { historyPanel } from "../history.js";
 
-export async function overviewPage(root) {
+export async function overviewPage(root, context) {
   const first = await fetchData();
   registerModels(first.models);
   const lead = h("p", { class: "lead" });
   const tiles = { requests: tile("Requests (last hour)"), errors: tile("Errors"), latency: tile("Response time (p50)"), overhead: tile("Gateway overhead (p50)"), cost: tile("Cost (last hour)"), savings: tile("Savings (all time)") };
-  const charts = createCharts(first.activity);
+  const history = await historyPanel(context, { series: [{ label: "All requests", kind: "gateway" }], models: first.models });
   const tasks = table("Current model per task", TASK_COLUMNS, [], { empty: "No tasks yet. Send a request with an X-Task-Id header to create one." });
   const more = h("p", { class: "muted" });
   const changes = h("ol", { class: "timeline" });
@@ -20,7 +20,6 @@ export async function overviewPage(root) {
   const update = (data) => {
     replaceContent(lead, summary(data));
     updateTiles(tiles, data);
-    for (const one of charts) one.update(data.activity);
     tasks.update(data.tasks.busiest);
     replaceContent(more, data.tasks.tasks > data.tasks.busiest.length ? [`Showing the ${data.tasks.busiest.length} busiest of ${count(data.tasks.tasks)} tasks. `, h("a", { href: "#/tasks" }, "Show all tasks")] : "");
     replaceContent(changes, data.changes.length ? data.changes.map(changeItem) : h("li", {}, h("span", { class: "muted" }, "No model changes since the gateway started.")));
@@ -31,12 +30,9 @@ export async function overviewPage(root) {
     h("div", { class: "tiles" }, Object.values(tiles).map((one) => one.element)),
     first.tasks.tasks || first.activity.total.requests ? "" : quickStart(first),
     section("Current model per task", "A task uses the model that scores highest on the most similar benchmark questions if the confidence exceeds the threshold; otherwise the best model on average.", tasks.element, more),
-    h("div", { class: "two" },
-      section("Requests per minute", null, charts[0].element),
-      section("Cost per minute", "Baseline: every request sent to the best model on average.", charts[1].element),
-      section("p95 latency", "Response time, and the part of it that is gateway overhead.", charts[2].element),
-      section("Recent model changes", "Tasks whose current model changed.", changes)));
-  return { title: "Overview", refresh: async () => update(await fetchData()) };
+    history.element,
+    section("Recent model changes", "Tasks whose current model changed.", changes));
+  return { title: "Overview", refresh: async () => { update(await fetchData()); await history.refresh(); } };
 }
 
 const TASK_COLUMNS = [
@@ -90,25 +86,6 @@ function updateTiles(tiles, { activity, usage }) {
   const unpriced = usage.unpriced ? `${plural(usage.unpriced, "request")} without a known price` : "";
   tiles.cost.set(usd(known ? total.cost_usd : null), unpriced || (total.baseline_usd ? `Baseline ${usd(total.baseline_usd)}` : ""));
   tiles.savings.set(usd(known ? usage.baselineUsd - usage.costUsd : null), usage.baselineUsd ? `${percent((usage.baselineUsd - usage.costUsd) / usage.baselineUsd)} of baseline ${usd(usage.baselineUsd)}` : "");
-}
-
-function createCharts(activity) {
-  const total = activity.total.requests;
-  return [
-    timeSeriesChart(`Requests per minute in the last hour, ${plural(total, "request")} in total.`, activity, (colours) => [
-      { label: "Successful", value: (minute) => minute.requests - minute.errors - minute.rejected, colour: colours.accent },
-      { label: "Rejected (4xx)", value: (minute) => minute.rejected, colour: colours.warn },
-      { label: "Errors", value: (minute) => minute.errors, colour: colours.bad },
-    ], { kind: "bar", stacked: true }),
-    timeSeriesChart("Cost per minute, actual and with the best model on average for every request.", activity, (colours) => [
-      { label: "Baseline", value: (minute) => minute.baseline_usd, colour: colours.muted, dash: [4, 3] },
-      { label: "Actual", value: (minute) => minute.cost_usd, colour: colours.accent, fill: true },
-    ], { format: usd }),
-    timeSeriesChart("p95 latency per minute: response time and gateway overhead.", activity, (colours) => [
-      { label: "Response time", value: (minute) => minute.p95_ms ?? null, colour: colours.m2, points: true },
-      { label: "Gateway overhead", value: (minute) => minute.overhead_p95_ms ?? null, colour: colours.accent, points: true },
-    ], { format: ms }),
-  ];
 }
 
 function changeItem(change) {

@@ -4,6 +4,7 @@ import { activePack } from "../active_pack.js";
 import { call } from "../api.js";
 import { chart } from "../charts.js";
 import { modelLabel, taskLink } from "../components.js";
+import { command, copyable } from "../copy.js";
 import { banner, code, h, section, table } from "../dom.js";
 import { bytes, capitalise, count, dateTime, percent, plural, probability, score, withFullStop } from "../format.js";
 
@@ -42,7 +43,7 @@ export async function packsPage(root, context) {
   root.append(
     h("div", { class: "page-head" }, h("h1", {}, "Packs"),
       h("p", { class: "lead" }, "A pack is a benchmark prepared for routing: its questions and every model's results on them. Routing gain is cross-validated: each dataset is held out and routed by the others.")),
-    section("All packs", null, table("All packs", columns, list.data, { empty: ["No packs. Build one with ", code("benchroute pack build"), " and set ", code("routing.pack"), " in config.yaml."] }).element,
+    section("All packs", null, table("All packs", columns, list.data, { empty: ["No packs. Build one with ", command("benchroute pack build"), " and set ", code("routing.pack"), " in config.yaml."] }).element,
       context.principal.may_manage && list.active ? h("div", { class: "row" }, h("button", { type: "button", class: "quiet", title: "Activate the previously active pack", on: { click: () => rollBack(context) } }, "Roll back")) : null),
     detail);
   if (list.active) await showDetails(list.active);
@@ -63,14 +64,14 @@ function routingGain(pack) {
 function packDetails(pack) {
   return [
     h("div", { class: "wide-left" },
-      section(`Routing gain of ${pack.id}`, null, h("p", {}, pack.gain_summary ? capitalise(withFullStop(pack.gain_summary)) : ["Unknown: the pack has no evaluation report. Rebuild it with ", code("benchroute pack build"), "."]), pack.report?.datasets?.length ? accuracyChart(pack) : null),
+      section(`Routing gain of ${pack.id}`, null, h("p", {}, pack.gain_summary ? capitalise(withFullStop(pack.gain_summary)) : ["Unknown: the pack has no evaluation report. Rebuild it with ", command("benchroute pack build"), "."]), pack.report?.datasets?.length ? accuracyChart(pack) : null),
       section("Provenance", null, h("dl", { class: "facts" }, [
         ["Name", pack.name], ["Built", `${dateTime(pack.made_at)}${pack.made_by ? ` by ${pack.made_by}` : ""}${pack.software ? `, with ${pack.software}` : ""}`],
         ["Recommended score", pack.recommended ? h("span", {}, SCORE_LABELS[pack.recommended.score], h("span", { class: "muted" }, ` – ${withFullStop(pack.recommended.why)}`)) : "Unknown"],
         ["Embedder", pack.embedder.name], ["Embedder revision", pack.embedder.revision || "Not recorded"],
         ["Size", `${bytes(pack.size_bytes)}, ${plural(pack.n_inputs, "question")}`], ["Question texts", pack.has_texts ? "First 400 characters of each" : "Not included"],
         ["Routing parameters", Object.entries(pack.routing).map(([name, value]) => `${name} ${value}`).join(", ")],
-        ["SHA-256", code(pack.hash)],
+        ["SHA-256", copyable(pack.hash, "SHA-256")],
       ].flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])))),
     section("Datasets", null, table("Datasets", [
       { title: "Dataset", cell: (row) => row.name },

@@ -2,7 +2,8 @@
 
 import { apiKey, call } from "../api.js";
 import { registerModels } from "../components.js";
-import { banner, h, section } from "../dom.js";
+import { copyable } from "../copy.js";
+import { h, onCtrlEnter, section } from "../dom.js";
 import { hashPath } from "../hash.js";
 import { snippetBox } from "../snippets.js";
 import { requestParameters, userContent } from "../playground/chat.js";
@@ -64,7 +65,9 @@ class Playground {
 
   priceOf = (model) => this.models.find((one) => one.id === model)?.benchroute?.price ?? null;
 
-  requestLink = (id) => (document.querySelector('#nav a[href="#/requests"]') ? h("a", { href: `#/requests/${encodeURIComponent(id)}`, class: "mono" }, id) : h("span", { class: "mono" }, id));
+  /** A request's ID, as a link if the dashboard has a page for requests. */
+  requestLink = (id) => copyable(id, `request ID ${id}`, document.querySelector('#nav a[href="#/requests"]')
+    ? h("a", { href: `#/requests/${encodeURIComponent(id)}`, class: "mono" }, id) : h("code", {}, id));
 
   makeSetup() {
     const { principal } = this.context;
@@ -90,7 +93,7 @@ class Playground {
 
   makeComposer() {
     const { state } = this;
-    this.prompt = h("textarea", { id: "pg-prompt", rows: "3", value: state.prompt, placeholder: "Ask something. Ctrl+Enter sends.", "aria-describedby": "pg-send-error" });
+    this.prompt = h("textarea", { id: "pg-prompt", rows: "2", value: state.prompt, placeholder: "Ask something. Ctrl+Enter sends.", "aria-describedby": "pg-send-error" });
     this.prompt.addEventListener("input", () => { state.prompt = this.prompt.value; this.changed(); });
     this.prompt.addEventListener("paste", (event) => { if (event.clipboardData.files.length) { event.preventDefault(); this.images.addFiles([...event.clipboardData.files]); } });
     this.images = imageFields(state.images, (images) => { state.images = images; this.changed(); });
@@ -105,7 +108,7 @@ class Playground {
       h("label", {}, "Prompt", this.prompt), this.error,
       h("div", { class: "row" }, this.sendButton, this.stopButton, h("button", { type: "button", on: { click: () => this.previewRoute() } }, "Preview routing"), this.clearButton),
       h("div", { class: "pg-more" }, h("details", { open: state.images.length > 0 }, h("summary", {}, "Images"), this.images.element), codeDetails));
-    form.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); this.send(); } });
+    for (const part of [this.setup, form]) onCtrlEnter(part, () => this.send());
     return h("section", { class: "card pg-composer", "aria-label": "New prompt" }, form);
   }
 
@@ -189,6 +192,7 @@ class Playground {
     this.sendButton.disabled = isBusy;
     this.clearButton.hidden = !this.columns.some(isAnswered);
     this.comparison.update(this.columns);
+    this.columnArea.style.setProperty("--turns", Math.max(1, ...this.columns.map((column) => column.turns.length)));
     this.showCode();
     clearTimeout(this.saving);
     this.saving = setTimeout(() => this.save(), SAVE_PAUSE_MS);

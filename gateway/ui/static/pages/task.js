@@ -2,9 +2,9 @@
 
 import { activePack } from "../active_pack.js";
 import { call, callOrNull, taskPath } from "../api.js";
-import { timeSeriesChart } from "../charts.js";
 import { registerModels } from "../components.js";
 import { banner, h, replaceContent, section } from "../dom.js";
+import { historyPanel } from "../history.js";
 import { autoDetails } from "../task/auto_details.js";
 import { decisionFacts, decisionSummary } from "../task/decision.js";
 import { embeddingMap, nearestDatasets, nearestQuestions } from "../task/evidence.js";
@@ -29,10 +29,7 @@ export async function taskPage(root, context, [id]) {
   const scores = scoresView();
   const changes = h("ol", { class: "timeline" });
   const history = historyChart(first.task);
-  const traffic = timeSeriesChart(`Requests of ${id} per minute in the last hour.`, first.activity, (colours) => [
-    { label: "Successful", value: (minute) => minute.requests - minute.errors - minute.rejected, colour: colours.accent },
-    { label: "Errors and rejected (4xx)", value: (minute) => minute.errors + minute.rejected, colour: colours.bad },
-  ], { kind: "bar", stacked: true, height: 120 });
+  const usage = await historyPanel(context, { series: [{ label: id, kind: "task", name: id }], models: first.models });
   const update = (data) => {
     if (data.error) throw data.error;
     replaceContent(decision, ...decisionSummary(data));
@@ -40,7 +37,6 @@ export async function taskPage(root, context, [id]) {
     scores.update(data.task);
     replaceContent(changes, ...historyItems(data.task));
     history.update(data.task);
-    traffic.update(data.activity);
   };
   update(first);
   root.append(
@@ -51,15 +47,14 @@ export async function taskPage(root, context, [id]) {
       section("Override routing", "Overrides apply immediately, take precedence over config.yaml, and are versioned.", overridesForm(id, context, first))),
     section("Model scores", "Share of this task's inputs that each model is expected to answer correctly, estimated from the most similar benchmark questions. "
       + "Bars: 90 % interval.", scores.element),
-    h("div", { class: "two" },
-      section("Decision history", "Each step is a change of model.", history.element, changes),
-      section("Requests per minute", "Last hour.", traffic.element)),
+    section("Decision history", "Each step is a change of model.", history.element, changes),
+    usage.element,
     evidence?.nearest.length ? nearestQuestions(evidence) : "",
     evidence ? h("div", { class: "wide-left" }, embeddingMap(evidence, id), nearestDatasets(first.task)) : "",
     autoDetails(first.task),
     h("div", { class: "two" }, labelSection(first, context), previewForm(id)),
     manageSection(first.task, similar?.data ?? [], context));
-  return { title: first.task.name ?? id, refresh: async () => update(await fetchData(id)) };
+  return { title: first.task.name ?? id, refresh: async () => { update(await fetchData(id)); await usage.refresh(); } };
 }
 
 async function fetchData(id) {

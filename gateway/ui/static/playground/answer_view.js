@@ -30,7 +30,7 @@ export function turnView(turn, { priceOf, requestLink }) {
     text: h("div", { class: "pg-answer" }), extra: h("div", { class: "stack pg-tight" }), status: h("p", { class: "muted pg-status" }),
     error: h("div"), figures: h("dl", { class: "pg-figures" }), route: h("p", { class: "pg-route muted" }),
   };
-  const element = h("article", { class: "pg-turn" }, promptView(turn), parts.reasoning, parts.text, parts.extra, parts.status, parts.error, parts.figures, parts.route);
+  const element = h("article", { class: "pg-turn" }, promptView(turn), parts.reasoning, parts.text, parts.extra, parts.status, parts.error, parts.route, parts.figures);
   const update = () => {
     updateAnswer(parts, turn);
     updateEnd(parts, turn, requestLink);

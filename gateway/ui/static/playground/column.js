@@ -1,7 +1,7 @@
 // One model's column: its conversation, and its requests. A failure stays in its column.
 
 import { modelLabel } from "../components.js";
-import { h } from "../dom.js";
+import { h, onCtrlEnter } from "../dom.js";
 import { hasContent } from "./answer.js";
 import { turnView } from "./answer_view.js";
 import { chatBody, newRecord, sendChat } from "./chat.js";
@@ -21,7 +21,7 @@ export function modelColumn(model, turns, page) {
   const retry = h("button", { type: "button", hidden: true, "aria-label": `Retry ${model}`, on: { click: () => resend() } }, "Retry");
   const note = h("div", { class: "muted pg-note" });
   const announcement = h("p", { class: "sr", role: "status" });
-  const results = h("div");
+  const results = h("div", { class: "pg-results" });
   const element = h("section", { class: "card pg-column", "aria-label": `Answers of ${model}` },
     h("div", { class: "row pg-column-head" }, h("h2", {}, modelLabel(model)), h("div", { class: "row" }, retry, stop)),
     note, conversation, results, announcement);
@@ -92,6 +92,8 @@ function resultsForm(calls, send) {
     event.preventDefault();
     send(calls.map((call, index) => ({ id: call.id, name: call.name, text: fields[index].value })));
   };
-  return h("form", { on: { submit } }, calls.map((call, index) => h("label", {}, `Result of ${call.name}`, fields[index])),
+  const form = h("form", { on: { submit } }, calls.map((call, index) => h("label", {}, `Result of ${call.name}`, fields[index])),
     h("div", { class: "row" }, h("button", { type: "submit" }, "Send results")));
+  onCtrlEnter(form, () => form.requestSubmit());
+  return form;
 }

@@ -1,6 +1,7 @@
 // The client key to call models with, where the dashboard is signed in with an admin key.
 
 import { h, section } from "../dom.js";
+import { cleanKey, keyFault } from "../sign_in.js";
 import { clientKey } from "./client_key.js";
 
 /** True if the dashboard's own key cannot call models. */
@@ -10,7 +11,12 @@ export const needsClientKey = (principal) => principal.needs_key && principal.is
 export function keyField(principal, onChange) {
   const field = h("input", { type: "password", autocomplete: "off", spellcheck: "false", id: "pg-key", "aria-describedby": "pg-key-note", value: clientKey.get() ?? "" });
   const error = h("p", { class: "pg-error", role: "alert" });
-  field.addEventListener("change", () => { clientKey.set(field.value.trim()); error.textContent = ""; onChange(); });
+  field.addEventListener("change", () => {
+    const key = cleanKey(field.value);
+    error.textContent = (key && keyFault(key)) || "";
+    clientKey.set(error.textContent ? null : key);
+    if (!error.textContent) onChange();
+  });
   const element = section("Client key", null,
     h("p", { id: "pg-key-note", class: "muted" }, `You are signed in with ${principal.is_admin && !principal.may_manage ? "a read-only" : "an"} admin key, which cannot call models. `
       + "Enter a client key: calls count in its usage, limits and budget. It stays in memory until this tab is reloaded or you sign out. ",

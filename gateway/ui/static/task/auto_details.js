@@ -33,7 +33,7 @@ export function autoDetails(task) {
     ["Expected accuracy", h("span", {}, pair(auto.expected), auto.deviation ? h("span", { class: "muted" }, `; standard deviation of the difference ${score(auto.deviation)}`) : null)],
     ["Weight of similarity", `${score(auto.trust)}, fitted on held-out datasets`],
     ["Labelled inputs", count(auto.labels)],
-    ...(auto.judged ?? []).map((judge) => [`Inputs labelled by ${judge.source}`, `${count(judge.n)}, each counts as ${score(judge.weight)} labelled inputs`]),
+    ...(auto.judged ?? []).map((judge) => [`Inputs labelled by ${judge.source}`, `${count(judge.n)}, each counts as ${score(judge.weight)} of a labelled input`]),
     ...(auto.feedback ? [["Responses with feedback", `${count(auto.feedback.n)}, of which ${count(auto.feedback.leader.n)} from ${leader}`]] : []),
     ["Most influential datasets", auto.datasets.filter((row) => row.weight / total >= 0.005).map((row) => `${row.dataset} ${percent(row.weight / total)}`).join(", ") || "–"],
   ];

@@ -1,7 +1,8 @@
 // The benchmark near a task: questions, a map, datasets.
 
 import { chart, withAlpha } from "../charts.js";
-import { code, h, section, table } from "../dom.js";
+import { command } from "../copy.js";
+import { h, section, table } from "../dom.js";
 import { plural, score } from "../format.js";
 import { NO_INPUTS } from "./scores.js";
 
@@ -30,7 +31,7 @@ const MAP_COLOURS = ["m2", "m1", "m3", "m4", "m6", "m7"];
 export function embeddingMap(evidence, id) {
   const { map } = evidence;
   const title = "Embedding map";
-  if (!map) return section(title, null, h("p", { class: "muted" }, "This pack has no map. Rebuild it with ", code("benchroute pack build"), " to add one."));
+  if (!map) return section(title, null, h("p", { class: "muted" }, "This pack has no map. Rebuild it with ", command("benchroute pack build"), " to add one."));
   const datasetOf = (index) => map.datasets[map.dataset_ids[index]];
   const near = [...new Set(evidence.nearest.map((row) => row.dataset))].slice(0, MAP_COLOURS.length);
   const pointsWhere = (matches) => map.benchmark.filter((_, index) => matches(datasetOf(index))).map(([x, y]) => ({ x, y }));

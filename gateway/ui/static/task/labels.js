@@ -2,15 +2,14 @@
 
 import { call, taskPath } from "../api.js";
 import { modelLabel } from "../components.js";
-import { copyButton } from "../copy.js";
-import { banner, code, h, section } from "../dom.js";
+import { command } from "../copy.js";
+import { banner, h, section } from "../dom.js";
 import { plural } from "../format.js";
 
 const OUTCOMES = [["", "Not measured"], ["1", "Correct"], ["0", "Incorrect"]];
 
 export function labelSection({ task, models }, context) {
-  const command = `benchroute tasks judge ${quoted(task.id)} -n 30 --judge MODEL`;
-  const judge = h("div", {}, h("p", { class: "muted" }, "Have a judge model label recent inputs:"), h("div", { class: "row" }, code(command), copyButton(() => command, "Copy command")));
+  const judge = h("div", {}, h("p", { class: "muted" }, "Have a judge model label recent inputs:"), command(`benchroute tasks judge ${quoted(task.id)} -n 30 --judge MODEL`));
   const description = "Outcomes of models on inputs of this task. Only the score auto learns from labels.";
   if (!context.principal.may_manage) return section("Labels", description, judge);
   const input = h("textarea", { id: "labelled-input", required: true, placeholder: "The input as a client sends it" });

@@ -1,5 +1,6 @@
 // The name of a task: its display name, else the beginning of its template, else its ID. Long ones are cut, with a title.
 
+import { copyable } from "../copy.js";
 import { h } from "../dom.js";
 
 const KINDS = { automatic: ["Automatic", "Recognised by the system prompt of calls without a tag"], default: ["Default", "Calls without a tag and system prompt: different kinds of calls are mixed"] };
@@ -21,5 +22,7 @@ export function kindTag(task) {
 /** The head of a task's page. */
 export const taskTitle = (task) => h("div", { class: "page-head" },
   h("p", { class: "crumb" }, h("a", { href: "#/tasks" }, "Tasks")),
-  h("h1", { class: "cut", title: shownName(task) }, shownName(task)),
-  h("p", { class: "row muted" }, shownName(task) === task.id ? null : h("code", { class: "cut" }, task.id), kindTag(task)));
+  shownName(task) === task.id ? copyable(task.id, "task ID", heading(task.id)) : heading(shownName(task)),
+  h("p", { class: "row muted" }, shownName(task) === task.id ? null : copyable(task.id, "task ID", h("code", { class: "cut", title: task.id }, task.id)), kindTag(task)));
+
+const heading = (text) => h("h1", { class: "cut", title: text }, text);

@@ -83,6 +83,13 @@ def test_each_answer_is_judged_in_both_orders(made: Made, seen: Seen) -> None:
     assert all(body["temperature"] == 0 for body in seen.of("judge"))
 
 
+def test_equal_answers_are_judged_and_counted_once(made: Made, seen: Seen) -> None:
+    report = run(made(["say other", "say good"], references={"say other": "other"}))
+    assert outcomes(report) == [{"echo": 0, "other": 0}, {"echo": 1, "other": 0}]
+    assert (report.n_marks, report.self_agreement, report.sensitivity) == (4, Share(3, 3), Share(0, 1))
+    assert len(seen.of("judge")) == 6
+
+
 def test_answers_are_compared_with_the_baselines_in_both_orders(made: Made, seen: Seen) -> None:
     report = run(made(["say good", "say bad", "say other"], "comparing-judge", JudgeMethod.PAIRWISE))
     assert outcomes(report) == [{"echo": 1, "other": 0.5}, {"echo": 0.5, "other": 0.5}, {"echo": 0.5, "other": 0.5}]
