@@ -5,6 +5,7 @@ hot_path       CPU per request without sockets, of one checkout or of two
 scoring        cost of embedders and of the scorer
 indexing       index backends by size: build, load, search, recall
 admin          latency of the admin and task API with many tasks, and of requests beside it
+request_log    pages, space and cost of the request log at a million requests
 growth         growth of calibration, report and evaluation with the number of inputs
 replay         the command of `replaying`
 replaying      recorded benchmark results through a gateway, checked against the library

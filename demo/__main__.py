@@ -49,5 +49,17 @@ def serve(
     serve_demo(work_dir, config, port)
 
 
+@app.command("first-day")
+def first_day() -> None:
+    """Show a newcomer's first minutes: three stand-in providers, `init --yes`, `serve`, and 200 calls without tags."""
+    from tempfile import TemporaryDirectory
+
+    from demo.first_day import live_first_day, print_first_day
+    from gateway.cli.terminal import stdout_console
+
+    with TemporaryDirectory() as folder:
+        print_first_day(live_first_day(Path(folder)), stdout_console())
+
+
 if __name__ == "__main__":
     app()

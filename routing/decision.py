@@ -195,8 +195,11 @@ def barred_places(scores: TaskScores) -> frozenset[int]:
 def _unmeasured_places(scores: TaskScores) -> frozenset[int]:
     """Return the candidates without any outcome near the task's inputs, where m* has some.
 
-    Their expected accuracy is an average over other kinds of inputs: of this kind nothing is known.
+    Their expected accuracy is an average over other kinds of inputs: of this kind nothing is known. For a task that is
+    declared to be a dataset, outcomes on that dataset count.
     """
+    if scores.posterior is not None and scores.posterior.unmeasured is not None:
+        return scores.posterior.unmeasured
     if np.isnan(scores.s1[0]):
         return frozenset()
     return frozenset(np.flatnonzero(np.isnan(scores.s1)).tolist())
@@ -337,7 +340,9 @@ def _set_aside(scores: TaskScores, value: Mapping[str, str]) -> str:
         return ""
     name, best = scores.models[top], scores.models[0]
     if top in _unmeasured_places(scores):
-        return f"{name} has the highest expected accuracy ({value[name]}), but was not measured near these inputs"
+        is_declared = scores.posterior is not None and scores.posterior.unmeasured is not None
+        where = "on this dataset" if is_declared else "near these inputs"
+        return f"{name} has the highest expected accuracy ({value[name]}), but was not measured {where}"
     return (
         f"{name} has the highest expected accuracy ({value[name]}), but the benchmark inputs nearest to this new task "
         f"contradict it (S1 {scores.s1[top]:.3f}, compared with {scores.s1[0]:.3f} for {best})"

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.api.pagination import LoopShare, Paging, page_of_sorted, page_to_json
-from gateway.api.services import ClientPrincipal, Given, operator_of, scraper_of
+from gateway.api.services import ClientPrincipal, Given, Services, operator_of, scraper_of
 from gateway.api.usage import sample_to_json
 from gateway.config import ModelConfig
 from gateway.errors import ModelNotFound, ShuttingDown
 from gateway.keys.auth import Principal
+from gateway.scorer.evidence import evidence_to_json
 from gateway.upstream.load_balancer import BackendState
 from gateway.usage.timeseries import merge_minutes
 from gateway.vocabulary import AUTO
@@ -29,8 +30,11 @@ PROMETHEUS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {
 
 @models_router.get("/v1/models")
 async def list_models(services: Given, client: ClientPrincipal) -> dict[str, Any]:
-    """List the models that the key may request: `auto`, which routes, and each configured model."""
-    return {"object": "list", "data": [_auto(), *(_to_json(model) for model in _visible(services, client))]}
+    """List the models that the key may request: `auto`, which routes, and each configured model.
+
+    `benchroute.evidence` tells whose outcomes in the pack the model has; it is null without a pack.
+    """
+    return {"object": "list", "data": [_auto(), *(_to_json(model, services) for model in _visible(services, client))]}
 
 
 @models_router.get("/v1/models/{model:path}")
@@ -40,7 +44,7 @@ async def get_model(model: str, services: Given, client: ClientPrincipal) -> dic
         return _auto()
     for known in _visible(services, client):
         if known.name == model:
-            return _to_json(known)
+            return _to_json(known, services)
     raise ModelNotFound(f"Unknown model {model!r}.", param="model")
 
 
@@ -106,6 +110,8 @@ def _auto() -> dict[str, Any]:
     return {"id": AUTO, "object": "model", "created": 0, "owned_by": "benchroute"}
 
 
-def _to_json(model: ModelConfig) -> dict[str, Any]:
+def _to_json(model: ModelConfig, services: Services) -> dict[str, Any]:
     about = model.model_dump(mode="json", include={"kind", "params_b", "price", "context_window", "supports"})
+    match = services.evidence.get(model.name)
+    about["evidence"] = match and evidence_to_json(match)
     return {"id": model.name, "object": "model", "created": 0, "owned_by": "benchroute", "benchroute": about}

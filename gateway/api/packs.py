@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends
 from gateway.api.management import config_rejected
 from gateway.api.pagination import Paging, page_of_sorted, page_to_json
 from gateway.api.services import Given, ManagedBy, Operator, Services, count_read, require_scorer
+from gateway.config import Config
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRejected
 from gateway.keys.auth import Principal
 from gateway.packs import Activation, PackInfo, read_report
-from gateway.scorer.evidence import refuse_unrelated
+from gateway.scorer.evidence import evidence_to_json, match_evidence, refuse_unrelated
 from gateway.tasks.resolved_config import model_names
-from routing.errors import RoutingError
+from routing.errors import PackMismatch, RoutingError
 from routing.gain_summary import gain_sentence
 from routing.manifest import Manifest
 from routing.recommendation import AUTO_DATA, recommend_score
@@ -35,10 +36,13 @@ async def list_packs(services: Given, _: Operator, page: Paging) -> dict[str, An
 
 @router.get("/v1/packs/{pack}")
 async def get_pack(pack: str, services: Given, _: Operator) -> dict[str, Any]:
-    """Return a pack's manifest and report: datasets with source and licence, models, parameters."""
+    """Return a pack's manifest and report: datasets with source and licence, models, parameters.
+
+    `evidence` tells whose outcomes in the pack each configured model has.
+    """
     one = await _find(pack, services)
     try:
-        return await asyncio.to_thread(lambda: _details(services.packs.ensure_local(one)))
+        return await asyncio.to_thread(lambda: _details(services.packs.ensure_local(one), services.config))
     except PackRejected as error:
         raise config_rejected(error) from error
 
@@ -135,7 +139,7 @@ def _summary(pack: PackInfo) -> dict[str, Any]:
     }
 
 
-def _details(pack: PackInfo) -> dict[str, Any]:
+def _details(pack: PackInfo, config: Config) -> dict[str, Any]:
     if pack.manifest is None:
         raise InvalidRequest(f"Pack {pack.id!r} cannot be read: {pack.error}", code="pack_refused")
     about = pack.manifest
@@ -146,8 +150,18 @@ def _details(pack: PackInfo) -> dict[str, Any]:
         "on_average": list(about.on_average),
         "routing": dict(about.routing),
         "calibration": dict(about.calibration),
+        "evidence": _evidence(about, config),
         "report": _report(pack, about),
     }
+
+
+def _evidence(manifest: Manifest, config: Config) -> dict[str, Any]:
+    """Return the match of every configured model; empty where `evidence` names a model that this pack does not have."""
+    try:
+        matches = match_evidence(model_names(config), manifest)
+    except PackMismatch:
+        return {}
+    return {match.model: evidence_to_json(match) for match in matches}
 
 
 def _report(pack: PackInfo, manifest: Manifest) -> dict[str, Any] | None:

@@ -3,7 +3,8 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from gateway.api.request_views import request_to_json
 from gateway.request_log.access import RequestLog
 from gateway.request_log.entry import LoggedRequest
 from gateway.request_log.filters import RequestFilter
+
+EncodeRows = Callable[[Sequence[LoggedRequest]], bytes]
 
 MAX_EXPORTED = 100_000
 PAGE = 500
@@ -30,36 +33,61 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 async def export_csv(log: RequestLog, wanted: RequestFilter, before: int | None, limit: int) -> AsyncIterator[bytes]:
     """Yield CSV (RFC 4180), in UTF-8: a head, then a line a request."""
     yield _csv_line(COLUMNS)
-    async for rows, _ in _pages(log, wanted, before, limit):
-        yield b"".join([_csv_line(_csv_cells(one)) for one in rows])
+    async for page in _pages(log, wanted, before, limit, _csv_rows):
+        yield page.encoded
 
 
 async def export_json(
     log: RequestLog, wanted: RequestFilter, before: int | None, limit: int, of: str
 ) -> AsyncIterator[bytes]:
     """Yield a list as the endpoint of pages returns it. of: the list that the cursor at its end is of."""
-    separator, more, last = b'{"object":"list","data":[', False, 0
-    async for rows, has_more in _pages(log, wanted, before, limit):
-        yield separator + b",".join([msgspec.json.encode(request_to_json(one)) for one in rows])
-        separator, more, last = b",", has_more, rows[-1].number
-    if last == 0:
-        yield separator
+    yield b'{"object":"list","data":['
+    more, last = False, 0
+    async for page in _pages(log, wanted, before, limit, _json_rows):
+        yield (b"," if last else b"") + page.encoded
+        more, last = page.has_more, page.last
     end = {"has_more": more, "next_cursor": encode_cursor(of, last) if more else None}
     yield b"]," + msgspec.json.encode(end)[1:]
 
 
+@dataclass(frozen=True, slots=True)
+class _EncodedPage:
+    """Rows as they are exported. last: number of the last one."""
+
+    encoded: bytes
+    rows: int
+    last: int
+    has_more: bool
+
+
 async def _pages(
-    log: RequestLog, wanted: RequestFilter, before: int | None, limit: int
-) -> AsyncIterator[tuple[list[LoggedRequest], bool]]:
-    """Yield pages that are not empty, up to `limit` rows, and whether more follow each."""
+    log: RequestLog, wanted: RequestFilter, before: int | None, limit: int, encode: EncodeRows
+) -> AsyncIterator[_EncodedPage]:
+    """Yield pages that are not empty, up to `limit` rows; each is read and encoded in a thread."""
+
+    def read(before: int | None, count: int) -> _EncodedPage | None:
+        page = log.newest(wanted, before, count)
+        if not page.rows:
+            return None
+        return _EncodedPage(encode(page.rows), len(page.rows), page.rows[-1].number, page.has_more)
+
     left = limit
     while left > 0:
-        page = await asyncio.to_thread(log.newest, wanted, before, min(PAGE, left))
-        if page.rows:
-            yield list(page.rows), page.has_more
-        if not page.has_more or not page.rows:
+        page = await asyncio.to_thread(read, before, min(PAGE, left))
+        if page is None:
             return
-        left, before = left - len(page.rows), page.rows[-1].number
+        yield page
+        if not page.has_more:
+            return
+        left, before = left - page.rows, page.last
+
+
+def _csv_rows(rows: Sequence[LoggedRequest]) -> bytes:
+    return b"".join([_csv_line(_csv_cells(one)) for one in rows])
+
+
+def _json_rows(rows: Sequence[LoggedRequest]) -> bytes:
+    return b",".join([msgspec.json.encode(request_to_json(one)) for one in rows])
 
 
 def _csv_cells(one: LoggedRequest) -> list[object]:
@@ -68,9 +96,9 @@ def _csv_cells(one: LoggedRequest) -> list[object]:
     return [one.cost if name == "cost_usd" else row[name] for name in COLUMNS]
 
 
-def _csv_line(cells: object) -> bytes:
+def _csv_line(cells: Iterable[object]) -> bytes:
     written = io.StringIO()
-    csv.writer(written).writerow([_safe_cell(cell) for cell in cells])  # type: ignore[attr-defined]
+    csv.writer(written).writerow([_safe_cell(cell) for cell in cells])
     return written.getvalue().encode("utf-8", "replace")
 
 

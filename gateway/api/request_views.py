@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.decision import Decision, ExplainedDecision
 from gateway.http import headers as names
+from gateway.proxy.access_log import CLIENT_CLOSED_REQUEST
 from gateway.request_log.bodies import decode_body
 from gateway.request_log.entry import LoggedAttempt, LoggedRequest
 from gateway.vocabulary import REQUESTED
@@ -93,14 +94,22 @@ def timings_of(one: LoggedRequest) -> list[dict[str, Any]]:
         waited = "first token" if one.is_stream and not attempt.fault else "response"
         kind = "fault" if attempt.fault else "backend"
         spans.append((kind, f"{attempt.backend}{failed or f': wait for the {waited}'}", attempt.start_ms, at))
-    if not one.attempts:
-        spans.append(("gateway", "Answer without a backend", at, one.latency_ms))
-    elif one.latency_ms > at:
-        spans.append(("send", "Stream to the last byte" if one.is_stream else "Send the response", at, one.latency_ms))
+    if one.latency_ms > at:
+        spans.append((*_last_span(one), at, one.latency_ms))
     return [
         {"kind": kind, "label": label, "start_ms": round(start, 3), "end_ms": round(max(start, end), 3)}
         for kind, label, start, end in spans
     ]
+
+
+def _last_span(one: LoggedRequest) -> tuple[str, str]:
+    """Return the kind and label of what follows the last attempt that has ended."""
+    is_answered = bool(one.attempts) and one.attempts[-1].fault is None
+    if one.status == CLIENT_CLOSED_REQUEST:
+        return ("send", "Send until the client left") if is_answered else ("backend", "Wait until the client left")
+    if not one.attempts:
+        return "gateway", "Answer without a backend"
+    return "send", "Stream to the last byte" if one.is_stream and is_answered else "Send the response"
 
 
 def decision_then(

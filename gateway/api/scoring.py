@@ -22,6 +22,7 @@ from gateway.api.services import (
 from gateway.errors import InvalidRequest, ModelNotFound, NotFound
 from gateway.keys.auth import Principal
 from gateway.proxy.recent_responses import ResponseRecord, client_response_key, response_key
+from gateway.scorer.evidence import evidence_to_json
 from gateway.scorer.messages import JudgeVerdicts, ScoredResponse
 from gateway.vocabulary import DEFAULT_TASK
 
@@ -77,7 +78,9 @@ async def dry_run_route(body: DryRunBody, services: Given, client: ClientPrincip
     _check_models(services, set(body.candidates or ()), "candidates")
     task = None if body.task is None else check_task_access(body.task, client)
     texts = texts_of(body, services.table.policy_of(task or DEFAULT_TASK).input)
-    return dict(await require_scorer(services).dry_run(texts, task, body.candidates, client.name))
+    made = await require_scorer(services).dry_run(texts, task, body.candidates, client.name)
+    ranking, evidence = made["decision"]["ranking"], services.evidence
+    return {**made, "evidence": {name: evidence_to_json(evidence[name]) for name in ranking if name in evidence}}
 
 
 @router.get("/v1/tasks/{task:path}/evidence", dependencies=[Depends(count_read)])

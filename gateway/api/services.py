@@ -28,6 +28,7 @@ from gateway.upstream.load_balancer import LoadBalancer
 from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
 from gateway.vocabulary import TASK_ID_RULE, is_task_id
+from routing.catalogue.evidence import EvidenceMatch
 
 
 class TaskPolicyManager(Protocol):
@@ -71,6 +72,7 @@ class Services:
         scorer: None if no pack is configured.
         policy_errors: why a policy override is not applied, by task.
         unknown_datasets: why the dataset that a task names has no effect, by task.
+        evidence: whose outcomes in the pack every configured model has, by model; empty without a pack.
         flush_history: writes what has been counted until now to the store; False if the store could not take it.
         is_draining: true from the signal to stop until the gateway stops to listen.
     """
@@ -98,6 +100,7 @@ class Services:
     policy_errors: Mapping[str, str]
     unknown_datasets: Mapping[str, str]
     is_draining: Callable[[], bool]
+    evidence: Mapping[str, EvidenceMatch]
 
 
 def services_of(request: Request) -> Services:

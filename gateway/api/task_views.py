@@ -9,11 +9,13 @@ from gateway.api.services import Services, sees_usage_of
 from gateway.decision import Decision, ExplainedDecision
 from gateway.errors import StateError
 from gateway.keys.auth import Principal
+from gateway.scorer.evidence import evidence_to_json
 from gateway.tasks.decision_table import Route
 from gateway.tasks.prompt_templates import PREFIX
 from gateway.usage.ledger import NO_USAGE, UsageTotals
 from gateway.usage.ledger import to_json as usage_to_json
 from gateway.vocabulary import COLD_START, DEFAULT_TASK, NO_PACK, ROUTER_UNAVAILABLE
+from routing.catalogue.evidence import EvidenceMatch
 
 TaskKind = Literal["tagged", "automatic", "default"]
 """Where a task's calls get it from: the client's tag, their system prompt, their key."""
@@ -73,7 +75,7 @@ def detailed_summary(
     facts: see `task_facts`. Usage is None, and requests are empty, where those of all keys are not the client's to see.
     """
     is_seen = sees_usage_of(services, client, task)
-    shown = explanation_view(task, services.table.route_task(task), explained, ())
+    shown = explanation_view(task, services.table.route_task(task), explained, (), services.evidence)
     usage = services.ledger.lifetime_usage(task) if is_seen else NO_USAGE
     chosen = shown["decision"]["model"]
     return {
@@ -85,6 +87,7 @@ def detailed_summary(
         "u": shown["u"],
         "decision": shown["decision"],
         "scored": shown.get("scored"),
+        "evidence": {name: one for name, one in shown["evidence"].items() if name == chosen},
         "chosen": next((row for row in shown["scores"] or () if row["model"] == chosen), None),
         "worse": worse_in(usage, explained.decision if explained else None),
         "spent": usage_to_json(usage) if is_seen else None,
@@ -93,13 +96,18 @@ def detailed_summary(
 
 
 def explanation_view(
-    task: str, route: Route, explained: ExplainedDecision | None, history: Sequence[Decision]
+    task: str,
+    route: Route,
+    explained: ExplainedDecision | None,
+    history: Sequence[Decision],
+    evidence: Mapping[str, EvidenceMatch],
 ) -> dict[str, Any]:
     """Return a task with its route, decision, scores and history.
 
     `n` is the number of inputs that the decision rests on. `explained_n` is that of the explanation: of `u`, `skipped`,
     `scores`, `nearest_datasets`, `auto`, `membership`, and of the reasons inside `decision` and `scored`. If a pin or a
-    policy overrides the scored decision, `scored` holds the latter.
+    policy overrides the scored decision, `scored` holds the latter. `evidence` tells whose outcomes in the pack each
+    model of the ranking has: the same version's, another version's, or none; it is empty without a pack.
     """
     shown: dict[str, Any] = {
         "object": "task",
@@ -125,6 +133,7 @@ def explanation_view(
     if scored is not None and scored["model"] != route.ranking[0]:
         shown["scored"] = scored
     shown["history"] = [_change(change) for change in history]
+    shown["evidence"] = {name: evidence_to_json(evidence[name]) for name in route.ranking if name in evidence}
     return shown
 
 

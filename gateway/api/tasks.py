@@ -83,7 +83,7 @@ async def get_task(task: TaskOfKey, services: Given, client: ClientPrincipal) ->
     explained, history = await _read_explained(services, task, client)
     if explained is None and not services.tasks.is_known(task):
         raise task_not_found(task, services)
-    shown = explanation_view(task, services.table.route_task(task), explained, history)
+    shown = explanation_view(task, services.table.route_task(task), explained, history, services.evidence)
     declared = services.config.tasks.get(task, TaskConfig()).dataset
     is_seen = sees_usage_of(services, client, task)
     return json_response(

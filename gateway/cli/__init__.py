@@ -11,6 +11,8 @@ judge         labels of a task by a judge model
 judge_inputs  its inputs, from a file or the gateway
 judge_report  its report
 tail          decisions of a running gateway as they are made
+requests      the request log of a running gateway
+request_views  its rows and one request, on a terminal
 dead_letters  observations that scorers moved to the dead-letter list
 keys          client keys of a running gateway
 import_options  options of `import`, and their values
@@ -43,7 +45,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import benchmark, config, dead_letters, evals, keys, models, pack, state, tasks
+from gateway.cli import benchmark, config, dead_letters, evals, keys, models, pack, requests, state, tasks
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import ErrorReportingGroup
 from gateway.cli.evaluate import evaluate
@@ -74,6 +76,7 @@ app.add_typer(config.app, name="config", rich_help_panel=RUN)
 app.add_typer(state.app, name="state", rich_help_panel=RUN)
 app.add_typer(tasks.app, name="tasks", rich_help_panel=INSPECT)
 app.command("tail", rich_help_panel=INSPECT)(tail_decisions)
+app.add_typer(requests.app, name="requests", rich_help_panel=INSPECT)
 app.add_typer(dead_letters.app, name="observations", rich_help_panel=INSPECT)
 app.add_typer(keys.app, name="keys", rich_help_panel=INSPECT)
 app.command("import", rich_help_panel=EVIDENCE)(import_command)

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
@@ -13,6 +14,7 @@ import typer
 from gateway.cli.errors import AdminRequestError, OptionError
 
 TIMEOUT_S = 30.0
+PIECE_BYTES = 64 * 1024
 MAX_PAGE = 1000
 """Rows of a page: the most that a gateway sends."""
 
@@ -68,6 +70,20 @@ class AdminClient:
 
         Raises AdminRequestError for an error response, and if the gateway is unreachable.
         """
+        with self._asked(method, path, body) as response:
+            return self._document(response.status, response.read())
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """Yield a document as it comes. Raises what `send` raises."""
+        with self._asked("GET", path, None) as response:
+            if response.status != http.client.OK:
+                self._document(response.status, response.read())
+            while piece := response.read(PIECE_BYTES):
+                yield piece
+
+    @contextmanager
+    def _asked(self, method: str, path: str, body: Mapping[str, Any] | None) -> Iterator[http.client.HTTPResponse]:
+        """Send a request and yield the response."""
         kind = http.client.HTTPSConnection if self._is_safe else http.client.HTTPConnection
         connection = kind(self._netloc, timeout=TIMEOUT_S)
         data = None if body is None else json.dumps(body).encode()
@@ -76,8 +92,7 @@ class AdminClient:
             headers["authorization"] = f"Bearer {self._key}"
         try:
             connection.request(method, self._below + path, data, headers)
-            response = connection.getresponse()
-            return self._document(response.status, response.read())
+            yield connection.getresponse()
         except ConnectionRefusedError as error:
             message = f"{self._url}: connection refused; start a gateway with `benchroute serve`, or set --url"
             raise AdminRequestError(message) from error

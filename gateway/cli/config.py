@@ -1,6 +1,7 @@
 """`benchroute config …`: check a configuration, convert litellm's, look up prices."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -54,20 +55,33 @@ def from_litellm(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write. Default: standard output.")
     ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model that you use, of those that a wildcard covers; repeatable.")
+    ] = None,
+    allow_loss: Annotated[
+        bool, typer.Option("--allow-loss", help="Exit with 0 although settings that change behaviour were left out.")
+    ] = False,
 ) -> None:
-    """Convert a litellm proxy configuration: models, backends, prices, timeouts. Reports settings left out."""
+    """Convert a litellm proxy configuration: models, backends, prices, timeouts, fallbacks, aliases, the master key.
+
+    Reports what was left out, by kind. Exit code 1 if behaviour depends on it, unless --allow-loss.
+    """
     from gateway.config.litellm_import import import_litellm
 
     if output is not None and output.exists():
         raise OptionError(f"{output} already exists; choose another --output")
-    imported = import_litellm(source.read_text(encoding="utf-8", errors="replace"), str(source))
-    for path, reason in imported.left_out:
-        print_note(f"left out: {path}: {reason}")
+    text = source.read_text(encoding="utf-8", errors="replace")
+    imported = import_litellm(text, str(source), os.environ, model or ())
+    for line in (*(group.describe() for group in imported.loss_groups), *(f"note: {one}" for one in imported.notes)):
+        print_note(line)
     if output is None:
         typer.echo(imported.to_yaml(), nl=False)
-        return
-    output.write_text(imported.to_yaml(), encoding="utf-8")
-    print_note(f"{output}: {len(imported.document['models'])} models; next: benchroute config check {output}")
+    else:
+        output.write_text(imported.to_yaml(), encoding="utf-8")
+        print_note(f"{output}: {len(imported.document['models'])} models; next: benchroute config check {output}")
+    if imported.changes_behaviour and not allow_loss:
+        print_note("settings that change behaviour were left out, see above; --allow-loss accepts that")
+        raise typer.Exit(1)
 
 
 @app.command("prices")

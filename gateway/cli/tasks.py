@@ -115,9 +115,19 @@ def _show_decision(console: Console, found: Mapping[str, Any]) -> None:
         console.print(f"by benchmark evidence: {scored['model']} ({scored['reason']})", soft_wrap=True)
     near = ", ".join(f"{row['dataset']} {row['cosine']:.2f}" for row in found["nearest_datasets"] or ())
     console.print(f"{found['n']} inputs, u = {format_number(found['u'])}; nearest datasets (cosine): {near or 'none'}")
+    _show_evidence(console, found)
     if usage is not None:  # a client key sees no other keys' usage
         console.print(_cost_line(usage))
     console.print()
+
+
+def _show_evidence(console: Console, found: Mapping[str, Any]) -> None:
+    """Print whose outcomes stand for a model, where they are not its own by name."""
+    for model, one in found["evidence"].items():
+        if one["name"] is None:
+            console.print(f"evidence: none of {model}: {one['reason']}", soft_wrap=True)
+        elif one["name"] != model:
+            console.print(f"evidence: {model} has the outcomes of {one['name']} ({one['match']})", soft_wrap=True)
 
 
 def _cost_line(usage: Mapping[str, Any]) -> str:

@@ -21,6 +21,8 @@ unknown_settings  suggestions for settings that do not exist
 load              a file in, Config or ConfigError out
 history           versions of a running gateway's configuration: reload, rollback, file watcher
 litellm_import    conversion of litellm's proxy configuration
+litellm_models    its deployments
+litellm_settings  its settings that have no counterpart
 address           the URL of the gateway that a configuration starts
 list_prices       list prices of a configuration's models
 shipped_prices    the price list that the distribution has

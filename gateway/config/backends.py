@@ -13,10 +13,28 @@ from gateway.config.key_file import KeyFile
 from gateway.config.network_fields import NetworkConfig
 from gateway.config.schema_paths import Expected
 
+RESERVED_PARAMETERS = (
+    *("model", "messages", "stream", "api_key", "api_base", "base_url", "api_version", "extra_headers", "num_retries"),
+    *("drop_params", "timeout", "max_retries", "fallbacks", "mock_response"),
+)
+"""Arguments that the gateway gives, or that would change what a request is."""
+
+
+def _parameter_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"expected the name of an argument of litellm, such as aws_region_name: {name!r}")
+    if name in RESERVED_PARAMETERS:
+        raise ValueError(f"{name} is given by the gateway, and cannot be set here")
+    return name
+
+
 ApiVersion = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9._-]+$"), Expected("a version such as 2024-10-21: letters, digits and `._-`")
 ]
 KeyScheme = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]*$"), Expected("one word, such as Bearer")]
+
+
+ParameterName = Annotated[str, AfterValidator(_parameter_name)]
 
 
 class CredentialConfig(ConfigSection):
@@ -126,6 +144,8 @@ class LitellmBackendConfig(CredentialConfig):
     """Base URL, if it is not the provider's default."""
     api_version: ApiVersion | None = None
     """API version, for providers that need one."""
+    parameters: dict[ParameterName, QueryValue] = {}  # noqa: RUF012  # pydantic copies defaults
+    """Further arguments of litellm for the provider, for instance `aws_region_name` or `vertex_project`."""
     weight: float = Field(default=1.0, gt=0)
     """Share of the load relative to the model's other backends."""
 

@@ -7,7 +7,7 @@ COMMANDS = (
     *("del", "eval", "evalsha", "exists", "expire", "get", "pexpire", "select", "set", "time"),
     *("hdel", "hget", "hgetall", "hincrby", "hmget", "hscan", "hset", "hsetnx", "hvals"),
     *("lrange", "ltrim", "rpush", "sadd", "smembers"),
-    *("zadd", "zcard", "zdiff", "zpopmin", "zrange", "zrem", "zremrangebyrank", "zremrangebyscore", "zscan"),
+    *("zadd", "zcard", "zdiff", "zmscore", "zpopmin", "zrange", "zrem", "zremrangebyrank", "zremrangebyscore", "zscan"),
     *("xack", "xadd", "xautoclaim", "xdel", "xgroup|create", "xlen", "xpending", "xrange", "xreadgroup"),
     *("publish", "subscribe", "unsubscribe"),
 )

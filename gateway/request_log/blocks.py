@@ -6,7 +6,7 @@ A block holds up to MAX_ROWS requests, ordered by number. Its columns are stored
     codes    for each of CODED, a byte a row: the place of the row's value in `names`
     numbers  for each of NUMERIC, eight bytes a row: int64 or float64, little-endian
     ids      a line a row: LF, the request's ID, TAB and the client's own where there is one; LF at the end
-    details  zlib of MessagePack: all other columns
+    details  MessagePack: the columns of TIMES, four bytes a row each (float32), and all others as zlib of MessagePack
     bodies   MessagePack: what was said, each compressed by itself; empty where no row has any
 
 So a filter reads a few bytes a row, and a block whose `names` lack a value is passed over: a million rows are about
@@ -18,52 +18,51 @@ import zlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from gateway.errors import StateError
-from gateway.request_log.entry import FIELDS, LoggedAttempt, LoggedRequest, Row
+from gateway.request_log.entry import LoggedAttempt, LoggedRequest, RareFields, Row
 
 MAX_ROWS = 256
 """Rows of a full block: a code is one byte."""
 
 CODED = ("key", "task", "model", "backend", "reason", "status")
-DETAILS = tuple(name for name in FIELDS if name not in (*CODED, "number", "id", "client_id", "latency_ms", "body"))
+TIMES = ("read_ms", "overhead_ms", "waited_ms", "begun_ms", "ended_ms")
 LEVEL = 1
 UNKNOWN_COST = -1.0
+DIGITS = 3
+"""Of milliseconds that are shown."""
 
-_PLACES = {name: place for place, name in enumerate(FIELDS)}
+_PLACES = {name: place for place, name in enumerate(Row._fields)}
+_CODED_PLACES = [_PLACES[name] for name in CODED]
+_TIME_PLACES = [_PLACES[name] for name in TIMES]
+_FIRST_OTHER, _LAST_OTHER = _PLACES["endpoint"], _PLACES["rare"]
 _encode = msgspec.msgpack.Encoder().encode
 _decode_names = msgspec.msgpack.Decoder(tuple[list[str | int | None], ...]).decode
 _decode_bodies = msgspec.msgpack.Decoder(list[bytes | None]).decode
 
 
-class _Details(msgspec.Struct, frozen=True, array_like=True):
-    """The columns of DETAILS, in their order."""
+class _OtherColumns(msgspec.Struct, frozen=True, array_like=True):
+    """The columns of a row from `endpoint` to `rare`."""
 
-    cost: list[str | None]
     endpoint: list[str]
     asked_model: list[str | None]
     version: list[int]
     is_stream: list[bool]
-    read_ms: list[float]
-    first_token_ms: list[float | None]
-    overhead_ms: list[float]
-    waited_ms: list[float]
     input_tokens: list[int | None]
     cached_tokens: list[int]
     output_tokens: list[int]
     reasoning_tokens: list[int]
     is_estimated: list[bool]
-    is_cached: list[bool]
-    shadow_model: list[str | None]
-    attempts: list[tuple[LoggedAttempt, ...]]
-    barred: list[tuple[tuple[str, str], ...]]
-    stream_error: list[str | None]
-    error: list[str | None]
+    rare: list[RareFields | None]
 
 
-_decode_details = msgspec.msgpack.Decoder(_Details).decode
+_OTHERS = _OtherColumns.__struct_fields__[:-1]
+_decode_others = msgspec.msgpack.Decoder(_OtherColumns).decode
+_decode_details = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +96,16 @@ def encode_block(rows: Sequence[Row]) -> Block:
     columns = list(zip(*rows, strict=True))
     names: list[list[object]] = []
     codes: list[bytes] = []
-    for name in CODED:
-        values = columns[_PLACES[name]]
-        places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    for place in _CODED_PLACES:
+        values = columns[place]
+        places = {value: code for code, value in enumerate(dict.fromkeys(values))}
         names.append(list(places))
         codes.append(bytes(map(places.__getitem__, values)))
-    numbers = columns[_PLACES["number"]]
-    costs = [UNKNOWN_COST if cost is None else float(cost) for cost in columns[_PLACES["cost"]]]
-    bodies = columns[_PLACES["body"]]
-    details = _encode([columns[_PLACES[name]] for name in DETAILS])
+    numbers = columns[0]
+    costs = [UNKNOWN_COST if cost is None else float(cost) for cost in columns[_PLACES["cost_usd"]]]
+    bodies = columns[-1]
+    times = b"".join([_numbers("f", columns[place]) for place in _TIME_PLACES])
+    others = _encode(columns[_FIRST_OTHER : _LAST_OTHER + 1])
     return Block(
         first=numbers[0],
         last=numbers[-1],
@@ -113,8 +113,8 @@ def encode_block(rows: Sequence[Row]) -> Block:
         names=_encode(names),
         codes=b"".join(codes),
         numbers=_numbers("q", numbers) + _numbers("d", columns[_PLACES["latency_ms"]]) + _numbers("d", costs),
-        ids=_encode_ids(columns[_PLACES["id"]], columns[_PLACES["client_id"]]),
-        details=zlib.compress(details, LEVEL),
+        ids=_encode_ids(columns[1], columns[2]),
+        details=_encode((times, zlib.compress(others, LEVEL))),
         bodies=_encode(bodies) if any(bodies) else b"",
     )
 
@@ -123,7 +123,7 @@ def decode_rows(block: Block, places: Sequence[int]) -> list[LoggedRequest]:
     """Return some of a block's rows. Raises StateError for a damaged block."""
     try:
         return _decode(block, places)
-    except (zlib.error, msgspec.MsgspecError, ValueError, IndexError, UnicodeError) as error:
+    except (zlib.error, msgspec.MsgspecError, ValueError, IndexError) as error:
         raise StateError(f"a block of the request log cannot be read: {type(error).__name__}: {error}") from error
 
 
@@ -151,26 +151,48 @@ def column_costs(block: Block) -> "memoryview[float]":
 
 
 def _decode(block: Block, places: Sequence[int]) -> list[LoggedRequest]:
-    details = _decode_details(zlib.decompress(block.details))
+    packed, compressed = _decode_details(block.details)
+    others, times = _decode_others(zlib.decompress(compressed)), _to_array("f", packed)
     names, count = _decode_names(block.names), block.rows
-    numbers, latencies = column_numbers(block), column_latencies(block)
+    numbers, latencies, costs = column_numbers(block), column_latencies(block), column_costs(block)
     lines = block.ids.decode().split("\n")
     bodies = _decode_bodies(block.bodies) if block.bodies else None
     found = []
     for place in places:
-        coded = {name: names[at][block.codes[at * count + place]] for at, name in enumerate(CODED)}
-        more = {name: getattr(details, name)[place] for name in DETAILS}
-        own, _, client = lines[place + 1].partition("\t")
-        body = None if bodies is None else bodies[place]
-        ids = {"id": own, "client_id": client or None}
-        values = {**coded, **more, **ids, "number": numbers[place], "latency_ms": latencies[place], "body": body}
-        found.append(LoggedRequest(**values))
+        values: dict[str, Any] = {name: names[at][block.codes[at * count + place]] for at, name in enumerate(CODED)}
+        values |= {name: round(times[at * count + place], DIGITS) for at, name in enumerate(TIMES)}
+        values |= {name: getattr(others, name)[place] for name in _OTHERS}
+        values["id"], _, client = lines[place + 1].partition("\t")
+        values |= {"client_id": client or None, "number": numbers[place], "cost": _format_cost(costs[place])}
+        values |= {"latency_ms": round(latencies[place], DIGITS), "body": None if bodies is None else bodies[place]}
+        found.append(_with_rare(values, others.rare[place]))
     return found
 
 
+def _with_rare(values: dict[str, Any], rare: RareFields | None) -> LoggedRequest:
+    """Return a request. Without rare fields, its one attempt is what the other fields say."""
+    begun, ended = values.pop("begun_ms"), values.pop("ended_ms")
+    if rare is None:
+        rare = RareFields((LoggedAttempt(values["model"], values["backend"], None, None, None, begun, ended - begun),))
+    attempts = tuple(
+        msgspec.structs.replace(one, start_ms=round(one.start_ms, DIGITS), took_ms=round(one.took_ms, DIGITS))
+        for one in rare.attempts
+    )
+    more = {name: getattr(rare, name) for name in RareFields.__struct_fields__[1:]}
+    is_answered = bool(attempts) and attempts[-1].fault is None
+    first_token_ms = ended if values["is_stream"] and is_answered else None
+    return LoggedRequest(**values, **more, attempts=attempts, first_token_ms=first_token_ms)
+
+
+def _format_cost(cost: float) -> str | None:
+    """Return an amount without an exponent, None for UNKNOWN_COST. A float64 holds 15 digits exactly."""
+    return None if cost == UNKNOWN_COST else f"{Decimal(repr(cost)).normalize():f}"
+
+
 def _encode_ids(own: Sequence[str], clients: Sequence[str | None]) -> bytes:
-    lines = [one if client is None else f"{one}\t{client}" for one, client in zip(own, clients, strict=True)]
-    return "\n".join(["", *lines, ""]).encode()
+    if any(clients):
+        own = [one if client is None else f"{one}\t{client}" for one, client in zip(own, clients, strict=True)]
+    return "\n".join(["", *own, ""]).encode()
 
 
 def _numbers(kind: str, values: Sequence[float]) -> bytes:
@@ -180,13 +202,16 @@ def _numbers(kind: str, values: Sequence[float]) -> bytes:
     return found.tobytes()
 
 
+def _to_array(kind: str, data: bytes) -> "array[float]":
+    found: array[float] = array(kind, data)
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found
+
+
 def _column(block: Block, at: int) -> memoryview:
     size = 8 * block.rows
     part = block.numbers[at * size : (at + 1) * size]
     if len(part) != size:
         raise StateError("a block of the request log cannot be read: it is cut off")
-    if sys.byteorder == "big":
-        swapped = array("q", part)
-        swapped.byteswap()
-        part = swapped.tobytes()
-    return memoryview(part)
+    return memoryview(part if sys.byteorder == "little" else _to_array("q", part).tobytes())

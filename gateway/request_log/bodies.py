@@ -95,7 +95,7 @@ class BodyEncoder:
         if isinstance(value, dict):
             return {self._redact_text(name): self._redact(one) for name, one in value.items()}
         if isinstance(value, int) and abs(value) >= LONG_NUMBER:
-            return self._redact_text(str(value))
+            return value if (text := self._redact_text(str(value))) == str(value) else text
         return [self._redact(one) for one in value] if isinstance(value, list) else value
 
     def _redact_text(self, text: str) -> str:

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.request_log.blocks import MAX_ROWS, Block, encode_block
-from gateway.request_log.entry import FIELDS, Row
+from gateway.request_log.entry import Row
 
 MERGED = 16
 """Blocks of fewer rows than this that are merged at once."""
 
 MAX_OPEN_BYTES = 4 * 1024 * 1024
 """Bodies in blocks that may still be merged: their rows are held in memory."""
-
-_NUMBER, _BODY = FIELDS.index("number"), FIELDS.index("body")
 
 
 class BlockWriter(Protocol):
@@ -48,7 +46,7 @@ class Compactor:
         merged = self._choose_merged(len(rows))
         every = [*(row for one in merged for row in one.rows), *rows]
         if merged:
-            every.sort(key=lambda row: row[_NUMBER])  # type: ignore[arg-type, return-value]
+            every.sort(key=lambda row: row.number)
         pieces = [every[start : start + MAX_ROWS] for start in range(0, len(every), MAX_ROWS)]
         keys = self._store.write_blocks([encode_block(piece) for piece in pieces], [one.key for one in merged])
         gone = {one.key for one in merged}
@@ -66,6 +64,5 @@ class Compactor:
 
     def _seal_large(self) -> None:
         """Let go of the rows where what was said in them is long."""
-        bodies = (row[_BODY] for one in self._open for row in one.rows)
-        if sum(len(body) for body in bodies if isinstance(body, bytes)) > MAX_OPEN_BYTES:
+        if sum(len(row.body) for one in self._open for row in one.rows if row.body) > MAX_OPEN_BYTES:
             self._open = []

@@ -1,5 +1,8 @@
 """The fields of a logged request."""
 
+from decimal import Decimal
+from typing import NamedTuple
+
 import msgspec
 
 TIME_BITS = 10
@@ -36,7 +39,7 @@ class LoggedRequest(msgspec.Struct, frozen=True):
         model, backend: That answered, or whose error the client got; `none` where none did.
         reason: Why the model was chosen.
         status: As counted: 499 for a client that left.
-        cost: In US dollars, exact; None where the price is unknown.
+        cost: In US dollars, as text; None where the price is unknown.
         latency_ms: From the request's first byte to the response's last.
         version: Of the decision, 0 without one.
         read_ms: From the request's first byte to its last.
@@ -87,8 +90,55 @@ class LoggedRequest(msgspec.Struct, frozen=True):
         return self.number >> TIME_BITS
 
 
-FIELDS = LoggedRequest.__struct_fields__
-"""Names of the fields, in the order of a row."""
+class RareFields(msgspec.Struct, frozen=True, array_like=True):
+    """What few requests have: all that is not a success at the first attempt.
 
-Row = tuple[object, ...]
-"""The fields of a logged request, in their order; an attempt is a LoggedAttempt."""
+    Attributes:
+        attempts: All of them; the last may be the one that answered.
+        others: See LoggedRequest.
+    """
+
+    attempts: tuple[LoggedAttempt, ...]
+    is_cached: bool = False
+    shadow_model: str | None = None
+    barred: tuple[tuple[str, str], ...] = ()
+    stream_error: str | None = None
+    error: str | None = None
+
+
+class Row(NamedTuple):
+    """A request as it is stored. To make one is a part of the cost of a request: nothing is rounded or formatted.
+
+    Attributes:
+        cost_usd: None where the price is unknown.
+        begun_ms, ended_ms: Of the last attempt, from the request's first byte; 0 without one.
+        rare: None for a success at the first attempt.
+    """
+
+    number: int
+    id: str
+    client_id: str | None
+    key: str | None
+    task: str | None
+    model: str
+    backend: str
+    reason: str
+    status: int
+    latency_ms: float
+    cost_usd: Decimal | None
+    read_ms: float
+    overhead_ms: float
+    waited_ms: float
+    begun_ms: float
+    ended_ms: float
+    endpoint: str
+    asked_model: str | None
+    version: int
+    is_stream: bool
+    input_tokens: int | None
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    is_estimated: bool
+    rare: RareFields | None
+    body: bytes | None

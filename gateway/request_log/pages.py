@@ -4,6 +4,7 @@ Blocks of several gateways, and blocks that were merged, overlap in time. Rows w
 hold one that comes before them.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -112,8 +113,9 @@ def _rows_of(places: Sequence[_Place], blocks: dict[str, Block | None]) -> list[
     by_block: dict[str, list[int]] = {}
     for place in places:
         by_block.setdefault(place.key, []).append(place.row)
-    decoded: dict[str, Iterator[LoggedRequest]] = {
-        key: iter(decode_rows(block, by_block[key])) if block is not None else iter(()) for key, block in blocks.items()
-    }
+    decoded: dict[str, Iterator[LoggedRequest]] = {}
+    for key, block in blocks.items():
+        decoded[key] = iter(()) if block is None else iter(decode_rows(block, by_block[key]))
+        time.sleep(0)  # the event loop's turn: nothing here lets go of the interpreter's lock
     found = (next(decoded[place.key], None) for place in places)
     return [row for row in found if row is not None]

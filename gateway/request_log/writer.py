@@ -20,8 +20,8 @@ from gateway.request_log.storage import RequestStore
 
 log = logging.getLogger("benchroute.requests")
 
-FLUSH_INTERVAL_S = 0.5
-"""Maximum age of what a kill -9 loses, while the store works."""
+FLUSH_INTERVAL_S = 1.0
+"""For so long requests wait until they fill a block: what a kill -9 loses, while the store works."""
 
 MAX_QUEUED = 20_000
 """Requests that wait for a store that is slow or down; more are dropped, and counted."""
@@ -93,15 +93,18 @@ class RequestLogWriter(Generic[R]):
         """Take records of requests that have ended. Never waits for the store."""
         room = MAX_QUEUED - len(self._queue) - len(self._unwritten)
         with self._is_queued:
-            self._queue.extend(records[:room] if room < len(records) else records)
-            self._is_queued.notify()
+            had = len(self._queue)
+            self._queue.extend(records[: max(0, room)] if room < len(records) else records)
+            # Not for every batch: to wake a thread costs more than its rows.
+            if not had or len(self._queue) >= MAX_ROWS:
+                self._is_queued.notify()
         if room < len(records):
             self._drop(len(records) - max(0, room), "queue_full")
 
     def flush(self) -> None:
         """Write what waits, so that whoever reads next sees it."""
         with self._working:
-            self._write_queued()
+            self._write_queued(1)
 
     def close(self) -> None:
         """Write what waits, and end the thread."""
@@ -116,17 +119,24 @@ class RequestLogWriter(Generic[R]):
         while not self._is_closing:
             with self._is_queued:
                 self._is_queued.wait_for(self._has_work)
-                # Together with those that end within the next moment: a block of many costs each of them little.
-                self._is_queued.wait_for(lambda: self._is_closing, FLUSH_INTERVAL_S)
-            self.flush()
+                # Together with those that end within the next moment: a full block is written once.
+                is_full = self._is_queued.wait_for(self._is_block_full, FLUSH_INTERVAL_S)
+            with self._working:
+                self._write_queued(MAX_ROWS if is_full and not self._is_closing else 1)
             self._remove_old()
+        self.flush()
 
     def _has_work(self) -> bool:
         return bool(self._queue or self._unwritten or self._is_closing)
 
-    def _write_queued(self) -> None:
+    def _is_block_full(self) -> bool:
+        # Not while the store fails: the queue stays full then, and the thread would spin.
+        return self._is_closing or (len(self._queue) >= MAX_ROWS and not self._last_fault)
+
+    def _write_queued(self, least: int) -> None:
+        """Write what waits, as long as there are so many rows."""
         offset = self._clock() - self._steady()
-        while self._queue or self._unwritten:
+        while len(self._queue) + len(self._unwritten) >= least:
             with self._is_queued:
                 taken = self._queue[: MAX_ROWS - len(self._unwritten)] if len(self._unwritten) < MAX_ROWS else []
                 del self._queue[: len(taken)]

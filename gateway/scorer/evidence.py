@@ -1,6 +1,7 @@
 """Whose outcomes in a pack are a configured model's. Without numpy: the gateway asks too."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from gateway.errors import PackRejected
 from gateway.scorer.messages import ModelNames
@@ -15,6 +16,16 @@ def match_evidence(models: Sequence[ModelNames], manifest: Manifest) -> tuple[Ev
     is_plain = all(model.name in manifest.model_names and model.evidence is None for model in named)
     # The catalogue is read only where a name is not the pack's own.
     return match_models(named, manifest.model_names, ModelIds({}) if is_plain else read_model_ids())
+
+
+def evidence_to_json(match: EvidenceMatch) -> dict[str, Any]:
+    """Return a match as the endpoints show it. `match` is `none` where the pack has nothing of the model."""
+    return {
+        "name": match.evidence,
+        "version": match.version or None,
+        "match": "none" if match.kind is None else match.kind.value,
+        "reason": match.reason or None,
+    }
 
 
 def configured_manifest(manifest: Manifest, models: Sequence[ModelNames]) -> Manifest:

@@ -267,6 +267,7 @@ class Gateway:
             policy_errors=resolved.errors,
             unknown_datasets=resolved.unknown_datasets,
             is_draining=lambda: self._is_draining,
+            evidence=resolved.evidence_by_model,
         )
         pipeline = Pipeline(
             authenticator=self._authenticator,

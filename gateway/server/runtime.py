@@ -192,6 +192,7 @@ class Runtime:
                 config=resolved.config,
                 policy_errors=resolved.errors,
                 unknown_datasets=resolved.unknown_datasets,
+                evidence=resolved.evidence_by_model,
             )
             self.serving = replace(self.serving, services=services)
 

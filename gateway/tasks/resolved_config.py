@@ -58,6 +58,11 @@ class ResolvedConfig:
     unknown_datasets: Mapping[str, str]
     evidence: Sequence[EvidenceMatch] = ()
 
+    @property
+    def evidence_by_model(self) -> Mapping[str, EvidenceMatch]:
+        """The matches by the configured model's name."""
+        return {match.model: match for match in self.evidence}
+
 
 def resolve_config(
     config: Config, overrides: Sequence[StoredPolicy] = (), manifest: Manifest | None = None

@@ -118,6 +118,7 @@ class LitellmBackend:
         self.asks_for_usage = True
         self._litellm = _import(name)
         self._arguments: dict[str, Any] = {"model": config.model, "num_retries": 0, "drop_params": False}
+        self._arguments |= {name: value.get_secret_value() for name, value in config.parameters.items()}
         if config.base_url:
             self._arguments["api_base"] = config.base_url
         if config.api_version:

@@ -147,7 +147,10 @@ class AutoFit:
         seen = weights > MIN_WEIGHT
         spread = spread + np.tensordot(weights[seen], members.covariances[seen], axes=1)
         level = float(weights @ self.levels) + new * level
-        return AccuracyPosterior(np.asarray(level + mean), np.asarray(spread), self.within, membership=membership)
+        unmeasured = None if membership.declared is None else members.unmeasured_on(membership.declared)
+        return AccuracyPosterior(
+            np.asarray(level + mean), np.asarray(spread), self.within, membership=membership, unmeasured=unmeasured
+        )
 
     def _expected_score(self, centre: Floats, near: Floats) -> Floats:
         """Return average + sum over views of strength * departure_from_average, (n_candidates,)."""

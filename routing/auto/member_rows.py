@@ -53,6 +53,11 @@ class MemberRows:
         # What is only inferred may not lead by more than auto expects of it.
         return replace(made, means=np.where(counts > 0, made.means, np.minimum(made.means, limit)))
 
+    def unmeasured_on(self, dataset: int) -> frozenset[int]:
+        """Return the candidates without an outcome on a dataset; none where no candidate has one."""
+        known = self.counts[dataset] > 0
+        return frozenset(np.flatnonzero(~known).tolist()) if known.any() else frozenset()
+
 
 def _gain(counts: Floats, covariance: Floats, within: Floats) -> Floats:
     """Return S (S + W)^-1 for the measured models of a dataset, (n_candidates, n_measured)."""

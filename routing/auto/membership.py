@@ -64,11 +64,13 @@ class TaskMembership:
         probabilities: (n_datasets,) that inputs attributed to the dataset are its own, in [0, 1].
         mixed: probability that the task is a mixture, if it is known: shares are then of its inputs, else
             probabilities that all of them are the dataset's.
+        declared: the dataset that the task is declared to be; None where its inputs tell.
     """
 
     shares: Floats
     probabilities: Floats
     mixed: float = 0.0
+    declared: int | None = None
 
     @property
     def weights(self) -> Floats:
@@ -85,7 +87,7 @@ class TaskMembership:
         """Return the membership of a task that is declared to be a dataset."""
         only = np.zeros(n_datasets)
         only[dataset] = 1.0
-        return cls(only, only)
+        return cls(only, only, declared=dataset)
 
 
 @dataclass(frozen=True, slots=True)

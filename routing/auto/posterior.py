@@ -80,6 +80,8 @@ class AccuracyPosterior:
         n_labels: labelled inputs that it includes, without those of judges.
         feedback: feedback scores that it includes, columns being candidates.
         membership: of the task in the benchmark's datasets; None where the pack cannot tell.
+        unmeasured: candidates without an outcome on the dataset that the task is declared to be, where another one
+            has some; None for a task that is declared to be none.
         judged: labels of judges that it includes.
     """
 
@@ -89,6 +91,7 @@ class AccuracyPosterior:
     n_labels: int = 0
     feedback: Feedback | None = None
     membership: TaskMembership | None = None
+    unmeasured: frozenset[int] | None = None
     judged: tuple[JudgedCount, ...] = ()
 
     @property

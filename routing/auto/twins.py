@@ -20,8 +20,10 @@ class DatasetTwins:
     Attributes:
         first, second: indices of the datasets.
         confusion: mean share of an input of one that is attributed to the other, in [0, 1], the larger of the two.
-        first_winner, second_winner: candidates with the highest accuracy there, shrunk by the number of inputs.
-        at_stake: accuracy that is lost on `first` by the winner of `second`, in [0, 1].
+        first_winner, second_winner: of the candidates with outcomes there, the one with the highest accuracy, shrunk
+            by the number of inputs.
+        at_stake: accuracy that is lost on `first` by the winner of `second`, in [0, 1]. Measured: a winner without
+            outcomes on `first` is not known to lose there.
     """
 
     first: int
@@ -36,10 +38,14 @@ def find_twins(fit: AutoFit) -> list[DatasetTwins]:
     """Return the twins for the fit's candidates, most at stake first; none for a pack that cannot tell."""
     if fit.membership is None or fit.members is None:
         return []
-    means, confusion = fit.members.means, fit.membership.confusion
-    winners = means.argmax(axis=1)
-    # loss[d, e]: what d loses by e's winner.
-    loss = means.max(axis=1)[:, None] - means[:, winners]
+    confusion = fit.membership.confusion
+    # What is only inferred of a model wins no dataset.
+    measured = np.where(fit.members.counts > 0, fit.members.means, -np.inf)
+    winners, best = measured.argmax(axis=1), measured.max(axis=1)
+    # loss[d, e]: what d loses by e's winner; 0 where one of both has no winner, or d no outcome of it.
+    theirs = measured[:, winners]
+    is_known = np.isfinite(theirs) & np.isfinite(best)[:, None] & np.isfinite(best)[None, :]
+    loss = np.subtract(best[:, None], theirs, out=np.zeros_like(theirs), where=is_known)
     mutual = np.maximum(confusion, confusion.T)
     found = [
         DatasetTwins(

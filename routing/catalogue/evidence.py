@@ -50,12 +50,14 @@ class EvidenceMatch:
         evidence: the pack's; None where it has none of this model.
         kind: how it was found; None likewise.
         reason: why there is none; empty otherwise.
+        version: of the pack's, as ids write it; empty where its name has none.
     """
 
     model: str
     evidence: str | None = None
     kind: MatchKind | None = None
     reason: str = ""
+    version: str = ""
 
 
 def match_models(
@@ -72,7 +74,7 @@ def match_models(
         if match.evidence is not None and taken.setdefault(match.evidence, match.model) != match.model:
             reason = f"{match.evidence} is already the evidence of {taken[match.evidence]}"
             found[match.model] = EvidenceMatch(match.model, reason=reason)
-    return tuple(found[one.name] for one in models)
+    return tuple(_with_version(found[one.name], ids) for one in models)
 
 
 def rename_models(manifest: Manifest, matches: Iterable[EvidenceMatch]) -> Manifest:
@@ -91,6 +93,10 @@ def rename_models(manifest: Manifest, matches: Iterable[EvidenceMatch]) -> Manif
     added = tuple(replace(one, model=shown.get(one.model, one.model)) for one in manifest.added)
     on_average = tuple(shown.get(name, name) for name in manifest.on_average)
     return replace(manifest, models=models, on_average=on_average, added=added)
+
+
+def _with_version(match: EvidenceMatch, ids: ModelIds) -> EvidenceMatch:
+    return match if match.evidence is None else replace(match, version=ids.resolve(match.evidence).version_text)
 
 
 def _order(kind: MatchKind | None) -> int:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from routing.agreement import DecisionSample
 from routing.arrays import Embeddings, Floats
+from routing.auto.twins import find_twins
 from routing.benchmark import Benchmark
 from routing.build import build_pack
 from routing.calibration import RoutingSettings
@@ -108,3 +109,23 @@ def test_any_pattern_of_gaps_warns_of_nothing(
     missing = draw.random((4, 4))[benchmark_.dataset_ids] if is_blockwise else draw.random(benchmark_.outcomes.shape)
     outcomes = np.where(missing < share, NAN, benchmark_.outcomes)
     decide_all(build(benchmark_, vectors, outcomes), vectors[::7])
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.2, 0.9), n=st.sampled_from((0, 1, 9)))
+def test_what_was_never_measured_wins_nothing(
+    benchmark_: Benchmark, vectors: Embeddings, seed: int, share: float, n: int
+) -> None:
+    """A declared dataset chooses a model that was measured on it, and twins name such winners, where there are any."""
+    missing = np.random.default_rng(seed).random((4, 4)) < share
+    pack = build(benchmark_, vectors, np.where(missing[benchmark_.dataset_ids], NAN, benchmark_.outcomes))
+    router, names = Router(pack), pack.manifest.model_names
+    candidates, state = router.select_candidates(), TaskState.from_evidence(router.find_evidence(vectors[:n]))
+    for place, dataset in enumerate(pack.manifest.datasets):
+        scores = router.score_task(state, candidates, ScoreKind.AUTO, known_dataset=dataset.name)
+        made = router.make_decision(scores, score=ScoreKind.AUTO)
+        assert missing[place].all() or not missing[place, names.index(made.model)]
+    for twins in find_twins(router.fit_auto(candidates)):
+        for dataset_, winner in ((twins.first, twins.first_winner), (twins.second, twins.second_winner)):
+            assert not missing[dataset_, names.index(candidates[winner])]
+        assert not missing[twins.first, names.index(candidates[twins.second_winner])]

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
@@ -163,7 +164,7 @@ def _select_providers(names: Sequence[str], endpoints: Sequence[str]) -> "list[P
 
 
 def _parse_endpoint(text: str) -> "Provider":
-    from gateway.cli.init.providers import Provider
+    from gateway.cli.init.providers import HOSTED, Provider
 
     name, equals, rest = text.partition("=")
     url, _, variable = rest.partition(",")
@@ -173,7 +174,9 @@ def _parse_endpoint(text: str) -> "Provider":
         )
     if variable and not VARIABLE.match(variable):
         raise OptionError(f"--endpoint {name}=…: after the comma, expected the name of a variable, not a key")
-    return Provider(name, url.rstrip("/"), variable or None)
+    known = next((one for one in HOSTED if one.name == name), Provider(name, ""))
+    # A known provider at another address, a proxy of it say, keeps its usual models.
+    return replace(known, base_url=url.rstrip("/"), variable=variable or None)
 
 
 def _detect(providers: "Sequence[Provider]", timeout_s: float) -> "list[DetectedProvider]":

@@ -16,6 +16,12 @@ export async function activePack({ refresh = false } = {}) {
   return cache.pack;
 }
 
+/** A pack's models, best on average first, that are configured, by their names in the configuration. */
+export function configuredOnAverage(pack) {
+  const names = new Map(Object.entries(pack?.evidence ?? {}).filter(([, match]) => match.name).map(([model, match]) => [match.name, model]));
+  return (pack?.on_average ?? []).map((name) => names.get(name)).filter(Boolean);
+}
+
 /** Whether a pack is active, as of the last fetch. */
 export const isPackLoaded = () => cache.isLoaded;
 

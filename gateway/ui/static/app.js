@@ -11,6 +11,8 @@ import { modelsPage } from "./pages/models.js";
 import { overviewPage } from "./pages/overview.js";
 import { packsPage } from "./pages/packs.js";
 import { playgroundPage } from "./pages/playground.js";
+import { requestPage } from "./pages/request.js";
+import { requestsPage } from "./pages/requests.js";
 import { taskPage } from "./pages/task.js";
 import { tasksPage } from "./pages/tasks.js";
 import { forgetState } from "./playground/state.js";
@@ -20,6 +22,8 @@ const PAGES = [
   { path: /^\/$/, name: "Overview", href: "#/", render: overviewPage },
   { path: /^\/tasks$/, name: "Tasks", href: "#/tasks", render: tasksPage },
   { path: /^\/tasks\/(.+)$/, parent: "#/tasks", render: taskPage },
+  { path: /^\/requests$/, name: "Requests", href: "#/requests", render: requestsPage },
+  { path: /^\/requests\/(.+)$/, parent: "#/requests", render: requestPage },
   { path: /^\/playground$/, name: "Playground", href: "#/playground", render: playgroundPage },
   { path: /^\/models$/, name: "Models", href: "#/models", render: modelsPage },
   { path: /^\/packs$/, name: "Packs", href: "#/packs", render: packsPage },

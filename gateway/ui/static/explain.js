@@ -13,16 +13,30 @@ const REASONS = {
   session: ["Session", "plain"],
   pinned: ["Pinned", "warn"],
   shadow: ["Shadow mode", "warn"],
-  "no-pack": ["No benchmark loaded", "warn"],
+  "no-pack": ["No evidence", "warn"],
   "router-unavailable": ["Scorer offline", "bad"],
 };
+const WITHOUT_EVIDENCE = ["pinned", "shadow", "no-pack"];
 const WITHOUT_COMPARISON = ["pinned", "shadow", "cold-start", "no-pack", "router-unavailable"];
 
 /** A reason's label and colour: [label, kind]. */
 export const reasonLabel = (decision) => REASONS[decision.reason] ?? [decision.reason, "plain"];
 
-/** Why a task uses its model, in one or two sentences. withConfidence: false where the confidence is shown beside it. */
-export function explainDecision({ decision, scored, membership }, { withConfidence = true } = {}) {
+/** Why a task uses its model, in one to three sentences. withConfidence: false where the confidence is shown beside it. */
+export function explainDecision(task, options = {}) {
+  return `${whyModel(task, options)}${evidenceNote(task)}`;
+}
+
+/** Whose outcomes stand for the task's model, where they are not its own by name; empty otherwise. */
+function evidenceNote({ decision, evidence }) {
+  const match = evidence?.[decision.model];
+  if (!match || WITHOUT_EVIDENCE.includes(decision.reason)) return "";
+  if (!match.name) return ` The pack has no outcomes of ${decision.model}.`;
+  if (match.match === "another version") return ` Its evidence is that of ${match.name}, another version of the model.`;
+  return match.name === decision.model ? "" : ` Its evidence is that of ${match.name}.`;
+}
+
+function whyModel({ decision, scored, membership }, { withConfidence = true }) {
   const where = evidencePlace(membership);
   const { model, leader, baseline } = decision;
   const ahead = withConfidence ? aheadOfRival(decision) : "";
@@ -46,9 +60,9 @@ export function explainDecision({ decision, scored, membership }, { withConfiden
     case "shadow":
       return `Shadow mode: requests go to ${model}; routing decisions are recorded, not applied.${alternative}`;
     case "no-pack":
-      return `No pack is loaded; requests go to ${model ? `${model}, ` : ""}the default model.`;
+      return `No pack has outcomes of this task's models; requests go to ${model ? `${model}, ` : ""}the first model of the configuration.`;
     case "router-unavailable":
-      return `The scorer is offline; requests go to ${model}, the last known choice.`;
+      return `The scorer is offline; requests go to ${model}, the last choice, or the best model on average where there is none.`;
     default:
       return decision.why ?? decision.reason;
   }

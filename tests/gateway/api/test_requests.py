@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+import yaml
 
-from tests.gateway.asking import HELLO, Response, ask, chat
+from tests.gateway.asking import HELLO, Response, ask, chat, connection
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import configuration, running_gateway
 from tests.gateway.waiting import eventually
@@ -109,6 +110,46 @@ def test_refused_requests_are_logged_with_the_reason(url: str) -> None:
     assert row["attempts"] == []
     odd = ask(url, body=b'{"model": "\\ud800", "messages": []}')  # half a surrogate pair
     assert one(url, odd.headers["x-request-id"])["status"] == odd.status
+
+
+def test_candidates_that_could_not_answer_are_named_with_the_reason(shared_upstream: Upstream, tmp_path: Path) -> None:
+    content = yaml.safe_load(text(shared_upstream, tmp_path, keys=[hashed("few", models=["good"]), hashed("all")]))
+    content["models"] = [
+        {**model, "supports": ["tools"] if model["name"] == "good" else []} for model in content["models"]
+    ]
+    content["tasks"] = {}
+    tools = {"tools": [{"type": "function", "function": {"name": "f"}}]}
+    with running_gateway(yaml.safe_dump(content)) as url:
+        of_all = ask(url, body={**HELLO, **tools}, **key("all"))
+        of_few = ask(url, body=HELLO, **key("few"))
+        assert (of_all.status, of_few.status) == (200, 200)
+        barred = ask(url, f"/v1/requests/{of_all.headers['x-request-id']}", **key("all")).json["barred"]
+        assert barred == [
+            {"model": "e500", "why": "does not support tools"},
+            {"model": "dies-in-stream", "why": "does not support tools"},
+        ]
+        barred = ask(url, f"/v1/requests/{of_few.headers['x-request-id']}", **key("all")).json["barred"]
+        assert {one["model"]: one["why"] for one in barred} == dict.fromkeys(
+            ["e500", "dies-in-stream"], "is not among the key's models"
+        )
+
+
+def test_a_response_from_the_cache_and_a_client_that_left_are_told_apart(
+    shared_upstream: Upstream, tmp_path: Path
+) -> None:
+    tasks = {"cached": {"cache": {"ttl_s": 60}}, "left": {"candidates": ["late-e500"]}}
+    content = yaml.safe_load(text(shared_upstream, tmp_path, tasks=tasks))
+    content["models"].append({**content["models"][0], "name": "late-e500"})
+    with running_gateway(yaml.safe_dump(content)) as url:
+        for _ in range(2):
+            assert chat(url, task="cached", temperature=0).status == 200
+        assert [(row["cached"], len(row["attempts"])) for row in listed(url, task="cached")] == [(True, 0), (False, 1)]
+        with connection(url) as left:
+            body = json.dumps({**HELLO}).encode()
+            left.request("POST", "/v1/chat/completions", body, {"x-task-id": "left"})
+            time.sleep(0.1)
+        (row,) = eventually(lambda: listed(url, task="left"))
+        assert row["status"] == 499
 
 
 def test_filters_narrow_the_list_and_pages_follow_a_cursor(url: str) -> None:

@@ -59,7 +59,8 @@ def test_litellms_configuration_is_taken_over_and_priced(tmp_path: Path) -> None
     ours = tmp_path / "config.yaml"
     made = run_command("config", "from-litellm", tmp_path / "litellm.yaml", "-o", ours)
     assert made.exit_code == 0, made.output
-    assert "left out: model_list[0].litellm_params.rpm: has no counterpart" in made.stderr
+    assert "left out" not in made.stderr
+    assert yaml.safe_load(ours.read_text())["models"][0]["backends"][0]["weight"] == 3
     assert run_command("config", "check", ours).exit_code == 0
     again = run_command("config", "from-litellm", tmp_path / "litellm.yaml", "-o", ours)
     assert (again.exit_code, "already exists" in again.stderr) == (2, True)
@@ -75,6 +76,16 @@ def test_litellms_configuration_is_taken_over_and_priced(tmp_path: Path) -> None
     # A list's price of cached input comes along.
     assert 0 < written["cached_input_usd_per_mtok"] < 0.15
     assert run_command("config", "check", ours).exit_code == 0
+
+
+def test_a_loss_that_changes_behaviour_is_exit_code_one_unless_it_is_accepted(tmp_path: Path) -> None:
+    theirs = tmp_path / "litellm.yaml"
+    theirs.write_text(LITELLM + "guardrails: []\nlitellm_settings: {success_callback: [langfuse]}\n")
+    refused = run_command("config", "from-litellm", theirs, "-o", tmp_path / "a.yaml")
+    assert (refused.exit_code, "left out, changes behaviour: guardrails" in refused.stderr) == (1, True)
+    assert "left out, no effect here: litellm_settings.success_callback" in refused.stderr
+    assert run_command("config", "check", tmp_path / "a.yaml").exit_code == 0
+    assert run_command("config", "from-litellm", theirs, "-o", tmp_path / "b.yaml", "--allow-loss").exit_code == 0
 
 
 def test_without_an_output_it_is_printed(tmp_path: Path) -> None:

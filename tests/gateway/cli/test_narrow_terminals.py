@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 
-WIDTHS = (40, 79, 80, 90, 100, 120)
+WIDTHS = (40, 80, *(pytest.param(width, marks=pytest.mark.slow) for width in (60, 79, 90, 100, 120)))
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -43,7 +43,7 @@ def test_every_option_of_every_command_is_shown_whole(columns: int) -> None:
         assert options <= found, (words, options - found)
 
 
-@pytest.mark.parametrize("columns", [40, 60])
+@pytest.mark.parametrize("columns", [40, pytest.param(60, marks=pytest.mark.slow)])
 def test_lines_of_narrow_help_fit(columns: int) -> None:
     for words, _ in commands():
         for line in printed(words, columns).splitlines():

@@ -167,3 +167,15 @@ def test_what_is_no_configuration_is_refused(text: str, told: str) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"(?s)none\.yaml.*cannot be read"):
         load_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("(", "invalid regular expression"), ("x*", "matches the empty text"), ("", "not empty")]
+)
+def test_a_pattern_that_redacts_nothing_or_everything_is_refused(pattern: str, said: str) -> None:
+    backend = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1"}
+    document = {"models": [{"name": "m", "backends": [backend]}], "log": {"redact": [pattern]}}
+    with pytest.raises(ConfigError) as caught:
+        parse_config(json.dumps(document), "config.yaml", {})
+    assert "log.redact" in str(caught.value)
+    assert said in str(caught.value)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -89,6 +90,30 @@ def test_a_program_that_does_not_handle_a_signal_is_ended_by_it() -> None:
     with started('print("ready", flush=True); time.sleep(60)') as process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 128 + signal.SIGTERM
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_program_once() -> None:
+    program = """
+got = []
+signal.signal(signal.SIGINT, lambda *_: got.append(1))
+print("ready", flush=True)
+while not got:
+    time.sleep(0.01)
+time.sleep(0.2)
+sys.exit(40 + len(got))
+"""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", INIT + program])  # noqa: S606
+    try:
+        shown = b""
+        while b"ready" not in shown:
+            shown += os.read(terminal, 100)
+        os.write(terminal, b"\x03")
+        ended, status = eventually(lambda: found if (found := os.waitpid(pid, os.WNOHANG))[0] else None, 10) or (0, 0)
+        assert (ended, os.waitstatus_to_exitcode(status)) == (pid, 41)
+    finally:
+        os.close(terminal)
 
 
 def test_orphans_are_reaped_and_the_program_keeps_its_own_children() -> None:

@@ -40,7 +40,7 @@ def matches(one: LoggedRequest, wanted: RequestFilter) -> bool:
 
 rows = st.builds(
     lambda at, task, model, key, status, latency, cost, client: make_row(
-        at, task=task, model=model, key=key, status=status, latency_ms=latency, cost=cost, client_id=client
+        at, task=task, model=model, key=key, status=status, latency_ms=latency, cost_usd=cost, client_id=client
     ),
     st.integers(0, 40),
     st.sampled_from(["support", "sup", "a/b", None]),
@@ -48,7 +48,7 @@ rows = st.builds(
     st.sampled_from(["team-a", None]),
     st.sampled_from([200, 429, 499, 502]),
     st.sampled_from([0.1, 10.0, 1000.0]),
-    st.sampled_from([None, "0", "0.0012", "3"]),
+    st.none() | st.decimals(0, 9, places=12),
     st.sampled_from([None, "req_mine", "order-7"]),
 )
 filters = st.builds(
@@ -63,7 +63,7 @@ filters = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(rows, min_size=1, max_size=8), max_size=8), filters, st.integers(1, 7), st.booleans())
 def test_pages_show_all_rows_that_match_once_and_in_order(
     batches: list[list[Row]], wanted: RequestFilter, limit: int, is_tail: bool
@@ -102,7 +102,7 @@ def test_a_request_is_found_by_its_id_with_what_was_said(store: SqliteRequestSto
     assert read_request(store, "req_") is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=60))
 def test_small_writes_become_full_blocks_and_no_row_is_written_often(sizes: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -43,6 +43,27 @@ def test_a_task_is_decided_and_explained_by_configured_names(upstream: Upstream,
         eventually(lambda: ask(url, "/v1/tasks/legs").json.get("n") == 3)
         shown = ask(url, "/v1/tasks/legs").json
         packs = ask(url, "/v1/packs").json
+        route = ask(url, "/v1/route", {"inputs": ["How many?"]}, content_type="application/json").json
+        models = ask(url, "/v1/models").json["data"]
+        pack = ask(url, "/v1/packs/public.tar").json
+        (listed,) = ask(url, "/v1/tasks?details=true").json["data"]
+    matches = {one["id"]: one["benchroute"]["evidence"] for one in models if one["id"] != "auto"}
+    assert {name: one["match"] for name, one in matches.items()} == {
+        "fast": "configured",
+        "careful": "configured",
+        "claude-sonnet-4": "another version",
+        "own": "none",
+    }
+    assert matches["fast"] == {
+        "name": "gpt-4o-mini-2024-07-18",
+        "version": "2024-07-18",
+        "match": "configured",
+        "reason": None,
+    }
+    assert matches["own"]["reason"] == "the pack has no outcomes of this model"
+    assert pack["evidence"] == shown["evidence"] == matches
+    assert route["evidence"] == {name: matches[name] for name in route["decision"]["ranking"]}
+    assert listed["evidence"] == {listed["decision"]["model"]: matches[listed["decision"]["model"]]}
     named = {row["model"] for row in shown["scores"]}
     assert named == {"fast", "careful", "claude-sonnet-4"}
     assert shown["decision"]["model"] in named

@@ -25,6 +25,7 @@ from tests.gateway.redis_servers import RedisServer, needs_redis
 from tests.gateway.server.test_shutdown import config, running
 from tests.gateway.serving import configuration
 from tests.gateway.state.test_sqlite import decision, put
+from tests.gateway.waiting import eventually
 
 
 def names(path: Path) -> Sequence[str]:
@@ -246,6 +247,13 @@ def test_a_snapshot_of_redis_starts_another_one_with_the_same_state(tmp_path: Pa
         put_anywhere(written, "t", 1, [b"\0\1"], decision())
         command = ["redis-cli", "-p", str(first.port), "--rdb", str(after / "dump.rdb")]  # as the documentation has it
         subprocess.run(command, check=True, capture_output=True, timeout=20)
+        second.start()
+        with second.client() as client:
+            client.config_set("appendonly", "yes")
+            files = after / "appendonlydir"
+            eventually(lambda: files.exists() and not client.info("persistence")["aof_rewrite_in_progress"])
+        second.kill()
+        second.options = (*second.options, "--appendonly", "yes")
         second.start()
         restored = RedisStore(RedisClient(second.url))
         assert restored.read_task("t") == written.read_task("t")

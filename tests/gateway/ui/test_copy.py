@@ -19,12 +19,13 @@ ADMIN = "an-admins-secret"
 def test_ids_and_commands_are_copied(shared_upstream: Upstream, tmp_path: Path, open_dashboard: OpenDashboard) -> None:
     text = configuration(shared_upstream.base_url, ["good"], state={"url": f"sqlite:///{tmp_path}/state.db"})
     with running_gateway(text) as url:
-        chat(url, task="team/sums")
+        request = chat(url, task="team/sums").headers["x-request-id"]
         dash = open_dashboard(url)
         dash.allow_http_errors = True  # 404: the task has no decision
         dash.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         for path, name, copied in (
             ("/tasks/team%2Fsums", "Copy task ID", "team/sums"),
+            (f"/requests/{request}", "Copy request ID", request),
             ("/packs", "Copy command", "benchroute pack build"),
             ("/models", "Copy backend ID good/1", "good/1"),
         ):

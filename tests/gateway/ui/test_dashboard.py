@@ -252,10 +252,11 @@ def test_empty_states_name_the_next_step(
         dash = open_dashboard(running.url)
         dash.open("/")
         dash.wait_text("No requests yet.")
-        dash.wait_text("Send a first request")
+        dash.wait_text("Send a first call")
+        dash.wait_text("No pack is loaded, so every task uses the first model of the configuration.")
         for path, text in {
             "/tasks": "No tasks yet. Send a request with an X-Task-Id header to create one.",
-            "/models": "No pack is loaded; all tasks use the default model.",
+            "/models": "No pack is loaded; all tasks use the first model of the configuration.",
             "/packs": "No packs. Build one with benchroute pack build and set routing.pack in config.yaml.",
         }.items():
             dash.open(path)
@@ -263,10 +264,11 @@ def test_empty_states_name_the_next_step(
         chat(running.url, task="first")
         dash.open("/tasks/first")
         dash.wait_text("No inputs scored yet.")
-        dash.wait_text("No pack is loaded; requests go to good, the default model.")
+        no_pack = "No pack has outcomes of this task's models; requests go to "
+        dash.wait_text(f"{no_pack}good, the first model of the configuration.")
         dash.open("/tasks")
-        dash.wait_text("No benchmark loaded")
-        dash.wait_text("No pack is loaded; requests go to good, the default model.")
+        dash.wait_text("No evidence")
+        dash.wait_text(f"{no_pack}good, the first model of the configuration.")
 
 
 def test_sign_in_rejects_unknown_and_client_keys(keyed: tuple[Serving, str], open_dashboard: OpenDashboard) -> None:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from gateway.http.token_usage import Usage
 from gateway.state.sqlite import SqliteStore
 from gateway.usage.history import HOUR_S, MINUTE_S, ChangeMark, HistoryRows, HistorySample, SeriesName, sum_samples
 from gateway.usage.ledger import UsageBatch
-from tests.gateway.asking import chat
+from tests.gateway.asking import HELLO, ask, chat
 from tests.gateway.fake_upstream import Upstream
-from tests.gateway.serving import running_gateway
+from tests.gateway.serving import configuration, running_gateway
 from tests.gateway.ui.browser import PHONE, Dashboard, read_axe
 from tests.gateway.ui.conftest import OpenDashboard
 
@@ -127,6 +128,27 @@ def test_a_model_or_a_backend_is_selected(dash: Dashboard) -> None:
     dash.page.get_by_role("combobox", name="Show").select_option(label="good")
     dash.wait_text("Compared with the best model on average")
     assert dash.page.url.endswith("of=model%3Agood")
+
+
+def test_an_admin_selects_a_key(shared_upstream: Upstream, open_dashboard: OpenDashboard, tmp_path: Path) -> None:
+    def key(name: str) -> dict[str, str]:
+        return {"name": name, "sha256": sha256(f"sk-{name}".encode()).hexdigest()}
+
+    keys = {"keys": [key("team"), key("idle")], "admin": {"keys": [key("ops")]}}
+    state = {"url": f"sqlite:///{tmp_path}/state.db"}
+    with running_gateway(configuration(shared_upstream.base_url, ["good"], state=state, **keys)) as url:
+        ask(url, body=HELLO, authorization="Bearer sk-team")
+        dash = open_dashboard(url)
+        dash.allow_http_errors = True  # 401 before the sign-in
+        dash.page.goto(f"{url}/ui/")
+        dash.wait_ready("signin")
+        dash.page.get_by_label("Admin key").fill("sk-ops")
+        dash.page.get_by_role("button", name="Sign in").click()
+        dash.wait_ready("/")
+        for name, text in (("idle", "no requests."), ("team", "1 request")):
+            dash.page.get_by_role("combobox", name="Show").select_option(label=f"Key {name}")
+            dash.page.locator(".history .card-head p", has_text=text).wait_for()
+        assert dash.page.url.endswith("of=key%3Ateam")
 
 
 def test_a_change_of_model_is_marked_and_told(dash: Dashboard) -> None:

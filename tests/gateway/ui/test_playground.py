@@ -116,7 +116,7 @@ def test_models_answer_side_by_side_with_figures_and_route(
         expect_text(column(dash, model), "Tokens in1,200Tokens out300")
     expect_text(column(dash, "auto"), "task support")
     expect_text(column(dash, "auto"), "plain at plain/1")
-    expect_text(column(dash, "auto"), "No benchmark loaded")
+    expect_text(column(dash, "auto"), "No evidence")
     expect_text(column(dash, "code"), "Requested")
     assert dash.page.get_by_role("link", name="support").first.get_attribute("href") == "#/tasks/support"
     reasoning = column(dash, "thinks").get_by_text("Two and two make four.")
@@ -131,6 +131,8 @@ def test_models_answer_side_by_side_with_figures_and_route(
             {"role": "user", "content": "What is 2+2?"},
         ]
         assert (body["temperature"], body["max_tokens"], body["stream"]) == (0.2, 50, streams)
+    link = column(dash, "code").get_by_role("link", name=re.compile("^req_"))
+    assert link.get_attribute("href") == f"#/requests/{link.inner_text()}"
     rows = dash.page.get_by_role("region", name=re.compile("Table: Last answers")).locator("tbody tr")
     expect(rows).to_have_count(3)
     expect(rows.nth(0)).to_contain_text(COST)

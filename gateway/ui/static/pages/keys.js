@@ -1,6 +1,7 @@
 // Client keys: permissions, expiry, secrets and today's usage; creation, changes, rotation and revocation.
 
 import { callPages } from "../api.js";
+import { command } from "../copy.js";
 import { banner, code, h, section, table } from "../dom.js";
 import { count, dateTime, plural, timeAgo, usd } from "../format.js";
 import { keyActions } from "./key_actions.js";
@@ -14,7 +15,7 @@ export async function keysPage(root, context) {
   if (!context.principal.is_admin) {
     root.append(head, banner("info", context.principal.needs_key ? "Managing keys requires an admin key."
       : "No API keys are configured: the gateway accepts requests from localhost only.",
-    " To manage keys here, run ", code("benchroute keys hash"), " to hash a secret and add the sha256 at ", code("admin.keys"), " in config.yaml."));
+    " To manage keys here, run ", command("benchroute keys hash"), " to hash a secret and add the sha256 at ", code("admin.keys"), " in config.yaml."));
     return { title: "API keys" };
   }
   let list = await callPages("v1/keys");

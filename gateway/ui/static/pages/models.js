@@ -1,12 +1,13 @@
 // Models and their backends: prices, traffic, circuit breakers, and accuracy by dataset.
 
-import { activePack } from "../active_pack.js";
+import { activePack, configuredOnAverage } from "../active_pack.js";
 import { call, callOrNull, callPages } from "../api.js";
 import { modelLabel, registerModels } from "../components.js";
 import { command, copyable } from "../copy.js";
 import { code, h, section, table } from "../dom.js";
 import { count, ms, percent, score, usd } from "../format.js";
 import { historyPanel } from "../history.js";
+import { describeMatch } from "./first_steps.js";
 
 const BREAKER_STATES = { closed: ["Healthy", "good"], "half-open": ["Half-open", "warn"], open: ["Open", "bad"] };
 
@@ -24,13 +25,19 @@ export async function modelsPage(root, context) {
   const outcomes = first.pack ? await callOrNull(`v1/packs/${encodeURIComponent(first.pack.id)}/outcomes`) : null;
   root.append(
     h("div", { class: "page-head" }, h("h1", {}, "Models and backends"),
-      h("p", { class: "lead" }, first.pack ? ["Best model on average over the benchmark's datasets: ", h("b", {}, first.pack.on_average[0]), ". Tasks use it unless another model scores higher with enough confidence."] : "No pack is loaded; all tasks use the default model.")),
+      h("p", { class: "lead" }, lead(first.pack))),
     section("Models", "Prices come from config.yaml, otherwise from the pack. Requests: last hour.", models.element),
     section("Backends", "The circuit breaker opens after repeated failures. An open backend gets no requests until the retry.", backends.element),
     history.element,
     outcomes ? heatmap(outcomes, first.pack) : section(ACCURACY_TITLE, null, h("p", { class: "muted" }, first.pack ? "The scorer is not ready yet. Reload this page in a few seconds."
       : ["No pack is loaded. Run ", command("benchroute pack build"), " and set ", code("routing.pack"), " in config.yaml."])));
   return { title: "Models", refresh: async () => { update(await fetchData()); await history.refresh(); } };
+}
+
+function lead(pack) {
+  const best = configuredOnAverage(pack)[0];
+  if (best) return ["Best model on average over the benchmark's datasets: ", h("b", {}, best), ". Tasks use it unless another model scores higher with enough confidence."];
+  return pack ? "The pack has outcomes of none of these models; all tasks use the first of the configuration." : "No pack is loaded; all tasks use the first model of the configuration.";
 }
 
 /** Whose history can be shown: each model's, and each backend's. */
@@ -44,7 +51,7 @@ async function fetchData() {
   const [list, backends, tasks, pack] = await Promise.all([call("v1/models"), callPages("v1/backends"), call("v1/overview?limit=1"), activePack()]);
   const inPack = new Map((pack?.models ?? []).map((one) => [one.name, one]));
   const models = list.data.filter((one) => one.id !== "auto").map((one) => ({
-    ...one, config: one.benchroute ?? {}, benchmark: inPack.get(one.id), hasPack: pack !== null,
+    ...one, config: one.benchroute ?? {}, benchmark: inPack.get(one.benchroute?.evidence?.name), hasPack: pack !== null,
     tasks: tasks.by_model[one.id] ?? 0,
     requests: backends.filter((backend) => backend.model === one.id).reduce((sum, backend) => sum + (backend.last_hour?.requests ?? 0), 0),
   }));
@@ -65,6 +72,7 @@ const MODEL_COLUMNS = [
   { title: "Model", cell: (row) => modelLabel(row.id) },
   { title: "Tasks", class: "num", cell: (row) => count(row.tasks) },
   { title: "Requests (1 h)", class: "num", cell: (row) => count(row.requests) },
+  { title: "Evidence", cell: (row) => (row.config.kind === "chat" ? describeMatch(row.id, row.config.evidence) : "–") },
   { title: "Benchmark average", class: "num", cell: benchmarkAverage },
   { title: "Parameters", class: "num", cell: (row) => { const size = row.config.params_b ?? row.benchmark?.params_b; return size ? `${size} B` : "–"; } },
   { title: "Input / output price per 1M tokens", class: "num", cell: price },
@@ -91,7 +99,10 @@ const ACCURACY_TITLE = "Benchmark accuracy by dataset";
 
 /** A table with coloured cells: the number in each cell says the same as its colour. */
 function heatmap(outcomes, pack) {
-  const order = pack.on_average.map((name) => outcomes.models.indexOf(name)).filter((column) => column >= 0);
+  // A public pack has many models; those that are configured are of interest, unless none is.
+  const configured = configuredOnAverage(pack);
+  const shown = configured.length ? configured : pack.on_average;
+  const order = shown.map((name) => outcomes.models.indexOf(name)).filter((column) => column >= 0);
   const cell = (value) => h("td", {}, value === null ? h("span", { class: "none", title: "Not measured" }, "–")
     : h("span", { vars: { "--v": value.toFixed(3) } }, score(value)));
   return section(ACCURACY_TITLE, "Mean score per dataset and model, from 0 to 1. Models are sorted by benchmark average.",
