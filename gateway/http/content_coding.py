@@ -1,11 +1,13 @@
 """Content codings (RFC 9110, 8.4.1): decompression piece by piece, so that a few bytes never become many at once.
 
 gzip and deflate (RFC 1952, 1950, 1951) come with Python, zstd (RFC 8878) with Python 3.14 or a library; br (RFC 7932)
-needs the extra `encodings`.
+needs the extra `encodings`. Requests and responses are read by the same decoders.
 """
 
+import importlib
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -18,7 +20,7 @@ ZSTD_WINDOW_LOG = 23
 ZSTD_MODULES = ("compression.zstd", "backports.zstd")
 """Python's own from 3.14 on, and the same for those before."""
 
-GZIP, ZLIB, RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+GZIP_BITS, ZLIB_BITS, RAW_BITS = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -40,63 +42,137 @@ class Decompressor(Protocol):
         """Return whether the body has come to its end."""
 
 
-def new_decompressor(coding: str) -> Decompressor:
-    """Return a decompressor for a coding's name in lower case.
+def new_decompressor(coding: str, max_members: int | None = None) -> Decompressor:
+    """Return a decompressor for a coding's name in lower case. max_members: gzip members or zstd frames of a body.
 
     Raises CodingError for one that is unknown, or whose library is not installed.
     """
     made = CODINGS.get(coding)
     if made is None:
         raise CodingError(f"has the content-encoding {coding[:40]!r}, which is not supported")
-    return made()
+    return made(max_members)
 
 
-class _Zlib:
-    """gzip, whose members may follow one another (RFC 1952, 2.2), and deflate, which many send without its wrapper."""
+class Member(Protocol):
+    """One gzip member, zlib stream or zstd frame, as zlib and compression.zstd decode it."""
 
-    def __init__(self, is_gzip: bool) -> None:
-        self._is_gzip = is_gzip
-        self._first = b""
-        self._inner: Any = zlib.decompressobj(GZIP) if is_gzip else None
+    @property
+    def eof(self) -> bool:
+        """True behind the last byte."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """Data behind the last byte."""
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """Return up to max_length bytes of what data decodes to."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFormat:
+    """A format whose bodies consist of members.
+
+    Attributes:
+        open_member: makes the decoder of a member that begins with these bytes.
+        error: of the library, for data that is not in this format.
+        fault: what is wrong then.
+        first_bytes: of a body, that `open_member` needs.
+        continues: whether these bytes, behind a member, begin another one.
+    """
+
+    open_member: Callable[[bytes], Member]
+    error: type[Exception]
+    fault: str
+    first_bytes: int
+    continues: Callable[[bytes], bool]
+
+
+class _Members:
+    """Decompressor of a body of members, which may follow one another (RFC 1952, 2.2; RFC 8878, 3)."""
+
+    def __init__(self, form: MemberFormat, max_members: int | None) -> None:
+        self._form, self._max_members = form, max_members
+        self._member: Member | None = None
+        self._count = 0
+        self._start = b""
 
     @property
     def is_complete(self) -> bool:
-        return self._inner is not None and self._inner.eof
+        return self._member is not None and self._member.eof
 
     def read_piece(self, data: bytes) -> bytes:
-        if self._inner is None:
-            self._first += data
-            if len(self._first) < 2:
-                return b""
-            self._inner, data = zlib.decompressobj(deflate_form(self._first)), self._first
-        try:
-            data = self._inner.unconsumed_tail + data
-            if self._inner.eof:
-                data = self._next_member(self._inner.unused_data + data)
-            return bytes(self._inner.decompress(data, PIECE_BYTES))
-        except zlib.error as error:
-            raise CodingError("is not valid gzip" if self._is_gzip else "is not valid deflate") from error
+        while True:
+            if self._member is None or self._member.eof:
+                data = self._begin_member(data)
+                if not data:
+                    return b""
+            else:
+                # zlib hands back what its limit left unread; zstd keeps it.
+                data = getattr(self._member, "unconsumed_tail", b"") + data
+            piece = self._decompress(data)
+            # An empty member says nothing, and yet the next one may follow in the same data.
+            if piece or self._member is None or not (self._member.eof and self._member.unused_data):
+                return piece
+            data = b""
 
-    def _next_member(self, data: bytes) -> bytes:
-        # Zeros are padding, as gzip itself takes them.
-        if not data.strip(b"\0"):
+    def _begin_member(self, data: bytes) -> bytes:
+        """Open the next member, and return its data; b"" where none begins."""
+        data = (self._start if self._member is None else self._member.unused_data) + data
+        if self._member is None:
+            self._start = data
+            if len(data) < self._form.first_bytes:
+                return b""
+        # Zeros behind a member are padding, as gzip itself takes them.
+        elif not data.strip(b"\0"):
             return b""
-        if not self._is_gzip or not GZIP_MAGIC.startswith(data[:2]):
+        elif not self._form.continues(data):
             raise CodingError("goes on behind its compressed data")
-        self._inner = zlib.decompressobj(GZIP)
+        self._count += 1
+        if self._max_members is not None and self._count > self._max_members:
+            raise CodingError(f"has more than {self._max_members} members")
+        self._member, self._start = self._form.open_member(data), b""
         return data
 
+    def _decompress(self, data: bytes) -> bytes:
+        assert self._member is not None  # noqa: S101 - begun above
+        try:
+            return bytes(self._member.decompress(data, PIECE_BYTES))
+        except self._form.error as error:
+            raise CodingError(self._form.fault) from error
 
-def deflate_form(first: bytes) -> int:
-    """Return the window bits for a body by its first two bytes (RFC 1950, 2.2)."""
+
+def _open_deflate(first: bytes) -> Member:
+    """Open a body with zlib's wrapper, or without it, as many send it (RFC 1950, 2.2)."""
     is_wrapped = first[0] & 0x0F == zlib.DEFLATED and (first[0] * 256 + first[1]) % 31 == 0
-    return ZLIB if is_wrapped else RAW
+    return zlib.decompressobj(ZLIB_BITS if is_wrapped else RAW_BITS)
+
+
+GZIP = MemberFormat(
+    lambda _: zlib.decompressobj(GZIP_BITS),
+    zlib.error,
+    "is not valid gzip",
+    first_bytes=1,
+    continues=lambda data: GZIP_MAGIC.startswith(data[:2]),
+)
+DEFLATE = MemberFormat(_open_deflate, zlib.error, "is not valid deflate", first_bytes=2, continues=lambda _: False)
+
+
+def _zstd(max_members: int | None) -> Decompressor:
+    library = _import("zstd", *ZSTD_MODULES)
+    options = {library.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
+
+    def open_frame(_: bytes) -> Member:
+        frame: Member = library.ZstdDecompressor(options=options)
+        return frame
+
+    fault = "is not valid zstd, or needs a window of more than 8 MB"
+    return _Members(MemberFormat(open_frame, library.ZstdError, fault, 1, lambda _: True), max_members)
 
 
 class _Brotli:
     def __init__(self) -> None:
         self._library = _import("br", "brotli")
-        self._inner = self._library.Decompressor()
+        self._inner: Any = self._library.Decompressor()
 
     @property
     def is_complete(self) -> bool:
@@ -109,49 +185,32 @@ class _Brotli:
             raise CodingError("is not valid br") from error
 
 
-class _Zstd:
-    """zstd, whose frames may follow one another (RFC 8878, 3)."""
-
-    def __init__(self) -> None:
-        self._library = _import("zstd", *ZSTD_MODULES)
-        self._inner = self._new()
-
-    def _new(self) -> Any:
-        limit = self._library.DecompressionParameter.window_log_max
-        return self._library.ZstdDecompressor(options={limit: ZSTD_WINDOW_LOG})
-
-    @property
-    def is_complete(self) -> bool:
-        return bool(self._inner.eof)
-
-    def read_piece(self, data: bytes) -> bytes:
-        if self._inner.eof:
-            data = self._inner.unused_data + data
-            if not data:
-                return b""
-            self._inner = self._new()
-        try:
-            return bytes(self._inner.decompress(data, PIECE_BYTES))
-        except self._library.ZstdError as error:
-            raise CodingError("is not valid zstd, or needs a window of more than 8 MB") from error
+def find_zstd() -> ModuleType | None:
+    """Return the module that decodes zstd; None on a platform that has none."""
+    return _find_module(*ZSTD_MODULES)
 
 
-def _import(coding: str, *names: str) -> ModuleType:
-    """Return the first module that is there: Python's own where it has one. Raises CodingError."""
-    import importlib
-
+def _find_module(*names: str) -> ModuleType | None:
+    """Return the first module that is there: Python's own where it has one."""
     for name in names:
         try:
             return importlib.import_module(name)
         except ImportError:
             continue
-    raise CodingError(f"has the content-encoding {coding}: pip install 'benchroute[encodings]'")
+    return None
 
 
-CODINGS: Mapping[str, Callable[[], Decompressor]] = {
-    "gzip": lambda: _Zlib(is_gzip=True),
-    "x-gzip": lambda: _Zlib(is_gzip=True),  # RFC 9110, 8.4.1.3: the same
-    "deflate": lambda: _Zlib(is_gzip=False),
-    "br": _Brotli,
-    "zstd": _Zstd,
+def _import(coding: str, *names: str) -> ModuleType:
+    found = _find_module(*names)
+    if found is None:
+        raise CodingError(f"has the content-encoding {coding}: pip install 'benchroute[encodings]'")
+    return found
+
+
+CODINGS: Mapping[str, Callable[[int | None], Decompressor]] = {
+    "gzip": lambda most: _Members(GZIP, most),
+    "x-gzip": lambda most: _Members(GZIP, most),  # RFC 9110, 8.4.1.3: the same
+    "deflate": lambda most: _Members(DEFLATE, most),
+    "br": lambda _: _Brotli(),
+    "zstd": _zstd,
 }

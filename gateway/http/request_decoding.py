@@ -4,14 +4,8 @@ A compressed body can unpack to a thousand times its size. Each piece is therefo
 leaves, and the decoder's own window is bounded.
 """
 
-import importlib
-import zlib
-from types import ModuleType
-from typing import Protocol
-
 from gateway.errors import InvalidRequest, PayloadTooLarge, UnsupportedContentEncoding
-from gateway.http.content_coding import GZIP as GZIP_BITS
-from gateway.http.content_coding import ZSTD_MODULES, ZSTD_WINDOW_LOG, deflate_form
+from gateway.http.content_coding import CodingError, find_zstd, new_decompressor
 from gateway.http.headers import Headers, first_value
 
 IDENTITY = (b"", b"identity")
@@ -23,21 +17,6 @@ MAX_MEMBERS = 16
 """gzip members or zstd frames in a body: clients send one; a million empty ones would take minutes."""
 
 
-class Decompressor(Protocol):
-    """One gzip member, zlib stream or zstd frame, as zlib and compression.zstd decode it."""
-
-    @property
-    def eof(self) -> bool:
-        """True behind the last byte."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """Data behind the last byte."""
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        """Return up to max_length bytes of what data decodes to."""
-
-
 class BodyDecoder:
     """Decoder of one body."""
 
@@ -45,55 +24,39 @@ class BodyDecoder:
         """coding: gzip, deflate or zstd. limit: of the decoded body, in bytes; the coded one may be as large."""
         self._coding, self._limit = coding, limit
         self._received, self._left = 0, limit
-        self._members = 0
-        self._start = b""
-        self._decompressor: Decompressor | None = None
+        self._decompressor = new_decompressor(coding, MAX_MEMBERS)
 
     def decode(self, data: bytes) -> bytes:
         """Return what a piece decodes to. Raises PayloadTooLarge, InvalidRequest."""
         self._received += len(data)
         if self._received > self._limit:
             raise self._too_large()
-        # Two bytes tell zlib's format from a raw stream.
-        self._start += data
-        if self._decompressor is None and len(self._start) < 2:
-            return b""
-        data, self._start = self._start, b""
         decoded: list[bytes] = []
-        while data:
-            decoded.append(piece := self._decode_member(data))
-            self._left -= len(piece)
-            if self._left < 0:
-                raise self._too_large()
-            # All has been read, unless the member has ended: less came out than was allowed to.
-            data = self._decompressor.unused_data if self._decompressor is not None and self._decompressor.eof else b""
+        try:
+            while piece := self._decompressor.read_piece(data):
+                # A piece is bounded, so that a bomb is refused once one piece of it is too many.
+                self._left -= len(piece)
+                if self._left < 0:
+                    raise self._too_large()
+                decoded.append(piece)
+                data = b""
+        except CodingError as error:
+            raise self._invalid(str(error)) from error
         return b"".join(decoded)
 
     def check_end(self) -> None:
         """Raise InvalidRequest for a body that ends within its coding."""
-        if self._decompressor is None or not self._decompressor.eof:
-            raise self._invalid("it ends too early")
-
-    def _decode_member(self, data: bytes) -> bytes:
-        if self._decompressor is None or self._decompressor.eof:
-            self._members += 1
-            if self._members > MAX_MEMBERS:
-                raise self._invalid(f"it has more than {MAX_MEMBERS} members")
-            self._decompressor = make_decompressor(self._coding, data)
-        try:
-            return self._decompressor.decompress(data, self._left + 1)
-        # zstd's own error is no ValueError, and named by a module that may not be there.
-        except Exception as error:
-            if isinstance(error, MemoryError):
-                raise
-            raise self._invalid(str(error)) from error
+        if not self._decompressor.is_complete:
+            raise self._invalid("ends too early")
 
     def _too_large(self) -> PayloadTooLarge:
         limit = f"{self._limit} bytes (server.max_body_bytes)"
         return PayloadTooLarge(f"The request body is larger than the limit of {limit}, compressed or decoded.")
 
     def _invalid(self, reason: str) -> InvalidRequest:
-        message = f"The request body is not valid {self._coding}, which its Content-Encoding names: {reason}."
+        message = (
+            f"The request body cannot be decoded as {self._coding}, which its Content-Encoding names: it {reason}."
+        )
         return InvalidRequest(message, code="invalid_content_encoding")
 
 
@@ -119,25 +82,4 @@ def body_decoder(headers: Headers, limit: int) -> BodyDecoder | None:
 
 def supported_codings() -> tuple[str, ...]:
     """Return the codings that are decoded here."""
-    return (GZIP, DEFLATE) if zstd_module() is None else (GZIP, DEFLATE, ZSTD)
-
-
-def zstd_module() -> ModuleType | None:
-    """Return the module that decodes zstd; None on a platform that has none."""
-    for name in ZSTD_MODULES:
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            continue
-    return None
-
-
-def make_decompressor(coding: str, start: bytes) -> Decompressor:
-    """Return the decompressor of a member that begins with these bytes."""
-    if coding == ZSTD and (zstd := zstd_module()) is not None:
-        options = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
-        frame: Decompressor = zstd.ZstdDecompressor(options=options)
-        return frame
-    if coding == GZIP:
-        return zlib.decompressobj(GZIP_BITS)
-    return zlib.decompressobj(deflate_form(start))
+    return (GZIP, DEFLATE) if find_zstd() is None else (GZIP, DEFLATE, ZSTD)

@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from gateway.observability.task_labels import TaskLabels
+from gateway.observability.task_labels import MetricTasks
 
 DURATIONS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 MAX_SAMPLES = 500
@@ -56,9 +56,9 @@ class BulkHistogram(Collector):
 class Metrics:
     """Metrics of the request path."""
 
-    def __init__(self, tasks: TaskLabels | None = None) -> None:
+    def __init__(self, tasks: MetricTasks | None = None) -> None:
         """tasks: the labels of tasks; by default all tasks are labelled `other`."""
-        self.tasks = tasks or TaskLabels(0)
+        self.tasks = tasks or MetricTasks(0)
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "benchroute_requests",
@@ -190,7 +190,7 @@ class ScorerStats:
 class TaskRequestCollector(Collector):
     """Reads the requests by task and model at each scrape."""
 
-    def __init__(self, tasks: TaskLabels) -> None:
+    def __init__(self, tasks: MetricTasks) -> None:
         self._tasks = tasks
 
     def collect(self) -> Iterator[Metric]:

@@ -23,7 +23,7 @@ HALF_LIFE = 10_000
 """Requests after which earlier ones count half."""
 
 
-class TaskLabels:
+class MetricTasks:
     """The tasks with a label, and the requests of each by model."""
 
     def __init__(self, most: int, configured: Iterable[str] = ()) -> None:

@@ -35,7 +35,7 @@ from gateway.observability.metrics import (
     ScorerCollector,
 )
 from gateway.observability.request_log_metrics import RequestLogCollector
-from gateway.observability.task_labels import TaskLabels
+from gateway.observability.task_labels import MetricTasks
 from gateway.packs import LocalPackLibrary, PackLibrary
 from gateway.processes.descriptors import Descriptors
 from gateway.proxy.accounting import Accounting, Tracing
@@ -97,7 +97,7 @@ class Gateway:
         """
         resolved = resolve_config(config)
         self._table = DecisionTable(resolved.policies, self._router_works)
-        self._metrics = Metrics(TaskLabels(config.metrics.max_tasks, config.tasks))
+        self._metrics = Metrics(MetricTasks(config.metrics.max_tasks, config.tasks))
         self._history = HistoryWriter(time.time)
         self._decision_feed = DecisionFeed(time.time, on_change=self._history.buffer.add_change)
         self._evictions = EvictionLog(on_evicted=lambda task: self._minutes.discard("task", task))

@@ -3,6 +3,7 @@
 command  the command and its output
 finding  result of a check: ok, warning or error
 setup    configuration, file permissions, keys, state, versions, port, open files
+keys         client keys: expiry, limits, use
 redis_state  state in Redis: version, installation, eviction, persistence
 routing  backends, pack, embedder
 """

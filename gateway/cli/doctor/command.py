@@ -34,7 +34,7 @@ def doctor(
 
 def run_checks(path: Path, embedder_check: bool, timeout_s: float) -> Sequence[Finding]:
     """Run all checks on a configuration file. embedder_check: load the pack's embedder. timeout_s: per backend."""
-    from gateway.cli.doctor import routing, setup
+    from gateway.cli.doctor import keys, routing, setup
     from gateway.cli.probe import probe_endpoints
 
     plan, found = setup.check_config(path)
@@ -45,6 +45,7 @@ def run_checks(path: Path, embedder_check: bool, timeout_s: float) -> Sequence[F
     found += setup.check_exposure(path)
     found += setup.check_keys(plan.config)
     found += setup.check_state(plan.config)
+    found += keys.check_client_keys(plan)
     found += setup.check_port(plan.config)
     with show_progress(stderr_console()) as steps:
         probed = probe_endpoints(

@@ -69,6 +69,8 @@ def check_packs(plan: ResolvedConfig, load: bool) -> Iterator[Finding]:
 
 def _models(plan: ResolvedConfig, manifest: Manifest) -> Iterator[Finding]:
     """Check whose outcomes the configured models have."""
+    if own := [match.model for match in plan.evidence if match.evidence == match.model]:
+        yield make_ok("evidence", f"outcomes under their own names: {', '.join(own)}")
     for match in plan.evidence:
         if match.evidence not in (None, match.model):
             yield make_ok(f"evidence {match.model}", f"outcomes of {match.evidence} ({match.kind})")

@@ -251,6 +251,7 @@ def test_an_embedder_that_is_not_to_be_had_is_named(questions: Path, tmp_path: P
     result = run_command("pack", "build", questions, "-o", tmp_path / "pack", "--embedder", "/nonexistent/model")
     assert result.exit_code == 1
     assert "error: embedder '/nonexistent/model' cannot be loaded" in result.stderr
+    assert len([line for line in result.stderr.splitlines() if line.startswith("error")]) == 1
 
 
 def test_the_cache_lies_where_xdg_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,22 @@
 """`benchroute doctor` on healthy and on broken set-ups."""
 
+import hashlib
 import json
 import socket
 import stat
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 from typer.testing import Result
 
+from gateway.state.sqlite import open_store
+from gateway.state.store import StoredKey, StoredSecret
 from tests.gateway.cli.conftest import run_command
 from tests.gateway.cli.endpoints import listing
 from tests.gateway.letters import Letters
@@ -128,6 +134,47 @@ def test_keys_and_admins(folder: Path, upstream: str) -> None:
     assert levels(server={**everywhere, "allow_unauthenticated": True}) == ("warning", "warning")
     assert levels(server=everywhere, keys=[{"name": "a", "sha256": "0" * 64}]) == ("ok", "warning")
     assert levels(server=everywhere, admin={"keys": [{"name": "a", "sha256": "0" * 64}]}) == ("ok", "ok")
+
+
+def test_keys_of_the_configuration_and_of_the_state(folder: Path, upstream: str) -> None:
+    """Expired, expiring, without limits, unused, with a budget over models without a price, with two secrets."""
+    now, day = time.time(), 86_400.0
+
+    def stored(name: str, created_at: float = now, **terms: Any) -> StoredKey:
+        return StoredKey(
+            name, hashlib.sha256(name.encode()).hexdigest(), created_at, json.dumps({"name": name, **terms})
+        )
+
+    limit = {"requests_per_minute": 5}
+    store = open_store(f"sqlite:///{folder}/state.db")
+    over = datetime.fromtimestamp(now - day, UTC).isoformat()
+    soon = datetime.fromtimestamp(now + 3 * day, UTC).isoformat()
+    old = StoredSecret(1, "e" * 64)
+    rotated = replace(stored("rotated", **limit), secrets=(old, StoredSecret(2, "f" * 64)), sha256="f" * 64)
+    for key in (
+        *(stored("over", expires_at=over), stored("ending", expires_at=soon, **limit), stored("free"), rotated),
+        *(stored("idle", now - 100 * day, **limit), stored("used", now - 100 * day, budget_usd_per_day="1")),
+    ):
+        assert store.add_key(key)
+    store.record_secret_uses({stored("used").sha256: now - day})
+    store.close()
+    before = (folder / "state.db").read_bytes()
+    path = written(
+        folder,
+        ("good", backend(upstream)),
+        state={"url": f"sqlite:///{folder}/state.db"},
+        keys=[{"name": "configured", "sha256": "0" * 64}],
+    )
+    found = {check: one["message"] for check, one in findings(path).items() if check.startswith("keys ")}
+    assert found == {
+        "keys expired": "over: requests with them get 401",
+        "keys expiring": "within 14 days: ending",
+        "keys without limits": "configured, free: neither a rate limit nor a budget",
+        "keys with budgets": "used: may use good, which have no price and are not counted",
+        "keys unused": "for 90 days: idle",
+        "keys rotated": "with two secrets: rotated; `benchroute keys list` shows who uses which",
+    }
+    assert (folder / "state.db").read_bytes() == before
 
 
 def test_a_state_that_cannot_be_used(folder: Path, upstream: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from tests.gateway.asking import ask
+from tests.gateway.asking import ask, chat
 from tests.gateway.cli.conftest import run_command
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.packs import inputs
@@ -44,6 +44,24 @@ def test_tasks_are_listed(url: str) -> None:
     assert [task["id"] for task in document["data"]] == ["geography"]
 
 
+def test_tasks_are_listed_without_a_pack(shared_upstream: Upstream, tmp_path: Path) -> None:
+    """Their requests are counted, and their cost is unknown rather than 0; none is the best on average."""
+    state = {"url": f"sqlite:///{tmp_path}/state.db"}
+    with running_gateway(configuration(shared_upstream.base_url, ["good", "other"], state=state)) as bare:
+        assert "no tasks yet" in asked(bare, "tasks").stdout
+        for number in range(3):
+            chat(bare, task=f"team/{number % 2}")
+        listed = asked(bare, "tasks").stdout.splitlines()[2:]
+        shown = asked(bare, "tasks", "show", "team/0").stdout
+    assert [line.split() for line in listed] == [
+        ["team/0", "good", "no-pack", "0", "0", "2", "–"],
+        ["team/1", "good", "no-pack", "0", "0", "1", "–"],
+    ]
+    assert "good is the first of the configuration" in shown
+    assert "2 requests, cost unknown" in shown
+    assert "best model on average" not in shown
+
+
 @pytest.mark.slow
 def test_a_task_is_shown_with_its_scores_and_its_history(url: str) -> None:
     shown = asked(url, "tasks", "show", "team/sums")
@@ -55,7 +73,7 @@ def test_a_task_is_shown_with_its_scores_and_its_history(url: str) -> None:
     assert "changes of model" in shown.stdout
     assert json.loads(asked(url, "tasks", "show", "team/sums", "--json").stdout)["id"] == "team/sums"
     missing = asked(url, "tasks", "show", "nothing")
-    assert (missing.exit_code, "not found: no input of it has been scored" in missing.stderr) == (1, True)
+    assert (missing.exit_code, "not found: no call of it was seen" in missing.stderr) == (1, True)
 
 
 @pytest.mark.slow

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest, PayloadTooLarge, UnsupportedContentEncoding
-from gateway.http.request_decoding import BodyDecoder, body_decoder, supported_codings, zstd_module
+from gateway.http.content_coding import find_zstd
+from gateway.http.request_decoding import BodyDecoder, body_decoder, supported_codings
 
 LIMIT = 10_000
 
 
 def zstd(data: bytes) -> bytes:
-    module = zstd_module()
+    module = find_zstd()
     if module is None:
         pytest.skip("no zstd here")
     return bytes(module.compress(data))
@@ -61,6 +62,12 @@ def test_the_limit_is_that_of_the_decoded_body_to_the_byte(name: str, size: int,
     else:
         with pytest.raises(PayloadTooLarge):
             decoded(coding, coded, places)
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_empty_members_before_the_text_lose_nothing(name: str) -> None:
+    coding, encode = CODERS[name]
+    assert decoded(coding, encode(b"") * 3 + encode(b"text") + encode(b"") + encode(b"more"), []) == b"textmore"
 
 
 @given(name=formats, garbage=st.binary(max_size=300), places=cuts)

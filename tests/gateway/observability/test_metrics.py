@@ -5,17 +5,17 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.observability.metrics import MAX_SAMPLES, Metrics
-from gateway.observability.task_labels import CANDIDATES, OTHER, TaskLabels
+from gateway.observability.task_labels import CANDIDATES, OTHER, MetricTasks
 
 NAMES = st.sampled_from("abcdefghij")
 
 
-def labels_of(labels: TaskLabels) -> set[str]:
+def labels_of(labels: MetricTasks) -> set[str]:
     return {label for (label, _), _ in labels.counts()}
 
 
 def test_configured_tasks_come_first_then_those_that_come_first() -> None:
-    labels = TaskLabels(3, ["invoices"])
+    labels = MetricTasks(3, ["invoices"])
     assert [labels.count_requests(task, "m") for task in ("a", "b", "c", "invoices", "a", "d")] == [
         "a",
         "b",
@@ -27,7 +27,7 @@ def test_configured_tasks_come_first_then_those_that_come_first() -> None:
 
 
 def test_tasks_beyond_the_bound_count_as_one() -> None:
-    metrics = Metrics(TaskLabels(1))
+    metrics = Metrics(MetricTasks(1))
     for task in ("a", "b", "c", "a"):
         metrics.tasks.count_requests(task, "m")
     told = metrics.render_text().decode()
@@ -37,7 +37,7 @@ def test_tasks_beyond_the_bound_count_as_one() -> None:
 
 
 def test_many_series_are_rendered_in_parts_that_make_one_text() -> None:
-    metrics = Metrics(TaskLabels(5 * MAX_SAMPLES))
+    metrics = Metrics(MetricTasks(5 * MAX_SAMPLES))
     for number in range(3 * MAX_SAMPLES + 7):
         metrics.tasks.count_requests(f"t{number}", "m")
     parts = list(metrics.render_parts())
@@ -51,7 +51,7 @@ def test_many_series_are_rendered_in_parts_that_make_one_text() -> None:
 
 
 def test_a_busy_task_takes_the_label_of_one_that_nobody_uses_any_more() -> None:
-    labels = TaskLabels(2, ["configured"])
+    labels = MetricTasks(2, ["configured"])
     labels.count_requests("early", "m")
     for _ in range(20):
         labels.count_requests("busy", "m")
@@ -62,12 +62,12 @@ def test_a_busy_task_takes_the_label_of_one_that_nobody_uses_any_more() -> None:
 
 
 def test_of_two_tasks_alike_none_takes_the_others_label() -> None:
-    labels = TaskLabels(1)
+    labels = MetricTasks(1)
     assert {labels.count_requests(task, "m") for task in ["first", "second"] * 200} == {"first", OTHER}
 
 
 def test_a_flood_of_names_takes_no_busy_tasks_label() -> None:
-    labels = TaskLabels(2)
+    labels = MetricTasks(2)
     for task in ("a", "b") * 5:
         labels.count_requests(task, "m")
     for number in range(20 * CANDIDATES):
@@ -76,7 +76,7 @@ def test_a_flood_of_names_takes_no_busy_tasks_label() -> None:
 
 
 def test_a_busy_task_is_found_within_a_flood_of_names() -> None:
-    labels = TaskLabels(1)
+    labels = MetricTasks(1)
     labels.count_requests("quiet", "m")
     found = set()
     for number in range(20 * CANDIDATES):
@@ -87,13 +87,13 @@ def test_a_busy_task_is_found_within_a_flood_of_names() -> None:
 
 
 def test_no_task_has_a_label_where_none_is_allowed() -> None:
-    labels = TaskLabels(0, ["configured"])
+    labels = MetricTasks(0, ["configured"])
     assert {labels.count_requests(task, "m") for task in ("a", "configured") * 9} == {OTHER}
 
 
 @given(most=st.integers(0, 4), seen=st.lists(st.tuples(NAMES, st.integers(1, 6000)), max_size=60))
 def test_labels_are_bounded_and_a_counter_rises_until_its_series_ends(most: int, seen: list[tuple[str, int]]) -> None:
-    labels, before, total = TaskLabels(most, "a"), dict[tuple[str, str], int](), 0
+    labels, before, total = MetricTasks(most, "a"), dict[tuple[str, str], int](), 0
     for task, count in seen:
         label = labels.count_requests(task, "m", count)
         now = dict(labels.counts())
