@@ -107,7 +107,7 @@ def test_a_key_stays_while_the_gateway_cannot_be_reached(keyed: Serving, open_da
     sign_in(dash, ADMIN)
     dash.wait_ready("/")
     dash.page.context.set_offline(True)
-    dash.page.get_by_role("link", name="Keys").click()
+    dash.page.get_by_role("link", name="Keys", exact=True).click()
     dash.wait_ready("failed")
     dash.page.context.set_offline(False)
     dash.page.get_by_role("button", name="Retry").click()
