@@ -23,6 +23,9 @@ class Decision(msgspec.Struct, frozen=True):
         reason: see gateway.vocabulary.
         ranking: candidates, the chosen one first.
         at: Unix time in seconds of the last change of the model.
+        confidence: probability that the model beats its rival; None where there is none, or before an explanation.
+        measured_gain: mean measured score of the model minus that of the best model on average; None without enough
+            labels and feedback scores of both. Both are as of the last explanation.
     """
 
     task: str
@@ -32,6 +35,16 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
     ranking: tuple[str, ...]
     at: float = 0.0
+    confidence: float | None = None
+    measured_gain: float | None = None
+
+
+class _Rival(msgspec.Struct, frozen=True):
+    p: float | None = None
+
+
+class _Compared(msgspec.Struct, frozen=True):
+    rival: _Rival | None = None
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -39,6 +52,8 @@ class _Header(msgspec.Struct, frozen=True):
 
     n: int | None = None
     skipped: int = 0
+    decision: _Compared | None = None
+    measured_gain: float | None = None
 
 
 DIGITS = MappingProxyType({"auto": 6})
@@ -84,6 +99,13 @@ class Explanation:
     def skipped(self) -> int:
         """Inputs that were not embedded until then."""
         return self._read_header().skipped
+
+    def add_figures(self, decision: Decision) -> Decision:
+        """Return a decision with the figures of this explanation, by which tasks are sorted."""
+        header = self._read_header()
+        rival = None if header.decision is None else header.decision.rival
+        confidence = None if rival is None else rival.p
+        return msgspec.structs.replace(decision, confidence=confidence, measured_gain=header.measured_gain)
 
     def describes(self, decision: Decision) -> bool:
         """Return whether it was derived for this decision's inputs.

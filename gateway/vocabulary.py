@@ -28,6 +28,12 @@ TaskSource = Literal["header", "metadata", "model", "system_prompt", "key"]
 TASK_SOURCES: tuple[TaskSource, ...] = ("header", "metadata", "model", "system_prompt", "key")
 """All of them, in their default order."""
 
+TaskSort = Literal["id", "requests", "recent", "cost", "savings", "confidence", "inputs", "used"]
+"""What lists of tasks are sorted by."""
+
+TaskFilterKind = Literal["tagged", "automatic", "default", "pinned", "worse"]
+"""Kinds of tasks that lists select."""
+
 PUBLIC_PACK = "public"
 """Value of `routing.pack` for the pack that the distribution ships."""
 

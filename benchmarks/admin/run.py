@@ -21,6 +21,7 @@ from demo.processes import free_port, run_process
 START_TIMEOUT_S = 300.0
 CALLS = 20
 ALONE_S = 3.0
+SORTS = ("requests", "recent", "cost", "savings", "confidence", "inputs", "used")
 
 
 def list_endpoints() -> Mapping[str, str]:
@@ -32,6 +33,10 @@ def list_endpoints() -> Mapping[str, str]:
         "/v1/tasks?details=true&limit=1000",
         "/v1/tasks?search=customer-0042",
         "/v1/tasks?search=nothing-has-this",
+        *(f"/v1/tasks?details=true&sort={sort}" for sort in SORTS),
+        "/v1/tasks?details=true&sort=cost&search=customer-0042",
+        "/v1/tasks?details=true&kind=automatic",
+        "/v1/tasks?details=true&kind=worse&sort=savings&order=asc",
         f"/v1/tasks/{task}",
         f"/v1/tasks/{task}/policy",
         f"/v1/tasks/{task}/evidence",

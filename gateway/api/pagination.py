@@ -20,7 +20,10 @@ from fastapi import Depends, Query, Response
 from gateway.errors import InvalidRequest
 
 Row = TypeVar("Row")
-Key = str | int
+SortKey = tuple[float, str]
+"""A value that rows are sorted by, and the name of the row: several may have one value."""
+
+Key = str | int | SortKey
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -30,7 +33,7 @@ SLICE_S = 0.002
 """Time that an endpoint works before other requests have their turn."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(tuple[str, str | int])
+_decoder = msgspec.msgpack.Decoder(tuple[str, str | int | tuple[float, str]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,13 @@ class PageRequest:
         if not isinstance(found, str | None):
             raise _bad_cursor()
         return found or ""
+
+    def sort_position(self, of: str) -> SortKey | None:
+        """Return the sort key behind which the page begins, None for the first page. Raises InvalidRequest."""
+        found = self.position(of)
+        if not isinstance(found, tuple | None):
+            raise _bad_cursor()
+        return found
 
     def number_position(self, of: str) -> int:
         """Return the number behind which the page begins, 0 for the first page. Raises InvalidRequest."""

@@ -16,6 +16,7 @@ from gateway.api.services import (
     operator_of,
     task_not_found,
 )
+from gateway.api.task_views import task_facts
 
 router = APIRouter(tags=["tasks"])
 
@@ -66,7 +67,7 @@ async def list_similar_tasks(
         {
             "object": "task.similar",
             "id": name,
-            "name": directory.entry_of(name).name,
+            **task_facts(name, services, ()),
             "similarity": round(similarity, 3),
         }
         for name, similarity in found

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.api.pagination import LoopShare
 from gateway.api.services import Services
-from gateway.api.task_views import detailed_summary
+from gateway.api.task_views import default_tasks, detailed_summary, task_facts
 from gateway.decision import Decision
 from gateway.keys.auth import Principal
 from gateway.state.store import TaskFilter
@@ -49,7 +49,8 @@ async def list_detailed(
     limit = min(listed.limit, MAX_DETAILED)
     listed = replace(listed, limit=limit)
     decided = await list_decided(services, client, listed)
-    busy = filter(listed.matches, services.minutes.series_names("task"))
+    merged = services.tasks.directory.targets
+    busy = [name for name in services.minutes.series_names("task") if listed.matches(name) and name not in merged]
     names = sorted({*decided, *filter(client.can_use_task, busy)})
     last = names[limit - 1] if len(names) > limit else None
     return await summarise_tasks(services, client, names[:limit]), last
@@ -62,8 +63,9 @@ async def summarise_tasks(services: Services, client: Principal, names: Sequence
     input. Each row says how many inputs its explanation rests on.
     """
     found = await asyncio.to_thread(services.store.read_explanations, names)
-    share, rows = LoopShare(), []
+    share, rows, defaults = LoopShare(), [], default_tasks(services)
     for name in names:
-        rows.append(detailed_summary(name, found.get(name), services, client))
+        facts = task_facts(name, services, defaults)
+        rows.append(detailed_summary(name, found.get(name), services, client, facts))
         await share.give_way()
     return rows

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from gateway.api.services import Services, sees_usage_of
@@ -11,6 +12,7 @@ from gateway.keys.auth import Principal
 from gateway.scorer.evidence import evidence_to_json
 from gateway.tasks.decision_table import Route
 from gateway.tasks.prompt_templates import PREFIX
+from gateway.usage.ledger import NO_USAGE, UsageTotals
 from gateway.usage.ledger import to_json as usage_to_json
 from gateway.vocabulary import COLD_START, DEFAULT_TASK, NO_PACK, ROUTER_UNAVAILABLE
 from routing.catalogue.evidence import EvidenceMatch
@@ -19,6 +21,9 @@ TaskKind = Literal["tagged", "automatic", "default"]
 """Where a task's calls get it from: the client's tag, their system prompt, their key."""
 
 SPARK_MINUTES = 60
+
+MIN_LOSS = Decimal("0.001")
+"""Share of the baseline's cost from which on routing counts as dearer: less is rounding of prices."""
 
 
 def task_summary(task: str, decision: Decision) -> dict[str, Any]:
@@ -52,19 +57,31 @@ def task_facts(task: str, services: Services, defaults: Collection[str]) -> dict
     return {"name": tasks.directory.entry_of(task).name, "label": label, "kind": task_kind(task, defaults)}
 
 
+def worse_in(usage: UsageTotals, decision: Decision | None) -> list[Literal["cost", "accuracy"]]:
+    """Return in what routing made a task worse than the best model on average: its cost, its measured accuracy."""
+    worse: list[Literal["cost", "accuracy"]] = []
+    if usage.compared_usd - usage.baseline_usd > MIN_LOSS * usage.baseline_usd:
+        worse.append("cost")
+    if decision is not None and decision.measured_gain is not None and decision.measured_gain < 0:
+        worse.append("accuracy")
+    return worse
+
+
 def detailed_summary(
-    task: str, explained: ExplainedDecision | None, services: Services, client: Principal
+    task: str, explained: ExplainedDecision | None, services: Services, client: Principal, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return a task as an item of a detailed list: decision, the model's scores, usage, requests by minute.
 
-    Usage is None, and requests are empty, where those of all keys are not the client's to see.
+    facts: see `task_facts`. Usage is None, and requests are empty, where those of all keys are not the client's to see.
     """
     is_seen = sees_usage_of(services, client, task)
     shown = explanation_view(task, services.table.route_task(task), explained, (), services.evidence)
+    usage = services.ledger.lifetime_usage(task) if is_seen else NO_USAGE
     chosen = shown["decision"]["model"]
     return {
         "object": "task",
         "id": task,
+        **facts,
         "n": shown["n"],
         "explained_n": shown["explained_n"],
         "u": shown["u"],
@@ -72,7 +89,8 @@ def detailed_summary(
         "scored": shown.get("scored"),
         "evidence": {name: one for name, one in shown["evidence"].items() if name == chosen},
         "chosen": next((row for row in shown["scores"] or () if row["model"] == chosen), None),
-        "spent": usage_to_json(services.ledger.usage_on("task", task)) if is_seen else None,
+        "worse": worse_in(usage, explained.decision if explained else None),
+        "spent": usage_to_json(usage) if is_seen else None,
         "requests_by_minute": _requests_by_minute(services, task, SPARK_MINUTES) if is_seen else [],
     }
 

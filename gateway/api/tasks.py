@@ -6,17 +6,18 @@ those.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from gateway.api.pagination import MAX_LIMIT, LoopShare, Paging, json_response, page_of_sorted, page_to_json
+from gateway.api.pagination import MAX_LIMIT, Paging, json_response, page_of_sorted, page_to_json
 from gateway.api.services import ClientPrincipal, Given, Operator, Services, TaskOfKey, sees_usage_of, task_not_found
 from gateway.api.task_lists import list_decided, list_detailed, summarise_tasks
-from gateway.api.task_views import SPARK_MINUTES, default_tasks, explanation_view, task_facts, task_summary
+from gateway.api.task_order import TaskQuery, list_sorted, recent_requests, traffic_by_kind
+from gateway.api.task_views import default_tasks, explanation_view, task_facts, task_summary
 from gateway.config.schema import TaskConfig
 from gateway.decision import Decision, ExplainedDecision
 from gateway.errors import InvalidRequest, ScorerUnavailable
@@ -24,6 +25,7 @@ from gateway.keys.auth import Principal
 from gateway.state.store import Store, TaskFilter
 from gateway.tasks.decision_feed import DecisionEvent
 from gateway.usage.ledger import to_json as usage_to_json
+from gateway.vocabulary import TaskFilterKind, TaskSort
 
 router = APIRouter(tags=["tasks"])
 
@@ -35,22 +37,35 @@ async def list_tasks(
     services: Given,
     client: ClientPrincipal,
     page: Paging,
-    search: Annotated[str, Query(max_length=128, description="Part of the task ID, in lower or upper case.")] = "",
+    search: Annotated[str, Query(max_length=128, description="Part of the ID or name, in lower or upper case.")] = "",
     prefix: Annotated[str, Query(max_length=128, description="Beginning of the task ID.")] = "",
     after: Annotated[str, Query(max_length=128, description="A task ID, in place of `cursor`.")] = "",
+    sort: Annotated[TaskSort, Query(description="What the tasks are sorted by; unknown values come last.")] = "id",
+    order: Annotated[Literal["asc", "desc"] | None, Query(description="`asc` for `id`, else `desc`.")] = None,
+    kind: Annotated[TaskFilterKind | None, Query(description="Only tasks of this kind.")] = None,
     details: bool = False,
 ) -> Response:
-    """List tasks by ID, page by page; `search` and `prefix` select by ID.
+    """List tasks, page by page; `search` and `prefix` select by ID, with `details` `search` also by display name.
 
-    With `details`: also scores, usage and the last hour's requests, and tasks that have requests but no decision yet.
+    `sort`: `id`; `requests`, `cost` and `savings` of all time; `recent` requests of the last hour; `confidence` of the
+    decision; `inputs` scored; last time `used`. `kind`: `tagged`, `automatic` (by their system prompts), `default` (of
+    a key), `pinned`, or `worse`: routing costs more, or was measured worse, than the best model on average.
+
+    With `details`: also scores, usage and the last hour's requests, tasks that have requests but no decision yet, and
+    `traffic`, the last hour's requests by kind. `total` is the number of tasks on all pages, where it is known.
     `explained_n` is the number of inputs that a row's scores and reasons rest on: up to 15 fewer than `n`.
     """
     if after and page.cursor:
         raise InvalidRequest("cursor: conflicts with `after`: send only one of them.", param="cursor")
+    if sort != "id" or kind is not None or order == "desc" or (search and details):
+        if after:
+            raise InvalidRequest("after: works only in the list by ID: use `cursor`.", param="after")
+        query = TaskQuery(sort, (order or ("asc" if sort == "id" else "desc")) == "desc", kind, search, prefix)
+        return json_response(await list_sorted(services, client, query, page, details=details))
     listed = TaskFilter(after or page.name_position("tasks"), prefix, search, page.limit)
     if details:
         rows, last = await list_detailed(services, client, listed)
-        return json_response(page_to_json(rows, "tasks", last))
+        return json_response(page_to_json(rows, "tasks", last, traffic=await traffic_by_kind(services, client)))
     decisions = list((await list_decided(services, client, listed)).items())
     last = decisions[page.limit - 1][0] if len(decisions) > page.limit else None
     return json_response(page_to_json([task_summary(*one) for one in decisions[: page.limit]], "tasks", last))
@@ -141,7 +156,7 @@ async def list_evictions(services: Given, client: Operator, page: Paging) -> Res
 @router.get("/v1/overview", response_model=dict[str, Any])
 async def get_overview(services: Given, client: Operator, limit: Annotated[int, Query(ge=1, le=100)] = 12) -> Response:
     """Count tasks by model and by reason, and list those with the most requests in the last hour."""
-    requests = await _recent_requests(services, client)
+    requests = await recent_requests(services, client)
     undecided = [name for name in requests if services.table.decision_of(name) is None]
     if client.tasks is None:
         decided = len(services.table)
@@ -165,16 +180,6 @@ async def get_overview(services: Given, client: Operator, limit: Annotated[int, 
             "busiest": await summarise_tasks(services, client, busiest),
         }
     )
-
-
-async def _recent_requests(services: Services, client: Principal) -> Mapping[str, int]:
-    """Return the requests of the last hour of the key's tasks that had any in the last hours."""
-    share, requests = LoopShare(), {}
-    for name, count in services.minutes.requests_by_name("task", SPARK_MINUTES):
-        if client.can_use_task(name):
-            requests[name] = count
-        await share.give_way()
-    return requests
 
 
 async def _read_explained(

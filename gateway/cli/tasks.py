@@ -12,6 +12,7 @@ from rich.table import Table
 from gateway.cli.client import ADMIN_KEY, LOCAL, MAX_PAGE, AdminClient, AsJson, KeyEnv, Url
 from gateway.cli.judge import judge_task
 from gateway.cli.labels import label_inputs, suggest_inputs
+from gateway.cli.task_changes import delete_task, merge_tasks, pin_task, rename_task, unmerge_task, unpin_task
 from gateway.cli.terminal import (
     UNKNOWN,
     format_counterfactual,
@@ -22,19 +23,28 @@ from gateway.cli.terminal import (
     stderr_console,
     stdout_console,
 )
+from gateway.vocabulary import TaskFilterKind, TaskSort
 
 app = typer.Typer(help="Tasks of a running gateway.", invoke_without_command=True)
 
 app.command("label")(label_inputs)
 app.command("suggest")(suggest_inputs)
 app.command("judge")(judge_task)
+app.command("rename")(rename_task)
+app.command("merge")(merge_tasks)
+app.command("unmerge")(unmerge_task)
+app.command("delete")(delete_task)
+app.command("pin")(pin_task)
+app.command("unpin")(unpin_task)
 
 
 @app.callback()
 def list_tasks(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of tasks, by name.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of tasks.")] = 1000,
     search: Annotated[str, typer.Option(help="List tasks whose ID contains this text.")] = "",
+    sort: Annotated[TaskSort, typer.Option(help="What to sort by: the ID ascending, all else descending.")] = "id",
+    kind: Annotated[TaskFilterKind | None, typer.Option(help="List only tasks of this kind.")] = None,
     url: Url = LOCAL,
     key_env: KeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
@@ -46,8 +56,8 @@ def list_tasks(
     with show_progress(stderr_console()) as steps:
         found = []
         # In detail: the short list has decided tasks only, which without a pack is none.
-        asked = {"details": "true", **({"search": search} if search else {})}
-        for task in client.read_pages("/v1/tasks", limit, **asked):
+        asked = {"details": "true", "search": search, "sort": "" if sort == "id" else sort, "kind": kind or ""}
+        for task in client.read_pages("/v1/tasks", limit, **{name: word for name, word in asked.items() if word}):
             found.append(task)
             if len(found) % MAX_PAGE == 0:
                 steps("reading tasks", len(found), limit)

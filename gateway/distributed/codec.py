@@ -122,8 +122,21 @@ class StreamEntry:
         return self.number == 0
 
 
+class StoredDecision(msgspec.Struct, frozen=True, array_like=True):
+    """A decision under a key that names its task: see gateway.decision.Decision. Earlier versions wrote no figures."""
+
+    version: int
+    n: int
+    model: str
+    reason: str
+    ranking: tuple[str, ...]
+    at: float
+    confidence: float | None = None
+    measured_gain: float | None = None
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decision = msgspec.msgpack.Decoder(tuple[int, int, str, str, tuple[str, ...], float])
+_decision = msgspec.msgpack.Decoder(StoredDecision)
 _news = msgspec.msgpack.Decoder(DecisionNews)
 _question = msgspec.msgpack.Decoder(QueuedQuestion)
 
@@ -136,16 +149,19 @@ def new_epoch() -> str:
 def encode_decision(decision: Decision) -> bytes:
     """Encode a decision for a key that names its task."""
     made = decision
-    return _encode((made.version, made.n, made.model, made.reason, made.ranking, made.at))
+    figures = made.confidence, made.measured_gain
+    return _encode((made.version, made.n, made.model, made.reason, made.ranking, made.at, *figures))
 
 
 def decode_decision(task: str, data: bytes) -> Decision:
     """Decode a task's decision. Raises StateError."""
     try:
-        version, n, model, reason, ranking, at = _decision.decode(data)
+        made = _decision.decode(data)
     except msgspec.MsgspecError as error:
         raise StateError(f"a stored decision cannot be read: {error}") from error
-    return Decision(task, version, n, model, RENAMED_REASONS.get(reason, reason), ranking, at)
+    reason = RENAMED_REASONS.get(made.reason, made.reason)
+    figures = made.confidence, made.measured_gain
+    return Decision(task, made.version, made.n, made.model, reason, made.ranking, made.at, *figures)
 
 
 def decode_explained(task: str, decision: bytes, explanation: bytes | None) -> ExplainedDecision:
@@ -253,10 +269,14 @@ def _time(at: float | None) -> RedisArg:
 
 
 def _changes_routing(before: Decision | None, decision: Decision) -> bool:
-    """True where requests go another way, or for another reason: gateways need not hear of any other decision."""
+    """True where requests go another way, for another reason, or the figures changed by which gateways sort tasks."""
     if before is None:
         return True
-    return (before.version, before.ranking, before.reason) != (decision.version, decision.ranking, decision.reason)
+    return _shared_part(before) != _shared_part(decision)
+
+
+def _shared_part(decision: Decision) -> tuple[object, ...]:
+    return decision.version, decision.ranking, decision.reason, decision.confidence, decision.measured_gain
 
 
 def parse_entries(answer: Sequence[tuple[bytes, Any]]) -> list[StreamEntry]:

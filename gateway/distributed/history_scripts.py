@@ -84,7 +84,7 @@ ADD_CHANGES = Script(
     """#!lua
 -- Counts changes of tasks' models in a minute or hour, each once however many gateways send it.
 -- KEYS: bucket seen  ARGV: seconds that the bucket is stored, seconds that changes are remembered, most names of a
---   kind, name of the others, counts of one change, then (identity, task)
+--   kind, name of the others, counts of one change, then (identity, name of the series)
 -- Returns how many were new
 """
     + _ADD

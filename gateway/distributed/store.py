@@ -227,6 +227,18 @@ class RedisStore(RedisRecords, RedisHistory, RedisDirectory):
         with translate_content("a name"):
             return [name.decode() for _, name in sorted((float(at), name) for at, name in pairs)[:limit]]
 
+    def recently_used(self, limit: int, before: tuple[float, str] | None = None) -> Sequence[tuple[float, str]]:
+        """Return the tasks by their last use, most recent first, with its time. before: behind this one."""
+        first = "+inf" if before is None else repr(before[0])
+        # More than are asked for: those used at the time of `before` come again.
+        words = (first, "-inf", "BYSCORE", "REV", "LIMIT", 0, limit + MAX_PIPELINED, "WITHSCORES")
+        found = self._client.pipeline([("ZRANGE", shard.used_key, *words) for shard in self.all_shards()])
+        with translate_content("a name"):
+            pairs = [
+                (float(at), name.decode()) for some in found for name, at in zip(some[::2], some[1::2], strict=True)
+            ]
+        return sorted((pair for pair in pairs if before is None or pair < before), reverse=True)[:limit]
+
     def tasks_without_use(self, limit: int) -> Sequence[str]:
         """Return tasks of earlier versions, which did not store when a task was used."""
         shards = self._own_shards()

@@ -122,7 +122,7 @@ class RedisHistory:
                     one,
                 ]
                 for mark in marks[start : start + MAX_CHANGES]:
-                    words += [mark.identity, mark.task]
+                    words += [mark.identity, mark.name]
                 yield StagedCall(ADD_CHANGES, [key, f"{key}:changes"], words)
 
     def _ttl_s(self, bucket: Bucket) -> int:

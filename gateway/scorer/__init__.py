@@ -12,6 +12,7 @@
     task_reader        stored tasks under the open pack: policies, costs, states
     score_choice       the score that decides a task, and why it is this one
     task_update        one task's inputs, one by one
+    measured_gain      what routing gained a task, by its labels and feedback
     task_merge         one task's sums, moved to another one
     evidence           whose outcomes in the pack a configured model has
     sampling           adaptive sampling of a batch

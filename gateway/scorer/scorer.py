@@ -294,11 +294,12 @@ class Scorer:
             update.add_inputs(evidence)
         if is_asked:
             update.explain_last()
-        explanation = None
+        decision, explanation = update.decision, None
         is_sampled = self._sampler.settings is not None
         if update.explained is not None:
             skips = sampling.skips_until(update.explained.place) if is_sampled else 0
             explanation = update.derive_explanation(update.explained, record.explanation.skipped + skips)
+            decision = None if update.decision is None else explanation.add_figures(update.decision)
             sampling = sampling.after_explanation(skips)
         if evidence is not None:
             sampling = sampling.after_scoring(evidence, update.before, update.scores, update.current_model)
@@ -308,7 +309,7 @@ class Scorer:
         return StateChange(
             TaskSums(self._tasks.sums_version, update.state.n, seen, encoded),
             embeddings,
-            update.decision,
+            decision,
             update.changes,
             sampling.to_bytes() if is_sampled else None,
             explanation,

@@ -51,19 +51,20 @@ def _move(tasks: TaskReader, source: tuple[str, TaskRecord], target: tuple[str, 
     update.add_state(tasks.state_of(name, other))
     embeddings = tasks.store.recent_embeddings(name)
     sampling = SamplingState.from_bytes(record.sampling_state)
-    explanation = None
+    decision, explanation = update.decision, None
     if update.explained is not None:
         skips = sampling.skips_until(update.explained.place)
         before = record.explanation.skipped + other.explanation.skipped
         before += SamplingState.from_bytes(other.sampling_state).unexplained_skips
         explanation = update.derive_explanation(update.explained, before + skips)
+        decision = None if update.decision is None else explanation.add_figures(update.decision)
         sampling = sampling.after_explanation(skips)
     seen = (record.task.total_seen if record.task else 0) + (other.task.total_seen if other.task else 0)
     encoded = serialization.state_to_bytes(update.state, update.labels)
     return StateChange(
         TaskSums(tasks.sums_version, update.state.n, seen, encoded),
         embeddings,
-        update.decision,
+        decision,
         update.changes,
         sampling.to_bytes() if tasks.settings.routing.adaptive_sampling else None,
         explanation,

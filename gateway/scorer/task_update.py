@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gateway.decision import Decision, Explanation
+from gateway.scorer.measured_gain import measured_gain
 from gateway.scorer.score_choice import ScoreChoice
 from gateway.scorer.task_labels import TaskLabels
 from routing.counterfactual import find_runner_up, what_would_change
@@ -73,6 +74,7 @@ class TaskUpdate:
         self._costs = costs
         self.labels = labels
         names = router.pack.manifest.model_names
+        self._baseline = next((name for name in router.pack.manifest.on_average if name in candidates), None)
         self._matrix = labels.to_matrix(names) if labels else None
         self._feedback = labels.ratings.to_feedback(names) if labels else None
         self._judged = labels.to_judged(names) if labels else []
@@ -106,6 +108,8 @@ class TaskUpdate:
             reason=made.reason.value,
             ranking=made.ranking,
             at=self._clock() if changes or before is None else before.at,
+            confidence=None if changes or before is None else before.confidence,
+            measured_gain=None if changes or before is None else before.measured_gain,
         )
         if changes:
             self.changes.append(self.decision)
@@ -134,7 +138,9 @@ class TaskUpdate:
     def derive_explanation(self, from_: ScoredState, skipped: int) -> Explanation:
         """Derive an explanation. skipped: inputs of the task that were not embedded until then."""
         document = build_explanation(self._router, from_.state, from_.made, from_.scores, self._choice, self._costs)
-        return Explanation.from_dict({**document, "n": from_.made.n, "skipped": skipped})
+        gain = measured_gain(self.labels, from_.made.model, self._baseline)
+        more = {} if gain is None else {"measured_gain": gain}
+        return Explanation.from_dict({**document, **more, "n": from_.made.n, "skipped": skipped})
 
     @property
     def scores(self) -> TaskScores | None:

@@ -15,6 +15,7 @@ from gateway.usage.history import (
     NameRanking,
     SampleMaker,
     add_rows,
+    place_changes,
     sum_samples,
     with_hours,
 )
@@ -80,8 +81,8 @@ class HistoryWriter:
 
     def _write(self, store: Store, samples: Sequence[SampleMaker], changes: Sequence[ChangeMark]) -> bool:
         now = self.buffer.clock()
-        self._changes += changes
         try:
+            self._changes += place_changes(changes, self._ranking)
             add_rows(self._rows, with_hours(sum_samples(make() for make in samples), self._ranking, now))
             # Without rows too: the store may have some of before that it could not write.
             store.add_history(self._rows, self._changes)

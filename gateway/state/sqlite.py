@@ -124,7 +124,7 @@ class SqliteStore(SqliteRecords, SqliteHistory, SqliteDirectory):
         where = f"{' AND '.join(conditions)} ORDER BY task LIMIT ?"
         if listed.search:
             where = f"task IN (SELECT task FROM decisions WHERE {where}) ORDER BY task"  # noqa: S608 - fixed words
-        query = f"SELECT {sqlite_rows.DECISION_COLUMNS} FROM decisions WHERE {where}"  # noqa: S608 - fixed words
+        query = f"SELECT {sqlite_rows.CURRENT_COLUMNS} FROM decisions WHERE {where}"  # noqa: S608 - fixed words
         with self._file.reading() as connection:
             rows = connection.execute(query, (*values, -1 if listed.limit is None else listed.limit)).fetchall()
         return {row[0]: decision for row, decision in zip(rows, sqlite_rows.to_decisions(rows), strict=True)}
@@ -157,6 +157,12 @@ class SqliteStore(SqliteRecords, SqliteHistory, SqliteDirectory):
         with self._file.reading() as connection:
             rows = connection.execute(query, (float("inf") if before is None else before, limit))
             return [name for (name,) in rows]
+
+    def recently_used(self, limit: int, before: tuple[float, str] | None = None) -> Sequence[tuple[float, str]]:
+        """Return the tasks by their last use, most recent first, with its time. before: behind this one."""
+        query = "SELECT used, task FROM tasks WHERE (used, task) < (?, ?) ORDER BY used DESC, task DESC LIMIT ?"
+        with self._file.reading() as connection:
+            return list(connection.execute(query, (*(before or (float("inf"), "")), limit)))
 
     def tasks_without_use(self, limit: int) -> Sequence[str]:
         """Return tasks of earlier versions, which did not store when a task was used."""

@@ -21,6 +21,9 @@ MAX_CHANGES = 100
 """Changes of the model stored per task."""
 
 DECISION_COLUMNS = "task, version, n, model, reason, ranking, at"
+"""A decision's columns, and those of a change of the model."""
+
+CURRENT_COLUMNS = f"{DECISION_COLUMNS}, confidence, measured_gain"
 """A decision's columns without its explanation, which can be long."""
 
 _TASK_TABLES = ("tasks", "ring", "decisions", "turns", "paces")
@@ -36,9 +39,10 @@ INSERT INTO ring VALUES (?, ?, ?) ON CONFLICT (task, slot) DO UPDATE SET embeddi
 """
 
 _PUT_DECISION = """
-INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, '{}')) ON CONFLICT (task) DO UPDATE SET
+INSERT INTO decisions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(?10, '{}'), ?8, ?9) ON CONFLICT (task) DO UPDATE SET
     version = excluded.version, n = excluded.n, model = excluded.model, reason = excluded.reason,
-    ranking = excluded.ranking, at = excluded.at, account = coalesce(?, account)
+    ranking = excluded.ranking, at = excluded.at, account = coalesce(?10, account),
+    confidence = excluded.confidence, measured_gain = excluded.measured_gain
 """
 """Without an explanation the stored one stays: most inputs derive none, and it is most of the row."""
 
@@ -70,7 +74,7 @@ def read_record(connection: sqlite3.Connection, task: str) -> TaskRecord:
 
 def read_explained(connection: sqlite3.Connection, task: str) -> ExplainedDecision | None:
     """Return a task's decision with its explanation, None without one. Raises StateError."""
-    query = f"SELECT {DECISION_COLUMNS}, account FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
+    query = f"SELECT {CURRENT_COLUMNS}, account FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
     row = connection.execute(query, (task,)).fetchone()
     return ExplainedDecision(to_decision(row[:-1]), Explanation(restore_explanation(row[-1]))) if row else None
 
@@ -102,9 +106,10 @@ def write_change(connection: sqlite3.Connection, task: str, change: StateChange)
     if change.decision is not None:
         connection.execute(_KEEP_CHANGE, (task,))
         explanation = None if change.explanation is None else compress_explanation(change.explanation.json)
-        connection.execute(_PUT_DECISION, (*_to_row(change.decision), explanation, explanation))
+        made = change.decision
+        connection.execute(_PUT_DECISION, (*_to_row(made), made.confidence, made.measured_gain, explanation))
     for decision in change.changes:
-        if decision != change.decision:
+        if change.decision is None or decision.version != change.decision.version:
             connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _to_row(decision))
         connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, decision.version - MAX_CHANGES))
 
@@ -119,21 +124,24 @@ def delete_task(connection: sqlite3.Connection, task: str) -> bool:
 
 
 def to_decisions(rows: Sequence[Sequence[Any]]) -> list[Decision]:
-    """Return the decisions of rows of DECISION_COLUMNS; equal rankings are one object. Raises StateError."""
+    """Return the decisions of rows of CURRENT_COLUMNS; equal rankings are one object. Raises StateError."""
     rankings: dict[str, tuple[str, ...]] = {}
     return [to_decision(row, rankings) for row in rows]
 
 
 def to_decision(row: Sequence[Any], rankings: dict[str, tuple[str, ...]] | None = None) -> Decision:
-    """Return the decision of a row of DECISION_COLUMNS. rankings: those of other rows, by text. Raises StateError."""
-    task, version, n, model, reason, text, at = row
+    """Return the decision of a row of CURRENT_COLUMNS, or DECISION_COLUMNS. Raises StateError.
+
+    rankings: those of other rows, by text.
+    """
+    task, version, n, model, reason, text, at, *figures = row
     known = {} if rankings is None else rankings
     try:
         ranking = known.get(text)
         if ranking is None:
             ranking = known[text] = tuple(map(sys.intern, json.loads(text)))
         return Decision(
-            task, version, n, sys.intern(model), RENAMED_REASONS.get(reason, sys.intern(reason)), ranking, at
+            task, version, n, sys.intern(model), RENAMED_REASONS.get(reason, sys.intern(reason)), ranking, at, *figures
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise StateError(f"a stored decision cannot be read: {error!r}") from error

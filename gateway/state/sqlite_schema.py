@@ -84,7 +84,24 @@ CREATE TABLE templates (task TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE task_entries (task TEXT PRIMARY KEY, name TEXT, merged_into TEXT, at REAL NOT NULL, changed_by TEXT)
 """
 
-MIGRATIONS = (_TASKS, _KEYS, _POLICIES, _PACES, _UNPRICED, _COMPACT, _COMPARED, _HISTORY, _ROTATION, _DIRECTORY)
+_FIGURES = """
+ALTER TABLE decisions ADD COLUMN confidence REAL;
+ALTER TABLE decisions ADD COLUMN measured_gain REAL
+"""
+
+MIGRATIONS = (
+    _TASKS,
+    _KEYS,
+    _POLICIES,
+    _PACES,
+    _UNPRICED,
+    _COMPACT,
+    _COMPARED,
+    _HISTORY,
+    _ROTATION,
+    _DIRECTORY,
+    _FIGURES,
+)
 """Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
 
 SCHEMA = len(MIGRATIONS)

@@ -220,6 +220,9 @@ class Store(Protocol):
     def least_recently_used(self, limit: int, before: float | None = None) -> Sequence[str]:
         """Return the tasks that were used least recently, least recent first. before: used before this time."""
 
+    def recently_used(self, limit: int, before: tuple[float, str] | None = None) -> Sequence[tuple[float, str]]:
+        """Return the tasks by their last use, most recent first, with its time. before: behind this one."""
+
     def tasks_without_use(self, limit: int) -> Sequence[str]:
         """Return tasks of earlier versions, which did not store when a task was used."""
 

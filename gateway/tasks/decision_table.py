@@ -154,6 +154,11 @@ class DecisionTable:
         """Return a task's decision, None without one."""
         return self._decisions.get(task)
 
+    def decisions_of(self, tasks: Sequence[str]) -> list[Decision | None]:
+        """Return the decisions of many tasks; threads may call it."""
+        get = self._decisions.get
+        return [get(task) for task in tasks]
+
     def count_routes(self, undecided: Iterable[str] = ()) -> tuple[Counter[str], Counter[str]]:
         """Count the tasks with a decision, and those in `undecided`, by the model and the reason of their route.
 

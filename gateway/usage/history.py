@@ -9,7 +9,7 @@ a kind have counts of their own in a minute or hour, and all others are one seri
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from heapq import nlargest
 
@@ -38,6 +38,9 @@ MAX_NAMES: Mapping[int, int] = {MINUTE_S: 100, HOUR_S: 200}
 """Names of a kind with counts of their own in one minute, and in one hour."""
 
 MAX_RANKED = 2_000
+MAX_QUIET_CHANGES = 20
+"""Tasks without many requests that get series of their own because their models changed."""
+
 HALF_LIFE_S = HOUR_S
 GIVE_WAY_EVERY = 64
 """Samples or rows between two calls of `give_way`: half a millisecond of work."""
@@ -90,12 +93,15 @@ class HistorySample(msgspec.Struct, frozen=True):
 class ChangeMark:
     """A decision that changed a task's model. Every gateway of a fleet sees it, and it counts once.
 
-    at: Unix time of the decision in seconds, the same for all of them.
+    Attributes:
+        at: Unix time of the decision in seconds, the same for all of them.
+        name: the task whose series it counts in, OTHER_NAMES for that of the less busy ones.
     """
 
     task: str
     version: int
     at: float
+    name: str
 
     @property
     def identity(self) -> str:
@@ -118,7 +124,7 @@ class HistoryBuffer:
 
     def add_change(self, decision: Decision) -> None:
         """Take a decision that changed a task's model."""
-        self._changes.append(ChangeMark(decision.task, decision.version, decision.at))
+        self._changes.append(ChangeMark(decision.task, decision.version, decision.at, decision.task))
 
     def drain(self) -> tuple[Sequence[SampleMaker], Sequence[ChangeMark]]:
         """Return what was added since the last call."""
@@ -151,13 +157,17 @@ class NameRanking:
 
     def fold_others(self, series: Mapping[SeriesName, Counts], max_names: int) -> dict[SeriesName, Counts]:
         """Return series, the busiest first; of each kind, those beyond the busiest `max_names` are summed."""
-        kept = {kind: set(_heaviest(weights, max_names)) for kind, weights in self._weights.items()}
+        kept = {kind: self.busiest_names(kind, max_names) for kind in self._weights}
         folded: dict[SeriesName, Counts] = {}
         for number, (kind, name) in enumerate(sorted(series, key=self._weight_of, reverse=True)):
             give_way(number)
             place = (kind, name if name in kept[kind] else OTHER_NAMES)
             add_counts(folded.setdefault(place, {}), series[kind, name])
         return folded
+
+    def busiest_names(self, kind: SeriesKind, max_names: int) -> set[str]:
+        """Return the busiest names of a kind."""
+        return set(_heaviest(self._weights.get(kind, {}), max_names))
 
     def _weight_of(self, series: SeriesName) -> float:
         return self._weights[series[0]].get(series[1], 0.0)
@@ -211,13 +221,24 @@ def _heaviest(weights: Mapping[str, float], count: int) -> Iterable[str]:
     return weights if len(weights) <= count else nlargest(count, weights, key=weights.__getitem__)
 
 
+def place_changes(changes: Sequence[ChangeMark], ranking: NameRanking) -> Sequence[ChangeMark]:
+    """Return changes with the series they count in.
+
+    With a new pack thousands of tasks may change at once: those without many requests take no series from those with.
+    """
+    busy = ranking.busiest_names("task", MAX_NAMES[MINUTE_S])
+    if len({change.task for change in changes} - busy) <= MAX_QUIET_CHANGES:
+        return changes
+    return [change if change.task in busy else replace(change, name=OTHER_NAMES) for change in changes]
+
+
 def count_changes(changes: Iterable[ChangeMark]) -> HistoryRows:
     """Return changes as counts of the gateway and of their tasks, by minute and by hour."""
     rows = HistoryRows()
     for change in changes:
         for step_s in (MINUTE_S, HOUR_S):
             series = rows.setdefault((step_s, int(change.at // step_s)), {})
-            for place in (GATEWAY_SERIES, ("task", change.task)):
+            for place in (GATEWAY_SERIES, ("task", change.name)):
                 add_counts(series.setdefault(place, {}), {Slot.CHANGES: 1})
     return rows
 

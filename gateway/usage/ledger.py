@@ -172,6 +172,8 @@ class Ledger:
         self._tasks: OrderedDict[str, dict[str, UsageTotals]] = OrderedDict()
         self._unsaved: dict[tuple[str, str, str], UsageTotals] = {}
         self._names: dict[str, SortedNames] = {"key": SortedNames(), "task": SortedNames()}
+        self._lifetime: dict[str, UsageTotals] = {}
+        """Of tasks, over all days: lists are sorted by it."""
         self._merged: Mapping[str, Sequence[str]] = {}
         self._hidden: frozenset[str] = frozenset()
         self._totals: dict[str, dict[str, UsageTotals]] = {"key": {}, "task": {}}
@@ -181,7 +183,7 @@ class Ledger:
         """Load the sums of earlier runs from the store."""
         for (kind, name, day), total in rows.items():
             if (days := self._days(kind, name)) is not None:
-                self._set_total(kind, days, day, total)
+                self._set_total(kind, name, days, day, total)
         for names in self._names.values():
             names.sort_now()
 
@@ -196,7 +198,7 @@ class Ledger:
             total = stored + self._unsaved.get((kind, name, day), NO_USAGE)
             # Rows read before our last write would take a sum back, and with it a budget that is used up.
             if total.requests >= days.get(day, NO_USAGE).requests:
-                self._set_total(kind, days, day, total)
+                self._set_total(kind, name, days, day, total)
 
     def set_merged(self, sources_of: Mapping[str, Sequence[str]]) -> None:
         """Show the sums of merged tasks with those of the tasks that they were merged into.
@@ -244,6 +246,25 @@ class Ledger:
             total += _sum_days(self._tasks.get(source, {}), period)
         return total
 
+    def task_names(self) -> list[str]:
+        """Return the tasks with sums of their own, in no order; merged ones are left out."""
+        names = list(self._tasks)
+        return [name for name in names if name not in self._hidden] if self._hidden else names
+
+    def lifetime_usage(self, task: str) -> UsageTotals:
+        """Return the sum of a task over all days. Threads may call it: it looks single values up."""
+        total = self._lifetime.get(task, NO_USAGE)
+        for source in self._merged.get(task, ()):
+            total += self._lifetime.get(source, NO_USAGE)
+        return total
+
+    def lifetime_totals(self, tasks: Sequence[str]) -> list[UsageTotals]:
+        """Return the sums of many tasks over all days; threads may call it."""
+        get, merged = self._lifetime.get, self._merged
+        if not merged:
+            return [get(task, NO_USAGE) for task in tasks]
+        return [self.lifetime_usage(task) if task in merged else get(task, NO_USAGE) for task in tasks]
+
     def usage_by_name(self, kind: LedgerKind, period: str = "") -> dict[str, UsageTotals]:
         """Return the sums of all keys or tasks with requests in the days that begin with `period`."""
         sums = {name: self.usage_on(kind, name, period) for name in self.names_after(kind, "")}
@@ -281,15 +302,22 @@ class Ledger:
         day, days = self.current_day(), self._days(kind, name)
         assert days is not None  # noqa: S101 - one of the two kinds
         days[day] = days.get(day, NO_USAGE) + added
+        self._set_lifetime(kind, name, days, day, added)
         totals = self._totals[kind]
         totals[day] = totals.get(day, NO_USAGE) + added
         self._unsaved[kind, name, day] = self._unsaved.get((kind, name, day), NO_USAGE) + added
 
-    def _set_total(self, kind: str, days: dict[str, UsageTotals], day: str, total: UsageTotals) -> None:
+    def _set_total(self, kind: str, name: str, days: dict[str, UsageTotals], day: str, total: UsageTotals) -> None:
         """Set a day's sum of a key or task, and count the difference in that of all."""
-        totals = self._totals[kind]
-        totals[day] = totals.get(day, NO_USAGE) + (total - days.get(day, NO_USAGE))
+        totals, more = self._totals[kind], total - days.get(day, NO_USAGE)
+        totals[day] = totals.get(day, NO_USAGE) + more
         days[day] = total
+        self._set_lifetime(kind, name, days, day, more)
+
+    def _set_lifetime(self, kind: str, name: str, days: Mapping[str, UsageTotals], day: str, more: UsageTotals) -> None:
+        if kind == "task":
+            # One object for both where there is one day: most of 100,000 tasks have no other.
+            self._lifetime[name] = days[day] if len(days) == 1 else self._lifetime.get(name, NO_USAGE) + more
 
     def _days(self, kind: str, name: str) -> dict[str, UsageTotals] | None:
         """Return the sums by day of a key or task, made where there are none; None for another kind."""
@@ -311,6 +339,7 @@ class Ledger:
         self._names["task"].discard(name)
         self._names["task"].add(OTHER_NAMES)
         others = self._tasks.setdefault(OTHER_NAMES, {})
+        self._lifetime[OTHER_NAMES] = self._lifetime.get(OTHER_NAMES, NO_USAGE) + self._lifetime.pop(name, NO_USAGE)
         for day, total in self._tasks.pop(name).items():
             others[day] = others.get(day, NO_USAGE) + total
 

@@ -136,7 +136,9 @@ def test_no_number_of_names_makes_a_minute_grow(store: Store) -> None:
 def test_changes_are_counted_for_the_gateway_and_the_task(store: Store) -> None:
     now = time.time()
     minute = int(now // MINUTE_S)
-    store.add_history({}, [ChangeMark("t", 2, now), ChangeMark("t", 3, now), ChangeMark("other", 2, now)])
+    store.add_history(
+        {}, [ChangeMark("t", 2, now, "t"), ChangeMark("t", 3, now, "t"), ChangeMark("other", 2, now, "other")]
+    )
     for step_s, number in ((MINUTE_S, minute), (HOUR_S, minute // 60)):
         assert store.read_history(GATEWAY, step_s, number, number) == {number: {Slot.CHANGES: 3}}
         assert store.read_history(("task", "t"), step_s, number, number) == {number: {Slot.CHANGES: 2}}
@@ -162,7 +164,7 @@ def test_gateways_that_add_at_once_lose_nothing(redis_server: RedisServer) -> No
 
 def test_a_change_that_every_gateway_sees_counts_once(redis_server: RedisServer) -> None:
     now = time.time()
-    minute, change = int(now // MINUTE_S), ChangeMark("t", 2, now)
+    minute, change = int(now // MINUTE_S), ChangeMark("t", 2, now, "t")
     stores = [connect(redis_server.url) for _ in range(3)]
     for store in stores:
         store.add_history({}, [change])
@@ -191,7 +193,7 @@ def test_a_call_that_is_sent_again_counts_once(redis_server: RedisServer) -> Non
     added = 0
     while added < 3:
         with suppress(StateError):  # an answer is lost in what was left from before: the caller keeps its rows
-            store.add_history(row("t", minute, requests=1), [ChangeMark("t", 1, minute * 60.0)])
+            store.add_history(row("t", minute, requests=1), [ChangeMark("t", 1, minute * 60.0, "t")])
             added += 1
     while store.has_unwritten:
         with suppress(StateError):
@@ -220,7 +222,7 @@ def test_minutes_and_hours_expire_under_the_prefix(redis_server: RedisServer) ->
         (MINUTE_S, minute): {GATEWAY: {Slot.REQUESTS: 1}},
         (HOUR_S, minute // 60): {GATEWAY: {Slot.REQUESTS: 1}},
     }
-    store.add_history(rows, [ChangeMark("t", 1, minute * 60.0)])
+    store.add_history(rows, [ChangeMark("t", 1, minute * 60.0, "t")])
     with redis_server.client() as client:
         ttls = {key.decode(): client.ttl(key) for key in client.scan_iter("*history*")}
     keys = [f"team-a:{{history:60:{minute}}}", f"team-a:{{history:3600:{minute // 60}}}"]

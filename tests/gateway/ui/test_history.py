@@ -50,7 +50,7 @@ def fill(path: Path, now: float) -> None:
             (series,) = sum_samples([one_bucket(number * step_s, size)]).values()
             rows[step_s, number] = series
     change = now - 1800
-    store.add_history(rows, [ChangeMark("support", 2, change)])
+    store.add_history(rows, [ChangeMark("support", 2, change, "support")])
     store.close()
 
 

@@ -13,6 +13,7 @@ from gateway.usage.history import (
     MAX_NAMES,
     MAX_RANKED,
     MINUTE_S,
+    ChangeMark,
     HistoryBuffer,
     HistoryRows,
     HistorySample,
@@ -20,6 +21,7 @@ from gateway.usage.history import (
     SeriesName,
     count_changes,
     is_retained,
+    place_changes,
     sum_samples,
     with_hours,
 )
@@ -220,6 +222,24 @@ def test_changes_count_for_the_gateway_and_the_task_at_the_time_of_the_decision(
     assert by_step == {MINUTE_S: 2, HOUR_S: 2}
     assert len({change.identity for change in changes}) == 2
     assert buffer.drain() == ([], [])
+
+
+def test_a_new_pack_takes_no_series_from_busy_tasks() -> None:
+    """A thousand tasks change their models at once; a few of them have requests."""
+    ranking = NameRanking()
+    ranking.count_requests(busy_minute({"busy-1": 50, "busy-2": 40}), NOW)
+    few = [ChangeMark(task, 2, NOW, task) for task in ("busy-1", "quiet-1")]
+    assert list(place_changes(few, ranking)) == few
+    many = [*few, *(ChangeMark(f"quiet-{number}", 2, NOW, f"quiet-{number}") for number in range(2, 1000))]
+    placed = place_changes(many, ranking)
+    assert {change.name for change in placed} == {"busy-1", OTHER_NAMES}
+    assert [change.identity for change in placed] == [change.identity for change in many]
+    (minute, _) = count_changes(placed).values()
+    assert {place: counts[Slot.CHANGES] for place, counts in minute.items()} == {
+        ("gateway", ""): 1000,
+        ("task", "busy-1"): 1,
+        ("task", OTHER_NAMES): 999,
+    }
 
 
 def test_minutes_are_kept_for_two_days_and_hours_for_ninety() -> None:

@@ -1,68 +1,65 @@
-// All tasks: current model, confidence, distance to the benchmark, reason.
+// All tasks: searched, sorted and filtered by the gateway, page by page; tasks are merged and pinned from here.
 
 import { activePack, datasetDistances } from "../active_pack.js";
 import { call } from "../api.js";
-import { confidenceMeter, modelLabel, reasonTag, requestSparkline, savings, taskLink } from "../components.js";
-import { h, section, table } from "../dom.js";
-import { describeDistance, explainDecision } from "../explain.js";
-import { count, plural } from "../format.js";
+import { banner, h, section, table } from "../dom.js";
+import { plural } from "../format.js";
+import { taskColumns } from "../tasks/columns.js";
+import { taskFilters } from "../tasks/filters.js";
+import { selectionBar } from "../tasks/selection.js";
+import { trafficNote } from "../tasks/traffic.js";
 
-const PAGE_SIZE = 100;
-const SEARCH_PAUSE_MS = 250;
+const PAGE_SIZE = 50;
 
-export async function tasksPage(root) {
-  let query = "";
+export async function tasksPage(root, context) {
   let pages = 1;
-  let pause;
-  const [first, pack] = await Promise.all([fetchTasks(pages, query), activePack()]);
-  let tasks = first;
-  const list = table("All tasks", columns(datasetDistances(pack?.report)), [], { empty: "No tasks yet. Send a request with an X-Task-Id header to create one." });
+  let shown = null;
+  const filters = taskFilters(context, () => load(1));
+  const selection = context.principal.may_manage ? selectionBar(context, () => load(1)) : null;
   const total = h("p", { class: "muted", role: "status" });
-  const field = h("input", { type: "search", placeholder: "support, invoices…", on: { input: () => { clearTimeout(pause); pause = setTimeout(() => load(1), SEARCH_PAUSE_MS); } } });
+  const failure = h("div");
+  const traffic = h("p", { class: "muted" });
   const more = h("button", { type: "button", on: { click: () => load(pages + 1) } }, "Load more");
-  // The search runs in the gateway: most tasks are not on the loaded pages. A newer one supersedes what arrives late.
+  const [first, pack] = await Promise.all([fetchTasks(1, filters.parameters()), activePack()]);
+  const list = table("All tasks", taskColumns(datasetDistances(pack?.report), selection), [],
+    { empty: filters.isEmpty() ? "No tasks yet. Send a request with an X-Task-Id header to create one." : "No task matches the filters.", rowClass: (task) => (task.worse.length ? "worse" : null) });
+  const update = (count, found) => {
+    [pages, shown] = [count, found];
+    list.update(found.rows);
+    const amount = found.total === null || found.total === undefined ? plural(found.rows.length, "task") : plural(found.total, "task");
+    total.textContent = found.hasMore ? `Showing the first ${plural(found.rows.length, "task")}${found.total ? ` of ${found.total}` : ""}` : amount;
+    more.hidden = !found.hasMore;
+    traffic.replaceChildren(...trafficNote(found.traffic));
+    failure.replaceChildren();
+  };
+  // A newer request supersedes what arrives late.
   const load = async (count) => {
-    const asked = field.value.trim();
-    const found = await fetchTasks(count, asked);
-    if (asked !== field.value.trim()) return;
-    [query, pages, tasks] = [asked, count, found];
-    update();
+    const asked = filters.parameters();
+    try {
+      const found = await fetchTasks(count, asked);
+      if (asked === filters.parameters()) update(count, found);
+    } catch (error) {
+      if (shown === null) throw error;
+      failure.replaceChildren(banner("bad", error.message));
+    }
   };
-  const update = () => {
-    list.update(tasks);
-    const found = `${plural(tasks.length, "task")}${query && ` with “${query}” in the ID`}`;
-    total.textContent = tasks.hasMore ? `Showing the first ${found}` : found;
-    more.hidden = !tasks.hasMore;
-  };
-  update();
+  update(1, first);
   root.append(
     h("div", { class: "page-head" }, h("h1", {}, "Tasks"),
-      h("p", { class: "lead" }, "A task groups requests with the same X-Task-Id header. All requests of a task go to its current model.")),
-    section("All tasks", null,
-      h("div", { class: "row end" }, h("label", {}, "Search by task ID", field), total), list.element, h("div", { class: "row" }, more)));
-  return { title: "Tasks", refresh: () => load(pages) };
+      h("p", { class: "lead" }, "A task groups requests with the same X-Task-Id header, or without a tag by their system prompts. All requests of a task go to its current model."), traffic),
+    section("All tasks", null, filters.element, total, failure, selection?.element ?? null, list.element, h("div", { class: "row" }, more)));
+  return { title: "Tasks", refresh: async () => update(pages, await fetchTasks(pages, filters.parameters())) };
 }
 
-/** The tasks of the first pages whose ID contains a text. */
-async function fetchTasks(pages, search) {
-  const tasks = [];
+/** The tasks of the first pages. */
+async function fetchTasks(pages, parameters) {
+  const found = { rows: [], hasMore: true, total: null, traffic: null };
   let cursor = "";
   for (let page = 0; page < pages && cursor !== null; page += 1) {
-    const list = await call(`v1/tasks?details=true&limit=${PAGE_SIZE}&search=${encodeURIComponent(search)}&cursor=${cursor}`);
-    tasks.push(...list.data);
-    cursor = list.next_cursor;
+    const list = await call(`v1/tasks?details=true&limit=${PAGE_SIZE}&${parameters}&cursor=${cursor}`);
+    found.rows.push(...list.data);
+    [cursor, found.total, found.traffic] = [list.next_cursor, list.total, list.traffic];
   }
-  tasks.hasMore = cursor !== null;
-  return tasks;
+  found.hasMore = cursor !== null;
+  return found;
 }
-
-const columns = (datasets) => [
-  { title: "Task", cell: (task) => taskLink(task.id) },
-  { title: "Current model", cell: (task) => modelLabel(task.decision.model) },
-  { title: "Confidence", cell: confidenceMeter },
-  { title: "Inputs", class: "num", cell: (task) => count(task.n) },
-  { title: "Distance to benchmark", cell: (task) => { const { text, description } = describeDistance(task.u, datasets); return h("span", { title: description }, text); } },
-  { title: "Reason", cell: (task) => h("div", { class: "reason" }, reasonTag(task.decision), " ", explainDecision(task, { withConfidence: false })) },
-  { title: "Requests (1 h)", class: "sparkcell wide-only", cell: requestSparkline },
-  { title: "Savings", class: "num", cell: (task) => savings(task.spent) },
-];
