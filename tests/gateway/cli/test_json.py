@@ -11,7 +11,7 @@ import typer
 from gateway.cli.app import app
 from tests.gateway.cli.conftest import run_command
 
-SHOW_NOTHING = {"serve", "scorer", "config from-litellm"}
+SHOW_NOTHING = {"serve", "scorer", "config from-litellm", "state backup", "state restore", "requests export"}
 
 
 def commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
