@@ -95,4 +95,5 @@ def main() -> None:
         asked.results.write_text(json.dumps(found, indent=2))
 
 
-main()
+if __name__ == "__main__":
+    main()

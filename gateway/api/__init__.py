@@ -11,6 +11,7 @@ tasks       tasks, decisions, overview
 task_lists  which tasks a list shows
 task_views  a task as JSON
 task_changes  display names, merges and deletion of tasks
+task_order  lists of tasks, sorted and filtered
 scoring     endpoints that ask the scorer: inputs, labels, dry run, evidence, label suggestions, feedback
 policies    policy overrides of tasks
 packs       packs: list, comparison, activation, rollback

@@ -6,6 +6,7 @@ serve         run a gateway, or a scorer
 state         backup of a SQLite state, and its return
 config        check a configuration, convert litellm's, look up prices
 tasks         tasks of a running gateway
+task_changes  names, merges, pins and deletion of tasks
 labels        label suggestions and labels of a task
 judge         labels of a task by a judge model
 judge_inputs  its inputs, from a file or the gateway

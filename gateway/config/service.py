@@ -208,7 +208,7 @@ class LogConfig(ConfigSection):
     retention_days: float = Field(default=14.0, gt=0, le=3650)
     """Days after which a row is removed."""
     max_mb: int = Field(default=256, ge=1, le=1_000_000)
-    """Maximum size of all rows, megabytes; beyond it the oldest are removed. A million requests take about 130."""
+    """Maximum size of all rows, megabytes; beyond it the oldest are removed. A million requests take about 105."""
     bodies: bool = False
     """Store prompts and answers too, redacted by `redact`; images and files as placeholders."""
     max_body_kb: int = Field(default=16, ge=1, le=512)

@@ -62,13 +62,13 @@ class RedisBlocks:
         self._client = client
         self._listed = {one.member(): one for one in listed}
 
-    def scan(self, span: tuple[int, int], is_ascending: bool) -> Generator[StoredBlock, None, None]:
+    def scan(self, span: tuple[int, int], is_ascending: bool, with_ids: bool) -> Generator[StoredBlock, None, None]:
         """Yield the blocks that have rows in a span of numbers, without `details` and `bodies`."""
         found = [one for one in self._listed.values() if one.last >= span[0] and one.first <= span[1]]
         found.sort(key=lambda one: one.first if is_ascending else -one.last)
         for start in range(0, len(found), FETCHED):
             some = found[start : start + FETCHED]
-            for one, block in zip(some, self._fetch(some, SCANNED), strict=True):
+            for one, block in zip(some, self._fetch(some, SCANNED if with_ids else SCANNED[:-1]), strict=True):
                 if block is not None:
                     yield StoredBlock(one.member(), block)
 
@@ -81,7 +81,7 @@ class RedisBlocks:
         commands = [("HMGET", self._client.keys.logged_block(one.name), *parts) for one in listed]
         answers = self._client.pipeline(commands)
         return [
-            None if None in found else Block(one.first, one.last, one.rows, *found)
+            None if None in found else Block(one.first, one.last, one.rows, **dict(zip(parts, found, strict=True)))
             for one, found in zip(listed, answers, strict=True)
         ]
 

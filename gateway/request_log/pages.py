@@ -51,7 +51,7 @@ def read_following(
 def read_request(store: RequestStore, request_id: str) -> LoggedRequest | None:
     """Return the request with an ID, with its body; None if it is not logged. Raises StateError."""
     wanted = RequestFilter(search=request_id)
-    with store.open_reader() as reader, closing(reader.scan(wanted.span, False)) as blocks:
+    with store.open_reader() as reader, closing(reader.scan(wanted.span, False, True)) as blocks:
         for stored in blocks:
             for place in match_rows(stored.block, wanted, wanted.span):
                 (complete,) = reader.complete([stored.key], with_bodies=True)
@@ -85,7 +85,7 @@ def _first_places(
     sign = 1 if is_ascending else -1
     waiting: list[tuple[int, str, int]] = []
     found: dict[int, _Place] = {}
-    with closing(reader.scan(span, is_ascending)) as blocks:
+    with closing(reader.scan(span, is_ascending, bool(wanted.search))) as blocks:
         for stored in blocks:
             block = stored.block
             bound = sign * (block.first if is_ascending else block.last)

@@ -28,9 +28,6 @@ CREATE INDEX blocks_by_first ON blocks (first)
 MIGRATIONS = (_BLOCKS,)
 """Statements that make each schema from the one before."""
 
-_SCANNED = "id, first, last, rows, names, codes, numbers, ids"
-_NEWEST = f"SELECT {_SCANNED} FROM blocks WHERE last >= ? AND first <= ? ORDER BY last DESC"  # noqa: S608 - fixed names
-_OLDEST = f"SELECT {_SCANNED} FROM blocks WHERE last >= ? AND first <= ? ORDER BY first"  # noqa: S608 - fixed names
 _INSERT = """
 INSERT INTO blocks (first, last, rows, bytes, names, codes, numbers, ids, details, bodies)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -45,9 +42,9 @@ class SqliteBlocks:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def scan(self, span: tuple[int, int], is_ascending: bool) -> Generator[StoredBlock, None, None]:
+    def scan(self, span: tuple[int, int], is_ascending: bool, with_ids: bool) -> Generator[StoredBlock, None, None]:
         """Yield the blocks that have rows in a span of numbers, without `details` and `bodies`."""
-        for key, *parts in self._connection.execute(_OLDEST if is_ascending else _NEWEST, span):
+        for key, *parts in self._connection.execute(_scan_query(is_ascending, with_ids), span):
             yield StoredBlock(str(key), Block(*parts))
 
     def complete(self, keys: Sequence[str], with_bodies: bool) -> Sequence[Block | None]:
@@ -111,6 +108,12 @@ class SqliteRequestStore:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _scan_query(is_ascending: bool, with_ids: bool) -> str:
+    ids, order = "ids" if with_ids else "x''", "first" if is_ascending else "last DESC"
+    columns = f"id, first, last, rows, names, codes, numbers, {ids}"
+    return f"SELECT {columns} FROM blocks WHERE last >= ? AND first <= ? ORDER BY {order}"  # noqa: S608 - fixed names
 
 
 def log_path(state_path: str) -> str:

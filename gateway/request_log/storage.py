@@ -28,8 +28,10 @@ class LogSize:
 class BlockReader(Protocol):
     """Blocks of one moment. Every method may raise StateError."""
 
-    def scan(self, span: tuple[int, int], is_ascending: bool) -> Generator[StoredBlock, None, None]:
+    def scan(self, span: tuple[int, int], is_ascending: bool, with_ids: bool) -> Generator[StoredBlock, None, None]:
         """Yield the blocks that have rows in a span of numbers, without `details` and `bodies`.
+
+        with_ids: with `ids`, which are half of what is read.
 
         By their last number, greatest first; if ascending, by their first number, least first.
         """

@@ -123,7 +123,7 @@ def test_small_writes_become_full_blocks_and_no_row_is_written_often(sizes: list
                 compactor.write_rows([make_row(at + place) for place in range(size)])
                 at += size
             with store.open_reader() as reader:
-                blocks = [found.block.rows for found in reader.scan((0, 2**63 - 1), False)]
+                blocks = [found.block.rows for found in reader.scan((0, 2**63 - 1), False, True)]
             assert sum(blocks) == at
             assert sum(rows < MAX_ROWS for rows in blocks) <= 2 * MERGED
             assert written <= 3 * at

@@ -164,7 +164,7 @@ def test_options_and_405_list_what_is_allowed(plain: Serving, keyed: Serving, pa
         told = ask(url, path, method="OPTIONS")
         assert (told.status, told.body, told.headers["allow"]) == (204, b"", allowed)
         assert "content-length" not in told.headers
-    for method in ("PATCH", "PUT"):
+    for method in sorted({"PATCH", "PUT"} - set(allowed.split(", "))):
         refused = ask(plain.url, path, method=method)
         assert (refused.status, refused.error["code"]) == (405, "method_not_allowed")
         assert refused.headers["allow"] == allowed

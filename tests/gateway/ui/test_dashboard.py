@@ -262,13 +262,16 @@ def test_empty_states_name_the_next_step(
             dash.open(path)
             dash.wait_text(text)
         chat(running.url, task="first")
+        dash.allow_http_errors = True  # 503 where a page asks for benchmark inputs: there is no scorer
         dash.open("/tasks/first")
         dash.wait_text("No inputs scored yet.")
-        no_pack = "No pack has outcomes of this task's models; requests go to "
-        dash.wait_text(f"{no_pack}good, the first model of the configuration.")
+        no_pack = (
+            "No pack has outcomes of this task's models; requests go to good, the first model of the configuration."
+        )
+        dash.wait_text(no_pack)
         dash.open("/tasks")
         dash.wait_text("No evidence")
-        dash.wait_text(f"{no_pack}good, the first model of the configuration.")
+        dash.wait_text(no_pack)
 
 
 def test_sign_in_rejects_unknown_and_client_keys(keyed: tuple[Serving, str], open_dashboard: OpenDashboard) -> None:

@@ -106,11 +106,14 @@ function heatmap(outcomes, pack) {
   const configured = configuredOnAverage(pack);
   const shown = configured.length ? configured : pack.on_average;
   const order = shown.map((name) => outcomes.models.indexOf(name)).filter((column) => column >= 0);
+  const rows = outcomes.data.filter((row) => order.some((column) => row.outcomes[column] !== null));
+  const leftOut = outcomes.data.length - rows.length;
+  const note = leftOut ? ` ${count(leftOut)} datasets without outcomes of these models are left out.` : "";
   const cell = (value) => h("td", {}, value === null ? h("span", { class: "none", title: "Not measured" }, "–")
     : h("span", { vars: { "--v": value.toFixed(3) } }, score(value)));
-  return section(ACCURACY_TITLE, "Mean score per dataset and model, from 0 to 1. Models are sorted by benchmark average.",
+  return section(ACCURACY_TITLE, `Mean score per dataset and model, from 0 to 1. Models are sorted by benchmark average.${note}`,
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table: ${ACCURACY_TITLE}` },
       h("table", { class: "heat" }, h("caption", { class: "sr" }, ACCURACY_TITLE),
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Dataset"), order.map((column) => h("th", { scope: "col", title: outcomes.models[column] }, outcomes.models[column])), h("th", { scope: "col" }, "Questions"))),
-        h("tbody", {}, outcomes.data.map((row) => h("tr", {}, h("th", { scope: "row" }, row.dataset), order.map((column) => cell(row.outcomes[column])), h("td", { class: "muted" }, count(row.n))))))));
+        h("tbody", {}, rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.dataset), order.map((column) => cell(row.outcomes[column])), h("td", { class: "muted" }, count(row.n))))))));
 }

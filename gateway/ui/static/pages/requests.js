@@ -122,7 +122,7 @@ const columns = [
   { title: "Ended", class: "nowrap", cell: (row) => h("a", { href: `#/requests/${encodeURIComponent(row.id)}`, title: row.id }, h("time", { datetime: row.at }, shortTime(row.at))) },
   { title: "Task", cell: (row) => (row.task ? taskLink(row.task) : "–") },
   { title: "Model", class: "wide-only", cell: (row) => (row.model ? modelLabel(row.model) : "–") },
-  { title: "Reason", class: "wide-only", cell: (row) => (row.reason ? reasonLabel(row)[0] : "–") },
+  { title: "Reason", class: "nowrap wide-only", cell: (row) => (row.reason ? reasonLabel(row)[0] : "–") },
   { title: "Status", cell: statusTag },
   { title: "Tokens", class: "num wide-only", cell: (row) => (row.input_tokens === null ? "–" : h("span", { title: `${count(row.input_tokens)} in, ${count(row.output_tokens)} out${row.estimated ? ", estimated" : ""}` }, `${count(row.input_tokens)} + ${count(row.output_tokens)}`)) },
   { title: "Cost", class: "num wide-only", cell: (row) => (row.cost_usd === null ? "–" : usd(row.cost_usd)) },
