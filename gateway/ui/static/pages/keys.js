@@ -55,7 +55,7 @@ const columns = (view) => [
   { title: "Name", cell: (key) => [h("span", { class: "cut", title: key.name }, key.name), h("small", { class: "muted block" }, key.source === "config" ? "In config.yaml" : `Created ${dateTime(key.created_at)}`)] },
   { title: "Status", cell: status },
   { title: "Permissions and limits", cell: limits },
-  { title: "Today", cell: (key) => [h("span", { class: "nowrap" }, requestsLink(plural(key.today.requests, "request"), `Requests of key ${key.name}`, { key: key.name })), h("small", { class: "muted block" }, usd(key.today.cost_usd), key.budget_usd_per_day ? ` of ${usd(+key.budget_usd_per_day)}` : null)] },
+  { title: "Today", cell: (key) => [h("span", { class: "nowrap" }, key.today.requests ? requestsLink(plural(key.today.requests, "request"), `Requests of key ${key.name}`, { key: key.name }) : plural(0, "request")), h("small", { class: "muted block" }, usd(key.today.cost_usd), key.budget_usd_per_day ? ` of ${usd(+key.budget_usd_per_day)}` : null)] },
   { title: "Last used", class: "wide-only", cell: lastUses },
   ...(view.canChange ? [{ title: h("span", { class: "sr" }, "Actions"), class: "num", cell: (key) => (key.source === "config" ? null : keyActions(key, view)) }] : []),
 ];
