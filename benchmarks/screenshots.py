@@ -31,8 +31,10 @@ SETTLE_MS = 400
 ANSWER_MS = 20_000
 CUT = 1500
 """Pixels from the top: what is below is more of the same."""
-COLOURS = 128
+COLOURS = 256
 MAX_BYTES = 150_000
+TALL = (1280, 1240)
+"""Holds the playground's answers above its prompt, which stays at the window's end."""
 PROMPT = "INV-AN: 14 headsets, unit price 33.90 EUR, less credit note of 6 EUR. Balance owing?"
 
 
@@ -64,7 +66,13 @@ SHOTS: Sequence[Shot] = (
     Shot("task", "/tasks/support-lookup", height=1720),
     Shot("requests", "/requests", height=1000),
     Shot("request", "/requests/{request}", height=1300),
-    Shot("playground", "/playground?models=auto,generalist-xl,pico&task=invoice-totals", height=1000, prompt=PROMPT),
+    Shot(
+        "playground",
+        "/playground?models=auto,generalist-xl,pico&task=invoice-totals",
+        size=TALL,
+        height=1240,
+        prompt=PROMPT,
+    ),
     Shot("models", "/models"),
     Shot("packs", "/packs", scheme="dark", height=1000),
     Shot("phone", "/", size=PHONE, height=1400),
@@ -149,14 +157,17 @@ def send_prompt(shown: Dashboard, prompt: str) -> None:
 
 
 def picture(shown: Dashboard, file: Path, height: int) -> None:
-    """Take one page from its top, in few colours: a page of text needs no more, and the repository keeps every one."""
+    """Take one page from its top, in few colours: a page of text needs no more, and the repository keeps every picture.
+
+    MAXCOVERAGE keeps the colours of small marks apart, such as those of models.
+    """
     shown.page.wait_for_timeout(SETTLE_MS)
     whole: Any = shown.page.evaluate("document.documentElement.scrollHeight")
     width = shown.page.viewport_size["width"] if shown.page.viewport_size else DESK[0]
     clip = {"x": 0, "y": 0, "width": width, "height": min(height, int(whole))}
     shown.page.screenshot(path=file, full_page=True, clip=clip)  # type: ignore[arg-type]  # of TypedDict's four floats
     with Image.open(file) as taken:
-        drawn = taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        drawn = taken.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     drawn.save(file, optimize=True)
 
 

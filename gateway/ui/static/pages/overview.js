@@ -83,8 +83,8 @@ function summary({ usage, tasks, best, health, hasCalls, chatModels }) {
   if (!hasCalls && !tasks.tasks) return ["No requests yet.", scorer];
   const shown = h("b", {}, plural(tasks.tasks, "task"));
   if (!best) return [shown, tasks.tasks === 1 ? " uses " : " use ", h("b", {}, chatModels[0] ?? "no model"), ", the first model of the configuration, unless pinned: there is no evidence to route by.", scorer];
-  const routed = tasks.by_reason.score ?? 0;
-  const lead = [shown, "; ", h("b", {}, count(routed)), routed === 1 ? " uses" : " use", " a model that the benchmark ranks above ", h("b", {}, best), ", the best model on average."];
+  const others = tasks.tasks - (tasks.by_model[best] ?? 0);
+  const lead = [shown, "; ", h("b", {}, count(others)), others === 1 ? " uses" : " use", " another model than ", h("b", {}, best), ", the best model on average."];
   if (!usage.baselineUsd) return [lead, scorer];
   const share = (usage.baselineUsd - usage.routedUsd) / usage.baselineUsd;
   return [lead, " Routed requests cost ", h("b", {}, usd(usage.routedUsd)), "; with the best model on average ", h("b", {}, usd(usage.baselineUsd)),
