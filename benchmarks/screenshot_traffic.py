@@ -64,7 +64,7 @@ def create_keys(port: int) -> None:
     """Create keys with limits, one that soon expires and one with two secrets, and call models with them."""
     admin = {"authorization": f"Bearer {ADMIN_SECRET}"}
     soon = (datetime.now(UTC) + timedelta(days=6)).isoformat()
-    keys = {
+    keys: Mapping[str, Mapping[str, Any]] = {
         "team-billing": {"requests_per_minute": 120, "budget_usd_per_day": "5", "default_task": "invoice-totals"},
         "ci": {"models": ["pico", "calc-1"], "expires_at": soon},
         "warehouse-app": {"max_concurrent_requests": 8},
