@@ -15,4 +15,5 @@ new_model      accuracy of columns that are imputed from few outcomes
 lm_eval_run    lm-evaluation-harness against a gateway
 list_prices    the shipped price list, from litellm's
 screenshots    the dashboard's pictures for the documentation
+screenshot_traffic  traffic and keys of the gateways in them
 """

@@ -19,10 +19,12 @@ export function modelColour(name) {
   return `m${modelOrder.indexOf(name) % COLOURS}`;
 }
 
+/** A model's name with its colour. Tables cut long names, which are whole in the title. */
 export const modelLabel = (name) => h("span", { class: "model" },
-  h("span", { class: "dot", vars: { "--c": `var(--${modelColour(name)})` }, "aria-hidden": "true" }), name);
+  h("span", { class: "dot", vars: { "--c": `var(--${modelColour(name)})` }, "aria-hidden": "true" }), h("span", { class: "name", title: name }, name));
 
-export const taskLink = (id) => h("a", { href: `#/tasks/${encodeURIComponent(id)}` }, id);
+/** A link to a task's page; its name is cut as a model's. */
+export const taskLink = (id) => h("a", { class: "name", href: `#/tasks/${encodeURIComponent(id)}`, title: id }, id);
 
 export function reasonTag(decision) {
   const [label, kind] = reasonLabel(decision);

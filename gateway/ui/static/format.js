@@ -1,6 +1,7 @@
 // Formatting of numbers, money, durations and times.
 
 const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const SMALLEST_USD = 1e-8;
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const count = (value) => (value >= 100000 ? COMPACT.format(value) : NUMBER.format(value));
@@ -15,11 +16,16 @@ export function probability(p) {
   return percent(p);
 }
 
+/** US dollars; "–" for an unknown amount. A cost that is not 0 never reads as 0. */
 export function usd(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
+  const sign = value < 0 ? "−" : "";
+  if (size > 0 && size < SMALLEST_USD) return `${sign}<$${SMALLEST_USD.toFixed(8)}`;
+  // Two significant digits where five decimals have less: the cost of one short request.
+  if (size > 0 && size < 0.0001) return `${sign}$${size.toFixed(Math.ceil(-Math.log10(size)) + 1)}`;
   const digits = size === 0 || size >= 100 ? 0 : size >= 1 ? 2 : size >= 0.01 ? 3 : 5;
-  return `${value < 0 ? "−" : ""}$${size.toFixed(digits)}`;
+  return `${sign}$${size.toFixed(digits)}`;
 }
 
 export function ms(value) {

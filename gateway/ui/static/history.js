@@ -1,4 +1,4 @@
-// History of the gateway, a task, model, backend or key: a range, charts over it, and what routed calls would have cost
+// History of the gateway, a task, model, backend or key: a range, charts over it, and what routed requests would have cost
 // with another model. The range, the series and the model to compare with live in the URL's query.
 
 import { call } from "./api.js";
@@ -111,10 +111,10 @@ function createCharts() {
       { label: "Rejected (4xx)", value: (step) => step.rejected, colour: colours.warn },
       { label: "Errors", value: (step) => step.errors, colour: colours.bad },
     ], { kind: "bar", isStacked: true, format: count }),
-    make("Cost and savings", { label: (total) => `All calls ${usd(total.cost_usd)}, routed calls ${usd(total.routed_cost_usd)}, saved ${usd(total.compared_saved_usd ?? total.saved_usd)}.` }, (colours, shown) => [
-      { label: `Routed calls with ${shown.compare_with ?? BEST.toLowerCase()}`, value: shown.compare_with ? otherCost : (step) => step.baseline_usd, colour: colours.m1, dash: [4, 3] },
-      { label: "Routed calls", value: (step) => step.routed_cost_usd, colour: colours.accent, fill: true },
-      { label: "All calls", value: (step) => step.cost_usd, colour: colours.muted },
+    make("Cost and savings", { label: (total) => `All requests ${usd(total.cost_usd)}, routed requests ${usd(total.routed_cost_usd)}, saved ${usd(total.compared_saved_usd ?? total.saved_usd)}.` }, (colours, shown) => [
+      { label: `Routed requests with ${shown.compare_with ?? BEST.toLowerCase()}`, value: shown.compare_with ? otherCost : (step) => step.baseline_usd, colour: colours.m1, dash: [4, 3] },
+      { label: "Routed requests", value: (step) => step.routed_cost_usd, colour: colours.accent, fill: true },
+      { label: "All requests", value: (step) => step.cost_usd, colour: colours.muted },
     ], { format: usd }),
     make("Latency", { label: quantiles("") }, latencies(""), { format: ms }),
     make("First token", { label: quantiles("first_token_"), note: () => " Streams only." }, latencies("first_token_"), { format: ms }),
@@ -131,8 +131,8 @@ const COLUMNS = [
   { title: "Requests", class: "num", cell: (step) => count(step.requests) },
   { title: "Errors", class: "num", cell: (step) => count(step.errors) },
   { title: "Rejected", class: "num", cell: (step) => count(step.rejected) },
-  { title: "p50", class: "num", cell: (step) => ms(step.p50_ms) },
-  { title: "p95", class: "num", cell: (step) => ms(step.p95_ms) },
+  { title: "Latency p50", class: "num", cell: (step) => ms(step.p50_ms) },
+  { title: "Latency p95", class: "num", cell: (step) => ms(step.p95_ms) },
   { title: "First token p50", class: "num", cell: (step) => ms(step.first_token_p50_ms) },
   { title: "Tokens", class: "num", cell: (step) => count(step.input_tokens + step.output_tokens) },
   { title: "Cost", class: "num", cell: (step) => usd(step.cost_usd) },

@@ -171,7 +171,7 @@ def test_the_values_are_also_a_table(dash: Dashboard) -> None:
 
 
 def test_a_range_without_requests_says_so(dash: Dashboard) -> None:
-    dash.open("/tasks/nobody?range=30d")
+    dash.open("/models?of=model:other&range=30d")
     dash.wait_text("no requests.")
 
 

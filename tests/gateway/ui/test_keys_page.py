@@ -110,7 +110,7 @@ def test_a_key_is_rotated_with_the_keyboard_and_its_former_secret_revoked(
     assert dash.page.get_by_role("button", name="Copy key").is_visible()
     for secret in (old, new):
         assert ask(crowded.url, "/v1/models", authorization=f"Bearer {secret}").status == 200
-    dash.page.get_by_role("button", name="Revoke secret 1 of turning").click()
+    dash.page.get_by_role("button", name="Revoke former secret 1 of turning").click()
     dash.page.get_by_role("button", name="Confirm revocation of secret 1 of turning").click()
     dash.wait_text("Secret 1 of key turning revoked.")
     statuses = [ask(crowded.url, "/v1/models", authorization=f"Bearer {secret}").status for secret in (old, new)]

@@ -10,7 +10,7 @@ export function keyActions(key, view) {
   return h("div", { class: "actions" },
     h("button", { type: "button", "aria-label": `Edit key ${key.name}`, on: { click: () => view.showEdit(key) } }, "Edit"),
     former
-      ? confirmButton(view, "Revoke former secret", `Revoke secret ${former.number} of ${key.name}`, `Confirm revocation of secret ${former.number} of ${key.name}`,
+      ? confirmButton(view, "Revoke former secret", `Revoke former secret ${former.number} of ${key.name}`, `Confirm revocation of secret ${former.number} of ${key.name}`,
         `${keyPath(key.name)}/secrets/${former.number}`, `Secret ${former.number} of key ${key.name} revoked. New requests with it are rejected.`)
       : h("button", { type: "button", "aria-label": `Rotate key ${key.name}`, on: { click: () => view.showRotate(key) } }, "Rotate"),
     confirmButton(view, "Revoke key", `Revoke key ${key.name}`, `Confirm revocation of ${key.name}`,

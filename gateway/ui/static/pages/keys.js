@@ -4,6 +4,7 @@ import { callPages } from "../api.js";
 import { command } from "../copy.js";
 import { banner, code, h, section, table } from "../dom.js";
 import { count, dateTime, plural, timeAgo, usd } from "../format.js";
+import { requestsLink } from "../links.js";
 import { keyActions } from "./key_actions.js";
 import { createForm, editForm, rotateForm } from "./key_forms.js";
 
@@ -54,8 +55,8 @@ const columns = (view) => [
   { title: "Name", cell: (key) => [h("span", { class: "cut", title: key.name }, key.name), h("small", { class: "muted block" }, key.source === "config" ? "In config.yaml" : `Created ${dateTime(key.created_at)}`)] },
   { title: "Status", cell: status },
   { title: "Permissions and limits", cell: limits },
-  { title: "Today", cell: (key) => [h("span", { class: "nowrap" }, plural(key.today.requests, "request")), h("small", { class: "muted block" }, usd(key.today.cost_usd), key.budget_usd_per_day ? ` of ${usd(+key.budget_usd_per_day)}` : null)] },
-  { title: "Last used", cell: lastUses },
+  { title: "Today", cell: (key) => [h("span", { class: "nowrap" }, key.today.requests ? requestsLink(plural(key.today.requests, "request"), `Requests of key ${key.name}`, { key: key.name }) : plural(0, "request")), h("small", { class: "muted block" }, usd(key.today.cost_usd), key.budget_usd_per_day ? ` of ${usd(+key.budget_usd_per_day)}` : null)] },
+  { title: "Last used", class: "wide-only", cell: lastUses },
   ...(view.canChange ? [{ title: h("span", { class: "sr" }, "Actions"), class: "num", cell: (key) => (key.source === "config" ? null : keyActions(key, view)) }] : []),
 ];
 

@@ -7,6 +7,7 @@ import { command, copyable } from "../copy.js";
 import { code, h, section, table } from "../dom.js";
 import { count, ms, percent, score, usd } from "../format.js";
 import { historyPanel } from "../history.js";
+import { requestCount } from "../links.js";
 import { describeMatch } from "./first_steps.js";
 
 const BREAKER_STATES = { closed: ["Healthy", "good"], "half-open": ["Half-open", "warn"], open: ["Open", "bad"] };
@@ -51,12 +52,14 @@ async function fetchData() {
   const [list, backends, tasks, pack] = await Promise.all([call("v1/models"), callPages("v1/backends"), call("v1/overview?limit=1"), activePack()]);
   const inPack = new Map((pack?.models ?? []).map((one) => [one.name, one]));
   const models = list.data.filter((one) => one.id !== "auto").map((one) => ({
-    ...one, config: one.benchroute ?? {}, benchmark: inPack.get(one.benchroute?.evidence?.name), hasPack: pack !== null,
+    ...one, config: one.benchroute ?? {}, benchmark: inPack.get(one.benchroute?.evidence?.name),
     tasks: tasks.by_model[one.id] ?? 0,
     requests: backends.filter((backend) => backend.model === one.id).reduce((sum, backend) => sum + (backend.last_hour?.requests ?? 0), 0),
   }));
   return { models, backends, pack };
 }
+
+const evidence = (row) => (row.config.kind === "chat" ? describeMatch(row.id, row.config.evidence) : "–");
 
 const price = (row) => {
   const source = row.config.price ?? row.benchmark;
@@ -64,27 +67,27 @@ const price = (row) => {
   return input === null || input === undefined ? "–" : `${usd(+input)} / ${usd(+output)}`;
 };
 
-const benchmarkAverage = ({ benchmark, hasPack }) => (benchmark
+const benchmarkAverage = ({ benchmark }) => (benchmark
   ? h("span", {}, score(benchmark.average), benchmark.partial ? h("span", { class: "muted" }, " (partially measured)") : null)
-  : h("span", { class: "muted" }, hasPack ? "Not in pack" : "–"));
+  : h("span", { class: "muted" }, "–"));
 
 const MODEL_COLUMNS = [
   { title: "Model", cell: (row) => modelLabel(row.id) },
   { title: "Tasks", class: "num", cell: (row) => count(row.tasks) },
-  { title: "Requests (1 h)", class: "num", cell: (row) => count(row.requests) },
-  { title: "Evidence", cell: (row) => (row.config.kind === "chat" ? describeMatch(row.id, row.config.evidence) : "–") },
-  { title: "Benchmark average", class: "num", cell: benchmarkAverage },
+  { title: "Requests (1 h)", class: "num wrap-head", cell: (row) => requestCount(row.requests, `Requests of ${row.id}`, { model: row.id, range: "1h" }) },
+  { title: "Evidence", class: "evidence", cell: evidence },
+  { title: "Benchmark average", class: "num wrap-head", cell: benchmarkAverage },
   { title: "Parameters", class: "num", cell: (row) => { const size = row.config.params_b ?? row.benchmark?.params_b; return size ? `${size} B` : "–"; } },
-  { title: "Input / output price per 1M tokens", class: "num", cell: price },
-  { title: "Context window", class: "num", cell: (row) => (row.config.context_window ? row.config.context_window.toLocaleString("en") : "–") },
+  { title: "Price per 1M tokens (input / output)", class: "num wrap-head", cell: price },
+  { title: "Context window", class: "num wrap-head", cell: (row) => (row.config.context_window ? row.config.context_window.toLocaleString("en") : "–") },
 ];
 
 const BACKEND_COLUMNS = [
-  { title: "Backend", cell: (row) => copyable(row.id, `backend ID ${row.id}`, h("span", {}, row.id)) },
+  { title: "Backend", cell: (row) => copyable(row.id, `backend ID ${row.id}`, h("span", { class: "name", title: row.id }, row.id)) },
   { title: "Model", cell: (row) => modelLabel(row.model) },
   { title: "Circuit breaker", cell: breaker },
   { title: "In flight", class: "num", cell: (row) => count(row.outstanding) },
-  { title: "Requests (1 h)", class: "num", cell: (row) => count(row.last_hour?.requests ?? 0) },
+  { title: "Requests (1 h)", class: "num wrap-head", cell: (row) => requestCount(row.last_hour?.requests ?? 0, `Requests of backend ${row.id}`, { backend: row.id, range: "1h" }) },
   { title: "Errors", class: "num", cell: (row) => { const { requests = 0, errors = 0 } = row.last_hour ?? {}; return requests ? `${count(errors)} (${percent(errors / requests, 1)})` : "–"; } },
   { title: "p50 latency", class: "num", cell: (row) => ms(row.last_hour?.p50_ms) },
   { title: "p95 latency", class: "num", cell: (row) => ms(row.last_hour?.p95_ms) },
@@ -111,6 +114,6 @@ function heatmap(outcomes, pack) {
   return section(ACCURACY_TITLE, `Mean score per dataset and model, from 0 to 1. Models are sorted by benchmark average.${note}`,
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table: ${ACCURACY_TITLE}` },
       h("table", { class: "heat" }, h("caption", { class: "sr" }, ACCURACY_TITLE),
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Dataset"), order.map((column) => h("th", { scope: "col" }, outcomes.models[column])), h("th", { scope: "col" }, "Questions"))),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Dataset"), order.map((column) => h("th", { scope: "col", title: outcomes.models[column] }, outcomes.models[column])), h("th", { scope: "col" }, "Questions"))),
         h("tbody", {}, rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.dataset), order.map((column) => cell(row.outcomes[column])), h("td", { class: "muted" }, count(row.n))))))));
 }

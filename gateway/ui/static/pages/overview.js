@@ -6,13 +6,14 @@ import { confidenceMeter, modelLabel, reasonTag, registerModels, requestSparklin
 import { h, replaceContent, section, table, tile } from "../dom.js";
 import { count, ms, percent, plural, timeAgo, usd } from "../format.js";
 import { historyPanel } from "../history.js";
+import { requestsHref } from "../links.js";
 import { firstSteps } from "./first_steps.js";
 
 export async function overviewPage(root, context) {
   const first = await fetchData(context.principal);
   registerModels(first.models);
   const lead = h("p", { class: "lead" });
-  const tiles = { requests: tile("Requests (last hour)"), errors: tile("Errors"), latency: tile("Response time (p50)"), overhead: tile("Gateway overhead (p50)"), cost: tile("Cost (last hour)"), savings: tile("Savings (all time)") };
+  const tiles = { requests: tile("Requests (last hour)", requestsHref({ range: "1h" })), errors: tile("Errors (last hour)", requestsHref({ range: "1h", status: "error" })), latency: tile("Latency (p50)"), overhead: tile("Gateway overhead (p50)"), cost: tile("Cost (last hour)", "#/tasks?sort=cost"), savings: tile("Savings (all time)", "#/tasks?sort=savings") };
   const history = await historyPanel(context, { series: await seriesOf(context), models: first.models });
   const tasks = table("Current model per task", TASK_COLUMNS, [], { empty: "No tasks yet. Calls with an X-Task-Id header, or with a system prompt, create them." });
   const more = h("p", { class: "muted" });
@@ -49,8 +50,8 @@ async function seriesOf({ principal }) {
 const TASK_COLUMNS = [
   { title: "Task", cell: (task) => taskLink(task.id) },
   { title: "Current model", cell: (task) => modelLabel(task.decision.model) },
-  { title: "Reason", cell: (task) => reasonTag(task.decision) },
-  { title: "Confidence", cell: confidenceMeter },
+  { title: "Reason", class: "wide-only", cell: (task) => reasonTag(task.decision) },
+  { title: "Confidence", class: "wide-only", cell: confidenceMeter },
   { title: "Requests (1 h)", class: "sparkcell wide-only", cell: requestSparkline },
   { title: "Savings", class: "num", cell: (task) => savings(task.spent) },
 ];
@@ -82,8 +83,8 @@ function summary({ usage, tasks, best, health, hasCalls, chatModels }) {
   if (!hasCalls && !tasks.tasks) return ["No requests yet.", scorer];
   const shown = h("b", {}, plural(tasks.tasks, "task"));
   if (!best) return [shown, tasks.tasks === 1 ? " uses " : " use ", h("b", {}, chatModels[0] ?? "no model"), ", the first model of the configuration, unless pinned: there is no evidence to route by.", scorer];
-  const routed = tasks.by_reason.score ?? 0;
-  const lead = [shown, "; ", h("b", {}, count(routed)), routed === 1 ? " uses" : " use", " a model that the benchmark ranks above ", h("b", {}, best), ", the best model on average."];
+  const others = tasks.tasks - (tasks.by_model[best] ?? 0);
+  const lead = [shown, "; ", h("b", {}, count(others)), others === 1 ? " uses" : " use", " another model than ", h("b", {}, best), ", the best model on average."];
   if (!usage.baselineUsd) return [lead, scorer];
   const share = (usage.baselineUsd - usage.routedUsd) / usage.baselineUsd;
   return [lead, " Routed requests cost ", h("b", {}, usd(usage.routedUsd)), "; with the best model on average ", h("b", {}, usd(usage.baselineUsd)),

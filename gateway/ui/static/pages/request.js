@@ -6,6 +6,7 @@ import { copyable } from "../copy.js";
 import { banner, code, h, section, table } from "../dom.js";
 import { reasonLabel } from "../explain.js";
 import { count, dateTime, ms, probability, score, usd } from "../format.js";
+import { requestsLink } from "../links.js";
 import { statusTag, storedText, waterfall } from "../request_parts.js";
 
 export async function requestPage(root, context, [id]) {
@@ -39,18 +40,21 @@ function route(one) {
     ["Ended", dateTime(one.at)],
     ["Status", statusTag(one)],
     ["Task", one.task ? taskLink(one.task) : null],
-    ["Key", one.key],
+    ["Key", one.key ? requestsLink(one.key, `Requests of key ${one.key}`, { key: one.key }) : null],
     ["Endpoint", `${one.endpoint}${one.stream ? ", stream" : ""}`],
     ["Requested model", one.requested_model ? code(one.requested_model) : null],
-    ["Model", one.model ? modelLabel(one.model) : "None"],
-    ["Backend", one.backend],
+    ["Model", one.model ? requestsLink(modelLabel(one.model), `Requests of ${one.model}`, { model: one.model }) : "None"],
+    ["Backend", one.backend ? requestsLink(one.backend, `Requests of backend ${one.backend}`, { backend: one.backend }) : null],
     ["Reason", one.reason ? reasonLabel(one)[0] : null],
-    ["Decision", one.decision ? `Version ${one.decision}` : null],
+    ["Decision", one.decision ? decisionLink(one) : null],
     ["Shadow model", one.shadow_model],
     ["Response cache", one.cached ? "Hit" : null],
     ["Client's request ID", one.client_request_id ? copyable(one.client_request_id, "client's request ID") : null],
   ]));
 }
+
+/** The decision that the request followed is on this page; the link leads to the one in use. */
+const decisionLink = (one) => h("a", { href: `#/tasks/${encodeURIComponent(one.task)}`, title: `Current decision of ${one.task}` }, `Version ${one.decision}`);
 
 function costs(one) {
   const known = one.input_tokens !== null;

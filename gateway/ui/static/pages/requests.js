@@ -1,12 +1,13 @@
 // The request log: requests that have ended, by filters in the URL, with a live tail and exports.
 
 import { ApiError, call } from "../api.js";
-import { cutName, statusTag } from "../request_parts.js";
+import { modelLabel, taskLink } from "../components.js";
 import { banner, h, section, table } from "../dom.js";
 import { reasonLabel } from "../explain.js";
 import { count, ms, plural, usd } from "../format.js";
 import { hashQuery } from "../hash.js";
 import { RANGES, rangePicker } from "../range.js";
+import { cutName, statusTag } from "../request_parts.js";
 import { downloadExport, exportLimit, filterForm, filtersOf } from "../request_filters.js";
 
 const PAGE_SIZE = 100;
@@ -119,9 +120,9 @@ function shortTime(iso) {
 
 const columns = [
   { title: "Ended", class: "nowrap", cell: (row) => h("a", { href: `#/requests/${encodeURIComponent(row.id)}`, title: row.id }, h("time", { datetime: row.at }, shortTime(row.at))) },
-  { title: "Task", cell: (row) => (row.task ? cutName(row.task) : "–") },
-  { title: "Model", class: "wide-only", cell: (row) => (row.model ? cutName(row.model) : "–") },
-  { title: "Reason", class: "wide-only", cell: (row) => (row.reason ? reasonLabel(row)[0] : "–") },
+  { title: "Task", cell: (row) => (row.task ? taskLink(row.task) : "–") },
+  { title: "Model", class: "wide-only", cell: (row) => (row.model ? modelLabel(row.model) : "–") },
+  { title: "Reason", class: "nowrap wide-only", cell: (row) => (row.reason ? reasonLabel(row)[0] : "–") },
   { title: "Status", cell: statusTag },
   { title: "Tokens", class: "num wide-only", cell: (row) => (row.input_tokens === null ? "–" : h("span", { title: `${count(row.input_tokens)} in, ${count(row.output_tokens)} out${row.estimated ? ", estimated" : ""}` }, `${count(row.input_tokens)} + ${count(row.output_tokens)}`)) },
   { title: "Cost", class: "num wide-only", cell: (row) => (row.cost_usd === null ? "–" : usd(row.cost_usd)) },

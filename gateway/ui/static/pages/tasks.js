@@ -47,7 +47,7 @@ export async function tasksPage(root, context) {
   root.append(
     h("div", { class: "page-head" }, h("h1", {}, "Tasks"),
       h("p", { class: "lead" }, "A task groups requests with the same X-Task-Id header, or without a tag by their system prompts. All requests of a task go to its current model."), traffic),
-    section("All tasks", null, filters.element, total, failure, selection?.element ?? null, list.element, h("div", { class: "row" }, more)));
+    section("All tasks", null, filters.element, h("div", { class: "notes" }, total, failure, selection?.element ?? null), list.element, h("div", { class: "row" }, more)));
   return { title: "Tasks", refresh: async () => update(pages, await fetchTasks(pages, filters.parameters())) };
 }
 

@@ -49,7 +49,7 @@ export function decisionFacts({ task, pack, activity }) {
     ["Score", decidedBy(task)],
     ["Decision version", task.decision.version ? count(task.decision.version) : "None"],
     ["Fallback order", task.decision.ranking.length > 1 ? h("span", {}, task.decision.ranking.slice(1, 4).join(", then ")) : "–"],
-    ["Response time", activity.total.requests ? `p50 ${ms(activity.total.p50_ms)}, p95 ${ms(activity.total.p95_ms)} (last hour)` : "–"],
+    ["Latency", activity.total.requests ? `p50 ${ms(activity.total.p50_ms)}, p95 ${ms(activity.total.p95_ms)} (last hour)` : "–"],
   ];
   if (spent?.requests) {
     // Calls that named their model, and tasks without evidence, are compared with nothing.

@@ -2,6 +2,7 @@
 
 import { copyable } from "../copy.js";
 import { h } from "../dom.js";
+import { taskLinks } from "../links.js";
 
 const KINDS = { automatic: ["Automatic", "Recognised by the system prompt of calls without a tag"], default: ["Default", "Calls without a tag and system prompt: different kinds of calls are mixed"] };
 
@@ -23,6 +24,6 @@ export function kindTag(task) {
 export const taskTitle = (task) => h("div", { class: "page-head" },
   h("p", { class: "crumb" }, h("a", { href: "#/tasks" }, "Tasks")),
   shownName(task) === task.id ? copyable(task.id, "task ID", heading(task.id)) : heading(shownName(task)),
-  h("p", { class: "row muted" }, shownName(task) === task.id ? null : copyable(task.id, "task ID", h("code", { class: "cut", title: task.id }, task.id)), kindTag(task)));
+  h("p", { class: "row muted" }, shownName(task) === task.id ? null : copyable(task.id, "task ID", h("code", { class: "cut", title: task.id }, task.id)), kindTag(task), taskLinks(task.id)));
 
 const heading = (text) => h("h1", { class: "cut", title: text }, text);
