@@ -36,7 +36,7 @@ EXAMPLES ?= 100
 STEADY ?= 20000
 LM_EVAL ?= lm_eval
 IMAGE ?= benchroute
-VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false

@@ -8,7 +8,8 @@ from typing import Any
 import typer
 
 from docs.tables.markdown import code, table
-from gateway.cli import app, errors
+from gateway.cli import errors
+from gateway.cli.app import app
 
 INTRO = """\
 # Commands

@@ -15,7 +15,7 @@ its types. Programs should use `code`. A stream that fails after it began ends w
 (at `/v1/responses`, an `error` event with `code` and `message`); then the connection is closed.
 
 A backend's own error is forwarded unchanged, with its own status, type and code, when no other backend is left to ask
-([client guide](../client.md#a-backends-own-error)).
+([client guide](../failures.md#a-backends-own-error)).
 
 """
 

@@ -88,10 +88,16 @@ def _kind(section: type[BaseModel]) -> str:
     return f"kind: {get_args(section.model_fields['kind'].annotation)[0]}"
 
 
+MAX_DEFAULT = 200
+"""Characters of a default in the table."""
+
+
 def _row(path: str, name: str, field: FieldInfo) -> tuple[str, str, str, str]:
     setting = f"{path.partition(' (')[0]}.{name}".removeprefix(".")
     type_name = _with_bounds(_type(field.annotation), field.metadata)
     default = "required" if field.is_required() else _default(field.default)
+    if len(default) > MAX_DEFAULT:
+        default = "see the description"
     return code(setting), type_name, default, field.description or ""
 
 

@@ -1,5 +1,7 @@
 """The command line `benchroute`: one module per command or group of commands.
 
+app           every command
+programs      `serve` and `scorer` without the others
 init          create a configuration from the providers that are available
 doctor        check a setup and suggest fixes
 serve         run a gateway, or a scorer
@@ -41,70 +43,18 @@ errors        error tree, messages and exit codes
 No module imports numpy or torch before a command needs them: `benchroute serve` starts without.
 """
 
-from importlib.metadata import version
-from typing import Annotated
+import sys
 
-import typer
-
-from gateway.cli import benchmark, config, dead_letters, evals, keys, models, pack, requests, state, tasks
-from gateway.cli.doctor import doctor
-from gateway.cli.errors import ErrorReportingGroup
-from gateway.cli.evaluate import evaluate
-from gateway.cli.import_results import import_command
-from gateway.cli.init import create_config
-from gateway.cli.route import route_inputs
-from gateway.cli.serve import run_scorer, serve_command
-from gateway.cli.tail import tail_decisions
 from gateway.processes.init_process import fork_under_init
-
-SUMMARY = "LLM gateway that routes each task to the best model according to benchmark evidence."
-
-app = typer.Typer(
-    name="benchroute",
-    help=SUMMARY,
-    cls=ErrorReportingGroup,
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-)
-RUN, INSPECT, EVIDENCE = "Run a gateway", "Inspect a running gateway", "Benchmarks and packs"
-
-app.command("init", rich_help_panel=RUN)(create_config)
-app.command("doctor", rich_help_panel=RUN)(doctor)
-app.command("serve", rich_help_panel=RUN)(serve_command)
-app.command("scorer", rich_help_panel=RUN)(run_scorer)
-app.add_typer(config.app, name="config", rich_help_panel=RUN)
-app.add_typer(state.app, name="state", rich_help_panel=RUN)
-app.add_typer(tasks.app, name="tasks", rich_help_panel=INSPECT)
-app.command("tail", rich_help_panel=INSPECT)(tail_decisions)
-app.add_typer(requests.app, name="requests", rich_help_panel=INSPECT)
-app.add_typer(dead_letters.app, name="observations", rich_help_panel=INSPECT)
-app.add_typer(keys.app, name="keys", rich_help_panel=INSPECT)
-app.command("import", rich_help_panel=EVIDENCE)(import_command)
-app.add_typer(evals.app, name="bench", rich_help_panel=EVIDENCE)
-app.add_typer(benchmark.app, name="benchmark", rich_help_panel=EVIDENCE)
-app.add_typer(pack.app, name="pack", rich_help_panel=EVIDENCE)
-app.add_typer(models.app, name="models", rich_help_panel=EVIDENCE)
-app.command(rich_help_panel=EVIDENCE)(evaluate)
-app.command("route", rich_help_panel=EVIDENCE)(route_inputs)
-
-
-def _show_version(is_requested: bool) -> None:
-    if is_requested:
-        typer.echo(f"benchroute {version('benchroute')}")
-        raise typer.Exit
-
-
-@app.callback(help=SUMMARY)
-def _options(
-    _: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """LLM gateway: the options of the program itself."""
 
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
     fork_under_init()
-    app()
+    from gateway.cli.programs import PROGRAMS, make_programs_app
+
+    if sys.argv[1:2] and sys.argv[1] in PROGRAMS:
+        make_programs_app()(prog_name="benchroute")
+    from gateway.cli.app import app
+
+    app(prog_name="benchroute")

@@ -169,7 +169,8 @@ def _write_sums(connection: sqlite3.Connection, task: str, change: StateChange) 
 
 def _first_embedding(connection: sqlite3.Connection, task: str) -> bytes:
     row = connection.execute("SELECT embedding FROM ring WHERE task = ? AND slot = 0", (task,)).fetchone()
-    return row[0] if row else b""
+    # NULL stands there in a damaged file alone; nothing can be restored with it, which is an error of its own.
+    return row[0] or b"" if row else b""
 
 
 def _basis_id(connection: sqlite3.Connection, basis: str) -> int:

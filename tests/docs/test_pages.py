@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from docs.tables.endpoints import endpoints
-from gateway.cli import app
+from gateway.cli.app import app
 from gateway.config import parse_config
 from gateway.config.schema import Config
 from tests.docs.markdown import TOP, Block, anchors, blocks, links, pages

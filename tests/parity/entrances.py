@@ -31,7 +31,7 @@ LIMITS = {"connect_s": 2, "first_byte_s": 5, "between_chunks_s": 5}
 USD_1_A_TOKEN = {"input_usd_per_mtok": 1_000_000, "output_usd_per_mtok": 1_000_000}
 
 TIMED_HEADERS = ("date", "x-benchroute-overhead-ms", "x-request-id")
-TIMED_SAMPLES = re.compile(r"_(sum|bucket|created)($|\{)")
+TIMED_SAMPLES = re.compile(r"_(sum|bucket|created)($|\{)|event_loop_lag|request_log_written")
 OWN_ID = re.compile(r"req_[0-9a-f]{24}")
 TIMED_MEMBERS = re.compile(r"(_ms|_s|^seconds|^at|^request_id)$")
 

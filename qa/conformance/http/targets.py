@@ -172,9 +172,9 @@ CHECKS = (
             "/v1/chat/completions;a=b",
             "/v1\\chat\\completions",
             "/v1/nowhere",
-            "/",
         )
     ),
+    make_case(SUITE, "path /", "RFC 9110, 15.5.6: the root is for browsers", _at("/"), NOT_ALLOWED),
     *(
         make_case(SUITE, f"GET {target}", PATHS, _bare("GET", target), NOWHERE)
         for target in (

@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli.app import app
 from gateway.cli.errors import AdminRequestError, ErrorReportingGroup, InputsError, OptionError
 from gateway.errors import ConfigError, StateError
 from routing.errors import BenchmarkError, PackCorrupted
@@ -47,7 +47,7 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_loads_nothing_heavy() -> None:
     code = f"""
 import sys
-from gateway.cli import app
+from gateway.cli.app import app
 for command in ["", *{COMMANDS}]:
     app([*command.split(), "--help"], standalone_mode=False)
 heavy = ("numpy", "torch", "hnswlib", "pyarrow", "sentence_transformers", "transformers", "openai", "litellm")

@@ -167,7 +167,7 @@ def test_help_and_the_library_without_a_format_load_nothing_heavy() -> None:
     code = """
 import sys
 import routing.importing.formats
-from gateway.cli import app
+from gateway.cli.app import app
 app(["import", "--help"], standalone_mode=False)
 print("loaded:", [name for name in ("numpy", "torch", "pyarrow", "pandas") if name in sys.modules])
 """

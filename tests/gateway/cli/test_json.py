@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import typer
 
-from gateway.cli import app
+from gateway.cli.app import app
 from tests.gateway.cli.conftest import run_command
 
-SHOW_NOTHING = {"serve", "scorer", "config from-litellm"}
+SHOW_NOTHING = {"serve", "scorer", "config from-litellm", "state backup", "state restore", "requests export"}
 
 
 def commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli.app import app
 
 WIDTHS = (40, 80, *(pytest.param(width, marks=pytest.mark.slow) for width in (60, 79, 90, 100, 120)))
 

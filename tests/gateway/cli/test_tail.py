@@ -75,7 +75,7 @@ def test_only_so_many_of_the_latest_are_shown_first() -> None:
 
 
 def test_a_shell_completes_commands() -> None:
-    code = "import sys; sys.argv = ['benchroute']; from gateway.cli import app; app(prog_name='benchroute')"
+    code = "import sys; sys.argv = ['benchroute']; from gateway.cli.app import app; app(prog_name='benchroute')"
     asked = {"_BENCHROUTE_COMPLETE": "complete_bash", "COMP_WORDS": "benchroute ta", "COMP_CWORD": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code],

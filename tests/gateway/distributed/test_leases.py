@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli.app import app
 from gateway.config import parse_config
 from gateway.distributed import health, redis_keys
 from gateway.distributed.codec import JSON, AckBatch, AckCounts, Lease

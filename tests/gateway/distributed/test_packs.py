@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli.app import app
 from gateway.distributed import packs
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.store import RedisStore

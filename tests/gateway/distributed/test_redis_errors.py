@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli.app import app
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.redis_keys import DEFAULT_KEYS, Shard, shard_of
 from gateway.distributed.store import RedisStore

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from gateway.cli import app
+from gateway.cli.app import app
 from gateway.evals.answers import read_journal
 from routing.tidy import read_benchmark
 from tests.gateway.cli.conftest import run_command
@@ -43,7 +43,7 @@ def written(folder: Path, text: str) -> Path:
 def test_help_explains_every_option_and_loads_nothing_heavy() -> None:
     code = f"""
 import sys
-from gateway.cli import app
+from gateway.cli.app import app
 app(["bench", "run", "--help"], standalone_mode=False)
 print("loaded:", [name for name in {HEAVY} if name in sys.modules])
 """

@@ -22,7 +22,7 @@ sys.meta_path.insert(0, Block())
     [
         "import gateway.evals.run, gateway.evals.ask, gateway.evals.results, gateway.evals.marking",
         "import gateway.cli.evals, gateway.cli.benchmark",
-        "from gateway.cli import app; app(['bench', 'run', '--help'], standalone_mode=False)",
+        "from gateway.cli.app import app; app(['bench', 'run', '--help'], standalone_mode=False)",
     ],
 )
 def test_a_blocked_torch_is_not_missed(code: str) -> None:

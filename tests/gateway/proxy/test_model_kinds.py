@@ -79,7 +79,7 @@ def test_the_tasks_embedding_model_goes_before_the_gateways(upstream: Upstream, 
         ({"tasks": {"t": {"candidates": ["words", "vectors"]}}}, "tasks.t.candidates: model 'vectors' is of kind"),
         ({"tasks": {"t": {"embedding_model": "nobody"}}}, "tasks.t.embedding_model: unknown model 'nobody'"),
         ({"routing": {"embedding_model": "nobody"}}, "routing.embedding_model: unknown model 'nobody'"),
-        ({"upstream": {"files_backend": "words"}}, "upstream.files_backend: unknown backend 'words'; configured: "),
+        ({"upstream": {"files_backend": "words"}}, "upstream.files_backend: unknown backend 'words'; did you"),
     ],
 )
 def test_settings_that_name_a_model_of_another_kind_are_refused(sections: dict[str, Any], fault: str) -> None:
