@@ -71,6 +71,23 @@ export function tile(title, href = null) {
   return { element, set(text, noteText = "") { value.textContent = text; note.textContent = noteText; } };
 }
 
+const PATIENCE_MS = 1500;
+
+/**
+ * A part of a page whose data may be late: a busy or frozen scorer must not hold the rest of the page.
+ * load(): promise of the part's nodes. The promise is fulfilled with the element once they are there, or after a moment
+ * with a note that they follow.
+ */
+export async function latePart(load) {
+  const element = h("div", { class: "stack" });
+  const shown = load().then((nodes) => { element.replaceChildren(); appendAll(element, [nodes]); return true; });
+  const isShown = await Promise.race([shown, new Promise((resume) => { setTimeout(resume, PATIENCE_MS, false); })]);
+  if (isShown) return element;
+  shown.catch(() => element.replaceChildren()); // late and failed: the rest of the page stays
+  element.replaceChildren(h("p", { class: "muted", role: "status" }, "Waiting for the scorer…"));
+  return element;
+}
+
 /** A command, path or setting in running text. */
 export const code = (text) => h("code", {}, text);
 

@@ -1,7 +1,9 @@
 """The dashboard in Chromium: every page, and every change an operator can make there."""
 
 import hashlib
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,6 +168,23 @@ def test_task_page_shows_a_declared_dataset_and_warns_of_an_unknown_one(routing:
     assert "similar: rivers." in dash.text()
     for address in (path, "/v1/tasks/known"):  # other tests count tasks
         assert ask(routing.url, address, method="DELETE").status == 200
+
+
+def test_pages_do_not_wait_for_a_frozen_scorer(routing: Serving, dash: Dashboard) -> None:
+    assert routing.scorer_pid is not None
+    os.kill(routing.scorer_pid, signal.SIGSTOP)
+    try:
+        for path, late in (
+            ("/tasks/rivers", "Most similar benchmark questions"),
+            ("/models", "Mean score per dataset"),
+        ):
+            dash.open(path)
+            dash.wait_text("Waiting for the scorer…")
+            assert late not in dash.text()
+    finally:
+        os.kill(routing.scorer_pid, signal.SIGCONT)
+    dash.wait_text("Mean score per dataset and model")
+    assert "Waiting for the scorer…" not in dash.text()
 
 
 def test_a_task_is_pinned_and_unpinned(routing: Serving, dash: Dashboard) -> None:

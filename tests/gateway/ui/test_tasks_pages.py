@@ -152,10 +152,10 @@ def test_traffic_without_a_tag_is_told_and_automatic_tasks_are_suggested(dash: D
     assert "kind=automatic" in dash.page.url
     # Texts are kept here: the beginning of the template stands for the task.
     dash.page.get_by_role("link", name="sort the letter of").click()
-    dash.wait_text("Calls without a tag whose system prompts come from one template have this task.")
+    dash.wait_text("Requests without a tag whose system prompts come from one template have this task.")
     dash.wait_text("Merge both if they are one application.")
     dash.open("/tasks/default")
-    dash.wait_text("It mixes different kinds of calls")
+    dash.wait_text("It mixes different kinds of requests")
 
 
 def test_a_task_is_renamed_and_found_by_its_name(dash: Dashboard, url: str) -> None:

@@ -4,7 +4,7 @@ import { activePack, configuredOnAverage } from "../active_pack.js";
 import { call, callOrNull, callPages } from "../api.js";
 import { modelLabel, registerModels } from "../components.js";
 import { command, copyable } from "../copy.js";
-import { code, h, section, table } from "../dom.js";
+import { code, h, latePart, section, table } from "../dom.js";
 import { count, ms, percent, score, usd } from "../format.js";
 import { historyPanel } from "../history.js";
 import { requestCount } from "../links.js";
@@ -23,15 +23,14 @@ export async function modelsPage(root, context) {
     backends.update(data.backends);
   };
   update(first);
-  const outcomes = first.pack ? await callOrNull(`v1/packs/${encodeURIComponent(first.pack.id)}/outcomes`) : null;
+  const accuracy = await latePart(() => accuracyOf(first.pack));
   root.append(
     h("div", { class: "page-head" }, h("h1", {}, "Models and backends"),
       h("p", { class: "lead" }, lead(first.pack))),
     section("Models", "Prices come from config.yaml, otherwise from the pack. Requests: last hour.", models.element),
     section("Backends", "The circuit breaker opens after repeated failures. An open backend gets no requests until the retry.", backends.element),
     history.element,
-    outcomes ? heatmap(outcomes, first.pack) : section(ACCURACY_TITLE, null, h("p", { class: "muted" }, first.pack ? "The scorer is not ready yet. Reload this page in a few seconds."
-      : ["No pack is loaded. Run ", command("benchroute pack build"), " and set ", code("routing.pack"), " in config.yaml."])));
+    accuracy);
   return { title: "Models", refresh: async () => { update(await fetchData()); await history.refresh(); } };
 }
 
@@ -99,6 +98,14 @@ function breaker(row) {
 }
 
 const ACCURACY_TITLE = "Benchmark accuracy by dataset";
+
+/** The outcomes of the pack, or why there are none to show. */
+async function accuracyOf(pack) {
+  const outcomes = pack ? await callOrNull(`v1/packs/${encodeURIComponent(pack.id)}/outcomes`) : null;
+  if (outcomes) return heatmap(outcomes, pack);
+  return section(ACCURACY_TITLE, null, h("p", { class: "muted" }, pack ? "The scorer is not ready yet. Reload this page in a few seconds."
+    : ["No pack is loaded. Run ", command("benchroute pack build"), " and set ", code("routing.pack"), " in config.yaml."]));
+}
 
 /** A table with coloured cells: the number in each cell says the same as its colour. */
 function heatmap(outcomes, pack) {

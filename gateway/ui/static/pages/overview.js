@@ -15,7 +15,7 @@ export async function overviewPage(root, context) {
   const lead = h("p", { class: "lead" });
   const tiles = { requests: tile("Requests (last hour)", requestsHref({ range: "1h" })), errors: tile("Errors (last hour)", requestsHref({ range: "1h", status: "error" })), latency: tile("Latency (p50)"), overhead: tile("Gateway overhead (p50)"), cost: tile("Cost (last hour)", "#/tasks?sort=cost"), savings: tile("Savings (all time)", "#/tasks?sort=savings") };
   const history = await historyPanel(context, { series: await seriesOf(context), models: first.models });
-  const tasks = table("Current model per task", TASK_COLUMNS, [], { empty: "No tasks yet. Calls with an X-Task-Id header, or with a system prompt, create them." });
+  const tasks = table("Current model per task", TASK_COLUMNS, [], { empty: "No tasks yet. Requests with an X-Task-Id header, or with a system prompt, create them." });
   const more = h("p", { class: "muted" });
   const changes = h("ol", { class: "timeline" });
   const steps = firstSteps();

@@ -3,7 +3,7 @@
 import { activePack } from "../active_pack.js";
 import { call, callOrNull, taskPath } from "../api.js";
 import { registerModels } from "../components.js";
-import { banner, h, replaceContent, section } from "../dom.js";
+import { banner, h, latePart, replaceContent, section } from "../dom.js";
 import { historyPanel } from "../history.js";
 import { autoDetails } from "../task/auto_details.js";
 import { decisionFacts, decisionSummary } from "../task/decision.js";
@@ -21,7 +21,7 @@ export async function taskPage(root, context, [id]) {
   if (first.error) return missingTask(root, id, first.error, context);
   registerModels(first.models);
   const [evidence, similar] = await Promise.all([
-    first.task.n && first.pack ? callOrNull(`${taskPath(id)}/evidence`) : null,
+    latePart(() => evidenceOf(first)),
     first.task.kind === "automatic" ? callOrNull(`${taskPath(id)}/similar`) : null,
   ]);
   const decision = h("div", { class: "decision" });
@@ -49,12 +49,19 @@ export async function taskPage(root, context, [id]) {
       + "Bars: 90 % interval.", scores.element),
     section("Decision history", "Each step is a change of model.", history.element, changes),
     usage.element,
-    evidence?.nearest.length ? nearestQuestions(evidence) : "",
-    evidence ? h("div", { class: "wide-left" }, embeddingMap(evidence, id), nearestDatasets(first.task)) : "",
+    evidence,
     autoDetails(first.task),
     h("div", { class: "two" }, labelSection(first, context), previewForm(id)),
     manageSection(first.task, similar?.data ?? [], context));
   return { title: first.task.name ?? id, refresh: async () => { update(await fetchData(id)); await usage.refresh(); } };
+}
+
+/** The sections about similar benchmark questions. */
+async function evidenceOf({ task, pack }) {
+  const evidence = task.n && pack ? await callOrNull(`${taskPath(task.id)}/evidence`) : null;
+  if (!evidence) return [];
+  return [evidence.nearest.length ? nearestQuestions(evidence) : null,
+    h("div", { class: "wide-left" }, embeddingMap(evidence, task.id), nearestDatasets(task))];
 }
 
 async function fetchData(id) {
@@ -84,7 +91,7 @@ function missingTask(root, id, error, context) {
     h("div", { class: "page-head" }, h("p", { class: "crumb" }, h("a", { href: "#/tasks" }, "Tasks")), h("h1", { class: "cut", title: id }, id)),
     banner("warn", error.message),
     error.code === "task_merged" && context.principal.may_manage
-      ? h("div", { class: "row" }, h("button", { type: "button", on: { click: undo } }, "Undo merge"), h("span", { class: "muted" }, "Later calls are its own again; moved inputs stay."))
+      ? h("div", { class: "row" }, h("button", { type: "button", on: { click: undo } }, "Undo merge"), h("span", { class: "muted" }, "Later requests are its own again; moved inputs stay."))
       : h("p", {}, h("a", { href: "#/tasks" }, "Show all tasks")));
   return { title: id };
 }

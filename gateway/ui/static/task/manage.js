@@ -5,14 +5,14 @@ import { banner, h, section } from "../dom.js";
 import { percent, plural } from "../format.js";
 import { shownName } from "./title.js";
 
-/** What to know of a task whose calls have no tag. similar: automatic tasks with similar templates, the most similar first. */
+/** What to know of a task whose requests have no tag. similar: automatic tasks with similar templates, the most similar first. */
 export function kindNote(task, similar) {
   if (task.kind === "default") {
-    return banner("info", "Calls without a tag and without a system prompt have this task. It mixes different kinds of calls, so its decision fits none of them well: tag them with X-Task-Id.");
+    return banner("info", "Requests without a tag and without a system prompt have this task. It mixes different kinds of requests, so its decision fits none of them well: tag them with X-Task-Id.");
   }
   if (task.kind !== "automatic") return "";
   const near = similar[0];
-  return banner("info", "Calls without a tag whose system prompts come from one template have this task. ",
+  return banner("info", "Requests without a tag whose system prompts come from one template have this task. ",
     task.name ? null : "Give it a name below. ",
     near ? ["Similar: ", h("a", { href: `#/tasks/${encodeURIComponent(near.id)}` }, shownName(near)), ` (${percent(near.similarity)} of the words). Merge both if they are one application.`] : null);
 }
@@ -46,7 +46,7 @@ function renameForm(task, act) {
 function mergeForms(task, similar, act) {
   const into = h("input", { id: "merge-into", maxlength: "128", required: true, placeholder: "ID of a task, also a new one", spellcheck: "false" });
   const from = h("input", { id: "merge-from", required: true, placeholder: "IDs, separated by spaces", spellcheck: "false" });
-  const moved = (done) => `Merged; ${plural(done.moved_inputs, "input")} moved. Later calls go to ${done.id}.`;
+  const moved = (done) => `Merged; ${plural(done.moved_inputs, "input")} moved. Later requests go to ${done.id}.`;
   const mergeInto = (target, sources, next) => act("POST", `${taskPath(target)}/merge`, { sources }, moved, next);
   const submitInto = (event) => { event.preventDefault(); const target = into.value.trim(); mergeInto(target, [task.id], `#/tasks/${encodeURIComponent(target)}`); };
   const submitFrom = (event) => { event.preventDefault(); mergeInto(task.id, from.value.split(/[\s,]+/).filter(Boolean)); };
@@ -63,7 +63,7 @@ function mergedList(task, act) {
   if (!task.merged.length) return null;
   return h("div", {}, h("p", { class: "muted" }, "Merged into this task:"),
     h("ul", { class: "plain-list" }, task.merged.map((id) => h("li", { class: "row" }, h("code", { class: "cut", title: id }, id),
-      h("button", { type: "button", class: "quiet", "aria-label": `Undo merge of ${id}`, on: { click: () => act("DELETE", `${taskPath(id)}/merge`, undefined, () => `Later calls of ${id} are its own again; moved inputs stay here.`) } }, "Undo merge")))));
+      h("button", { type: "button", class: "quiet", "aria-label": `Undo merge of ${id}`, on: { click: () => act("DELETE", `${taskPath(id)}/merge`, undefined, () => `Later requests of ${id} are its own again; moved inputs stay here.`) } }, "Undo merge")))));
 }
 
 /** The first click asks, the second deletes. */
@@ -75,5 +75,5 @@ function deleteRow(task, act) {
     button.textContent = "Confirm deletion";
     return null;
   });
-  return h("div", { class: "row" }, button, h("span", { class: "muted" }, "Inputs, scores and decisions are lost; the policy stays. The next call begins the task again."));
+  return h("div", { class: "row" }, button, h("span", { class: "muted" }, "Inputs, scores and decisions are lost; the policy stays. The next request begins the task again."));
 }

@@ -4,7 +4,7 @@ import { copyable } from "../copy.js";
 import { h } from "../dom.js";
 import { taskLinks } from "../links.js";
 
-const KINDS = { automatic: ["Automatic", "Recognised by the system prompt of calls without a tag"], default: ["Default", "Calls without a tag and system prompt: different kinds of calls are mixed"] };
+const KINDS = { automatic: ["Automatic", "Recognised by the system prompt of requests without a tag"], default: ["Default", "Requests without a tag and system prompt: different kinds of requests are mixed"] };
 
 /** The text that stands for a task. */
 export const shownName = (task) => task.name ?? task.label ?? task.id;
@@ -14,7 +14,7 @@ export const taskCell = (task) => h("span", { class: "task-name" },
   h("a", { class: "cut", href: `#/tasks/${encodeURIComponent(task.id)}`, title: shownName(task) === task.id ? task.id : `${shownName(task)} (${task.id})` }, shownName(task)),
   kindTag(task));
 
-/** How a task's calls get it, where a client did not tag them. */
+/** How a task's requests get it, where a client did not tag them. */
 export function kindTag(task) {
   const found = KINDS[task.kind];
   return found ? h("span", { class: "tag plain", title: found[1] }, found[0]) : null;

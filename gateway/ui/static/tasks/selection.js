@@ -33,7 +33,7 @@ export function selectionBar(context, changed) {
     event.preventDefault();
     const into = target.value.trim();
     const sources = [...selected].filter((id) => id !== into);
-    act(() => call(`${taskPath(into)}/merge`, { method: "POST", body: { sources } }), `${plural(sources.length, "task")} merged into ${into}. Later calls go there.`);
+    act(() => call(`${taskPath(into)}/merge`, { method: "POST", body: { sources } }), `${plural(sources.length, "task")} merged into ${into}. Later requests go there.`);
   });
   const remove = h("button", { type: "button", class: "danger", on: { click: () => {
     if (remove.dataset.confirming !== "yes") { remove.dataset.confirming = "yes"; remove.textContent = "Confirm deletion"; return; }

@@ -10,6 +10,6 @@ export function trafficNote(traffic) {
   const untagged = traffic.automatic + traffic.default;
   if (!untagged) return [`All ${plural(total, "request")} of the last hour had a tag.`];
   return [`${percent(untagged / total)} of ${plural(total, "request")} in the last hour had no tag: ${percent(traffic.automatic / total)} are in automatic tasks, by their system prompts`,
-    traffic.default ? `; ${percent(traffic.default / total)} in a default task, which mixes different kinds of calls. ` : ". ",
+    traffic.default ? `; ${percent(traffic.default / total)} in a default task, which mixes different kinds of requests. ` : ". ",
     h("a", { href: "#/tasks?kind=automatic&sort=recent" }, "Show automatic tasks"), " to name, merge or pin them."];
 }
