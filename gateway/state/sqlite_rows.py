@@ -109,7 +109,7 @@ def write_change(connection: sqlite3.Connection, task: str, change: StateChange)
         made = change.decision
         connection.execute(_PUT_DECISION, (*_to_row(made), made.confidence, made.measured_gain, explanation))
     for decision in change.changes:
-        if change.decision is None or decision.version != change.decision.version:
+        if change.decision is None or (decision.version, decision.n) != (change.decision.version, change.decision.n):
             connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _to_row(decision))
         connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, decision.version - MAX_CHANGES))
 

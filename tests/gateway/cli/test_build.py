@@ -173,6 +173,7 @@ def test_another_embedder_asked_for_by_name_is_used_instead_of_given_embeddings(
     assert read_manifest(tmp_path / "pack").embedder.name == DEFAULT_EMBEDDER
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_keeps_its_embeddings_and_goes_on_from_there(tmp_path: Path) -> None:
     """Ctrl-C in the second batch, of the long texts: exit code 130, and the same command embeds only those."""
     write_questions(tmp_path / "many", 70, long_ones=6)

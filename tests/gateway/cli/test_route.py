@@ -87,6 +87,7 @@ def test_the_table_shows_scores_sizes_prices_and_the_reason(pack: Path, inputs: 
     assert lines[-1] == document["decision"]["would_change"]["text"]
 
 
+@pytest.mark.slow
 def test_a_pipe_into_a_process_of_its_own_works(pack: Path, inputs: Path) -> None:
     command = [sys.executable, "-m", "gateway.cli", "route", "--pack", str(pack)]
     done = subprocess.run(command, input="\n".join(TEXTS), capture_output=True, text=True, check=True, timeout=60)

@@ -123,6 +123,7 @@ def observations(many: int) -> list[Observation]:
     ]
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(STEPS), max_size=25))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_after_kills_and_lost_answers_a_fleet_has_drawn_what_one_program_draws(

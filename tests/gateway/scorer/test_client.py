@@ -139,6 +139,7 @@ async def keeps_its_pack(link: EmbeddedScorerClient, good_pack: Path, folder: Pa
     await link.reload(start(good_pack, folder))
 
 
+@pytest.mark.slow
 def test_a_pack_of_an_unknown_embedder_is_refused_until_a_good_one_comes(good_pack: Path, tmp_path: Path) -> None:
     strange = saved_pack(tmp_path / "strange", Letters())
 
@@ -179,6 +180,7 @@ def test_a_mistake_around_the_scorer_is_told_and_another_one_starts(
     eventually(lambda: not is_alive(pid))
 
 
+@pytest.mark.slow
 def test_a_keys_one_input_is_decided_soon_behind_another_keys_flood(good_pack: Path, tmp_path: Path) -> None:
     """Thousands of observations, and questions with a thousand texts each. Counted in batches, not in seconds."""
     batches: list[list[str]] = []

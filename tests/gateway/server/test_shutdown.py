@@ -185,6 +185,7 @@ def test_everything_that_was_seen_is_scored_before_the_end(upstream: Upstream, t
         assert gateway.rows("SELECT requests, usd FROM spending WHERE name = 'burst'") == [(400, "800")]
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_taken_over_by_a_watching_gateway(upstream: Upstream, tmp_path: Path) -> None:
     text = config(upstream, tmp_path, 20)
     with running(tmp_path, text, "--watch") as gateway:

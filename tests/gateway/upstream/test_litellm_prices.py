@@ -25,6 +25,7 @@ def test_a_price_is_found_by_provider_and_model() -> None:
     assert prices("", "no-such-model") is None
 
 
+@pytest.mark.slow
 def test_the_list_has_the_models_that_litellm_has_with_its_prices() -> None:
     """Aliases included. In a process of its own: importing litellm takes seconds, and patches things."""
     code = """
