@@ -16,6 +16,7 @@ traffic      the new tasks' inputs, through the OpenAI client
 results      routing against best on average and the oracle
 printing     tables of the results
 processes    child processes with a log
+loopback     HTTP servers in a thread, for such stand-ins
 providers    stand-ins for hosted providers, which list many models
 first_day    a newcomer's first minutes with three API keys: init, serve, calls without tags
 fetch        GET of a small JSON document

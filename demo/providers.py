@@ -1,11 +1,11 @@
 """Stand-ins for hosted providers: loopback servers that list many models and answer each call with a fixed text."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
+from demo.loopback import serve_handler
 from gateway.cli.init.providers import HOSTED
 
 LISTED: Mapping[str, Sequence[str]] = {
@@ -33,15 +33,8 @@ def key_variable(provider: str) -> str:
 @contextmanager
 def _serve_provider(models: Sequence[str], key: str) -> Iterator[str]:
     handler = type("Handler", (_Handler,), {"models": models, "key": key})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serve_handler(handler) as url:
+        yield f"{url}/v1"
 
 
 class _Handler(BaseHTTPRequestHandler):

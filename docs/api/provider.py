@@ -6,11 +6,12 @@ https://docs.cohere.com/reference/rerank
 
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from demo.loopback import serve_handler
 
 TEXT = "You can return it within 30 days."
 USAGE = {"prompt_tokens": 14, "completion_tokens": 9, "total_tokens": 23}
@@ -107,15 +108,8 @@ ANSWERS: Mapping[str, Any] = {
 @contextmanager
 def running_provider() -> Iterator[str]:
     """Run the provider during the block; yields its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serve_handler(_Handler) as url:
+        yield url
 
 
 class _Handler(BaseHTTPRequestHandler):
