@@ -269,6 +269,8 @@ class Gateway:
             is_draining=lambda: self._is_draining,
             evidence=resolved.evidence_by_model,
         )
+        # A response's cost is compared with the task's first model, where that could have answered.
+        other_kinds = names_of_other_kinds(config.models)
         pipeline = Pipeline(
             authenticator=self._authenticator,
             host_check=self._host_check,
@@ -281,11 +283,11 @@ class Gateway:
                 self._metrics,
                 self._ledger,
                 self._quotas,
-                self._baseline,
+                lambda task, model: model if model in other_kinds else self._table.policy_of(task).ranking[0],
                 self._minutes,
                 self._tracing,
                 (self._recent_responses.record_batch, self._secret_uses.observe_batch, *self._request_log.observers),
-                HistoryRecorder(self._history.buffer, names_of_other_kinds(config.models)).add_batch,
+                HistoryRecorder(self._history.buffer, other_kinds).add_batch,
             ),
             sessions=self._sessions,
             responses=self._responses,
@@ -308,11 +310,6 @@ class Gateway:
         passthrough = Passthrough(pipeline, resolver, server.max_upload_bytes, server.body_timeout_s)
         context = ExchangeContext(pipeline, self._deadlines, server.body_timeout_s, not self._is_draining)
         return Serving(services, context, passthrough)
-
-    def _baseline(self, task: str, model: str) -> str:
-        """Return the model that a response's cost is compared with: the task's first, where it could have answered."""
-        kinds = {one.name: one.kind for one in self.runtime.resolved.config.models}
-        return self._table.policy_of(task).ranking[0] if kinds.get(model, "chat") == "chat" else model
 
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services
