@@ -187,9 +187,8 @@ def test_errors_and_rejected_requests_are_those_that_the_history_counts(
         with pytest.raises(http.client.IncompleteRead):
             chat(url, "dies-in-stream", stream=True)
         chat(url, "no-such-model")
-        total = eventually(
-            lambda: total if (total := ask(url, "/v1/activity").json["total"])["requests"] == 4 else None
-        )
+        eventually(lambda: ask(url, "/v1/activity").json["total"]["requests"] == 4)
+        total = ask(url, "/v1/activity").json["total"]
         found = {status: listed(url, status=status) for status in ("error", "rejected", "broken", "2xx", "5xx", "200")}
         assert (len(found["error"]), len(found["rejected"])) == (total["errors"], total["rejected"]) == (2, 1)
         assert [row["status"] for row in found["broken"]] == [200]
