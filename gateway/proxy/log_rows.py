@@ -56,13 +56,16 @@ class RowMaker:
         between = own() - timer()  # nearly 0: on most systems both are one clock
         of, count = RecordColumns(records), len(records)
         rare: list[RareFields | None] = [None] * count
+        statuses = list(of.status)
         for place in of.unusual:
             rare[place] = _rare_fields(records[place], between)
+            if of.stream_error[place] is not None:
+                statuses[place] = -statuses[place]
         began = of.started if abs(between) < SAME_CLOCK_S else [started - between for started in of.started]
         attempt_began, attempt_ended = _last_times(of)
         return (
             self._numbers(of, offset), of.request_id, of.client_id, of.key, of.task,
-            of.model, of.backend, of.by_route(reason_of), of.status, _in_ms(of.seconds), of.cost_usd,
+            of.model, of.backend, of.by_route(reason_of), statuses, _in_ms(of.seconds), of.cost_usd,
             _since(of.started, of.read_at), _in_ms(of.overhead_s), _in_ms(of.waited_s),
             _since(began, attempt_began), _since(began, attempt_ended),
             self._endpoints(of.endpoint), _asked_models(of.asked_model), of.by_route(_version_of), of.is_stream,

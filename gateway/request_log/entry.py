@@ -111,6 +111,7 @@ class Row(NamedTuple):
     """A request as it is stored: nothing is rounded or formatted. The request path makes Columns of them at once.
 
     Attributes:
+        status: As LoggedRequest's; negative for a stream that ended early, by which it is told from a success.
         cost_usd: None where the price is unknown.
         begun_ms, ended_ms: Of the last attempt, from the request's first byte; 0 without one.
         rare: None for a success at the first attempt.
