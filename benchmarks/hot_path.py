@@ -16,6 +16,7 @@ in place of many. So instructions are counted by a clock of the loop's own: each
 
 import argparse
 import asyncio
+import gc
 import hashlib
 import heapq
 import importlib
@@ -361,6 +362,8 @@ async def _counted(loop: ExchangeClockLoop, folder: str, given: argparse.Namespa
     """Return instructions per unit, by figure or by part of the small request. In valgrind."""
     wanted, found = figures(given.chunks), dict[str, float]()
     async with _connected(folder, given) as (gateway, client, client_side):
+        gc.collect()
+        gc.freeze()  # as a server does; else a collection of all there is falls into some parts and not into others
         _tell_valgrind("instrumentation on")
 
         async def count(figure: Figure) -> float:
