@@ -187,18 +187,21 @@ class Accounting:
             self._timer.cancel()
             self._timer = None
         records, self._records = self._records, []
+        if not records:
+            return
+        of = RecordColumns(records)
         # Counts before lines and spans: what a log handler or an exporter does wrong must not lose money.
-        for key, batch in group_records(records):
+        for key, batch in group_records(of):
             self._count(key, batch)
             spent = self._charge(key, batch)
             self._add_sample(key, batch, spent)
             if self._add_history is not None:
                 self._add_history(key, batch, spent)
-        if records:
-            for observe in self._observers:
-                observe(records)
+        for observe in self._observers:
+            observe(records)
         is_logged, tracing = is_enabled(), self._tracing
-        for record in records:
+        # Only unusual ones have faults, which are always logged.
+        for record in records if is_logged or tracing is not None else [records[place] for place in of.unusual]:
             if is_logged or record.has_faults:
                 log_request(record)
             if tracing is not None:
@@ -259,11 +262,8 @@ class Accounting:
         self._minutes.add_sample(sample)
 
 
-def group_records(records: Sequence[RequestRecord]) -> list[tuple[BatchKey, Batch]]:
+def group_records(of: RecordColumns) -> list[tuple[BatchKey, Batch]]:
     """Return the records in batches of requests that are counted alike."""
-    if not records:
-        return []
-    of = RecordColumns(records)
     keys = _batch_keys(of)
     if is_constant(keys):
         return [(_named_key(keys[0]), _to_batch(of, None))]

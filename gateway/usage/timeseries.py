@@ -9,8 +9,6 @@ from bisect import bisect_left
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import repeat
-from operator import mul
 from typing import Literal
 
 MINUTE_S = 60
@@ -22,7 +20,7 @@ MAX_ROWS = 4096
 
 SERVER_ERROR = 500
 CLIENT_ERROR = 400
-US = 1_000_000
+US = 1e6
 
 SeriesKind = Literal["gateway", "task", "model", "backend", "key"]
 
@@ -203,7 +201,7 @@ class MinuteSeries:
 
 def sum_times(times_s: Iterable[float]) -> TimeSums:
     """Return the sums of times in seconds."""
-    times = list(map(int, map(mul, times_s, repeat(US))))
+    times = [int(seconds * US) for seconds in times_s]
     # In order, so that a bucket's times are found by its bounds: there are few buckets, and many times.
     times.sort()
     buckets, place, count = dict[int, int](), 0, len(times)
