@@ -92,13 +92,11 @@ class Exchange:
     def __init__(
         self, context: ExchangeContext, writer: ResponseWriter, endpoint: Endpoint, head: RequestHead, keep_alive: bool
     ) -> None:
-        self.state = READING
-        self.more_body = True
+        self.state, self.more_body = READING, True
         self.context, self.writer, self.endpoint, self.head = context, writer, endpoint, head
         self.keep_alive = keep_alive and context.keep_alive
         self.record = context.pipeline.start_request(head, endpoint)
-        self._body: list[bytes] = []
-        self._size = 0
+        self._body, self._size = list[bytes](), 0
         self._principal: Principal | None = None
         self._call: UpstreamCall | None = None
         self._began_at = self._received_at = now = context.deadlines.clock()
@@ -155,8 +153,7 @@ class Exchange:
             return
         try:
             routed = self.context.pipeline.parse_and_route(body, self.head, self._principal, self.record)
-            cached = None if routed.slot is None else routed.slot.cached_response()
-            if cached is not None:
+            if routed.slot is not None and (cached := routed.slot.cached_response()) is not None:
                 self.record.cached_model = cached.model
                 self.send_whole(HTTP_OK, [(b"content-type", cached.content_type)], cached.body)
                 return
