@@ -297,7 +297,7 @@ async def _started(app: Any) -> AsyncIterator[None]:
     await task
 
 
-async def _exchange(client: Any, client_side: Memory, loop: MemoryLoop, figure: Figure, count: int) -> None:
+async def run_exchanges(client: Any, client_side: Memory, loop: MemoryLoop, figure: Figure, count: int) -> None:
     """Run so many exchanges. On the socket path nothing in here waits."""
     for _ in range(count):
         client_side.last = loop.backend_side.last = b""
@@ -324,13 +324,18 @@ async def _turn(turns: int, client_side: Memory) -> int:
 
 
 @asynccontextmanager
-async def _connected(folder: str, given: argparse.Namespace) -> AsyncIterator[tuple[Any, Any, Memory]]:
-    """Yield a gateway that runs, and the protocol and transport of a client's connection."""
+async def serving(folder: str, entrance: str) -> AsyncIterator[tuple[Any, Memory]]:
+    """Run the gateway. Yields a client's connection, and the transport that its responses go to."""
+    async with _running(folder, entrance) as (_, client, client_side):
+        yield client, client_side
+
+
+@asynccontextmanager
+async def _running(folder: str, entrance: str) -> AsyncIterator[tuple[Any, Any, Memory]]:
+    """Run the gateway. Yields it too."""
     config_module = importlib.import_module("gateway.config")
-    gateway = _module(APP_MODULES).Gateway(
-        config_module.parse_config(_configuration(folder, given.entrance), "hot_path", {})
-    )
-    protocol = _protocol(given.entrance)
+    gateway = _module(APP_MODULES).Gateway(config_module.parse_config(_configuration(folder, entrance), "hot_path", {}))
+    protocol = _protocol(entrance)
     config = uvicorn.Config(
         gateway, http=protocol, ws="none", log_config=None, access_log=False, server_header=False, lifespan="on"
     )
@@ -345,14 +350,14 @@ async def _measured(loop: MemoryLoop, folder: str, given: argparse.Namespace) ->
     """Return microseconds of CPU per unit, by figure, one value a round."""
     wanted = [replace(one, each=given.each or one.each) for one in figures(given.chunks)]
     found: dict[str, list[float]] = {one.name: [] for one in wanted}
-    async with _connected(folder, given) as (_, client, client_side):
+    async with serving(folder, given.entrance) as (client, client_side):
         for figure in wanted:
-            await _exchange(client, client_side, loop, figure, WARM if figure.units == 1 else 1)
+            await run_exchanges(client, client_side, loop, figure, 5 * WARM if figure.units == 1 else 1)
         await asyncio.sleep(BOOKED_S)
         for _ in range(given.rounds):
             for figure in wanted:
                 started = time.process_time()
-                await _exchange(client, client_side, loop, figure, figure.each)
+                await run_exchanges(client, client_side, loop, figure, figure.each)
                 await asyncio.sleep(BOOKED_S)
                 found[figure.name].append(1e6 * (time.process_time() - started) / figure.each / figure.units)
     return found
@@ -361,17 +366,17 @@ async def _measured(loop: MemoryLoop, folder: str, given: argparse.Namespace) ->
 async def _counted(loop: ExchangeClockLoop, folder: str, given: argparse.Namespace) -> dict[str, float]:
     """Return instructions per unit, by figure or by part of the small request. In valgrind."""
     wanted, found = figures(given.chunks), dict[str, float]()
-    async with _connected(folder, given) as (gateway, client, client_side):
+    async with _running(folder, given.entrance) as (gateway, client, client_side):
         gc.collect()
         gc.freeze()  # as a server does; else a collection of all there is falls into some parts and not into others
         _tell_valgrind("instrumentation on")
 
         async def count(figure: Figure) -> float:
-            await _exchange(client, client_side, loop, figure, WARM if figure.units == 1 else 1)
+            await run_exchanges(client, client_side, loop, figure, WARM if figure.units == 1 else 1)
             await _settle(loop, gateway)
             _tell_valgrind("zero")
             made = COUNTED if figure.name == wanted[0].name else COUNTED // 20
-            await _exchange(client, client_side, loop, figure, made)
+            await run_exchanges(client, client_side, loop, figure, made)
             await _settle(loop, gateway)
             return _dumped(given.counted_in) / made / figure.units
 
