@@ -240,7 +240,7 @@ def test_a_task_scored_by_auto_says_how_it_came_to_that(pack: Pack, store: Sqlit
     decision = store.read_task("t").decision
     assert decision is not None
     assert explanation_of(made)["decision"]["score"] == "auto"
-    assert {"views", "prior", "expected", "deviation"} <= set(explanation_of(made)["auto"])
+    assert {"views", "prior", "expected", "lead", "deviation"} <= set(explanation_of(made)["auto"])
     assert all("auto" in row for row in explanation_of(made)["scores"])
 
 
