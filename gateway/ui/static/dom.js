@@ -63,12 +63,12 @@ export function table(caption, columns, rows, { empty = "No data yet.", rowClass
   return { element, update };
 }
 
-/** A key figure with a note below it. href: of the list behind the figure, null for none. Returns {element, set(value, note)}. */
+/** A key figure with a note below it. href: of the list behind the figure, null for none. Returns {element, set(value, note)}; a note is text or nodes. */
 export function tile(title, href = null) {
   const value = h("span", { class: "tile-value" }, "–");
   const note = h("span", { class: "tile-note muted" });
   const element = h("div", { class: "tile" }, h("span", { class: "tile-title" }, href ? h("a", { href }, title) : title), value, note);
-  return { element, set(text, noteText = "") { value.textContent = text; note.textContent = noteText; } };
+  return { element, set(text, noteText = "") { value.textContent = text; replaceContent(note, noteText); } };
 }
 
 const PATIENCE_MS = 1500;
@@ -91,7 +91,13 @@ export async function latePart(load) {
 /** A command, path or setting in running text. */
 export const code = (text) => h("code", {}, text);
 
-/** A message. kind: info, good, warn or bad. */
+/** A text of the API as nodes: what it has between backticks is code. A backtick without its partner stays. */
+export function inlineCode(text) {
+  return text.split(/`([^`]+)`/).map((part, index) => (index % 2 ? code(part) : part));
+}
+
+/** A message. kind: info, good, warn or bad. Texts among the children may have code between backticks. */
 export function banner(kind, ...children) {
-  return h("p", { class: `banner ${kind}`, role: kind === "bad" ? "alert" : null }, children);
+  return h("p", { class: `banner ${kind}`, role: kind === "bad" ? "alert" : null },
+    children.map((child) => (typeof child === "string" ? inlineCode(child) : child)));
 }
