@@ -84,7 +84,7 @@ class TaskUpdate:
     def add_inputs(self, evidence: InputEvidence) -> None:
         """Add inputs one by one, deciding after each."""
         for place in range(len(evidence)):
-            self.state = self.state + TaskState.from_evidence(evidence.select_rows(np.array([place])))
+            self.state = self.state.add_input(evidence, place)
             self.make_decision(place)
 
     def add_state(self, state: TaskState) -> None:
