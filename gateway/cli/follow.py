@@ -12,7 +12,7 @@ WAIT_S = 10.0
 """For so long a gateway may wait for something new."""
 PAUSE_S = 1.0
 MAX_RETRIES = 60
-"""Consecutive failed calls until a command gives up: a gateway's restart takes seconds."""
+"""Consecutive failed requests until a command gives up: a gateway's restart takes seconds."""
 
 
 def follow_answers(client: AdminClient, path_after: Callable[[Any], str], after: Any) -> Iterator[Any]:

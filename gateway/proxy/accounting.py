@@ -232,7 +232,7 @@ class Accounting:
         if usage.usd is not None:
             self.metrics.cost_usd(key.model).inc(float(usage.usd))
         # One charge for all of them, so that the ledger's rows are looked up once.
-        # A call that named its model, or whose model was pinned, is nothing that routing saved or spent.
+        # A request that named its model, or whose model was pinned, is nothing that routing saved or spent.
         baseline = None if key.reason in UNROUTED or key.is_cached else self._baseline(key.task, key.model)
         return self._ledger.charge_usage(key.key, key.task, usage, baseline)
 
