@@ -167,7 +167,7 @@ def test_exports_are_files_of_what_is_shown(url: str, open_dashboard: OpenDashbo
     downloading.value.save_as(tmp_path / "bodies")
     (with_bodies,) = json.loads((tmp_path / "bodies").read_text())["data"]
     assert with_bodies["id"] == row["id"]
-    assert "hello" in with_bodies["prompt"]["text"]
+    assert '"content": "hi"' in with_bodies["prompt"]["text"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
