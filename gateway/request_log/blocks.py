@@ -2,15 +2,16 @@
 
 A block holds up to MAX_ROWS requests, ordered by number. Its columns are stored in five parts, read only as needed:
 
-    names    MessagePack: for each of CODED, its distinct values in the block
+    names    greatest latency and cost, float64; then MessagePack: for each of CODED, its distinct values in the block
     codes    for each of CODED, a byte a row: the place of the row's value in `names`
     numbers  for each of NUMERIC, eight bytes a row: int64 or float64, little-endian
     ids      a line a row: LF, the request's ID, TAB and the client's own where there is one; LF at the end
     details  MessagePack: the columns of TIMES, four bytes a row each (float32), and all others as zlib of MessagePack
     bodies   MessagePack: what was said, each compressed by itself; empty where no row has any
 
-So a filter reads a few bytes a row, and a block whose `names` lack a value is passed over: a million rows are about
-4,000 blocks. A B-tree for each filter would cost a request more than all else that is done for it.
+So a filter reads `names` of each block, which say whether a row may match, and a few bytes a row of those where one
+may: a million rows are about 4,000 blocks. A B-tree for each filter would cost a request more than all else that is
+done for it.
 """
 
 import struct
@@ -43,6 +44,7 @@ _PLACES = {name: place for place, name in enumerate(Row._fields)}
 _CODED_PLACES = [_PLACES[name] for name in CODED]
 _TIME_PLACES = [_PLACES[name] for name in TIMES]
 _FIRST_OTHER, _LAST_OTHER = _PLACES["asked_model"], _PLACES["rare"]
+_EXTREMES = struct.Struct("<dd")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_names = msgspec.msgpack.Decoder(tuple[list[str | int | None], ...]).decode
 _decode_bodies = msgspec.msgpack.Decoder(list[bytes | None]).decode
@@ -95,7 +97,7 @@ class Block:
 
 def encode_block(columns: Columns) -> Block:
     """Return the block of 1 to MAX_ROWS rows, ordered by number."""
-    numbers, count = columns[0], len(columns[0])
+    numbers, latencies, count = columns[0], columns[_PLACES["latency_ms"]], len(columns[0])
     coded = [_encode_values(columns[place]) for place in _CODED_PLACES]
     costs = _to_floats(columns[_PLACES["cost_usd"]])
     bodies = columns[-1]
@@ -106,9 +108,9 @@ def encode_block(columns: Columns) -> Block:
         first=numbers[0],
         last=numbers[-1],
         rows=count,
-        names=_encode([names for names, _ in coded]),
+        names=_EXTREMES.pack(max(latencies), max(costs)) + _encode([names for names, _ in coded]),
         codes=b"".join([codes for _, codes in coded]),
-        numbers=struct.pack(f"<{count}q{2 * count}d", *numbers, *columns[_PLACES["latency_ms"]], *costs),
+        numbers=struct.pack(f"<{count}q{2 * count}d", *numbers, *latencies, *costs),
         ids=_encode_ids(columns[1], columns[2]),
         details=_encode((times, zlib.compress(others, LEVEL))),
         bodies=_encode(bodies) if any(bodies) else b"",
@@ -126,15 +128,23 @@ def decode_rows(block: Block, places: Sequence[int]) -> list[LoggedRequest]:
 def block_names(block: Block) -> Sequence[list[str | int | None]]:
     """Return the distinct values of each of CODED. Raises StateError."""
     try:
-        return _decode_names(block.names)
+        return _decode_names(memoryview(block.names)[_EXTREMES.size :])
     except msgspec.MsgspecError as error:
+        raise StateError(f"a block of the request log cannot be read: {error}") from error
+
+
+def block_extremes(block: Block) -> tuple[float, float]:
+    """Return the greatest latency in milliseconds, and the greatest known cost, negative without one."""
+    try:
+        return _EXTREMES.unpack_from(block.names)
+    except struct.error as error:
         raise StateError(f"a block of the request log cannot be read: {error}") from error
 
 
 def list_values(names: bytes, column: str) -> Sequence[str | int | None]:
     """Return the distinct values of one of CODED. names: a block's. Raises StateError."""
     try:
-        return _decode_names(names)[CODED.index(column)]
+        return _decode_names(memoryview(names)[_EXTREMES.size :])[CODED.index(column)]
     except (msgspec.MsgspecError, IndexError) as error:
         raise StateError(f"a block of the request log cannot be read: {error}") from error
 
@@ -157,7 +167,7 @@ def column_costs(block: Block) -> "memoryview[float]":
 def _decode(block: Block, places: Sequence[int]) -> list[LoggedRequest]:
     packed, compressed = _decode_details(block.details)
     others, times = _decode_others(zlib.decompress(compressed)), _to_array("f", packed)
-    names, count = _decode_names(block.names), block.rows
+    names, count = block_names(block), block.rows
     numbers, latencies, costs = column_numbers(block), column_latencies(block), column_costs(block)
     lines = block.ids.decode().split("\n")
     bodies = _decode_bodies(block.bodies) if block.bodies else None
