@@ -133,18 +133,20 @@ class Accounting:
         """Return the limits of a request's key as headers; None where it has none of its own."""
         return self._quotas.rate_limits(record.key)
 
-    def record_usage(self, record: RequestRecord, report: UsageReport, estimate: Callable[[], Usage]) -> None:
+    def record_usage(
+        self, record: RequestRecord, report: UsageReport, estimate: Callable[..., Usage], *of: object
+    ) -> None:
         """Note what a response took: before it begins where that is possible, so that a header gives its cost.
 
-        estimate: called where the backend reported nothing, or what cannot be true.
+        estimate: called with `of` where the backend reported nothing, or what cannot be true.
         """
         if not isinstance(report, Usage):
             if report is not None:
                 log.warning(
                     "%s: %s reported invalid usage: %s; estimated", record.request_id, record.backend, report.reason
                 )
-            report = estimate()
-        record.usage, record.cost_usd = report, self._ledger.cost_usd(record.model, report)
+            report = estimate(*of)
+        record.usage, record.cost_usd = report, self._ledger.cost_usd(record.answered_by[0], report)
 
     def record_report(self, record: RequestRecord, report: UsageReport) -> None:
         """Note what a response reports to have taken; one that reports nothing valid counts as unpriced."""
