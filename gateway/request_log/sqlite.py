@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 
 from gateway.request_log.blocks import Block
-from gateway.request_log.storage import BlockReader, LogSize, StoredBlock
+from gateway.request_log.storage import BlockReader, LogSize, MayMatch, StoredBlock
 from gateway.state.sqlite_file import SqliteFile
 
 BUSY_S = 5.0
@@ -42,10 +42,21 @@ class SqliteBlocks:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def scan(self, span: tuple[int, int], is_ascending: bool, with_ids: bool) -> Generator[StoredBlock, None, None]:
+    def scan(
+        self, span: tuple[int, int], is_ascending: bool, with_ids: bool, may_match: MayMatch | None = None
+    ) -> Generator[StoredBlock, None, None]:
         """Yield the blocks that have rows in a span of numbers, without `details` and `bodies`."""
-        for key, *parts in self._connection.execute(_scan_query(is_ascending, with_ids), span):
-            yield StoredBlock(str(key), Block(*parts))
+        first = "names, ids" if with_ids else "names, x''"
+        if may_match is None:
+            query = _scan_query(is_ascending, f"{first}, codes, numbers")
+            for key, begin, end, rows, names, ids, codes, numbers in self._connection.execute(query, span):
+                yield StoredBlock(str(key), Block(begin, end, rows, names, codes, numbers, ids))
+            return
+        for key, begin, end, rows, names, ids in self._connection.execute(_scan_query(is_ascending, first), span):
+            if may_match(Block(begin, end, rows, names, b"", b"", ids)):
+                found = self._connection.execute("SELECT codes, numbers FROM blocks WHERE id = ?", (key,))
+                codes, numbers = found.fetchone()
+                yield StoredBlock(str(key), Block(begin, end, rows, names, codes, numbers, ids))
 
     def scan_names(self, span: tuple[int, int]) -> Generator[bytes, None, None]:
         """Yield the `names` of the blocks that have rows in a span of numbers, newest first."""
@@ -119,10 +130,9 @@ class SqliteRequestStore:
         self._file.close()
 
 
-def _scan_query(is_ascending: bool, with_ids: bool) -> str:
-    ids, order = "ids" if with_ids else "x''", "first" if is_ascending else "last DESC"
-    columns = f"id, first, last, rows, names, codes, numbers, {ids}"
-    return f"SELECT {columns} FROM blocks WHERE last >= ? AND first <= ? ORDER BY {order}"  # noqa: S608 - fixed names
+def _scan_query(is_ascending: bool, parts: str) -> str:
+    order = "first" if is_ascending else "last DESC"
+    return f"SELECT id, first, last, rows, {parts} FROM blocks WHERE last >= ? AND first <= ? ORDER BY {order}"  # noqa: S608 - fixed names
 
 
 def log_path(state_path: str) -> str:

@@ -80,11 +80,20 @@ class PendingReplies:
         else:
             waiting.set_exception(InvalidRequest(reply.error or "the scorer gave no answer"))
 
+    def is_waiting(self, number: int) -> bool:
+        """Return whether a question still waits for its reply."""
+        waiting = self._waiting.get(number)
+        return waiting is not None and not waiting.done()
+
+    def fail(self, number: int, message: str) -> None:
+        """Fail a question with ScorerUnavailable, unless it is answered."""
+        if self.is_waiting(number):
+            self._waiting[number].set_exception(ScorerUnavailable(message))
+
     def fail_all(self, message: str) -> None:
         """Fail every question with ScorerUnavailable: no reply will come. message: why."""
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(ScorerUnavailable(message))
+        for number in self._waiting:
+            self.fail(number, message)
 
 
 class ScorerClient(ABC):

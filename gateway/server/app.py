@@ -39,25 +39,20 @@ from gateway.observability.request_log_metrics import RequestLogCollector
 from gateway.observability.task_labels import MetricTasks
 from gateway.packs import LocalPackLibrary, PackLibrary
 from gateway.processes.descriptors import Descriptors
-from gateway.proxy.accounting import Accounting, Tracing
+from gateway.proxy.accounting import Tracing
 from gateway.proxy.asgi_adapter import answer_request
-from gateway.proxy.capabilities import build_capability_table
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
-from gateway.proxy.history_recorder import HistoryRecorder, names_of_other_kinds
 from gateway.proxy.inflight import InflightRequests
-from gateway.proxy.passthrough.answer import Passthrough
 from gateway.proxy.passthrough.endpoints import is_passed_through
-from gateway.proxy.passthrough.target import TargetResolver, models_by_kind
-from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.prompt_task import PromptTasks
 from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
 from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
-from gateway.proxy.task_target import TaskResolver
-from gateway.scorer.client import ScorerClient, observe_with
+from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
+from gateway.server.build_serving import ServingParts, build_serving
 from gateway.server.front import Front
 from gateway.server.history_writer import HistoryWriter
 from gateway.server.ledger_writer import flush_ledger_periodically
@@ -77,11 +72,7 @@ from gateway.tasks.policies import build_prices
 from gateway.tasks.prompt_templates import PromptTemplates
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
 from gateway.tasks.task_directory import TaskDirectory
-from gateway.upstream.factory import build_backends, build_forwarding
-from gateway.upstream.failover import Failover
-from gateway.upstream.load_balancer import LoadBalancer
 from gateway.upstream.pool import ConnectionPool
-from gateway.upstream.retry import RetryPolicy
 from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
 
@@ -247,79 +238,37 @@ class Gateway:
             yield
 
     def _build_serving(self, resolved: ResolvedConfig, store: Store) -> Serving:
-        """Build the objects that answer requests by a configuration."""
-        config, upstream = resolved.config, resolved.config.upstream
-        backends = LoadBalancer(build_backends(config, self._pool), upstream.breaker)
-        services = Services(
-            config=config,
-            authenticator=self._authenticator,
-            table=self._table,
-            store=store,
-            scorer=self._scorer,
-            metrics=self._metrics,
-            backends=backends,
-            ledger=self._ledger,
-            client_keys=self._client_keys,
-            quotas=self._quotas,
-            config_history=self.config_history,
-            packs=self._packs,
-            decision_feed=self._decision_feed,
-            evictions=self._evictions,
-            minutes=self._minutes,
-            flush_history=self._history.flush,
-            recent_responses=self._recent_responses,
-            request_log=self._request_log.access,
-            manager=self.runtime,
-            tasks=self._task_manager,
-            policy_errors=resolved.errors,
-            unknown_datasets=resolved.unknown_datasets,
-            is_draining=lambda: self._is_draining,
-            evidence=resolved.evidence_by_model,
-        )
-        pipeline = Pipeline(
-            authenticator=self._authenticator,
-            host_check=self._host_check,
-            capabilities=build_capability_table(config.models),
-            tasks=TaskResolver(config.routing.task_sources, self._prompt_tasks, self._directory),
-            table=self._table,
-            failover=Failover(backends, resolved.timeouts, RetryPolicy(upstream), upstream.max_attempts),
-            observe=observe_with(self._scorer),
-            accounting=Accounting(
-                self._metrics,
-                self._ledger,
-                self._quotas,
-                self._baseline,
-                self._minutes,
-                self._tracing,
-                (self._recent_responses.record_batch, self._secret_uses.observe_batch, *self._request_log.observers),
-                HistoryRecorder(self._history.buffer, names_of_other_kinds(config.models)).add_batch,
-            ),
-            sessions=self._sessions,
-            responses=self._responses,
-            response_cache=self._response_cache,
-            forwarding=build_forwarding(upstream.forwarding),
-            max_body_bytes=config.server.max_body_bytes,
-            max_response_bytes=upstream.max_response_bytes,
-            keepalive_s=upstream.keepalive_s,
-            captures_bodies=config.log.enabled and config.log.bodies,
-        )
-        resolver = TargetResolver(
-            models_by_kind(config.models),
-            upstream.files_backend,
-            pipeline.capabilities,
+        parts = ServingParts(
             self._table,
-            backends,
+            self._metrics,
+            self._history,
+            self._decision_feed,
+            self._evictions,
+            self._scorer,
+            self._minutes,
+            self._recent_responses,
+            self._response_cache,
+            self._directory,
+            self._prompt_tasks,
             self._responses,
+            self._sessions,
+            self._ledger,
+            self._authenticator,
+            self._host_check,
+            self._quotas,
+            self._secret_uses,
+            self._client_keys,
+            self.runtime,
+            self._task_manager,
+            self.config_history,
+            self._packs,
+            self._deadlines,
+            self._pool,
+            self._tracing,
+            self._request_log,
+            lambda: self._is_draining,
         )
-        server = config.server
-        passthrough = Passthrough(pipeline, resolver, server.max_upload_bytes, server.body_timeout_s)
-        context = ExchangeContext(pipeline, self._deadlines, server.body_timeout_s, not self._is_draining)
-        return Serving(services, context, passthrough)
-
-    def _baseline(self, task: str, model: str) -> str:
-        """Return the model that a response's cost is compared with: the task's first, where it could have answered."""
-        kinds = {one.name: one.kind for one in self.runtime.resolved.config.models}
-        return self._table.policy_of(task).ranking[0] if kinds.get(model, "chat") == "chat" else model
+        return build_serving(parts, resolved, store)
 
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services
