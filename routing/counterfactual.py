@@ -138,7 +138,7 @@ def _expected(
     by_accuracy = (
         f"{name} would be selected if its expected accuracy were above {score:.3f} (now {has:.3f}); "
         if score <= 1
-        else f"no expected accuracy of {name} (now {has:.3f}) is certain enough without labels; "
+        else f"No expected accuracy of {name} (now {has:.3f}) is certain enough without labels; "
     )
     return Counterfactual(
         model=name,

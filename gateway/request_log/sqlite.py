@@ -1,7 +1,7 @@
 """The request log in a SQLite file beside the state: one row of the file holds a block of up to 256 requests.
 
 A file of its own, so that neither its size nor its writer touches the state: a backup can leave it out, and it can be
-deleted while no gateway runs.
+deleted while no gateway runs. The workers of one machine write to the same file.
 """
 
 import sqlite3
@@ -74,10 +74,12 @@ class SqliteBlocks:
 class SqliteRequestStore:
     """A store of blocks in a SQLite file."""
 
-    is_shared = False
+    def __init__(self, path: str, busy_s: float = BUSY_S, *, is_shared: bool = False) -> None:
+        """Open or create a file. busy_s: time to wait for another writer. is_shared: other workers log there too.
 
-    def __init__(self, path: str, busy_s: float = BUSY_S) -> None:
-        """Open or create a file. busy_s: time to wait for another writer. Raises StateError."""
+        Raises StateError.
+        """
+        self.is_shared = is_shared
         self._file = SqliteFile(path, busy_s, MIGRATIONS)
 
     def write_blocks(self, blocks: Sequence[Block], replaced: Sequence[str]) -> Sequence[str]:
@@ -96,21 +98,23 @@ class SqliteRequestStore:
         """Remove blocks whose last number is before this one, and the oldest beyond a size. Return the removed rows."""
         removed = 0
         while found := self._removable(before, max_bytes):
+            delete = "DELETE FROM blocks WHERE id = ? AND last = ? RETURNING rows"
             with self._file.transaction() as connection:
-                connection.executemany("DELETE FROM blocks WHERE id = ?", [(key,) for key, _ in found])
-            removed += sum(rows for _, rows in found)
+                # Of two workers that remove the same, one finds nothing.
+                gone = [row for one in found for row in connection.execute(delete, one).fetchall()]
+            removed += sum(rows for (rows,) in gone)
         return removed
 
     def _removable(self, before: int, max_bytes: int) -> list[tuple[int, int]]:
-        """Return the keys and rows of some blocks to remove, oldest first."""
+        """Return the keys and last numbers of some blocks to remove, oldest first."""
         with self._file.reading() as connection:
             (excess,) = connection.execute("SELECT coalesce(sum(bytes), 0) - ? FROM blocks", (max_bytes,)).fetchone()
             found = []
-            oldest = "SELECT id, rows, bytes, last FROM blocks ORDER BY last LIMIT ?"
-            for key, rows, size, last in connection.execute(oldest, (_MAX_REMOVED,)):
+            oldest = "SELECT id, bytes, last FROM blocks ORDER BY last LIMIT ?"
+            for key, size, last in connection.execute(oldest, (_MAX_REMOVED,)):
                 if last >= before and excess <= 0:
                     break
-                found.append((key, rows))
+                found.append((key, last))
                 excess -= size
         return found
 

@@ -240,6 +240,21 @@ class ScorerClient(ABC):
             for task, one in reply["explained"].items()
         }
 
+    async def relay_question(self, question: Question) -> Reply:
+        """Ask for another process, whose own limits hold. Return the reply, under the question's own number."""
+        own = msgspec.structs.replace(question, id=self._replies.next_id())
+        try:
+            self._check_ready()
+            document = await self._replies.request_reply(own.id, partial(self._send_question, own), self._answer_s)
+        except ScorerUnavailable as error:
+            return Reply(question.id, error=error.message, is_busy=True)
+        except InvalidRequest as error:
+            return Reply(question.id, error=error.message)
+        except TimeoutError:
+            self.counts.questions_dropped[NOT_ANSWERED] += 1
+            return Reply(question.id, error=f"the scorer did not answer within {self._answer_s:g} s", is_busy=True)
+        return Reply(question.id, document)
+
     async def _ask_policy(self, task: str, policy: TaskPolicy) -> None:
         await self._ask(SetPolicy(self._replies.next_id(), task, policy))
 

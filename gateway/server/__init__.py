@@ -6,6 +6,7 @@ announcement     URLs and files that a gateway logs once it listens
 front            steps before the endpoints: spelling of paths, upgrades, CORS
 listener         a listening socket, and the limit of file descriptors
 refusals         connections that are refused with a response
+nodes            a gateway among others: with a parent, with Redis, or alone
 workers          several gateways that share a port
 app              composition: every part is built here and given what it needs
 build_serving    the objects that answer requests by a configuration

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -21,6 +20,8 @@ from gateway.http.azure import accept_azure_request
 from gateway.http.cors import CorsPolicy
 from gateway.http.endpoints import BY_PATH
 from gateway.http.headers import Headers
+from gateway.hub.link import ParentLink
+from gateway.hub.scorer import ScorerHandlers
 from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
@@ -55,10 +56,13 @@ from gateway.server.build_serving import ServingParts, build_serving
 from gateway.server.front import Front
 from gateway.server.history_writer import HistoryWriter
 from gateway.server.ledger_writer import flush_ledger_periodically
+from gateway.server.nodes import NodeHandlers, join_gateways
 from gateway.server.request_logging import RequestLogging, open_request_log
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
 from gateway.server.task_manager import TaskManager, TaskParts
 from gateway.server.telemetry import check_otel, start_tracing
+from gateway.sharing.changes import ChangeHandlers
+from gateway.sharing.node import SharedParts
 from gateway.state.sqlite import open_own_store
 from gateway.state.store import Eviction, Store
 from gateway.tasks.decision_feed import DecisionFeed
@@ -72,17 +76,14 @@ from gateway.upstream.pool import ConnectionPool
 from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
 
-if TYPE_CHECKING:
-    from gateway.distributed.gateway_node import GatewayNode
-
 log = logging.getLogger("benchroute")
 
 
 class Gateway:
     """The gateway as an ASGI application."""
 
-    def __init__(self, config: Config, origin: ConfigSource | None = None) -> None:
-        """origin: the configuration's file, which a reload reads again.
+    def __init__(self, config: Config, origin: ConfigSource | None = None, link: ParentLink | None = None) -> None:
+        """origin: the configuration's file, which a reload reads again. link: of a worker with its parent.
 
         Raises ConfigError for an unreadable pack or a task without candidates.
         """
@@ -92,8 +93,8 @@ class Gateway:
         self._history = HistoryWriter(time.time)
         self._decision_feed = DecisionFeed(time.time, on_change=self._history.buffer.add_change)
         self._evictions = EvictionLog(on_evicted=lambda task: self._minutes.discard("task", task))
-        self._node = self._join_gateways(config)
-        self._scorer: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
+        self._node = join_gateways(config, resolved.start, link, self._node_handlers())
+        self._scorer: ScorerClient | None = self._make_scorer(config, resolved)
         self._minutes = MinuteSeries(time.time)
         self._recent_responses = RecentResponses(config.routing.feedback_window)
         self._response_cache = ResponseCache(time.monotonic)
@@ -205,11 +206,15 @@ class Gateway:
             self._task_manager.attach_store(store)
             if config.otel.endpoint is not None:
                 self._tracing = await start_tracing(stack, config.otel)
+            is_remote = self._node is not None and self._node.is_remote
             await stack.enter_async_context(
-                flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None, uses=self._secret_uses)
+                flush_ledger_periodically(self._ledger, store, is_shared=is_remote, uses=self._secret_uses)
             )
             await stack.enter_async_context(self._history.write_periodically(store))
             await self._restore_settings(store)
+            if self._node is not None:
+                await self._node.start_jobs(self._shared_parts())
+                stack.push_async_callback(self._node.stop_jobs)
             await stack.enter_async_context(self._task_manager.run(store, is_shared=self._node is not None))
             self._request_log = await stack.enter_async_context(open_request_log(config, self._node))
             self._metrics.registry.register(RequestLogCollector(self._request_log.counts))
@@ -220,10 +225,12 @@ class Gateway:
                 self._metrics.registry.register(ScorerCollector(self._scorer.counts, self._scorer_is_ready))
                 await self._scorer.start(self.runtime.resolved.start)
                 stack.push_async_callback(self._scorer.stop)
-            if self._node is None:  # while the scorer starts; of a shared state they arrive once Redis is reached
+            if not is_remote:  # while the scorer starts; of a shared state they arrive once Redis is reached
                 for decision in (await asyncio.to_thread(store.read_decisions)).values():
                     self._table.apply_decision(decision)
             self.runtime.start(store)
+            if self._node is not None:
+                self._node.begin_serving()
             stack.callback(asyncio.create_task(sample_loop_lag(self._metrics.registry)).cancel)
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
@@ -267,37 +274,31 @@ class Gateway:
         return None if self.runtime.serving is None else self.runtime.serving.services
 
     async def _restore_settings(self, store: Store) -> None:
-        """Load the keys and policies of earlier runs. A shared state sends them once Redis is reached."""
-        if self._node is not None:
+        """Load the keys and policies of earlier runs. Redis sends them once it is reached."""
+        if self._node is not None and self._node.is_remote:
             self._client_keys.attach_store(store)
-            self._node.start_jobs(
-                self._quotas,
-                self._ledger,
-                self._sessions,
-                self._responses,
-                self.runtime.backend_states,
-                self._find_response,
-            )
             await self.runtime.apply_shared_state((), self._node.cached_active_pack())
             return
         self._client_keys.load_keys(store)
         self._task_manager.apply_entries(await asyncio.to_thread(store.task_entries))
         await self.runtime.apply_shared_state(await asyncio.to_thread(store.current_policies), None)
 
-    def _join_gateways(self, config: Config) -> "GatewayNode | None":
-        if not config.state.is_shared:
-            return None
-        # Imported here: the Redis client is an extra.
-        from gateway.distributed.gateway_node import ChangeHandlers, GatewayNode
+    def _shared_parts(self) -> SharedParts:
+        own = self._quotas, self._ledger, self._sessions, self._responses
+        return SharedParts(*own, self.runtime.backend_states, self._find_response, self.config_history)
 
-        handlers = ChangeHandlers(
-            keys=lambda created: self._client_keys.replace_created(created),
-            policies=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
-            tasks=lambda entries: self._task_manager.apply_entries(entries),
+    def _node_handlers(self) -> NodeHandlers:
+        changes = ChangeHandlers(
+            lambda created: self._client_keys.replace_created(created),
+            lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
+            lambda entries: self._task_manager.apply_entries(entries),
         )
-        return GatewayNode(config, self._table, self._decision_feed, handlers, self._evictions)
+        scorer = ScorerHandlers(self._apply_decisions, self._on_evicted, self._table.forget_tasks)
+        return NodeHandlers(changes, scorer, self._table, self._decision_feed, self._evictions)
 
-    def _embedded_scorer(self, config: Config, resolved: ResolvedConfig) -> EmbeddedScorerClient | None:
+    def _make_scorer(self, config: Config, resolved: ResolvedConfig) -> ScorerClient | None:
+        if self._node is not None:
+            return self._node.scorer
         if resolved.start is None:
             return None
         return EmbeddedScorerClient(
