@@ -46,6 +46,9 @@ MAX_IN_FLIGHT = 256
 to wait behind. All others wait in the queue, in turn by key.
 """
 
+GATHER_S = 0.01
+"""Time in which observations gather behind a batch: to send each by itself costs a request as much as its routing."""
+
 MAX_UNREAD_BYTES = 64 * 1024 * 1024
 """Written to a scorer that does not read: a stopped process gets no more questions."""
 
@@ -227,6 +230,8 @@ class EmbeddedScorerClient(ScorerClient):
             self._in_flight += len(items)
             process.writer.write(framing.encode_frame(Observations(items)))
             await process.writer.drain()
+            if not self._queue.has_pending:
+                await asyncio.sleep(GATHER_S)
 
     def _on_message(self, message: FromScorer) -> None:
         if isinstance(message, BatchDone):
