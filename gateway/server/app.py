@@ -26,7 +26,7 @@ from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
 from gateway.keys.quotas import Quotas
 from gateway.keys.secret_uses import SecretUses
-from gateway.observability.loop_lag import sample_loop_lag
+from gateway.observability.loop_lag import LoopLagSampler
 from gateway.observability.metrics import (
     BreakerCollector,
     Metrics,
@@ -233,7 +233,9 @@ class Gateway:
                 for decision in (await asyncio.to_thread(store.read_decisions)).values():
                     self._table.apply_decision(decision)
             self.runtime.start(store)
-            stack.callback(asyncio.create_task(sample_loop_lag(self._metrics.registry)).cancel)
+            lag = LoopLagSampler(self._metrics.registry)
+            lag.start()
+            stack.callback(lag.stop)
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
             api.state.services = self._services
