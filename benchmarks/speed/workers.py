@@ -89,7 +89,7 @@ def _answers(port: int) -> bool:
 
 def _sample(one: Started, load: Load, seconds: float, work: Path) -> tuple[float, float]:
     """Return requests per second, and microseconds of CPU per request."""
-    wait_until_idle(one)
+    wait_until_idle([one])
     target: Target = one.target
     request = work / f"{target.name}.request"
     request.write_bytes(target.request(load))
