@@ -40,12 +40,12 @@ def page_kinds() -> dict[str, RequestFilter]:
         "backend": RequestFilter(equal={"backend": f"{model_name(3)}/1"}),
         "reason": RequestFilter(equal={"reason": "cold-start"}),
         "key": RequestFilter(equal={"key": "key-3"}),
-        "status 5xx": RequestFilter(statuses=(500, 599)),
-        "rare task and status 5xx": RequestFilter(equal={"task": rare}, statuses=(500, 599)),
+        "status 5xx": RequestFilter(statuses=((500, 599),)),
+        "rare task and status 5xx": RequestFilter(equal={"task": rare}, statuses=((500, 599),)),
         "latency, few": RequestFilter(min_latency_ms=60_000),
         "cost, few": RequestFilter(min_cost_usd=0.5),
         "all at once, nothing": RequestFilter(
-            equal=everything, statuses=(500, 599), min_latency_ms=1e6, min_cost_usd=9, search="req_0"
+            equal=everything, statuses=((500, 599),), min_latency_ms=1e6, min_cost_usd=9, search="req_0"
         ),
         "an unknown task": RequestFilter(equal={"task": "nowhere"}),
         "latency and cost, nothing": RequestFilter(min_latency_ms=1e9, min_cost_usd=0),

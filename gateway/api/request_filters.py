@@ -1,6 +1,7 @@
 """Filters of the request log as query parameters, and who may read it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -15,17 +16,23 @@ from gateway.request_log.filters import RequestFilter
 US = 1_000_000
 MAX_NAME = 256
 
-STATUS_CLASSES: Mapping[str, tuple[int, int]] = {
-    "2xx": (200, 299),
-    "3xx": (300, 399),
-    "4xx": (400, 499),
-    "5xx": (500, 599),
-    "error": (400, 599),
+BROKEN = (-599, -1)
+"""Statuses of streams that ended early, as a row has them."""
+
+STATUS_CLASSES: Mapping[str, Sequence[tuple[int, int]]] = {
+    "error": ((500, 599), BROKEN),
+    "rejected": ((400, 499),),
+    "broken": (BROKEN,),
 }
-"""Values of `status` besides a status itself."""
+"""Values of `status` besides HTTP's: as the history counts errors and rejected requests (history_counts.Slot)."""
 
 StatusText = Annotated[
-    str, Query(pattern=r"^([1-5]\d\d|[2-5]xx|error)$", description="A status, 2xx to 5xx, or `error`: 400 and above.")
+    str,
+    Query(
+        pattern=r"^([1-5]\d\d|[2-5]xx|error|rejected|broken)$",
+        description="A status, or 2xx to 5xx; `error`: 5xx, and streams that ended early (`broken`), as `errors` "
+        "counts; `rejected`: 4xx.",
+    ),
 ]
 Instant = Annotated[datetime, Query(description="ISO 8601; without an offset it is UTC.")]
 NameText = Annotated[str, Query(max_length=MAX_NAME)]
@@ -45,15 +52,27 @@ def log_reader(services: Given, client: Operator) -> Principal:
     return client
 
 
+def time_filter(
+    _: Annotated[Principal, Depends(log_reader)], since: Instant | None = None, until: Instant | None = None
+) -> RequestFilter:
+    """Return the filter of a time range: a FastAPI dependency. Raises as `log_reader`."""
+    return RequestFilter(
+        since_us=0 if since is None else _to_us(since, "since"),
+        until_us=None if until is None else _to_us(until, "until"),
+    )
+
+
+Times = Annotated[RequestFilter, Depends(time_filter)]
+
+
 def request_filter(
-    _: Annotated[Principal, Depends(log_reader)],
-    since: Instant | None = None,
-    until: Instant | None = None,
+    times: Times,
     task: NameText | None = None,
     model: NameText | None = None,
     backend: NameText | None = None,
     reason: NameText | None = None,
     key: NameText | None = None,
+    endpoint: NameText | None = None,
     status: StatusText | None = None,
     search: Annotated[
         str,
@@ -67,12 +86,11 @@ def request_filter(
     min_cost_usd: Annotated[float, Query(ge=0, allow_inf_nan=False)] | None = None,
 ) -> RequestFilter:
     """Return the filter that a request asks for: a FastAPI dependency. Raises as `log_reader`."""
-    equal = {"task": task, "model": model, "backend": backend, "reason": reason, "key": key}
-    return RequestFilter(
-        since_us=0 if since is None else _to_us(since, "since"),
-        until_us=None if until is None else _to_us(until, "until"),
+    equal = {"task": task, "model": model, "backend": backend, "reason": reason, "key": key, "endpoint": endpoint}
+    return replace(
+        times,
         equal={name: value for name, value in equal.items() if value},
-        statuses=None if status is None else STATUS_CLASSES.get(status) or (int(status), int(status)),
+        statuses=None if status is None else _status_ranges(status),
         search=search,
         min_latency_ms=min_latency_ms,
         min_cost_usd=min_cost_usd,
@@ -81,6 +99,13 @@ def request_filter(
 
 Filter = Annotated[RequestFilter, Depends(request_filter)]
 Format = Literal["csv", "json"]
+
+
+def _status_ranges(status: str) -> Sequence[tuple[int, int]]:
+    if status in STATUS_CLASSES:
+        return STATUS_CLASSES[status]
+    first, last = (100 * int(status[0]), 100 * int(status[0]) + 99) if status.endswith("xx") else (int(status),) * 2
+    return (first, last), (-last, -first)
 
 
 def _to_us(at: datetime, name: str) -> int:

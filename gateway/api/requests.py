@@ -1,4 +1,4 @@
-"""Endpoints of the request log: /v1/requests, /v1/requests/{id}, /v1/requests/export.
+"""Endpoints of the request log: /v1/requests, /v1/requests/{id}, /v1/requests/export, /v1/requests/values.
 
 Whoever sees the whole gateway's figures may read it; any other key may not.
 """
@@ -6,14 +6,14 @@ Whoever sees the whole gateway's figures may read it; any other key may not.
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from gateway.api.pagination import PageRequest, Paging, encode_cursor, json_response, page_to_json
 from gateway.api.request_export import MAX_EXPORTED, export_csv, export_json
-from gateway.api.request_filters import Filter, Format, log_reader, request_log_of
+from gateway.api.request_filters import Filter, Format, Times, log_reader, request_log_of
 from gateway.api.request_views import decision_then, details_to_json, request_to_json
 from gateway.api.services import Given, Services
 from gateway.decision import Decision, ExplainedDecision
@@ -28,6 +28,10 @@ router = APIRouter(tags=["requests"])
 MAX_WAIT_S = 20.0
 POLL_S = 0.5
 LIST = "requests"
+MAX_VALUES = 100
+ValueField = Literal["task", "model", "backend", "reason", "key", "status", "endpoint"]
+"""Fields with suggestions: the columns in gateway.request_log.blocks.CODED."""
+
 EXPORTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}, "application/json": {"schema": {"type": "object"}}}}
 }
@@ -82,6 +86,19 @@ async def export_requests(
     kind = "text/csv; charset=utf-8; header=present" if format == "csv" else "application/json"
     named = {"content-disposition": f'attachment; filename="requests.{format}"'}
     return StreamingResponse(rows, media_type=kind, headers=named)
+
+
+@router.get("/v1/requests/values", response_model=dict[str, Any])
+async def list_request_values(
+    services: Given,
+    times: Times,
+    field: ValueField,
+    part: Annotated[str, Query(max_length=256, description="In any case; values that begin with it come first.")] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_VALUES)] = 20,
+) -> Response:
+    """Return values that a field has in the log and that contain `part`, those of the latest requests first."""
+    found = await asyncio.to_thread(request_log_of(services).values, field, part, times, limit)
+    return json_response({"object": "list", "field": field, "data": found.values, "has_more": found.has_more})
 
 
 @router.get("/v1/requests/{request}", response_model=dict[str, Any], dependencies=[Depends(log_reader)])

@@ -29,7 +29,10 @@ Model = Annotated[str | None, typer.Option(help="Only requests that this model a
 Backend = Annotated[str | None, typer.Option(help="Only requests that this backend answered.")]
 Reason = Annotated[str | None, typer.Option(help="Only requests whose model was chosen for this reason.")]
 Key = Annotated[str | None, typer.Option(help="Only requests of this client key.")]
-Status = Annotated[str | None, typer.Option(help="A status, 2xx to 5xx, or error: 400 and above.")]
+Status = Annotated[
+    str | None,
+    typer.Option(help="A status, 2xx to 5xx, error (5xx, or a stream that ended early), broken, rejected (4xx)."),
+]
 Search = Annotated[str | None, typer.Option(help="Beginning of the request ID, or of the client's own.")]
 MinLatency = Annotated[float | None, typer.Option(help="Only requests that took at least so long.")]
 MinCost = Annotated[float | None, typer.Option(help="Only requests that cost at least so much.")]

@@ -64,7 +64,7 @@ class RedisBlocks:
 
     def scan(self, span: tuple[int, int], is_ascending: bool, with_ids: bool) -> Generator[StoredBlock, None, None]:
         """Yield the blocks that have rows in a span of numbers, without `details` and `bodies`."""
-        found = [one for one in self._listed.values() if one.last >= span[0] and one.first <= span[1]]
+        found = self._within(span)
         found.sort(key=lambda one: one.first if is_ascending else -one.last)
         for start in range(0, len(found), FETCHED):
             some = found[start : start + FETCHED]
@@ -72,10 +72,21 @@ class RedisBlocks:
                 if block is not None:
                     yield StoredBlock(one.member(), block)
 
+    def scan_names(self, span: tuple[int, int]) -> Generator[bytes, None, None]:
+        """Yield the `names` of the blocks that have rows in a span of numbers, newest first."""
+        found = sorted(self._within(span), key=lambda one: -one.last)
+        for start in range(0, len(found), FETCHED):
+            keys = [self._client.keys.logged_block(one.name) for one in found[start : start + FETCHED]]
+            answers = self._client.pipeline([("HGET", key, "names") for key in keys])
+            yield from (names for names in answers if names is not None)
+
     def complete(self, keys: Sequence[str], with_bodies: bool) -> Sequence[Block | None]:
         """Return blocks with their details; None for one that is gone."""
         parts = (*SCANNED, "details", *(("bodies",) if with_bodies else ()))
         return self._fetch([self._listed[key] for key in keys], parts)
+
+    def _within(self, span: tuple[int, int]) -> list[ListedBlock]:
+        return [one for one in self._listed.values() if one.last >= span[0] and one.first <= span[1]]
 
     def _fetch(self, listed: Sequence[ListedBlock], parts: Sequence[str]) -> list[Block | None]:
         commands = [("HMGET", self._client.keys.logged_block(one.name), *parts) for one in listed]

@@ -59,6 +59,7 @@ class RowMaker:
             model, backend, status, rare = attempts[0].model, attempts[0].backend, record.status, None
         else:
             (model, backend), status, rare = record.answered_by, logged_status(record), _rare_fields(record, between)
+            status = -status if record.stream_error is not None else status
         asked, endpoint, capture = record.asked_model, record.endpoint, record.capture
         if asked is not None and (len(asked) > MAX_MODEL_CHARS or not asked.isascii()):
             asked = _shorten(asked, MAX_MODEL_CHARS)

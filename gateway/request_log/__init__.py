@@ -3,6 +3,7 @@
 entry      the fields of a logged request
 blocks     rows in blocks of columns: what is stored
 filters    filters of a list, and the rows of a block that match
+values     values that occur in a column, for suggestions
 pages      pages over the blocks of a store, newest or oldest first
 storage    the contract of a store of blocks
 sqlite     blocks in a SQLite file beside the state

@@ -9,6 +9,7 @@ from gateway.request_log.entry import TIME_BITS, LoggedRequest
 from gateway.request_log.filters import MAX_NUMBER, RequestFilter
 from gateway.request_log.pages import RequestPage, read_following, read_newest, read_request
 from gateway.request_log.storage import LogSize, RequestStore
+from gateway.request_log.values import FoundValues, read_values
 
 SETTLED_S = 2.0
 """Of a shared log, how old a row is before a live tail shows it: until then, another gateway may write older ones."""
@@ -50,6 +51,11 @@ class RequestLog:
         """Return the request with an ID, None if it is not logged."""
         self._writer.flush()
         return read_request(self._store, request_id)
+
+    def values(self, column: str, part: str, wanted: RequestFilter, limit: int) -> FoundValues:
+        """Return the values of a column that occur and contain a text. wanted: its times count."""
+        self._writer.flush()
+        return read_values(self._store, column, part, wanted, limit)
 
     def measure(self) -> LogSize:
         """Return how much is stored."""

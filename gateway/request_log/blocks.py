@@ -30,7 +30,7 @@ from gateway.request_log.entry import LoggedAttempt, LoggedRequest, RareFields, 
 MAX_ROWS = 256
 """Rows of a full block: a code is one byte."""
 
-CODED = ("key", "task", "model", "backend", "reason", "status")
+CODED = ("key", "task", "model", "backend", "reason", "status", "endpoint")
 TIMES = ("read_ms", "overhead_ms", "waited_ms", "begun_ms", "ended_ms")
 LEVEL = 1
 UNKNOWN_COST = -1.0
@@ -40,16 +40,15 @@ DIGITS = 3
 _PLACES = {name: place for place, name in enumerate(Row._fields)}
 _CODED_PLACES = [_PLACES[name] for name in CODED]
 _TIME_PLACES = [_PLACES[name] for name in TIMES]
-_FIRST_OTHER, _LAST_OTHER = _PLACES["endpoint"], _PLACES["rare"]
+_FIRST_OTHER, _LAST_OTHER = _PLACES["asked_model"], _PLACES["rare"]
 _encode = msgspec.msgpack.Encoder().encode
 _decode_names = msgspec.msgpack.Decoder(tuple[list[str | int | None], ...]).decode
 _decode_bodies = msgspec.msgpack.Decoder(list[bytes | None]).decode
 
 
 class _OtherColumns(msgspec.Struct, frozen=True, array_like=True):
-    """The columns of a row from `endpoint` to `rare`."""
+    """The columns of a row from `asked_model` to `rare`."""
 
-    endpoint: list[str]
     asked_model: list[str | None]
     version: list[int]
     is_stream: list[bool]
@@ -136,6 +135,14 @@ def block_names(block: Block) -> Sequence[list[str | int | None]]:
         raise StateError(f"a block of the request log cannot be read: {error}") from error
 
 
+def list_values(names: bytes, column: str) -> Sequence[str | int | None]:
+    """Return the distinct values of one of CODED. names: a block's. Raises StateError."""
+    try:
+        return _decode_names(names)[CODED.index(column)]
+    except (msgspec.MsgspecError, IndexError) as error:
+        raise StateError(f"a block of the request log cannot be read: {error}") from error
+
+
 def column_numbers(block: Block) -> "memoryview[int]":
     """Return the rows' numbers."""
     return _column(block, 0).cast("q")
@@ -163,6 +170,7 @@ def _decode(block: Block, places: Sequence[int]) -> list[LoggedRequest]:
         values: dict[str, Any] = {name: names[at][block.codes[at * count + place]] for at, name in enumerate(CODED)}
         values |= {name: round(times[at * count + place], DIGITS) for at, name in enumerate(TIMES)}
         values |= {name: getattr(others, name)[place] for name in _OTHERS}
+        values["status"] = abs(values["status"])
         values["id"], _, client = lines[place + 1].partition("\t")
         values |= {"client_id": client or None, "number": numbers[place], "cost": _format_cost(costs[place])}
         values |= {"latency_ms": round(latencies[place], DIGITS), "body": None if bodies is None else bodies[place]}

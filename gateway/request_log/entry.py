@@ -110,6 +110,7 @@ class Row(NamedTuple):
     """A request as it is stored. To make one is a part of the cost of a request: nothing is rounded or formatted.
 
     Attributes:
+        status: As LoggedRequest's; negative for a stream that ended early, by which it is told from a success.
         cost_usd: None where the price is unknown.
         begun_ms, ended_ms: Of the last attempt, from the request's first byte; 0 without one.
         rare: None for a success at the first attempt.

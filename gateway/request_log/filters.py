@@ -25,8 +25,8 @@ class RequestFilter:
 
     Attributes:
         since_us, until_us: Unix time in microseconds, the first inclusive.
-        equal: Values by the name of a coded column: key, task, model, backend, reason.
-        statuses: From and to, inclusive.
+        equal: Values by the name of a coded column: key, task, model, backend, reason, endpoint.
+        statuses: Ranges from and to, inclusive, of Row.status: streams that ended early have a negative one.
         search: Beginning of the request's ID or of the client's own.
         min_latency_ms: At least.
         min_cost_usd: At least; requests of unknown cost do not match.
@@ -35,7 +35,7 @@ class RequestFilter:
     since_us: int = 0
     until_us: int | None = None
     equal: Mapping[str, str] | None = None
-    statuses: tuple[int, int] | None = None
+    statuses: Sequence[tuple[int, int]] | None = None
     search: str = ""
     min_latency_ms: float | None = None
     min_cost_usd: float | None = None
@@ -75,10 +75,8 @@ def _match_codes(block: Block, wanted: RequestFilter, places: Sequence[int]) -> 
             return ()
         mask &= _mask_of(block.codes[at * count : (at + 1) * count], _table((names[at].index(value),)))
     if wanted.statuses is not None:
-        at, (first, last) = CODED.index("status"), wanted.statuses
-        codes = tuple(
-            code for code, status in enumerate(names[at]) if isinstance(status, int) and first <= status <= last
-        )
+        at = CODED.index("status")
+        codes = tuple([code for code, status in enumerate(names[at]) if _is_within(status, wanted.statuses)])
         if not codes:
             return ()
         mask &= _mask_of(block.codes[at * count : (at + 1) * count], _table(codes))
@@ -86,6 +84,10 @@ def _match_codes(block: Block, wanted: RequestFilter, places: Sequence[int]) -> 
         return ()
     marks = mask.to_bytes(count)
     return [place for place in places if marks[place]]
+
+
+def _is_within(status: object, ranges: Sequence[tuple[int, int]]) -> bool:
+    return isinstance(status, int) and any(first <= status <= last for first, last in ranges)
 
 
 def _match_ids(block: Block, search: str, places: Sequence[int]) -> Sequence[int]:

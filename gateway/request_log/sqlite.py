@@ -47,6 +47,11 @@ class SqliteBlocks:
         for key, *parts in self._connection.execute(_scan_query(is_ascending, with_ids), span):
             yield StoredBlock(str(key), Block(*parts))
 
+    def scan_names(self, span: tuple[int, int]) -> Generator[bytes, None, None]:
+        """Yield the `names` of the blocks that have rows in a span of numbers, newest first."""
+        query = "SELECT names FROM blocks WHERE last >= ? AND first <= ? ORDER BY last DESC"
+        yield from (names for (names,) in self._connection.execute(query, span))
+
     def complete(self, keys: Sequence[str], with_bodies: bool) -> Sequence[Block | None]:
         """Return blocks with their details."""
         bodies = "bodies" if with_bodies else "x''"

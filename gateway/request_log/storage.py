@@ -36,6 +36,9 @@ class BlockReader(Protocol):
         By their last number, greatest first; if ascending, by their first number, least first.
         """
 
+    def scan_names(self, span: tuple[int, int]) -> Generator[bytes, None, None]:
+        """Yield the `names` of the blocks that have rows in a span of numbers, newest first."""
+
     def complete(self, keys: Sequence[str], with_bodies: bool) -> Sequence[Block | None]:
         """Return blocks with their details; None for one that is gone."""
 

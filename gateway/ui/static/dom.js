@@ -63,12 +63,12 @@ export function table(caption, columns, rows, { empty = "No data yet.", rowClass
   return { element, update };
 }
 
-/** A key figure with a note below it. href: of the list behind the figure, null for none. Returns {element, set(value, note)}. */
+/** A key figure with a note below it. href: of the list behind the figure, null for none. Returns {element, set(value, note)}; a note is text or nodes. */
 export function tile(title, href = null) {
   const value = h("span", { class: "tile-value" }, "–");
   const note = h("span", { class: "tile-note muted" });
   const element = h("div", { class: "tile" }, h("span", { class: "tile-title" }, href ? h("a", { href }, title) : title), value, note);
-  return { element, set(text, noteText = "") { value.textContent = text; note.textContent = noteText; } };
+  return { element, set(text, noteText = "") { value.textContent = text; replaceContent(note, noteText); } };
 }
 
 const PATIENCE_MS = 1500;

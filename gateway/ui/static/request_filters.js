@@ -2,40 +2,61 @@
 
 import { ApiError, apiKey } from "./api.js";
 import { h } from "./dom.js";
+import { suggest, valuesOf } from "./suggestions.js";
 
 export const exportLimit = 10000;
 const INPUT_PAUSE_MS = 300;
-const STATUSES = [["", "Any"], ["2xx", "2xx"], ["error", "Errors (4xx, 5xx)"], ["4xx", "4xx"], ["5xx", "5xx"], ["429", "429"], ["499", "499 (client left)"]];
+const STATUSES = [["", "Any"], ["2xx", "2xx"], ["error", "Errors (5xx, broken streams)"], ["broken", "Broken streams"], ["rejected", "Rejected (4xx)"]];
+const CLIENT_LEFT = "499";
 
 const FIELDS = [
   { name: "search", label: "Request ID", type: "search", placeholder: "req_…, or the client's own" },
-  { name: "task", label: "Task" },
-  { name: "model", label: "Model" },
+  { name: "task", label: "Task", isSuggested: true },
+  { name: "model", label: "Model", isSuggested: true },
   { name: "status", label: "Status", options: STATUSES },
-  { name: "reason", label: "Reason", more: true },
-  { name: "backend", label: "Backend", more: true },
-  { name: "key", label: "Key", more: true },
+  { name: "reason", label: "Reason", isSuggested: true, more: true },
+  { name: "backend", label: "Backend", isSuggested: true, more: true },
+  { name: "key", label: "Key", isSuggested: true, more: true },
+  { name: "endpoint", label: "Endpoint", isSuggested: true, more: true },
   { name: "min_latency_ms", label: "Latency from, ms", type: "number", more: true },
   { name: "min_cost_usd", label: "Cost from, USD", type: "number", more: true },
 ];
 
-/** The form. query: the page's. onChange() is called a moment after a change. Returns {element, values(), showFault(text)}. */
-export function filterForm(query, onChange) {
+/**
+ * The form. query: the page's. times(): the page's range as the API's `since` and `until`. onChange() is called a moment
+ * after a change. Returns {element, values(), showFault(text)}.
+ */
+export function filterForm(query, times, onChange) {
   let pause;
   const fault = h("p", { class: "error", role: "alert", hidden: true });
   const changed = () => { clearTimeout(pause); pause = setTimeout(onChange, INPUT_PAUSE_MS); };
   const fields = new Map(FIELDS.map((one) => [one.name, field(one, query.get(one.name) ?? "", changed)]));
-  const labels = (isMore) => FIELDS.filter((one) => Boolean(one.more) === isMore).map((one) => h("label", {}, one.label, fields.get(one.name)));
+  const labels = (isMore) => FIELDS.filter((one) => Boolean(one.more) === isMore).map((one) => labelled(one, fields.get(one.name), times, onChange));
   const clear = h("button", { type: "button", class: "quiet", on: { click: () => { for (const one of fields.values()) one.value = ""; onChange(); } } }, "Clear filters");
   const isOpen = FIELDS.some((one) => one.more && query.get(one.name));
   const element = h("form", { class: "filters", role: "search", "aria-label": "Filters", on: { submit: (event) => { event.preventDefault(); clearTimeout(pause); onChange(); } } },
     h("div", { class: "row end" }, labels(false), clear),
     h("details", { open: isOpen }, h("summary", {}, "More filters"), h("div", { class: "row end" }, labels(true))), fault);
+  addStatuses(fields.get("status"), times);
   return {
     element,
     values: () => Object.fromEntries([...fields].map(([name, one]) => [name, one.value.trim()])),
     showFault(text) { fault.textContent = text; fault.hidden = !text; },
   };
+}
+
+function labelled(one, input, times, onChoose) {
+  const label = h("label", {}, one.label, input);
+  return one.isSuggested ? h("div", { class: "combo" }, label, suggest(input, { field: one.name, label: one.label, times, onChoose })) : label;
+}
+
+/** Add the statuses that occur to those that can always be chosen. */
+async function addStatuses(select, times) {
+  const known = new Set([...select.options].map((one) => one.value));
+  const found = await valuesOf("status", "", times).catch(() => []); // without them, classes can be chosen
+  for (const status of found.filter((one) => !known.has(one)).sort()) {
+    select.append(h("option", { value: status }, status === CLIENT_LEFT ? `${status} (client left)` : status));
+  }
 }
 
 function field({ type = "text", options, placeholder }, value, changed) {

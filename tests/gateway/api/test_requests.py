@@ -165,13 +165,70 @@ def test_filters_narrow_the_list_and_pages_follow_a_cursor(url: str) -> None:
         cursor = answer["next_cursor"]
     assert paged == every
     assert len(listed(url, task="pages", status="2xx")) == 5
-    assert len(listed(url, task="pages", status="error")) == len(listed(url, task="pages", status="404")) == 1
+    assert len(listed(url, task="pages", status="rejected")) == len(listed(url, task="pages", status="404")) == 1
+    assert listed(url, task="pages", status="error") == []
+    assert len(listed(url, task="pages", endpoint="/v1/chat/completions")) == 6
+    assert listed(url, task="pages", endpoint="/v1/embeddings") == []
     assert len(listed(url, task="pages", model="good")) == 5
     assert listed(url, task="pages", backend="e500/1") == []
     assert listed(url, task="pages", min_latency_ms=1e9) == []
     assert listed(url, task="pages", min_cost_usd=0) == []
     at = listed(url, task="pages")[2]["at"]
     assert len(listed(url, task="pages", since=at)) + len(listed(url, task="pages", until=at)) == 6
+
+
+def test_errors_and_rejected_requests_are_those_that_the_history_counts(
+    shared_upstream: Upstream, tmp_path: Path
+) -> None:
+    """A server's error and a stream that ended early are errors; what a client could have avoided is rejected."""
+    with running_gateway(text(shared_upstream, tmp_path)) as url:
+        chat(url, "good")
+        chat(url, "e500")
+        with pytest.raises(http.client.IncompleteRead):
+            chat(url, "dies-in-stream", stream=True)
+        chat(url, "no-such-model")
+        eventually(lambda: ask(url, "/v1/activity").json["total"]["requests"] == 4)
+        total = ask(url, "/v1/activity").json["total"]
+        found = {status: listed(url, status=status) for status in ("error", "rejected", "broken", "2xx", "5xx", "200")}
+        assert (len(found["error"]), len(found["rejected"])) == (total["errors"], total["rejected"]) == (2, 1)
+        assert [row["status"] for row in found["broken"]] == [200]
+        # A class of statuses is HTTP's: what the client was told before its stream broke.
+        assert [len(found[status]) for status in ("2xx", "5xx", "200")] == [2, 1, 2]
+
+
+def values(url: str, field: str, part: str = "", **query: Any) -> dict[str, Any]:
+    answer = ask(url, f"/v1/requests/values?{urlencode({'field': field, 'part': part, **query})}")
+    assert answer.status == 200, answer.body
+    found: dict[str, Any] = answer.json
+    return found
+
+
+def test_values_of_a_field_are_suggested_from_the_log(url: str) -> None:
+    """Those that begin with the text come first, and the answer is bounded however many there are."""
+    for number in range(12):
+        chat(url, task=f"Values/team-{number}")
+    chat(url, task="old-values")
+    chat(url, "no-such-model", task="old-values")
+    assert values(url, "task", "values")["data"] == [*(f"Values/team-{one}" for one in range(12)), "old-values"]
+    page = values(url, "task", "values", limit=3)
+    assert (len(page["data"]), page["has_more"]) == (3, True)
+    assert values(url, "task", "TEAM-7")["data"] == ["Values/team-7"]
+    assert values(url, "task", "nothing has this") == {
+        "object": "list", "field": "task", "data": [], "has_more": False,
+    }  # fmt: skip
+    assert "good" in values(url, "model")["data"]
+    assert "good/1" in values(url, "backend", "good")["data"]
+    assert {"200", "404"} <= set(values(url, "status")["data"])
+    assert values(url, "status", "40")["data"] == ["404"]
+    assert "/v1/chat/completions" in values(url, "endpoint", "chat")["data"]
+    assert values(url, "task", "values", until="2020-01-01")["data"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["field=cost", "", "field=task&limit=0", "field=task&limit=1000", "field=task&since=x"]
+)
+def test_suggestions_for_what_is_no_field_are_400(url: str, query: str) -> None:
+    assert ask(url, f"/v1/requests/values?{query}").status == 400
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_what_is_not_there_or_refused_is_one_line(url: str, tmp_path: Path) -> N
     assert unknown.exit_code != 0
     assert "is not in the log" in unknown.output
     path = tmp_path / "requests.csv"
-    refused = run_command("requests", "export", "--url", url, "-o", path, "--status", "broken")
+    refused = run_command("requests", "export", "--url", url, "-o", path, "--status", "strange")
     assert refused.exit_code != 0
     assert "status" in refused.output
     assert not path.exists()

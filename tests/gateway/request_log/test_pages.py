@@ -31,7 +31,7 @@ def matches(one: LoggedRequest, wanted: RequestFilter) -> bool:
         wanted.since_us <= one.at_us
         and (wanted.until_us is None or one.at_us < wanted.until_us)
         and all(getattr(one, name) == value for name, value in (wanted.equal or {}).items())
-        and (wanted.statuses is None or wanted.statuses[0] <= one.status <= wanted.statuses[1])
+        and (wanted.statuses is None or any(first <= one.status <= last for first, last in wanted.statuses))
         and (one.id.startswith(wanted.search) or (one.client_id or "").startswith(wanted.search or "\n"))
         and (wanted.min_latency_ms is None or one.latency_ms >= wanted.min_latency_ms)
         and (wanted.min_cost_usd is None or (one.cost is not None and float(one.cost) >= wanted.min_cost_usd))
@@ -56,7 +56,7 @@ filters = st.builds(
     since_us=st.integers(0, 40),
     until_us=st.none() | st.integers(0, 45),
     equal=st.dictionaries(st.sampled_from(["task", "model", "key"]), st.sampled_from(["support", "good", "team-a"])),
-    statuses=st.none() | st.sampled_from([(200, 299), (400, 499), (502, 502)]),
+    statuses=st.none() | st.sampled_from([((200, 299),), ((400, 499), (502, 502))]),
     search=st.sampled_from(["", "", "req_", "req_m", "order", f"req_{3:024x}", "nothing"]),
     min_latency_ms=st.none() | st.sampled_from([0.0, 10.0, 5000.0]),
     min_cost_usd=st.none() | st.sampled_from([0.0, 0.0012, 1.0]),

@@ -1,6 +1,7 @@
 """Links between the dashboard's pages, with 40 models and long names: tiles, tasks, models, keys, requests."""
 
 from collections.abc import Iterator
+from http.client import IncompleteRead
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from tests.gateway.serving import configuration, running_gateway
 from tests.gateway.ui.browser import DESK, PHONE, READY_MS, Dashboard
 from tests.gateway.ui.conftest import OpenDashboard
 from tests.gateway.ui.test_dashboard import SECRETS, key_config, sign_in
+from tests.gateway.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -40,6 +42,34 @@ def url(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def dash(url: str, open_dashboard: OpenDashboard) -> Dashboard:
     return open_dashboard(url)
+
+
+def test_the_errors_tile_leads_to_what_it_counts_and_to_what_was_rejected(
+    shared_upstream: Upstream, open_dashboard: OpenDashboard, tmp_path: Path
+) -> None:
+    """Errors are 5xx and streams that ended early; 4xx are counted and listed apart."""
+    state = {"url": f"sqlite:///{tmp_path}/state.db"}
+    names = ["good", "e500", "dies-in-stream"]
+    config = configuration(shared_upstream.base_url, names, state=state, upstream={"retries": 0})
+    with running_gateway(config) as address:
+        chat(address, "good")
+        chat(address, "e500")
+        with pytest.raises(IncompleteRead):
+            chat(address, "dies-in-stream", stream=True)
+        for _ in range(3):
+            chat(address, "unknown-model")
+        eventually(lambda: ask(address, "/v1/activity").json["total"]["requests"] == 6)
+        dash = open_dashboard(address)
+        dash.open("/")
+        tile = dash.page.locator(".tile", has_text="Errors (last hour)")
+        assert tile.locator(".tile-value").inner_text() == "2"
+        tile.get_by_role("link", name="Errors (last hour)").click()
+        expect_rows(dash, 2)
+        expect(dash.page.locator("tbody")).to_contain_text("200, broken")
+        dash.open("/")
+        tile.get_by_role("link", name="3").click()
+        assert dash.page.get_by_label("Status").input_value() == "rejected"
+        expect_rows(dash, 3)
 
 
 def expect_rows(dash: Dashboard, rows: int) -> None:

@@ -56,9 +56,9 @@ def test_the_list_shows_requests_and_narrows_by_filters_in_the_address(url: str,
     assert "failing" in rows(dash)[0]
     dash.page.get_by_label("Task", exact=True).fill("support")
     expect(dash.page.locator("tbody tr")).to_have_count(5)
-    dash.page.get_by_label("Status").select_option("error")
+    dash.page.get_by_label("Status").select_option("rejected")
     expect(dash.page.locator("tbody tr")).to_have_count(2)
-    assert re.search(r"#/requests\?task=support&status=error$", dash.page.url)
+    assert re.search(r"#/requests\?task=support&status=rejected$", dash.page.url)
     dash.page.reload()
     dash.wait_ready("/requests")
     assert len(rows(dash)) == 2
@@ -70,6 +70,55 @@ def test_the_list_shows_requests_and_narrows_by_filters_in_the_address(url: str,
     open_list(dash, "?min_latency_ms=99999999")
     expect(dash.page.locator("tbody tr")).to_have_count(1)
     expect(dash.page.locator("tbody tr")).to_contain_text("No request matches")
+
+
+def suggested(dash: Dashboard, field: str) -> list[str]:
+    return dash.page.locator(f"#values-{field} [role=option]").all_inner_texts()
+
+
+def test_filters_suggest_what_occurs_in_the_log(
+    shared_upstream: Upstream, open_dashboard: OpenDashboard, tmp_path: Path
+) -> None:
+    """Of 300 tasks a field lists 20, and while one types those that match; the keyboard is enough to choose one."""
+    state = {"url": f"sqlite:///{tmp_path}/state.db"}
+    with running_gateway(configuration(shared_upstream.base_url, ["good", "e400"], state=state)) as address:
+        for number in range(300):
+            chat(address, task=f"team/task-{number:03d}")
+        chat(address, "e400", task="billing")
+        dash = open_dashboard(address)
+        open_list(dash)
+        task = dash.page.get_by_label("Task", exact=True)
+        task.focus()
+        expect(dash.page.locator("#values-task li")).to_have_count(20)
+        if (source := read_axe()) is not None:
+            dash.page.evaluate(source)
+            assert dash.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"] == []
+        dash.page.keyboard.type("TASK-29")
+        expect(dash.page.locator("#values-task li")).to_have_count(10)
+        assert suggested(dash, "task") == [f"team/task-{number}" for number in range(290, 300)]
+        dash.page.keyboard.press("ArrowDown")
+        dash.page.keyboard.press("Enter")
+        expect(task).to_have_value("team/task-290")
+        expect(dash.page.locator("tbody tr")).to_have_count(1)
+        expect(dash.page.get_by_role("listbox")).to_have_count(0)
+        dash.page.get_by_role("button", name="Clear filters").click()
+        task.fill("bill")
+        dash.page.get_by_role("option", name="billing").click()
+        expect(dash.page.locator("tbody tr")).to_have_count(1)
+        task.fill("")
+        expect(dash.page.get_by_role("listbox")).to_have_count(1)
+        dash.page.keyboard.press("Escape")
+        expect(dash.page.get_by_role("listbox")).to_have_count(0)
+        dash.page.get_by_text("More filters").click()
+        for field, values in (
+            ("model", ["e400", "good"]), ("backend", ["e400/1", "good/1"]), ("endpoint", ["/v1/chat/completions"]),
+        ):  # fmt: skip
+            dash.page.get_by_label(field.capitalize(), exact=True).focus()
+            expect(dash.page.locator(f"#values-{field} li")).to_have_count(len(values))
+            assert sorted(suggested(dash, field)) == values
+        statuses = dash.page.get_by_label("Status").locator("option").all_inner_texts()
+        assert statuses[:2] == ["Any", "2xx"]
+        assert statuses[-2:] == ["200", "400"]
 
 
 def test_a_request_is_found_by_its_id_and_shows_its_way(url: str, open_dashboard: OpenDashboard) -> None:

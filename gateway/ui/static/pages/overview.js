@@ -6,7 +6,7 @@ import { confidenceMeter, modelLabel, reasonTag, registerModels, requestSparklin
 import { h, replaceContent, section, table, tile } from "../dom.js";
 import { count, ms, percent, plural, timeAgo, usd } from "../format.js";
 import { historyPanel } from "../history.js";
-import { requestsHref } from "../links.js";
+import { requestCount, requestsHref } from "../links.js";
 import { firstSteps } from "./first_steps.js";
 
 export async function overviewPage(root, context) {
@@ -98,7 +98,8 @@ const routingRule = ({ best }) => (best
 function updateTiles(tiles, { activity, usage, best }) {
   const { total } = activity;
   tiles.requests.set(count(total.requests), `${(total.requests / activity.minutes).toFixed(1)} per minute`);
-  tiles.errors.set(count(total.errors), total.requests ? `${percent(total.errors / total.requests, 1)}; ${count(total.rejected)} rejected (4xx)` : "");
+  tiles.errors.set(count(total.errors), total.requests ? [`${percent(total.errors / total.requests, 1)}; `,
+    requestCount(total.rejected, "Rejected requests (4xx)", { range: "1h", status: "rejected" }), " rejected (4xx)"] : "");
   tiles.latency.set(ms(total.p50_ms), total.p95_ms === null ? "" : `p95 ${ms(total.p95_ms)}`);
   tiles.overhead.set(ms(total.overhead_p50_ms), total.overhead_p95_ms === null ? "" : `p95 ${ms(total.overhead_p95_ms)}`);
   // A price that is not known is not 0.

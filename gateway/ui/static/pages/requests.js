@@ -24,7 +24,7 @@ export async function requestsPage(root, context) {
   let last = "";
   let asked = 0;
   const ranges = rangePicker(context, { fallback: "24h", onChange: () => load() });
-  const form = filterForm(context.query, () => { context.setQuery({ ...rangeQuery(), ...form.values() }); return load(); });
+  const form = filterForm(context.query, () => times(ranges.range()), () => { context.setQuery({ ...rangeQuery(), ...form.values() }); return load(); });
   const list = table("Requests", columns, [], { empty: "No request matches. Choose a longer time range, or remove a filter.", rowClass: (row) => (row.status >= 400 || row.error ? "failed" : null) });
   list.element.classList.add("log");
   const total = h("p", { class: "muted", role: "status" });

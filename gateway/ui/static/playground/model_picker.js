@@ -10,7 +10,7 @@ import { MAX_COLUMNS } from "./state.js";
  */
 export function modelPicker(options, chosen, onChange) {
   const state = { options, chosen: [...chosen], active: 0 };
-  const list = h("ul", { id: "pg-models", class: "pg-options", role: "listbox", "aria-label": "Models", "aria-multiselectable": "true", hidden: true });
+  const list = h("ul", { id: "pg-models", class: "options", role: "listbox", "aria-label": "Models", "aria-multiselectable": "true", hidden: true });
   const input = h("input", {
     id: "pg-model", type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder: "Search models",
     "aria-expanded": "false", "aria-controls": "pg-models", "aria-autocomplete": "list", "aria-describedby": "pg-model-note",
