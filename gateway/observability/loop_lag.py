@@ -6,6 +6,7 @@ the samples late that were due in them. Cf. Node.js' monitorEventLoopDelay.
 
 import asyncio
 import time
+from types import TracebackType
 
 from prometheus_client import CollectorRegistry
 
@@ -18,7 +19,7 @@ BOUNDS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class LoopLagSampler:
-    """Samples the lag of the running event loop into a histogram, from a callback: a task would take twice as long."""
+    """Samples the lag of the running event loop during its block, from a callback: a task would take twice as long."""
 
     def __init__(self, registry: CollectorRegistry, interval_s: float = INTERVAL_S) -> None:
         """registry: gets the histogram."""
@@ -33,17 +34,22 @@ class LoopLagSampler:
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self) -> None:
+    def __enter__(self) -> None:
         """Sample from now on."""
-        self._due = time.monotonic() + self._interval_s
-        self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._sample)
+        self._wait()
 
-    def stop(self) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Sample no longer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    def _wait(self) -> None:
+        self._due = time.monotonic() + self._interval_s
+        self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._sample)
+
     def _sample(self) -> None:
         self._lag.add_values((), (max(0.0, time.monotonic() - self._due),))
-        self.start()
+        self._wait()

@@ -233,9 +233,7 @@ class Gateway:
                 for decision in (await asyncio.to_thread(store.read_decisions)).values():
                     self._table.apply_decision(decision)
             self.runtime.start(store)
-            lag = LoopLagSampler(self._metrics.registry)
-            lag.start()
-            stack.callback(lag.stop)
+            stack.enter_context(LoopLagSampler(self._metrics.registry))
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
             api.state.services = self._services
