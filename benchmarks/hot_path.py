@@ -233,7 +233,7 @@ async def _started(app: Any) -> AsyncIterator[None]:
     await task
 
 
-async def _exchange(client: Any, client_side: Memory, loop: MemoryLoop, figure: Figure, count: int) -> None:
+async def run_exchanges(client: Any, client_side: Memory, loop: MemoryLoop, figure: Figure, count: int) -> None:
     """Run so many exchanges. On the socket path nothing in here waits."""
     for _ in range(count):
         client_side.last = loop.backend_side.last = b""
@@ -258,31 +258,36 @@ async def _turn(turns: int, client_side: Memory) -> int:
     return turns + 1
 
 
-async def _measured(loop: MemoryLoop, folder: str, given: argparse.Namespace) -> dict[str, list[float]]:
-    """Return microseconds of CPU per unit, by figure, one value a round."""
+@asynccontextmanager
+async def serving(folder: str, entrance: str) -> AsyncIterator[tuple[Any, Memory]]:
+    """Run the gateway. Yields a client's connection, and the transport that its responses go to."""
     config_module = importlib.import_module("gateway.config")
-    gateway = _module(APP_MODULES).Gateway(
-        config_module.parse_config(_configuration(folder, given.entrance), "hot_path", {})
-    )
-    protocol = _protocol(given.entrance)
+    gateway = _module(APP_MODULES).Gateway(config_module.parse_config(_configuration(folder, entrance), "hot_path", {}))
+    protocol = _protocol(entrance)
     config = uvicorn.Config(
         gateway, http=protocol, ws="none", log_config=None, access_log=False, server_header=False, lifespan="on"
     )
     config.load()
-    wanted = [replace(one, each=given.each or one.each) for one in figures(given.chunks)]
-    found: dict[str, list[float]] = {one.name: [] for one in wanted}
     async with _started(gateway):
         client, client_side = protocol(config, ServerState(), {}), Memory()
         client.connection_made(client_side)
+        yield client, client_side
+
+
+async def _measured(loop: MemoryLoop, folder: str, given: argparse.Namespace) -> dict[str, list[float]]:
+    """Return microseconds of CPU per unit, by figure, one value a round."""
+    wanted = [replace(one, each=given.each or one.each) for one in figures(given.chunks)]
+    found: dict[str, list[float]] = {one.name: [] for one in wanted}
+    async with serving(folder, given.entrance) as (client, client_side):
         for figure in wanted:
             extra = given.count if figure.name == given.only else 0
-            await _exchange(client, client_side, loop, figure, given.warm if figure.units == 1 else 1)
-            await _exchange(client, client_side, loop, figure, extra)
+            await run_exchanges(client, client_side, loop, figure, given.warm if figure.units == 1 else 1)
+            await run_exchanges(client, client_side, loop, figure, extra)
         await asyncio.sleep(BOOKED_S)
         for _ in range(given.rounds):
             for figure in wanted:
                 started = time.process_time()
-                await _exchange(client, client_side, loop, figure, figure.each)
+                await run_exchanges(client, client_side, loop, figure, figure.each)
                 await asyncio.sleep(BOOKED_S)
                 found[figure.name].append(1e6 * (time.process_time() - started) / figure.each / figure.units)
     return found

@@ -18,7 +18,7 @@ printing     tables of the results
 processes    child processes with a log
 loopback     HTTP servers in a thread, for such stand-ins
 providers    stand-ins for hosted providers, which list many models
-first_day    a newcomer's first minutes with three API keys: init, serve, calls without tags
+first_day    a newcomer's first minutes with three API keys: init, serve, requests without tags
 fetch        GET of a small JSON document
 errors       error tree of the demo
 run          the demo itself

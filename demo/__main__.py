@@ -51,7 +51,7 @@ def serve(
 
 @app.command("first-day")
 def first_day() -> None:
-    """Show a newcomer's first minutes: three stand-in providers, `init --yes`, `serve`, and 200 calls without tags."""
+    """Show a newcomer's first minutes: stand-in providers, `init --yes`, `serve`, and 200 requests without tags."""
     from tempfile import TemporaryDirectory
 
     from demo.first_day import live_first_day, print_first_day

@@ -1,4 +1,4 @@
-"""A newcomer's first minutes, from three API keys to routed calls: init, serve, and 200 calls of four applications.
+"""A newcomer's first minutes, from three API keys to routed requests: init, serve, 200 requests of four applications.
 
 The applications know nothing of tasks: they send `model: auto` and their own system prompts. What appears is printed:
 the tasks, their models and why, and the figures of the overview page.
@@ -33,7 +33,7 @@ DASHBOARD_LINE = re.compile(r"dashboard: (http://\S+)/ui/")
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An application that calls a gateway. prompt, question: with `{n}` for what differs from call to call."""
+    """An application that uses a gateway. prompt, question: with `{n}` for what differs from request to request."""
 
     name: str
     prompt: str
@@ -79,7 +79,7 @@ class FirstDay:
         overview: response of /v1/overview.
         tasks: detailed list of tasks.
         usage: sums of all tasks.
-        by_application: number of calls by application and task.
+        by_application: number of requests by application and task.
     """
 
     init: str
@@ -92,7 +92,7 @@ class FirstDay:
 
 
 def live_first_day(folder: Path, calls: int = CALLS) -> FirstDay:
-    """Configure and run a gateway in an empty folder, and send the calls.
+    """Configure and run a gateway in an empty folder, and send the requests.
 
     Raises ChildEnded, NotReady, RequestFailed.
     """
@@ -173,7 +173,7 @@ def _requests(calls: int) -> Iterator[tuple[Application, dict[str, Any]]]:
 
 
 def _send_calls(url: str, calls: int) -> Mapping[tuple[str, str], int]:
-    """Send the calls, and return how many of each application had which task. Raises RequestFailed."""
+    """Send the requests, and return how many of each application had which task. Raises RequestFailed."""
     found: dict[tuple[str, str], int] = {}
     connection = HTTPConnection(urlsplit(url).netloc, timeout=30)
     try:
@@ -191,7 +191,7 @@ def _send_calls(url: str, calls: int) -> Mapping[tuple[str, str], int]:
 
 
 def _is_decided(url: str, calls: int) -> bool:
-    """Return True once every call has been scored, or skipped by sampling, and no count changes any more."""
+    """Return True once every request has been scored, or skipped by sampling, and no count changes any more."""
     before = [task["n"] for task in _read(url, "/v1/tasks?details=true")["data"]]
     time.sleep(1.0)
     now = [task["n"] for task in _read(url, "/v1/tasks?details=true")["data"]]
@@ -206,7 +206,7 @@ def _read(url: str, path: str) -> Mapping[str, Any]:
 
 
 def _tasks_table(day: FirstDay) -> Any:
-    shown = make_table(("application", "task", "model", "reason"), ("calls", "inputs", "cost"))
+    shown = make_table(("application", "task", "model", "reason"), ("requests", "inputs", "cost"))
     rows = {task["id"]: task for task in day.tasks}
     for (application, name), calls in day.by_application.items():
         task = rows[name]

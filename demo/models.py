@@ -57,7 +57,7 @@ class DemoModel:
         return guess_answer(text) if self.guesses else DO_NOT_KNOW
 
     def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Return the price of one call."""
+        """Return the price of one request."""
         return (prompt_tokens * self.input_usd_per_mtok + completion_tokens * self.output_usd_per_mtok) / 1e6
 
 

@@ -45,7 +45,7 @@ def print_summary(console: Console, results: Sequence[TaskResult], best_on_avera
     """Print all tasks against the best model on average and the oracle: accuracy, then cost."""
     everything = compute_totals(results)
     accuracy = _comparison(f"accuracy: routed, {best_on_average} (best on average), oracle", ("reason", "n"))
-    cost = _comparison("cost of these calls, US cents", ())
+    cost = _comparison("cost of these requests, US cents", ())
     for result in results:
         head = (result.task, result.model)
         accuracy.add_row(*head, result.reason, str(result.n), *_each(result.accuracy, "{:.1%}"))

@@ -1,4 +1,4 @@
-"""Stand-ins for hosted providers: loopback servers that list many models and answer each call with a fixed text."""
+"""Stand-ins for hosted providers: loopback servers that list many models and answer each request with a fixed text."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -9,7 +9,7 @@ from langchain_openai import ChatOpenAI
 
 
 def model_for(task: str) -> ChatOpenAI:
-    """Return a chat model whose calls all belong to one task."""
+    """Return a chat model whose requests all belong to one task."""
     return ChatOpenAI(
         model="auto",
         base_url=os.environ.get("BENCHROUTE_URL", "http://127.0.0.1:8100") + "/v1",

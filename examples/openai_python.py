@@ -13,7 +13,7 @@ client = OpenAI(
 )
 task = {"x-task-id": "examples/arithmetic"}
 
-# One call. with_raw_response returns the headers too.
+# One request. with_raw_response returns the headers too.
 raw = client.chat.completions.with_raw_response.create(
     model="auto", messages=[{"role": "user", "content": "What is 17 times 23?"}], extra_headers=task
 )

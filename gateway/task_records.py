@@ -44,7 +44,7 @@ class TemplatePlace(msgspec.Struct, frozen=True):
 
 
 class TaskEntry(msgspec.Struct, frozen=True, array_like=True):
-    """What an operator has set of a task: its display name, or the task that its calls go to.
+    """What an operator has set of a task: its display name, or the task that its requests go to.
 
     Attributes:
         task: its ID.

@@ -16,6 +16,7 @@ report    tables and figure
 errors    the reasons that a run or a part of it is impossible
 workers   a program of its own: several workers on one port
 inside    a program of its own: a profile of the request path without sockets
+stages    a program of its own: instructions of a request by stage
 fastest   a program of its own: the fastest Python on this machine
 
 The backend (upstream.c) and the load generator (load.c) are C programs, compiled when a run begins. CPU time, user and

@@ -22,7 +22,7 @@ from gateway.usage.timeseries import SeriesKind
 activity_router = APIRouter(tags=["operations"])
 
 Compared = Annotated[
-    str, Query(max_length=200, description="Name of a model: what the routed calls would have cost with it.")
+    str, Query(max_length=200, description="Name of a model: what the routed requests would have cost with it.")
 ]
 Kind = Annotated[SeriesKind, Query(description="Whose requests; all of the gateway's without it.")]
 Name = Annotated[str, Query(max_length=200, description="Name of the task, model, backend or key.")]

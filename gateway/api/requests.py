@@ -48,7 +48,7 @@ async def list_requests(
     """List requests that have ended, newest first; with `after`, those since then, oldest first.
 
     All filters can be combined. Requests are listed by the end of their response, a second after it at most. `last` is
-    the `after` of the next call.
+    the `after` of the next request.
     """
     log = request_log_of(services)
     if not after:

@@ -57,7 +57,7 @@ class TaskChanges(Protocol):
         """
 
     async def unmerge_task(self, task: str, changed_by: str | None) -> str:
-        """Let a merged task's later calls be its own again; return the task it was merged into. Raises NotFound."""
+        """Let a merged task's later requests be its own again; return the task it was merged into. Raises NotFound."""
 
     async def forget_task(self, task: str) -> None:
         """Remove what is known of a task beside its state."""
@@ -133,7 +133,7 @@ def check_not_merged(task: str, services: Services) -> str:
     """Return the ID of a task that was not merged into another one. Raises NotFound."""
     target = services.tasks.directory.target_of(task)
     if target != task:
-        raise NotFound(f"Task {task!r} was merged into {target!r}: its calls are there.", code="task_merged")
+        raise NotFound(f"Task {task!r} was merged into {target!r}: its requests go there.", code="task_merged")
     return task
 
 
@@ -141,7 +141,7 @@ def task_not_found(task: str, services: Services) -> NotFound:
     """Return the error for a task of which nothing is known."""
     evicted = services.evictions.find_eviction(task)
     if evicted is None:
-        message = f"Task {task!r} not found: no call of it was seen, and no input was scored."
+        message = f"Task {task!r} not found: no request of it was seen, and no input was scored."
         return NotFound(message, code="task_not_found")
     at = datetime.fromtimestamp(evicted.at, UTC).isoformat(timespec="milliseconds")
     message = f"Task {task!r} was evicted at {at} by `state.{evicted.reason}`. Its next request starts it."

@@ -33,7 +33,7 @@ async def rename_task(task: str, body: TaskNameBody, services: Given, admin: Man
 
 @router.post("/v1/tasks/{task:path}/merge")
 async def merge_tasks(task: str, body: MergeBody, services: Given, admin: ManagedBy) -> dict[str, Any]:
-    """Merge other tasks into this one, which may be new: their later calls are calls of this task.
+    """Merge other tasks into this one, which may be new: their later requests are requests of this task.
 
     Inputs, labels, feedback and usage count here from now on. A policy override of the merged tasks is taken over where
     this task has none; 409 `policy_conflict` if theirs differ. A task with settings in config.yaml cannot be merged.
@@ -48,7 +48,7 @@ async def merge_tasks(task: str, body: MergeBody, services: Given, admin: Manage
 
 @router.delete("/v1/tasks/{task:path}/merge")
 async def unmerge_task(task: str, services: Given, admin: ManagedBy) -> dict[str, Any]:
-    """Undo the merge of a task: its later calls, and its own usage, are its own again; moved inputs stay."""
+    """Undo the merge of a task: its later requests, and its own usage, are its own again; moved inputs stay."""
     into = await services.tasks.unmerge_task(check_task_id(task), admin.name)
     return {"object": "task.merge", "id": into, "sources": [], "unmerged": task}
 
@@ -80,7 +80,7 @@ async def list_similar_tasks(
 async def delete_task(task: TaskOfKey, services: Given) -> dict[str, Any]:
     """Delete a task's state: sums, embeddings, decisions, name. Requires an admin key, if one is configured.
 
-    Its usage counts among all others' afterwards, its policy stays, and its next call begins it again.
+    Its usage counts among all others' afterwards, its policy stays, and its next request begins it again.
     """
     is_known = services.tasks.is_known(task)
     is_stored = await _forget(task, services)

@@ -18,7 +18,7 @@ from gateway.vocabulary import COLD_START, DEFAULT_TASK, NO_PACK, ROUTER_UNAVAIL
 from routing.catalogue.evidence import EvidenceMatch
 
 TaskKind = Literal["tagged", "automatic", "default"]
-"""Where a task's calls get it from: the client's tag, their system prompt, their key."""
+"""Where a task's requests get it from: the client's tag, their system prompt, their key."""
 
 SPARK_MINUTES = 60
 
@@ -37,20 +37,20 @@ def task_summary(task: str, decision: Decision) -> dict[str, Any]:
 
 
 def default_tasks(services: Services) -> Collection[str]:
-    """Return the tasks that calls without a tag and system prompt have: they mix what such calls do."""
+    """Return the tasks that requests without a tag and system prompt have: they mix what such requests do."""
     named = (one.key.default_task for one in services.client_keys.list_keys())
     return {DEFAULT_TASK, *(task for task in named if task is not None)}
 
 
 def task_kind(task: str, defaults: Collection[str]) -> TaskKind:
-    """Return where a task's calls get it from."""
+    """Return where a task's requests get it from."""
     if task.startswith(PREFIX):
         return "automatic"
     return "default" if task in defaults else "tagged"
 
 
 def task_facts(task: str, services: Services, defaults: Collection[str]) -> dict[str, Any]:
-    """Return what a task is called, and where its calls get it from. defaults: of all keys."""
+    """Return what a task is called, and where its requests get it from. defaults: of all keys."""
     tasks = services.tasks
     template = tasks.templates.template_of(task)
     label = None if template is None or not services.table.policy_of(task).keep_texts else template.label

@@ -75,7 +75,7 @@ async def list_tasks(
 async def get_task(task: TaskOfKey, services: Given, client: ClientPrincipal) -> Response:
     """Return a task: its scores, and its decision with the explanation. 404 for a task of which nothing is known.
 
-    `kind` says where its calls get it from: `tagged` by the client, `automatic` by their system prompt, `default` by
+    `kind` says where its requests get it from: `tagged` by the client, `automatic` by their system prompt, `default` by
     their key. `label` is the beginning of an automatic task's template, where texts are kept. `merged` lists the tasks
     that were merged into this one. `n` is the number of inputs that the decision rests on, `explained_n` that of
     everything that explains it: they differ while the scorer does not answer.
@@ -110,8 +110,8 @@ async def stream_decisions(
 ) -> Response:
     """List decisions after number `after`, oldest first; if there are none, wait up to `wait_s` seconds for the next.
 
-    With `changes`: only decisions that moved a task to another model. `last` is the `after` of the next call. Numbers
-    start at 1 when the gateway starts; the last 2,000 decisions are available.
+    With `changes`: only decisions that moved a task to another model. `last` is the `after` of the next request.
+    Numbers start at 1 when the gateway starts; the last 2,000 decisions are available.
     """
 
     def is_selected(event: DecisionEvent) -> bool:

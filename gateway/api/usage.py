@@ -33,7 +33,7 @@ async def get_usage(
     """Return requests, tokens, cost and savings, by key or by task, page by page; `total` is of all pages.
 
     Savings count responses whose model routing chose: `baseline_usd`, what the best model on average would have cost,
-    minus `routed_cost_usd`. Calls that named their model, and those of pinned tasks, are in `cost_usd` alone.
+    minus `routed_cost_usd`. Requests that named their model, and those of pinned tasks, are in `cost_usd` alone.
 
     `period` is a year, month or day (UTC). With admin keys configured, a client key sees its own usage only; so does
     one with a list of tasks.

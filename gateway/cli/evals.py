@@ -60,7 +60,7 @@ def bench_command(
         ),
     ] = None,
     judge: JudgeOption = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Concurrent calls per model.")] = 8,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Concurrent requests per model.")] = 8,
     max_tokens: MaxTokensOption = None,
     temperature: Annotated[
         float, typer.Option(min=0, max=2, help="Sampling temperature for answers (the judge always uses 0).")
@@ -151,7 +151,7 @@ def _judge(config: "Config", name: str | None, questions: "Iterable[EvalQuestion
 
 def confirm_cost(estimate: "CostEstimate", yes: bool) -> None:
     """Show the cost and ask for confirmation. Raises typer.Abort, or OptionError without a terminal."""
-    if not estimate.total_calls:
+    if not estimate.total_requests:
         print_note("all answers are in the journal: nothing to ask")
         return
     stderr_console().print(_estimates(estimate))
@@ -164,15 +164,15 @@ def confirm_cost(estimate: "CostEstimate", yes: bool) -> None:
         else f"about {format_usd(estimate.total_usd)} USD"
     )
     if not sys.stdin.isatty():
-        raise OptionError(f"{estimate.total_calls} calls would cost {cost}: confirm with --yes")
-    typer.confirm(f"{estimate.total_calls} calls for {cost}. Continue?", abort=True, err=True)
+        raise OptionError(f"{estimate.total_requests} requests would cost {cost}: confirm with --yes")
+    typer.confirm(f"{estimate.total_requests} requests for {cost}. Continue?", abort=True, err=True)
 
 
 def check_limit(estimate: "CostEstimate", max_usd: "Decimal | None") -> None:
     """Check an estimate against --max-usd. Raises OptionError if it is higher, or unknown."""
-    if max_usd is None or not estimate.total_calls:
+    if max_usd is None or not estimate.total_requests:
         return
-    unpriced = [one.model for one in estimate.models if one.calls and one.usd is None]
+    unpriced = [one.model for one in estimate.models if one.requests and one.usd is None]
     if unpriced:
         raise OptionError(
             f"--max-usd needs the prices of all models: {', '.join(unpriced)} has none in the configuration"
@@ -184,12 +184,14 @@ def check_limit(estimate: "CostEstimate", max_usd: "Decimal | None") -> None:
 
 
 def _estimates(estimate: "CostEstimate") -> Table:
-    shown = make_table(["model"], ["calls", "input tokens", "output tokens", "USD"])
+    shown = make_table(["model"], ["requests", "input tokens", "output tokens", "USD"])
     for one in estimate.models:
         usage = one.usage
-        shown.add_row(one.model, str(one.calls), str(usage.input_tokens), str(usage.output_tokens), format_usd(one.usd))
+        shown.add_row(
+            one.model, str(one.requests), str(usage.input_tokens), str(usage.output_tokens), format_usd(one.usd)
+        )
     if len(estimate.models) > 1:
-        shown.add_row("all", str(estimate.total_calls), "", "", format_usd(estimate.total_usd))
+        shown.add_row("all", str(estimate.total_requests), "", "", format_usd(estimate.total_usd))
     return shown
 
 

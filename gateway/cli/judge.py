@@ -72,10 +72,10 @@ def judge_task(
     show_prompt: Annotated[
         bool, typer.Option("--show-prompt", help="Print the judge's prompt, and ask nothing.")
     ] = False,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Concurrent calls per model.")] = 8,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Concurrent requests per model.")] = 8,
     max_tokens: evals.MaxTokensOption = None,
     max_usd: Annotated[
-        float | None, typer.Option(min=0, help="Stop before the calls of this run cost more.", show_default=False)
+        float | None, typer.Option(min=0, help="Stop before the requests of this run cost more.", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the cost, and ask nothing.")] = False,
     yes: evals.YesOption = False,

@@ -34,7 +34,7 @@ def label_inputs(
     models: Annotated[
         str | None, typer.Option(help="Models, comma-separated. Default: all.", show_default=False)
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Concurrent calls per model.")] = 8,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Concurrent requests per model.")] = 8,
     max_tokens: evals.MaxTokensOption = None,
     judge: evals.JudgeOption = None,
     yes: evals.YesOption = False,

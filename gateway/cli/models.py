@@ -104,7 +104,7 @@ def estimate_model(
     activate: Activate = False,
     mark: Annotated[Grader | None, typer.Option(help="Grading rule for questions that set no `mark`.")] = None,
     judge: evals.JudgeOption = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Concurrent calls.")] = 8,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Concurrent requests.")] = 8,
     max_tokens: evals.MaxTokensOption = None,
     yes: evals.YesOption = False,
     config: ConfigOption = CONFIG,

@@ -19,7 +19,7 @@ app = typer.Typer(help="Requests of a running gateway: the request log.", no_arg
 WAIT_S = 10.0
 PAUSE_S = 1.0
 MAX_RETRIES = 60
-"""Consecutive failed calls until `tail` gives up: a gateway's restart takes seconds."""
+"""Consecutive failed requests until `tail` gives up: a gateway's restart takes seconds."""
 SEEN = 1000
 
 Since = Annotated[str | None, typer.Option(help="Only requests that ended at or after this time, ISO 8601.")]

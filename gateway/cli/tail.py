@@ -16,7 +16,7 @@ from gateway.cli.terminal import print_note, stdout_console
 WAIT_S = 10.0
 PAUSE_S = 1.0
 MAX_RETRIES = 60
-"""Consecutive failed calls until the command gives up: a gateway's restart takes seconds."""
+"""Consecutive failed requests until the command gives up: a gateway's restart takes seconds."""
 
 
 def tail_decisions(

@@ -33,16 +33,16 @@ def merge_tasks(
     key_env: KeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
-    """Merge tasks into one: their inputs, labels, usage and policy, and all their later calls."""
+    """Merge tasks into one: their inputs, labels, usage and policy, and all their later requests."""
     found = AdminClient(url, key_env).send("POST", _path(target, "/merge"), {"sources": sources})
-    moved = f"{', '.join(sources)} merged into {target}, {found['moved_inputs']} inputs moved; later calls go there"
+    moved = f"{', '.join(sources)} merged into {target}, {found['moved_inputs']} inputs moved; later requests go there"
     _tell(found, moved, as_json)
 
 
 def unmerge_task(task: Task, url: Url = LOCAL, key_env: KeyEnv = ADMIN_KEY, as_json: AsJson = False) -> None:
-    """Undo the merge of a task for its later calls; inputs that were moved stay where they are."""
+    """Undo the merge of a task for its later requests; inputs that were moved stay where they are."""
     found = AdminClient(url, key_env).send("DELETE", _path(task, "/merge"))
-    _tell(found, f"later calls of {task} are its own again; moved inputs stay in {found['id']}", as_json)
+    _tell(found, f"later requests of {task} are its own again; moved inputs stay in {found['id']}", as_json)
 
 
 def delete_task(
@@ -52,7 +52,7 @@ def delete_task(
     key_env: KeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a task's inputs, scores, decisions and name; its policy stays. The next call begins it again."""
+    """Delete a task's inputs, scores, decisions and name; its policy stays. The next request begins it again."""
     if not yes and not typer.confirm(f"Delete all that is known of task {task}?"):
         raise OptionError("not deleted")
     found = AdminClient(url, key_env).send("DELETE", _path(task))

@@ -107,7 +107,7 @@ class ServerConfig(ConfigSection):
     """Seconds after SIGTERM in which /health/ready returns 503 and requests are still served, before the gateway stops
     listening: the time for load balancers to take it out. A second SIGTERM ends at once."""
     cors_origins: tuple[Origin, ...] = ()
-    """Origins whose pages may call the gateway from a browser, for instance `https://app.example.com`; `*` allows all
+    """Origins whose pages may use the gateway from a browser, for instance `https://app.example.com`; `*` allows all
     and requires API keys. Not set: no cross-origin requests."""
     shutdown_grace_s: float = Field(default=30.0, ge=0, le=86_400)
     """Seconds that requests in flight may take to complete after SIGTERM and `drain_s`."""

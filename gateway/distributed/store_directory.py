@@ -19,7 +19,7 @@ _entry_of = msgspec.msgpack.Decoder(TaskEntry).decode
 
 
 class RedisDirectory:
-    """The part of a store that says which calls belong to which task."""
+    """The part of a store that says which requests belong to which task."""
 
     def __init__(self, client: RedisClient) -> None:
         self._client = client

@@ -17,10 +17,10 @@ ANSWER_TOKENS = 256
 
 @dataclass(frozen=True, slots=True)
 class ModelEstimate:
-    """Estimate for one model. calls: without an answer in the journal. usd: None if the model has no price."""
+    """Estimate for one model. requests: without an answer in the journal. usd: None if the model has no price."""
 
     model: str
-    calls: int
+    requests: int
     usage: Usage
     usd: Decimal | None
 
@@ -32,14 +32,14 @@ class CostEstimate:
     models: tuple[ModelEstimate, ...]
 
     @property
-    def total_calls(self) -> int:
-        """Number of calls to all models."""
-        return sum(one.calls for one in self.models)
+    def total_requests(self) -> int:
+        """Number of requests to all models."""
+        return sum(one.requests for one in self.models)
 
     @property
     def total_usd(self) -> Decimal | None:
-        """Cost of all calls, US dollars; None if a model that is asked has no price."""
-        costs = [one.usd for one in self.models if one.calls]
+        """Cost of all requests, US dollars; None if a model that is asked has no price."""
+        costs = [one.usd for one in self.models if one.requests]
         known = [cost for cost in costs if cost is not None]
         return sum(known, Decimal(0)) if len(known) == len(costs) else None
 

@@ -23,7 +23,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class SpendingLimit:
-    """Upper limit on what a session spends. Calls in flight count with their estimated cost."""
+    """Upper limit on what a session spends. Requests in flight count with their estimated cost."""
 
     def __init__(self, max_usd: Decimal | None, models: Sequence[ModelConfig]) -> None:
         """max_usd: None for no limit. models: every one of them has a price if there is a limit."""

@@ -18,5 +18,6 @@ stream_protocol   what the events of each protocol mean: content, errors, the en
 hidden_usage      removal of usage that the client did not ask for
 token_usage       token usage, read from a response as it passes
 strict_protocol   uvicorn's HTTP/1.1 protocol with limits
+chunks            chunks of a body that come whole
 write_timer       the time limit of a client that leaves its response unread
 """

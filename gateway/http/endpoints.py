@@ -6,7 +6,8 @@ Source: https://platform.openai.com/docs/api-reference
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity: the hash of a dataclass is a call in Python, and dicts of every request have endpoints as keys.
+@dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
     """An endpoint of the OpenAI or Anthropic API.
 

@@ -178,7 +178,8 @@ class Quotas:
         try:
             self._admit(key, quota, inputs - 1.0, float(inputs))
         except RateLimited:
-            self._count(key, quota, -1.0)
+            if quota.requests is not None:
+                self._count(key, quota, quota.requests, -1.0)
             raise
 
     def _admit(self, key: str, quota: Quota, amount: float, inputs: float) -> None:
@@ -195,13 +196,14 @@ class Quotas:
                 raise _rate_limited(key, requests, "requests", wait_s, inputs)
         if tokens is not None and (wait_s := tokens.wait_s(0.0, now)):
             raise _rate_limited(key, tokens, "tokens", wait_s)
-        self._check_budgets(key, quota)
-        self._count(key, quota, amount)
+        if quota.usd_per_day is not None or quota.usd_per_month is not None:
+            self._check_budgets(key, quota)
+        if requests is not None:
+            self._count(key, quota, requests, amount)
 
-    def _count(self, key: str, quota: Quota, amount: float) -> None:
-        if quota.requests is not None:
-            quota.requests.level -= amount
-            self._usage(key, quota).requests += amount
+    def _count(self, key: str, quota: Quota, bucket: TokenBucket, amount: float) -> None:
+        bucket.level -= amount
+        (self._used.get(key) or self._usage(key, quota)).requests += amount
 
     def charge_usage(self, key: str | None, tokens: int, usd: Decimal) -> None:
         """Subtract what a finished request used from its key's quota."""
@@ -211,7 +213,7 @@ class Quotas:
         if quota.tokens is not None:
             quota.tokens.wait_s(0.0, self._clock())
             quota.tokens.level -= tokens
-            self._usage(key, quota).tokens += tokens
+            (self._used.get(key) or self._usage(key, quota)).tokens += tokens
         quota.day_usd += usd
         quota.month_usd += usd
 

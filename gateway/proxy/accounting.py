@@ -133,18 +133,20 @@ class Accounting:
         """Return the limits of a request's key as headers; None where it has none of its own."""
         return self._quotas.rate_limits(record.key)
 
-    def record_usage(self, record: RequestRecord, report: UsageReport, estimate: Callable[[], Usage]) -> None:
+    def record_usage(
+        self, record: RequestRecord, report: UsageReport, estimate: Callable[..., Usage], *of: object
+    ) -> None:
         """Note what a response took: before it begins where that is possible, so that a header gives its cost.
 
-        estimate: called where the backend reported nothing, or what cannot be true.
+        estimate: called with `of` where the backend reported nothing, or what cannot be true.
         """
         if not isinstance(report, Usage):
             if report is not None:
                 log.warning(
                     "%s: %s reported invalid usage: %s; estimated", record.request_id, record.backend, report.reason
                 )
-            report = estimate()
-        record.usage, record.cost_usd = report, self._ledger.cost_usd(record.model, report)
+            report = estimate(*of)
+        record.usage, record.cost_usd = report, self._ledger.cost_usd(record.answered_by[0], report)
 
     def record_report(self, record: RequestRecord, report: UsageReport) -> None:
         """Note what a response reports to have taken; one that reports nothing valid counts as unpriced."""
@@ -232,7 +234,7 @@ class Accounting:
         if usage.usd is not None:
             self.metrics.cost_usd(key.model).inc(float(usage.usd))
         # One charge for all of them, so that the ledger's rows are looked up once.
-        # A call that named its model, or whose model was pinned, is nothing that routing saved or spent.
+        # A request that named its model, or whose model was pinned, is nothing that routing saved or spent.
         baseline = None if key.reason in UNROUTED or key.is_cached else self._baseline(key.task, key.model)
         return self._ledger.charge_usage(key.key, key.task, usage, baseline)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from gateway.errors import MethodNotAllowed, RequestError
 from gateway.http.asgi import Message, RawHeaders, Receive, Scope, Send, header_pairs, response_body, response_start
+from gateway.http.chunks import chunk_payload
 from gateway.http.endpoints import BY_PATH
 from gateway.http.headers import RequestHead
 from gateway.http.read_body import check_head
@@ -115,6 +116,10 @@ class AsgiWriter:
         self._size += len(data)
         self._wake.set()
         return self._size <= MAX_BUFFERED_BYTES
+
+    def write_chunk(self, chunk: bytes) -> bool:
+        """Queue a piece of the body that came as one whole chunk. Returns the same."""
+        return self.write_piece(chunk_payload(chunk))
 
     def write_end(self) -> None:
         """Queue the end of a body in pieces."""

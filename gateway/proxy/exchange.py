@@ -65,6 +65,9 @@ class ResponseWriter(Protocol):
         chunk: the same with its framing, where it came as one chunk.
         """
 
+    def write_chunk(self, chunk: bytes) -> bool:
+        """Write a piece of the body that came as one whole chunk, with its framing. Returns the same."""
+
     def write_end(self) -> None:
         """Write the end of a body in pieces."""
 
@@ -89,13 +92,11 @@ class Exchange:
     def __init__(
         self, context: ExchangeContext, writer: ResponseWriter, endpoint: Endpoint, head: RequestHead, keep_alive: bool
     ) -> None:
-        self.state = READING
-        self.more_body = True
+        self.state, self.more_body = READING, True
         self.context, self.writer, self.endpoint, self.head = context, writer, endpoint, head
         self.keep_alive = keep_alive and context.keep_alive
         self.record = context.pipeline.start_request(head, endpoint)
-        self._body: list[bytes] = []
-        self._size = 0
+        self._body, self._size = list[bytes](), 0
         self._principal: Principal | None = None
         self._call: UpstreamCall | None = None
         self._began_at = self._received_at = now = context.deadlines.clock()
@@ -141,16 +142,18 @@ class Exchange:
             self.fail(read_body.payload_too_large(self.context.pipeline.max_body_bytes))
 
     def on_request_complete(self) -> None:
-        """Route the request, which is complete, and answer it or send it to its first backend."""
+        """Route the request, which is complete."""
+        pieces, self._body = self._body, []
+        self.on_whole_body(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def on_whole_body(self, body: bytes) -> None:
+        """Route the request, and answer it or send it to its first backend. body: not larger than the limit."""
         self.more_body = False
         if self.state is not READING or self._principal is None:
             return
-        pieces, self._body = self._body, []
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         try:
             routed = self.context.pipeline.parse_and_route(body, self.head, self._principal, self.record)
-            cached = None if routed.slot is None else routed.slot.cached_response()
-            if cached is not None:
+            if routed.slot is not None and (cached := routed.slot.cached_response()) is not None:
                 self.record.cached_model = cached.model
                 self.send_whole(HTTP_OK, [(b"content-type", cached.content_type)], cached.body)
                 return

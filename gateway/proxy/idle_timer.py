@@ -33,7 +33,8 @@ class IdleTimedProtocol(StrictHttpProtocol):
             self.flow.pause_reading()
             self._waits_to_go_on = True
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
             return

@@ -30,7 +30,7 @@ from gateway.proxy.task_target import TaskResolver, resolve_embedding_route, res
 from gateway.tasks.decision_table import DecisionTable, Route
 from gateway.upstream.failover import Failover, Placement
 from gateway.upstream.interface import UpstreamRequest
-from gateway.upstream.timeouts import TimeoutOverrides, parse_timeout_headers
+from gateway.upstream.timeouts import NOTHING, TimeoutOverrides, parse_timeout_headers
 from gateway.vocabulary import JSON_PATH, PINNED, REQUESTED, SESSION, is_routed_model
 
 
@@ -128,16 +128,17 @@ class Pipeline:
             content = body.encoded if policy.input.startswith(JSON_PATH) else body.content
             if content:
                 self.observe(tag.task, content, principal.name)
-        slot = self.response_cache.open_slot(
-            policy.response_cache, body, principal.name, record.route.ranking[0], head.headers
-        )
+        slot = None
+        if policy.response_cache is not None:
+            slot = self.response_cache.open_slot(
+                policy.response_cache, body, principal.name, record.route.ranking[0], head.headers
+            )
         # Without usage in its stream, a request could not be priced; a client that did not ask does not see it.
-        hides_usage = body.is_stream and body.operation in USAGE_ON_REQUEST and not body.asks_for_usage
+        hides_usage = record.is_stream and body.operation in USAGE_ON_REQUEST and not body.asks_for_usage
         forwarded = self.accounting.inject_trace_context(head, record, self.forwarding.request)
         request = UpstreamRequest(body, forwarded, with_usage=hides_usage)
-        return RoutedRequest(
-            record.route, request, parse_timeout_headers(head.gateway_headers), session, slot, placement
-        )
+        overrides = parse_timeout_headers(head.gateway_headers) if head.gateway_headers else NOTHING
+        return RoutedRequest(record.route, request, overrides, session, slot, placement)
 
     def response_started(self, routed: RoutedRequest, record: RequestRecord, data: bytes) -> None:
         """Pin the session, if there is one, to the model and backend that answer, and note who makes a response.

@@ -62,7 +62,7 @@ class PromptTasks:
         known = self._known.get(place)
         if known is not None:
             for one in known:
-                # The messages that follow a prompt differ from call to call.
+                # The messages that follow a prompt differ from request to request.
                 if one.tools == tools and data.startswith(one.data):
                     return one.task
         return self._match(body, data, place, tools)

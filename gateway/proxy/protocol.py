@@ -111,9 +111,15 @@ class ProxyProtocol(IdleTimedProtocol):
         length = int(digits)
         if not 0 < length <= context.pipeline.max_body_bytes or not self._is_free():
             return False
-        self._is_between, self._left, self._fed, self._body = False, length, 0, 0
-        self._begin(context, before.known)
-        self._take_body(data, start)
+        self._is_between, self._fed, self._body = False, 0, 0
+        exchange = self._begin(context, before.known)
+        if len(data) - start == length:
+            # Nearly always: a request in one piece, and nothing behind it.
+            self._is_between = True
+            exchange.on_whole_body(data[start:])
+        else:
+            self._left = length
+            self._take_body(data, start)
         return True
 
     def _take_body(self, data: bytes, start: int) -> None:
@@ -194,12 +200,13 @@ class ProxyProtocol(IdleTimedProtocol):
         self.headers.extend(headers)
         super().start_request()
 
-    def _begin(self, context: ExchangeContext, parsed: ParsedHead) -> None:
+    def _begin(self, context: ExchangeContext, parsed: ParsedHead) -> Exchange:
         exchange = Exchange(context, self._writer, parsed.operation, parsed.head, parsed.keep_alive)
         # Both before it starts: a refusal ends the response while this function is still running.
         self._exchange = exchange
         self.cycle = cast("RequestResponseCycle", exchange)
         exchange.start()
+        return exchange
 
     def _is_known(self, known: ParsedHead, context: ExchangeContext) -> bool:
         """Return whether the head that has come is the one before it, but for the body's length."""

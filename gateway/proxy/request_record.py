@@ -122,12 +122,11 @@ class RequestRecord(msgspec.Struct):
         self.status = status
         # From the request's last byte: an upload that takes long is the client's time.
         since = self.read_at or self.started
-        self.overhead_s = max(0.0, time.perf_counter() - since - self.trail.waited_s)
+        overhead_s = time.perf_counter() - since - self.trail.waited_s
+        self.overhead_s = overhead_s if overhead_s > 0.0 else 0.0
         route, (model, backend) = self.route, self.answered_by
         reason, version = (route.reason, route.version) if route is not None else (names.NONE, 0)
-        lines = _route_lines(self.task or names.NONE, model, backend, reason, version, len(self.trail.attempts)) + (
-            f"{names.OVERHEAD_MS}: {1000 * self.overhead_s:.3f}\r\n{names.REQUEST_ID}: {self.request_id}\r\n"
-        )
+        lines = f"{names.OVERHEAD_MS}: {1000 * self.overhead_s:.3f}\r\n{names.REQUEST_ID}: {self.request_id}\r\n"
         if self.client_id is not None:
             lines += f"{names.CLIENT_REQUEST_ID}: {self.client_id}\r\n"
         if self.cost_usd is not None:
@@ -140,14 +139,14 @@ class RequestRecord(msgspec.Struct):
             lines += f"{names.DEGRADED}: all-breakers-open\r\n"
         if self.last_word is not None:
             lines += f"{names.ERROR}: {' '.join(describe_faults(self.trail.attempts).split())}\r\n"
-        # Names from the configuration may hold any letter; a header holds Latin-1 at most (RFC 9110, 5.5).
-        return lines.encode("latin-1", "replace")
+        route_lines = _route_lines(self.task or names.NONE, model, backend, reason, version, len(self.trail.attempts))
+        return route_lines + _encode_lines(lines)
 
 
 @lru_cache(maxsize=1024)
-def _route_lines(task: str, model: str, backend: str, reason: str, version: int, attempts: int) -> str:
+def _route_lines(task: str, model: str, backend: str, reason: str, version: int, attempts: int) -> bytes:
     """Return the headers that are the same for many requests."""
-    return (
+    return _encode_lines(
         f"{names.TASK}: {task}\r\n"
         f"{names.MODEL}: {model}\r\n"
         f"{names.BACKEND}: {backend}\r\n"
@@ -157,3 +156,8 @@ def _route_lines(task: str, model: str, backend: str, reason: str, version: int,
         # A body that a client has steered is never a page, whatever a browser would guess.
         "x-content-type-options: nosniff\r\n"
     )
+
+
+def _encode_lines(lines: str) -> bytes:
+    # Names from the configuration may hold any letter; a header holds Latin-1 at most (RFC 9110, 5.5).
+    return lines.encode("latin-1", "replace")

@@ -61,6 +61,11 @@ class SocketWriter:
         self._transport.write(chunk or b"%x\r\n%b\r\n" % (len(data), data))
         return not self._flow.write_paused
 
+    def write_chunk(self, chunk: bytes) -> bool:
+        """Write a chunk as the backend framed it."""
+        self._transport.write(chunk)
+        return not self._flow.write_paused
+
     def write_end(self) -> None:
         """Write the last chunk."""
         self._transport.write(b"0\r\n\r\n")

@@ -5,6 +5,7 @@ from collections import deque
 import msgspec
 
 from gateway.errors import UpstreamFailed, UpstreamTimeout
+from gateway.http.chunks import chunk_payload
 from gateway.http.endpoints import Endpoint
 from gateway.http.hidden_usage import USAGE, remove_usage
 from gateway.http.sse_events import EVENT_ENDS, EventSplitter, parse_event
@@ -20,6 +21,8 @@ RECENT_PIECES = 16
 """Pieces of a stream's end from which its outcome is read: a last chunk for every choice, usage, `[DONE]`."""
 
 EVENT_END = b"\n\n"
+FRAMED_ENDS = tuple(end + b"\r\n" for end in EVENT_ENDS)
+"""Ends of an event that is a chunk, or the end of one."""
 
 
 class StreamEnd(msgspec.Struct, frozen=True, gc=False):
@@ -41,7 +44,10 @@ class StreamEnd(msgspec.Struct, frozen=True, gc=False):
 class StreamInspector:
     """Inspector of a stream: of what it takes, whole events go on."""
 
-    __slots__ = ("_hides_usage", "_is_between", "_keep", "_operation", "_pieces", "_recent", "_splitter", "_tail")
+    __slots__ = (
+        "_framed", "_hides_usage", "_is_between", "_keep", "_keep_framed", "_operation", "_pieces", "_recent",
+        "_splitter", "_tail",
+    )  # fmt: skip
 
     def __init__(self, operation: Endpoint, hides_usage: bool) -> None:
         """hides_usage: only the gateway asked for usage, so the client does not get it."""
@@ -53,6 +59,9 @@ class StreamInspector:
         self._pieces = 0
         self._recent: deque[bytes] = deque(maxlen=RECENT_PIECES)
         self._keep = self._recent.append
+        # Chunks as they came, after those of _recent; they are unwrapped once somebody wants to read them.
+        self._framed: deque[bytes] = deque(maxlen=RECENT_PIECES)
+        self._keep_framed = self._framed.append
 
     @property
     def is_at_boundary(self) -> bool:
@@ -61,6 +70,8 @@ class StreamInspector:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what of the stream goes on now; b"" where all of it is held or taken out."""
+        if self._framed:
+            self._unwrap_chunks()
         # Nearly always: whole events without usage. They are neither copied nor parsed.
         if self._is_between and chunk.endswith(EVENT_ENDS) and (USAGE not in chunk or self._reports_nothing(chunk)):
             # All that an estimate needs, should the stream report nothing: how many there were, and the last ones.
@@ -69,12 +80,21 @@ class StreamInspector:
             return chunk
         return self._feed_unusual(chunk)
 
+    def passes_chunk(self, chunk: bytes) -> bool:
+        """Take a whole chunk with its framing, if all of it goes on; else return False, and `feed` is to take it."""
+        if self._is_between and chunk.endswith(FRAMED_ENDS) and USAGE not in chunk:
+            self._pieces += 1
+            self._keep_framed(chunk)
+            return True
+        return False
+
     def read_end(self, is_clean: bool) -> StreamEnd:
         """Return how the stream has ended. is_clean: by its framing."""
         rest = self._splitter.take_rest()
         if rest and not _is_readable(rest):
             # Half an event would be read as broken JSON, before the error that follows.
             rest = b""
+        self._unwrap_chunks()
         recent = [*self._recent, rest] if rest else list(self._recent)
         outcome = find_outcome(self._operation, recent, is_clean)
         sequence = 0
@@ -100,7 +120,12 @@ class StreamInspector:
 
     def estimate_output_tokens(self) -> int:
         """Return the estimated output of the stream so far, for one that reports none."""
+        self._unwrap_chunks()
         return estimate_stream_tokens(self._pieces, self._recent[-1] if self._recent else b"")
+
+    def _unwrap_chunks(self) -> None:
+        self._recent.extend([chunk_payload(chunk) for chunk in self._framed])
+        self._framed.clear()
 
     def _reports_nothing(self, chunk: bytes) -> bool:
         return not self._hides_usage and chunk.count(USAGE) == chunk.count(NO_USAGE)

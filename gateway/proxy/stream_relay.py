@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import RequestError
+from gateway.http.chunks import chunk_payload
 from gateway.http.endpoints import MESSAGES, RESPONSES
 from gateway.http.error_envelope import JSON
 from gateway.http.headers import Headers, first_value
@@ -61,7 +62,7 @@ class StreamRelay:
     __slots__ = (
         "_capture", "_clock", "_commented_until", "_deadline", "_exchange", "_handle", "_headers", "_held_at",
         "_held_s", "_idle_s", "_inspector", "_keepalive_s", "_quiet_s", "_request", "_silent_since", "_slot", "_target",
-        "_write",
+        "_write", "_write_chunk",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +78,7 @@ class StreamRelay:
         self._capture = exchange.record.capture
         is_kept = slot is not None or self._capture is not None
         self._write: WritePiece = self._write_and_keep if is_kept else exchange.writer.write_piece
+        self._write_chunk = None if is_kept else exchange.writer.write_chunk
         self._clock: Callable[[], float] = exchange.context.deadlines.clock
         self._idle_s, self._keepalive_s, self._deadline = answer.idle_s, answer.keepalive_s, answer.deadline
         # Until something has to be done: the client gets a comment, or the backend's time is over.
@@ -88,16 +90,29 @@ class StreamRelay:
     def on_head(self, status: int, headers: Headers) -> None:
         """Do nothing: the head has come before."""
 
-    def on_data(self, data: bytes, chunk: bytes | None = None) -> None:
-        """Pass a piece on: the path of every token, so it calls nothing that it can do itself."""
+    def on_chunk(self, chunk: bytes) -> None:
+        """Pass a whole chunk on as it came: the path of nearly every token, so it calls nothing it can do itself."""
+        if self._write_chunk is None or not self._inspector.passes_chunk(chunk):
+            self.on_data(chunk_payload(chunk), chunk)
+            return
         try:
-            shown = self._inspector.feed(data)
-            if shown and not self._write(shown, chunk if shown is data else None):
+            if not self._write_chunk(chunk):
                 self._hold_back()
                 return
             # For every token, so without min(), whose call costs more than the comparison.
             due = self._clock() + self._quiet_s
             self._exchange.due = due if due < self._deadline else self._deadline
+        except Exception:
+            self._exchange.fail_internally()
+
+    def on_data(self, data: bytes, chunk: bytes | None = None) -> None:
+        """Pass a piece on. chunk: the same as it came, where it came as one chunk."""
+        try:
+            shown = self._inspector.feed(data)
+            if shown and not self._write(shown, chunk if shown is data else None):
+                self._hold_back()
+                return
+            self._exchange.due = min(self._clock() + self._quiet_s, self._deadline)
         except Exception:
             self._exchange.fail_internally()
 

@@ -48,7 +48,7 @@ class TaskResolver:
     def __init__(self, sources: Sequence[TaskSource], prompts: PromptTasks, directory: TaskDirectory) -> None:
         """sources: where a task is looked for, first to last. prompts: tasks of system prompts.
 
-        directory: where the calls of merged tasks go.
+        directory: where the requests of merged tasks go.
         """
         find: Mapping[TaskSource, FindTag] = {
             "header": _tag_of_header,

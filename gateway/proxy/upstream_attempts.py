@@ -8,7 +8,7 @@ from gateway.proxy.exchange_state import CONNECTING, WAITING
 from gateway.proxy.pipeline import RoutedRequest
 from gateway.proxy.stream_relay import NEVER, StreamRelay
 from gateway.upstream.errors import UpstreamFault
-from gateway.upstream.failover import Try, Wait
+from gateway.upstream.failover import FailoverPlan, Try, Wait
 from gateway.upstream.interface import ResponseHandle
 from gateway.upstream.load_balancer import BackendState, is_backend_fault
 
@@ -36,9 +36,10 @@ class UpstreamAttempts:
         now, every_s = clock(), pipeline.keepalive_s
         self._keepalive_s = NEVER if every_s is None or not routed.request.body.is_stream else every_s
         self.exchange, self._routed, self._clock = exchange, routed, clock
-        self._plan = pipeline.failover.start_plan(
-            routed.route.ranking, routed.timeout_overrides, exchange.record.trail, now, routed.placement
-        )
+        self._plan = FailoverPlan(
+            pipeline.failover, routed.route.ranking, routed.timeout_overrides, exchange.record.trail, now,
+            routed.placement,
+        )  # fmt: skip
         self._comment_at = now + self._keepalive_s
         self._handle: ResponseHandle | None = None
         self._target: BackendState | None = None  # None in a pause

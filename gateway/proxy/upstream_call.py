@@ -6,7 +6,6 @@ fails is the client's to see.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 from gateway.http.error_envelope import JSON
 from gateway.http.headers import Headers, first_value
@@ -117,8 +116,8 @@ class UpstreamCall(UpstreamAttempts):
             send_backend_error(exchange, status, ErrorResponse(status, headers, body))
             return
         if status == HTTP_OK:
-            estimate = partial(estimate_response, self._routed.request.body, body)
-            exchange.context.pipeline.accounting.record_usage(exchange.record, usage, estimate)
+            request, accounting = self._routed.request.body, exchange.context.pipeline.accounting
+            accounting.record_usage(exchange.record, usage, estimate_response, request, body)
         if slot is not None and status == HTTP_OK:
             slot.append_chunk(body)
             slot.commit_response(exchange.record.model, first_value(headers, b"content-type") or JSON)

@@ -1,8 +1,8 @@
 """Changes of tasks by an operator: display names, merges, deletion.
 
-A merge moves what is known of a task (sums, labels, usage, policy) to another one, where its later calls go too. It is
-an entry of the directory, stored and shared by a fleet, so calls follow it at once, and after a restart; the sums are
-moved behind it by the scorer. A merge that was interrupted is made whole by making it again.
+A merge moves what is known of a task (sums, labels, usage, policy) to another one, where its later requests go too. It
+is an entry of the directory, stored and shared by a fleet, so requests follow it at once, and after a restart; the sums
+are moved behind it by the scorer. A merge that was interrupted is made whole by making it again.
 """
 
 import asyncio
@@ -121,7 +121,7 @@ class TaskManager:
         return moved
 
     async def unmerge_task(self, task: str, changed_by: str | None) -> str:
-        """Let a merged task's later calls be its own again; its inputs stay where they are. Return where that is.
+        """Let a merged task's later requests be its own again; its inputs stay where they are. Return where that is.
 
         Raises NotFound, StateError.
         """
@@ -160,7 +160,7 @@ class TaskManager:
         if (target := self.directory.target_of(task)) != task:
             raise Conflict(f"Task {task!r} is merged into {target!r}: change that one.", code="task_merged")
         if not self.is_known(task):
-            raise NotFound(f"Task {task!r} not found: no call of it was seen.", code="task_not_found")
+            raise NotFound(f"Task {task!r} not found: no request of it was seen.", code="task_not_found")
 
     def _check_merge(self, target: str, sources: Sequence[str]) -> None:
         """Raises InvalidRequest, NotFound, Conflict, ScorerUnavailable."""
@@ -174,7 +174,7 @@ class TaskManager:
                 message = f"Task {source!r} is already merged into {into!r}: undo that first."
                 raise Conflict(message, code="task_merged")
             if into is None and not self.is_known(source):
-                raise NotFound(f"Task {source!r} not found: no call of it was seen.", code="task_not_found")
+                raise NotFound(f"Task {source!r} not found: no request of it was seen.", code="task_not_found")
             if source in self._runtime.configured_tasks():
                 message = f"Task {source!r} has settings in config.yaml, which would have no effect: remove them first."
                 raise Conflict(message, code="task_configured")

@@ -13,7 +13,7 @@ _decode = msgspec.msgpack.Decoder(StoredTemplate).decode
 
 
 class SqliteDirectory:
-    """The part of a store that says which calls belong to which task."""
+    """The part of a store that says which requests belong to which task."""
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file

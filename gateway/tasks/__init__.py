@@ -7,6 +7,6 @@ decision_feed     event feed of decisions
 eviction_log      the latest evictions of tasks
 prompt_words      the words of a system prompt that its application wrote
 prompt_template   one template of system prompts, in hashes
-prompt_templates  tasks of calls without a tag, by the template of their system prompts
-task_directory    display names of tasks, and where the calls of merged ones go
+prompt_templates  tasks of requests without a tag, by the template of their system prompts
+task_directory    display names of tasks, and where the requests of merged ones go
 """

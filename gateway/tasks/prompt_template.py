@@ -26,7 +26,7 @@ class PromptTemplate:
     Attributes:
         task: its task.
         key: name of the client's key, empty without one.
-        tools: digest of the names of the tools that its calls offer.
+        tools: digest of the names of the tools that its requests offer.
         words: prompts that have each word, by the word's hash.
         seen: number of prompts counted in `words`.
         forms: digests of its masked prompts, the most recently seen last.

@@ -1,4 +1,4 @@
-"""Tasks of calls without a tag: those whose system prompts come from one template are one task.
+"""Tasks of requests without a tag: those whose system prompts come from one template are one task.
 
 A prompt belongs to the most similar template of its key: weighted Jaccard similarity of the masked words, each word of
 the template weighted by the share of its prompts that have it. Below MIN_SIMILARITY the prompt begins a template of its

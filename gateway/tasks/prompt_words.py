@@ -1,4 +1,4 @@
-"""The words of a system prompt that its application wrote: what changes from call to call is masked.
+"""The words of a system prompt that its application wrote: what changes from request to request is masked.
 
 The first words tell applications apart best, for that is where they say what to do; passages, transcripts and examples
 come later. Masked are numbers, dates, ids, addresses, quoted and fenced text, JSON, elements, and names: capitalized

@@ -1,4 +1,4 @@
-"""Display names of tasks, and the tasks that the calls of merged ones go to."""
+"""Display names of tasks, and the tasks that the requests of merged ones go to."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,7 +13,7 @@ class TaskDirectory:
 
     def __init__(self) -> None:
         self.targets: Mapping[str, str] = NO_TARGETS
-        """The task that a merged task's calls go to, by the merged one; never itself a merged one."""
+        """The task that a merged task's requests go to, by the merged one; never itself a merged one."""
         self._entries: dict[str, TaskEntry] = {}
         self._sources: dict[str, list[str]] = {}
 
@@ -40,7 +40,7 @@ class TaskDirectory:
         return self._entries.get(task) or TaskEntry(task)
 
     def target_of(self, task: str) -> str:
-        """Return the task that a task's calls go to: itself, unless it was merged."""
+        """Return the task that a task's requests go to: itself, unless it was merged."""
         return self.targets.get(task, task)
 
     def sources_of(self, task: str) -> Sequence[str]:

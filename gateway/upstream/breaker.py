@@ -74,6 +74,12 @@ class Breaker:
 
     def on_result(self, is_fault: bool | None) -> None:
         """Note how it ended. is_fault: None where that says nothing about the backend: the client left."""
+        current = self._slices[-1]
+        if is_fault is False and self._until is None and self._clock() < current.until:
+            # Nearly always: a success, with the breaker closed.
+            current.requests += 1
+            self._consecutive, self._is_probing = 0, False
+            return
         was_probe, self._is_probing = self._is_probing, False
         # A probe that said nothing has freed its place, and the next request is the probe.
         if is_fault is None:

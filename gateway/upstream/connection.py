@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import httptools
 
+from gateway.http.chunks import SIZE_LINES
 from gateway.upstream.decoding import DecodedBody, inspect_framing, simplify_head
 from gateway.upstream.errors import StaleConnection, UpstreamFault, UpstreamProtocolError
 from gateway.upstream.interface import ResponseHandler
@@ -21,7 +22,7 @@ HEAD_BYTES = 64 * 1024
 """Limit of a response's head, and of the chunk sizes, extensions and trailers around each piece of its body."""
 
 BODILESS = (204, 304)
-HEX, SIZE_DIGITS = b"0123456789abcdefABCDEF", 8
+CRLF = b"\r\n"
 NOT_HTTP = "answered what is no HTTP"
 
 
@@ -72,11 +73,12 @@ class Connection(RequestSender):
             self._decoded.handler = handler
         else:
             self._handler = handler
+            self._on_chunk = getattr(handler, "on_chunk", None)
 
     def abort(self) -> None:
         """Close at once, and end what the backend does; the handler is not called any more."""
         # The state first: the parser goes on calling back for the rest of the data it was fed.
-        self._handler, self._state = None, CLOSED
+        self._handler, self._on_chunk, self._state = None, None, CLOSED
         if self._decoded is not None:
             self._decoded.handler = None
             self._decoded = None
@@ -91,8 +93,11 @@ class Connection(RequestSender):
             self.abort()
             return
         # A token of a stream is mostly one chunk in one segment. The parser would cost as much as all the rest of it.
-        if self._state is BETWEEN_CHUNKS and (piece := single_chunk_payload(data)):
-            handler.on_data(piece, data)
+        if self._state is BETWEEN_CHUNKS and data.startswith(line := SIZE_LINES[len(data)]) and data.endswith(CRLF):
+            if self._on_chunk is not None:
+                self._on_chunk(data)
+            else:
+                handler.on_data(data[len(line) : -2], data)
             return
         if self._state is SENT:
             self._state = HEAD
@@ -105,7 +110,7 @@ class Connection(RequestSender):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(UpstreamProtocolError(NOT_HTTP))
             return
-        if self._state is BETWEEN_CHUNKS and not data.endswith(b"\r\n"):
+        if self._state is BETWEEN_CHUNKS and not data.endswith(CRLF):
             # Part of the next chunk's size has come already, and only the parser knows it.
             self._state = BODY
         if self._state is COMPLETE:
@@ -195,14 +200,16 @@ class Connection(RequestSender):
             if not self._decoded.is_drained:
                 return
             self._decoded = None
-        handler, self._handler = self._handler, None
+        handler, self._handler, self._on_chunk = self._handler, None, None
         self._state, self._is_used, self._fed = IDLE, True, 0
-        self.resume_reading()
+        if self._is_paused:
+            self.resume_transport()
         # A backend that answers early stops reading: the rest of the request would be the next one's beginning.
-        if not self._is_reusable or self._transport is None or self._transport.get_write_buffer_size():
+        transport = self._transport
+        if not self._is_reusable or transport is None or transport.get_write_buffer_size():
             self.abort()
         # Before the handler, whose next request can then go out on this very connection.
-        elif self.is_open:
+        elif not transport.is_closing():
             self._free(self)
         if handler is not None:
             handler.on_complete()
@@ -212,11 +219,3 @@ class Connection(RequestSender):
         self.abort()
         if handler is not None:
             handler.on_error(fault)
-
-
-def single_chunk_payload(data: bytes) -> bytes | None:
-    """Return what a chunk holds, where data is one whole chunk without extensions (RFC 9112, 7.1), not the last one."""
-    at = data.find(b"\r\n", 0, SIZE_DIGITS + 2)
-    if at <= 0 or data[:at].strip(HEX) or len(data) != at + 4 + int(data[:at], 16) or not data.endswith(b"\r\n"):
-        return None
-    return data[at + 2 : -2]

@@ -62,6 +62,13 @@ class ResponseHandler(Protocol):
         """Receive the reason why nothing more comes."""
 
 
+class ChunkHandler(ResponseHandler, Protocol):
+    """A handler that also receives whole chunks as they came, in place of on_data."""
+
+    def on_chunk(self, chunk: bytes) -> None:
+        """Receive one whole chunk, with its framing."""
+
+
 class ResponseHandle(Protocol):
     """A request that a backend is working on."""
 

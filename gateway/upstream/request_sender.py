@@ -2,7 +2,7 @@
 
 import asyncio
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.upstream.interface import ResponseHandler
 
@@ -57,6 +57,7 @@ class RequestSender(PausableProtocol):
     def __init__(self) -> None:
         super().__init__()
         self._handler: ResponseHandler | None = None
+        self._on_chunk: Callable[[bytes], None] | None = None
         self._state = IDLE
         self._is_reusable = True
         self._can_send: asyncio.Event | None = None
@@ -64,7 +65,7 @@ class RequestSender(PausableProtocol):
     def send_request(self, written: Sequence[bytes], handler: ResponseHandler) -> None:
         """Send a request, piece by piece. The connection must be open and idle."""
         assert self._transport is not None  # noqa: S101 - open
-        self._handler, self._state = handler, SENT
+        self._handler, self._on_chunk, self._state = handler, None, SENT
         # writelines, so that the loop can send a large body without copying it behind its head.
         if len(written) == 1:
             self._transport.write(written[0])

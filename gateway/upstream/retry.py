@@ -25,31 +25,30 @@ MIN_RETRIES_PER_S = 1.0
 
 
 class RetryBudget:
-    """Token bucket of a backend's retries."""
+    """Token bucket of a backend's retries.
 
-    __slots__ = ("_filled_at", "_share", "_tokens")
+    Attributes:
+        share: Retries that a request earns.
+        tokens: Retries that may be made now.
+    """
+
+    __slots__ = ("_filled_at", "share", "tokens")
 
     def __init__(self, share: float, now: float) -> None:
-        """share: retries per request. now: in seconds, by the clock of `take`."""
-        self._share = share
-        self._tokens = MAX_RETRY_TOKENS
+        """now: in seconds, by the clock of has_token."""
+        self.share = share
+        self.tokens = MAX_RETRY_TOKENS
         self._filled_at = now
-
-    def earn(self) -> None:
-        """Earn a share of a retry: a request has been sent."""
-        # Written out in place of min(), since every request comes by here.
-        tokens = self._tokens + self._share
-        self._tokens = tokens if tokens < MAX_RETRY_TOKENS else MAX_RETRY_TOKENS
 
     def has_token(self, now: float) -> bool:
         """Return whether a retry may be made now."""
         earned = max(0.0, now - self._filled_at) * MIN_RETRIES_PER_S
-        self._tokens, self._filled_at = min(MAX_RETRY_TOKENS, self._tokens + earned), now
-        return self._tokens >= 1
+        self.tokens, self._filled_at = min(MAX_RETRY_TOKENS, self.tokens + earned), now
+        return self.tokens >= 1
 
     def spend(self) -> None:
         """Spend a retry."""
-        self._tokens -= 1
+        self.tokens -= 1
 
 
 class RetryPolicy:
@@ -72,7 +71,9 @@ class RetryPolicy:
         budget = self._budgets.get(backend)
         if budget is None:
             budget = self._budgets[backend] = RetryBudget(self._config.retry_budget, now)
-        budget.earn()
+        # Written out in place of min(), since every request comes by here.
+        tokens = budget.tokens + budget.share
+        budget.tokens = tokens if tokens < MAX_RETRY_TOKENS else MAX_RETRY_TOKENS
 
     def backoff_s(self, round_: int, fault: UpstreamFault, backend: str, now: float) -> float | None:
         """Return the seconds to wait before the round_-th retry of a model's backends; None for no retry.

@@ -62,7 +62,9 @@ def test_the_site_is_built_without_a_warning_and_fetches_nothing(site: Path) -> 
     assert not list(site.rglob("*.py"))
 
 
-@pytest.mark.parametrize("word", ["azure", "kubernetes", "troubleshooting", "timeout", "budget", "litellm", "backup"])
+@pytest.mark.parametrize(
+    "word", ["azure", "kubernetes", "troubleshooting", "timeout", "budget", "litellm", "backup", "hardening"]
+)
 def test_search_finds_what_people_look_for(page: Page, word: str) -> None:
     page.goto(f"/index.html?q={word}")
     found = page.locator(".md-search-result__item").first

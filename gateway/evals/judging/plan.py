@@ -23,7 +23,7 @@ class JudgePlan:
         questions: the inputs; those with a rule and references also measure the judge.
         baseline: the candidate that all others are compared with, for JudgeMethod.PAIRWISE.
         settings: of the candidates' answers. The judge's have temperature 0.
-        concurrency: calls per model at a time.
+        concurrency: requests per model at a time.
         max_usd: limit on what the run spends, None for none.
     """
 

@@ -2,7 +2,7 @@
 
 Only the last line counts, and only if it is exactly one of those that the prompt asks for. Otherwise the judge is
 reminded of them, at most MAX_REMINDERS times; after that there is no verdict. A reminder continues the conversation, so
-that each has a key of its own in the journal and a run resumes at any call.
+that each has a key of its own in the journal and a run resumes at any request.
 """
 
 import re

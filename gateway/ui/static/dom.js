@@ -91,7 +91,13 @@ export async function latePart(load) {
 /** A command, path or setting in running text. */
 export const code = (text) => h("code", {}, text);
 
-/** A message. kind: info, good, warn or bad. */
+/** A text of the API as nodes: what it has between backticks is code. A backtick without its partner stays. */
+export function inlineCode(text) {
+  return text.split(/`([^`]+)`/).map((part, index) => (index % 2 ? code(part) : part));
+}
+
+/** A message. kind: info, good, warn or bad. Texts among the children may have code between backticks. */
 export function banner(kind, ...children) {
-  return h("p", { class: `banner ${kind}`, role: kind === "bad" ? "alert" : null }, children);
+  return h("p", { class: `banner ${kind}`, role: kind === "bad" ? "alert" : null },
+    children.map((child) => (typeof child === "string" ? inlineCode(child) : child)));
 }

@@ -1,7 +1,7 @@
 // Filters of the request log: the form, its values in the URL's query, and exports.
 
 import { ApiError, apiKey } from "./api.js";
-import { h } from "./dom.js";
+import { h, inlineCode } from "./dom.js";
 import { suggest, valuesOf } from "./suggestions.js";
 
 export const exportLimit = 10000;
@@ -41,7 +41,7 @@ export function filterForm(query, times, onChange) {
   return {
     element,
     values: () => Object.fromEntries([...fields].map(([name, one]) => [name, one.value.trim()])),
-    showFault(text) { fault.textContent = text; fault.hidden = !text; },
+    showFault(text) { fault.replaceChildren(...inlineCode(text)); fault.hidden = !text; },
   };
 }
 

@@ -141,7 +141,7 @@ def test_what_was_asked_is_in_every_series_and_survives_a_restart(upstream: Upst
 
 
 def test_savings_are_those_of_routed_calls_alone(upstream: Upstream, tmp_path: Path, good_pack: Path) -> None:
-    """The best model on average is `other`: 10 cents a call; a decision sends the task to `good`, for 3 dollars."""
+    """The best model on average is `other`: 10 cents a request; a decision sends the task to `good`, for 3 dollars."""
     pack = {"routing": {"pack": str(good_pack)}}
     with serving_gateway(text(upstream, tmp_path / "state.db", **pack)) as running:
         url = running.url

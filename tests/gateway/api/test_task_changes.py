@@ -72,7 +72,7 @@ def test_a_task_without_a_pack_is_known_by_its_calls(url: str) -> None:
     assert show(url, "default")["kind"] == "default"
     assert show(url, prompted(url, SORT))["kind"] == "automatic"
     error = ask(url, "/v1/tasks/never").error
-    assert error["message"] == "Task 'never' not found: no call of it was seen, and no input was scored."
+    assert error["message"] == "Task 'never' not found: no request of it was seen, and no input was scored."
 
 
 def test_a_name_is_shown_and_survives_a_restart(text: str) -> None:

@@ -47,7 +47,7 @@ def test_a_task_is_named(url: str) -> None:
 
 def test_tasks_are_merged_and_the_merge_is_undone(url: str) -> None:
     told = run(url, "merge", "letters", "a", "b/c")
-    assert told.stdout == "a, b/c merged into letters, 0 inputs moved; later calls go there\n"
+    assert told.stdout == "a, b/c merged into letters, 0 inputs moved; later requests go there\n"
     assert chat(url, task="b/c").ours("task") == "letters"
     undone = run(url, "unmerge", "b/c", "--json")
     assert json.loads(undone.stdout)["unmerged"] == "b/c"

@@ -73,7 +73,7 @@ def test_a_task_is_shown_with_its_scores_and_its_history(url: str) -> None:
     assert "changes of model" in shown.stdout
     assert json.loads(asked(url, "tasks", "show", "team/sums", "--json").stdout)["id"] == "team/sums"
     missing = asked(url, "tasks", "show", "nothing")
-    assert (missing.exit_code, "not found: no call of it was seen" in missing.stderr) == (1, True)
+    assert (missing.exit_code, "not found: no request of it was seen" in missing.stderr) == (1, True)
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_without_a_terminal_money_is_only_spent_with_yes(
     command = ("bench", "run", questions, "--config", config, "-o", tmp_path / "out", "--models", "echo,picky")
     refused = run_command(*command)
     assert refused.exit_code == 2
-    assert "8 calls would cost about 0.0205 USD: confirm with --yes" in refused.stderr
+    assert "8 requests would cost about 0.0205 USD: confirm with --yes" in refused.stderr
     assert seen.bodies == []
     assert not (tmp_path / "out").exists()
     done = run_command(*command, "--yes")
@@ -85,7 +85,7 @@ def test_an_unknown_price_is_not_agreed_to_in_silence(questions: Path, seen: See
     config = written(tmp_path, config_text(seen, "echo"))
     refused = run_command("bench", "run", questions, "--config", config, "-o", tmp_path / "out")
     assert refused.exit_code == 2
-    assert "4 calls would cost an unknown amount (a model has no price): confirm with --yes" in refused.stderr
+    assert "4 requests would cost an unknown amount (a model has no price): confirm with --yes" in refused.stderr
 
 
 def test_what_is_free_needs_no_agreement_and_json_says_what_came_of_it(
@@ -149,7 +149,7 @@ def test_on_a_terminal_it_asks(
         os.write(ours, f"{answer}\n".encode())
         said = process.communicate(timeout=60)[0].decode()
         os.close(ours)
-    assert "4 calls for about 0.0103 USD. Continue? [y/N]:" in said
+    assert "4 requests for about 0.0103 USD. Continue? [y/N]:" in said
     assert (process.returncode, len(seen.bodies)) == (0 if asked else 1, asked)
 
 

@@ -25,7 +25,7 @@ def plan(folder: Path, lines: list[dict[str, Any]], priced: dict[str, Any], judg
 def test_an_estimate_is_characters_by_four_times_the_price(tmp_path: Path) -> None:
     lines = [{"input": "x" * 400, "reference": "y"}, {"input": "x" * 401, "reference": "y"}]
     (one,) = estimate_plan(plan(tmp_path, lines, PRICE)).models
-    assert (one.calls, one.usage) == (2, Usage(100 + 101, 200))
+    assert (one.requests, one.usage) == (2, Usage(100 + 101, 200))
     assert one.usd == Decimal("0.002402")
     assert not (tmp_path / "out").exists()
 
@@ -42,7 +42,7 @@ def test_verdicts_are_estimated_for_answers_still_to_come(tmp_path: Path) -> Non
     lines = [{"input": "x" * 400, "mark": "judge"}, {"input": "y" * 400, "reference": "z"}]
     found = estimate_plan(plan(tmp_path, lines, PRICE, judged=True))
     asked, judged = found.models
-    assert (asked.calls, judged.calls, found.total_calls) == (2, 1, 3)
+    assert (asked.requests, judged.requests, found.total_requests) == (2, 1, 3)
     assert judged.usage.input_tokens > 100 + 100
     assert judged.usage.output_tokens == 256
     assert not found.is_free

@@ -64,7 +64,7 @@ def test_an_answer_says_what_it_cost_and_sums_outlive_a_restart(upstream: Upstre
 def test_savings_compare_only_calls_whose_model_routing_chose(
     upstream: Upstream, good_pack: Path, tmp_path: Path
 ) -> None:
-    """Named and pinned calls cost what they cost; usage, activity and metrics leave them out of every comparison."""
+    """Named and pinned requests cost what they cost; usage, activity and metrics leave them out of every comparison."""
     costs = {"good": 1.0, "other": 0.1, "slow": 4.0}  # of a response: it takes one token in and one out
     backends = [{"kind": "openai", "base_url": upstream.base_url}]
     price = {name: {"input_usd_per_mtok": int(1e6 * cost), "output_usd_per_mtok": 0} for name, cost in costs.items()}

@@ -1,4 +1,4 @@
-"""Tasks of calls without a tag, over HTTP: by the template of their system prompts."""
+"""Tasks of requests without a tag, over HTTP: by the template of their system prompts."""
 
 import hashlib
 import json

@@ -38,6 +38,16 @@ def passed(pieces: list[bytes], operation: Endpoint, hides: bool) -> tuple[bytes
     return shown + end.rest, usage, end
 
 
+def passed_as_chunks(pieces: list[bytes], operation: Endpoint, hides: bool) -> tuple[bytes, UsageReport, StreamEnd]:
+    """Return the same of pieces that come as whole chunks, as gateway.proxy.stream_relay passes them on."""
+    passing, shown = StreamInspector(operation, hides), b""
+    for piece in pieces:
+        is_passed = passing.passes_chunk(b"%x\r\n%b\r\n" % (len(piece), piece))
+        shown += piece if is_passed else passing.feed(piece)
+    usage, end = passing.find_usage(), passing.read_end(is_clean=True)
+    return shown + end.rest, usage, end
+
+
 @given(
     st.lists(st.sampled_from(EVENTS), min_size=1, max_size=12),
     CUTS,
@@ -55,6 +65,8 @@ def test_a_stream_passes_as_one_however_it_is_cut(
     assert usage == find_stream_usage(whole)
     assert passed(pieces, operation, hides) == (shown, usage, end)
     assert passed(events, operation, hides)[:2] == (shown, usage)
+    assert passed_as_chunks([piece for piece in pieces if piece], operation, hides) == (shown, usage, end)
+    assert passed_as_chunks(events, operation, hides) == passed(events, operation, hides)
 
 
 @pytest.mark.parametrize("many", [1, 3000])

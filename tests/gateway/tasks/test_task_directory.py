@@ -1,4 +1,4 @@
-"""Names of tasks, and where the calls of merged ones go."""
+"""Names of tasks, and where the requests of merged ones go."""
 
 from hypothesis import given
 from hypothesis import strategies as st

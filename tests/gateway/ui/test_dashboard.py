@@ -271,7 +271,7 @@ def test_empty_states_name_the_next_step(
         dash = open_dashboard(running.url)
         dash.open("/")
         dash.wait_text("No requests yet.")
-        dash.wait_text("Send a first call")
+        dash.wait_text("Send a first request")
         dash.wait_text("No pack is loaded, so every task uses the first model of the configuration.")
         for path, text in {
             "/tasks": "No tasks yet. Send a request with an X-Task-Id header to create one.",

@@ -40,7 +40,7 @@ def states(dash: Dashboard) -> list[str]:
 def test_steps_are_open_until_each_is_done(bare: Serving, open_dashboard: OpenDashboard) -> None:
     dash = open_dashboard(bare.url)
     dash.open("/")
-    assert states(dash) == ["The gateway answers Done", "Send a first call Open", "Evidence to route by Open"]
+    assert states(dash) == ["The gateway answers Done", "Send a first request Open", "Evidence to route by Open"]
     shown = dash.page.locator(".snippet pre")
     assert f"curl '{bare.url}/v1/chat/completions'" in shown.inner_text()
     dash.page.get_by_role("button", name="Python").click()
@@ -50,7 +50,7 @@ def test_steps_are_open_until_each_is_done(bare: Serving, open_dashboard: OpenDa
     chat(bare.url, task="first")
     dash.open("/tasks")
     dash.open("/")
-    assert states(dash) == ["The gateway answers Done", "Send a first call Done", "Evidence to route by Open"]
+    assert states(dash) == ["The gateway answers Done", "Send a first request Done", "Evidence to route by Open"]
     assert dash.page.locator(".snippet").count() == 0
 
 
@@ -87,7 +87,7 @@ def test_steps_vanish_with_evidence_and_a_call(
 def test_three_hundred_tasks_without_evidence_fit_three_screens(
     bare: Serving, open_dashboard: OpenDashboard, scheme: str
 ) -> None:
-    """No price is taken for 0, no model for the best, and no call that named its model for a saving."""
+    """No price is taken for 0, no model for the best, and no request that named its model for a saving."""
     for number in range(300):
         chat(bare.url, task=f"team/a-task-with-a-long-name-{number:03d}", model="auto" if number % 3 else "home-made")
     dash = open_dashboard(bare.url, scheme=scheme)

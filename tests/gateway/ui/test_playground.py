@@ -389,11 +389,11 @@ def test_admins_call_with_a_client_key(keyed: tuple[Serving, str], open_dashboar
     dash = open_dashboard(serving.url)
     dash.allow_http_errors = True
     sign_in(dash, name)
-    dash.wait_text("admin key, which cannot call models")
+    dash.wait_text("admin key, which cannot send requests to models")
     open_playground(dash, "?models=plain")
     send(dash, "hi")
-    dash.wait_text("Enter a client key: an admin key cannot call models.")
-    dash.page.get_by_label("Client key for calls").fill(SECRETS["client"])
+    dash.wait_text("Enter a client key: an admin key cannot send requests to models.")
+    dash.page.get_by_label("Client key for requests").fill(SECRETS["client"])
     send(dash, "hi")
     expect_text(column(dash, "plain"), COST)
     assert used(serving.url) == 1
@@ -403,7 +403,7 @@ def test_admins_call_with_a_client_key(keyed: tuple[Serving, str], open_dashboar
     dash.wait_ready("/models")
     dash.page.get_by_role("link", name="Playground").click()
     dash.wait_ready("/playground")
-    assert dash.page.get_by_label("Client key for calls").input_value() == SECRETS["client"]
+    assert dash.page.get_by_label("Client key for requests").input_value() == SECRETS["client"]
     dash.page.get_by_role("button", name="Sign out").click()
     dash.wait_ready("signin")
     assert dash.page.evaluate("sessionStorage.length") == 0
@@ -422,12 +422,12 @@ def test_a_key_that_is_revoked_during_a_session_fails_with_its_code(
     dash = open_dashboard(serving.url)
     dash.allow_http_errors = True
     sign_in(dash, "ops")
-    dash.page.get_by_label("Client key for calls").fill(SECRETS["client"])
+    dash.page.get_by_label("Client key for requests").fill(SECRETS["client"])
     open_playground(dash, "?models=plain")
     parsed = yaml.safe_load(text)
     parsed["keys"] = []
     serving.reload(yaml.safe_dump(parsed))
-    dash.page.get_by_label("Client key for calls").fill(SECRETS["client"])
+    dash.page.get_by_label("Client key for requests").fill(SECRETS["client"])
     send(dash, "hi")
     expect_text(column(dash, "plain"), re.compile("HTTP 401, invalid_api_key: .*Request req_"))
     expect(dash.page.get_by_label("Prompt", exact=True)).to_be_visible()  # still signed in

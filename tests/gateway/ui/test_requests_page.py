@@ -189,4 +189,6 @@ def test_a_log_that_is_off_says_how_to_switch_it_on(
         dash = open_dashboard(address)
         dash.allow_http_errors = True
         open_list(dash)
-        assert "log.enabled: true" in dash.text()
+        banner = dash.page.locator(".banner")
+        assert banner.locator("code").all_inner_texts() == ["log.enabled: true"]
+        assert "`" not in banner.inner_text()

@@ -188,7 +188,7 @@ def test_tasks_are_merged_from_the_list_and_the_merge_is_undone(dash: Dashboard,
     assert show(url, "acme")["merged"] == [task_name(21)]
     dash.allow_http_errors = True
     dash.open(f"/tasks/{task_name(21).replace('/', '%2F')}")
-    dash.wait_text(f"Task '{task_name(21)}' was merged into 'acme': its calls are there.")
+    dash.wait_text(f"Task '{task_name(21)}' was merged into 'acme': its requests go there.")
     dash.page.get_by_role("button", name="Undo merge").click()
     dash.wait_text("Manage task")
 
@@ -226,6 +226,21 @@ def test_an_unknown_task_says_so(dash: Dashboard) -> None:
     dash.wait_text("Task 'never/seen' not found")
     dash.page.get_by_role("link", name="Show all tasks").click()
     dash.wait_ready("/tasks")
+
+
+def test_what_a_message_has_between_backticks_is_code_and_never_html(dash: Dashboard) -> None:
+    dash.allow_http_errors = True
+    dash.page.goto(
+        f"{dash.url}/ui/#/tasks/%60%3Cimg%20src%3Dx%20onerror%3D%22window.pwned%3D1%22%3E%60%20and%20%60half"
+    )
+    banner = dash.page.locator("main .banner")
+    banner.wait_for()
+    assert banner.locator("code").all_inner_texts() == ['<img src=x onerror="window.pwned=1">']
+    assert banner.inner_text().startswith(
+        "Invalid task ID '<img src=x onerror=\"window.pwned=1\"> and `half': expected"
+    )
+    assert dash.page.locator("main img").count() == 0
+    assert dash.page.evaluate("window.pwned") is None
 
 
 def test_the_command_of_the_judge_is_shown_and_labels_need_a_scorer(dash: Dashboard) -> None:

@@ -221,6 +221,17 @@ class Told:
         self.end = str(fault)
 
 
+class ToldChunks(Told):
+    """A reader that takes whole chunks as they came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chunks: list[bytes] = []
+
+    def on_chunk(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
+
+
 class Nowhere(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
@@ -379,6 +390,35 @@ def test_a_new_handler_receives_the_rest() -> None:
     connection.set_handler(second)
     connection.data_received(b"cd")
     assert (first.pieces, first.end, second.pieces, second.end) == ([b"ab"], None, [b"cd"], "ended")
+
+
+def test_a_handler_of_chunks_receives_whole_ones_as_they_came() -> None:
+    first, second = Told(), ToldChunks()
+    connection = Connection(lambda one: None, lambda one: None)
+    connection.connection_made(Nowhere())
+    connection.send_request([HEAD, BODY], first)
+    connection.data_received(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n")
+    connection.set_handler(second)
+    # A whole one; one with an extension; two at once, of which the second is cut; its rest.
+    for data in (b"3\r\ncde\r\n", b"1;x\r\nf\r\n", b"1\r\ng\r\n2\r\nh", b"i\r\n", b"A\r\n0123456789\r\n", b"0\r\n\r\n"):
+        connection.data_received(data)
+    assert (first.pieces, second.chunks, second.end) == ([b"ab"], [b"3\r\ncde\r\n"], "ended")
+    assert second.pieces == [b"f", b"g", b"h", b"i", b"0123456789"]
+
+
+def test_a_handler_of_chunks_is_not_called_for_the_next_response() -> None:
+    chunked, plain = ToldChunks(), Told()
+    connection = Connection(lambda one: None, lambda one: None)
+    connection.connection_made(Nowhere())
+    connection.send_request([HEAD, BODY], Told())
+    connection.set_handler(chunked)
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    for data in (head, b"0\r\n\r\n"):
+        connection.data_received(data)
+    connection.send_request([HEAD, BODY], plain)
+    for data in (head + b"1\r\na\r\n", b"1\r\nb\r\n", b"0\r\n\r\n"):
+        connection.data_received(data)
+    assert (chunked.chunks, plain.pieces, plain.end) == ([], [b"a", b"b"], "ended")
 
 
 def test_no_connection_is_a_fault() -> None:

@@ -14,7 +14,7 @@ export function firstSteps() {
   const box = snippetBox({ baseUrl: new URL("../v1", document.baseURI).href, ...EXAMPLE });
   let shown = "";
   const update = (data) => {
-    const steps = [gatewayStep(data), callStep(data, box), evidenceStep(data)];
+    const steps = [gatewayStep(data), requestStep(data, box), evidenceStep(data)];
     element.hidden = steps.every((step) => step.isDone);
     const state = JSON.stringify([steps.map((step) => [step.isDone, step.title]), data.evidence]);
     if (state === shown) return; // a refresh must not take a chosen language, a selection or the focus away
@@ -34,13 +34,13 @@ const gatewayStep = ({ backends }) => ({
   content: null,
 });
 
-function callStep({ hasCalls, needsKey }, box) {
+function requestStep({ hasRequests, needsKey }, box) {
   return {
-    title: "Send a first call",
-    isDone: hasCalls,
-    content: hasCalls ? null : [
+    title: "Send a first request",
+    isDone: hasRequests,
+    content: hasRequests ? null : [
       h("p", { class: "muted" }, "Change your client's base URL. Model ", code("auto"), " lets the gateway choose; the header ", code("X-Task-Id"),
-        " names the task. Calls without it are told apart by their system prompt."),
+        " names the task. Requests without it are told apart by their system prompt."),
       needsKey ? h("p", { class: "muted" }, "Create a key on the ", h("a", { href: "#/keys" }, "Keys page"), " and export it as ", code("BENCHROUTE_API_KEY"), ".") : null,
       box.element],
   };

@@ -68,7 +68,7 @@ async function fetchData(principal) {
     chatModels: known.filter((one) => one.benchroute.kind === "chat").map((one) => one.id),
     evidence: Object.fromEntries(known.map((one) => [one.id, one.benchroute.evidence])),
     best: configuredOnAverage(pack)[0],
-    hasCalls: Boolean(usage?.total.requests || activity.total.requests),
+    hasRequests: Boolean(usage?.total.requests || activity.total.requests),
     changes: (decisions?.data ?? []).filter((one) => one.before).slice(-6).reverse(),
     usage: {
       requests: usage?.total.requests ?? 0, routedUsd: usage?.total.routed_cost_usd ?? 0, baselineUsd: usage?.total.baseline_usd ?? 0,
@@ -78,9 +78,9 @@ async function fetchData(principal) {
 }
 
 /** The page in one or two sentences. */
-function summary({ usage, tasks, best, health, hasCalls, chatModels }) {
+function summary({ usage, tasks, best, health, hasRequests, chatModels }) {
   const scorer = health.scorer === "ready" || health.scorer === "none" ? "" : ` The scorer is ${health.scorer}; tasks keep their current models.`;
-  if (!hasCalls && !tasks.tasks) return ["No requests yet.", scorer];
+  if (!hasRequests && !tasks.tasks) return ["No requests yet.", scorer];
   const shown = h("b", {}, plural(tasks.tasks, "task"));
   if (!best) return [shown, tasks.tasks === 1 ? " uses " : " use ", h("b", {}, chatModels[0] ?? "no model"), ", the first model of the configuration, unless pinned: there is no evidence to route by.", scorer];
   const others = tasks.tasks - (tasks.by_model[best] ?? 0);

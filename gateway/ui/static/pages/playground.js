@@ -27,13 +27,13 @@ export async function playgroundPage(root, context) {
   const page = new Playground(state, context, await fetchModels());
   root.append(
     h("div", { class: "page-head" }, h("h1", {}, "Playground"),
-      h("p", { class: "lead" }, "Send a prompt to several models side by side, or to auto as a task. The calls are real: they count in usage, limits and budgets.")),
+      h("p", { class: "lead" }, "Send a prompt to several models side by side, or to auto as a task. Requests are real: they count in usage, limits and budgets.")),
     page.keys?.element ?? "", page.setup, page.route.element, page.columnArea, page.comparison.element, page.composer);
   page.start();
   return { title: "Playground" };
 }
 
-/** Chat models that a key may call, with their prices. */
+/** Chat models that a key may use, with their prices. */
 async function fetchModels(key) {
   const { data } = await call("v1/models", { key });
   const models = data.filter((one) => one.id === ROUTED || (one.benchroute?.kind ?? "chat") === "chat");
@@ -123,7 +123,7 @@ class Playground {
     this.changed();
   }
 
-  /** The key of calls: the client key where the dashboard's own is an admin's. */
+  /** The key of requests: the client key where the dashboard's own is an admin's. */
   key = () => (this.keys ? clientKey.get() : apiKey.get());
 
   async showDecision() {
@@ -151,7 +151,7 @@ class Playground {
     if (this.columns.some((column) => column.isBusy())) return { message: "Answers are under way. Wait, or stop them first." };
     if (!this.columns.length) return { message: "Select a model first.", field: document.getElementById("pg-model") };
     if (!this.state.prompt.trim() && !this.state.images.length) return { message: "Enter a prompt.", field: this.prompt };
-    if (this.keys && !clientKey.get()) { this.keys.focus("Enter a client key: an admin key cannot call models."); return { message: "Enter a client key above." }; }
+    if (this.keys && !clientKey.get()) { this.keys.focus("Enter a client key: an admin key cannot send requests to models."); return { message: "Enter a client key above." }; }
     try {
       this.fields.read();
       return null;

@@ -1,4 +1,4 @@
-// The client key that the playground calls models with, where the dashboard's own key is an admin's. It is held in memory
+// The client key that the playground's requests carry, where the dashboard's own key is an admin's. It is held in memory
 // only, and belongs to the sign-in during which it was typed in.
 
 import { apiKey } from "../api.js";

@@ -1,10 +1,10 @@
-// The client key to call models with, where the dashboard is signed in with an admin key.
+// The client key of the playground's requests, where the dashboard is signed in with an admin key.
 
 import { h, section } from "../dom.js";
 import { cleanKey, keyFault } from "../sign_in.js";
 import { clientKey } from "./client_key.js";
 
-/** True if the dashboard's own key cannot call models. */
+/** True if the dashboard's own key cannot send requests to models. */
 export const needsClientKey = (principal) => principal.needs_key && principal.is_admin;
 
 /** The card with the key's field. onChange(): after a key was typed in. Returns {element, focus(message)}. */
@@ -18,9 +18,9 @@ export function keyField(principal, onChange) {
     if (!error.textContent) onChange();
   });
   const element = section("Client key", null,
-    h("p", { id: "pg-key-note", class: "muted" }, `You are signed in with ${principal.is_admin && !principal.may_manage ? "a read-only" : "an"} admin key, which cannot call models. `
-      + "Enter a client key: calls count in its usage, limits and budget. It stays in memory until this tab is reloaded or you sign out. ",
+    h("p", { id: "pg-key-note", class: "muted" }, `You are signed in with ${principal.is_admin && !principal.may_manage ? "a read-only" : "an"} admin key, which cannot send requests to models. `
+      + "Enter a client key: requests count in its usage, limits and budget. It stays in memory until this tab is reloaded or you sign out. ",
     principal.may_configure ? h("a", { href: "#/keys" }, "Create a key") : "To get one, ask an admin with write access."),
-    h("label", {}, "Client key for calls", field), error);
+    h("label", {}, "Client key for requests", field), error);
   return { element, focus(message) { error.textContent = message; field.focus(); } };
 }

@@ -3,7 +3,7 @@
 import { activePack, isPackLoaded } from "../active_pack.js";
 import { ApiError, call, taskPath } from "../api.js";
 import { modelLabel, reasonTag, taskLink } from "../components.js";
-import { banner, h, section, table } from "../dom.js";
+import { banner, h, inlineCode, section, table } from "../dom.js";
 import { describeDistance, explainDecision } from "../explain.js";
 import { plural, score, withFullStop } from "../format.js";
 import { scoreNames } from "../scores.js";
@@ -18,7 +18,7 @@ export async function currentDecision(task) {
     return [taskLink(task), ": ", modelLabel(found.decision.model), " ", reasonTag(found.decision), " ", explainDecision(found)];
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status !== 404) return [error.message];
+    if (error.status !== 404) return inlineCode(error.message);
     await activePack();
     return [`Task ${task}: `, explainDecision({ decision: { reason: isPackLoaded() ? "cold-start" : "no-pack" } })];
   }

@@ -52,7 +52,7 @@ export function decisionFacts({ task, pack, activity }) {
     ["Latency", activity.total.requests ? `p50 ${ms(activity.total.p50_ms)}, p95 ${ms(activity.total.p95_ms)} (last hour)` : "–"],
   ];
   if (spent?.requests) {
-    // Calls that named their model, and tasks without evidence, are compared with nothing.
+    // Requests that named their model, and tasks without evidence, are compared with nothing.
     const saved = spent.baseline_usd ? `; savings ${usd(spent.saved_usd)} (${percent(spent.saved_usd / spent.baseline_usd)}) against the best model on average` : "";
     const unpriced = spent.unpriced_requests ? `; ${count(spent.unpriced_requests)} of them without a known price` : "";
     rows.push(["Total cost", spent.cost_usd === null ? "Unknown: no price is configured" : `${usd(spent.cost_usd)} for ${plural(spent.requests, "request")}${saved}${unpriced}`]);

@@ -25,7 +25,7 @@ from tests.gateway.evals.models import Seen
 
 Made = Callable[..., tuple[JudgePlan, Config]]
 PRICE = {"price": {"input_usd_per_mtok": 1_000_000, "output_usd_per_mtok": 0}}
-"""A dollar a token: a call that reports ten input tokens costs ten."""
+"""A dollar a token: a request that reports ten input tokens costs ten."""
 
 
 @pytest.fixture
@@ -193,12 +193,12 @@ def test_a_run_that_is_interrupted_at_any_call_asks_nothing_twice(made: Made, se
 def test_the_estimate_is_what_is_asked(made: Made, seen: Seen) -> None:
     for method, judge in ((JudgeMethod.SCORE, "judge"), (JudgeMethod.PAIRWISE, "comparing-judge")):
         plan = made(["say good", "say bad"], judge, method, folder=made(["x"])[0].folder / method)
-        estimate = {one.model: one.calls for one in estimate_judging(plan[0]).models}
+        estimate = {one.model: one.requests for one in estimate_judging(plan[0]).models}
         assert estimate == {"echo": 2, "other": 2, judge: 8 if method is JudgeMethod.SCORE else 4}
         seen.bodies.clear()
         run(plan)
         assert {name: len(seen.of(name)) for name in estimate} == estimate
-        assert estimate_judging(plan[0]).total_calls == 0
+        assert estimate_judging(plan[0]).total_requests == 0
 
 
 def test_a_limit_ends_a_run_before_it_costs_more_and_a_higher_one_resumes(made: Made, seen: Seen) -> None:
