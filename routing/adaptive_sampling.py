@@ -154,8 +154,9 @@ def decision_z(scores: TaskScores, chosen: str) -> float:
         return 0.0
     at = scores.models.index(chosen)
     # S2 (1 - S2) is largest at 0.5: an unknown S2 gets the largest variance.
-    s2 = np.nan_to_num(scores.s2, nan=0.5)
+    s2 = np.where(np.isnan(scores.s2), 0.5, scores.s2)
     variances = (2 * scores.reliability - 1) ** 2 * s2 * (1 - s2) / scores.n
-    leads = np.nan_to_num(scores.s3[at] - scores.s3, nan=np.inf)
-    z = leads / np.sqrt(np.maximum(variances + variances[at], MIN_DEVIATION**2))
-    return float(np.delete(z, at).min())
+    leads = scores.s3[at] - scores.s3
+    z = np.where(np.isnan(leads), np.inf, leads) / np.sqrt(np.maximum(variances + variances[at], MIN_DEVIATION**2))
+    z[at] = np.inf  # it leads itself by nothing
+    return float(z.min())

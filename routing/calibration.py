@@ -13,7 +13,7 @@ outside a dataset are found once; a repeat merges only the few inputs that it mo
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -78,6 +78,15 @@ class Calibration:
     accuracies: Floats
     weights: Floats
     dataset_ids: Ints
+    _known: Floats | None = field(init=False, repr=False, compare=False, default=None)
+    _filled: Floats = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Look for gaps: `_known` is 1 where an accuracy is known and None if all are; `_filled` is 0 in the gaps."""
+        gaps = np.isnan(self.accuracies)
+        has_gaps = bool(gaps.any())
+        object.__setattr__(self, "_known", (~gaps).astype(np.float64) if has_gaps else None)
+        object.__setattr__(self, "_filled", np.where(gaps, 0.0, self.accuracies) if has_gaps else self.accuracies)
 
     def reliability_at(self, distance: float, sigma: float) -> Floats:
         """Return p(d', m): Gaussian kernel smoother over the pairs at the task's distance (eq. 10).
@@ -88,12 +97,12 @@ class Calibration:
         # Shifted by the largest exponent, which cancels in the quotient: without it the kernel of a task far from
         # every pair underflows, and p would be 0 / 0 instead of the nearest pair's accuracy.
         kernel = self.weights * np.exp(exponents - exponents.max(initial=-np.inf))
-        # Thousands of pairs, at every input of a live task: gaps are looked for only where the sums show them as NaN.
-        summed = kernel @ self.accuracies
-        total = np.full(len(summed), kernel.sum())
-        if np.isnan(summed).any():
-            known = ~np.isnan(self.accuracies)
-            total, summed = kernel @ known, kernel @ np.where(known, self.accuracies, 0.0)
+        # Thousands of pairs, at every input of a live task: gaps are looked for once.
+        if self._known is None:
+            summed = kernel @ self.accuracies
+            total = np.full(len(summed), kernel.sum())
+        else:
+            total, summed = kernel @ self._known, kernel @ self._filled
         smoothed = np.divide(summed, total, out=np.full(len(total), 0.5), where=total > 0)
         return np.asarray(np.clip(smoothed, 0.0, 1.0))
 

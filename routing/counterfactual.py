@@ -28,7 +28,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from routing.auto.posterior import AccuracyPosterior
+from routing.auto.posterior import AccuracyPosterior, reported_accuracy
 from routing.confidence import probability_better
 from routing.decision import SETTLED_INPUTS, CostPreference, DecisionReason, RoutingDecision, barred_places
 from routing.scores import ScoreKind, TaskScores, s3
@@ -47,8 +47,8 @@ class Counterfactual:
         model: the model that would be chosen instead.
         text: the statement as a sentence.
         inputs: further inputs needed; None if it does not apply or no number is enough.
-        score: score that the other model would need.
-        has: score that it has.
+        score: score that the other model would need; above 1 where no accuracy is enough.
+        has: score that it has, in [0, 1].
         margin: lead needed to be worth its price.
         lead: its current lead in expected accuracy.
         needed: lead that it would need.
@@ -128,7 +128,7 @@ def _expected(
     )
     name, margin = scores.models[other], margins[other]
     lead, deviation = float(posterior.mean[other] - posterior.mean[at]), posterior.standard_deviation(other, at)
-    noise, has = math.sqrt(posterior.noise_variance(other, at)), float(posterior.mean[other])
+    noise, has = math.sqrt(posterior.noise_variance(other, at)), _shown_accuracy(posterior, other)
     needed, labels = margin + deviation * z, labels_needed(lead, deviation, noise, z, margin)
     score = float(posterior.mean[at]) + needed
     by_labels = (
@@ -138,7 +138,7 @@ def _expected(
     by_accuracy = (
         f"{name} would be selected if its expected accuracy were above {score:.3f} (now {has:.3f}); "
         if score <= 1
-        else f"no expected accuracy of {name} (now {has:.3f}) is certain enough without labels; "
+        else f"No expected accuracy of {name} (now {has:.3f}) is certain enough without labels; "
     )
     return Counterfactual(
         model=name,
@@ -174,16 +174,22 @@ def _cheaper(
 ) -> Counterfactual:
     """Return the accuracy of the leader at which the cheaper model would probably lose more than allowed."""
     leader, at = scores.models.index(decision.leader), scores.models.index(decision.model)
-    deviation, has = posterior.standard_deviation(leader, at), float(posterior.mean[leader])
+    deviation, has = posterior.standard_deviation(leader, at), _shown_accuracy(posterior, leader)
     # The boundary of P(loss <= regret) > eta for a Gaussian loss of this deviation.
     score = float(posterior.mean[at]) + regret - deviation * NormalDist().inv_cdf(_share(eta))
+    text = (
+        f"{decision.model} would no longer replace {decision.leader} if the expected accuracy of "
+        f"{decision.leader} were {score:.3f} or more (now {has:.3f})."
+        if score <= 1
+        else f"{decision.model} would replace {decision.leader} at any expected accuracy of {decision.leader} "
+        f"(now {has:.3f})."
+    )
     return Counterfactual(
         model=decision.leader,
-        text=f"{decision.model} would no longer replace {decision.leader} if the expected accuracy of "
-        f"{decision.leader} were {score:.3f} or more (now {has:.3f}).",
+        text=text,
         score=score,
         has=has,
-        lead=has - float(posterior.mean[at]),
+        lead=float(posterior.mean[leader] - posterior.mean[at]),
         needed=score - float(posterior.mean[at]),
         deviation=deviation,
     )
@@ -268,6 +274,10 @@ def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high
+
+
+def _shown_accuracy(posterior: AccuracyPosterior, place: int) -> float:
+    return float(reported_accuracy(posterior.mean[place]))
 
 
 def _z(eta: float) -> float:

@@ -143,13 +143,7 @@ def make_decision(
     # Eq. 6: move to the leader only with probability above eta, since being wrong costs the baseline's accuracy.
     p_better = None if leader == baseline else _probability(scores, leader, baseline, preference)
     chosen = leader if p_better is not None and p_better > eta else baseline
-    reason = (
-        DecisionReason.BEST_ON_AVERAGE
-        if chosen == best
-        else DecisionReason.SCORE
-        if chosen == leader
-        else DecisionReason.CURRENT
-    )
+    reason = _reason(chosen, best, is_held=chosen != leader)
     return RoutingDecision(chosen, reason, _names(scores, order, chosen), leader, baseline, p_better, scores.n)
 
 
@@ -173,15 +167,19 @@ def _by_posterior(
     chosen = leader if moves else baseline
     cheapest = chosen if preference is None else _cheapest(scores, order, eta, chosen, preference)
     is_cheaper, chosen = cheapest != chosen, cheapest
-    reason = (
-        DecisionReason.BEST_ON_AVERAGE
-        if chosen == best
-        else DecisionReason.CURRENT
-        if chosen == settled
-        else DecisionReason.SCORE
-    )
+    # CURRENT only where the current model is held against a leader: one that leads is chosen by its score.
+    is_held = chosen == settled != leader
     ranking = _names(scores, [*order, *sorted(barred)], chosen)
-    return RoutingDecision(chosen, reason, ranking, leader, baseline, p_better, scores.n, is_cheaper)
+    return RoutingDecision(
+        chosen, _reason(chosen, best, is_held), ranking, leader, baseline, p_better, scores.n, is_cheaper
+    )
+
+
+def _reason(chosen: str, best: str, is_held: bool) -> DecisionReason:
+    """Return the reason for a choice. is_held: the current model is kept although another one leads."""
+    if chosen == best:
+        return DecisionReason.BEST_ON_AVERAGE
+    return DecisionReason.CURRENT if is_held else DecisionReason.SCORE
 
 
 def barred_places(scores: TaskScores) -> frozenset[int]:
@@ -248,7 +246,7 @@ def explain_decision(
     score: the score that decided. dataset: the one that the task is declared to be.
     """
     label = _label(score)
-    value = {name: _shown(number) for name, number in zip(scores.models, scores.score_of(score), strict=True)}
+    value = {name: _shown(number) for name, number in zip(scores.models, scores.reported_score(score), strict=True)}
     over = _evidence(decision, scores, score, dataset)
     p, best = decision.p_better, scores.models[0]
     if decision.reason is DecisionReason.COLD_START:
@@ -258,26 +256,27 @@ def explain_decision(
     beats = (
         "" if p is None else f"beats {decision.baseline} ({label} {value[decision.baseline]}) with probability {p:.2f}"
     )
-    if decision.reason is DecisionReason.SCORE and p is None:
-        return (
-            f"{decision.model} has the highest {label} {over}: {value[decision.model]}, "
-            f"compared with {value[best]} for {best}, the best model on average."
-        )
     if decision.is_cost_driven:
         return (
             f"{decision.model} ({label} {value[decision.model]}) is the cheapest model that loses "
             f"no more than allowed to {decision.leader} ({value[decision.leader]}) with probability > {eta:g}, "
             f"{over}."
         )
-    above = "" if score is ScoreKind.AUTO and decision.baseline == best else f" > {eta:g}"
-    if decision.reason is DecisionReason.SCORE:
-        return f"{decision.model} has the highest {label} ({value[decision.model]}) {over} and {beats}{above}."
     role = (
         "the best model on average" if decision.reason is DecisionReason.BEST_ON_AVERAGE else "the task's current model"
     )
-    if decision.leader == decision.model == decision.baseline:
-        if score is ScoreKind.AUTO and (aside := _set_aside(scores, value)):
-            return f"{aside}: {decision.model}, {role}, stays selected ({label} {value[decision.model]}) {over}."
+    stays = decision.leader == decision.model == decision.baseline
+    if stays and score is ScoreKind.AUTO and (aside := _set_aside(scores, value)):
+        return f"{aside}: {decision.model}, {role}, stays selected ({label} {value[decision.model]}) {over}."
+    if decision.reason is DecisionReason.SCORE and p is None:
+        return (
+            f"{decision.model} has the highest {label} {over}: {value[decision.model]}, "
+            f"compared with {value[best]} for {best}, the best model on average."
+        )
+    above = "" if score is ScoreKind.AUTO and decision.baseline == best else f" > {eta:g}"
+    if decision.reason is DecisionReason.SCORE:
+        return f"{decision.model} has the highest {label} ({value[decision.model]}) {over} and {beats}{above}."
+    if stays:
         return f"{decision.model}, {role}, also has the highest {label} ({value[decision.model]}) {over}."
     if decision.model == decision.baseline:
         return (
@@ -291,7 +290,7 @@ def _balanced(
     decision: RoutingDecision, scores: TaskScores, eta: float, score: ScoreKind, preference: CostPreference, over: str
 ) -> str:
     """Return the sentence for a decision that weighs quality against price. over: see `_evidence`."""
-    values, shares = scores.score_of(score), preference.cost_shares(scores.models)
+    values, shares = scores.reported_score(score), preference.cost_shares(scores.models)
     utilities = preference.utility(scores.models, values)
 
     def sum_of(model: str) -> str:

@@ -41,6 +41,7 @@ class Router:
         """The score that `recommended` stands for with this pack."""
         self._neighbours: Neighbours = neighbours or pack.index
         self._names = pack.manifest.model_names
+        self._columns = {name: column for column, name in enumerate(self._names)}
         self._outcomes = pack.filled_outcomes()
         self._centres = _dataset_centres(pack)
         self._fits: dict[tuple[str, ...], AutoFit] = {}
@@ -84,7 +85,10 @@ class Router:
     def select_candidates(self, names: Sequence[str] | None = None) -> tuple[str, ...]:
         """Return the names that the pack contains, best on average first; all of its models for None."""
         known = self.pack.manifest.on_average
-        return known if names is None else tuple(name for name in known if name in set(names))
+        if names is None:
+            return known
+        chosen = set(names)
+        return tuple(name for name in known if name in chosen)
 
     def score_task(
         self,
@@ -105,7 +109,7 @@ class Router:
         call on. judged: labels of judge models, in the same order. Raises PackMismatch for a pack without auto.npz, or
         without the dataset.
         """
-        columns = [self._names.index(name) for name in candidates]
+        columns = [self._columns[name] for name in candidates]
         posterior = None
         if score is ScoreKind.AUTO and (state.n or known_dataset is not None):
             place = None if known_dataset is None else self.dataset_index(known_dataset)

@@ -16,7 +16,7 @@ from enum import StrEnum
 import numpy as np
 
 from routing.arrays import Floats, check_same_shape
-from routing.auto.posterior import AccuracyPosterior
+from routing.auto.posterior import AccuracyPosterior, reported_accuracy
 
 
 class ScoreKind(StrEnum):
@@ -58,6 +58,10 @@ class TaskScores:
         """Return the named score, (n_candidates,); all NaN for `auto` without a posterior."""
         auto = np.full(len(self.models), np.nan) if self.posterior is None else self.posterior.mean
         return {ScoreKind.S1: self.s1, ScoreKind.S2: self.s2, ScoreKind.S3: self.s3, ScoreKind.AUTO: auto}[score]
+
+    def reported_score(self, score: ScoreKind) -> Floats:
+        """Return the named score as it is shown, (n_candidates,) in [0, 1] or NaN; see `reported_accuracy`."""
+        return reported_accuracy(self.score_of(score))
 
 
 def mean_known(sums: Floats, counts: Floats) -> Floats:

@@ -1,10 +1,11 @@
-"""Index backends by number of inputs: build time, size, load time, recall and queries per second.
+"""Index backends by number of inputs: build time, size, load time, memory, recall and time of a query.
 
-    python -m benchmarks.indexing --sizes 10000 30000 100000 --results results/indexing.json
+    python -m benchmarks.indexing --benchmark FOLDER … --sizes 10000 100000 --results results/indexing.json
 
-backends  one adapter per library
-vectors   synthetic clustered vectors and queries
+backends   one adapter per library
+repeated   real embeddings, repeated with noise to any size, and real queries
+searching  an opened index, in a process of its own
+vectors    synthetic clustered vectors, for benchmarks.growth
 
-Vectors are synthetic: unit vectors in clusters, drawn from a seed, so that any size is possible. Half of the queries
-are in clusters, half between them, like inputs of a new task. Real inputs are harder or easier; the growth counts.
+CPU seconds on one thread. Recall is told for inputs of known tasks and of new ones.
 """

@@ -1,34 +1,44 @@
 """Adapters for each library: build, save, load and search, all on one thread, as in the scorer."""
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.indexing.vectors import DIM
 from routing.arrays import Embeddings, Ints
 from routing.neighbours.exact import ExactIndex
 from routing.neighbours.hnsw import HnswIndex, HnswSettings
 
 Search = Callable[[Embeddings, int], Ints]
 
+LISTS_PER_ROOT = 4
+"""Inverted lists for n inputs: this many times the square root of n."""
+
+TRAIN_PER_LIST, TRAIN_STEPS = 32, 8
+"""Inputs of a list that k-means sees, and its iterations: more of either hardly moves the centres."""
+
+PROBES = (16, 32, 64, 128, 256)
+"""Lists that a search reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One library.
+    """One library with one way to build.
 
     Attributes:
         name: as in the tables.
         build: builds an index and writes it into a folder.
-        load: opens that folder and returns the search.
+        load: opens that folder and returns the search with each setting, by its name.
+        largest: inputs up to which it is built: beyond, it takes more than half an hour.
     """
 
     name: str
     build: Callable[[Embeddings, Path], None]
-    load: Callable[[Path], Search]
+    load: Callable[[Path], Mapping[str, Search]]
     largest: int
 
 
@@ -37,7 +47,7 @@ def backends() -> list[Backend]:
     made = [
         Backend("exact (numpy)", _build_exact, _load_exact, 1_000_000),
         Backend("hnswlib, as packs have it", _build_hnsw(HnswSettings()), _load_hnsw, 100_000),
-        Backend("hnswlib, M=16 ef=200", _build_hnsw(HnswSettings(16, 200, 200)), _load_hnsw, 1_000_000),
+        Backend("hnswlib, M=16, ef_construction=100", _build_hnsw(HnswSettings(16, 100, 200)), _load_hnsw, 300_000),
     ]
     for name, add in (("faiss", _faiss), ("usearch", _usearch)):
         try:
@@ -47,13 +57,18 @@ def backends() -> list[Backend]:
     return made
 
 
+def find_backend(name: str) -> Backend:
+    """Return the backend of that name."""
+    return next(one for one in backends() if one.name == name)
+
+
 def _build_exact(vectors: Embeddings, folder: Path) -> None:
     np.save(folder / "vectors.npy", vectors)
 
 
-def _load_exact(folder: Path) -> Search:
+def _load_exact(folder: Path) -> Mapping[str, Search]:
     index = ExactIndex(np.load(folder / "vectors.npy"))
-    return lambda asked, count: index.find_nearest(asked, count)[0]
+    return {"": lambda asked, count: index.find_nearest(asked, count)[0]}
 
 
 def _build_hnsw(settings: HnswSettings) -> Callable[[Embeddings, Path], None]:
@@ -62,9 +77,9 @@ def _build_hnsw(settings: HnswSettings) -> Callable[[Embeddings, Path], None]:
     )
 
 
-def _load_hnsw(folder: Path) -> Search:
+def _load_hnsw(folder: Path) -> Mapping[str, Search]:
     index = HnswIndex.load_index(folder / "index.hnsw", folder / "index.json")
-    return lambda asked, count: index.find_nearest(asked, count)[0]
+    return {f"ef={index.settings.ef}": lambda asked, count: index.find_nearest(asked, count)[0]}
 
 
 def _faiss() -> list[Backend]:
@@ -72,35 +87,48 @@ def _faiss() -> list[Backend]:
 
     faiss.omp_set_num_threads(1)
 
-    def built(make: Callable[[Embeddings], Any]) -> Callable[[Embeddings, Path], None]:
-        return lambda vectors, folder: faiss.write_index(make(vectors), str(folder / "index.faiss"))
+    def build(make: Callable[[int, int], Any]) -> Callable[[Embeddings, Path], None]:
+        def built(vectors: Embeddings, folder: Path) -> None:
+            count = LISTS_PER_ROOT * int(np.sqrt(len(vectors)))
+            index = make(vectors.shape[1], count)
+            index.cp.niter = TRAIN_STEPS
+            seen = np.random.default_rng(0).permutation(len(vectors))[: TRAIN_PER_LIST * count]
+            index.train(vectors[seen])
+            index.add(vectors)
+            faiss.write_index(index, str(folder / "index.faiss"))
 
-    def hnsw(vectors: Embeddings) -> Any:
-        index = faiss.IndexHNSWFlat(vectors.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
-        index.hnsw.efConstruction = 400
-        index.add(vectors)
-        return index
+        return built
 
-    def lists(vectors: Embeddings) -> Any:
-        count = max(16, int(4 * np.sqrt(len(vectors))))
-        index = faiss.IndexIVFFlat(
-            faiss.IndexFlatIP(vectors.shape[1]), vectors.shape[1], count, faiss.METRIC_INNER_PRODUCT
+    def plain(dim: int, count: int) -> Any:
+        return faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, count, faiss.METRIC_INNER_PRODUCT)
+
+    def halves(dim: int, count: int) -> Any:
+        half = faiss.ScalarQuantizer.QT_fp16
+        # Not by residual: the vectors themselves are stored, so that distances are those of float16.
+        return faiss.IndexIVFScalarQuantizer(
+            faiss.IndexFlatIP(dim), dim, count, half, faiss.METRIC_INNER_PRODUCT, False
         )
-        index.train(vectors[np.random.default_rng(0).permutation(len(vectors))[: 40 * count]])
-        index.add(vectors)
-        return index
 
-    def load(tune: Callable[[Any], None]) -> Callable[[Path], Search]:
-        def opened(folder: Path) -> Search:
-            index = faiss.read_index(str(folder / "index.faiss"))
-            tune(index)
-            return lambda asked, count: np.asarray(index.search(asked, count)[1])
+    def load(flags: int) -> Callable[[Path], Mapping[str, Search]]:
+        def opened(folder: Path) -> Mapping[str, Search]:
+            index: Any = faiss.read_index(str(folder / "index.faiss"), flags)
+
+            def search(probes: int) -> Search:
+                def found(asked: Embeddings, count: int) -> Ints:
+                    index.nprobe = probes
+                    return np.asarray(index.search(asked, count)[1])
+
+                return found
+
+            return {f"{probes} lists read": search(probes) for probes in PROBES if probes < index.nlist}
 
         return opened
 
+    mapped = load(faiss.IO_FLAG_MMAP)
     return [
-        Backend("faiss HNSW, M=32", built(hnsw), load(lambda index: setattr(index.hnsw, "efSearch", 800)), 100_000),
-        Backend("faiss IVF, 32 lists asked", built(lists), load(lambda index: setattr(index, "nprobe", 32)), 1_000_000),
+        Backend("faiss IVF", build(plain), load(0), 1_000_000),
+        Backend("faiss IVF, memory-mapped", build(plain), mapped, 1_000_000),
+        Backend("faiss IVF, float16", build(halves), load(0), 1_000_000),
     ]
 
 
@@ -114,16 +142,18 @@ def _usearch() -> list[Backend]:
         index = empty(vectors.shape[1])
         index.add(np.arange(len(vectors)), vectors, threads=1)
         index.save(str(folder / "index.usearch"))
+        (folder / "dim.json").write_text(json.dumps(vectors.shape[1]))
 
-    def load(folder: Path, is_mapped: bool) -> Search:
-        index = empty(DIM)
-        (index.view if is_mapped else index.load)(str(folder / "index.usearch"))
-        return lambda asked, count: np.asarray(index.search(asked, count, threads=1).keys).reshape(len(asked), count)
+    def load(folder: Path) -> Mapping[str, Search]:
+        index = empty(int(json.loads((folder / "dim.json").read_text())))
+        index.view(str(folder / "index.usearch"))
+        return {
+            "ef=800": lambda asked, count: np.asarray(index.search(asked, count, threads=1).keys).reshape(
+                len(asked), count
+            )
+        }
 
-    return [
-        Backend("usearch, M=32", build, lambda folder: load(folder, is_mapped=False), 100_000),
-        Backend("usearch, M=32, memory-mapped", build, lambda folder: load(folder, is_mapped=True), 100_000),
-    ]
+    return [Backend("usearch, M=32, memory-mapped", build, load, 100_000)]
 
 
 def time_call(work: Callable[[], Any]) -> tuple[float, Any]:

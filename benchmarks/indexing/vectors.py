@@ -21,17 +21,6 @@ def clustered_vectors(count: int, seed: int = 0) -> Embeddings:
     return _around(centres, np.sort(generator.integers(len(centres), size=count)), generator)
 
 
-def draw_queries(count: int, size: int, seed: int = 0) -> Embeddings:
-    """Return queries, (count, DIM): half from the clusters of `clustered(size, seed)`, half between two of them."""
-    generator = np.random.default_rng(seed)
-    centres = unit_rows(generator.normal(size=(max(10, size // PER_CLUSTER), DIM)))
-    other = np.random.default_rng(seed + 1)
-    near = _around(centres, other.integers(len(centres), size=count // 2), other)
-    pairs = other.integers(len(centres), size=(2, count - count // 2))
-    between = unit_rows(centres[pairs[0]] + centres[pairs[1]])
-    return np.concatenate([near, _around(between, np.arange(len(between)), other)])
-
-
 def _around(centres: Embeddings, at: np.ndarray, generator: np.random.Generator) -> Embeddings:
     directions = generator.normal(size=(INTRINSIC, DIM)).astype(np.float32) / np.sqrt(DIM)
     made = np.empty((len(at), DIM), dtype=np.float32)

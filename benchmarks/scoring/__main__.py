@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.scoring.child import measure_life
 from benchmarks.scoring.embedders import Candidate, cut_texts, embedder_folder, measure_embedders, read_words
+from benchmarks.scoring.paced import Load, measure_load
 from routing.embedder import DEFAULT_EMBEDDER
 from routing.pack import open_pack, save_pack
 from routing.tidy import read_benchmark, write_benchmark
@@ -107,7 +108,24 @@ def main() -> None:
         if (pack / "embedder").exists()
     }
     write_results(results, asked.results)
+    by_dataset = texts_by_dataset(asked.benchmark)
+    results["load"] = {
+        f"static, {'all inputs embedded' if not sampling else 'adaptive sampling'}": measure_load(
+            packs["static"], by_dataset, Load(sampling=sampling)
+        )
+        for sampling in (True, False)
+    }
+    write_results(results, asked.results)
     print_tables(results)
+
+
+def texts_by_dataset(benchmark: Path) -> list[list[str]]:
+    """Return the texts of each dataset."""
+    whole = read_benchmark(benchmark)
+    made: list[list[str]] = [[] for _ in whole.datasets]
+    for dataset, text in zip(whole.dataset_ids, whole.texts, strict=True):
+        made[dataset].append(text)
+    return made
 
 
 def write_results(results: dict[str, Any], path: Path) -> None:
@@ -117,9 +135,10 @@ def write_results(results: dict[str, Any], path: Path) -> None:
 
 
 def print_tables(results: dict[str, Any]) -> None:
-    """Print both tables."""
-    width = max(len(name) for part in ("embedders", "scorer") for name in results[part])
-    for part in ("embedders", "scorer"):
+    """Print the tables."""
+    parts = ("embedders", "scorer", "load")
+    width = max(len(name) for part in parts for name in results[part])
+    for part in parts:
         for name, row in results[part].items():
             print(f"{name:<{width}}  " + "  ".join(f"{key} {value}" for key, value in row.items()))
 

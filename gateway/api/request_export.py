@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway.api.pagination import encode_cursor
-from gateway.api.request_views import request_to_json
+from gateway.api.request_views import body_to_json, request_to_json
 from gateway.request_log.access import RequestLog
 from gateway.request_log.entry import LoggedRequest
 from gateway.request_log.filters import RequestFilter
@@ -18,32 +18,48 @@ from gateway.request_log.filters import RequestFilter
 EncodeRows = Callable[[Sequence[LoggedRequest]], bytes]
 
 MAX_EXPORTED = 100_000
-PAGE = 500
+MAX_WITH_BODIES = 10_000
+PAGE, PAGE_WITH_BODIES = 500, 50
 
 COLUMNS = (
     "at", "id", "client_request_id", "key", "task", "requested_model", "model", "backend", "reason", "decision",
     "endpoint", "stream", "status", "error", "latency_ms", "first_token_ms", "overhead_ms", "input_tokens",
     "cached_tokens", "output_tokens", "reasoning_tokens", "estimated", "cost_usd", "cached", "shadow_model", "attempts",
 )  # fmt: skip
+BODY_COLUMNS = ("prompt", "answer")
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """First characters by which spreadsheets take a cell for a formula (OWASP, CSV Injection)."""
 
 
-async def export_csv(log: RequestLog, wanted: RequestFilter, before: int | None, limit: int) -> AsyncIterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What to export.
+
+    Attributes:
+        before: only rows with a lesser number, None for all.
+        limit: maximum number of rows.
+        with_bodies: with what was said, where it is stored.
+    """
+
+    wanted: RequestFilter
+    before: int | None
+    limit: int
+    with_bodies: bool = False
+
+
+async def export_csv(log: RequestLog, asked: Export) -> AsyncIterator[bytes]:
     """Yield CSV (RFC 4180), in UTF-8: a head, then a line a request."""
-    yield _csv_line(COLUMNS)
-    async for page in _pages(log, wanted, before, limit, _csv_rows):
+    yield _csv_line((*COLUMNS, *BODY_COLUMNS) if asked.with_bodies else COLUMNS)
+    async for page in _pages(log, asked, _csv_rows_with_bodies if asked.with_bodies else _csv_rows):
         yield page.encoded
 
 
-async def export_json(
-    log: RequestLog, wanted: RequestFilter, before: int | None, limit: int, of: str
-) -> AsyncIterator[bytes]:
+async def export_json(log: RequestLog, asked: Export, of: str) -> AsyncIterator[bytes]:
     """Yield a list as the endpoint of pages returns it. of: the list that the cursor at its end is of."""
     yield b'{"object":"list","data":['
     more, last = False, 0
-    async for page in _pages(log, wanted, before, limit, _json_rows):
+    async for page in _pages(log, asked, _json_rows_with_bodies if asked.with_bodies else _json_rows):
         yield (b"," if last else b"") + page.encoded
         more, last = page.has_more, page.last
     end = {"has_more": more, "next_cursor": encode_cursor(of, last) if more else None}
@@ -60,20 +76,18 @@ class _EncodedPage:
     has_more: bool
 
 
-async def _pages(
-    log: RequestLog, wanted: RequestFilter, before: int | None, limit: int, encode: EncodeRows
-) -> AsyncIterator[_EncodedPage]:
-    """Yield pages that are not empty, up to `limit` rows; each is read and encoded in a thread."""
+async def _pages(log: RequestLog, asked: Export, encode: EncodeRows) -> AsyncIterator[_EncodedPage]:
+    """Yield pages that are not empty, up to the limit; each is read and encoded in a thread."""
 
     def read(before: int | None, count: int) -> _EncodedPage | None:
-        page = log.newest(wanted, before, count)
+        page = log.newest(asked.wanted, before, count, asked.with_bodies)
         if not page.rows:
             return None
         return _EncodedPage(encode(page.rows), len(page.rows), page.rows[-1].number, page.has_more)
 
-    left = limit
+    left, before, most = asked.limit, asked.before, PAGE_WITH_BODIES if asked.with_bodies else PAGE
     while left > 0:
-        page = await asyncio.to_thread(read, before, min(PAGE, left))
+        page = await asyncio.to_thread(read, before, min(most, left))
         if page is None:
             return
         yield page
@@ -86,14 +100,26 @@ def _csv_rows(rows: Sequence[LoggedRequest]) -> bytes:
     return b"".join([_csv_line(_csv_cells(one)) for one in rows])
 
 
+def _csv_rows_with_bodies(rows: Sequence[LoggedRequest]) -> bytes:
+    return b"".join([_csv_line([*_csv_cells(one), *_texts(one)]) for one in rows])
+
+
 def _json_rows(rows: Sequence[LoggedRequest]) -> bytes:
     return b",".join([msgspec.json.encode(request_to_json(one)) for one in rows])
+
+
+def _json_rows_with_bodies(rows: Sequence[LoggedRequest]) -> bytes:
+    return b",".join([msgspec.json.encode({**request_to_json(one), **body_to_json(one)}) for one in rows])
 
 
 def _csv_cells(one: LoggedRequest) -> list[object]:
     row: Mapping[str, Any] = {**request_to_json(one), "attempts": len(one.attempts)}
     # The exact cost: a float would print as 1e-06.
     return [one.cost if name == "cost_usd" else row[name] for name in COLUMNS]
+
+
+def _texts(one: LoggedRequest) -> list[str | None]:
+    return [None if said is None else said["text"] for said in body_to_json(one).values()]
 
 
 def _csv_line(cells: Iterable[object]) -> bytes:

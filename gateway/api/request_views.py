@@ -70,12 +70,19 @@ def attempt_to_json(attempt: LoggedAttempt) -> dict[str, Any]:
 
 def details_to_json(one: LoggedRequest, decision: Mapping[str, Any]) -> dict[str, Any]:
     """Return a request with everything that is known of it. decision: at the time of the request."""
-    body = None if one.body is None else decode_body(one.body)
     return {
         **request_to_json(one),
         "barred": [{"model": model, "why": why} for model, why in one.barred],
         "timings": timings_of(one),
         "decision_then": decision,
+        **body_to_json(one),
+    }
+
+
+def body_to_json(one: LoggedRequest) -> dict[str, Any]:
+    """Return what was said, as it is stored; None where it is not."""
+    body = None if one.body is None else decode_body(one.body)
+    return {
         "prompt": None if body is None else {"text": body.prompt, "cut": body.is_prompt_cut},
         "answer": None if body is None else {"text": body.answer, "cut": body.is_answer_cut},
     }

@@ -12,12 +12,13 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from gateway.api.pagination import PageRequest, Paging, encode_cursor, json_response, page_to_json
-from gateway.api.request_export import MAX_EXPORTED, export_csv, export_json
+from gateway.api.request_export import MAX_EXPORTED, MAX_WITH_BODIES, Export, export_csv, export_json
 from gateway.api.request_filters import Filter, Format, Times, log_reader, request_log_of
 from gateway.api.request_views import decision_then, details_to_json, request_to_json
 from gateway.api.services import Given, Services
 from gateway.decision import Decision, ExplainedDecision
-from gateway.errors import InvalidRequest, NotFound
+from gateway.errors import Forbidden, InvalidRequest, NotFound
+from gateway.keys.auth import Principal
 from gateway.request_log.access import RequestLog
 from gateway.request_log.entry import LoggedRequest
 from gateway.request_log.filters import RequestFilter
@@ -69,20 +70,29 @@ async def list_requests(
 @router.get("/v1/requests/export", response_class=Response, responses=EXPORTS)
 async def export_requests(
     services: Given,
+    client: Annotated[Principal, Depends(log_reader)],
     wanted: Filter,
     format: Format = "csv",  # noqa: A002 - the parameter's name
     limit: Annotated[int, Query(ge=1, le=MAX_EXPORTED)] = 10_000,
     cursor: Annotated[str, Query(max_length=512, description="Begin behind this row.")] = "",
+    bodies: Annotated[
+        bool, Query(description=f"With `prompt` and `answer` as stored; {MAX_WITH_BODIES} requests at most.")
+    ] = False,
 ) -> Response:
-    """Return the newest requests that match, up to `limit`, as CSV or as JSON; never what was said in them.
+    """Return the newest requests that match, up to `limit`, as CSV or as JSON.
 
+    `bodies=true` adds what was said in them where `log.bodies` has stored it, redacted; it requires an admin key, if
+    any key is configured.
     Cells that a spreadsheet would take for a formula begin with an apostrophe. The JSON form ends with `has_more` and
     `next_cursor`.
     """
+    if bodies and not (client.is_admin or services.authenticator.is_open):
+        raise Forbidden(
+            "bodies: prompts and answers are exported with an admin key only (`admin.keys`).", param="bodies"
+        )
     log, before = request_log_of(services), PageRequest(cursor, 1).number_position(LIST) or None
-    rows: AsyncIterator[bytes] = (
-        export_csv(log, wanted, before, limit) if format == "csv" else export_json(log, wanted, before, limit, LIST)
-    )
+    asked = Export(wanted, before, min(limit, MAX_WITH_BODIES) if bodies else limit, bodies)
+    rows: AsyncIterator[bytes] = export_csv(log, asked) if format == "csv" else export_json(log, asked, LIST)
     kind = "text/csv; charset=utf-8; header=present" if format == "csv" else "application/json"
     named = {"content-disposition": f'attachment; filename="requests.{format}"'}
     return StreamingResponse(rows, media_type=kind, headers=named)

@@ -14,6 +14,7 @@ judge         labels of a task by a judge model
 judge_inputs  its inputs, from a file or the gateway
 judge_report  its report
 tail          decisions of a running gateway as they are made
+usage         history by time or by name
 requests      the request log of a running gateway
 request_views  its rows and one request, on a terminal
 dead_letters  observations that scorers moved to the dead-letter list
@@ -34,6 +35,8 @@ price_list    list prices: litellm's, and the shipped ones
 catalogue     known models, from litellm's price list
 inputs        a task's inputs from a file or standard input
 load_embedder  embedders, and the embedding cache
+option_groups  dataclasses of options
+follow        one answer after the other, over restarts
 client        HTTP client for a running gateway
 probe         model lists of OpenAI-compatible endpoints
 terminal      tables, notes, progress

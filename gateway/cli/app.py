@@ -13,6 +13,7 @@ from gateway.cli.init import create_config
 from gateway.cli.programs import PROGRAMS, SUMMARY, make_app
 from gateway.cli.route import route_inputs
 from gateway.cli.tail import tail_decisions
+from gateway.cli.usage import show_usage
 
 app = make_app()
 RUN, INSPECT, EVIDENCE = "Run a gateway", "Inspect a running gateway", "Benchmarks and packs"
@@ -25,6 +26,7 @@ app.add_typer(config.app, name="config", rich_help_panel=RUN)
 app.add_typer(state.app, name="state", rich_help_panel=RUN)
 app.add_typer(tasks.app, name="tasks", rich_help_panel=INSPECT)
 app.command("tail", rich_help_panel=INSPECT)(tail_decisions)
+app.command("usage", rich_help_panel=INSPECT)(show_usage)
 app.add_typer(requests.app, name="requests", rich_help_panel=INSPECT)
 app.add_typer(dead_letters.app, name="observations", rich_help_panel=INSPECT)
 app.add_typer(keys.app, name="keys", rich_help_panel=INSPECT)

@@ -126,32 +126,43 @@ class EvaluationRequest:
         return replace(papers, regimes=found.regimes)
 
 
+RegimeOption = Annotated[
+    RegimeName | None,
+    typer.Option(
+        help="Tasks to evaluate: new ones (every dataset held out), known ones (half of every dataset), mixed of "
+        "two datasets, or both on small benchmarks. Default: all that the benchmark allows, unless an option of "
+        "the paper's evaluation is given (--predictor, --scores, --alpha, --per-input, --preset).",
+        show_default=False,
+    ),
+]
+PredictorOption = Annotated[
+    PredictorName | None,
+    typer.Option(help="Nearest neighbours, or a network trained for every fold, which is slow. Default: knn."),
+]
+AllowPartialOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-partial/--complete-only",
+        help="In the paper's evaluation, include models without outcomes on some datasets: they are candidates on "
+        "the others. By regime they always are.",
+    ),
+]
+
+
 def evaluate(
     benchmark_dir: Annotated[
         Path, typer.Argument(exists=True, file_okay=False, help="Benchmark in the tidy format.", show_default=False)
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report to write.", show_default=False)],
-    regime: Annotated[
-        RegimeName | None,
-        typer.Option(
-            help="Tasks to evaluate: new ones (every dataset held out), known ones (half of every dataset), mixed of "
-            "two datasets, or both on small benchmarks. Default: all that the benchmark allows, unless an option of "
-            "the paper's evaluation is given (--predictor, --scores, --alpha, --per-input, --preset).",
-            show_default=False,
-        ),
-    ] = None,
+    regime: RegimeOption = None,
     pool: Annotated[str, typer.Option(help="Name of a list of models in the benchmark's pools.json, or all.")] = "all",
     max_params_b: Annotated[float | None, typer.Option(help="Maximum model size, billions of parameters.")] = None,
-    predictor: Annotated[
-        PredictorName | None,
-        typer.Option(help="Nearest neighbours, or a network trained for every fold, which is slow. Default: knn."),
-    ] = None,
+    predictor: PredictorOption = None,
     scores: Annotated[
         str | None, typer.Option(help="Strategies to compare, comma-separated. Default: all.", show_default=False)
     ] = None,
     alpha: Annotated[
-        str | None,
-        typer.Option(help="Shares of labelled inputs, comma-separated; at most 50 inputs of each dataset."),
+        str | None, typer.Option(help="Shares of labelled inputs, comma-separated; at most 50 inputs of each dataset.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Number of random draws of labelled inputs.")] = 10,
     per_input: Annotated[
@@ -160,14 +171,7 @@ def evaluate(
     models: ModelsOption = None,
     datasets: DatasetsOption = None,
     min_coverage: MinCoverageOption = DEFAULT_COVERAGE,
-    allow_partial: Annotated[
-        bool,
-        typer.Option(
-            "--allow-partial/--complete-only",
-            help="In the paper's evaluation, include models without outcomes on some datasets: they are candidates on "
-            "the others. By regime they always are.",
-        ),
-    ] = True,
+    allow_partial: AllowPartialOption = True,
     preset: Annotated[
         EvaluatePreset | None, typer.Option(help="Use the options of a table or figure of the paper.")
     ] = None,

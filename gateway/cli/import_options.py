@@ -1,6 +1,7 @@
 """Options of `benchroute import`, grouped as its help shows them, and the values that they stand for."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -140,6 +141,50 @@ Records = Annotated[
         rich_help_panel=TABLES,
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOptions:
+    """Which score of the source is read, and when it is correct."""
+
+    metric: Metric = None
+    scorer: Scorer = None
+    filter_: Filter = None
+    include_failed: IncludeFailed = False
+    threshold: Threshold = None
+    score_range: ScoreRange = None
+    scale: Scale = None
+    lower_is_better: LowerIsBetter = False
+    labels: Labels = None
+    correct: Correct = None
+
+    def read_scale(self) -> "ScoreScale":
+        """Return the scale of the source's scores, on which the threshold is. Raises OptionError."""
+        if self.correct is not None and (self.score_range or self.scale or self.lower_is_better or self.labels):
+            raise OptionError("--correct gives scores of 0 and 1: it takes no scale and no labels")
+        ends = parse_scale(self.score_range, self.scale, self.lower_is_better)
+        check_threshold(self.threshold, ends)
+        return ends
+
+
+@dataclass(frozen=True, slots=True)
+class NameOptions:
+    """Names of datasets and models that the source lacks, or has in another form."""
+
+    dataset: DatasetName = None
+    model: ModelName = None
+    from_name: FromName = None
+    rename: Rename = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """Columns and members of the source."""
+
+    map_: Map = None
+    models: Models = None
+    choices: Choices = None
+    records: Records = None
 
 
 def parse_scale(range_: str | None, name: ScaleName | None, lower_is_better: bool) -> "ScoreScale":

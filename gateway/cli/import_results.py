@@ -4,8 +4,8 @@ Formats and the options that they accept come from the registry in routing.impor
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ from gateway.cli import import_options as given
 from gateway.cli.benchmark import ClashOption, KeepNamesOption, merge_rules
 from gateway.cli.catalogue import load_catalogue
 from gateway.cli.errors import OptionError
+from gateway.cli.option_groups import with_option_groups
 from gateway.cli.selection import parse_selection
 from gateway.cli.staged_import import ImportTarget, stage_import
 from gateway.cli.terminal import make_table, print_note, show_progress, stderr_console, stdout_console
@@ -23,6 +24,7 @@ from routing.curation.clash_rule import ClashRule
 from routing.importing.formats import FORMATS
 
 if TYPE_CHECKING:
+    from routing.curation.select import Selection
     from routing.importing.record import ImportOptions
     from routing.importing.run import ImportSummary
 
@@ -53,6 +55,26 @@ OPTIONS = {
 """Fields of ImportOptions by the option that sets them."""
 
 
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """How the benchmark is written."""
+
+    append: Annotated[
+        bool, typer.Option("--append", help="Add to the existing benchmark, as `benchmark merge` does.")
+    ] = False
+    keep_names: KeepNamesOption = False
+    clash: ClashOption = ClashRule.AUTO
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing output.")] = False
+
+    def target(self, output: Path, selection: "Selection", min_coverage: float | None) -> ImportTarget:
+        """Return where and how the benchmark is written. Raises OptionError for options that exclude each other."""
+        if self.append and self.force:
+            raise OptionError("--append and --force: expected one of them, to add to the benchmark or to replace it")
+        rules = merge_rules(None, self.keep_names, self.clash, load_catalogue())
+        return ImportTarget(output, self.append, self.force, selection, min_coverage, rules)
+
+
+@with_option_groups
 def import_command(
     format_: Annotated[
         FormatName, typer.Argument(metavar="FORMAT", help="Source format; `auto` recognises it.", show_default=False)
@@ -63,24 +85,10 @@ def import_command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the benchmark to write.", show_default=False)
     ],
-    metric: given.Metric = None,
-    scorer: given.Scorer = None,
-    filter_: given.Filter = None,
-    include_failed: given.IncludeFailed = False,
-    threshold: given.Threshold = None,
-    score_range: given.ScoreRange = None,
-    scale: given.Scale = None,
-    lower_is_better: given.LowerIsBetter = False,
-    labels: given.Labels = None,
-    correct: given.Correct = None,
-    dataset: given.DatasetName = None,
-    model: given.ModelName = None,
-    from_name: given.FromName = None,
-    rename: given.Rename = None,
-    map_: given.Map = None,
-    models: given.Models = None,
-    choices: given.Choices = None,
-    records: given.Records = None,
+    scores: given.ScoreOptions,
+    names: given.NameOptions,
+    tables: given.TableOptions,
+    written: OutputOptions,
     datasets: Annotated[
         str | None, typer.Option(help="Datasets to import: names or patterns, comma-separated, or @FILE.")
     ] = None,
@@ -88,12 +96,6 @@ def import_command(
         float | None,
         typer.Option(min=0, max=1, help="Show the coverage, and the models below this floor of `pack build`."),
     ] = None,
-    append: Annotated[
-        bool, typer.Option("--append", help="Add to the existing benchmark, as `benchmark merge` does.")
-    ] = False,
-    keep_names: KeepNamesOption = False,
-    clash: ClashOption = ClashRule.AUTO,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite existing output.")] = False,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Skip and report unusable files.")] = False,
     limit: Annotated[
         int | None,
@@ -115,44 +117,13 @@ def import_command(
     name = require_format(source) if format_ == AUTO else str(format_)
     if format_ == AUTO:
         print_note(f"auto: {name}")
-    if append and force:
-        raise OptionError("--append and --force: expected one of them, to add to the benchmark or to replace it")
     # In tables, models are columns; elsewhere they are selected from what the source has.
-    columns, chosen = (models, None) if "models" in FORMATS[name].options else (None, models)
-    general, metrics = _metrics(metric or [])
-    options = _options(
-        name,
-        {
-            "--metric": general,
-            "--dataset": dataset,
-            "--map": map_,
-            "--models": columns,
-            "--model": model,
-            "--from-name": from_name,
-            "--records": records,
-            "--correct": correct,
-            "--labels": labels,
-            "--choices": choices,
-            "--scorer": scorer,
-            "--filter": filter_,
-        },
-        metrics,
-        include_failed,
-    )
-    ends = given.parse_scale(score_range, scale, lower_is_better)
-    if correct is not None and (score_range or scale or lower_is_better or labels):
-        raise OptionError("--correct gives scores of 0 and 1: it takes no scale and no labels")
-    given.check_threshold(threshold, ends)
-    renames = read_renames(rename) if rename else {}
-    target = ImportTarget(
-        output,
-        append,
-        force,
-        parse_selection(chosen, datasets),
-        min_coverage,
-        merge_rules(None, keep_names, clash, load_catalogue()),
-    )
-    settings = ImportSettings(threshold, force, keep_going, ends, renames, limit)
+    has_columns = "models" in FORMATS[name].options
+    columns, chosen = (tables.models, None) if has_columns else (None, tables.models)
+    options, ends = _options(name, scores, names, tables, columns), scores.read_scale()
+    renames = read_renames(names.rename) if names.rename else {}
+    target = written.target(output, parse_selection(chosen, datasets), min_coverage)
+    settings = ImportSettings(scores.threshold, written.force, keep_going, ends, renames, limit)
     limits = given.read_limits(max_record_mb)
     with reading_within(limits), hint_format(source, name, keep_going), stage_import(source, target) as folder:
         sources = reader_for(name)(source, options)
@@ -165,12 +136,32 @@ def import_command(
 
 
 def _options(
-    format_: str, values: Mapping[str, str | None], metrics: Mapping[str, str], include_failed: bool
+    format_: str,
+    scores: given.ScoreOptions,
+    names: given.NameOptions,
+    tables: given.TableOptions,
+    models: str | None,
 ) -> "ImportOptions":
-    """Raises OptionError."""
+    """Return what a reader is told. models: columns that are models, None where they are not. Raises OptionError."""
     from routing.importing.file_names import FileNames
     from routing.importing.record import ImportOptions
 
+    general, metrics = _metrics(scores.metric or [])
+    values = {
+        "--metric": general,
+        "--dataset": names.dataset,
+        "--map": tables.map_,
+        "--models": models,
+        "--model": names.model,
+        "--from-name": names.from_name,
+        "--records": tables.records,
+        "--correct": scores.correct,
+        "--labels": scores.labels,
+        "--choices": tables.choices,
+        "--scorer": scores.scorer,
+        "--filter": scores.filter_,
+    }
+    include_failed = scores.include_failed
     _check_options(format_, {**values, "--metric SCENARIO=NAME": metrics, "--include-failed": include_failed})
     map_, pattern = values["--map"], values["--from-name"]
     columns = _columns(format_, map_) if map_ else {}
@@ -178,13 +169,7 @@ def _options(
         named = FileNames(pattern).fields if pattern is not None else frozenset()
     except ValueError as error:
         raise OptionError(f"--from-name {error}") from error
-    if values["--models"] is not None and (values["--model"] or "model" in columns or "model" in named):
-        raise OptionError("--models names the models: no --model, --map model= or {model} with it")
-    for field in ("dataset", "model"):
-        ways = {f"--{field}": values[f"--{field}"], "--map": columns.get(field), "--from-name": field in named or None}
-        used = [name for name, value in ways.items() if value is not None]
-        if len(used) > 1:
-            raise OptionError(f"{' and '.join(used)} both give the {field}: use one of them")
+    _check_names(values, columns, named)
     return ImportOptions(
         metric=values["--metric"],
         dataset=values["--dataset"],
@@ -201,6 +186,17 @@ def _options(
         filter=values["--filter"],
         include_failed=include_failed,
     )
+
+
+def _check_names(values: Mapping[str, str | None], columns: Mapping[str, str], named: Collection[str]) -> None:
+    """Raise OptionError where two options give the same name. named: fields that file names give."""
+    if values["--models"] is not None and (values["--model"] or "model" in columns or "model" in named):
+        raise OptionError("--models names the models: no --model, --map model= or {model} with it")
+    for field in ("dataset", "model"):
+        ways = {f"--{field}": values[f"--{field}"], "--map": columns.get(field), "--from-name": field in named or None}
+        used = [name for name, value in ways.items() if value is not None]
+        if len(used) > 1:
+            raise OptionError(f"{' and '.join(used)} both give the {field}: use one of them")
 
 
 def _check_options(format_: str, values: Mapping[str, object]) -> None:

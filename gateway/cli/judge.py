@@ -29,46 +29,54 @@ FOLDER = Path("judged")
 """Folder of the sessions without --output."""
 
 
+JudgeOption = Annotated[
+    str | None, typer.Option("--judge", help="Configured model that marks the answers.", show_default=False)
+]
+MethodOption = Annotated[
+    JudgeMethod,
+    typer.Option(
+        help="`score`: each answer is right or wrong. `pairwise`: better or worse than the task's current model's. "
+        "`rubric`: 0 to 10 by the criteria of --rubric."
+    ),
+]
+InputsOption = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="Inputs, one per line or as JSON lines; references measure the judge. "
+        "Default: the gateway's suggestions, which require `keep_texts`.",
+        show_default=False,
+    ),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="Folder for the answers; rerun to resume. Default: judged/TASK.", show_default=False
+    ),
+]
+RubricOption = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="Criteria for `--method rubric`, a text file.")
+]
+PromptOption = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="Instructions to the judge, in place of the method's own."),
+]
+
+
 def judge_task(
     task: Annotated[str, typer.Argument(help="Task ID.", show_default=False)],
-    judge: Annotated[
-        str | None, typer.Option("--judge", help="Configured model that marks the answers.", show_default=False)
-    ] = None,
+    judge: JudgeOption = None,
     n: Annotated[int, typer.Option("-n", min=1, max=MAX_INPUTS, help="Number of inputs.")] = 30,
-    method: Annotated[
-        JudgeMethod,
-        typer.Option(
-            help="`score`: each answer is right or wrong. `pairwise`: better or worse than the task's current model's. "
-            "`rubric`: 0 to 10 by the criteria of --rubric."
-        ),
-    ] = JudgeMethod.SCORE,
-    inputs: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="Inputs, one per line or as JSON lines; references measure the judge. "
-            "Default: the gateway's suggestions, which require `keep_texts`.",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Folder for the answers; rerun to resume. Default: judged/TASK.", show_default=False
-        ),
-    ] = None,
+    method: MethodOption = JudgeMethod.SCORE,
+    inputs: InputsOption = None,
+    output: OutputOption = None,
     config: Annotated[Path, typer.Option(help="Configuration file of the gateway.")] = Path("config.yaml"),
     models: Annotated[
         str | None, typer.Option(help="Models, comma-separated. Default: the task's candidates.", show_default=False)
     ] = None,
-    rubric: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Criteria for `--method rubric`, a text file.")
-    ] = None,
-    prompt: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Instructions to the judge, in place of the method's own."),
-    ] = None,
+    rubric: RubricOption = None,
+    prompt: PromptOption = None,
     show_prompt: Annotated[
         bool, typer.Option("--show-prompt", help="Print the judge's prompt, and ask nothing.")
     ] = False,

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ import typer
 
 from gateway.cli.client import ADMIN_KEY, LOCAL, AdminClient, AdminKeyEnv, AsJson, Url
 from gateway.cli.errors import InputsError, OptionError
+from gateway.cli.option_groups import with_option_groups
 from gateway.cli.terminal import UNKNOWN, format_number, make_table, print_note, stdout_console
 
 app = typer.Typer(help="Client keys of a running gateway.", no_args_is_help=True)
@@ -24,56 +26,65 @@ UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 _SPAN = re.compile(r"([0-9]{1,9})([mhd])")
 
 
-Models = Annotated[list[str] | None, typer.Option("--model", help="Allowed model; repeatable. Default: all.")]
-Tasks = Annotated[list[str] | None, typer.Option("--task", help="Allowed task; repeatable. Default: all.")]
-DefaultTask = Annotated[str | None, typer.Option(help="Task of requests that name none.")]
-RequestRate = Annotated[float | None, typer.Option(help="Rate limit, requests per minute. Default: none.")]
-TokenRate = Annotated[float | None, typer.Option(help="Rate limit, tokens per minute. Default: none.")]
-Concurrency = Annotated[int | None, typer.Option(help="Maximum number of requests in flight. Default: none.")]
-DayBudget = Annotated[str | None, typer.Option(help="Budget, US dollars per day. Default: none.")]
-MonthBudget = Annotated[str | None, typer.Option(help="Budget, US dollars per month. Default: none.")]
-Expires = Annotated[
-    str | None,
-    typer.Option(help="When the key expires: `30d`, `12h`, or a time such as 2027-01-31T00:00:00Z. Default: never."),
-]
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """Permissions, limits, budgets and expiry of a key."""
+
+    default_task: Annotated[str | None, typer.Option(help="Task of requests that name none.")] = None
+    model: Annotated[list[str] | None, typer.Option("--model", help="Allowed model; repeatable. Default: all.")] = None
+    task: Annotated[list[str] | None, typer.Option("--task", help="Allowed task; repeatable. Default: all.")] = None
+    requests_per_minute: Annotated[
+        float | None, typer.Option(help="Rate limit, requests per minute. Default: none.")
+    ] = None
+    tokens_per_minute: Annotated[float | None, typer.Option(help="Rate limit, tokens per minute. Default: none.")] = (
+        None
+    )
+    max_concurrent_requests: Annotated[
+        int | None, typer.Option(help="Maximum number of requests in flight. Default: none.")
+    ] = None
+    budget_usd_per_day: Annotated[str | None, typer.Option(help="Budget, US dollars per day. Default: none.")] = None
+    budget_usd_per_month: Annotated[str | None, typer.Option(help="Budget, US dollars per month. Default: none.")] = (
+        None
+    )
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            help="When the key expires: `30d`, `12h`, or a time such as 2027-01-31T00:00:00Z. Default: never."
+        ),
+    ] = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings that were given, by their names in the API. Raises OptionError."""
+        expires_at = None if self.expires is None else _point_in_time("--expires", self.expires)
+        given = {"default_task": self.default_task, "models": self.model or None, "tasks": self.task or None}
+        limits = {name: getattr(self, name) for name in (*RATES, *BUDGETS)}
+        every = {**given, **limits, "expires_at": expires_at}
+        return {name: value for name, value in every.items() if value is not None}
+
+
 KeyName = Annotated[str, typer.Argument(help="Name of the key.", show_default=False)]
 
 
 @app.command("create")
+@with_option_groups
 def create_key(
     name: Annotated[str, typer.Argument(help="Unique name, used for usage tracking.", show_default=False)],
-    default_task: DefaultTask = None,
-    model: Models = None,
-    task: Tasks = None,
-    requests_per_minute: RequestRate = None,
-    tokens_per_minute: TokenRate = None,
-    max_concurrent_requests: Concurrency = None,
-    budget_usd_per_day: DayBudget = None,
-    budget_usd_per_month: MonthBudget = None,
-    expires: Expires = None,
+    settings: KeySettings,
     url: Url = LOCAL,
     admin_key_env: AdminKeyEnv = ADMIN_KEY,
     as_json: AsJson = False,
 ) -> None:
     """Create a key, valid immediately, and print its secret, which is shown only once."""
-    rates = (requests_per_minute, tokens_per_minute, max_concurrent_requests)
-    settings = _settings(default_task, model, task, rates, (budget_usd_per_day, budget_usd_per_month), expires)
-    created = AdminClient(url, admin_key_env, needs_key=True).send("POST", "/v1/keys", {"name": name, **settings})
+    given = {"name": name, **settings.to_json()}
+    created = AdminClient(url, admin_key_env, needs_key=True).send("POST", "/v1/keys", given)
     _show_secret(created, f"key {name} created", as_json)
 
 
 @app.command("update")
+@with_option_groups
 def update_key(
     name: KeyName,
-    default_task: DefaultTask = None,
-    model: Models = None,
-    task: Tasks = None,
-    requests_per_minute: RequestRate = None,
-    tokens_per_minute: TokenRate = None,
-    max_concurrent_requests: Concurrency = None,
-    budget_usd_per_day: DayBudget = None,
-    budget_usd_per_month: MonthBudget = None,
-    expires: Expires = None,
+    settings: KeySettings,
     clear: Annotated[
         list[str] | None,
         typer.Option(help="Setting to remove, for instance `requests_per_minute` or `expires_at`; repeatable."),
@@ -83,12 +94,10 @@ def update_key(
     as_json: AsJson = False,
 ) -> None:
     """Change permissions, limits, budgets or expiry of a created key. What is not given stays as it is."""
-    rates = (requests_per_minute, tokens_per_minute, max_concurrent_requests)
-    settings = _settings(default_task, model, task, rates, (budget_usd_per_day, budget_usd_per_month), expires)
-    settings |= dict.fromkeys((one.replace("-", "_") for one in clear or ()), None)
-    if not settings:
+    given = settings.to_json() | dict.fromkeys((one.replace("-", "_") for one in clear or ()), None)
+    if not given:
         raise OptionError("nothing to change: name a setting, or --clear one")
-    changed = AdminClient(url, admin_key_env, needs_key=True).send("PATCH", _path(name), settings)
+    changed = AdminClient(url, admin_key_env, needs_key=True).send("PATCH", _path(name), given)
     typer.echo(json.dumps(changed, indent=2) if as_json else f"key {name} changed")
 
 
@@ -165,21 +174,6 @@ def hash_key(as_json: Annotated[bool, typer.Option("--json", help="Print the has
 
 def _path(name: str) -> str:
     return f"/v1/keys/{quote(name, safe='')}"
-
-
-def _settings(
-    default_task: str | None,
-    models: list[str] | None,
-    tasks: list[str] | None,
-    rates: tuple[float | None, ...],
-    budgets: tuple[str | None, ...],
-    expires: str | None,
-) -> dict[str, Any]:
-    """Return the settings that were given, by their names in the API."""
-    given: dict[str, Any] = {"default_task": default_task, "models": models or None, "tasks": tasks or None}
-    given |= dict(zip(RATES, rates, strict=True)) | dict(zip(BUDGETS, budgets, strict=True))
-    given["expires_at"] = None if expires is None else _point_in_time("--expires", expires)
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _point_in_time(option: str, text: str) -> str:

@@ -43,6 +43,9 @@ def serve_command(
         typer.Option(min=1, max=64, help="Number of worker processes sharing the port; overrides `server.workers`."),
     ] = None,
     worker: Annotated[int | None, typer.Option(min=1, hidden=True, help="Number of this worker, from 1.")] = None,
+    parent: Annotated[
+        int | None, typer.Option(min=0, hidden=True, help="Descriptor of this worker's connection with its parent.")
+    ] = None,
 ) -> None:
     """Run a gateway until Ctrl-C."""
     # What is imported and read now stays: to look for garbage in it takes a tenth of the start. The server enables it.
@@ -64,7 +67,7 @@ def serve_command(
             gc.enable()  # the parent of the workers imports nothing more
             run_workers(read, count, _worker_options(config, host, port, watch, log_format, log_level))
             return
-    run(file, log_level.value, watch, log_format, worker)
+    run(file, log_level.value, watch, log_format, worker, parent)
 
 
 def run_scorer(config: ConfigOption = Path("config.yaml")) -> None:

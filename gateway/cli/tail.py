@@ -1,7 +1,6 @@
 """`benchroute tail`: decisions of a running gateway as they are made."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Annotated, Any
@@ -10,13 +9,8 @@ from urllib.parse import urlencode
 import typer
 
 from gateway.cli.client import ADMIN_KEY, LOCAL, MAX_PAGE, AdminClient, KeyEnv, Url
-from gateway.cli.errors import AdminRequestError
-from gateway.cli.terminal import print_note, stdout_console
-
-WAIT_S = 10.0
-PAUSE_S = 1.0
-MAX_RETRIES = 60
-"""Consecutive failed requests until the command gives up: a gateway's restart takes seconds."""
+from gateway.cli.follow import WAIT_S, follow_answers
+from gateway.cli.terminal import stdout_console
 
 
 def tail_decisions(
@@ -41,24 +35,8 @@ def _decisions(client: AdminClient, changes: bool, last: int) -> Iterator[Mappin
     """Yield the latest decisions, then each new one. Raises AdminRequestError if the gateway is unreachable."""
     answer = client.send("GET", f"{_path(0, changes, 0)}&latest={min(last, MAX_PAGE)}")
     yield from answer["data"][max(0, len(answer["data"]) - last) :]
-    number, failed = answer["last"], 0
-    while True:
-        try:
-            answer = client.send("GET", _path(number, changes, WAIT_S))
-        except AdminRequestError as error:
-            failed += 1
-            if failed == MAX_RETRIES:
-                raise
-            if failed == 1:
-                print_note(f"{error}; retrying")
-            time.sleep(PAUSE_S)
-            continue
-        failed = 0
-        if answer["last"] < number:  # the gateway restarted, and numbers start at 1 again
-            number = 0
-            continue
-        yield from answer["data"]
-        number = answer["last"]
+    for following in follow_answers(client, lambda after: _path(after, changes, WAIT_S), answer["last"]):
+        yield from following["data"]
 
 
 def _path(after: int, changes: bool, wait_s: float) -> str:

@@ -9,7 +9,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,7 @@ MAX_VERSIONS = 20
 
 CHECK_INTERVAL_S = 1.0
 
-ChangedBy = Literal["start", "signal", "api", "watch", "rollback", "pack"]
+ChangedBy = Literal["start", "signal", "api", "watch", "rollback", "pack", "worker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class ConfigSource:
 
     file: ConfigFile
     sha256: str
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class ConfigVersion:
         number: 1 for the first since the start.
         at: Unix time in seconds.
         sha256: of the file's text; None without a file.
+        text: the file's text, from which another process makes the same configuration.
         of: the version that a rollback restored.
     """
 
@@ -75,6 +77,7 @@ class ConfigVersion:
     sha256: str | None
     config: Config
     of: int | None = None
+    text: str = field(default="", repr=False)
 
 
 class ConfigHistory:
@@ -94,7 +97,10 @@ class ConfigHistory:
         self._apply = apply
         self._clock = clock
         self._changing = asyncio.Lock()
-        self._versions = deque([ConfigVersion(1, clock(), "start", self.seen, config)], maxlen=MAX_VERSIONS)
+        first = ConfigVersion(1, clock(), "start", self.seen, config, text=origin.text if origin else "")
+        self._versions = deque([first], maxlen=MAX_VERSIONS)
+        self.announce: Callable[[ConfigVersion], None] = lambda version: None
+        """Called with every version that this process has activated by itself."""
 
     @property
     def current_version(self) -> ConfigVersion:
@@ -119,7 +125,7 @@ class ConfigHistory:
             self.seen = config_digest(text)
             config = await asyncio.to_thread(self.file.parse_config, text)
             await self._apply(config)
-            version = self._add(by, self.seen, config)
+            version = self._add(by, self.seen, config, text)
         log.info("reloaded %s and its pack: configuration version %d", self.file.path, version.number)
         return version
 
@@ -129,9 +135,10 @@ class ConfigHistory:
         Raises what reload raises.
         """
         async with self._changing:
-            config = changed(self.current_version.config)
+            before = self.current_version
+            config = changed(before.config)
             await self._apply(config)
-            version = self._add(by, self.current_version.sha256, config)
+            version = self._add(by, before.sha256, config, before.text)
         log.warning("configuration version %d is active. %s", version.number, self.file_note())
         return version
 
@@ -146,9 +153,28 @@ class ConfigHistory:
                 oldest, latest = self._versions[0].number, self.current_version.number
                 raise NotFound(f"Unknown configuration version {number}. Available: {oldest} to {latest}.")
             await self._apply(earlier.config)
-            version = self._add("rollback", earlier.sha256, earlier.config, number)
+            version = self._add("rollback", earlier.sha256, earlier.config, earlier.text, number)
         log.warning("rolled back to configuration version %d, now %d. %s", number, version.number, self.file_note())
         return version
+
+    async def adopt(self, text: str, pack: str | None, *, is_file: bool) -> None:
+        """Activate what another worker has activated.
+
+        text: of the file, as it was read there. pack: in place of the file's. is_file: the file has this text now.
+        Raises what reload raises.
+        """
+        async with self._changing:
+            if self.file is None:
+                return
+            digest = config_digest(text)
+            config = await asyncio.to_thread(self.file.parse_config, text)
+            if pack != config.routing.pack:
+                config = config.model_copy(update={"routing": config.routing.model_copy(update={"pack": pack})})
+            await self._apply(config)
+            self.seen = digest if is_file else self.seen
+            version = ConfigVersion(self.current_version.number + 1, self._clock(), "worker", digest, config, text=text)
+            self._versions.append(version)
+        log.info("configuration version %d, of another worker, is active", version.number)
 
     def file_note(self) -> str:
         """Return a sentence about the file, which a rollback or a change leaves as it is."""
@@ -156,9 +182,12 @@ class ConfigHistory:
             return "The gateway was not started from a file."
         return f"{self.file.path} was not changed: it applies again after the next reload or restart."
 
-    def _add(self, by: ChangedBy, sha256: str | None, config: Config, of: int | None = None) -> ConfigVersion:
-        version = ConfigVersion(self.current_version.number + 1, self._clock(), by, sha256, config, of)
+    def _add(
+        self, by: ChangedBy, sha256: str | None, config: Config, text: str, of: int | None = None
+    ) -> ConfigVersion:
+        version = ConfigVersion(self.current_version.number + 1, self._clock(), by, sha256, config, of, text)
         self._versions.append(version)
+        self.announce(version)
         return version
 
 

@@ -114,8 +114,8 @@ class ServerConfig(ConfigSection):
     lane: Literal["express", "asgi"] = "express"
     """`express` serves model requests below ASGI; `asgi` serves all requests through ASGI, at more CPU time."""
     workers: int = Field(default=1, ge=1, le=64)
-    """Number of worker processes sharing the port; each also listens on a port of its own, from `port` + 1. More than
-    one requires Redis."""
+    """Number of worker processes sharing the port; each also listens on a port of its own, from `port` + 1, for its
+    metrics and health. They share limits, keys and one scorer, on a SQLite state as with Redis."""
 
 
 class BreakerConfig(ConfigSection):

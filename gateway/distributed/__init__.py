@@ -20,7 +20,7 @@ producer        idempotent producer of a gateway and a shard
 crash_counters  counts of observations that outlive their gateway
 transport       a gateway's exchange with Redis
 client          scorer client of a gateway
-shared_limits   rate limits, sessions, breakers and usage that gateways share
+shared_limits   what gateway.sharing.limits has in common, in Redis
 gateway_node    a gateway as one of many: keys, policies and the active pack
 leases          leases of shards, batches, dead letters
 shard_worker    one shard's stream through a scorer service

@@ -30,14 +30,14 @@ from gateway.scorer.client import ScorerClient
 from gateway.scorer.messages import Configure, Question, Reply, TaskPolicy, busy_reply
 from gateway.scorer.observation_queue import ObservationQueue
 from gateway.scorer.question_gate import QUEUE_FULL, QuestionLimits
+from gateway.sharing.event_loop import run_in_loop
+from gateway.sharing.node import FindOwnResponse
 from gateway.state.store import Eviction
 
 log = logging.getLogger("benchroute.distributed")
 
 SHARD_PART, SHARD_PAUSE_S = 200, 0.001
 """Decisions of a shard that are applied at once, and the pause between."""
-
-LOOP_CALL_TIMEOUT_S = 5.0
 
 MAX_UNSENT = 1000
 """Searches and questions that wait for a thread that Redis keeps waiting; they have timed out before they are sent."""
@@ -46,7 +46,6 @@ QUESTIONS = QuestionLimits(in_flight=16)
 """More at once than to one embedded scorer: several scorers answer."""
 
 Message = TypeVar("Message")
-FindOwnResponse = Callable[[str], ResponseRecord | None]
 PeriodicJob = Callable[[], None]
 """Other work of the thread; may raise StateError."""
 
@@ -204,17 +203,7 @@ class DistributedScorerClient(ScorerClient):
 
     def run_in_loop(self, work: Callable[[], Any]) -> Any:
         """Run a job's work in the event loop and return its result. Raises StateError if the loop is gone or busy."""
-        loop = self._loop
-        if loop is None or loop.is_closed():
-            raise StateError("the gateway is stopping")
-
-        async def run() -> Any:
-            return work()
-
-        try:
-            return asyncio.run_coroutine_threadsafe(run(), loop).result(LOOP_CALL_TIMEOUT_S)
-        except TimeoutError as error:
-            raise StateError(f"the event loop did not run a job within {LOOP_CALL_TIMEOUT_S:g} s") from error
+        return run_in_loop(self._loop, work)
 
     def _send_question(self, question: Question) -> None:
         if len(self._questions) >= MAX_UNSENT:

@@ -6,45 +6,31 @@ The client's thread reads them; the event loop applies them.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gateway.config import Config
 from gateway.decision import Decision
 from gateway.distributed import packs
-from gateway.distributed.client import ClientSettings, DistributedScorerClient, FindOwnResponse
+from gateway.distributed.client import ClientSettings, DistributedScorerClient
 from gateway.distributed.pack_library import RedisPackLibrary
 from gateway.distributed.redis_client import open_client, own_installation
 from gateway.distributed.request_log import RedisRequestStore
-from gateway.distributed.shared_limits import LocalState, SharedLimits
+from gateway.distributed.shared_limits import RedisLimits
 from gateway.distributed.state_copy import StateCopy, read_revocations
 from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
 from gateway.keys.client_keys import to_client_keys
-from gateway.keys.key_records import ClientKey
-from gateway.keys.quotas import Quotas
-from gateway.proxy.response_affinity import ResponseAffinity
-from gateway.proxy.session_affinity import SessionAffinity
-from gateway.state.store import Eviction, StoredPolicy
-from gateway.task_records import TaskEntry
+from gateway.sharing.changes import ChangeHandlers, SharedSettings
+from gateway.sharing.limits import LocalState, SharedLimits
+from gateway.sharing.node import SharedParts
+from gateway.state.store import Eviction
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
 from gateway.tasks.eviction_log import EvictionLog
-from gateway.upstream.load_balancer import BackendState
-from gateway.usage.ledger import Ledger
 from routing.manifest import Manifest
 
 log = logging.getLogger("benchroute.distributed")
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeHandlers:
-    """Handlers of changes. Called in the event loop."""
-
-    keys: Callable[[Mapping[str, ClientKey]], None]
-    policies: Callable[[Sequence[StoredPolicy], Manifest | None], Awaitable[None]]
-    tasks: Callable[[Sequence[TaskEntry]], None]
 
 
 class TableSubscriber:
@@ -73,8 +59,7 @@ class TableSubscriber:
 
     def forget_tasks(self, tasks: Sequence[str]) -> None:
         """Forget tasks, which start cold again."""
-        for task in tasks:
-            self._table.forget_task(task)
+        self._table.forget_tasks(tasks)
 
     def record_evictions(self, evicted: Sequence[Eviction]) -> None:
         """Record which of the forgotten tasks were evicted."""
@@ -83,6 +68,8 @@ class TableSubscriber:
 
 class GatewayNode:
     """One gateway's part in a distributed deployment."""
+
+    is_remote = True
 
     def __init__(
         self,
@@ -120,21 +107,24 @@ class GatewayNode:
         self._manifest: Manifest | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def start_jobs(
-        self,
-        quotas: Quotas,
-        ledger: Ledger,
-        sessions: SessionAffinity,
-        responses: ResponseAffinity,
-        backends: Callable[[], Iterable[BackendState]],
-        find_response: FindOwnResponse,
-    ) -> None:
+    async def start_jobs(self, parts: SharedParts) -> None:
         """Start sharing this gateway's state. Called in the event loop, before the client is started."""
         self._loop, scorer = asyncio.get_running_loop(), self.scorer
-        sessions.are_shared = responses.are_shared = True
-        scorer.find_own_response = find_response
-        local = LocalState(scorer.name, quotas, ledger, sessions, responses, backends, lambda: scorer.gateways)
-        scorer.frequent_jobs.append(SharedLimits(self._client, local, scorer.run_in_loop, self._copy).sync)
+        parts.sessions.are_shared = parts.responses.are_shared = True
+        scorer.find_own_response = parts.find_response
+        local = LocalState(
+            *(scorer.name, parts.quotas, parts.ledger, parts.sessions, parts.responses, parts.backends),
+            lambda: scorer.gateways,
+        )
+        # On the thread's connection: it waits for Redis, and the endpoints' one does not wait for it.
+        limits = RedisLimits(self._client, self._copy)
+        scorer.frequent_jobs.append(SharedLimits(limits, local, scorer.run_in_loop).sync)
+
+    def begin_serving(self) -> None:
+        """Do nothing: what other gateways change arrives through Redis."""
+
+    async def stop_jobs(self) -> None:
+        """Do nothing: the scorer's client runs the jobs, and ends them."""
 
     def open_request_store(self, config: Config) -> RedisRequestStore:
         """Return the store of the request log that all gateways share."""
@@ -166,16 +156,9 @@ class GatewayNode:
         self._copy.keep_keys(keys, revoked)
         self._copy.keep_policies(policies)
         self._copy.keep_entries(entries)
-
-        async def apply() -> None:
-            try:
-                self._handlers.keys(created)
-                self._handlers.tasks(entries)
-                await self._handlers.policies(policies, manifest)
-            except GatewayError as error:
-                log.error("keys, policies or pack in Redis cannot be applied: %s", error)
-
-        asyncio.run_coroutine_threadsafe(apply(), self._loop)
+        # Applied in the event loop, which owns what requests read; this thread goes on meanwhile.
+        settings = SharedSettings(created, entries, policies, manifest)
+        asyncio.run_coroutine_threadsafe(settings.apply(self._handlers), self._loop)
         self._changes = life, changes
 
     def _read_manifest(self) -> Manifest | None:

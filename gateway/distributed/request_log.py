@@ -13,11 +13,12 @@ from gateway.distributed import scripts
 from gateway.distributed.redis_client import RedisArg, RedisClient, translate_content
 from gateway.request_log.blocks import Block
 from gateway.request_log.entry import TIME_BITS
-from gateway.request_log.storage import BlockReader, LogSize, StoredBlock
+from gateway.request_log.storage import BlockReader, LogSize, MayMatch, StoredBlock
 
 SCANNED = ("names", "codes", "numbers", "ids")
-FETCHED = 64
-"""Blocks that are read in one round trip."""
+EMPTY = {"names": b"", "codes": b"", "numbers": b""}
+FIRST_FETCHED, FETCHED = 4, 64
+"""Blocks that are read in one round trip: the first ones, which most pages are full with, and at most."""
 
 KEPT_LONGER_S = 86_400
 """Blocks expire by themselves so much after `log.retention_days`, should no gateway be left to remove them."""
@@ -62,23 +63,25 @@ class RedisBlocks:
         self._client = client
         self._listed = {one.member(): one for one in listed}
 
-    def scan(self, span: tuple[int, int], is_ascending: bool, with_ids: bool) -> Generator[StoredBlock, None, None]:
+    def scan(
+        self, span: tuple[int, int], is_ascending: bool, with_ids: bool, may_match: MayMatch | None = None
+    ) -> Generator[StoredBlock, None, None]:
         """Yield the blocks that have rows in a span of numbers, without `details` and `bodies`."""
         found = self._within(span)
         found.sort(key=lambda one: one.first if is_ascending else -one.last)
-        for start in range(0, len(found), FETCHED):
-            some = found[start : start + FETCHED]
-            for one, block in zip(some, self._fetch(some, SCANNED if with_ids else SCANNED[:-1]), strict=True):
+        tested, parts = ("names", "ids") if with_ids else ("names",), SCANNED if with_ids else SCANNED[:-1]
+        for some in _growing(found):
+            if may_match is not None:
+                named = zip(some, self._fetch(some, tested), strict=True)
+                some = [one for one, block in named if block is not None and may_match(block)]
+            for one, block in zip(some, self._fetch(some, parts) if some else (), strict=True):
                 if block is not None:
                     yield StoredBlock(one.member(), block)
 
     def scan_names(self, span: tuple[int, int]) -> Generator[bytes, None, None]:
         """Yield the `names` of the blocks that have rows in a span of numbers, newest first."""
-        found = sorted(self._within(span), key=lambda one: -one.last)
-        for start in range(0, len(found), FETCHED):
-            keys = [self._client.keys.logged_block(one.name) for one in found[start : start + FETCHED]]
-            answers = self._client.pipeline([("HGET", key, "names") for key in keys])
-            yield from (names for names in answers if names is not None)
+        for some in _growing(sorted(self._within(span), key=lambda one: -one.last)):
+            yield from (block.names for block in self._fetch(some, ("names",)) if block is not None)
 
     def complete(self, keys: Sequence[str], with_bodies: bool) -> Sequence[Block | None]:
         """Return blocks with their details; None for one that is gone."""
@@ -92,9 +95,19 @@ class RedisBlocks:
         commands = [("HMGET", self._client.keys.logged_block(one.name), *parts) for one in listed]
         answers = self._client.pipeline(commands)
         return [
-            None if None in found else Block(one.first, one.last, one.rows, **dict(zip(parts, found, strict=True)))
+            None
+            if None in found
+            else Block(one.first, one.last, one.rows, **{**EMPTY, **dict(zip(parts, found, strict=True))})
             for one, found in zip(listed, answers, strict=True)
         ]
+
+
+def _growing(blocks: Sequence[ListedBlock]) -> Iterator[Sequence[ListedBlock]]:
+    """Yield blocks in pieces, each twice as long as the one before, up to FETCHED."""
+    start, size = 0, FIRST_FETCHED
+    while start < len(blocks):
+        yield blocks[start : start + size]
+        start, size = start + size, min(2 * size, FETCHED)
 
 
 class RedisRequestStore:

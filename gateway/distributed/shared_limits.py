@@ -1,15 +1,6 @@
-"""State that gateways share beside decisions: rate limits, sessions, makers of responses, circuit breakers, usage.
+"""Rate limits and events that gateways share, in Redis; see gateway.sharing.limits."""
 
-Every gateway works with a local share of each rate limit and syncs it in the background: a few times a second what was
-used is taken from the common token bucket, and what is left is divided among the gateways again. So the request path
-waits for nothing. Sessions and breakers are published in a bounded stream that every gateway reads.
-"""
-
-import logging
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -18,182 +9,71 @@ from gateway.distributed.scripts import Script
 from gateway.distributed.state_copy import StateCopy
 from gateway.distributed.store import RedisStore
 from gateway.distributed.store_records import decode_names
-from gateway.keys.quotas import Quotas, QuotaShare, QuotaUsage
-from gateway.proxy.response_affinity import MadeObject, ResponseAffinity
-from gateway.proxy.session_affinity import SessionAffinity, SessionPin
-from gateway.upstream.load_balancer import BackendState
-from gateway.usage.ledger import Ledger, UsageRows
-
-log = logging.getLogger("benchroute.distributed")
+from gateway.keys.quotas import QuotaShare, QuotaUsage
+from gateway.sharing.limits import LimitEvent
+from gateway.usage.ledger import UsageRows
 
 MAX_EVENTS = 20_000
 EVENT_BATCH_SIZE = 500
-MAX_MERGED = 500
-"""Rows of usage merged at once."""
-
 MINUTE_MS = 60_000
-USAGE_SYNC_S = 1.0
-FULL_USAGE_SYNC_S = 15.0
 
 
-class LimitEvent(msgspec.Struct, frozen=True, array_like=True):
-    """Changes of one gateway.
+class RedisLimits:
+    """A gateway.sharing.limits.LimitsBackend. Events are in a bounded stream that every gateway reads."""
 
-    Attributes:
-        sessions: key, task, session and model of pinned sessions.
-        opened: backends whose breaker opened, and seconds until they are tried again.
-        closed: backends whose breaker closed.
-        session_backends: of `sessions`, in their order.
-        made: key, ID, model and backend of responses and conversations, and whether usage is still to be booked.
-    """
-
-    gateway: str
-    sessions: tuple[tuple[str | None, str, str, str], ...] = ()
-    opened: tuple[tuple[str, float], ...] = ()
-    closed: tuple[str, ...] = ()
-    # At the end, so that gateways of earlier versions can read the event.
-    session_backends: tuple[str, ...] = ()
-    made: tuple[tuple[str | None, str, str, str, bool], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LocalState:
-    """The gateway's own state. backends: of the configuration in use. gateways: their number."""
-
-    name: str
-    quotas: Quotas
-    ledger: Ledger
-    sessions: SessionAffinity
-    responses: ResponseAffinity
-    backends: Callable[[], Iterable[BackendState]]
-    gateways: Callable[[], int]
-
-
-class SharedLimits:
-    """Syncs one gateway with the others. Runs in the client's thread; changes are applied in the event loop."""
-
-    def __init__(
-        self,
-        client: RedisClient,
-        local: LocalState,
-        in_loop: Callable[[Callable[[], object]], object],
-        copy: StateCopy | None = None,
-    ) -> None:
-        """in_loop: runs a call in the event loop and returns its result. copy: takes in the usage that is read."""
+    def __init__(self, client: RedisClient, copy: StateCopy | None = None) -> None:
+        """copy: takes in the usage that is read."""
         self._client = client
-        self._local = local
-        self._in_loop = in_loop
         self._store = RedisStore(client, copy)
         self._read_to = ""
-        self._open_breakers: set[str] = set()
-        self._budgets_at = self._all_usage_at = float("-inf")
 
-    def sync(self) -> None:
-        """Publish, read and rebalance once. Raises StateError."""
-        self._publish_changes()
-        self._read_changes()
-        self._sync_quotas()
-        now = time.monotonic()
-        # Budgets need the others' usage soon; totals that are only shown may be older.
-        if now - self._budgets_at >= USAGE_SYNC_S:
-            self._merge_usage(self._store.usage_of([("key", name) for name in self._local.quotas.budgeted_keys()]))
-            self._budgets_at = now
-        if now - self._all_usage_at >= FULL_USAGE_SYNC_S:
-            self._merge_usage(self._store.read_usage())
-            self._all_usage_at = now
+    def active_keys(self, used: Sequence[str]) -> Collection[str]:
+        """Note that these keys were used just now. Return those used in the last minute, at any gateway."""
+        return decode_names(self._client.eval_script(ACTIVE_KEYS, [self._client.keys.quotas], [MINUTE_MS, *used]))
 
-    def _sync_quotas(self) -> None:
-        """Take from the common buckets what was used here, and this gateway's share of what is left."""
-        # Most deployments limit no key, and then no call is made.
-        if not self._local.quotas.rate_limited_keys():
-            return
-        used: Mapping[str, QuotaUsage] = self._in_loop(self._local.quotas.drain_usage)  # type: ignore[assignment]
-        active = self._client.eval_script(ACTIVE_KEYS, [self._client.keys.quotas], [MINUTE_MS, *used])
-        limited = set(decode_names(active)) & set(self._local.quotas.rate_limited_keys())
+    def exchange_quotas(
+        self, gateway: str, gateways: int, usages: Mapping[str, QuotaUsage]
+    ) -> Mapping[str, QuotaShare]:
+        """Take from the common buckets what a gateway has given out. Return its shares of what is left, by key."""
+        # A call a key, since the buckets of two keys can be on two nodes of a Cluster.
         shares: dict[str, QuotaShare] = {}
-        count = self._local.gateways()
-        # Keys without recent requests anywhere cost no call: their buckets fill up by themselves.
-        for name in sorted(limited):
-            one = used.get(name) or self._local.quotas.zero_usage(name)
+        for name, one in usages.items():
             words: list[RedisArg] = [one.requests, one.requests_per_minute or 0, one.tokens, one.tokens_per_minute or 0]
-            words += [self._local.name, count]
+            words += [gateway, gateways]
             requests, tokens = self._client.eval_script(SYNC_QUOTA, [self._client.keys.quota(name)], words)
             with translate_content(self._client.keys.quota(name)):
                 shares[name] = QuotaShare(float(requests), float(tokens))
-        self._in_loop(lambda: self._local.quotas.rebalance(shares, count))
+        return shares
 
-    def _merge_usage(self, rows: UsageRows) -> None:
-        def merge(some: UsageRows) -> None:
-            self._local.ledger.merge_remote(some)
-            self._local.quotas.invalidate_budgets()
+    def publish_event(self, event: LimitEvent) -> None:
+        """Append an event to the stream."""
+        # A stream, not pub/sub: a gateway that starts, or was cut off, reads what it missed.
+        data = msgspec.msgpack.encode(event)
+        self._client.execute("XADD", self._client.keys.events, "MAXLEN", "~", MAX_EVENTS, "*", "e", data)
 
-        # In parts: requests wait for the event loop while it merges, and there can be 100,000 tasks.
-        items = list(rows.items())
-        for start in range(0, len(items), MAX_MERGED):
-            self._in_loop(partial(merge, dict(items[start : start + MAX_MERGED])))
-
-    def _publish_changes(self) -> None:
-        pins, made = self._local.sessions.drain_updates(), self._local.responses.drain_updates()
-        opened, closed = self._breakers()
-        if pins or made or opened or closed:
-            event = LimitEvent(
-                self._local.name,
-                tuple((one.key, one.task, one.session, one.model) for one in pins),
-                tuple(opened),
-                tuple(closed),
-                tuple(one.backend for one in pins),
-                tuple((one.key, one.object_id, one.model, one.backend, one.is_open) for one in made),
-            )
-            data = msgspec.msgpack.encode(event)
-            self._client.execute("XADD", self._client.keys.events, "MAXLEN", "~", MAX_EVENTS, "*", "e", data)
-
-    def _breakers(self) -> tuple[list[tuple[str, float]], list[str]]:
-        """Return the breakers that opened, and closed, since the last sync."""
-        opened, closed = [], []
-        for watched in self._local.backends():
-            name = watched.backend.name
-            if watched.breaker.state == "open" and name not in self._open_breakers:
-                self._open_breakers.add(name)
-                opened.append((name, watched.breaker.retry_in_s))
-            elif watched.breaker.state == "closed" and name in self._open_breakers:
-                self._open_breakers.discard(name)
-                closed.append(name)
-        return opened, closed
-
-    def _read_changes(self) -> None:
+    def read_events(self, ttl_s: float) -> Iterator[LimitEvent]:
+        """Yield some events since the last call, oldest first."""
         if not self._read_to:
-            # A gateway that starts reads back as far as sessions and responses live.
-            ttl_s = max(self._local.sessions.ttl_s, self._local.responses.ttl_s)
+            # By the clock of Redis, which has numbered the events.
             seconds = int(self._client.execute("TIME")[0]) - int(ttl_s)
             self._read_to = f"{max(0, seconds) * 1000}-0"
         found = self._client.execute(
             "XRANGE", self._client.keys.events, f"({self._read_to}", "+", "COUNT", EVENT_BATCH_SIZE
         )
         for place, fields in found:
+            # Before it is decoded: an event that cannot be read is passed over, and not read for ever.
             self._read_to = place.decode()
             with translate_content(self._client.keys.events):
                 event = msgspec.msgpack.decode(fields[b"e"], type=LimitEvent)
-            if event.gateway != self._local.name:
-                # Bound in the lambda: the loop may run it after the next event was read.
-                self._in_loop(lambda event=event: self._apply_event(event))  # type: ignore[misc]
+            yield event
 
-    def _apply_event(self, event: LimitEvent) -> None:
-        # Gateways of earlier versions send none.
-        backends = event.session_backends or ("",) * len(event.sessions)
-        for (key, task, session, model), backend in zip(event.sessions, backends, strict=True):
-            self._local.sessions.apply_remote(SessionPin(key, task, session, model, backend))
-        for made in event.made:
-            self._local.responses.apply_remote(MadeObject(*made))
-        opened = dict(event.opened)
-        for watched in self._local.backends():
-            name = watched.backend.name
-            if name in opened:
-                # Known as open, so that this gateway does not publish it as its own.
-                self._open_breakers.add(name)
-                watched.breaker.on_remote_open(opened[name])
-            elif name in event.closed:
-                self._open_breakers.discard(name)
-                watched.breaker.on_remote_close()
+    def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
+        """Return the usage of some keys and tasks. who: (kind, name) of each."""
+        return self._store.usage_of(who)
+
+    def read_usage(self) -> UsageRows:
+        """Return all usage."""
+        return self._store.read_usage()
 
 
 # Keys without recent requests are left out of the sync: most of thousands of keys are idle.

@@ -172,7 +172,7 @@ class ScorerStats:
         scored: a gateway.scorer.messages.BatchCounts.
         restarts: of the scorer process.
         queued: inputs waiting in this gateway now.
-        backlog: inputs of all gateways waiting in Redis now.
+        backlog: inputs of all gateways waiting in Redis now, or of all workers at their parent.
         scoring_s: seconds spent on embedding and scoring.
         dropped: inputs not scored, by reason.
         questions_dropped: questions without a reply, by reason.
@@ -239,7 +239,9 @@ class ScorerCollector(Collector):
         yield GaugeMetricFamily("benchroute_scorer_ready", "1 if the scorer is ready, else 0.", self._is_ready())
         yield GaugeMetricFamily("benchroute_observations_queued", "Inputs waiting to be scored.", stats.queued)
         yield GaugeMetricFamily(
-            "benchroute_observations_backlog", "Inputs of all gateways waiting in Redis streams.", stats.backlog
+            "benchroute_observations_backlog",
+            "Inputs of all gateways waiting in Redis streams, or of all workers waiting at their parent.",
+            stats.backlog,
         )
         yield CounterMetricFamily("benchroute_observations", "Inputs scored and stored.", scored.observed)
         yield CounterMetricFamily(

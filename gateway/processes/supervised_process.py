@@ -6,10 +6,11 @@ It reads end-of-file from its standard input when this process exits in whatever
 import logging
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 log = logging.getLogger("benchroute")
 
@@ -22,8 +23,19 @@ STABLE_S = 30.0
 class SupervisedProcess:
     """A child process, and the thread that restarts it."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        """name: for the log. environment: defaults for variables that this process does not have."""
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        connect: Callable[[], socket.socket] | None = None,
+    ) -> None:
+        """name: for the log. environment: defaults for variables that this process does not have.
+
+        connect: makes a connection before every start, of which the program inherits the returned end; the number of
+        its descriptor is the command's last word.
+        """
+        self._connect = connect
         self._name = name
         self._command = list(command)
         self._environment = {**(environment or {}), **os.environ}
@@ -60,6 +72,14 @@ class SupervisedProcess:
             self._process.send_signal(signal_number)
 
     def _start(self) -> subprocess.Popen[bytes]:
+        if self._connect is None:
+            return self._open(self._command, ())
+        with self._connect() as connection:
+            return self._open([*self._command, str(connection.fileno())], (connection.fileno(),))
+
+    def _open(self, command: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
         # A process group of its own, so that Ctrl-C reaches this process alone; but the same session, so that both have
         # the same autogroup, and with it the same priority.
-        return subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0, env=self._environment)  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.PIPE, process_group=0, env=self._environment, pass_fds=descriptors
+        )

@@ -71,6 +71,13 @@ class BatchKey(NamedTuple):
     is_cached: bool
     shadow_model: str | None
 
+    @property
+    def failed_backends(self) -> tuple[str, ...]:
+        """Backends of failed attempts that count beside the request. The last one's error can be the request's own."""
+        failed = [backend for backend, outcome in self.outcomes if outcome != OK]
+        is_answer = bool(self.outcomes) and self.outcomes[-1][1] != OK and self.outcomes[-1][0] == self.backend
+        return tuple(failed[:-1] if is_answer else failed)
+
 
 @dataclass(slots=True)
 class Batch:
@@ -248,7 +255,7 @@ class Accounting:
             usd=float(spent.usd),
             baseline_usd=float(spent.baseline_usd),
             compared_usd=float(spent.compared_usd),
-            faults=tuple(backend for backend, outcome in key.outcomes if outcome != OK),
+            faults=key.failed_backends,
         )
         self._minutes.add_sample(sample)
 

@@ -92,11 +92,11 @@ class Exchange:
     def __init__(
         self, context: ExchangeContext, writer: ResponseWriter, endpoint: Endpoint, head: RequestHead, keep_alive: bool
     ) -> None:
-        self.state, self.more_body = READING, True
+        self.state, self.more_body, self._size = READING, True, 0
         self.context, self.writer, self.endpoint, self.head = context, writer, endpoint, head
         self.keep_alive = keep_alive and context.keep_alive
         self.record = context.pipeline.start_request(head, endpoint)
-        self._body, self._size = list[bytes](), 0
+        self._body: list[bytes] = []
         self._principal: Principal | None = None
         self._call: UpstreamCall | None = None
         self._began_at = self._received_at = now = context.deadlines.clock()

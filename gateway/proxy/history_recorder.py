@@ -5,7 +5,7 @@ from functools import partial
 
 from gateway.config import ModelConfig
 from gateway.http import headers as names
-from gateway.proxy.accounting import OK, Batch, BatchKey
+from gateway.proxy.accounting import Batch, BatchKey
 from gateway.usage.history import HistoryBuffer, HistorySample, SeriesName
 from gateway.usage.ledger import UsageTotals
 from gateway.vocabulary import UNROUTED
@@ -41,7 +41,7 @@ def _to_sample(
         baseline_usd=spent.baseline_usd,
         # As the ledger's: what no decision chose is compared with nothing.
         is_routed=key.reason not in UNROUTED and not key.is_cached and key.model not in other_kinds,
-        faults=tuple([backend for backend, outcome in key.outcomes if outcome != OK]),
+        faults=key.failed_backends,
         at=at,
     )
 

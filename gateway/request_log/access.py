@@ -31,10 +31,10 @@ class RequestLog:
         """clock: Unix time in seconds."""
         self._store, self._writer, self._clock = store, writer, clock
 
-    def newest(self, wanted: RequestFilter, before: int | None, limit: int) -> RequestPage:
+    def newest(self, wanted: RequestFilter, before: int | None, limit: int, with_bodies: bool = False) -> RequestPage:
         """Return the newest rows that match, newest first. before: only rows with a lesser number."""
         self._writer.flush()
-        return read_newest(self._store, wanted, before, limit)
+        return read_newest(self._store, wanted, before, limit, with_bodies)
 
     def following(self, wanted: RequestFilter, after: int, limit: int) -> RequestPage:
         """Return the rows that match and follow a number, oldest first."""

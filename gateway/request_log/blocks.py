@@ -2,15 +2,16 @@
 
 A block holds up to MAX_ROWS requests, ordered by number. Its columns are stored in five parts, read only as needed:
 
-    names    MessagePack: for each of CODED, its distinct values in the block
+    names    greatest latency and cost, float64; then MessagePack: for each of CODED, its distinct values in the block
     codes    for each of CODED, a byte a row: the place of the row's value in `names`
     numbers  for each of NUMERIC, eight bytes a row: int64 or float64, little-endian
     ids      a line a row: LF, the request's ID, TAB and the client's own where there is one; LF at the end
     details  MessagePack: the columns of TIMES, four bytes a row each (float32), and all others as zlib of MessagePack
     bodies   MessagePack: what was said, each compressed by itself; empty where no row has any
 
-So a filter reads a few bytes a row, and a block whose `names` lack a value is passed over: a million rows are about
-4,000 blocks. A B-tree for each filter would cost a request more than all else that is done for it.
+So a filter reads `names` of each block, which say whether a row may match, and a few bytes a row of those where one
+may: a million rows are about 4,000 blocks. A B-tree for each filter would cost a request more than all else that is
+done for it.
 """
 
 import struct
@@ -41,6 +42,7 @@ _PLACES = {name: place for place, name in enumerate(Row._fields)}
 _CODED_PLACES = [_PLACES[name] for name in CODED]
 _TIME_PLACES = [_PLACES[name] for name in TIMES]
 _FIRST_OTHER, _LAST_OTHER = _PLACES["asked_model"], _PLACES["rare"]
+_EXTREMES = struct.Struct("<dd")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_names = msgspec.msgpack.Decoder(tuple[list[str | int | None], ...]).decode
 _decode_bodies = msgspec.msgpack.Decoder(list[bytes | None]).decode
@@ -101,7 +103,7 @@ def encode_block(rows: Sequence[Row]) -> Block:
         places = {value: code for code, value in enumerate(dict.fromkeys(values))}
         names.append(list(places))
         codes.append(bytes(map(places.__getitem__, values)))
-    numbers = columns[0]
+    numbers, latencies = columns[0], columns[_PLACES["latency_ms"]]
     costs = [UNKNOWN_COST if cost is None else float(cost) for cost in columns[_PLACES["cost_usd"]]]
     bodies = columns[-1]
     times = b"".join([_numbers("f", columns[place]) for place in _TIME_PLACES])
@@ -110,9 +112,9 @@ def encode_block(rows: Sequence[Row]) -> Block:
         first=numbers[0],
         last=numbers[-1],
         rows=len(rows),
-        names=_encode(names),
+        names=_EXTREMES.pack(max(latencies), max(costs)) + _encode(names),
         codes=b"".join(codes),
-        numbers=_numbers("q", numbers) + _numbers("d", columns[_PLACES["latency_ms"]]) + _numbers("d", costs),
+        numbers=_numbers("q", numbers) + _numbers("d", latencies) + _numbers("d", costs),
         ids=_encode_ids(columns[1], columns[2]),
         details=_encode((times, zlib.compress(others, LEVEL))),
         bodies=_encode(bodies) if any(bodies) else b"",
@@ -130,15 +132,23 @@ def decode_rows(block: Block, places: Sequence[int]) -> list[LoggedRequest]:
 def block_names(block: Block) -> Sequence[list[str | int | None]]:
     """Return the distinct values of each of CODED. Raises StateError."""
     try:
-        return _decode_names(block.names)
+        return _decode_names(memoryview(block.names)[_EXTREMES.size :])
     except msgspec.MsgspecError as error:
+        raise StateError(f"a block of the request log cannot be read: {error}") from error
+
+
+def block_extremes(block: Block) -> tuple[float, float]:
+    """Return the greatest latency in milliseconds, and the greatest known cost, negative without one."""
+    try:
+        return _EXTREMES.unpack_from(block.names)
+    except struct.error as error:
         raise StateError(f"a block of the request log cannot be read: {error}") from error
 
 
 def list_values(names: bytes, column: str) -> Sequence[str | int | None]:
     """Return the distinct values of one of CODED. names: a block's. Raises StateError."""
     try:
-        return _decode_names(names)[CODED.index(column)]
+        return _decode_names(memoryview(names)[_EXTREMES.size :])[CODED.index(column)]
     except (msgspec.MsgspecError, IndexError) as error:
         raise StateError(f"a block of the request log cannot be read: {error}") from error
 
@@ -161,7 +171,7 @@ def column_costs(block: Block) -> "memoryview[float]":
 def _decode(block: Block, places: Sequence[int]) -> list[LoggedRequest]:
     packed, compressed = _decode_details(block.details)
     others, times = _decode_others(zlib.decompress(compressed)), _to_array("f", packed)
-    names, count = _decode_names(block.names), block.rows
+    names, count = block_names(block), block.rows
     numbers, latencies, costs = column_numbers(block), column_latencies(block), column_costs(block)
     lines = block.ids.decode().split("\n")
     bodies = _decode_bodies(block.bodies) if block.bodies else None

@@ -28,7 +28,7 @@ MARGIN = 256
 LONG_NUMBER = 10**12
 """Whole numbers from here on can be a card's, and are redacted as texts are."""
 
-INPUT_MEMBERS = ("system", "instructions", "messages", "prompt", "input")
+INPUT_MEMBERS = ("system", "instructions", "messages", "prompt", "input", "query", "documents", "items")
 """Members of a request's body that are stored."""
 
 DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?[^,\s]{0,100},")
@@ -82,7 +82,7 @@ class BodyEncoder:
         return self._shorten(_to_text(self._redact(parsed)))
 
     def _encode_answer(self, answer: bytes) -> tuple[str, bool]:
-        if not answer.lstrip().startswith((b"{", b"[")):  # a stream of events
+        if not answer.lstrip().startswith((b"{", b"[", b'"')):  # a stream of events
             return self._shorten(self._redact_text("".join(_spoken(answer))))
         try:
             return self._shorten(_to_text(self._redact(msgspec.json.decode(answer))))

@@ -1,14 +1,15 @@
 """Filters of a list of requests, and the rows of a block that match."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from gateway.errors import StateError
 from gateway.request_log.blocks import (
     CODED,
     Block,
+    block_extremes,
     block_names,
     column_costs,
     column_latencies,
@@ -46,12 +47,34 @@ class RequestFilter:
         last = MAX_NUMBER if self.until_us is None else (self.until_us << TIME_BITS) - 1
         return max(0, self.since_us) << TIME_BITS, min(last, MAX_NUMBER)
 
+    @property
+    def block_test(self) -> Callable[[Block], bool] | None:
+        """The test that tells by a block's `names` and `ids` whether a row may match, None where it tells nothing."""
+        has_conditions = self.equal or self.statuses is not None
+        is_limited = self.min_latency_ms is not None or self.min_cost_usd is not None
+        return partial(may_match, self) if has_conditions or is_limited or self.search else None
+
+
+def may_match(wanted: RequestFilter, block: Block) -> bool:
+    """Return False for a block that has no row that matches, as its `names` say, and its `ids` if they are sought."""
+    if wanted.min_latency_ms is not None or wanted.min_cost_usd is not None:
+        latency_ms, usd = block_extremes(block)
+        if latency_ms < (wanted.min_latency_ms or 0) or usd < (
+            -1 if wanted.min_cost_usd is None else wanted.min_cost_usd
+        ):
+            return False
+    # The names hold every value in UTF-8: most blocks without a value are known by that, and nothing is decoded.
+    if wanted.equal and not all(value.encode() in block.names for value in wanted.equal.values()):
+        return False
+    if wanted.search and wanted.search.encode() not in block.ids:
+        return False
+    if wanted.statuses is None:
+        return True
+    return any(_is_within(status, wanted.statuses) for status in block_names(block)[CODED.index("status")])
+
 
 def match_rows(block: Block, wanted: RequestFilter, span: tuple[int, int]) -> Sequence[int]:
     """Return the places of a block's rows that match, ascending. span: numbers from and to, inclusive."""
-    # The names hold every value in UTF-8: most blocks without a value are known by that, and nothing is decoded.
-    if wanted.equal and not all(value.encode() in block.names for value in wanted.equal.values()):
-        return ()
     numbers = column_numbers(block)
     places: Sequence[int] = range(bisect_left(numbers, span[0]), bisect_right(numbers, span[1]))
     if places and (wanted.equal or wanted.statuses):
@@ -92,14 +115,14 @@ def _is_within(status: object, ranges: Sequence[tuple[int, int]]) -> bool:
 
 def _match_ids(block: Block, search: str, places: Sequence[int]) -> Sequence[int]:
     """Return those of these rows whose ID, or the client's, begins with a text."""
-    own, clients = b"\n" + search.encode(), b"\t" + search.encode()
-    if own not in block.ids and clients not in block.ids:
+    own, clients = search.encode(), b"\t" + search.encode()
+    if own not in block.ids:
         return ()
     lines = block.ids.split(b"\n")
     if len(lines) != block.rows + 2:
         raise StateError("a block of the request log cannot be read: its IDs are cut off")
     # A line a row, behind an empty one.
-    return [place for place in places if lines[place + 1].startswith(own[1:]) or clients in lines[place + 1]]
+    return [place for place in places if lines[place + 1].startswith(own) or clients in lines[place + 1]]
 
 
 def _mask_of(codes: bytes, table: bytes) -> int:

@@ -33,11 +33,13 @@ class _Place:
     row: int
 
 
-def read_newest(store: RequestStore, wanted: RequestFilter, before: int | None, limit: int) -> RequestPage:
+def read_newest(
+    store: RequestStore, wanted: RequestFilter, before: int | None, limit: int, with_bodies: bool = False
+) -> RequestPage:
     """Return the newest rows that match, newest first. before: only rows with a lesser number. Raises StateError."""
     first, last = wanted.span
     span = (first, last if before is None else min(last, before - 1))
-    return _read(store, wanted, span, limit, is_ascending=False)
+    return _read(store, wanted, span, limit, is_ascending=False, with_bodies=with_bodies)
 
 
 def read_following(
@@ -51,7 +53,7 @@ def read_following(
 def read_request(store: RequestStore, request_id: str) -> LoggedRequest | None:
     """Return the request with an ID, with its body; None if it is not logged. Raises StateError."""
     wanted = RequestFilter(search=request_id)
-    with store.open_reader() as reader, closing(reader.scan(wanted.span, False, True)) as blocks:
+    with store.open_reader() as reader, closing(reader.scan(wanted.span, False, True, wanted.block_test)) as blocks:
         for stored in blocks:
             for place in match_rows(stored.block, wanted, wanted.span):
                 (complete,) = reader.complete([stored.key], with_bodies=True)
@@ -62,7 +64,12 @@ def read_request(store: RequestStore, request_id: str) -> LoggedRequest | None:
 
 
 def _read(
-    store: RequestStore, wanted: RequestFilter, span: tuple[int, int], limit: int, is_ascending: bool
+    store: RequestStore,
+    wanted: RequestFilter,
+    span: tuple[int, int],
+    limit: int,
+    is_ascending: bool,
+    with_bodies: bool = False,
 ) -> RequestPage:
     found = RequestPage((), has_more=False)
     if span[0] > span[1]:
@@ -71,7 +78,7 @@ def _read(
         with store.open_reader() as reader:
             places = _first_places(reader, wanted, span, limit + 1, is_ascending)
             keys = list(dict.fromkeys(place.key for place in places[:limit]))
-            blocks = dict(zip(keys, reader.complete(keys, with_bodies=False), strict=True))
+            blocks = dict(zip(keys, reader.complete(keys, with_bodies), strict=True))
         found = RequestPage(_rows_of(places[:limit], blocks), has_more=len(places) > limit)
         if None not in blocks.values():
             break
@@ -85,7 +92,7 @@ def _first_places(
     sign = 1 if is_ascending else -1
     waiting: list[tuple[int, str, int]] = []
     found: dict[int, _Place] = {}
-    with closing(reader.scan(span, is_ascending, bool(wanted.search))) as blocks:
+    with closing(reader.scan(span, is_ascending, bool(wanted.search), wanted.block_test)) as blocks:
         for stored in blocks:
             block = stored.block
             bound = sign * (block.first if is_ascending else block.last)

@@ -1,7 +1,7 @@
 """The request log in a SQLite file beside the state: one row of the file holds a block of up to 256 requests.
 
 A file of its own, so that neither its size nor its writer touches the state: a backup can leave it out, and it can be
-deleted while no gateway runs.
+deleted while no gateway runs. The workers of one machine write to the same file.
 """
 
 import sqlite3
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 
 from gateway.request_log.blocks import Block
-from gateway.request_log.storage import BlockReader, LogSize, StoredBlock
+from gateway.request_log.storage import BlockReader, LogSize, MayMatch, StoredBlock
 from gateway.state.sqlite_file import SqliteFile
 
 BUSY_S = 5.0
@@ -42,10 +42,21 @@ class SqliteBlocks:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def scan(self, span: tuple[int, int], is_ascending: bool, with_ids: bool) -> Generator[StoredBlock, None, None]:
+    def scan(
+        self, span: tuple[int, int], is_ascending: bool, with_ids: bool, may_match: MayMatch | None = None
+    ) -> Generator[StoredBlock, None, None]:
         """Yield the blocks that have rows in a span of numbers, without `details` and `bodies`."""
-        for key, *parts in self._connection.execute(_scan_query(is_ascending, with_ids), span):
-            yield StoredBlock(str(key), Block(*parts))
+        first = "names, ids" if with_ids else "names, x''"
+        if may_match is None:
+            query = _scan_query(is_ascending, f"{first}, codes, numbers")
+            for key, begin, end, rows, names, ids, codes, numbers in self._connection.execute(query, span):
+                yield StoredBlock(str(key), Block(begin, end, rows, names, codes, numbers, ids))
+            return
+        for key, begin, end, rows, names, ids in self._connection.execute(_scan_query(is_ascending, first), span):
+            if may_match(Block(begin, end, rows, names, b"", b"", ids)):
+                found = self._connection.execute("SELECT codes, numbers FROM blocks WHERE id = ?", (key,))
+                codes, numbers = found.fetchone()
+                yield StoredBlock(str(key), Block(begin, end, rows, names, codes, numbers, ids))
 
     def scan_names(self, span: tuple[int, int]) -> Generator[bytes, None, None]:
         """Yield the `names` of the blocks that have rows in a span of numbers, newest first."""
@@ -63,10 +74,12 @@ class SqliteBlocks:
 class SqliteRequestStore:
     """A store of blocks in a SQLite file."""
 
-    is_shared = False
+    def __init__(self, path: str, busy_s: float = BUSY_S, *, is_shared: bool = False) -> None:
+        """Open or create a file. busy_s: time to wait for another writer. is_shared: other workers log there too.
 
-    def __init__(self, path: str, busy_s: float = BUSY_S) -> None:
-        """Open or create a file. busy_s: time to wait for another writer. Raises StateError."""
+        Raises StateError.
+        """
+        self.is_shared = is_shared
         self._file = SqliteFile(path, busy_s, MIGRATIONS)
 
     def write_blocks(self, blocks: Sequence[Block], replaced: Sequence[str]) -> Sequence[str]:
@@ -85,21 +98,23 @@ class SqliteRequestStore:
         """Remove blocks whose last number is before this one, and the oldest beyond a size. Return the removed rows."""
         removed = 0
         while found := self._removable(before, max_bytes):
+            delete = "DELETE FROM blocks WHERE id = ? AND last = ? RETURNING rows"
             with self._file.transaction() as connection:
-                connection.executemany("DELETE FROM blocks WHERE id = ?", [(key,) for key, _ in found])
-            removed += sum(rows for _, rows in found)
+                # Of two workers that remove the same, one finds nothing.
+                gone = [row for one in found for row in connection.execute(delete, one).fetchall()]
+            removed += sum(rows for (rows,) in gone)
         return removed
 
     def _removable(self, before: int, max_bytes: int) -> list[tuple[int, int]]:
-        """Return the keys and rows of some blocks to remove, oldest first."""
+        """Return the keys and last numbers of some blocks to remove, oldest first."""
         with self._file.reading() as connection:
             (excess,) = connection.execute("SELECT coalesce(sum(bytes), 0) - ? FROM blocks", (max_bytes,)).fetchone()
             found = []
-            oldest = "SELECT id, rows, bytes, last FROM blocks ORDER BY last LIMIT ?"
-            for key, rows, size, last in connection.execute(oldest, (_MAX_REMOVED,)):
+            oldest = "SELECT id, bytes, last FROM blocks ORDER BY last LIMIT ?"
+            for key, size, last in connection.execute(oldest, (_MAX_REMOVED,)):
                 if last >= before and excess <= 0:
                     break
-                found.append((key, rows))
+                found.append((key, last))
                 excess -= size
         return found
 
@@ -115,10 +130,9 @@ class SqliteRequestStore:
         self._file.close()
 
 
-def _scan_query(is_ascending: bool, with_ids: bool) -> str:
-    ids, order = "ids" if with_ids else "x''", "first" if is_ascending else "last DESC"
-    columns = f"id, first, last, rows, names, codes, numbers, {ids}"
-    return f"SELECT {columns} FROM blocks WHERE last >= ? AND first <= ? ORDER BY {order}"  # noqa: S608 - fixed names
+def _scan_query(is_ascending: bool, parts: str) -> str:
+    order = "first" if is_ascending else "last DESC"
+    return f"SELECT id, first, last, rows, {parts} FROM blocks WHERE last >= ? AND first <= ? ORDER BY {order}"  # noqa: S608 - fixed names
 
 
 def log_path(state_path: str) -> str:

@@ -1,11 +1,13 @@
 """The contract of a store of blocks."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.request_log.blocks import Block
+
+MayMatch = Callable[[Block], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,13 @@ class LogSize:
 class BlockReader(Protocol):
     """Blocks of one moment. Every method may raise StateError."""
 
-    def scan(self, span: tuple[int, int], is_ascending: bool, with_ids: bool) -> Generator[StoredBlock, None, None]:
+    def scan(
+        self, span: tuple[int, int], is_ascending: bool, with_ids: bool, may_match: MayMatch | None = None
+    ) -> Generator[StoredBlock, None, None]:
         """Yield the blocks that have rows in a span of numbers, without `details` and `bodies`.
 
-        with_ids: with `ids`, which are half of what is read.
+        with_ids: with `ids`, which are half of what is read. may_match: called with a block that has only `names`, and
+        `ids` if these are read; of one that cannot match nothing more is read.
 
         By their last number, greatest first; if ascending, by their first number, least first.
         """

@@ -80,11 +80,20 @@ class PendingReplies:
         else:
             waiting.set_exception(InvalidRequest(reply.error or "the scorer gave no answer"))
 
+    def is_waiting(self, number: int) -> bool:
+        """Return whether a question still waits for its reply."""
+        waiting = self._waiting.get(number)
+        return waiting is not None and not waiting.done()
+
+    def fail(self, number: int, message: str) -> None:
+        """Fail a question with ScorerUnavailable, unless it is answered."""
+        if self.is_waiting(number):
+            self._waiting[number].set_exception(ScorerUnavailable(message))
+
     def fail_all(self, message: str) -> None:
         """Fail every question with ScorerUnavailable: no reply will come. message: why."""
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(ScorerUnavailable(message))
+        for number in self._waiting:
+            self.fail(number, message)
 
 
 class ScorerClient(ABC):
@@ -230,6 +239,21 @@ class ScorerClient(ABC):
             task: ExplainedDecision(msgspec.convert(one["decision"], Decision), Explanation(one["explanation"]))
             for task, one in reply["explained"].items()
         }
+
+    async def relay_question(self, question: Question) -> Reply:
+        """Ask for another process, whose own limits hold. Return the reply, under the question's own number."""
+        own = msgspec.structs.replace(question, id=self._replies.next_id())
+        try:
+            self._check_ready()
+            document = await self._replies.request_reply(own.id, partial(self._send_question, own), self._answer_s)
+        except ScorerUnavailable as error:
+            return Reply(question.id, error=error.message, is_busy=True)
+        except InvalidRequest as error:
+            return Reply(question.id, error=error.message)
+        except TimeoutError:
+            self.counts.questions_dropped[NOT_ANSWERED] += 1
+            return Reply(question.id, error=f"the scorer did not answer within {self._answer_s:g} s", is_busy=True)
+        return Reply(question.id, document)
 
     async def _ask_policy(self, task: str, policy: TaskPolicy) -> None:
         await self._ask(SetPolicy(self._replies.next_id(), task, policy))

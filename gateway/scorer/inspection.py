@@ -15,6 +15,7 @@ from gateway.scorer.task_reader import cost_preference, labels_of
 from gateway.state.store import Store
 from gateway.vocabulary import ScoreSetting
 from routing.arrays import Embeddings, Floats, unit_rows
+from routing.auto.posterior import reported_accuracy
 from routing.auto.suggest import suggest_labels as rank_suggestions
 from routing.pack import Pack
 from routing.router import Router
@@ -150,7 +151,8 @@ def _compared(task: str, store: Store, old: Router, new: Router, how: Comparison
     made = new.make_decision(scores, current, score, cost_preference(policy, store, task))
     here, there = _score_of(scores, before, score), _score_of(scores, made.model, score)
     gain = None if here is None or there is None else there - here
-    return {**row, "after": made.model, "reason": made.reason.value, "p": made.p_better, "score": there, "gain": gain}
+    shown = None if there is None else float(reported_accuracy(np.array(there)))
+    return {**row, "after": made.model, "reason": made.reason.value, "p": made.p_better, "score": shown, "gain": gain}
 
 
 def _score_of(scores: TaskScores, model: str | None, score: ScoreKind) -> float | None:

@@ -278,6 +278,14 @@ class ExplainTasks(msgspec.Struct, frozen=True, tag="Explain"):
     task: str | None = None
 
 
+class Ping(msgspec.Struct, frozen=True, tag=True):
+    """Ask the scorer's process for a sign of life, which it gives whatever it is at."""
+
+
+class Pong(msgspec.Struct, frozen=True, tag=True):
+    """The sign of life."""
+
+
 class PackReady(msgspec.Struct, frozen=True, tag=True):
     """A pack is open and inputs are scored."""
 
@@ -366,8 +374,8 @@ Question = (
 BackgroundQuestion = Inspect | ExplainTasks
 """Questions that store nothing and embed nothing: a thread of their own answers them, while inputs are scored."""
 
-ToScorer = Configure | Observations | Question
-FromScorer = PackReady | PackRefused | BatchDone | TasksEvicted | Reply
+ToScorer = Configure | Observations | Ping | Question
+FromScorer = PackReady | PackRefused | BatchDone | TasksEvicted | Pong | Reply
 
 
 def busy_reply(question: Question) -> Reply:

@@ -62,6 +62,13 @@ class QuestionGate:
         finally:
             self._pass_on()
 
+    def refuse_waiting(self, message: str) -> None:
+        """Raise ScorerUnavailable in all that wait for a slot. message: why none is worth waiting for."""
+        lines, self._waiting = self._waiting.values(), {}
+        for turn in (turn for line in lines for turn in line):
+            if not turn.done():
+                turn.set_exception(ScorerUnavailable(message))
+
     async def _wait_turn(self, key: str | None, size: int, timeout_s: float) -> None:
         limits, line = self._limits, self._waiting.get(key, ())
         is_full = self._count >= limits.waiting or len(line) >= limits.waiting_per_key
@@ -80,7 +87,8 @@ class QuestionGate:
         except BaseException as error:
             # The slot may have been passed on to a client that left in the same moment.
             if turn.done() and not turn.cancelled():
-                self._pass_on()
+                if turn.exception() is None:
+                    self._pass_on()
             else:
                 self._leave(key, turn)
             if isinstance(error, TimeoutError):
@@ -91,7 +99,9 @@ class QuestionGate:
             self._count, self._bytes = self._count - 1, self._bytes - size
 
     def _leave(self, key: str | None, turn: asyncio.Future[None]) -> None:
-        line = self._waiting[key]
+        line = self._waiting.get(key, deque())
+        if turn not in line:  # refused in the same moment
+            return
         line.remove(turn)
         if not line:
             del self._waiting[key]

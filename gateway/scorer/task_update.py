@@ -13,7 +13,7 @@ from gateway.scorer.task_labels import TaskLabels
 from routing.counterfactual import find_runner_up, what_would_change
 from routing.decision import CostPreference, RoutingDecision, explain_decision
 from routing.router import Router
-from routing.scores import TaskScores
+from routing.scores import ScoreKind, TaskScores
 from routing.task import InputEvidence, TaskState
 
 EXPLANATION_INTERVAL = 16
@@ -84,7 +84,7 @@ class TaskUpdate:
     def add_inputs(self, evidence: InputEvidence) -> None:
         """Add inputs one by one, deciding after each."""
         for place in range(len(evidence)):
-            self.state = self.state + TaskState.from_evidence(evidence.select_rows(np.array([place])))
+            self.state = self.state.add_input(evidence, place)
             self.make_decision(place)
 
     def add_state(self, state: TaskState) -> None:
@@ -228,7 +228,7 @@ def _expected(scores: TaskScores, place: int) -> dict[str, float]:
     if scores.posterior is None:
         return {}
     low, high = scores.posterior.credible_interval(place)
-    return {"auto": float(scores.posterior.mean[place]), "auto_low": low, "auto_high": high}
+    return {"auto": float(scores.reported_score(ScoreKind.AUTO)[place]), "auto_low": low, "auto_high": high}
 
 
 def _number(value: float) -> float | None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -21,6 +20,8 @@ from gateway.http.azure import accept_azure_request
 from gateway.http.cors import CorsPolicy
 from gateway.http.endpoints import BY_PATH
 from gateway.http.headers import Headers
+from gateway.hub.link import ParentLink
+from gateway.hub.scorer import ScorerHandlers
 from gateway.keys.auth import Authenticator
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
@@ -38,32 +39,30 @@ from gateway.observability.request_log_metrics import RequestLogCollector
 from gateway.observability.task_labels import MetricTasks
 from gateway.packs import LocalPackLibrary, PackLibrary
 from gateway.processes.descriptors import Descriptors
-from gateway.proxy.accounting import Accounting, Tracing
+from gateway.proxy.accounting import Tracing
 from gateway.proxy.asgi_adapter import answer_request
-from gateway.proxy.capabilities import build_capability_table
 from gateway.proxy.deadlines import DeadlineTimer
 from gateway.proxy.exchange import ExchangeContext
-from gateway.proxy.history_recorder import HistoryRecorder, names_of_other_kinds
 from gateway.proxy.inflight import InflightRequests
-from gateway.proxy.passthrough.answer import Passthrough
 from gateway.proxy.passthrough.endpoints import is_passed_through
-from gateway.proxy.passthrough.target import TargetResolver, models_by_kind
-from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.prompt_task import PromptTasks
 from gateway.proxy.recent_responses import RecentResponses, ResponseRecord
 from gateway.proxy.response_affinity import ResponseAffinity
 from gateway.proxy.response_cache import ResponseCache
 from gateway.proxy.session_affinity import SessionAffinity
-from gateway.proxy.task_target import TaskResolver
-from gateway.scorer.client import ScorerClient, observe_with
+from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded.client import EmbeddedScorerClient
+from gateway.server.build_serving import ServingParts, build_serving
 from gateway.server.front import Front
 from gateway.server.history_writer import HistoryWriter
 from gateway.server.ledger_writer import flush_ledger_periodically
+from gateway.server.nodes import NodeHandlers, join_gateways
 from gateway.server.request_logging import RequestLogging, open_request_log
 from gateway.server.runtime import Reloadable, Runtime, Serving, warn_of_gaps
 from gateway.server.task_manager import TaskManager, TaskParts
 from gateway.server.telemetry import check_otel, start_tracing
+from gateway.sharing.changes import ChangeHandlers
+from gateway.sharing.node import SharedParts
 from gateway.state.sqlite import open_own_store
 from gateway.state.store import Eviction, Store
 from gateway.tasks.decision_feed import DecisionFeed
@@ -73,16 +72,9 @@ from gateway.tasks.policies import build_prices
 from gateway.tasks.prompt_templates import PromptTemplates
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
 from gateway.tasks.task_directory import TaskDirectory
-from gateway.upstream.factory import build_backends, build_forwarding
-from gateway.upstream.failover import Failover
-from gateway.upstream.load_balancer import LoadBalancer
 from gateway.upstream.pool import ConnectionPool
-from gateway.upstream.retry import RetryPolicy
 from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
-
-if TYPE_CHECKING:
-    from gateway.distributed.gateway_node import GatewayNode
 
 log = logging.getLogger("benchroute")
 
@@ -90,8 +82,8 @@ log = logging.getLogger("benchroute")
 class Gateway:
     """The gateway as an ASGI application."""
 
-    def __init__(self, config: Config, origin: ConfigSource | None = None) -> None:
-        """origin: the configuration's file, which a reload reads again.
+    def __init__(self, config: Config, origin: ConfigSource | None = None, link: ParentLink | None = None) -> None:
+        """origin: the configuration's file, which a reload reads again. link: of a worker with its parent.
 
         Raises ConfigError for an unreadable pack or a task without candidates.
         """
@@ -101,8 +93,8 @@ class Gateway:
         self._history = HistoryWriter(time.time)
         self._decision_feed = DecisionFeed(time.time, on_change=self._history.buffer.add_change)
         self._evictions = EvictionLog(on_evicted=lambda task: self._minutes.discard("task", task))
-        self._node = self._join_gateways(config)
-        self._scorer: ScorerClient | None = self._node.scorer if self._node else self._embedded_scorer(config, resolved)
+        self._node = join_gateways(config, resolved.start, link, self._node_handlers())
+        self._scorer: ScorerClient | None = self._make_scorer(config, resolved)
         self._minutes = MinuteSeries(time.time)
         self._recent_responses = RecentResponses(config.routing.feedback_window)
         self._response_cache = ResponseCache(time.monotonic)
@@ -214,11 +206,15 @@ class Gateway:
             self._task_manager.attach_store(store)
             if config.otel.endpoint is not None:
                 self._tracing = await start_tracing(stack, config.otel)
+            is_remote = self._node is not None and self._node.is_remote
             await stack.enter_async_context(
-                flush_ledger_periodically(self._ledger, store, is_shared=self._node is not None, uses=self._secret_uses)
+                flush_ledger_periodically(self._ledger, store, is_shared=is_remote, uses=self._secret_uses)
             )
             await stack.enter_async_context(self._history.write_periodically(store))
             await self._restore_settings(store)
+            if self._node is not None:
+                await self._node.start_jobs(self._shared_parts())
+                stack.push_async_callback(self._node.stop_jobs)
             await stack.enter_async_context(self._task_manager.run(store, is_shared=self._node is not None))
             self._request_log = await stack.enter_async_context(open_request_log(config, self._node))
             self._metrics.registry.register(RequestLogCollector(self._request_log.counts))
@@ -229,10 +225,12 @@ class Gateway:
                 self._metrics.registry.register(ScorerCollector(self._scorer.counts, self._scorer_is_ready))
                 await self._scorer.start(self.runtime.resolved.start)
                 stack.push_async_callback(self._scorer.stop)
-            if self._node is None:  # while the scorer starts; of a shared state they arrive once Redis is reached
+            if not is_remote:  # while the scorer starts; of a shared state they arrive once Redis is reached
                 for decision in (await asyncio.to_thread(store.read_decisions)).values():
                     self._table.apply_decision(decision)
             self.runtime.start(store)
+            if self._node is not None:
+                self._node.begin_serving()
             stack.enter_context(LoopLagSampler(self._metrics.registry))
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
@@ -240,115 +238,67 @@ class Gateway:
             yield
 
     def _build_serving(self, resolved: ResolvedConfig, store: Store) -> Serving:
-        """Build the objects that answer requests by a configuration."""
-        config, upstream = resolved.config, resolved.config.upstream
-        backends = LoadBalancer(build_backends(config, self._pool), upstream.breaker)
-        services = Services(
-            config=config,
-            authenticator=self._authenticator,
-            table=self._table,
-            store=store,
-            scorer=self._scorer,
-            metrics=self._metrics,
-            backends=backends,
-            ledger=self._ledger,
-            client_keys=self._client_keys,
-            quotas=self._quotas,
-            config_history=self.config_history,
-            packs=self._packs,
-            decision_feed=self._decision_feed,
-            evictions=self._evictions,
-            minutes=self._minutes,
-            flush_history=self._history.flush,
-            recent_responses=self._recent_responses,
-            request_log=self._request_log.access,
-            manager=self.runtime,
-            tasks=self._task_manager,
-            policy_errors=resolved.errors,
-            unknown_datasets=resolved.unknown_datasets,
-            is_draining=lambda: self._is_draining,
-            evidence=resolved.evidence_by_model,
-        )
-        pipeline = Pipeline(
-            authenticator=self._authenticator,
-            host_check=self._host_check,
-            capabilities=build_capability_table(config.models),
-            tasks=TaskResolver(config.routing.task_sources, self._prompt_tasks, self._directory),
-            table=self._table,
-            failover=Failover(backends, resolved.timeouts, RetryPolicy(upstream), upstream.max_attempts),
-            observe=observe_with(self._scorer),
-            accounting=Accounting(
-                self._metrics,
-                self._ledger,
-                self._quotas,
-                self._baseline,
-                self._minutes,
-                self._tracing,
-                (self._recent_responses.record_batch, self._secret_uses.observe_batch, *self._request_log.observers),
-                HistoryRecorder(self._history.buffer, names_of_other_kinds(config.models)).add_batch,
-            ),
-            sessions=self._sessions,
-            responses=self._responses,
-            response_cache=self._response_cache,
-            forwarding=build_forwarding(upstream.forwarding),
-            max_body_bytes=config.server.max_body_bytes,
-            max_response_bytes=upstream.max_response_bytes,
-            keepalive_s=upstream.keepalive_s,
-            captures_bodies=config.log.enabled and config.log.bodies,
-        )
-        resolver = TargetResolver(
-            models_by_kind(config.models),
-            upstream.files_backend,
-            pipeline.capabilities,
+        parts = ServingParts(
             self._table,
-            backends,
+            self._metrics,
+            self._history,
+            self._decision_feed,
+            self._evictions,
+            self._scorer,
+            self._minutes,
+            self._recent_responses,
+            self._response_cache,
+            self._directory,
+            self._prompt_tasks,
             self._responses,
+            self._sessions,
+            self._ledger,
+            self._authenticator,
+            self._host_check,
+            self._quotas,
+            self._secret_uses,
+            self._client_keys,
+            self.runtime,
+            self._task_manager,
+            self.config_history,
+            self._packs,
+            self._deadlines,
+            self._pool,
+            self._tracing,
+            self._request_log,
+            lambda: self._is_draining,
         )
-        server = config.server
-        passthrough = Passthrough(pipeline, resolver, server.max_upload_bytes, server.body_timeout_s)
-        context = ExchangeContext(pipeline, self._deadlines, server.body_timeout_s, not self._is_draining)
-        return Serving(services, context, passthrough)
-
-    def _baseline(self, task: str, model: str) -> str:
-        """Return the model that a response's cost is compared with: the task's first, where it could have answered."""
-        kinds = {one.name: one.kind for one in self.runtime.resolved.config.models}
-        return self._table.policy_of(task).ranking[0] if kinds.get(model, "chat") == "chat" else model
+        return build_serving(parts, resolved, store)
 
     def _services(self) -> Services | None:
         return None if self.runtime.serving is None else self.runtime.serving.services
 
     async def _restore_settings(self, store: Store) -> None:
-        """Load the keys and policies of earlier runs. A shared state sends them once Redis is reached."""
-        if self._node is not None:
+        """Load the keys and policies of earlier runs. Redis sends them once it is reached."""
+        if self._node is not None and self._node.is_remote:
             self._client_keys.attach_store(store)
-            self._node.start_jobs(
-                self._quotas,
-                self._ledger,
-                self._sessions,
-                self._responses,
-                self.runtime.backend_states,
-                self._find_response,
-            )
             await self.runtime.apply_shared_state((), self._node.cached_active_pack())
             return
         self._client_keys.load_keys(store)
         self._task_manager.apply_entries(await asyncio.to_thread(store.task_entries))
         await self.runtime.apply_shared_state(await asyncio.to_thread(store.current_policies), None)
 
-    def _join_gateways(self, config: Config) -> "GatewayNode | None":
-        if not config.state.is_shared:
-            return None
-        # Imported here: the Redis client is an extra.
-        from gateway.distributed.gateway_node import ChangeHandlers, GatewayNode
+    def _shared_parts(self) -> SharedParts:
+        own = self._quotas, self._ledger, self._sessions, self._responses
+        return SharedParts(*own, self.runtime.backend_states, self._find_response, self.config_history)
 
-        handlers = ChangeHandlers(
-            keys=lambda created: self._client_keys.replace_created(created),
-            policies=lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
-            tasks=lambda entries: self._task_manager.apply_entries(entries),
+    def _node_handlers(self) -> NodeHandlers:
+        changes = ChangeHandlers(
+            lambda created: self._client_keys.replace_created(created),
+            lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
+            lambda entries: self._task_manager.apply_entries(entries),
         )
-        return GatewayNode(config, self._table, self._decision_feed, handlers, self._evictions)
+        scorer = ScorerHandlers(self._apply_decisions, self._on_evicted, self._table.forget_tasks)
+        return NodeHandlers(changes, scorer, self._table, self._decision_feed, self._evictions)
 
-    def _embedded_scorer(self, config: Config, resolved: ResolvedConfig) -> EmbeddedScorerClient | None:
+    def _make_scorer(self, config: Config, resolved: ResolvedConfig) -> ScorerClient | None:
+        if self._node is not None:
+            return self._node.scorer
         if resolved.start is None:
             return None
         return EmbeddedScorerClient(

@@ -24,7 +24,7 @@ async def flush_ledger_periodically(
 ) -> AsyncIterator[None]:
     """Write while the block runs, and once more after it.
 
-    is_shared: earlier usage arrives from Redis. uses: of secrets, written with the usage.
+    is_shared: earlier usage arrives later, from Redis. uses: of secrets, written with the usage.
     """
     if not is_shared:
         ledger.load_rows(store.read_usage())

@@ -5,7 +5,6 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from gateway.config import Config
 from gateway.errors import StateError
@@ -18,9 +17,7 @@ from gateway.request_log.bodies import BodyEncoder
 from gateway.request_log.sqlite import SqliteRequestStore, log_path
 from gateway.request_log.storage import RequestStore
 from gateway.request_log.writer import LogCounts, RequestLogWriter, RetentionLimits
-
-if TYPE_CHECKING:
-    from gateway.distributed.gateway_node import GatewayNode
+from gateway.sharing.node import Node
 
 log = logging.getLogger("benchroute.requests")
 
@@ -48,7 +45,7 @@ class RequestLogging:
 
 
 @asynccontextmanager
-async def open_request_log(config: Config, node: "GatewayNode | None") -> AsyncIterator[RequestLogging]:
+async def open_request_log(config: Config, node: Node | None) -> AsyncIterator[RequestLogging]:
     """Log requests during the block, if the configuration says so.
 
     A log that cannot be opened stops no gateway: requests are served, and the endpoints of the log say what is wrong.
@@ -72,7 +69,7 @@ async def open_request_log(config: Config, node: "GatewayNode | None") -> AsyncI
         store.close()
 
 
-def _open_store(config: Config, node: "GatewayNode | None") -> RequestStore:
+def _open_store(config: Config, node: Node | None) -> RequestStore:
     if node is not None:
         return node.open_request_store(config)
     return SqliteRequestStore(log_path(config.state.url.removeprefix("sqlite:///")))

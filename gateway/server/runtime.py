@@ -117,7 +117,9 @@ class Runtime:
                 raise InvalidRequest(resolved.errors[task], code="invalid_policy")
             await self._push_policy(task, resolved.policies)  # the scorer may refuse it: then nothing has changed
             if not await asyncio.to_thread(store.put_policy, policy):
-                await self._push_policy(task, self.resolved.policies)
+                # Back to what is stored, which this gateway may not know yet.
+                stored = await asyncio.to_thread(store.current_policies)
+                await self._push_policy(task, resolve_config(self._config, stored, self._manifest).policies)
                 raise Conflict(f"The policy of task {task!r} was changed meanwhile: read it again.")
             self._apply(resolved)
             self._parts.table.set_policy(task, resolved.policies)

@@ -8,13 +8,13 @@ import sys
 
 from gateway.config import Config
 from gateway.config.history import ConfigFile, ConfigSource, ConfigWatcher, config_digest, reload_and_log
-from gateway.keys.client_keys import check_names, read_created_keys
+from gateway.hub.link import ParentLink
 from gateway.processes.startup import configure_process
 from gateway.server.announcement import announce_gateway
 from gateway.server.app import Gateway
 from gateway.server.graceful_server import Server
-from gateway.server.workers import bind_sockets
-from gateway.state.sqlite import open_store
+from gateway.server.workers import bind_sockets, check_store
+from gateway.state.sqlite import open_own_store
 
 log = logging.getLogger("benchroute")
 
@@ -25,18 +25,22 @@ def serve_gateway(
     watch: bool = False,
     log_format: str | None = None,
     worker: int | None = None,
+    parent: int | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; SIGHUP reloads configuration and pack.
 
     watch: reload when the file changes. log_format: text or json, in place of the configuration's. worker: its number,
-    from 1, where several share the port. Raises ConfigError, StateError.
+    from 1, where several share the port. parent: descriptor of its connection with its parent, which shares the state.
+    Raises ConfigError, StateError.
     """
     text = file.read_text()
     config = file.parse_config(text)
     configure_process(log_level, log_format or config.log.format, config.log.requests, config.log.sample_rate)
     logging.getLogger("uvicorn.error").addFilter(_is_relevant)
-    gateway = Gateway(config, ConfigSource(file, config_digest(text)))
-    _check_state(config)
+    link = None if parent is None else ParentLink(parent)
+    gateway = Gateway(config, ConfigSource(file, config_digest(text), text), link)
+    if link is None:  # else its parent has
+        _check_state(config)
     announce = None if worker else lambda port: announce_gateway(config, file.path, port, _needs_key(gateway))
     server = Server(gateway, config, is_worker=worker is not None, listening=announce)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
@@ -82,13 +86,9 @@ def _check_state(config: Config) -> None:
 
         refuse_other_installation(config)
         return
-    store = open_store(config.state.url)
+    store = open_own_store(config.state.url)
     try:
-        store.claim_for_gateway()
-        store.check_pages()
-        check_names(config, read_created_keys(store))
-        store.read_usage()
-        store.current_policies()
+        check_store(config, store)
     finally:
         store.close()
 

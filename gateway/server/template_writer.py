@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+import msgspec
+
 from gateway.errors import StateError
 from gateway.state.store import Store
 from gateway.task_records import TemplatePlace
@@ -67,6 +69,8 @@ class TemplateWriter:
     async def _read(self) -> None:
         templates = self.templates
         found, place = await asyncio.to_thread(self.store.read_templates, self.place)
+        if not self.is_shared:  # nobody else makes templates: none is another's twin
+            found, place = [msgspec.structs.replace(one, born=0) for one in found], NO_PLACE
         twins: list[TwinTemplates] = []
         for start in range(0, len(found), APPLIED_AT_ONCE):
             twins += templates.apply_stored(found[start : start + APPLIED_AT_ONCE])

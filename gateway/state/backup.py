@@ -7,8 +7,9 @@ SQLite's online backup copies one snapshot (https://sqlite.org/backup.html), and
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import StateError
@@ -47,30 +48,50 @@ def backup_state(source: Path, target: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def restore_state(backup: Path, state: Path) -> Path | None:
-    """Put a backup in the place of a state that no gateway uses. Return where the state of before is, None without one.
+@dataclass(frozen=True, slots=True)
+class RestoredFile:
+    """A backup and the file in whose place it is put. schema: the newest that this version reads."""
 
-    Raises StateError for a backup that is damaged or of a newer version, and while a gateway uses the state.
+    backup: Path
+    file: Path
+    schema: int
+
+
+def restore_state(backup: Path, state: Path, others: Sequence[RestoredFile] = ()) -> Sequence[Path]:
+    """Put backups in the place of a state that no gateway uses, and of files beside it. Return where the old ones are.
+
+    Raises StateError for a backup that is damaged or of a newer version, and while a gateway uses the state; then
+    nothing has changed.
     """
-    with _opened(backup) as connection, _translating(backup):
+    files = (RestoredFile(backup, state, SCHEMA), *others)
+    for one in files:
+        _check_backup(one)
+    partials = [one.file.with_name(one.file.name + PARTIAL) for one in files]
+    try:
+        for one, partial in zip(files, partials, strict=True):
+            partial.unlink(missing_ok=True)
+            create_private_file(str(partial))
+            shutil.copyfile(one.backup, partial)
+            _sync_file(partial)
+        replaced = []
+        with _claimed(state):
+            for one, partial in zip(files, partials, strict=True):
+                replaced.append(_move_aside(one.file))
+                partial.rename(one.file)
+    finally:
+        for partial in partials:
+            partial.unlink(missing_ok=True)
+    return [path for path in replaced if path is not None]
+
+
+def _check_backup(one: RestoredFile) -> None:
+    with _opened(one.backup) as connection, _translating(one.backup):
         (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if not 0 < found <= SCHEMA:
-            raise StateError(f"{backup} has schema {found}, this version reads schema 1 to {SCHEMA}")
+        if not 0 < found <= one.schema:
+            raise StateError(f"{one.backup} has schema {found}, this version reads schema 1 to {one.schema}")
         (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if said != "ok":
             raise malformed(said)
-    partial = state.with_name(state.name + PARTIAL)
-    partial.unlink(missing_ok=True)
-    create_private_file(str(partial))
-    try:
-        shutil.copyfile(backup, partial)
-        _sync_file(partial)
-        with _claimed(state):
-            replaced = _move_aside(state)
-            partial.rename(state)
-    finally:
-        partial.unlink(missing_ok=True)
-    return replaced
 
 
 @contextmanager

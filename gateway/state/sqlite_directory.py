@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.errors import StateError
 from gateway.state.sqlite_file import SqliteFile
+from gateway.state.sqlite_schema import count_change
 from gateway.task_records import StoredTemplate, TaskEntry, TemplatePlace
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -19,19 +20,29 @@ class SqliteDirectory:
         self._file = file
 
     def read_templates(self, after: TemplatePlace) -> tuple[Sequence[StoredTemplate], TemplatePlace]:
-        """Return all templates. after: not used, since nobody else stores any."""
+        """Return the templates that were stored after a place, and the present one."""
+        query = "SELECT data, born FROM templates WHERE revision > ? OR ? = 0"
         with self._file.reading() as connection:
-            rows = connection.execute("SELECT data FROM templates").fetchall()
+            found = connection.execute("SELECT number FROM changes WHERE kind = 'templates'").fetchone()
+            place = TemplatePlace(found[0]) if found else TemplatePlace()
+            rows = connection.execute(query, (after.revision, after.revision)).fetchall() if place != after else []
+            if not found:  # of an earlier schema
+                rows = connection.execute("SELECT data, born FROM templates").fetchall()
         try:
-            return [_decode(data) for (data,) in rows], after
+            return [msgspec.structs.replace(_decode(data), born=born) for data, born in rows], place
         except (msgspec.MsgspecError, TypeError) as error:
             raise StateError(f"a stored template cannot be read: {error}") from error
 
     def put_templates(self, changed: Sequence[StoredTemplate], removed: Sequence[str]) -> None:
-        """Store templates, and delete others by their tasks; in one transaction."""
+        """Store templates, and delete others by their tasks; in one transaction. The first revision of each stays."""
+        statement = (
+            "INSERT INTO templates (task, data, revision, born) VALUES (?, ?, ?, ?) ON CONFLICT (task)"
+            " DO UPDATE SET data = excluded.data, revision = excluded.revision"
+        )
         with self._file.transaction() as connection:
-            rows = [(one.task, _encode(one)) for one in changed]
-            connection.executemany("INSERT OR REPLACE INTO templates VALUES (?, ?)", rows)
+            for one in changed:
+                revision = count_change(connection, "templates")
+                connection.execute(statement, (one.task, _encode(one), revision, one.born or revision))
             connection.executemany("DELETE FROM templates WHERE task = ?", [(task,) for task in removed])
 
     def task_entries(self) -> Sequence[TaskEntry]:
@@ -48,3 +59,4 @@ class SqliteDirectory:
                 if one.name is not None or one.merged_into is not None:
                     row = (one.task, one.name, one.merged_into, one.at, one.changed_by)
                     connection.execute("INSERT INTO task_entries VALUES (?, ?, ?, ?, ?)", row)
+            count_change(connection, "tasks")

@@ -28,6 +28,9 @@ from gateway.usage.ledger import OTHER_NAMES
 MAX_PRUNED = 240
 """Minutes, and hours, that one call deletes: a state that was not used for long is pruned in steps."""
 
+COUNTED_S = 4_500
+"""Time after a decision in which it is counted once: workers report it within seconds, unless the file is locked."""
+
 _READ_RANGE = """
 WITH RECURSIVE numbers (number) AS (SELECT ? UNION ALL SELECT number + 1 FROM numbers WHERE number < ?)
 SELECT bucket, counts FROM numbers CROSS JOIN history ON step = ? AND bucket = number AND series = ?
@@ -42,12 +45,12 @@ class SqliteHistory:
         self._file = file
 
     def add_history(self, rows: HistoryRows, changes: Sequence[ChangeMark] = ()) -> None:
-        """Add to the stored history."""
-        added = count_changes(changes)
-        add_rows(added, rows)
-        if not added:
+        """Add to the stored history. changes: counted once, however many workers add them."""
+        if not rows and not changes:
             return
         with self._file.transaction() as connection:
+            added = count_changes([change for change in changes if _is_new(connection, change)])
+            add_rows(added, rows)
             for bucket, series in added.items():
                 _add_bucket(connection, bucket, series)
 
@@ -76,8 +79,15 @@ class SqliteHistory:
                 if oldest is not None and oldest < kept:
                     until = min(kept, oldest + MAX_PRUNED)
                     connection.execute("DELETE FROM history WHERE step = ? AND bucket < ?", (step_s, until))
+            connection.execute("DELETE FROM counted_changes WHERE at < ?", (now - COUNTED_S,))
             hour = int((now - RETENTION_S[HOUR_S]) // HOUR_S)
             connection.execute("DELETE FROM history_series WHERE last_hour < ?", (hour,))
+
+
+def _is_new(connection: sqlite3.Connection, change: ChangeMark) -> bool:
+    """Note a change as counted. Return False if it was before."""
+    statement = "INSERT OR IGNORE INTO counted_changes VALUES (?, ?)"
+    return connection.execute(statement, (change.identity, change.at)).rowcount == 1
 
 
 def _add_bucket(connection: sqlite3.Connection, bucket: Bucket, series: Mapping[SeriesName, Counts]) -> None:

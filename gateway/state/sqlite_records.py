@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.errors import StateError
 from gateway.state.sqlite_file import SqliteFile
+from gateway.state.sqlite_schema import count_change
 from gateway.state.store import MAX_POLICY_VERSIONS, StoredKey, StoredPolicy, StoredSecret
 from gateway.usage.ledger import OTHER_NAMES, UsageRows, UsageTotals
 
@@ -41,6 +42,12 @@ class SqliteRecords:
             rows = connection.execute("SELECT * FROM spending").fetchall()
         return {(kind, name, day): _to_totals(numbers) for kind, name, day, *numbers in rows}
 
+    def usage_since(self, day: str) -> UsageRows:
+        """Return the usage of all keys and tasks from a day on."""
+        with self._file.reading() as connection:
+            rows = connection.execute("SELECT * FROM spending WHERE day >= ?", (day,)).fetchall()
+        return {(kind, name, day): _to_totals(numbers) for kind, name, day, *numbers in rows}
+
     def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
         """Return the usage of some keys and tasks. who: (kind, name) of each."""
         with self._file.reading() as connection:
@@ -69,19 +76,20 @@ class SqliteRecords:
                 "INSERT INTO keys (name, sha256, created_at, terms, version, secrets)"
                 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
             )
-            return connection.execute(statement, row).rowcount == 1
+            return _announce(connection, "keys", connection.execute(statement, row).rowcount == 1)
 
     def replace_key(self, key: StoredKey) -> bool:
         """Store a key's next version. Return False, and store nothing, unless it follows the stored one."""
         row = (key.sha256, key.settings_json, key.version, _from_secrets(key), key.name, key.version - 1)
         statement = "UPDATE keys SET sha256 = ?, terms = ?, version = ?, secrets = ? WHERE name = ? AND version = ?"
         with self._file.transaction() as connection:
-            return connection.execute(statement, row).rowcount == 1
+            return _announce(connection, "keys", connection.execute(statement, row).rowcount == 1)
 
     def remove_key(self, name: str) -> bool:
         """Delete a key. Return False if there is none of that name."""
         with self._file.transaction() as connection:
-            return connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount == 1
+            is_removed = connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount == 1
+            return _announce(connection, "keys", is_removed)
 
     def record_secret_uses(self, used: Mapping[str, float]) -> None:
         """Store when secrets were last used, unless a later time is stored."""
@@ -119,7 +127,18 @@ class SqliteRecords:
             connection.execute("INSERT INTO policies VALUES (?, ?, ?, ?, ?)", row)
             old = (policy.task, policy.version - MAX_POLICY_VERSIONS)
             connection.execute("DELETE FROM policies WHERE task = ? AND version <= ?", old)
-        return True
+            return _announce(connection, "policies", True)
+
+    def change_numbers(self) -> Mapping[str, int]:
+        """Return numbers that rise with every change of keys, policies and tasks' entries, which others poll."""
+        with self._file.reading() as connection:
+            return dict(connection.execute("SELECT kind, number FROM changes WHERE kind != 'templates'").fetchall())
+
+
+def _announce(connection: sqlite3.Connection, kind: str, has_changed: bool) -> bool:
+    if has_changed:
+        count_change(connection, kind)
+    return has_changed
 
 
 def _add_rows(connection: sqlite3.Connection, rows: UsageRows) -> None:

@@ -89,6 +89,17 @@ ALTER TABLE decisions ADD COLUMN confidence REAL;
 ALTER TABLE decisions ADD COLUMN measured_gain REAL
 """
 
+_WORKERS = """
+CREATE TABLE changes (kind TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE counted_changes (identity TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+ALTER TABLE templates ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE templates ADD COLUMN born INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX templates_by_revision ON templates (revision);
+CREATE INDEX spending_by_day ON spending (day)
+"""
+"""`changes`: numbers that rise with every change of keys, policies, entries and templates: workers poll them.
+`counted_changes`: decisions that history counts already, since every worker reports them."""
+
 MIGRATIONS = (
     _TASKS,
     _KEYS,
@@ -101,6 +112,7 @@ MIGRATIONS = (
     _ROTATION,
     _DIRECTORY,
     _FIGURES,
+    _WORKERS,
 )
 """Statements that make each schema from the one before; a file of an earlier schema is migrated to the last."""
 
@@ -125,3 +137,12 @@ def prepare_schema(connection: sqlite3.Connection, path: str, migrations: Sequen
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def count_change(connection: sqlite3.Connection, kind: str) -> int:
+    """Raise the number of a kind of changes, within the transaction that makes one. Return it."""
+    statement = (
+        "INSERT INTO changes VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET number = number + 1 RETURNING number"
+    )
+    (number,) = connection.execute(statement, (kind,)).fetchone()
+    return int(number)

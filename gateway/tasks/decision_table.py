@@ -191,6 +191,11 @@ class DecisionTable:
         self._decisions.pop(task, None)
         self._drop_route(task)
 
+    def forget_tasks(self, tasks: Iterable[str]) -> None:
+        """Remove the decisions of tasks."""
+        for task in tasks:
+            self.forget_task(task)
+
     def set_policies(self, policies: Policies) -> None:
         """Apply other policies to the same decisions."""
         self._policies = policies

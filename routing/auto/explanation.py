@@ -2,9 +2,10 @@
 
     new      = level + average + sum over views of strength * departure
     prior    = sum over datasets of probability * share * accuracy there + rest + (1 - known) * new
-    p_better = Phi((expected(leader) - expected(baseline)) / deviation)
+    p_better = Phi(lead / deviation),   lead = expected(leader) - expected(baseline)
 
-expected is the prior without labels and feedback scores, and the posterior mean with them.
+expected is the prior without labels and feedback scores, and the posterior mean with them. It is shown in [0, 1] (see
+`reported_accuracy`); the terms of sums and the lead are not bounded, since they would not add up.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from routing.arrays import Floats
 from routing.auto.fit import LEVEL, MIN_WEIGHT, AutoFit
 from routing.auto.membership import TaskMembership
-from routing.auto.posterior import AccuracyPosterior
+from routing.auto.posterior import AccuracyPosterior, reported_accuracy
 from routing.auto.views import VIEWS
 
 MAX_DATASETS = 5
@@ -54,7 +55,8 @@ def explain_fit(
         "labels": posterior.n_labels,
         "judged": [asdict(one) for one in posterior.judged],
         "feedback": _feedback(names, posterior, pair),
-        "expected": _pair(names, posterior.mean, pair),
+        "expected": _pair(names, reported_accuracy(posterior.mean), pair),
+        "lead": float(posterior.mean[pair[0]] - posterior.mean[pair[1]]),
         "deviation": posterior.standard_deviation(*pair),
     }
 

@@ -118,16 +118,14 @@ class MembershipModel:
 
     def find_features(self, vectors: Embeddings) -> Floats:
         """Return the features of inputs, (n_inputs, N_FEATURES, n_datasets). vectors: (n_inputs, dim), unit length."""
-        # Input by input: the last bits of a product of matrices depend on their sizes, and a task's sums must not
-        # depend on how its inputs were batched.
-        found = [self.features_of(self.references.find_similarities(vector[None]))[0] for vector in vectors]
-        return np.array(found).reshape(len(vectors), N_FEATURES, len(self.references.counts))
-
-    def features_of(self, similarities: Embeddings) -> Floats:
-        """Return the features of inputs from their similarities, (n_inputs, n_datasets)."""
-        found = np.zeros((len(similarities), N_FEATURES, similarities.shape[1]))
+        similarities = self.references.find_similarities(vectors, one_by_one=True)
+        found = np.zeros((len(vectors), N_FEATURES, similarities.shape[1]))
         found[:, 0] = similarities
-        found[:, 1, self.usable] = softmax_rows(similarities[:, self.usable] @ self.weights + self.offsets)
+        # Products input by input: their last bits depend on the sizes, and a task's sums must not depend on how its
+        # inputs were batched. What is computed within a row does not.
+        usable = similarities[:, self.usable]
+        scores = np.array([row[None] @ self.weights + self.offsets for row in usable])
+        found[:, 1, self.usable] = softmax_rows(scores.reshape(len(vectors), len(self.usable)))
         return found
 
     def judge_task(self, sums: Floats, spread: float = 1.0) -> TaskMembership:

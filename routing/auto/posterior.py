@@ -37,6 +37,16 @@ Z = 1.645
 """Deviations on both sides of a Gaussian's mean that contain 90 % of it."""
 
 
+def reported_accuracy(values: Floats) -> Floats:
+    """Return accuracies as they are shown: in [0, 1], NaN stays. Shape of values.
+
+    The posterior is a Gaussian, whose mean can lie outside of [0, 1]: a model that leads the average by 0.2 where the
+    average is 0.9. Decisions compare the unbounded values, in which only differences count: bounded, two models above
+    1 would tie, and the probability that one is better would no longer be that of the difference.
+    """
+    return np.asarray(np.clip(values, 0.0, 1.0))
+
+
 @dataclass(frozen=True, slots=True)
 class JudgedLabels:
     """Labels that a judge gave to inputs of a task.
@@ -193,9 +203,13 @@ class AccuracyPosterior:
         return 0.5 * math.erfc(apart / math.sqrt(2 * variance))
 
     def credible_interval(self, place: int) -> tuple[float, float]:
-        """Return the 90 % interval of a candidate's accuracy, without the difficulty shared by all candidates."""
+        """Return the 90 % interval of a candidate's accuracy as it is shown, in [0, 1] (see `reported_accuracy`).
+
+        Without the difficulty shared by all candidates.
+        """
         half = Z * math.sqrt(max(0.0, float(self.covariance[place, place])))
-        return float(self.mean[place]) - half, float(self.mean[place]) + half
+        low, high = reported_accuracy(self.mean[place] + np.array([-half, half])).tolist()
+        return low, high
 
     def noise_variance(self, a: int, b: int) -> float:
         """Return the variance of two candidates' difference on one labelled input."""

@@ -69,18 +69,20 @@ class DatasetReferences:
         others = np.delete(np.arange(len(self.rows)), dataset)
         return DatasetReferences(self.rows[others], self.vectors[others], self.similarities[others][:, :, others])
 
-    def find_similarities(self, vectors: Embeddings, own: int | None = None) -> Embeddings:
+    def find_similarities(self, vectors: Embeddings, own: int | None = None, *, one_by_one: bool = False) -> Embeddings:
         """Return a_d(x), (n_inputs, n_datasets).
 
         vectors: (n_inputs, dim), unit length. own: the dataset whose references, all of them in order, these are.
+        one_by_one: give each input what it is given alone, to the last bit: those of a product depend on its size.
         """
         n_datasets, n_references, dim = self.vectors.shape
         found = np.empty((len(vectors), n_datasets), dtype=np.float32)
         stacked, missing = self.vectors.reshape(-1, dim).T, self.rows < 0
         size = max(1, BLOCK_CELLS // max(1, stacked.shape[1]))
         for start in range(0, len(vectors), size):
-            block = np.asarray(vectors[start : start + size] @ stacked, dtype=np.float32)
-            block = block.reshape(-1, n_datasets, n_references)
+            some = vectors[start : start + size]
+            product = np.array([(one[None] @ stacked)[0] for one in some]) if one_by_one else some @ stacked
+            block = np.asarray(product, dtype=np.float32).reshape(-1, n_datasets, n_references)
             block[:, missing] = -np.inf
             if own is not None:
                 places = np.arange(len(block))

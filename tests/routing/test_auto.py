@@ -213,8 +213,8 @@ def test_the_account_can_be_worked_out_again(pack: Pack) -> None:
         assert told["expected"][who] == pytest.approx(scores.score_of(ScoreKind.AUTO)[scores.models.index(model)])
     from statistics import NormalDist
 
-    apart = told["expected"]["leader"] - told["expected"]["baseline"]
-    assert NormalDist().cdf(apart / told["deviation"]) == pytest.approx(made.p_better)
+    assert told["lead"] == pytest.approx(told["expected"]["leader"] - told["expected"]["baseline"])
+    assert NormalDist().cdf(told["lead"] / told["deviation"]) == pytest.approx(made.p_better)
 
 
 def test_a_cheaper_model_is_chosen_where_it_loses_little(pack: Pack) -> None:

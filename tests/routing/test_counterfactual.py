@@ -225,4 +225,4 @@ def test_no_accuracy_above_one_is_asked_of_a_rival() -> None:
     found = told(make_decision(scores, ETA, "best", ScoreKind.AUTO), scores)
     assert found.score is not None
     assert found.score > 1
-    assert found.text.startswith("no expected accuracy of rival (now 0.980) is certain enough without labels; ")
+    assert found.text.startswith("No expected accuracy of rival (now 0.980) is certain enough without labels; ")

@@ -1,14 +1,18 @@
 """Eq. 6 and the paths around it, with numbers that can be checked by hand."""
 
+import re
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from routing.auto.membership import TaskMembership
 from routing.auto.posterior import AccuracyPosterior
 from routing.confidence import probability_better
+from routing.counterfactual import what_would_change
 from routing.decision import DecisionReason, explain_decision, make_decision
 from routing.scores import ScoreKind, TaskScores, s3
 
@@ -177,6 +181,45 @@ def test_auto_chooses_no_model_for_a_new_task_that_its_nearest_inputs_contradict
         in sentence
     )
     assert "contradict it (S1 0.520, compared with 0.740 for best): best" in sentence
+
+
+@pytest.mark.parametrize("current", [None, "second"])
+def test_auto_tells_of_a_leader_that_is_kept_what_it_tells_of_a_new_one(current: str | None) -> None:
+    scores = judged([0.7] * 3, [0.7, 0.72, 0.7], 0.9)
+    decision = make_decision(scores, 0.6, current, ScoreKind.AUTO)
+    assert (decision.model, decision.leader, decision.reason) == ("second", "second", DecisionReason.SCORE)
+    assert "second has the highest expected accuracy" in explain_decision(decision, scores, 0.6, ScoreKind.AUTO)
+    held = make_decision(scores, 0.9, "third", ScoreKind.AUTO)
+    assert (held.model, held.leader, held.reason) == ("third", "second", DecisionReason.CURRENT)
+
+
+def test_auto_says_of_a_kept_model_that_a_higher_one_was_set_aside() -> None:
+    scores = judged([0.7, 0.5, 0.7], [0.7, 1.0, 0.9], 0.0)
+    decision = make_decision(scores, 0.6, "third", ScoreKind.AUTO)
+    assert (decision.model, decision.leader, decision.reason) == ("third", "third", DecisionReason.SCORE)
+    sentence = explain_decision(decision, scores, 0.6, ScoreKind.AUTO)
+    assert sentence.startswith("second has the highest expected accuracy (1.000), but the benchmark inputs nearest")
+    assert "third, the task's current model, stays selected (expected accuracy 0.900)" in sentence
+
+
+@given(st.lists(st.floats(0.05, 0.95), min_size=3, max_size=3), st.sampled_from([-1.0, 1.0]))
+def test_accuracies_are_shown_within_their_range_and_compared_beyond_it(mean: list[float], moved: float) -> None:
+    """The posterior's mean has no bounds; what moves all models alike changes no decision, only what is shown."""
+    inside = judged([0.7] * 3, mean, 0.9)
+    outside = judged([0.7] * 3, [one + moved for one in mean], 0.9)
+    decisions = [make_decision(one, 0.6, "third", ScoreKind.AUTO) for one in (inside, outside)]
+    assert decisions[0].model == decisions[1].model
+    assert decisions[0].p_better == pytest.approx(decisions[1].p_better)
+    shown = max(0.0, moved)
+    np.testing.assert_allclose(outside.reported_score(ScoreKind.AUTO), shown)
+    sentence = explain_decision(decisions[1], outside, 0.6, ScoreKind.AUTO)
+    assert set(re.findall(r"\((?:expected accuracy )?(-?\d\.\d{3})\)", sentence)) <= {f"{shown:.3f}"}
+    turned = what_would_change(decisions[1], outside, 0.6, ScoreKind.AUTO)
+    assert turned is not None
+    assert turned.has == shown
+    assert outside.posterior is not None
+    low, high = outside.posterior.credible_interval(0)
+    assert 0 <= low <= high <= 1
 
 
 @pytest.mark.parametrize("known", [0.0, 0.9])

@@ -1,6 +1,7 @@
 """Laws of the mathematics, over random scores, states and tasks."""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,28 @@ def one_by_one(evidence: InputEvidence) -> TaskState:
     for row in range(len(evidence)):
         state = state + TaskState.from_evidence(evidence.select_rows(np.array([row])))
     return state
+
+
+@given(evidences(), st.booleans())
+def test_adding_an_input_is_the_sum_with_its_own_state_to_the_last_bit(
+    evidence: InputEvidence, has_membership: bool
+) -> None:
+    member = np.random.default_rng(0).random((len(evidence), 2, 4)) if has_membership else None
+    evidence = replace(evidence, membership=member)
+    state = TaskState.empty_state(evidence.g.shape[1], evidence.vectors.shape[1])
+    for place in range(len(evidence)):
+        state = state.add_input(evidence, place)
+    summed = one_by_one(evidence)
+    for one in fields(TaskState):
+        np.testing.assert_array_equal(getattr(state, one.name), getattr(summed, one.name), one.name)
+
+
+def test_an_input_of_another_pack_is_not_added() -> None:
+    evidence = evidence_of(np.full((1, 3), 0.5))
+    with pytest.raises(ShapeError, match=r"g has shape \(3,\)"):
+        TaskState.empty_state(1, 3).add_input(evidence, 0)
+    with pytest.raises(ShapeError, match=r"vectors has shape \(3,\)"):
+        TaskState.empty_state(3, 1).add_input(evidence, 0)
 
 
 def assert_same(a: TaskState, b: TaskState) -> None:

@@ -68,6 +68,9 @@ def test_neither_order_nor_batching_counts(model: MembershipModel, seed: int) ->
     shuffled = np.random.default_rng(seed).permutation(12)
     one_by_one = sum((model.find_features(inputs[row : row + 1]).sum(axis=0) for row in shuffled), np.zeros((2, APART)))
     np.testing.assert_allclose(one_by_one, model.find_features(inputs).sum(axis=0), atol=1e-4)
+    # Exactly, since a task's stored sums must not depend on how its inputs were batched.
+    for row, features in enumerate(model.find_features(inputs)):
+        np.testing.assert_array_equal(features, model.find_features(inputs[row : row + 1])[0])
     here, there = model.judge_task(one_by_one), judge(model, inputs)
     np.testing.assert_allclose(here.weights, there.weights, atol=1e-3)
 

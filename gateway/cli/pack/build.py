@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,8 @@ from rich.filesize import decimal
 
 from gateway.cli.coverage import describe_floor
 from gateway.cli.load_embedder import default_cache_path
-from gateway.cli.pack.embedding import bundle_embedder, compare_candidates, embed_selected
+from gateway.cli.option_groups import with_option_groups
+from gateway.cli.pack.embedding import EmbeddedTexts, bundle_embedder, compare_candidates, embed_selected
 from gateway.cli.pack.sources import open_benchmark
 from gateway.cli.selection import (
     DEFAULT_COVERAGE,
@@ -33,9 +34,57 @@ from routing.errors import PackCorrupted, PackError, PackMismatch
 from routing.manifest import read_manifest
 
 if TYPE_CHECKING:
+    from routing.benchmark import Benchmark
     from routing.build import Provenance
+    from routing.pack import Pack
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingOptions:
+    """What embeds the inputs."""
+
+    embedder: Annotated[
+        str | None,
+        typer.Option(
+            help="A sentence-transformers model; NAME#128 truncates at 128 tokens, static:NAME distils a static model. "
+            "Default: that of the embeddings in the benchmark's folder, else all-MiniLM-L6-v2."
+        ),
+    ] = None
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Embedding cache. Default: ~/.cache/benchroute/embeddings.", show_default=False),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionOptions:
+    """What of the benchmark is used."""
+
+    models: ModelsOption = None
+    datasets: DatasetsOption = None
+    min_coverage: MinCoverageOption = DEFAULT_COVERAGE
+    verbose: VerboseOption = False
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingOptions:
+    """How the pack decides."""
+
+    k: Annotated[int, typer.Option(min=1, help="Number of neighbours that predict correctness.")] = 5
+    kappa: Annotated[
+        int, typer.Option(min=1, help="Number of neighbours that measure the distance to the benchmark.")
+    ] = 19
+    sigma: Annotated[
+        float, typer.Option(min=1e-6, help="Bandwidth of the kernel smoother from distance to reliability.")
+    ] = 0.09
+    eta: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Minimum probability of being better required to switch models (η)."),
+    ] = 0.6
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the calibration.")] = 0
+
+
+@with_option_groups
 def build_command(
     benchmarks: Annotated[
         list[Path],
@@ -49,32 +98,9 @@ def build_command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Pack to write: a folder, or a .tar file.", show_default=False)
     ],
-    embedder: Annotated[
-        str | None,
-        typer.Option(
-            help="A sentence-transformers model; NAME#128 truncates at 128 tokens, static:NAME distils a static model. "
-            "Default: that of the embeddings in the benchmark's folder, else all-MiniLM-L6-v2."
-        ),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Embedding cache. Default: ~/.cache/benchroute/embeddings.", show_default=False),
-    ] = None,
-    models: ModelsOption = None,
-    datasets: DatasetsOption = None,
-    min_coverage: MinCoverageOption = DEFAULT_COVERAGE,
-    verbose: VerboseOption = False,
-    k: Annotated[int, typer.Option(min=1, help="Number of neighbours that predict correctness.")] = 5,
-    kappa: Annotated[
-        int, typer.Option(min=1, help="Number of neighbours that measure the distance to the benchmark.")
-    ] = 19,
-    sigma: Annotated[
-        float, typer.Option(min=1e-6, help="Bandwidth of the kernel smoother from distance to reliability.")
-    ] = 0.09,
-    eta: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Minimum probability of being better required to switch models (η)."),
-    ] = 0.6,
+    embedding: EmbeddingOptions,
+    chosen: SelectionOptions,
+    routing: RoutingOptions,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Inputs to use of each dataset, drawn at random with a fixed seed; to try a build."),
@@ -87,7 +113,6 @@ def build_command(
             "them: check the benchmark's licence.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the calibration.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     carry: Annotated[bool, typer.Option(help="Bundle the embedder, for scorers without PyTorch.")] = True,
     compare_embedders: Annotated[
@@ -96,34 +121,40 @@ def build_command(
 ) -> None:
     """Build a pack from benchmarks. Rerun the command to resume after an interruption."""
     check_output(output)
-    selection = parse_selection(models, datasets, min_coverage)
-    from routing.build import build_pack
-    from routing.calibration import CalibrationSettings, RoutingSettings
+    selection, cache = parse_selection(chosen.models, chosen.datasets, chosen.min_coverage), embedding.cache
     from routing.pack import save_pack
     from routing.tidy import read_benchmark
 
     with open_benchmark(benchmarks) as every_input, limit_benchmark(every_input, limit) as folder:
         whole = read_benchmark(folder)
-        selected = select_from(whole, selection, verbose)
-        embedded = embed_selected(folder, whole, selected, embedder, cache or default_cache_path())
+        selected = select_from(whole, selection, chosen.verbose)
+        embedded = embed_selected(folder, whole, selected, embedding.embedder, cache or default_cache_path())
     benchmark = selected.benchmark
     _release_arrow_memory()
-    with show_progress(stderr_console()) as steps:
-        pack = build_pack(
-            benchmark,
-            embedded.vectors,
-            embedded.embedder_id,
-            RoutingSettings(k=k, kappa=kappa, sigma=sigma, eta=eta),
-            CalibrationSettings(seed=seed),
-            pack_provenance(),
-            steps,
-            with_texts,
-        )
+    pack = _calibrate(benchmark, embedded, routing, with_texts)
     carried = bundle_embedder(embedded, benchmark, pack) if carry or compare_embedders else None
     if compare_embedders:
         pack = compare_candidates(pack, benchmark, embedded, carried, cache or default_cache_path())
     save_pack(replace(pack, bundled_embedder=carried.files) if carry and carried else pack, output)
     _show(output, as_json)
+
+
+def _calibrate(benchmark: "Benchmark", embedded: EmbeddedTexts, asked: RoutingOptions, with_texts: bool) -> "Pack":
+    """Return the pack of a benchmark's inputs and their embeddings."""
+    from routing.build import build_pack
+    from routing.calibration import CalibrationSettings, RoutingSettings
+
+    with show_progress(stderr_console()) as steps:
+        return build_pack(
+            benchmark,
+            embedded.vectors,
+            embedded.embedder_id,
+            RoutingSettings(k=asked.k, kappa=asked.kappa, sigma=asked.sigma, eta=asked.eta),
+            CalibrationSettings(seed=asked.seed),
+            pack_provenance(),
+            steps,
+            with_texts,
+        )
 
 
 def _release_arrow_memory() -> None:

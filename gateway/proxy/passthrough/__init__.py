@@ -8,6 +8,7 @@ asking         the attempts of a request, as the failover plan says
 upload         a request on its way to one backend
 relay          its response on the way back
 usage          the usage that a response reports
+capture        what was said, for the request log
 answer         one request from its head to the last byte of its response
 
 The request path's own parts do the rest: authentication, quotas, failover, breakers, accounting.

@@ -17,6 +17,7 @@ from gateway.http.sse import is_event_stream
 from gateway.keys.auth import Principal
 from gateway.proxy.passthrough.asking import AnsweredAttempt, Asking
 from gateway.proxy.passthrough.bodies import Body, FormBody, HeldBody, PieceReader
+from gateway.proxy.passthrough.capture import ExchangeCapture
 from gateway.proxy.passthrough.endpoints import ChosenBy, MatchedEndpoint, allowed_methods, match_endpoint
 from gateway.proxy.passthrough.target import TargetResolver
 from gateway.proxy.passthrough.upload import RelayedRequest
@@ -100,15 +101,20 @@ class PassthroughExchange:
     ) -> None:
         self._shared, self._matched, self._endpoint = shared, matched, matched.endpoint
         self._head, self._record, self._send = head, record, send
+        self._capture: ExchangeCapture | None = None
 
     async def answer(self, scope: Scope, receive: Receive) -> None:
         """Answer the request. Raises RequestError, ClientDisconnected."""
         principal = self._shared.pipeline.authenticate(self._head, self._record)
         body = await self._read_body(scope, receive)
+        if self._shared.pipeline.captures_bodies:
+            self._capture = ExchangeCapture(self._endpoint, body)
         try:
             await _while_connected(self._relay(scope, body, principal), body, receive)
         finally:
             body.close()
+            if self._capture is not None:
+                self._record.capture = self._capture.finish()
 
     async def fail(self, error: RequestError) -> None:
         """Send an error. A response that has begun is left without its end, so that its connection is closed."""
@@ -169,10 +175,14 @@ class PassthroughExchange:
         record, attempt, response = self._record, answered.attempt, answered.attempt.response
         inspector = ResponseInspector(response.headers)
         lines = record.begin_response(response.status)
+        if (capture := self._capture) is not None:
+            capture.begin_response(response.headers)
         try:
             await self._send(response_start(response.status, [*self._shown(response.headers), *header_pairs(lines)]))
             while piece := await response.read_piece(min(attempt.idle_s, attempt.left_s)):
                 inspector.feed(piece)
+                if capture is not None:
+                    capture.add_piece(piece)
                 if self._endpoint.makes is not None:
                     # Before the client has the ID: its next request may name it.
                     self._record_object(inspector)

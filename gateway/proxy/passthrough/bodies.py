@@ -47,6 +47,10 @@ class Body(Protocol):
     def can_repeat(self) -> bool:
         """True while nothing has gone that is not held."""
 
+    @property
+    def received_bytes(self) -> int:
+        """Bytes that have come from the client."""
+
     def close(self) -> None:
         """Delete what is held."""
 
@@ -66,6 +70,11 @@ class PieceReader:
         self._ends = asyncio.get_running_loop().time() + total_s
         self._size = 0
         self.completed = asyncio.Event()
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes that have come."""
+        return self._size
 
     @property
     def is_complete(self) -> bool:
@@ -103,6 +112,16 @@ class HeldBody:
             members = split_members(data)
             self.model = _text(members.get("model", b"null"))
             self._body = RequestBody(CHAT, members, self.model or "")
+
+    @property
+    def data(self) -> bytes:
+        """The body as it came."""
+        return self._data
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes that have come from the client."""
+        return len(self._data)
 
     def close(self) -> None:
         """Do nothing: all is in memory."""
@@ -143,6 +162,11 @@ class FormBody:
     def can_repeat(self) -> bool:
         """True while nothing has gone that is not held."""
         return not self._is_gone
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes that have come from the client."""
+        return self._reader.received_bytes
 
     def close(self) -> None:
         """Delete what is held."""

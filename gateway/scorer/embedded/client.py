@@ -23,9 +23,12 @@ from gateway.scorer.messages import (
     BatchDone,
     Configure,
     FromScorer,
+    Inspect,
     Observations,
     PackReady,
     PackRefused,
+    Ping,
+    Pong,
     Question,
     Reply,
     SetPolicy,
@@ -47,7 +50,9 @@ to wait behind. All others wait in the queue, in turn by key.
 """
 
 GATHER_S = 0.01
-"""Time in which observations gather behind a batch: to send each by itself costs a request as much as its routing."""
+"""Time in which observations gather behind a batch: else every request wakes a task, which writes to the socket."""
+
+NO_RESPONSE = "The router is unavailable: the scorer's process does not respond."
 
 MAX_UNREAD_BYTES = 64 * 1024 * 1024
 """Written to a scorer that does not read: a stopped process gets no more questions."""
@@ -61,6 +66,7 @@ class ScorerTimeouts:
         first_restart_s, max_restart_s: the pause before a restart doubles from one to the other.
         steady_s: a scorer that ran so long restarts after the first pause again.
         answer_s: for a question.
+        respond_s: for a sign of life, where a question only reads.
         drain_s: for what is left of the observations once the gateway stops.
     """
 
@@ -68,6 +74,7 @@ class ScorerTimeouts:
     max_restart_s: float = 30.0
     steady_s: float = 60.0
     answer_s: float = 120.0
+    respond_s: float = 5.0
     drain_s: float = 10.0
 
 
@@ -99,6 +106,7 @@ class EmbeddedScorerClient(ScorerClient):
         self._scored = BatchCounts()
         self._progress = asyncio.Event()
         self._skips_pending = False
+        self._heard_at = 0.0
         self._process: ScorerProcess | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -173,8 +181,20 @@ class EmbeddedScorerClient(ScorerClient):
         assert self._process is not None  # noqa: S101 - callers look at the status first
         if self._process.writer.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.counts.questions_dropped[NOT_ANSWERED] += 1
-            raise ScorerUnavailable("The router is unavailable: the scorer's process does not respond.")
+            raise ScorerUnavailable(NO_RESPONSE)
         self._send(question)
+        if isinstance(question, Inspect):
+            # What only reads is not worth waiting for a process that is stopped; a busy one answers the ping at once.
+            self._send(Ping())
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._timeouts.respond_s, self._check_response, question.id, loop.time())
+
+    def _check_response(self, number: int, asked_at: float) -> None:
+        """Fail a question, and those that wait behind it, if the scorer has said nothing since it was asked."""
+        if self._heard_at < asked_at and self._replies.is_waiting(number):
+            self.counts.questions_dropped[NOT_ANSWERED] += 1
+            self._replies.fail(number, NO_RESPONSE)
+            self._background_gate.refuse_waiting(NO_RESPONSE)
 
     def _send(self, message: msgspec.Struct) -> None:
         assert self._process is not None  # noqa: S101 - callers look at the status first
@@ -234,6 +254,7 @@ class EmbeddedScorerClient(ScorerClient):
                 await asyncio.sleep(GATHER_S)
 
     def _on_message(self, message: FromScorer) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
         if isinstance(message, BatchDone):
             self._in_flight -= message.received
             self._scored += message.counts
@@ -243,6 +264,8 @@ class EmbeddedScorerClient(ScorerClient):
             self._replies.resolve(message)
         elif isinstance(message, TasksEvicted):
             self._on_evicted(message.items)
+        elif isinstance(message, Pong):
+            pass  # that it came is what it says
         elif isinstance(message, PackReady):
             self.status, self.message = "ready", ""
             if self._reload is not None and not self._reload.done():

@@ -41,12 +41,17 @@ def read_frame_blocking(connection: socket.socket) -> ToScorer | None:
 
 async def read_frame(reader: asyncio.StreamReader) -> FromScorer | None:
     """Return the next message from the scorer; None when it is gone. Raises FrameError."""
+    message: FromScorer | None = await read_message(reader, from_scorer)
+    return message
+
+
+async def read_message(reader: asyncio.StreamReader, decoder: msgspec.msgpack.Decoder[Any]) -> Any:
+    """Return the next message, decoded; None when the other end is gone. Raises FrameError."""
     try:
         body = await reader.readexactly(_length(await reader.readexactly(LENGTH.size)))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
-    message: FromScorer = _decoded(from_scorer, body)
-    return message
+    return _decoded(decoder, body)
 
 
 def _length(head: bytes) -> int:

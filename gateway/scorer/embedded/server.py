@@ -31,10 +31,11 @@ from gateway.scorer.messages import (
     Observations,
     PackReady,
     PackRefused,
+    Ping,
+    Pong,
     Question,
     Reply,
     TasksEvicted,
-    ToScorer,
     busy_reply,
 )
 from gateway.scorer.service import OpenPack, ScorerService, open_pack
@@ -45,26 +46,29 @@ from routing.errors import RoutingError
 
 log = logging.getLogger("benchroute.scorer")
 
+Received = Configure | Observations | Question | None
+"""Messages for the main loop; None ends it."""
+
 
 class EmbeddedScorer:
     """Transport of a ScorerService over a socket."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._received: queue.SimpleQueue[ToScorer | None] = queue.SimpleQueue()
+        self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
         self._store: Store | None = None
         self._pack: OpenPack | None = None
         self._service: ScorerService | None = None
         self._background = BackgroundExecutor()
         self._stepwise = StepwiseJobs()
         self._evicted_at = float("-inf")
-        # Replies to inspections are sent by the background thread; two frames must not be mixed on the socket.
+        # Replies to inspections and pings are sent by threads of their own; two frames must not be mixed on the socket.
         self._sending = threading.Lock()
 
     def run_until_closed(self) -> None:
         """Serve the gateway until it closes the socket or dies."""
         threading.Thread(target=self._read_socket, name="reader", daemon=True).start()
-        unread: ToScorer | None = None
+        unread: Received = None
         while (message := unread or self._next_message()) is not None:
             unread = None
             self._evict_tasks()
@@ -78,7 +82,7 @@ class EmbeddedScorer:
             # In turn with messages: neither keeps the other waiting.
             self._stepwise.run_step()
 
-    def _next_message(self) -> ToScorer | None:
+    def _next_message(self) -> Received:
         """Wait for a message; meanwhile, go on with what is done in steps, and evict tasks."""
         while True:
             try:
@@ -109,12 +113,15 @@ class EmbeddedScorer:
     def _read_socket(self) -> None:
         try:
             while (message := read_frame_blocking(self._connection)) is not None:
-                self._received.put(message)
+                if isinstance(message, Ping):  # by this thread, which no batch and no pack keeps busy
+                    self._send(Pong())
+                else:
+                    self._received.put(message)
         except (FrameError, OSError) as error:
             log.error("cannot read from the gateway: %s", error)
         self._received.put(None)
 
-    def _collect_batch(self, items: list[Observation]) -> tuple[list[Observation], ToScorer | None]:
+    def _collect_batch(self, items: list[Observation]) -> tuple[list[Observation], Received]:
         """Add the observations that have arrived since, up to the first message of another kind, which is returned."""
         while len(items) < BATCH_SIZE:
             try:

@@ -71,9 +71,9 @@ function field({ type = "text", options, placeholder }, value, changed) {
 export const filtersOf = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
 
 /** Save an export as a file: the key goes in a header, which a link cannot send. Throws ApiError. */
-export async function downloadExport(parameters, format) {
+export async function downloadExport(parameters, format, hasBodies) {
   const headers = apiKey.get() ? { authorization: `Bearer ${apiKey.get()}` } : {};
-  const response = await fetch(new URL(`../v1/requests/export?${parameters}&format=${format}&limit=${exportLimit}`, document.baseURI), { headers, cache: "no-store" });
+  const response = await fetch(new URL(`../v1/requests/export?${parameters}&format=${format}&limit=${exportLimit}${hasBodies ? "&bodies=true" : ""}`, document.baseURI), { headers, cache: "no-store" });
   if (!response.ok) throw new ApiError(response.status, null, (await response.json().catch(() => null))?.error?.message ?? `The gateway returned HTTP ${response.status}.`);
   const address = URL.createObjectURL(await response.blob());
   const link = h("a", { href: address, download: `requests.${format}` });

@@ -295,7 +295,7 @@ def key(name: str) -> dict[str, str]:
     return {"authorization": f"Bearer sk-{name}"}
 
 
-READS = ("/v1/requests", "/v1/requests/export?format=json", "/v1/requests/req_unknown")
+READS = ("/v1/requests", "/v1/requests/values?field=key", "/v1/requests/export?format=json", "/v1/requests/req_unknown")
 
 
 def test_the_log_is_an_admins_where_there_is_one(shared_upstream: Upstream, tmp_path: Path) -> None:
@@ -311,6 +311,7 @@ def test_the_log_is_an_admins_where_there_is_one(shared_upstream: Upstream, tmp_
         ]  # fmt: skip
         of_beta = ask(url, "/v1/requests?key=beta", **key("root")).json["data"]
         assert [row["id"] for row in of_beta] == [sent[1]]
+        assert ask(url, "/v1/requests/export?bodies=true", **key("root")).status == 200
 
 
 def test_without_an_admin_every_key_that_sees_all_tasks_reads_it(shared_upstream: Upstream, tmp_path: Path) -> None:
@@ -318,6 +319,9 @@ def test_without_an_admin_every_key_that_sees_all_tasks_reads_it(shared_upstream
         for path in READS:
             assert ask(url, path, **key("all")).status in (200, 404)
             assert ask(url, path, **key("few")).status == 403
+        refused = ask(url, "/v1/requests/export?bodies=true", **key("all"))
+        assert (refused.status, refused.error["param"]) == (403, "bodies")
+        assert "admin key" in refused.error["message"]
 
 
 def test_bodies_are_stored_only_on_request_redacted_and_bounded(shared_upstream: Upstream, tmp_path: Path) -> None:
@@ -340,6 +344,13 @@ def test_bodies_are_stored_only_on_request_redacted_and_bounded(shared_upstream:
         stream = one(url, ask(url, body={**HELLO, "stream": True}).headers["x-request-id"])
         assert stream["answer"] == {"text": "hello", "cut": False}
         assert b"hello" not in ask(url, "/v1/requests/export?format=json").body
+        rows = ask(url, "/v1/requests/export?format=json&bodies=true").json["data"]
+        assert [row["answer"] for row in rows] == [stream["answer"], whole["answer"]]
+        assert rows[1]["prompt"] == whole["prompt"]
+        cells = list(
+            csv.DictReader(ask(url, "/v1/requests/export?bodies=true").body.decode().splitlines(keepends=True))
+        )
+        assert [row["answer"] for row in cells] == [stream["answer"]["text"], whole["answer"]["text"]]
     with running_gateway(text(shared_upstream, tmp_path / "off")) as url:
         plain = one(url, ask(url, body=body).headers["x-request-id"])
         assert plain["prompt"] is plain["answer"] is None

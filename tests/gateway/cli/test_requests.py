@@ -53,6 +53,19 @@ def test_requests_are_listed_shown_followed_and_exported(url: str, tmp_path: Pat
         assert [row["id"] for row in rows] == sent[::-1]
 
 
+def test_an_export_has_bodies_only_on_request_and_where_they_are_stored(
+    shared_upstream: Upstream, tmp_path: Path
+) -> None:
+    state, path = {"url": f"sqlite:///{tmp_path}/state.db"}, tmp_path / "requests.json"
+    with running_gateway(configuration(shared_upstream.base_url, ["good"], state=state, log={"bodies": True})) as url:
+        chat(url, task="with-text")
+        for option, answers in ((["--bodies"], ["hello"]), ([], [])):
+            made = run_command("requests", "export", "--url", url, "-o", path, "--format", "json", *option)
+            assert made.exit_code == 0, made.output
+            texts = [row["answer"]["text"] for row in json.loads(path.read_text())["data"] if "answer" in row]
+            assert [json.loads(text)["choices"][0]["message"]["content"] for text in texts] == answers
+
+
 def test_what_is_not_there_or_refused_is_one_line(url: str, tmp_path: Path) -> None:
     unknown = run_command("requests", "show", "req_unknown", "--url", url)
     assert unknown.exit_code != 0

@@ -38,12 +38,14 @@ def messages(text: str) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def linked(pack: Path, folder: Path, told: TOLD, max_items: int = 100) -> AsyncIterator[EmbeddedScorerClient]:
+async def linked(
+    pack: Path, folder: Path, told: TOLD, max_items: int = 100, respond_s: float = 60.0
+) -> AsyncIterator[EmbeddedScorerClient]:
     link = EmbeddedScorerClient(
         start(pack, folder),
         told.extend,
         lambda counts: ObservationQueue(counts, max_items=max_items),
-        ScorerTimeouts(first_restart_s=0.05, answer_s=20),
+        ScorerTimeouts(first_restart_s=0.05, answer_s=20, respond_s=respond_s),
         nice=4,
     )
     await link.start()
@@ -232,6 +234,27 @@ def test_a_stopped_scorer_holds_a_bounded_number_of_questions(good_pack: Path, t
             assert (await other)["n"] == 1
             found = await asyncio.gather(*asking, return_exceptions=True)
             assert sum(not isinstance(one, BaseException) for one in found) == 2 * 104
+
+    asyncio.run(live())
+
+
+def test_what_only_reads_is_refused_soon_where_the_scorer_is_stopped(good_pack: Path, tmp_path: Path) -> None:
+    """With those that wait behind it; what writes is kept, and so is a read that the process has received."""
+
+    async def live() -> None:
+        async with linked(good_pack, tmp_path, [], respond_s=1.0) as link:
+            await until(lambda: link.status == "ready")
+            assert link.pid is not None
+            os.kill(link.pid, signal.SIGSTOP)
+            seeding = asyncio.ensure_future(link.seed_task("t", ["What is 1 plus 2?"]))
+            asking = [asyncio.ensure_future(link.inspect_pack("evidence", "t")) for _ in range(20)]
+            for error in await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 10):
+                assert isinstance(error, ScorerUnavailable)
+                assert "the scorer's process does not respond" in error.message
+            assert not seeding.done()
+            os.kill(link.pid, signal.SIGCONT)
+            assert (await seeding)["n"] == 1
+            assert (await link.inspect_pack("evidence", "t"))["n"] == 1
 
     asyncio.run(live())
 

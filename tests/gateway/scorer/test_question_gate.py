@@ -43,6 +43,28 @@ def tasks(*asking: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
     return [asyncio.ensure_future(one) for one in asking]
 
 
+def test_what_waits_can_be_refused_and_the_gate_goes_on() -> None:
+    async def run() -> list[str]:
+        scorer = Scorer()
+        (first,) = tasks(scorer.ask("first", "a"))
+        await settle()
+        waiting = tasks(scorer.ask("a1", "a"), scorer.ask("b0", "b"), scorer.ask("gone", "b"))
+        await settle()
+        waiting.pop().cancel()
+        scorer.gate.refuse_waiting("nobody answers")
+        for refused in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(refused, ScorerUnavailable)
+            assert refused.message == "nobody answers"
+        (later,) = tasks(scorer.ask("later", "b"))
+        await settle()
+        assert scorer.asked == ["first"], "a refused question gives no slot away"
+        await scorer.answer(2)
+        await asyncio.gather(first, later)
+        return scorer.asked
+
+    assert asyncio.run(run()) == ["first", "later"]
+
+
 def test_keys_take_turns_and_a_keys_own_questions_stay_in_order() -> None:
     async def run() -> list[str]:
         scorer = Scorer()

@@ -240,7 +240,7 @@ def test_a_task_scored_by_auto_says_how_it_came_to_that(pack: Pack, store: Sqlit
     decision = store.read_task("t").decision
     assert decision is not None
     assert explanation_of(made)["decision"]["score"] == "auto"
-    assert {"views", "prior", "expected", "deviation"} <= set(explanation_of(made)["auto"])
+    assert {"views", "prior", "expected", "lead", "deviation"} <= set(explanation_of(made)["auto"])
     assert all("auto" in row for row in explanation_of(made)["scores"])
 
 
@@ -425,8 +425,10 @@ def test_what_would_change_a_decision_is_told_with_its_numbers(pack: Pack, store
     told, shown = explanation_of(made)["decision"]["would_change"], expectations(explanation_of(made))
     assert told["lead"] == pytest.approx(shown[told["model"]] - shown[by_auto.model])
     for row in explanation_of(made)["scores"]:
-        assert row["auto"] == pytest.approx((row["auto_low"] + row["auto_high"]) / 2)
-        assert row["auto_low"] < row["auto_high"]
+        assert 0 <= row["auto_low"] < row["auto"] < row["auto_high"] <= 1
+        below, above = row["auto"] - row["auto_low"], row["auto_high"] - row["auto"]
+        # Symmetric, but for an end that is cut at 0 or 1.
+        assert below == pytest.approx(above) if row["auto_low"] > 0 and row["auto_high"] < 1 else below != above
     assert told["score"] == pytest.approx(shown[by_auto.model] + told["needed"])
     assert told["labels"] == labels_needed(told["lead"], told["deviation"], told["noise"], 0.0)
     scored = scorer(pack, store)

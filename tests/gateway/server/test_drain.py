@@ -13,9 +13,10 @@ from tests.gateway.asking import HELLO, ask, connection
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.redis_servers import RedisServer
 from tests.gateway.server.test_shutdown import asking, config, refused, running
-from tests.gateway.server.test_workers import WORKERS, redis  # noqa: F401  # a fixture
-from tests.gateway.server.test_workers import running as running_workers
+from tests.gateway.server.test_workers import redis  # noqa: F401  # a fixture
 from tests.gateway.server.test_workers import text as workers_text
+from tests.gateway.server.worker_processes import WORKERS
+from tests.gateway.server.worker_processes import running as running_workers
 from tests.gateway.waiting import eventually
 
 pytestmark = pytest.mark.slow

@@ -14,6 +14,10 @@ import yaml
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.store import RedisStore
 from gateway.errors import StateError
+from gateway.request_log.blocks import encode_block
+from gateway.request_log.filters import RequestFilter
+from gateway.request_log.pages import read_newest
+from gateway.request_log.sqlite import SqliteRequestStore
 from gateway.state.backup import backup_state, restore_state
 from gateway.state.sqlite import SqliteStore
 from gateway.state.sqlite_schema import SCHEMA
@@ -22,6 +26,7 @@ from tests.gateway.cli.conftest import run_command
 from tests.gateway.distributed.test_store import put as put_anywhere
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.redis_servers import RedisServer, needs_redis
+from tests.gateway.request_log.rows import make_row
 from tests.gateway.server.test_shutdown import config, running
 from tests.gateway.serving import configuration
 from tests.gateway.state.test_sqlite import decision, put
@@ -125,7 +130,7 @@ def test_a_restored_state_is_what_it_was_and_the_one_of_before_is_kept(path: Pat
         store = SqliteStore(str(path))
         put(store, f"later-{number}", 1, [b"\0\1"], decision())
         store.close()
-        replaced = restore_state(backup, path)
+        (replaced,) = restore_state(backup, path)
         assert replaced == tmp_path / f"state.db.replaced-{number}"
         assert names(replaced) == ["first", f"later-{number}"]
         assert names(path) == ["first"]
@@ -143,16 +148,15 @@ def test_a_log_of_before_is_not_applied_to_the_restored_file(path: Path, tmp_pat
     store.close()
     for name in ("state.db", "state.db-wal", "state.db-shm"):
         (tmp_path / f"killed-{name}").rename(tmp_path / name)
-    replaced = restore_state(backup, path)
+    (replaced,) = restore_state(backup, path)
     assert names(path) == ["first"]
-    assert replaced is not None
     assert names(replaced) == ["first", "in-the-log"]
 
 
 def test_a_backup_is_restored_where_there_is_no_state(path: Path, tmp_path: Path) -> None:
     backup_state(path, tmp_path / "backup.db")
     new = tmp_path / "new.db"
-    assert restore_state(tmp_path / "backup.db", new) is None
+    assert restore_state(tmp_path / "backup.db", new) == []
     assert names(new) == ["first"]
     assert stat.S_IMODE(new.stat().st_mode) == 0o600
 
@@ -197,6 +201,47 @@ def test_a_damaged_page_is_found_before_the_state_is_touched(path: Path, tmp_pat
         restore_state(backup, path)
     assert names(path) == ["first"]
     assert not list(tmp_path.glob("*.replaced*"))
+
+
+def test_the_request_log_is_backed_up_and_restored_with_the_state(path: Path, tmp_path: Path) -> None:
+    """Into files beside the backup and the state; what was logged since is kept aside."""
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration("http://127.0.0.1:9/v1", ["m"], state={"url": f"sqlite:///{path}"}))
+
+    def run(command: str, exit_code: int = 0, *options: str) -> str:
+        done = run_command("state", command, tmp_path / "backup.db", "--config", file, *options)
+        assert done.exit_code == exit_code, done.output
+        return done.output
+
+    assert "leave --with-log out" in run("backup", 1, "--with-log")
+    assert not (tmp_path / "backup.db").exists()
+    for ids in (["a", "b"], ["c"]):
+        log = SqliteRequestStore(str(tmp_path / "state.requests.db"))
+        log.write_blocks([encode_block([make_row(at + len(ids), id=one) for at, one in enumerate(ids)])], [])
+        log.close()
+        if ids == ["a", "b"]:
+            assert run("backup", 0, "--with-log").split() == [
+                str(tmp_path / "backup.db"), str(tmp_path / "backup.requests.db"),
+            ]  # fmt: skip
+    assert "backup.requests.db exists already" in run("backup", 1, "--with-log").replace("\n", " ")
+    run("restore")
+    assert logged(tmp_path / "state.requests.db") == {"a", "b", "c"}
+    run("restore", 0, "--with-log")
+    assert logged(tmp_path / "state.requests.db") == {"a", "b"}
+    assert logged(tmp_path / "state.requests.db.replaced-1") == {"a", "b", "c"}
+    (tmp_path / "backup.requests.db").write_bytes(b"no database " * 100)
+    before = sorted(tmp_path.iterdir())
+    run("restore", 1, "--with-log")
+    assert sorted(tmp_path.iterdir()) == before
+    assert names(path) == ["first"]
+
+
+def logged(path: Path) -> set[str]:
+    store = SqliteRequestStore(str(path))
+    try:
+        return {row.id for row in read_newest(store, RequestFilter(), None, 10).rows}
+    finally:
+        store.close()
 
 
 @pytest.mark.slow

@@ -159,7 +159,15 @@ def test_exports_are_files_of_what_is_shown(url: str, open_dashboard: OpenDashbo
             dash.page.get_by_role("button", name=f"Export {name}").click()
         downloading.value.save_as(tmp_path / name)
     assert len((tmp_path / "CSV").read_text().splitlines()) == 2
-    assert len(json.loads((tmp_path / "JSON").read_text())["data"]) == 1
+    (row,) = json.loads((tmp_path / "JSON").read_text())["data"]
+    assert "answer" not in row
+    dash.page.get_by_label("With prompts and answers").check()
+    with dash.page.expect_download() as downloading:
+        dash.page.get_by_role("button", name="Export JSON").click()
+    downloading.value.save_as(tmp_path / "bodies")
+    (with_bodies,) = json.loads((tmp_path / "bodies").read_text())["data"]
+    assert with_bodies["id"] == row["id"]
+    assert '"content": "hi"' in with_bodies["prompt"]["text"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -32,6 +32,11 @@ export async function requestsPage(root, context) {
   const live = h("button", { type: "button", "aria-pressed": "false", on: { click: () => setLive(live.getAttribute("aria-pressed") !== "true") } }, "Live");
   const exports = ["csv", "json"].map((format) => h("button", { type: "button", title: `Download up to ${count(exportLimit)} matching requests`, on: { click: (event) => download(event.target, format) } }, `Export ${format.toUpperCase()}`));
 
+  // Whoever may see the bodies in bulk: an admin, or everybody on this machine where there are no keys.
+  const withBodies = h("input", { type: "checkbox" });
+  const mayExportBodies = context.principal.is_admin || !context.principal.needs_key;
+  const bodies = mayExportBodies ? h("label", { class: "line", title: "Prompts and answers, where log.bodies has stored them" }, withBodies, "With prompts and answers") : null;
+
   const parameters = () => new URLSearchParams({ ...times(ranges.range()), ...filtersOf(form.values()) });
 
   /** Load the first page, or one more. A newer call supersedes what arrives late. */
@@ -86,7 +91,7 @@ export async function requestsPage(root, context) {
 
   async function download(button, format) {
     button.disabled = true;
-    try { await downloadExport(parameters(), format); } catch (error) { context.notify("bad", error.message); } finally { button.disabled = false; }
+    try { await downloadExport(parameters(), format, withBodies.checked); } catch (error) { context.notify("bad", error.message); } finally { button.disabled = false; }
   }
 
   try {
@@ -97,7 +102,7 @@ export async function requestsPage(root, context) {
     return { title: "Requests" };
   }
   root.append(section("Requests", null, ranges.element, form.element,
-    h("div", { class: "row" }, total, h("span", { class: "spring" }), live, ...exports), list.element, h("div", { class: "row" }, more)));
+    h("div", { class: "row" }, total, h("span", { class: "spring" }), live, bodies, ...exports), list.element, h("div", { class: "row" }, more)));
   return { title: "Requests", refresh: () => (live.getAttribute("aria-pressed") === "true" || rows.length > PAGE_SIZE ? null : load()) };
 }
 
