@@ -147,12 +147,15 @@ class KeySpace:
 
     @property
     def logged_blocks(self) -> str:
-        """Sorted set of the request log's blocks, by the time of their last row."""
-        return self.name("{requests}:blocks")
+        """Sorted set of the request log's blocks, by the time of their last row.
+
+        Blocks of the first format are under other keys, and expire there.
+        """
+        return self.name("{requests}:2:blocks")
 
     def logged_block(self, name: str) -> str:
         """Return the key of a block of the request log."""
-        return self.name(f"{{requests}}:block:{name}")
+        return self.name(f"{{requests}}:2:block:{name}")
 
     @property
     def packs(self) -> str:

@@ -25,7 +25,10 @@ CREATE INDEX blocks_by_first ON blocks (first)
 """
 """The columns that every filter reads come first: SQLite follows a long row's pages only as far as a query needs."""
 
-MIGRATIONS = (_BLOCKS,)
+_REMOVED_BLOCKS = "DELETE FROM blocks"
+"""Blocks of the first format, which no release has written: their requests have no endpoint that can be filtered by."""
+
+MIGRATIONS = (_BLOCKS, _REMOVED_BLOCKS)
 """Statements that make each schema from the one before."""
 
 _INSERT = """

@@ -14,7 +14,7 @@ from gateway.request_log.compactor import MERGED, Compactor
 from gateway.request_log.entry import LoggedRequest, Row, to_columns
 from gateway.request_log.filters import RequestFilter
 from gateway.request_log.pages import read_following, read_newest, read_request
-from gateway.request_log.sqlite import SqliteRequestStore, log_path
+from gateway.request_log.sqlite import MIGRATIONS, SqliteRequestStore, log_path
 from tests.gateway.request_log.rows import make_block, make_row, to_request
 
 
@@ -152,6 +152,23 @@ def test_the_file_is_its_owners_alone_and_beside_the_state(tmp_path: Path) -> No
     assert path == str(tmp_path / "benchroute.requests.db")
     SqliteRequestStore(path).close()
     assert Path(path).stat().st_mode & 0o777 == 0o600
+
+
+def test_blocks_of_the_first_format_are_removed_and_the_file_goes_on(tmp_path: Path) -> None:
+    import sqlite3
+
+    path = tmp_path / "log.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(MIGRATIONS[0])
+        connection.execute("INSERT INTO blocks VALUES (1, 1, 2, 1, 10, x'96', x'00', x'00', x'0a', x'00', x'')")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    store = SqliteRequestStore(str(path))
+    assert store.measure().rows == 0
+    store.write_blocks([make_block([make_row(5)])], [])
+    (shown,) = read_newest(store, RequestFilter(), None, 10).rows
+    assert shown.at_us == 5
+    store.close()
 
 
 def test_a_file_of_a_later_schema_and_one_that_is_none_are_refused(tmp_path: Path) -> None:
