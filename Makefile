@@ -14,7 +14,7 @@
 # make fuzz          malformed requests (REQUESTS), the OpenAPI document (EXAMPLES), memory under valid ones (STEADY)
 # make conformance   real clients, directly and through a gateway, and raw HTTP/1.1 (CONFORMANCE_CACHE: their environments)
 # make lm-eval       lm-evaluation-harness against a gateway (LM_EVAL=its program)
-# make bench         CPU per request, compared with nginx and LiteLLM's proxy (12 minutes; BENCH=--quick: 3)
+# make bench         CPU per request, compared with nginx and LiteLLM's proxy (20 minutes; BENCH=--quick: 3)
 # make bench-admin   the admin and task API with 100,000 tasks, and requests beside it (3 minutes; BENCH=--tasks 10000)
 # make bench-scoring CPU and memory of embedders and of the scorer (needs a benchmark folder, as replay does)
 # make bench-index   recall and speed of index backends (needs a benchmark folder with embeddings)

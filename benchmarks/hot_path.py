@@ -3,16 +3,22 @@
     python benchmarks/hot_path.py                          # this checkout, microseconds of CPU
     python benchmarks/hot_path.py --against ../before      # two checkouts alternately, with the ratio
     python benchmarks/hot_path.py --instructions           # instructions under valgrind: slow, and hardly any noise
+    python benchmarks/hot_path.py --parts                  # the same, by what is switched off
 
 The gateway's own protocol class is fed from memory, and what it writes goes nowhere; connections to backends come out
 of an event loop that makes them up. System calls and cold caches are not in the figures; accounting, which runs a few
 times a second for many requests together, is. One file, and run by its path: it measures whichever checkout is first
 on PYTHONPATH, by the few names below.
+
+Under valgrind everything takes 50 times as long, and what runs every 20 ms or every second would run for a few requests
+in place of many. So instructions are counted by a clock of the loop's own: each exchange takes EXCHANGE_S of it.
 """
 
 import argparse
 import asyncio
+import gc
 import hashlib
+import heapq
 import importlib
 import inspect
 import json
@@ -25,7 +31,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,8 +59,18 @@ BOOKED_S = 0.12
 TOO_LONG = 200_000
 """Turns of the event loop without an answer."""
 
-WARM, COUNTED = 100, {"sse_chunk": 100}
-"""Exchanges before, and those whose instructions are counted, where that is not 3 times as many."""
+WARM, COUNTED = 100, 2048
+"""Exchanges before, and those whose instructions are counted: of small requests, and a twentieth of others."""
+
+EXCHANGE_S = 0.0005
+"""Of the loop's own clock: 2,000 requests a second, which are half of what a core serves."""
+
+SWITCH_S = 0.25
+"""Between two switches of threads under valgrind: as many instructions as in Python's 5 ms."""
+
+SETTLE_S, POLL_S = 0.5, 0.02
+SHORT = 100
+"""Chunks of a stream whose instructions are counted."""
 
 RUN_S = 900
 
@@ -115,6 +131,54 @@ class MemoryLoop(Loop):
         self.backend = protocol_factory()
         self.backend.connection_made(self.backend_side)
         return self.backend_side, self.backend
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass: a clock's own."""
+        await asyncio.sleep(seconds)
+
+    def end_exchange(self) -> None:
+        """Do nothing: exchanges take the time they take."""
+
+
+class ExchangeClockLoop(MemoryLoop):
+    """A MemoryLoop whose timers go by the exchanges that were made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now, self._made = 0.0, 0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+
+    def time(self) -> float:
+        """Return its own time in seconds."""
+        return self._now
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+        """Call so many seconds of its own time later."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+        """Call at a time of its own."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._made += 1
+        heapq.heappush(self._timers, (when, self._made, timer))
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Do nothing: it is passed over when it is due."""
+
+    def end_exchange(self) -> None:
+        """Let EXCHANGE_S pass, and call what is due."""
+        self._now += EXCHANGE_S
+        while self._timers and self._timers[0][0] <= self._now:
+            timer = heapq.heappop(self._timers)[2]
+            if not timer.cancelled():
+                timer._run()
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass."""
+        for _ in range(round(seconds / EXCHANGE_S)):
+            self.end_exchange()
+            await asyncio.sleep(0)
 
 
 @dataclass(frozen=True)
@@ -249,6 +313,7 @@ async def run_exchanges(client: Any, client_side: Memory, loop: MemoryLoop, figu
                 turns = await _turn(turns, client_side)  # every chunk goes on by itself, as from a real backend
         while not client_side.last.endswith(figure.end):
             turns = await _turn(turns, client_side)
+        loop.end_exchange()
 
 
 async def _turn(turns: int, client_side: Memory) -> int:
@@ -261,6 +326,13 @@ async def _turn(turns: int, client_side: Memory) -> int:
 @asynccontextmanager
 async def serving(folder: str, entrance: str) -> AsyncIterator[tuple[Any, Memory]]:
     """Run the gateway. Yields a client's connection, and the transport that its responses go to."""
+    async with _running(folder, entrance) as (_, client, client_side):
+        yield client, client_side
+
+
+@asynccontextmanager
+async def _running(folder: str, entrance: str) -> AsyncIterator[tuple[Any, Any, Memory]]:
+    """Run the gateway. Yields it too."""
     config_module = importlib.import_module("gateway.config")
     gateway = _module(APP_MODULES).Gateway(config_module.parse_config(_configuration(folder, entrance), "hot_path", {}))
     protocol = _protocol(entrance)
@@ -271,7 +343,7 @@ async def serving(folder: str, entrance: str) -> AsyncIterator[tuple[Any, Memory
     async with _started(gateway):
         client, client_side = protocol(config, ServerState(), {}), Memory()
         client.connection_made(client_side)
-        yield client, client_side
+        yield gateway, client, client_side
 
 
 async def _measured(loop: MemoryLoop, folder: str, given: argparse.Namespace) -> dict[str, list[float]]:
@@ -280,9 +352,7 @@ async def _measured(loop: MemoryLoop, folder: str, given: argparse.Namespace) ->
     found: dict[str, list[float]] = {one.name: [] for one in wanted}
     async with serving(folder, given.entrance) as (client, client_side):
         for figure in wanted:
-            extra = given.count if figure.name == given.only else 0
-            await run_exchanges(client, client_side, loop, figure, given.warm if figure.units == 1 else 1)
-            await run_exchanges(client, client_side, loop, figure, extra)
+            await run_exchanges(client, client_side, loop, figure, 5 * WARM if figure.units == 1 else 1)
         await asyncio.sleep(BOOKED_S)
         for _ in range(given.rounds):
             for figure in wanted:
@@ -291,6 +361,93 @@ async def _measured(loop: MemoryLoop, folder: str, given: argparse.Namespace) ->
                 await asyncio.sleep(BOOKED_S)
                 found[figure.name].append(1e6 * (time.process_time() - started) / figure.each / figure.units)
     return found
+
+
+async def _counted(loop: ExchangeClockLoop, folder: str, given: argparse.Namespace) -> dict[str, float]:
+    """Return instructions per unit, by figure or by part of the small request. In valgrind."""
+    wanted, found = figures(given.chunks), dict[str, float]()
+    async with _running(folder, given.entrance) as (gateway, client, client_side):
+        gc.collect()
+        gc.freeze()  # as a server does; else a collection of all there is falls into some parts and not into others
+        _tell_valgrind("instrumentation on")
+
+        async def count(figure: Figure) -> float:
+            await run_exchanges(client, client_side, loop, figure, WARM if figure.units == 1 else 1)
+            await _settle(loop, gateway)
+            _tell_valgrind("zero")
+            made = COUNTED if figure.name == wanted[0].name else COUNTED // 20
+            await run_exchanges(client, client_side, loop, figure, made)
+            await _settle(loop, gateway)
+            return _dumped(given.counted_in) / made / figure.units
+
+        if not given.parts:
+            return {figure.name: await count(figure) for figure in wanted}
+        left = await count(wanted[0])
+        found["all"] = left
+        for part, switch_off in PARTS.items():
+            switch_off(gateway.exchange_context.pipeline.accounting)
+            before, left = left, await count(wanted[0])
+            found[part] = before - left
+    return found
+
+
+async def _settle(loop: ExchangeClockLoop, gateway: Any) -> None:
+    """Let everything be counted and written that waits."""
+    await loop.pass_time(BOOKED_S)
+    await gateway.runtime.serving.services.flush_history()
+    await asyncio.to_thread(time.sleep, SETTLE_S)
+
+
+def _tell_valgrind(command: str) -> None:
+    """Give valgrind a command. It takes one when this process makes a system call."""
+    telling = subprocess.Popen(
+        [shutil.which("vgdb") or "vgdb", f"--pid={os.getpid()}", *command.split()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while telling.poll() is None:
+        time.sleep(POLL_S)
+    if telling.returncode:
+        raise SystemExit(f"valgrind does not take the command {command!r}")
+
+
+def _dumped(out: str) -> int:
+    """Return the instructions since the last dump."""
+    _tell_valgrind("dump")
+    total = 0
+    for dump in Path(out).parent.glob(Path(out).name + ".*"):
+        with dump.open() as lines:
+            total += sum([int(line.split()[1]) for line in lines if line.startswith("totals:")])
+        dump.unlink()
+    return total
+
+
+def _stop_history(accounting: Any) -> None:
+    accounting._add_history = None
+
+
+def _stop_observers(accounting: Any) -> None:
+    accounting._observers = ()
+
+
+def _stop_request_log(accounting: Any) -> None:
+    names = [getattr(one, "__self__", None).__class__.__name__ for one in accounting._observers]
+    accounting._observers = tuple(
+        one for name, one in zip(names, accounting._observers, strict=True) if name != "RequestLogWriter"
+    )
+
+
+def _stop_counting(accounting: Any) -> None:
+    accounting.flush_records = accounting._records.clear
+
+
+PARTS: dict[str, Callable[[Any], None]] = {
+    "request log": _stop_request_log,
+    "history": _stop_history,
+    "recent responses, uses of keys": _stop_observers,
+    "all other counting": _stop_counting,
+}
+"""Parts of accounting, and what stops them. They are stopped one after the other: what that saves is the part's."""
 
 
 def _child(tree: Path, given: argparse.Namespace, *options: str, before: Sequence[str] = ()) -> tuple[str, str]:
@@ -325,24 +482,15 @@ def _cpu(trees: Sequence[Path], given: argparse.Namespace) -> list[dict[str, flo
 
 
 def _instructions(trees: Sequence[Path], given: argparse.Namespace) -> list[dict[str, float]]:
-    """Return instructions per unit, by checkout: the increase from additional exchanges."""
-    if shutil.which("valgrind") is None:
-        raise SystemExit("--instructions needs valgrind")
-    before = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-
-    def collected(tree: Path, *options: str) -> int:
-        fixed = ["--rounds", "0", "--chunks", "100", "--warm", str(WARM)]
-        _, received = _child(tree, given, *fixed, *options, before=before)
-        return int(next(line for line in received.splitlines() if "Collected :" in line).rpartition(":")[2])
-
+    """Return instructions by checkout: per unit of each figure, or of the small request with `parts`."""
+    if shutil.which("valgrind") is None or shutil.which("vgdb") is None:
+        raise SystemExit("instructions are counted by valgrind, which is not there")
     found = []
-    for tree in trees:
-        nothing, made = collected(tree), {}
-        for figure in figures(100):
-            count = COUNTED.get(figure.name, 3 * WARM)
-            more = collected(tree, "--only", figure.name, "--count", str(count))
-            made[figure.name] = (more - nothing) / count / figure.units
-        found.append(made)
+    for number, tree in enumerate(trees):
+        out = f"{given.cache}/callgrind.{number}"
+        before = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
+        options = ["--counted-in", out, "--chunks", str(SHORT), *(["--parts"] if given.parts else [])]
+        found.append(json.loads(_child(tree, given, *options, before=before)[0])["instructions"])
     return found
 
 
@@ -356,8 +504,8 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--chunks", type=int, default=500, help="of a stream")
     parser.add_argument("--entrance", choices=list(PROTOCOL_MODULES), default="express", help="server.lane")
     parser.add_argument("--instructions", action="store_true", help="count instructions with valgrind in place of CPU")
-    for hidden, default in (("--only", ""), ("--count", 0), ("--warm", 500)):
-        parser.add_argument(hidden, type=type(default), default=default, help=argparse.SUPPRESS)
+    parser.add_argument("--parts", action="store_true", help="count the instructions of a request's accounting")
+    parser.add_argument("--counted-in", default="", help=argparse.SUPPRESS)
     return parser.parse_args(given)
 
 
@@ -366,24 +514,36 @@ def _here(given: argparse.Namespace) -> dict[str, Any]:
     if "PYTHONPATH" not in os.environ:
         sys.path.insert(0, str(HERE))
     logging.basicConfig(level="ERROR")
-    loop = MemoryLoop()
+    loop = ExchangeClockLoop() if given.counted_in else MemoryLoop()
     asyncio.set_event_loop(loop)
     with tempfile.TemporaryDirectory() as folder:
-        found = loop.run_until_complete(_measured(loop, folder, given))
+        if isinstance(loop, ExchangeClockLoop):
+            _slow_down()
+            figures_found = {"instructions": loop.run_until_complete(_counted(loop, folder, given))}
+        else:
+            rounds = loop.run_until_complete(_measured(loop, folder, given))
+            figures_found = {"cpu_us": {name: statistics.median(values) for name, values in rounds.items() if values}}
     loop.close()
-    medians = {name: statistics.median(values) for name, values in found.items() if values}
     checkout = Path(importlib.import_module("gateway").__file__ or "").resolve().parents[1]
-    return {"checkout": str(checkout), "entrance": given.entrance, "rounds": given.rounds, "cpu_us": medians}
+    return {"checkout": str(checkout), "entrance": given.entrance, "rounds": given.rounds, **figures_found}
+
+
+def _slow_down() -> None:
+    """Give threads under valgrind as many instructions as elsewhere, and the log's no partial blocks."""
+    sys.setswitchinterval(SWITCH_S)
+    with suppress(ModuleNotFoundError):
+        vars(importlib.import_module("gateway.request_log.writer"))["FLUSH_INTERVAL_S"] = RUN_S
 
 
 def _compared(given: argparse.Namespace) -> dict[str, Any]:
     """Measure this checkout, and the other one if there is one, in processes of their own."""
     trees = [HERE, given.against.resolve()] if given.against else [HERE]
-    kind = "instructions" if given.instructions else "cpu_us"
+    is_counted = given.instructions or given.parts
+    kind = "instructions" if is_counted else "cpu_us"
     with tempfile.TemporaryDirectory() as given.cache:
         for tree in trees:
-            _child(tree, given, "--rounds", "0")
-        found = (_instructions if given.instructions else _cpu)(trees, given)
+            _child(tree, given, "--rounds", "1")
+        found = (_instructions if is_counted else _cpu)(trees, given)
     document: dict[str, Any] = {"checkout": str(HERE), "entrance": given.entrance, kind: found[0]}
     if given.against:
         ratios = {name: found[0][name] / found[1][name] for name in found[0]}
@@ -394,15 +554,17 @@ def _compared(given: argparse.Namespace) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print."""
     given = _arguments(arguments)
-    document = _compared(given) if given.against or given.instructions else _here(given)
+    is_counted = given.instructions or given.parts
+    is_child = bool(given.counted_in)
+    document = _here(given) if is_child or not (given.against or is_counted) else _compared(given)
     if given.json:
         print(json.dumps(document))
         return
-    kind = "instructions" if given.instructions else "cpu_us"
+    kind = "instructions" if is_counted else "cpu_us"
     columns = [document[kind], *(document[name] for name in (f"{kind}_against", "ratio") if name in document)]
     print(f"{kind} on the {given.entrance} entrance" + ("; against; ratio" if given.against else ""))
     for name in document[kind]:
-        print(f"{name:15}" + "".join(f"{column[name]:14.3f}" for column in columns))
+        print(f"{name:32}" + "".join(f"{column[name]:14.3f}" for column in columns))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def cpu_per_request_us(requests: int, batch: int) -> float:
     """Return microseconds of CPU per request, of this process, that are written so many at a time."""
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteRequestStore(f"{folder}/log.db")
-        writer = RequestLogWriter(store, RowMaker().make_rows, RetentionLimits(14, 10**9))
+        writer = RequestLogWriter(store, RowMaker().make_columns, RetentionLimits(14, 10**9))
         records = [make_record(number) for number in range(requests)]
         before = time.process_time()
         for start in range(0, requests, batch):

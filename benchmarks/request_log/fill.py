@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.request_log.traffic import make_traffic
 from gateway.request_log.compactor import Compactor
+from gateway.request_log.entry import to_columns
 from gateway.request_log.storage import RequestStore
 
 BATCH = 200
@@ -18,7 +19,7 @@ def fill_store(store: RequestStore, count: int) -> float:
     rows = make_traffic(count, int(time.time() * 1e6))
     while batch := list(islice(rows, BATCH)):
         before = time.process_time()
-        compactor.write_rows(batch)
+        compactor.write_columns(to_columns(batch))
         spent += time.process_time() - before
     return spent
 

@@ -3,7 +3,11 @@
 run       the command: `python -m benchmarks.speed`
 targets   the programs that are compared, and their configurations
 loads     the requests: sizes, connections, streaming
-measure   rounds over targets and loads, interleaved
+measure   a running target, and one sample of a load on it
+rounds    rounds over targets and loads, interleaved; repeated while the machine is noisy
+lag       the event loop's lag, from a gateway's metrics
+instructions  instructions per request, by perf or valgrind
+machine   the machine in words
 programs  compiling, starting and pinning processes; their CPU time and memory
 tls       TLS termination in front of the backend
 pack      the pack that the gateway decides by

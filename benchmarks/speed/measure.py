@@ -1,15 +1,17 @@
-"""Rounds over targets and loads, interleaved, so that other work of the machine falls on all targets alike."""
+"""A running target, and one sample of a load on it."""
 
 import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from benchmarks.speed.errors import Failed, NotReady
+from benchmarks.speed.instructions import counted_instructions
+from benchmarks.speed.lag import read_lag, subtract_lag
 from benchmarks.speed.loads import KEY, PATH, Load
 from benchmarks.speed.programs import OTHER_CORE, TARGET_CORE, cpu_s, deprioritize, memory_mb, running, tree
 from benchmarks.speed.targets import Target
@@ -30,6 +32,8 @@ class Sample:
         per_second: requests or chunks per second.
         p50_us: median latency.
         p99_us: latency at the 99th percentile.
+        instructions: per request or chunk, user and kernel; None where the processor counts none.
+        lag: samples of a gateway's event loop lag by upper bound in seconds; those before the sample count too.
     """
 
     cpu_us: float
@@ -37,6 +41,8 @@ class Sample:
     per_second: float
     p50_us: float
     p99_us: float
+    instructions: float | None = None
+    lag: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +80,29 @@ def started(target: Target, work: Path, core: int | None = TARGET_CORE) -> Itera
         yield made
 
 
-def measure_rounds(
-    targets: Sequence[Started], loads: Sequence[Load], seconds: float, count: int, client: "Client"
-) -> Mapping[tuple[str, str], list[Sample]]:
-    """Return (target, load) -> one sample a round, without those that failed.
-
-    The order of targets is reversed in every second round, so that a drift of the machine's speed favours none.
-    """
-    found: dict[tuple[str, str], list[Sample]] = {}
-    for number in range(count):
-        for load in loads:
-            for one in targets if number % 2 == 0 else reversed(targets):
-                try:
-                    found.setdefault((one.target.name, load.name), []).append(client.take_sample(one, load, seconds))
-                except Failed as error:
-                    client.report_progress(f"left out: {error}")
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The load generator. report_progress: gets a line about each step."""
+    """The load generator.
+
+    Attributes:
+        report_progress: gets a line about each step.
+        warm_s: seconds of load before a sample.
+        counts_instructions: True where `perf` counts them.
+    """
 
     program: Path
     work: Path
     report_progress: Callable[[str], None]
     warm_s: float = 1.0
+    counts_instructions: bool = False
 
-    def take_sample(self, one: Started, load: Load, seconds: float) -> Sample:
-        """Measure one round. Raises Failed if a response was an error."""
+    def take_sample(self, one: Started, load: Load, seconds: float, beside: Sequence[Started] = ()) -> Sample:
+        """Measure one load on one target. Raises Failed if a response was an error.
+
+        beside: targets that have to be idle.
+        """
         self.report_progress(f"{load.about}: {one.target.name}")
-        wait_until_idle(one)
+        wait_until_idle([*beside, one])
         request = self.work / f"{one.target.name}-{load.name}.request"
         request.write_bytes(one.target.request(load))
         command: list[str | Path] = [
@@ -116,12 +114,14 @@ class Client:
             str(load.connections),
         ]
         timing: list[str | Path] = [str(self.warm_s), str(seconds), request]
+        lag = read_lag(one.target)
         with subprocess.Popen([*command, *timing], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None  # noqa: S101 - it is a pipe
             process.stdout.readline()
             before, scorer_before = cpu_s(one.own), cpu_s(one.scorers)
-            process.stdout.readline()
-            spent, scorer_spent = cpu_s(one.own) - before, cpu_s(one.scorers) - scorer_before
+            with counted_instructions(one.own if self.counts_instructions else ()) as instructions:
+                process.stdout.readline()
+                spent, scorer_spent = cpu_s(one.own) - before, cpu_s(one.scorers) - scorer_before
             counted = json.loads(process.stdout.readline())
         count = counted["events"] if load.is_stream else counted["answers"]
         if counted["errors"] or not count:
@@ -132,18 +132,24 @@ class Client:
             count / counted["seconds"],
             counted["p50_us"],
             counted["p99_us"],
+            instructions[0] / count if instructions else None,
+            subtract_lag(read_lag(one.target), lag),
         )
 
 
-def wait_until_idle(one: Started) -> None:
-    """Wait until a target uses no CPU: some continue requests of clients that have disconnected."""
-    for pid in one.scorers:
+def wait_until_idle(targets: Sequence[Started]) -> None:
+    """Wait until targets and their scorers use no CPU.
+
+    Some go on for seconds with requests of clients that have disconnected: on the core of the target that is next.
+    """
+    pids = [pid for one in targets for pid in tree(one.pid)]
+    for pid in [pid for one in targets for pid in one.scorers]:
         deprioritize(pid)
     deadline = time.monotonic() + SETTLED_S
     while time.monotonic() < deadline:
-        before = cpu_s(one.own)
+        before = cpu_s(pids)
         time.sleep(QUIET_S)
-        if cpu_s(one.own) - before < QUIET_SHARE * QUIET_S:
+        if cpu_s(pids) - before < QUIET_SHARE * QUIET_S:
             return
 
 

@@ -1,28 +1,42 @@
 """A run's figures: medians, ratios to nginx and LiteLLM, and the JSON document."""
 
-import os
-import platform
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.speed.lag import sum_lag
 from benchmarks.speed.loads import Load
+from benchmarks.speed.machine import describe_machine
 from benchmarks.speed.measure import Sample
 from benchmarks.speed.targets import LITELLM, Target
 
 Samples = Mapping[tuple[str, str], Sequence[Sample]]
 DIRECT = "direct"
 GATEWAY = "benchroute"
-LIBRARIES = ("benchroute", "uvicorn", "uvloop", "httptools", "msgspec", "fastapi")
-ASKED = """
-import sys
-from importlib.metadata import version
-print(sys.version.replace("\\n", " "), *(f"{name}={version(name)}" for name in sys.argv[1:]), sep="\\n")
-"""
+MEDIANS = ("cpu_us", "scorer_us", "per_second", "p50_us", "p99_us")
+
+
+@dataclass(frozen=True, slots=True)
+class RunNotes:
+    """The circumstances of a run.
+
+    Attributes:
+        load_before: of the machine in the minute before.
+        python: the gateway's interpreter.
+        left_out: a sentence about each part that could not be measured here.
+        remarks: a sentence about each round that was measured again, or stays noisy.
+        replayed: instructions per request or chunk, by figure of the hot path without sockets; empty where the
+            processor counts those of the loads.
+    """
+
+    load_before: float = 0.0
+    python: Path = Path(sys.executable)
+    left_out: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+    replayed: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +49,7 @@ class Figures:
         samples: (target, load) -> one sample a round.
         start_s: seconds from start to first response, by target.
         memory_mb: MB without the scorer, by target.
-        python: the gateway's interpreter.
-        left_out: a sentence about each part that could not be measured here.
+        run: its circumstances.
     """
 
     targets: Sequence[Target]
@@ -44,22 +57,27 @@ class Figures:
     samples: Samples
     start_s: Mapping[str, float]
     memory_mb: Mapping[str, float]
-    python: Path = Path(sys.executable)
-    left_out: Sequence[str] = ()
+    run: RunNotes = RunNotes()
 
     def median(self, target: str, load: str) -> Sample | None:
         """Return the median of every figure by itself; None if it was not measured."""
         found = self.samples.get((target, load))
         if not found:
             return None
-        return Sample(*(statistics.median(getattr(one, field.name) for one in found) for field in fields(Sample)))
+        counted = [one.instructions for one in found if one.instructions is not None]
+        medians = {name: statistics.median(getattr(one, name) for one in found) for name in MEDIANS}
+        instructions = statistics.median(counted) if counted else None
+        return Sample(**medians, instructions=instructions, lag=sum_lag(one.lag for one in found))
 
     def samples_of(self, target: Target, load: Load) -> Sequence[Sample]:
         """Return the samples of a load on a target."""
         return self.samples.get((target.name, load.name), ())
 
     def ratios(self, name: str) -> dict[str, float]:
-        """Return a gateway's ratios to nginx and LiteLLM. Added latency is relative to the backend itself."""
+        """Return a gateway's ratios to nginx and LiteLLM, its start and its memory.
+
+        Added latency is relative to the backend itself.
+        """
         made = {
             "share_of_nginx": self._cpu("nginx", "small", name),
             "times_litellm": self._cpu("litellm", "small", name),
@@ -69,21 +87,24 @@ class Figures:
             "body100k_times_nginx": self._cpu(name, "large", "nginx"),
             "tls_share_of_nginx": self._cpu("nginx", "tls", name),
             "slow_added_p50_ms": _share(self._added_us(name, "slow"), 1000.0),
+            "start_s": self.start_s.get(name),
+            "memory_mb": self.memory_mb.get(name),
         }
         return {ratio: round(value, 3) for ratio, value in made.items() if value is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document of results/bench.json."""
-        command = [str(self.python), "-c", ASKED, *LIBRARIES]
-        build, *versions = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        machine, versions = describe_machine(self.run.python, self.run.load_before)
         return {
-            "machine": {**_machine(), "python": build},
-            "versions": {**dict(one.split("=") for one in versions), "litellm": LITELLM},
+            "machine": machine,
+            "versions": {**versions, "litellm": LITELLM},
             "loads": {load.name: load.about for load in self.loads},
             "targets": {target.name: self._target(target) for target in self.targets},
             "ratios": self.ratios(GATEWAY),
             "ratios_asgi": self.ratios(f"{GATEWAY}-asgi"),
-            "left_out": list(self.left_out),
+            "instructions_without_sockets": dict(self.run.replayed),
+            "left_out": list(self.run.left_out),
+            "remarks": list(self.run.remarks),
         }
 
     def _target(self, target: Target) -> dict[str, Any]:
@@ -105,6 +126,8 @@ class Figures:
             f"{load.unit}s_per_s": _rounded(middle.per_second),
             "p50_us": _rounded(middle.p50_us),
             "p99_us": _rounded(middle.p99_us),
+            "instructions": _rounded(middle.instructions),
+            "loop_lag_by_bound_s": dict(middle.lag),
             "cpu_us_by_round": [_rounded(one.cpu_us) for one in self.samples[target, load.name]],
         }
 
@@ -123,14 +146,3 @@ def _share(above: float | None, below: float | None) -> float | None:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
-
-
-def _machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "load_1min_at_the_end": round(os.getloadavg()[0], 2),
-    }

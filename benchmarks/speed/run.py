@@ -9,18 +9,21 @@ import importlib.util
 import json
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.speed.errors import NotReady, SpeedError
-from benchmarks.speed.loads import LOADS
-from benchmarks.speed.measure import Client, Started, measure_rounds, memories, start_all, started
+from benchmarks.speed.instructions import is_counting, replay_instructions
+from benchmarks.speed.loads import LOADS, Load
+from benchmarks.speed.machine import describe_load
+from benchmarks.speed.measure import Client, Started, memories, start_all, started
 from benchmarks.speed.programs import OTHER_CORE, Command, check_machine, compile_program, free_ports, running
 from benchmarks.speed.report import draw_figure, print_tables
-from benchmarks.speed.results import DIRECT, Figures
+from benchmarks.speed.results import DIRECT, Figures, RunNotes
+from benchmarks.speed.rounds import Rounds, Samples, merge_samples
 from benchmarks.speed.targets import MODELS, Places, Target, benchroute, litellm, nginx
 from benchmarks.speed.tls import create_certificate, tls_command
 
@@ -40,12 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--loads", default=",".join(load.name for load in LOADS), help="loads, separated by commas")
     parser.add_argument("--litellm", type=Path, default=Path("build/litellm"), help="LiteLLM's virtual environment")
     parser.add_argument("--benchroute", type=Path, help="the gateway's virtual environment, if not this one")
+    parser.add_argument(
+        "--without-instructions",
+        action="store_true",
+        help="do not count instructions, with valgrind if need be: minutes",
+    )
     parser.add_argument("--without-pack", action="store_true", help="run without a pack and its scorer")
     parser.add_argument("--work", type=Path, default=Path("build/speed"), help="folder for configurations and logs")
     parser.add_argument("--results", type=Path, default=Path("results/bench.json"), help="JSON to write")
     given = parser.parse_args(arguments)
     if given.quick:
-        given.seconds, given.rounds = 1.5, 1
+        given.seconds, given.rounds, given.without_instructions = 1.5, 1, True
     try:
         found = measure(given)
     except SpeedError as error:
@@ -71,10 +79,13 @@ def write_report(found: Figures, results: Path) -> int:
 def measure(given: argparse.Namespace) -> Figures:
     """Return one run's figures. Raises SpeedError."""
     check_machine()
+    load_before = describe_load()
     given.work.mkdir(parents=True, exist_ok=True)
-    client = Client(compile_program("load", given.work), given.work, _print_progress)
+    counts = not given.without_instructions and is_counting()
+    client = Client(compile_program("load", given.work), given.work, _print_progress, counts_instructions=counts)
     python = given.benchroute / "bin/python" if given.benchroute else Path(sys.executable)
     left_out: list[str] = []
+    replayed = _replay(given, counts, python, left_out.append)
     with running_backend(given.work, given.without_pack, python, left_out.append) as places:
         targets = select_targets(given, places, left_out.append)
         if not targets:
@@ -87,11 +98,29 @@ def measure(given: argparse.Namespace) -> Figures:
             direct = Started(_direct(places), up[0].pid, 0.0)
             alone = [load for load in loads if load.name in ("one", "slow")]
             starts |= {one.target.name: one.start_s for one in up if one.target.name not in starts}
-            samples = dict(measure_rounds([direct], alone, given.seconds, 1, client))
-            samples |= measure_rounds(up, loads, given.seconds, given.rounds, client)
-            for key, more in measure_rounds([direct], alone, given.seconds, 1, client).items():
-                samples[key] += more
-            return Figures(targets, loads, samples, starts, memories(up), python, left_out)
+            before = _sample_direct(direct, alone, given.seconds, client)
+            measured = Rounds(up, direct, client, given.seconds).measure(loads, given.rounds)
+            samples = merge_samples(before, measured.samples, _sample_direct(direct, alone, given.seconds, client))
+            run = RunNotes(load_before, python, left_out, measured.remarks, replayed)
+            return Figures(targets, loads, samples, starts, memories(up), run)
+
+
+def _sample_direct(direct: Started, loads: Sequence[Load], seconds: float, client: Client) -> Samples:
+    return {(DIRECT, load.name): [client.take_sample(direct, load, seconds)] for load in loads}
+
+
+def _replay(
+    given: argparse.Namespace, counts: bool, python: Path, leave_out: Callable[[str], object]
+) -> Mapping[str, float]:
+    """Return instructions by figure of the replayed hot path, where the processor counts none."""
+    if counts or given.without_instructions or "benchroute" not in given.targets.split(","):
+        return {}
+    _print_progress("instructions of replayed requests, under valgrind")
+    found = replay_instructions(python)
+    if isinstance(found, str):
+        leave_out(found)
+        return {}
+    return found
 
 
 @contextmanager

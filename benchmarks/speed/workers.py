@@ -119,7 +119,7 @@ def _answers(port: int) -> bool:
 
 def _sample(one: Started, load: Load, given: argparse.Namespace) -> tuple[float, float]:
     """Return requests per second, and microseconds of CPU per request."""
-    wait_until_idle(one)
+    wait_until_idle([one])
     target, work = one.target, given.work
     request = work / f"{target.name}.request"
     request.write_bytes(target.request(load))

@@ -4,18 +4,22 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from benchmarks.speed.instructions import parse_counts
+from benchmarks.speed.lag import describe_lag, parse_lag, sum_lag
 from benchmarks.speed.loads import LOADS, Load
-from benchmarks.speed.measure import Sample
+from benchmarks.speed.measure import Client, Sample, Started
 from benchmarks.speed.results import Figures
+from benchmarks.speed.rounds import Measured, Rounds
 from benchmarks.speed.run import main
 from benchmarks.speed.targets import LITELLM, Target
 
 HAS_PROGRAMS = all(map(shutil.which, ("cc", "openssl", "taskset")))
-SHORT = ("--seconds", "0.3", "--rounds", "1", "--without-pack")
+SHORT = ("--seconds", "0.3", "--rounds", "1", "--without-pack", "--without-instructions")
 
 
 def target(name: str) -> Target:
@@ -37,6 +41,67 @@ def test_ratios_compare_cpu_time_and_what_is_added_to_the_backends_own_time() ->
     }
     found = Figures([target(name) for name in ("nginx", "litellm", "benchroute")], LOADS, samples, {}, {})
     assert found.ratios("benchroute") == {"share_of_nginx": 0.5, "times_litellm": 200.0, "added_p50_times_nginx": 2.0}
+
+
+class ScriptedClient(Client):
+    """A load generator whose samples are given: CPU microseconds, one after the other."""
+
+    def __init__(self, cpu_us: Sequence[float]) -> None:
+        super().__init__(Path(), Path(), lambda line: None)
+        object.__setattr__(self, "left", list(cpu_us))
+
+    def take_sample(self, one: Started, load: Load, seconds: float, beside: Sequence[Started] = ()) -> Sample:
+        left: list[float] = self.left  # type: ignore[attr-defined]
+        return sample(left.pop(0), 100.0)
+
+
+def measured(cpu_us: Sequence[float]) -> Measured:
+    """Return one round of a load on a gateway between its controls."""
+    up = [Started(target(name), 0, 0.0) for name in ("nginx", "benchroute", "direct")]
+    client = ScriptedClient(cpu_us)
+    found = Rounds(up[:2], up[2], client, 1.0).measure(LOADS[:1], 1)
+    assert client.left == []  # type: ignore[attr-defined]
+    return found
+
+
+def test_a_round_whose_control_holds_still_is_measured_once() -> None:
+    found = measured([20, 200, 22])
+    assert found.remarks == []
+    assert [one.cpu_us for one in found.samples["nginx", "small"]] == [20, 22]
+    assert [one.cpu_us for one in found.samples["benchroute", "small"]] == [200]
+
+
+def test_a_round_whose_control_moves_is_measured_again_and_named() -> None:
+    found = measured([20, 300, 30, 20, 200, 21])
+    assert [one.cpu_us for one in found.samples["benchroute", "small"]] == [200]
+    assert found.remarks == [
+        "round 1 of 1 KB, 32 connections: measured 2 times, its control moved by 50%, 5%; the last one is kept"
+    ]
+
+
+def test_a_round_that_stays_noisy_keeps_the_attempt_that_moved_least() -> None:
+    found = measured([20, 300, 40, 20, 200, 25, 20, 400, 30])
+    assert [one.cpu_us for one in found.samples["benchroute", "small"]] == [200]
+    assert found.remarks == [
+        "round 1 of 1 KB, 32 connections: measured 3 times, its control moved by 100%, 25%, 50%; stays noisy"
+    ]
+
+
+def test_lag_is_read_from_metrics_and_told_in_words() -> None:
+    metrics = "".join(
+        f'benchroute_event_loop_lag_seconds_bucket{{le="{bound}"}} {count}\n'
+        for bound, count in (("0.002", 90), ("0.005", 93), ("0.01", 93), ("+Inf", 94))
+    )
+    lag = parse_lag("# TYPE benchroute_event_loop_lag_seconds histogram\n" + metrics)
+    assert lag == {"0.002": 90, "0.005": 3, "0.01": 0, "+Inf": 1}
+    assert describe_lag(lag) == "94 samples; 3 up to 5 ms late, 1 more than 1000 ms late"
+    assert describe_lag({"0.002": 5, "0.005": 0}) == "5 samples; none more than 2 ms late"
+    assert sum_lag([lag, lag])["0.002"] == 180
+
+
+def test_instructions_are_read_from_perf_where_it_counts_them() -> None:
+    assert parse_counts("123456,,instructions:u,1000,100.00,,\n") == [123456]
+    assert parse_counts("<not supported>,,instructions,0,100.00,,\n") == []
 
 
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: load.name)

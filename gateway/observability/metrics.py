@@ -3,7 +3,7 @@
 Clients cannot create label values, except task IDs up to `metrics.max_tasks`: see gateway.observability.task_labels.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter as PlainCounter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
@@ -39,9 +39,18 @@ class BulkHistogram(Collector):
 
     def add_values(self, labels: tuple[str, ...], values: Sequence[float]) -> None:
         """Add values with these labels."""
-        counts = self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
-        for value in values:
-            counts[bisect_left(self._bounds, value)] += 1
+        counts, bounds = self._counts.setdefault(labels, [0] * (len(self._bounds) + 1)), self._bounds
+        if len(values) <= len(bounds):
+            for value in values:
+                counts[bisect_left(bounds, value)] += 1
+        else:
+            # A bucket's values lie between its bounds: to look these up takes less than to look up every value.
+            ordered, place = sorted(values), 0
+            for bucket, bound in enumerate(bounds):
+                end = bisect_right(ordered, bound, place)
+                counts[bucket] += end - place
+                place = end
+            counts[-1] += len(ordered) - place
         self._sums[labels] = self._sums.get(labels, 0.0) + sum(values)
 
     def collect(self) -> Iterator[Metric]:

@@ -29,6 +29,7 @@ error_reader       a backend's error, read to its end
 backend_errors     a backend's error for the client: the last word
 usage_estimate     tokens of a response that reports none
 responses          headers of responses and errors
+record_columns     many records field by field: what accounting and the request log read
 request_record     the record of a request, and its headers
 body_capture       what a request and its response said, for the request log
 log_rows           records of requests as rows of the request log

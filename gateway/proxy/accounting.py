@@ -8,10 +8,12 @@ counter that one request moves costs more than to answer it.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from itertools import repeat
+from operator import is_not
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gateway.http import headers as names
 from gateway.http.asgi import RawHeaders
@@ -20,11 +22,12 @@ from gateway.http.headers import Headers, RequestHead
 from gateway.http.token_usage import Usage, UsageReport
 from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
-from gateway.proxy.access_log import is_enabled, log_request, logged_status
+from gateway.proxy.access_log import is_enabled, log_request
+from gateway.proxy.record_columns import RecordColumns, is_constant, reason_of
 from gateway.proxy.request_record import RequestRecord
 from gateway.upstream.failover import Attempt
 from gateway.usage.ledger import NO_USAGE, Ledger, UsageBatch, UsageTotals
-from gateway.usage.timeseries import MinuteSeries, RequestSample
+from gateway.usage.timeseries import NO_TIMES, MinuteSeries, RequestSample, TimeSums, sum_times
 from gateway.vocabulary import UNROUTED
 
 log = logging.getLogger("benchroute")
@@ -32,6 +35,7 @@ log = logging.getLogger("benchroute")
 FLUSH_INTERVAL_S = 0.1
 NO_USD = Decimal(0)
 OK = "ok"
+T = TypeVar("T")
 
 
 BatchObserver = Callable[[Sequence[RequestRecord]], None]
@@ -79,27 +83,29 @@ class BatchKey(NamedTuple):
         return tuple(failed[:-1] if is_answer else failed)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Requests that are counted together.
 
     Attributes:
-        times: Of each, seconds from its first byte to its response's last, and the gateway's overhead in them.
-        first_token_s: Of each stream, seconds to its first token.
+        seconds: Of each, from its first byte to its response's last.
+        overhead_s: The gateway's overhead in them.
+        totals, overheads: Sums of both.
+        first_tokens: Sums of the times to streams' first tokens.
         usage: Of those with any.
     """
 
-    times: list[tuple[float, float]] = field(default_factory=list)
-    first_token_s: list[float] = field(default_factory=list)
-    usage: UsageBatch = field(default_factory=UsageBatch)
+    seconds: Sequence[float]
+    overhead_s: Sequence[float]
+    totals: TimeSums
+    overheads: TimeSums
+    first_tokens: TimeSums
+    usage: UsageBatch
 
-    def add_request(self, record: RequestRecord) -> None:
-        """Add a request."""
-        self.times.append((record.seconds, record.overhead_s))
-        if record.is_stream and (first_token_s := record.first_token_s) is not None:
-            self.first_token_s.append(first_token_s)
-        if record.usage is not None:
-            self.usage.add_usage(record.usage, record.cost_usd)
+    @property
+    def requests(self) -> int:
+        """Their number."""
+        return len(self.seconds)
 
 
 class Accounting:
@@ -190,30 +196,33 @@ class Accounting:
             self._timer.cancel()
             self._timer = None
         records, self._records = self._records, []
+        if not records:
+            return
+        of = RecordColumns(records)
         # Counts before lines and spans: what a log handler or an exporter does wrong must not lose money.
-        for key, batch in group_records(records):
-            self._count(key, len(batch.times), batch.times)
+        for key, batch in group_records(of):
+            self._count(key, batch)
             spent = self._charge(key, batch)
             self._add_sample(key, batch, spent)
             if self._add_history is not None:
                 self._add_history(key, batch, spent)
-        if records:
-            for observe in self._observers:
-                observe(records)
+        for observe in self._observers:
+            observe(records)
         is_logged, tracing = is_enabled(), self._tracing
-        for record in records:
+        # Only unusual ones have faults, which are always logged.
+        for record in records if is_logged or tracing is not None else [records[place] for place in of.unusual]:
             if is_logged or record.has_faults:
                 log_request(record)
             if tracing is not None:
                 tracing.end_span(record)
 
-    def _count(self, key: BatchKey, count: int, times: Sequence[tuple[float, float]]) -> None:
-        metrics, model = self.metrics, key.model
+    def _count(self, key: BatchKey, batch: Batch) -> None:
+        metrics, model, count = self.metrics, key.model, batch.requests
         metrics.requests(model, key.reason, str(key.status)).inc(count)
-        metrics.duration.add_values((model,), [seconds for seconds, _ in times])
+        metrics.duration.add_values((model,), batch.seconds)
         # A client that left before its response has no overhead: the clock stops at the response's first byte.
         if key.is_answered:
-            metrics.overhead.add_values((), [overhead_s for _, overhead_s in times])
+            metrics.overhead.add_values((), batch.overhead_s)
         if key.task is not None:
             metrics.tasks.count_requests(key.task, model, count)
         for backend, outcome in key.outcomes:
@@ -251,7 +260,9 @@ class Accounting:
             backend=None if key.backend == names.NONE else key.backend,
             status=key.status,
             broke=key.is_broken,
-            times=batch.times,
+            requests=batch.requests,
+            totals=batch.totals,
+            overheads=batch.overheads,
             usd=float(spent.usd),
             baseline_usd=float(spent.baseline_usd),
             compared_usd=float(spent.compared_usd),
@@ -260,37 +271,57 @@ class Accounting:
         self._minutes.add_sample(sample)
 
 
-def group_records(records: Iterable[RequestRecord]) -> list[tuple[BatchKey, Batch]]:
+def group_records(of: RecordColumns) -> list[tuple[BatchKey, Batch]]:
     """Return the records in batches of requests that are counted alike."""
-    batches: dict[tuple[object, ...], Batch] = {}
-    for record in records:
-        key = _batch_key(record)
-        batch = batches.get(key)
-        if batch is None:
-            batch = batches[key] = Batch()
-        batch.add_request(record)
-    return [(BatchKey(*key), batch) for key, batch in batches.items()]  # type: ignore[arg-type]  # as _batch_key made it
+    keys = _batch_keys(of)
+    if is_constant(keys):
+        return [(_named_key(keys[0]), _to_batch(of, None))]
+    places: dict[tuple[object, ...], list[int]] = {}
+    for place, key in enumerate(keys):
+        places.setdefault(key, []).append(place)
+    return [(_named_key(key), _to_batch(of, found)) for key, found in places.items()]
 
 
-def _batch_key(record: RequestRecord) -> tuple[object, ...]:
-    """Return the fields of a BatchKey. A plain tuple: to make a named one for every request takes 0.2 µs more."""
-    route, usage, status = record.route, record.usage, logged_status(record)
-    model, backend = record.answered_by
-    return (
-        record.key,
-        record.task,
-        model,
-        backend,
-        names.NONE if route is None else route.reason,
-        status,
-        record.status != 0,
-        usage is not None,
-        record.cost_usd is not None,
-        _outcomes(record.trail.attempts),
-        record.stream_error is not None,
-        record.cached_model is not None,
-        None if route is None else route.shadow_model,
+def _batch_keys(of: RecordColumns) -> list[tuple[object, ...]]:
+    """Return the fields of BatchKey for each record; for a usual one those that differ between usual ones."""
+    keys: list[tuple[object, ...]] = list(
+        zip(
+            *(of.key, of.task, of.model, of.backend, of.by_route(reason_of), of.status),
+            *(map(is_not, of.usage, repeat(None)), map(is_not, of.cost_usd, repeat(None))),
+            strict=False,
+        )
     )
+    for place in of.unusual:
+        record = of.records[place]
+        broke, cached = record.stream_error is not None, record.cached_model is not None
+        shadow = None if record.route is None else record.route.shadow_model
+        outcomes = _outcomes(record.trail.attempts)
+        keys[place] = *keys[place][:6], record.status != 0, *keys[place][6:], outcomes, broke, cached, shadow
+    return keys
+
+
+def _named_key(found: tuple[Any, ...]) -> BatchKey:
+    if len(found) < len(BatchKey._fields):
+        found = (*found[:6], True, *found[6:], ((found[3], OK),), False, False, None)
+    return BatchKey._make(found)
+
+
+def _to_batch(of: RecordColumns, places: Sequence[int] | None) -> Batch:
+    """Return the records at some places, or all of them, as a batch. All have usage or none has; so have costs."""
+
+    def pick(column: Sequence[T]) -> Sequence[T]:
+        return column if places is None else [column[place] for place in places]
+
+    seconds, overhead_s, usages = pick(of.seconds), pick(of.overhead_s), pick(of.usage)
+    first_tokens = NO_TIMES
+    if any(pick(of.is_stream)):
+        found = [record.first_token_s for record in pick(of.records) if record.is_stream]
+        first_tokens = sum_times([one for one in found if one is not None])
+    usage = UsageBatch()
+    if usages[0] is not None:
+        costs: Sequence[Any] = pick(of.cost_usd)
+        usage = UsageBatch.of(usages, None if costs[0] is None else sum(costs, NO_USD))  # type: ignore[arg-type]  # all have usage
+    return Batch(seconds, overhead_s, sum_times(seconds), sum_times(overhead_s), first_tokens, usage)
 
 
 def _outcomes(attempts: Sequence[Attempt]) -> tuple[tuple[str, str], ...]:

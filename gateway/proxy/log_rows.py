@@ -1,20 +1,33 @@
-"""Records of requests as rows of the request log. Runs in the log's thread."""
+"""Records of requests as rows of the request log, in columns. Runs in the log's thread."""
 
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
+from operator import lt
+from typing import TypeVar
+
+from msgspec.structs import astuple
 
 from gateway.http import headers as names
-from gateway.proxy.access_log import logged_status
+from gateway.http.endpoints import Endpoint
+from gateway.http.token_usage import Usage
 from gateway.proxy.body_capture import BodyCapture
+from gateway.proxy.record_columns import RecordColumns, is_constant, reason_of
 from gateway.proxy.request_record import RequestRecord
-from gateway.request_log.entry import TIME_BITS, LoggedAttempt, RareFields, Row
+from gateway.request_log.entry import TIME_BITS, Columns, LoggedAttempt, RareFields
+from gateway.tasks.decision_table import Route
 from gateway.upstream.errors import ErrorStatus, UpstreamFault
 
+T = TypeVar("T")
+NO_USAGE = Usage(0, 0)
 MAX_ERROR_CHARS = 500
 MAX_MODEL_CHARS = 200
+SAME_CLOCK_S = 1e-5
+"""Difference of two clocks that are one, read one after the other."""
+
 MS = 1000.0
-US = 1_000_000
+US = 1e6  # a float: to multiply one by an integer takes half as long again
 EncodeBody = Callable[[BodyCapture], bytes | None]
 
 
@@ -34,67 +47,104 @@ class RowMaker:
         self._encode_body = encode_body
         self._own_bits = draw(TIME_BITS)
         self._clocks = clocks
-        self._last_us = 0
+        self._last = self._own_bits
         self._paths: dict[str, str] = {}  # of the endpoints there are
 
-    def make_rows(self, records: Sequence[RequestRecord], offset: float) -> list[Row]:
-        """Return rows. offset: seconds from the records' clock to Unix time."""
+    def make_columns(self, records: Sequence[RequestRecord], offset: float) -> Columns:
+        """Return the rows of records, at least one. offset: seconds from the records' clock to Unix time."""
         own, timer = self._clocks
         between = own() - timer()  # nearly 0: on most systems both are one clock
-        return [self._make_row(record, offset, between) for record in records]
+        of, count = RecordColumns(records), len(records)
+        rare: list[RareFields | None] = [None] * count
+        statuses = list(of.status)
+        for place in of.unusual:
+            rare[place] = _rare_fields(records[place], between)
+            if of.stream_error[place] is not None:
+                statuses[place] = -statuses[place]
+        began = of.started if abs(between) < SAME_CLOCK_S else [started - between for started in of.started]
+        attempt_began, attempt_ended = _last_times(of)
+        return (
+            self._numbers(of, offset), of.request_id, of.client_id, of.key, of.task,
+            of.model, of.backend, of.by_route(reason_of), statuses, _in_ms(of.seconds), of.cost_usd,
+            _since(of.started, of.read_at), _in_ms(of.overhead_s), _in_ms(of.waited_s),
+            _since(began, attempt_began), _since(began, attempt_ended),
+            self._endpoints(of.endpoint), _asked_models(of.asked_model), of.by_route(_version_of), of.is_stream,
+            *_tokens(of.usage), rare, self._bodies(of.capture),
+        )  # fmt: skip
 
-    def _make_row(self, record: RequestRecord, offset: float, between: float) -> Row:
-        # In one piece and by place: to call functions and name fields would double the cost of a request's row.
-        started, route, trail, usage = record.started, record.route, record.trail, record.usage
-        # In the order in which requests ended, be the system's clock set back meanwhile.
-        at_us = int((started + record.seconds + offset) * US)
-        if at_us <= self._last_us:
-            at_us = self._last_us + 1
-        self._last_us = at_us
-        attempts, times, begun_ms, ended_ms = trail.attempts, trail.times, 0.0, 0.0
-        if times:
-            shift = between - started
-            begun_ms, ended_ms = (times[-2] + shift) * MS, (times[-1] + shift) * MS
-        if is_plain(record):
-            model, backend, status, rare = attempts[0].model, attempts[0].backend, record.status, None
-        else:
-            (model, backend), status, rare = record.answered_by, logged_status(record), _rare_fields(record, between)
-            status = -status if record.stream_error is not None else status
-        asked, endpoint, capture = record.asked_model, record.endpoint, record.capture
-        if asked is not None and (len(asked) > MAX_MODEL_CHARS or not asked.isascii()):
-            asked = _shorten(asked, MAX_MODEL_CHARS)
-        path = names.NONE if endpoint is None else self._paths.get(endpoint.path)
+    def _numbers(self, of: RecordColumns, offset: float) -> list[int]:
+        """Return numbers in the order in which requests ended, be the system's clock set back meanwhile."""
+        own, step = self._own_bits, 1 << TIME_BITS
+        numbers = [
+            (int((began + took + offset) * US) << TIME_BITS) | own
+            for began, took in zip(of.started, of.seconds, strict=True)
+        ]
+        if numbers[0] <= self._last or not all(map(lt, numbers, islice(numbers, 1, None))):
+            last = self._last
+            for place, number in enumerate(numbers):
+                numbers[place] = last = max(number, last + step)
+        self._last = numbers[-1]
+        return numbers
+
+    def _endpoints(self, endpoints: Sequence[Endpoint | None]) -> Sequence[str]:
+        if is_constant(endpoints):
+            return [self._path_of(endpoints[0])] * len(endpoints)
+        return [self._path_of(endpoint) for endpoint in endpoints]
+
+    def _path_of(self, endpoint: Endpoint | None) -> str:
+        if endpoint is None:
+            return names.NONE
+        path = self._paths.get(endpoint.path)
         if path is None:
-            path = self._paths[endpoint.path] = endpoint.public_path  # type: ignore[union-attr]  # it has a path
-        return _new_row(Row, (
-            (at_us << TIME_BITS) | self._own_bits, record.request_id, record.client_id, record.key, record.task,
-            model, backend, names.NONE if route is None else route.reason, status, record.seconds * MS,
-            record.cost_usd, (record.read_at - started) * MS if record.read_at else 0.0, record.overhead_s * MS,
-            trail.waited_s * MS, begun_ms, ended_ms, path,
-            asked,
-            0 if route is None else route.version, record.is_stream,
-            None if usage is None else usage.input_tokens, 0 if usage is None else usage.cache_read_tokens,
-            0 if usage is None else usage.output_tokens, 0 if usage is None else usage.reasoning_tokens,
-            usage is not None and usage.is_estimated, rare,
-            None if capture is None or self._encode_body is None else self._encode_body(capture),
-        ))  # fmt: skip
+            path = self._paths[endpoint.path] = endpoint.public_path
+        return path
+
+    def _bodies(self, captures: Sequence[BodyCapture | None]) -> Sequence[bytes | None]:
+        encode = self._encode_body
+        if encode is None:
+            return [None] * len(captures)
+        return [None if capture is None else encode(capture) for capture in captures]
 
 
-_new_row = tuple.__new__
+def _in_ms(seconds: Sequence[float]) -> Sequence[float]:
+    return [one * MS for one in seconds]
 
 
-def is_plain(record: RequestRecord) -> bool:
-    """Return True for a success at the first attempt, as nearly all requests are."""
-    attempts, route = record.trail.attempts, record.route
-    return (
-        len(attempts) == 1
-        and record.is_complete
-        and attempts[0].fault is None
-        and record.error is None
-        and not record.barred
-        and record.cached_model is None
-        and (route is None or route.shadow_model is None)
-    )
+def _since(began: Sequence[float], ended: Sequence[float]) -> Sequence[float]:
+    """Return the milliseconds between two times, 0 where the second is 0: it never was."""
+    if all(ended):
+        return [(end - start) * MS for start, end in zip(began, ended, strict=True)]
+    return [(end - start) * MS if end else 0.0 for start, end in zip(began, ended, strict=True)]
+
+
+def _last_times(of: RecordColumns) -> tuple[Sequence[float], Sequence[float]]:
+    """Return when the last attempt of each began and ended, 0 where there was none."""
+    if of.unusual:
+        last = [times[-2:] if times else (0.0, 0.0) for times in of.times]
+        began, ended = zip(*last, strict=True)
+    else:
+        began, ended = zip(*of.times, strict=True)
+    return began, ended
+
+
+def _version_of(route: Route | None) -> int:
+    return 0 if route is None else route.version
+
+
+def _asked_models(asked: Sequence[str | None]) -> Sequence[str | None]:
+    if is_constant(asked):
+        return [_shorten(asked[0], MAX_MODEL_CHARS)] * len(asked)
+    return [_shorten(one, MAX_MODEL_CHARS) for one in asked]
+
+
+def _tokens(usages: Sequence[Usage | None]) -> tuple[Sequence[int | None] | Sequence[bool], ...]:
+    """Return the columns from `input_tokens` to `is_estimated`."""
+    if None not in usages:
+        given, made, read, _, reasoning, is_estimated = zip(*map(astuple, usages), strict=True)  # type: ignore[arg-type]
+        return given, read, made, reasoning, is_estimated
+    found = [NO_USAGE if usage is None else usage for usage in usages]
+    given_or_none = [None if usage is None else usage.input_tokens for usage in usages]
+    return given_or_none, *_tokens(found)[1:]
 
 
 def _rare_fields(record: RequestRecord, between: float) -> RareFields:

@@ -74,11 +74,15 @@ class RecentResponses:
 
     def record_batch(self, records: Sequence[RequestRecord]) -> None:
         """Add requests that have ended."""
+        now = self._clock()
         for record in records:
-            self.record(record)
+            self._record(record, now)
 
     def record(self, record: RequestRecord) -> None:
         """Add a request that has ended, if it was a success."""
+        self._record(record, self._clock())
+
+    def _record(self, record: RequestRecord, now: float) -> None:
         route, attempts, task = record.route, record.trail.attempts, record.task
         if route is None or task is None or not record.is_complete or not 200 <= record.status < 300:
             return
@@ -93,7 +97,7 @@ class RecentResponses:
         if request not in found and not self._make_room(request):
             return
         found[request] = ResponseRecord(
-            task, model, route.version, propensity, route.exploration_set, self._clock(), record.request_id
+            task, model, route.version, propensity, route.exploration_set, now, record.request_id
         )
         if record.client_id is not None:
             name = client_response_key(record.key, record.client_id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.request_log.blocks import MAX_ROWS, Block, encode_block
-from gateway.request_log.entry import Row
+from gateway.request_log.entry import Columns, join_columns, slice_columns, sort_columns
 
 MERGED = 16
 """Blocks of fewer rows than this that are merged at once."""
@@ -28,10 +28,20 @@ class BlockWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _OpenBlock:
-    """A block that is not full, with its rows."""
+    """A block that is not full, with its rows.
+
+    Attributes:
+        body_bytes: Size of what was said in them.
+    """
 
     key: str
-    rows: Sequence[Row]
+    columns: Columns
+    body_bytes: int
+
+    @property
+    def rows(self) -> int:
+        """Count of its rows."""
+        return len(self.columns[0])
 
 
 class Compactor:
@@ -41,28 +51,24 @@ class Compactor:
         self._store = store
         self._open: list[_OpenBlock] = []
 
-    def write_rows(self, rows: Sequence[Row]) -> None:
+    def write_columns(self, columns: Columns) -> None:
         """Write rows, ordered by number. Raises StateError; then nothing is written, and they can be written again."""
-        merged = self._choose_merged(len(rows))
-        every = [*(row for one in merged for row in one.rows), *rows]
-        if merged:
-            every.sort(key=lambda row: row.number)
-        pieces = [every[start : start + MAX_ROWS] for start in range(0, len(every), MAX_ROWS)]
+        merged = self._choose_merged(len(columns[0]))
+        every = sort_columns(join_columns([*(one.columns for one in merged), columns])) if merged else columns
+        count = len(every[0])
+        pieces = [slice_columns(every, start, start + MAX_ROWS) for start in range(0, count, MAX_ROWS)]
         keys = self._store.write_blocks([encode_block(piece) for piece in pieces], [one.key for one in merged])
         gone = {one.key for one in merged}
         self._open = [one for one in self._open if one.key not in gone]
-        if len(pieces[-1]) < MAX_ROWS:
-            self._open.append(_OpenBlock(keys[-1], pieces[-1]))
-        self._seal_large()
+        if count % MAX_ROWS:
+            self._open.append(_OpenBlock(keys[-1], pieces[-1], sum(map(len, filter(None, pieces[-1][-1])))))
+        # Let go of the rows where what was said in them is long.
+        if sum(one.body_bytes for one in self._open) > MAX_OPEN_BYTES:
+            self._open = []
 
     def _choose_merged(self, added: int) -> list[_OpenBlock]:
         """Return the open blocks that are written again together with new rows."""
-        if added + sum(len(one.rows) for one in self._open) >= MAX_ROWS:
+        if added + sum(one.rows for one in self._open) >= MAX_ROWS:
             return self._open
-        small = [one for one in self._open if len(one.rows) < MERGED]
+        small = [one for one in self._open if one.rows < MERGED]
         return small if len(small) >= MERGED - 1 else []
-
-    def _seal_large(self) -> None:
-        """Let go of the rows where what was said in them is long."""
-        if sum(len(row.body) for one in self._open for row in one.rows if row.body) > MAX_OPEN_BYTES:
-            self._open = []

@@ -1,7 +1,8 @@
 """The fields of a logged request."""
 
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -107,7 +108,7 @@ class RareFields(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Row(NamedTuple):
-    """A request as it is stored. To make one is a part of the cost of a request: nothing is rounded or formatted.
+    """A request as it is stored: nothing is rounded or formatted. The request path makes Columns of them at once.
 
     Attributes:
         status: As LoggedRequest's; negative for a stream that ended early, by which it is told from a success.
@@ -143,3 +144,33 @@ class Row(NamedTuple):
     is_estimated: bool
     rare: RareFields | None
     body: bytes | None
+
+
+Columns = Sequence[Sequence[Any]]
+"""Rows by column: for each field of Row the rows' values. To make a Row of each would cost as much as all the rest."""
+
+
+def to_columns(rows: Sequence[Row]) -> Columns:
+    """Return rows, at least one, as columns."""
+    return list(zip(*rows, strict=True))
+
+
+def join_columns(parts: Sequence[Columns]) -> Columns:
+    """Return the rows of several parts, one after the other."""
+    return parts[0] if len(parts) == 1 else [_join(columns) for columns in zip(*parts, strict=True)]
+
+
+def slice_columns(columns: Columns, start: int, stop: int) -> Columns:
+    """Return some of the rows."""
+    return columns if start == 0 and stop >= len(columns[0]) else [column[start:stop] for column in columns]
+
+
+def sort_columns(columns: Columns) -> Columns:
+    """Return the rows ordered by number."""
+    numbers = columns[0]
+    order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    return [[column[place] for place in order] for column in columns]
+
+
+def _join(columns: Iterable[Sequence[Any]]) -> Sequence[Any]:
+    return [value for column in columns for value in column]

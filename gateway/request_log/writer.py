@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from gateway.errors import StateError
 from gateway.request_log.blocks import MAX_ROWS
 from gateway.request_log.compactor import Compactor
-from gateway.request_log.entry import TIME_BITS, Row
+from gateway.request_log.entry import TIME_BITS, Columns, join_columns
 from gateway.request_log.storage import RequestStore
 
 log = logging.getLogger("benchroute.requests")
@@ -63,20 +63,20 @@ class RequestLogWriter(Generic[R]):
     def __init__(
         self,
         store: RequestStore,
-        make_rows: Callable[[Sequence[R], float], list[Row]],
+        make_columns: Callable[[Sequence[R], float], Columns],
         limits: RetentionLimits,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """make_rows: of records, with what has to be added to their clock for Unix time.
+        """make_columns: of records, with what has to be added to their clock for Unix time.
 
         clock: Unix time in seconds. steady: the records' clock.
         """
-        self._store, self._make_rows, self._limits = store, make_rows, limits
+        self._store, self._make_columns, self._limits = store, make_columns, limits
         self._clock, self._steady = clock, steady
         self._compactor = Compactor(store)
         self._queue: list[R] = []
-        self._unwritten: list[Row] = []
+        self._unwritten: Columns = ()
         self._is_queued = threading.Condition()
         self._working = threading.Lock()
         self._is_closing = False
@@ -91,7 +91,7 @@ class RequestLogWriter(Generic[R]):
 
     def add_batch(self, records: Sequence[R]) -> None:
         """Take records of requests that have ended. Never waits for the store."""
-        room = MAX_QUEUED - len(self._queue) - len(self._unwritten)
+        room = MAX_QUEUED - len(self._queue) - self._unwritten_rows
         with self._is_queued:
             had = len(self._queue)
             self._queue.extend(records[: max(0, room)] if room < len(records) else records)
@@ -112,7 +112,7 @@ class RequestLogWriter(Generic[R]):
             self._is_closing = True
             self._is_queued.notify()
         self._thread.join(CLOSE_S)
-        if left := len(self._queue) + len(self._unwritten):
+        if left := len(self._queue) + self._unwritten_rows:
             self._drop(left, "shutdown")
 
     def _run(self) -> None:
@@ -126,6 +126,10 @@ class RequestLogWriter(Generic[R]):
             self._remove_old()
         self.flush()
 
+    @property
+    def _unwritten_rows(self) -> int:
+        return len(self._unwritten[0]) if self._unwritten else 0
+
     def _has_work(self) -> bool:
         return bool(self._queue or self._unwritten or self._is_closing)
 
@@ -136,9 +140,9 @@ class RequestLogWriter(Generic[R]):
     def _write_queued(self, least: int) -> None:
         """Write what waits, as long as there are so many rows."""
         offset = self._clock() - self._steady()
-        while len(self._queue) + len(self._unwritten) >= least:
+        while len(self._queue) + self._unwritten_rows >= least:
             with self._is_queued:
-                taken = self._queue[: MAX_ROWS - len(self._unwritten)] if len(self._unwritten) < MAX_ROWS else []
+                taken = self._queue[: MAX_ROWS - self._unwritten_rows] if self._unwritten_rows < MAX_ROWS else []
                 del self._queue[: len(taken)]
             if not self._write(taken, offset):
                 return
@@ -148,20 +152,21 @@ class RequestLogWriter(Generic[R]):
         """Write records, after the rows that could not be written before. Return False if the store fails."""
         try:
             if records:
-                self._unwritten += self._make_rows(records, offset)
-            rows = self._unwritten
-            self._compactor.write_rows(rows)
+                made = self._make_columns(records, offset)
+                self._unwritten = join_columns([self._unwritten, made]) if self._unwritten else made
+            rows = self._unwritten_rows
+            self._compactor.write_columns(self._unwritten)
         except StateError as error:
             self._report(str(error))
             return False
         except Exception:
             # A mistake of ours must not end the log: these rows are dropped, and the next ones written.
             log.exception("requests could not be logged")
-            self._drop(max(len(records), len(self._unwritten)), "error")
-            self._unwritten = []
+            self._drop(max(len(records), self._unwritten_rows), "error")
+            self._unwritten = ()
             return True
-        self._unwritten = []
-        self.counts.written += len(rows)
+        self._unwritten = ()
+        self.counts.written += rows
         self._report("")
         return True
 

@@ -27,7 +27,7 @@ from gateway.keys.client_keys import ClientKeys
 from gateway.keys.host_check import HostCheck
 from gateway.keys.quotas import Quotas
 from gateway.keys.secret_uses import SecretUses
-from gateway.observability.loop_lag import sample_loop_lag
+from gateway.observability.loop_lag import LoopLagSampler
 from gateway.observability.metrics import (
     BreakerCollector,
     Metrics,
@@ -231,7 +231,7 @@ class Gateway:
             self.runtime.start(store)
             if self._node is not None:
                 self._node.begin_serving()
-            stack.callback(asyncio.create_task(sample_loop_lag(self._metrics.registry)).cancel)
+            stack.enter_context(LoopLagSampler(self._metrics.registry))
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
             api.state.services = self._services

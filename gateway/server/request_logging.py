@@ -60,7 +60,7 @@ async def open_request_log(config: Config, node: Node | None) -> AsyncIterator[R
         yield RequestLogging(None, f"Requests are not logged: {error}")
         return
     limits = RetentionLimits(config.log.retention_days, config.log.max_mb * MB)
-    writer = RequestLogWriter(store, RowMaker(_body_encoder(config)).make_rows, limits)
+    writer = RequestLogWriter(store, RowMaker(_body_encoder(config)).make_columns, limits)
     writer.start()
     try:
         yield RequestLogging(writer, "", store)

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -64,12 +65,12 @@ class Origin:
             self._idle.pop().abort()
 
     def _free(self, connection: Connection) -> None:
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
+        # Not the loop's clock: Python 3.11 asks the kernel for the process ID whenever it looks up the running loop.
+        connection.idle_since = time.monotonic()
         self._idle.append(connection)
         # One timer for all: it is set by the first that becomes idle, and again while any is left.
         if self._reaping is None:
-            self._reaping = loop.call_later(KEEPALIVE_S, self._reap)
+            self._reaping = asyncio.get_running_loop().call_later(KEEPALIVE_S, self._reap)
 
     def _lost(self, connection: Connection) -> None:
         if connection in self._idle:
@@ -77,11 +78,11 @@ class Origin:
 
     def _reap(self) -> None:
         """Close connections that were idle for KEEPALIVE_S; the oldest come first."""
-        loop = asyncio.get_running_loop()
-        while self._idle and self._idle[0].idle_since <= loop.time() - KEEPALIVE_S:
+        now = time.monotonic()
+        while self._idle and self._idle[0].idle_since <= now - KEEPALIVE_S:
             self._idle.popleft().abort()
-        wait_s = self._idle[0].idle_since + KEEPALIVE_S - loop.time() if self._idle else 0.0
-        self._reaping = loop.call_later(wait_s, self._reap) if self._idle else None
+        wait_s = self._idle[0].idle_since + KEEPALIVE_S - now if self._idle else 0.0
+        self._reaping = asyncio.get_running_loop().call_later(wait_s, self._reap) if self._idle else None
 
 
 class PendingConnection:

@@ -28,7 +28,7 @@ from gateway.usage.history_counts import (
     to_pico_usd,
 )
 from gateway.usage.ledger import OTHER_NAMES, UsageBatch
-from gateway.usage.timeseries import CLIENT_ERROR, SERVER_ERROR, SeriesKind
+from gateway.usage.timeseries import CLIENT_ERROR, SERVER_ERROR, SeriesKind, TimeSums
 
 MINUTE_S, HOUR_S = 60, 3600
 RETENTION_S: Mapping[int, int] = {MINUTE_S: 48 * HOUR_S, HOUR_S: 90 * 24 * HOUR_S}
@@ -63,8 +63,10 @@ class HistorySample(msgspec.Struct, frozen=True):
         names: the series that they belong to, beside the gateway's.
         status: HTTP status.
         broke: true for streams that ended early.
-        times: of each request, seconds from its first byte to the response's last, and the gateway's share of them.
-        first_token_s: of each stream, seconds from the request's last byte to the first token.
+        requests: their number.
+        totals: times from each request's first byte to its response's last.
+        overheads: the gateway's share of them.
+        first_tokens: of streams, from the request's last byte to the first token.
         usage: of those with any.
         usd: cost of all together.
         unpriced: requests without a price.
@@ -77,8 +79,10 @@ class HistorySample(msgspec.Struct, frozen=True):
     names: tuple[SeriesName, ...]
     status: int
     broke: bool
-    times: Sequence[tuple[float, float]]
-    first_token_s: Sequence[float]
+    requests: int
+    totals: TimeSums
+    overheads: TimeSums
+    first_tokens: TimeSums
     usage: UsageBatch
     usd: Decimal
     unpriced: int
@@ -192,16 +196,20 @@ def give_way(number: int = 0, every: int = GIVE_WAY_EVERY) -> None:
 
 def sum_samples(samples: Iterable[HistorySample]) -> HistoryRows:
     """Return the counts of samples by minute and by series."""
-    minutes = HistoryRows()
+    # Samples of one kind of request first, which come several times a second: only their sums go into each series.
+    alike: dict[tuple[int, tuple[SeriesName, ...], tuple[str, ...]], Counts] = {}
     for number, sample in enumerate(samples):
         give_way(number)
-        series = minutes.setdefault((MINUTE_S, int(sample.at // MINUTE_S)), {})
-        counts = _count(sample)
-        for place in (GATEWAY_SERIES, *sample.names):
-            add_counts(series.setdefault(place, {}), counts)
-        requests = len(sample.times)
-        for backend in sample.faults:
-            failed: Counts = {Slot.REQUESTS: requests, Slot.ERRORS: requests}
+        place = int(sample.at // MINUTE_S), sample.names, sample.faults
+        add_counts(alike.setdefault(place, {}), _count(sample))
+    minutes = HistoryRows()
+    for number, ((minute, names, faults), counts) in enumerate(alike.items()):
+        give_way(number)
+        series = minutes.setdefault((MINUTE_S, minute), {})
+        for name in (GATEWAY_SERIES, *names):
+            add_counts(series.setdefault(name, {}), counts)
+        for backend in faults:
+            failed: Counts = {Slot.REQUESTS: counts[Slot.REQUESTS], Slot.ERRORS: counts[Slot.REQUESTS]}
             add_counts(series.setdefault(("backend", backend), {}), failed)
     return minutes
 
@@ -263,15 +271,15 @@ def is_retained(bucket: Bucket, now: float) -> bool:
 
 
 def _count(sample: HistorySample) -> Counts:
-    requests, usage = len(sample.times), sample.usage
+    requests, usage = sample.requests, sample.usage
     counts: Counts = {Slot.REQUESTS: requests}
     if sample.broke or sample.status >= SERVER_ERROR:
         counts[Slot.ERRORS] = requests
     elif sample.status >= CLIENT_ERROR:
         counts[Slot.REJECTED] = requests
-    add_times(counts, TOTAL_TIMES, Slot.TOTAL_US, [seconds for seconds, _ in sample.times])
-    add_times(counts, OVERHEAD_TIMES, Slot.OVERHEAD_US, [overhead_s for _, overhead_s in sample.times])
-    add_times(counts, FIRST_TOKEN_TIMES, Slot.FIRST_TOKEN_US, sample.first_token_s)
+    add_times(counts, TOTAL_TIMES, Slot.TOTAL_US, sample.totals)
+    add_times(counts, OVERHEAD_TIMES, Slot.OVERHEAD_US, sample.overheads)
+    add_times(counts, FIRST_TOKEN_TIMES, Slot.FIRST_TOKEN_US, sample.first_tokens)
     if usage.requests:
         counts[Slot.INPUT_TOKENS], counts[Slot.OUTPUT_TOKENS] = usage.all_input_tokens, usage.all_output_tokens
         counts[Slot.USD] = to_pico_usd(sample.usd)

@@ -11,7 +11,7 @@ slot      number
 320-447   histogram of times to the first token
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import IntEnum
 
@@ -20,7 +20,7 @@ import msgspec
 from gateway.http.token_usage import Usage
 from gateway.usage.ledger import UsageBatch
 from gateway.usage.prices import MIN_LONG_CONTEXT, Price
-from gateway.usage.timeseries import US, bucket_index
+from gateway.usage.timeseries import TimeSums
 
 Counts = dict[int, int]
 """Numbers by slot. Money is in units of 1e-12 US dollars."""
@@ -77,13 +77,14 @@ def add_counts(total: Counts, added: Mapping[int, int]) -> None:
         total[slot] = get(slot, 0) + number
 
 
-def add_times(counts: Counts, histogram: int, sum_slot: Slot, times_s: Iterable[float]) -> None:
-    """Add times in seconds to a histogram and to their sum."""
-    for seconds in times_s:
-        us = int(seconds * US)
-        slot = histogram + min(bucket_index(us), HISTOGRAM_SIZE - 1)
-        counts[slot] = counts.get(slot, 0) + 1
-        counts[sum_slot] = counts.get(sum_slot, 0) + us
+def add_times(counts: Counts, histogram: int, sum_slot: Slot, times: TimeSums) -> None:
+    """Add times to a histogram and to their sum."""
+    if times.buckets:
+        counts[sum_slot] = counts.get(sum_slot, 0) + times.us
+        last = HISTOGRAM_SIZE - 1
+        for bucket, number in times.buckets.items():
+            slot = histogram + (bucket if bucket < last else last)
+            counts[slot] = counts.get(slot, 0) + number
 
 
 def histogram_of(counts: Mapping[int, int], histogram: int) -> dict[int, int]:

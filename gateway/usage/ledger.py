@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
+import msgspec
+from msgspec.structs import astuple
+
 from gateway.http.token_usage import Usage
 from gateway.usage.prices import MIN_LONG_CONTEXT, Price
 from gateway.usage.sorted_names import SortedNames
@@ -25,8 +28,7 @@ DAY_S = 86_400
 OTHER_NAMES = "(others)"
 
 
-@dataclass(frozen=True, slots=True)
-class UsageTotals:
+class UsageTotals(msgspec.Struct, frozen=True, gc=False):
     """Sums over responses.
 
     Attributes:
@@ -119,6 +121,20 @@ class UsageBatch:
                 self.cache_write_tokens += usage.cache_write_tokens
                 self.reasoning_tokens += usage.reasoning_tokens
         self.estimated += usage.is_estimated
+
+    @classmethod
+    def of(cls, usages: Sequence[Usage], usd: Decimal | None) -> "UsageBatch":
+        """Return the sums of responses, at least one. usd: their cost."""
+        inputs, outputs, read, written, reasoning, estimated = zip(*map(astuple, usages), strict=True)
+        if max(inputs) <= MIN_LONG_CONTEXT:
+            return cls(
+                *(usd, len(usages), sum(inputs), sum(outputs), sum(read), sum(written), sum(reasoning), sum(estimated))
+            )
+        batch = cls()
+        for usage in usages:
+            batch.add_usage(usage, None)
+        batch.usd = usd
+        return batch
 
     @property
     def all_input_tokens(self) -> int:

@@ -49,6 +49,9 @@ MAX_IN_FLIGHT = 256
 to wait behind. All others wait in the queue, in turn by key.
 """
 
+GATHER_S = 0.01
+"""Time in which observations gather behind a batch: else every request wakes a task, which writes to the socket."""
+
 NO_RESPONSE = "The router is unavailable: the scorer's process does not respond."
 
 MAX_UNREAD_BYTES = 64 * 1024 * 1024
@@ -247,6 +250,8 @@ class EmbeddedScorerClient(ScorerClient):
             self._in_flight += len(items)
             process.writer.write(framing.encode_frame(Observations(items)))
             await process.writer.drain()
+            if not self._queue.has_pending:
+                await asyncio.sleep(GATHER_S)
 
     def _on_message(self, message: FromScorer) -> None:
         self._heard_at = asyncio.get_running_loop().time()

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from gateway.distributed.redis_client import RedisClient, RedisSettings
 from gateway.distributed.request_log import RedisRequestStore
 from gateway.request_log.access import SETTLED_S, RequestLog
-from gateway.request_log.blocks import Block, encode_block
+from gateway.request_log.blocks import Block
 from gateway.request_log.compactor import Compactor
+from gateway.request_log.entry import to_columns
 from gateway.request_log.filters import RequestFilter
 from gateway.request_log.pages import read_following, read_newest, read_request
 from tests.gateway.asking import ask, chat
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.redis_servers import RedisServer
-from tests.gateway.request_log.rows import make_row, to_request
+from tests.gateway.request_log.rows import make_block, make_row, to_request
 from tests.gateway.serving import configuration, running_gateway
 from tests.gateway.waiting import eventually
 
@@ -35,7 +36,8 @@ def test_the_page_is_that_of_all_gateways_in_order(store: RedisRequestStore, red
     mine, theirs = Compactor(store), Compactor(other)
     for start in range(0, 3000, 100):
         writer = mine if start % 200 else theirs
-        writer.write_rows([make_row(at, task="odd" if at % 2 else "even") for at in range(start, start + 100)])
+        rows = [make_row(at, task="odd" if at % 2 else "even") for at in range(start, start + 100)]
+        writer.write_columns(to_columns(rows))
     shown = [one.at_us for one in read_newest(store, RequestFilter(equal={"task": "odd"}), None, 2000).rows]
     assert shown == list(range(2999, 0, -2))
     following = read_following(other, RequestFilter(), 500 << 10, 10)
@@ -66,7 +68,7 @@ def test_no_row_is_missed_while_blocks_are_merged(redis_server: RedisServer, siz
     compactor, at = Compactor(Reading()), 0
     try:
         for size in sizes:
-            compactor.write_rows([make_row(at + place) for place in range(size)])
+            compactor.write_columns(to_columns([make_row(at + place) for place in range(size)]))
             at += size
             assert reads[-1] == list(range(at - 1, max(-1, at - 1 - limit), -1))
         assert store.measure().rows == at
@@ -75,7 +77,7 @@ def test_no_row_is_missed_while_blocks_are_merged(redis_server: RedisServer, siz
 
 
 def test_old_and_excess_rows_go_and_so_does_their_memory(store: RedisRequestStore, redis_server: RedisServer) -> None:
-    blocks = [encode_block([make_row(at) for at in range(start, start + 10)]) for start in range(0, 2000, 10)]
+    blocks = [make_block([make_row(at) for at in range(start, start + 10)]) for start in range(0, 2000, 10)]
     store.write_blocks(blocks, [])
     assert store.remove_old(1000 << 10, 10**9) == 1000
     assert store.remove_old(1000 << 10, 10**9) == 0
@@ -95,16 +97,16 @@ def test_a_live_tail_leaves_none_out_that_another_gateway_writes_late(store: Red
 
     now = [100.0]
     log = RequestLog(store, Nothing(), lambda: now[0])
-    store.write_blocks([encode_block([make_row(int(99.9e6))])], [])
+    store.write_blocks([make_block([make_row(int(99.9e6))])], [])
     assert log.following(RequestFilter(), 0, 10).rows == []
-    store.write_blocks([encode_block([make_row(int(99.5e6))])], [])  # of another gateway, later and older
+    store.write_blocks([make_block([make_row(int(99.5e6))])], [])  # of another gateway, later and older
     now[0] += SETTLED_S
     assert [one.at_us for one in log.following(RequestFilter(), 0, 10).rows] == [99_500_000, 99_900_000]
 
 
 def test_installations_with_prefixes_of_their_own_see_their_own_requests(redis_server: RedisServer) -> None:
     one, other = (RedisRequestStore(RedisClient(redis_server.url, settings=RedisSettings(name)), 14) for name in "ab")
-    one.write_blocks([encode_block([make_row(1)])], [])
+    one.write_blocks([make_block([make_row(1)])], [])
     assert (one.measure().rows, other.measure().rows) == (1, 0)
     one.close()
     other.close()

@@ -1,9 +1,11 @@
 """Rows of a request log, without a gateway."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from gateway.request_log.entry import TIME_BITS, LoggedAttempt, LoggedRequest, Row
+from gateway.request_log.blocks import Block, encode_block
+from gateway.request_log.entry import TIME_BITS, LoggedAttempt, LoggedRequest, Row, to_columns
 
 BASE: dict[str, Any] = {
     "client_id": None,
@@ -37,6 +39,11 @@ BASE: dict[str, Any] = {
 def make_row(at_us: int, **changed: Any) -> Row:
     """Return a row of a request that ended at a time, in microseconds."""
     return Row(**{"number": at_us << TIME_BITS, "id": f"req_{at_us:024x}", **BASE, **changed})
+
+
+def make_block(rows: Sequence[Row]) -> Block:
+    """Return the block of some rows."""
+    return encode_block(to_columns(rows))
 
 
 def to_request(row: Row) -> LoggedRequest:

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import StateError
-from gateway.request_log.blocks import MAX_ROWS, encode_block
+from gateway.request_log.blocks import MAX_ROWS
 from gateway.request_log.compactor import MERGED, Compactor
-from gateway.request_log.entry import LoggedRequest, Row
+from gateway.request_log.entry import LoggedRequest, Row, to_columns
 from gateway.request_log.filters import RequestFilter
 from gateway.request_log.pages import read_following, read_newest, read_request
 from gateway.request_log.sqlite import SqliteRequestStore, log_path
-from tests.gateway.request_log.rows import make_row, to_request
+from tests.gateway.request_log.rows import make_block, make_row, to_request
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_pages_show_all_rows_that_match_once_and_in_order(
         try:
             for batch in batches:  # of rows with one number, as blocks that are being merged have, the last counts
                 held = sorted({row[0]: every[row[0]] for row in batch}.values())
-                store.write_blocks([encode_block(held)], [])
+                store.write_blocks([make_block(held)], [])
             expected = [found for found in map(to_request, every.values()) if matches(found, wanted)]
             expected.sort(key=lambda one: one.number, reverse=not is_tail)
             shown: list[LoggedRequest] = []
@@ -95,7 +95,7 @@ def test_pages_show_all_rows_that_match_once_and_in_order(
 
 def test_a_request_is_found_by_its_id_with_what_was_said(store: SqliteRequestStore) -> None:
     said = [make_row(number, body=b"said" if number == 7 else None, client_id="req_mine") for number in range(1, 20)]
-    store.write_blocks([encode_block(said)], [])
+    store.write_blocks([make_block(said)], [])
     assert read_request(store, f"req_{7:024x}") == to_request(said[6])
     assert read_request(store, "req_mine") is None  # a client's ID names no request: several can have sent it
     assert read_newest(store, RequestFilter(search="req_mine"), None, 100).rows
@@ -120,7 +120,7 @@ def test_small_writes_become_full_blocks_and_no_row_is_written_often(sizes: list
         compactor, at = Compactor(Counting()), 0
         try:
             for size in sizes:
-                compactor.write_rows([make_row(at + place) for place in range(size)])
+                compactor.write_columns(to_columns([make_row(at + place) for place in range(size)]))
                 at += size
             with store.open_reader() as reader:
                 blocks = [found.block.rows for found in reader.scan((0, 2**63 - 1), False, True)]
@@ -133,7 +133,7 @@ def test_small_writes_become_full_blocks_and_no_row_is_written_often(sizes: list
 
 
 def test_old_and_excess_rows_are_removed_oldest_first(store: SqliteRequestStore) -> None:
-    blocks = [encode_block([make_row(at) for at in range(start, start + 10)]) for start in range(0, 2000, 10)]
+    blocks = [make_block([make_row(at) for at in range(start, start + 10)]) for start in range(0, 2000, 10)]
     store.write_blocks(blocks, [])
     assert store.remove_old(1000 << 10, 10**9) == 1000
     assert store.measure().oldest_us == 1000
@@ -173,7 +173,7 @@ def test_a_file_of_a_later_schema_and_one_that_is_none_are_refused(tmp_path: Pat
 def test_a_damaged_block_is_an_error_that_says_so(store: SqliteRequestStore, tmp_path: Path, part: str) -> None:
     import sqlite3
 
-    store.write_blocks([encode_block([make_row(at) for at in range(1, 9)])], [])
+    store.write_blocks([make_block([make_row(at) for at in range(1, 9)])], [])
     with sqlite3.connect(tmp_path / "log.db") as connection:
         connection.execute(f"UPDATE blocks SET {part} = x'c1'")  # noqa: S608 - fixed names
     connection.close()

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import StateError
 from gateway.request_log.blocks import Block
-from gateway.request_log.entry import Row
+from gateway.request_log.entry import Columns, to_columns
 from gateway.request_log.filters import RequestFilter
 from gateway.request_log.pages import read_newest
 from gateway.request_log.sqlite import SqliteRequestStore
@@ -19,8 +19,8 @@ from tests.gateway.waiting import eventually
 LIMITS = RetentionLimits(40_000, 10**9)
 
 
-def to_rows(numbers: Sequence[int], offset: float) -> list[Row]:
-    return [make_row(number) for number in numbers]
+def make_columns(numbers: Sequence[int], offset: float) -> Columns:
+    return to_columns([make_row(number) for number in numbers])
 
 
 class Faulty(SqliteRequestStore):
@@ -46,7 +46,7 @@ def logged(store: Faulty) -> list[int]:
 
 
 def test_what_is_handed_over_is_written_by_itself_and_at_the_end(store: Faulty) -> None:
-    writer = RequestLogWriter(store, to_rows, LIMITS)
+    writer = RequestLogWriter(store, make_columns, LIMITS)
     writer.start()
     writer.add_batch(range(1, 4))
     assert eventually(lambda: logged(store)) == [1, 2, 3]
@@ -59,7 +59,7 @@ def test_what_is_handed_over_is_written_by_itself_and_at_the_end(store: Faulty) 
 def test_rows_wait_while_the_store_is_down_and_none_comes_twice(
     store: Faulty, caplog: pytest.LogCaptureFixture
 ) -> None:
-    writer = RequestLogWriter(store, to_rows, LIMITS)
+    writer = RequestLogWriter(store, make_columns, LIMITS)
     store.fault = StateError("no room on the disk")
     for start in range(1, 1000, 100):
         writer.add_batch(range(start, start + 100))
@@ -72,7 +72,7 @@ def test_rows_wait_while_the_store_is_down_and_none_comes_twice(
 
 
 def test_what_the_queue_cannot_hold_is_dropped_and_counted(store: Faulty, caplog: pytest.LogCaptureFixture) -> None:
-    writer = RequestLogWriter(store, to_rows, LIMITS)
+    writer = RequestLogWriter(store, make_columns, LIMITS)
     store.fault = StateError("down")
     writer.add_batch(range(1, MAX_QUEUED + 501))
     writer.flush()
@@ -85,7 +85,7 @@ def test_what_the_queue_cannot_hold_is_dropped_and_counted(store: Faulty, caplog
 
 
 def test_a_mistake_in_one_batch_does_not_end_the_log(store: Faulty) -> None:
-    writer = RequestLogWriter(store, to_rows, LIMITS)
+    writer = RequestLogWriter(store, make_columns, LIMITS)
     store.fault = TypeError("ours")
     writer.add_batch([1, 2])
     writer.flush()
@@ -98,7 +98,7 @@ def test_a_mistake_in_one_batch_does_not_end_the_log(store: Faulty) -> None:
 
 def test_rows_beyond_the_limits_are_removed_while_the_gateway_runs(store: Faulty) -> None:
     now = [1_000_000.0]
-    writer = RequestLogWriter(store, to_rows, RetentionLimits(1, 10**9), lambda: now[0])
+    writer = RequestLogWriter(store, make_columns, RetentionLimits(1, 10**9), lambda: now[0])
     writer.start()
     writer.add_batch([1, 2, int(now[0] * 1e6)])
     eventually(lambda: writer.counts.removed or writer.counts.written == 3)
@@ -110,7 +110,7 @@ def test_rows_beyond_the_limits_are_removed_while_the_gateway_runs(store: Faulty
 
 
 def test_batches_of_many_threads_and_reads_between_lose_nothing(store: Faulty) -> None:
-    writer = RequestLogWriter(store, to_rows, LIMITS)
+    writer = RequestLogWriter(store, make_columns, LIMITS)
     writer.start()
 
     def add_many(first: int) -> None:

@@ -17,6 +17,7 @@ from gateway.state.sqlite import SqliteStore
 from gateway.usage.history import HOUR_S, MAX_NAMES, MINUTE_S, RETENTION_S, ChangeMark, HistoryRows, HistorySample
 from gateway.usage.history_counts import Counts, Slot
 from gateway.usage.ledger import UsageBatch
+from gateway.usage.timeseries import NO_TIMES, sum_times
 from tests.gateway.waiting import eventually
 
 START = 1_780_000_000.0
@@ -42,8 +43,10 @@ def add(writer: HistoryWriter, task: str = "t") -> None:
         names=(("task", task),),
         status=200,
         broke=False,
-        times=[(0.01, 0.001)],
-        first_token_s=(),
+        requests=1,
+        totals=sum_times([0.01]),
+        overheads=sum_times([0.001]),
+        first_tokens=NO_TIMES,
         usage=UsageBatch(),
         usd=ZERO,
         unpriced=0,

@@ -14,7 +14,6 @@ import yaml
 from gateway.distributed.redis_client import RedisClient
 from gateway.distributed.store import RedisStore
 from gateway.errors import StateError
-from gateway.request_log.blocks import encode_block
 from gateway.request_log.filters import RequestFilter
 from gateway.request_log.pages import read_newest
 from gateway.request_log.sqlite import SqliteRequestStore
@@ -26,7 +25,7 @@ from tests.gateway.cli.conftest import run_command
 from tests.gateway.distributed.test_store import put as put_anywhere
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.redis_servers import RedisServer, needs_redis
-from tests.gateway.request_log.rows import make_row
+from tests.gateway.request_log.rows import make_block, make_row
 from tests.gateway.server.test_shutdown import config, running
 from tests.gateway.serving import configuration
 from tests.gateway.state.test_sqlite import decision, put
@@ -217,7 +216,7 @@ def test_the_request_log_is_backed_up_and_restored_with_the_state(path: Path, tm
     assert not (tmp_path / "backup.db").exists()
     for ids in (["a", "b"], ["c"]):
         log = SqliteRequestStore(str(tmp_path / "state.requests.db"))
-        log.write_blocks([encode_block([make_row(at + len(ids), id=one) for at, one in enumerate(ids)])], [])
+        log.write_blocks([make_block([make_row(at + len(ids), id=one) for at, one in enumerate(ids)])], [])
         log.close()
         if ids == ["a", "b"]:
             assert run("backup", 0, "--with-log").split() == [

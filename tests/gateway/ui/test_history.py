@@ -15,6 +15,7 @@ from gateway.http.token_usage import Usage
 from gateway.state.sqlite import SqliteStore
 from gateway.usage.history import HOUR_S, MINUTE_S, ChangeMark, HistoryRows, HistorySample, SeriesName, sum_samples
 from gateway.usage.ledger import UsageBatch
+from gateway.usage.timeseries import sum_times
 from tests.gateway.asking import HELLO, ask, chat
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import configuration, running_gateway
@@ -35,8 +36,9 @@ def one_bucket(at: float, size: int) -> HistorySample:
     seconds = 0.8 + 0.3 * math.sin(at / 20_000)
     names: tuple[SeriesName, ...] = (("task", "support"), ("model", "good"), ("backend", "good/1"))
     return HistorySample(
-        names=names, status=200, broke=False, times=[(seconds * (1 + n / size), 0.0004) for n in range(size)],
-        first_token_s=[seconds / 4] * size, usage=batch, usd=USD * size, unpriced=0, compared_usd=USD * size,
+        names=names, status=200, broke=False, requests=size,
+        totals=sum_times([seconds * (1 + n / size) for n in range(size)]), overheads=sum_times([0.0004] * size),
+        first_tokens=sum_times([seconds / 4] * size), usage=batch, usd=USD * size, unpriced=0, compared_usd=USD * size,
         baseline_usd=BASELINE * size, is_routed=True, faults=(), at=at,
     )  # fmt: skip
 

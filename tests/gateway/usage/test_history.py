@@ -40,7 +40,7 @@ from gateway.usage.history_counts import (
 )
 from gateway.usage.ledger import OTHER_NAMES, UsageBatch
 from gateway.usage.prices import Price
-from gateway.usage.timeseries import bucket_index
+from gateway.usage.timeseries import bucket_index, sum_times
 
 NOW = 1_780_000_000.0
 COUNTS = st.dictionaries(st.integers(0, 447).filter(lambda slot: slot not in (9, 14, 16, 19)), st.integers(1, 2**52))
@@ -53,13 +53,22 @@ def usage_of(*responses: Usage, usd: Decimal | None = Decimal("0.25")) -> UsageB
     return batch
 
 
-def sample(task: str | None = "t", status: int = 200, at: float = NOW, **others: object) -> HistorySample:
+def sample(
+    task: str | None = "t",
+    status: int = 200,
+    at: float = NOW,
+    times: Sequence[tuple[float, float]] = ((0.02, 0.0003),),
+    first_token_s: Sequence[float] = (),
+    **others: object,
+) -> HistorySample:
     names: tuple[SeriesName, ...] = () if task is None else (("task", task),)
     about: dict[str, object] = {
         "names": names,
         "broke": False,
-        "times": [(0.02, 0.0003)],
-        "first_token_s": [],
+        "requests": len(times),
+        "totals": sum_times([seconds for seconds, _ in times]),
+        "overheads": sum_times([overhead_s for _, overhead_s in times]),
+        "first_tokens": sum_times(first_token_s),
         "usage": UsageBatch(),
         "usd": Decimal(0),
         "unpriced": 0,

@@ -1,3 +1,5 @@
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypothesis import given
@@ -10,6 +12,7 @@ from gateway.usage.timeseries import (
     bucket_upper_us,
     merge_minutes,
     quantile_us,
+    sum_times,
 )
 
 
@@ -21,9 +24,30 @@ class Clock:
         return self.now
 
 
-def seen(task: str | None = "t", status: int = 200, **others: object) -> RequestSample:
-    about = {"backend": "b/1", "broke": False, "times": [(0.02, 0.0003)], "usd": 0.25, "baseline_usd": 1.0}
+def seen(
+    task: str | None = "t",
+    status: int = 200,
+    times: Sequence[tuple[float, float]] = ((0.02, 0.0003),),
+    **others: object,
+) -> RequestSample:
+    seconds, overhead_s = zip(*times, strict=True)
+    about: dict[str, object] = {
+        "backend": "b/1",
+        "broke": False,
+        "requests": len(times),
+        "totals": sum_times(seconds),
+        "overheads": sum_times(overhead_s),
+        "usd": 0.25,
+        "baseline_usd": 1.0,
+    }
     return RequestSample(task=task, status=status, **{**about, **others})  # type: ignore[arg-type]  # a row of examples
+
+
+@given(st.lists(st.floats(0, 10**5) | st.sampled_from([0.0, 7e-6, 8e-6, 9e-6, 0.02, 0.5])))
+def test_times_that_are_summed_together_count_as_if_one_after_the_other(times_s: list[float]) -> None:
+    summed = sum_times(times_s)
+    assert summed.us == sum(int(seconds * 1_000_000) for seconds in times_s)
+    assert summed.buckets == Counter(bucket_index(int(seconds * 1_000_000)) for seconds in times_s)
 
 
 @given(st.integers(0, 10**12))
