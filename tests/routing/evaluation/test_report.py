@@ -146,6 +146,7 @@ def test_a_legend_names_what_is_drawn_and_nothing_else() -> None:
     ]
 
 
+@pytest.mark.slow  # draws every figure
 def test_what_has_no_data_is_neither_drawn_nor_mentioned(tmp_path: Path) -> None:
     done = make_evaluation(regimes=False)
     bare = replace(done, curves=(), sparse=(), models=[replace(model, price=None) for model in done.models])
@@ -157,6 +158,7 @@ def test_what_has_no_data_is_neither_drawn_nor_mentioned(tmp_path: Path) -> None
     assert not (tmp_path / "regimes.json").exists()
 
 
+@pytest.mark.slow  # draws every figure
 def test_without_rows_there_is_no_page_of_the_paper(tmp_path: Path) -> None:
     write_report(replace(make_evaluation(), rows=[], choices=[], quality=[], sparse=[]), tmp_path)
     assert "Compared with the paper" not in (tmp_path / "report.html").read_text()
@@ -168,6 +170,7 @@ def test_many_datasets_leave_the_figure_a_page_high() -> None:
     assert "the 30 lowest and the 30 highest of 150" in str(figure.get_suptitle()).replace("\n", " ")
 
 
+@pytest.mark.slow  # draws every figure
 def test_names_are_drawn_letter_by_letter(tmp_path: Path) -> None:
     """A dollar sign begins a formula in matplotlib, and a control character ends an XML document."""
     done = make_evaluation()
@@ -207,6 +210,7 @@ def test_verdicts_and_next_steps_come_before_tables(page: str) -> None:
     assert page.index("Routing with auto gains +2.0 points, small new.") < order[1]
 
 
+@pytest.mark.slow  # draws every figure
 def test_numbers_that_are_not_there_are_not_measured(tmp_path: Path) -> None:
     done = make_evaluation()
     choices = [replace(one, **without_numbers(one)) if one.system == "S3" else one for one in done.choices]  # type: ignore[arg-type]  # floats
