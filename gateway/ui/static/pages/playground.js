@@ -87,7 +87,8 @@ class Playground {
       this.models = await fetchModels(clientKey.get() ?? undefined);
       this.picker.setOptions(this.modelOptions());
     } catch (error) {
-      this.keys.focus(error.message);
+      // Without the focus: whoever has left the field types in another one by now.
+      this.keys.tell(error.message);
     }
   }
 

@@ -7,7 +7,7 @@ import { clientKey } from "./client_key.js";
 /** True if the dashboard's own key cannot send requests to models. */
 export const needsClientKey = (principal) => principal.needs_key && principal.is_admin;
 
-/** The card with the key's field. onChange(): after a key was typed in. Returns {element, focus(message)}. */
+/** The card with the key's field. onChange(): after a key was typed in. Returns {element, tell(message), focus(message)}. */
 export function keyField(principal, onChange) {
   const field = h("input", { type: "password", autocomplete: "off", spellcheck: "false", id: "pg-key", "aria-describedby": "pg-key-note", value: clientKey.get() ?? "" });
   const error = h("p", { class: "pg-error", role: "alert" });
@@ -22,5 +22,6 @@ export function keyField(principal, onChange) {
       + "Enter a client key: requests count in its usage, limits and budget. It stays in memory until this tab is reloaded or you sign out. ",
     principal.may_configure ? h("a", { href: "#/keys" }, "Create a key") : "To get one, ask an admin with write access."),
     h("label", {}, "Client key for requests", field), error);
-  return { element, focus(message) { error.textContent = message; field.focus(); } };
+  const tell = (message) => { error.textContent = message; };
+  return { element, tell, focus(message) { tell(message); field.focus(); } };
 }
