@@ -185,13 +185,22 @@ class EmbeddedScorerClient(ScorerClient):
         self._send(question)
         if isinstance(question, Inspect):
             # What only reads is not worth waiting for a process that is stopped; a busy one answers the ping at once.
-            self._send(Ping())
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._timeouts.respond_s, self._check_response, question.id, loop.time())
+            self._ping_for(question.id)
+
+    def _ping_for(self, number: int) -> None:
+        """Ask for a sign of life, and look in a while whether there was one."""
+        loop = asyncio.get_running_loop()
+        self._send(Ping())
+        loop.call_later(self._timeouts.respond_s, self._check_response, number, loop.time())
 
     def _check_response(self, number: int, asked_at: float) -> None:
         """Fail a question, and those that wait behind it, if the scorer has said nothing since it was asked."""
-        if self._heard_at < asked_at and self._replies.is_waiting(number):
+        if self._process is None or not self._replies.is_waiting(number):
+            return
+        if self._heard_at >= asked_at:
+            # Again: what was heard may have been on its way when the process was stopped, or that comes later.
+            self._ping_for(number)
+        else:
             self.counts.questions_dropped[NOT_ANSWERED] += 1
             self._replies.fail(number, NO_RESPONSE)
             self._background_gate.refuse_waiting(NO_RESPONSE)
