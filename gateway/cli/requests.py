@@ -21,7 +21,7 @@ SEEN = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class TimeRange:
+class TimeOptions:
     """When requests ended."""
 
     since: Annotated[str | None, typer.Option(help="Only requests that ended at or after this time, ISO 8601.")] = None
@@ -47,7 +47,7 @@ class RowFilters:
     min_cost_usd: Annotated[float | None, typer.Option(help="Only requests that cost at least so much.")] = None
 
 
-def _asked(*groups: TimeRange | RowFilters) -> dict[str, str]:
+def _asked(*groups: TimeOptions | RowFilters) -> dict[str, str]:
     """Return the filters that were given as the API's parameters."""
     given = {name: value for group in groups for name, value in asdict(group).items()}
     return {name: str(value) for name, value in given.items() if value is not None}
@@ -56,7 +56,7 @@ def _asked(*groups: TimeRange | RowFilters) -> dict[str, str]:
 @app.command("list")
 @with_option_groups
 def list_requests(
-    times: TimeRange,
+    times: TimeOptions,
     filters: RowFilters,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of requests.")] = 50,
     url: Url = LOCAL,
@@ -108,7 +108,7 @@ def tail_requests(
 @with_option_groups
 def export_requests(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
-    times: TimeRange,
+    times: TimeOptions,
     filters: RowFilters,
     format: Annotated[Literal["csv", "json"], typer.Option(help="Format of the file.")] = "csv",  # noqa: A002
     with_bodies: Annotated[

@@ -49,7 +49,7 @@ class Publish(msgspec.Struct, frozen=True, tag=True):
     event: LimitEvent
 
 
-class FindResponse(msgspec.Struct, frozen=True, tag=True):
+class LocateResponse(msgspec.Struct, frozen=True, tag=True):
     """Find the worker that answered a request. Its reply has `answer`, a ResponseRecord or null. worker: that asks."""
 
     id: int
@@ -126,12 +126,12 @@ ToParent = (
     | NoteActive
     | ExchangeQuotas
     | Publish
-    | FindResponse
+    | LocateResponse
     | FoundResponse
     | ConfigChanged
 )
 ToWorker = (
-    BatchDone | TasksEvicted | TasksForgotten | Reply | ScorerState | Events | Peers | FindResponse | ConfigChanged
+    BatchDone | TasksEvicted | TasksForgotten | Reply | ScorerState | Events | Peers | LocateResponse | ConfigChanged
 )
 
 _to_parent = msgspec.msgpack.Decoder(ToParent)

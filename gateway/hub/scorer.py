@@ -12,7 +12,7 @@ import msgspec
 from gateway.decision import Decision
 from gateway.errors import PackRejected, ScorerUnavailable
 from gateway.hub.link import ParentLink
-from gateway.hub.messages import FindResponse, FoundResponse, ReloadScorer, ScorerState, StartScorer, TasksForgotten
+from gateway.hub.messages import FoundResponse, LocateResponse, ReloadScorer, ScorerState, StartScorer, TasksForgotten
 from gateway.proxy.recent_responses import ResponseRecord
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.messages import (
@@ -75,7 +75,7 @@ class WorkerScorerClient(ScorerClient):
         link.handlers[TasksEvicted] = lambda message: handlers.on_evicted(message.items)
         link.handlers[TasksForgotten] = lambda message: handlers.on_forgotten(message.tasks)
         link.handlers[ScorerState] = self._on_state
-        link.handlers[FindResponse] = self._on_find
+        link.handlers[LocateResponse] = self._on_find
 
     @property
     def pid(self) -> int | None:
@@ -133,7 +133,7 @@ class WorkerScorerClient(ScorerClient):
         number = self._replies.next_id()
         try:
             found = await self._replies.request_reply(
-                number, lambda: self._link.send(FindResponse(number, request)), FIND_S
+                number, lambda: self._link.send(LocateResponse(number, request)), FIND_S
             )
         except (ScorerUnavailable, TimeoutError):
             return None
@@ -164,7 +164,7 @@ class WorkerScorerClient(ScorerClient):
             counts.dropped[reason] += state.dropped.get(reason, 0) - before.dropped.get(reason, 0)
         self._known = state
 
-    def _on_find(self, find: FindResponse) -> None:
+    def _on_find(self, find: LocateResponse) -> None:
         """Answer another worker's search where this one has the response; else stay silent."""
         found = self.find_own_response(find.request)
         if found is not None:

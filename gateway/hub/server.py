@@ -20,8 +20,8 @@ from gateway.hub.messages import (
     ConfigChanged,
     Events,
     ExchangeQuotas,
-    FindResponse,
     FoundResponse,
+    LocateResponse,
     NoteActive,
     Peers,
     Publish,
@@ -135,8 +135,8 @@ class Hub:
             count = max(1, len(self._workers))
             shares = self._buckets.exchange_quotas(message.gateway, count, message.usages, self._now_ms())
             self._send(number, Reply(message.id, {"shares": shares}))
-        elif isinstance(message, FindResponse):
-            self._broadcast(FindResponse(message.id, message.request, number), but=number)
+        elif isinstance(message, LocateResponse):
+            self._broadcast(LocateResponse(message.id, message.request, number), but=number)
         elif isinstance(message, FoundResponse):
             self._send(message.worker, Reply(message.id, {"answer": message.answer}))
         elif isinstance(message, ConfigChanged):
