@@ -10,6 +10,7 @@ request_decoding  compressed request bodies
 paths             paths of the client's API, as clients write them
 cors              cross-origin requests of browsers
 read_body         reading of a request's body from ASGI, within its size limit
+json_members      a JSON object as its members, compiled where it can be
 request_body      parsing of a request's body, and the body as it is forwarded
 error_envelope    OpenAI's and Anthropic's error envelopes
 sse               server-sent events of the gateway's own: comments and errors
