@@ -4,6 +4,7 @@ asgi              ASGI's types and the two messages of a response
 azure             Azure OpenAI's paths, and requests of its clients
 endpoints         the endpoints that are forwarded to backends, and their differences
 headers           the gateway's own headers, and its reading of a request's
+head_pattern      heads that come again, as bytes
 forwarding        headers that are forwarded, in both directions
 content_coding    decompression of bodies, piece by piece
 request_decoding  compressed request bodies
