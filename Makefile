@@ -40,6 +40,8 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
+# Where it is set, as in some containers, each of the hundreds of programs that the tests start compiles all its modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: wheel wheel-test image chart release-check release-notes faults demo serve test test-slow check fix docs fuzz conformance lm-eval bench bench-admin bench-scoring bench-index replay ui-test clean
 

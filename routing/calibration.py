@@ -107,6 +107,12 @@ class Calibration:
         smoothed = np.divide(summed, total, out=np.full(len(total), 0.5), where=total > 0)
         return np.asarray(np.clip(smoothed, 0.0, 1.0))
 
+    def select_models(self, columns: Sequence[int] | slice) -> "Calibration":
+        """Return the pairs of some models, in this order. Without any pair there is nothing to select from."""
+        has_pairs = len(self.distances) > 0
+        accuracies = np.ascontiguousarray(self.accuracies[:, columns]) if has_pairs else self.accuracies
+        return Calibration(self.distances, accuracies, self.weights, self.dataset_ids)
+
     def without_dataset(self, dataset: int) -> "Calibration":
         """Return the pairs of all other datasets."""
         others = self.dataset_ids != dataset

@@ -14,7 +14,7 @@ from routing.auto.membership import N_FEATURES
 from routing.auto.membership_summary import MembershipSummary, summarise_membership
 from routing.auto.posterior import JudgedLabels, LabelGroups
 from routing.auto.training_data import TrainingData
-from routing.calibration import RoutingSettings
+from routing.calibration import Calibration, RoutingSettings
 from routing.decision import CostPreference, RoutingDecision, make_decision
 from routing.errors import PackMismatch
 from routing.neighbours import Neighbours
@@ -25,7 +25,7 @@ from routing.scores import ScoreKind, TaskScores
 from routing.task import InputEvidence, TaskState, score_task
 
 MAX_FITS = 100
-"""Sets of candidates whose fits are cached; a gateway has a few."""
+"""Sets of candidates whose fits and calibration are cached; a gateway has a few."""
 
 
 class Router:
@@ -45,6 +45,7 @@ class Router:
         self._outcomes = pack.filled_outcomes()
         self._centres = _dataset_centres(pack)
         self._fits: dict[tuple[str, ...], AutoFit] = {}
+        self._pairs: dict[tuple[str, ...], Calibration] = {}
 
     def empty_state(self) -> TaskState:
         """Return the state of a task without inputs."""
@@ -117,7 +118,17 @@ class Router:
                 _group_labels(labels, judged, columns),
                 None if feedback is None else feedback.restrict_to(columns),
             )
-        return score_task(state, self._names, columns, self.pack.calibration, self.settings, posterior)
+        pairs = self._calibration_of(tuple(candidates), columns)
+        return score_task(state, self._names, columns, pairs, self.settings, posterior)
+
+    def _calibration_of(self, candidates: tuple[str, ...], columns: list[int]) -> Calibration:
+        """Return the pairs of the candidates alone: a pack may have a hundred models, of which a gateway uses a few."""
+        found = self._pairs.get(candidates)
+        if found is None:
+            if len(self._pairs) >= MAX_FITS:
+                self._pairs.clear()
+            found = self._pairs[candidates] = self.pack.calibration.select_models(columns)
+        return found
 
     def dataset_index(self, name: str) -> int:
         """Return the place of a dataset. Raises PackMismatch if the pack has none of that name."""

@@ -95,7 +95,7 @@ async def _measured(work: Path, load: str, functions: int) -> None:
     gateway = Gateway(load_config(work / "benchroute.yaml"))
     config = uvicorn.Config(gateway, http=ProxyProtocol, ws="none", log_config=None, access_log=False)
     config.load()
-    async with gateway._lifespan(gateway._api):
+    async with gateway.running():
         client, connection = ProxyProtocol(config, ServerState(), app_state={}), _connected(gateway)
         client.connection_made(Nowhere())
 

@@ -193,4 +193,6 @@ def benchroute(places: Places, port: int, name: str = "benchroute", **server: An
     config.write_text(yaml.safe_dump(sections))
     about = f"benchroute {version('benchroute')}, " + ", ".join(f"{name} {value}" for name, value in server.items())
     command: Command = [places.python, "-m", "gateway.cli", "serve", "--config", config, "--log-level", "warning"]
-    return Target(name, about.rstrip(", "), command, dict.fromkeys(places.models, port), True, places.trust)
+    # The sources of an editable installation are compiled at the first start, as pip compiles those of a wheel.
+    environment = {**places.trust, "PYTHONDONTWRITEBYTECODE": ""}
+    return Target(name, about.rstrip(", "), command, dict.fromkeys(places.models, port), True, environment)

@@ -1,8 +1,7 @@
 """Endpoints reference, from the application."""
 
 import inspect
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from docs.tables.markdown import code, paragraphs, table
 from gateway.api.build import build_api
+from gateway.api.probes import PROBES, Probe
 from gateway.http.endpoints import BY_PATH
 from gateway.proxy.passthrough.endpoints import ENDPOINTS
 
@@ -31,7 +31,6 @@ INTRO = """\
 FORWARDED = "Forward the request to a backend of the task's model."
 ACCESS = {
     "admin_of": "admin",
-    "scraper_of": "scraper",
     "operator_of": "operator",
     "manager_of": "manager",
     "principal_of": "client",
@@ -49,15 +48,12 @@ def endpoint_rows() -> list[tuple[str, str, str, str]]:
     """Return method, path, access and description of every endpoint."""
     rows = [("POST", path, "client", FORWARDED) for path in BY_PATH]
     rows += [(one.method, one.template, "client", f"Passed through: {one.description}") for one in ENDPOINTS]
-    return rows + sorted(_own(_api()), key=lambda row: (row[1], row[0]))
+    own = [*_own(build_api(lambda: None)), *(_probe_row(probe) for probe in PROBES)]
+    return rows + sorted(own, key=lambda row: (row[1], row[0]))
 
 
-def _api() -> FastAPI:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-
-    return build_api(lifespan)
+def _probe_row(probe: Probe) -> tuple[str, str, str, str]:
+    return "GET", probe.path, probe.access, probe.description.partition("\n\n")[0]
 
 
 def _own(api: FastAPI) -> Iterator[tuple[str, str, str, str]]:

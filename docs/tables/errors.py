@@ -1,5 +1,6 @@
 """Errors reference: the error tree, and the codes given where errors are raised."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from docs.tables.markdown import code, paragraphs, table
@@ -23,8 +24,9 @@ A backend's own error is forwarded unchanged, with its own status, type and code
 def errors() -> str:
     """Return the text of the page."""
     rows = []
+    given = _given()
     for error in _below(RequestError):
-        codes = [*filter(None, [error.default_code]), *sorted(_given(error.__name__))]
+        codes = [*filter(None, [error.default_code]), *sorted(given[error.__name__])]
         description = " ".join(paragraphs(error)[:1])
         rows.append((str(error.status), ", ".join(map(code, codes)), code(error.type), description))
     rows.sort(key=lambda row: (row[0], row[1]))
@@ -38,7 +40,11 @@ def _below(error: type[RequestError]) -> Iterator[type[RequestError]]:
             yield from _below(found)
 
 
-def _given(name: str) -> set[str]:
-    """The codes given where this error is raised."""
-    found = (literal(keyword(call, "code")) for call in calls() if called(call) == name)
-    return {one for one in found if isinstance(one, str)}
+def _given() -> defaultdict[str, set[str]]:
+    """The codes given where an error is raised, by the error's name."""
+    codes: defaultdict[str, set[str]] = defaultdict(set)
+    for call in calls():
+        found = literal(keyword(call, "code"))
+        if isinstance(found, str):
+            codes[called(call)].add(found)
+    return codes

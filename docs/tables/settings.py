@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from docs.tables.markdown import code, paragraphs, table
 from gateway.config import Config
+from gateway.config.descriptions import setting_descriptions
 
 T = TypeVar("T")
 
@@ -42,7 +43,8 @@ def settings() -> str:
     parts = [INTRO]
     for path, section in _sections(Config, ""):
         title = code(path) if path else "The whole file"
-        rows = [_row(path, name, field) for name, field in section.model_fields.items()]
+        described = setting_descriptions(section)
+        rows = [_row(path, name, field, described.get(name, "")) for name, field in section.model_fields.items()]
         text = "\n\n".join(paragraphs(section))
         parts.append(f"## {title}\n\n{text}\n\n" + table(("Setting", "Type", "Default", "Description"), rows))
     return "\n".join(parts)
@@ -53,8 +55,8 @@ def undescribed_settings() -> list[str]:
     return [
         f"{path}.{name}".removeprefix(".")
         for path, section in _sections(Config, "")
-        for name, field in section.model_fields.items()
-        if not field.description
+        for name in section.model_fields
+        if not setting_descriptions(section).get(name)
     ]
 
 
@@ -92,13 +94,13 @@ MAX_DEFAULT = 200
 """Characters of a default in the table."""
 
 
-def _row(path: str, name: str, field: FieldInfo) -> tuple[str, str, str, str]:
+def _row(path: str, name: str, field: FieldInfo, description: str) -> tuple[str, str, str, str]:
     setting = f"{path.partition(' (')[0]}.{name}".removeprefix(".")
     type_name = _with_bounds(_type(field.annotation), field.metadata)
     default = "required" if field.is_required() else _default(field.default)
     if len(default) > MAX_DEFAULT:
         default = "see the description"
-    return code(setting), type_name, default, field.description or ""
+    return code(setting), type_name, default, description
 
 
 def _type(annotation: Any) -> str:

@@ -1,12 +1,17 @@
-"""HTTP endpoints besides the request path, on FastAPI: tasks, packs, usage, management, operations.
+"""HTTP endpoints besides the request path, on FastAPI but for the probes: tasks, packs, usage, management, operations.
 
+lazy        the application, built at its first request
 build       the application: routers, error handlers
-openapi     the OpenAPI document, with the request path's endpoints
+openapi     the OpenAPI document, with the request path's endpoints and the probes
+probes      health and metrics, without the application
+responses   responses and errors in plain ASGI
 middleware  body limit, request ID and cache header of every response
-services    the services that endpoints use, and who may call them
+services    the services that endpoints use, and what a principal sees
+dependencies  who may call an endpoint
 request_faults  errors of bodies and parameters in our own words
 schemas     request bodies
-pagination  pages of all lists by cursor, and an endpoint's share of the event loop
+pagination  pages of all lists by cursor
+loop_share  an endpoint's share of the event loop
 tasks       tasks, decisions, overview
 task_lists  which tasks a list shows
 task_views  a task as JSON
@@ -25,5 +30,5 @@ activity    history: requests, latency, cost and savings over a range
  activity_json    its counts as JSON
 time_range  ranges of history, and their steps
 management  client keys, configuration versions
-operations  models, health, metrics, backends
+operations  models, backends
 """

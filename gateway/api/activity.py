@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from gateway.api.activity_json import counts_to_json
 from gateway.api.activity_series import IN_MEMORY, SeriesSteps, read_series, series_in_memory, to_iso
+from gateway.api.dependencies import Given, Operator
 from gateway.api.pagination import json_response
-from gateway.api.services import Given, Operator, Services, check_task_access
+from gateway.api.services import Services, check_task_access
 from gateway.api.time_range import RangeQuery, TimeRange, range_of, resolve_range
 from gateway.errors import Forbidden, InvalidRequest, ModelNotFound, NotFound, StateError
 from gateway.keys.auth import Principal

@@ -1,8 +1,6 @@
-"""The FastAPI application: all endpoints but the request path, and its error handlers."""
+"""The FastAPI application: all endpoints but the request path and the probes, and its error handlers."""
 
-import logging
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
@@ -13,26 +11,26 @@ from starlette.exceptions import HTTPException
 from gateway.api import activity, management, operations, packs, policies, requests, scoring, task_changes, tasks, usage
 from gateway.api.openapi import OpenApiApp, methods_at
 from gateway.api.request_faults import describe_request_fault
-from gateway.errors import Internal, InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
+from gateway.api.responses import log_internal_error
+from gateway.api.services import Services
+from gateway.errors import InvalidRequest, MethodNotAllowed, NotFound, RequestError, StateError
 from gateway.http.endpoints import BY_PATH
 from gateway.http.error_envelope import to_dict
 from gateway.proxy.passthrough.endpoints import ENDPOINTS
 from gateway.proxy.responses import error_headers
 from gateway.ui.pages import ui_router
 
-log = logging.getLogger("benchroute.api")
 
-
-def build_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
-    """Build the application. `lifespan` sets its `state.services`, a function, before the first request."""
+def build_api(services: Callable[[], Services | None]) -> FastAPI:
+    """Build the application. services: the running gateway's; None until it has started."""
     api = OpenApiApp(
         title="Benchroute",
         version=version("benchroute"),
         summary="LLM gateway that routes each task to the best model according to benchmark evidence.",
-        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
     )
+    api.state.services = services
     _install_error_handlers(api)
     # Those of parts of a task come before tasks: its /v1/tasks/{id} matches any path below.
     for router in (
@@ -114,5 +112,4 @@ def _path_not_found(request: Request) -> str:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("internal error in %s %s", request.method, request.url.path, exc_info=error)
-    return _to_response(Internal("Internal error of the gateway. Its log has the details."))
+    return _to_response(log_internal_error(request.scope, error))

@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from gateway.api.dependencies import AdminPrincipal, Given
 from gateway.api.pagination import Paging, json_response, page_of_sorted, page_to_json
 from gateway.api.schemas import RollbackBody, RotationBody
-from gateway.api.services import AdminPrincipal, Given, Services
+from gateway.api.services import Services
 from gateway.config import KeyLimits, KeyTerms
 from gateway.config.history import ConfigHistory, ConfigVersion
 from gateway.errors import ConfigError, InvalidRequest, PackRejected

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.api.responses import send_error
 from gateway.errors import RequestError, RequestTimeout
-from gateway.http import error_envelope
-from gateway.http.asgi import App, Message, Receive, Scope, Send, response_body, response_start
+from gateway.http.asgi import App, Message, Receive, Scope, Send
 from gateway.http.headers import CLIENT_REQUEST_ID, REQUEST_ID, client_request_id, new_request_id
 from gateway.http.read_body import ClientDisconnected, read_body
 from gateway.keys.host_check import HostCheck
-from gateway.proxy.responses import error_headers
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 NO_STORE = (b"cache-control", b"no-store")
@@ -56,12 +55,8 @@ class ApiMiddleware:
         except ClientDisconnected:
             return
         except RequestError as error:
-            document = error_envelope.encode_error(error)
-            headers = [*error_headers(error), (b"content-length", str(len(document)).encode())]
-            if isinstance(error, RequestTimeout):
-                headers.append(CLOSE)  # the rest may still come, and is no request
-            await send_with_id(response_start(error.status, headers))
-            await send_with_id(response_body(document))
+            # After a timeout the rest may still come, and is no request.
+            await send_error(error, send_with_id, [CLOSE] if isinstance(error, RequestTimeout) else [])
             return
         # RFC 9110, 9.3.2: the same as GET; the server leaves the body out, by the scope that it has kept.
         asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope

@@ -1,4 +1,4 @@
-"""The OpenAPI document (https://spec.openapis.org/oas/v3.1.0), with the request path's endpoints.
+"""The OpenAPI document (https://spec.openapis.org/oas/v3.1.0), with the request path's endpoints and the probes.
 
 All errors have one schema; FastAPI's own 422 is never sent. Of the request path's bodies only the members that the
 gateway reads are described: all others are forwarded unchanged.
@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from gateway.api.probes import PROBES, Probe
 from gateway.http.endpoints import BY_PATH, Endpoint
 from gateway.proxy.passthrough.endpoints import ENDPOINTS, PassthroughEndpoint
 
@@ -50,7 +51,7 @@ ERROR_SCHEMA: dict[str, Any] = {
 
 
 class OpenApiApp(FastAPI):
-    """FastAPI application with an OpenAPI document of all endpoints, the request path's included."""
+    """FastAPI application with an OpenAPI document of all endpoints, also of those that are not its own."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the document."""
@@ -59,6 +60,7 @@ class OpenApiApp(FastAPI):
         document["paths"] |= {path: {"post": _operation(operation)} for path, operation in BY_PATH.items()}
         for one in ENDPOINTS:
             document["paths"].setdefault(one.template, {})[one.method.lower()] = _passed_through(one)
+        document["paths"] |= {probe.path: {"get": _probe(probe)} for probe in PROBES}
         for path in document["paths"].values():
             for operation in path.values():
                 operation["responses"].pop("422", None)
@@ -77,6 +79,26 @@ def methods_at(document: Mapping[str, Any], path: str) -> list[str]:
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(template)))
+
+
+def _probe(probe: Probe) -> dict[str, Any]:
+    operation = "_".join([probe.name, *probe.path.strip("/").split("/"), "get"])
+    schema: dict[str, Any] = {"type": "string"}
+    if probe.is_json:
+        title = f"Response {operation.replace('_', ' ').title()}"  # as FastAPI names those of all others
+        schema = {"type": "object", "additionalProperties": True, "title": title}
+    return {
+        "tags": ["operations"],
+        "summary": probe.name.replace("_", " ").title(),
+        "description": probe.description,
+        "operationId": operation,
+        "responses": {
+            "200": {
+                "description": "Successful Response",
+                "content": {probe.media_type.partition(";")[0]: {"schema": schema}},
+            }
+        },
+    }
 
 
 def _passed_through(endpoint: PassthroughEndpoint) -> dict[str, Any]:

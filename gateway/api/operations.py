@@ -1,19 +1,18 @@
-"""Endpoints for models and operations: /v1/models, /health/live, /health/ready, /v1/backends, /metrics.
+"""Endpoints for models and operations: /v1/models, /v1/backends.
 
-Health checks require no key, so that orchestrators need none. With admin keys configured, /v1/backends and /metrics
-require one; without, /v1/backends requires a client key and /metrics none.
+With admin keys configured, /v1/backends requires one; without, a client key.
 """
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from fastapi import APIRouter, Depends
 
-from gateway.api.pagination import LoopShare, Paging, page_of_sorted, page_to_json
-from gateway.api.services import ClientPrincipal, Given, Services, operator_of, scraper_of
+from gateway.api.dependencies import ClientPrincipal, Given, operator_of
+from gateway.api.pagination import Paging, page_of_sorted, page_to_json
+from gateway.api.services import Services
 from gateway.api.usage import sample_to_json
 from gateway.config import ModelConfig
-from gateway.errors import ModelNotFound, ShuttingDown
+from gateway.errors import ModelNotFound
 from gateway.keys.auth import Principal
 from gateway.scorer.evidence import evidence_to_json
 from gateway.upstream.load_balancer import BackendState
@@ -24,8 +23,6 @@ models_router = APIRouter(tags=["models"])
 operations_router = APIRouter(tags=["operations"])
 
 HOUR = 60
-
-PROMETHEUS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
 @models_router.get("/v1/models")
@@ -48,25 +45,6 @@ async def get_model(model: str, services: Given, client: ClientPrincipal) -> dic
     raise ModelNotFound(f"Unknown model {model!r}.", param="model")
 
 
-@operations_router.get("/health/live")
-async def check_live() -> dict[str, Any]:
-    """Liveness: the process responds."""
-    return {"status": "ok"}
-
-
-@operations_router.get("/health/ready")
-async def check_ready(services: Given) -> dict[str, Any]:
-    """Readiness: requests can be served, also while the scorer starts or is down. Routing then uses known decisions.
-
-    503 from SIGTERM on, while the gateway still serves (`server.drain_s`).
-    """
-    if services.is_draining():
-        raise ShuttingDown("draining: the gateway stops soon, and still serves requests", code="draining")
-    if services.scorer is None:
-        return {"status": "ok", "scorer": "none", "message": "no pack is configured"}
-    return {"status": "ok", "scorer": services.scorer.status, "message": services.scorer.message}
-
-
 @operations_router.get("/v1/backends", dependencies=[Depends(operator_of)])
 async def list_backends(services: Given, page: Paging) -> dict[str, Any]:
     """List backends by ID, with the state of their breaker, requests in flight, and the last hour's activity."""
@@ -86,16 +64,6 @@ async def list_backends(services: Given, page: Paging) -> dict[str, Any]:
         for state in rows
     ]
     return page_to_json(data, "backends", last)
-
-
-@operations_router.get("/metrics", dependencies=[Depends(scraper_of)], response_class=Response, responses=PROMETHEUS)
-async def get_metrics(services: Given) -> Response:
-    """Return the metrics in Prometheus text format."""
-    share, parts = LoopShare(), list[bytes]()
-    for part in services.metrics.render_parts():
-        parts.append(part)
-        await share.give_way()
-    return Response(b"".join(parts), media_type=CONTENT_TYPE_LATEST)
 
 
 def _backend_id(state: BackendState) -> str:

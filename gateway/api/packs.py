@@ -7,9 +7,10 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
+from gateway.api.dependencies import Given, ManagedBy, Operator, count_read
 from gateway.api.management import config_rejected
 from gateway.api.pagination import Paging, page_of_sorted, page_to_json
-from gateway.api.services import Given, ManagedBy, Operator, Services, count_read, require_scorer
+from gateway.api.services import Services, require_scorer
 from gateway.config import Config
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRejected
 from gateway.keys.auth import Principal

@@ -5,10 +5,8 @@ rows that come or go meanwhile neither repeat nor hide others: the next page beg
 row is still there. Clients pass a cursor on unchanged; its form may differ in another version.
 """
 
-import asyncio
 import base64
 import binascii
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,9 +26,6 @@ Key = str | int | SortKey
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 MAX_CURSOR_CHARS = 512
-
-SLICE_S = 0.002
-"""Time that an endpoint works before other requests have their turn."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(tuple[str, str | int | tuple[float, str]])
@@ -128,21 +123,6 @@ def page_of_sorted(
 def json_response(document: Any) -> Response:
     """Encode a document. FastAPI's own encoder copies it first, which takes a page ten times as long."""
     return Response(msgspec.json.encode(document), media_type="application/json")
-
-
-class LoopShare:
-    """An endpoint's share of the event loop: it works in slices, and the requests beside it wait for one at most."""
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        """clock: in seconds."""
-        self._clock = clock
-        self._until = clock() + SLICE_S
-
-    async def give_way(self) -> None:
-        """Let others work where the slice is used up. Called after every row."""
-        if self._clock() >= self._until:
-            await asyncio.sleep(0)
-            self._until = self._clock() + SLICE_S
 
 
 def _bad_cursor() -> InvalidRequest:

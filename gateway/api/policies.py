@@ -10,16 +10,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from gateway.api.services import (
-    Given,
-    ManagedBy,
-    Operator,
-    Services,
-    TaskOfKey,
-    check_not_merged,
-    check_task_id,
-    services_of,
-)
+from gateway.api.dependencies import Given, ManagedBy, Operator, TaskOfKey, services_of
+from gateway.api.services import Services, check_not_merged, check_task_id
 from gateway.config.schema import TaskConfig
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.state.store import StoredPolicy

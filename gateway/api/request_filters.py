@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Query
 
-from gateway.api.services import Given, Operator, Services, sees_all
+from gateway.api.dependencies import Given, Operator
+from gateway.api.services import Services, sees_all
 from gateway.errors import Forbidden, InvalidRequest, RequestLogUnavailable
 from gateway.keys.auth import Principal
 from gateway.request_log.access import RequestLog

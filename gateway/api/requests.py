@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
+from gateway.api.dependencies import Given
 from gateway.api.pagination import PageRequest, Paging, encode_cursor, json_response, page_to_json
 from gateway.api.request_export import MAX_EXPORTED, MAX_WITH_BODIES, Export, export_csv, export_json
 from gateway.api.request_filters import Filter, Format, Times, log_reader, request_log_of
 from gateway.api.request_views import decision_then, details_to_json, request_to_json
-from gateway.api.services import Given, Services
+from gateway.api.services import Services
 from gateway.decision import Decision, ExplainedDecision
 from gateway.errors import Forbidden, InvalidRequest, NotFound
 from gateway.keys.auth import Principal

@@ -7,18 +7,9 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Query
 
+from gateway.api.dependencies import ClientPrincipal, Given, Operator, TaskOfKey, count_read
 from gateway.api.schemas import DryRunBody, FeedbackBody, InputsBody, LabelsBody, texts_of
-from gateway.api.services import (
-    ClientPrincipal,
-    Given,
-    Operator,
-    Services,
-    TaskOfKey,
-    check_task_access,
-    count_inputs,
-    count_read,
-    require_scorer,
-)
+from gateway.api.services import Services, check_task_access, count_inputs, require_scorer
 from gateway.errors import InvalidRequest, ModelNotFound, NotFound
 from gateway.keys.auth import Principal
 from gateway.proxy.recent_responses import ResponseRecord, client_response_key, response_key

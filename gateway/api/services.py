@@ -1,16 +1,14 @@
-"""The services that endpoints use, and who may call an endpoint (FastAPI dependencies)."""
+"""The services that endpoints use, and what a principal sees. Without FastAPI: the gateway builds them at its start."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from fastapi import Depends, Request
-
-from gateway.config import LOOPBACK, Config
+from gateway.config import Config
 from gateway.config.history import ConfigHistory
-from gateway.errors import Forbidden, InvalidRequest, NotFound, ScorerUnavailable
-from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
+from gateway.errors import InvalidRequest, NotFound, ScorerUnavailable
+from gateway.keys.auth import Authenticator, Principal
 from gateway.keys.client_keys import ClientKeys
 from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
@@ -103,12 +101,6 @@ class Services:
     evidence: Mapping[str, EvidenceMatch]
 
 
-def services_of(request: Request) -> Services:
-    """Return the services of the application that serves a request."""
-    services: Services = request.app.state.services()
-    return services
-
-
 def require_scorer(services: Services) -> ScorerClient:
     """Return the scorer. Raises ScorerUnavailable if no pack is configured."""
     if services.scorer is None:
@@ -148,24 +140,6 @@ def task_not_found(task: str, services: Services) -> NotFound:
     return NotFound(message, code="task_evicted")
 
 
-def principal_of(request: Request) -> Principal:
-    """Authenticate a client or an admin, and count whatever is not a mere read against the key's limits.
-
-    Raises Unauthenticated, Forbidden, RateLimited, BudgetExceeded.
-    """
-    found = services_of(request).authenticator.authenticate_any(request.scope["headers"])
-    if found.is_admin and found.is_read_only and _is_change(request):
-        raise Forbidden(f"Admin key {found.name!r} is read-only.")
-    if _is_change(request):
-        _count_once(request, found)
-    return found
-
-
-def count_read(request: Request) -> None:
-    """Count a read that the scorer has to work for, as a request. Raises as `principal_of`."""
-    _count_once(request, principal_of(request))
-
-
 def count_inputs(services: Services, client: Principal, inputs: int) -> None:
     """Count the inputs of a request: each counts as a request. Raises RateLimited, BudgetExceeded."""
     services.quotas.admit_inputs(client.name, inputs)
@@ -182,67 +156,3 @@ def sees_all(services: Services, client: Principal) -> bool:
 def sees_usage_of(services: Services, client: Principal, task: str) -> bool:
     """Return True if a principal sees what a task costs: all keys' requests of that task count in it."""
     return sees_all(services, client) or (client.tasks is not None and task in client.tasks)
-
-
-def admin_of(request: Request) -> Principal:
-    """Authenticate an admin. Raises Unauthenticated, Forbidden."""
-    return services_of(request).authenticator.authenticate_admin(request.scope["headers"], _is_change(request))
-
-
-def operator_of(request: Request) -> Principal:
-    """Authenticate an admin if admin keys are configured, else any client. Raises Unauthenticated, Forbidden."""
-    return admin_of(request) if services_of(request).authenticator.has_admin else principal_of(request)
-
-
-def manager_of(request: Request) -> Principal:
-    """Authenticate who may change routing: an admin, or without any API key, programs on this machine.
-
-    A browser on this machine also runs other sites' pages. Their requests are recognized by Fetch Metadata
-    (https://www.w3.org/TR/fetch-metadata/) and by the Host header (DNS rebinding). Raises Unauthenticated, Forbidden.
-    """
-    services = services_of(request)
-    if not services.authenticator.is_open or services.config.server.host not in LOOPBACK:
-        return admin_of(request)
-    if _is_change(request) and not _is_from_localhost(request):
-        raise Forbidden("Without API keys, changes are accepted only from localhost.")
-    return ANONYMOUS
-
-
-def scraper_of(request: Request) -> None:
-    """Authenticate an admin if admin keys are configured, else allow anyone. Raises Unauthenticated, Forbidden."""
-    if services_of(request).authenticator.has_admin:
-        admin_of(request)
-
-
-def _count_once(request: Request, principal: Principal) -> None:
-    """Count a request, once however many of its dependencies authenticate it. Admins have no limits."""
-    if not getattr(request.state, "is_counted", False):
-        services_of(request).quotas.admit_request(principal.name)
-        request.state.is_counted = True
-
-
-def _is_from_localhost(request: Request) -> bool:
-    site = request.headers.get("sec-fetch-site", "none")
-    return site in ("none", "same-origin") and request.url.hostname in LOOPBACK
-
-
-def _is_change(request: Request) -> bool:
-    return request.method not in ("GET", "HEAD")
-
-
-Given = Annotated[Services, Depends(services_of)]
-ClientPrincipal = Annotated[Principal, Depends(principal_of)]
-AdminPrincipal = Annotated[Principal, Depends(admin_of)]
-ManagedBy = Annotated[Principal, Depends(manager_of)]
-Operator = Annotated[Principal, Depends(operator_of)]
-
-
-def task_of(task: str, services: Given, client: ClientPrincipal) -> str:
-    """Resolve the task of a path for the key: the one place that decides.
-
-    Raises InvalidRequest, Forbidden, NotFound.
-    """
-    return check_not_merged(check_task_access(task, client), services)
-
-
-TaskOfKey = Annotated[str, Depends(task_of)]

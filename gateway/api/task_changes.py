@@ -5,17 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
+from gateway.api.dependencies import Given, ManagedBy, Operator, TaskOfKey, operator_of
 from gateway.api.schemas import MergeBody, TaskNameBody
-from gateway.api.services import (
-    Given,
-    ManagedBy,
-    Operator,
-    Services,
-    TaskOfKey,
-    check_task_id,
-    operator_of,
-    task_not_found,
-)
+from gateway.api.services import Services, check_task_id, task_not_found
 from gateway.api.task_views import task_facts
 
 router = APIRouter(tags=["tasks"])

@@ -8,7 +8,8 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.api.pagination import LoopShare, PageRequest, SortKey, page_to_json
+from gateway.api.loop_share import LoopShare
+from gateway.api.pagination import PageRequest, SortKey, page_to_json
 from gateway.api.services import Services, sees_all
 from gateway.api.task_lists import MAX_DETAILED, summarise_tasks
 from gateway.api.task_views import (

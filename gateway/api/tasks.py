@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from gateway.api.dependencies import ClientPrincipal, Given, Operator, TaskOfKey
 from gateway.api.pagination import MAX_LIMIT, Paging, json_response, page_of_sorted, page_to_json
-from gateway.api.services import ClientPrincipal, Given, Operator, Services, TaskOfKey, sees_usage_of, task_not_found
+from gateway.api.services import Services, sees_usage_of, task_not_found
 from gateway.api.task_lists import list_decided, list_detailed, summarise_tasks
 from gateway.api.task_order import TaskQuery, list_sorted, recent_requests, traffic_by_kind
 from gateway.api.task_views import default_tasks, explanation_view, task_facts, task_summary

@@ -6,6 +6,7 @@ network_fields    TLS and proxies of backends
 key_file          API keys in files
 key_sections      keys, admin: secrets as hashes, permissions, limits, expiry
 service           state, scorer, server, upstream, metrics, log, otel
+descriptions      descriptions of settings, from the source
 fields            base class and field types of the sections
 header_fields     field types of headers, keys and patterns of headers
 yaml_text         YAML in, without duplicate keys, alias bombs, and lines of the text in errors

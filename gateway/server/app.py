@@ -7,15 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
-
-from gateway.api.build import build_api
+from gateway.api.lazy import LazyApi, build_management_api
 from gateway.api.middleware import ApiMiddleware
+from gateway.api.probes import ProbeEndpoints
 from gateway.api.services import Services
 from gateway.config import Config
 from gateway.config.history import ConfigHistory, ConfigSource
 from gateway.decision import Decision
-from gateway.http.asgi import Receive, Scope, Send
+from gateway.http.asgi import Receive, Scope, Send, run_lifespan
 from gateway.http.azure import accept_azure_request
 from gateway.http.cors import CorsPolicy
 from gateway.http.endpoints import BY_PATH
@@ -118,7 +117,6 @@ class Gateway:
         self._tracing: Tracing | None = None
         self._request_log = RequestLogging(None, "The gateway has not started.")
         check_otel(config)
-        self._api = build_api(self._lifespan)
         server = config.server
         self._host_check = HostCheck(
             lambda: self._authenticator.is_open, server.host, server.allowed_hosts, server.cors_origins
@@ -126,7 +124,11 @@ class Gateway:
         self._cors = CorsPolicy(server.cors_origins)
         self._front = Front(self._dispatch, self._cors)
         self._middleware = ApiMiddleware(
-            self._api, server.max_body_bytes, server.body_timeout_s, self._host_check, lambda: self._is_draining
+            ProbeEndpoints(LazyApi(lambda: build_management_api(self._services)), self._services),
+            server.max_body_bytes,
+            server.body_timeout_s,
+            self._host_check,
+            lambda: self._is_draining,
         )
         self._deadlines = DeadlineTimer()
         self._is_draining = False
@@ -138,8 +140,8 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: by the request path where it is for a backend, else by an endpoint."""
-        if scope["type"] != "http":
-            await self._api(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await run_lifespan(self.running(), receive, send)
         elif scope["method"] == "POST" and scope["path"] in BY_PATH and not self.needs_front(scope["headers"]):
             await self._dispatch(scope, receive, send)
         else:
@@ -198,7 +200,8 @@ class Gateway:
             log.warning("shutdown grace period over: %d requests aborted", aborted)
 
     @asynccontextmanager
-    async def _lifespan(self, api: FastAPI) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
+        """Start everything, and stop it after the block. Raises StateError, ConfigError."""
         async with AsyncExitStack() as stack:
             config = self.runtime.resolved.config
             store: Store = self._node.store if self._node else open_own_store(config.state.url)
@@ -234,7 +237,6 @@ class Gateway:
             stack.enter_context(LoopLagSampler(self._metrics.registry))
             self._metrics.registry.register(BreakerCollector(self._breaker_states))
             self._metrics.registry.register(RoutingCollector(self._routing_stats))
-            api.state.services = self._services
             yield
 
     def _build_serving(self, resolved: ResolvedConfig, store: Store) -> Serving:

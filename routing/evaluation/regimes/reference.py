@@ -84,7 +84,7 @@ class Reference:
         columns: of the models, best on average first.
         data: training data of auto.
         fit: of auto, for all models.
-        calibration: pairs (u, p).
+        calibration: pairs (u, p), of the models in the order of `columns`.
         routing: parameters of the paper.
     """
 
@@ -101,7 +101,8 @@ class Reference:
     ) -> "Reference":
         """Fit auto and order the models. benchmark, calibration: of the same datasets as the data."""
         columns = benchmark.order_models(data.averages)
-        return cls(benchmark.names, columns, data, fit_auto(data, columns), calibration, routing)
+        pairs = calibration.select_models(columns)
+        return cls(benchmark.names, columns, data, fit_auto(data, columns), pairs, routing)
 
     def score_state(self, state: TaskState) -> TaskScores:
         """Return all scores of a task."""

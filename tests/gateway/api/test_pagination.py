@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.api.loop_share import SLICE_S, LoopShare
 from gateway.api.pagination import (
     MAX_LIMIT,
-    SLICE_S,
-    LoopShare,
     PageRequest,
     decode_cursor,
     encode_cursor,

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from routing.embedder import SentenceTransformerEmbedder
 
@@ -17,6 +16,7 @@ TEXTS = tuple(
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformerEmbedder:
     """Mean pooling, 32 wide, texts cut at 16 tokens."""
+    import torch
     from transformers import BertConfig, BertModel, BertTokenizer
 
     source = Path(tmp_path_factory.mktemp("models")) / "tiny"

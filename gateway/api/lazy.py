@@ -1,0 +1,72 @@
+"""The FastAPI application, imported and built at its first request.
+
+That takes as long as the whole rest of a gateway's start, and a third of its memory; the request path and the probes
+do without it.
+"""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from gateway.api.responses import log_internal_error, send_error
+from gateway.api.services import Services
+from gateway.http.asgi import App, Receive, Scope, Send
+
+SWITCH_S = 0.0005
+"""Seconds that the building thread keeps the interpreter while requests wait; Python's default is ten times that."""
+
+
+class LazyApi:
+    """An application behind its first request, which waits until it is built; requests to backends go on."""
+
+    def __init__(self, build: Callable[[], App]) -> None:
+        """build: makes the application, in a thread; again at the next request where it raises."""
+        self._build = build
+        self._app: App | None = None
+        self._building = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        try:
+            app = self._app or await self._build_once()
+        except Exception as error:
+            await send_error(log_internal_error(scope, error), send)
+            return
+        await app(scope, receive, send)
+
+    async def _build_once(self) -> App:
+        async with self._building:
+            if self._app is None:
+                with _sharing_interpreter():
+                    self._app = await asyncio.to_thread(_without_collections, self._build)
+            return self._app
+
+
+def build_management_api(services: Callable[[], Services | None]) -> App:
+    """Import and build the FastAPI application. services: the running gateway's."""
+    from gateway.api.build import build_api
+
+    return build_api(services)
+
+
+def _without_collections(build: Callable[[], App]) -> App:
+    """Build. What is imported stays: to look for garbage in it would stop the event loop, now and in future."""
+    gc.disable()
+    try:
+        return build()
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextmanager
+def _sharing_interpreter() -> Iterator[None]:
+    """Let threads take turns more often: one that imports would hold the event loop up at every turn."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
