@@ -22,6 +22,7 @@ changed their model 1.7 times instead of 1.0.
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -133,13 +134,16 @@ def _nearer(watch: ShiftDetector, vector: Embeddings, embedding_sum: Floats) -> 
 
 def is_sampled(task: str, number: int, weight: int) -> bool:
     """Return True if input `number` of a task, from 0, is the one of its run that is embedded."""
-    if weight == 1:
-        return True
+    return weight == 1 or number % weight == _drawn_place(task, number // weight, weight)
+
+
+@lru_cache(maxsize=1024)
+def _drawn_place(task: str, run: int, weight: int) -> int:
+    """Return which input of a run is sampled, from 0. Remembered, since the inputs of a run come one after another."""
     # A hash in place of a random generator: any scorer of a fleet, and a replay, selects the same inputs without
     # shared state.
-    run = f"{task}\0{number // weight}\0{weight}".encode("utf-8", "surrogatepass")
-    drawn = int.from_bytes(hashlib.blake2b(run, digest_size=8).digest(), "little") % weight
-    return number % weight == drawn
+    name = f"{task}\0{run}\0{weight}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little") % weight
 
 
 def decision_z(scores: TaskScores, chosen: str) -> float:

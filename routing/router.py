@@ -14,10 +14,11 @@ from routing.auto.membership import N_FEATURES
 from routing.auto.membership_summary import MembershipSummary, summarise_membership
 from routing.auto.posterior import JudgedLabels, LabelGroups
 from routing.auto.training_data import TrainingData
-from routing.calibration import RoutingSettings
+from routing.calibration import Calibration, RoutingSettings
 from routing.decision import CostPreference, RoutingDecision, make_decision
 from routing.errors import PackMismatch
 from routing.neighbours import Neighbours
+from routing.neighbours.exact import ExactIndex
 from routing.pack import Pack
 from routing.predictor import predict_correct, predict_outcomes
 from routing.recommendation import recommend_score
@@ -25,7 +26,11 @@ from routing.scores import ScoreKind, TaskScores
 from routing.task import InputEvidence, TaskState, score_task
 
 MAX_FITS = 100
-"""Sets of candidates whose fits are cached; a gateway has a few."""
+"""Sets of candidates whose fits and calibration are cached; a gateway has a few."""
+
+
+MAX_EXACT = 4096
+"""Inputs of a pack up to which exact search takes less time than the graph: a sixth of it at 1,500."""
 
 
 class Router:
@@ -34,17 +39,21 @@ class Router:
     def __init__(
         self, pack: Pack, settings: RoutingSettings | None = None, neighbours: Neighbours | None = None
     ) -> None:
-        """settings: the paper's parameters by default. neighbours: the pack's HNSW index by default."""
+        """settings: the paper's parameters by default.
+
+        neighbours: by default the pack's HNSW index, or exact search where it is faster.
+        """
         self.pack = pack
         self.settings = settings or RoutingSettings()
         self.recommendation = recommend_score(pack.report, pack.training_data is not None)
         """The score that `recommended` stands for with this pack."""
-        self._neighbours: Neighbours = neighbours or pack.index
+        self._neighbours: Neighbours = neighbours or _faster_index(pack)
         self._names = pack.manifest.model_names
         self._columns = {name: column for column, name in enumerate(self._names)}
         self._outcomes = pack.filled_outcomes()
         self._centres = _dataset_centres(pack)
         self._fits: dict[tuple[str, ...], AutoFit] = {}
+        self._pairs: dict[tuple[str, ...], Calibration] = {}
 
     def empty_state(self) -> TaskState:
         """Return the state of a task without inputs."""
@@ -117,7 +126,17 @@ class Router:
                 _group_labels(labels, judged, columns),
                 None if feedback is None else feedback.restrict_to(columns),
             )
-        return score_task(state, self._names, columns, self.pack.calibration, self.settings, posterior)
+        pairs = self._calibration_of(tuple(candidates), columns)
+        return score_task(state, self._names, columns, pairs, self.settings, posterior)
+
+    def _calibration_of(self, candidates: tuple[str, ...], columns: list[int]) -> Calibration:
+        """Return the pairs of the candidates alone: a pack may have a hundred models, of which a gateway uses a few."""
+        found = self._pairs.get(candidates)
+        if found is None:
+            if len(self._pairs) >= MAX_FITS:
+                self._pairs.clear()
+            found = self._pairs[candidates] = self.pack.calibration.select_models(columns)
+        return found
 
     def dataset_index(self, name: str) -> int:
         """Return the place of a dataset. Raises PackMismatch if the pack has none of that name."""
@@ -183,6 +202,10 @@ class Router:
         cosines = self._centres @ (state.embedding_sum / length)
         order = np.argsort(-cosines, kind="stable")[:count]
         return [(self.pack.manifest.datasets[place].name, float(cosines[place])) for place in order]
+
+
+def _faster_index(pack: Pack) -> Neighbours:
+    return ExactIndex(pack.embeddings, one_by_one=True) if pack.index.size <= MAX_EXACT else pack.index
 
 
 def _group_labels(labels: Floats | None, judged: Sequence[JudgedLabels], columns: list[int]) -> LabelGroups | None:

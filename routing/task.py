@@ -1,5 +1,6 @@
 """Task state as sums, so that adding an input is one increment, on one machine or on a hundred."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,21 @@ class InputEvidence:
 
     def __len__(self) -> int:
         return len(self.distances)
+
+    @classmethod
+    def join(cls, parts: "Sequence[InputEvidence]") -> "InputEvidence":
+        """Return the evidence of all inputs of the parts, at least one, all of one pack."""
+        if len(parts) == 1:
+            return parts[0]
+        memberships = [part.membership for part in parts if part.membership is not None]
+        return cls(
+            np.concatenate([part.g for part in parts]),
+            np.concatenate([part.g_bar for part in parts]),
+            np.concatenate([part.distances for part in parts]),
+            np.concatenate([part.vectors for part in parts]),
+            np.concatenate([part.wide for part in parts]),
+            np.concatenate(memberships) if memberships else None,
+        )
 
     def select_rows(self, rows: Ints) -> "InputEvidence":
         """Return the evidence of some of the inputs."""
@@ -169,14 +185,14 @@ def score_task(
 ) -> TaskScores:
     """Return S1, S2, p and S3 of the candidates (eq. 1, 2, 10, 5).
 
-    names: every model of the benchmark. columns: the candidates, best on average first. posterior: their accuracies
-    by `auto`; None if the score is another.
+    names: every model of the benchmark. columns: the candidates, best on average first. calibration: pairs of these
+    alone, in this order. posterior: their accuracies by `auto`; None if the score is another.
     """
     s2 = mean_known(state.g_bar_sum, state.counts)[columns]
     # Without inputs or pairs nothing is known of p; at 0.5 every S3 is 0.5 and m* stays (eq. 5).
     reliability = np.full(len(columns), 0.5)
     if state.n and len(calibration.distances):
-        reliability = calibration.reliability_at(state.mean_distance, routing.sigma)[columns]
+        reliability = calibration.reliability_at(state.mean_distance, routing.sigma)
     return TaskScores(
         models=tuple(names[column] for column in columns),
         n=state.n,

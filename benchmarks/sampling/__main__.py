@@ -36,13 +36,14 @@ def build_tasks(benchmark: Benchmark, vectors: Any, routing: RoutingSettings) ->
     pairs = calibrate_reliability(vectors, benchmark, held_out, routing, CalibrationSettings(repeats=1))
     averages = benchmark.dataset_averages()
     for one in held_out:
+        on_average = order_on_average(np.delete(averages, one.dataset, axis=0))
         yield Task(
             benchmark.datasets[one.dataset].name,
             _evidence(benchmark, vectors, one, routing),
             benchmark.outcomes[one.rows],
             benchmark.model_names,
-            order_on_average(np.delete(averages, one.dataset, axis=0)),
-            pairs.without_dataset(one.dataset),
+            on_average,
+            pairs.without_dataset(one.dataset).select_models(on_average),
         )
 
 

@@ -15,6 +15,7 @@
     measured_gain      what routing gained a task, by its labels and feedback
     task_merge         one task's sums, moved to another one
     evidence           whose outcomes in the pack a configured model has
+    recent_evidence    evidence of inputs that come again
     sampling           adaptive sampling of a batch
     eviction           eviction of tasks beyond a limit
     input_text         the text of a request that is embedded

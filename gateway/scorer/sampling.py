@@ -6,18 +6,22 @@ depend on how inputs were batched, nor on which scorer draws it: the next one go
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 
 import msgspec
 
 from gateway.errors import StateError
-from gateway.scorer.messages import BatchCounts
+from gateway.scorer.input_text import NoInputText
+from gateway.scorer.messages import BatchCounts, Observation
 from routing.adaptive_sampling import BLOCK, SamplingRate, SamplingSettings, ShiftDetector, decision_z, is_sampled
 from routing.scores import TaskScores
 from routing.task import InputEvidence, TaskState
 
 InputValues = tuple[str, str]
 """Task and text."""
+
+ReadText = Callable[[Observation], str | None]
+"""Reads an observation's input, None without any text. Raises NoInputText."""
 
 InputNumbers = tuple[int, float, float, float]
 
@@ -47,8 +51,9 @@ class SamplingState(msgspec.Struct, frozen=True):
         if self.is_block_start and self.number:
             rate = rate.next_rate(self.decision_z, settings)
         if not is_sampled(task, self.number, rate.weight):
-            state = msgspec.structs.replace(
-                self, rate=rate, number=self.number + 1, pending_skips=self.pending_skips + 1
+            skips = self.pending_skips + 1
+            state = SamplingState(
+                rate, self.number + 1, self.decision_z, skips, self.unexplained_skips, self.skips_at_draws
             )
             return state, False
         skips = self.unexplained_skips + self.pending_skips
@@ -79,7 +84,7 @@ class SamplingState(msgspec.Struct, frozen=True):
     def to_bytes(self) -> bytes:
         """Encode the state, numbers to the last bit."""
         rate = self.rate
-        stored = rate.weight, rate.embedded, rate.drifts, astuple(rate.distance), astuple(rate.nearness)
+        stored = rate.weight, rate.embedded, rate.drifts, _numbers(rate.distance), _numbers(rate.nearness)
         return _encode(_StoredState(self.number, self.decision_z, self.pending_skips, *stored, self.unexplained_skips))
 
     @classmethod
@@ -99,6 +104,11 @@ class SamplingState(msgspec.Struct, frozen=True):
             ShiftDetector(*stored.nearness),
         )
         return cls(rate, stored.number, stored.decision_z, stored.pending_skips, stored.unexplained_skips)
+
+
+def _numbers(detector: ShiftDetector) -> InputNumbers:
+    # Not dataclasses.astuple, which copies every number deeply: with every input that took longer than all else here.
+    return detector.n, detector.mean, detector.squares, detector.recent
 
 
 class _StoredState(msgspec.Struct, frozen=True, array_like=True):
@@ -121,18 +131,20 @@ _decoder = msgspec.msgpack.Decoder(_StoredState)
 
 @dataclass(frozen=True, slots=True)
 class SampledBatch:
-    """Inputs that are taken together.
+    """Observations that are taken together.
 
     Attributes:
         size: how many of the given places, those without an input among them.
         drawn: inputs to embed.
         skipped: places of inputs that are not embedded.
+        unreadable: places of observations that cannot be read.
         states: of every task in it, behind it; none where everything is embedded.
     """
 
     size: int
     drawn: Sequence[InputValues]
     skipped: frozenset[int] = frozenset()
+    unreadable: frozenset[int] = frozenset()
     states: Mapping[str, SamplingState] = field(default_factory=dict)
 
 
@@ -142,13 +154,10 @@ class BatchPart:
 
     Attributes:
         start: the place of the first in the batch.
-        errors: places of those that cannot be read.
-        skipped: places of those that are not embedded.
+        sampled: what becomes of them; places are counted from `start`.
     """
 
     start: int
-    errors: frozenset[int]
-    skipped: frozenset[int]
     sampled: SampledBatch
 
     @property
@@ -158,9 +167,9 @@ class BatchPart:
 
     def count_places(self, places: Iterable[int]) -> BatchCounts:
         """Count some of its observations, once they are stored."""
-        places = list(places)
-        errors = sum(place in self.errors for place in places)
-        skipped = sum(place in self.skipped for place in places)
+        places = [place - self.start for place in places]
+        errors = sum(place in self.sampled.unreadable for place in places)
+        skipped = sum(place in self.sampled.skipped for place in places)
         return BatchCounts(len(places) - errors, errors, skipped)
 
 
@@ -181,33 +190,50 @@ class InputSampler:
         self.settings = settings
 
     def sample_batch(
-        self, inputs: Sequence[InputValues | None], read_states: Callable[[Sequence[str]], Mapping[str, bytes]]
+        self,
+        observations: Sequence[Observation],
+        read_text: ReadText,
+        read_states: Callable[[Sequence[str]], Mapping[str, bytes]],
     ) -> SampledBatch:
-        """Draw from the first inputs, up to where a task's rate may change by what was drawn of it before.
+        """Draw from the first observations, up to where a task's rate may change by what was drawn of it before.
 
-        inputs: None where an observation holds none. read_states: reads stored sampling states.
+        Only what is drawn is read. One without an input is not numbered: its number is that of the next observation,
+        which is drawn in its place. read_states: reads stored sampling states.
         """
         settings = self.settings
-        if settings is None:
-            return SampledBatch(len(inputs), [one for one in inputs if one is not None])
-        tasks = list(dict.fromkeys(task for task, _ in filter(None, inputs)))
-        stored = {task: SamplingState.from_bytes(data) for task, data in read_states(tasks).items()}
-        states: dict[str, SamplingState] = {}
         drawn: list[InputValues] = []
-        skipped: set[int] = set()
+        skipped, unreadable = set[int](), set[int]()
+        stored, states = self._stored_states(observations, read_states), dict[str, SamplingState]()
         embedded: set[str] = set()
-        for place, one in enumerate(inputs):
-            if one is None:
-                continue
-            task = one[0]
+        size = len(observations)
+        for place, one in enumerate(observations):
+            task = one.task
             state = states.get(task) or stored.get(task) or SamplingState()
             # The next block's rate depends on the scores of inputs that are only embedded after this batch.
             if task in embedded and state.is_block_start:
-                return SampledBatch(place, drawn, frozenset(skipped), states)
-            states[task], is_drawn = state.draw_next(task, settings)
-            if is_drawn:
-                drawn.append(one)
-                embedded.add(task)
-            else:
+                size = place
+                break
+            after, is_drawn = state.draw_next(task, settings) if settings else (state, True)
+            if not is_drawn:
+                states[task] = after
                 skipped.add(place)
-        return SampledBatch(len(inputs), drawn, frozenset(skipped), states)
+                continue
+            try:
+                text = read_text(one)
+            except NoInputText:
+                unreadable.add(place)
+                continue
+            if text is not None:
+                drawn.append((task, text))
+                if settings:
+                    states[task] = after
+                    embedded.add(task)
+        return SampledBatch(size, drawn, frozenset(skipped), frozenset(unreadable), states)
+
+    def _stored_states(
+        self, observations: Sequence[Observation], read_states: Callable[[Sequence[str]], Mapping[str, bytes]]
+    ) -> Mapping[str, SamplingState]:
+        if self.settings is None:
+            return {}
+        tasks = list(dict.fromkeys(one.task for one in observations))
+        return {task: SamplingState.from_bytes(data) for task, data in read_states(tasks).items()}

@@ -6,19 +6,17 @@ order, so that a decision does not depend on how inputs were batched. Of settled
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from gateway.decision import Decision
 from gateway.errors import StateError
 from gateway.scorer import serialization
 from gateway.scorer.eviction import used_at
-from gateway.scorer.input_text import NoInputText, extract_text
+from gateway.scorer.input_text import extract_text
 from gateway.scorer.judged_labels import JUDGE_PREFIX
 from gateway.scorer.messages import (
     AddJudgedLabels,
@@ -32,6 +30,7 @@ from gateway.scorer.messages import (
     SetPolicy,
     SubmitFeedback,
 )
+from gateway.scorer.recent_evidence import EvidenceFinder
 from gateway.scorer.sampling import BatchPart, Commit, InputSampler, InputValues, SamplingState, commit_alone
 from gateway.scorer.task_labels import TaskLabels, text_digest
 from gateway.scorer.task_merge import merge_task
@@ -68,6 +67,7 @@ class Scorer:
         self._clock = clock
         self._store = tasks.store
         self._embedder = embedder
+        self._evidence = EvidenceFinder(tasks.router, embedder)
         self._sampler = InputSampler(SamplingSettings() if tasks.settings.routing.adaptive_sampling else None)
 
     def observe_batch(
@@ -78,19 +78,18 @@ class Scorer:
         commit: wraps each write. retry: makes each call to the store. An error of another kind ends the batch: what is
         left of it counts as errors.
         """
-        inputs, unreadable = self._parse_inputs(observations)
         decided, counts, start = dict[str, Decision](), BatchCounts(), 0
         try:
-            while start < len(inputs):
-                part = retry(partial(self._next_part, inputs, unreadable, start))
+            while start < len(observations):
+                part = retry(partial(self._next_part, observations, start))
                 with commit(part):
                     decided.update({one.task: one for one in retry(partial(self._apply_part, part))})
                 counts, start = counts + part.count_places(range(part.start, part.start + part.size)), start + part.size
         except StateError:
             raise
         except Exception:  # the edge of a background job: one bad batch must not end the scorer
-            log.exception("%d inputs could not be scored", len(inputs) - start)
-            counts += BatchCounts(errors=len(inputs) - start)
+            log.exception("%d inputs could not be scored", len(observations) - start)
+            counts += BatchCounts(errors=len(observations) - start)
         return BatchDone(list(decided.values()), len(observations), counts)
 
     def seed_task(self, seed: SeedInputs) -> Answered:
@@ -182,25 +181,14 @@ class Scorer:
             decisions += self._update(names[start : start + TASK_BATCH_SIZE], {}, is_used=False)
         return decisions
 
-    def _parse_inputs(self, observations: Sequence[Observation]) -> tuple[list[InputValues | None], set[int]]:
-        """Return each one's task and input, None without any text, and the places of those that cannot be read."""
-        inputs: list[InputValues | None] = []
-        unreadable: set[int] = set()
-        for place, observation in enumerate(observations):
-            try:
-                text = extract_text(observation.messages, self._tasks.policy_of(observation.task).input)
-            except NoInputText:
-                text = None
-                unreadable.add(place)
-            inputs.append(None if text is None else (observation.task, text))
-        return inputs, unreadable
+    def _read_text(self, observation: Observation) -> str | None:
+        """Return an observation's input, None without any text. Raises NoInputText."""
+        return extract_text(observation.messages, self._tasks.policy_of(observation.task).input)
 
-    def _next_part(self, inputs: Sequence[InputValues | None], unreadable: Collection[int], start: int) -> BatchPart:
-        """Return the first inputs from `start` on that can be taken together. Raises StateError."""
-        sampled = self._sampler.sample_batch(inputs[start:], self._store.sampling_states)
-        places = range(start, start + sampled.size)
-        errors = frozenset(place for place in unreadable if place in places)
-        return BatchPart(start, errors, frozenset(start + place for place in sampled.skipped), sampled)
+    def _next_part(self, observations: Sequence[Observation], start: int) -> BatchPart:
+        """Return the first observations from `start` on that can be taken together. Raises StateError."""
+        left = observations[start:] if start else observations
+        return BatchPart(start, self._sampler.sample_batch(left, self._read_text, self._store.sampling_states))
 
     def _apply_part(self, part: BatchPart) -> list[Decision]:
         """Store inputs: those drawn are embedded, of the others only the count is kept. Raises StateError."""
@@ -232,16 +220,11 @@ class Scorer:
 
     def _find_evidence(self, inputs: Sequence[InputValues]) -> dict[str, NewInputs]:
         """Embed inputs and find what the pack says of them, by task."""
-        if not inputs:
-            return {}
-        evidence = self._tasks.router.find_evidence(self._embedder.embed_texts([text for _, text in inputs]))
-        rows: dict[str, list[int]] = {}
-        for row, (task, _) in enumerate(inputs):
-            rows.setdefault(task, []).append(row)
-        return {
-            task: NewInputs(evidence.select_rows(np.array(found)), [inputs[row][1] for row in found])
-            for task, found in rows.items()
-        }
+        texts: dict[str, list[str]] = {}
+        for task, text in inputs:
+            texts.setdefault(task, []).append(text)
+        found = self._evidence.find_evidence(inputs)
+        return {task: NewInputs(evidence, texts[task]) for task, evidence in found.items()}
 
     def _update(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.arrays import Embeddings, unit_rows
-from routing.embedders.tokenizer import read_tokenizer, token_ids
+from routing.embedders.tokenizer import WordTokenizer
 
 MAX_TOKENS = 2048
 BATCH = 64
@@ -24,13 +24,13 @@ class StaticEmbedder:
         # Stored as float16, half the size; summed as float32, since float16's 11 bits lose the small terms of a long
         # sum.
         self._vectors = vectors.astype(np.float32)
-        self._tokenizer = read_tokenizer(tokenizer, MAX_TOKENS)
+        self._tokenizer = WordTokenizer(tokenizer, MAX_TOKENS)
 
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """Return the vectors of the texts, (n_texts, dim)."""
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         for start in range(0, len(texts), BATCH):
-            ids = token_ids(self._tokenizer, texts[start : start + BATCH], special=False)
+            ids = self._tokenizer.token_ids(texts[start : start + BATCH])
             for row, one in enumerate(ids, start):
                 if one:
                     vectors[row] = self._vectors[one].sum(axis=0)

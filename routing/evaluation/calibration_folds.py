@@ -9,7 +9,7 @@ pairs of datasets.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -141,7 +141,7 @@ class CalibrationFolds:
         made = [_fold_calibration(pairs, one.dataset) for one in self._held_out]
         ends = np.cumsum(self._widths).tolist()
         return [
-            [_columns(one, slice(end - width, end)) for one in made]
+            [one.select_models(slice(end - width, end)) for one in made]
             for width, end in zip(self._widths, ends, strict=True)
         ]
 
@@ -258,10 +258,6 @@ def distances_between(vectors: Embeddings, rows: Ints, others: Ints) -> Embeddin
 
 def _share(hits: Floats, known: Floats) -> Floats:
     return np.asarray(np.divide(hits, known, out=np.full(known.shape, np.nan), where=known > 0))
-
-
-def _columns(calibration: Calibration, models: slice) -> Calibration:
-    return replace(calibration, accuracies=calibration.accuracies[:, models])
 
 
 def _by_away(found: ReplacedNeighbours) -> ReplacedNeighbours:

@@ -111,8 +111,9 @@ def score_fold(fold: EvaluationFold, sample: LabelSample, vectors: Embeddings, r
     posterior = fold.auto.condition_on(routed.outcomes[labelled]) if fold.auto else None
     # m* without the held-out dataset: including it would leak the answer into the baseline.
     columns = fold_candidates(fold.averages, one.dataset, routed.min_coverage)
+    pairs = fold.calibration.select_models(columns)
     return FoldScores(
-        scores=score_task(state, routed.model_names, columns, fold.calibration, routing, posterior),
+        scores=score_task(state, routed.model_names, columns, pairs, routing, posterior),
         true_p=np.nan_to_num(prediction_accuracy(g_bar, routed.correct_at(rows))[columns], nan=0.5),
         atc=estimate_accuracy(g, fold.cuts)[columns],
         loglik=None if routed.loglik is None else plain_means(routed.loglik[rows])[columns],

@@ -7,6 +7,7 @@ from routing.embedder import SentenceTransformerEmbedder
 from tests.gateway.fake_upstream import BEHAVIOURS, Upstream, running_upstream
 from tests.gateway.packs import carrying_pack
 from tests.gateway.serving import configuration, running_gateway
+from tests.workers import make_once
 
 FAST = {
     "timeouts": {"connect_s": 0.5, "first_byte_s": 0.6, "between_chunks_s": 0.4},
@@ -23,12 +24,16 @@ def embedder() -> SentenceTransformerEmbedder:
 
 
 @pytest.fixture(scope="session")
-def good_pack(embedder: SentenceTransformerEmbedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def good_pack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pack whose models are behaviours of the upstream: `good` is right on sums, `other` on capitals, `slow` on most.
 
-    Read-only.
+    Read-only, and made once: exporting the embedder takes most of a quarter of a minute.
     """
-    return carrying_pack(Path(tmp_path_factory.mktemp("packs")) / "good", embedder, ("good", "other", "slow"))
+
+    def make(folder: Path) -> None:
+        carrying_pack(folder, request.getfixturevalue("embedder"), ("good", "other", "slow"))
+
+    return make_once(tmp_path_factory, "good", make)
 
 
 @pytest.fixture(scope="session")

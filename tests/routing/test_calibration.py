@@ -108,3 +108,10 @@ def test_one_dataset_alone_gives_no_pair_where_nothing_is_moved(vectors: Embeddi
     none = calibrate_reliability(vectors[rows], alone, held_out, RoutingSettings(), CalibrationSettings(alphas=(0.0,)))
     assert none.distances.shape == (0,)
     assert none.accuracies.shape == (0, 4)
+
+
+def test_the_pairs_of_some_models_smooth_as_those_of_all_do() -> None:
+    made = pairs([0.2, 0.4, 0.5], [[0.9, NAN, 0.1], [0.5, 0.8, 0.4], [0.6, NAN, 0.2]], [1, 2, 1])
+    some = made.select_models([2, 1]).reliability_at(0.3, 0.09)
+    assert some == pytest.approx(made.reliability_at(0.3, 0.09)[[2, 1]])
+    assert len(pairs([], [], []).select_models([0]).distances) == 0

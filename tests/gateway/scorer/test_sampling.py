@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import StateError
-from gateway.scorer.messages import SeedInputs
+from gateway.scorer.messages import Observation, SeedInputs
 from gateway.scorer.sampling import SamplingState
 from gateway.scorer.scorer import Scorer
 from gateway.scorer.task_reader import TaskReader
@@ -173,3 +173,18 @@ def test_what_is_no_pace_is_a_state_error() -> None:
 def test_switched_off_everything_is_embedded(pack: Pack, tmp_path: Path) -> None:
     _, store, skipped = fed(pack, tmp_path / "all", [50], thinning=False)
     assert (store.read_task("t").task.n, skipped) == (len(MANY), 0)  # type: ignore[union-attr]
+
+
+def test_what_is_not_drawn_is_not_read(pack: Pack, tmp_path: Path) -> None:
+    """Of a settled task, what cannot be read is an error only where it would have been embedded."""
+    _, store, _ = fed(pack, tmp_path / "thin", [64])
+    scorer = Scorer(TaskReader(Router(pack), store, START, lambda: 0.0), LETTERS)
+    number = SamplingState.from_bytes(store.read_task("t").sampling_state).number
+    counts = scorer.observe_batch([Observation("t", b"nonsense")] * 64).counts
+    # The one to be drawn stays the next: it is drawn of the first input that can be read.
+    assert counts.errors + counts.skipped == 64
+    assert counts.errors > 0
+    state = SamplingState.from_bytes(store.read_task("t").sampling_state)
+    assert state.number == number + counts.skipped
+    n = store.read_task("t").task.n  # type: ignore[union-attr]
+    assert scorer.observe_batch(seen("t", MANY[0])).decisions[0].n == n + 1
