@@ -150,6 +150,17 @@ class Benchmark:
             loglik=None if self.loglik is None else self.loglik[:, columns],
         )
 
+    def select_inputs(self, rows: Ints) -> "Benchmark":
+        """Return some inputs, in this order; datasets and models stay. rows: (n_selected,)."""
+        return replace(
+            self,
+            texts=tuple(self.texts[row] for row in rows) if self.texts else (),
+            dataset_ids=self.dataset_ids[rows],
+            outcomes=self.outcomes[rows],
+            loglik=None if self.loglik is None else self.loglik[rows],
+            input_ids=tuple(self.input_ids[row] for row in rows) if self.input_ids else (),
+        )
+
     def without_datasets(self, datasets: Sequence[str]) -> tuple["Benchmark", Ints]:
         """Return the benchmark without these datasets, and the rows that remain."""
         out = {self.dataset_index(name) for name in datasets}
@@ -158,13 +169,9 @@ class Benchmark:
         renumbered[remaining] = np.arange(len(remaining))
         rows = np.flatnonzero(renumbered[self.dataset_ids] >= 0)
         smaller = replace(
-            self,
-            texts=tuple(self.texts[row] for row in rows) if self.texts else (),
+            self.select_inputs(rows),
             datasets=tuple(self.datasets[place] for place in remaining),
             dataset_ids=renumbered[self.dataset_ids[rows]],
-            outcomes=self.outcomes[rows],
-            loglik=None if self.loglik is None else self.loglik[rows],
-            input_ids=tuple(self.input_ids[row] for row in rows) if self.input_ids else (),
         )
         return smaller, rows
 

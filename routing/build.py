@@ -14,8 +14,9 @@ from routing.calibration import CalibrationSettings, RoutingSettings, calibrate_
 from routing.embedder import Embedder, canonical_name
 from routing.errors import BenchmarkError
 from routing.input_index import InputIndex
-from routing.manifest import EmbedderId, Manifest, PackDataset, PackModel
-from routing.neighbours.hnsw import HnswIndex
+from routing.manifest import MAX_GRAPH, EmbedderId, Manifest, PackDataset, PackModel
+from routing.neighbours.ivf import InvertedLists, IvfIndex
+from routing.neighbours.stored import build_index, divide_large
 from routing.pack import Pack
 from routing.pack_arrays import round_vectors
 from routing.projection import fit_projection
@@ -24,6 +25,11 @@ from routing.tidy import GivenEmbeddings
 
 BuildSteps = Callable[[str, int, int], None]
 """Called with (name of the phase, steps done, total steps)."""
+
+
+def no_steps(phase: str, done: int, total: int) -> None:
+    """Report nothing."""
+
 
 EXCERPT = 400
 """Characters of an input's text that a pack stores, if it stores texts."""
@@ -75,6 +81,35 @@ def check_embeddings(given: GivenEmbeddings, benchmark: Benchmark, embedder: Emb
         raise BenchmarkError(benchmark.name, faults)
 
 
+@dataclass(frozen=True, slots=True)
+class SortedInputs:
+    """A benchmark to build a pack of, its inputs in the order in which the pack's searches read them.
+
+    Attributes:
+        vectors: (n_inputs, dim), rows as in the benchmark.
+        lists: of the vectors; None where a pack of this size has none.
+    """
+
+    benchmark: Benchmark
+    vectors: Embeddings
+    lists: InvertedLists | None
+
+
+def sort_inputs(benchmark: Benchmark, vectors: Embeddings, steps: BuildSteps = no_steps) -> SortedInputs:
+    """Sort a large benchmark's inputs by inverted list; leave a small one as it is.
+
+    vectors: (n_inputs, dim), unit length, rows as in the benchmark.
+    """
+    if len(vectors) <= MAX_GRAPH:
+        return SortedInputs(benchmark, vectors, None)
+    steps("sorting", 0, 1)
+    # As the pack will store them: rounding can move a vector into another list.
+    lists = InvertedLists.divide(round_vectors(vectors))
+    order = lists.members.astype(np.int64)
+    steps("sorting", 1, 1)
+    return SortedInputs(benchmark.select_inputs(order), vectors[order], lists.sort_rows())
+
+
 def build_pack(
     benchmark: Benchmark,
     vectors: Embeddings,
@@ -82,23 +117,27 @@ def build_pack(
     routing: RoutingSettings | None = None,
     calibration: CalibrationSettings | None = None,
     provenance: Provenance | None = None,
-    steps: BuildSteps = lambda phase, done, total: None,
+    steps: BuildSteps = no_steps,
     with_texts: bool = False,
+    lists: InvertedLists | None = None,
 ) -> Pack:
     """Build a pack in memory.
 
     vectors: (n_inputs, dim), unit length, rows as in the benchmark. with_texts: store the beginning of every text,
-    for display. The same arguments give the same pack.
+    for display. lists: those of `sort_inputs`. The same arguments give the same pack.
     """
     routing, settings = routing or RoutingSettings(), calibration or CalibrationSettings()
     provenance = provenance or Provenance()
     vectors = round_vectors(vectors)
     steps("indexing", 0, 1)
     # The index serves live tasks. Calibration below searches exactly: its pairs must not depend on missed neighbours.
-    index = HnswIndex.build_index(vectors)
+    # In a large pack that would take hours: it searches as tasks do. On 33,588 inputs in 59 datasets the distances u of
+    # eq. 9 differ by 0.0006 from exact ones, at most by 0.0035, and sigma is 0.09.
+    index, measured = build_index(vectors, benchmark.dataset_ids, lists)
     steps("indexing", 1, 1)
     count, found = max(routing.kappa, REPORT_NEIGHBOURS), []
-    for one in hold_out_datasets(vectors, benchmark.dataset_ids, len(benchmark.datasets), count):
+    searched = index if isinstance(index, IvfIndex) else None
+    for one in hold_out_datasets(vectors, benchmark.dataset_ids, len(benchmark.datasets), count, lists=searched):
         found.append(one)
         steps("finding neighbours", len(found), len(benchmark.datasets))
     held_out = [one.limit_neighbours(routing.kappa) for one in found]
@@ -108,6 +147,8 @@ def build_pack(
     steps("evaluating", 0, 1)
     training_data = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, held_out, routing.kappa)
     report = build_report(benchmark, (vectors, vectors), found, routing, settings, training_data)
+    if measured:
+        report = {**report, "index": measured}
     steps("evaluating", 1, 1)
     estimates = benchmark.estimate_averages()
     manifest = Manifest(
@@ -146,7 +187,7 @@ def measure_gain(
     queries: Embeddings | None,
     routing: RoutingSettings,
     settings: CalibrationSettings,
-    steps: BuildSteps = lambda phase, done, total: None,
+    steps: BuildSteps = no_steps,
 ) -> Mapping[str, Any]:
     """Return the report of a pack of these vectors (routing.report) without building it.
 
@@ -157,7 +198,14 @@ def measure_gain(
     count, steps_in_all = len(benchmark.datasets), 2
     steps("comparing", 0, steps_in_all)
     found = list(
-        hold_out_datasets(vectors, benchmark.dataset_ids, count, max(routing.kappa, REPORT_NEIGHBOURS), queries)
+        hold_out_datasets(
+            vectors,
+            benchmark.dataset_ids,
+            count,
+            max(routing.kappa, REPORT_NEIGHBOURS),
+            queries,
+            divide_large(vectors, benchmark.dataset_ids),
+        )
     )
     steps("comparing", 1, steps_in_all)
     data = build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, found, routing.kappa)

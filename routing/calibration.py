@@ -20,6 +20,7 @@ import numpy as np
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
 from routing.neighbours.exact import BLOCK_CELLS, most_similar
+from routing.neighbours.ivf import IvfIndex
 from routing.predictor import THRESHOLD, predict_correct, predict_outcomes, prediction_accuracy
 
 CalibrationProgress = Callable[[int, int], None]
@@ -142,17 +143,26 @@ class HeldOutDataset:
 
 
 def hold_out_datasets(
-    vectors: Embeddings, dataset_ids: Ints, n_datasets: int, kappa: int, queries: Embeddings | None = None
+    vectors: Embeddings,
+    dataset_ids: Ints,
+    n_datasets: int,
+    kappa: int,
+    queries: Embeddings | None = None,
+    lists: IvfIndex | None = None,
 ) -> Iterator[HeldOutDataset]:
-    """Yield every dataset with its inputs' exact neighbours in all others (D_-d in eq. 8).
+    """Yield every dataset with its inputs' neighbours in all others (D_-d in eq. 8).
 
     vectors: (n_benchmark, dim), unit length. dataset_ids: (n_benchmark,). queries: the same inputs embedded by
-    another embedder of the same space, as tasks would be; the vectors themselves by default.
+    another embedder of the same space, as tasks would be; the vectors themselves by default. lists: inverted lists of
+    the vectors, to search in them as tasks do; None to search exactly, in a time that grows as n^2.
     """
     queries = vectors if queries is None else queries
     for dataset in range(n_datasets):
         rows = np.flatnonzero(dataset_ids == dataset)
         count = min(kappa, len(vectors) - len(rows))
+        if lists is not None and count:
+            yield HeldOutDataset(dataset, rows, *lists.find_allowed(queries[rows], count, dataset_ids != dataset))
+            continue
         near = np.empty((len(rows), count), dtype=np.int64)
         distances = np.empty((len(rows), count))
         # Blocks bound the memory of the similarity matrix to 64 MB however large the dataset is.

@@ -11,10 +11,17 @@ from typing import Any
 from routing.bounded import InvalidArchive, LimitExceeded, read_file, read_tar_member
 from routing.errors import PackCorrupted, PackError, PackMismatch
 
-SCHEMA = 2
-"""Schema of new packs. 2: smaller files (routing.pack)."""
+SCHEMA = 3
+"""Newest schema. 2: smaller files (routing.pack). 3: inverted lists (routing.neighbours.stored)."""
+GRAPH_SCHEMA = 2
+"""Schema of new packs with a graph, which earlier versions read too."""
 OLDEST_SCHEMA = 1
 MANIFEST = "manifest.json"
+
+GRAPH_FILE, LISTS_FILE = "index.hnsw", "index.ivf"
+"""The index of a pack (routing.neighbours.stored): a graph, or inverted lists."""
+MAX_GRAPH = 50_000
+"""Inputs up to which a pack has a graph. Beyond, its build takes minutes, then hours: it grows as n^1.3 and more."""
 
 ROUNDING = 1e-9
 MAX_NAMES = 5
@@ -125,7 +132,7 @@ class Manifest:
     made_by: str = ""
     made_at: str = ""
     software: str = ""
-    schema: int = SCHEMA
+    schema: int = GRAPH_SCHEMA
     hash: str = field(default="")
     added: tuple[AddedModel, ...] = ()
     min_coverage: float | None = None
@@ -189,6 +196,16 @@ class Manifest:
         names = ", ".join(near or known[:MAX_NAMES])
         more = "" if near or len(known) <= MAX_NAMES else f" and {len(known) - MAX_NAMES} more"
         return f"pack {self.name} has no dataset {name!r}{'; similar: ' if near else ': it has '}{names}{more}"
+
+    @property
+    def index_file(self) -> str:
+        """Name of the index's file."""
+        return LISTS_FILE if self.has_lists else GRAPH_FILE
+
+    @property
+    def has_lists(self) -> bool:
+        """True for inverted lists, False for a graph."""
+        return LISTS_FILE in self.files
 
     @property
     def model_names(self) -> tuple[str, ...]:

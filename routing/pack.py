@@ -4,7 +4,8 @@ manifest.json      identity and contents (routing.manifest)
 embeddings.npy     (n_inputs, dim), unit length
 outcomes.npy       (n_inputs, n_models)
 dataset_ids.npy    (n_inputs,)
-index.hnsw, index.json     the graph of the nearest inputs, without their vectors
+index.hnsw or index.ivf    the index of the nearest inputs, without their vectors (routing.neighbours.stored)
+index.json         its arguments
 calibration.npz    the pairs (u, p)
 report.json        leave-one-dataset-out result of the pack
 
@@ -53,8 +54,17 @@ from routing.bounded_arrays import load_npz
 from routing.calibration import Calibration
 from routing.errors import NeighboursError, PackCorrupted, PackError, PackMismatch, RoutingError
 from routing.input_index import InputIndex
-from routing.manifest import MANIFEST, SCHEMA, EmbedderId, Manifest, read_manifest
-from routing.neighbours.hnsw import HnswIndex
+from routing.manifest import (
+    GRAPH_FILE,
+    GRAPH_SCHEMA,
+    MANIFEST,
+    SCHEMA,
+    EmbedderId,
+    Manifest,
+    read_manifest,
+)
+from routing.neighbours.ivf import IvfIndex
+from routing.neighbours.stored import PackIndex, index_file, load_index, save_index
 from routing.pack_arrays import (
     load_calibration,
     load_dataset_ids,
@@ -76,6 +86,7 @@ FILES = (
     "calibration.npz",
     "report.json",
 )
+"""Required files. A large pack has index.ivf in the place of index.hnsw."""
 
 MAP, TEXTS, AUTO, INPUTS, ESTIMATES = "map.npz", "texts.json", "auto.npz", "inputs.json", "estimates.npz"
 TRAINING_ARRAYS = ("averages", "centres", "near", "within", "sampling")
@@ -118,7 +129,7 @@ class Pack:
     embeddings: Embeddings
     outcomes: Floats
     dataset_ids: Ints
-    index: HnswIndex
+    index: PackIndex
     calibration: Calibration
     report: Mapping[str, Any]
     projection: Projection | None = None
@@ -207,21 +218,28 @@ def _is_pack(path: Path) -> bool:
 
 
 def _write_files(pack: Pack, folder: Path) -> Manifest:
-    save_embeddings(folder / "embeddings.npy", pack.embeddings)
+    index, has_lists = index_file(pack.index), isinstance(pack.index, IvfIndex)
+    save_embeddings(folder / "embeddings.npy", pack.embeddings, is_mappable=has_lists)
     save_outcomes(folder / "outcomes.npy", pack.outcomes)
     save_dataset_ids(folder / "dataset_ids.npy", pack.dataset_ids)
-    pack.index.save_graph(folder / "index.hnsw", folder / "index.json", pack.embeddings)
+    save_index(pack.index, folder, pack.embeddings)
     save_calibration(folder / "calibration.npz", pack.calibration)
     (folder / "report.json").write_text(json.dumps(pack.report, indent=2) + "\n")
     for name, data in pack.bundled_embedder.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
-    written = (*FILES, *_write_optional(pack, folder), *sorted(pack.bundled_embedder))
+    written = (*_required_files(index), *_write_optional(pack, folder), *sorted(pack.bundled_embedder))
     files = {name: _sha256(folder / name) for name in written}
     # A pack of an older schema that was changed is written in this one.
-    manifest = replace(pack.manifest, files=files, schema=SCHEMA).with_content_hash()
+    schema = SCHEMA if has_lists else GRAPH_SCHEMA
+    manifest = replace(pack.manifest, files=files, schema=schema).with_content_hash()
     (folder / MANIFEST).write_text(manifest.to_json())
     return manifest
+
+
+def _required_files(index: str) -> tuple[str, ...]:
+    """Return the names of required files. index: that of the index."""
+    return tuple(index if name == GRAPH_FILE else name for name in FILES)
 
 
 def _write_optional(pack: Pack, folder: Path) -> Iterator[str]:
@@ -257,7 +275,7 @@ def _folder_of(path: Path) -> Iterator[Path]:
 
 
 def _check_files(folder: Path, manifest: Manifest, path: Path) -> None:
-    for name in dict.fromkeys((*FILES, *manifest.files)):
+    for name in dict.fromkeys((*_required_files(manifest.index_file), *manifest.files)):
         if not is_member_name(name):
             raise PackCorrupted(f"{path}: {MANIFEST} names {name!r}, which lies outside of the pack")
         # Required files even if the manifest omits them, so that a stripped manifest cannot skip a check.
@@ -279,7 +297,7 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         embeddings=embeddings,
         outcomes=load_outcomes(folder / "outcomes.npy"),
         dataset_ids=load_dataset_ids(folder / "dataset_ids.npy"),
-        index=HnswIndex.load_graph(folder / "index.hnsw", folder / "index.json", embeddings),
+        index=load_index(folder, manifest.index_file, embeddings),
         calibration=calibration,
         report=load_json(folder / "report.json"),
         projection=_load_map(folder) if MAP in manifest.files else None,

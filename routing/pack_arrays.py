@@ -1,6 +1,7 @@
 """Forms of a pack's large arrays on disk: as few bytes as hold them exactly.
 
-embeddings.npy     int16 where that holds the vectors exactly (build_pack rounds them so), else float32
+embeddings.npy     int16 where that holds the vectors exactly (build_pack rounds them so), else float32; with inverted
+                   lists always float32, which can be mapped
 outcomes.npy       uint8 where every outcome is 0, 1 or missing (255); else the smallest float, NaN = missing
 dataset_ids.npy    the smallest unsigned integer
 calibration.npz    compressed
@@ -31,10 +32,11 @@ def round_vectors(vectors: Embeddings) -> Embeddings:
     return _from_integers(_to_integers(vectors))
 
 
-def save_embeddings(path: Path, vectors: Embeddings) -> None:
-    """Write vectors, (n_inputs, dim)."""
-    integers = _to_integers(vectors)
-    np.save(path, integers if np.array_equal(_from_integers(integers), vectors) else vectors)
+def save_embeddings(path: Path, vectors: Embeddings, is_mappable: bool = False) -> None:
+    """Write vectors, (n_inputs, dim). is_mappable: as float32, twice as large, to be read where they lie."""
+    integers = None if is_mappable else _to_integers(vectors)
+    fits = integers is not None and np.array_equal(_from_integers(integers), vectors)
+    np.save(path, integers if fits and integers is not None else vectors)
 
 
 def load_embeddings(path: Path, is_mapped: bool) -> Embeddings:

@@ -36,11 +36,14 @@ def find_true(vectors: Embeddings, queries: Embeddings) -> Ints:
     return np.take_along_axis(rows, np.argsort(-cosines, axis=1, kind="stable"), axis=1)
 
 
-def measure_index(backend: Backend, vectors: Embeddings, queries: Embeddings, true: Ints) -> Iterator[dict[str, Any]]:
-    """Measure one index at one size: a row for each setting of its search."""
+def measure_index(
+    backend: Backend, inputs: tuple[Embeddings, Ints], queries: Embeddings, true: Ints
+) -> Iterator[dict[str, Any]]:
+    """Measure one index at one size: a row for each setting of its search. inputs: vectors, and their datasets."""
+    vectors, datasets = inputs
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        build_s, _ = time_call(lambda: backend.build(vectors, folder))
+        build_s, _ = time_call(lambda: backend.build(vectors, datasets, folder))
         size = sum(path.stat().st_size for path in folder.iterdir())
         np.save(folder / "queries.npy", queries)
         np.save(folder / "true.npy", true)
@@ -74,7 +77,7 @@ def main() -> None:
         for backend in backends():
             if size > backend.largest or asked.only not in backend.name:
                 continue
-            for row in measure_index(backend, vectors, queries, true):
+            for row in measure_index(backend, (vectors, real.datasets_of(size)), queries, true):
                 rows.append(row)
                 print(json.dumps(row), flush=True)
             write_results(rows, asked.results)

@@ -3,23 +3,22 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from routing.arrays import Embeddings, Ints
+from routing.manifest import LISTS_FILE
 from routing.neighbours.exact import ExactIndex
 from routing.neighbours.hnsw import HnswIndex, HnswSettings
+from routing.neighbours.ivf import LISTS_PER_ROOT, InvertedLists, IvfIndex
+from routing.neighbours.kmeans import TRAIN_PER_LIST, TRAIN_STEPS
+from routing.neighbours.probing import choose_probes
+from routing.neighbours.stored import ARGUMENTS_FILE
 
 Search = Callable[[Embeddings, int], Ints]
-
-LISTS_PER_ROOT = 4
-"""Inverted lists for n inputs: this many times the square root of n."""
-
-TRAIN_PER_LIST, TRAIN_STEPS = 32, 8
-"""Inputs of a list that k-means sees, and its iterations: more of either hardly moves the centres."""
 
 PROBES = (16, 32, 64, 128, 256)
 """Lists that a search reads."""
@@ -31,13 +30,13 @@ class Backend:
 
     Attributes:
         name: as in the tables.
-        build: builds an index and writes it into a folder.
+        build: builds an index of vectors and their datasets, and writes it into a folder.
         load: opens that folder and returns the search with each setting, by its name.
         largest: inputs up to which it is built: beyond, it takes more than half an hour.
     """
 
     name: str
-    build: Callable[[Embeddings, Path], None]
+    build: Callable[[Embeddings, Ints, Path], None]
     load: Callable[[Path], Mapping[str, Search]]
     largest: int
 
@@ -46,7 +45,8 @@ def backends() -> list[Backend]:
     """Return the libraries that are installed here."""
     made = [
         Backend("exact (numpy)", _build_exact, _load_exact, 1_000_000),
-        Backend("hnswlib, as packs have it", _build_hnsw(HnswSettings()), _load_hnsw, 100_000),
+        Backend("hnswlib, as smaller packs have it", _build_hnsw(HnswSettings()), _load_hnsw, 100_000),
+        Backend("inverted lists, as larger packs have them", _build_lists, _load_lists, 1_000_000),
         Backend("hnswlib, M=16, ef_construction=100", _build_hnsw(HnswSettings(16, 100, 200)), _load_hnsw, 300_000),
     ]
     for name, add in (("faiss", _faiss), ("usearch", _usearch)):
@@ -62,7 +62,7 @@ def find_backend(name: str) -> Backend:
     return next(one for one in backends() if one.name == name)
 
 
-def _build_exact(vectors: Embeddings, folder: Path) -> None:
+def _build_exact(vectors: Embeddings, datasets: Ints, folder: Path) -> None:
     np.save(folder / "vectors.npy", vectors)
 
 
@@ -71,8 +71,28 @@ def _load_exact(folder: Path) -> Mapping[str, Search]:
     return {"": lambda asked, count: index.find_nearest(asked, count)[0]}
 
 
-def _build_hnsw(settings: HnswSettings) -> Callable[[Embeddings, Path], None]:
-    return lambda vectors, folder: HnswIndex.build_index(vectors, settings).save_index(
+def _build_lists(vectors: Embeddings, datasets: Ints, folder: Path) -> None:
+    """As a pack is built and written: vectors in list order, mapped when searched."""
+    lists = InvertedLists.divide(vectors)
+    order, lists = lists.members.astype(np.int64), lists.sort_rows()
+    vectors = vectors[order]
+    chosen = choose_probes(vectors, lists, datasets[order])
+    print(json.dumps({"n": len(vectors), **asdict(chosen)}), flush=True)
+    IvfIndex(vectors, lists, chosen.n_probe).save_lists(folder / LISTS_FILE, folder / ARGUMENTS_FILE)
+    np.save(folder / "vectors.npy", vectors)
+    np.save(folder / "order.npy", order.astype(np.int32))
+
+
+def _load_lists(folder: Path) -> Mapping[str, Search]:
+    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+    index = IvfIndex.load_lists(folder / LISTS_FILE, folder / ARGUMENTS_FILE, vectors)
+    order = np.load(folder / "order.npy", mmap_mode="r")
+    setting = f"{index.n_probe} of {len(index.lists.centres)} lists read"
+    return {setting: lambda asked, count: order[index.find_nearest(asked, count)[0]]}
+
+
+def _build_hnsw(settings: HnswSettings) -> Callable[[Embeddings, Ints, Path], None]:
+    return lambda vectors, datasets, folder: HnswIndex.build_index(vectors, settings).save_index(
         folder / "index.hnsw", folder / "index.json"
     )
 
@@ -87,8 +107,8 @@ def _faiss() -> list[Backend]:
 
     faiss.omp_set_num_threads(1)
 
-    def build(make: Callable[[int, int], Any]) -> Callable[[Embeddings, Path], None]:
-        def built(vectors: Embeddings, folder: Path) -> None:
+    def build(make: Callable[[int, int], Any]) -> Callable[[Embeddings, Ints, Path], None]:
+        def built(vectors: Embeddings, datasets: Ints, folder: Path) -> None:
             count = LISTS_PER_ROOT * int(np.sqrt(len(vectors)))
             index = make(vectors.shape[1], count)
             index.cp.niter = TRAIN_STEPS
@@ -138,7 +158,7 @@ def _usearch() -> list[Backend]:
     def empty(dim: int) -> Any:
         return Index(ndim=dim, metric="ip", dtype="f32", connectivity=32, expansion_add=400, expansion_search=800)
 
-    def build(vectors: Embeddings, folder: Path) -> None:
+    def build(vectors: Embeddings, datasets: Ints, folder: Path) -> None:
         index = empty(vectors.shape[1])
         index.add(np.arange(len(vectors)), vectors, threads=1)
         index.save(str(folder / "index.usearch"))

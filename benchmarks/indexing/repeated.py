@@ -33,6 +33,7 @@ class RealEmbeddings:
 
     Attributes:
         known: (n_known, dim) unit vectors, to repeat in an index.
+        datasets: (n_known,) the dataset of each.
         nearest: (n_known,) distance to the nearest other row.
         directions: (dim, dim) a square root of the covariance C.
         known_queries: (n, dim) held out of the known datasets.
@@ -40,6 +41,7 @@ class RealEmbeddings:
     """
 
     known: Embeddings
+    datasets: Ints
     nearest: Floats
     directions: Embeddings
     known_queries: Embeddings
@@ -58,6 +60,11 @@ class RealEmbeddings:
             scale = np.where(places < len(rows), 0.0, self.nearest[at] / np.sqrt(2.0)).astype(np.float32)
             made[places] = unit_rows(self.known[at] + scale[:, None] * noise)
         return made
+
+    def datasets_of(self, count: int, seed: int = 0) -> Ints:
+        """Return the dataset of each of those vectors, (count,)."""
+        rows = np.random.default_rng(seed).permutation(len(self.known))
+        return self.datasets[rows[np.arange(count) % len(rows)]]
 
     def draw_queries(self, count: int, seed: int = 1) -> tuple[Embeddings, Embeddings]:
         """Return `count` queries of known datasets, and as many of new ones."""
@@ -82,14 +89,15 @@ def read_real_embeddings(folders: Sequence[Path], queries: int = 1000, seed: int
     rows, ids = rows[np.sort(keep)], ids[np.sort(keep)]
     generator = np.random.default_rng(seed)
     is_new = np.isin(ids, generator.permutation(offset)[: offset // HELD_OUT_EVERY])
-    new, known = rows[is_new], rows[~is_new]
+    new, known, ids = rows[is_new], rows[~is_new], ids[~is_new]
     order = generator.permutation(len(known))
-    held_out, known = known[order[:queries]], known[np.sort(order[queries:])]
+    kept = np.sort(order[queries:])
+    held_out, known, ids = known[order[:queries]], known[kept], ids[kept]
     nearest, neighbour = find_nearest_other(known)
     apart = (known - known[neighbour])[nearest > SAME] / nearest[nearest > SAME, None]
     values, axes = np.linalg.eigh(np.cov(apart.T))
     directions = (axes * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
-    return RealEmbeddings(known, nearest, directions, held_out, new)
+    return RealEmbeddings(known, ids, nearest, directions, held_out, new)
 
 
 def find_nearest_other(rows: Embeddings) -> tuple[Floats, Ints]:

@@ -1,8 +1,12 @@
-"""Nearest benchmark inputs by cosine distance: one interface, an exact backend and an approximate one.
+"""Nearest benchmark inputs by cosine distance: one interface, an exact backend and two approximate ones.
 
-    exact   every query against every input: the oracle of the tests, and what calibration uses
-    hnsw    approximate graph search with hnswlib
-    graph   its graph on disk, without the vectors
+    exact     every query against every input: the oracle of the tests, and what calibration uses
+    hnsw      approximate graph search with hnswlib
+    graph     its graph on disk, without the vectors
+    ivf       approximate search in inverted lists, for large packs
+    kmeans    division into lists
+    probing   how many lists a query reads
+    stored    which index a pack has, and its files
 
 Invalid queries (wrong dimension, NaN, too many neighbours) are refused in Python first: hnswlib aborts the process on
 some of them.

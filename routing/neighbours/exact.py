@@ -1,6 +1,9 @@
 """Exact nearest neighbours by one matrix product per block."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.neighbours import TIE_DECIMALS, check_queries, sort_by_distance
@@ -12,9 +15,13 @@ BLOCK_CELLS = 16_000_000
 class ExactIndex:
     """Brute-force search; O(n_inputs) per query."""
 
-    def __init__(self, vectors: Embeddings) -> None:
-        """vectors: (n_inputs, dim), unit length."""
+    def __init__(self, vectors: Embeddings, *, one_by_one: bool = False) -> None:
+        """vectors: (n_inputs, dim), unit length.
+
+        one_by_one: give each query what it is given alone, to the last bit: those of a product depend on its size.
+        """
         self._vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        self._one_by_one = one_by_one
 
     @property
     def dim(self) -> int:
@@ -33,15 +40,18 @@ class ExactIndex:
         distances = np.empty((len(queries), count))
         block = max(1, BLOCK_CELLS // self.size)
         for start in range(0, len(queries), block):
-            similarity = queries[start : start + block] @ self._vectors.T
+            some = queries[start : start + block]
+            alone = np.array([self._vectors @ one for one in some]) if self._one_by_one else None
+            similarity = some @ self._vectors.T if alone is None else alone.reshape(len(some), self.size)
             rows[start : start + block], distances[start : start + block] = most_similar(similarity, count)
         return rows, distances
 
 
-def most_similar(similarity: Embeddings, count: int) -> tuple[Ints, Floats]:
+def most_similar(similarity: Embeddings, count: int, labels: NDArray[Any] | None = None) -> tuple[Ints, Floats]:
     """Return the columns of the `count` largest similarities of each row, largest first, ties by the higher column.
 
-    similarity: (n, size); -inf marks a column that must not be selected.
+    similarity: (n, size); -inf marks a column that must not be selected. labels: (n, size) what each column stands for,
+    returned in its place, and ties are by the higher label.
     Returns columns and distances 1 - similarity, both (n, count).
     """
     size = similarity.shape[1]
@@ -51,14 +61,16 @@ def most_similar(similarity: Embeddings, count: int) -> tuple[Ints, Floats]:
         # One column more than requested, so that a tie at the cut can be detected below.
         candidates = np.argpartition(-similarity, count, axis=1)[:, : count + 1]
     distances = 1.0 - np.take_along_axis(similarity, candidates, axis=1).astype(np.float64)
-    columns, distances = sort_by_distance(candidates.astype(np.int64), distances)
+    named = candidates if labels is None else np.take_along_axis(labels, candidates, axis=1)
+    columns, distances = sort_by_distance(named.astype(np.int64), distances)
     if count < size:
         # There is one candidate more than requested: where it ties with the last one selected, argpartition's cut
         # between equally near columns was arbitrary, and the row is sorted in full.
         rounded = np.round(distances, TIE_DECIMALS)
         for row in np.flatnonzero(rounded[:, count] == rounded[:, count - 1]):
             rounded_row = np.round(1.0 - similarity[row].astype(np.float64), TIE_DECIMALS)
-            order = np.lexsort((-np.arange(size), rounded_row))[:count]
-            columns[row, :count], distances[row, :count] = order, 1.0 - similarity[row, order]
+            names = np.arange(size) if labels is None else labels[row].astype(np.int64)
+            order = np.lexsort((-names, rounded_row))[:count]
+            columns[row, :count], distances[row, :count] = names[order], 1.0 - similarity[row, order]
     # float32 rounding can make 1 - similarity of a duplicate slightly negative.
     return columns[:, :count], np.maximum(distances[:, :count], 0.0)

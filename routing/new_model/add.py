@@ -23,6 +23,7 @@ from routing.calibration import (
 )
 from routing.errors import BenchmarkError, PackMismatch
 from routing.manifest import AddedModel, PackModel
+from routing.neighbours.ivf import IvfIndex
 from routing.new_model.factors import InputFactors, KnownModels, build_factors
 from routing.new_model.impute import ImputedColumn, impute, sample_outcomes
 from routing.pack import ImputedOutcomes, Pack
@@ -87,7 +88,8 @@ def add_model(pack: Pack, measured: NewModelOutcomes, steps: NewModelSteps = lam
     routing, settings = _settings(pack)
     found = []
     count = max(routing.kappa, REPORT_NEIGHBOURS)
-    for one in hold_out_datasets(pack.embeddings, pack.dataset_ids, len(pack.manifest.datasets), count):
+    lists = pack.index if isinstance(pack.index, IvfIndex) else None
+    for one in hold_out_datasets(pack.embeddings, pack.dataset_ids, len(pack.manifest.datasets), count, lists=lists):
         found.append(one)
         steps("finding neighbours", len(found), len(pack.manifest.datasets))
     benchmark = _benchmark(grown)

@@ -1,4 +1,4 @@
-"""Exact and HNSW through the same tests; Exact is checked against sorting everything."""
+"""All indexes through the same tests; Exact is checked against sorting everything."""
 
 import json
 from collections.abc import Callable
@@ -12,9 +12,18 @@ from routing.errors import NeighboursError
 from routing.neighbours import Neighbours
 from routing.neighbours.exact import ExactIndex
 from routing.neighbours.hnsw import HnswIndex
+from routing.neighbours.ivf import InvertedLists, IvfIndex
 
 Make = Callable[[Embeddings], Neighbours]
-BACKENDS: dict[str, Make] = {"exact": ExactIndex, "hnsw": HnswIndex.build_index}
+
+
+def make_ivf(vectors: Embeddings) -> IvfIndex:
+    """Inverted lists that are all read."""
+    lists = InvertedLists.divide(vectors)
+    return IvfIndex(vectors, lists, len(lists.centres))
+
+
+BACKENDS: dict[str, Make] = {"exact": ExactIndex, "hnsw": HnswIndex.build_index, "ivf": make_ivf}
 
 
 @pytest.fixture(params=sorted(BACKENDS))

@@ -18,6 +18,7 @@ from gateway.cli.coverage import describe_floor
 from gateway.cli.load_embedder import default_cache_path
 from gateway.cli.option_groups import with_option_groups
 from gateway.cli.pack.embedding import EmbeddedTexts, bundle_embedder, compare_candidates, embed_selected
+from gateway.cli.pack.index_summary import describe_exhaustive, describe_index
 from gateway.cli.pack.sources import open_benchmark
 from gateway.cli.selection import (
     DEFAULT_COVERAGE,
@@ -35,7 +36,7 @@ from routing.manifest import read_manifest
 
 if TYPE_CHECKING:
     from routing.benchmark import Benchmark
-    from routing.build import Provenance
+    from routing.build import Provenance, SortedInputs
     from routing.pack import Pack
 
 
@@ -129,9 +130,10 @@ def build_command(
         whole = read_benchmark(folder)
         selected = select_from(whole, selection, chosen.verbose)
         embedded = embed_selected(folder, whole, selected, embedding.embedder, cache or default_cache_path())
-    benchmark = selected.benchmark
     _release_arrow_memory()
-    pack = _calibrate(benchmark, embedded, routing, with_texts)
+    sorted_inputs = _sort_inputs(selected.benchmark, embedded)
+    benchmark, embedded = sorted_inputs.benchmark, replace(embedded, vectors=sorted_inputs.vectors)
+    pack = _calibrate(sorted_inputs, embedded, routing, with_texts)
     carried = bundle_embedder(embedded, benchmark, pack) if carry or compare_embedders else None
     if compare_embedders:
         pack = compare_candidates(pack, benchmark, embedded, carried, cache or default_cache_path())
@@ -139,21 +141,29 @@ def build_command(
     _show(output, as_json)
 
 
-def _calibrate(benchmark: "Benchmark", embedded: EmbeddedTexts, asked: RoutingOptions, with_texts: bool) -> "Pack":
+def _sort_inputs(benchmark: "Benchmark", embedded: EmbeddedTexts) -> "SortedInputs":
+    from routing.build import sort_inputs
+
+    with show_progress(stderr_console()) as steps:
+        return sort_inputs(benchmark, embedded.vectors, steps)
+
+
+def _calibrate(inputs: "SortedInputs", embedded: EmbeddedTexts, asked: RoutingOptions, with_texts: bool) -> "Pack":
     """Return the pack of a benchmark's inputs and their embeddings."""
     from routing.build import build_pack
     from routing.calibration import CalibrationSettings, RoutingSettings
 
     with show_progress(stderr_console()) as steps:
         return build_pack(
-            benchmark,
-            embedded.vectors,
+            inputs.benchmark,
+            inputs.vectors,
             embedded.embedder_id,
             RoutingSettings(k=asked.k, kappa=asked.kappa, sigma=asked.sigma, eta=asked.eta),
             CalibrationSettings(seed=asked.seed),
             pack_provenance(),
             steps,
             with_texts,
+            inputs.lists,
         )
 
 
@@ -209,7 +219,10 @@ def _show(path: Path, as_json: bool) -> None:
     from routing.gain_summary import gain_sentence
 
     manifest = read_manifest(path)
-    gain, size = gain_sentence(read_report(path, manifest)), pack_size_bytes(path)
+    report = read_report(path, manifest)
+    gain, size = gain_sentence(report), pack_size_bytes(path)
+    if report.get("index", {}).get("is_exhaustive"):
+        print_note(f"warning: searches are exact and slow: {describe_exhaustive(report['index'])}")
     if as_json:
         document = {"pack": str(path), "hash": manifest.hash, "size_bytes": size, "gain_summary": gain}
         typer.echo(json.dumps(document, indent=2))
@@ -218,6 +231,8 @@ def _show(path: Path, as_json: bool) -> None:
     console.print(f"pack   {path}", soft_wrap=True)
     console.print(f"hash   {manifest.hash}")
     console.print(f"size   {decimal(size)}")
+    if manifest.has_lists:
+        console.print(f"index  {describe_index(manifest, report)}", soft_wrap=True)
     console.print(f"gain   {gain}", soft_wrap=True)
     if floor := describe_floor(manifest):
         console.print(floor, soft_wrap=True)

@@ -12,6 +12,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from gateway.cli.coverage import describe_floor
+from gateway.cli.pack.index_summary import describe_index
 from gateway.cli.terminal import UNKNOWN, format_number, format_prices, make_table, stdout_console
 from gateway.packs import pack_size_bytes, read_embedder_info, read_report
 from routing.manifest import Manifest, PackModel, read_manifest
@@ -42,11 +43,16 @@ def inspect_pack(
         # The file leaves out members of a model that say nothing; `added` is there even if it is empty.
         members = {**asdict(manifest), **json.loads(manifest.to_json())}
         about = {"path": str(pack), "size_bytes": pack_size_bytes(pack), **members}
-        result = {"report": report, "gain_summary": gain_sentence(report), "recommended": asdict(recommended)}
+        result = {
+            "index": describe_index(manifest, report),
+            "report": report,
+            "gain_summary": gain_sentence(report),
+            "recommended": asdict(recommended),
+        }
         typer.echo(json.dumps({**about, **result}, indent=2))
         return
     console = stdout_console()
-    _show_head(console, pack, manifest)
+    _show_head(console, pack, manifest, report)
     _show_table(console, "datasets", _datasets(manifest))
     _show_table(console, "models, best on average first", _models(manifest))
     if floor := describe_floor(manifest):
@@ -71,7 +77,7 @@ def _show_table(console: Console, title: str, made: Table) -> None:
     console.print()
 
 
-def _show_head(console: Console, path: Path, manifest: Manifest) -> None:
+def _show_head(console: Console, path: Path, manifest: Manifest, report: Mapping[str, Any]) -> None:
     maker = f"{manifest.made_by or 'unknown'}, {manifest.made_at or 'unknown'}, {manifest.software or 'unknown'}"
     for name, value in (
         ("pack", f"{manifest.name} ({path})"),
@@ -79,6 +85,7 @@ def _show_head(console: Console, path: Path, manifest: Manifest) -> None:
         ("size", f"{decimal(pack_size_bytes(path))}, {manifest.n_inputs} inputs, schema {manifest.schema}"),
         ("made", maker),
         ("embedder", f"{manifest.embedder}{_carried(path, manifest)}"),
+        ("index", describe_index(manifest, report)),
         ("routing", ", ".join(f"{name} = {value:g}" for name, value in manifest.routing.items())),
         ("calibration", _calibration(manifest.calibration)),
         *(("added", f"{one.model} to {one.parent}") for one in manifest.added),

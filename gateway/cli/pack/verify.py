@@ -45,7 +45,7 @@ def verify_pack(
     recall, count = _recall(opened)
     if recall < LEAST_RECALL:
         raise PackCorrupted(
-            f"{pack}: index.hnsw finds {recall:.1%} of the {count} nearest inputs in embeddings.npy, "
+            f"{pack}: {opened.manifest.index_file} finds {recall:.1%} of the {count} nearest inputs in embeddings.npy, "
             f"expected {LEAST_RECALL:.0%} or more"
         )
     report(f"index     OK  recall {recall:.1%} at {count} neighbours, against an exact search")

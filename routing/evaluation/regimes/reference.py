@@ -21,7 +21,9 @@ from routing.calibration import (
     hold_out_datasets,
 )
 from routing.decision import RoutingDecision, make_decision
+from routing.neighbours import Neighbours
 from routing.neighbours.exact import ExactIndex
+from routing.neighbours.stored import divide_large
 from routing.predictor import predict_correct, predict_outcomes
 from routing.scores import ScoreKind, TaskScores
 from routing.task import InputEvidence, TaskState, score_task
@@ -141,18 +143,19 @@ class Part:
         benchmark: of the part, all datasets kept.
         vectors: (n_inputs, dim).
         reference: decisions from it.
+        index: over the vectors.
     """
 
     benchmark: Benchmark
     vectors: Embeddings
     reference: Reference
+    index: Neighbours
 
     def find_evidence(self, vectors: Embeddings) -> InputEvidence:
         """Return the evidence of other inputs, (n, dim)."""
         routing, size = self.reference.routing, len(self.vectors)
         count = min(max(routing.k, routing.kappa), size)
-        # Exactly: an approximate index built of a half would add its own errors to the comparison.
-        nearest = ExactIndex(self.vectors).find_nearest(vectors, count)
+        nearest = self.index.find_nearest(vectors, count)
         return find_evidence(self.benchmark.outcomes, nearest, vectors, self.reference.data, routing)
 
 
@@ -171,21 +174,17 @@ def build_part(
     """
     part, own = take_rows(benchmark, rows), vectors[rows]
     n = len(part.datasets)
-    held_out = list(hold_out_datasets(own, part.dataset_ids, n, routing.kappa))
+    # Exactly, where that does not take hours: an approximate index would add its own errors to the comparison.
+    lists = divide_large(own, part.dataset_ids)
+    held_out = list(hold_out_datasets(own, part.dataset_ids, n, routing.kappa, lists=lists))
     # Drawn less often than for a pack: see MAX_REPEATS.
     few = replace(settings, repeats=min(settings.repeats, MAX_REPEATS))
     pairs = calibrate_reliability(own, part, held_out, routing, few) if calibrate else NO_PAIRS
     data = build_training_data(part.outcomes, own, part.dataset_ids, held_out, routing.kappa)
-    return Part(part, own, Reference.from_training_data(MeasuredBenchmark.of(part), data, pairs, routing))
+    reference = Reference.from_training_data(MeasuredBenchmark.of(part), data, pairs, routing)
+    return Part(part, own, reference, lists or ExactIndex(own))
 
 
 def take_rows(benchmark: Benchmark, rows: Ints) -> Benchmark:
     """Return some inputs of a benchmark, without texts; datasets and models stay."""
-    return replace(
-        benchmark,
-        texts=(),
-        input_ids=(),
-        dataset_ids=benchmark.dataset_ids[rows],
-        outcomes=np.ascontiguousarray(benchmark.outcomes[rows]),
-        loglik=None,
-    )
+    return replace(benchmark, texts=(), input_ids=(), loglik=None).select_inputs(rows)

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import Result
 
 from gateway.cli.load_embedder import CACHE_FILE, default_cache_path
+from gateway.packs import read_embedder_info
+from routing import build
 from routing.arrays import Embeddings
 from routing.calibration import RoutingSettings
 from routing.embedder import DEFAULT_EMBEDDER, SentenceTransformerEmbedder
@@ -19,6 +21,7 @@ from routing.embedders.bundled import load_bundled_embedder
 from routing.embedders.onnx import OnnxEmbedder
 from routing.embedders.static import StaticEmbedder
 from routing.manifest import EmbedderId, read_manifest
+from routing.neighbours import stored
 from routing.pack import open_pack
 from routing.tidy import read_benchmark
 from tests.gateway.cli.conftest import run_command, write_questions
@@ -261,3 +264,31 @@ def test_the_cache_lies_where_xdg_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/ada")
     assert default_cache_path() == Path("/home/ada/.cache/benchroute/embeddings")
+
+
+@pytest.mark.slow
+def test_a_large_benchmark_gets_inverted_lists_and_its_own_embedder(
+    monkeypatch: pytest.MonkeyPatch, questions: Path, pack: Path, tmp_path: Path
+) -> None:
+    for module in (build, stored):
+        monkeypatch.setattr(module, "MAX_GRAPH", 50)
+    made = tmp_path / "large"
+    result = run_command("pack", "build", questions, "-o", made, "--with-texts", "--cache", tmp_path / "cache")
+    assert result.exit_code == 0
+    assert "index  inverted lists, for more than 50,000 inputs; " in result.stdout
+    opened, small = open_pack(made), open_pack(pack)
+    assert opened.manifest.has_lists
+    assert opened.texts is not None
+    assert opened.input_index is not None
+    assert small.input_index is not None
+    # The same inputs in another order: rows, texts and outcomes are still of the same input.
+    rows = [small.input_index.ids.index(name) for name in opened.input_index.ids]
+    assert rows != sorted(rows)
+    assert opened.texts == tuple(read_benchmark(questions).texts[row] for row in rows)
+    np.testing.assert_array_equal(opened.outcomes, small.outcomes[rows])
+    np.testing.assert_allclose(opened.embeddings, small.embeddings[rows], atol=1e-6)
+    about = read_embedder_info(made, opened.manifest)
+    assert about is not None
+    # Compared on the texts of its own rows: on others hardly any neighbour would be the same.
+    assert about["kept"] is None or about["kept"] > 0.95
+    assert run_command("pack", "verify", made).exit_code == 0

@@ -10,6 +10,7 @@ import pytest
 
 from routing.gain_summary import gain_sentence
 from routing.manifest import read_manifest
+from routing.neighbours.ivf import InvertedLists, IvfIndex
 from routing.pack import open_pack, save_pack
 from tests.gateway.cli.conftest import MODELS, QUESTIONS, run_command
 
@@ -48,6 +49,26 @@ def test_datasets_shows_what_routing_brings_on_each(pack: Path) -> None:
     without, with_ = (run_command("pack", "inspect", pack, *option).stdout for option in ((), ("--datasets",)))
     assert "accuracy on each held-out dataset" not in without
     assert "accuracy on each held-out dataset" in with_
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        ({}, "reads 3 of 32, recall@19 98.4% for known tasks, 97.1% for new tasks"),
+        ({"recall_new": None}, "reads 3 of 32, recall@19 98.4% for known tasks"),
+        ({"is_exhaustive": True}, "all 32 are read, since fewer find less than 97% of the 19 nearest"),
+    ],
+)
+def test_the_index_and_its_reason_are_shown(pack: Path, tmp_path: Path, measured: dict[str, object], said: str) -> None:
+    assert "index       HNSW graph, for up to 50,000 inputs\n" in run_command("pack", "inspect", pack).stdout
+    opened = open_pack(pack)
+    index = IvfIndex(opened.embeddings, InvertedLists.divide(opened.embeddings, 32), 3)
+    found = {"n_lists": 32, "n_probe": 3, "neighbours": 19, "recall_known": 0.984, "recall_new": 0.971}
+    report = {**opened.report, "index": {**found, "is_exhaustive": False, **measured}}
+    save_pack(replace(opened, index=index, report=report), tmp_path / "large")
+    assert f"{said}\n" in run_command("pack", "inspect", tmp_path / "large").stdout
+    document = json.loads(run_command("pack", "inspect", tmp_path / "large", "--json").stdout)
+    assert document["index"].startswith("inverted lists, for more than 50,000 inputs; ")
 
 
 @pytest.mark.parametrize("named", ["s3", "auto", None])

@@ -9,6 +9,7 @@ import pytest
 
 from routing.manifest import EmbedderId, PackDataset
 from routing.neighbours.hnsw import HnswIndex
+from routing.neighbours.ivf import InvertedLists, IvfIndex
 from routing.pack import FILES, Pack, open_pack, save_pack
 from tests.gateway.cli.conftest import run_command
 
@@ -77,6 +78,16 @@ def test_an_index_over_other_vectors_is_refused(opened: Pack, tmp_path: Path) ->
     assert code == 1
     assert "index.hnsw finds" in stderr
     assert "expected 90% or more" in stderr
+
+
+def test_inverted_lists_are_verified_as_a_graph_is(opened: Pack, tmp_path: Path) -> None:
+    lists = InvertedLists.divide(opened.embeddings, 20)
+    code, stderr = verify_altered(opened, tmp_path, index=IvfIndex(opened.embeddings, lists, 20))
+    assert code == 0
+    shuffled = InvertedLists.from_assignment(lists.centres, np.roll(lists.assignment(), 7))
+    code, stderr = verify_altered(opened, tmp_path, index=IvfIndex(opened.embeddings, shuffled, 1))
+    assert code == 1
+    assert "index.ivf finds" in stderr
 
 
 def test_vectors_that_are_not_of_unit_length_are_refused_with_their_row(opened: Pack, tmp_path: Path) -> None:

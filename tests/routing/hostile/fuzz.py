@@ -124,8 +124,8 @@ def import_as(format_: str) -> Callable[[Path], None]:
 def openers(kind: str, folder: Path) -> tuple[bytes, Callable[[bytes], None]]:
     """Return the valid file and what opens an altered one."""
     name = kind.partition(":")[2]
-    if kind.startswith("pack:"):
-        source = folder / "pack"
+    if kind.startswith(("pack:", "large:")):
+        source = folder / kind.partition(":")[0]
         data = (source / name).read_bytes()
         return data, open_manifest(source) if name == "manifest.json" else open_member(source, name)
     if kind.startswith("archive:"):

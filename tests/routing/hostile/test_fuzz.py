@@ -16,6 +16,7 @@ from routing.arrays import Embeddings
 from routing.benchmark import Benchmark
 from routing.build import build_pack
 from routing.manifest import EmbedderId
+from routing.neighbours.ivf import InvertedLists, IvfIndex
 from routing.pack import save_pack
 from routing.tidy import save_benchmark
 from tests.routing.conftest import DIM
@@ -32,6 +33,7 @@ KINDS = (
     *("tidy:inputs.parquet", "tidy:outcomes.parquet", "tidy:models.csv"),
     *("import:inspect:eval", "import:inspect:zstd", "import:inspect:json", "import:routerbench:pkl"),
     *("import:csv:", "import:jsonl:", "import:json:", "import:parquet:"),
+    *("large:index.ivf", "large:index.json", "large:embeddings.npy"),
 )
 COUNT = int(os.environ.get("FUZZ_COUNT", "60"))
 MAX_PEAK_BYTES = 1024**3
@@ -46,6 +48,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, benchmark_: Benchmark, vect
     pack = build_pack(benchmark, vectors, EmbedderId("tests/axes", "1", DIM), with_texts=True)
     save_pack(pack, made / "pack")
     save_pack(pack, made / "pack.tar")
+    lists = InvertedLists.divide(pack.embeddings)
+    save_pack(replace(pack, index=IvfIndex(pack.embeddings, lists, 3)), made / "large")
     with tarfile.open(made / "pack.tar.gz", "w:gz") as tar:
         for path in sorted((made / "pack").iterdir(), key=lambda path: path.name != "manifest.json"):
             tar.add(path, arcname=path.name)
