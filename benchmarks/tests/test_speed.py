@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speed.instructions import parse_counts
+from benchmarks.speed.instructions import parse_counts, replay_instructions
 from benchmarks.speed.lag import describe_lag, parse_lag, sum_lag
 from benchmarks.speed.loads import LOADS, Load
 from benchmarks.speed.measure import Client, Sample, Started
@@ -102,6 +102,22 @@ def test_lag_is_read_from_metrics_and_told_in_words() -> None:
 def test_instructions_are_read_from_perf_where_it_counts_them() -> None:
     assert parse_counts("123456,,instructions:u,1000,100.00,,\n") == [123456]
     assert parse_counts("<not supported>,,instructions,0,100.00,,\n") == []
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+@pytest.mark.parametrize(
+    ("program", "limit_s", "told"),
+    [("exec sleep 20", 0.5, "took more than 0.5 s"), ("echo 'no such module' >&2; exit 1", 20.0, "failed: no such module")],
+)
+def test_instructions_that_cannot_be_counted_are_left_out_in_words(
+    tmp_path: Path, program: str, limit_s: float, told: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{program}\n")
+    python.chmod(0o755)
+    found = replay_instructions(python, limit_s)
+    assert isinstance(found, str)
+    assert found.endswith(told)
 
 
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: load.name)
