@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.scoring.child import measure_life
 from benchmarks.scoring.embedders import Candidate, cut_texts, embedder_folder, measure_embedders, read_words
 from benchmarks.scoring.paced import Load, measure_load
+from gateway.vocabulary import ScoreSetting
 from routing.embedder import DEFAULT_EMBEDDER
 from routing.pack import open_pack, save_pack
 from routing.tidy import read_benchmark, write_benchmark
@@ -23,6 +24,9 @@ PACKS = {
     "transformer#128": ("--embedder", f"{DEFAULT_EMBEDDER}#128"),
     "static": ("--embedder", f"static:{DEFAULT_EMBEDDER}"),
 }
+
+
+LOAD_SCORES: tuple[ScoreSetting, ...] = ("s3", "auto")
 
 
 def build_pack(benchmark: Path, work: Path, name: str) -> Path:
@@ -110,10 +114,7 @@ def main() -> None:
     write_results(results, asked.results)
     by_dataset = texts_by_dataset(asked.benchmark)
     results["load"] = {
-        f"static, {'all inputs embedded' if not sampling else 'adaptive sampling'}": measure_load(
-            packs["static"], by_dataset, Load(sampling=sampling)
-        )
-        for sampling in (True, False)
+        f"static, {score}": measure_load(packs["static"], by_dataset, Load(score=score)) for score in LOAD_SCORES
     }
     write_results(results, asked.results)
     print_tables(results)

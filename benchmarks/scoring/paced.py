@@ -35,6 +35,7 @@ class Load:
         seconds: duration.
         sampling: embed only a sample of the inputs of settled tasks, as the default settings do.
         score: that decides.
+        candidates: how many of the pack's models a task may use.
     """
 
     tasks: int = 100
@@ -42,6 +43,7 @@ class Load:
     seconds: float = 30.0
     sampling: bool = True
     score: ScoreSetting = "recommended"
+    candidates: int = 8
 
 
 def measure_load(pack: Path, texts: Sequence[Sequence[str]], load: Load) -> dict[str, Any]:
@@ -56,7 +58,7 @@ async def _run(pack: Path, texts: Sequence[Sequence[str]], load: Load) -> dict[s
             str(pack),
             f"sqlite:///{folder}/state.db",
             ScoreSettings(score=load.score, adaptive_sampling=load.sampling),
-            TaskPolicy(read_manifest(pack).model_names),
+            TaskPolicy(read_manifest(pack).model_names[: load.candidates]),
         )
         client = EmbeddedScorerClient(settings, lambda decisions: None)
         await client.start()

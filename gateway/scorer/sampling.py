@@ -6,7 +6,7 @@ depend on how inputs were batched, nor on which scorer draws it: the next one go
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -84,7 +84,7 @@ class SamplingState(msgspec.Struct, frozen=True):
     def to_bytes(self) -> bytes:
         """Encode the state, numbers to the last bit."""
         rate = self.rate
-        stored = rate.weight, rate.embedded, rate.drifts, astuple(rate.distance), astuple(rate.nearness)
+        stored = rate.weight, rate.embedded, rate.drifts, _numbers(rate.distance), _numbers(rate.nearness)
         return _encode(_StoredState(self.number, self.decision_z, self.pending_skips, *stored, self.unexplained_skips))
 
     @classmethod
@@ -104,6 +104,11 @@ class SamplingState(msgspec.Struct, frozen=True):
             ShiftDetector(*stored.nearness),
         )
         return cls(rate, stored.number, stored.decision_z, stored.pending_skips, stored.unexplained_skips)
+
+
+def _numbers(detector: ShiftDetector) -> InputNumbers:
+    # Not dataclasses.astuple, which copies every number deeply: with every input that took longer than all else here.
+    return detector.n, detector.mean, detector.squares, detector.recent
 
 
 class _StoredState(msgspec.Struct, frozen=True, array_like=True):

@@ -39,13 +39,14 @@ def explain_fit(
     prior, new = fit.prior_accuracy(centre, near, posterior.membership), fit.prior_accuracy(centre, near)
     # Views without strength contribute nothing to the prior and are left out.
     trusted = [(view, float(s)) for view, s in zip(VIEWS, fit.strengths, strict=True) if s > 0]
+    departures = fit.departures_from_average([view for view, _ in trusted], centre, near)
     names = ("leader", "baseline")
     return {
         "level": float(fit.evaluator.for_task(centre, LEVEL) @ fit.levels),
         "average": _pair(names, fit.average, pair),
         "views": [
-            {"view": str(view), "strength": s, **_pair(names, fit.departure_from_average(view, centre, near), pair)}
-            for view, s in trusted
+            {"view": str(view), "strength": s, **_pair(names, departure, pair)}
+            for (view, s), departure in zip(trusted, departures, strict=True)
         ],
         "trust": float(fit.strengths.sum()),
         "datasets": [{"dataset": datasets[place], "weight": float(weights[place])} for place in order],

@@ -104,11 +104,10 @@ class AutoFit:
         centre: (dim,) the task's mean embedding. near: (n_candidates,) mean over its inputs of the mean outcome of
         their kappa nearest, NaN where unknown. membership: of the task in the datasets, None for a new task.
         """
-        score = self._expected_score(centre, near)
-        level = self.evaluator.for_task(centre, LEVEL) @ self.levels
+        score, level = self._expected_score(centre, near)
         if membership is None or self.members is None:
             return AccuracyPosterior(np.asarray(level + score, dtype=np.float64), self.covariance, self.within)
-        return self._mixture(np.asarray(score), float(level), membership, self.members)
+        return self._mixture(score, level, membership, self.members)
 
     def judge_task(
         self, sums: Floats | None, known_dataset: int | None = None, centre: Floats | None = None
@@ -152,39 +151,51 @@ class AutoFit:
             np.asarray(level + mean), np.asarray(spread), self.within, membership=membership, unmeasured=unmeasured
         )
 
-    def _expected_score(self, centre: Floats, near: Floats) -> Floats:
-        """Return average + sum over views of strength * departure_from_average, (n_candidates,)."""
+    def _expected_score(self, centre: Floats, near: Floats) -> tuple[Floats, float]:
+        """Return average + sum over views of strength * departure, (n_candidates,), and the level of accuracies."""
         trusted = [(view, strength) for view, strength in zip(VIEWS, self.strengths.tolist(), strict=True) if strength]
         by_weights = [one for one in trusted if one[0].nearness is not NearnessKind.NEIGHBOURS]
         score = self.average
         if len(by_weights) < len(trusted):
-            view, strength = trusted[-1]
-            score = score + strength * self.departure_from_average(view, centre, near)
+            score = score + trusted[-1][1] * self._neighbours_departure(near)
+        views = [view for view, _ in by_weights]
+        *found, level = self.evaluator.for_task_by_views(centre, (*views, LEVEL))
         if by_weights:
             # The views' weights are added up first: one product with the rows in place of one for each view.
-            views, strengths = zip(*by_weights, strict=True)
-            weights = np.array(strengths)[:, None] * self.evaluator.for_task_by_views(centre, views)
-            is_scaled = np.array([view.scaled for view in views])
+            strengths = np.array([strength for _, strength in by_weights])
+            weights, is_scaled = strengths[:, None] * np.array(found), np.array([view.scaled for view in views])
             score = score + weights[~is_scaled].sum(axis=0) @ self.rows + weights[is_scaled].sum(axis=0) @ self.scaled
-            score = score - sum(strengths) * self.average
-        return np.asarray(score)
+            score = score - sum(strengths.tolist()) * self.average
+        return np.asarray(score), float(level @ self.levels)
 
-    def departure_from_average(self, view: View, centre: Floats, near: Floats) -> Floats:
-        """Return a view's expectation minus the average, (n_candidates,)."""
-        if view.nearness is NearnessKind.NEIGHBOURS:
-            return np.asarray(_neighbours(near[None], self.average[None])[0])
-        rows = self.scaled if view.scaled else self.rows
-        return np.asarray(self.evaluator.for_task(centre, view) @ rows - self.average)
+    def departures_from_average(self, views: Sequence[View], centre: Floats, near: Floats) -> list[Floats]:
+        """Return every view's expectation minus the average, (n_candidates,) each."""
+        by_weights = [view for view in views if view.nearness is not NearnessKind.NEIGHBOURS]
+        found = self.evaluator.for_task_by_views(centre, by_weights) if by_weights else ()
+        weights = dict(zip(by_weights, found, strict=True))
+        return [
+            np.asarray(weights[view] @ (self.scaled if view.scaled else self.rows) - self.average)
+            if view in weights
+            else self._neighbours_departure(near)
+            for view in views
+        ]
+
+    def _neighbours_departure(self, near: Floats) -> Floats:
+        return np.asarray(_neighbours(near[None], self.average[None])[0])
 
     def view_weights(self, centre: Floats) -> Floats:
         """Return each dataset's weight in the score beyond the average, (n_datasets,); scaled views count as plain
         ones.
         """
-        found = np.zeros(len(self.rows))
-        for view, strength in zip(VIEWS, self.strengths.tolist(), strict=True):
-            if strength and view.nearness is not NearnessKind.NEIGHBOURS:
-                found = found + strength * self.evaluator.for_task(centre, view)
-        return np.asarray(found)
+        trusted = [
+            (view, strength)
+            for view, strength in zip(VIEWS, self.strengths.tolist(), strict=True)
+            if strength and view.nearness is not NearnessKind.NEIGHBOURS
+        ]
+        if not trusted:
+            return np.zeros(len(self.rows))
+        views, strengths = zip(*trusted, strict=True)
+        return np.asarray(np.array(strengths) @ self.evaluator.for_task_by_views(centre, views))
 
 
 def fit_auto(data: TrainingData, columns: list[int]) -> AutoFit:

@@ -15,9 +15,13 @@ BLOCK_CELLS = 16_000_000
 class ExactIndex:
     """Brute-force search; O(n_inputs) per query."""
 
-    def __init__(self, vectors: Embeddings) -> None:
-        """vectors: (n_inputs, dim), unit length."""
+    def __init__(self, vectors: Embeddings, *, one_by_one: bool = False) -> None:
+        """vectors: (n_inputs, dim), unit length.
+
+        one_by_one: give each query what it is given alone, to the last bit: those of a product depend on its size.
+        """
         self._vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        self._one_by_one = one_by_one
 
     @property
     def dim(self) -> int:
@@ -36,7 +40,9 @@ class ExactIndex:
         distances = np.empty((len(queries), count))
         block = max(1, BLOCK_CELLS // self.size)
         for start in range(0, len(queries), block):
-            similarity = queries[start : start + block] @ self._vectors.T
+            some = queries[start : start + block]
+            alone = np.array([self._vectors @ one for one in some]) if self._one_by_one else None
+            similarity = some @ self._vectors.T if alone is None else alone.reshape(len(some), self.size)
             rows[start : start + block], distances[start : start + block] = most_similar(similarity, count)
         return rows, distances
 
