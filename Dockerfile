@@ -20,7 +20,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 RUN python -m venv --without-pip /opt/benchroute
 WORKDIR /src
-COPY constraints.txt pyproject.toml README.md LICENSE NOTICE ./
+COPY constraints.txt pyproject.toml hatch_build.py README.md LICENSE NOTICE ./
 COPY gateway ./gateway
 COPY routing ./routing
 # Libraries' own tests are of no use at run time.

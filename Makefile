@@ -5,8 +5,8 @@
 # make check         format, lint, types, import contracts
 # make fix           format and fix what ruff can fix
 # make docs          the reference from the code, and the documentation site in build/site
-# make wheel         source distribution and wheel in dist
-# make wheel-test    the wheel, installed in an environment of its own, checked and served
+# make wheel         source distribution and wheel in dist, the wheel in Python alone: for platforms without one of their own
+# make wheel-test    a wheel for this machine, installed in an environment of its own, checked and served
 # make image         the container image
 # make chart         the Helm chart as a package in dist, for an image (IMAGE=registry.example.com/benchroute)
 # make ui-test       the dashboard in a real Chromium, and its screenshots for the documentation
@@ -36,6 +36,7 @@ EXAMPLES ?= 100
 STEADY ?= 20000
 LM_EVAL ?= lm_eval
 IMAGE ?= benchroute
+COMPILED := $(if $(BENCHROUTE_PURE_PYTHON),no,yes)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 export HF_HUB_OFFLINE ?= 1
@@ -82,15 +83,17 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python -W ignore -m mkdocs build --strict --quiet -d build/site
 	$(BIN)/python -m pytest -q tests/docs
 
+# The source distribution compiles where it is installed; the release's workflow makes wheels that are compiled already.
 wheel: build/wheel.stamp
 	rm -rf dist
-	build/packaging/bin/python -m build --outdir dist .
+	BENCHROUTE_PURE_PYTHON=1 build/packaging/bin/python -m build --outdir dist .
 
 # What a user gets: no PyTorch, and a Python of their own.
-wheel-test: wheel
-	rm -rf build/installed && $(PYTHON) -m venv build/installed
-	build/installed/bin/python -m pip --disable-pip-version-check --no-input -q install "dist/benchroute-$(VERSION)-py3-none-any.whl[scorer,redis]"
-	build/installed/bin/python -I tests/installed.py
+wheel-test: build/wheel.stamp
+	rm -rf build/installed dist/installed && $(PYTHON) -m venv build/installed
+	build/packaging/bin/python -m build --wheel --outdir dist/installed .
+	build/installed/bin/python -m pip --disable-pip-version-check --no-input -q install "$$(echo dist/installed/*.whl)[scorer,redis]"
+	build/installed/bin/python -I tests/installed.py $(COMPILED)
 
 image:
 	docker build --tag $(IMAGE):$(VERSION) .
@@ -147,12 +150,15 @@ $(VENV)/redis.stamp: $(VENV)/torch.stamp
 	  || echo "redis-server cannot be installed here: its tests will be skipped"
 	@touch $@
 
-$(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml
+# Compiled at installation, where there is a compiler.
+COMPILES := hatch_build.py $(wildcard gateway/*/*.c)
+
+$(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml $(COMPILES)
 	@echo "installing benchroute and what the demo needs (once)"
 	$(PIP) install -c constraints.txt -e '.[demo]'
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/torch.stamp pyproject.toml
+$(VENV)/dev.stamp: $(VENV)/torch.stamp pyproject.toml $(COMPILES)
 	@echo "installing benchroute and what development needs (once)"
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/demo.stamp
@@ -188,7 +194,7 @@ build/bench-programs.stamp:
 	@touch $@
 
 # A production install on the fastest Python of this machine. If that fails, the development environment is measured.
-build/benchroute.stamp: pyproject.toml
+build/benchroute.stamp: pyproject.toml $(COMPILES)
 	@echo "installing benchroute to measure, on $(BENCH_PYTHON) (once)"
 	@mkdir -p build && rm -rf build/benchroute
 	@$(BENCH_PYTHON) -m venv build/benchroute && build/benchroute/bin/python -m pip --disable-pip-version-check --no-input -q install \

@@ -1,4 +1,7 @@
-"""Checks of an installed package: `make wheel-test` runs them with the Python that it is installed for."""
+"""Checks of an installed package: `make wheel-test` runs them with the Python that it is installed for.
+
+installed.py yes|no    whether it has to have its compiled modules
+"""
 
 import importlib.util
 import json
@@ -40,6 +43,11 @@ def check_files() -> None:
     assert importlib.util.find_spec("torch") is None, "the scorer extra installs PyTorch"
 
 
+def check_compiled(is_expected: bool) -> None:
+    is_compiled = importlib.util.find_spec("gateway.http._json_members") is not None
+    assert is_compiled == is_expected, f"compiled modules: {is_compiled}, expected: {is_expected}"
+
+
 def check_commands() -> None:
     version = metadata("benchroute")["Version"]
     assert run_benchroute("--version") == f"benchroute {version}\n"
@@ -71,6 +79,7 @@ def wait_for(url: str) -> None:
 
 if __name__ == "__main__":
     check_files()
+    check_compiled(sys.argv[1] == "yes")
     check_commands()
     check_gateway()
     sys.stdout.write("the installed package works\n")

@@ -74,6 +74,9 @@ def test_ci_runs_the_makefiles_targets_on_every_version() -> None:
     assert {("test", python) for python in PYTHONS} <= run
     named = {target for target, _ in run}
     assert named <= targets()
+    # An entry whose every value is one of the matrix's own would be no job, but a change of one.
+    assert matrix["pure"] == [""]
+    assert {"test", "wheel-test"} == {one["target"] for one in matrix["include"] if one.get("pure")}
     # What CI of a clone runs, and what cannot run there.
     local = set(re.findall(r"^make ([a-z-]+)", (ROOT / ".ci/run").read_text(), re.MULTILINE))
     assert local | {"ui-test", "docs", "wheel-test"} == named

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.admin.fill import fill_state
-from benchmarks.admin.run import measure_endpoints, running_gateway
+from benchmarks.admin.reload import measure_reloads, print_reloads
+from benchmarks.admin.run import describe_loop_lag, measure_endpoints, running_gateway
 from benchmarks.speed.pack import build_once
+from benchmarks.speed.stalls import print_stalls
 from routing.manifest import read_manifest
 
 MODELS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7")
@@ -21,6 +23,8 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=100_000)
     parser.add_argument("--folder", type=Path, default=Path("results/admin"))
     parser.add_argument("--pack", type=Path, help="Default: a small pack with MiniLM, built once.")
+    parser.add_argument("--config-tasks", type=int, default=1000, help="tasks in the configuration that is reloaded")
+    parser.add_argument("--stalls", action="store_true", help="report what held the event loop for more than 5 ms")
     parser.add_argument("--results", type=Path, default=Path("results/admin.json"))
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
@@ -30,10 +34,16 @@ def main() -> None:
     filled_s = fill_state(asked.folder / "state.db", pack, asked.tasks)
     size = (asked.folder / "state.db").stat().st_size
     shutil.copy(asked.folder / "state.db", asked.folder / "filled.db")
-    with running_gateway(asked.folder.resolve(), pack.resolve(), read_manifest(pack).model_names) as (port, ready):
-        found = measure_endpoints(port)
-    found |= {"tasks": asked.tasks, "filled_s": filled_s, "state_mb": size / 1e6, **ready}
+    place, names = asked.folder.resolve(), read_manifest(pack).model_names
+    stalls = place / "stalls.json" if asked.stalls else None
+    with running_gateway(place, pack.resolve(), names, {}, stalls) as running:
+        found = measure_endpoints(running.port)
+    found |= {"tasks": asked.tasks, "filled_s": filled_s, "state_mb": size / 1e6, **running.ready}
     print_results(found)
+    print_stalls(stalls)
+    found["reloads"] = measure_reloads(place, pack.resolve(), names, asked.config_tasks, stalls)
+    print_reloads(found["reloads"])
+    print_stalls(stalls)
     asked.results.parent.mkdir(parents=True, exist_ok=True)
     asked.results.write_text(json.dumps(found, indent=1))
 
@@ -49,9 +59,7 @@ def print_results(found: dict[str, Any]) -> None:
         print(f"{mark}{row['endpoint']:43} {row['size_kb']:7.1f}{numbers}  {row['status']}")
     print(f"{found['tasks']} tasks: state {found['state_mb']:.0f} MB, written in {found['filled_s']:.0f} s")
     print(f"gateway ready after {found['gateway_s']:.1f} s, scorer after {found['scorer_s']:.1f} s")
-    samples = found["lag"]["+Inf"]
-    later = ", ".join(f"{bound} s {samples - count:.0f}" for bound, count in found["lag"].items() if bound != "+Inf")
-    print(f"event loop, samples later than: {later}; of {samples:.0f}")
+    print(describe_loop_lag(found["lag"]))
     print(f"memory: gateway {found['gateway_mb']:.0f} MB, scorer {found['scorer_mb']:.0f} MB")
 
 

@@ -14,8 +14,9 @@ BODY = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "Wh
 class Chats:
     """A client that sends one chat completion after the other on one connection."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, key: str = "") -> None:
+        """key: of a client, where the gateway wants one."""
+        self._port, self._key = port, key
         self._ended = threading.Event()
         self._took_ms: list[float] = []
         self.failed = 0
@@ -23,7 +24,7 @@ class Chats:
     def run(self) -> None:
         """Send until `stop`: the thread."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=300)
-        headers = {"content-type": "application/json", "x-task-id": "beside"}
+        headers = {"content-type": "application/json", "x-task-id": "beside", "authorization": f"Bearer {self._key}"}
         while not self._ended.is_set():
             begun = time.perf_counter()
             connection.request("POST", "/v1/chat/completions", BODY, headers)
@@ -45,9 +46,9 @@ class Chats:
 
 
 @contextmanager
-def running_chats(port: int) -> Iterator[Chats]:
+def running_chats(port: int, key: str = "") -> Iterator[Chats]:
     """Send chats during the block."""
-    chats = Chats(port)
+    chats = Chats(port, key)
     thread = threading.Thread(target=chats.run)
     thread.start()
     try:

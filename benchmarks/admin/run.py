@@ -86,9 +86,27 @@ class EndpointTimes:
         return self.median_ms > PAGE_LIMIT_MS or self.chat_p99_ms > alone_p99_ms + WAIT_LIMIT_MS
 
 
+@dataclass(frozen=True, slots=True)
+class RunningGateway:
+    """A running gateway.
+
+    Attributes:
+        pid: of its process.
+        config: its configuration file.
+        ready: seconds until it and its scorer were ready, and their memory then.
+    """
+
+    port: int
+    pid: int
+    config: Path
+    ready: Mapping[str, float]
+
+
 @contextmanager
-def running_gateway(folder: Path, pack: Path, models: tuple[str, ...]) -> Iterator[tuple[int, dict[str, float]]]:
-    """Run backend and gateway; yields the port, and the seconds until the gateway and its scorer were ready."""
+def running_gateway(
+    folder: Path, pack: Path, models: tuple[str, ...], sections: Mapping[str, Any], stalls: Path | None = None
+) -> Iterator[RunningGateway]:
+    """Run backend and gateway. sections: further ones of the configuration. stalls: report of what held its loop."""
     upstream, port = free_port(), free_port()
     config = {
         "models": [
@@ -97,10 +115,13 @@ def running_gateway(folder: Path, pack: Path, models: tuple[str, ...]) -> Iterat
         ],
         "routing": {"pack": str(pack)},
         "state": {"url": f"sqlite:///{folder}/state.db", "max_tasks": 10_000_000},
+        **sections,
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump(config))
     backend = ["benchmarks.admin.upstream", str(upstream)]
-    program = ["gateway.cli", "serve", "--config", str(folder / "config.yaml"), "--port", str(port)]
+    watched = ["gateway.cli"] if stalls is None else ["benchmarks.speed.stalls", str(stalls)]
+    program = [*watched, "serve", "--config", str(file), "--port", str(port)]
     with run_process("the backend", backend, folder / "backend.log", {}):
         begun, ready = time.perf_counter(), dict[str, float]()
         with run_process("the gateway", program, folder / "gateway.log", {}) as child:
@@ -109,7 +130,7 @@ def running_gateway(folder: Path, pack: Path, models: tuple[str, ...]) -> Iterat
             child.wait_until(lambda: (get_json(port, "/health/ready") or {}).get("scorer") == "ready", START_TIMEOUT_S)
             ready["scorer_s"] = time.perf_counter() - begun
             ready |= _memory_mb(child.pid)
-            yield port, ready
+            yield RunningGateway(port, child.pid, file, ready)
 
 
 def measure_endpoints(port: int) -> dict[str, Any]:
@@ -126,14 +147,21 @@ def measure_endpoints(port: int) -> dict[str, Any]:
     return {"alone": shares, "failed_chats": chats.failed, "endpoints": shown, "lag": read_loop_lag(port)}
 
 
-def read_loop_lag(port: int) -> dict[str, float]:
+def read_loop_lag(port: int, headers: Mapping[str, str] = {}) -> dict[str, float]:
     """Return how many samples of the event loop's lag there were, by upper bound in seconds; `+Inf` for all of them."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
-    connection.request("GET", "/metrics")
+    connection.request("GET", "/metrics", headers=dict(headers))
     families = text_string_to_metric_families(connection.getresponse().read().decode())
     connection.close()
     lag = next(family for family in families if family.name == "benchroute_event_loop_lag_seconds")
     return {one.labels["le"]: one.value for one in lag.samples if one.name.endswith("_bucket")}
+
+
+def describe_loop_lag(lag: Mapping[str, float]) -> str:
+    """Return how many samples were later than each bound, in words."""
+    samples = lag["+Inf"]
+    later = ", ".join(f"{bound} s {samples - count:.0f}" for bound, count in lag.items() if bound != "+Inf")
+    return f"event loop, samples later than: {later}; of {samples:.0f}"
 
 
 def measure_endpoint(port: int, name: str, path: str, chats: Chats) -> EndpointTimes:

@@ -6,6 +6,7 @@ loads     the requests: sizes, connections, streaming
 measure   a running target, and one sample of a load on it
 rounds    rounds over targets and loads, interleaved; repeated while the machine is noisy
 lag       the event loop's lag, from a gateway's metrics
+stalls    a gateway that tells what held its event loop
 instructions  instructions per request, by perf or valgrind
 machine   the machine in words
 programs  compiling, starting and pinning processes; their CPU time and memory

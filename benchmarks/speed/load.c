@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "wait.h"
 
 enum { EVENTS = 256, READ = 64 * 1024, HEAD = 8192, TIMES = 1 << 24 };
 enum { IN_HEAD, IN_BODY, IN_SIZE, IN_CHUNK, AFTER_CHUNK, IN_TRAILER };
@@ -31,12 +31,6 @@ static char *request;
 static int request_length, epoll, port;
 static uint32_t *times;
 static long n_times, n_errors, n_events;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec * 1e-9;
-}
 
 static void listen_for(Connection *c, uint32_t what, int how) {
   struct epoll_event e = {.events = what, .data.ptr = c};
@@ -157,7 +151,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < n_connections; i++) open_one(connections + i);
   struct epoll_event events[EVENTS];
   while (!is_warm || at < began + seconds) {
-    int n = epoll_wait(epoll, events, EVENTS, 100);
+    int n = wait_awake(epoll, events, EVENTS, 100);
     for (int i = 0; i < n; i++) {
       Connection *c = events[i].data.ptr;
       if (events[i].events & EPOLLOUT) send_more(c);

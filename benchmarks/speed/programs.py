@@ -30,7 +30,8 @@ def check_machine() -> None:
 def compile_program(name: str, folder: Path) -> Path:
     """Compile NAME.c of this package into folder, unless it is up to date. Raises NotReady without a compiler."""
     program, source = folder / name, HERE / f"{name}.c"
-    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+    changed = max(one.stat().st_mtime for one in (source, HERE / "wait.h"))
+    if not program.exists() or program.stat().st_mtime < changed:
         compiler = shutil.which("cc")
         if compiler is None:
             raise NotReady("no C compiler (cc): the backend and the load generator are C programs")

@@ -13,11 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "wait.h"
 
 enum { TICK_NS = 250 * 1000, CONNECTIONS = 4096, BUFFER = 256 * 1024, EVENTS = 256 };
 enum { READING, DELAYED, STREAMING };
@@ -50,12 +50,6 @@ static const char ANSWER[] =
 #define DELTA "{\"index\":0,\"delta\":{\"content\":\" token\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n"
 #define STOP "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n"
 #define TOOK "],\"usage\":{\"prompt_tokens\":212,\"completion_tokens\":50,\"total_tokens\":262}}\n\n"
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec * 1e-9;
-}
 
 static void write_all(Connection *c, const char *bytes, int length) {
   for (int sent = 0; sent < length;) {
@@ -194,7 +188,7 @@ int main(int argc, char **argv) {
   add(epoll, listener, &listener);
   add(epoll, timer, &timer);
   for (struct epoll_event events[EVENTS];;) {
-    int n = epoll_wait(epoll, events, EVENTS, -1);
+    int n = wait_awake(epoll, events, EVENTS, -1);
     for (int i = 0; i < n; i++) {
       void *what = events[i].data.ptr;
       uint64_t ticks;

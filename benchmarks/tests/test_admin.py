@@ -1,15 +1,22 @@
 """The benchmark of the admin API catches a handler that holds the event loop, and its state is what a gateway reads."""
 
 import asyncio
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import yaml
+
 from benchmarks.admin.chats import quantile, running_chats
 from benchmarks.admin.fill import fill_state, task_name
+from benchmarks.admin.reload import change_file, configured_tasks
 from benchmarks.admin.run import measure_endpoint
+from gateway.config import load_config
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import TaskFilter
 from tests.golden.programs import FOLDER
@@ -85,3 +92,48 @@ def test_the_state_is_one_that_a_gateway_reads(tmp_path: Path) -> None:
     assert store.usage_of([("task", name)])
     assert len(store.decision_changes(name)) == 1
     store.close()
+
+
+PLANTED = """
+import asyncio, json, time
+from benchmarks.speed.stalls import StallWatch
+
+def planted_stall():
+    until = time.thread_time() + 0.05
+    while time.thread_time() < until:
+        pass
+
+async def main():
+    watch = StallWatch()
+    watch.start()
+    beating = asyncio.create_task(watch.beat())
+    for _ in range(5):
+        asyncio.get_running_loop().call_soon(planted_stall)
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.1)
+    beating.cancel()
+    print(json.dumps(watch.to_dict()))
+
+asyncio.run(main())
+"""
+
+
+def test_a_function_that_holds_the_event_loop_is_named() -> None:
+    done = subprocess.run([sys.executable, "-c", PLANTED], capture_output=True, text=True, check=True, timeout=60)
+    callbacks = json.loads(done.stdout)["callbacks"]
+    (stall,) = [found for where, found in callbacks.items() if "planted_stall" in where]
+    assert stall["times"] >= 3
+    assert stall["worst_ms"] >= 40
+    assert all("planted_stall" in stack for stack, _ in stall["stacks"])
+
+
+def test_the_configured_tasks_are_a_valid_configuration_and_each_change_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    models = ("m1", "m2", "m3")
+    listed = [{"name": name, "backends": [{"kind": "openai", "base_url": "http://127.0.0.1:1/v1"}]} for name in models]
+    file.write_text(yaml.safe_dump({"models": listed, "tasks": configured_tasks(20, models)}))
+    before = load_config(file, {})
+    change_file(file, 3)
+    after = load_config(file, {})
+    assert len(before.tasks) == len(after.tasks) == 20
+    assert [name for name in before.tasks if before.tasks[name] != after.tasks[name]] == [next(iter(before.tasks))]

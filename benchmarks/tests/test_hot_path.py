@@ -30,6 +30,7 @@ def test_a_run_gives_every_figure(entrance: str) -> None:
     assert found["cpu_us"]["sse_chunk"] < found["cpu_us"]["request_1kb"]
 
 
+@pytest.mark.slow
 def test_two_checkouts_are_compared_figure_by_figure() -> None:
     found = hot_path("--against", str(TOP), "--pairs", "1")
     assert found["against"] == str(TOP)

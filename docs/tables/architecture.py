@@ -36,6 +36,7 @@ PURPOSE = {
     "errors": "error tree",
     "vocabulary": "shared constants",
     "decision": "a decision and its explanation",
+    "offload": "work beside the event loop",
     "task_records": "templates, names and targets of tasks",
 }
 REQUEST = ("http", "proxy", "keys", "tasks", "scorer", "upstream", "observability", "usage", "state")

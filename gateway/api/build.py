@@ -47,9 +47,10 @@ def build_api(services: Callable[[], Services | None]) -> FastAPI:
         management.keys_router,
         management.config_router,
         operations.operations_router,
+        ui_router(),
     ):
-        api.include_router(router)
-    api.include_router(ui_router())
+        # As they are: include_router makes each route a second time, in the event loop at the first request.
+        api.router.routes.extend(router.routes)
     return api
 
 

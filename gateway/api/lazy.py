@@ -6,16 +6,12 @@ do without it.
 
 import asyncio
 import gc
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from gateway.api.responses import log_internal_error, send_error
 from gateway.api.services import Services
 from gateway.http.asgi import App, Receive, Scope, Send
-
-SWITCH_S = 0.0005
-"""Seconds that the building thread keeps the interpreter while requests wait; Python's default is ten times that."""
+from gateway.offload import offload
 
 
 class LazyApi:
@@ -39,34 +35,18 @@ class LazyApi:
     async def _build_once(self) -> App:
         async with self._building:
             if self._app is None:
-                with _sharing_interpreter():
-                    self._app = await asyncio.to_thread(_without_collections, self._build)
+                self._app = await offload(self._build)
             return self._app
 
 
 def build_management_api(services: Callable[[], Services | None]) -> App:
     """Import and build the FastAPI application. services: the running gateway's."""
+    import anyio
+
     from gateway.api.build import build_api
 
-    return build_api(services)
-
-
-def _without_collections(build: Callable[[], App]) -> App:
-    """Build. What is imported stays: to look for garbage in it would stop the event loop, now and in future."""
-    gc.disable()
-    try:
-        return build()
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-@contextmanager
-def _sharing_interpreter() -> Iterator[None]:
-    """Let threads take turns more often: one that imports would hold the event loop up at every turn."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
+    app = build_api(services)
+    anyio.run(anyio.sleep, 0)  # imports its part for asyncio, which it would do in the event loop
+    # What was imported stays: to look for garbage in it would stop the event loop at every full collection.
+    gc.freeze()
+    return app

@@ -15,6 +15,7 @@ from typing import Literal
 
 from gateway.config import Config, parse_config, read_config_text
 from gateway.errors import ConfigError, Conflict, GatewayError, NotFound, ScorerUnavailable
+from gateway.offload import offload
 
 log = logging.getLogger("benchroute")
 
@@ -123,7 +124,7 @@ class ConfigHistory:
             self.seen = None
             text = await asyncio.to_thread(self.file.read_text)
             self.seen = config_digest(text)
-            config = await asyncio.to_thread(self.file.parse_config, text)
+            config = await offload(self.file.parse_config, text)
             await self._apply(config)
             version = self._add(by, self.seen, config, text)
         log.info("reloaded %s and its pack: configuration version %d", self.file.path, version.number)
@@ -167,7 +168,7 @@ class ConfigHistory:
             if self.file is None:
                 return
             digest = config_digest(text)
-            config = await asyncio.to_thread(self.file.parse_config, text)
+            config = await offload(self.file.parse_config, text)
             if pack != config.routing.pack:
                 config = config.model_copy(update={"routing": config.routing.model_copy(update={"pack": pack})})
             await self._apply(config)

@@ -19,6 +19,8 @@ MAX_VALUES = 100_000
 MERGE = "tag:yaml.org,2002:merge"
 """Tag of the key `<<`, which stands for another mapping's keys and may repeat."""
 
+TEXT = "tag:yaml.org,2002:str"
+
 
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
@@ -149,6 +151,8 @@ class _Places:
 
 def _name_of(key: yaml.ScalarNode) -> object:
     """Return a key as the document has it, so that paths are the same."""
+    if key.tag == TEXT:  # nearly all, and a loader for each takes a quarter of the time
+        return key.value
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(key)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from gateway.http.headers import Headers
-from gateway.http.request_body import is_json_object
+from gateway.http.json_members import is_json_object
 from gateway.http.sse import is_event_stream
 from gateway.upstream.errors import (
     TimedOut,

@@ -25,9 +25,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.http.request_body import is_json_object
+from gateway.errors import InvalidRequest
+from gateway.http.json_members import split_members
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_USAGE_MEMBER = frozenset({"usage"})
 _LINE_END = re.compile(rb"[\r\n]+")
 _DECODER = json.JSONDecoder()
 
@@ -144,11 +146,7 @@ class _Counts(msgspec.Struct):
     cache_creation_input_tokens: int | None = None
 
 
-class _Body(msgspec.Struct):
-    usage: _Counts | None = None
-
-
-_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_counts = msgspec.json.Decoder(_Counts).decode
 
 
 def parse_usage(body: bytes) -> tuple[bool, UsageReport]:
@@ -157,14 +155,16 @@ def parse_usage(body: bytes) -> tuple[bool, UsageReport]:
     A `usage` further down is somebody else's: llama.cpp's timings, a tool's result.
     """
     try:
-        counts = _decode_body(body).usage
-    except (msgspec.MsgspecError, RecursionError):
-        return _parse_unusual(body)
-    if not body.isascii() and not is_json_object(body):  # msgspec does not check the text it passes over
+        usage = split_members(body, _USAGE_MEMBER).get("usage")
+    except InvalidRequest:
         return False, None
-    if counts is None:
+    if usage is None:
         return True, None
-    return (True, _plain_usage(counts)) if _is_plain(counts) else _parse_unusual(body)
+    try:
+        counts = _decode_counts(usage)
+    except msgspec.MsgspecError:
+        return True, _read_unusual(usage)
+    return True, _plain_usage(counts) if _is_plain(counts) else _read_unusual(usage)
 
 
 def _is_plain(counts: _Counts) -> bool:
@@ -247,15 +247,13 @@ def _reasoning_outside(all_output: int, outputs: int, reasoning: int) -> int:
     return reasoning if all_output < 0 and reasoning > outputs else 0
 
 
-def _parse_unusual(body: bytes) -> tuple[bool, UsageReport]:
-    """Parse what the short way refuses: other words, details, counts that are no integers, lone surrogates."""
-    if not is_json_object(body):
-        return False, None
+def _read_unusual(usage: bytes) -> UsageReport:
+    """Read what the short way refuses: other words, details, counts that are no integers, lone surrogates."""
     try:
-        usage = json.loads(body).get("usage")
+        counts = json.loads(usage)
     except ValueError:  # an integer of more digits than Python converts
-        return True, InvalidUsage("a number has thousands of digits")
-    return True, read_counts(usage) if isinstance(usage, dict) else None
+        return InvalidUsage("a number has thousands of digits")
+    return read_counts(counts) if isinstance(counts, dict) else None
 
 
 def _valid_counts(counts: Mapping[str, object]) -> tuple[dict[str, int], InvalidUsage | None]:

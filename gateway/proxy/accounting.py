@@ -33,6 +33,8 @@ from gateway.vocabulary import UNROUTED
 log = logging.getLogger("benchroute")
 
 FLUSH_INTERVAL_S = 0.1
+MAX_BATCH = 400
+"""Records that are counted at once: 3 ms on a slow machine, in which no request is served."""
 NO_USD = Decimal(0)
 OK = "ok"
 T = TypeVar("T")
@@ -189,6 +191,8 @@ class Accounting:
         self._records.append(record)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL_S, self.flush_records)
+        elif len(self._records) >= MAX_BATCH:
+            self.flush_records()
 
     def flush_records(self) -> None:
         """Count every request that has ended: whoever reads the books next sees them all."""

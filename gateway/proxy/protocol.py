@@ -104,11 +104,10 @@ class ProxyProtocol(IdleTimedProtocol):
 
     def _begin_known(self, before: HeadTemplate, data: bytes) -> bool:
         """Begin a request whose head has been sent before. Return whether it is one, and can be begun here."""
-        context, found = self._serving.exchange_context, before.match_again(data)
+        context, found = self._serving.exchange_context, before.pattern.match_head(data)
         if context is None or found is None:
             return False
-        digits, start = found
-        length = int(digits)
+        length, start = found
         if not 0 < length <= context.pipeline.max_body_bytes or not self._is_free():
             return False
         self._is_between, self._fed, self._body = False, 0, 0

@@ -132,6 +132,7 @@ class Gateway:
         )
         self._deadlines = DeadlineTimer()
         self._is_draining = False
+        self._version = version("benchroute")  # read from a file
         self.descriptors = Descriptors()
         """File descriptors of the process: clients' connections and backends' share them."""
         self._pool = ConnectionPool(self.descriptors)
@@ -336,7 +337,7 @@ class Gateway:
         if manifest is not None:
             pack = {"name": manifest.name, "hash": manifest.hash, "embedder": manifest.embedder.name}
         return RoutingStats(
-            version("benchroute"),
+            self._version,
             pack,
             self.config_history.current_version.number,
             dict(recent.reasons),

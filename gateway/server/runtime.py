@@ -12,6 +12,7 @@ from gateway.api.services import Services
 from gateway.config import Config, KeyTerms
 from gateway.errors import Conflict, InvalidRequest, ScorerUnavailable
 from gateway.keys.client_keys import ClientKeys
+from gateway.offload import offload
 from gateway.proxy.exchange import ExchangeContext
 from gateway.proxy.passthrough.answer import Passthrough
 from gateway.scorer.client import ScorerClient
@@ -90,7 +91,8 @@ class Runtime:
         async with parts.client_keys.changing:
             parts.client_keys.validate_config(config)
             store = serving.services.store
-            resolved = resolve_config(config, await asyncio.to_thread(store.current_policies), self._manifest)
+            policies = await asyncio.to_thread(store.current_policies)
+            resolved = await offload(resolve_config, config, policies, self._manifest)
             following = self._build(resolved, store)
             # Last of what may refuse: from here on every step succeeds, so a reload is applied whole or not at all.
             if parts.scorer is not None and resolved.start is not None:
@@ -112,14 +114,15 @@ class Runtime:
         store, task = self._started().services.store, policy.task
         async with self._parts.client_keys.changing:
             others = [other for other in await asyncio.to_thread(store.current_policies) if other.task != task]
-            resolved = resolve_config(self._config, [*others, policy], self._manifest)
+            resolved = await offload(resolve_config, self._config, [*others, policy], self._manifest)
             if task in resolved.errors:
                 raise InvalidRequest(resolved.errors[task], code="invalid_policy")
             await self._push_policy(task, resolved.policies)  # the scorer may refuse it: then nothing has changed
             if not await asyncio.to_thread(store.put_policy, policy):
                 # Back to what is stored, which this gateway may not know yet.
                 stored = await asyncio.to_thread(store.current_policies)
-                await self._push_policy(task, resolve_config(self._config, stored, self._manifest).policies)
+                before = await offload(resolve_config, self._config, stored, self._manifest)
+                await self._push_policy(task, before.policies)
                 raise Conflict(f"The policy of task {task!r} was changed meanwhile: read it again.")
             self._apply(resolved)
             self._parts.table.set_policy(task, resolved.policies)
@@ -134,7 +137,7 @@ class Runtime:
         Raises ConfigError.
         """
         async with self._parts.client_keys.changing:
-            resolved = resolve_config(self._config, policies, manifest)
+            resolved = await offload(resolve_config, self._config, policies, manifest)
             is_other = resolved.unknown_datasets != self.resolved.unknown_datasets
             self._manifest = manifest
             self._apply(resolved)

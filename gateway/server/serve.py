@@ -9,6 +9,7 @@ import sys
 from gateway.config import Config
 from gateway.config.history import ConfigFile, ConfigSource, ConfigWatcher, config_digest, reload_and_log
 from gateway.hub.link import ParentLink
+from gateway.offload import SWITCH_INTERVAL_S
 from gateway.processes.startup import configure_process
 from gateway.server.announcement import announce_gateway
 from gateway.server.app import Gateway
@@ -36,6 +37,7 @@ def serve_gateway(
     text = file.read_text()
     config = file.parse_config(text)
     configure_process(log_level, log_format or config.log.format, config.log.requests, config.log.sample_rate)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     logging.getLogger("uvicorn.error").addFilter(_is_relevant)
     link = None if parent is None else ParentLink(parent)
     gateway = Gateway(config, ConfigSource(file, config_digest(text), text), link)

@@ -7,6 +7,7 @@ request_heads    target, key and headers of its requests
 connection       HTTP/1.1 to a backend: responses
 request_sender   its sending half
 decoding         decompression of a backend's body
+head_memory      the head of a connection's last response
 tunnel           opening of connections: TCP, proxies, TLS
 proxies          the proxy of a backend, from its settings or the environment
 pool             connections that are kept open

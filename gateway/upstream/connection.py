@@ -13,15 +13,26 @@ from collections.abc import Callable
 import httptools
 
 from gateway.http.chunks import SIZE_LINES
-from gateway.upstream.decoding import DecodedBody, inspect_framing, simplify_head
+from gateway.http.headers import Headers
+from gateway.upstream.decoding import DecodedBody, begin_unusual, inspect_framing
 from gateway.upstream.errors import StaleConnection, UpstreamFault, UpstreamProtocolError
+from gateway.upstream.head_memory import HeadMemory
 from gateway.upstream.interface import ResponseHandler
-from gateway.upstream.request_sender import BETWEEN_CHUNKS, BODY, CLOSED, COMPLETE, HEAD, IDLE, SENT, RequestSender
+from gateway.upstream.request_sender import (
+    BETWEEN_CHUNKS,
+    BODY,
+    COMPLETE,
+    HEAD,
+    IDLE,
+    SENT,
+    ConnectionState,
+    RequestSender,
+)
 
 HEAD_BYTES = 64 * 1024
 """Limit of a response's head, and of the chunk sizes, extensions and trailers around each piece of its body."""
 
-BODILESS = (204, 304)
+HTTP_OK, BODILESS = 200, (204, 304)
 CRLF = b"\r\n"
 NOT_HTTP = "answered what is no HTTP"
 
@@ -39,6 +50,7 @@ class Connection(RequestSender):
         self._head: list[tuple[bytes, bytes]] = []
         self._fed = 0
         self._decoded: DecodedBody | None = None
+        self._heads = HeadMemory()
 
     def pause_reading(self) -> None:
         """Hold the backend back: its data stays in the socket, then in its own buffers (RFC 9293, 3.8.6)."""
@@ -77,13 +89,10 @@ class Connection(RequestSender):
 
     def abort(self) -> None:
         """Close at once, and end what the backend does; the handler is not called any more."""
-        # The state first: the parser goes on calling back for the rest of the data it was fed.
-        self._handler, self._on_chunk, self._state = None, None, CLOSED
+        super().abort()
         if self._decoded is not None:
             self._decoded.handler = None
             self._decoded = None
-        if self._transport is not None:
-            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Pass data on: a whole chunk past the parser, all else through it."""
@@ -99,7 +108,11 @@ class Connection(RequestSender):
             else:
                 handler.on_data(data[len(line) : -2], data)
             return
-        if self._state is SENT:
+        is_first = self._state is SENT
+        if is_first:
+            if (known := self._heads.match_response(data)) is not None:
+                self._take_known(handler, *known)
+                return
             self._state = HEAD
         elif self._state is BETWEEN_CHUNKS:
             self._state = BODY
@@ -114,10 +127,22 @@ class Connection(RequestSender):
             # Part of the next chunk's size has come already, and only the parser knows it.
             self._state = BODY
         if self._state is COMPLETE:
+            if is_first and self._is_reusable and self._decoded is None:
+                self._heads.learn_response(data, self._head)
             self._finish()
         # The parser has no bounds of its own on heads, chunk extensions and trailers.
         elif self._fed > HEAD_BYTES:
             self._fail(UpstreamProtocolError(NOT_HTTP))
+
+    def _take_known(self, handler: ResponseHandler, head: Headers, body: bytes) -> None:
+        """Take a whole response past the parser, with the calls that the parser would make."""
+        self._state, self._ends_with_connection = BODY, False
+        handler.on_head(HTTP_OK, head)
+        if self._handler is not None:  # the head may have been enough
+            self._handler.on_data(body)
+        if self._state is BODY:
+            self._state = COMPLETE
+            self._finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the handler, unless the connection's end is that of the response (RFC 9112, 6.3)."""
@@ -132,11 +157,8 @@ class Connection(RequestSender):
         elif state is COMPLETE:
             # A compressed body that the handler does not take yet. It is there, to its end.
             self._is_reusable = False
-        elif state is not SENT:
-            self._fail(UpstreamProtocolError("lost the connection"))
         else:
-            fault = StaleConnection if self._is_used else UpstreamProtocolError
-            self._fail(fault("closed the connection without an answer"))
+            self._fail(_fault_of_loss(state, self._is_used))
 
     def on_message_begin(self) -> None:
         """Begin a head (httptools). A second response to one request: what comes here cannot be trusted any more."""
@@ -158,19 +180,15 @@ class Connection(RequestSender):
         is_framed, is_unusual = inspect_framing(self._head)
         self._ends_with_connection = status not in BODILESS and not is_framed
         if is_unusual:
-            self._begin_unusual(self._handler)
-        if self._handler is not None:
-            self._handler.on_head(status, self._head)
-
-    def _begin_unusual(self, handler: ResponseHandler) -> None:
-        """Begin a response whose body is compressed, or whose Connection names headers of its own."""
-        head, codings = simplify_head(self._head)
-        self._head = list(head)
-        try:
-            if codings:
-                self._handler = self._decoded = DecodedBody(handler, codings, self.pause_transport, self._drain_decoded)
-        except UpstreamFault as fault:
-            self._fail(fault)
+            try:
+                self._head, self._decoded = begin_unusual(
+                    self._head, self._handler, self.pause_transport, self._drain_decoded
+                )
+            except UpstreamFault as fault:
+                self._fail(fault)
+                return
+            self._handler = self._decoded or self._handler
+        self._handler.on_head(status, self._head)
 
     def on_body(self, data: bytes) -> None:
         """Hand a piece of the body on (httptools)."""
@@ -219,3 +237,11 @@ class Connection(RequestSender):
         self.abort()
         if handler is not None:
             handler.on_error(fault)
+
+
+def _fault_of_loss(state: ConnectionState, is_used: bool) -> UpstreamFault:
+    """Return what a connection's end says of its request. is_used: it has answered one before."""
+    if state is not SENT:
+        return UpstreamProtocolError("lost the connection")
+    fault = StaleConnection if is_used else UpstreamProtocolError
+    return fault("closed the connection without an answer")

@@ -138,3 +138,15 @@ class DecodedBody:
 
 def _fault(error: CodingError) -> UpstreamProtocolError:
     return UpstreamProtocolError(f"sent a body that {error}")
+
+
+def begin_unusual(
+    head: Headers, handler: ResponseHandler, pause: Callable[[], None], go_on: Callable[[], None]
+) -> tuple[list[tuple[bytes, bytes]], DecodedBody | None]:
+    """Begin a response whose body is compressed, or whose Connection names headers of its own.
+
+    Return its head as the handler gets it, and what decodes its body, if anything has to. pause, go_on: DecodedBody's.
+    Raises UpstreamFault.
+    """
+    simple, codings = simplify_head(head)
+    return list(simple), DecodedBody(handler, codings, pause, go_on) if codings else None

@@ -93,6 +93,13 @@ class RequestSender(PausableProtocol):
         """End the request. A backend that has answered before it was sent may not read the rest of it."""
         self._is_reusable, self._can_send = self._state is SENT, None
 
+    def abort(self) -> None:
+        """Close at once, and end what the backend does; the handler is not called any more."""
+        # The state first: the parser goes on calling back for the rest of the data it was fed.
+        self._handler, self._on_chunk, self._state = None, None, CLOSED
+        if self._transport is not None:
+            self._transport.abort()
+
     def pause_writing(self) -> None:
         """Make send_more wait (asyncio): the backend reads more slowly than the client sends."""
         if self._can_send is not None:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from routing.arrays import Embeddings, unit_rows
+from routing.embedder import STATIC
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+UNAVAILABLE = f"{STATIC}letters"
+"""An embedder's name that is refused at once: looking for another one imports PyTorch first."""
 POISON = "POISON"
 """A text with this word aborts the process, as a crash in an embedder's native code would."""
 

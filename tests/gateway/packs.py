@@ -10,9 +10,10 @@ import numpy as np
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.build import build_pack
 from routing.embedder import Embedder, SentenceTransformerEmbedder
+from routing.embedders.bundled import read_bundle_files
 from routing.embedders.export import bundle_transformer
 from routing.manifest import EmbedderId
-from routing.pack import Pack, save_pack
+from routing.pack import Pack, open_pack, save_pack
 
 QUESTIONS = {
     "sums": "What is {a} plus {b}?",
@@ -65,3 +66,11 @@ def carrying_pack(path: Path, embedder: SentenceTransformerEmbedder, models: Seq
     carried = bundle_transformer(embedder, small_benchmark().texts, made.embeddings)
     save_pack(replace(made, bundled_embedder=carried.files), path)
     return path
+
+
+def repacked(path: Path, models: Sequence[str]) -> Pack:
+    """Return a pack of small_benchmark with a saved pack's embeddings and its bundled embedder, and other models."""
+    saved = open_pack(path)
+    made = build_pack(small_benchmark(models), saved.embeddings, saved.manifest.embedder)
+    carried = read_bundle_files(path, saved.manifest)
+    return replace(made, manifest=made.manifest.with_content_hash(), bundled_embedder=carried)

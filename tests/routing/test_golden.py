@@ -26,7 +26,10 @@ SHARED = Path(__file__).parents[3] / "shared"
 FOLDER, GOLDEN = SHARED / "benchmarks" / "openllm_v2", SHARED / "golden" / "openllm_v2_carrot.json"
 K = 5
 
-pytestmark = pytest.mark.skipif(not GOLDEN.exists(), reason="the reference benchmark does not lie beside the checkout")
+pytestmark = [
+    pytest.mark.skipif(not GOLDEN.exists(), reason="the reference benchmark does not lie beside the checkout"),
+    pytest.mark.slow,
+]
 
 
 @pytest.fixture(scope="module")

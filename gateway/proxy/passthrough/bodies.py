@@ -14,7 +14,8 @@ from gateway.errors import InvalidRequest
 from gateway.http import read_body
 from gateway.http.asgi import Receive
 from gateway.http.endpoints import CHAT
-from gateway.http.request_body import RequestBody, split_members
+from gateway.http.json_members import split_members
+from gateway.http.request_body import RequestBody
 from gateway.proxy.passthrough.form import FormModel
 
 SPOOLED_BYTES = 256 * 1024

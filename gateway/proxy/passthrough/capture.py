@@ -4,7 +4,8 @@ import json
 
 from gateway.errors import InvalidRequest
 from gateway.http.headers import Headers, first_value
-from gateway.http.request_body import RequestBody, split_members
+from gateway.http.json_members import split_members
+from gateway.http.request_body import RequestBody
 from gateway.http.sse import is_event_stream
 from gateway.proxy.body_capture import MAX_CAPTURED_BYTES, BodyCapture
 from gateway.proxy.passthrough.bodies import Body, HeldBody

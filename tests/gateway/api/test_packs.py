@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from routing.embedder import SentenceTransformerEmbedder
 from routing.pack import save_pack
 from tests.gateway.asking import ask, chat
 from tests.gateway.fake_upstream import Upstream
-from tests.gateway.letters import Letters
-from tests.gateway.packs import QUESTIONS, inputs, saved_pack, small_benchmark, small_pack
+from tests.gateway.letters import UNAVAILABLE, Letters
+from tests.gateway.packs import QUESTIONS, inputs, repacked, saved_pack, small_benchmark
 from tests.gateway.serving import Serving, configuration, running_gateway, serving_gateway
 from tests.gateway.waiting import eventually
 
@@ -22,15 +21,15 @@ MODELS = ("good", "other", "slow")
 
 
 @pytest.fixture(scope="module")
-def folder(good_pack: Path, embedder: SentenceTransformerEmbedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(good_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`first`, in use, and `second`, where the models have changed places; a foreign one, a broken one, and no pack."""
     made = Path(tmp_path_factory.mktemp("packs-to-choose"))
     shutil.copytree(good_pack, made / "first")
-    swapped = small_pack(embedder, ("other", "good", "slow"))
+    swapped = repacked(good_pack, ("other", "good", "slow"))
     texts = tuple(text[:40] for text in small_benchmark().texts)
     save_pack(replace(swapped, texts=texts), made / "second.tar")
-    saved_pack(made / "foreign", Letters(), MODELS)
-    saved_pack(made / "strangers", Letters(), ("calc", "atlas", "broad"))
+    saved_pack(made / "foreign", Letters(name=UNAVAILABLE), MODELS)
+    saved_pack(made / "strangers", Letters(name=UNAVAILABLE), ("calc", "atlas", "broad"))
     (made / "broken").mkdir()
     (made / "broken" / "manifest.json").write_text("{}")
     (made / "notes").mkdir()

@@ -18,8 +18,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_a_benchmark_is_evaluated_and_reported(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(tmp_path_factory.mktemp("caches"))
+
+
+@pytest.fixture(autouse=True)
+def embedding_cache(caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep embeddings from one test to the next: all have the same inputs."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(caches))
+
+
+def test_a_benchmark_is_evaluated_and_reported(folder: Path, tmp_path: Path) -> None:
     result = run_command("evaluate", folder, "-o", tmp_path / "report", "--scores", "S1,S3,BMA,oracle", "--repeats", 2)
     assert result.exit_code == 0, result.output
     assert "S3" in result.output
@@ -47,10 +57,7 @@ def test_a_benchmark_is_evaluated_and_reported(folder: Path, tmp_path: Path, mon
         (("--max-params-b", "0.1"), "fewer than two models"),
     ],
 )
-def test_what_cannot_be_evaluated_is_told(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, str], told: str
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_what_cannot_be_evaluated_is_told(folder: Path, tmp_path: Path, options: tuple[str, str], told: str) -> None:
     result = run_command("evaluate", folder, "-o", tmp_path / "report", *options)
     assert (result.exit_code, told in result.output) == (2, True), result.output
     assert not (tmp_path / "report").exists()
@@ -77,10 +84,7 @@ def partial(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_a_partial_benchmark_is_evaluated_without_nan(
-    partial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_a_partial_benchmark_is_evaluated_without_nan(partial: Path, tmp_path: Path) -> None:
     options = ("--alpha", "0,0.2", "--repeats", 2, "--per-input")
     result = run_command("evaluate", partial, "-o", tmp_path / "report", *options)
     assert result.exit_code == 0, result.output
@@ -96,10 +100,7 @@ def test_a_partial_benchmark_is_evaluated_without_nan(
     assert all(0 <= accuracy[name] <= accuracy["oracle"] for name in ("S1", "S2", "S3", "auto", "BMA", "random"))
 
 
-def test_evaluate_and_build_take_the_same_models(
-    partial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_evaluate_and_build_take_the_same_models(partial: Path, tmp_path: Path) -> None:
     selection = ("--models", "calc,b*", "--datasets", "sums,rivers,capitals")
     evaluated = run_command("evaluate", partial, "-o", tmp_path / "report", "--scores", "S1,BMA", *selection)
     built = run_command("pack", "build", partial, "-o", tmp_path / "pack", "--no-carry", *selection)
@@ -110,10 +111,7 @@ def test_evaluate_and_build_take_the_same_models(
         assert told in built.stderr
 
 
-def test_models_with_gaps_can_be_left_out_and_are_named(
-    partial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_models_with_gaps_can_be_left_out_and_are_named(partial: Path, tmp_path: Path) -> None:
     result = run_command("evaluate", partial, "-o", tmp_path / "report", "--scores", "S1,BMA", "--complete-only")
     assert result.exit_code == 0, result.output
     assert "left out, too large, or outcomes missing on the datasets that remain: 1 models: broad" in result.stderr

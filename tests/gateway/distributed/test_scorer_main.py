@@ -14,7 +14,7 @@ from gateway.distributed.scorer_main import PackManager
 from gateway.state.sqlite import SqliteStore
 from routing.calibration import RoutingSettings
 from tests.gateway.distributed.deployments import fleet_config, letters_pack
-from tests.gateway.letters import Letters
+from tests.gateway.letters import UNAVAILABLE, Letters
 from tests.gateway.packs import saved_pack
 from tests.gateway.redis_servers import RedisServer
 from tests.gateway.serving import configuration
@@ -44,7 +44,7 @@ def test_every_routing_parameter_of_the_configuration_reaches_its_library(
 def test_it_logs_json_when_asked(redis_server: RedisServer, tmp_path: Path) -> None:
     """The supervisor and the process that it starts, which refuses a pack of an embedder that nobody has."""
     text = fleet_config(
-        "http://127.0.0.1:1", redis_server.url, tmp_path, saved_pack(tmp_path / "pack", Letters(name="tests/unknown"))
+        "http://127.0.0.1:1", redis_server.url, tmp_path, saved_pack(tmp_path / "pack", Letters(name=UNAVAILABLE))
     )
     config, log = tmp_path / "config.yaml", tmp_path / "log"
     config.write_text(f"{text}\nlog: {{format: json}}\n")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
 from gateway.http.endpoints import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, Endpoint
-from gateway.http.request_body import is_json_object, parse_body, split_members
+from gateway.http.json_members import is_json_object, split_members
+from gateway.http.request_body import parse_body
 
 MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
 

@@ -13,9 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.http.endpoints import CHAT
-from gateway.http.headers import RequestHead
-from gateway.proxy.head_cache import ParsedHead, head_template
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.serving import configuration, running_gateway, serving_gateway
 
@@ -141,37 +138,6 @@ def test_requests_behind_each_other_are_answered_in_their_order(url: str, models
             time.sleep(PIECE_GAP_S)
         told = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert re.findall(rb"x-benchroute-model: (\w+)", told) == [model.encode() for model in [*models, models[0]]]
-
-
-HEAD = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 12\r\nx: content-length: 5\r\n\r\n"
-KNOWN = ParsedHead(CHAT, [(b"content-length", b"12")], 0, RequestHead([]), True)
-
-
-def test_a_head_is_known_again_by_all_but_its_length() -> None:
-    found = head_template(HEAD + b"{", KNOWN)
-    assert found is not None
-    assert found.match_again(HEAD + b"{}") == (b"12", len(HEAD))
-    longer = HEAD.replace(b"12", b"7654321")
-    assert found.match_again(longer) == (b"7654321", len(longer))
-    for other in (b"12345678", b"", b"+1", b"1 ", b"1_0", b"\xb2"):
-        assert found.match_again(HEAD.replace(b"12", other)) is None, other
-    for place in range(len(HEAD)):
-        assert found.match_again(HEAD[:place]) is None
-        if HEAD[place : place + 1] not in b"12" or place < HEAD.index(b"12"):
-            assert found.match_again(HEAD[:place] + b"~" + HEAD[place + 1 :]) is None
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        HEAD[:-1],
-        HEAD + b"{}" * 6 + b"P",
-        HEAD.replace(b"x: content-length: 5", b"Content-Length: 5"),
-        HEAD.replace(b"content-length: 12", b"transfer-encoding: chunked"),
-    ],
-)
-def test_what_is_not_one_plain_head_is_not_kept(data: bytes) -> None:
-    assert head_template(data, KNOWN) is None
 
 
 def test_a_key_that_is_revoked_is_not_known_any_more_on_an_open_connection(upstream: Upstream, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config.service import LogConfig
-from gateway.http.request_body import split_members
+from gateway.http.json_members import split_members
 from gateway.request_log.bodies import BodyEncoder, StoredBody, decode_body
 
 PATTERNS = [re.compile(one) for one in LogConfig().redact]

@@ -42,7 +42,7 @@ def end(gateway: Any) -> None:
 @pytest.mark.parametrize("lane", LANES)
 def test_a_drain_is_not_ready_and_still_serves(upstream: Upstream, tmp_path: Path, lane: str) -> None:
     with running(tmp_path, drained(upstream, tmp_path, lane)) as gateway, connection(gateway.url) as kept:
-        kept.request("GET", "/health/ready")
+        kept.request("GET", "/v1/models")  # builds the management API, which may take longer than the drain
         assert kept.getresponse().read()
         assert ready(gateway.url) == 200
         begun = time.monotonic()

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from routing.embedder import SentenceTransformerEmbedder
+from routing.pack import save_pack
 from tests.gateway.asking import HELLO, ask, chat
 from tests.gateway.fake_upstream import Upstream
-from tests.gateway.packs import inputs, saved_pack
+from tests.gateway.packs import inputs, repacked
 from tests.gateway.serving import Serving, configuration, serving_gateway
 from tests.gateway.ui.browser import PHONE, Dashboard, read_axe
 from tests.gateway.ui.conftest import OpenDashboard
@@ -43,13 +43,12 @@ def key_config(name: str, **settings: Any) -> dict[str, Any]:
 def routing(
     shared_upstream: Upstream,
     good_pack: Path,
-    embedder: SentenceTransformerEmbedder,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Serving]:
     """A gateway with two packs, tasks with decisions, and some traffic. Pack `second` swaps the models' names."""
     folder = Path(tmp_path_factory.mktemp("dashboard"))
     shutil.copytree(good_pack, folder / "packs" / "first")
-    saved_pack(folder / "packs" / "second", embedder, ("other", "good", "slow"))
+    save_pack(repacked(good_pack, ("other", "good", "slow")), folder / "packs" / "second")
     text = configuration(
         shared_upstream.base_url,
         list(MODELS),

@@ -4,7 +4,8 @@ import asyncio
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,12 @@ from tests.gateway.fake_upstream import BODY, STREAM, USAGE_CHUNK
 from tests.gateway.serving import running_gateway
 from tests.gateway.upstream.servers import Request, running_server, whole
 
-CODERS = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstd.compress}
+CODERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": partial(brotli.compress, quality=5),
+    "zstd": zstd.compress,
+}
 JSON = "content-type: application/json"
 BIG = b'{"choices":[{"index":0}],"pad":"' + b" " * (3 * 1024 * 1024) + b'"}'
 SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
@@ -40,6 +46,12 @@ def flushed(*events: bytes) -> list[bytes]:
     return [*(made.compress(event) + made.flush(zlib.Z_SYNC_FLUSH) for event in events), made.flush()]
 
 
+@cache
+def bomb(coding: str) -> bytes:
+    """Compress 64 MB of zeros."""
+    return CODERS[coding](b'{"a":"' + bytes(64 * 1024 * 1024))
+
+
 def respond(request: Request) -> bytes:
     """Answer as the model's name says: KIND or KIND-CODING."""
     body = json.loads(request.body)
@@ -50,7 +62,7 @@ def respond(request: Request) -> bytes:
     if kind == "big":
         return whole(CODERS[coding](BIG), "200 OK", JSON, line)
     if kind == "bomb":
-        return whole(CODERS[coding](b'{"a":"' + bytes(64 * 1024 * 1024)), "200 OK", JSON, line)
+        return whole(bomb(coding), "200 OK", JSON, line)
     if kind == "stream":
         return SSE + line.encode() + b"\r\n\r\n" + chunked(CODERS[coding](b"".join(STREAM)))
     if kind == "flushed":

@@ -487,3 +487,82 @@ def test_connections_are_kept_alive_by_the_system() -> None:
             connection.abort()
 
     uvloop.run(run())
+
+
+def spoken(body: bytes, *headers: bytes, status: bytes = b"200 OK", length: int | None = None) -> bytes:
+    """A whole response. length: announced, where it is not the body's."""
+    announced = b"content-length: %d" % (len(body) if length is None else length)
+    return b"HTTP/1.1 %b\r\n%b\r\n\r\n%b" % (status, b"\r\n".join([*headers, announced]), body)
+
+
+JSON_TYPE, CHUNKED = b"Content-Type: application/json", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+AFTER_ANOTHER = {
+    "the same": spoken(b'{"b":1234567890}', JSON_TYPE),
+    "the same, empty": spoken(b"", JSON_TYPE),
+    "other headers": spoken(b"{}", JSON_TYPE, b"x-request-id: 2"),
+    "headers in another order": spoken(b"{}", b"x: 1", JSON_TYPE),
+    "another status": spoken(b"{}", JSON_TYPE, status=b"429 Too Many Requests"),
+    "another version": spoken(b"{}", JSON_TYPE).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "closing": spoken(b"{}", JSON_TYPE, b"connection: close"),
+    "chunked": CHUNKED + b"2\r\n{}\r\n0\r\n\r\n",
+    "interim": b"HTTP/1.1 103 Early Hints\r\n\r\n" + spoken(b"{}", JSON_TYPE),
+    "length with a sign": spoken(b"{}", JSON_TYPE).replace(b"length: 2", b"length: +2"),
+    "two lengths": spoken(b"{}", JSON_TYPE, b"content-length: 2"),
+    "two": spoken(b"{}", JSON_TYPE) * 2,
+    "more than its length": spoken(b"{}more", JSON_TYPE, length=2),
+    "nonsense": b"HTTP/1.1 200 OK\r\n" + JSON_TYPE + b"\r\ncontent-length: 2 \r\n\x00\r\n{}",
+}
+
+
+class HeadReader(Reader):
+    """Collects the headers too."""
+
+    headers: Headers = ()
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        super().on_head(status, headers)
+        self.headers = list(headers)
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        return self.status, self.headers, b"".join(self.pieces), None if self.fault is None else str(self.fault)
+
+
+@pytest.mark.parametrize("cut", [None, 1, 20, -1], ids=["whole", "cut at 1", "cut at 20", "cut before the end"])
+@pytest.mark.parametrize("name", AFTER_ANOTHER)
+def test_a_response_reads_the_same_whatever_came_before_it(name: str, cut: int | None) -> None:
+    second = AFTER_ANOTHER[name]
+    first, third = spoken(b'{"a":1}', JSON_TYPE), spoken(b'{"c":[]}', JSON_TYPE)
+
+    async def told(before: list[bytes]) -> list[tuple[object, ...]]:
+        """What the handlers of the last two requests are told, after others on the same connection."""
+        answers = iter([*before, second, third])
+
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                await reader.readuntil(BODY)
+                answer = next(answers)
+                for piece in (answer[:cut], answer[cut:]) if cut is not None and answer is second else (answer,):
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(GAP_S)
+
+        found = []
+        async with backend(behave) as port:
+            pool = ConnectionPool()
+            origin = pool.origin_of(f"http://127.0.0.1:{port}")
+            for _ in range(len(before) + 2):
+                reader = HeadReader()
+                connection = origin.take_idle() or await origin.open_connection(2)
+                connection.send_request([HEAD, BODY], reader)
+                async with asyncio.timeout(2):
+                    await reader.ended.wait()
+                await asyncio.sleep(2 * GAP_S)  # what follows a response is seen before the next request
+                found.append(reader.told)
+            pool.close()
+        return found[-2:]
+
+    async def run() -> None:
+        assert await told([first, first]) == await told([])
+
+    uvloop.run(run())

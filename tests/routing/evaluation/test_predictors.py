@@ -78,6 +78,7 @@ def by_network(benchmark_: Benchmark, vectors: Embeddings) -> Evaluation:
     return evaluate_pool(benchmark_, vectors, EvaluationPlan(predictor="mlp", systems=PREDICTORS["mlp"]))
 
 
+@pytest.mark.slow
 def test_every_system_is_judged_with_networks_too(by_network: Evaluation) -> None:
     rows = {row.system: row for row in by_network.rows}
     assert {"S1", "S2", "S3", "S3_true_p", "S3_atc", "BMA", "oracle", "honest_oracle", "random"} == set(rows)

@@ -1,0 +1,32 @@
+"""Work that takes long, in a thread beside the event loop: requests go on meanwhile, and hardly wait for it."""
+
+import asyncio
+import gc
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+SWITCH_INTERVAL_S = 0.0005
+"""Seconds that a thread keeps the interpreter while another waits: the event loop waits so long at every turn while a
+thread computes. Python's default is 5 ms."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def offload(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """Run work in a thread and return its result; its garbage is collected afterwards.
+
+    What it makes lives on, or goes by its reference counts. To look for cycles in it meanwhile stops all threads: 50 ms
+    with a configuration of 1,000 tasks.
+    """
+
+    def run() -> T:
+        is_enabled = gc.isenabled()  # not before the gateway has started
+        gc.disable()
+        try:
+            return work(*args, **options)
+        finally:
+            if is_enabled:
+                gc.enable()
+
+    return await asyncio.to_thread(run)
