@@ -88,8 +88,15 @@ def _find_true(vectors: Embeddings, drawn: Ints, groups: Ints) -> Ints:
         some = slice(start, min(len(vectors), start + block))
         similarity = queries @ round_to_grid(vectors[some]).T
         similarity[groups[some] == groups[drawn][:, None]] = -np.inf
-        places = np.broadcast_to(np.arange(some.start, some.stop), similarity.shape)
+        # The nearest of the block first: few numbers are left to merge.
+        kept = _largest(similarity)
+        similarity, places = np.take_along_axis(similarity, kept, axis=1), kept + start
         similarity, places = np.hstack([best, similarity]), np.hstack([rows, places])
-        kept = np.argpartition(-similarity, NEAREST - 1, axis=1)[:, :NEAREST]
+        kept = _largest(similarity)
         best, rows = np.take_along_axis(similarity, kept, axis=1), np.take_along_axis(places, kept, axis=1)
     return np.where(np.isfinite(best), rows, -1)
+
+
+def _largest(similarity: Embeddings) -> Ints:
+    """Return the columns of the NEAREST largest of each row, in any order; all, where there are fewer."""
+    return np.asarray(np.argpartition(-similarity, min(NEAREST, similarity.shape[1]) - 1, axis=1)[:, :NEAREST])
