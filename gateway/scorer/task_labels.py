@@ -200,4 +200,5 @@ class TaskLabels:
 
 def text_digest(text: str) -> bytes:
     """Return the digest that identifies an input without storing its text."""
-    return hashlib.sha256(text.encode()).digest()[:16]
+    # JSON can hold half a surrogate pair (RFC 8259, 8.2), which has no UTF-8.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]

@@ -58,3 +58,12 @@ def test_nothing_is_embedded_where_nothing_is_given(router: Router) -> None:
     embedder = Recording()
     assert EvidenceFinder(router, embedder).find_evidence([]) == {}
     assert embedder.asked == []
+
+
+def test_half_a_surrogate_pair_is_an_input_like_any_other(router: Router) -> None:
+    """JSON can hold it (RFC 8259, 8.2), and JavaScript clients send it, where they cut a text."""
+    embedder = Recording()
+    finder = EvidenceFinder(router, embedder)
+    found = finder.find_evidence([("t", "cut \ud83d"), ("t", "cut \udc4d"), ("t", "cut \ud83d")])
+    assert len(found["t"].g) == 3
+    assert embedder.asked == ["cut \ud83d", "cut \udc4d"]
