@@ -20,13 +20,11 @@ async def offload(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T
     with a configuration of 1,000 tasks.
     """
 
-    def run() -> T:
-        is_enabled = gc.isenabled()  # not before the gateway has started
-        gc.disable()
-        try:
-            return work(*args, **options)
-        finally:
-            if is_enabled:
-                gc.enable()
-
-    return await asyncio.to_thread(run)
+    # Here, and not in the thread: between the two lines another call's end must not switch the collector on.
+    is_enabled = gc.isenabled()  # not before the gateway has started
+    gc.disable()
+    try:
+        return await asyncio.to_thread(work, *args, **options)
+    finally:
+        if is_enabled:
+            gc.enable()

@@ -107,7 +107,10 @@ def test_instructions_are_read_from_perf_where_it_counts_them() -> None:
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 @pytest.mark.parametrize(
     ("program", "limit_s", "told"),
-    [("exec sleep 20", 0.5, "took more than 0.5 s"), ("echo 'no such module' >&2; exit 1", 20.0, "failed: no such module")],
+    [
+        ("exec sleep 20", 0.5, "took more than 0.5 s"),
+        ("echo 'no such module' >&2; exit 1", 20.0, "failed: no such module"),
+    ],
 )
 def test_instructions_that_cannot_be_counted_are_left_out_in_words(
     tmp_path: Path, program: str, limit_s: float, told: str

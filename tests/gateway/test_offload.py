@@ -3,10 +3,21 @@
 import asyncio
 import gc
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from gateway.offload import offload
+
+
+@pytest.fixture(autouse=True)
+def collecting() -> Iterator[None]:
+    """The collector is on, whatever ran before: a start that failed leaves it off."""
+    was_enabled = gc.isenabled()
+    gc.enable()
+    yield
+    if not was_enabled:
+        gc.disable()
 
 
 def test_the_event_loop_goes_on_meanwhile() -> None:
@@ -35,11 +46,17 @@ def test_no_garbage_is_collected_while_it_works() -> None:
 def test_a_collector_that_was_off_stays_off() -> None:
     """A gateway collects nothing before it has started."""
     gc.disable()
-    try:
-        asyncio.run(offload(gc.isenabled))
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
+    asyncio.run(offload(gc.isenabled))
+    assert not gc.isenabled()
+
+
+def test_calls_at_the_same_time_leave_the_collector_on() -> None:
+    async def main() -> None:
+        for _ in range(50):
+            await asyncio.gather(*[offload(gc.isenabled) for _ in range(4)])
+            assert gc.isenabled()
+
+    asyncio.run(main())
 
 
 def test_an_error_is_raised_and_the_collector_is_on_again() -> None:
