@@ -151,7 +151,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < n_connections; i++) open_one(connections + i);
   struct epoll_event events[EVENTS];
   while (!is_warm || at < began + seconds) {
-    int n = wait_awake(epoll, events, EVENTS, 100);
+    int n = wait_awake(epoll, events, EVENTS, 1, 100);
     for (int i = 0; i < n; i++) {
       Connection *c = events[i].data.ptr;
       if (events[i].events & EPOLLOUT) send_more(c);

@@ -122,7 +122,10 @@ class Client:
             with counted_instructions(one.own if self.counts_instructions else ()) as instructions:
                 process.stdout.readline()
                 spent, scorer_spent = cpu_s(one.own) - before, cpu_s(one.scorers) - scorer_before
-            counted = json.loads(process.stdout.readline())
+            said = process.stdout.readline()
+        if not said:
+            raise Failed(f"{one.target.name} under {load.about}: it takes no connections any more; see its log")
+        counted = json.loads(said)
         count = counted["events"] if load.is_stream else counted["answers"]
         if counted["errors"] or not count:
             raise Failed(f"{one.target.name} under {load.about}: {counted}")

@@ -188,7 +188,7 @@ int main(int argc, char **argv) {
   add(epoll, listener, &listener);
   add(epoll, timer, &timer);
   for (struct epoll_event events[EVENTS];;) {
-    int n = wait_awake(epoll, events, EVENTS, -1);
+    int n = wait_awake(epoll, events, EVENTS, 2, -1);
     for (int i = 0; i < n; i++) {
       void *what = events[i].data.ptr;
       uint64_t ticks;
