@@ -70,6 +70,8 @@ class Dashboard:
 
     def open(self, path: str = "/") -> None:
         """Navigate to a page and wait until it is rendered."""
+        # The page that is left may have the same path, and would count as ready until the new one has its data.
+        self.page.evaluate("document.getElementById('main')?.removeAttribute('data-ready')")
         self.page.goto(f"{self.url}/ui/#{path}")
         self.wait_ready(path.partition("?")[0])
 

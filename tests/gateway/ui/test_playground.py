@@ -69,8 +69,7 @@ def keyed(upstream: ChatUpstream, tmp_path: Path) -> Iterator[tuple[Serving, str
 
 
 def open_playground(dash: Dashboard, query: str = "") -> None:
-    dash.page.goto(f"{dash.url}/ui/#/playground{query}")
-    dash.wait_ready("/playground")
+    dash.open(f"/playground{query}")
 
 
 def send(dash: Dashboard, prompt: str) -> None:
