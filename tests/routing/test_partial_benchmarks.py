@@ -99,7 +99,7 @@ def test_equal_inputs_warn_of_nothing(benchmark_: Benchmark, vectors: Embeddings
     decide_all(build_pack(benchmark_, np.array(same), EMBEDDER), vectors[::7])
 
 
-@settings(max_examples=10, deadline=None)  # of half a second each
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1), is_blockwise=st.booleans())
 def test_any_pattern_of_gaps_warns_of_nothing(
     benchmark_: Benchmark, vectors: Embeddings, seed: int, share: float, is_blockwise: bool
@@ -111,7 +111,7 @@ def test_any_pattern_of_gaps_warns_of_nothing(
     decide_all(build(benchmark_, vectors, outcomes), vectors[::7])
 
 
-@settings(max_examples=10, deadline=None)  # of half a second each
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.2, 0.9), n=st.sampled_from((0, 1, 9)))
 def test_what_was_never_measured_wins_nothing(
     benchmark_: Benchmark, vectors: Embeddings, seed: int, share: float, n: int
