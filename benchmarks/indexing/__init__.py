@@ -3,6 +3,7 @@
     python -m benchmarks.indexing --benchmark FOLDER … --sizes 10000 100000 --results results/indexing.json
 
 backends   one adapter per library
+folders    a benchmark folder of repeated embeddings, for whole builds
 repeated   real embeddings, repeated with noise to any size, and real queries
 searching  an opened index, in a process of its own
 vectors    synthetic clustered vectors, for benchmarks.growth
