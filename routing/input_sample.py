@@ -6,6 +6,8 @@ while the time of a build grows with every input that is searched for. Each inpu
 all of the benchmark.
 """
 
+from bisect import bisect_right
+
 import numpy as np
 
 from routing.arrays import Ints
@@ -39,9 +41,5 @@ def _share_equally(sizes: Ints, most: int) -> int:
 
     At least 1: of every dataset something is measured.
     """
-    ascending = np.sort(sizes)
-    before = np.concatenate([[0], np.cumsum(ascending)[:-1]])
-    # With the i smallest datasets whole, the others share what is left.
-    levels = (most - before) // np.arange(len(sizes), 0, -1)
-    fitting = np.flatnonzero(levels <= ascending)
-    return max(1, int(levels[fitting[0]])) if len(fitting) else int(ascending[-1])
+    levels = range(1, int(sizes.max(initial=0)) + 1)
+    return max(1, bisect_right(levels, most, key=lambda level: int(np.minimum(sizes, level).sum())))

@@ -108,7 +108,8 @@ def read_real_embeddings(folders: Sequence[Path], queries: int = 1000, seed: int
     apart = (known - known[neighbour])[nearest > SAME] / nearest[nearest > SAME, None]
     values, axes = np.linalg.eigh(np.cov(apart.T))
     directions = (axes * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
-    embedder = str(json.loads((folders[0] / "embeddings.json").read_text())["embedder"])
+    about = folders[0] / "embeddings.json"
+    embedder = str(json.loads(about.read_text())["embedder"]) if about.exists() else ""
     kept_texts = tuple(said[place] for place in kept)
     return RealEmbeddings(known, ids, nearest, directions, held_out, new, kept_texts, embedder)
 
