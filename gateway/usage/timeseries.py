@@ -170,7 +170,12 @@ class MinuteSeries:
         first = self.current_minute() - minutes + 1
         for (of_kind, name), row in list(self._rows.items()):
             if of_kind == kind:
-                yield name, sum([minute.requests for minute in row if minute.number >= first])
+                count = 0
+                for minute in reversed(row):
+                    if minute.number < first:
+                        break
+                    count += minute.requests
+                yield name, count
 
     def discard(self, kind: SeriesKind, name: str) -> None:
         """Remove a series if it is there."""
