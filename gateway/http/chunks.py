@@ -32,7 +32,7 @@ def chunk_payload(chunk: bytes) -> bytes:
 
 
 def split_chunks(data: bytes) -> list[bytes] | None:
-    """Return what each of several chunks holds; None where data is anything else but whole ones, spelt as SIZE_LINES."""
+    """Return what each of several whole chunks holds; None for anything else, and for sizes not as in SIZE_LINES."""
     pieces, at = [], 0
     while at < len(data):
         end = data.find(LINE_END, at, at + SIZE_DIGITS + len(LINE_END))
