@@ -31,3 +31,13 @@ def unit_rows(array: NDArray[Any]) -> Embeddings:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     # Dividing a zero row by 1 keeps it zero; 0 / 0 would be NaN, which the index refuses.
     return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
+def multiply_rows(rows: Floats, matrix: Floats) -> Floats:
+    """Return rows @ matrix, (n, m), each row to the last bit as it is alone.
+
+    The last bits of a product depend on its size. What is stored of a task must not depend on which other tasks were
+    in its batch, so every row is a product of its own; numpy's stacked product makes them without a call for each.
+    rows: (n, k). matrix: (k, m).
+    """
+    return np.asarray((rows[:, None, :] @ matrix)[:, 0])
