@@ -72,6 +72,12 @@ SETTLE_S, POLL_S = 0.5, 0.02
 SHORT = 100
 """Chunks of a stream whose instructions are counted."""
 
+TOGETHER = 4
+"""Chunks in one read, of a stream whose gateway is late."""
+
+LAST_CHUNK = b"0\r\n\r\n"
+DONE = b"e\r\ndata: [DONE]\n\n\r\n" + LAST_CHUNK
+
 RUN_S = 900
 
 
@@ -207,11 +213,12 @@ def figures(chunks: int = 500) -> list[Figure]:
     small, large = _answered(_completion(700)), _answered(_completion(100_000))
     event = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}\n\n'
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    stream = (head, *[_chunk(event)] * chunks, _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+    stream, late = ((head, *[_chunk(event) * at_once] * (chunks // at_once), DONE) for at_once in (1, TOGETHER))
     end = small[-30:]
     return [
         Figure("request_1kb", _pieces(_asked(900)), (small,), end),
-        Figure("sse_chunk", _pieces(_asked(900, ',"stream":true')), stream, b"0\r\n\r\n", chunks, 40),
+        Figure("sse_chunk", _pieces(_asked(900, ',"stream":true')), stream, LAST_CHUNK, chunks, 40),
+        Figure("sse_chunk_late", _pieces(_asked(900, ',"stream":true')), late, LAST_CHUNK, chunks, 40),
         Figure("request_100kb", _pieces(_asked(100_000)), (small,), end, each=500),
         Figure("answer_100kb", _pieces(_asked(900)), _pieces(large), end, each=500),
     ]

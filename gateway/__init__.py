@@ -21,6 +21,7 @@ ui             files of the dashboard
 http           HTTP messages: headers, bodies, events
 observability  metrics and logs
 processes      child processes, and set-up of the own one
+loop_share     work of the event loop, in slices
 offload        work in a thread beside the event loop
 errors         error tree
 vocabulary     constants that several packages share

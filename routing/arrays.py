@@ -47,3 +47,13 @@ def sum_groups(values: NDArray[Any], groups: Ints, n_groups: int) -> Floats:
     for group, rows in enumerate(np.split(order, ends[:-1])):
         sums[group] = np.ascontiguousarray(values[rows]).sum(axis=0, dtype=np.float64)
     return sums
+
+
+def multiply_rows(rows: Floats, matrix: Floats) -> Floats:
+    """Return rows @ matrix, (n, m), each row to the last bit as it is alone.
+
+    The last bits of a product depend on its size. What is stored of a task must not depend on which other tasks were
+    in its batch, so every row is a product of its own; numpy's stacked product makes them without a call for each.
+    rows: (n, k). matrix: (k, m).
+    """
+    return np.asarray((rows[:, None, :] @ matrix)[:, 0])

@@ -1,7 +1,6 @@
 """A pack in use: a task's inputs in, scores and a decision out."""
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,10 @@ from routing.arrays import Embeddings, Floats, Ints, sum_groups
 from routing.auto.explanation import explain_fit
 from routing.auto.feedback import Feedback
 from routing.auto.fit import AutoFit, fit_auto
+from routing.auto.labelling import TaskLabelling
 from routing.auto.membership import N_FEATURES
 from routing.auto.membership_summary import MembershipSummary, summarise_membership
-from routing.auto.posterior import JudgedLabels, LabelGroups
+from routing.auto.posterior import AccuracyPosterior, JudgedLabels
 from routing.auto.training_data import TrainingData
 from routing.calibration import Calibration, RoutingSettings
 from routing.decision import CostPreference, RoutingDecision, make_decision
@@ -23,7 +23,7 @@ from routing.pack import Pack
 from routing.predictor import predict_correct, predict_outcomes
 from routing.recommendation import recommend_score
 from routing.scores import ScoreKind, TaskScores
-from routing.task import InputEvidence, TaskState, score_task
+from routing.task import InputEvidence, TaskState, prior_accuracies_of, score_task
 
 MAX_FITS = 100
 """Sets of candidates whose fits and calibration are cached; a gateway has a few."""
@@ -58,6 +58,11 @@ class Router:
     def empty_state(self) -> TaskState:
         """Return the state of a task without inputs."""
         return TaskState.empty_state(len(self._names), self._neighbours.dim)
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The pack's models, in its order."""
+        return self._names
 
     @property
     def membership_shape(self) -> tuple[int, int] | None:
@@ -118,16 +123,37 @@ class Router:
         call on. judged: labels of judge models, in the same order. Raises PackMismatch for a pack without auto.npz, or
         without the dataset.
         """
+        known = TaskLabelling(labels, feedback, judged)
+        return self.score_tasks((state,), candidates, score, (known,), known_dataset)[0]
+
+    def score_tasks(
+        self,
+        states: Sequence[TaskState],
+        candidates: Sequence[str],
+        score: ScoreKind,
+        labelled: Sequence[TaskLabelling],
+        known_dataset: str | None = None,
+    ) -> list[TaskScores]:
+        """Return the scores of several tasks, to the last bit as `score_task` gives them one by one.
+
+        Much of a task's posterior is the same work for all: together, twenty take a fifth of the time. labelled: of
+        each task. The other arguments are `score_task`'s, for all tasks. Raises what that does.
+        """
         columns = [self._columns[name] for name in candidates]
-        posterior = None
-        if score is ScoreKind.AUTO and (state.n or known_dataset is not None):
+        posteriors: list[AccuracyPosterior | None] = [None] * len(states)
+        if score is ScoreKind.AUTO:
             place = None if known_dataset is None else self.dataset_index(known_dataset)
-            posterior = state.prior_accuracies(self.fit_auto(tuple(candidates)), columns, place).condition_on(
-                _group_labels(labels, judged, columns),
-                None if feedback is None else feedback.restrict_to(columns),
+            judged = [at for at, state in enumerate(states) if state.n or place is not None]
+            priors = prior_accuracies_of(
+                [states[at] for at in judged], self.fit_auto(tuple(candidates)), columns, place
             )
+            for at, prior in zip(judged, priors, strict=True):
+                posteriors[at] = labelled[at].condition(prior, columns)
         pairs = self._calibration_of(tuple(candidates), columns)
-        return score_task(state, self._names, columns, pairs, self.settings, posterior)
+        return [
+            score_task(state, self._names, columns, pairs, self.settings, posterior)
+            for state, posterior in zip(states, posteriors, strict=True)
+        ]
 
     def _calibration_of(self, candidates: tuple[str, ...], columns: list[int]) -> Calibration:
         """Return the pairs of the candidates alone: a pack may have a hundred models, of which a gateway uses a few."""
@@ -206,13 +232,6 @@ class Router:
 
 def _faster_index(pack: Pack) -> Neighbours:
     return ExactIndex(pack.embeddings, one_by_one=True) if pack.index.size <= MAX_EXACT else pack.index
-
-
-def _group_labels(labels: Floats | None, judged: Sequence[JudgedLabels], columns: list[int]) -> LabelGroups | None:
-    """Return the candidates' labels of all sources; None without any."""
-    groups = [] if labels is None else [LabelGroups.from_matrix(labels[:, columns])]
-    groups += [LabelGroups.from_matrix(one.outcomes[:, columns], one.source, one.noise) for one in judged]
-    return reduce(LabelGroups.join, groups) if groups else None
 
 
 def _dataset_centres(pack: Pack) -> Embeddings:

@@ -154,17 +154,29 @@ class TaskState:
         return self.distance_sum / self.n if self.n else float("nan")
 
     def prior_accuracies(self, fit: AutoFit, columns: list[int], known_dataset: int | None = None) -> AccuracyPosterior:
-        """Return the candidates' accuracies before any label.
-
-        columns: those the fit was made for. known_dataset: index of the dataset that the task is declared to be; its
-        inputs then do not count, and none are needed.
-        """
-        centre, near = self.auto_features(columns)
-        return fit.prior_accuracy(centre, near, fit.judge_task(self.membership, known_dataset, centre))
+        """Return the candidates' accuracies before any label; see `prior_accuracies_of`."""
+        return prior_accuracies_of((self,), fit, columns, known_dataset)[0]
 
     def auto_features(self, columns: list[int]) -> tuple[Floats, Floats]:
         """Return the task's mean embedding, and the mean outcome over its kappa nearest for some models."""
         return self.embedding_sum / max(1, self.n), mean_known(self.wide_sum, self.wide_counts)[columns]
+
+
+def prior_accuracies_of(
+    states: Sequence[TaskState], fit: AutoFit, columns: list[int], known_dataset: int | None = None
+) -> list[AccuracyPosterior]:
+    """Return the candidates' accuracies on every task before any label, to the last bit as each is alone.
+
+    columns: those the fit was made for. known_dataset: index of the dataset that the tasks are declared to be; their
+    inputs then do not count, and none are needed.
+    """
+    if not states:
+        return []
+    features = [state.auto_features(columns) for state in states]
+    centres, near = np.array([centre for centre, _ in features]), np.array([near for _, near in features])
+    return fit.prior_accuracies(
+        centres, near, fit.judge_tasks([state.membership for state in states], known_dataset, centres)
+    )
 
 
 def _add_known(one: Floats | None, other: Floats | None) -> Floats | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 TOP = Path(__file__).parents[2]
-FIGURES = {"request_1kb", "sse_chunk", "request_100kb", "answer_100kb"}
+FIGURES = {"request_1kb", "sse_chunk", "sse_chunk_late", "request_100kb", "answer_100kb"}
 
 
 def hot_path(*options: str) -> Any:

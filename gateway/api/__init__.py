@@ -11,7 +11,6 @@ dependencies  who may call an endpoint
 request_faults  errors of bodies and parameters in our own words
 schemas     request bodies
 pagination  pages of all lists by cursor
-loop_share  an endpoint's share of the event loop
 tasks       tasks, decisions, overview
 task_lists  which tasks a list shows
 task_views  a task as JSON

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -14,6 +15,8 @@ from gateway.config import KeyLimits, KeyTerms
 from gateway.config.history import ConfigHistory, ConfigVersion
 from gateway.errors import ConfigError, InvalidRequest, PackRejected
 from gateway.keys.key_records import ClientKey
+from gateway.keys.key_set import place_of
+from gateway.loop_share import LoopShare
 from gateway.usage.ledger import to_json
 
 keys_router = APIRouter(tags=["keys"])
@@ -23,8 +26,9 @@ config_router = APIRouter(tags=["configuration"])
 @keys_router.get("/v1/keys", response_model=dict[str, Any])
 async def list_keys(services: Given, _: AdminPrincipal, page: Paging) -> Response:
     """List client keys with their permissions, source and usage today, without secrets or hashes."""
-    keys = sorted(services.client_keys.list_keys(), key=_key_place)
-    rows, last = page_of_sorted(keys, _key_place, page, "keys")
+    found = list(islice(services.client_keys.keys_after(page.name_position("keys")), page.limit + 1))
+    rows = found[: page.limit]
+    last = place_of(rows[-1]) if len(found) > page.limit else None
     listed = await _keys_to_json(services, rows)
     return json_response(page_to_json(listed, "keys", last))
 
@@ -112,14 +116,13 @@ def config_rejected(error: ConfigError | PackRejected) -> InvalidRequest:
     return InvalidRequest(f"Configuration not changed: {error}", param=first, code="invalid_config")
 
 
-def _key_place(key: ClientKey) -> str:
-    """Return what keys are listed by: the configuration's by name, then the created ones, oldest first."""
-    return f"{key.created_at or 0.0:020.6f} {key.key.name}"
-
-
 async def _keys_to_json(services: Services, keys: Sequence[ClientKey]) -> list[dict[str, Any]]:
     uses = await services.client_keys.last_uses(keys)
-    return [_key_to_json(key, services, uses) for key in keys]
+    share, rows = LoopShare(), []
+    for key in keys:
+        rows.append(_key_to_json(key, services, uses))
+        await share.give_way()
+    return rows
 
 
 def _key_to_json(key: ClientKey, services: Services, uses: Mapping[str, float]) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.api.loop_share import LoopShare
 from gateway.api.responses import log_internal_error, send_error, send_response
 from gateway.api.services import Services
 from gateway.errors import MethodNotAllowed, RequestError, ShuttingDown
 from gateway.http.asgi import App, Receive, Scope, Send
+from gateway.loop_share import LoopShare
 
 JSON = "application/json"
 ALLOW = (b"allow", b"GET, HEAD, OPTIONS")

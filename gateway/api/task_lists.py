@@ -6,11 +6,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from gateway.api.loop_share import LoopShare
 from gateway.api.services import Services
 from gateway.api.task_views import default_tasks, detailed_summary, task_facts
 from gateway.decision import Decision
 from gateway.keys.auth import Principal
+from gateway.loop_share import LoopShare
 from gateway.state.store import TaskFilter
 
 MAX_DETAILED = 200

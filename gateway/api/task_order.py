@@ -8,7 +8,6 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.api.loop_share import LoopShare
 from gateway.api.pagination import PageRequest, SortKey, page_to_json
 from gateway.api.services import Services, sees_all
 from gateway.api.task_lists import MAX_DETAILED, summarise_tasks
@@ -21,6 +20,7 @@ from gateway.api.task_views import (
     worse_in,
 )
 from gateway.keys.auth import Principal
+from gateway.loop_share import LoopShare
 from gateway.usage.timeseries import MINUTE_S
 from gateway.vocabulary import TaskFilterKind, TaskSort
 
@@ -67,8 +67,8 @@ async def list_sorted(
     limit = min(page.limit, MAX_DETAILED) if details else page.limit
     after = page.sort_position(query.list_name)
     recent = await recent_requests(services, client)
-    names = _names(services, client, recent, with_undecided=details)
-    select = _filter_of(services, client, query)
+    names = await asyncio.to_thread(_names, services, client, recent, with_undecided=details)
+    select = await asyncio.to_thread(_filter_of, services, client, query)
     if query.sort == "used":
         found = await _select_by_use(services, query, names, select, after, limit)
     else:
@@ -78,7 +78,7 @@ async def list_sorted(
         rows = await summarise_tasks(services, client, found.names)
         more = {"traffic": await traffic_by_kind(services, client)}
     else:
-        rows, more = _plain_rows(services, found.names), {}
+        rows, more = await _plain_rows(services, found.names), {}
     return page_to_json(rows, query.list_name, found.last, total=found.total, **more)
 
 
@@ -97,14 +97,16 @@ async def traffic_by_kind(services: Services, client: Principal) -> dict[str, in
     """Return the requests of the last hour by where they got their task from; None for who sees only a part of them."""
     if not sees_all(services, client):
         return None
-    defaults, counts = default_tasks(services), dict.fromkeys(("tagged", "automatic", "default"), 0)
+    share, defaults = LoopShare(), default_tasks(services)
+    counts = dict.fromkeys(("tagged", "automatic", "default"), 0)
     for name, count in services.minutes.requests_by_name("task", SPARK_MINUTES):
         counts[task_kind(name, defaults)] += count
+        await share.give_way()
     return counts
 
 
 def _names(services: Services, client: Principal, recent: Mapping[str, int], *, with_undecided: bool) -> list[str]:
-    """Return the tasks of a list, in no order. A copy: threads read it while tasks come and go."""
+    """Return the tasks of a list, in no order. In a thread, and a copy: tasks come and go meanwhile."""
     table = services.table
     if client.tasks is not None:
         return [name for name in client.tasks if table.decision_of(name) is not None or name in recent]
@@ -123,8 +125,12 @@ def _filter_of(services: Services, client: Principal, query: TaskQuery) -> Filte
     wanted, prefix, kind = query.search.lower(), query.prefix, query.kind
     directory = services.tasks.directory
     targets, defaults = directory.targets, default_tasks(services)
-    named = {task for task, name in directory.named_tasks().items() if wanted in name.lower()}
-    pinned = {task for task, settings in services.config.tasks.items() if settings.pin is not None}
+    named = set[str]()
+    if wanted:
+        named = {task for task, name in directory.named_tasks().items() if wanted in name.lower()}
+    pinned = set[str]()
+    if kind == "pinned":
+        pinned = {task for task, settings in services.config.tasks.items() if settings.pin is not None}
     is_seen = sees_all(services, client)
 
     def select(names: Sequence[str]) -> Sequence[str]:
@@ -251,9 +257,10 @@ def _page(keys: Sequence[SortKey], limit: int, total: int | None) -> SelectedTas
     return SelectedTasks([name for _, name in keys[:limit]], last, total)
 
 
-def _plain_rows(services: Services, names: Sequence[str]) -> list[dict[str, Any]]:
-    defaults, rows = default_tasks(services), []
+async def _plain_rows(services: Services, names: Sequence[str]) -> list[dict[str, Any]]:
+    share, defaults, rows = LoopShare(), default_tasks(services), []
     for name in names:
+        await share.give_way()
         decision = services.table.decision_of(name)
         if decision is not None:
             rows.append({**task_summary(name, decision), **task_facts(name, services, defaults)})

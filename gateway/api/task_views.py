@@ -38,8 +38,7 @@ def task_summary(task: str, decision: Decision) -> dict[str, Any]:
 
 def default_tasks(services: Services) -> Collection[str]:
     """Return the tasks that requests without a tag and system prompt have: they mix what such requests do."""
-    named = (one.key.default_task for one in services.client_keys.list_keys())
-    return {DEFAULT_TASK, *(task for task in named if task is not None)}
+    return {DEFAULT_TASK, *services.client_keys.default_tasks}
 
 
 def task_kind(task: str, defaults: Collection[str]) -> TaskKind:

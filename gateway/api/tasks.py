@@ -6,7 +6,7 @@ those.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -158,7 +158,7 @@ async def list_evictions(services: Given, client: Operator, page: Paging) -> Res
 async def get_overview(services: Given, client: Operator, limit: Annotated[int, Query(ge=1, le=100)] = 12) -> Response:
     """Count tasks by model and by reason, and list those with the most requests in the last hour."""
     requests = await recent_requests(services, client)
-    undecided = [name for name in requests if services.table.decision_of(name) is None]
+    undecided = await asyncio.to_thread(_undecided_of, services, list(requests))
     if client.tasks is None:
         decided = len(services.table)
         models, reasons = services.table.count_routes(undecided)
@@ -166,7 +166,7 @@ async def get_overview(services: Given, client: Operator, limit: Annotated[int, 
         own = [name for name in client.tasks if services.table.decision_of(name) is not None]
         decided = len(own)
         models, reasons = services.table.count_routes_of([*own, *undecided])
-    busiest = sorted(requests, key=lambda name: (-requests[name], name))[:limit]
+    busiest = await asyncio.to_thread(_busiest_of, requests, limit)
     if len(busiest) < limit:
         others = await list_decided(services, client, TaskFilter(limit=limit))
         busiest += [name for name in others if name not in requests][: limit - len(busiest)]
@@ -181,6 +181,15 @@ async def get_overview(services: Given, client: Operator, limit: Annotated[int, 
             "busiest": await summarise_tasks(services, client, busiest),
         }
     )
+
+
+def _undecided_of(services: Services, names: Sequence[str]) -> list[str]:
+    found = services.table.decisions_of(names)
+    return [name for name, decision in zip(names, found, strict=True) if decision is None]
+
+
+def _busiest_of(requests: Mapping[str, int], limit: int) -> list[str]:
+    return sorted(requests, key=lambda name: (-requests[name], name))[:limit]
 
 
 async def _read_explained(

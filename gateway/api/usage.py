@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 
 from gateway.api.dependencies import ClientPrincipal, Given
-from gateway.api.loop_share import LoopShare
 from gateway.api.pagination import PageRequest, Paging, json_response, page_to_json
 from gateway.api.services import Services, sees_all
 from gateway.config import LOOPBACK
 from gateway.errors import Forbidden
+from gateway.loop_share import LoopShare
 from gateway.usage.ledger import LedgerKind, UsageTotals, to_json
 from gateway.usage.timeseries import MINUTE_S, Minute, quantile_us
 

@@ -1,4 +1,4 @@
-"""Chunks of a body (RFC 9112, 7.1) that come whole: recognised by their length, without reading their size."""
+"""Chunks of a body (RFC 9112, 7.1) that come whole: one by its length, without reading its size, or several at once."""
 
 from collections.abc import Mapping
 
@@ -29,6 +29,24 @@ SIZE_LINES: Mapping[int, bytes | tuple[()]] = SizeLines()
 def chunk_payload(chunk: bytes) -> bytes:
     """Return what a whole chunk holds. chunk: with its size line and the CR LF behind it."""
     return chunk[chunk.index(LINE_END) + 2 : -2]
+
+
+def split_chunks(data: bytes) -> list[bytes] | None:
+    """Return what each of several whole chunks holds; None for anything else, and for sizes not as in SIZE_LINES."""
+    pieces, at = [], 0
+    while at < len(data):
+        end = data.find(LINE_END, at, at + SIZE_DIGITS + len(LINE_END))
+        try:
+            after = end + int(data[at:end], 16) + 2 * len(LINE_END)
+        except ValueError:
+            return None
+        # The line of that length is the one that is there: int() also takes signs, spaces, `0x` and underscores.
+        is_whole = end > 0 and after <= len(data) and data.startswith(LINE_END, after - 2)
+        if not is_whole or not data.startswith(SIZE_LINES[after - at], at):
+            return None
+        pieces.append(data[end + 2 : after - 2])
+        at = after
+    return pieces or None
 
 
 def _size_line(length: int) -> bytes | tuple[()]:

@@ -75,6 +75,7 @@ class ParentLink:
         try:
             while (message := await read_from_parent(reader)) is not None:
                 self._handle(message)
+                await asyncio.sleep(0)  # a pack's change sends thousands at once: requests come between
         except FrameError as error:
             log.error("cannot read from the parent process: %s", error)
         # Out of touch, this worker would count limits for itself: it finishes its requests, and another one begins.

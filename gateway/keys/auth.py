@@ -4,7 +4,7 @@ Clients' keys send requests; admin keys manage the gateway. Neither can do what 
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -61,6 +61,14 @@ class Principal:
 ANONYMOUS = Principal()
 
 
+@dataclass(frozen=True, slots=True)
+class Principals:
+    """Who has which key, by the SHA-256 of each secret."""
+
+    clients: dict[bytes | None, Principal]
+    admins: Mapping[bytes, Principal]
+
+
 class Authenticator:
     """Authentication against the current keys. Without any key, clients need none.
 
@@ -76,15 +84,22 @@ class Authenticator:
     ) -> None:
         """clock: Unix time in seconds."""
         self._clock = clock
-        self._clients: Mapping[bytes | None, Principal] = {}
+        self._clients: dict[bytes | None, Principal] = {}
         self._admins: Mapping[bytes, Principal] = {}
-        self.configure(clients, admins)
+        self.replace_all(index_keys(clients, admins))
 
-    def configure(self, clients: Sequence[KeyConfig], admins: Sequence[AdminKeyConfig]) -> None:
+    def replace_all(self, principals: Principals) -> None:
         """Replace all keys."""
         # Looked up by digest, which has no timing to learn from: a nearly correct guess has an unrelated digest.
-        self._clients = {digest: one for key in clients for digest, one in _by_secret(key, _client(key))}
-        self._admins = {digest: one for key in admins for digest, one in _by_secret(key, _admin(key))}
+        self._clients, self._admins = principals.clients, principals.admins
+
+    def replace_client(self, before: KeyConfig | None, after: KeyConfig | None) -> None:
+        """Replace a client's key; None where there was none, or is none any more."""
+        if before is not None:
+            for digest, _ in _by_secret(before, _client(before)):
+                self._clients.pop(digest, None)
+        if after is not None:
+            self._clients.update(_by_secret(after, _client(after)))
 
     @property
     def is_open(self) -> bool:
@@ -146,6 +161,14 @@ class Authenticator:
         if found.is_former:
             message = f"This secret of API key {found.name!r} expired at {at}: use the key's new secret."
         raise Unauthenticated(message, code="expired_api_key")
+
+
+def index_keys(clients: Iterable[KeyConfig], admins: Iterable[AdminKeyConfig]) -> Principals:
+    """Return who has these keys: of 10,000, 50 ms of work for a thread."""
+    return Principals(
+        {digest: one for key in clients for digest, one in _by_secret(key, _client(key))},
+        {digest: one for key in admins for digest, one in _by_secret(key, _admin(key))},
+    )
 
 
 def filter_allowed(principal: Principal, ranking: Sequence[str], task: str) -> tuple[str, ...]:

@@ -9,17 +9,20 @@ import hashlib
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from gateway.config import Config, KeyLimits, KeyTerms
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, StateError
-from gateway.keys.auth import Authenticator
+from gateway.keys.auth import Authenticator, Principals, index_keys
 from gateway.keys.key_records import ClientKey, from_config, read_terms, to_client_key
-from gateway.keys.quotas import Quotas
+from gateway.keys.key_set import KeySet
+from gateway.keys.quotas import QuotaPlan, Quotas
 from gateway.keys.secret_uses import SecretUses
+from gateway.offload import offload
 from gateway.state.store import Store, StoredKey, StoredSecret
 
 log = logging.getLogger("benchroute")
@@ -33,6 +36,21 @@ MAX_SECRETS = 2
 
 _RESERVED = re.compile(r"/(rotate|secrets/[0-9]+)$")
 """Endings of names that would be taken for an endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedKeys:
+    """All keys of a configuration together with the created ones, ready to be used.
+
+    Attributes:
+        gone: SHA-256 of the secrets that no key has any more.
+    """
+
+    config: Config
+    keys: KeySet
+    principals: Principals
+    quotas: QuotaPlan
+    gone: Collection[str]
 
 
 class ClientKeys:
@@ -55,35 +73,47 @@ class ClientKeys:
         self._clock = clock
         self._uses = uses or SecretUses(clock)
         self._store: Store | None = None
-        self._created: Mapping[str, ClientKey] = {}
+        self._created: dict[str, ClientKey] = {}
+        self._keys = KeySet(map(from_config, config.keys))
 
     def load_keys(self, store: Store) -> None:
         """Apply the stored keys. Raises StateError, ConfigError for a name that the configuration has too."""
         self._store = store
-        self.replace_created(read_created_keys(store))
+        self._created = dict(read_created_keys(store))
+        self.use_keys(self.prepare_config(self._config))
 
     def attach_store(self, store: Store) -> None:
         """Store new keys there. Keys that other gateways created arrive through `replace_created`."""
         self._store = store
 
-    def replace_created(self, created: Mapping[str, ClientKey]) -> None:
+    async def replace_created(self, created: Mapping[str, ClientKey]) -> None:
         """Replace all created keys. Raises ConfigError for a name that the configuration has too."""
-        check_names(self._config, created)
-        self._created = created
-        self._apply()
+        async with self.changing:
+            self.use_keys(await offload(self._prepare, self._config, created))
+            self._created = dict(created)
 
-    def validate_config(self, config: Config) -> None:
-        """Raise ConfigError for a configuration with the name of a created key."""
-        check_names(config, self._created)
+    def prepare_config(self, config: Config) -> PreparedKeys:
+        """Return a configuration's keys with the created ones, for `use_keys`. For a thread; hold `changing` meanwhile.
 
-    def set_config(self, config: Config) -> None:
-        """Replace the configuration's keys; created ones remain."""
-        self._config = config
-        self._apply()
+        Raises ConfigError for the name of a created key.
+        """
+        return self._prepare(config, self._created)
 
-    def list_keys(self) -> Sequence[ClientKey]:
-        """Return every client's key: the configuration's, then the created ones, oldest first."""
-        return [*map(from_config, self._config.keys), *self._created.values()]
+    def use_keys(self, prepared: PreparedKeys) -> None:
+        """Use these keys from now on."""
+        self._config, self._keys = prepared.config, prepared.keys
+        self._authenticator.replace_all(prepared.principals)
+        self._quotas.replace_all(prepared.quotas)
+        self._uses.forget(prepared.gone)
+
+    def keys_after(self, place: str) -> Iterator[ClientKey]:
+        """Yield the keys behind a place of `key_set.place_of`."""
+        return self._keys.keys_after(place)
+
+    @property
+    def default_tasks(self) -> Collection[str]:
+        """The tasks of requests that name none, of all keys."""
+        return self._keys.default_tasks
 
     def is_expired(self, key: ClientKey) -> bool:
         """Return True for a key that is rejected because its time is over."""
@@ -115,7 +145,8 @@ class ClientKeys:
             stored = StoredKey(terms.name, digest, self._clock(), _to_settings(terms))
             if not await asyncio.to_thread(self._opened().add_key, stored):
                 raise _name_taken(terms.name, "another gateway on the same state has created it")
-            created = self._put(stored)
+            created = to_client_key(stored)
+            self._change(terms.name, created)
         log.info("key %s created by %s", terms.name, by)
         return created, secret
 
@@ -182,17 +213,16 @@ class ClientKeys:
         async with self.changing:
             self._stored_key(name)
             await asyncio.to_thread(self._opened().remove_key, name)
-            self._created = {other: key for other, key in self._created.items() if other != name}
-            self._apply()
+            self._change(name, None)
         log.info("key %s revoked by %s", name, by)
 
     def _stored_key(self, name: str) -> StoredKey:
         """Return a created key. Raises NotFound, Conflict for a key of the configuration."""
-        if any(key.name == name for key in self._config.keys):
-            raise Conflict(f"Key {name!r} is defined in the configuration: change it there, and reload.")
-        found = self._created.get(name)
-        if found is None or found.stored is None:
+        found = self._keys.find(name)
+        if found is None:
             raise NotFound(f"Unknown key: {name!r}.")
+        if found.stored is None:
+            raise Conflict(f"Key {name!r} is defined in the configuration: change it there, and reload.")
         return found.stored
 
     async def _replace(self, key: StoredKey) -> ClientKey:
@@ -201,22 +231,30 @@ class ClientKeys:
         changed = to_client_key(key)
         if not await asyncio.to_thread(self._opened().replace_key, key):
             raise Conflict(f"Key {key.name!r} was changed meanwhile by another gateway: read it again.")
-        self._created = {**self._created, key.name: changed}
-        self._apply()
+        self._change(key.name, changed)
         return changed
 
-    def _put(self, key: StoredKey) -> ClientKey:
-        created = to_client_key(key)
-        self._created = {**self._created, key.name: created}
-        self._apply()
-        return created
+    def _change(self, name: str, key: ClientKey | None) -> None:
+        """Use another key of this name from now on, or none."""
+        if key is None:
+            before = self._keys.remove(name)
+            self._created.pop(name, None)
+        else:
+            before = self._keys.put(key)
+            self._created[name] = key
+        after = None if key is None else key.key
+        self._authenticator.replace_client(None if before is None else before.key, after)
+        self._quotas.replace_key(name, after)
+        kept = () if key is None else [one.sha256 for one in key.secrets]
+        self._uses.forget(one.sha256 for one in (before.secrets if before else ()) if one.sha256 not in kept)
 
-    def _apply(self) -> None:
-        keys = self.list_keys()
-        clients = [client_key.key for client_key in keys]
-        self._authenticator.configure(clients, self._config.admin.keys)
-        self._quotas.configure(clients)
-        self._uses.forget_others(secret.sha256 for key in keys for secret in key.secrets)
+    def _prepare(self, config: Config, created: Mapping[str, ClientKey]) -> PreparedKeys:
+        check_names(config, created)
+        keys = KeySet([*map(from_config, config.keys), *created.values()])
+        clients = [one.key for one in keys.keys_after()]
+        principals = index_keys(clients, config.admin.keys)
+        gone = self._keys.secrets() - keys.secrets()
+        return PreparedKeys(config, keys, principals, self._quotas.plan_keys(clients), gone)
 
     def _check_name(self, name: str) -> None:
         if name in self._created:

@@ -5,7 +5,7 @@ by what is in flight. Rate limits are token buckets: 60 per minute is one per se
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -110,6 +110,14 @@ class Quota:
     month_limit: Decimal | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class QuotaPlan:
+    """The limits of all keys that have any, and the quotas of those whose limits stay."""
+
+    limits: dict[str, Limits]
+    unchanged: dict[str, Quota]
+
+
 class Quotas:
     """Quotas of all keys that have any."""
 
@@ -117,22 +125,33 @@ class Quotas:
         """clock: seconds, monotonic."""
         self._clock = clock
         self._ledger = ledger
-        self._limits: Mapping[str, Limits] = {}
-        self._quotas: Mapping[str, Quota] = {}
+        self._limits: dict[str, Limits] = {}
+        self._quotas: dict[str, Quota] = {}
         self._used: dict[str, QuotaUsage] = {}
         self._gateways = 1
-        self.configure(keys)
+        self.replace_all(self.plan_keys(keys))
 
-    def configure(self, keys: Sequence[KeyTerms]) -> None:
+    def plan_keys(self, keys: Iterable[KeyTerms]) -> QuotaPlan:
+        """Return the quotas of other keys, for `replace_all`. Threads may call it while no key is changed."""
+        limits = {key.name: found for key in keys if (found := _limits_of(key)) is not None}
+        before, now = self._limits, self._quotas
+        return QuotaPlan(limits, {name: now[name] for name, found in limits.items() if before.get(name) == found})
+
+    def replace_all(self, plan: QuotaPlan) -> None:
         """Replace all keys. A key whose limits are unchanged keeps its usage."""
-        every = {key.name: _limits_of(key) for key in keys}
-        limited = {name: limits for name, limits in every.items() if any(limit is not None for limit in limits)}
-        before = self._quotas
-        self._quotas = {
-            name: before[name] if self._limits.get(name) == limits else _new_quota(limits, before.get(name))
-            for name, limits in limited.items()
-        }
-        self._limits = limited
+        quotas = plan.unchanged
+        for name in plan.limits.keys() - quotas.keys():
+            quotas[name] = _new_quota(plan.limits[name], self._quotas.get(name))
+        self._limits, self._quotas = plan.limits, quotas
+
+    def replace_key(self, name: str, after: KeyTerms | None) -> None:
+        """Replace a key, or remove it. One whose limits are unchanged keeps its usage."""
+        limits, before = None if after is None else _limits_of(after), self._quotas.get(name)
+        if limits is None:
+            self._limits.pop(name, None)
+            self._quotas.pop(name, None)
+        elif self._limits.get(name) != limits:
+            self._limits[name], self._quotas[name] = limits, _new_quota(limits, before)
 
     def admit_request(self, key: str | None) -> None:
         """Count a request. Raises RateLimited, BudgetExceeded."""
@@ -332,9 +351,11 @@ def _zero_usage(quota: Quota) -> QuotaUsage:
     return QuotaUsage(requests.per_minute if requests else None, tokens.per_minute if tokens else None)
 
 
-def _limits_of(key: KeyTerms) -> Limits:
+def _limits_of(key: KeyTerms) -> Limits | None:
+    """Return a key's limits, None for a key without any."""
     budgets = key.budget_usd_per_day, key.budget_usd_per_month
-    return key.requests_per_minute, key.tokens_per_minute, *budgets, key.max_concurrent_requests
+    limits = key.requests_per_minute, key.tokens_per_minute, *budgets, key.max_concurrent_requests
+    return limits if any(limit is not None for limit in limits) else None
 
 
 def _new_quota(limits: Limits, before: Quota | None) -> Quota:

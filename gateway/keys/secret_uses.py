@@ -49,8 +49,8 @@ class SecretUses:
         found = {one: max(self._used.get(one, 0.0), stored.get(one, 0.0)) for one in secrets}
         return {one: at for one, at in found.items() if at}
 
-    def forget_others(self, secrets: Iterable[str]) -> None:
-        """Forget secrets that no key has."""
-        kept = set(secrets)
-        self._used = {one: at for one, at in self._used.items() if one in kept}
-        self._stored = {one: at for one, at in self._stored.items() if one in kept}
+    def forget(self, secrets: Iterable[str]) -> None:
+        """Forget secrets that no key has any more."""
+        for one in secrets:
+            self._used.pop(one, None)
+            self._stored.pop(one, None)

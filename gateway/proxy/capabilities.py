@@ -16,6 +16,7 @@ from gateway.http.endpoints import MESSAGES
 from gateway.http.request_body import RequestBody
 from gateway.proxy.content_size import CHARACTERS_PER_TOKEN, ContentSize
 
+UNDERSCORE = ord("_")
 NO_NEEDS = (b"", b"null", b"[]")
 
 
@@ -76,7 +77,7 @@ def needs_no_check(body: RequestBody, known: CapabilityTable) -> bool:
     """Return whether every model can surely answer, which is so for most requests and cheap to find out."""
     members, content, window = body.members, body.content, known.least.context_window
     return (
-        b"_" not in content  # every type of a medium that needs a capability has one in its name
+        UNDERSCORE not in content  # every type of a medium that needs a capability has one in its name
         and (body.operation is not MESSAGES or b'"image"' not in content)  # but for this one
         and "tools" not in members
         and "response_format" not in members

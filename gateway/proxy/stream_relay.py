@@ -1,7 +1,8 @@
 """A backend's stream on its way to the client: as it came, and one that broke never looks like one that ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import RequestError
@@ -107,9 +108,14 @@ class StreamRelay:
 
     def on_data(self, data: bytes, chunk: bytes | None = None) -> None:
         """Pass a piece on. chunk: the same as it came, where it came as one chunk."""
+        self.on_chunks((data,), chunk)
+
+    def on_chunks(self, pieces: Sequence[bytes], chunks: bytes | None) -> None:
+        """Pass pieces on, in one write. chunks: the same as they came, where they came as chunks."""
         try:
-            shown = self._inspector.feed(data)
-            if shown and not self._write(shown, chunk if shown is data else None):
+            shown = [self._inspector.feed(piece) for piece in pieces]
+            data = shown[0] if len(shown) == 1 else b"".join(shown)
+            if data and not self._write(data, chunks if all(map(is_, shown, pieces)) else None):
                 self._hold_back()
                 return
             self._exchange.due = min(self._clock() + self._quiet_s, self._deadline)

@@ -104,7 +104,7 @@ class UpstreamCall(UpstreamAttempts):
         if status == HTTP_OK and not is_json:
             self.fail_attempt(UpstreamProtocolError("answered what is no JSON object"))
             return
-        if status == HTTP_OK and A_CHOICE not in body:
+        if status == HTTP_OK and body.find(A_CHOICE) < 0:
             fault = find_fault(exchange.endpoint, headers, body)
             if fault is not None:
                 self.fail_attempt(fault)

@@ -35,6 +35,7 @@ from gateway.scorer.sampling import BatchPart, Commit, InputSampler, InputValues
 from gateway.scorer.task_labels import TaskLabels, text_digest
 from gateway.scorer.task_merge import merge_task
 from gateway.scorer.task_reader import TaskReader, decision_view, labels_of
+from gateway.scorer.task_update import TaskUpdate, decide_together
 from gateway.state.store import StateChange, TaskRecord, TaskSums
 from routing.adaptive_sampling import SamplingSettings
 from routing.embedder import Embedder
@@ -56,6 +57,23 @@ class NewInputs:
 
     evidence: InputEvidence
     texts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInChange:
+    """A task that is being changed.
+
+    Attributes:
+        record: what is stored of it.
+        new: inputs to add, None for none.
+        evidence: of these, rounded as it is stored.
+        update: adds them.
+    """
+
+    record: TaskRecord
+    new: NewInputs | None
+    evidence: InputEvidence | None
+    update: TaskUpdate
 
 
 class Scorer:
@@ -246,10 +264,13 @@ class Scorer:
         now = self._clock()
 
         def change(stored: Mapping[str, TaskRecord]) -> dict[str, StateChange]:
+            changing = [self._begin_change(task, record, new.get(task), learn) for task, record in stored.items()]
+            decide_together(one.update for one in changing)
             changes: dict[str, StateChange] = {}
-            for task, record in stored.items():
-                state = states.get(task) or SamplingState.from_bytes(record.sampling_state)
-                changes[task] = self._change_task(task, record, new.get(task), state, learn, is_asked)
+            for one in changing:
+                task = one.update.task
+                state = states.get(task) or SamplingState.from_bytes(one.record.sampling_state)
+                changes[task] = self._finish_change(one, state, is_asked)
                 if is_used:
                     changes[task] = replace(changes[task], used_at=self._used_at(changes[task], now))
             decisions[:] = [change.decision for change in changes.values() if change.decision is not None]
@@ -259,15 +280,10 @@ class Scorer:
             self._store.update_task(tasks, change, skipped, now if is_used else None)
         return decisions
 
-    def _change_task(
-        self,
-        task: str,
-        record: TaskRecord,
-        new: NewInputs | None,
-        sampling: SamplingState,
-        learn: Callable[[TaskLabels], TaskLabels],
-        is_asked: bool,
-    ) -> StateChange:
+    def _begin_change(
+        self, task: str, record: TaskRecord, new: NewInputs | None, learn: Callable[[TaskLabels], TaskLabels]
+    ) -> TaskInChange:
+        """Add a task's inputs; decisions on them are left to be made."""
         update = self._tasks.begin_update(task, record, learn)
         if new is None or self._tasks.is_stale(record):
             update.make_decision()
@@ -275,6 +291,10 @@ class Scorer:
         evidence = None if new is None else serialization.as_stored(new.evidence)
         if evidence is not None:
             update.add_inputs(evidence)
+        return TaskInChange(record, new, evidence, update)
+
+    def _finish_change(self, one: TaskInChange, sampling: SamplingState, is_asked: bool) -> StateChange:
+        update, record, new = one.update, one.record, one.new
         if is_asked:
             update.explain_last()
         decision, explanation = update.decision, None
@@ -284,9 +304,9 @@ class Scorer:
             explanation = update.derive_explanation(update.explained, record.explanation.skipped + skips)
             decision = None if update.decision is None else explanation.add_figures(update.decision)
             sampling = sampling.after_explanation(skips)
-        if evidence is not None:
-            sampling = sampling.after_scoring(evidence, update.before, update.scores, update.current_model)
-        embeddings = self._encode_embeddings(task, new) if new is not None else []
+        if one.evidence is not None:
+            sampling = sampling.after_scoring(one.evidence, update.before, update.scores, update.current_model)
+        embeddings = self._encode_embeddings(update.task, new) if new is not None else []
         seen = (record.task.total_seen if record.task else 0) + len(embeddings)
         encoded = serialization.state_to_bytes(update.state, update.labels)
         return StateChange(

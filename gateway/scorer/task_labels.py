@@ -17,6 +17,7 @@ from gateway.errors import StateError
 from gateway.scorer.judged_labels import Judges, JudgeWire
 from gateway.scorer.messages import JudgeVerdicts, ScoredResponse
 from routing.auto.feedback import Feedback
+from routing.auto.labelling import UNLABELLED, TaskLabelling
 from routing.auto.posterior import JudgedLabels
 
 MAX_PER_CONTEXT = 200
@@ -174,6 +175,12 @@ class TaskLabels:
         if not self.outcomes:
             return None
         return np.array([[row.get(model, np.nan) for model in models] for row in self.outcomes.values()])
+
+    def to_labelling(self, models: Sequence[str]) -> TaskLabelling:
+        """Convert to the library's labelling, with columns in the order of `models`."""
+        if self.is_empty:
+            return UNLABELLED
+        return TaskLabelling(self.to_matrix(models), self.ratings.to_feedback(models), self.to_judged(models))
 
     def to_bytes(self) -> bytes:
         """Encode; nothing where nothing is labelled or scored."""

@@ -1,7 +1,8 @@
 """One task's inputs, one after the other: state, decision, and the changes of its model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from gateway.decision import Decision, Explanation
 from gateway.scorer.measured_gain import measured_gain
 from gateway.scorer.score_choice import ScoreChoice
 from gateway.scorer.task_labels import TaskLabels
+from routing.auto.labelling import UNLABELLED
 from routing.counterfactual import find_runner_up, what_would_change
 from routing.decision import CostPreference, RoutingDecision, explain_decision
 from routing.router import Router
@@ -67,38 +69,61 @@ class TaskUpdate:
         self.changes: list[Decision] = []
         self.explained: ScoredState | None = None
         """The state that the next stored explanation is derived from; None to leave the stored one."""
-        self._router = router
-        self._choice = choice
-        self._candidates = router.select_candidates(candidates)
+        self.router = router
+        self.choice = choice
+        self.candidates = router.select_candidates(candidates)
+        self.labels = labels
+        self.labelling = UNLABELLED if labels is None else labels.to_labelling(router.model_names)
+        self.undecided: list[TaskState] = []
+        """States after inputs that no decision was made on yet, in their order."""
         self._clock = clock
         self._costs = costs
-        self.labels = labels
-        names = router.pack.manifest.model_names
-        self._baseline = next((name for name in router.pack.manifest.on_average if name in candidates), None)
-        self._matrix = labels.to_matrix(names) if labels else None
-        self._feedback = labels.ratings.to_feedback(names) if labels else None
-        self._judged = labels.to_judged(names) if labels else []
         self._last: ScoredState | None = None
         self._needs_explanation = not is_explained
 
     def add_inputs(self, evidence: InputEvidence) -> None:
-        """Add inputs one by one, deciding after each."""
+        """Add inputs one by one; `decide_together` makes the decision after each."""
         for place in range(len(evidence)):
             self.state = self.state.add_input(evidence, place)
-            self.make_decision(place)
+            self.undecided.append(self.state)
 
     def add_state(self, state: TaskState) -> None:
         """Add the sums of another task, and decide."""
         self.state = self.state + state
         self.make_decision()
 
-    def make_decision(self, place: int | None = None) -> None:
-        """Decide on the present state; the version rises when that changes the model. place: of its last input."""
-        before = self.decision
-        last = self.score_state(place)
-        if last is None:
-            return
-        made, self._last = last.made, last
+    def make_decision(self) -> None:
+        """Decide on the present state; the version rises when that changes the model."""
+        scored = self.score_state()
+        if scored is not None:
+            self._take_decision(scored)
+
+    def decide_inputs(self, scores: Iterable[TaskScores]) -> None:
+        """Decide after each undecided input, in their order. scores: of each."""
+        for place, (state, scored) in enumerate(zip(self.undecided, scores, strict=True)):
+            self._take_decision(self._decide(state, scored, place))
+        self.undecided.clear()
+
+    def score_state(self) -> ScoredState | None:
+        """Return what would be decided on the present state; None without candidates."""
+        if not self.candidates:
+            return None
+        (scores,) = self.router.score_tasks(
+            (self.state,), self.candidates, self.choice.score, (self.labelling,), self.choice.dataset
+        )
+        return self._decide(self.state, scores, None)
+
+    def _decide(self, state: TaskState, scores: TaskScores, place: int | None) -> ScoredState:
+        # A decision without inputs rests on settings alone, and holds nothing back. Nor does any where the task is
+        # declared to be a dataset: with its inputs nothing changes that a decision could follow too closely.
+        keeps_current = self.decision is not None and self.decision.n > 0 and self.choice.dataset is None
+        current = self.decision.model if self.decision is not None and keeps_current else None
+        made = self.router.make_decision(scores, current, self.choice.score, self._costs)
+        return ScoredState(state, made, scores, place)
+
+    def _take_decision(self, last: ScoredState) -> None:
+        """Make a decision the task's."""
+        before, made, self._last = self.decision, last.made, last
         changes = before is None or made.model != before.model
         self.decision = Decision(
             task=self.task,
@@ -113,23 +138,9 @@ class TaskUpdate:
         )
         if changes:
             self.changes.append(self.decision)
-        if changes or place is None or before is None or before.reason != self.decision.reason or self._is_due(made.n):
+        is_new = changes or last.place is None or before is None or before.reason != self.decision.reason
+        if is_new or self._is_due(made.n):
             self.explain_last()
-
-    def score_state(self, place: int | None = None) -> ScoredState | None:
-        """Return what would be decided on the present state; None without candidates."""
-        if not self._candidates:
-            return None
-        choice = self._choice
-        # A decision without inputs rests on settings alone, and holds nothing back. Nor does any where the task is
-        # declared to be a dataset: with its inputs nothing changes that a decision could follow too closely.
-        keeps_current = self.decision is not None and self.decision.n > 0 and choice.dataset is None
-        current = self.decision.model if self.decision is not None and keeps_current else None
-        scores = self._router.score_task(
-            self.state, self._candidates, choice.score, self._matrix, self._feedback, choice.dataset, self._judged
-        )
-        made = self._router.make_decision(scores, current, choice.score, self._costs)
-        return ScoredState(self.state, made, scores, place)
 
     def explain_last(self) -> None:
         """Have the explanation derived from the last decision."""
@@ -137,8 +148,8 @@ class TaskUpdate:
 
     def derive_explanation(self, from_: ScoredState, skipped: int) -> Explanation:
         """Derive an explanation. skipped: inputs of the task that were not embedded until then."""
-        document = build_explanation(self._router, from_.state, from_.made, from_.scores, self._choice, self._costs)
-        gain = measured_gain(self.labels, from_.made.model, self._baseline)
+        document = build_explanation(self.router, from_.state, from_.made, from_.scores, self.choice, self._costs)
+        gain = measured_gain(self.labels, from_.made.model, next(iter(self.candidates), None))
         more = {} if gain is None else {"measured_gain": gain}
         return Explanation.from_dict({**document, **more, "n": from_.made.n, "skipped": skipped})
 
@@ -155,6 +166,25 @@ class TaskUpdate:
     def _is_due(self, n: int) -> bool:
         # By the count of inputs and not by time: a replay, or another batching, explains the same states.
         return self._needs_explanation or n % EXPLANATION_INTERVAL == 0
+
+
+def decide_together(updates: Iterable[TaskUpdate]) -> None:
+    """Decide after each input that was added to these tasks, scoring those together that are scored alike.
+
+    Decisions are to the last bit those of each task alone. May raise PackMismatch.
+    """
+    alike: dict[tuple[object, ...], list[TaskUpdate]] = {}
+    for one in updates:
+        if one.undecided and one.candidates:
+            alike.setdefault((one.candidates, one.choice.score, one.choice.dataset), []).append(one)
+    for some in alike.values():
+        first, states = some[0], [state for one in some for state in one.undecided]
+        labelled = [one.labelling for one in some for _ in one.undecided]
+        scores = iter(
+            first.router.score_tasks(states, first.candidates, first.choice.score, labelled, first.choice.dataset)
+        )
+        for one in some:
+            one.decide_inputs(islice(scores, len(one.undecided)))
 
 
 def build_explanation(

@@ -283,7 +283,7 @@ class Gateway:
             await self.runtime.apply_shared_state((), self._node.cached_active_pack())
             return
         self._client_keys.load_keys(store)
-        self._task_manager.apply_entries(await asyncio.to_thread(store.task_entries))
+        await self._task_manager.apply_entries(await asyncio.to_thread(store.task_entries))
         await self.runtime.apply_shared_state(await asyncio.to_thread(store.current_policies), None)
 
     def _shared_parts(self) -> SharedParts:

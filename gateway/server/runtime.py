@@ -89,20 +89,22 @@ class Runtime:
         serving, parts = self._started(), self._parts
         check_reloadable(self.resolved.config, config)
         async with parts.client_keys.changing:
-            parts.client_keys.validate_config(config)
+            keys = await offload(parts.client_keys.prepare_config, config)
             store = serving.services.store
             policies = await asyncio.to_thread(store.current_policies)
             resolved = await offload(resolve_config, config, policies, self._manifest)
+            change = await offload(parts.table.plan_policies, resolved.policies)
             following = self._build(resolved, store)
             # Last of what may refuse: from here on every step succeeds, so a reload is applied whole or not at all.
             if parts.scorer is not None and resolved.start is not None:
                 await parts.scorer.reload(resolved.start)
             serving.flush_counts()  # priced by the configuration they were answered with
             self._config, self.resolved = config, resolved
-            parts.client_keys.set_config(config)
-            parts.table.set_policies(resolved.policies)
+            parts.client_keys.use_keys(keys)
+            parts.table.set_policies(change)
             parts.ledger.set_prices(build_prices(config, resolved.manifest))
             self._serve(following)
+            await parts.table.settle()
         warn_of_gaps(resolved)
 
     async def set_policy(self, policy: StoredPolicy) -> None:
@@ -138,11 +140,13 @@ class Runtime:
         """
         async with self._parts.client_keys.changing:
             resolved = await offload(resolve_config, self._config, policies, manifest)
+            change = await offload(self._parts.table.plan_policies, resolved.policies)
             is_other = resolved.unknown_datasets != self.resolved.unknown_datasets
             self._manifest = manifest
             self._apply(resolved)
-            self._parts.table.set_policies(resolved.policies)
+            self._parts.table.set_policies(change)
             self._parts.ledger.set_prices(build_prices(resolved.config, resolved.manifest))
+            await self._parts.table.settle()
         if is_other:
             warn_of_datasets(resolved)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.errors import Conflict, GatewayError, InvalidRequest, NotFound, ScorerUnavailable
+from gateway.offload import offload
 from gateway.scorer.client import ScorerClient
 from gateway.server.runtime import Runtime
 from gateway.server.template_writer import TemplateWriter, write_templates_periodically
@@ -21,7 +22,7 @@ from gateway.state.store import Store, StoredPolicy
 from gateway.task_records import TaskEntry
 from gateway.tasks.decision_table import DecisionTable
 from gateway.tasks.prompt_templates import PromptTemplates, TwinTemplates
-from gateway.tasks.task_directory import TaskDirectory
+from gateway.tasks.task_directory import ResolvedEntries, TaskDirectory, resolve_entries
 from gateway.usage.ledger import Ledger
 from gateway.usage.timeseries import MinuteSeries
 
@@ -73,10 +74,10 @@ class TaskManager:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
-    def apply_entries(self, entries: Sequence[TaskEntry]) -> None:
+    async def apply_entries(self, entries: Sequence[TaskEntry]) -> None:
         """Apply the stored entries, this gateway's and others'."""
-        self.directory.replace_entries(entries)
-        self._show()
+        async with self._changing:
+            self._use(await offload(resolve_entries, entries))
 
     def is_known(self, task: str) -> bool:
         """Return whether anything is known of a task: a decision, requests, settings, a template or a name.
@@ -227,13 +228,12 @@ class TaskManager:
 
     async def _put(self, entries: Sequence[TaskEntry]) -> None:
         await asyncio.to_thread(self._store.put_entries, entries)
-        self.directory.set_entries(entries)
-        self._show()
+        self._use(await offload(self.directory.change_entries, entries))
 
-    def _show(self) -> None:
-        """Show the usage of merged tasks with that of their targets."""
-        targets = set(self.directory.targets.values())
-        self._parts.ledger.set_merged({target: self.directory.sources_of(target) for target in targets})
+    def _use(self, resolved: ResolvedEntries) -> None:
+        """Use these entries, and show the usage of merged tasks with that of their targets."""
+        self.directory.use_entries(resolved)
+        self._parts.ledger.set_merged(resolved.sources)
 
     def _settle_later(self, target: str, sources: Sequence[str]) -> None:
         if self._scorer is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.errors import StateError
+from gateway.loop_share import LoopShare
 from gateway.state.store import Store
 from gateway.task_records import TemplatePlace
 from gateway.tasks.prompt_templates import PREFIX, PromptTemplates, TwinTemplates
@@ -61,10 +62,13 @@ class TemplateWriter:
         if self.is_shared:
             await self._read()
 
-    def note_uses(self) -> None:
+    async def note_uses(self) -> None:
         """Note which templates are in use."""
-        found = self.minutes.requests_by_name("task", USE_MINUTES)
-        self.templates.touch_tasks(task for task, requests in found if requests and task.startswith(PREFIX))
+        share = LoopShare()
+        for task, requests in self.minutes.requests_by_name("task", USE_MINUTES):
+            if requests and task.startswith(PREFIX):
+                self.templates.touch_tasks([task])
+            await share.give_way()
 
     async def _read(self) -> None:
         templates = self.templates
@@ -104,7 +108,7 @@ async def _write_until(ended: asyncio.Event, writer: TemplateWriter) -> None:
             await asyncio.wait_for(ended.wait(), SHARED_INTERVAL_S if writer.is_shared else INTERVAL_S)
         tick += 1
         if tick % TICKS_BETWEEN_USES == 0:
-            writer.note_uses()
+            await writer.note_uses()
         await _sync(writer)
 
 

@@ -17,9 +17,9 @@ log = logging.getLogger("benchroute")
 class ChangeHandlers:
     """Handlers of changes. Called in the event loop."""
 
-    keys: Callable[[Mapping[str, ClientKey]], None]
+    keys: Callable[[Mapping[str, ClientKey]], Awaitable[None]]
     policies: Callable[[Sequence[StoredPolicy], Manifest | None], Awaitable[None]]
-    tasks: Callable[[Sequence[TaskEntry]], None]
+    tasks: Callable[[Sequence[TaskEntry]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class SharedSettings:
     async def apply(self, handlers: ChangeHandlers) -> None:
         """Apply them in this gateway. What does not fit its configuration is logged, and the rest stays as it was."""
         try:
-            handlers.keys(self.created)
-            handlers.tasks(self.entries)
+            await handlers.keys(self.created)
+            await handlers.tasks(self.entries)
             await handlers.policies(self.policies, self.manifest)
         except GatewayError as error:
             log.error("keys, policies or pack of the shared state cannot be applied: %s", error)

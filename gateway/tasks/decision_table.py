@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.config.schema import CacheConfig
 from gateway.decision import Decision
+from gateway.loop_share import LoopShare
 from gateway.vocabulary import NO_PACK, ROUTER_UNAVAILABLE, SHADOW, ScoreSetting
 
 MAX_TASKS = 200_000
@@ -64,6 +65,14 @@ class Policies:
         return self.tasks.get(task, self.default)
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """Other policies, and the tasks whose routes they may change; None for all."""
+
+    policies: Policies
+    tasks: Sequence[str] | None
+
+
 class Route(msgspec.Struct, frozen=True, gc=False):
     """Where a task's requests go.
 
@@ -98,9 +107,13 @@ class DecisionTable:
         self._routes: dict[str, Route] = {}
         self._placed: Counter[tuple[str, str]] = Counter()
         """Tasks with a route by model and reason. Counted as routes change: a page must not look at all tasks."""
+        self._unsettled: dict[str, object] = {}
+        """Tasks whose route is one of earlier policies: derived again at their next request, or by `settle`."""
 
     def route_task(self, task: str) -> Route:
         """Return where a request of this task goes now."""
+        if self._unsettled and task in self._unsettled:
+            self._set_route(self._decisions[task])
         route, policy = self._routes.get(task), self._policies.policy_of(task)
         if policy.shadow:
             unseen = route or Route(policy.ranking, policy.reason, 0)
@@ -196,13 +209,30 @@ class DecisionTable:
         for task in tasks:
             self.forget_task(task)
 
-    def set_policies(self, policies: Policies) -> None:
-        """Apply other policies to the same decisions."""
-        self._policies = policies
-        self._routes.clear()
-        self._placed.clear()
-        for decision in self._decisions.values():
-            self._set_route(decision)
+    def plan_policies(self, policies: Policies) -> PolicyChange:
+        """Return the change to other policies, for `set_policies`. For a thread, while no policy is changed."""
+        before = self._policies
+        if _route_terms(before.default) != _route_terms(policies.default):
+            return PolicyChange(policies, None)
+        named = {*before.tasks, *policies.tasks}
+        terms = ((task, _route_terms(before.policy_of(task)), _route_terms(policies.policy_of(task))) for task in named)
+        return PolicyChange(policies, [task for task, old, new in terms if old != new])
+
+    def set_policies(self, change: PolicyChange) -> None:
+        """Apply other policies to the same decisions, at once; `settle` is to follow."""
+        self._policies = change.policies
+        if change.tasks is None:
+            self._unsettled = dict(self._decisions)
+        else:
+            self._unsettled.update((task, None) for task in change.tasks if task in self._decisions)
+
+    async def settle(self) -> None:
+        """Derive the routes that other policies have changed, while requests go on; counts are right afterwards."""
+        share = LoopShare()
+        while self._unsettled:
+            task, _ = self._unsettled.popitem()
+            self._set_route(self._decisions[task])
+            await share.give_way()
 
     def set_policy(self, task: str, policies: Policies) -> None:
         """Apply other policies, of which only this task's differs."""
@@ -227,6 +257,7 @@ class DecisionTable:
         self._placed[route.ranking[0], route.reason] += 1
 
     def _drop_route(self, task: str) -> None:
+        self._unsettled.pop(task, None)
         route = self._routes.pop(task, None)
         if route is not None:
             self._placed[route.ranking[0], route.reason] -= 1
@@ -234,3 +265,8 @@ class DecisionTable:
     @property
     def _default_place(self) -> tuple[str, str]:
         return self._policies.default.ranking[0], self._policies.default.reason
+
+
+def _route_terms(policy: Policy) -> tuple[object, ...]:
+    """Return what the route of a decision depends on."""
+    return policy.candidates, policy.ranking, policy.fallbacks, policy.pin, policy.shadow, policy.exploration

@@ -1,11 +1,26 @@
 """Display names of tasks, and the tasks that the requests of merged ones go to."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from gateway.task_records import TaskEntry
 
 NO_TARGETS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedEntries:
+    """All entries by task, and what follows from them; replaced, never changed.
+
+    Attributes:
+        targets: the task that a merged task's requests go to, by the merged one; never itself a merged one.
+        sources: the tasks that were merged into a task, directly or by way of others, sorted.
+    """
+
+    entries: Mapping[str, TaskEntry]
+    targets: Mapping[str, str]
+    sources: Mapping[str, Sequence[str]]
 
 
 class TaskDirectory:
@@ -14,30 +29,38 @@ class TaskDirectory:
     def __init__(self) -> None:
         self.targets: Mapping[str, str] = NO_TARGETS
         """The task that a merged task's requests go to, by the merged one; never itself a merged one."""
-        self._entries: dict[str, TaskEntry] = {}
-        self._sources: dict[str, list[str]] = {}
+        self._resolved = ResolvedEntries({}, NO_TARGETS, {})
 
-    def replace_entries(self, entries: Iterable[TaskEntry]) -> None:
-        """Replace all entries, as the store has them."""
-        self._entries = {one.task: one for one in entries}
-        self._resolve()
+    def use_entries(self, resolved: ResolvedEntries) -> None:
+        """Use these entries from now on."""
+        self._resolved, self.targets = resolved, resolved.targets
 
-    def set_entries(self, entries: Iterable[TaskEntry]) -> None:
-        """Set the entries of some tasks; one without name and target is removed."""
-        for one in entries:
+    def change_entries(self, changes: Iterable[TaskEntry]) -> ResolvedEntries:
+        """Return the entries with some changed, for `use_entries`; one without name and target is removed.
+
+        Threads may call it.
+        """
+        entries = dict(self._resolved.entries)
+        for one in changes:
             if one.name is None and one.merged_into is None:
-                self._entries.pop(one.task, None)
+                entries.pop(one.task, None)
             else:
-                self._entries[one.task] = one
-        self._resolve()
+                entries[one.task] = one
+        return resolve_entries(entries.values())
+
+    @property
+    def sources(self) -> Mapping[str, Sequence[str]]:
+        """The tasks that were merged into a task, directly or by way of others, sorted."""
+        return self._resolved.sources
 
     def entries(self) -> Sequence[TaskEntry]:
         """Return all entries, by task."""
-        return [self._entries[task] for task in sorted(self._entries)]
+        entries = self._resolved.entries
+        return [entries[task] for task in sorted(entries)]
 
     def entry_of(self, task: str) -> TaskEntry:
         """Return a task's entry; an empty one where it has none."""
-        return self._entries.get(task) or TaskEntry(task)
+        return self._resolved.entries.get(task) or TaskEntry(task)
 
     def target_of(self, task: str) -> str:
         """Return the task that a task's requests go to: itself, unless it was merged."""
@@ -45,27 +68,29 @@ class TaskDirectory:
 
     def sources_of(self, task: str) -> Sequence[str]:
         """Return the tasks that were merged into a task, directly or by way of others, sorted."""
-        return self._sources.get(task, [])
+        return self._resolved.sources.get(task, [])
 
     def named_tasks(self) -> Mapping[str, str]:
         """Return the display names, by task."""
-        return {task: one.name for task, one in self._entries.items() if one.name is not None}
+        return {task: one.name for task, one in self._resolved.entries.items() if one.name is not None}
 
-    def _resolve(self) -> None:
-        targets = {task: found for task in self._entries if (found := self._follow(task)) != task}
-        sources: dict[str, list[str]] = {}
-        for task in sorted(targets):
-            sources.setdefault(targets[task], []).append(task)
-        # Replaced, not changed: the request path has the one or the other.
-        self.targets, self._sources = targets, sources
 
-    def _follow(self, task: str) -> str:
-        """Return the end of a chain of merges; of a circle, which two gateways can make at once, its first name."""
-        path = [task]
-        while True:
-            entry = self._entries.get(path[-1])
-            if entry is None or entry.merged_into is None:
-                return path[-1]
-            if entry.merged_into in path:
-                return min(path[path.index(entry.merged_into) :])
-            path.append(entry.merged_into)
+def resolve_entries(entries: Iterable[TaskEntry]) -> ResolvedEntries:
+    """Return entries with what follows from them."""
+    by_task = {one.task: one for one in entries}
+    into = {task: one.merged_into for task, one in by_task.items() if one.merged_into is not None}
+    targets = {task: found for task in into if (found := _follow(into, task)) != task}
+    sources: dict[str, list[str]] = {}
+    for task in sorted(targets):
+        sources.setdefault(targets[task], []).append(task)
+    return ResolvedEntries(by_task, targets, sources)
+
+
+def _follow(into: Mapping[str, str], task: str) -> str:
+    """Return the end of a chain of merges; of a circle, which two gateways can make at once, its first name."""
+    path = [task]
+    while (following := into.get(path[-1])) is not None:
+        if following in path:
+            return min(path[path.index(following) :])
+        path.append(following)
+    return path[-1]

@@ -9,10 +9,11 @@ it. A handler that cannot take more pauses the connection, and so the backend.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from gateway.http.chunks import SIZE_LINES
+from gateway.http.chunks import SIZE_LINES, split_chunks
 from gateway.http.headers import Headers
 from gateway.upstream.decoding import DecodedBody, begin_unusual, inspect_framing
 from gateway.upstream.errors import StaleConnection, UpstreamFault, UpstreamProtocolError
@@ -28,6 +29,9 @@ from gateway.upstream.request_sender import (
     ConnectionState,
     RequestSender,
 )
+
+if TYPE_CHECKING:
+    from gateway.upstream.interface import ChunkHandler
 
 HEAD_BYTES = 64 * 1024
 """Limit of a response's head, and of the chunk sizes, extensions and trailers around each piece of its body."""
@@ -48,9 +52,8 @@ class Connection(RequestSender):
         self._parser = httptools.HttpResponseParser(self)
         self._is_used = self._ends_with_connection = False
         self._head: list[tuple[bytes, bytes]] = []
-        self._fed = 0
         self._decoded: DecodedBody | None = None
-        self._heads = HeadMemory()
+        self._fed, self._heads = 0, HeadMemory()
 
     def pause_reading(self) -> None:
         """Hold the backend back: its data stays in the socket, then in its own buffers (RFC 9293, 3.8.6)."""
@@ -108,6 +111,9 @@ class Connection(RequestSender):
             else:
                 handler.on_data(data[len(line) : -2], data)
             return
+        # Several, where this process was late: they go on together, in one write.
+        if self._state is BETWEEN_CHUNKS and self._on_chunk is not None and _pass_chunks(handler, data):
+            return
         is_first = self._state is SENT
         if is_first:
             if (known := self._heads.match_response(data)) is not None:
@@ -162,9 +168,7 @@ class Connection(RequestSender):
 
     def on_message_begin(self) -> None:
         """Begin a head (httptools). A second response to one request: what comes here cannot be trusted any more."""
-        self._head = []
-        if self._state is COMPLETE:
-            self._is_reusable = False
+        self._head, self._is_reusable = [], self._is_reusable and self._state is not COMPLETE
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header (httptools). Trailers come here too, and are no headers (RFC 9110, 6.5.1)."""
@@ -237,6 +241,14 @@ class Connection(RequestSender):
         self.abort()
         if handler is not None:
             handler.on_error(fault)
+
+
+def _pass_chunks(handler: ResponseHandler, data: bytes) -> bool:
+    """Pass whole chunks to a ChunkHandler. Return whether data is some, and nothing else."""
+    pieces = split_chunks(data)
+    if pieces is not None:
+        cast("ChunkHandler", handler).on_chunks(pieces, data)
+    return pieces is not None
 
 
 def _fault_of_loss(state: ConnectionState, is_used: bool) -> UpstreamFault:

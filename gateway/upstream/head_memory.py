@@ -32,7 +32,7 @@ class HeadMemory:
             return None
         self._misses = 0
         headers = list(self._headers)
-        headers[self._length_at] = LENGTH, b"%d" % length
+        headers[self._length_at] = LENGTH, str(length).encode()
         return headers, data[start:]
 
     def learn_response(self, data: bytes, headers: Headers) -> None:

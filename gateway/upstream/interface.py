@@ -3,6 +3,7 @@
 Callbacks, because a task, a future or an `await` for every request costs more than all else the gateway does to one.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -67,6 +68,9 @@ class ChunkHandler(ResponseHandler, Protocol):
 
     def on_chunk(self, chunk: bytes) -> None:
         """Receive one whole chunk, with its framing."""
+
+    def on_chunks(self, pieces: Sequence[bytes], chunks: bytes) -> None:
+        """Receive several whole chunks: what each holds, and all of them with their framing."""
 
 
 class ResponseHandle(Protocol):

@@ -197,11 +197,11 @@ class Ledger:
 
     def load_rows(self, rows: UsageRows) -> None:
         """Load the sums of earlier runs from the store."""
+        for of_kind, names in self._names.items():
+            names.update({name for kind, name, _ in rows if kind == of_kind})
         for (kind, name, day), total in rows.items():
             if (days := self._days(kind, name)) is not None:
                 self._set_total(kind, name, days, day, total)
-        for names in self._names.values():
-            names.sort_now()
 
     def merge_remote(self, rows: UsageRows) -> None:
         """Replace sums by those of all gateways together, and add what this one has not written yet."""

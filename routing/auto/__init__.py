@@ -17,6 +17,7 @@ nearness has no predictive value, the best model on average remains.
     better
     fit            trust in each view, learnt by holding out every dataset, and the remaining error
     explanation    all of it as numbers that the score can be recomputed from
+    labelling      labels and feedback of one task
     suggest        inputs to label next
 
 | quantity                    | here                         | shape                      |

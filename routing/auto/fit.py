@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routing.arrays import Floats
+from routing.arrays import Floats, multiply_rows
 from routing.auto.member_rows import MemberRows
 from routing.auto.membership import MembershipModel, TaskMembership
 from routing.auto.posterior import AccuracyPosterior
@@ -99,74 +99,116 @@ class AutoFit:
     def prior_accuracy(
         self, centre: Floats, near: Floats, membership: TaskMembership | None = None
     ) -> AccuracyPosterior:
-        """Return the candidates' accuracies on a task without labels.
+        """Return the accuracies on one task; arguments as `prior_accuracies` takes them, without the first axis."""
+        return self.prior_accuracies(centre[None], near[None], (membership,))[0]
 
-        centre: (dim,) the task's mean embedding. near: (n_candidates,) mean over its inputs of the mean outcome of
-        their kappa nearest, NaN where unknown. membership: of the task in the datasets, None for a new task.
+    def prior_accuracies(
+        self, centres: Floats, near: Floats, memberships: Sequence[TaskMembership | None]
+    ) -> list[AccuracyPosterior]:
+        """Return the candidates' accuracies on every task without labels, to the last bit as it is alone.
+
+        centres: (n_tasks, dim) the tasks' mean embeddings. near: (n_tasks, n_candidates) mean over their inputs of the
+        mean outcome of their kappa nearest, NaN where unknown. memberships: of the tasks in the datasets, None for a
+        new task.
         """
-        score, level = self._expected_score(centre, near)
-        if membership is None or self.members is None:
-            return AccuracyPosterior(np.asarray(level + score, dtype=np.float64), self.covariance, self.within)
-        return self._mixture(score, level, membership, self.members)
+        scores, levels = self._expected_scores(centres, near)
+        known = [place for place, one in enumerate(memberships) if one is not None]
+        members = self.members
+        if members is None or not known:
+            return [AccuracyPosterior(mean, self.covariance, self.within) for mean in levels[:, None] + scores]
+        mixed = self._mixtures(scores[known], levels[known], [one for one in memberships if one is not None], members)
+        found = iter(mixed)
+        return [
+            AccuracyPosterior(level + score, self.covariance, self.within) if one is None else next(found)
+            for score, level, one in zip(scores, levels, memberships, strict=True)
+        ]
 
     def judge_task(
         self, sums: Floats | None, known_dataset: int | None = None, centre: Floats | None = None
     ) -> TaskMembership | None:
-        """Return the membership of a task in the datasets; None where nothing is known of it.
+        """Return the membership of one task; arguments as `judge_tasks` takes them, without the first axis."""
+        return self.judge_tasks((sums,), known_dataset, None if centre is None else centre[None])[0]
 
-        sums: of its inputs' features. known_dataset: the dataset that the task is declared to be. centre: (dim,) the
-        task's mean embedding.
+    def judge_tasks(
+        self, sums: Sequence[Floats | None], known_dataset: int | None = None, centres: Floats | None = None
+    ) -> list[TaskMembership | None]:
+        """Return the membership of every task in the datasets, None where nothing is known of it; each to the last bit
+        as it is alone.
+
+        sums: of each task's inputs' features. known_dataset: the dataset that the tasks are declared to be. centres:
+        (n_tasks, dim) the tasks' mean embeddings; None for inputs as far apart as those of the datasets.
         """
         if known_dataset is not None:
-            return TaskMembership.of_dataset(known_dataset, len(self.rows))
+            return [TaskMembership.of_dataset(known_dataset, len(self.rows))] * len(sums)
+        found: list[TaskMembership | None] = [None] * len(sums)
+        judged = [place for place, one in enumerate(sums) if self._can_judge(one)]
+        if self.membership is not None and judged:
+            features = np.array([sums[place] for place in judged])
+            spreads = np.ones(len(judged)) if centres is None else self._spreads(features[:, 1], centres[judged])
+            for place, one in zip(judged, self.membership.judge_tasks(features, spreads), strict=True):
+                found[place] = one
+        return found
+
+    def _can_judge(self, sums: Floats | None) -> bool:
         # Responsibilities sum to 1 for each input: their sum counts the inputs.
-        if self.membership is None or sums is None or not sums[1].sum() > 0:
-            return None
-        return self.membership.judge_task(sums, 1.0 if centre is None else self._spread(sums[1], centre))
+        return self.membership is not None and sums is not None and bool(sums[1].sum() > 0)
 
-    def _spread(self, responsibilities: Floats, centre: Floats) -> float:
-        """Return the variance of a task's embeddings over that of the datasets they resemble; 1 for a single input."""
-        n = float(responsibilities.sum())
-        if n < 2:
-            return 1.0
+    def _spreads(self, responsibilities: Floats, centres: Floats) -> Floats:
+        """Return the variance of each task's embeddings over that of the datasets they resemble; 1 for a single input.
+
+        responsibilities: (n_tasks, n_datasets) sums. centres: (n_tasks, dim).
+        """
+        n = responsibilities.sum(axis=1)
         # Embeddings have unit length: their variance is 1 minus the squared length of their mean.
-        own, mixed = 1.0 - float(centre @ centre), responsibilities @ self.centres / n
-        return own * n / (n - 1) / max(1.0 - float(mixed @ mixed), MIN_VARIANCE)
+        own = 1.0 - np.square(centres).sum(axis=1)
+        mixed = np.square(multiply_rows(responsibilities, self.centres) / n[:, None]).sum(axis=1)
+        spreads = own * n / np.maximum(n - 1, 1.0) / np.maximum(1.0 - mixed, MIN_VARIANCE)
+        return np.asarray(np.where(n < 2, 1.0, spreads))
 
-    def _mixture(
-        self, score: Floats, level: float, membership: TaskMembership, members: MemberRows
-    ) -> AccuracyPosterior:
-        """Return the mixture of "is dataset d" and "is new", as one Gaussian of the same mean and covariance."""
-        weights = membership.weights
-        new = max(0.0, 1.0 - float(weights.sum()))
-        mean = weights @ members.means + new * score
-        apart = np.vstack([members.means, score]) - mean
+    def _mixtures(
+        self, scores: Floats, levels: Floats, memberships: Sequence[TaskMembership], members: MemberRows
+    ) -> list[AccuracyPosterior]:
+        """Return the mixtures of "is dataset d" and "is new", each as one Gaussian of the same mean and covariance."""
+        weights = np.array([one.weights for one in memberships])
+        new = np.maximum(0.0, 1.0 - weights.sum(axis=1, keepdims=True))
+        means = multiply_rows(weights, members.means) + new * scores
         # Variance of a mixture: within the cases plus between their means.
-        spread = (apart * np.append(weights, new)[:, None]).T @ apart + new * self.covariance
-        seen = weights > MIN_WEIGHT
-        spread = spread + np.tensordot(weights[seen], members.covariances[seen], axes=1)
-        level = float(weights @ self.levels) + new * level
-        unmeasured = None if membership.declared is None else members.unmeasured_on(membership.declared)
-        return AccuracyPosterior(
-            np.asarray(level + mean), np.asarray(spread), self.within, membership=membership, unmeasured=unmeasured
-        )
+        apart = np.empty((len(scores), len(members.means) + 1, scores.shape[1]))
+        apart[:, :-1], apart[:, -1] = members.means - means[:, None], scores - means
+        weighed = apart * np.concatenate([weights, new], axis=1)[:, :, None]
+        spreads = weighed.transpose(0, 2, 1) @ apart + new[:, :, None] * self.covariance
+        for spread, row, seen in zip(spreads, weights, weights > MIN_WEIGHT, strict=True):
+            spread += np.tensordot(row[seen], members.covariances[seen], axes=1)
+        means += (weights * self.levels).sum(axis=1, keepdims=True) + new * levels[:, None]
+        return [
+            AccuracyPosterior(
+                mean,
+                spread,
+                self.within,
+                membership=one,
+                unmeasured=None if one.declared is None else members.unmeasured_on(one.declared),
+            )
+            for mean, spread, one in zip(means, spreads, memberships, strict=True)
+        ]
 
-    def _expected_score(self, centre: Floats, near: Floats) -> tuple[Floats, float]:
-        """Return average + sum over views of strength * departure, (n_candidates,), and the level of accuracies."""
+    def _expected_scores(self, centres: Floats, near: Floats) -> tuple[Floats, Floats]:
+        """Return average + sum over views of strength * departure, (n_tasks, n_candidates), and the levels of
+        accuracies, (n_tasks,).
+        """
         trusted = [(view, strength) for view, strength in zip(VIEWS, self.strengths.tolist(), strict=True) if strength]
         by_weights = [one for one in trusted if one[0].nearness is not NearnessKind.NEIGHBOURS]
-        score = self.average
+        scores = np.repeat(self.average[None], len(centres), axis=0)
         if len(by_weights) < len(trusted):
-            score = score + trusted[-1][1] * self._neighbours_departure(near)
+            scores += trusted[-1][1] * _neighbours(near, self.average[None])
         views = [view for view, _ in by_weights]
-        *found, level = self.evaluator.for_task_by_views(centre, (*views, LEVEL))
+        found = self.evaluator.for_tasks_by_views(centres, (*views, LEVEL))
         if by_weights:
             # The views' weights are added up first: one product with the rows in place of one for each view.
-            strengths = np.array([strength for _, strength in by_weights])
-            weights, is_scaled = strengths[:, None] * np.array(found), np.array([view.scaled for view in views])
-            score = score + weights[~is_scaled].sum(axis=0) @ self.rows + weights[is_scaled].sum(axis=0) @ self.scaled
-            score = score - sum(strengths.tolist()) * self.average
-        return np.asarray(score), float(level @ self.levels)
+            strengths, is_scaled = np.array([one for _, one in by_weights]), np.array([view.scaled for view in views])
+            for rows, counted in ((self.rows, ~is_scaled), (self.scaled, is_scaled)):
+                scores += multiply_rows((strengths * counted) @ found[:, :-1], rows)
+            scores -= sum(strengths.tolist()) * self.average
+        return scores, (found[:, -1] * self.levels).sum(axis=1)
 
     def departures_from_average(self, views: Sequence[View], centre: Floats, near: Floats) -> list[Floats]:
         """Return every view's expectation minus the average, (n_candidates,) each."""

@@ -24,12 +24,12 @@ new one: how large is told by the benchmark itself, from its datasets held out o
 | L_e by one dataset, by a mixture | single_held_out, mixed_held_out | (n_usable,)      |
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.arrays import Embeddings, Floats, Ints
+from routing.arrays import Embeddings, Floats, Ints, multiply_rows
 from routing.auto.references import DatasetReferences
 
 N_FEATURES = 2
@@ -99,6 +99,9 @@ class MembershipModel:
         usable: (n_usable,) datasets with enough references; the arrays below concern these.
         weights: (n_usable, n_usable), offsets: (n_usable,), of the linear discriminants (LDA).
         scatter: (n_usable,) a dataset's own scatter relative to Sigma.
+        whitening: (n_usable, n_usable) W with W W' = Sigma^-1: a quadratic form in Sigma^-1 is a squared length after
+            a product with W.
+        white_means: (n_usable, n_usable) mu W.
     """
 
     references: DatasetReferences
@@ -111,6 +114,14 @@ class MembershipModel:
     confusion: Floats
     single_held_out: Floats
     mixed_held_out: Floats
+    whitening: Floats = field(init=False, repr=False, compare=False)
+    white_means: Floats = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Factorize the precision once: a live task is judged after every input."""
+        whitening = _factorize(self.precision)
+        object.__setattr__(self, "whitening", whitening)
+        object.__setattr__(self, "white_means", self.means @ whitening)
 
     def without_dataset(self, dataset: int) -> "MembershipModel | None":
         """Return the model without one dataset; None where too little is left."""
@@ -129,53 +140,62 @@ class MembershipModel:
         return found
 
     def judge_task(self, sums: Floats, spread: float = 1.0) -> TaskMembership:
-        """Return the membership of a task.
+        """Return the membership of one task; arguments as `judge_tasks` takes them, without the first axis."""
+        return self.judge_tasks(sums[None], np.array([spread]))[0]
 
-        sums: (N_FEATURES, n_datasets) of its inputs' features, at least one. spread: of its inputs' embeddings around
-        their mean, relative to that of the datasets they resemble.
+    def judge_tasks(self, sums: Floats, spreads: Floats) -> list[TaskMembership]:
+        """Return the membership of every task, to the last bit as it is alone.
+
+        sums: (n_tasks, N_FEATURES, n_datasets) of its inputs' features, at least one input each. spreads: (n_tasks,)
+        of its inputs' embeddings around their mean, relative to that of the datasets they resemble.
         """
-        count = float(sums[1].sum())
-        mean = sums[0, self.usable] / count
-        shares = deconvolve_shares(sums[1, self.usable][None] / count, self.confusion)[0]
+        counts = sums[:, 1].sum(axis=1)
+        # take, and no index: that can give columns one after the other, of which sums depend on the number of tasks.
+        means = sums.take(self.usable, axis=2) / counts[:, None, None]
+        similarities, shares = means[:, 0], deconvolve_shares(means[:, 1], self.confusion)
         # Copies of one input say as much as one: what they share does not average out.
-        alike = max(0.0, 1.0 - spread / ALIKE_SPREAD)
-        n = 1.0 / max(alike, 1.0 / count)
-        counts = self.references.counts[self.usable]
-        apart = mean - self.means
-        distances = ((apart @ self.precision) * apart).sum(axis=1)
+        alike = np.maximum(0.0, 1.0 - spreads / ALIKE_SPREAD)
+        noise = np.maximum(alike, 1.0 / counts)
+        white = multiply_rows(similarities, self.whitening)
+        distances = np.square(white[:, None] - self.white_means).sum(axis=2)
         # Gaussian classes of one covariance: the likelihood of each dataset, n bounded by DRIFT.
-        likely = softmax_rows(-0.5 * (distances / (self.scatter * (1 / n + 1 / counts + DRIFT)))[None])[0]
-        nearest = np.eye(len(counts))[int(likely.argmax())]
-        one = PRIOR_ONE * self._odds(mean, n, nearest, self.single_held_out)
-        # Half as probable with each dataset beyond two: a mixture of all could be anything.
-        mixture = PRIOR_MIXTURE * 2.0 ** -max(0.0, 1 / float((shares**2).sum()) - 2) if len(counts) > 1 else 0.0
-        several = mixture * self._odds(mean, n, shares, self.mixed_held_out)
-        new = 1.0 - PRIOR_ONE - mixture
-        known = (one + several) / (one + several + new)
-        found = np.zeros(sums.shape[1])
-        found[self.usable] = (one * likely + several * shares) / (one + several)
+        per_reference = 1 / self.references.counts[self.usable]
+        likely = softmax_rows(-0.5 * (distances / (self.scatter * (noise[:, None] + per_reference + DRIFT))))
+        tasks, nearest = np.arange(len(sums)), likely.argmax(axis=1)
+        apart = distances[tasks, nearest] / self.scatter[nearest]
+        one = PRIOR_ONE * self._odds(apart, noise + per_reference[nearest], self.single_held_out)
+        squares = np.square(shares)
+        mixture = np.zeros(len(sums))
+        if len(self.usable) > 1:
+            # Half as probable with each dataset beyond two: a mixture of all could be anything.
+            mixture = PRIOR_MIXTURE * np.exp2(-np.maximum(0.0, 1 / squares.sum(axis=1) - 2))
+        apart = np.square(white - multiply_rows(shares, self.white_means)).sum(axis=1)
+        apart /= (shares * self.scatter).sum(axis=1)
+        several = mixture * self._odds(apart, noise + (squares * per_reference).sum(axis=1), self.mixed_held_out)
+        known = (one + several) / (one + several + (1.0 - PRIOR_ONE - mixture))
+        found = np.zeros((len(sums), sums.shape[2]))
+        found[:, self.usable] = (one[:, None] * likely + several[:, None] * shares) / (one + several)[:, None]
+        found /= found.sum(axis=1, keepdims=True)
         mixed = several / (one + several)
-        return TaskMembership(found / found.sum(), np.full(sums.shape[1], known), mixed)
+        probabilities = np.repeat(known[:, None], sums.shape[2], axis=1)
+        return [TaskMembership(*one_task) for one_task in zip(found, probabilities, mixed.tolist(), strict=True)]
 
-    def _odds(self, mean: Floats, n: float, shares: Floats, held_out: Floats) -> float:
-        """Return the likelihood ratio of "the task is this mixture of datasets" to "it is new".
+    def _odds(self, apart: Floats, base: Floats, held_out: Floats) -> Floats:
+        """Return the likelihood ratios of "the task is this mixture of datasets" to "it is new", (n_tasks,).
 
-        mean: (n_usable,) mean similarities. held_out: L of the datasets held out.
+        apart: (n_tasks,) squared distance of the mean similarities to the mixture's, in units of its scatter. base:
+        (n_tasks,) 1/n + 1/N. held_out: L of the datasets held out.
         """
-        base = 1 / n + float((shares**2 / self.references.counts[self.usable]).sum())
-        centre, d = float(np.log(base + DRIFT)), len(mean)
+        d = len(self.usable)
+        centre, log_distance = np.log(base + DRIFT), np.log(np.maximum(apart / d, TINY))
         # Nearer than expected is no evidence against membership.
-        at = np.array([max(self._log_distance(mean, shares), centre)])
+        at = np.maximum(log_distance, centre)
         known = _density(at, centre, np.sqrt(2 / d + KNOWN_SPREAD**2))
-        new = BROAD_WEIGHT * _density(at, np.log(np.exp(BROAD_MEAN) + base), BROAD_SPREAD)
-        new = new + _density(at, np.log(np.exp(held_out) + base), NEW_SPREAD).sum()
+        broad = _density(at, np.log(np.exp(BROAD_MEAN) + base), BROAD_SPREAD)
+        near = _density(at[:, None], np.log(np.exp(held_out) + base[:, None]), NEW_SPREAD)
+        new = BROAD_WEIGHT * broad + near.sum(axis=1)
         # Floored: a task that is unlike anything, known or held out, must not divide by zero.
-        return float((known[0] + 1e-300) / (new[0] / (BROAD_WEIGHT + len(held_out)) + 1e-300))
-
-    def _log_distance(self, mean: Floats, shares: Floats) -> float:
-        apart = mean - shares @ self.means
-        distance = float(apart @ self.precision @ apart) / len(mean) / float(shares @ self.scatter)
-        return float(np.log(max(distance, TINY)))
+        return np.asarray((known + 1e-300) / (new / (BROAD_WEIGHT + len(held_out)) + 1e-300))
 
 
 def fit_membership(references: DatasetReferences) -> MembershipModel | None:
@@ -225,21 +245,24 @@ def deconvolve_held_out(mean: Floats, confusion: Floats) -> Floats:
 
 
 def _deconvolve(mean: Floats, confusion: Floats, efficiency: Floats | None) -> Floats:
-    shares, ratio, factors = mean.copy(), np.empty_like(mean), np.empty_like(mean)
+    """Return every row's shares, to the last bit as they are alone: each ends where it converges."""
+    found, left, shares = mean.copy(), np.arange(len(mean)), mean.copy()
     for step in range(SHARE_STEPS):
         # A share of 0 stays 0: where the mean is 0, so is the ratio.
-        # In place: with a few dozen datasets, allocation takes longer than the arithmetic.
-        np.matmul(shares, confusion, out=ratio)
-        np.maximum(ratio, TINY, out=ratio)
-        np.divide(mean, ratio, out=ratio)
-        np.matmul(ratio, confusion.T, out=factors)
+        ratio = mean / np.maximum(multiply_rows(shares, confusion), TINY)
+        factors = multiply_rows(ratio, confusion.T)
         if efficiency is not None:
             factors /= efficiency
-        # Most tasks need a few steps, and a live one is judged after every input.
-        if step % CHECK_STEPS == 0 and float(np.abs(shares * (factors - 1.0)).max(initial=0.0)) < CONVERGED:
-            break
-        shares *= factors
-    return np.asarray(shares / np.maximum(shares.sum(axis=1, keepdims=True), TINY))
+        if step % CHECK_STEPS == 0:
+            # Most tasks need a few steps, and a live one is judged after every input.
+            moves = np.abs(shares * (factors - 1.0)).max(axis=1, initial=0.0) >= CONVERGED
+            if not moves.all():
+                found[left[~moves]] = shares[~moves]
+                left, mean, shares, factors = left[moves], mean[moves], shares[moves], factors[moves]
+                efficiency = None if efficiency is None else efficiency[moves]
+        shares = shares * factors
+    found[left] = shares
+    return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), TINY))
 
 
 def _held_out_distances(means: Floats, precision: Floats, scatter: Floats, shares: Floats) -> tuple[Floats, Floats]:
@@ -261,6 +284,13 @@ def _held_out_distances(means: Floats, precision: Floats, scatter: Floats, share
     mixed = (weighed * apart).sum(axis=1) - np.diag(weighed) ** 2 / np.diag(precision)
     mixed /= (n - 1) * np.maximum(shares @ scatter, MIN_SCATTER)
     return np.log(np.maximum(single.min(axis=1), TINY)), np.log(np.maximum(mixed, TINY))
+
+
+def _factorize(precision: Floats) -> Floats:
+    """Return W with W W' = precision, which is symmetric and positive definite but for rounding."""
+    # By eigenvalues: those that rounding has made negative would end a Cholesky decomposition.
+    values, axes = np.linalg.eigh(precision)
+    return np.asarray(axes * np.sqrt(np.maximum(values, 0.0)))
 
 
 def softmax_rows(scores: Floats) -> Floats:

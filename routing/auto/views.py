@@ -19,7 +19,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from routing.arrays import Floats
+from routing.arrays import Floats, multiply_rows
 
 
 class NearnessKind(StrEnum):
@@ -97,19 +97,25 @@ class ViewEvaluator:
         return np.asarray(self.for_task_by_views(centre, (view,))[0])
 
     def for_task_by_views(self, centre: Floats, views: Sequence[View]) -> Floats:
-        """Return a task's weights on the datasets by several views, (n_views, n_datasets), rows summing to 1.
+        """Return one task's weights on the datasets by several views, (n_views, n_datasets), rows summing to 1."""
+        return np.asarray(self.for_tasks_by_views(centre[None], views)[0])
 
-        All at once, since a live task is decided after every input: each measure is taken once for all temperatures.
+    def for_tasks_by_views(self, centres: Floats, views: Sequence[View]) -> Floats:
+        """Return every task's weights on the datasets by several views, (n_tasks, n_views, n_datasets).
+
+        All views at once, since a live task is decided after every input: each measure is taken once for all
+        temperatures. centres: (n_tasks, dim) mean embeddings. The weights of a task and view sum to 1, and are to the
+        last bit what they are alone.
         """
-        cosine = self._units @ _units(centre[None])[0]
-        nearness = {NearnessKind.COSINE: cosine}
+        cosines = multiply_rows(_units(centres), self._units.T)
+        nearness = {NearnessKind.COSINE: cosines}
         kinds = {view.nearness for view in views}
         if NearnessKind.CENTRED in kinds:
-            nearness[NearnessKind.CENTRED] = self._centred @ _units((centre - self._mean)[None])[0]
+            nearness[NearnessKind.CENTRED] = multiply_rows(_units(centres - self._mean), self._centred.T)
         if NearnessKind.RANK in kinds:
-            nearness[NearnessKind.RANK] = _ranks(cosine[None])[0]
+            nearness[NearnessKind.RANK] = _ranks(cosines)
         temperatures = np.array([view.temperature for view in views])
-        return _softmax(np.array([nearness[view.nearness] for view in views]) / temperatures[:, None])
+        return _softmax(np.stack([nearness[view.nearness] for view in views], axis=1) / temperatures[:, None])
 
 
 def _units(rows: Floats) -> Floats:
@@ -123,5 +129,6 @@ def _ranks(rows: Floats) -> Floats:
 
 def _softmax(rows: Floats) -> Floats:
     # Minus the maximum, which cancels: exp of cosine / 0.05 would be fine, of ranks in the hundreds would overflow.
-    powers = np.exp(rows - rows.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    powers = np.exp(rows - rows.max(axis=-1, keepdims=True))
+    powers /= powers.sum(axis=-1, keepdims=True)
+    return np.asarray(powers)

@@ -57,8 +57,10 @@ def running_gateway(text: str) -> Iterator[str]:
 
 
 @contextmanager
-def serving_gateway(text: str, path: Path | None = None) -> Iterator[Serving]:
-    """Run a gateway in a thread with its own event loop. path: the file that a reload reads."""
+def serving_gateway(
+    text: str, path: Path | None = None, loop: asyncio.AbstractEventLoop | None = None
+) -> Iterator[Serving]:
+    """Run a gateway in a thread with its own event loop. path: the file that a reload reads. loop: in its place."""
     if path is not None:
         path.write_text(text)
     origin = None if path is None else ConfigSource(ConfigFile(path), config_digest(text))
@@ -77,7 +79,7 @@ def serving_gateway(text: str, path: Path | None = None) -> Iterator[Serving]:
             server_header=False,
             timeout_keep_alive=parsed.server.keep_alive_s,  # type: ignore[arg-type]  # uvicorn takes any number
         )
-        server, loop = uvicorn.Server(config), asyncio.new_event_loop()
+        server, loop = uvicorn.Server(config), loop or asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listening]),), daemon=True)
         thread.start()
         eventually(lambda: server.started or not thread.is_alive(), 10)

@@ -43,6 +43,13 @@ def test_no_garbage_is_collected_while_it_works() -> None:
     assert gc.isenabled()
 
 
+def test_what_it_has_made_is_not_looked_at_by_the_collector() -> None:
+    """Else the next collection, which is the event loop's, looks at all of it."""
+    made = asyncio.run(offload(lambda: [[number] for number in range(10_000)]))
+    assert len(made) == 10_000 > len(gc.get_objects())
+    gc.unfreeze()
+
+
 def test_a_collector_that_was_off_stays_off() -> None:
     """A gateway collects nothing before it has started."""
     gc.disable()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.auto.fit import fit_auto
+from routing.auto.labelling import TaskLabelling
 from routing.auto.member_rows import MemberRows
 from routing.auto.membership import MembershipModel, TaskMembership, fit_membership
 from routing.auto.references import MAX_PER_DATASET, DatasetReferences
@@ -73,6 +74,28 @@ def test_neither_order_nor_batching_counts(model: MembershipModel, seed: int) ->
         np.testing.assert_array_equal(features, model.find_features(inputs[row : row + 1])[0])
     here, there = model.judge_task(one_by_one), judge(model, inputs)
     np.testing.assert_allclose(here.weights, there.weights, atol=1e-3)
+
+
+def test_tasks_judged_together_are_judged_as_each_alone(model: MembershipModel) -> None:
+    """To the last bit, although shares of some converge in a few steps, of others not."""
+    draws = [clustered(place, place % APART, 1 + place % 9) for place in range(23)]
+    draws += [np.concatenate([clustered(7, 0, 3), clustered(8, 3, 5)]), np.tile(clustered(9, 1, 1), (6, 1))]
+    sums = np.array([model.find_features(inputs).sum(axis=0) for inputs in draws])
+    spreads = np.linspace(0, 1.5, len(sums))
+    for start, end in ((0, len(sums)), (3, 5), (1, 24)):
+        together = model.judge_tasks(sums[start:end], spreads[start:end])
+        for task, found in zip(range(start, end), together, strict=True):
+            alone = model.judge_task(sums[task], float(spreads[task]))
+            np.testing.assert_array_equal(found.shares, alone.shares)
+            np.testing.assert_array_equal(found.probabilities, alone.probabilities)
+            assert found.mixed == alone.mixed
+
+
+def test_a_whitened_distance_is_the_quadratic_form(model: MembershipModel) -> None:
+    np.testing.assert_allclose(model.whitening @ model.whitening.T, model.precision, rtol=1e-9, atol=1e-9)
+    apart = model.means[0] - model.means[1:]
+    squares = np.square(model.white_means[0] - model.white_means[1:]).sum(axis=1)
+    np.testing.assert_allclose(squares, ((apart @ model.precision) * apart).sum(axis=1), rtol=1e-9)
 
 
 @pytest.mark.parametrize("dataset", range(APART))
@@ -202,6 +225,26 @@ def test_a_declared_dataset_decides_before_the_first_input(pack: Pack) -> None:
     assert posterior.membership.weights.tolist() == [0, 1, 0, 0, 0, 0]
     with pytest.raises(PackMismatch, match="no dataset 'd9': it has d0, d1"):
         router.score_task(other, router.select_candidates(), ScoreKind.AUTO, known_dataset="d9")
+
+
+@pytest.mark.parametrize("dataset", [None, "d1"])
+def test_tasks_scored_together_are_scored_as_each_alone(pack: Pack, dataset: str | None) -> None:
+    router = Router(pack)
+    draws = [clustered(400 + place, place % APART, 1 + 3 * place) for place in range(8)]
+    states = [router.empty_state(), *(TaskState.from_evidence(router.find_evidence(inputs)) for inputs in draws)]
+    states.append(replace(states[3], membership=None))
+    labelled = [TaskLabelling(np.eye(4)) if place % 4 == 2 else TaskLabelling() for place in range(len(states))]
+    candidates = router.select_candidates()
+    together = router.score_tasks(states, candidates, ScoreKind.AUTO, labelled, dataset)
+    for state, known, found in zip(states, labelled, together, strict=True):
+        alone = router.score_task(state, candidates, ScoreKind.AUTO, known.labels, known_dataset=dataset)
+        assert (found.posterior is None) == (alone.posterior is None) == (state.n == 0 and dataset is None)
+        for name in ("s1", "s2", "s3", "reliability"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), name)
+        if found.posterior is not None and alone.posterior is not None:
+            np.testing.assert_array_equal(found.posterior.mean, alone.posterior.mean)
+            np.testing.assert_array_equal(found.posterior.covariance, alone.posterior.covariance)
+            assert found.posterior.n_labels == alone.posterior.n_labels == (0 if known.labels is None else 4)
 
 
 def test_permuting_candidates_permutes_a_known_tasks_accuracies(pack: Pack) -> None:

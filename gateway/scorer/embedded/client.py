@@ -239,6 +239,7 @@ class EmbeddedScorerClient(ScorerClient):
             self._send(self._settings)
             while (message := await framing.read_frame(self._process.reader)) is not None:
                 self._on_message(message)
+                await asyncio.sleep(0)  # a pack's change sends thousands at once: requests come between
         except framing.FrameError as error:
             log.error("cannot read from the scorer: %s", error)
         finally:

@@ -44,6 +44,9 @@ from gateway.state.sqlite import open_store
 from gateway.state.store import Store
 from routing.errors import RoutingError
 
+TASKS_AT_ONCE = 100
+"""Decisions or evictions of one message: the gateway applies it at once, in about a millisecond."""
+
 log = logging.getLogger("benchroute.scorer")
 
 Received = Configure | Observations | Question | None
@@ -106,7 +109,8 @@ class EmbeddedScorer:
         self._evicted_at = time.monotonic()
         try:
             if evicted := self._service.evictor.evict_tasks():
-                self._send(TasksEvicted(evicted))
+                for start in range(0, len(evicted), TASKS_AT_ONCE):
+                    self._send(TasksEvicted(evicted[start : start + TASKS_AT_ONCE]))
         except StateError as error:
             log.warning("tasks cannot be evicted, trying again: %s", error)
 
@@ -160,7 +164,8 @@ class EmbeddedScorer:
         self._pack, self._service = pack, service
         if decisions:
             log.info("%d tasks scored again with %s", len(decisions), settings.pack)
-            self._send(BatchDone(decisions))
+        for start in range(0, len(decisions), TASKS_AT_ONCE):
+            self._send(BatchDone(decisions[start : start + TASKS_AT_ONCE]))
         self._send(PackReady(settings.pack, pack.hash))
 
     def _answer(self, question: Question, service: ScorerService | None) -> None:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.loop_share import SLICE_S, LoopShare
 from gateway.api.pagination import (
     MAX_LIMIT,
     PageRequest,
@@ -18,6 +17,7 @@ from gateway.api.pagination import (
     page_of_sorted,
 )
 from gateway.errors import InvalidRequest
+from gateway.loop_share import SLICE_S, LoopShare
 from gateway.state.sqlite import SqliteStore
 from tests.gateway.api.many_tasks import store_tasks
 from tests.gateway.asking import ask, chat

@@ -5,7 +5,7 @@ import pytest
 from gateway.config import AdminKeyConfig, KeyConfig
 from gateway.errors import Forbidden, Unauthenticated
 from gateway.http.headers import key_digest
-from gateway.keys.auth import ANONYMOUS, Authenticator, Principal
+from gateway.keys.auth import ANONYMOUS, Authenticator, Principal, index_keys
 
 
 def digest(secret: str) -> str:
@@ -67,7 +67,7 @@ def test_admins_are_told_from_clients_and_lookers() -> None:
 
 def test_other_keys_take_the_place_of_those_before() -> None:
     keys = Authenticator([CLIENT], [ADMIN])
-    keys.configure([], [LOOKER])
+    keys.replace_all(index_keys([], [LOOKER]))
     for gone in ("c", "a"):
         with pytest.raises(Unauthenticated):
             keys.authenticate_any(bearer(gone))

@@ -347,3 +347,32 @@ def test_usage_that_was_not_asked_for_is_the_backends_own(tmp_path: Path) -> Non
 
 def backend_of(gateway: Scripted, model: str) -> dict[str, Any]:
     return {"kind": "openai", "base_url": gateway.backends[model].base_url}
+
+
+TEXTS = [chunk({"content": f"word {number}"}) for number in range(9)]
+
+
+@pytest.mark.parametrize("entrance", ENTRANCES)
+@pytest.mark.parametrize("asks", [False, True], ids=["usage is hidden", "usage is asked for"])
+def test_a_stream_whose_chunks_come_together_is_the_same(tmp_path: Path, entrance: str, asks: bool) -> None:
+    """As they do when the gateway is late: several in one read, some with the half of an event, some with usage."""
+    half = len(TEXTS[5]) // 2
+    groups = (
+        [ROLE],
+        [TEXTS[0], TEXTS[1], TEXTS[2]],
+        [TEXTS[3]],
+        [TEXTS[4], TEXTS[5][:half]],
+        [TEXTS[5][half:], TEXTS[6]],
+        [TEXTS[7] + TEXTS[8], STOP, USAGE],
+        [DONE],
+    )
+    steps: list[Step] = [head(*SSE_LINES, CHUNKED)]
+    for group in groups:
+        steps += [0.05, b"".join(map(framed, group))]
+    with scripted(tmp_path, {"m": [(*steps, LAST_CHUNK)]}, entrance) as gateway:
+        options = {"stream_options": {"include_usage": True}} if asks else {}
+        given = answer(gateway.url, CHAT, {**INPUTS[CHAT], "model": "m", "stream": True, **options})
+        counted = ask(gateway.url, "/metrics").body.decode()
+    assert not given.is_cut
+    assert given.body == b"".join([ROLE, *TEXTS, STOP, USAGE if asks else b"", DONE])
+    assert 'benchroute_tokens_total{direction="output",model="m"} 6.0' in counted

@@ -1,3 +1,11 @@
+"""Decisions over policies: where requests go, and how many."""
+
+import asyncio
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gateway.decision import Decision
 from gateway.tasks.decision_table import DecisionTable, Policies, Policy
 
@@ -58,10 +66,84 @@ def test_while_the_router_is_down_the_last_decision_holds_and_says_so() -> None:
 def test_a_model_that_is_no_candidate_any_more_is_not_followed() -> None:
     decided = table()
     decided.apply_decision(choice("c"))
-    decided.set_policies(Policies(Policy(("a", "b"), ("b", "a"), "cold-start"), {}))
+    apply_policies(decided, Policies(Policy(("a", "b"), ("b", "a"), "cold-start"), {}))
     assert decided.route_task("t").ranking == ("b", "a")
     decided.apply_decision(choice("a", 2))
     assert decided.route_task("t").ranking == ("a", "b")
+
+
+def apply_policies(decided: DecisionTable, policies: Policies) -> None:
+    decided.set_policies(decided.plan_policies(policies))
+
+
+TASKS = ("t", "u", "v", "w")
+POLICIES = st.builds(
+    Policies,
+    st.sampled_from(
+        [
+            Policy(("a", "b", "c"), ("a", "b", "c"), "cold-start"),
+            Policy(("b", "a"), ("b", "a"), "cold-start"),
+            Policy(("a", "b"), ("a", "b"), "cold-start", exploration=0.5),
+        ]
+    ),
+    st.dictionaries(
+        st.sampled_from(TASKS),
+        st.sampled_from(
+            [
+                Policy(("c",), ("c",), "cold-start"),
+                Policy(("a", "b"), ("a", "b"), "pinned", pin=True),
+                Policy(("a", "c"), ("a", "c"), "cold-start", shadow=True, fallbacks=("a",)),
+                Policy(("b", "a"), ("b", "a"), "cold-start", keep_texts=True),
+            ]
+        ),
+    ),
+)
+CHANGES = st.one_of(
+    st.tuples(st.just("decide"), st.sampled_from(TASKS), st.sampled_from("abc")),
+    st.tuples(st.just("forget"), st.sampled_from(TASKS)),
+    st.tuples(st.just("ask"), st.sampled_from(TASKS)),
+    st.tuples(st.just("settle")),
+    st.tuples(st.just("policies"), POLICIES),
+)
+
+
+@given(st.lists(CHANGES, max_size=12))
+def test_policies_hold_at_once_and_counts_once_they_are_settled(changes: list[tuple[Any, ...]]) -> None:
+    """As in a table that was made with these policies: whatever was decided, asked and settled between changes."""
+    first = Policies(Policy(("a", "b", "c"), ("a", "b", "c"), "cold-start"), {})
+    decided, now, known = DecisionTable(first, lambda: True), first, dict[str, Decision]()
+    for number, (kind, *values) in enumerate(changes, 1):
+        if kind == "decide":
+            known[values[0]] = choice(values[1], number, task=values[0])
+            decided.apply_decision(known[values[0]])
+        elif kind == "forget":
+            known.pop(values[0], None)
+            decided.forget_task(values[0])
+        elif kind == "ask":
+            decided.route_task(values[0])
+        elif kind == "settle":
+            asyncio.run(decided.settle())
+        else:
+            now = values[0]
+            apply_policies(decided, now)
+    fresh = DecisionTable(now, lambda: True)
+    for decision in known.values():
+        fresh.apply_decision(decision)
+    asyncio.run(decided.settle())
+    assert decided.count_routes() == fresh.count_routes()
+    assert [decided.route_task(task) for task in TASKS] == [fresh.route_task(task) for task in TASKS]
+
+
+@given(st.lists(POLICIES, min_size=1, max_size=3), st.dictionaries(st.sampled_from(TASKS), st.sampled_from("abc")))
+def test_a_request_follows_policies_that_are_not_settled(changes: list[Policies], models: dict[str, str]) -> None:
+    first = Policies(Policy(("a", "b", "c"), ("a", "b", "c"), "cold-start"), {})
+    decided, fresh = DecisionTable(first, lambda: True), DecisionTable(changes[-1], lambda: True)
+    for task, model in models.items():
+        decided.apply_decision(choice(model, task=task))
+        fresh.apply_decision(choice(model, task=task))
+    for policies in changes:
+        apply_policies(decided, policies)
+    assert [decided.route_task(task) for task in TASKS] == [fresh.route_task(task) for task in TASKS]
 
 
 def test_the_table_is_bounded_and_the_least_recent_decision_goes_first() -> None:

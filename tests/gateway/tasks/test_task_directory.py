@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.task_records import TaskEntry
-from gateway.tasks.task_directory import TaskDirectory
+from gateway.tasks.task_directory import TaskDirectory, resolve_entries
 
 TASKS = st.sampled_from("abcdef")
 
 
 def directory(**targets: str) -> TaskDirectory:
     made = TaskDirectory()
-    made.replace_entries(TaskEntry(task, merged_into=target) for task, target in targets.items())
+    made.use_entries(resolve_entries(TaskEntry(task, merged_into=target) for task, target in targets.items()))
     return made
 
 
@@ -23,9 +23,9 @@ def test_calls_follow_a_chain_of_merges_to_its_end() -> None:
 
 def test_names_are_set_and_removed() -> None:
     made = directory(a="b")
-    made.set_entries([TaskEntry("x", "Bills"), TaskEntry("a", "Old", "b")])
+    made.use_entries(made.change_entries([TaskEntry("x", "Bills"), TaskEntry("a", "Old", "b")]))
     assert made.named_tasks() == {"a": "Old", "x": "Bills"}
-    made.set_entries([TaskEntry("x"), TaskEntry("a")])
+    made.use_entries(made.change_entries([TaskEntry("x"), TaskEntry("a")]))
     assert (made.named_tasks(), made.target_of("a"), made.entries()) == ({}, "a", [])
 
 

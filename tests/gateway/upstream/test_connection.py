@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -227,9 +227,21 @@ class ToldChunks(Told):
     def __init__(self) -> None:
         super().__init__()
         self.chunks: list[bytes] = []
+        self.all: list[bytes] = []
+
+    def on_data(self, data: bytes, chunk: bytes | None = None) -> None:
+        super().on_data(data, chunk)
+        self.all.append(data)
 
     def on_chunk(self, chunk: bytes) -> None:
         self.chunks.append(chunk)
+        self.all.append(chunk[chunk.index(b"\r\n") + 2 : -2])
+
+    def on_chunks(self, pieces: Sequence[bytes], chunks: bytes) -> None:
+        assert len(pieces) > 1
+        assert chunks == b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+        self.chunks.append(chunks)
+        self.all += pieces
 
 
 class Nowhere(asyncio.Transport):
@@ -252,6 +264,11 @@ CHUNK = st.builds(
 )
 
 
+def batched(chunks: list[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:
+    """Return the first by itself, then two, then all others."""
+    return [some for some in (chunks[:1], chunks[1:3], chunks[3:]) if some]
+
+
 @given(
     st.lists(CHUNK, min_size=1, max_size=8),
     st.sampled_from([b"0\r\n\r\n", b"0\r\na: b\r\n\r\n", b"+5\r\nhello\r\n", b"0x5\r\nhello\r\n"]),
@@ -266,15 +283,27 @@ def test_chunks_are_the_same_however_they_are_cut(
     at_chunks = [head, *(written for _, written in chunks), end]
     places = sorted({0, len(whole), *(cut % len(whole) for cut in cuts)})
     told = []
-    for pieces in ([bytes([byte]) for byte in whole], at_chunks, [whole[a:b] for a, b in pairwise(places)]):
+    for pieces in (
+        [bytes([byte]) for byte in whole],
+        at_chunks,
+        [head, *(b"".join(written for _, written in some) for some in batched(chunks)), end],
+        [whole[a:b] for a, b in pairwise(places)],
+    ):
         connection, reader = Connection(lambda one: None, lambda one: None), Told()
         connection.connection_made(Nowhere())
         connection.send_request([HEAD, BODY], reader)
         for piece in pieces:
             connection.data_received(piece)
         told.append((b"".join(reader.pieces), reader.end))
+        connection, of_chunks = Connection(lambda one: None, lambda one: None), ToldChunks()
+        connection.connection_made(Nowhere())
+        connection.send_request([HEAD, BODY], of_chunks)
+        connection.set_handler(of_chunks)
+        for piece in pieces:
+            connection.data_received(piece)
+        told.append((b"".join(of_chunks.all), of_chunks.end))
     assert told[0][0] == b"".join(text for text, _ in chunks)
-    assert told[1:] == told[:1] * 2
+    assert told[1:] == told[:1] * 7
 
 
 def test_a_kept_connection_that_was_closed_says_so() -> None:
@@ -404,6 +433,19 @@ def test_a_handler_of_chunks_receives_whole_ones_as_they_came() -> None:
         connection.data_received(data)
     assert (first.pieces, second.chunks, second.end) == ([b"ab"], [b"3\r\ncde\r\n"], "ended")
     assert second.pieces == [b"f", b"g", b"h", b"i", b"0123456789"]
+
+
+def test_chunks_that_come_together_go_on_together() -> None:
+    reader = ToldChunks()
+    connection = Connection(lambda one: None, lambda one: None)
+    connection.connection_made(Nowhere())
+    connection.send_request([HEAD, BODY], reader)
+    connection.set_handler(reader)
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    for data in (head + b"2\r\nab\r\n", b"3\r\ncde\r\n1\r\nf\r\n", b"1\r\ng\r\n", b"1\r\nh\r\n0\r\n\r\n"):
+        connection.data_received(data)
+    assert (reader.chunks, reader.end) == ([b"3\r\ncde\r\n1\r\nf\r\n", b"1\r\ng\r\n"], "ended")
+    assert reader.all == [b"ab", b"cde", b"f", b"g", b"h"]
 
 
 def test_a_handler_of_chunks_is_not_called_for_the_next_response() -> None:

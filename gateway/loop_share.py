@@ -1,15 +1,15 @@
-"""An endpoint's share of the event loop."""
+"""Work of the event loop that grows with what there is, in slices: requests have their turn between them."""
 
 import asyncio
 import time
 from collections.abc import Callable
 
-SLICE_S = 0.002
-"""Time that an endpoint works before other requests have their turn."""
+SLICE_S = 0.001
+"""Time that such work takes before requests have their turn."""
 
 
 class LoopShare:
-    """An endpoint's share of the event loop: it works in slices, and the requests beside it wait for one at most."""
+    """Somebody's share of the event loop: it works in slices, and the requests beside it wait for one at most."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         """clock: in seconds."""
