@@ -21,6 +21,7 @@ from gateway.cli.pack.embedding import EmbeddedTexts, bundle_embedder, compare_c
 from gateway.cli.pack.index_summary import describe_exhaustive, describe_index, describe_sample
 from gateway.cli.pack.phases import PhaseTimes
 from gateway.cli.pack.sources import open_benchmark
+from gateway.cli.pack.threads import limit_blas_threads
 from gateway.cli.selection import (
     DEFAULT_COVERAGE,
     DatasetsOption,
@@ -122,7 +123,7 @@ def build_command(
     ] = False,
 ) -> None:
     """Build a pack from benchmarks. Rerun the command to resume after an interruption."""
-    times = PhaseTimes()
+    times, threads = PhaseTimes(), limit_blas_threads()
     times.start("reading")
     check_output(output)
     selection, cache = parse_selection(chosen.models, chosen.datasets, chosen.min_coverage), embedding.cache
@@ -135,11 +136,11 @@ def build_command(
         times.start("embedding")
         embedded = embed_selected(folder, whole, selected, embedding.embedder, cache or default_cache_path())
     _release_arrow_memory()
-    sorted_inputs = _sort_inputs(selected.benchmark, embedded, times)
+    sorted_inputs = _sort_inputs(selected.benchmark, embedded, times, threads)
     benchmark, embedded = sorted_inputs.benchmark, replace(embedded, vectors=sorted_inputs.vectors)
     # A large benchmark's outcomes and vectors, in the order of its files, are gigabytes that nothing reads any more.
     del whole, selected
-    pack = _calibrate(sorted_inputs, embedded, routing, with_texts, times)
+    pack = _calibrate(sorted_inputs, embedded, routing, with_texts, times, threads)
     times.start("bundling the embedder")
     carried = bundle_embedder(embedded, benchmark, pack) if carry or compare_embedders else None
     if compare_embedders:
@@ -150,15 +151,20 @@ def build_command(
     _show(output, as_json, times)
 
 
-def _sort_inputs(benchmark: "Benchmark", embedded: EmbeddedTexts, times: PhaseTimes) -> "SortedInputs":
+def _sort_inputs(benchmark: "Benchmark", embedded: EmbeddedTexts, times: PhaseTimes, threads: int) -> "SortedInputs":
     from routing.build import sort_inputs
 
     with show_progress(stderr_console()) as steps:
-        return sort_inputs(benchmark, embedded.vectors, times.follow(steps))
+        return sort_inputs(benchmark, embedded.vectors, times.follow(steps), threads)
 
 
 def _calibrate(
-    inputs: "SortedInputs", embedded: EmbeddedTexts, asked: RoutingOptions, with_texts: bool, times: PhaseTimes
+    inputs: "SortedInputs",
+    embedded: EmbeddedTexts,
+    asked: RoutingOptions,
+    with_texts: bool,
+    times: PhaseTimes,
+    threads: int,
 ) -> "Pack":
     """Return the pack of a benchmark's inputs and their embeddings."""
     from routing.build import build_pack
@@ -175,6 +181,7 @@ def _calibrate(
             times.follow(steps),
             with_texts,
             inputs.lists,
+            threads,
         )
 
 
