@@ -4,12 +4,14 @@ import threading
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from routing.arrays import unit_rows
+from routing.manifest import MAX_GRAPH
 from routing.neighbours.grouped import GroupedLists
 from routing.neighbours.ivf import InvertedLists, IvfIndex
 from routing.neighbours.probing import choose_probes
-from routing.parallel import run_blocks
+from routing.parallel import build_threads, run_blocks
 
 
 @pytest.mark.parametrize(("total", "block"), [(0, 3), (1, 3), (10, 3), (9, 3), (5, 100)])
@@ -58,3 +60,17 @@ def test_division_and_search_do_not_depend_on_the_number_of_threads(monkeypatch:
         found.append((lists.members, lists.centres, [chosen.n_probe], *grouped.find_outside(vectors, 19, ids[:, None])))
     for one, two in zip(*found, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def blas_threads() -> list[int]:
+    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+
+def test_of_a_large_benchmark_the_build_has_the_threads_and_blas_has_one() -> None:
+    before = blas_threads()
+    with build_threads(MAX_GRAPH) as threads:
+        assert (threads, blas_threads()) == (1, before)
+    with build_threads(MAX_GRAPH + 1) as threads:
+        assert threads >= 1
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before

@@ -21,7 +21,6 @@ from gateway.cli.pack.embedding import EmbeddedTexts, bundle_embedder, compare_c
 from gateway.cli.pack.index_summary import describe_exhaustive, describe_index, describe_sample
 from gateway.cli.pack.phases import PhaseTimes
 from gateway.cli.pack.sources import open_benchmark
-from gateway.cli.pack.threads import limit_blas_threads
 from gateway.cli.selection import (
     DEFAULT_COVERAGE,
     DatasetsOption,
@@ -123,11 +122,12 @@ def build_command(
     ] = False,
 ) -> None:
     """Build a pack from benchmarks. Rerun the command to resume after an interruption."""
-    times, threads = PhaseTimes(), limit_blas_threads()
+    times = PhaseTimes()
     times.start("reading")
     check_output(output)
     selection, cache = parse_selection(chosen.models, chosen.datasets, chosen.min_coverage), embedding.cache
     from routing.pack import save_pack
+    from routing.parallel import build_threads
     from routing.tidy import read_benchmark
 
     with open_benchmark(benchmarks) as every_input, limit_benchmark(every_input, limit) as folder:
@@ -136,13 +136,14 @@ def build_command(
         times.start("embedding")
         embedded = embed_selected(folder, whole, selected, embedding.embedder, cache or default_cache_path())
     _release_arrow_memory()
-    sorted_inputs = _sort_inputs(selected.benchmark, embedded, times, threads)
-    benchmark, embedded = sorted_inputs.benchmark, replace(embedded, vectors=sorted_inputs.vectors)
-    # A large benchmark's outcomes and vectors, in the order of its files, are gigabytes that nothing reads any more.
-    del whole, selected
-    pack = _calibrate(sorted_inputs, embedded, routing, with_texts, times, threads)
-    times.start("bundling the embedder")
-    carried = bundle_embedder(embedded, benchmark, pack) if carry or compare_embedders else None
+    with build_threads(selected.benchmark.n_inputs) as threads:
+        sorted_inputs = _sort_inputs(selected.benchmark, embedded, times, threads)
+        benchmark, embedded = sorted_inputs.benchmark, replace(embedded, vectors=sorted_inputs.vectors)
+        # Outcomes and vectors in the order of the files: of a large benchmark gigabytes, that nothing reads any more.
+        del whole, selected
+        pack = _calibrate(sorted_inputs, embedded, routing, with_texts, times, threads)
+        times.start("bundling the embedder")
+        carried = bundle_embedder(embedded, benchmark, pack) if carry or compare_embedders else None
     if compare_embedders:
         times.start("comparing embedders")
         pack = compare_candidates(pack, benchmark, embedded, carried, cache or default_cache_path())
