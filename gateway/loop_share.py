@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-SLICE_S = 0.002
+SLICE_S = 0.001
 """Time that such work takes before requests have their turn."""
 
 

@@ -7,11 +7,12 @@ import asyncio
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.loopback import running_servers
 
 KEPT_BYTES = 4_000_000
 """Of a request's body; of a larger one only size and digest are kept."""
@@ -133,31 +134,9 @@ class ApiUpstream:
 @contextmanager
 def running_api_upstream() -> Iterator[ApiUpstream]:
     """Run the server in a thread of its own during the block."""
-    upstream, started, loop = ApiUpstream(), threading.Event(), asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def main() -> None:
-        server = await asyncio.start_server(lambda r, w: _serve(upstream, r, w), "127.0.0.1", 0)
-        upstream.port = server.sockets[0].getsockname()[1]
-        started.set()
-        async with server:
-            await stop.wait()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        # Sockets that were just closed are closed by the loop, a turn later.
-        await asyncio.sleep(0.01)
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
-    thread.start()
-    assert started.wait(10)
-    try:
+    upstream = ApiUpstream()
+    with running_servers([lambda r, w: _serve(upstream, r, w)]) as (upstream.port,):
         yield upstream
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
 
 
 async def _serve(upstream: ApiUpstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

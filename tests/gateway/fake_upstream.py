@@ -6,11 +6,12 @@ Raw sockets, so that it can do what no HTTP library would: stop midway, send inv
 import asyncio
 import itertools
 import json
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.loopback import running_servers
 
 COMPLETION: dict[str, Any] = {
     "id": "chatcmpl-1",
@@ -66,31 +67,9 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[boo
 @contextmanager
 def running_upstream(port: int = 0) -> Iterator[Upstream]:
     """Run the server in a thread of its own during the block. port: 0 for a free one."""
-    upstream, started, loop = Upstream(), threading.Event(), asyncio.new_event_loop()
-
-    async def main() -> None:
-        server = await asyncio.start_server(lambda r, w: _serve(upstream, r, w), "127.0.0.1", port, limit=2**26)
-        upstream.port = server.sockets[0].getsockname()[1]
-        started.set()
-        async with server:
-            await stop.wait()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        # Sockets that were just closed are closed by the loop, a turn later.
-        await asyncio.sleep(0.01)
-
-    stop = asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
-    thread.start()
-    assert started.wait(10)
-    try:
+    upstream = Upstream()
+    with running_servers([lambda r, w: _serve(upstream, r, w)], port, limit=2**26) as (upstream.port,):
         yield upstream
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
 
 
 async def _serve(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

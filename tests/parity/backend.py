@@ -7,9 +7,10 @@ becomes of the connection. A script without an `End` keeps the connection open f
 import asyncio
 import enum
 import socket
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+
+from tests.loopback import running_servers
 
 
 class End(enum.Enum):
@@ -80,35 +81,13 @@ async def _read_request(reader: asyncio.StreamReader) -> bytes:
 def scripted_backends(scripts: Mapping[str, Sequence[Script]]) -> Iterator[dict[str, ScriptedBackend]]:
     """Serve every row's scripts, by name, in a thread with an event loop of its own."""
     made = {name: ScriptedBackend(of_row) for name, of_row in scripts.items()}
-    loop, started, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-
-    async def main() -> None:
-        servers = []
-        for backend in made.values():
-            if backend._scripts:
-                servers.append(await asyncio.start_server(backend.serve, "127.0.0.1", 0, limit=2**22))
-                backend.port = servers[-1].sockets[0].getsockname()[1]
-        started.set()
-        await stop.wait()
-        for server in servers:
-            server.close()
-        open_connections = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in open_connections:
-            task.cancel()
-        await asyncio.gather(*open_connections, return_exceptions=True)
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
-    thread.start()
-    with (
-        socket.socket() as refusing
-    ):  # bound, but not listening: connections are refused, and nobody else gets the port
+    served = [one for one in made.values() if one._scripts]
+    with socket.socket() as refusing:
+        # Bound, but not listening: connections are refused, and nobody else gets the port.
         refusing.bind(("127.0.0.1", 0))
-        assert started.wait(10)
-        for backend in made.values():
-            backend.port = backend.port or refusing.getsockname()[1]
-        try:
+        for one in made.values():
+            one.port = refusing.getsockname()[1]
+        with running_servers([one.serve for one in served], limit=2**22) as ports:
+            for one, port in zip(served, ports, strict=True):
+                one.port = port
             yield made
-        finally:
-            loop.call_soon_threadsafe(stop.set)
-            thread.join(10)
-            loop.close()

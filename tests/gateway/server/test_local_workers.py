@@ -1,95 +1,35 @@
 """Several workers on one port and one SQLite file, without Redis: real processes, real HTTP."""
 
 import contextlib
-import hashlib
-import os
 import signal
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.gateway.asking import HELLO, Response, ask
+from tests.gateway.asking import ask
 from tests.gateway.fake_upstream import Upstream
 from tests.gateway.packs import inputs
-from tests.gateway.server.worker_processes import START_S, Running, answers, free_ports, running, start
-from tests.gateway.serving import configuration
+from tests.gateway.server.worker_load import (
+    BUDGET_USD,
+    LIMITS,
+    WORKERS,
+    both,
+    kill,
+    loads,
+    logged,
+    manage,
+    say,
+    spent_usd,
+    stopped,
+    text,
+)
+from tests.gateway.server.worker_processes import START_S, Running, free_ports, running, start
 from tests.gateway.waiting import eventually
 
 pytestmark = pytest.mark.timeout(400)
-
-WORKERS = (1, 2)
-AS_ADMIN = {"authorization": "Bearer admin", "content_type": "application/json"}
-BUDGET_USD = 200
-PRICE = {"input_usd_per_mtok": 1_000_000, "output_usd_per_mtok": 1_000_000}
-LIMITS: dict[str, dict[str, float]] = {
-    "client": {},
-    "limited": {"requests_per_minute": 40},
-    "budgeted": {"budget_usd_per_day": BUDGET_USD},
-}
-
-
-def sha256(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def text(folder: Path, upstream: Upstream, models: tuple[str, ...] = ("good",), **sections: Any) -> str:
-    """Return a configuration. The secret of a key is its name."""
-    read = yaml.safe_load(configuration(upstream.base_url, models, **sections))
-    keys = [{"name": name, "sha256": sha256(name), **limits} for name, limits in LIMITS.items()]
-    settings = {
-        "models": [{**model, "price": PRICE} for model in read["models"]],
-        "state": {"url": f"sqlite:///{folder}/state.db"},
-        "keys": keys,
-        "admin": {"keys": [{"name": "admin", "sha256": sha256("admin")}]},
-    }
-    return yaml.safe_dump({**read, **settings})
-
-
-def say(url: str, key: str = "client", **headers: str) -> Response:
-    return ask(url, body=HELLO, authorization=f"Bearer {key}", **headers)
-
-
-def manage(url: str, path: str, body: Any = None, method: str | None = None) -> Response:
-    return ask(url, path, body, method, **AS_ADMIN)
-
-
-def both(made: Running) -> list[str]:
-    return [made.own(worker) for worker in WORKERS]
-
-
-def logged(url: str, key: str) -> list[str]:
-    """The IDs of a key's requests in the log."""
-    return [row["id"] for row in manage(url, f"/v1/requests?limit=100&key={key}").json["data"]]
-
-
-def spent_usd(url: str, key: str) -> float:
-    """What a worker knows that a key has spent today."""
-    found = {one["name"]: one["today"]["cost_usd"] for one in manage(url, "/v1/keys").json["data"]}
-    return float(found[key] or 0.0)
-
-
-def worker_pid(made: Running, worker: int) -> int | None:
-    """The process of a worker, None while it does not run."""
-    for pid in made.pids():
-        with contextlib.suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if b"--worker" in words and words[words.index(b"--worker") + 1] == str(worker).encode():
-                return pid
-    return None
-
-
-def kill(made: Running, worker: int) -> None:
-    """Kill a worker, and wait until another one has taken its place."""
-    before = worker_pid(made, worker)
-    assert before is not None
-    os.kill(before, signal.SIGKILL)
-    eventually(lambda: worker_pid(made, worker) not in (None, before), START_S)
-    eventually(lambda: answers(made.own(worker)), START_S)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +66,27 @@ def test_each_worker_tells_its_health_and_its_metrics(made: Running) -> None:
     assert {ask(url, "/health/ready").status for url in both(made)} == {200}
     for url in both(made):
         assert b"benchroute_requests_total" in manage(url, "/metrics").body
+
+
+def test_a_parent_that_hangs_holds_up_no_request_and_no_change(made: Running) -> None:
+    """Also not of a key with a rate limit; what one worker spends of a budget alone is refused at the other."""
+    one, other = both(made)
+    before = made.pids()
+    with stopped(made.process.pid):
+        with loads(one, other) as under_load:
+            assert {say(url, "limited").status for url in both(made)} == {200}
+            secret = manage(one, "/v1/keys", {"name": "new"}).json["secret"]
+            eventually(lambda: say(other, secret).status == 200, 5)
+            assert manage(other, "/v1/keys/new", method="DELETE").status == 200
+            eventually(lambda: say(one, secret).status == 401, 5)
+        for load in under_load:
+            assert (load.failed, load.longest_s < 2.0) == ([], True)
+            assert len(load.answered) > 10
+    # What it missed is caught up with.
+    assert made.pids() == before
+    while [say(one, "small").status for _ in range(10)].count(200):
+        eventually(lambda: spent_usd(other, "small") == spent_usd(one, "small"), 10)
+    eventually(lambda: say(other, "small").status == 429, 10)
 
 
 def test_a_limit_of_requests_holds_for_all_workers_together(made: Running) -> None:

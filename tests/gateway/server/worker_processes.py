@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -77,19 +78,57 @@ def start(folder: Path, text: str, port: int) -> subprocess.Popen[bytes]:
 def running(folder: Path, text: str) -> Iterator[Running]:
     """Run workers during the block."""
     port = free_ports()
-    process = start(folder, text, port)
-    made = Running(process, port, folder / "log")
+    made = Running(start(folder, text, port), port, folder / "log")
+    with _ending(made):
+        yield made
+
+
+@contextmanager
+def restarted(made: Running, text: str) -> Iterator[None]:
+    """Start workers again whose parent has ended, during the block, as a supervisor does: until it does not fail."""
+    attempts = 0
+    while True:
+        attempts += 1
+        made.process = start(made.log.parent, text, made.port)
+        try:
+            eventually(lambda: made.process.poll() is not None or has_started(made), START_S)
+        except BaseException:
+            made.process.kill()
+            raise
+        if made.process.poll() is None:
+            break
+        assert attempts < 20, made.log.read_text()
+        time.sleep(0.5)
+    with _ending(made):
+        yield
+
+
+def has_started(made: Running) -> bool:
+    """Return whether workers answer that are this parent's: those of the one before may do so for a moment."""
+    try:
+        return len(made.pids()) >= WORKERS and is_up(made)
+    except OSError:  # the parent found its port taken, and has exited
+        return False
+
+
+def is_up(made: Running) -> bool:
+    return all(answers(made.own(worker)) for worker in range(1, WORKERS + 1))
+
+
+@contextmanager
+def _ending(made: Running) -> Iterator[None]:
+    """Wait until the workers answer, and end them after the block."""
     pids: list[int] = []
     try:
-        eventually(lambda: all(answers(made.own(worker)) for worker in range(1, WORKERS + 1)), START_S)
+        eventually(lambda: is_up(made), START_S)
         pids = made.pids()
-        yield made
+        yield
     finally:
-        process.terminate()
+        made.process.terminate()
         try:
-            process.wait(30)
+            made.process.wait(30)
         except subprocess.TimeoutExpired:
-            process.kill()
+            made.process.kill()
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

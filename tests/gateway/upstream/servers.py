@@ -3,16 +3,14 @@
 import asyncio
 import ssl
 import subprocess
-import threading
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.gateway.fake_upstream import BODY, STREAM
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+from tests.loopback import Serve, running_servers
 
 
 @dataclass(frozen=True)
@@ -152,8 +150,6 @@ async def _relay(request: Request) -> bytes:
 
 @contextmanager
 def _running(serve: Serve, made: Server, tls: ssl.SSLContext | None) -> Iterator[None]:
-    started, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
-
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with suppress(ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
@@ -161,36 +157,8 @@ def _running(serve: Serve, made: Server, tls: ssl.SSLContext | None) -> Iterator
         finally:
             writer.transport.abort()
 
-    tasks = set[asyncio.Task[None]]()
-    writers: list[asyncio.StreamWriter] = []
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        tasks.add(loop.create_task(handle(reader, writer)))
-
-    async def main() -> None:
-        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-        made.port = server.sockets[0].getsockname()[1]
-        started.set()
-        await stop.wait()
-        server.close()
-        await asyncio.sleep(0.02)  # a connection that has just been accepted has no task yet
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for writer in writers:  # of tasks that had not begun, too
-            writer.transport.abort()
-        await asyncio.sleep(0.02)  # transports close in turns of the loop to come
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
-    thread.start()
-    assert started.wait(10)
-    try:
+    with running_servers([handle], tls=tls) as (made.port,):
         yield
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
 
 
 @dataclass(frozen=True)

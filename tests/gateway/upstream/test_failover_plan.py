@@ -36,10 +36,10 @@ from gateway.upstream.failover import (
     describe_faults,
     give_up,
 )
-from gateway.upstream.interface import RelayHandle, RelayRequest, ResponseHandle, ResponseHandler, UpstreamRequest
 from gateway.upstream.load_balancer import BackendState, LoadBalancer, is_backend_fault
 from gateway.upstream.retry import RetryPolicy
 from gateway.upstream.timeouts import Timeouts
+from tests.gateway.upstream.named import Named
 
 BROKEN = UpstreamProtocolError("lost the connection")
 FAULTS: list[UpstreamFault] = [
@@ -55,32 +55,6 @@ FAULTS: list[UpstreamFault] = [
 ]
 STEPS = 200
 """More than any plan here may take."""
-
-
-@dataclass(frozen=True)
-class Named:
-    """A backend that is planned for and never asked."""
-
-    name: str
-    weight: float = 1.0
-    account: str = ""
-    asks_for_usage: bool = True
-
-    def start(
-        self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
-    ) -> ResponseHandle:
-        raise NotImplementedError
-
-    async def start_relay(
-        self, request: RelayRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
-    ) -> RelayHandle:
-        raise NotImplementedError
-
-    def model_name(self) -> bytes:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        raise NotImplementedError
 
 
 @dataclass

@@ -1,37 +1,9 @@
-from dataclasses import dataclass
-
 import pytest
 
 from gateway.config.schema import BreakerConfig
 from gateway.upstream.errors import ErrorInBody, ErrorStatus, StaleConnection, Unsupported, UpstreamProtocolError
-from gateway.upstream.interface import RelayHandle, RelayRequest, ResponseHandle, ResponseHandler, UpstreamRequest
 from gateway.upstream.load_balancer import LoadBalancer, is_backend_fault
-
-
-@dataclass(frozen=True)
-class Named:
-    """A backend that is chosen and never asked."""
-
-    name: str
-    weight: float = 1.0
-    account: str = ""
-    asks_for_usage: bool = True
-
-    def start(
-        self, request: UpstreamRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
-    ) -> ResponseHandle:
-        raise NotImplementedError
-
-    async def start_relay(
-        self, request: RelayRequest, handler: ResponseHandler, connect_s: float, is_fresh: bool = False
-    ) -> RelayHandle:
-        raise NotImplementedError
-
-    def model_name(self) -> bytes:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        raise NotImplementedError
+from tests.gateway.upstream.named import Named
 
 
 def made(*weights: float) -> LoadBalancer:
