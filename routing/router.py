@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from routing.arrays import Embeddings, Floats, Ints
+from routing.arrays import Embeddings, Floats, Ints, sum_groups
 from routing.auto.explanation import explain_fit
 from routing.auto.feedback import Feedback
 from routing.auto.fit import AutoFit, fit_auto
@@ -236,8 +236,6 @@ def _faster_index(pack: Pack) -> Neighbours:
 
 def _dataset_centres(pack: Pack) -> Embeddings:
     """Return the mean embedding of each dataset, scaled to unit length. (n_datasets, dim)"""
-    sums = np.zeros((len(pack.manifest.datasets), pack.embeddings.shape[1]))
-    # np.add.at, since fancy-indexed += adds a repeated index only once.
-    np.add.at(sums, pack.dataset_ids, pack.embeddings)
+    sums = sum_groups(np.asarray(pack.embeddings), pack.dataset_ids, len(pack.manifest.datasets))
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     return np.asarray(sums / np.where(lengths > 0, lengths, 1))
