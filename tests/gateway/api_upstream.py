@@ -155,8 +155,8 @@ async def _answer_one(upstream: ApiUpstream, reader: asyncio.StreamReader, write
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
     if upstream.early:
         await _write(writer, upstream.early, b'{"error": {"message": "too large"}}', None)
-        # As servers do: to close on data that was not read would reset the connection, and with it the answer. A gateway
-        # that had sent all of it by then sends its next request here.
+        # As servers do: to close on data that was not read would reset the connection, and with it the answer. Who had
+        # sent all of it by then sends the next request here.
         with suppress(asyncio.IncompleteReadError, ConnectionError, ValueError):
             await _read_body(upstream, reader, headers)
             return True
