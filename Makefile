@@ -17,7 +17,7 @@
 # make bench         CPU per request, compared with nginx and LiteLLM's proxy (20 minutes; BENCH=--quick: 3)
 # make bench-admin   the admin and task API with 100,000 tasks, and requests beside it (3 minutes; BENCH=--tasks 10000)
 # make bench-scoring CPU and memory of embedders and of the scorer (needs a benchmark folder, as replay does)
-# make bench-index   recall and speed of indexes (needs benchmark folders with embeddings; BENCH=--long: a million inputs)
+# make bench-index recall and speed of indexes, and whole builds (needs benchmark folders with embeddings; BENCH=--long: a million inputs)
 # make replay        recorded benchmark results through HTTP (needs a benchmark folder: BENCHMARK=…)
 # make clean         remove environments and results
 

@@ -10,6 +10,7 @@ The library has no HTTP, no database and no clock. Its modules, in the order of 
     benchmark          inputs, datasets, models, outcomes; best on average
     averages           averages over datasets, estimated where outcomes are missing
     tidy               benchmark folder on disk, read and written
+    outcome_rows       rows of outcomes to matrices, with their faults
     embedder           texts to unit vectors, and a cache of embeddings
     limit              sample of a benchmark folder, to try a build on
     neighbours/        nearest benchmark inputs by cosine distance: exact, and HNSW
@@ -17,6 +18,7 @@ The library has no HTTP, no database and no clock. Its modules, in the order of 
     mlp                multi-layer perceptron, the other predictor         appendix C.1
     scores             S1, S2, S3                                          eq. 1, 2, 5
     task               task state as sums, and its scores
+    input_sample       inputs of a large benchmark that calibration and evaluation measure on
     calibration        distance u, pairs (u, p), kernel smoother           eq. 8, 9, 10
     atc                average thresholded confidence, another estimate of p
     confidence         exact P(S~(a) > S~(b))                              eq. 6

@@ -5,7 +5,7 @@ out. Both embeddings of the task are searched in the same pack, and each score d
 without a consequence; only another model is one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ import numpy as np
 from routing.arrays import Embeddings, Floats, Ints
 from routing.calibration import RoutingSettings
 from routing.neighbours.exact import most_similar
+from routing.neighbours.grouped import GroupedLists
+from routing.neighbours.stored import search_lists
 from routing.pack import Pack
 from routing.router import Router
 from routing.scores import ScoreKind
@@ -48,12 +50,14 @@ class DecisionSample:
 
     Attributes:
         rows: (n_sampled,) the inputs of all tasks, ascending.
+        lists: of a large pack; None of one that is searched exactly.
     """
 
     def __init__(self, pack: Pack, routing: RoutingSettings) -> None:
         """routing: the parameters that the pack was built with."""
         self._pack = pack
-        self._search = _ExcludingSearch(pack.embeddings)
+        self.lists = search_lists(pack.index, pack.dataset_ids)
+        self._search = _ExcludingSearch(pack, self.lists)
         self._router = Router(pack, routing, self._search)
         self.rows = sample_rows(pack.dataset_ids)
         self._before = list(self._decisions(pack.embeddings[self.rows]))
@@ -85,11 +89,11 @@ class DecisionSample:
         for dataset in np.unique(ids[self.rows]):
             places = np.flatnonzero(ids[self.rows] == dataset)
             # A new task's neighbours are outside its dataset, a known one's are all but the input itself.
-            own = [np.flatnonzero(ids == dataset)] * len(places)
-            for excluded in (own, [self.rows[[place]] for place in places]):
-                if max(len(some) for some in excluded) >= len(ids):
+            self._search.rows = self.rows[places]
+            for excluded in (int(dataset), None):
+                self._search.dataset = excluded
+                if not self._search.count_left():
                     continue
-                self._search.excluded = excluded
                 state = TaskState.from_evidence(self._router.find_evidence(vectors[places]))
                 for score in scores:
                     scored = self._router.score_task(state, candidates, score)
@@ -109,20 +113,34 @@ def sample_rows(dataset_ids: Ints) -> Ints:
 
 
 class _ExcludingSearch:
-    """Exact search among all vectors but some of each query's.
+    """Search among all of a pack's inputs but some of each query's: exact, in a large pack in its lists.
 
     Attributes:
-        excluded: rows that may not be found, by query; set before each search.
+        dataset: whose inputs may not be found; None where each query is one of the pack's inputs that may not find
+            itself. Set before each search, as is `rows`.
+        rows: (n_queries,) the queries' own rows.
     """
 
-    def __init__(self, vectors: Embeddings) -> None:
-        self._vectors = vectors
-        self.dim, self.size = int(vectors.shape[1]), len(vectors)
-        self.excluded: Sequence[Ints] = ()
+    def __init__(self, pack: Pack, lists: GroupedLists | None) -> None:
+        self._vectors, self._ids, self._lists = pack.embeddings, pack.dataset_ids, lists
+        self.dim, self.size = int(pack.embeddings.shape[1]), len(pack.embeddings)
+        self.dataset: int | None = None
+        self.rows: Ints = np.empty(0, dtype=np.int64)
+
+    def count_left(self) -> int:
+        """Return how many inputs each query may find."""
+        return self.size - (1 if self.dataset is None else int((self._ids == self.dataset).sum()))
 
     def find_nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
         """Return rows and distances, nearest first, both (n, count) or fewer where fewer are left."""
-        similarity = queries @ self._vectors.T
-        for row, excluded in enumerate(self.excluded):
-            similarity[row, excluded] = -np.inf
-        return most_similar(similarity, min(count, self.size - max(len(some) for some in self.excluded)))
+        count = min(count, self.count_left())
+        if self._lists is None:
+            similarity = queries @ self._vectors.T
+            if self.dataset is None:
+                similarity[np.arange(len(queries)), self.rows] = -np.inf
+            else:
+                similarity[:, self._ids == self.dataset] = -np.inf
+            return most_similar(similarity, count)
+        if self.dataset is None:
+            return self._lists.find_others(queries, count, self.rows)
+        return self._lists.find_outside(queries, count, np.full((len(queries), 1), self.dataset))

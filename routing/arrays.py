@@ -33,6 +33,22 @@ def unit_rows(array: NDArray[Any]) -> Embeddings:
     return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
+def sum_groups(values: NDArray[Any], groups: Ints, n_groups: int) -> Floats:
+    """Return the sums of rows by group, (n_groups, width); to the last bit as if rows were added one after another.
+
+    values: (n, width). groups: (n,) the group of each row. np.add.at would take ten times as long.
+    """
+    sums = np.zeros((n_groups, values.shape[1]))
+    if values.shape[1] == 1:
+        # numpy sums a single column pairwise, in another order.
+        np.add.at(sums, groups, values)
+        return sums
+    order, ends = np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups, minlength=n_groups))
+    for group, rows in enumerate(np.split(order, ends[:-1])):
+        sums[group] = np.ascontiguousarray(values[rows]).sum(axis=0, dtype=np.float64)
+    return sums
+
+
 def multiply_rows(rows: Floats, matrix: Floats) -> Floats:
     """Return rows @ matrix, (n, m), each row to the last bit as it is alone.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from routing.arrays import Floats, Ints
+from routing.arrays import Floats, Ints, sum_groups
 from routing.averages import MIN_COVERAGE, AverageEstimates, estimate_averages
 from routing.errors import BenchmarkError
 
@@ -124,9 +124,7 @@ class Benchmark:
 
     def outcome_counts(self) -> Ints:
         """Return the number of outcomes of every model on every dataset, (n_datasets, n_models)."""
-        counts = np.zeros((len(self.datasets), len(self.models)), dtype=np.int64)
-        np.add.at(counts, self.dataset_ids, ~np.isnan(self.outcomes))
-        return counts
+        return sum_groups(~np.isnan(self.outcomes), self.dataset_ids, len(self.datasets)).astype(np.int64)
 
     def estimate_averages(self, without: int | None = None) -> AverageEstimates:
         """Estimate the models' averages over all datasets. without: index of a dataset that is held out."""
@@ -183,10 +181,8 @@ def dataset_averages(outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> Fl
     Returns (n_datasets, n_models), NaN where a model has no outcome on a dataset.
     """
     present = ~np.isnan(outcomes)
-    sums = np.zeros((n_datasets, outcomes.shape[1]))
-    counts = np.zeros_like(sums)
-    np.add.at(sums, dataset_ids, np.where(present, outcomes, 0.0))
-    np.add.at(counts, dataset_ids, present)
+    sums = sum_groups(np.where(present, outcomes, 0.0), dataset_ids, n_datasets)
+    counts = sum_groups(present, dataset_ids, n_datasets)
     return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
 
 

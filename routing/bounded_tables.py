@@ -4,7 +4,7 @@ Texts stay in their dictionary until a row is read: one text of 100 MB in a dict
 otherwise be as many copies as there are rows. A page has at most 2 GB (its size is an int32 in parquet's format).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,21 @@ import pyarrow.parquet as pq
 from routing.bounded import check_archive, check_members
 
 BATCH_ROWS = 1024
+CODED_ROWS = 65_536
+"""Rows of a batch whose texts stay in their dictionary: many, since each costs as much as a thousand rows."""
 
 TABLE_ERRORS = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, MemoryError)
 """What pyarrow raises for a file that is no parquet file, or a damaged one; LimitExceeded is a ValueError."""
 
 
-def iter_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[Any]:
+def iter_batches(path: Path, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS) -> Iterator[Any]:
     """Yield record batches, texts as dictionaries. Raises LimitExceeded, TABLE_ERRORS."""
     schema = pq.read_schema(path)
     texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_binary(field.type)]
     with pq.ParquetFile(path, read_dictionary=texts) as file:
         _check_declared(file.metadata, path.name)
         # A row group can have hundreds of megabytes; batches bound the memory.
-        yield from file.iter_batches(batch_size=BATCH_ROWS, columns=None if columns is None else list(columns))
+        yield from file.iter_batches(batch_size=batch_rows, columns=None if columns is None else list(columns))
 
 
 def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -40,12 +42,24 @@ def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def read_columns(path: Path, columns: Sequence[str]) -> pa.Table:
     """Read columns whole. Raises LimitExceeded, TABLE_ERRORS."""
+    return _read_whole(path, columns, BATCH_ROWS, _decode)
+
+
+def read_coded_columns(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Read columns whole, each text column as codes of one dictionary. Raises LimitExceeded, TABLE_ERRORS.
+
+    10^8 rows of short names are gigabytes as texts, and more than the 2 GB that one array of strings may have.
+    """
+    return _read_whole(path, columns, CODED_ROWS, lambda column: column).unify_dictionaries()
+
+
+def _read_whole(path: Path, columns: Sequence[str], batch_rows: int, decode: Callable[[Any], Any]) -> pa.Table:
     size = 0
     batches = []
-    for batch in iter_batches(path, columns):
+    for batch in iter_batches(path, columns, batch_rows):
         size += sum(map(_dense_bytes, batch.columns))
         check_archive(size, path.name)
-        decoded = [_decode(column) for column in batch.columns]
+        decoded = [decode(column) for column in batch.columns]
         for column in decoded:
             column.validate(full=True)  # texts are UTF-8, which pyarrow otherwise notices when one is used
         batches.append(pa.RecordBatch.from_arrays(decoded, batch.schema.names))

@@ -13,14 +13,14 @@ outside a dataset are found once; a repeat merges only the few inputs that it mo
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
 from routing.neighbours.exact import BLOCK_CELLS, most_similar
-from routing.neighbours.ivf import IvfIndex
+from routing.neighbours.grouped import GroupedLists
 from routing.predictor import THRESHOLD, predict_correct, predict_outcomes, prediction_accuracy
 
 CalibrationProgress = Callable[[int, int], None]
@@ -123,23 +123,25 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class HeldOutDataset:
-    """A dataset's inputs with their nearest benchmark inputs outside it.
+    """A dataset's inputs, all or a sample (routing.input_sample), with their nearest benchmark inputs outside it.
 
     Attributes:
         dataset: index of the dataset.
         rows: (n_inputs,) rows of the benchmark.
         near: (n_inputs, kappa) rows, nearest first.
         near_distances: (n_inputs, kappa) their cosine distances.
+        size: number of all inputs of the dataset.
     """
 
     dataset: int
     rows: Ints
     near: Ints
     near_distances: Floats
+    size: int
 
     def limit_neighbours(self, count: int) -> "HeldOutDataset":
         """Return the dataset with only the nearest `count` neighbours of each input."""
-        return HeldOutDataset(self.dataset, self.rows, self.near[:, :count], self.near_distances[:, :count])
+        return replace(self, near=self.near[:, :count], near_distances=self.near_distances[:, :count])
 
 
 def hold_out_datasets(
@@ -148,20 +150,24 @@ def hold_out_datasets(
     n_datasets: int,
     kappa: int,
     queries: Embeddings | None = None,
-    lists: IvfIndex | None = None,
+    lists: GroupedLists | None = None,
+    sample: Sequence[Ints] | None = None,
 ) -> Iterator[HeldOutDataset]:
     """Yield every dataset with its inputs' neighbours in all others (D_-d in eq. 8).
 
     vectors: (n_benchmark, dim), unit length. dataset_ids: (n_benchmark,). queries: the same inputs embedded by
-    another embedder of the same space, as tasks would be; the vectors themselves by default. lists: inverted lists of
-    the vectors, to search in them as tasks do; None to search exactly, in a time that grows as n^2.
+    another embedder of the same space, as tasks would be; the vectors themselves by default. lists: of the vectors, to
+    search in them as tasks do; None to search exactly, in a time that grows as n^2. sample: (n_datasets,) rows of every
+    dataset to search for; None for all.
     """
     queries = vectors if queries is None else queries
     for dataset in range(n_datasets):
-        rows = np.flatnonzero(dataset_ids == dataset)
-        count = min(kappa, len(vectors) - len(rows))
+        own = np.flatnonzero(dataset_ids == dataset)
+        rows = own if sample is None else sample[dataset]
+        count = min(kappa, len(vectors) - len(own))
         if lists is not None and count:
-            yield HeldOutDataset(dataset, rows, *lists.find_allowed(queries[rows], count, dataset_ids != dataset))
+            found = lists.find_outside(queries[rows], count, np.full((len(rows), 1), dataset))
+            yield HeldOutDataset(dataset, rows, *found, len(own))
             continue
         near = np.empty((len(rows), count), dtype=np.int64)
         distances = np.empty((len(rows), count))
@@ -171,9 +177,9 @@ def hold_out_datasets(
             some = slice(start, start + block)
             similarity = queries[rows[some]] @ vectors.T
             # The dataset's own inputs are not in D_-d: -inf keeps them out of the nearest.
-            similarity[:, rows] = -np.inf
+            similarity[:, own] = -np.inf
             near[some], distances[some] = most_similar(similarity, count)
-        yield HeldOutDataset(dataset, rows, near, distances)
+        yield HeldOutDataset(dataset, rows, near, distances, len(own))
 
 
 def calibrate_reliability(
@@ -189,11 +195,11 @@ def calibrate_reliability(
     vectors: (n_inputs, dim), unit length, rows as in the benchmark. held_out: the result of `hold_out_datasets`. A
     single dataset has nothing to be held out from: alpha = 0 then gives no pair.
     """
-    correct = benchmark.correct_outcomes()
     generator = np.random.default_rng(settings.seed)
     pairs: list[tuple[float, Floats, float, int]] = []
     for done, one in enumerate(held_out, 1):
-        for moved, weight in draw_mixed_inputs(len(one.rows), settings, generator):
+        correct = benchmark.correct_at(one.rows)
+        for moved, weight in draw_mixed_inputs(one, settings, generator):
             pair = _pair(one, moved, vectors, benchmark.outcomes, correct, routing)
             if pair is not None:
                 pairs.append((*pair, weight, one.dataset))
@@ -207,11 +213,16 @@ def calibrate_reliability(
 
 
 def draw_mixed_inputs(
-    n: int, settings: CalibrationSettings, generator: np.random.Generator
+    held_out: HeldOutDataset, settings: CalibrationSettings, generator: np.random.Generator
 ) -> Iterator[tuple[Ints, float]]:
-    """Yield the inputs to move into the benchmark, by index in the dataset, and the weight of the resulting pair."""
+    """Yield the inputs to move into the benchmark, by index in `rows`, and the weight of the resulting pair.
+
+    Of a sample as many as of the whole dataset, but at most half: the others are predicted.
+    """
+    n = len(held_out.rows)
+    room = n if n == held_out.size else n // 2
     for alpha in settings.alphas:
-        count = min(int(alpha * n), settings.cap)
+        count = min(int(alpha * held_out.size), settings.cap, room)
         if count == 0:
             # Nothing to draw: every repeat would give the same pair, so one is computed and weighted (Z = D * 15 *
             # 10).
@@ -238,7 +249,7 @@ def _pair(
         return None
     # The k nearest predict, the kappa nearest measure distance: one search serves both (eq. 7, 9).
     g_bar = predict_correct(predict_outcomes(outcomes, near[:, : routing.k]), routing.threshold)
-    return float(distances[:, : routing.kappa].mean()), prediction_accuracy(g_bar, correct[held_out.rows[rest]])
+    return float(distances[:, : routing.kappa].mean()), prediction_accuracy(g_bar, correct[rest])
 
 
 def _merged(

@@ -20,6 +20,7 @@ from routing.calibration import Calibration
 MAX_INTEGER = 32767
 MISSING = 255
 """A missing outcome among bytes."""
+BLOCK_ROWS = 50_000
 FLOAT_TYPES = (np.float16, np.float32)
 
 
@@ -29,7 +30,12 @@ def round_vectors(vectors: Embeddings) -> Embeddings:
     Rounded before anything is computed from them, they decide in the pack that is built as in the one that is read.
     Cosines change by less than 1e-5.
     """
-    return _from_integers(_to_integers(vectors))
+    found = np.empty(vectors.shape, dtype=np.float32)
+    # In blocks: of a large benchmark each copy is gigabytes.
+    for start in range(0, len(vectors), BLOCK_ROWS):
+        some = slice(start, start + BLOCK_ROWS)
+        found[some] = _from_integers(_to_integers(vectors[some]))
+    return found
 
 
 def save_embeddings(path: Path, vectors: Embeddings, is_mappable: bool = False) -> None:

@@ -16,6 +16,7 @@ from routing.evaluation.regimes.reference import NO_PAIRS, MeasuredBenchmark, Re
 from routing.evaluation.regimes.results import BMA, ORACLE, RegimeEvaluation, TaskRow
 from routing.evaluation.regimes.run import MAX_NEIGHBOURS, RECOMMENDING, RegimePlan, evaluate_regimes, learn_folds
 from routing.evaluation.regimes.serialise import summarise_regimes
+from routing.neighbours.grouped import GroupedLists
 
 REPORT_NEIGHBOURS = MAX_NEIGHBOURS
 """Neighbours of each input that a report should be given."""
@@ -33,17 +34,22 @@ def build_report(
     routing: RoutingSettings,
     settings: CalibrationSettings,
     training_data: TrainingData,
+    lists: GroupedLists | None = None,
 ) -> Mapping[str, Any]:
     """Return the content of report.json: `regimes` and the recommendation (routing.evaluation.regimes.results), the
     macro accuracy on new tasks after all inputs, the choices on each of them, and twins.
 
     embedded: vectors of the benchmark, and of the same inputs as tasks embed them, both (n_inputs, dim). held_out:
-    every dataset with the nearest of its inputs outside it, as tasks embed them.
+    every dataset with the nearest of its inputs outside it, as tasks embed them. lists: of the benchmark's vectors,
+    where it is so large that `held_out` is a sample of its inputs: the report is then measured on a sample, and says
+    of how many in `sample`.
     """
-    whole = learn_folds(benchmark, embedded, held_out, routing, settings, training_data)
+    whole = learn_folds(benchmark, embedded, held_out, routing, settings, training_data, lists=lists)
     evaluation = evaluate_regimes(whole, settings, REPORT_PLAN)
+    measured, n = sum(len(one.rows) for one in held_out), benchmark.n_inputs
     return {
         "form": "short",
+        **({"sample": {"n_measured": measured, "n_inputs": n}} if measured < n else {}),
         **_new_tasks(evaluation),
         **summarise_regimes(evaluation),
         "twins": name_twins(benchmark, training_data, routing),

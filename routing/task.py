@@ -1,7 +1,7 @@
 """Task state as sums, so that adding an input is one increment, on one machine or on a hundred."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -159,7 +159,7 @@ class TaskState:
 
     def auto_features(self, columns: list[int]) -> tuple[Floats, Floats]:
         """Return the task's mean embedding, and the mean outcome over its kappa nearest for some models."""
-        return self.embedding_sum / max(1, self.n), mean_known(self.wide_sum, self.wide_counts)[columns]
+        return self.embedding_sum / max(1, self.n), mean_known(self.wide_sum[columns], self.wide_counts[columns])
 
 
 def prior_accuracies_of(
@@ -191,28 +191,35 @@ def score_task(
     state: TaskState,
     names: tuple[str, ...],
     columns: list[int],
-    calibration: Calibration,
+    calibration: Calibration | None,
     routing: RoutingSettings,
     posterior: AccuracyPosterior | None = None,
 ) -> TaskScores:
     """Return S1, S2, p and S3 of the candidates (eq. 1, 2, 10, 5).
 
     names: every model of the benchmark. columns: the candidates, best on average first. calibration: pairs of these
-    alone, in this order. posterior: their accuracies by `auto`; None if the score is another.
+    alone, in this order; None to leave p and S3 unknown, NaN, for `add_reliability`. posterior: their accuracies by
+    `auto`; None if the score is another.
     """
-    s2 = mean_known(state.g_bar_sum, state.counts)[columns]
-    # Without inputs or pairs nothing is known of p; at 0.5 every S3 is 0.5 and m* stays (eq. 5).
-    reliability = np.full(len(columns), 0.5)
-    if state.n and len(calibration.distances):
-        reliability = calibration.reliability_at(state.mean_distance, routing.sigma)
-    return TaskScores(
+    counts, unknown = state.counts[columns], np.full(len(columns), np.nan)
+    scores = TaskScores(
         models=tuple(names[column] for column in columns),
         n=state.n,
         distance=state.mean_distance,
-        s1=mean_known(state.g_sum, state.counts)[columns],
-        s2=s2,
-        s3=s3(s2, reliability),
-        reliability=reliability,
-        counts=state.counts[columns],
+        s1=mean_known(state.g_sum[columns], counts),
+        s2=mean_known(state.g_bar_sum[columns], counts),
+        s3=unknown,
+        reliability=unknown,
+        counts=counts,
         posterior=posterior,
     )
+    return scores if calibration is None else add_reliability(scores, calibration, routing)
+
+
+def add_reliability(scores: TaskScores, calibration: Calibration, routing: RoutingSettings) -> TaskScores:
+    """Return scores with p and S3 (eq. 10, 5). calibration: pairs of the candidates alone, in their order."""
+    # Without inputs or pairs nothing is known of p; at 0.5 every S3 is 0.5 and m* stays (eq. 5).
+    reliability = np.full(len(scores.models), 0.5)
+    if scores.n and len(calibration.distances):
+        reliability = calibration.reliability_at(scores.distance, routing.sigma)
+    return replace(scores, reliability=reliability, s3=s3(scores.s2, reliability))

@@ -13,7 +13,7 @@ Other columns are ignored. Every fault is reported with its file and row (the fi
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from routing.arrays import Embeddings, Floats, Ints, unit_rows
+from routing.arrays import Embeddings, unit_rows
 from routing.benchmark import Benchmark, Dataset, Model
 from routing.bounded import describe, load_json
 from routing.bounded_arrays import load_npy
-from routing.bounded_tables import TABLE_ERRORS, read_columns
+from routing.bounded_tables import TABLE_ERRORS, read_coded_columns, read_columns
 from routing.errors import BenchmarkError
+from routing.outcome_rows import encode_texts, outcome_matrices, report_rows
 
-SHOWN_PER_FAULT = 5
+BLOCK_ROWS = 50_000
+"""Vectors that are checked at a time: of a large benchmark, a copy of all is gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ def read_benchmark(folder: Path) -> Benchmark:
     """Read and check a benchmark folder. Raises BenchmarkError with every fault found."""
     faults: list[str] = []
     inputs = _read_parquet(folder / "inputs.parquet", ("input_id", "dataset", "text"), faults)
-    outcomes = _read_parquet(folder / "outcomes.parquet", ("input_id", "model", "score"), faults, ("loglik",))
+    needed, optional = ("input_id", "model", "score"), ("loglik",)
+    outcomes = _read_parquet(folder / "outcomes.parquet", needed, faults, optional, read_coded_columns)
     models = _read_models(folder / "models.csv", faults)
     details = _read_datasets(folder / "datasets.csv", faults)
     if inputs is None or outcomes is None or faults:
@@ -59,8 +62,8 @@ def read_benchmark(folder: Path) -> Benchmark:
     _check_inputs(inputs, faults)
     if faults:
         raise BenchmarkError(str(folder), faults)
-    names, dataset_ids = _codes(inputs["dataset"])
-    matrix, loglik = _outcome_matrices(inputs, outcomes, [model.name for model in models], faults)
+    names, dataset_ids = encode_texts(inputs["dataset"])
+    matrix, loglik = outcome_matrices(inputs, outcomes, [model.name for model in models], faults)
     faults += [f"datasets.csv: dataset {name!r} has no inputs" for name in sorted(set(details) - set(names))]
     for place, name in enumerate(names):
         if matrix is not None and np.isnan(matrix[dataset_ids == place]).all():
@@ -112,15 +115,20 @@ def check_vectors(vectors: NDArray[Any], n_inputs: int, where: str) -> Embedding
     """
     if vectors.ndim != 2 or len(vectors) != n_inputs:
         raise BenchmarkError(where, [f"shape {vectors.shape}, expected ({n_inputs}, dim): one row per input"])
-    # Checked in float32: a half-precision file may hold values that are infinite only after the cast.
-    rows = vectors.astype(np.float32)
-    # A zero vector has no direction: its cosine to everything is undefined.
-    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1) | ~rows.any(axis=1))
-    if len(bad):
+    found, bad = np.empty(vectors.shape, dtype=np.float32), list[int]()
+    for start in range(0, n_inputs, BLOCK_ROWS):
+        # Checked in float32: a half-precision file may hold values that are infinite only after the cast.
+        rows = vectors[start : start + BLOCK_ROWS].astype(np.float32)
+        # A zero vector has no direction: its cosine to everything is undefined.
+        is_bad = ~np.isfinite(rows).all(axis=1) | ~rows.any(axis=1)
+        bad += (start + np.flatnonzero(is_bad)).tolist()
+        if not bad:
+            found[start : start + BLOCK_ROWS] = unit_rows(rows)
+    if bad:
         raise BenchmarkError(
             where, [f"row {row + 1}: the vector is zero, or contains a NaN or an infinity" for row in bad]
         )
-    return unit_rows(rows)
+    return found
 
 
 def write_benchmark(
@@ -197,7 +205,11 @@ def _write_parquet(path: Path, columns: Sequence[str], rows: Iterable[tuple[Any,
 
 
 def _read_parquet(
-    path: Path, columns: Sequence[str], faults: list[str], optional: Sequence[str] = ()
+    path: Path,
+    columns: Sequence[str],
+    faults: list[str],
+    optional: Sequence[str] = (),
+    read: Callable[[Path, Sequence[str]], pa.Table] = read_columns,
 ) -> pa.Table | None:
     if not path.exists():
         faults.append(f"{path.name} is missing")
@@ -209,7 +221,7 @@ def _read_parquet(
         if missing:
             faults.append(f"{path.name}: missing column {', '.join(missing)}; found columns: {', '.join(present)}")
             return None
-        return read_columns(path, [*columns, *(name for name in optional if name in present)])
+        return read(path, [*columns, *(name for name in optional if name in present)])
     except TABLE_ERRORS as error:
         faults.append(f"{path.name}: not a readable parquet file: {error}")
         return None
@@ -286,20 +298,6 @@ def _read_datasets(path: Path, faults: list[str]) -> dict[str, Dataset]:
     return details
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
-    """Return the distinct strings in order of first appearance, and each row's index among them."""
-    # Arrow's dictionary encoding numbers the strings in one pass instead of a Python loop over all rows.
-    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def _report(faults: list[str], file: str, rows: Ints, message: str) -> None:
-    shown = ", ".join(str(row + 1) for row in rows[:SHOWN_PER_FAULT])
-    more = f" and {len(rows) - SHOWN_PER_FAULT} more" if len(rows) > SHOWN_PER_FAULT else ""
-    if len(rows):
-        faults.append(f"{file} row {shown}{more}: {message}")
-
-
 def _check_inputs(inputs: pa.Table, faults: list[str]) -> None:
     if inputs.num_rows == 0:
         faults.append("inputs.parquet: no inputs")
@@ -312,67 +310,13 @@ def _check_inputs(inputs: pa.Table, faults: list[str]) -> None:
         ):
             faults.append(f"inputs.parquet: column {name} has type {inputs[name].type}, expected text")
             return
-        _report(faults, "inputs.parquet", np.flatnonzero(inputs[name].is_null().to_numpy()), f"{name} is missing")
+        report_rows(faults, "inputs.parquet", np.flatnonzero(inputs[name].is_null().to_numpy()), f"{name} is missing")
     if faults:
         return
     for name in ("input_id", "dataset"):
         empty = np.array([not value.strip() for value in inputs[name].to_pylist()])
-        _report(faults, "inputs.parquet", np.flatnonzero(empty), f"{name} is empty")
-    _, ids = _codes(inputs["input_id"])
+        report_rows(faults, "inputs.parquet", np.flatnonzero(empty), f"{name} is empty")
+    _, ids = encode_texts(inputs["input_id"])
     _, first = np.unique(ids, return_index=True)
     repeated = np.setdiff1d(np.arange(len(ids)), first)
-    _report(faults, "inputs.parquet", repeated, "input_id is a duplicate")
-
-
-def _places(column: pa.ChunkedArray, known: Sequence[str]) -> Ints:
-    """Return each row's index in `known`, -1 where it is not there."""
-    names, codes = _codes(column)
-    order = {name: place for place, name in enumerate(known)}
-    return np.array([order.get(name, -1) for name in names], dtype=np.int64)[codes]
-
-
-def _outcome_matrices(inputs: pa.Table, outcomes: pa.Table, models: Sequence[str], faults: list[str]) -> Any:
-    """Return outcomes and log-likelihoods, each (n_inputs, n_models) float64, NaN where no row gives one.
-
-    The first is None if a row is invalid, the second also where there is no such column.
-    """
-    file, before = "outcomes.parquet", len(faults)
-    for name in ("input_id", "model", "score"):
-        _report(faults, file, np.flatnonzero(outcomes[name].is_null().to_numpy()), f"{name} is missing")
-    faults += [
-        f"{file}: column {name} has type {outcomes[name].type}, expected numbers"
-        for name in ("score", "loglik")
-        if name in outcomes.column_names and not _is_number(outcomes[name].type)
-    ]
-    if len(faults) > before:
-        return None, None
-    rows = _places(outcomes["input_id"], inputs["input_id"].to_pylist())
-    columns = _places(outcomes["model"], models)
-    scores = outcomes["score"].to_numpy().astype(np.float64)
-    _report(faults, file, np.flatnonzero(rows < 0), "input_id is not in inputs.parquet")
-    _report(faults, file, np.flatnonzero(columns < 0), "model is not in models.csv")
-    _report(faults, file, np.flatnonzero(~((scores >= 0) & (scores <= 1))), "score is outside [0, 1]")
-    logliks = None
-    if "loglik" in outcomes.column_names:
-        logliks = outcomes["loglik"].to_numpy().astype(np.float64)
-        _report(faults, file, np.flatnonzero(logliks > 0), "loglik is above 0")
-    cells = rows * len(models) + columns
-    # Row and column as one number: np.unique finds duplicates of pairs in one sort of 10^6 rows.
-    _, first = np.unique(cells, return_index=True)
-    # Rows with an unknown input or model share cells by accident; they are reported once, above.
-    repeated = np.setdiff1d(np.flatnonzero((rows >= 0) & (columns >= 0)), first)
-    _report(faults, file, repeated, "input_id and model are a duplicate")
-    if len(faults) > before:
-        return None, None
-    shape = (inputs.num_rows, len(models))
-    return _matrix(rows, columns, scores, shape), None if logliks is None else _matrix(rows, columns, logliks, shape)
-
-
-def _is_number(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(type_) or pa.types.is_integer(type_) or pa.types.is_null(type_))
-
-
-def _matrix(rows: Ints, columns: Ints, values: Floats, shape: tuple[int, int]) -> Floats:
-    matrix = np.full(shape, np.nan)
-    matrix[rows, columns] = values
-    return matrix
+    report_rows(faults, "inputs.parquet", repeated, "input_id is a duplicate")

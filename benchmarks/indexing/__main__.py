@@ -1,4 +1,4 @@
-"""Build, load and search every index at every size; write after each."""
+"""Build, load and search every index at every size, then build whole packs; write after each."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.indexing.backends import Backend, backends, time_call
+from benchmarks.indexing.building import MODELS, measure_build
 from benchmarks.indexing.repeated import read_real_embeddings
 from benchmarks.indexing.searching import NEAREST
 from routing.arrays import Embeddings, Ints
@@ -64,7 +65,9 @@ def main() -> None:
     """Measure size by size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--benchmark", type=Path, nargs="+", required=True, help="benchmarks with embeddings.f16.npy")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 30_000, 100_000])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 30_000, 100_000])
+    parser.add_argument("--builds", type=int, nargs="*", default=[], help="inputs of whole packs to build")
+    parser.add_argument("--models", type=int, default=MODELS, help="models of these packs")
     parser.add_argument("--long", action="store_true", help="a million inputs too, where an index can: an hour")
     parser.add_argument("--only", default="", help="backends whose names contain this")
     parser.add_argument("--results", type=Path, default=Path("results/indexing.json"))
@@ -80,16 +83,22 @@ def main() -> None:
             for row in measure_index(backend, (vectors, real.datasets_of(size)), queries, true):
                 rows.append(row)
                 print(json.dumps(row), flush=True)
-            write_results(rows, asked.results)
+            write_results(rows, [], asked.results)
+    builds = list[dict[str, Any]]()
+    for size in asked.builds + ([1_000_000] if asked.long else []):
+        builds.append(measure_build(real, size, asked.models))
+        print(json.dumps(builds[-1]), flush=True)
+        write_results(rows, builds, asked.results)
 
 
-def write_results(rows: list[dict[str, Any]], path: Path) -> None:
-    """Write rows and versions."""
+def write_results(rows: list[dict[str, Any]], builds: list[dict[str, Any]], path: Path) -> None:
+    """Write rows of indexes and of whole builds, and versions."""
     made = {
         "vectors": "real, repeated with noise",
         "threads": 1,
         "versions": {name: _version(name) for name in ("hnswlib", "faiss-cpu", "usearch", "numpy")},
         "rows": rows,
+        "builds": builds,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(made, indent=2) + "\n")

@@ -9,6 +9,7 @@ Queries are no rows of the index, and nothing of them is repeated: half are held
 tasks, half are of datasets that are left out as a whole, as inputs of new tasks.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ class RealEmbeddings:
         directions: (dim, dim) a square root of the covariance C.
         known_queries: (n, dim) held out of the known datasets.
         new_queries: (n, dim) of datasets that are left out as a whole.
+        texts: (n_known,) the texts of the rows.
+        embedder: name of the embedder.
     """
 
     known: Embeddings
@@ -46,6 +49,8 @@ class RealEmbeddings:
     directions: Embeddings
     known_queries: Embeddings
     new_queries: Embeddings
+    texts: tuple[str, ...] = ()
+    embedder: str = ""
 
     def repeat_to(self, count: int, seed: int = 0) -> Embeddings:
         """Return (count, dim) unit vectors: the rows themselves first, then noisy copies of all, in turn."""
@@ -63,8 +68,12 @@ class RealEmbeddings:
 
     def datasets_of(self, count: int, seed: int = 0) -> Ints:
         """Return the dataset of each of those vectors, (count,)."""
+        return self.datasets[self.rows_of(count, seed)]
+
+    def rows_of(self, count: int, seed: int = 0) -> Ints:
+        """Return the row that each of those vectors repeats, (count,)."""
         rows = np.random.default_rng(seed).permutation(len(self.known))
-        return self.datasets[rows[np.arange(count) % len(rows)]]
+        return rows[np.arange(count) % len(rows)]
 
     def draw_queries(self, count: int, seed: int = 1) -> tuple[Embeddings, Embeddings]:
         """Return `count` queries of known datasets, and as many of new ones."""
@@ -78,18 +87,20 @@ class RealEmbeddings:
 
 def read_real_embeddings(folders: Sequence[Path], queries: int = 1000, seed: int = 0) -> RealEmbeddings:
     """Read embeddings.f16.npy of benchmark folders. queries: to hold out of the known datasets."""
-    vectors, datasets, offset = [], [], 0
+    vectors, datasets, texts, offset = [], [], list[str](), 0
     for folder in folders:
         benchmark = read_benchmark(folder)
+        texts += benchmark.texts
         vectors.append(unit_rows(np.load(folder / "embeddings.f16.npy").astype(np.float32)))
         datasets.append(benchmark.dataset_ids + offset)
         offset += len(benchmark.datasets)
     rows, ids = np.concatenate(vectors), np.concatenate(datasets)
-    keep = np.unique(rows, axis=0, return_index=True)[1]
-    rows, ids = rows[np.sort(keep)], ids[np.sort(keep)]
+    keep = np.sort(np.unique(rows, axis=0, return_index=True)[1])
+    rows, ids, said = rows[keep], ids[keep], [texts[place] for place in keep]
     generator = np.random.default_rng(seed)
     is_new = np.isin(ids, generator.permutation(offset)[: offset // HELD_OUT_EVERY])
     new, known, ids = rows[is_new], rows[~is_new], ids[~is_new]
+    said = [text for text, is_left_out in zip(said, is_new, strict=True) if not is_left_out]
     order = generator.permutation(len(known))
     kept = np.sort(order[queries:])
     held_out, known, ids = known[order[:queries]], known[kept], ids[kept]
@@ -97,7 +108,10 @@ def read_real_embeddings(folders: Sequence[Path], queries: int = 1000, seed: int
     apart = (known - known[neighbour])[nearest > SAME] / nearest[nearest > SAME, None]
     values, axes = np.linalg.eigh(np.cov(apart.T))
     directions = (axes * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
-    return RealEmbeddings(known, ids, nearest, directions, held_out, new)
+    about = folders[0] / "embeddings.json"
+    embedder = str(json.loads(about.read_text())["embedder"]) if about.exists() else ""
+    kept_texts = tuple(said[place] for place in kept)
+    return RealEmbeddings(known, ids, nearest, directions, held_out, new, kept_texts, embedder)
 
 
 def find_nearest_other(rows: Embeddings) -> tuple[Floats, Ints]:

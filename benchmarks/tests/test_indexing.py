@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.indexing.__main__ import find_true
+from benchmarks.indexing.building import measure_build
+from benchmarks.indexing.folders import write_folder
 from benchmarks.indexing.repeated import RealEmbeddings, find_nearest_other, read_real_embeddings
 from routing.arrays import unit_rows
 from routing.benchmark import Dataset, Model
-from routing.tidy import write_benchmark
+from routing.tidy import read_benchmark, write_benchmark
 
 DIM, DATASETS, ROWS = 24, 10, 40
 
@@ -51,3 +53,21 @@ def test_no_query_is_in_the_index_and_the_true_nearest_are_those_of_all_pairs(tm
     np.testing.assert_allclose(distances, np.sqrt(2 - 2 * cosines.max(axis=1)), atol=1e-3)
     best = find_true(real.known, known)
     np.testing.assert_array_equal(best[:, 0], (known @ real.known.T).argmax(axis=1))
+
+
+def test_a_benchmark_folder_repeats_rows_with_their_texts_and_is_built_whole(tmp_path: Path) -> None:
+    real = read(tmp_path / "benchmark")
+    n = 3 * len(real.known)
+    write_folder(real, n, 4, tmp_path / "repeated")
+    made = read_benchmark(tmp_path / "repeated")
+    assert (made.n_inputs, len(made.models), len(made.datasets)) == (n, 4, 8)
+    rows = real.rows_of(n)
+    assert made.texts == tuple(real.texts[row] for row in rows)
+    assert [made.datasets[place].name for place in made.dataset_ids] == [
+        f"d{place:03}" for place in real.datasets[rows]
+    ]
+    assert set(np.unique(made.outcomes)) == {0.0, 1.0}
+    row = measure_build(real, n, 4)
+    assert (row["n"], row["datasets"], row["index"], row["sample"]) == (n, 8, None, None)
+    assert {"reading", "indexing", "calibrating", "writing"} <= {one["phase"] for one in row["phases"]}
+    assert min(row["cpu_s"], row["wall_s"], row["peak_mb"], row["open_cpu_s"]) > 0

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routing.arrays import Embeddings, Floats, Ints
+from routing.arrays import Embeddings, Floats, Ints, sum_groups
 from routing.auto.membership import MembershipModel, fit_membership
 from routing.auto.references import DatasetReferences
 from routing.benchmark import dataset_averages
@@ -112,9 +112,7 @@ def build_training_data(
 
 def count_outcomes(outcomes: Floats, dataset_ids: Ints, n_datasets: int) -> Floats:
     """Return the number of outcomes of each model on each dataset, (n_datasets, n_models)."""
-    found = np.zeros((n_datasets, outcomes.shape[1]))
-    np.add.at(found, dataset_ids, ~np.isnan(outcomes))
-    return found
+    return sum_groups(~np.isnan(outcomes), dataset_ids, n_datasets)
 
 
 def mean_near_outcome(outcomes: Floats, rows: Ints) -> Floats:
@@ -132,7 +130,6 @@ def mean_near_outcome(outcomes: Floats, rows: Ints) -> Floats:
 
 def dataset_centres(vectors: Embeddings, dataset_ids: Ints, n_datasets: int) -> Floats:
     """Return the mean embedding of each dataset, (n_datasets, dim)."""
-    sums = np.zeros((n_datasets, vectors.shape[1]))
-    np.add.at(sums, dataset_ids, vectors)
+    sums = sum_groups(vectors, dataset_ids, n_datasets)
     counts = np.bincount(dataset_ids, minlength=n_datasets)
     return np.asarray(sums / np.maximum(counts, 1)[:, None])

@@ -29,6 +29,7 @@ from routing.embedders.packed_weights import pack_model
 from routing.embedders.tokenizer import read_tokenizer, serialize_tokenizer, token_ids
 from routing.errors import EmbedderError
 from routing.neighbours.exact import most_similar
+from routing.neighbours.grouped import GroupedLists
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -171,7 +172,7 @@ def bundle_transformer(
         files = _smaller_files(exported, form, [texts[row] for row in sample_places(len(texts), CALIBRATION_TEXTS)])
         small = _bundle(embedder, exported, files, form)
         again = small.open_embedder().embed_texts(sample)
-        recall = neighbour_recall(again, rows, vectors)
+        recall = neighbour_recall(again, rows, vectors, None if decisions is None else decisions.lists)
         if recall < least_kept:
             continue
         found = None if decisions is None else decisions.compare(again)
@@ -194,17 +195,22 @@ def sample_places(total: int, count: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(SEED).choice(total, size=count, replace=False))
 
 
-def neighbour_recall(again: Embeddings, rows: NDArray[np.int64], vectors: Embeddings) -> float:
+def neighbour_recall(
+    again: Embeddings, rows: NDArray[np.int64], vectors: Embeddings, lists: GroupedLists | None = None
+) -> float:
     """Return the share of the nearest other inputs that stay the nearest under another embedding of the same inputs.
 
-    again: (n_rows, dim), the inputs at `rows` in the other embedding; vectors: (n_inputs, dim). Returns a share in
-    [0, 1].
+    again: (n_rows, dim), the inputs at `rows` in the other embedding; vectors: (n_inputs, dim). lists: of the
+    vectors, to search in both embeddings; None to search exactly. Returns a share in [0, 1].
     """
     count = min(NEAREST, len(vectors) - 1)
     if count < 1:
         return 1.0
     found = []
     for queries in (vectors[rows], again):
+        if lists is not None:
+            found.append(lists.find_others(queries, count, rows)[0])
+            continue
         similarity = queries @ vectors.T
         # An input is its own nearest neighbour in both embeddings; counting it would raise the recall.
         similarity[np.arange(len(rows)), rows] = -np.inf

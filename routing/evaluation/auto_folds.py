@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routing.arrays import Embeddings, Floats, Ints
+from routing.arrays import Embeddings, Floats
 from routing.auto.fit import AutoFit, fit_auto
 from routing.auto.posterior import AccuracyPosterior, LabelGroups
 from routing.auto.training_data import NoiseModel, TrainingData, build_training_data
 from routing.benchmark import Benchmark, fold_candidates
 from routing.calibration import HeldOutDataset
 from routing.evaluation.calibration_folds import CalibrationFolds
-from routing.evaluation.replaced_neighbours import replace_neighbours
+from routing.evaluation.replaced_neighbours import NeighboursWithout
 from routing.predictor import predict_outcomes
 
 AutoProgress = Callable[[int, int], None]
@@ -50,9 +50,7 @@ def fit_auto_folds(
     n = len(held_out)
     near = np.empty((n, n, len(routed.models)))
     for done, one in enumerate(held_out, 1):
-        near[one.dataset] = mean_near_outcomes(
-            folds.vectors, routed.dataset_ids, n, routed.outcomes, one, folds.neighbour_count
-        )
+        near[one.dataset] = mean_near_outcomes(routed.outcomes, one, n, folds.neighbour_count, folds.without)
         progress(done, n)
     noise = NoiseModel.from_outcomes(routed.outcomes, routed.dataset_ids, n)
     whole = build_training_data(routed.outcomes, folds.vectors, routed.dataset_ids, held_out, folds.neighbour_count)
@@ -60,7 +58,7 @@ def fit_auto_folds(
 
 
 def mean_near_outcomes(
-    vectors: Embeddings, dataset_ids: Ints, n_datasets: int, outcomes: Floats, one: HeldOutDataset, kappa: int
+    outcomes: Floats, one: HeldOutDataset, n_datasets: int, kappa: int, without: NeighboursWithout
 ) -> Floats:
     """Return the mean outcome of the nearest outside a dataset and each other one; at its own index, outside itself
     alone.
@@ -71,7 +69,7 @@ def mean_near_outcomes(
     known = ~np.isnan(g)
     sums = np.repeat(np.where(known, g, 0.0).sum(axis=0)[None], n_datasets, axis=0)
     counts = np.repeat(known.sum(axis=0)[None], n_datasets, axis=0)
-    for replaced in replace_neighbours(vectors, dataset_ids, n_datasets, one, kappa):
+    for replaced in without.of_dataset(one):
         # Subtract the old means of the inputs that change and add their new ones: all others stay.
         old = g[replaced.places]
         pairs = [(old, -1)]

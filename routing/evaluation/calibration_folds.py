@@ -16,7 +16,7 @@ import numpy as np
 from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
 from routing.calibration import Calibration, CalibrationSettings, HeldOutDataset, RoutingSettings, draw_mixed_inputs
-from routing.evaluation.replaced_neighbours import ReplacedNeighbours, replace_neighbours
+from routing.evaluation.replaced_neighbours import NeighboursWithout, ReplacedNeighbours
 from routing.neighbours import TIE_DECIMALS
 from routing.neighbours.exact import most_similar
 from routing.predictor import predict_correct, predict_outcomes
@@ -112,16 +112,24 @@ class CalibrationFolds:
         held_out: Sequence[HeldOutDataset],
         routing: RoutingSettings,
         settings: CalibrationSettings,
+        without: NeighboursWithout | None = None,
     ) -> None:
         """vectors: (n_inputs, dim), unit length. held_out: every dataset, with at least kappa neighbours.
 
         routed: benchmarks of the same inputs, whose outcomes are concatenated as if of more models: finding
-        neighbours costs much more than averaging outcomes.
+        neighbours costs much more than averaging outcomes. without: neighbours without each other dataset; None to
+        find them here, by exact search.
         """
         self.vectors = vectors
         self.ids = routed[0].dataset_ids
-        self._outcomes = np.concatenate([one.outcomes for one in routed], axis=1)
-        self._correct = np.concatenate([one.correct_outcomes() for one in routed], axis=1)
+        self.without = without or NeighboursWithout(vectors, self.ids, len(held_out), routing.kappa)
+        # A copy only where there is something to join: of a large benchmark it is a gigabyte.
+        self._outcomes = (
+            routed[0].outcomes if len(routed) == 1 else np.concatenate([one.outcomes for one in routed], axis=1)
+        )
+        self._correct = {
+            one.dataset: np.concatenate([some.correct_at(one.rows) for some in routed], axis=1) for one in held_out
+        }
         self._widths = [len(one.models) for one in routed]
         self._held_out = held_out
         self._routing = routing
@@ -147,12 +155,12 @@ class CalibrationFolds:
 
     def _of_dataset(self, one: HeldOutDataset) -> DatasetPairs:
         """Return the pairs of one dataset, for every fold."""
-        kappa, n = self._routing.kappa, len(self._held_out)
+        kappa = self._routing.kappa
         nearest = NearestInputs(one.near[:, :kappa], one.near_distances[:, :kappa])
         within = distances_between(self.vectors, one.rows, one.rows)
         generator = np.random.default_rng([self._settings.seed, one.dataset])
-        mixed = list(draw_mixed_inputs(len(one.rows), self._settings, generator))
-        replaced = [_by_away(found) for found in replace_neighbours(self.vectors, self.ids, n, one, kappa)]
+        mixed = list(draw_mixed_inputs(one, self._settings, generator))
+        replaced = [_by_away(found) for found in self.without.of_dataset(one)]
         away = np.unique(np.concatenate([found.away for found in replaced])) if replaced else np.empty(0, dtype=int)
         u, p = np.empty(len(mixed)), np.empty((len(mixed), self._outcomes.shape[1]))
         u_without, p_without = np.empty((len(away), *u.shape)), np.empty((len(away), *p.shape))
@@ -213,7 +221,7 @@ class CalibrationFolds:
             none = np.zeros((len(rest), self._outcomes.shape[1]))
             return ScoredFold(none, none, np.full(len(rest), np.nan))
         g_bar = predict_correct(predict_outcomes(self._outcomes, near.rows[:, : routing.k]), routing.threshold)
-        truth = self._correct[one.rows[rest]]
+        truth = self._correct[one.dataset][rest]
         known = ~(np.isnan(g_bar) | np.isnan(truth))
         return ScoredFold(
             ((g_bar == truth) & known).astype(np.float64), known.astype(np.float64), near.distances.mean(axis=1)

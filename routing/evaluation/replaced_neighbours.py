@@ -12,6 +12,7 @@ import numpy as np
 from routing.arrays import Embeddings, Floats, Ints
 from routing.calibration import HeldOutDataset
 from routing.neighbours.exact import most_similar
+from routing.neighbours.grouped import GroupedLists
 
 MAX_PAIRS = 1024
 """Pairs of an input and a dataset in one block: bounds memory at some hundred megabytes."""
@@ -34,60 +35,72 @@ class ReplacedNeighbours:
     distances: Floats
 
 
-def replace_neighbours(
-    vectors: Embeddings, dataset_ids: Ints, n_datasets: int, one: HeldOutDataset, kappa: int
-) -> Iterator[ReplacedNeighbours]:
-    """Yield the neighbours of all pairs in which the dataset left out holds one of the input's kappa nearest.
+class NeighboursWithout:
+    """Neighbours of one benchmark's inputs without each other dataset, found once for all that asks for them."""
 
-    vectors: (n_benchmark, dim). one: a dataset with its neighbours outside it; the more of them, the fewer inputs
-    must be searched again.
-    """
-    touched = np.zeros((len(one.rows), n_datasets), dtype=bool)
-    touched[np.arange(len(one.rows))[:, None], dataset_ids[one.near[:, :kappa]]] = True
-    left = len(dataset_ids) - len(one.rows) - np.bincount(dataset_ids, minlength=n_datasets)
-    # Leaving out a large dataset can leave fewer than kappa inputs: pairs are grouped by how many remain.
-    for count in np.unique(np.minimum(left, kappa)[touched.any(axis=0)]).tolist():
-        places, away = np.nonzero(touched & (np.minimum(left, kappa) == count))
-        for start in range(0, len(places), MAX_PAIRS):
-            some = slice(start, start + MAX_PAIRS)
-            yield _replaced(vectors, dataset_ids, one, places[some], away[some], count)
+    def __init__(
+        self,
+        vectors: Embeddings,
+        dataset_ids: Ints,
+        n_datasets: int,
+        kappa: int,
+        lists: GroupedLists | None = None,
+    ) -> None:
+        """vectors: (n_inputs, dim), unit length. lists: of the vectors, to search in; None to search exactly."""
+        self._vectors, self._ids, self._n_datasets, self._kappa = vectors, dataset_ids, n_datasets, kappa
+        self._lists = lists
+        self._found: dict[int, list[ReplacedNeighbours]] = {}
 
+    def of_dataset(self, one: HeldOutDataset) -> list[ReplacedNeighbours]:
+        """Return the neighbours of all pairs in which the dataset left out holds one of the input's kappa nearest.
 
-def _replaced(
-    vectors: Embeddings, dataset_ids: Ints, one: HeldOutDataset, places: Ints, away: Ints, count: int
-) -> ReplacedNeighbours:
-    near = one.near[places]
-    outside = dataset_ids[near] != away[:, None]
-    # Stable: the neighbours outside come first, still in order of distance.
-    order = np.argsort(~outside, axis=1, kind="stable")[:, :count]
-    rows = np.take_along_axis(near, order, axis=1)
-    distances = np.take_along_axis(one.near_distances[places], order, axis=1)
-    short = np.flatnonzero(outside.sum(axis=1) < count)
-    if len(short):
-        if rows.shape[1] < count:
-            # Every pair is short then: all rows are overwritten.
-            rows = np.empty((len(places), count), dtype=np.int64)
-            distances = np.empty((len(places), count))
-        _search_again(vectors, dataset_ids, one, (places[short], away[short]), short, (rows, distances))
-    return ReplacedNeighbours(places, away, rows, distances)
+        one: a dataset with its neighbours outside it, always the same; the more of them, the fewer inputs must be
+        searched again.
+        """
+        if one.dataset not in self._found:
+            self._found[one.dataset] = list(self._replace(one))
+        return self._found[one.dataset]
 
+    def _replace(self, one: HeldOutDataset) -> Iterator[ReplacedNeighbours]:
+        ids, n_datasets, kappa = self._ids, self._n_datasets, self._kappa
+        touched = np.zeros((len(one.rows), n_datasets), dtype=bool)
+        touched[np.arange(len(one.rows))[:, None], ids[one.near[:, :kappa]]] = True
+        left = len(ids) - one.size - np.bincount(ids, minlength=n_datasets)
+        # Leaving out a large dataset can leave fewer than kappa inputs: pairs are grouped by how many remain.
+        for count in np.unique(np.minimum(left, kappa)[touched.any(axis=0)]).tolist():
+            places, away = np.nonzero(touched & (np.minimum(left, kappa) == count))
+            for start in range(0, len(places), MAX_PAIRS):
+                some = slice(start, start + MAX_PAIRS)
+                yield self._replace_pairs(one, places[some], away[some], count)
 
-def _search_again(
-    vectors: Embeddings,
-    dataset_ids: Ints,
-    one: HeldOutDataset,
-    pairs: tuple[Ints, Ints],
-    short: Ints,
-    found: tuple[Ints, Floats],
-) -> None:
-    """Overwrite the neighbours of the pairs of which too few were known."""
-    places, away = pairs
-    inputs, which = np.unique(places, return_inverse=True)
-    similarity = vectors[one.rows[inputs]] @ vectors.T
-    similarity[:, one.rows] = -np.inf
-    count = found[0].shape[1]
-    for dataset in np.unique(away).tolist():
-        some = np.flatnonzero(away == dataset)
-        limited = similarity[which[some]]
-        limited[:, dataset_ids == dataset] = -np.inf
-        found[0][short[some]], found[1][short[some]] = most_similar(limited, count)
+    def _replace_pairs(self, one: HeldOutDataset, places: Ints, away: Ints, count: int) -> ReplacedNeighbours:
+        near = one.near[places]
+        outside = self._ids[near] != away[:, None]
+        # Stable: the neighbours outside come first, still in order of distance.
+        order = np.argsort(~outside, axis=1, kind="stable")[:, :count]
+        rows = np.take_along_axis(near, order, axis=1)
+        distances = np.take_along_axis(one.near_distances[places], order, axis=1)
+        short = np.flatnonzero(outside.sum(axis=1) < count)
+        if len(short):
+            if rows.shape[1] < count:
+                # Every pair is short then: all rows are overwritten.
+                rows = np.empty((len(places), count), dtype=np.int64)
+                distances = np.empty((len(places), count))
+            rows[short], distances[short] = self._search_again(one, places[short], away[short], count)
+        return ReplacedNeighbours(places, away, rows, distances)
+
+    def _search_again(self, one: HeldOutDataset, places: Ints, away: Ints, count: int) -> tuple[Ints, Floats]:
+        """Return the neighbours of the pairs of which too few were known, both (n_pairs, count)."""
+        inputs, which = np.unique(places, return_inverse=True)
+        if self._lists is not None and count:
+            without = np.stack([np.full(len(away), one.dataset), away], axis=1)
+            return self._lists.find_outside(self._vectors[one.rows[places]], count, without)
+        rows, distances = np.empty((len(places), count), dtype=np.int64), np.empty((len(places), count))
+        similarity = self._vectors[one.rows[inputs]] @ self._vectors.T
+        similarity[:, self._ids == one.dataset] = -np.inf
+        for dataset in np.unique(away).tolist():
+            some = np.flatnonzero(away == dataset)
+            limited = similarity[which[some]]
+            limited[:, self._ids == dataset] = -np.inf
+            rows[some], distances[some] = most_similar(limited, count)
+        return rows, distances

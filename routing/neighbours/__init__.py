@@ -4,6 +4,7 @@
     hnsw      approximate graph search with hnswlib
     graph     its graph on disk, without the vectors
     ivf       approximate search in inverted lists, for large packs
+    grouped   the same, outside of some datasets, in a whole benchmark or a part
     kmeans    division into lists
     probing   how many lists a query reads
     stored    which index a pack has, and its files

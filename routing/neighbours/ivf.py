@@ -37,8 +37,6 @@ LISTS_PER_ROOT = 4
 LISTS = "lists"
 """`form` in the arguments of inverted lists."""
 
-Mask = NDArray[np.bool_]
-
 
 @dataclass(frozen=True, slots=True)
 class InvertedLists:
@@ -74,21 +72,51 @@ class InvertedLists:
         found[self.members] = np.repeat(np.arange(len(self.centres)), np.diff(self.starts))
         return found
 
-    def count_allowed(self, allowed: Mask | None) -> Ints:
-        """Return the number of allowed rows of each list, (n_lists,). allowed: (n,); None for all."""
-        if allowed is None:
-            return np.diff(self.starts)
-        before = np.concatenate([[0], np.cumsum(allowed[self.members])])
-        return np.diff(before[self.starts])
+    def count_groups(self, groups: Ints, n_groups: int) -> Ints:
+        """Return the number of rows of each group in each list, (at least n_groups, n_lists). groups: (n,)"""
+        cells = groups * len(self.centres) + self.assignment()
+        n_groups = max(n_groups, int(groups.max(initial=0)) + 1)
+        return np.bincount(cells, minlength=n_groups * len(self.centres)).reshape(n_groups, len(self.centres))
 
     def rank_lists(self, queries: Embeddings, sizes: Ints) -> Embeddings:
         """Return how near each list's centre is, (n_queries, n_lists); -inf for a list of size 0.
 
-        Exact, so that the lists that a query reads depend on nothing but the query.
+        sizes: (n_lists,), or (n_queries, n_lists) where they differ by query. Exact, so that the lists that a query
+        reads depend on nothing but the query.
         """
         near = round_to_grid(queries) @ self.centres.T
-        near[:, sizes == 0] = -np.inf
+        near[np.broadcast_to(sizes == 0, near.shape)] = -np.inf
         return near
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Rows that queries may not find.
+
+    Attributes:
+        groups: (n,) the group of each row.
+        excluded: (n_queries, n_excluded) different groups.
+        counts: (n_groups, n_lists) rows of each group in each list.
+    """
+
+    groups: Ints
+    excluded: Ints
+    counts: Ints
+
+    def select_queries(self, some: Ints | slice) -> "Outside":
+        """Return the groups of some of the queries."""
+        return Outside(self.groups, self.excluded[some], self.counts)
+
+    def count_hidden(self) -> Ints:
+        """Return how many rows of each list each query may not find, (n_queries, n_lists)."""
+        return np.asarray(self.counts[self.excluded].sum(axis=1))
+
+    def is_hidden(self, rows: NDArray[np.int32], queries: Ints) -> NDArray[np.bool_]:
+        """Return which rows some of the queries may not find, (n_queries, n_rows)."""
+        groups, found = self.groups[rows], np.zeros((len(queries), len(rows)), dtype=bool)
+        for without in self.excluded[queries].T:
+            found |= groups == without[:, None]
+        return found
 
 
 class IvfIndex:
@@ -116,21 +144,30 @@ class IvfIndex:
 
     def find_nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
         """Return the approximately nearest rows and their distances: a true neighbour can be missed."""
-        return self.find_allowed(queries, count, None)
+        return self._find(check_queries(queries, count, self.dim, self.size), count, None)
 
-    def find_allowed(self, queries: Embeddings, count: int, allowed: Mask | None) -> tuple[Ints, Floats]:
-        """Return the approximately nearest of the allowed rows, (n,) booleans; None allows all.
+    def find_outside(self, queries: Embeddings, count: int, groups: Ints, excluded: Ints) -> tuple[Ints, Floats]:
+        """Return the approximately nearest of the rows that are in none of a query's excluded groups.
 
-        Lists without an allowed row are not counted as read. Raises NeighboursError as `find_nearest` does, and for
-        more neighbours than allowed rows.
+        groups: (n,) the group of each row, from 0. excluded: (n_queries, n_excluded) different groups that each query
+        may not find. Lists without another row are not counted as read. Raises NeighboursError as `find_nearest` does,
+        and for more neighbours than rows outside.
         """
-        sizes = self.lists.count_allowed(allowed)
-        queries = check_queries(queries, count, self.dim, int(sizes.sum()))
+        counts = self.lists.count_groups(groups, int(excluded.max(initial=0)) + 1)
+        outside = Outside(groups, excluded, counts)
+        most_hidden = int(counts.sum(axis=1)[excluded].sum(axis=1).max(initial=0))
+        return self._find(check_queries(queries, count, self.dim, self.size - most_hidden), count, outside)
+
+    def _find(self, queries: Embeddings, count: int, outside: Outside | None) -> tuple[Ints, Floats]:
         rows, distances = np.empty((len(queries), count), dtype=np.int64), np.empty((len(queries), count))
+        sizes = np.diff(self.lists.starts)
         for start in range(0, len(queries), self._block):
             block = queries[start : start + self._block]
-            for places, read in self._choose_lists(block, sizes, count):
-                found = self._read_lists(block[places], read, count, allowed)
+            some = None if outside is None else outside.select_queries(slice(start, start + self._block))
+            left = np.broadcast_to(sizes, (len(block), len(sizes))) if some is None else sizes - some.count_hidden()
+            for places, read in self._choose_lists(block, left, count):
+                without = None if some is None else some.select_queries(places)
+                found = self._read_lists(block[places], read, count, without)
                 rows[start + places], distances[start + places] = found
         return rows, distances
 
@@ -140,16 +177,16 @@ class IvfIndex:
         n_probe lists; where those have fewer than `count` rows, twice as many, until they have.
         """
         near = self.lists.rank_lists(queries, sizes)
-        filled = int((sizes > 0).sum())
+        filled = int((sizes > 0).sum(axis=1).max(initial=0))
         left, n_read = np.arange(len(queries)), min(self.n_probe, filled)
         while len(left):
             read = np.argpartition(-near[left], n_read - 1, axis=1)[:, :n_read]
-            enough = sizes[read].sum(axis=1) >= count
+            enough = np.take_along_axis(sizes[left], read, axis=1).sum(axis=1) >= count
             if enough.any():
                 yield left[enough], read[enough]
             left, n_read = left[~enough], min(2 * n_read, filled)
 
-    def _read_lists(self, queries: Embeddings, read: Ints, count: int, allowed: Mask | None) -> tuple[Ints, Floats]:
+    def _read_lists(self, queries: Embeddings, read: Ints, count: int, outside: Outside | None) -> tuple[Ints, Floats]:
         """Return the nearest rows in the lists that each query reads, and their distances, both (n, count)."""
         sizes = np.diff(self.lists.starts)[read]
         ends = np.cumsum(sizes, axis=1)
@@ -165,8 +202,8 @@ class IvfIndex:
             some = slice(self.lists.starts[one], self.lists.starts[one + 1])
             members = self.lists.members[some]
             products = queries[readers] @ self._vectors[some if self._is_sorted else members].T
-            if allowed is not None:
-                products[:, ~allowed[members]] = -np.inf
+            if outside is not None:
+                products[outside.is_hidden(members, readers)] = -np.inf
             for reader, end, row in zip(readers.tolist(), ends[readers, places].tolist(), products, strict=True):
                 similarity[reader, end - len(members) : end] = row
                 rows[reader, end - len(members) : end] = members

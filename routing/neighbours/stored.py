@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from routing.arrays import Embeddings, Ints
 from routing.manifest import GRAPH_FILE, LISTS_FILE, MAX_GRAPH
+from routing.neighbours.grouped import GroupedLists
 from routing.neighbours.hnsw import HnswIndex
 from routing.neighbours.ivf import InvertedLists, IvfIndex
 from routing.neighbours.probing import NEAREST, choose_probes
@@ -38,11 +39,16 @@ def build_index(
     return _measure_lists(vectors, dataset_ids, lists or InvertedLists.divide(vectors))
 
 
-def divide_large(vectors: Embeddings, dataset_ids: Ints) -> IvfIndex | None:
+def search_lists(index: PackIndex, dataset_ids: Ints) -> GroupedLists | None:
+    """Return the lists of a large pack, to search in while it is built; None where exact searches are fast enough."""
+    return GroupedLists.of_benchmark(index, dataset_ids) if isinstance(index, IvfIndex) else None
+
+
+def divide_large(vectors: Embeddings, dataset_ids: Ints) -> GroupedLists | None:
     """Return inverted lists for searches while a pack is built; None where exact searches are fast enough."""
     if len(vectors) <= MAX_GRAPH:
         return None
-    return _measure_lists(vectors, dataset_ids, InvertedLists.divide(vectors))[0]
+    return search_lists(_measure_lists(vectors, dataset_ids, InvertedLists.divide(vectors))[0], dataset_ids)
 
 
 def _measure_lists(vectors: Embeddings, dataset_ids: Ints, lists: InvertedLists) -> tuple[IvfIndex, Mapping[str, Any]]:

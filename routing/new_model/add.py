@@ -22,8 +22,9 @@ from routing.calibration import (
     hold_out_datasets,
 )
 from routing.errors import BenchmarkError, PackMismatch
+from routing.input_sample import sample_inputs
 from routing.manifest import AddedModel, PackModel
-from routing.neighbours.ivf import IvfIndex
+from routing.neighbours.stored import search_lists
 from routing.new_model.factors import InputFactors, KnownModels, build_factors
 from routing.new_model.impute import ImputedColumn, impute, sample_outcomes
 from routing.pack import ImputedOutcomes, Pack
@@ -88,10 +89,13 @@ def add_model(pack: Pack, measured: NewModelOutcomes, steps: NewModelSteps = lam
     routing, settings = _settings(pack)
     found = []
     count = max(routing.kappa, REPORT_NEIGHBOURS)
-    lists = pack.index if isinstance(pack.index, IvfIndex) else None
-    for one in hold_out_datasets(pack.embeddings, pack.dataset_ids, len(pack.manifest.datasets), count, lists=lists):
+    ids, n = pack.dataset_ids, len(pack.manifest.datasets)
+    lists = search_lists(pack.index, ids)
+    # Its pairs are those of the inputs that the pack was calibrated on; large packs of earlier versions have no sample.
+    sample = sample_inputs(ids, n) if "sample" in pack.manifest.calibration else None
+    for one in hold_out_datasets(pack.embeddings, ids, n, count, lists=lists, sample=sample):
         found.append(one)
-        steps("finding neighbours", len(found), len(pack.manifest.datasets))
+        steps("finding neighbours", len(found), n)
     benchmark = _benchmark(grown)
     alone = benchmark.select_models([measured.model.name])
     nearest = [one.limit_neighbours(routing.kappa) for one in found]
@@ -110,7 +114,7 @@ def add_model(pack: Pack, measured: NewModelOutcomes, steps: NewModelSteps = lam
     if grown.training_data is None:
         return grown
     embedded = (pack.embeddings, pack.embeddings)
-    report = build_report(benchmark, embedded, found, routing, settings, grown.training_data)
+    report = build_report(benchmark, embedded, found, routing, settings, grown.training_data, lists)
     return replace(grown, report={**pack.report, **report})
 
 

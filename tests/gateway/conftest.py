@@ -1,7 +1,8 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from routing.embedder import SentenceTransformerEmbedder
 from tests.gateway.fake_upstream import BEHAVIOURS, Upstream, running_upstream
@@ -9,12 +10,11 @@ from tests.gateway.packs import carrying_pack
 from tests.gateway.serving import configuration, running_gateway
 from tests.workers import make_once
 
-FAST = {
-    "timeouts": {"connect_s": 0.5, "first_byte_s": 0.6, "between_chunks_s": 0.4},
-    "retries": 0,
-    "breaker": {"consecutive_faults": 1000, "min_requests": 10_000},
-}
-"""Short timeouts; no retries and no breakers, whose tests have gateways of their own."""
+UPSTREAM = {"retries": 0, "breaker": {"consecutive_faults": 1000, "min_requests": 10_000}}
+"""No retries and no breakers, whose tests have gateways of their own."""
+
+STALLING = {"stalls": {"first_byte_s": 0.6}, "stalls-in-stream": {"between_chunks_s": 0.4}}
+"""Timeouts of the models that never go on, and of no others: an answer that a busy machine delays is not a fault."""
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,17 @@ def gateway(
         tasks=tasks,
         state={"url": f"sqlite:///{state}"},
         server={"max_body_bytes": 2_000_000, "lane": request.param},
-        upstream=FAST,
+        upstream=UPSTREAM,
     )
+    text = with_timeouts(text, STALLING)
     with running_gateway(text) as url:
         yield url
+
+
+def with_timeouts(text: str, timeouts: Mapping[str, Mapping[str, float]]) -> str:
+    """Return a configuration with timeouts of some models, by name."""
+    read = yaml.safe_load(text)
+    for model in read["models"]:
+        if model["name"] in timeouts:
+            model["timeouts"] = dict(timeouts[model["name"]])
+    return yaml.safe_dump(read)

@@ -30,6 +30,10 @@ def uniform(n: int, seed: int = 0) -> tuple[Embeddings, Ints]:
     return unit_rows(np.random.default_rng(seed).normal(size=(n, DIM))), np.arange(n) % 3
 
 
+HIDDEN = np.array([[1]])
+"""The group of rows that may not be found."""
+
+
 def recall(found: Ints, true: Ints) -> float:
     return float(
         np.mean([len(np.intersect1d(one, other)) / len(other) for one, other in zip(found, true, strict=True)])
@@ -64,7 +68,7 @@ def test_fewer_lists_would_have_found_less_than_what_is_required() -> None:
             shares = []
             for row in drawn:
                 allowed = groups != groups[row]
-                found = index.find_allowed(vectors[[row]], NEAREST, allowed)[0][0]
+                found = index.find_outside(vectors[[row]], NEAREST, (~allowed).astype(np.int64), HIDDEN)[0][0]
                 true = np.flatnonzero(allowed)[np.argsort(-(vectors[allowed] @ vectors[row]))[:NEAREST]]
                 shares.append(len(np.intersect1d(found, true)) / NEAREST)
             recalls.append(np.mean(shares))
@@ -104,14 +108,15 @@ def test_rows_that_are_not_allowed_are_never_found(n: int, count: int, n_probe: 
     queries = vectors[ids == excluded][:7]
     if count > allowed.sum():
         with pytest.raises(NeighboursError, match="neighbours requested"):
-            index.find_allowed(vectors[:1], count, allowed)
+            index.find_outside(vectors[:1], count, ids, np.array([[excluded]]))
         return
-    rows, distances = index.find_allowed(queries, count, allowed)
+    without = np.full((len(queries), 1), excluded)
+    rows, distances = index.find_outside(queries, count, ids, without)
     assert allowed[rows].all()
     assert all(len(set(row)) == count for row in rows.tolist())
     assert (np.diff(distances, axis=1) >= -1e-6).all()
     np.testing.assert_allclose(distances, 1 - np.einsum("qd,qnd->qn", queries, vectors[rows]), atol=1e-5)
-    whole = IvfIndex(vectors, lists, len(lists.centres)).find_allowed(queries, count, allowed)
+    whole = IvfIndex(vectors, lists, len(lists.centres)).find_outside(queries, count, ids, without)
     left = np.flatnonzero(allowed)
     np.testing.assert_array_equal(whole[0], left[ExactIndex(vectors[left]).find_nearest(queries, count)[0]])
 

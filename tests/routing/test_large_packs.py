@@ -17,6 +17,7 @@ from routing.errors import NeighboursError, PackCorrupted
 from routing.manifest import GRAPH_SCHEMA, SCHEMA, EmbedderId, read_manifest
 from routing.neighbours import stored
 from routing.neighbours.exact import ExactIndex
+from routing.neighbours.grouped import GroupedLists
 from routing.neighbours.hnsw import HnswIndex
 from routing.neighbours.ivf import InvertedLists, IvfIndex
 from routing.pack import Pack, open_pack, save_pack
@@ -161,7 +162,7 @@ def test_held_out_datasets_find_nothing_of_their_own_in_the_lists(n_probe: int) 
     ids = np.arange(1200) % 6
     vectors = unit_rows(generator.normal(size=(6, 8))[ids] + generator.normal(size=(1200, 8))).astype(np.float32)
     lists = InvertedLists.divide(vectors)
-    index = IvfIndex(vectors, lists, n_probe or len(lists.centres))
+    index = GroupedLists.of_benchmark(IvfIndex(vectors, lists, n_probe or len(lists.centres)), ids)
     pairs = zip(
         hold_out_datasets(vectors, ids, 6, 40), hold_out_datasets(vectors, ids, 6, 40, lists=index), strict=True
     )
@@ -179,5 +180,6 @@ def test_held_out_datasets_find_nothing_of_their_own_in_the_lists(n_probe: int) 
 def test_a_single_dataset_is_held_out_from_nothing() -> None:
     vectors = unit_rows(np.random.default_rng(0).normal(size=(50, 8)))
     index = IvfIndex(vectors, InvertedLists.divide(vectors), 2)
-    (one,) = hold_out_datasets(vectors, np.zeros(50, dtype=np.int64), 1, 19, lists=index)
+    ids = np.zeros(50, dtype=np.int64)
+    (one,) = hold_out_datasets(vectors, ids, 1, 19, lists=GroupedLists.of_benchmark(index, ids))
     assert one.near.shape == (50, 0)

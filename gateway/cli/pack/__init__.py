@@ -4,6 +4,7 @@ build        from benchmarks to a pack
 sources      several benchmarks as one
 embedding    embeddings, the bundled embedder, comparison of embedders
 inspect      contents of a pack, and its measured gain
+phases       time of each phase of a build
 index_summary  which index a pack has, and why
 verify       integrity checks
 distributed  packs in Redis

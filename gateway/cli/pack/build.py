@@ -18,7 +18,8 @@ from gateway.cli.coverage import describe_floor
 from gateway.cli.load_embedder import default_cache_path
 from gateway.cli.option_groups import with_option_groups
 from gateway.cli.pack.embedding import EmbeddedTexts, bundle_embedder, compare_candidates, embed_selected
-from gateway.cli.pack.index_summary import describe_exhaustive, describe_index
+from gateway.cli.pack.index_summary import describe_exhaustive, describe_index, describe_sample
+from gateway.cli.pack.phases import PhaseTimes
 from gateway.cli.pack.sources import open_benchmark
 from gateway.cli.selection import (
     DEFAULT_COVERAGE,
@@ -121,6 +122,8 @@ def build_command(
     ] = False,
 ) -> None:
     """Build a pack from benchmarks. Rerun the command to resume after an interruption."""
+    times = PhaseTimes()
+    times.start("reading")
     check_output(output)
     selection, cache = parse_selection(chosen.models, chosen.datasets, chosen.min_coverage), embedding.cache
     from routing.pack import save_pack
@@ -129,26 +132,34 @@ def build_command(
     with open_benchmark(benchmarks) as every_input, limit_benchmark(every_input, limit) as folder:
         whole = read_benchmark(folder)
         selected = select_from(whole, selection, chosen.verbose)
+        times.start("embedding")
         embedded = embed_selected(folder, whole, selected, embedding.embedder, cache or default_cache_path())
     _release_arrow_memory()
-    sorted_inputs = _sort_inputs(selected.benchmark, embedded)
+    sorted_inputs = _sort_inputs(selected.benchmark, embedded, times)
     benchmark, embedded = sorted_inputs.benchmark, replace(embedded, vectors=sorted_inputs.vectors)
-    pack = _calibrate(sorted_inputs, embedded, routing, with_texts)
+    # A large benchmark's outcomes and vectors, in the order of its files, are gigabytes that nothing reads any more.
+    del whole, selected
+    pack = _calibrate(sorted_inputs, embedded, routing, with_texts, times)
+    times.start("bundling the embedder")
     carried = bundle_embedder(embedded, benchmark, pack) if carry or compare_embedders else None
     if compare_embedders:
+        times.start("comparing embedders")
         pack = compare_candidates(pack, benchmark, embedded, carried, cache or default_cache_path())
+    times.start("writing")
     save_pack(replace(pack, bundled_embedder=carried.files) if carry and carried else pack, output)
-    _show(output, as_json)
+    _show(output, as_json, times)
 
 
-def _sort_inputs(benchmark: "Benchmark", embedded: EmbeddedTexts) -> "SortedInputs":
+def _sort_inputs(benchmark: "Benchmark", embedded: EmbeddedTexts, times: PhaseTimes) -> "SortedInputs":
     from routing.build import sort_inputs
 
     with show_progress(stderr_console()) as steps:
-        return sort_inputs(benchmark, embedded.vectors, steps)
+        return sort_inputs(benchmark, embedded.vectors, times.follow(steps))
 
 
-def _calibrate(inputs: "SortedInputs", embedded: EmbeddedTexts, asked: RoutingOptions, with_texts: bool) -> "Pack":
+def _calibrate(
+    inputs: "SortedInputs", embedded: EmbeddedTexts, asked: RoutingOptions, with_texts: bool, times: PhaseTimes
+) -> "Pack":
     """Return the pack of a benchmark's inputs and their embeddings."""
     from routing.build import build_pack
     from routing.calibration import CalibrationSettings, RoutingSettings
@@ -161,7 +172,7 @@ def _calibrate(inputs: "SortedInputs", embedded: EmbeddedTexts, asked: RoutingOp
             RoutingSettings(k=asked.k, kappa=asked.kappa, sigma=asked.sigma, eta=asked.eta),
             CalibrationSettings(seed=asked.seed),
             pack_provenance(),
-            steps,
+            times.follow(steps),
             with_texts,
             inputs.lists,
         )
@@ -215,7 +226,7 @@ def pack_provenance() -> "Provenance":
     return Provenance(user, datetime.now(UTC).isoformat(timespec="seconds"), f"benchroute {version('benchroute')}")
 
 
-def _show(path: Path, as_json: bool) -> None:
+def _show(path: Path, as_json: bool, times: PhaseTimes) -> None:
     from routing.gain_summary import gain_sentence
 
     manifest = read_manifest(path)
@@ -224,7 +235,13 @@ def _show(path: Path, as_json: bool) -> None:
     if report.get("index", {}).get("is_exhaustive"):
         print_note(f"warning: searches are exact and slow: {describe_exhaustive(report['index'])}")
     if as_json:
-        document = {"pack": str(path), "hash": manifest.hash, "size_bytes": size, "gain_summary": gain}
+        document = {
+            "pack": str(path),
+            "hash": manifest.hash,
+            "size_bytes": size,
+            "gain_summary": gain,
+            "phases": times.to_json(),
+        }
         typer.echo(json.dumps(document, indent=2))
         return
     console = stdout_console()
@@ -233,6 +250,8 @@ def _show(path: Path, as_json: bool) -> None:
     console.print(f"size   {decimal(size)}")
     if manifest.has_lists:
         console.print(f"index  {describe_index(manifest, report)}", soft_wrap=True)
+    if sample := describe_sample(report):
+        console.print(f"sample {sample}", soft_wrap=True)
     console.print(f"gain   {gain}", soft_wrap=True)
     if floor := describe_floor(manifest):
         console.print(floor, soft_wrap=True)

@@ -68,6 +68,8 @@ def embed_selected(
         # Only what is selected is embedded: a sample of a large benchmark must not cost as much as all of it.
         return compute_embeddings(folder, selected.benchmark, named, cache)
     embedded = compute_embeddings(folder, whole, named, cache)
+    if len(selected.rows) == whole.n_inputs:
+        return embedded
     return replace(embedded, vectors=embedded.vectors[selected.rows])
 
 

@@ -1,4 +1,4 @@
-"""The index of a pack, in one line: which it is, why, and what it finds."""
+"""The index of a pack, in one line: which it is, why, and what it finds; and on what a large pack was measured."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +20,16 @@ def describe_index(manifest: Manifest, report: Mapping[str, Any]) -> str:
     return (
         f"inverted lists, for more than {MAX_GRAPH:,} inputs; a query reads {found['n_probe']:,} of "
         f"{found['n_lists']:,}, recall@{found['neighbours']} {recall}"
+    )
+
+
+def describe_sample(report: Mapping[str, Any]) -> str:
+    """Return on how many inputs a large pack was measured; empty where on all."""
+    if not (found := report.get("sample")):
+        return ""
+    return (
+        f"calibration and gain are measured on {found['n_measured']:,} of {found['n_inputs']:,} inputs, drawn from "
+        "every dataset with a fixed seed"
     )
 
 

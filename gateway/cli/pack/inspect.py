@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from gateway.cli.coverage import describe_floor
-from gateway.cli.pack.index_summary import describe_index
+from gateway.cli.pack.index_summary import describe_index, describe_sample
 from gateway.cli.terminal import UNKNOWN, format_number, format_prices, make_table, stdout_console
 from gateway.packs import pack_size_bytes, read_embedder_info, read_report
 from routing.manifest import Manifest, PackModel, read_manifest
@@ -88,6 +88,7 @@ def _show_head(console: Console, path: Path, manifest: Manifest, report: Mapping
         ("index", describe_index(manifest, report)),
         ("routing", ", ".join(f"{name} = {value:g}" for name, value in manifest.routing.items())),
         ("calibration", _calibration(manifest.calibration)),
+        *((("sample", sample),) if (sample := describe_sample(report)) else ()),
         *(("added", f"{one.model} to {one.parent}") for one in manifest.added),
     ):
         console.print(f"{name:<12}{value}", soft_wrap=True)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routing.arrays import Embeddings, Floats, Ints
+from routing.arrays import Floats, Ints
 from routing.benchmark import Benchmark
-from routing.calibration import CalibrationSettings, RoutingSettings
+from routing.calibration import CalibrationSettings
 from routing.evaluation.regimes.grading import TaskTruth, mean_outcomes, measured_models
 from routing.evaluation.regimes.judge import JudgedTask, Task, judge_control, judge_task
+from routing.evaluation.regimes.new import WholeBenchmark
 from routing.evaluation.regimes.reference import Part, build_part
+from routing.input_sample import SAMPLED, sample_inputs
 from routing.task import InputEvidence
 
 MIN_INPUTS = 20
@@ -89,19 +91,14 @@ class Half:
         return [one for one in found if self.make_task([one], self.inputs_of(one), (0,)).truth.is_gradable]
 
 
-def build_halves(
-    benchmark: Benchmark,
-    vectors: Embeddings,
-    routing: RoutingSettings,
-    settings: CalibrationSettings,
-    queries: Embeddings | None = None,
-    calibrate: bool = True,
-) -> Iterator[Half]:
-    """Yield the halves. queries: the inputs as tasks embed them; the vectors by default."""
-    queries = vectors if queries is None else queries
-    for chosen, rest in halve_datasets(benchmark.dataset_ids, len(benchmark.datasets), settings.seed):
-        part = build_part(benchmark, vectors, chosen, routing, settings, calibrate)
-        yield Half(benchmark, part, rest, part.find_evidence(queries[rest]))
+def build_halves(whole: WholeBenchmark, settings: CalibrationSettings, calibrate: bool = True) -> Iterator[Half]:
+    """Yield the halves; of a large benchmark, a sample of the inputs that arrive as tasks."""
+    ids, n = whole.benchmark.dataset_ids, len(whole.benchmark.datasets)
+    for chosen, rest in halve_datasets(ids, n, settings.seed):
+        part = build_part(whole.benchmark, whole.vectors, chosen, whole.routing, settings, calibrate, whole.lists)
+        if whole.lists is not None:
+            rest = np.sort(rest[np.concatenate(sample_inputs(ids[rest], n, SAMPLED // 2))])
+        yield Half(whole.benchmark, part, rest, part.find_evidence(whole.queries[rest]))
 
 
 def judge_known_tasks(half: Half, sizes: Sequence[int | None], seed: int) -> Iterator[dict[int | None, JudgedTask]]:

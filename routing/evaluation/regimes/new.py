@@ -18,6 +18,8 @@ from routing.evaluation.auto_folds import mean_near_outcomes
 from routing.evaluation.regimes.grading import TaskTruth
 from routing.evaluation.regimes.judge import JudgedTask, Task, judge_control, judge_task
 from routing.evaluation.regimes.reference import NO_PAIRS, MeasuredBenchmark, Reference, find_evidence
+from routing.evaluation.replaced_neighbours import NeighboursWithout
+from routing.neighbours.grouped import GroupedLists
 
 MIN_INPUTS = 10
 """Inputs below which a dataset's outcomes say too little to grade a choice by; it stays in the benchmark."""
@@ -41,6 +43,9 @@ class WholeBenchmark:
         held_out: every dataset, with the nearest of its queries outside it.
         calibrations: of every fold, from all datasets but its own.
         data: training data of auto.
+        without: neighbours of the queries without each other dataset.
+        lists: of the vectors, where the benchmark is so large that it is sampled; None where exact searches are fast
+            enough.
         seed: of the draws.
     """
 
@@ -51,6 +56,8 @@ class WholeBenchmark:
     calibrations: Sequence[Calibration]
     data: TrainingData
     routing: RoutingSettings
+    without: NeighboursWithout
+    lists: GroupedLists | None = None
     seed: int = 0
 
 
@@ -101,9 +108,9 @@ def _folds(
 
 def _near_without_each(whole: WholeBenchmark) -> Floats:
     """Return the mean outcome of each dataset's nearest without each other one, (n_datasets, n_datasets, n_models)."""
-    ids, n, kappa = whole.benchmark.dataset_ids, len(whole.benchmark.datasets), whole.routing.kappa
+    n, kappa = len(whole.benchmark.datasets), whole.routing.kappa
     return np.array(
-        [mean_near_outcomes(whole.vectors, ids, n, whole.benchmark.outcomes, one, kappa) for one in whole.held_out]
+        [mean_near_outcomes(whole.benchmark.outcomes, one, n, kappa, whole.without) for one in whole.held_out]
     )
 
 

@@ -21,9 +21,10 @@ from routing.calibration import (
     hold_out_datasets,
 )
 from routing.decision import RoutingDecision, make_decision
+from routing.input_sample import SAMPLED, sample_inputs
 from routing.neighbours import Neighbours
 from routing.neighbours.exact import ExactIndex
-from routing.neighbours.stored import divide_large
+from routing.neighbours.grouped import GroupedLists
 from routing.predictor import predict_correct, predict_outcomes
 from routing.scores import ScoreKind, TaskScores
 from routing.task import InputEvidence, TaskState, score_task
@@ -166,23 +167,25 @@ def build_part(
     routing: RoutingSettings,
     settings: CalibrationSettings,
     calibrate: bool = True,
+    lists: GroupedLists | None = None,
 ) -> Part:
     """Build a part of a benchmark as a pack would be built of it.
 
     benchmark: the whole. vectors: (n_inputs, dim) of the whole. rows: of the part, of every dataset some. calibrate:
-    False where only auto and the averages are needed.
+    False where only auto and the averages are needed. lists: of the whole, to search in, and to measure on a sample
+    of the part; None to search exactly: an approximate index would add its own errors to the comparison.
     """
     part, own = take_rows(benchmark, rows), vectors[rows]
     n = len(part.datasets)
-    # Exactly, where that does not take hours: an approximate index would add its own errors to the comparison.
-    lists = divide_large(own, part.dataset_ids)
-    held_out = list(hold_out_datasets(own, part.dataset_ids, n, routing.kappa, lists=lists))
+    inside = None if lists is None else lists.select_rows(rows)
+    sample = None if lists is None else sample_inputs(part.dataset_ids, n, SAMPLED // 2)
+    held_out = list(hold_out_datasets(own, part.dataset_ids, n, routing.kappa, lists=inside, sample=sample))
     # Drawn less often than for a pack: see MAX_REPEATS.
     few = replace(settings, repeats=min(settings.repeats, MAX_REPEATS))
     pairs = calibrate_reliability(own, part, held_out, routing, few) if calibrate else NO_PAIRS
     data = build_training_data(part.outcomes, own, part.dataset_ids, held_out, routing.kappa)
     reference = Reference.from_training_data(MeasuredBenchmark.of(part), data, pairs, routing)
-    return Part(part, own, reference, lists or ExactIndex(own))
+    return Part(part, own, reference, inside or ExactIndex(own))
 
 
 def take_rows(benchmark: Benchmark, rows: Ints) -> Benchmark:

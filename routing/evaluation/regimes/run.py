@@ -30,6 +30,8 @@ from routing.evaluation.regimes.recommend import recommend_score
 from routing.evaluation.regimes.reference import MAX_REPEATS
 from routing.evaluation.regimes.results import REGIMES, RegimeEvaluation, RegimeResult
 from routing.evaluation.regimes.small import draw_benchmarks, judge_small, reason_too_small
+from routing.evaluation.replaced_neighbours import NeighboursWithout
+from routing.neighbours.grouped import GroupedLists
 
 MAX_NEIGHBOURS = 128
 """Neighbours found once per input, more than kappa, so that leaving out one more dataset seldom needs a search."""
@@ -84,22 +86,26 @@ def learn_folds(
     settings: CalibrationSettings,
     data: TrainingData | None = None,
     steps: Steps = lambda phase, done, total: None,
+    lists: GroupedLists | None = None,
 ) -> WholeBenchmark:
     """Calibrate every fold.
 
     embedded: vectors of the benchmark, and of the same inputs as tasks embed them, both (n_inputs, dim). held_out:
     every dataset with the nearest of its inputs, as tasks embed them; more than kappa, for speed. data: training data
-    of auto, collected here if None.
+    of auto, collected here if None. lists: of the vectors, where they are so many that `held_out` is a sample.
     """
     vectors, queries = embedded
+    without = NeighboursWithout(vectors, benchmark.dataset_ids, len(held_out), routing.kappa, lists)
     # Pairs (u, p) of every fold at once: the folds share all draws in which the held-out dataset has no part.
     few = replace(settings, repeats=min(settings.repeats, MAX_REPEATS))
     calibrations = list[Calibration]()
     if len(held_out) > 1:
-        folds = CalibrationFolds(vectors, [benchmark], held_out, routing, few)
+        folds = CalibrationFolds(vectors, [benchmark], held_out, routing, few, without)
         calibrations = folds.fold_calibrations(lambda done, total: steps("calibrating every fold", done, total))[0]
     data = data or build_training_data(benchmark.outcomes, vectors, benchmark.dataset_ids, held_out, routing.kappa)
-    return WholeBenchmark(benchmark, vectors, queries, held_out, calibrations, data, routing, settings.seed)
+    return WholeBenchmark(
+        benchmark, vectors, queries, held_out, calibrations, data, routing, without, lists, settings.seed
+    )
 
 
 def evaluate_regimes(
@@ -172,7 +178,7 @@ class RegimeEvaluator:
             return []
         self._steps("halving datasets", 0, 1)
         whole = self._whole
-        found = list(build_halves(self._benchmark, whole.vectors, whole.routing, self._settings, whole.queries))
+        found = list(build_halves(whole, self._settings))
         if not found:
             why = f"no dataset has the {MIN_HALVED} inputs that halving needs"
             self._skipped |= {"known": why, "mixed": why}
@@ -208,7 +214,7 @@ class RegimeEvaluator:
             self.controls["new"] = list(judge_permuted_tasks(whole, permuted, self._counting("permuting outcomes")))
         if "known" in self._plan.regimes and self.judged["known"].get(None):
             shuffled = shuffle_inputs(self._benchmark, self._seed)
-            halves = build_halves(shuffled, whole.vectors, whole.routing, self._settings, whole.queries, False)
+            halves = build_halves(replace(whole, benchmark=shuffled), self._settings, calibrate=False)
             self.controls["known"] = [task for half in halves for task in judge_shuffled_tasks(half)]
 
     def _counting(self, phase: str) -> Callable[[int, int], None]:
