@@ -11,6 +11,9 @@ from routing.auto.posterior import AccuracyPosterior
 from routing.calibration import Calibration, RoutingSettings
 from routing.scores import TaskScores, mean_known, s3
 
+AT_ONCE = 64
+"""Tasks whose priors are computed in one go: more gain nothing, and need memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputEvidence:
@@ -170,13 +173,14 @@ def prior_accuracies_of(
     columns: those the fit was made for. known_dataset: index of the dataset that the tasks are declared to be; their
     inputs then do not count, and none are needed.
     """
-    if not states:
-        return []
-    features = [state.auto_features(columns) for state in states]
-    centres, near = np.array([centre for centre, _ in features]), np.array([near for _, near in features])
-    return fit.prior_accuracies(
-        centres, near, fit.judge_tasks([state.membership for state in states], known_dataset, centres)
-    )
+    found: list[AccuracyPosterior] = []
+    for start in range(0, len(states), AT_ONCE):
+        some = states[start : start + AT_ONCE]
+        features = [state.auto_features(columns) for state in some]
+        centres, near = np.array([centre for centre, _ in features]), np.array([near for _, near in features])
+        memberships = fit.judge_tasks([state.membership for state in some], known_dataset, centres)
+        found += fit.prior_accuracies(centres, near, memberships)
+    return found
 
 
 def _add_known(one: Floats | None, other: Floats | None) -> Floats | None:

@@ -2,14 +2,18 @@
 
 import json
 import re
+from array import array
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from routing.embedder import MAX_CHARACTERS
 from routing.errors import EmbedderError
+
+TokenIds = NDArray[np.int32]
 
 MAX_WORDS, MAX_WORD = 40_000, 32
 """Words whose ids are remembered, and the characters of the longest: together about 10 MB."""
@@ -64,20 +68,21 @@ class WordTokenizer:
         self._tokenizer = read_tokenizer(data, None if self._is_by_word else max_tokens)
         self._max_tokens = max_tokens
         self._added = [one["content"].lower() for one in document.get("added_tokens") or []]
-        # In two generations: words that come again outlive those that were seen once.
-        self._ids: dict[str, list[int]] = {}
-        self._older: dict[str, list[int]] = {}
+        # In two generations: words that come again outlive those that were seen once. As bytes, which are joined in a
+        # tenth of the time of lists, and are what an array is made of.
+        self._ids: dict[str, bytes] = {}
+        self._older: dict[str, bytes] = {}
 
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return each text's token ids, at most max_tokens."""
+    def token_ids(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Return each text's token ids, at most max_tokens, (n_tokens,)."""
         if not self._is_by_word:
-            return token_ids(self._tokenizer, texts, special=False)
+            return [np.array(ids, dtype=np.int32) for ids in token_ids(self._tokenizer, texts, special=False)]
         cut, ids = [self._cut_words(truncate_text(text)) for text in texts], self._ids
         self._learn(set().union(*cut).difference(ids))
-        made = [list(chain.from_iterable(map(ids.__getitem__, words)))[: self._max_tokens] for words in cut]
+        joined = [b"".join(map(ids.__getitem__, words)) for words in cut]
         if len(ids) > MAX_WORDS // 2:
             self._ids, self._older = {}, {word: found for word, found in ids.items() if len(word) <= MAX_WORD}
-        return made
+        return [np.frombuffer(one, dtype=np.int32)[: self._max_tokens] for one in joined]
 
     def _cut_words(self, text: str) -> list[str]:
         has_added = self._has_added(text)
@@ -99,14 +104,19 @@ class WordTokenizer:
         self._ids.update((word, self._older[word]) for word in known)
         new = words - known
         plain = [word for word in new if _is_plain(word) and not self._has_added(word)]
-        self._ids.update((word, list[int]()) for word in plain)
+        found: list[list[int]] = [[] for _ in plain]
         if plain:
             # In one text: a text of its own takes twice as long as a word.
             encoding = self._tokenizer.encode(" ".join(plain), add_special_tokens=False)
             for number, place in zip(encoding.ids, encoding.word_ids, strict=True):
-                self._ids[plain[place or 0]].append(number)
+                found[place or 0].append(number)
         others = list(new.difference(plain))
-        self._ids.update(zip(others, token_ids(self._tokenizer, others, special=False), strict=True))
+        found += token_ids(self._tokenizer, others, special=False)
+        self._ids.update((word, _to_bytes(ids)) for word, ids in zip([*plain, *others], found, strict=True))
+
+
+def _to_bytes(ids: Sequence[int]) -> bytes:
+    return array("i", ids).tobytes()
 
 
 def _is_plain(word: str) -> bool:
