@@ -445,7 +445,7 @@ def _stop_request_log(accounting: Any) -> None:
 
 
 def _stop_counting(accounting: Any) -> None:
-    accounting.flush_records = accounting._records.clear
+    accounting.flush_some = accounting._records.clear
 
 
 PARTS: dict[str, Callable[[Any], None]] = {

@@ -66,7 +66,7 @@ _header = msgspec.json.Decoder(_Header)
 _document = msgspec.json.Decoder(dict[str, Any])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
     """The reasons of a decision, as stored: scores, distance u, nearest datasets, what would change it.
 
@@ -77,6 +77,13 @@ class Explanation:
     """
 
     json: str = "{}"
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the text is the same, whichever way it is held."""
+        return isinstance(other, Explanation) and self.json == other.json
+
+    def __hash__(self) -> int:
+        return hash(self.json)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Explanation":

@@ -5,6 +5,7 @@ n inputs right, and S~ = X / n. P(S~(a) > S~(b)) = P(X_a > X_b) follows from the
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -79,11 +80,15 @@ def _binomial(n: int, p: float) -> tuple[int, Floats]:
     spread = TAIL_DEVIATIONS * math.sqrt(n * p * (1 - p)) + 40
     low, high = max(0, math.floor(n * p - spread)), min(n, math.ceil(n * p + spread))
     values = np.arange(low, high + 1)
-    first = math.lgamma(n + 1) - math.lgamma(low + 1) - math.lgamma(n - low + 1)
-    # log C(n, v) by the recurrence C(n, v+1) / C(n, v) = (n - v) / (v + 1): one lgamma instead of one per value, and
-    # no overflow at n in the thousands.
-    ratios = np.log((n - values[:-1]) / (values[:-1] + 1.0))
-    combinations = first + np.concatenate([[0.0], np.cumsum(ratios)])
-    weights = np.exp(combinations + values * math.log(p) + (n - values) * math.log1p(-p))
+    logs = _log_factorials(1 << n.bit_length())
+    combinations = -logs[low : high + 1] - logs[n - high : n - low + 1][::-1]
+    weights = np.exp(logs[n] + n * math.log1p(-p) + combinations + values * (math.log(p) - math.log1p(-p)))
     # Renormalised: the cut tails and the rounding of lgamma leave a sum of 1 +- 1e-12.
     return low, weights / weights.sum()
+
+
+@lru_cache(maxsize=32)
+def _log_factorials(size: int) -> Floats:
+    """Return log k! for k below a size, (size,): a live task's decision needs hundreds of binomials at the same n."""
+    # Summed in extended precision: at n in the thousands, probabilities are differences of numbers in the thousands.
+    return np.cumsum(np.log(np.maximum(np.arange(size, dtype=np.longdouble), 1))).astype(np.float64)

@@ -23,7 +23,7 @@ from routing.pack import Pack
 from routing.predictor import predict_correct, predict_outcomes
 from routing.recommendation import recommend_score
 from routing.scores import ScoreKind, TaskScores
-from routing.task import InputEvidence, TaskState, prior_accuracies_of, score_task
+from routing.task import InputEvidence, TaskState, add_reliability, prior_accuracies_of, score_task
 
 MAX_FITS = 100
 """Sets of candidates whose fits and calibration are cached; a gateway has a few."""
@@ -133,11 +133,14 @@ class Router:
         score: ScoreKind,
         labelled: Sequence[TaskLabelling],
         known_dataset: str | None = None,
+        *,
+        needs_s3: bool = True,
     ) -> list[TaskScores]:
         """Return the scores of several tasks, to the last bit as `score_task` gives them one by one.
 
         Much of a task's posterior is the same work for all: together, twenty take a fifth of the time. labelled: of
-        each task. The other arguments are `score_task`'s, for all tasks. Raises what that does.
+        each task. The other arguments are `score_task`'s, for all tasks. needs_s3: False leaves p and S3 to
+        `add_reliability`; a decision by another score needs neither. Raises what `score_task` does.
         """
         columns = [self._columns[name] for name in candidates]
         posteriors: list[AccuracyPosterior | None] = [None] * len(states)
@@ -149,11 +152,16 @@ class Router:
             )
             for at, prior in zip(judged, priors, strict=True):
                 posteriors[at] = labelled[at].condition(prior, columns)
-        pairs = self._calibration_of(tuple(candidates), columns)
+        pairs = self._calibration_of(tuple(candidates), columns) if needs_s3 else None
         return [
             score_task(state, self._names, columns, pairs, self.settings, posterior)
             for state, posterior in zip(states, posteriors, strict=True)
         ]
+
+    def add_reliability(self, scores: TaskScores) -> TaskScores:
+        """Return scores with p and S3, where `score_tasks` was not asked for them."""
+        pairs = self._calibration_of(scores.models, [self._columns[name] for name in scores.models])
+        return add_reliability(scores, pairs, self.settings)
 
     def _calibration_of(self, candidates: tuple[str, ...], columns: list[int]) -> Calibration:
         """Return the pairs of the candidates alone: a pack may have a hundred models, of which a gateway uses a few."""

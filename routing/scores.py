@@ -56,8 +56,9 @@ class TaskScores:
 
     def score_of(self, score: ScoreKind) -> Floats:
         """Return the named score, (n_candidates,); all NaN for `auto` without a posterior."""
-        auto = np.full(len(self.models), np.nan) if self.posterior is None else self.posterior.mean
-        return {ScoreKind.S1: self.s1, ScoreKind.S2: self.s2, ScoreKind.S3: self.s3, ScoreKind.AUTO: auto}[score]
+        if score is ScoreKind.AUTO:
+            return np.full(len(self.models), np.nan) if self.posterior is None else self.posterior.mean
+        return {ScoreKind.S1: self.s1, ScoreKind.S2: self.s2, ScoreKind.S3: self.s3}[score]
 
     def reported_score(self, score: ScoreKind) -> Floats:
         """Return the named score as it is shown, (n_candidates,) in [0, 1] or NaN; see `reported_accuracy`."""

@@ -1,7 +1,7 @@
 """Task state as sums, so that adding an input is one increment, on one machine or on a hundred."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from routing.auto.fit import AutoFit
 from routing.auto.posterior import AccuracyPosterior
 from routing.calibration import Calibration, RoutingSettings
 from routing.scores import TaskScores, mean_known, s3
+
+AT_ONCE = 64
+"""Tasks whose priors are computed in one go: more gain nothing, and need memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ class TaskState:
 
     def auto_features(self, columns: list[int]) -> tuple[Floats, Floats]:
         """Return the task's mean embedding, and the mean outcome over its kappa nearest for some models."""
-        return self.embedding_sum / max(1, self.n), mean_known(self.wide_sum, self.wide_counts)[columns]
+        return self.embedding_sum / max(1, self.n), mean_known(self.wide_sum[columns], self.wide_counts[columns])
 
 
 def prior_accuracies_of(
@@ -170,13 +173,14 @@ def prior_accuracies_of(
     columns: those the fit was made for. known_dataset: index of the dataset that the tasks are declared to be; their
     inputs then do not count, and none are needed.
     """
-    if not states:
-        return []
-    features = [state.auto_features(columns) for state in states]
-    centres, near = np.array([centre for centre, _ in features]), np.array([near for _, near in features])
-    return fit.prior_accuracies(
-        centres, near, fit.judge_tasks([state.membership for state in states], known_dataset, centres)
-    )
+    found: list[AccuracyPosterior] = []
+    for start in range(0, len(states), AT_ONCE):
+        some = states[start : start + AT_ONCE]
+        features = [state.auto_features(columns) for state in some]
+        centres, near = np.array([centre for centre, _ in features]), np.array([near for _, near in features])
+        memberships = fit.judge_tasks([state.membership for state in some], known_dataset, centres)
+        found += fit.prior_accuracies(centres, near, memberships)
+    return found
 
 
 def _add_known(one: Floats | None, other: Floats | None) -> Floats | None:
@@ -191,28 +195,35 @@ def score_task(
     state: TaskState,
     names: tuple[str, ...],
     columns: list[int],
-    calibration: Calibration,
+    calibration: Calibration | None,
     routing: RoutingSettings,
     posterior: AccuracyPosterior | None = None,
 ) -> TaskScores:
     """Return S1, S2, p and S3 of the candidates (eq. 1, 2, 10, 5).
 
     names: every model of the benchmark. columns: the candidates, best on average first. calibration: pairs of these
-    alone, in this order. posterior: their accuracies by `auto`; None if the score is another.
+    alone, in this order; None to leave p and S3 unknown, NaN, for `add_reliability`. posterior: their accuracies by
+    `auto`; None if the score is another.
     """
-    s2 = mean_known(state.g_bar_sum, state.counts)[columns]
-    # Without inputs or pairs nothing is known of p; at 0.5 every S3 is 0.5 and m* stays (eq. 5).
-    reliability = np.full(len(columns), 0.5)
-    if state.n and len(calibration.distances):
-        reliability = calibration.reliability_at(state.mean_distance, routing.sigma)
-    return TaskScores(
+    counts, unknown = state.counts[columns], np.full(len(columns), np.nan)
+    scores = TaskScores(
         models=tuple(names[column] for column in columns),
         n=state.n,
         distance=state.mean_distance,
-        s1=mean_known(state.g_sum, state.counts)[columns],
-        s2=s2,
-        s3=s3(s2, reliability),
-        reliability=reliability,
-        counts=state.counts[columns],
+        s1=mean_known(state.g_sum[columns], counts),
+        s2=mean_known(state.g_bar_sum[columns], counts),
+        s3=unknown,
+        reliability=unknown,
+        counts=counts,
         posterior=posterior,
     )
+    return scores if calibration is None else add_reliability(scores, calibration, routing)
+
+
+def add_reliability(scores: TaskScores, calibration: Calibration, routing: RoutingSettings) -> TaskScores:
+    """Return scores with p and S3 (eq. 10, 5). calibration: pairs of the candidates alone, in their order."""
+    # Without inputs or pairs nothing is known of p; at 0.5 every S3 is 0.5 and m* stays (eq. 5).
+    reliability = np.full(len(scores.models), 0.5)
+    if scores.n and len(calibration.distances):
+        reliability = calibration.reliability_at(scores.distance, routing.sigma)
+    return replace(scores, reliability=reliability, s3=s3(scores.s2, reliability))

@@ -4,6 +4,7 @@
 
 embedders  embedders in interleaved rounds
 worker     one embedder in a process of its own
+decisions  a decision, alone and among others of a batch, and its explanation
 child      the scorer's process: start, first decision, memory
 paced      100 tasks with 10 inputs a second each, through the gateway's client: CPU, and what is dropped
 

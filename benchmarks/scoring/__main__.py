@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.scoring.child import measure_life
-from benchmarks.scoring.embedders import Candidate, cut_texts, embedder_folder, measure_embedders, read_words
+from benchmarks.scoring.decisions import measure_decisions
+from benchmarks.scoring.embedders import (
+    Candidate,
+    cut_texts,
+    embedder_folder,
+    export_form,
+    measure_embedders,
+    read_words,
+)
 from benchmarks.scoring.paced import Load, measure_load
 from gateway.vocabulary import ScoreSetting
 from routing.embedder import DEFAULT_EMBEDDER
@@ -25,6 +33,8 @@ PACKS = {
     "static": ("--embedder", f"static:{DEFAULT_EMBEDDER}"),
 }
 
+
+PARTS = ("embedders", "scorer", "decisions", "load")
 
 LOAD_SCORES: tuple[ScoreSetting, ...] = ("s3", "auto")
 
@@ -86,38 +96,60 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/scoring"), help="folder of the packs")
     parser.add_argument("--inputs", type=int, default=1500, help="how many of its inputs go into the packs")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     parser.add_argument("--results", type=Path, default=Path("results/scoring.json"))
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
     benchmark = sample_benchmark(asked.benchmark, asked.work, asked.inputs)
+    results: dict[str, Any] = {"machine": describe_machine()}
+    for part in asked.parts:
+        results[part] = MEASURED[part](asked, benchmark)
+        write_results(results, asked.results)  # a busy machine may not finish the rest
+    print_tables(results)
+
+
+def _measure_embedders(asked: argparse.Namespace, benchmark: Path) -> dict[str, Any]:
     packs = {name: build_pack(benchmark, asked.work, name) for name in PACKS}
-    words = read_words(read_benchmark(benchmark).texts, 200 * 200)
+    texts = read_benchmark(benchmark).texts
     candidates = [
         Candidate("sentence-transformers, torch", "torch", DEFAULT_EMBEDDER, 32),
         Candidate("onnxruntime, as carried", "carried", embedder_folder(packs["transformer"]), 32),
         Candidate("onnxruntime, as carried, 128 tokens", "carried", embedder_folder(packs["transformer#128"]), 32),
+        Candidate("onnxruntime, int8", "carried", export_form(asked.work / "int8", texts, is_small=True), 32),
+        Candidate("onnxruntime, fp32", "carried", export_form(asked.work / "fp32", texts, is_small=False), 32),
         Candidate("static, 256 wide", "carried", embedder_folder(packs["static"]), 512),
     ]
-    results: dict[str, Any] = {
-        "machine": describe_machine(),
-        "embedders": measure_embedders(candidates, words, asked.rounds),
-    }
-    write_results(results, asked.results)  # a busy machine may not finish the rest
+    return measure_embedders(candidates, read_words(texts, 200 * 200), asked.rounds)
+
+
+def _measure_scorer(asked: argparse.Namespace, benchmark: Path) -> dict[str, Any]:
+    packs = {name: build_pack(benchmark, asked.work, name) for name in PACKS}
     packs["transformer, older pack"] = without_its_embedder(packs["transformer"])
-    texts = cut_texts(words, 24)
-    results["scorer"] = {name: measure_life(pack, texts) for name, pack in packs.items()}
-    results["carried"] = {
-        name: {k: v for k, v in json.loads((pack / "embedder/about.json").read_text()).items() if k != "probes"}
-        for name, pack in packs.items()
-        if (pack / "embedder").exists()
-    }
-    write_results(results, asked.results)
-    by_dataset = texts_by_dataset(asked.benchmark)
-    results["load"] = {
-        f"static, {score}": measure_load(packs["static"], by_dataset, Load(score=score)) for score in LOAD_SCORES
-    }
-    write_results(results, asked.results)
-    print_tables(results)
+    texts = cut_texts(read_words(read_benchmark(benchmark).texts, 200 * 200), 24)
+    return {name: {**measure_life(pack, texts), "form": carried_form(pack)} for name, pack in packs.items()}
+
+
+def _measure_decisions(asked: argparse.Namespace, benchmark: Path) -> dict[str, Any]:
+    return measure_decisions(build_pack(benchmark, asked.work, "static"))
+
+
+def _measure_load(asked: argparse.Namespace, benchmark: Path) -> dict[str, Any]:
+    pack, by_dataset = build_pack(benchmark, asked.work, "static"), texts_by_dataset(asked.benchmark)
+    return {f"static, {score}": measure_load(pack, by_dataset, Load(score=score)) for score in LOAD_SCORES}
+
+
+MEASURED = {
+    "embedders": _measure_embedders,
+    "scorer": _measure_scorer,
+    "decisions": _measure_decisions,
+    "load": _measure_load,
+}
+
+
+def carried_form(pack: Path) -> str | None:
+    """Return the form of a pack's embedder; None for a pack without one."""
+    about = pack / "embedder/about.json"
+    return str(json.loads(about.read_text())["precision"]) if about.exists() else None
 
 
 def texts_by_dataset(benchmark: Path) -> list[list[str]]:
@@ -137,7 +169,7 @@ def write_results(results: dict[str, Any], path: Path) -> None:
 
 def print_tables(results: dict[str, Any]) -> None:
     """Print the tables."""
-    parts = ("embedders", "scorer", "load")
+    parts = [part for part in PARTS if part in results]
     width = max(len(name) for part in parts for name in results[part])
     for part in parts:
         for name, row in results[part].items():

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from routing.embedder import DEFAULT_EMBEDDER, SentenceTransformerEmbedder
+from routing.embedders.export import bundle_transformer
+
 WORDS = 200
 
 
@@ -102,6 +105,22 @@ def read_words(texts: Sequence[str], enough: int) -> list[str]:
         if len(found) >= enough:
             break
     return found
+
+
+def export_form(folder: Path, texts: Sequence[str], *, is_small: bool) -> str:
+    """Return a folder of the default embedder in one form, exported unless it exists: in int8 if small, else in fp32.
+
+    A pack carries the smallest form that keeps its decisions, and so at most one of the two.
+    """
+    if not folder.exists():
+        embedder = SentenceTransformerEmbedder(DEFAULT_EMBEDDER)
+        some = list(texts[:: max(1, len(texts) // 50)])
+        # Any recall is enough for the first form, int8, or none is for any: the model as it is then remains.
+        made = bundle_transformer(embedder, some, embedder.embed_texts(some), least_kept=0.0 if is_small else 2.0)
+        folder.mkdir(parents=True)
+        for name, data in made.files.items():
+            (folder / Path(name).name).write_bytes(data)
+    return str(folder)
 
 
 def embedder_folder(pack: Path) -> str:

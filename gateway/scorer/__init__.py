@@ -4,6 +4,7 @@
     fair_lanes         their order: fair between API keys, first in first out within a task
     question_gate      slots for questions, in turn by API key, and how many may wait
     client             the scorer as the gateway sees it: questions, replies, status, counts
+    batch_size         how many inputs a batch has, by the scorer's speed
     embedded/          scorer as a child process, on a socket
     messages           everything that client and scorer exchange
     service            one scorer behind both transports: packs, batches, questions, errors, retries
@@ -26,6 +27,6 @@
     background         executor for questions that take long
     stepwise           questions that embed, in steps between batches
 
-The gateway's process imports observation_queue, fair_lanes, question_gate, client, messages, evidence, input_text and
-embedded.client: no numpy, and of the routing library only what needs none.
+The gateway's process imports observation_queue, fair_lanes, question_gate, client, messages, batch_size, evidence,
+input_text and embedded.client: no numpy, and of the routing library only what needs none.
 """

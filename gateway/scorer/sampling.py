@@ -32,7 +32,8 @@ class SamplingState(msgspec.Struct, frozen=True):
     Attributes:
         rate: how many are embedded.
         number: of the next input, from 0.
-        decision_z: how clear the decision is after the last scored input.
+        decision_z: how clear the decision was after the last scored input of the block before: the rate changes only
+            between blocks.
         pending_skips: inputs skipped since the last drawn one.
         unexplained_skips: those before the last drawn one that the stored explanation does not count.
         skips_at_draws: unexplained_skips at each input drawn in this batch; not stored.
@@ -61,10 +62,15 @@ class SamplingState(msgspec.Struct, frozen=True):
         return SamplingState(rate, self.number + 1, self.decision_z, 0, skips, draws), True
 
     def after_scoring(
-        self, evidence: InputEvidence, before: TaskState, scores: TaskScores | None, chosen: str
+        self, evidence: InputEvidence, before: TaskState, read_scores: Callable[[], TaskScores | None], chosen: str
     ) -> "SamplingState":
-        """Return the state after some inputs were scored. before: the task without them; scores: with them, or None."""
-        z = decision_z(scores, chosen) if scores else 0.0
+        """Return the state after some inputs were scored. before: the task without them. read_scores: returns those
+        with them, or None; called once for a block.
+        """
+        z = self.decision_z
+        if self._ends_block:
+            scores = read_scores()
+            z = decision_z(scores, chosen) if scores else 0.0
         rate = self.rate.record_input(evidence, before.embedding_sum)
         return SamplingState(rate, self.number, z, self.pending_skips, self.unexplained_skips)
 
@@ -75,6 +81,11 @@ class SamplingState(msgspec.Struct, frozen=True):
     def after_explanation(self, skips: int) -> "SamplingState":
         """Return the state once an explanation counts so many more skips."""
         return msgspec.structs.replace(self, unexplained_skips=self.unexplained_skips - skips)
+
+    @property
+    def _ends_block(self) -> bool:
+        """True where the last drawn input is the last that is drawn of its block: each run has one."""
+        return (self.number - 1 - self.pending_skips) % BLOCK >= BLOCK - self.rate.weight
 
     @property
     def is_block_start(self) -> bool:

@@ -305,7 +305,7 @@ class Scorer:
             decision = None if update.decision is None else explanation.add_figures(update.decision)
             sampling = sampling.after_explanation(skips)
         if one.evidence is not None:
-            sampling = sampling.after_scoring(one.evidence, update.before, update.scores, update.current_model)
+            sampling = sampling.after_scoring(one.evidence, update.before, update.read_scores, update.current_model)
         embeddings = self._encode_embeddings(update.task, new) if new is not None else []
         seen = (record.task.total_seen if record.task else 0) + len(embeddings)
         encoded = serialization.state_to_bytes(update.state, update.labels)

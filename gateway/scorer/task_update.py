@@ -11,7 +11,7 @@ from gateway.decision import Decision, Explanation
 from gateway.scorer.measured_gain import measured_gain
 from gateway.scorer.score_choice import ScoreChoice
 from gateway.scorer.task_labels import TaskLabels
-from routing.auto.labelling import UNLABELLED
+from routing.auto.labelling import UNLABELLED, TaskLabelling
 from routing.counterfactual import find_runner_up, what_would_change
 from routing.decision import CostPreference, RoutingDecision, explain_decision
 from routing.router import Router
@@ -108,9 +108,7 @@ class TaskUpdate:
         """Return what would be decided on the present state; None without candidates."""
         if not self.candidates:
             return None
-        (scores,) = self.router.score_tasks(
-            (self.state,), self.candidates, self.choice.score, (self.labelling,), self.choice.dataset
-        )
+        (scores,) = _score_together((self,), (self.state,), (self.labelling,))
         return self._decide(self.state, scores, None)
 
     def _decide(self, state: TaskState, scores: TaskScores, place: int | None) -> ScoredState:
@@ -148,15 +146,19 @@ class TaskUpdate:
 
     def derive_explanation(self, from_: ScoredState, skipped: int) -> Explanation:
         """Derive an explanation. skipped: inputs of the task that were not embedded until then."""
-        document = build_explanation(self.router, from_.state, from_.made, from_.scores, self.choice, self._costs)
+        scores = self._complete(from_.scores)
+        document = build_explanation(self.router, from_.state, from_.made, scores, self.choice, self._costs)
         gain = measured_gain(self.labels, from_.made.model, next(iter(self.candidates), None))
         more = {} if gain is None else {"measured_gain": gain}
         return Explanation.from_dict({**document, **more, "n": from_.made.n, "skipped": skipped})
 
-    @property
-    def scores(self) -> TaskScores | None:
-        """The scores that the last decision is based on; None without one."""
-        return self._last.scores if self._last else None
+    def read_scores(self) -> TaskScores | None:
+        """Return the scores that the last decision is based on; None without one."""
+        return self._complete(self._last.scores) if self._last else None
+
+    def _complete(self, scores: TaskScores) -> TaskScores:
+        """Return scores with those that did not decide."""
+        return scores if self.choice.score is ScoreKind.S3 else self.router.add_reliability(scores)
 
     @property
     def current_model(self) -> str:
@@ -178,13 +180,21 @@ def decide_together(updates: Iterable[TaskUpdate]) -> None:
         if one.undecided and one.candidates:
             alike.setdefault((one.candidates, one.choice.score, one.choice.dataset), []).append(one)
     for some in alike.values():
-        first, states = some[0], [state for one in some for state in one.undecided]
-        labelled = [one.labelling for one in some for _ in one.undecided]
-        scores = iter(
-            first.router.score_tasks(states, first.candidates, first.choice.score, labelled, first.choice.dataset)
-        )
+        states = [state for one in some for state in one.undecided]
+        scores = iter(_score_together(some, states, [one.labelling for one in some for _ in one.undecided]))
         for one in some:
             one.decide_inputs(islice(scores, len(one.undecided)))
+
+
+def _score_together(
+    updates: Sequence[TaskUpdate], states: Sequence[TaskState], labelled: Sequence[TaskLabelling]
+) -> list[TaskScores]:
+    """Score states of tasks that are scored alike. Only S3 itself decides by p and S3: for explanations, and for
+    sampling, they are added where they are needed.
+    """
+    one = updates[0]
+    score, dataset = one.choice.score, one.choice.dataset
+    return one.router.score_tasks(states, one.candidates, score, labelled, dataset, needs_s3=score is ScoreKind.S3)
 
 
 def build_explanation(

@@ -157,7 +157,7 @@ class Gateway:
             await self._inflight.track(self.runtime.serving.passthrough, scope, receive, send)
         else:
             # Successful requests are counted in batches; an endpoint shows those that have just finished too.
-            self.runtime.flush_counts()
+            await self.runtime.flush_in_slices()
             await self._inflight.track(self._middleware, scope, receive, send)
 
     @property

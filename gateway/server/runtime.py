@@ -39,6 +39,13 @@ class Serving:
         """Record every finished request in metrics, time series and ledger."""
         self.exchange_context.pipeline.accounting.flush_records()
 
+    async def flush_in_slices(self) -> None:
+        """Record every finished request, while requests go on: those of hundreds of tasks take milliseconds."""
+        has_more = True
+        while has_more:
+            has_more = self.exchange_context.pipeline.accounting.flush_some()
+            await asyncio.sleep(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Reloadable:
@@ -98,6 +105,7 @@ class Runtime:
             # Last of what may refuse: from here on every step succeeds, so a reload is applied whole or not at all.
             if parts.scorer is not None and resolved.start is not None:
                 await parts.scorer.reload(resolved.start)
+            await serving.flush_in_slices()
             serving.flush_counts()  # priced by the configuration they were answered with
             self._config, self.resolved = config, resolved
             parts.client_keys.use_keys(keys)
@@ -154,12 +162,15 @@ class Runtime:
         """Move what was spent on evicted tasks into the sum of all others, here and in the store; nothing is lost."""
         if self.serving is None:
             return
-        self.serving.flush_counts()
-        for task in tasks:
-            self._parts.ledger.fold_task(task)
-        folding = asyncio.create_task(asyncio.to_thread(self.serving.services.store.fold_usage, tasks))
+        folding = asyncio.create_task(self._fold_usage(self.serving, tasks))
         self._folding.add(folding)
         folding.add_done_callback(self._on_folded)
+
+    async def _fold_usage(self, serving: Serving, tasks: Sequence[str]) -> None:
+        await serving.flush_in_slices()
+        for task in tasks:
+            self._parts.ledger.fold_task(task)
+        await asyncio.to_thread(serving.services.store.fold_usage, tasks)
 
     def _on_folded(self, folding: "asyncio.Task[None]") -> None:
         self._folding.discard(folding)
@@ -171,6 +182,11 @@ class Runtime:
         """Record every finished request in metrics, time series and ledger."""
         if self.serving is not None:
             self.serving.flush_counts()
+
+    async def flush_in_slices(self) -> None:
+        """Record every finished request, while requests go on."""
+        if self.serving is not None:
+            await self.serving.flush_in_slices()
 
     def end_keep_alive(self) -> None:
         """Let every further response end its client's connection, so that none is idle when the gateway stops."""

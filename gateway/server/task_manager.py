@@ -140,7 +140,7 @@ class TaskManager:
             entry = self.directory.entry_of(task)
             if entry.name is not None:
                 await self._put([msgspec.structs.replace(entry, name=None)])
-        self._runtime.flush_counts()
+        await self._runtime.flush_in_slices()
         self._parts.minutes.discard("task", task)
         self._runtime.fold_usage([task])
 

@@ -7,7 +7,9 @@ Lossless, and without knowledge of the bytes: the scorer alone decodes those. Bo
 import math
 import struct
 import zlib
+from functools import lru_cache
 
+from gateway.decision import Explanation
 from gateway.errors import StateError
 
 SMALL_TASK = 16
@@ -71,6 +73,37 @@ def restore_explanation(stored: bytes | str) -> str:
         return stored
     dictionary = _DICTIONARIES.get(int.from_bytes(stored[2:6], "big"), _DICTIONARY)
     return _restore(stored, dictionary).decode("utf-8", "surrogatepass")
+
+
+class CompressedExplanation(Explanation):
+    """A stored explanation, restored when it is read: for most inputs the scorer needs none of it."""
+
+    __slots__ = ("_stored",)
+    _stored: bytes
+
+    def __init__(self, stored: bytes) -> None:
+        object.__setattr__(self, "_stored", stored)
+
+    @property
+    def json(self) -> str:
+        """The text of a JSON object. Raises StateError."""
+        return restore_explanation(self._stored)
+
+    @property
+    def is_dated(self) -> bool:
+        """As of the explanation. Raises StateError."""
+        return _is_dated(self._stored)
+
+
+@lru_cache(maxsize=1024)
+def _is_dated(stored: bytes) -> bool:
+    # Remembered: it is asked with every input, and an explanation stays for 16 of them.
+    return Explanation(restore_explanation(stored)).is_dated
+
+
+def stored_explanation(stored: bytes | str) -> Explanation:
+    """Return a stored explanation, which is restored later. Earlier schemas stored the text itself."""
+    return Explanation(stored) if isinstance(stored, str) else CompressedExplanation(stored)
 
 
 def compress_sums(sums: bytes, embedding: bytes) -> bytes:

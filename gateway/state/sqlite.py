@@ -64,9 +64,8 @@ class SqliteStore(SqliteRecords, SqliteHistory, SqliteDirectory):
     ) -> None:
         """Read these tasks, and write what `change` returns for them, in one transaction. removed: tasks to delete."""
         with self._file.transaction() as connection:
-            changes = change({task: sqlite_rows.read_record(connection, task) for task in tasks})
-            for task, task_change in changes.items():
-                sqlite_rows.write_change(connection, task, task_change)
+            changes = change(sqlite_rows.read_records(connection, tasks))
+            sqlite_rows.write_changes(connection, changes)
             connection.executemany("INSERT OR REPLACE INTO paces VALUES (?, ?)", sampling_states.items())
             if used_at is not None and sampling_states:
                 touch = "UPDATE tasks SET used = max(used, ?) WHERE task = ?"
@@ -77,7 +76,7 @@ class SqliteStore(SqliteRecords, SqliteHistory, SqliteDirectory):
     def read_task(self, task: str) -> TaskRecord:
         """Return all that is stored of a task but its embeddings."""
         with self._file.reading() as connection:
-            return sqlite_rows.read_record(connection, task)
+            return sqlite_rows.read_records(connection, (task,))[task]
 
     def read_explanations(self, tasks: Sequence[str]) -> Mapping[str, ExplainedDecision]:
         """Return the decisions of those of these tasks that have one, with explanations; in one transaction."""
@@ -93,8 +92,7 @@ class SqliteStore(SqliteRecords, SqliteHistory, SqliteDirectory):
     def sampling_states(self, tasks: Sequence[str]) -> Mapping[str, bytes]:
         """Return the sampling states of those of these tasks that have one."""
         with self._file.reading() as connection:
-            states = {task: sqlite_rows.read_sampling_state(connection, task) for task in tasks}
-        return {task: state for task, state in states.items() if state}
+            return sqlite_rows.read_sampling_states(connection, tasks)
 
     def task_names(self) -> Sequence[str]:
         """Return the names of all tasks, sorted."""

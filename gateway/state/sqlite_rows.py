@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.decision import RENAMED_REASONS, Decision, ExplainedDecision, Explanation
@@ -14,6 +14,7 @@ from gateway.state.compression import (
     compress_sums,
     restore_explanation,
     restore_sums,
+    stored_explanation,
 )
 from gateway.state.store import RING_SIZE, StateChange, TaskRecord, TaskSums
 
@@ -47,6 +48,20 @@ INSERT INTO decisions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(?10, '{}'), ?
 """Without an explanation the stored one stays: most inputs derive none, and it is most of the row."""
 
 
+_RECORDS = f"""
+SELECT asked.value, bases.basis, tasks.n, tasks.seen, tasks.sums, tasks.packed, ring.embedding, paces.pace,
+    decisions.account, {", ".join(f"decisions.{name}" for name in CURRENT_COLUMNS.split(", "))}
+FROM json_each(?) AS asked
+LEFT JOIN tasks ON tasks.task = asked.value
+LEFT JOIN bases ON bases.id = tasks.basis
+LEFT JOIN ring ON ring.task = asked.value AND ring.slot = 0 AND tasks.packed
+LEFT JOIN paces ON paces.task = asked.value
+LEFT JOIN decisions ON decisions.task = asked.value
+"""  # noqa: S608 - fixed names
+"""All tasks of a batch in one statement: a statement for each table and task takes longer than finding the rows."""
+
+_SAMPLING_STATES = "SELECT task, pace FROM paces WHERE task IN (SELECT value FROM json_each(?))"
+
 _KEEP_CHANGE = f"INSERT OR IGNORE INTO turns SELECT {DECISION_COLUMNS} FROM decisions WHERE task = ?"  # noqa: S608 - fixed names
 """Before a decision is replaced: until then, the one that changed the model is its own record."""
 
@@ -63,13 +78,30 @@ def read_changes(connection: sqlite3.Connection, task: str) -> Sequence[Decision
     return [to_decision(row) for row in connection.execute(_CHANGES, (task,)).fetchall()]
 
 
-def read_record(connection: sqlite3.Connection, task: str) -> TaskRecord:
-    """Return all that is stored of a task but its embeddings. Raises StateError."""
-    sums = _read_sums(connection, task)
-    explained, sampling_state = read_explained(connection, task), read_sampling_state(connection, task)
-    if explained is None:
-        return TaskRecord(sums, None, sampling_state)
-    return TaskRecord(sums, explained.decision, sampling_state, explained.explanation)
+def read_records(connection: sqlite3.Connection, tasks: Sequence[str]) -> dict[str, TaskRecord]:
+    """Return all that is stored of tasks but their embeddings. Raises StateError."""
+    rows = connection.execute(_RECORDS, (json.dumps(list(tasks)),)).fetchall()
+    return {row[0]: _to_record(*row[1:]) for row in rows}
+
+
+def _to_record(
+    basis: str | None,
+    n: int,
+    seen: int,
+    sums: bytes,
+    is_packed: bool,
+    first_embedding: bytes | None,
+    sampling_state: bytes | None,
+    account: bytes | str | None,
+    *decided: Any,
+) -> TaskRecord:
+    # Without its version of sums a row of `tasks` cannot be used: none is written without.
+    task = None
+    if basis is not None:
+        task = TaskSums(basis, n, seen, restore_sums(sums, first_embedding or b"") if is_packed else sums)
+    if account is None:
+        return TaskRecord(task, None, sampling_state or b"")
+    return TaskRecord(task, to_decision(decided), sampling_state or b"", stored_explanation(account))
 
 
 def read_explained(connection: sqlite3.Connection, task: str) -> ExplainedDecision | None:
@@ -79,10 +111,9 @@ def read_explained(connection: sqlite3.Connection, task: str) -> ExplainedDecisi
     return ExplainedDecision(to_decision(row[:-1]), Explanation(restore_explanation(row[-1]))) if row else None
 
 
-def read_sampling_state(connection: sqlite3.Connection, task: str) -> bytes:
-    """Return a task's sampling state, empty without one."""
-    row = connection.execute("SELECT pace FROM paces WHERE task = ?", (task,)).fetchone()
-    return row[0] if row else b""
+def read_sampling_states(connection: sqlite3.Connection, tasks: Sequence[str]) -> dict[str, bytes]:
+    """Return the sampling states of those of these tasks that have one."""
+    return dict(connection.execute(_SAMPLING_STATES, (json.dumps(list(tasks)),)).fetchall())
 
 
 def read_embeddings(connection: sqlite3.Connection, task: str) -> Sequence[bytes]:
@@ -93,25 +124,48 @@ def read_embeddings(connection: sqlite3.Connection, task: str) -> Sequence[bytes
     return [embedding for _, embedding in rows[start:] + rows[:start]]
 
 
-def write_change(connection: sqlite3.Connection, task: str, change: StateChange) -> None:
-    """Write a task's changes."""
-    first = change.task.total_seen - len(change.embeddings)
+def write_changes(connection: sqlite3.Connection, changes: Mapping[str, StateChange]) -> None:
+    """Write changes, by task."""
+    connection.executemany(_PUT_EMBEDDING, [row for item in changes.items() for row in _ring_rows(*item)])
+    basis_ids = {one: _basis_id(connection, one) for one in {change.task.sums_version for change in changes.values()}}
     connection.executemany(
-        _PUT_EMBEDDING,
-        [(task, (first + place) % RING_SIZE, embedding) for place, embedding in enumerate(change.embeddings)],
+        _PUT_TASK,
+        [_task_row(connection, task, change, basis_ids[change.task.sums_version]) for task, change in changes.items()],
     )
-    _write_sums(connection, task, change)
-    if change.sampling_state is not None:
-        connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?)", (task, change.sampling_state))
-    if change.decision is not None:
-        connection.execute(_KEEP_CHANGE, (task,))
-        explanation = None if change.explanation is None else compress_explanation(change.explanation.json)
-        made = change.decision
-        connection.execute(_PUT_DECISION, (*_to_row(made), made.confidence, made.measured_gain, explanation))
+    states = [(task, one.sampling_state) for task, one in changes.items() if one.sampling_state is not None]
+    connection.executemany("INSERT OR REPLACE INTO paces VALUES (?, ?)", states)
+    decided = [(change.decision, change.explanation) for change in changes.values() if change.decision is not None]
+    connection.executemany(_KEEP_CHANGE, [(decision.task,) for decision, _ in decided])
+    connection.executemany(_PUT_DECISION, [_decision_row(*one) for one in decided])
+    for task, change in changes.items():
+        _write_history(connection, task, change)
+
+
+def _ring_rows(task: str, change: StateChange) -> list[tuple[str, int, bytes]]:
+    first = change.task.total_seen - len(change.embeddings)
+    return [(task, (first + place) % RING_SIZE, embedding) for place, embedding in enumerate(change.embeddings)]
+
+
+def _task_row(connection: sqlite3.Connection, task: str, change: StateChange, basis: int) -> tuple[object, ...]:
+    sums = change.task
+    is_packed = sums.total_seen <= SMALL_TASK
+    stored = compress_sums(sums.sums, _first_embedding(connection, task)) if is_packed else sums.sums
+    return task, basis, sums.n, sums.total_seen, change.used_at, is_packed, stored
+
+
+def _decision_row(decision: Decision, explanation: Explanation | None) -> tuple[object, ...]:
+    compressed = None if explanation is None else compress_explanation(explanation.json)
+    return *_to_row(decision), decision.confidence, decision.measured_gain, compressed
+
+
+def _write_history(connection: sqlite3.Connection, task: str, change: StateChange) -> None:
+    last = change.decision
     for decision in change.changes:
-        if change.decision is None or (decision.version, decision.n) != (change.decision.version, change.decision.n):
+        if last is None or (decision.version, decision.n) != (last.version, last.n):
             connection.execute("INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", _to_row(decision))
-        connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, decision.version - MAX_CHANGES))
+        if decision.version > MAX_CHANGES:
+            oldest = decision.version - MAX_CHANGES
+            connection.execute("DELETE FROM turns WHERE task = ? AND version <= ?", (task, oldest))
 
 
 def delete_task(connection: sqlite3.Connection, task: str) -> bool:
@@ -145,26 +199,6 @@ def to_decision(row: Sequence[Any], rankings: dict[str, tuple[str, ...]] | None 
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise StateError(f"a stored decision cannot be read: {error!r}") from error
-
-
-def _read_sums(connection: sqlite3.Connection, task: str) -> TaskSums | None:
-    query = "SELECT bases.basis, n, seen, sums, packed FROM tasks JOIN bases ON bases.id = tasks.basis WHERE task = ?"
-    row = connection.execute(query, (task,)).fetchone()
-    if row is None:
-        return None
-    basis, n, seen, sums, is_packed = row
-    if is_packed:
-        sums = restore_sums(sums, _first_embedding(connection, task))
-    return TaskSums(basis, n, seen, sums)
-
-
-def _write_sums(connection: sqlite3.Connection, task: str, change: StateChange) -> None:
-    sums = change.task
-    is_packed = sums.total_seen <= SMALL_TASK
-    stored = compress_sums(sums.sums, _first_embedding(connection, task)) if is_packed else sums.sums
-    basis = _basis_id(connection, sums.sums_version)
-    row = (task, basis, sums.n, sums.total_seen, change.used_at, is_packed, stored)
-    connection.execute(_PUT_TASK, row)
 
 
 def _first_embedding(connection: sqlite3.Connection, task: str) -> bytes:

@@ -36,7 +36,7 @@ def explain_fit(
     """
     weights = fit.view_weights(centre)
     order = np.argsort(-weights, kind="stable")[:MAX_DATASETS]
-    prior, new = fit.prior_accuracy(centre, near, posterior.membership), fit.prior_accuracy(centre, near)
+    prior, new = fit.prior_accuracies(np.array([centre] * 2), np.array([near] * 2), (posterior.membership, None))
     # Views without strength contribute nothing to the prior and are left out.
     trusted = [(view, float(s)) for view, s in zip(VIEWS, fit.strengths, strict=True) if s > 0]
     departures = fit.departures_from_average([view for view, _ in trusted], centre, near)

@@ -32,8 +32,8 @@ class StaticEmbedder:
         for start in range(0, len(texts), BATCH):
             ids = self._tokenizer.token_ids(texts[start : start + BATCH])
             for row, one in enumerate(ids, start):
-                if one:
-                    vectors[row] = self._vectors[one].sum(axis=0)
+                if len(one):
+                    vectors[row] = self._vectors.take(one, axis=0).sum(axis=0)
         # A text without any known token: a constant vector, since a zero vector has no direction and the index
         # refuses it.
         vectors[~vectors.any(axis=1)] = 1.0

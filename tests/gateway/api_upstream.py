@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,9 +155,11 @@ async def _answer_one(upstream: ApiUpstream, reader: asyncio.StreamReader, write
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
     if upstream.early:
         await _write(writer, upstream.early, b'{"error": {"message": "too large"}}', None)
-        # As servers do: to close on data that was not read would reset the connection, and with it the answer.
-        while await reader.read(65_536):
-            pass
+        # As servers do: to close on data that was not read would reset the connection, and with it the answer. Who had
+        # sent all of it by then sends the next request here.
+        with suppress(asyncio.IncompleteReadError, ConnectionError, ValueError):
+            await _read_body(upstream, reader, headers)
+            return True
         return False
     try:
         body, size, digest = await _read_body(upstream, reader, headers)

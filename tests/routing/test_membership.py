@@ -247,6 +247,19 @@ def test_tasks_scored_together_are_scored_as_each_alone(pack: Pack, dataset: str
             assert found.posterior.n_labels == alone.posterior.n_labels == (0 if known.labels is None else 4)
 
 
+@pytest.mark.parametrize("score", [ScoreKind.AUTO, ScoreKind.S1])
+def test_s3_can_be_added_later(pack: Pack, score: ScoreKind) -> None:
+    router, candidates = Router(pack), ("broad", "left")
+    for state in (router.empty_state(), TaskState.from_evidence(router.find_evidence(clustered(330, 1, 9)))):
+        full = router.score_task(state, candidates, score)
+        (bare,) = router.score_tasks((state,), candidates, score, (TaskLabelling(),), needs_s3=False)
+        assert np.isnan([bare.s3, bare.reliability]).all()
+        assert router.make_decision(bare, None, score) == router.make_decision(full, None, score)
+        added = router.add_reliability(bare)
+        np.testing.assert_array_equal(added.s3, full.s3)
+        np.testing.assert_array_equal(added.reliability, full.reliability)
+
+
 def test_permuting_candidates_permutes_a_known_tasks_accuracies(pack: Pack) -> None:
     assert pack.training_data is not None
     state = TaskState.from_evidence(Router(pack).find_evidence(clustered(320, 0, 10)))

@@ -14,6 +14,7 @@ import msgspec
 from gateway.decision import Decision
 from gateway.errors import InvalidRequest, PackRejected, ScorerUnavailable
 from gateway.observability.metrics import ScorerStats
+from gateway.scorer.batch_size import BatchSize
 from gateway.scorer.client import ScorerClient
 from gateway.scorer.embedded import framing
 from gateway.scorer.embedded.process import ScorerProcess
@@ -43,11 +44,6 @@ log = logging.getLogger("benchroute.scorer")
 
 BATCH_BYTES = 512 * 1024
 """Of large inputs few at a time: what a batch is written into is then memory that was used before."""
-
-MAX_IN_FLIGHT = 256
-"""Observations sent and not yet acknowledged: enough to keep the scorer busy, few enough to lose, and for another key's
-to wait behind. All others wait in the queue, in turn by key.
-"""
 
 GATHER_S = 0.01
 """Time in which observations gather behind a batch: else every request wakes a task, which writes to the socket."""
@@ -103,6 +99,7 @@ class EmbeddedScorerClient(ScorerClient):
         self._queue = queue(self.counts)
         self._reload: asyncio.Future[None] | None = None
         self._in_flight = 0
+        self._batch = BatchSize()
         self._scored = BatchCounts()
         self._progress = asyncio.Event()
         self._skips_pending = False
@@ -252,7 +249,7 @@ class EmbeddedScorerClient(ScorerClient):
     async def _pump_observations(self, process: ScorerProcess) -> None:
         """Send what is queued, as long as the scorer keeps up."""
         while True:
-            while self.status != "ready" or self._in_flight >= MAX_IN_FLIGHT:
+            while self.status != "ready" or self._in_flight >= self._batch.in_flight:
                 self._progress.clear()
                 await self._progress.wait()
             await self._queue.wait_filled()
@@ -267,6 +264,7 @@ class EmbeddedScorerClient(ScorerClient):
         self._heard_at = asyncio.get_running_loop().time()
         if isinstance(message, BatchDone):
             self._in_flight -= message.received
+            self._batch.record_batch(message.received, message.took_s)
             self._scored += message.counts
             self.counts.scored, self.counts.scoring_s = self._scored, self.counts.scoring_s + message.took_s
             self._on_decisions(message.decisions)

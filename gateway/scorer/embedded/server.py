@@ -18,10 +18,10 @@ import msgspec
 from gateway.errors import StateError
 from gateway.processes.startup import configure_process
 from gateway.scorer.background import BackgroundExecutor
+from gateway.scorer.batch_size import BatchSize
 from gateway.scorer.embedded.framing import FrameError, encode_frame, read_frame_blocking
 from gateway.scorer.eviction import EVICTION_INTERVAL_S
 from gateway.scorer.messages import (
-    BATCH_SIZE,
     BackgroundQuestion,
     BatchCounts,
     BatchDone,
@@ -64,6 +64,7 @@ class EmbeddedScorer:
         self._service: ScorerService | None = None
         self._background = BackgroundExecutor()
         self._stepwise = StepwiseJobs()
+        self._batch = BatchSize()
         self._evicted_at = float("-inf")
         # Replies to inspections and pings are sent by threads of their own; two frames must not be mixed on the socket.
         self._sending = threading.Lock()
@@ -127,7 +128,7 @@ class EmbeddedScorer:
 
     def _collect_batch(self, items: list[Observation]) -> tuple[list[Observation], Received]:
         """Add the observations that have arrived since, up to the first message of another kind, which is returned."""
-        while len(items) < BATCH_SIZE:
+        while len(items) < self._batch.size:
             try:
                 message = self._received.get_nowait()
             except queue.Empty:
@@ -145,7 +146,9 @@ class EmbeddedScorer:
             self._send(lost)
             return
         try:
-            self._send(self._service.apply(items))
+            done = self._service.apply(items)
+            self._batch.record_batch(len(items), done.took_s)
+            self._send(done)
         except StateError as error:
             log.error("%d inputs could not be stored: %s", len(items), error)
             self._send(lost)

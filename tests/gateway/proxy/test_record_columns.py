@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.http import headers as names
 from gateway.proxy.access_log import logged_status
-from gateway.proxy.accounting import OK, BatchKey, group_records
+from gateway.proxy.accounting import OK, BatchKey, group_records, to_batch
 from gateway.proxy.log_rows import MAX_ERROR_CHARS, MAX_MODEL_CHARS, RowMaker
 from gateway.proxy.record_columns import RecordColumns
 from gateway.proxy.request_record import RequestRecord
@@ -47,7 +47,7 @@ def key_of(record: RequestRecord) -> BatchKey:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(finished(), min_size=1, max_size=12))
 def test_requests_are_grouped_by_everything_that_is_counted(records: list[RequestRecord]) -> None:
-    found = dict(group_records(RecordColumns(records)))
+    found = {key: to_batch(*group) for key, group in group_records(RecordColumns(records))}
     assert {key: batch.requests for key, batch in found.items()} == Counter(map(key_of, records))
     for key, batch in found.items():
         alike = [record for record in records if key_of(record) == key]

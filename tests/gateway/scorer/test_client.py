@@ -197,7 +197,7 @@ def test_a_keys_one_input_is_decided_soon_behind_another_keys_flood(good_pack: P
             texts = inputs("sums", 1000)
             asking = [asyncio.ensure_future(link.seed_task(f"seeded-{one}", texts, key="a")) for one in range(3)]
             asking += [asyncio.ensure_future(link.dry_run(texts, key="a")) for _ in range(3)]
-            for place in range(5000):
+            for place in range(9000):
                 link.observe_input("flood", messages(texts[place % 1000]), "a")
             await until(lambda: len(batches) >= 5)
             begun = len(batches)

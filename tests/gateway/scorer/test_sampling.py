@@ -17,10 +17,12 @@ from gateway.scorer.sampling import SamplingState
 from gateway.scorer.scorer import Scorer
 from gateway.scorer.task_reader import TaskReader
 from gateway.state.sqlite import SqliteStore
-from routing.adaptive_sampling import SamplingRate, SamplingSettings, ShiftDetector
+from routing.adaptive_sampling import BLOCK, SamplingRate, SamplingSettings, ShiftDetector, decision_z
 from routing.arrays import Embeddings
 from routing.pack import Pack
 from routing.router import Router
+from routing.scores import TaskScores
+from routing.task import TaskState
 from tests.gateway.letters import Letters
 from tests.gateway.packs import inputs, small_pack
 from tests.gateway.scorer.test_scorer import START, explanation_of, seen
@@ -162,6 +164,27 @@ COUNTS = st.integers(0, 2**40)
 )
 def test_a_pace_is_kept_to_the_bit(pace: SamplingState) -> None:
     assert SamplingState.from_bytes(pace.to_bytes()) == pace
+
+
+@pytest.mark.parametrize("weight", [1, 2, 4, 8, 16, 32])
+def test_scores_are_read_once_a_block_after_its_last_drawn_input(pack: Pack, weight: int) -> None:
+    """Before the next block's rate is chosen; what is drawn before it leaves the stored z alone."""
+    router, steady = Router(pack), SamplingSettings(least=10**9, enough=10**9)
+    evidence = router.find_evidence(LETTERS.embed_texts(MANY[:1]))
+    scores = router.score_task(TaskState.from_evidence(evidence), router.select_candidates())
+    state, read, drawn = SamplingState(SamplingRate(weight)), list[int](), list[int]()
+
+    def read_scores() -> TaskScores:
+        read.append(state.number - 1)
+        return scores
+
+    for _ in range(6 * BLOCK):
+        state, is_drawn = state.draw_next("t", steady)
+        if is_drawn:
+            drawn.append(state.number - 1)
+            state = state.after_scoring(evidence, router.empty_state(), read_scores, scores.models[0])
+    assert read == [max(place for place in drawn if place // BLOCK == block) for block in range(6)]
+    assert state.decision_z == decision_z(scores, scores.models[0])
 
 
 def test_what_is_no_pace_is_a_state_error() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.decision import Decision, Explanation
 from gateway.errors import StateError
+from gateway.state import compression
 from gateway.state.sqlite import SqliteStore, open_store
 from gateway.state.sqlite_rows import MAX_CHANGES
 from gateway.state.sqlite_schema import MIGRATIONS, SCHEMA
@@ -344,3 +345,37 @@ def test_a_second_gateway_on_one_file_is_refused_until_the_first_has_ended(path:
     first.close()
     second.claim_for_gateway()
     second.close()
+
+
+def test_tasks_are_read_together_as_each_alone(store: SqliteStore) -> None:
+    """With few inputs and many, with a decision, a sampling state or nothing at all, whatever the name."""
+    names = ["few", "many", 'a\'b "c"', "é/ü", "12", "no decision"]
+    for place, name in enumerate(names):
+        put(store, name, 1 + 19 * (place == 1), [b"\x00\x3c\x00\x40"], *([] if place == 5 else [decision()]))
+    store.update_task([], lambda _: {}, {"few": b"pace", "only a pace": b"other"})
+    asked = ["unknown", *names, "only a pace"]
+    together: dict[str, TaskRecord] = {}
+
+    def look(records: Mapping[str, TaskRecord]) -> Mapping[str, StateChange]:
+        together.update(records)
+        return {}
+
+    store.update_task(asked, look)
+    assert list(together) == asked
+    assert together == {name: store.read_task(name) for name in asked}
+    assert together["unknown"] == TaskRecord(None, None)
+    assert together["only a pace"].sampling_state == b"other"
+    assert together["12"].decision == decision(task="12")
+    assert store.sampling_states(asked) == {"few": b"pace", "only a pace": b"other"}
+
+
+def test_an_explanation_is_equal_by_its_text_however_it_is_held(store: SqliteStore) -> None:
+    put(store, "t", 1, [b"a"], decision())
+    stored = store.read_task("t").explanation
+    assert stored == EXPLANATION
+    assert hash(stored) == hash(EXPLANATION)
+    assert stored != Explanation("{}")
+    assert not stored.is_dated
+    dated = compression.stored_explanation(compression.compress_explanation('{"n": 3}'))
+    assert dated.is_dated
+    assert dated.to_dict() == {"n": 3}
