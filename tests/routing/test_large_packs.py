@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +11,25 @@ import pytest
 
 from routing import build
 from routing.arrays import Embeddings, unit_rows
-from routing.benchmark import Benchmark
+from routing.benchmark import Benchmark, Model
 from routing.build import build_pack, sort_inputs
-from routing.calibration import hold_out_datasets
+from routing.calibration import CalibrationSettings, hold_out_datasets
 from routing.errors import NeighboursError, PackCorrupted
+from routing.input_sample import sample_inputs
 from routing.manifest import GRAPH_SCHEMA, SCHEMA, EmbedderId, read_manifest
 from routing.neighbours import stored
 from routing.neighbours.exact import ExactIndex
 from routing.neighbours.grouped import GroupedLists
 from routing.neighbours.hnsw import HnswIndex
 from routing.neighbours.ivf import InvertedLists, IvfIndex
+from routing.new_model.add import NewModelOutcomes, add_model
 from routing.pack import Pack, open_pack, save_pack
 from routing.router import Router
 from routing.task import TaskState
 from tests.routing.conftest import DIM
 
 EMBEDDER = EmbedderId("tests/axes", "1", DIM)
+SAMPLED = 80
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +187,44 @@ def test_a_single_dataset_is_held_out_from_nothing() -> None:
     ids = np.zeros(50, dtype=np.int64)
     (one,) = hold_out_datasets(vectors, ids, 1, 19, lists=GroupedLists.of_benchmark(index, ids))
     assert one.near.shape == (50, 0)
+
+
+@pytest.fixture
+def small_sample(small_limit: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("build", "new_model.add"):
+        monkeypatch.setattr(f"routing.{module}.sample_inputs", partial(sample_inputs, most=SAMPLED))
+    for module in ("reference", "known"):
+        monkeypatch.setattr(f"routing.evaluation.regimes.{module}.SAMPLED", SAMPLED)
+
+
+def test_a_large_pack_is_measured_on_a_sample_and_says_so(
+    small_sample: None, pack: Pack, benchmark_: Benchmark, vectors: Embeddings
+) -> None:
+    sampled = build_pack(benchmark_, vectors, EMBEDDER)
+    assert sampled.report["sample"] == {"n_measured": SAMPLED, "n_inputs": benchmark_.n_inputs}
+    assert sampled.manifest.calibration["sample"] == SAMPLED
+    assert "sample" not in pack.report, "all inputs are fewer than the sample"
+    tasks = {one["dataset"]: one["n"] for one in sampled.report["datasets"]}
+    assert sum(tasks.values()) == SAMPLED
+    # Neighbours are looked for among all inputs: distances are those of the whole, but for the draw.
+    unmixed = [
+        one.calibration.distances[one.calibration.weights == CalibrationSettings().repeats] for one in (sampled, pack)
+    ]
+    np.testing.assert_allclose(np.mean(unmixed[0]), np.mean(unmixed[1]), atol=0.05)
+    # What needs no neighbours is of all inputs.
+    assert sampled.training_data is not None
+    assert pack.training_data is not None
+    np.testing.assert_array_equal(sampled.training_data.averages, pack.training_data.averages)
+    np.testing.assert_array_equal(sampled.training_data.centres, pack.training_data.centres)
+    np.testing.assert_array_equal(sampled.embeddings, pack.embeddings)
+
+
+def test_a_model_is_added_by_the_pairs_of_the_same_sample(
+    small_sample: None, benchmark_: Benchmark, vectors: Embeddings
+) -> None:
+    sampled = build_pack(benchmark_, vectors, EMBEDDER)
+    sampled = replace(sampled, manifest=sampled.manifest.with_content_hash())
+    rows = np.arange(benchmark_.n_inputs)
+    grown = add_model(sampled, NewModelOutcomes(Model("new"), rows, benchmark_.outcomes[:, 0]))
+    np.testing.assert_array_equal(grown.calibration.accuracies[:, -1], grown.calibration.accuracies[:, 0])
+    assert grown.report["sample"] == sampled.report["sample"]
