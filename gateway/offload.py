@@ -9,6 +9,9 @@ SWITCH_INTERVAL_S = 0.0005
 """Seconds that a thread keeps the interpreter while another waits: the event loop waits so long at every turn while a
 thread computes. Python's default is 5 ms."""
 
+MANY_OBJECTS = 3_000
+"""Objects of a result that the garbage collector is not to look at."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -17,17 +20,20 @@ async def offload(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T
     """Run work in a thread and return its result.
 
     What it makes lives on, or goes by its reference counts. To look for cycles in it stops all threads, for 50 ms where
-    it is a configuration of 1,000 tasks: the collector is off meanwhile, and looks at nothing of it afterwards.
+    it is a configuration of 1,000 tasks: the collector is off meanwhile, and looks at nothing so large afterwards.
     """
 
     # Here, and not in the thread: between the two lines another call's end must not switch the collector on.
     is_enabled = gc.isenabled()  # not before the gateway has started
     if is_enabled:
-        gc.collect(1)  # what requests left last, a few thousand objects: it would stay for good
+        gc.collect(1)  # what requests left last, a few thousand objects: it could stay for good
     gc.disable()
     try:
         return await asyncio.to_thread(work, *args, **options)
     finally:
         if is_enabled:
-            gc.freeze()
+            # What it has made is in the youngest generation. Cycles that others left in the oldest are kept with it: so
+            # not for little, which is looked at in a millisecond.
+            if gc.get_count()[0] > MANY_OBJECTS:
+                gc.freeze()
             gc.enable()

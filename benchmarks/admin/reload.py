@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,18 @@ def measure_reloads(
         "admin": {"keys": [{"name": "root", "sha256": hashlib.sha256(ADMIN.encode()).hexdigest()}]},
         "tasks": configured_tasks(tasks, models),
     }
-    with running_gateway(folder, pack, models, sections, stalls) as running, running_chats(running.port, KEY) as chats:
+    with ExitStack() as stack:
+        running = stack.enter_context(running_gateway(folder, pack, models, sections, stalls))
+        texts = change_text(running.config.read_text(), 2 * RELOADS)
+        chats = stack.enter_context(running_chats(running.port, KEY))
         call(running.port, "GET", "/v1/config/versions")  # the first call builds the management API
         time.sleep(1.0)
         chats.take_times()
         time.sleep(ALONE_S)
         alone, before = chats.take_times(), read_loop_lag(running.port, AS_ADMIN)
         took: dict[str, list[float]] = {"POST /v1/config/reload": [], "SIGHUP": []}
-        for number in range(2 * RELOADS):
-            change_file(running.config, number)
+        for number, text in enumerate(texts):
+            running.config.write_text(text)
             kind = list(took)[number % 2]
             took[kind].append(reload_once(running, kind))
             time.sleep(PAUSE_S)
@@ -77,12 +81,17 @@ def configured_tasks(count: int, models: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def change_file(file: Path, number: int) -> None:
-    """Change one task's setting."""
-    document = yaml.load(file.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+def change_text(text: str, count: int) -> list[str]:
+    """Return so many configurations, each with another setting of one task.
+
+    All of them before the first chat: its thread shares this process's interpreter, and would wait for it.
+    """
+    document, texts = yaml.safe_load(text), list[str]()
     first = next(iter(document["tasks"]))
-    document["tasks"][first]["objective"]["price"] = 0.1 + number / 100
-    file.write_text(yaml.dump(document, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)))
+    for number in range(count):
+        document["tasks"][first]["objective"]["price"] = 0.1 + number / 100
+        texts.append(yaml.safe_dump(document))
+    return texts
 
 
 def reload_once(running: RunningGateway, kind: str) -> float:

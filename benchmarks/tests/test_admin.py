@@ -8,15 +8,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
 
 from benchmarks.admin.chats import quantile, running_chats
 from benchmarks.admin.fill import fill_state, task_name
-from benchmarks.admin.reload import change_file, configured_tasks
+from benchmarks.admin.reload import change_text, configured_tasks
 from benchmarks.admin.run import measure_endpoint
-from gateway.config import load_config
+from gateway.config import parse_config
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import TaskFilter
 from tests.golden.programs import FOLDER
@@ -127,13 +128,12 @@ def test_a_function_that_holds_the_event_loop_is_named() -> None:
     assert all("planted_stall" in stack for stack, _ in stall["stacks"])
 
 
-def test_the_configured_tasks_are_a_valid_configuration_and_each_change_is_one(tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
+def test_the_configured_tasks_are_a_valid_configuration_and_each_change_is_one() -> None:
     models = ("m1", "m2", "m3")
     listed = [{"name": name, "backends": [{"kind": "openai", "base_url": "http://127.0.0.1:1/v1"}]} for name in models]
-    file.write_text(yaml.safe_dump({"models": listed, "tasks": configured_tasks(20, models)}))
-    before = load_config(file, {})
-    change_file(file, 3)
-    after = load_config(file, {})
-    assert len(before.tasks) == len(after.tasks) == 20
-    assert [name for name in before.tasks if before.tasks[name] != after.tasks[name]] == [next(iter(before.tasks))]
+    text = yaml.safe_dump({"models": listed, "tasks": configured_tasks(20, models)})
+    versions = [parse_config(one, "config.yaml", {}).tasks for one in (text, *change_text(text, 3))]
+    assert [len(tasks) for tasks in versions] == [20] * 4
+    first = next(iter(versions[0]))
+    for before, after in pairwise(versions[1:]):
+        assert [name for name in before if before[name] != after[name]] == [first]

@@ -1,6 +1,6 @@
 """Endpoints for admins: client keys at /v1/keys, configuration versions at /v1/config."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from gateway.api.dependencies import AdminPrincipal, Given
-from gateway.api.pagination import Paging, json_response, page_of_sorted, page_to_json
+from gateway.api.pagination import Paging, encode_row, json_response, page_of_sorted, page_to_json
 from gateway.api.schemas import RollbackBody, RotationBody
 from gateway.api.services import Services
 from gateway.config import KeyLimits, KeyTerms
@@ -29,7 +29,11 @@ async def list_keys(services: Given, _: AdminPrincipal, page: Paging) -> Respons
     found = list(islice(services.client_keys.keys_after(page.name_position("keys")), page.limit + 1))
     rows = found[: page.limit]
     last = place_of(rows[-1]) if len(found) > page.limit else None
-    listed = await _keys_to_json(services, rows)
+    uses = await services.client_keys.last_uses(rows)
+    share, listed = LoopShare(), []
+    for key in rows:
+        listed.append(encode_row(_key_to_json(key, services, uses)))
+        await share.give_way()
     return json_response(page_to_json(listed, "keys", last))
 
 
@@ -37,14 +41,14 @@ async def list_keys(services: Given, _: AdminPrincipal, page: Paging) -> Respons
 async def create_key(body: KeyTerms, services: Given, admin: AdminPrincipal) -> dict[str, Any]:
     """Create a client key, valid immediately. Only this response contains its secret."""
     key, secret = await services.client_keys.create_key(body, admin.name)
-    return {**(await _keys_to_json(services, [key]))[0], "secret": secret}
+    return {**await _describe_key(services, key), "secret": secret}
 
 
 @keys_router.patch("/v1/keys/{name:path}")
 async def update_key(name: str, body: KeyLimits, services: Given, admin: AdminPrincipal) -> dict[str, Any]:
     """Change permissions, limits, budgets or expiry of a created key. What the body leaves out stays as it is."""
     key = await services.client_keys.update_key(name, body, admin.name)
-    return (await _keys_to_json(services, [key]))[0]
+    return await _describe_key(services, key)
 
 
 @keys_router.post("/v1/keys/{name:path}/rotate")
@@ -54,14 +58,14 @@ async def rotate_key(
     """Give a created key a new secret. The former one stays valid until a time, or until it is revoked."""
     until = None if body is None else body.old_expires_at
     key, secret = await services.client_keys.rotate_key(name, until, admin.name)
-    return {**(await _keys_to_json(services, [key]))[0], "secret": secret}
+    return {**await _describe_key(services, key), "secret": secret}
 
 
 @keys_router.delete("/v1/keys/{name:path}/secrets/{number}")
 async def revoke_secret(name: str, number: int, services: Given, admin: AdminPrincipal) -> dict[str, Any]:
     """Revoke one of the two secrets of a created key immediately. Requests in flight complete."""
     key = await services.client_keys.revoke_secret(name, number, admin.name)
-    return (await _keys_to_json(services, [key]))[0]
+    return await _describe_key(services, key)
 
 
 @keys_router.delete("/v1/keys/{name:path}")
@@ -116,13 +120,8 @@ def config_rejected(error: ConfigError | PackRejected) -> InvalidRequest:
     return InvalidRequest(f"Configuration not changed: {error}", param=first, code="invalid_config")
 
 
-async def _keys_to_json(services: Services, keys: Sequence[ClientKey]) -> list[dict[str, Any]]:
-    uses = await services.client_keys.last_uses(keys)
-    share, rows = LoopShare(), []
-    for key in keys:
-        rows.append(_key_to_json(key, services, uses))
-        await share.give_way()
-    return rows
+async def _describe_key(services: Services, key: ClientKey) -> dict[str, Any]:
+    return _key_to_json(key, services, await services.client_keys.last_uses([key]))
 
 
 def _key_to_json(key: ClientKey, services: Services, uses: Mapping[str, float]) -> dict[str, Any]:

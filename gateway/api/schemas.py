@@ -1,6 +1,7 @@
 """Request bodies of the endpoints, and the texts of their inputs."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -145,10 +146,13 @@ class MergeBody(RequestSchema):
     """IDs of the tasks to merge."""
 
 
-def texts_of(body: InputsBody, selector: str) -> list[str]:
-    """Return the texts to embed. Raises InvalidRequest for the first input without a text."""
+def texts_of(inputs: Sequence[Input], selector: str) -> list[str]:
+    """Return the texts to embed: of a thousand conversations, milliseconds of work for a thread.
+
+    Raises InvalidRequest for the first input without a text.
+    """
     texts = []
-    for place, given in enumerate(body.inputs):
+    for place, given in enumerate(inputs):
         text = given if isinstance(given, str) else _text_of(given, selector)
         if not text or not text.strip():
             raise InvalidRequest(f"inputs[{place}] contains no text.", param=f"inputs[{place}]")

@@ -1,5 +1,6 @@
 """Endpoints that ask the scorer: inputs, labels, dry run, evidence, label suggestions, feedback."""
 
+import asyncio
 import hashlib
 import logging
 from typing import Annotated, Any
@@ -25,7 +26,7 @@ log = logging.getLogger("benchroute.feedback")
 async def seed_task(task: TaskOfKey, body: InputsBody, services: Given, client: ClientPrincipal) -> dict[str, Any]:
     """Add a sample of inputs to a task, for instance before its first request, and return its decision."""
     count_inputs(services, client, len(body.inputs))
-    texts = texts_of(body, services.table.policy_of(task).input)
+    texts = await asyncio.to_thread(texts_of, body.inputs, services.table.policy_of(task).input)
     return dict(await require_scorer(services).seed_task(task, texts, key=client.name))
 
 
@@ -40,7 +41,7 @@ async def label_task(task: TaskOfKey, body: LabelsBody, services: Given, client:
     count_inputs(services, client, len(body.labels))
     policy = services.table.policy_of(task)
     _check_models(services, {name for label in body.labels for name in label.outcomes}, "labels")
-    texts = texts_of(InputsBody(inputs=[label.input for label in body.labels]), policy.input)
+    texts = await asyncio.to_thread(texts_of, [label.input for label in body.labels], policy.input)
     outcomes = [label.outcomes for label in body.labels]
     if body.judge is not None:
         judge = msgspec.convert(body.judge.model_dump(), JudgeVerdicts)
@@ -68,7 +69,7 @@ async def dry_run_route(body: DryRunBody, services: Given, client: ClientPrincip
     count_inputs(services, client, len(body.inputs))
     _check_models(services, set(body.candidates or ()), "candidates")
     task = None if body.task is None else check_task_access(body.task, client)
-    texts = texts_of(body, services.table.policy_of(task or DEFAULT_TASK).input)
+    texts = await asyncio.to_thread(texts_of, body.inputs, services.table.policy_of(task or DEFAULT_TASK).input)
     made = await require_scorer(services).dry_run(texts, task, body.candidates, client.name)
     ranking, evidence = made["decision"]["ranking"], services.evidence
     return {**made, "evidence": {name: evidence_to_json(evidence[name]) for name in ranking if name in evidence}}

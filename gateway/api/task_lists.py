@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
+import msgspec
+
+from gateway.api.pagination import encode_row
 from gateway.api.services import Services
 from gateway.api.task_views import default_tasks, detailed_summary, task_facts
 from gateway.decision import Decision
@@ -40,7 +42,7 @@ async def list_decided(services: Services, client: Principal, listed: TaskFilter
 
 async def list_detailed(
     services: Services, client: Principal, listed: TaskFilter
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[list[msgspec.Raw], str | None]:
     """Return a page of detailed summaries, and the name that the next one begins behind.
 
     With tasks that had requests in the last hours but no decision: without a pack, that is all of them.
@@ -56,8 +58,8 @@ async def list_detailed(
     return await summarise_tasks(services, client, names[:limit]), last
 
 
-async def summarise_tasks(services: Services, client: Principal, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return detailed summaries of tasks, with the stored explanations.
+async def summarise_tasks(services: Services, client: Principal, names: Sequence[str]) -> list[msgspec.Raw]:
+    """Return detailed summaries of tasks as JSON, with the stored explanations.
 
     The scorer is not asked: a page would wait for it, since each of 100 explanations takes about as long as scoring an
     input. Each row says how many inputs its explanation rests on.
@@ -66,6 +68,6 @@ async def summarise_tasks(services: Services, client: Principal, names: Sequence
     share, rows, defaults = LoopShare(), [], default_tasks(services)
     for name in names:
         facts = task_facts(name, services, defaults)
-        rows.append(detailed_summary(name, found.get(name), services, client, facts))
+        rows.append(encode_row(detailed_summary(name, found.get(name), services, client, facts)))
         await share.give_way()
     return rows

@@ -8,7 +8,9 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.api.pagination import PageRequest, SortKey, page_to_json
+import msgspec
+
+from gateway.api.pagination import PageRequest, SortKey, encode_row, page_to_json
 from gateway.api.services import Services, sees_all
 from gateway.api.task_lists import MAX_DETAILED, summarise_tasks
 from gateway.api.task_views import (
@@ -257,11 +259,11 @@ def _page(keys: Sequence[SortKey], limit: int, total: int | None) -> SelectedTas
     return SelectedTasks([name for _, name in keys[:limit]], last, total)
 
 
-async def _plain_rows(services: Services, names: Sequence[str]) -> list[dict[str, Any]]:
+async def _plain_rows(services: Services, names: Sequence[str]) -> list[msgspec.Raw]:
     share, defaults, rows = LoopShare(), default_tasks(services), []
     for name in names:
         await share.give_way()
         decision = services.table.decision_of(name)
         if decision is not None:
-            rows.append({**task_summary(name, decision), **task_facts(name, services, defaults)})
+            rows.append(encode_row({**task_summary(name, decision), **task_facts(name, services, defaults)}))
     return rows

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Query, Response
 
 from gateway.api.dependencies import ClientPrincipal, Given
-from gateway.api.pagination import PageRequest, Paging, json_response, page_to_json
+from gateway.api.pagination import PageRequest, Paging, encode_row, json_response, page_to_json
 from gateway.api.services import Services, sees_all
 from gateway.config import LOOPBACK
 from gateway.errors import Forbidden
@@ -53,15 +54,15 @@ async def get_usage(
 
 async def _usage_page(
     services: Services, by: LedgerKind, period: str, page: PageRequest
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[list[msgspec.Raw], str | None]:
     """Return a page of the usage by name, and the name that the next one begins behind."""
-    share, rows, seen = LoopShare(), list[dict[str, Any]](), ""
+    share, rows, seen = LoopShare(), list[msgspec.Raw](), ""
     for looked_at, name in enumerate(services.ledger.names_after(by, page.name_position(f"usage {by}"))):
         if len(rows) == page.limit or looked_at == MAX_NAMES_SEEN:
             return rows, seen
         seen = name
         if (totals := services.ledger.usage_on(by, name, period)).requests:
-            rows.append(_usage_to_json(by, name, totals))
+            rows.append(encode_row(_usage_to_json(by, name, totals)))
         await share.give_way()
     return rows, None
 

@@ -43,9 +43,9 @@ class RequestFilter:
 
     @property
     def span(self) -> tuple[int, int]:
-        """Numbers of the oldest and newest row that can match."""
+        """Numbers of the oldest and newest row that can match, within those that a store takes: 64 bits, signed."""
         last = MAX_NUMBER if self.until_us is None else (self.until_us << TIME_BITS) - 1
-        return max(0, self.since_us) << TIME_BITS, min(last, MAX_NUMBER)
+        return _within_numbers(self.since_us << TIME_BITS), _within_numbers(last)
 
     @property
     def block_test(self) -> Callable[[Block], bool] | None:
@@ -53,6 +53,10 @@ class RequestFilter:
         has_conditions = self.equal or self.statuses is not None
         is_limited = self.min_latency_ms is not None or self.min_cost_usd is not None
         return partial(may_match, self) if has_conditions or is_limited or self.search else None
+
+
+def _within_numbers(number: int) -> int:
+    return min(max(number, 0), MAX_NUMBER)
 
 
 def may_match(wanted: RequestFilter, block: Block) -> bool:

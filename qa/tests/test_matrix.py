@@ -1,7 +1,9 @@
 """The matrix client x feature: its comparison, its tables, and a client of the extra `dev` in it."""
 
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from qa.conformance.checks import NotRun, Outcome
 from qa.conformance.drivers.coding_agents import AGENTS, NO_HEADERS, Place
 from qa.conformance.drivers.harness import Question
+from qa.conformance.matrix import environments
 from qa.conformance.matrix.cells import Cell, Missing, forwarded_body, name_differences
 from qa.conformance.matrix.clients import CLIENTS, OPENAI, Client, Package
 from qa.conformance.matrix.compare import differences
@@ -217,3 +220,19 @@ def test_the_pages_of_agents_have_the_settings_that_ran(agent: str, tmp_path: Pa
 def test_the_pages_name_the_versions_of_the_matrix(client: Client) -> None:
     text = "".join(path.read_text() for path in (TOP / "docs" / "clients").glob("*.md"))
     assert client.packages.version.rpartition(" ")[2] in text
+
+
+def test_runs_at_the_same_time_install_a_client_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: list[Path] = []
+
+    def install(folder: Path, packages: Package) -> None:
+        (folder / "begun").touch()
+        time.sleep(0.1)
+        assert (folder / "begun").exists()  # another run would have removed it
+        installed.append(folder)
+
+    monkeypatch.setattr(environments, "_install", install)
+    with ThreadPoolExecutor(3) as runs:
+        folders = list(runs.map(lambda _: prepare_environment(tmp_path, Package("there", "pypi", ("a==1",))), range(3)))
+    assert folders == [tmp_path / "there"] * 3
+    assert installed == folders[:1]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.offload import offload
+from gateway.offload import MANY_OBJECTS, offload
 
 
 @pytest.fixture(autouse=True)
@@ -43,11 +43,17 @@ def test_no_garbage_is_collected_while_it_works() -> None:
     assert gc.isenabled()
 
 
-def test_what_it_has_made_is_not_looked_at_by_the_collector() -> None:
+def test_what_is_large_is_not_looked_at_by_the_collector() -> None:
     """Else the next collection, which is the event loop's, looks at all of it."""
-    made = asyncio.run(offload(lambda: [[number] for number in range(10_000)]))
-    assert len(made) == 10_000 > len(gc.get_objects())
+    made = asyncio.run(offload(lambda: [[number] for number in range(2 * MANY_OBJECTS)]))
+    assert len(made) == 2 * MANY_OBJECTS > len(gc.get_objects())
     gc.unfreeze()
+
+
+def test_what_is_small_is_collected_as_all_else() -> None:
+    before = gc.get_freeze_count()
+    asyncio.run(offload(lambda: [[number] for number in range(MANY_OBJECTS // 10)]))
+    assert gc.get_freeze_count() == before
 
 
 def test_a_collector_that_was_off_stays_off() -> None:

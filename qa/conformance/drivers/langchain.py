@@ -3,6 +3,7 @@
 from typing import Any
 
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from pydantic import SecretStr
 
 from qa.conformance.drivers.harness import Question, run
 from qa.conformance.drivers.langchain_chat import chat_operations
@@ -12,7 +13,7 @@ def _model(question: Question, **more: Any) -> Any:
     return ChatOpenAI(
         model=question.model,
         base_url=question.base_url,
-        api_key=question.key,
+        api_key=SecretStr(question.key),
         max_retries=question.retries,
         timeout=15,
         default_headers=question.headers,
@@ -24,7 +25,7 @@ def _embeddings(question: Question) -> Any:
     asking = OpenAIEmbeddings(
         model=question.model,
         base_url=question.base_url,
-        api_key=question.key,
+        api_key=SecretStr(question.key),
         default_headers=question.headers,
         check_embedding_ctx_length=False,
         max_retries=question.retries,

@@ -1,10 +1,13 @@
 """An environment of its own for each client, from PyPI or npm, in a cache outside the repository."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from qa.conformance.checks import NotRun
@@ -29,12 +32,22 @@ def prepare_environment(cache: Path, packages: Package) -> Path:
         return cache
     folder, wanted = cache / packages.environment, "\n".join(packages.pins)
     stamp = folder / "installed.txt"
-    if not (stamp.is_file() and stamp.read_text() == wanted):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        _install(folder, packages)
-        stamp.write_text(wanted)
+    with _locked(folder):
+        if not (stamp.is_file() and stamp.read_text() == wanted):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            _install(folder, packages)
+            stamp.write_text(wanted)
     return folder
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other runs from the folder during the block: one would remove what another installs."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _install(folder: Path, packages: Package) -> None:

@@ -224,6 +224,20 @@ def test_values_of_a_field_are_suggested_from_the_log(url: str) -> None:
     assert values(url, "task", "values", until="2020-01-01")["data"] == []
 
 
+@pytest.mark.parametrize("path", ["", "/values?field=task", "/export"])
+@pytest.mark.parametrize("bound", ["since", "until"])
+@pytest.mark.parametrize(
+    ("at", "is_past"),
+    [("0001-01-01", True), ("0257-03-29T04:54:04.728Z", True), ("1969-12-31", True), ("9999-12-31T23:59:59Z", False)],
+)
+def test_any_time_that_can_be_written_is_a_bound(url: str, path: str, bound: str, at: str, is_past: bool) -> None:
+    """Rows have numbers of 64 bits, times that can be written do not all have one."""
+    ask(url, body=HELLO, x_task_id="bounded")
+    answer = ask(url, f"/v1/requests{path}{'&' if '?' in path else '?'}{bound}={at}")
+    assert answer.status == 200, answer.body
+    assert (b"bounded" in answer.body) == (is_past == (bound == "since"))
+
+
 @pytest.mark.parametrize(
     "query", ["field=cost", "", "field=task&limit=0", "field=task&limit=1000", "field=task&since=x"]
 )
