@@ -4,6 +4,7 @@ The library has no HTTP, no database and no clock. Its modules, in the order of 
 
     arrays             array types and shape checks
     errors             error tree of the library
+    parallel           blocks of a computation in several threads
     bounded            archives and JSON that others made, read within limits
     bounded_arrays     arrays that others made, no larger than their bytes
     bounded_tables     parquet files that others made, in pieces

@@ -21,6 +21,7 @@ from routing.arrays import Embeddings, Floats, Ints
 from routing.benchmark import Benchmark
 from routing.neighbours.exact import BLOCK_CELLS, most_similar
 from routing.neighbours.grouped import GroupedLists
+from routing.parallel import run_blocks
 from routing.predictor import THRESHOLD, predict_correct, predict_outcomes, prediction_accuracy
 
 CalibrationProgress = Callable[[int, int], None]
@@ -152,13 +153,14 @@ def hold_out_datasets(
     queries: Embeddings | None = None,
     lists: GroupedLists | None = None,
     sample: Sequence[Ints] | None = None,
+    threads: int = 1,
 ) -> Iterator[HeldOutDataset]:
     """Yield every dataset with its inputs' neighbours in all others (D_-d in eq. 8).
 
     vectors: (n_benchmark, dim), unit length. dataset_ids: (n_benchmark,). queries: the same inputs embedded by
     another embedder of the same space, as tasks would be; the vectors themselves by default. lists: of the vectors, to
     search in them as tasks do; None to search exactly, in a time that grows as n^2. sample: (n_datasets,) rows of every
-    dataset to search for; None for all.
+    dataset to search for; None for all. threads: of an exact search (routing.parallel).
     """
     queries = vectors if queries is None else queries
     for dataset in range(n_datasets):
@@ -171,15 +173,25 @@ def hold_out_datasets(
             continue
         near = np.empty((len(rows), count), dtype=np.int64)
         distances = np.empty((len(rows), count))
-        # Blocks bound the memory of the similarity matrix to 64 MB however large the dataset is.
-        block = max(1, BLOCK_CELLS // len(vectors))
-        for start in range(0, len(rows) if count else 0, block):
-            some = slice(start, start + block)
-            similarity = queries[rows[some]] @ vectors.T
-            # The dataset's own inputs are not in D_-d: -inf keeps them out of the nearest.
-            similarity[:, own] = -np.inf
-            near[some], distances[some] = most_similar(similarity, count)
+        if count:
+            _search_exactly(vectors, queries, (rows, own), (near, distances), threads)
         yield HeldOutDataset(dataset, rows, near, distances, len(own))
+
+
+def _search_exactly(
+    vectors: Embeddings, queries: Embeddings, held_out: tuple[Ints, Ints], found: tuple[Ints, Floats], threads: int
+) -> None:
+    """Fill in the nearest of some inputs. held_out: rows of the inputs, and of all of their dataset."""
+    (rows, own), (near, distances) = held_out, found
+
+    def search(some: slice) -> None:
+        similarity = queries[rows[some]] @ vectors.T
+        # The dataset's own inputs are not in D_-d: -inf keeps them out of the nearest.
+        similarity[:, own] = -np.inf
+        near[some], distances[some] = most_similar(similarity, near.shape[1])
+
+    # Blocks bound the memory of the similarity matrix to 64 MB however large the dataset is.
+    run_blocks(search, len(rows), max(1, BLOCK_CELLS // len(vectors)), threads)
 
 
 def calibrate_reliability(

@@ -181,10 +181,11 @@ def save_pack(pack: Pack, path: Path) -> Manifest:
     return manifest
 
 
-def open_pack(path: Path, embedder: EmbedderId | None = None) -> Pack:
+def open_pack(path: Path, embedder: EmbedderId | None = None, *, with_input_index: bool = True) -> Pack:
     """Open a pack and check all of it.
 
-    embedder: the embedder of the tasks' inputs; None where the caller brings vectors of its own.
+    embedder: the embedder of the tasks' inputs; None where the caller brings vectors of its own. with_input_index:
+    False leaves out the names of inputs, which routing does not need: of a million, 150 MB.
     Raises PackCorrupted for a missing, truncated or altered file, PackMismatch for another schema, embedder or shape.
     """
     manifest = read_manifest(path)
@@ -195,7 +196,7 @@ def open_pack(path: Path, embedder: EmbedderId | None = None) -> Pack:
     with reading_pack(), _folder_of(path) as folder:
         _check_files(folder, manifest, path)
         try:
-            return _load(folder, manifest, path)
+            return _load(folder, manifest, path, with_input_index)
         except (NeighboursError, PackError):
             raise
         # Whoever made the pack hashed what is in it: the content of any of its files can be anything.
@@ -287,7 +288,7 @@ def _check_files(folder: Path, manifest: Manifest, path: Path) -> None:
             raise PackCorrupted(f"{path}: {name} has hash {found[:12]}, the manifest names {named[:12] or 'none'}")
 
 
-def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
+def _load(folder: Path, manifest: Manifest, path: Path, with_input_index: bool) -> Pack:
     calibration = load_calibration(folder / "calibration.npz")
     embeddings = load_embeddings(folder / "embeddings.npy", path.is_dir())
     # Before the index, which reads as many vectors as its graph has nodes.
@@ -303,7 +304,7 @@ def _load(folder: Path, manifest: Manifest, path: Path) -> Pack:
         projection=_load_map(folder) if MAP in manifest.files else None,
         texts=tuple(load_json(folder / TEXTS)) if TEXTS in manifest.files else None,
         training_data=None,
-        input_index=_load_inputs(folder) if INPUTS in manifest.files else None,
+        input_index=_load_inputs(folder) if with_input_index and INPUTS in manifest.files else None,
         estimates=_load_estimates(folder) if ESTIMATES in manifest.files else None,
     )
     n_inputs, n_models, dim = manifest.n_inputs, len(manifest.models), manifest.embedder.dim

@@ -22,7 +22,8 @@ from gateway.cli.selection import (
     select_from,
     tell_left_out,
 )
-from gateway.cli.terminal import make_table, show_progress, stderr_console, stdout_console
+from gateway.cli.terminal import make_table, print_note, show_progress, stderr_console, stdout_console
+from routing.manifest import MAX_GRAPH
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -198,8 +199,11 @@ def evaluate(
     pooled = _limited(_pooled(whole, benchmark_dir, pool), limit)
     selected = select_from(pooled, selection, verbose)
     vectors = embed_selected(benchmark_dir, whole, selected, None, default_cache_path()).vectors
+    benchmark, vectors = _sample_large(selected.benchmark, vectors)
     with show_progress(stderr_console()) as steps:
-        evaluation = request.evaluate(selected.benchmark, vectors, steps)
+        evaluation = request.evaluate(benchmark, vectors, steps)
+    if benchmark.n_inputs < selected.benchmark.n_inputs:
+        evaluation = replace(evaluation, settings={**evaluation.settings, "sampled_of": selected.benchmark.n_inputs})
     if limit is not None:
         # A limit belongs to the pool's name in titles.
         evaluation = replace(evaluation, settings={**evaluation.settings, "max_params_b": limit})
@@ -209,6 +213,25 @@ def evaluate(
         typer.echo((output / name).read_text(encoding="utf-8"))
     else:
         _show(evaluation, output)
+
+
+def _sample_large(benchmark: "Benchmark", vectors: "Embeddings") -> "tuple[Benchmark, Embeddings]":
+    """Return at most MAX_GRAPH of the inputs, with a note: an evaluation searches exactly, in a time that grows as n^2.
+
+    vectors: (n_inputs, dim).
+    """
+    if benchmark.n_inputs <= MAX_GRAPH:
+        return benchmark, vectors
+    import numpy as np
+
+    from routing.input_sample import sample_inputs
+
+    rows = np.sort(np.concatenate(sample_inputs(benchmark.dataset_ids, len(benchmark.datasets), MAX_GRAPH)))
+    print_note(
+        f"evaluating {len(rows):,} of {benchmark.n_inputs:,} inputs, drawn from every dataset with a fixed seed, as a "
+        "benchmark of their own; the report of `pack build` searches among all of them"
+    )
+    return benchmark.select_inputs(rows), vectors[rows]
 
 
 def _regimes(regime: RegimeName | None, is_papers: bool) -> tuple[str, ...]:

@@ -177,10 +177,11 @@ def _add_column(path: Path, name: str, outcomes: Path, output: Path, benchmark: 
     from routing.importing.outcomes_file import read_column
     from routing.new_model.add import NewModelOutcomes, add_model
     from routing.pack import save_pack
+    from routing.parallel import build_threads
 
     opened, known = _open(path, benchmark)
     found = read_column(outcomes, name, known)
-    with show_progress(stderr_console()) as steps:
+    with show_progress(stderr_console()) as steps, build_threads(opened.manifest.n_inputs):
         extended = add_model(opened, NewModelOutcomes(_model(name, config), found.rows, found.outcomes), steps)
     about = pack_provenance()
     manifest = replace(extended.manifest, made_by=about.made_by, made_at=about.made_at, software=about.software)

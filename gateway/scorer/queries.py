@@ -85,7 +85,8 @@ class ScorerQueries:
         embedder = EmbedderId(self._embedder.name, self._embedder.revision, self._embedder.dim)
         pack = None
         if question.pack:
-            pack = open_pack(self._find_pack(question.pack), embedder if question.view == "difference" else None)
+            path, needed = self._find_pack(question.pack), embedder if question.view == "difference" else None
+            pack = open_pack(path, needed, with_input_index=False)
             manifest = configured_manifest(pack.manifest, self._tasks.settings.routing.models)
             pack = replace(pack, manifest=manifest)
         if question.view == "outcomes":

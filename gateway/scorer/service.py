@@ -91,7 +91,8 @@ def open_pack(
     source = embedder_source(manifest)
     embedder = current.embedder if current is not None and current.source == source else load(path, manifest)
     with reading_within(ReadLimits(max_archive_bytes=settings.max_pack_mb * MIB)):
-        pack = read_pack(path, EmbedderId(embedder.name, embedder.revision, embedder.dim))
+        made_by = EmbedderId(embedder.name, embedder.revision, embedder.dim)
+        pack = read_pack(path, made_by, with_input_index=False)
     log.info("pack %s is open after %.1f s", manifest.hash[:12], time.monotonic() - begun)
     named = replace(pack, manifest=configured_manifest(pack.manifest, settings.models))
     router = Router(named, routing_settings(settings))

@@ -21,17 +21,19 @@ class GroupedLists:
         groups: (n_indexed,) the dataset of each; of those outside the part, one more than there are datasets.
         places: (n_indexed,) the row of each in the part, -1 for those outside; None where all are in it.
         size: inputs that can be found.
+        threads: of a search (routing.parallel).
     """
 
     index: IvfIndex
     groups: Ints
     places: Ints | None
     size: int
+    threads: int = 1
 
     @classmethod
-    def of_benchmark(cls, index: IvfIndex, dataset_ids: Ints) -> "GroupedLists":
+    def of_benchmark(cls, index: IvfIndex, dataset_ids: Ints, threads: int = 1) -> "GroupedLists":
         """Return the lists of a whole benchmark. dataset_ids: (n_inputs,)."""
-        return cls(index, dataset_ids, None, index.size)
+        return cls(index, dataset_ids, None, index.size, threads)
 
     @property
     def dim(self) -> int:
@@ -46,7 +48,7 @@ class GroupedLists:
         groups[rows] = self.groups[rows]
         places = np.full(len(self.groups), -1)
         places[rows] = np.arange(len(rows))
-        return GroupedLists(self.index, groups, places, len(rows))
+        return GroupedLists(self.index, groups, places, len(rows), self.threads)
 
     def find_nearest(self, queries: Embeddings, count: int) -> tuple[Ints, Floats]:
         """Return the nearest rows, and their distances, as Neighbours does."""
@@ -66,7 +68,8 @@ class GroupedLists:
         neighbours than there are.
         """
         if self.places is None:
-            return self.index.find_outside(queries, count, self.groups, datasets)
+            return self.index.find_outside(queries, count, self.groups, datasets, self.threads)
         hidden = np.full((len(queries), 1), int(self.groups.max()))
-        found, distances = self.index.find_outside(queries, count, self.groups, np.hstack([datasets, hidden]))
+        without = np.hstack([datasets, hidden])
+        found, distances = self.index.find_outside(queries, count, self.groups, without, self.threads)
         return self.places[found], distances

@@ -27,6 +27,7 @@ from routing.errors import NeighboursError
 from routing.neighbours import check_queries
 from routing.neighbours.exact import most_similar
 from routing.neighbours.kmeans import assign_lists, find_centres, round_to_grid
+from routing.parallel import run_blocks
 
 BLOCK_CELLS = 16_000_000
 """Similarities in memory at a time: 64 MB of float32, and as much for their rows."""
@@ -54,13 +55,14 @@ class InvertedLists:
         return cls(centres, members, np.concatenate([[0], np.cumsum(counts)]))
 
     @classmethod
-    def divide(cls, vectors: Embeddings, n_lists: int = 0) -> "InvertedLists":
-        """Divide vectors, (n, dim), unit length. n_lists: 0 for a number that fits n.
+    def divide(cls, vectors: Embeddings, n_lists: int = 0, threads: int = 1) -> "InvertedLists":
+        """Divide vectors, (n, dim), unit length. n_lists: 0 for a number that fits n. threads: see routing.parallel.
 
         The same vectors give the same lists, on every machine.
         """
-        centres = find_centres(vectors, n_lists or min(len(vectors), LISTS_PER_ROOT * math.isqrt(len(vectors))))
-        return cls.from_assignment(centres, assign_lists(vectors, centres))
+        count = n_lists or min(len(vectors), LISTS_PER_ROOT * math.isqrt(len(vectors)))
+        centres = find_centres(vectors, count, threads)
+        return cls.from_assignment(centres, assign_lists(vectors, centres, threads))
 
     def sort_rows(self) -> "InvertedLists":
         """Return the lists of the same vectors in list order, `vectors[members]`."""
@@ -146,7 +148,9 @@ class IvfIndex:
         """Return the approximately nearest rows and their distances: a true neighbour can be missed."""
         return self._find(check_queries(queries, count, self.dim, self.size), count, None)
 
-    def find_outside(self, queries: Embeddings, count: int, groups: Ints, excluded: Ints) -> tuple[Ints, Floats]:
+    def find_outside(
+        self, queries: Embeddings, count: int, groups: Ints, excluded: Ints, threads: int = 1
+    ) -> tuple[Ints, Floats]:
         """Return the approximately nearest of the rows that are in none of a query's excluded groups.
 
         groups: (n,) the group of each row, from 0. excluded: (n_queries, n_excluded) different groups that each query
@@ -156,19 +160,22 @@ class IvfIndex:
         counts = self.lists.count_groups(groups, int(excluded.max(initial=0)) + 1)
         outside = Outside(groups, excluded, counts)
         most_hidden = int(counts.sum(axis=1)[excluded].sum(axis=1).max(initial=0))
-        return self._find(check_queries(queries, count, self.dim, self.size - most_hidden), count, outside)
+        return self._find(check_queries(queries, count, self.dim, self.size - most_hidden), count, outside, threads)
 
-    def _find(self, queries: Embeddings, count: int, outside: Outside | None) -> tuple[Ints, Floats]:
+    def _find(self, queries: Embeddings, count: int, outside: Outside | None, threads: int = 1) -> tuple[Ints, Floats]:
         rows, distances = np.empty((len(queries), count), dtype=np.int64), np.empty((len(queries), count))
         sizes = np.diff(self.lists.starts)
-        for start in range(0, len(queries), self._block):
-            block = queries[start : start + self._block]
-            some = None if outside is None else outside.select_queries(slice(start, start + self._block))
-            left = np.broadcast_to(sizes, (len(block), len(sizes))) if some is None else sizes - some.count_hidden()
+
+        def find(some: slice) -> None:
+            block = queries[some]
+            hidden = None if outside is None else outside.select_queries(some)
+            left = np.broadcast_to(sizes, (len(block), len(sizes))) if hidden is None else sizes - hidden.count_hidden()
             for places, read in self._choose_lists(block, left, count):
-                without = None if some is None else some.select_queries(places)
+                without = None if hidden is None else hidden.select_queries(places)
                 found = self._read_lists(block[places], read, count, without)
-                rows[start + places], distances[start + places] = found
+                rows[some.start + places], distances[some.start + places] = found
+
+        run_blocks(find, len(queries), self._block, threads)
         return rows, distances
 
     def _choose_lists(self, queries: Embeddings, sizes: Ints, count: int) -> Iterator[tuple[Ints, Ints]]:

@@ -14,6 +14,7 @@ in whatever order and block a matrix product adds them.
 import numpy as np
 
 from routing.arrays import Embeddings, Floats, Ints
+from routing.parallel import run_blocks
 
 GRID = 2048
 """2048^2 is a quarter of 2^24: room for the rounding of each number. Cosines change by about 1e-4."""
@@ -31,31 +32,35 @@ def round_to_grid(vectors: Embeddings) -> Embeddings:
     return np.asarray(np.rint(vectors * np.float32(GRID)))
 
 
-def find_centres(vectors: Embeddings, count: int) -> Embeddings:
+def find_centres(vectors: Embeddings, count: int, threads: int = 1) -> Embeddings:
     """Return the centres of `count` clusters, (count, dim) on the grid. vectors: (n, dim), n >= count, unit length."""
     # Sorted, so that a mapped file is read from its beginning to its end.
     drawn = np.random.default_rng(SEED).permutation(len(vectors))[: TRAIN_PER_LIST * count]
     sample = round_to_grid(vectors[np.sort(drawn)])
     centres = sample[np.random.default_rng(SEED).permutation(len(sample))[:count]]
     for _ in range(TRAIN_STEPS):
-        centres = _move_centres(centres, sample, _nearest(sample, centres))
+        centres = _move_centres(centres, sample, _nearest(sample, centres, threads))
     return centres
 
 
-def assign_lists(vectors: Embeddings, centres: Embeddings) -> Ints:
+def assign_lists(vectors: Embeddings, centres: Embeddings, threads: int = 1) -> Ints:
     """Return the nearest centre of each vector, of equally near ones the lowest. (n,)"""
     found = np.empty(len(vectors), dtype=np.int64)
-    block = max(1, BLOCK_CELLS // vectors.shape[1])
-    for start in range(0, len(vectors), block):
-        found[start : start + block] = _nearest(round_to_grid(vectors[start : start + block]), centres)
+
+    def assign(some: slice) -> None:
+        found[some] = _nearest(round_to_grid(vectors[some]), centres)
+
+    run_blocks(assign, len(vectors), max(1, BLOCK_CELLS // vectors.shape[1]), threads)
     return found
 
 
-def _nearest(grid: Embeddings, centres: Embeddings) -> Ints:
+def _nearest(grid: Embeddings, centres: Embeddings, threads: int = 1) -> Ints:
     found = np.empty(len(grid), dtype=np.int64)
-    block = max(1, BLOCK_CELLS // len(centres))
-    for start in range(0, len(grid), block):
-        found[start : start + block] = (grid[start : start + block] @ centres.T).argmax(axis=1)
+
+    def find(some: slice) -> None:
+        found[some] = (grid[some] @ centres.T).argmax(axis=1)
+
+    run_blocks(find, len(grid), max(1, BLOCK_CELLS // len(centres)), threads)
     return found
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from routing.arrays import Embeddings, Floats, Ints
 from routing.neighbours.ivf import InvertedLists
 from routing.neighbours.kmeans import BLOCK_CELLS, SEED, round_to_grid
+from routing.parallel import run_blocks
 
 SAMPLED, NEAREST = 500, 19
 LEAST_RECALL = 0.97
@@ -36,15 +37,17 @@ class ProbeChoice:
     is_exhaustive: bool
 
 
-def choose_probes(vectors: Embeddings, lists: InvertedLists, dataset_ids: Ints) -> ProbeChoice:
+def choose_probes(vectors: Embeddings, lists: InvertedLists, dataset_ids: Ints, threads: int = 1) -> ProbeChoice:
     """Choose the number of lists to read. vectors: (n, dim), unit length. dataset_ids: (n,)."""
     drawn = np.sort(np.random.default_rng(SEED).permutation(len(vectors))[:SAMPLED])
     ids = np.unique(dataset_ids, return_inverse=True)[1]
     # Each sampled input by itself, and all of its dataset: what may not be found.
-    curves = [
-        _find_recalls(vectors, lists, drawn, np.arange(len(vectors))),
-        _find_recalls(vectors, lists, drawn, ids),
-    ]
+    groups, curves = [np.arange(len(vectors)), ids], [np.empty(0)] * 2
+
+    def find_recalls(some: slice) -> None:
+        curves[some.start] = _find_recalls(vectors, lists, drawn, groups[some.start])
+
+    run_blocks(find_recalls, len(groups), 1, threads)
     known = [curve for curve in curves if len(curve)]
     needed = max((int((curve < LEAST_RECALL).sum()) + 1 for curve in known), default=1)
     is_exhaustive = needed > LARGEST_SHARE * len(lists.centres)

@@ -26,22 +26,23 @@ PackIndex: TypeAlias = HnswIndex | IvfIndex
 
 
 def build_index(
-    vectors: Embeddings, dataset_ids: Ints, lists: InvertedLists | None = None
+    vectors: Embeddings, dataset_ids: Ints, lists: InvertedLists | None = None, threads: int = 1
 ) -> tuple[PackIndex, Mapping[str, Any]]:
     """Build the index of a pack.
 
     vectors: (n_inputs, dim), unit length. dataset_ids: (n_inputs,). lists: of a large pack's vectors, if known.
+    threads: of a large pack's (routing.parallel).
 
     Returns it and, for the pack's report, what was measured; nothing for a graph.
     """
     if len(vectors) <= MAX_GRAPH:
         return HnswIndex.build_index(vectors), {}
-    return _measure_lists(vectors, dataset_ids, lists or InvertedLists.divide(vectors))
+    return _measure_lists(vectors, dataset_ids, lists or InvertedLists.divide(vectors, threads=threads), threads)
 
 
-def search_lists(index: PackIndex, dataset_ids: Ints) -> GroupedLists | None:
+def search_lists(index: PackIndex, dataset_ids: Ints, threads: int = 1) -> GroupedLists | None:
     """Return the lists of a large pack, to search in while it is built; None where exact searches are fast enough."""
-    return GroupedLists.of_benchmark(index, dataset_ids) if isinstance(index, IvfIndex) else None
+    return GroupedLists.of_benchmark(index, dataset_ids, threads) if isinstance(index, IvfIndex) else None
 
 
 def divide_large(vectors: Embeddings, dataset_ids: Ints) -> GroupedLists | None:
@@ -51,8 +52,10 @@ def divide_large(vectors: Embeddings, dataset_ids: Ints) -> GroupedLists | None:
     return search_lists(_measure_lists(vectors, dataset_ids, InvertedLists.divide(vectors))[0], dataset_ids)
 
 
-def _measure_lists(vectors: Embeddings, dataset_ids: Ints, lists: InvertedLists) -> tuple[IvfIndex, Mapping[str, Any]]:
-    chosen = choose_probes(vectors, lists, dataset_ids)
+def _measure_lists(
+    vectors: Embeddings, dataset_ids: Ints, lists: InvertedLists, threads: int = 1
+) -> tuple[IvfIndex, Mapping[str, Any]]:
+    chosen = choose_probes(vectors, lists, dataset_ids, threads)
     measured = {
         "kind": "inverted lists",
         "n_lists": len(lists.centres),

@@ -200,3 +200,14 @@ def test_a_tar_may_not_write_elsewhere(saved: Path, tmp_path: Path) -> None:
         open_pack(tmp_path / "evil.tar")
     assert not (tmp_path.parent / "escaped.json").exists()
     shutil.rmtree(saved)
+
+
+def test_a_scorer_leaves_out_the_names_of_inputs(pack: Pack, tmp_path: Path) -> None:
+    save_pack(pack, tmp_path / "pack")
+    whole, lean = open_pack(tmp_path / "pack"), open_pack(tmp_path / "pack", with_input_index=False)
+    assert whole.input_index is not None
+    assert lean.input_index is None
+    assert (lean.manifest, lean.report) == (whole.manifest, whole.report)
+    (tmp_path / "pack" / "inputs.json").write_text("[]")
+    with pytest.raises(PackCorrupted, match=r"inputs\.json has hash"):
+        open_pack(tmp_path / "pack", with_input_index=False)

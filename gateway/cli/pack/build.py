@@ -127,6 +127,7 @@ def build_command(
     check_output(output)
     selection, cache = parse_selection(chosen.models, chosen.datasets, chosen.min_coverage), embedding.cache
     from routing.pack import save_pack
+    from routing.parallel import build_threads
     from routing.tidy import read_benchmark
 
     with open_benchmark(benchmarks) as every_input, limit_benchmark(every_input, limit) as folder:
@@ -135,13 +136,14 @@ def build_command(
         times.start("embedding")
         embedded = embed_selected(folder, whole, selected, embedding.embedder, cache or default_cache_path())
     _release_arrow_memory()
-    sorted_inputs = _sort_inputs(selected.benchmark, embedded, times)
-    benchmark, embedded = sorted_inputs.benchmark, replace(embedded, vectors=sorted_inputs.vectors)
-    # A large benchmark's outcomes and vectors, in the order of its files, are gigabytes that nothing reads any more.
-    del whole, selected
-    pack = _calibrate(sorted_inputs, embedded, routing, with_texts, times)
-    times.start("bundling the embedder")
-    carried = bundle_embedder(embedded, benchmark, pack) if carry or compare_embedders else None
+    with build_threads(selected.benchmark.n_inputs) as threads:
+        sorted_inputs = _sort_inputs(selected.benchmark, embedded, times, threads)
+        benchmark, embedded = sorted_inputs.benchmark, replace(embedded, vectors=sorted_inputs.vectors)
+        # Outcomes and vectors in the order of the files: of a large benchmark gigabytes, that nothing reads any more.
+        del whole, selected
+        pack = _calibrate(sorted_inputs, embedded, routing, with_texts, times, threads)
+        times.start("bundling the embedder")
+        carried = bundle_embedder(embedded, benchmark, pack) if carry or compare_embedders else None
     if compare_embedders:
         times.start("comparing embedders")
         pack = compare_candidates(pack, benchmark, embedded, carried, cache or default_cache_path())
@@ -150,15 +152,20 @@ def build_command(
     _show(output, as_json, times)
 
 
-def _sort_inputs(benchmark: "Benchmark", embedded: EmbeddedTexts, times: PhaseTimes) -> "SortedInputs":
+def _sort_inputs(benchmark: "Benchmark", embedded: EmbeddedTexts, times: PhaseTimes, threads: int) -> "SortedInputs":
     from routing.build import sort_inputs
 
     with show_progress(stderr_console()) as steps:
-        return sort_inputs(benchmark, embedded.vectors, times.follow(steps))
+        return sort_inputs(benchmark, embedded.vectors, times.follow(steps), threads)
 
 
 def _calibrate(
-    inputs: "SortedInputs", embedded: EmbeddedTexts, asked: RoutingOptions, with_texts: bool, times: PhaseTimes
+    inputs: "SortedInputs",
+    embedded: EmbeddedTexts,
+    asked: RoutingOptions,
+    with_texts: bool,
+    times: PhaseTimes,
+    threads: int,
 ) -> "Pack":
     """Return the pack of a benchmark's inputs and their embeddings."""
     from routing.build import build_pack
@@ -175,6 +182,7 @@ def _calibrate(
             times.follow(steps),
             with_texts,
             inputs.lists,
+            threads,
         )
 
 

@@ -11,4 +11,6 @@ def name_pool(evaluation: Evaluation) -> str:
     limit = evaluation.settings.get("max_params_b")
     size = f" of at most {limit:g} B parameters" if isinstance(limit, int | float) else ""
     joined = "," if pool and size else ""
-    return f"{evaluation.benchmark}, {count_of(len(evaluation.models), 'model')}{pool}{joined}{size}"
+    whole = evaluation.settings.get("sampled_of")
+    sample = f", a sample of its {whole:,} inputs" if isinstance(whole, int) else ""
+    return f"{evaluation.benchmark}, {count_of(len(evaluation.models), 'model')}{pool}{joined}{size}{sample}"

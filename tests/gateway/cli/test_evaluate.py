@@ -47,6 +47,16 @@ def test_a_benchmark_is_evaluated_and_reported(folder: Path, tmp_path: Path) -> 
     assert {row["pool"] for row in json.loads((tmp_path / "two" / "table.json").read_text())} == {"two"}
 
 
+def test_of_a_large_benchmark_a_sample_is_evaluated_and_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.cli.evaluate.MAX_GRAPH", 60)
+    result = run_command("evaluate", folder, "-o", tmp_path / "report", "--regime", "new")
+    assert result.exit_code == 0, result.output
+    assert "evaluating 60 of 120 inputs, drawn from every dataset with a fixed seed" in result.output
+    assert "a sample of its 120 inputs" in (tmp_path / "report" / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
