@@ -219,20 +219,21 @@ def _name_of(key: yaml.ScalarNode) -> object:
 
 def _check_size(root: yaml.Node, source: str) -> None:
     """Raise ConfigError for a document that aliases blow up, or that contains itself; RecursionError for a deep one."""
-    sizes: dict[int, int] = {}
-
-    def size_of(node: yaml.Node, depth: int) -> int:
-        found = sizes.get(id(node))
-        if found == 0:
-            raise ConfigError(source, [("", "a value contains itself (alias)")], {"": node.start_mark.line + 1})
-        if found is None:
-            if depth > MAX_DEPTH:
-                raise RecursionError
-            sizes[id(node)] = 0
-            children = [child for pair in node.value for child in pair] if isinstance(node, yaml.MappingNode) else None
-            inside = children or (node.value if isinstance(node, yaml.SequenceNode) else ())
-            found = sizes[id(node)] = min(MAX_VALUES + 1, 1 + sum(size_of(child, depth + 1) for child in inside))
-        return found
-
-    if size_of(root, 0) > MAX_VALUES:
+    if _size_of(root, 0, {}, source) > MAX_VALUES:
         raise ConfigError(source, [("", f"aliases expand to more than {MAX_VALUES:,} values")])
+
+
+def _size_of(node: yaml.Node, depth: int, sizes: dict[int, int], source: str) -> int:
+    """Return how many values a node has, with its aliases expanded. sizes: of nodes by id, 0 for those around it."""
+    found = sizes.get(id(node))
+    if found == 0:
+        raise ConfigError(source, [("", "a value contains itself (alias)")], {"": node.start_mark.line + 1})
+    if found is None:
+        if depth > MAX_DEPTH:
+            raise RecursionError
+        sizes[id(node)] = 0
+        children = [child for pair in node.value for child in pair] if isinstance(node, yaml.MappingNode) else None
+        inside = children or (node.value if isinstance(node, yaml.SequenceNode) else ())
+        values = sum([_size_of(child, depth + 1, sizes, source) for child in inside])
+        found = sizes[id(node)] = min(MAX_VALUES + 1, 1 + values)
+    return found

@@ -16,7 +16,7 @@ class BatchSize:
     """Inputs of the next batch, where as many wait.
 
     What is stored of a task is read and written once for all of its inputs in a batch, and decisions are made together:
-    in batches of 256, static embedders need a fifth less CPU for an input than in batches of 64.
+    in batches of 256, static embedders need a sixth less CPU for an input than in batches of 64.
     """
 
     def __init__(self) -> None:

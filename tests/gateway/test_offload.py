@@ -2,12 +2,17 @@
 
 import asyncio
 import gc
+import json
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+import yaml
 
+from gateway.config import parse_config
 from gateway.offload import MANY_OBJECTS, offload
+from gateway.tasks.resolved_config import resolve_config
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +84,38 @@ def test_an_error_is_raised_and_the_collector_is_on_again() -> None:
     with pytest.raises(ValueError, match="wrong"):
         asyncio.run(offload(work))
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_what_a_reload_makes_holds_no_cycles_that_grow(is_json: bool) -> None:
+    """The collector looks at nothing of it: what is only reachable from itself would stay until the process ends."""
+
+    def reload(count: int) -> None:
+        backend = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1"}
+        config = {
+            "models": [{"name": "m", "backends": [backend]}],
+            "tasks": {f"t{number}": {"candidates": ["m"]} for number in range(count)},
+            "keys": [{"name": f"k{number}", "sha256": f"{number:064x}"} for number in range(count)],
+        }
+        resolve_config(parse_config(json.dumps(config) if is_json else yaml.safe_dump(config), "config.yaml", {}))
+
+    reload(3)
+    assert _bytes_in_cycles(lambda: reload(300)) < _bytes_in_cycles(lambda: reload(3)) + 1_000
+
+
+def _bytes_in_cycles(work: Callable[[], None]) -> int:
+    """Return the size of what work leaves to the collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        work()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = {id(one) for one in gc.garbage}
+        held = {id(one): one for found in gc.garbage for one in (found, *gc.get_referents(found))}
+        # With what the collector does not track, as a dict of numbers.
+        return sum([sys.getsizeof(one) for place, one in held.items() if place in left or not gc.is_tracked(one)])
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()

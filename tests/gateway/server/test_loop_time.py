@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.decision import Decision
-from gateway.keys.client_keys import read_created_keys
+from gateway.keys.client_keys import to_client_keys
 from gateway.sharing.changes import ChangeHandlers, SharedSettings
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Eviction, StoredKey, StoredPolicy
@@ -201,7 +201,9 @@ def adopt_settings(loaded: Loaded) -> None:
     """Apply keys, policies and entries that another gateway has changed."""
     gateway = loaded.serving.gateway
     store = gateway.runtime.serving.services.store  # type: ignore[union-attr]  # it serves
-    settings = SharedSettings(read_created_keys(store), store.task_entries(), store.current_policies())
+    known = gateway._client_keys._created
+    keys = to_client_keys(store.created_keys(), known)
+    settings = SharedSettings(keys, store.task_entries(), store.current_policies())
     handlers = ChangeHandlers(
         gateway._client_keys.replace_created, gateway.runtime.apply_shared_state, gateway._task_manager.apply_entries
     )
