@@ -36,6 +36,7 @@ PURPOSE = {
     "errors": "error tree",
     "vocabulary": "shared constants",
     "decision": "a decision and its explanation",
+    "loop_share": "work in slices",
     "offload": "work beside the event loop",
     "task_records": "templates, names and targets of tasks",
 }
