@@ -52,8 +52,9 @@ demo: $(VENV)/demo.stamp
 serve: $(VENV)/demo.stamp
 	$(BIN)/python -m demo serve
 
+# Three at once on two cores: half of a test's time it waits.
 test: $(VENV)/dev.stamp $(VENV)/redis.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow"
 
 test-slow: $(VENV)/dev.stamp $(VENV)/redis.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow

@@ -14,9 +14,9 @@ PURPOSE = {
     "cli": "commands: benchroute …",
     "server": "composition, reload, workers",
     "distributed": "everything that uses Redis",
-    "hub": "workers of one machine without Redis",
+    "hub": "workers without Redis",
     "api": "management endpoints",
-    "otel": "traces and metrics for a collector",
+    "otel": "traces, metrics by OTLP",
     "sharing": "limits, budgets and settings of several gateways",
     "proxy": "one request, from first byte to last",
     "tasks": "decision table, policies, overrides",
@@ -30,7 +30,7 @@ PURPOSE = {
     "upstream": "backends, load balancing, failover",
     "config": "config.yaml and its history",
     "ui": "files of the dashboard",
-    "http": "heads, bodies, SSE, error envelope",
+    "http": "heads, bodies, SSE, errors",
     "observability": "metrics, logs",
     "processes": "supervision, priority",
     "errors": "error tree",
@@ -38,12 +38,15 @@ PURPOSE = {
     "decision": "a decision and its explanation",
     "loop_share": "work in slices",
     "offload": "work beside the event loop",
-    "task_records": "templates, names and targets of tasks",
+    "task_records": "templates, names, targets",
 }
 REQUEST = ("http", "proxy", "keys", "tasks", "scorer", "upstream", "observability", "usage", "state")
 INPUT = ("scorer", "state", "tasks")
 
 WIDTH, LEFT, ROW, BOX, GAP = 980, 34, 62, 46, 10
+IN_A_ROW = 4
+"""Boxes with room for their words."""
+
 RIGHT = 176
 """Room for the library, which stands next to all layers."""
 
@@ -64,26 +67,30 @@ def read_layers() -> list[list[str]]:
 
 def draw_architecture() -> str:
     """Return the picture as SVG."""
-    layers = read_layers()
-    height = ROW * len(layers) + 70
+    rows = [
+        (number, layer[place : place + IN_A_ROW])
+        for number, layer in enumerate(read_layers(), 1)
+        for place in range(0, len(layer), IN_A_ROW)
+    ]
+    height = ROW * len(rows) + 70
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="Layers of the gateway, and the way of a request and of an input through them">',
         f"<style>{STYLE}</style>",
         f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
     ]
-    for number, layer in enumerate(layers):
-        drawn += _draw_layer(number, layer)
-    drawn += _draw_library(layers)
-    drawn += _draw_legend(ROW * len(layers) + 24)
+    for place, (number, names) in enumerate(rows):
+        drawn += _draw_row(12 + place * ROW, number, names)
+    drawn += _draw_library([names for _, names in rows])
+    drawn += _draw_legend(ROW * len(rows) + 24)
     return "\n".join([*drawn, "</svg>", ""])
 
 
-def _draw_layer(number: int, layer: list[str]) -> list[str]:
-    top = 12 + number * ROW
-    width = (WIDTH - LEFT - RIGHT - GAP * len(layer)) / len(layer)
-    drawn = [f'<text class="layer" x="12" y="{top + 27}">{number + 1}</text>']
-    for place, name in enumerate(sorted(layer, key="scorer".__eq__)):  # the scorer beside the library that it calls
+def _draw_row(top: int, number: int, names: list[str]) -> list[str]:
+    """Draw packages of a layer. A layer of many takes several rows."""
+    width = (WIDTH - LEFT - RIGHT - GAP * len(names)) / len(names)
+    drawn = [f'<text class="layer" x="12" y="{top + 27}">{number}</text>']
+    for place, name in enumerate(sorted(names, key="scorer".__eq__)):  # the scorer beside the library that it calls
         drawn += _draw_box(LEFT + place * (width + GAP), top, width, name, PURPOSE[name])
         drawn += _draw_badges(LEFT + place * (width + GAP) + width, top, name)
     return drawn
@@ -113,10 +120,10 @@ def _draw_badge(x: float, y: float, text: str, colour: str, corner: int) -> list
     ]
 
 
-def _draw_library(layers: list[list[str]]) -> list[str]:
+def _draw_library(rows: list[list[str]]) -> list[str]:
     """The library beside the layers: only the scorer, and commands, call it."""
-    row = next(number for number, layer in enumerate(layers) if "scorer" in layer)
-    x, top, height = WIDTH - RIGHT + 16, 12, ROW * len(layers) - (ROW - BOX)
+    row = next(number for number, names in enumerate(rows) if "scorer" in names)
+    x, top, height = WIDTH - RIGHT + 16, 12, ROW * len(rows) - (ROW - BOX)
     y = 12 + row * ROW + BOX / 2
     return [
         f'<rect x="{x}" y="{top}" width="{RIGHT - 28}" height="{height}" rx="5" fill="#ecfdf5" stroke="#6ee7b7"/>',

@@ -33,13 +33,31 @@ class Response:
         return self.headers[f"x-benchroute-{name}"]
 
 
+class Connection(http.client.HTTPConnection):
+    """A connection that ends its responses too: one that is not read to its end keeps the socket open."""
+
+    def __init__(self, netloc: str) -> None:
+        super().__init__(netloc, timeout=15)
+        self._responses: list[http.client.HTTPResponse] = []
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        response = super().getresponse()
+        self._responses.append(response)
+        return response
+
+    def end(self) -> None:
+        self.close()
+        for response in self._responses:
+            response.close()
+
+
 @contextmanager
 def connection(url: str) -> Iterator[http.client.HTTPConnection]:
-    made = http.client.HTTPConnection(urlsplit(url).netloc, timeout=15)
+    made = Connection(urlsplit(url).netloc)
     try:
         yield made
     finally:
-        made.close()
+        made.end()
 
 
 def ask(
