@@ -158,6 +158,7 @@ def _download(url: str, target: Path) -> str:
                 digest.update(chunk)
                 file.write(chunk)
     except urllib.error.HTTPError as error:
+        error.close()  # it is the response too, with its socket
         raise InputsError(f"{url} returned {error.code} {error.reason}") from error
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise InputsError(f"{url} cannot be fetched: {getattr(error, 'reason', error)}") from error
