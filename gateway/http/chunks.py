@@ -36,12 +36,14 @@ def split_chunks(data: bytes) -> list[bytes] | None:
     pieces, at = [], 0
     while at < len(data):
         end = data.find(LINE_END, at, at + SIZE_DIGITS + len(LINE_END))
+        if end < 0:
+            return None
         try:
             after = end + int(data[at:end], 16) + 2 * len(LINE_END)
         except ValueError:
             return None
         # The line of that length is the one that is there: int() also takes signs, spaces, `0x` and underscores.
-        is_whole = end > 0 and after <= len(data) and data.startswith(LINE_END, after - 2)
+        is_whole = after <= len(data) and data.startswith(LINE_END, after - 2)
         if not is_whole or not data.startswith(SIZE_LINES[after - at], at):
             return None
         pieces.append(data[end + 2 : after - 2])
