@@ -1,16 +1,9 @@
 """Last use of clients' secrets, counted from finished requests and stored now and then."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
 
 RESOLUTION_S = 60.0
 """Time between two stored uses of a secret. A busy key costs the state one write a minute."""
-
-
-class HasSecret(Protocol):
-    """A finished request. secret: SHA-256 of the secret that it was sent with, None without a key."""
-
-    secret: str | None
 
 
 class SecretUses:
@@ -22,11 +15,11 @@ class SecretUses:
         self._used: dict[str, float] = {}
         self._stored: dict[str, float] = {}
 
-    def observe_batch(self, records: Iterable[HasSecret]) -> None:
-        """Note that these requests have ended."""
+    def observe_requests(self, secrets: Iterable[str | None]) -> None:
+        """Note that requests have ended. secrets: SHA-256 of that of each, None without a key."""
         now = self._clock()
         # Most requests of a batch have the same few secrets.
-        self._used.update((secret, now) for secret in {record.secret for record in records} if secret is not None)
+        self._used.update((secret, now) for secret in set(secrets) if secret is not None)
 
     def drain_unsaved(self, is_final: bool = False) -> Mapping[str, float]:
         """Return what is to be stored: uses a minute after the last stored one, all of them at the end."""
