@@ -1,4 +1,4 @@
-"""Tokens per minute: a key's bucket is refilled when tokens are taken out, and what it admits is a full minute's share."""
+"""Tokens per minute: the bucket is refilled when tokens are taken out, and admits what a full one would."""
 
 from dataclasses import dataclass
 from decimal import Decimal
