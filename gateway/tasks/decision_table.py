@@ -32,6 +32,7 @@ class Policy:
         response_cache: None for no caching.
         exploration: share of requests that go to another candidate.
         embedding_model: of embeddings with `auto`, None where none is configured.
+        undecided: the route without a decision.
     """
 
     candidates: tuple[str, ...]
@@ -51,6 +52,12 @@ class Policy:
     keep_texts: bool = False
     dataset: str | None = None
     embedding_model: str | None = None
+    undecided: "Route" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Once, and not with every request: without a pack no task has a decision.
+        route = Route(self.ranking, self.reason, 0, exploration=self.exploration)
+        object.__setattr__(self, "undecided", route)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +123,10 @@ class DecisionTable:
             self._set_route(self._decisions[task])
         route, policy = self._routes.get(task), self._policies.policy_of(task)
         if policy.shadow:
-            unseen = route or Route(policy.ranking, policy.reason, 0)
+            unseen = route or policy.undecided
             return Route(policy.ranking, SHADOW, unseen.version, unseen.ranking[0])
         if route is None:
-            route = Route(policy.ranking, policy.reason, 0, exploration=policy.exploration)
+            route = policy.undecided
         if policy.pin or self._router_works():
             return route
         reason = NO_PACK if policy.reason == NO_PACK else ROUTER_UNAVAILABLE
