@@ -141,7 +141,10 @@ class ConnectionPool:
         self._contexts: dict[bytes, ssl.SSLContext] = {}
 
     def origin_of(self, url: str, tls: TlsConfig = SYSTEM_TLS, proxy: Proxy | None = None) -> Origin:
-        """Return the origin of a URL. tls: of an https URL. Raises ValueError if its files cannot be used any more."""
+        """Return the origin of a URL. tls: of an https URL. One thread at a time may call it.
+
+        Raises ValueError if its files cannot be used any more.
+        """
         parts = urlsplit(url)
         address = Address(
             parts.hostname or "",
@@ -157,7 +160,7 @@ class ConnectionPool:
     def close_idle(self, count: int) -> int:
         """Close up to so many idle connections. Return how many."""
         closed = 0
-        for origin in self._origins.values():
+        for origin in list(self._origins.values()):  # a reload may add some, in its thread
             closed += origin.close_idle(count - closed)
         return closed
 
