@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import repeat
@@ -39,6 +39,8 @@ MAX_BATCH = 400
 MAX_GROUPS = 40
 """Groups of records that are counted at once. Each takes 40 us, however few are in it: as many tasks as requests would
 hold up the others for 16 ms."""
+MAX_LINES = 20
+"""Records that are logged and traced at once: each line and each span takes up to 100 us."""
 NO_USD = Decimal(0)
 OK = "ok"
 T = TypeVar("T")
@@ -147,6 +149,8 @@ class Accounting:
         self._records: list[RequestRecord] = []
         self._groups: deque[tuple[BatchKey, RecordGroup]] = deque()
         """Of ended requests that are not counted yet."""
+        self._lines: deque[RequestRecord] = deque()
+        """Those that are not logged and traced yet."""
         self._timer: asyncio.Handle | None = None
 
     def check_quota(self, record: RequestRecord) -> None:
@@ -218,14 +222,16 @@ class Accounting:
         if of is not None:
             self._groups.extend(group_records(of))
         # Counts before lines and spans: what a log handler or an exporter does wrong must not lose money.
-        for _ in range(min(MAX_GROUPS, len(self._groups))):
+        for _ in range(_part_of(self._groups, MAX_GROUPS)):
             key, group = self._groups.popleft()
             self._count_group(key, to_batch(*group))
-        if self._groups:
-            self._timer = asyncio.get_running_loop().call_soon(self.flush_some)
         if of is not None:
             self._observe(records, of)
-        return bool(self._groups)
+        has_more = bool(self._groups) or len(self._lines) > MAX_LINES
+        if has_more:
+            self._timer = asyncio.get_running_loop().call_soon(self.flush_some)
+        self._write_lines()
+        return has_more
 
     def _count_group(self, key: BatchKey, batch: Batch) -> None:
         self._count(key, batch)
@@ -237,9 +243,14 @@ class Accounting:
     def _observe(self, records: Sequence[RequestRecord], of: RecordColumns) -> None:
         for observe in self._observers:
             observe(records)
-        is_logged, tracing = is_enabled(), self._tracing
         # Only unusual ones have faults, which are always logged.
-        for record in records if is_logged or tracing is not None else [records[place] for place in of.unusual]:
+        has_lines = is_enabled() or self._tracing is not None
+        self._lines.extend(records if has_lines else [records[place] for place in of.unusual])
+
+    def _write_lines(self) -> None:
+        is_logged, tracing = is_enabled(), self._tracing
+        for _ in range(_part_of(self._lines, MAX_LINES)):
+            record = self._lines.popleft()
             if is_logged or record.has_faults:
                 log_request(record)
             if tracing is not None:
@@ -298,6 +309,11 @@ class Accounting:
             faults=key.failed_backends,
         )
         self._minutes.add_sample(sample)
+
+
+def _part_of(waiting: Sized, most: int) -> int:
+    """Return how many to do in this turn of the event loop; more of a thousand, which long turns would else add to."""
+    return min(len(waiting), max(most, len(waiting) // 20))
 
 
 def group_records(of: RecordColumns) -> list[tuple[BatchKey, RecordGroup]]:
