@@ -9,7 +9,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.observability.metrics import MAX_SAMPLES, BreakerCollector, Metrics
-from gateway.observability.task_labels import CANDIDATES, OTHER, MetricTasks
+from gateway.observability.task_labels import CANDIDATES, HALF_LIFE, OTHER, MetricTasks
 
 NAMES = st.sampled_from("abcdefghij")
 
@@ -131,3 +131,25 @@ def test_labels_are_bounded_and_a_counter_rises_until_its_series_ends(most: int,
             assert grown == (count if series == (label, "m") else 0)
         before = now
     assert sum(before.values()) <= total
+
+
+class AllLookedAt(MetricTasks):
+    """Looks at all labels for the least busy one."""
+
+    def _least_busy(self) -> str:
+        free = (name for name in self._activity if name not in self._fixed)
+        return min(free, key=self._activity.__getitem__, default="")
+
+
+@given(
+    st.lists(st.tuples(NAMES, st.sampled_from([1, 2, 3, 7, HALF_LIFE // 2])), max_size=60),
+    st.integers(0, 4),
+    st.lists(NAMES, max_size=2, unique=True),
+)
+def test_labels_are_taken_from_the_least_busy_task(
+    requests: list[tuple[str, int]], most: int, configured: list[str]
+) -> None:
+    labels, slow = MetricTasks(most, configured), AllLookedAt(most, configured)
+    for task, count in requests:
+        assert labels.count_requests(task, "m", count) == slow.count_requests(task, "m", count)
+    assert list(labels.counts()) == list(slow.counts())
