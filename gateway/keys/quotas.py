@@ -225,7 +225,8 @@ class Quotas:
                 raise _too_many_inputs(key, requests, inputs)
             if wait_s := requests.wait_s(amount if amount < most else most, now):
                 raise _rate_limited(key, requests, "requests", wait_s, inputs)
-        if tokens is not None and (wait_s := tokens.wait_s(0.0, now)):
+        # Not overdrawn: it is not refilled before something is taken, which comes to the same.
+        if tokens is not None and tokens.level < 0.0 and (wait_s := tokens.wait_s(0.0, now)):
             raise _rate_limited(key, tokens, "tokens", wait_s)
         if quota.usd_per_day is not None or quota.usd_per_month is not None:
             self._check_budgets(key, quota)

@@ -15,6 +15,7 @@ import { requestPage } from "./pages/request.js";
 import { requestsPage } from "./pages/requests.js";
 import { taskPage } from "./pages/task.js";
 import { tasksPage } from "./pages/tasks.js";
+import { clientKey } from "./playground/client_key.js";
 import { forgetState } from "./playground/state.js";
 import { CLIENT_KEY_MESSAGE, signInError, signInForm } from "./sign_in.js";
 
@@ -34,20 +35,43 @@ const REFRESH_MS = 5000;
 const main = document.getElementById("main");
 const notice = document.getElementById("notice");
 let principal = null;
-let navigation = 0; // increases with every navigation; responses of an older one are dropped
+let navigation = 0; // increases whenever a page is shown; responses of an older one are dropped
+let visit = 0; // the same, without a reload of the page
 let timer = null;
 let isStale = false;
+let shown = new AbortController(); // aborted when the page that is shown is left
 
-/** What pages get: the caller's permissions, notifications, a reload of the page, and the query in the URL's hash. */
-const context = () => ({ principal, notify, reload: () => showPage(), query: hashQuery(), setQuery: setHashQuery });
+/**
+ * What pages get: the caller's permissions, notifications, a reload of the page, and the query in the URL's hash.
+ *
+ * left: aborted when the page is left, be it for another one, to show it anew, or by signing out. Its timers and answers
+ * may come later: then they reload nothing, do not change the address of another page, and tell nothing after signing out.
+ */
+function context() {
+  const [mine, here] = [principal, visit];
+  return {
+    principal, left: shown.signal, query: hashQuery(),
+    notify: (kind, text) => { if (principal === mine) notify(kind, text); },
+    reload: async () => { if (visit === here) await showPage(); },
+    setQuery: (values) => { if (visit === here) setHashQuery(values); },
+  };
+}
+
+/** Return the number of the page that is shown next. */
+function leavePage(isReload) {
+  clearTimeout(timer);
+  if (!isReload) ++visit;
+  shown.abort();
+  shown = new AbortController();
+  return ++navigation;
+}
 
 function notify(kind, text) {
   notice.replaceChildren(...(text ? [banner(kind, text)] : []));
 }
 
 async function showPage({ isNavigation = false } = {}) {
-  const current = ++navigation;
-  clearTimeout(timer);
+  const current = leavePage(!isNavigation);
   const path = hashPath();
   const page = PAGES.find((one) => one.path.test(path)) ?? PAGES[0];
   for (const link of document.querySelectorAll("#nav a")) {
@@ -103,8 +127,7 @@ function showFailure(error) {
 
 /** typed: the key in the field, for another attempt with it. */
 function showSignIn(message, typed = "") {
-  ++navigation;
-  clearTimeout(timer);
+  leavePage(false);
   principal = null;
   apiKey.set(null);
   updateHeader();
@@ -115,6 +138,13 @@ function showSignIn(message, typed = "") {
   document.title = "Sign in · Benchroute";
   main.dataset.ready = "signin";
   field.focus();
+}
+
+/** Leave nothing of what was typed: whoever comes to this tab next may be somebody else. */
+function signOut() {
+  showSignIn("");
+  clientKey.set(null);
+  forgetState();
 }
 
 async function signIn(key) {
@@ -171,7 +201,7 @@ themeButton.addEventListener("click", () => {
   redrawCharts();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
-document.getElementById("sign-out").addEventListener("click", () => { forgetState(); showSignIn(""); });
+document.getElementById("sign-out").addEventListener("click", signOut);
 document.getElementById("skip").addEventListener("click", () => main.focus());
 window.addEventListener("hashchange", () => (principal ? showPage({ isNavigation: true }) : null));
 labelThemeButton();

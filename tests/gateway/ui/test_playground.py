@@ -63,7 +63,9 @@ def url(upstream: ChatUpstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def keyed(upstream: ChatUpstream, tmp_path: Path) -> Iterator[tuple[Serving, str]]:
     """A gateway with an admin key, a read-only one and a client's; and its configuration."""
     admins = [key_config("ops"), key_config("viewer", read_only=True)]
-    text = config_of(upstream, ("plain", "code"), tmp_path, keys=[key_config("client")], admin={"keys": admins})
+    text = config_of(
+        upstream, ("plain", "code", "endless"), tmp_path, keys=[key_config("client")], admin={"keys": admins}
+    )
     with serving_gateway(text) as running:
         yield running, text
 
@@ -406,6 +408,75 @@ def test_admins_call_with_a_client_key(keyed: tuple[Serving, str], open_dashboar
     dash.page.get_by_role("button", name="Sign out").click()
     dash.wait_ready("signin")
     assert dash.page.evaluate("sessionStorage.length") == 0
+
+
+def stored_items(dash: Dashboard) -> int:
+    return int(dash.page.evaluate("sessionStorage.length"))
+
+
+@pytest.mark.parametrize("answers", ["none", "complete", "under way"])
+def test_signing_out_leaves_nothing_of_what_was_typed(
+    keyed: tuple[Serving, str], open_dashboard: OpenDashboard, answers: str
+) -> None:
+    """Not even what a timer, an answer that comes later, or the end of the tab would store."""
+    serving, _ = keyed
+    dash = open_dashboard(serving.url)
+    dash.allow_http_errors = True
+    sign_in(dash, "ops")
+    open_playground(dash, "?models=" + ("endless" if answers == "under way" else "plain"))
+    dash.page.get_by_label("Client key for requests").fill(SECRETS["client"])
+    if answers != "none":
+        send(dash, "hi")
+        expect_text(*((column(dash, "endless"), "more") if answers == "under way" else (column(dash, "plain"), COST)))
+    # In one turn of the page's event loop: no timer of what was typed last has run.
+    dash.page.evaluate(
+        """() => {
+            const prompt = document.getElementById("pg-prompt");
+            prompt.value = "a secret";
+            prompt.dispatchEvent(new Event("input"));
+            document.getElementById("sign-out").click();
+        }"""
+    )
+    dash.wait_ready("signin")
+    assert stored_items(dash) == 0
+    dash.page.wait_for_timeout(1000)
+    assert stored_items(dash) == 0
+    dash.page.reload()
+    dash.wait_ready("signin")
+    assert stored_items(dash) == 0
+    dash.page.get_by_label("Admin key").fill(SECRETS["ops"])
+    dash.page.get_by_role("button", name="Sign in").click()
+    dash.wait_ready("/playground")
+    assert dash.page.get_by_label("Prompt", exact=True).input_value() == ""
+    assert dash.page.get_by_label("Client key for requests").input_value() == ""
+
+
+def test_what_is_typed_last_does_not_change_the_next_pages_address(url: str, open_dashboard: OpenDashboard) -> None:
+    """And is stored: the playground has it when it is shown again."""
+    dash = open_dashboard(url)
+    open_playground(dash, "?models=plain")
+    dash.page.evaluate(
+        """() => {
+            const prompt = document.getElementById("pg-prompt");
+            prompt.value = "half a";
+            prompt.dispatchEvent(new Event("input"));
+            location.hash = "#/requests";
+        }"""
+    )
+    dash.wait_ready("/requests")
+    dash.page.evaluate(
+        """() => {
+            const model = document.querySelector("form.filters input");
+            model.value = "plain";
+            model.dispatchEvent(new Event("input"));
+            location.hash = "#/models";
+        }"""
+    )
+    dash.wait_ready("/models")
+    dash.page.wait_for_timeout(1000)
+    assert dash.page.evaluate("location.hash") == "#/models"
+    open_playground(dash)
+    assert dash.page.get_by_label("Prompt", exact=True).input_value() == "half a"
 
 
 def used(url: str) -> int:

@@ -4,7 +4,6 @@ import { apiKey, call } from "../api.js";
 import { registerModels } from "../components.js";
 import { copyable } from "../copy.js";
 import { h, onCtrlEnter, section } from "../dom.js";
-import { hashPath } from "../hash.js";
 import { snippetBox } from "../snippets.js";
 import { requestParameters, userContent } from "../playground/chat.js";
 import { clientKey } from "../playground/client_key.js";
@@ -29,7 +28,7 @@ export async function playgroundPage(root, context) {
     h("div", { class: "page-head" }, h("h1", {}, "Playground"),
       h("p", { class: "lead" }, "Send a prompt to several models side by side, or to auto as a task. Requests are real: they count in usage, limits and budgets.")),
     page.keys?.element ?? "", page.setup, page.route.element, page.columnArea, page.comparison.element, page.composer);
-  page.start();
+  if (!context.left.aborted) page.start(); // else it was left before its models came
   return { title: "Playground" };
 }
 
@@ -57,10 +56,9 @@ class Playground {
     if (!this.state.models.length) this.state.models = this.models.slice(0, 1).map((one) => one.id);
     this.picker.setChosen(this.state.models);
     this.showColumns();
-    const left = new AbortController();
-    const leave = () => { this.save(); this.columns.forEach((column) => column.stop()); left.abort(); };
-    window.addEventListener("hashchange", leave, { signal: left.signal });
-    window.addEventListener("pagehide", () => this.save(), { signal: left.signal });
+    const { left } = this.context;
+    left.addEventListener("abort", () => this.leave());
+    window.addEventListener("pagehide", () => this.save(), { signal: left });
   }
 
   priceOf = (model) => this.models.find((one) => one.id === model)?.benchroute?.price ?? null;
@@ -196,13 +194,19 @@ class Playground {
     this.columnArea.style.setProperty("--turns", Math.max(1, ...this.columns.map((column) => column.turns.length)));
     this.showCode();
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.save(), SAVE_PAUSE_MS);
+    // Answers that are stopped end after the page was left, maybe by signing out: nothing is stored any more.
+    if (!this.context.left.aborted) this.saving = setTimeout(() => this.save(), SAVE_PAUSE_MS);
+  }
+
+  leave() {
+    this.save();
+    this.columns.forEach((column) => column.stop());
   }
 
   save() {
     clearTimeout(this.saving);
     saveState(this.context.principal.name, this.state);
-    if (hashPath() === "/playground") this.context.setQuery({ models: this.state.models.join(","), task: this.state.task.trim() });
+    this.context.setQuery({ models: this.state.models.join(","), task: this.state.task.trim() });
   }
 
   /** The request of the first column as code; the last prompt if the field is empty. */
