@@ -7,6 +7,7 @@ from decimal import Decimal
 from gateway.http.endpoints import CHAT
 from gateway.http.token_usage import Usage
 from gateway.proxy.log_rows import RowMaker
+from gateway.proxy.record_columns import RecordColumns
 from gateway.proxy.request_record import RequestRecord
 from gateway.request_log.sqlite import SqliteRequestStore
 from gateway.request_log.writer import RequestLogWriter, RetentionLimits
@@ -35,7 +36,7 @@ def cpu_per_request_us(requests: int, batch: int) -> float:
         records = [make_record(number) for number in range(requests)]
         before = time.process_time()
         for start in range(0, requests, batch):
-            writer.add_batch(records[start : start + batch])
+            writer.add_batch(RecordColumns(records[start : start + batch]))
             writer.flush()
         spent = time.process_time() - before
         store.close()

@@ -1,16 +1,9 @@
 """Last use of clients' secrets, counted from finished requests and stored now and then."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
 
 RESOLUTION_S = 60.0
 """Time between two stored uses of a secret. A busy key costs the state one write a minute."""
-
-
-class HasSecret(Protocol):
-    """A finished request. secret: SHA-256 of the secret that it was sent with, None without a key."""
-
-    secret: str | None
 
 
 class SecretUses:
@@ -24,11 +17,11 @@ class SecretUses:
         self._due: set[str] = set()
         """Secrets whose last use is to be stored: to look at all of 10,000 every second takes the event loop 3 ms."""
 
-    def observe_batch(self, records: Iterable[HasSecret]) -> None:
-        """Note that these requests have ended."""
+    def observe_requests(self, secrets: Iterable[str | None]) -> None:
+        """Note that requests have ended. secrets: SHA-256 of that of each, None without a key."""
         now = self._clock()
         # Most requests of a batch have the same few secrets.
-        for secret in {record.secret for record in records}:
+        for secret in set(secrets):
             if secret is not None:
                 self._used[secret] = now
                 if now - self._stored.get(secret, float("-inf")) >= RESOLUTION_S:

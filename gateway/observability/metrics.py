@@ -67,8 +67,8 @@ class BulkHistogram(Collector):
         if not labels:
             self.add_values((), ())
 
-    def add_values(self, labels: tuple[str, ...], values: Sequence[float]) -> None:
-        """Add values with these labels."""
+    def add_values(self, labels: tuple[str, ...], values: Sequence[float], total: float | None = None) -> None:
+        """Add values with these labels. total: their sum, where it is known."""
         counts, bounds = self._counts.setdefault(labels, [0] * (len(self._bounds) + 1)), self._bounds
         if len(values) <= len(bounds):
             for value in values:
@@ -81,7 +81,7 @@ class BulkHistogram(Collector):
                 counts[bucket] += end - place
                 place = end
             counts[-1] += len(ordered) - place
-        self._sums[labels] = self._sums.get(labels, 0.0) + sum(values)
+        self._sums[labels] = self._sums.get(labels, 0.0) + (sum(values) if total is None else total)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""

@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import repeat
-from operator import is_not
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gateway.http import headers as names
@@ -24,7 +22,7 @@ from gateway.http.token_usage import Usage, UsageReport
 from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
 from gateway.proxy.access_log import is_enabled, log_request
-from gateway.proxy.record_columns import RecordColumns, is_constant, reason_of
+from gateway.proxy.record_columns import RecordColumns, is_constant
 from gateway.proxy.request_record import RequestRecord
 from gateway.upstream.failover import Attempt
 from gateway.usage.ledger import NO_USAGE, Ledger, UsageBatch, UsageTotals
@@ -49,7 +47,7 @@ T = TypeVar("T")
 RecordGroup = tuple[RecordColumns, Sequence[int] | None]
 """Records, and the places of those in the group; None for all of them."""
 
-BatchObserver = Callable[[Sequence[RequestRecord]], None]
+BatchObserver = Callable[[RecordColumns], None]
 
 
 class Tracing(Protocol):
@@ -99,15 +97,18 @@ class Batch:
     """Requests that are counted together.
 
     Attributes:
-        seconds: Of each, from its first byte to its response's last.
-        overhead_s: The gateway's overhead in them.
-        totals, overheads: Sums of both.
+        seconds: Of each, from its first byte to its response's last; ascending.
+        overhead_s: The gateway's overhead in them; ascending.
+        seconds_sum, overhead_sum_s: Sums of both, added in the order in which the requests ended.
+        totals, overheads: Sums of both, as the history counts them.
         first_tokens: Sums of the times to streams' first tokens.
         usage: Of those with any.
     """
 
     seconds: Sequence[float]
     overhead_s: Sequence[float]
+    seconds_sum: float
+    overhead_sum_s: float
     totals: TimeSums
     overheads: TimeSums
     first_tokens: TimeSums
@@ -135,7 +136,7 @@ class Accounting:
     ) -> None:
         """baseline: of a task and the model that answered, the model that costs are compared with.
 
-        observers: called with the records of every batch, in the event loop. add_history: called with requests that
+        observers: called with every batch, in the event loop. add_history: called with requests that
         are counted alike, and what they cost.
         """
         self.metrics = metrics
@@ -226,7 +227,7 @@ class Accounting:
             key, group = self._groups.popleft()
             self._count_group(key, to_batch(*group))
         if of is not None:
-            self._observe(records, of)
+            self._observe(of)
         has_more = bool(self._groups) or len(self._lines) > MAX_LINES
         if has_more:
             self._timer = asyncio.get_running_loop().call_soon(self.flush_some)
@@ -240,12 +241,12 @@ class Accounting:
         if self._add_history is not None:
             self._add_history(key, batch, spent)
 
-    def _observe(self, records: Sequence[RequestRecord], of: RecordColumns) -> None:
+    def _observe(self, of: RecordColumns) -> None:
         for observe in self._observers:
-            observe(records)
+            observe(of)
         # Only unusual ones have faults, which are always logged.
         has_lines = is_enabled() or self._tracing is not None
-        self._lines.extend(records if has_lines else [records[place] for place in of.unusual])
+        self._lines.extend(of.records if has_lines else [of.records[place] for place in of.unusual])
 
     def _write_lines(self) -> None:
         is_logged, tracing = is_enabled(), self._tracing
@@ -259,10 +260,10 @@ class Accounting:
     def _count(self, key: BatchKey, batch: Batch) -> None:
         metrics, model, count = self.metrics, key.model, batch.requests
         metrics.requests(model, key.reason, str(key.status)).inc(count)
-        metrics.duration.add_values((model,), batch.seconds)
+        metrics.duration.add_values((model,), batch.seconds, batch.seconds_sum)
         # A client that left before its response has no overhead: the clock stops at the response's first byte.
         if key.is_answered:
-            metrics.overhead.add_values((), batch.overhead_s)
+            metrics.overhead.add_values((), batch.overhead_s, batch.overhead_sum_s)
         if key.task is not None:
             metrics.tasks.count_requests(key.task, model, count)
         for backend, outcome in key.outcomes:
@@ -318,28 +319,31 @@ def _part_of(waiting: Sized, most: int) -> int:
 
 def group_records(of: RecordColumns) -> list[tuple[BatchKey, RecordGroup]]:
     """Return the records in groups of requests that are counted alike."""
-    keys = _batch_keys(of)
-    if is_constant(keys):
-        return [(_named_key(keys[0]), (of, None))]
+    columns = _key_columns(of)
+    if not of.unusual and all(map(is_constant, columns)):
+        return [(_named_key(tuple([column[0] for column in columns])), (of, None))]
     places: dict[tuple[object, ...], list[int]] = {}
-    for place, key in enumerate(keys):
+    for place, key in enumerate(_batch_keys(of, columns)):
         places.setdefault(key, []).append(place)
-    return [(_named_key(key), (of, found)) for key, found in places.items()]
+    groups: dict[BatchKey, list[int]] = {}
+    for key, found in places.items():
+        # A usual record, and one that is unusual only in what is not counted: both have the same key.
+        groups.setdefault(_named_key(key), []).extend(found)
+    return [(key, (of, sorted(found))) for key, found in groups.items()]
 
 
-def _batch_keys(of: RecordColumns) -> list[tuple[object, ...]]:
-    """Return the fields of BatchKey for each record; for a usual one those that differ between usual ones."""
-    keys: list[tuple[object, ...]] = list(
-        zip(
-            *(of.key, of.task, of.model, of.backend, of.by_route(reason_of), of.status),
-            *(map(is_not, of.usage, repeat(None)), map(is_not, of.cost_usd, repeat(None))),
-            strict=False,
-        )
-    )
+def _key_columns(of: RecordColumns) -> Sequence[Sequence[object]]:
+    """Return the fields of BatchKey that differ between usual records."""
+    has_cost = [cost is not None for cost in of.cost_usd]
+    return of.key, of.task, of.model, of.backend, of.reason, of.status, of.has_usage, has_cost
+
+
+def _batch_keys(of: RecordColumns, columns: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+    """Return the fields of BatchKey for each record; for a usual one those of `_key_columns`."""
+    keys: list[tuple[object, ...]] = list(zip(*columns, strict=True))
     for place in of.unusual:
         record = of.records[place]
-        broke, cached = record.stream_error is not None, record.cached_model is not None
-        shadow = None if record.route is None else record.route.shadow_model
+        broke, cached, shadow = record.stream_error is not None, record.cached_model is not None, of.shadow_model[place]
         outcomes = _outcomes(record.trail.attempts)
         keys[place] = *keys[place][:6], record.status != 0, *keys[place][6:], outcomes, broke, cached, shadow
     return keys
@@ -347,7 +351,7 @@ def _batch_keys(of: RecordColumns) -> list[tuple[object, ...]]:
 
 def _named_key(found: tuple[Any, ...]) -> BatchKey:
     if len(found) < len(BatchKey._fields):
-        found = (*found[:6], True, *found[6:], ((found[3], OK),), False, False, None)
+        found = (*found[:6], found[5] != 0, *found[6:], ((found[3], OK),), False, False, None)
     return BatchKey._make(found)
 
 
@@ -357,16 +361,21 @@ def to_batch(of: RecordColumns, places: Sequence[int] | None) -> Batch:
     def pick(column: Sequence[T]) -> Sequence[T]:
         return column if places is None else [column[place] for place in places]
 
-    seconds, overhead_s, usages = pick(of.seconds), pick(of.overhead_s), pick(of.usage)
+    seconds, overhead_s = pick(of.seconds), pick(of.overhead_s)
     first_tokens = NO_TIMES
     if any(pick(of.is_stream)):
         found = [record.first_token_s for record in pick(of.records) if record.is_stream]
         first_tokens = sum_times([one for one in found if one is not None])
     usage = UsageBatch()
-    if usages[0] is not None:
+    if pick(of.has_usage)[0]:
         costs: Sequence[Any] = pick(of.cost_usd)
-        usage = UsageBatch.of(usages, None if costs[0] is None else sum(costs, NO_USD))  # type: ignore[arg-type]  # all have usage
-    return Batch(seconds, overhead_s, sum_times(seconds), sum_times(overhead_s), first_tokens, usage)
+        usage = UsageBatch.of(list(map(pick, of.tokens)), None if costs[0] is None else sum(costs, NO_USD))
+    # Sorted once for all that is counted: what is in order already is sorted at a glance.
+    ordered, ordered_overhead_s = sorted(seconds), sorted(overhead_s)
+    return Batch(
+        *(ordered, ordered_overhead_s, sum(seconds), sum(overhead_s)),
+        *(sum_times(ordered), sum_times(ordered_overhead_s), first_tokens, usage),
+    )
 
 
 def _outcomes(attempts: Sequence[Attempt]) -> tuple[tuple[str, str], ...]:

@@ -4,23 +4,17 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
+from math import floor
 from operator import lt
-from typing import TypeVar
-
-from msgspec.structs import astuple
 
 from gateway.http import headers as names
 from gateway.http.endpoints import Endpoint
-from gateway.http.token_usage import Usage
 from gateway.proxy.body_capture import BodyCapture
-from gateway.proxy.record_columns import RecordColumns, is_constant, reason_of
+from gateway.proxy.record_columns import RecordColumns, is_constant, transpose
 from gateway.proxy.request_record import RequestRecord
 from gateway.request_log.entry import TIME_BITS, Columns, LoggedAttempt, RareFields
-from gateway.tasks.decision_table import Route
 from gateway.upstream.errors import ErrorStatus, UpstreamFault
 
-T = TypeVar("T")
-NO_USAGE = Usage(0, 0)
 MAX_ERROR_CHARS = 500
 MAX_MODEL_CHARS = 200
 SAME_CLOCK_S = 1e-5
@@ -50,33 +44,32 @@ class RowMaker:
         self._last = self._own_bits
         self._paths: dict[str, str] = {}  # of the endpoints there are
 
-    def make_columns(self, records: Sequence[RequestRecord], offset: float) -> Columns:
-        """Return the rows of records, at least one. offset: seconds from the records' clock to Unix time."""
+    def make_columns(self, of: RecordColumns, offset: float) -> Columns:
+        """Return the rows of records. offset: seconds from the records' clock to Unix time."""
         own, timer = self._clocks
         between = own() - timer()  # nearly 0: on most systems both are one clock
-        of, count = RecordColumns(records), len(records)
-        rare: list[RareFields | None] = [None] * count
+        rare: list[RareFields | None] = [None] * len(of)
         statuses = list(of.status)
         for place in of.unusual:
-            rare[place] = _rare_fields(records[place], between)
+            rare[place] = _rare_fields(of.records[place], between)
             if of.stream_error[place] is not None:
                 statuses[place] = -statuses[place]
         began = of.started if abs(between) < SAME_CLOCK_S else [started - between for started in of.started]
         attempt_began, attempt_ended = _last_times(of)
         return (
             self._numbers(of, offset), of.request_id, of.client_id, of.key, of.task,
-            of.model, of.backend, of.by_route(reason_of), statuses, _in_ms(of.seconds), of.cost_usd,
+            of.model, of.backend, of.reason, statuses, _in_ms(of.seconds), of.cost_usd,
             _since(of.started, of.read_at), _in_ms(of.overhead_s), _in_ms(of.waited_s),
             _since(began, attempt_began), _since(began, attempt_ended),
-            self._endpoints(of.endpoint), _asked_models(of.asked_model), of.by_route(_version_of), of.is_stream,
-            *_tokens(of.usage), rare, self._bodies(of.capture),
+            self._endpoints(of.endpoint), _asked_models(of.asked_model), of.version, of.is_stream,
+            *_tokens(of), rare, self._bodies(of.capture),
         )  # fmt: skip
 
     def _numbers(self, of: RecordColumns, offset: float) -> list[int]:
         """Return numbers in the order in which requests ended, be the system's clock set back meanwhile."""
         own, step = self._own_bits, 1 << TIME_BITS
         numbers = [
-            (int((began + took + offset) * US) << TIME_BITS) | own
+            (floor((began + took + offset) * US) << TIME_BITS) | own
             for began, took in zip(of.started, of.seconds, strict=True)
         ]
         if numbers[0] <= self._last or not all(map(lt, numbers, islice(numbers, 1, None))):
@@ -119,16 +112,9 @@ def _since(began: Sequence[float], ended: Sequence[float]) -> Sequence[float]:
 
 def _last_times(of: RecordColumns) -> tuple[Sequence[float], Sequence[float]]:
     """Return when the last attempt of each began and ended, 0 where there was none."""
-    if of.unusual:
-        last = [times[-2:] if times else (0.0, 0.0) for times in of.times]
-        began, ended = zip(*last, strict=True)
-    else:
-        began, ended = zip(*of.times, strict=True)
+    last = [times[-2:] if times else (0.0, 0.0) for times in of.times] if of.unusual else of.times
+    began, ended = transpose(last, 2)
     return began, ended
-
-
-def _version_of(route: Route | None) -> int:
-    return 0 if route is None else route.version
 
 
 def _asked_models(asked: Sequence[str | None]) -> Sequence[str | None]:
@@ -137,14 +123,13 @@ def _asked_models(asked: Sequence[str | None]) -> Sequence[str | None]:
     return [_shorten(one, MAX_MODEL_CHARS) for one in asked]
 
 
-def _tokens(usages: Sequence[Usage | None]) -> tuple[Sequence[int | None] | Sequence[bool], ...]:
+def _tokens(of: RecordColumns) -> tuple[Sequence[int | None], ...]:
     """Return the columns from `input_tokens` to `is_estimated`."""
-    if None not in usages:
-        given, made, read, _, reasoning, is_estimated = zip(*map(astuple, usages), strict=True)  # type: ignore[arg-type]
-        return given, read, made, reasoning, is_estimated
-    found = [NO_USAGE if usage is None else usage for usage in usages]
-    given_or_none = [None if usage is None else usage.input_tokens for usage in usages]
-    return given_or_none, *_tokens(found)[1:]
+    given: Sequence[int | None]
+    given, made, read, _, reasoning, is_estimated = of.tokens
+    if not all(of.has_usage):
+        given = [count if has_usage else None for count, has_usage in zip(given, of.has_usage, strict=True)]
+    return given, read, made, reasoning, is_estimated
 
 
 def _rare_fields(record: RequestRecord, between: float) -> RareFields:

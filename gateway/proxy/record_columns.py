@@ -1,12 +1,12 @@
 """Records of requests as columns: what is counted and logged of many requests is read field by field.
 
 To read a field of one record in Python takes as long as to read all fields of ten in C. So each record is turned into a
-tuple by one call, and the tuples into a column per field by another.
+tuple by one call, and every 27th value of all tuples is a column.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any
 
 from msgspec.structs import astuple
 
@@ -19,13 +19,13 @@ from gateway.proxy.request_record import RequestRecord
 from gateway.tasks.decision_table import Route
 from gateway.upstream.failover import Attempt, AttemptLog
 
-T = TypeVar("T")
 _FIELDS = RequestRecord.__struct_fields__
 _NO_ATTEMPT = Attempt(names.NONE, names.NONE)
+_NO_USAGE = Usage(0, 0)
 
 
 class RecordColumns:
-    """Columns of records that have ended, one value a record each.
+    """Columns of records that have ended, one value a record each. Nothing changes them, so threads may share them.
 
     Attributes:
         records: The records, at least one.
@@ -33,6 +33,9 @@ class RecordColumns:
         status: As counted, which is 499 for a client that left.
         attempts, waited_s, times: Of the records' attempts.
         faults: Of the last attempts.
+        reason, version, shadow_model: Of the route; `none`, 0 and None without one.
+        has_usage: Whether there is any usage.
+        tokens: A column for each field of Usage, zeros where there is none.
         unusual: Places of records that are no success at the first attempt, ascending: few.
         others: Attributes of RequestRecord by the same name.
     """
@@ -63,56 +66,78 @@ class RecordColumns:
 
     def __init__(self, records: Sequence[RequestRecord]) -> None:
         self.records = records
-        vars(self).update(zip(_FIELDS, zip(*map(astuple, records), strict=True), strict=True))
+        vars(self).update(zip(_FIELDS, transpose(map(astuple, records), len(_FIELDS)), strict=True))
         # Of a few fields, a list of each takes half the time of all as tuples.
         self.attempts = [trail.attempts for trail in self.trail]
         self.waited_s = [trail.waited_s for trail in self.trail]
         self.times = [trail.times for trail in self.trail]
-        if all(self.attempts):
-            last = [attempts[-1] for attempts in self.attempts]
+        has_one_each = all(self.attempts) and sum(map(len, self.attempts)) == len(records)
+        if has_one_each:
+            last = [attempt for (attempt,) in self.attempts]
         else:
             last = [attempts[-1] if attempts else _NO_ATTEMPT for attempts in self.attempts]
         self.model = [attempt.model for attempt in last]
         self.backend = [attempt.backend for attempt in last]
         self.faults = [attempt.fault for attempt in last]
-        self.unusual: Sequence[int] = () if self._are_usual() else self._find_unusual()
+        self._add_routes()
+        self._add_tokens()
+        self.unusual: Sequence[int] = () if has_one_each and self._are_usual() else self._find_unusual()
         if self.unusual:
             self._correct_unusual()
 
-    def by_route(self, value_of: Callable[[Route | None], T]) -> Sequence[T]:
-        """Return a value of each record's route."""
-        if is_constant(self.route):
-            return [value_of(self.route[0])] * len(self.route)
-        return list(map(value_of, self.route))
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.records)
+
+    def __getitem__(self, part: slice) -> "RecordColumns":
+        """Return the columns of some of the records, at least one."""
+        return RecordColumns(self.records[part])
+
+    def _add_routes(self) -> None:
+        # Where all have one route, it is looked at once. Two that are equal but not one are not compared: each
+        # comparison takes longer than to look at them.
+        routes = self.route[:1] if self.route[0] is self.route[-1] and is_constant(self.route) else self.route
+        times = len(self.route) // len(routes)
+        self.reason = times * [names.NONE if route is None else route.reason for route in routes]
+        self.version = times * [0 if route is None else route.version for route in routes]
+        self.shadow_model = times * [None if route is None else route.shadow_model for route in routes]
+
+    def _add_tokens(self) -> None:
+        usages = self.usage
+        if all(usages):  # a Struct is true, be all its numbers 0
+            self.has_usage = len(usages) * [True]
+        else:
+            self.has_usage = [usage is not None for usage in usages]
+            usages = [usage or _NO_USAGE for usage in usages]
+        rows = map(astuple, usages)  # type: ignore[arg-type]  # none is None
+        self.tokens: Sequence[Sequence[int]] = transpose(rows, len(_NO_USAGE.__struct_fields__))
 
     def _are_usual(self) -> bool:
-        """Return True where all are successes at the first attempt, after a glance at each column."""
+        """Return True where all are successes, after a glance at each column. All have one attempt."""
         count = len(self.records)
         return (
-            sum(map(len, self.attempts)) == count
-            and all(self.is_complete)
+            all(self.is_complete)
             and not any(self.barred)
             and self.faults.count(None) == count
             and self.error.count(None) == count
             and self.stream_error.count(None) == count
             and self.cached_model.count(None) == count
-            and not any(self.by_route(_shadow_of))
+            and self.shadow_model.count(None) == count
         )
 
     def _find_unusual(self) -> list[int]:
         columns = zip(
             *(self.attempts, self.faults, self.is_complete, self.error, self.stream_error),
-            *(self.barred, self.cached_model, self.route),
+            *(self.barred, self.cached_model, self.shadow_model),
             strict=True,
         )
         return [
             place
-            for place, (attempts, fault, is_complete, error, stream_error, barred, cached, route) in enumerate(columns)
+            for place, (attempts, fault, is_complete, error, stream_error, barred, cached, shadow) in enumerate(columns)
             if len(attempts) != 1
             or not is_complete
-            or not (fault is error is stream_error is cached is None)
+            or not (fault is error is stream_error is cached is shadow is None)
             or barred
-            or (route is not None and route.shadow_model is not None)
         ]
 
     def _correct_unusual(self) -> None:
@@ -125,13 +150,14 @@ class RecordColumns:
         self.status = statuses
 
 
-def _shadow_of(route: Route | None) -> str | None:
-    return None if route is None else route.shadow_model
-
-
-def reason_of(route: Route | None) -> str:
-    """Return the reason why a request's model was chosen."""
-    return names.NONE if route is None else route.reason
+def transpose(rows: Iterable[Sequence[Any]], width: int) -> Sequence[list[Any]]:
+    """Return the columns of rows that have so many values each."""
+    # Row by row, and no zip(*rows): hundreds of tuples and iterators at once bring about a garbage collection, and that
+    # looks at all that is in them.
+    values: list[Any] = []
+    for row in rows:
+        values += row
+    return [values[place::width] for place in range(width)]
 
 
 def is_constant(column: Sequence[object]) -> bool:

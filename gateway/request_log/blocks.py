@@ -21,21 +21,24 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain, repeat
+from itertools import repeat
 from operator import is_
 from typing import Any
 
 import msgspec
 
 from gateway.errors import StateError
-from gateway.request_log.entry import Columns, LoggedAttempt, LoggedRequest, RareFields, Row
+from gateway.request_log.entry import Columns, LoggedAttempt, LoggedRequest, RareFields, Row, join_values
 
 MAX_ROWS = 256
 """Rows of a full block: a code is one byte."""
 
 CODED = ("key", "task", "model", "backend", "reason", "status", "endpoint")
 TIMES = ("read_ms", "overhead_ms", "waited_ms", "begun_ms", "ended_ms")
-LEVEL = 1
+COMPRESSION = (1, zlib.DEFLATED, 12, 6)
+"""Level, method, window and memory of zlib: with more memory than 48 KB some kilobytes get no smaller, and caches are
+emptied for it (256 KB by default)."""
+
 UNKNOWN_COST = -1.0
 DIGITS = 3
 """Of milliseconds that are shown."""
@@ -102,7 +105,7 @@ def encode_block(columns: Columns) -> Block:
     costs = _to_floats(columns[_PLACES["cost_usd"]])
     bodies = columns[-1]
     # One call for all columns of a kind, and no array: to fill one takes twice as many instructions.
-    times = struct.pack(f"<{count * len(TIMES)}f", *chain.from_iterable([columns[place] for place in _TIME_PLACES]))
+    times = struct.pack(f"<{count * len(TIMES)}f", *join_values([columns[place] for place in _TIME_PLACES]))
     others = _encode(columns[_FIRST_OTHER : _LAST_OTHER + 1])
     return Block(
         first=numbers[0],
@@ -112,7 +115,7 @@ def encode_block(columns: Columns) -> Block:
         codes=b"".join([codes for _, codes in coded]),
         numbers=struct.pack(f"<{count}q{2 * count}d", *numbers, *latencies, *costs),
         ids=_encode_ids(columns[1], columns[2]),
-        details=_encode((times, zlib.compress(others, LEVEL))),
+        details=_encode((times, _compress(others))),
         bodies=_encode(bodies) if any(bodies) else b"",
     )
 
@@ -202,6 +205,11 @@ def _with_rare(values: dict[str, Any], rare: RareFields | None) -> LoggedRequest
 def _format_cost(cost: float) -> str | None:
     """Return an amount without an exponent, None for UNKNOWN_COST. A float64 holds 15 digits exactly."""
     return None if cost == UNKNOWN_COST else f"{Decimal(repr(cost)).normalize():f}"
+
+
+def _compress(data: bytes) -> bytes:
+    compressor = zlib.compressobj(*COMPRESSION)
+    return compressor.compress(data) + compressor.flush()
 
 
 def _encode_ids(own: Sequence[str], clients: Sequence[str | None]) -> bytes:

@@ -157,12 +157,25 @@ def to_columns(rows: Sequence[Row]) -> Columns:
 
 def join_columns(parts: Sequence[Columns]) -> Columns:
     """Return the rows of several parts, one after the other."""
-    return parts[0] if len(parts) == 1 else [_join(columns) for columns in zip(*parts, strict=True)]
+    return parts[0] if len(parts) == 1 else [join_values(columns) for columns in zip(*parts, strict=True)]
 
 
 def slice_columns(columns: Columns, start: int, stop: int) -> Columns:
     """Return some of the rows."""
     return columns if start == 0 and stop >= len(columns[0]) else [column[start:stop] for column in columns]
+
+
+def take_rows(parts: list[Columns], count: int) -> Columns:
+    """Remove the first rows, `count` or as many as there are, from parts, at least one. Return them."""
+    taken, missing = list[Columns](), count
+    while parts and missing:
+        part = parts.pop(0)
+        if len(part[0]) > missing:
+            parts.insert(0, slice_columns(part, missing, len(part[0])))
+            part = slice_columns(part, 0, missing)
+        taken.append(part)
+        missing -= len(part[0])
+    return join_columns(taken)
 
 
 def sort_columns(columns: Columns) -> Columns:
@@ -172,5 +185,9 @@ def sort_columns(columns: Columns) -> Columns:
     return [[column[place] for place in order] for column in columns]
 
 
-def _join(columns: Iterable[Sequence[Any]]) -> Sequence[Any]:
-    return [value for column in columns for value in column]
+def join_values(columns: Iterable[Sequence[Any]]) -> Sequence[Any]:
+    """Return the values of several columns, one after the other."""
+    joined: list[Any] = []
+    for column in columns:
+        joined += column  # all at once: to look at each value takes longer than to have made it
+    return joined

@@ -1,21 +1,21 @@
 """The thread that writes the request log: it makes rows of what the request path has handed over, and stores them.
 
-The event loop appends a batch to a list. All else happens in the thread, a few hundred requests at a time, so that the
+The event loop appends a batch to a queue. All else happens in the thread, a few hundred requests at a time, so that the
 interpreter's lock is never held for long.
 """
 
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from gateway.errors import StateError
 from gateway.request_log.blocks import MAX_ROWS
 from gateway.request_log.compactor import Compactor
-from gateway.request_log.entry import TIME_BITS, Columns, join_columns
+from gateway.request_log.entry import TIME_BITS, Columns, take_rows
 from gateway.request_log.storage import RequestStore
 
 log = logging.getLogger("benchroute.requests")
@@ -31,7 +31,16 @@ US = 1_000_000
 DAY_US = 86_400 * US
 CLOSE_S = 10.0
 
-R = TypeVar("R")
+
+class RecordBatch(Protocol):
+    """Records of requests that have ended together, at least one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Self: ...
+
+
+R = TypeVar("R", bound=RecordBatch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +72,21 @@ class RequestLogWriter(Generic[R]):
     def __init__(
         self,
         store: RequestStore,
-        make_columns: Callable[[Sequence[R], float], Columns],
+        make_columns: Callable[[R, float], Columns],
         limits: RetentionLimits,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """make_columns: of records, with what has to be added to their clock for Unix time.
+        """make_columns: of a batch, with what has to be added to their clock for Unix time.
 
         clock: Unix time in seconds. steady: the records' clock.
         """
         self._store, self._make_columns, self._limits = store, make_columns, limits
         self._clock, self._steady = clock, steady
         self._compactor = Compactor(store)
-        self._queue: list[R] = []
-        self._unwritten: Columns = ()
+        self._queue: deque[R] = deque()
+        self._queued_rows = 0
+        self._unwritten: list[Columns] = []
         self._is_queued = threading.Condition()
         self._working = threading.Lock()
         self._is_closing = False
@@ -89,17 +99,19 @@ class RequestLogWriter(Generic[R]):
         """Start the thread."""
         self._thread.start()
 
-    def add_batch(self, records: Sequence[R]) -> None:
+    def add_batch(self, batch: R) -> None:
         """Take records of requests that have ended. Never waits for the store."""
-        room = MAX_QUEUED - len(self._queue) - self._unwritten_rows
         with self._is_queued:
-            had = len(self._queue)
-            self._queue.extend(records[: max(0, room)] if room < len(records) else records)
+            had, room = self._queued_rows, MAX_QUEUED - self._waiting_rows
+            taken = min(len(batch), max(0, room))
+            if taken:
+                self._queue.append(batch if taken == len(batch) else batch[:taken])
+            self._queued_rows += taken
             # Not for every batch: to wake a thread costs more than its rows.
-            if not had or len(self._queue) >= MAX_ROWS:
+            if not had or self._queued_rows >= MAX_ROWS:
                 self._is_queued.notify()
-        if room < len(records):
-            self._drop(len(records) - max(0, room), "queue_full")
+        if taken < len(batch):
+            self._drop(len(batch) - taken, "queue_full")
 
     def flush(self) -> None:
         """Write what waits, so that whoever reads next sees it."""
@@ -112,7 +124,7 @@ class RequestLogWriter(Generic[R]):
             self._is_closing = True
             self._is_queued.notify()
         self._thread.join(CLOSE_S)
-        if left := len(self._queue) + self._unwritten_rows:
+        if left := self._waiting_rows:
             self._drop(left, "shutdown")
 
     def _run(self) -> None:
@@ -128,45 +140,63 @@ class RequestLogWriter(Generic[R]):
 
     @property
     def _unwritten_rows(self) -> int:
-        return len(self._unwritten[0]) if self._unwritten else 0
+        return sum([len(part[0]) for part in self._unwritten])
+
+    @property
+    def _waiting_rows(self) -> int:
+        return self._queued_rows + self._unwritten_rows
 
     def _has_work(self) -> bool:
         return bool(self._queue or self._unwritten or self._is_closing)
 
     def _is_block_full(self) -> bool:
         # Not while the store fails: the queue stays full then, and the thread would spin.
-        return self._is_closing or (len(self._queue) >= MAX_ROWS and not self._last_fault)
+        return self._is_closing or (self._waiting_rows >= MAX_ROWS and not self._last_fault)
 
     def _write_queued(self, least: int) -> None:
         """Write what waits, as long as there are so many rows."""
         offset = self._clock() - self._steady()
-        while len(self._queue) + self._unwritten_rows >= least:
-            with self._is_queued:
-                taken = self._queue[: MAX_ROWS - self._unwritten_rows] if self._unwritten_rows < MAX_ROWS else []
-                del self._queue[: len(taken)]
-            if not self._write(taken, offset):
+        while self._waiting_rows >= least:
+            self._make_rows(self._take_batches(), offset)
+            if not self._write_rows():
                 return
             time.sleep(0)  # the event loop's turn
 
-    def _write(self, records: Sequence[R], offset: float) -> bool:
-        """Write records, after the rows that could not be written before. Return False if the store fails."""
-        try:
-            if records:
-                made = self._make_columns(records, offset)
-                self._unwritten = join_columns([self._unwritten, made]) if self._unwritten else made
+    def _take_batches(self) -> Sequence[R]:
+        """Take from the queue what fills a block, or all there is."""
+        taken: list[R] = []
+        with self._is_queued:
             rows = self._unwritten_rows
-            self._compactor.write_columns(self._unwritten)
-        except StateError as error:
-            self._report(str(error))
-            return False
+            while self._queue and rows < MAX_ROWS:
+                taken.append(self._queue.popleft())
+                rows += len(taken[-1])
+            self._queued_rows -= sum(map(len, taken))
+        return taken
+
+    def _make_rows(self, batches: Sequence[R], offset: float) -> None:
+        try:
+            self._unwritten += [self._make_columns(batch, offset) for batch in batches]
         except Exception:
             # A mistake of ours must not end the log: these rows are dropped, and the next ones written.
             log.exception("requests could not be logged")
-            self._drop(max(len(records), self._unwritten_rows), "error")
-            self._unwritten = ()
+            self._drop(sum(map(len, batches)), "error")
+
+    def _write_rows(self) -> bool:
+        """Write a full block, or all there is if that is less. Return False if the store fails."""
+        if not self._unwritten:
             return True
-        self._unwritten = ()
-        self.counts.written += rows
+        columns = take_rows(self._unwritten, MAX_ROWS)
+        try:
+            self._compactor.write_columns(columns)
+        except StateError as error:
+            self._unwritten.insert(0, columns)
+            self._report(str(error))
+            return False
+        except Exception:
+            log.exception("requests could not be logged")
+            self._drop(len(columns[0]), "error")
+            return True
+        self.counts.written += len(columns[0])
         self._report("")
         return True
 

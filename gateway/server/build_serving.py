@@ -172,6 +172,10 @@ def _build_accounting(parts: ServingParts, config: Config) -> Accounting:
         baseline,
         parts.minutes,
         parts.tracing,
-        (parts.recent_responses.record_batch, parts.secret_uses.observe_batch, *parts.request_log.observers),
+        (
+            parts.recent_responses.record_batch,
+            lambda of: parts.secret_uses.observe_requests(of.secret),
+            *parts.request_log.observers,
+        ),
         HistoryRecorder(parts.history.buffer, other_kinds).add_batch,
     )

@@ -11,7 +11,7 @@ from gateway.errors import StateError
 from gateway.proxy.accounting import BatchObserver
 from gateway.proxy.body_capture import BodyCapture
 from gateway.proxy.log_rows import RowMaker
-from gateway.proxy.request_record import RequestRecord
+from gateway.proxy.record_columns import RecordColumns
 from gateway.request_log.access import RequestLog, RequestLogAccess
 from gateway.request_log.bodies import BodyEncoder
 from gateway.request_log.sqlite import SqliteRequestStore, log_path
@@ -28,7 +28,7 @@ SWITCHED_OFF = "The request log is switched off: set `log.enabled: true` in conf
 class RequestLogging:
     """The request log, or why there is none."""
 
-    def __init__(self, writer: RequestLogWriter[RequestRecord] | None, fault: str, store: RequestStore | None = None):
+    def __init__(self, writer: RequestLogWriter[RecordColumns] | None, fault: str, store: RequestStore | None = None):
         self._writer = writer
         has_log = store is not None and writer is not None
         self.access = RequestLogAccess(RequestLog(store, writer) if has_log else None, fault)  # type: ignore[arg-type]

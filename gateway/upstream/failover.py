@@ -33,7 +33,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     fault: UpstreamFault | None = None
 
 
-class AttemptLog(msgspec.Struct):
+class AttemptLog(msgspec.Struct, gc=False):
     """The attempts of one request.
 
     Attributes:

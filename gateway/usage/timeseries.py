@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import floor
 from typing import Literal
 
 import msgspec
@@ -209,10 +210,9 @@ class MinuteSeries:
 
 
 def sum_times(times_s: Iterable[float]) -> TimeSums:
-    """Return the sums of times in seconds."""
-    times = [int(seconds * US) for seconds in times_s]
+    """Return the sums of times in seconds, none below 0."""
     # In order, so that a bucket's times are found by its bounds: there are few buckets, and many times.
-    times.sort()
+    times = sorted(map(floor, [seconds * US for seconds in times_s]))
     buckets, place, count = dict[int, int](), 0, len(times)
     while place < count:
         bucket = bucket_index(times[place])

@@ -1,7 +1,5 @@
 """Last uses of secrets are stored a minute apart, whichever secrets are looked at for it."""
 
-from dataclasses import dataclass
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,11 +12,6 @@ STEPS = st.one_of(
     st.tuples(st.just("pass"), st.integers(0, 90)),
     st.tuples(st.sampled_from(["drain", "fail", "end"]), st.none()),
 )
-
-
-@dataclass
-class Used:
-    secret: str | None
 
 
 class AllLookedAt:
@@ -46,7 +39,7 @@ def test_a_use_is_stored_once_a_minute_has_passed(steps: list[tuple[str, str | i
         if kind == "pass":
             now[0] += float(value or 0)
         elif kind == "use":
-            uses.observe_batch([Used(str(value)), Used(None)])
+            uses.observe_requests([str(value), None])
             rule.used[str(value)] = now[0]
         elif kind == "forget":
             uses.forget([str(value)])

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from gateway.keys.quotas import Quotas
 from gateway.observability.metrics import Metrics
 from gateway.proxy.accounting import FLUSH_INTERVAL_S, MAX_BATCH, MAX_GROUPS, MAX_LINES, Accounting, Batch, BatchKey
+from gateway.proxy.record_columns import RecordColumns
 from gateway.proxy.request_record import RequestRecord
 from gateway.upstream.failover import Attempt, AttemptLog
 from gateway.usage.ledger import Ledger
@@ -19,8 +20,8 @@ from gateway.usage.timeseries import MinuteSeries
 
 
 def make_accounting(batches: list[int], samples: Callable[..., None] | None = None) -> Accounting:
-    def observe(records: Sequence[RequestRecord]) -> None:
-        batches.append(len(records))
+    def observe(of: RecordColumns) -> None:
+        batches.append(len(of))
 
     ledger = Ledger({}, time.time)
     quotas = Quotas([], ledger, time.monotonic)

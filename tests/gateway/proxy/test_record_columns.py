@@ -51,7 +51,10 @@ def test_requests_are_grouped_by_everything_that_is_counted(records: list[Reques
     assert {key: batch.requests for key, batch in found.items()} == Counter(map(key_of, records))
     for key, batch in found.items():
         alike = [record for record in records if key_of(record) == key]
-        assert list(batch.seconds) == [record.seconds for record in alike]
+        assert list(batch.seconds) == sorted([record.seconds for record in alike])
+        assert list(batch.overhead_s) == sorted([record.overhead_s for record in alike])
+        assert batch.seconds_sum == sum([record.seconds for record in alike])
+        assert batch.overhead_sum_s == sum([record.overhead_s for record in alike])
         assert batch.overheads == sum_times([record.overhead_s for record in alike])
         first = [record.first_token_s for record in alike if record.is_stream]
         assert batch.first_tokens == sum_times([one for one in first if one is not None])
@@ -67,7 +70,7 @@ def test_requests_are_grouped_by_everything_that_is_counted(records: list[Reques
 @given(st.lists(finished(), min_size=1, max_size=12))
 def test_a_block_says_of_each_request_what_its_record_does(records: list[RequestRecord]) -> None:
     maker = RowMaker(draw=lambda _: 5, clocks=(lambda: 7.0, lambda: 7.0))
-    block = encode_block(maker.make_columns(records, OFFSET))
+    block = encode_block(maker.make_columns(RecordColumns(records), OFFSET))
     last = 0
     for record, row in zip(records, decode_rows(block, range(block.rows)), strict=True):
         last = max(int((record.started + record.seconds + OFFSET) * 1_000_000), last + 1)
