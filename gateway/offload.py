@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 SWITCH_INTERVAL_S = 0.0005
 """Seconds that a thread keeps the interpreter while another waits: the event loop waits so long at every turn while a
@@ -37,3 +37,12 @@ async def offload(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T
             if gc.get_count()[0] > MANY_OBJECTS:
                 gc.freeze()
             gc.enable()
+
+
+def release(objects: list[Any]) -> None:
+    """Give up objects one by one, in a thread: to free 5,000 policies in one piece takes the event loop 5 ms.
+
+    objects: what nothing else refers to any more, or soon does not; empty afterwards.
+    """
+    while objects:
+        objects.pop()

@@ -114,7 +114,7 @@ async def _measured(work: Path, load: str, functions: int) -> None:
 def _connected(gateway: Gateway) -> Connection:
     """Return an idle connection in the pool to the backend of the load's model."""
     origin: Origin = gateway._pool.origin_of(f"http://127.0.0.1:{PORT}")
-    made = Connection(origin._free, origin._lost)
+    made = Connection(origin._free)
     made.connection_made(Nowhere())
     origin._free(made)
     return made

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from gateway.api.dependencies import Given, ManagedBy, Operator, count_read
 from gateway.api.management import config_rejected
-from gateway.api.pagination import Paging, page_of_sorted, page_to_json
+from gateway.api.pagination import Paging, encode_row, json_response, page_of_sorted, page_to_json
 from gateway.api.services import Services, require_scorer
 from gateway.config import Config
 from gateway.errors import ConfigError, Conflict, InvalidRequest, NotFound, PackRejected
@@ -25,43 +25,45 @@ from routing.recommendation import AUTO_DATA, recommend_score
 router = APIRouter(tags=["packs"])
 
 
-@router.get("/v1/packs")
-async def list_packs(services: Given, _: Operator, page: Paging) -> dict[str, Any]:
+@router.get("/v1/packs", response_model=dict[str, Any])
+async def list_packs(services: Given, _: Operator, page: Paging) -> Response:
     """List packs by ID: the active one and those to activate, with measured gains if their files are local."""
     packs = sorted(await asyncio.to_thread(services.packs.list_packs), key=_pack_id)
     active = next((pack.id for pack in packs if pack.is_active), None)
     rows, last = page_of_sorted(packs, _pack_id, page, "packs")
-    data = await asyncio.to_thread(lambda: [_summary(pack) for pack in rows])
-    return page_to_json(data, "packs", last, active=active)
+    data = await asyncio.to_thread(lambda: [encode_row(_summary(pack)) for pack in rows])
+    return json_response(page_to_json(data, "packs", last, active=active))
 
 
-@router.get("/v1/packs/{pack}")
-async def get_pack(pack: str, services: Given, _: Operator) -> dict[str, Any]:
+@router.get("/v1/packs/{pack}", response_model=dict[str, Any])
+async def get_pack(pack: str, services: Given, _: Operator) -> Response:
     """Return a pack's manifest and report: datasets with source and licence, models, parameters.
 
     `evidence` tells whose outcomes in the pack each configured model has.
     """
     one = await _find(pack, services)
     try:
-        return await asyncio.to_thread(lambda: _details(services.packs.ensure_local(one), services.config))
+        return await asyncio.to_thread(
+            lambda: json_response(_details(services.packs.ensure_local(one), services.config))
+        )
     except PackRejected as error:
         raise config_rejected(error) from error
 
 
-@router.get("/v1/packs/{pack}/outcomes", dependencies=[Depends(count_read)])
-async def get_pack_outcomes(pack: str, services: Given, client: Operator) -> dict[str, Any]:
+@router.get("/v1/packs/{pack}/outcomes", response_model=dict[str, Any], dependencies=[Depends(count_read)])
+async def get_pack_outcomes(pack: str, services: Given, client: Operator) -> Response:
     """Return each model's mean outcome on each dataset."""
     one = await _find(pack, services)
     place = "" if one.is_active else one.place
-    return dict(await require_scorer(services).inspect_pack("outcomes", pack=place, key=client.name))
+    return json_response(await require_scorer(services).inspect_pack("outcomes", pack=place, key=client.name))
 
 
-@router.get("/v1/packs/{pack}/diff", dependencies=[Depends(count_read)])
-async def get_pack_diff(pack: str, services: Given, client: Operator) -> dict[str, Any]:
+@router.get("/v1/packs/{pack}/diff", response_model=dict[str, Any], dependencies=[Depends(count_read)])
+async def get_pack_diff(pack: str, services: Given, client: Operator) -> Response:
     """List the live tasks that would change their model with this pack, with the gain in score. Changes nothing."""
     one = await _find(pack, services)
     found = await require_scorer(services).inspect_pack("difference", pack=one.place, key=client.name)
-    return {**_own_tasks(found, client), "id": pack}
+    return json_response({**_own_tasks(found, client), "id": pack})
 
 
 @router.post("/v1/packs/{pack}/activate")

@@ -8,7 +8,7 @@ row is still there. Clients pass a cursor on unchanged; its form may differ in a
 import base64
 import binascii
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -16,6 +16,7 @@ import msgspec
 from fastapi import Depends, Query, Response
 
 from gateway.errors import InvalidRequest
+from gateway.loop_share import LoopShare
 
 Row = TypeVar("Row")
 SortKey = tuple[float, str]
@@ -123,6 +124,15 @@ def page_of_sorted(
 def encode_row(row: Any) -> msgspec.Raw:
     """Encode a row of a page by itself, so that rows made in slices are encoded in them: a thousand take 3 ms."""
     return msgspec.Raw(msgspec.json.encode(row))
+
+
+async def encode_rows(rows: Iterable[Row], to_json: Callable[[Row], Any]) -> list[msgspec.Raw]:
+    """Return rows as JSON, each encoded by itself; requests come between: a thousand rows take up to 200 ms."""
+    share, encoded = LoopShare(), list[msgspec.Raw]()
+    for row in rows:
+        encoded.append(encode_row(to_json(row)))
+        await share.give_way()
+    return encoded
 
 
 def json_response(document: Any) -> Response:

@@ -6,9 +6,10 @@ import logging
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 
 from gateway.api.dependencies import ClientPrincipal, Given, Operator, TaskOfKey, count_read
+from gateway.api.pagination import json_response
 from gateway.api.schemas import DryRunBody, FeedbackBody, InputsBody, LabelsBody, texts_of
 from gateway.api.services import Services, check_task_access, count_inputs, require_scorer
 from gateway.errors import InvalidRequest, ModelNotFound, NotFound
@@ -75,20 +76,23 @@ async def dry_run_route(body: DryRunBody, services: Given, client: ClientPrincip
     return {**made, "evidence": {name: evidence_to_json(evidence[name]) for name in ranking if name in evidence}}
 
 
-@router.get("/v1/tasks/{task:path}/evidence", dependencies=[Depends(count_read)])
-async def get_task_evidence(task: TaskOfKey, services: Given, client: ClientPrincipal) -> dict[str, Any]:
+@router.get("/v1/tasks/{task:path}/evidence", response_model=dict[str, Any], dependencies=[Depends(count_read)])
+async def get_task_evidence(task: TaskOfKey, services: Given, client: ClientPrincipal) -> Response:
     """Return the benchmark inputs nearest to the task's recent inputs, each model's outcome on them, and a map.
 
     `times` is the number of the task's inputs that have this one among their k nearest. `text` is null if the pack
     contains no texts, `map` is null if it contains none.
     """
-    return {**await require_scorer(services).inspect_pack("evidence", task=task, key=client.name), "id": task}
+    found = await require_scorer(services).inspect_pack("evidence", task=task, key=client.name)
+    return json_response({**found, "id": task})
 
 
-@router.get("/v1/tasks/{task:path}/label-suggestions", dependencies=[Depends(count_read)])
+@router.get(
+    "/v1/tasks/{task:path}/label-suggestions", response_model=dict[str, Any], dependencies=[Depends(count_read)]
+)
 async def get_label_suggestions(
     task: TaskOfKey, services: Given, client: Operator, n: Annotated[int, Query(ge=1, le=256)] = 20
-) -> dict[str, Any]:
+) -> Response:
     """Return the task's recent inputs on which its best candidates (`between`) are expected to differ most.
 
     `expected` is each candidate's mean outcome on the benchmark inputs nearest to the input, `disagreement` their
@@ -99,7 +103,7 @@ async def get_label_suggestions(
         message = f"Input texts of task {task!r} are not stored. Set `keep_texts: true` in `tasks.{task}` or `routing`."
         raise InvalidRequest(message, code="texts_not_kept")
     found = await require_scorer(services).inspect_pack("suggestions", task=task, n=n, key=client.name)
-    return {**found, "id": task}
+    return json_response({**found, "id": task})
 
 
 @router.post("/v1/feedback")

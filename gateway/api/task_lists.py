@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import msgspec
 
-from gateway.api.pagination import encode_row
+from gateway.api.pagination import encode_rows
 from gateway.api.services import Services
 from gateway.api.task_views import default_tasks, detailed_summary, task_facts
 from gateway.decision import Decision
 from gateway.keys.auth import Principal
-from gateway.loop_share import LoopShare
 from gateway.state.store import TaskFilter
 
 MAX_DETAILED = 200
@@ -65,9 +65,9 @@ async def summarise_tasks(services: Services, client: Principal, names: Sequence
     input. Each row says how many inputs its explanation rests on.
     """
     found = await asyncio.to_thread(services.store.read_explanations, names)
-    share, rows, defaults = LoopShare(), [], default_tasks(services)
-    for name in names:
-        facts = task_facts(name, services, defaults)
-        rows.append(encode_row(detailed_summary(name, found.get(name), services, client, facts)))
-        await share.give_way()
-    return rows
+    defaults = default_tasks(services)
+
+    def to_json(name: str) -> dict[str, Any]:
+        return detailed_summary(name, found.get(name), services, client, task_facts(name, services, defaults))
+
+    return await encode_rows(names, to_json)

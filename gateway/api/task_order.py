@@ -4,13 +4,13 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from gateway.api.pagination import PageRequest, SortKey, encode_row, page_to_json
+from gateway.api.pagination import PageRequest, SortKey, encode_rows, page_to_json
 from gateway.api.services import Services, sees_all
 from gateway.api.task_lists import MAX_DETAILED, summarise_tasks
 from gateway.api.task_views import (
@@ -225,22 +225,34 @@ async def _select_by_use(
 ) -> SelectedTasks:
     """Return the names by their last use, which the store knows; of tasks without a decision the time series does."""
     undecided, allowed = await asyncio.to_thread(_split_names, services, names, select)
-    found = [(_last_minute(services.minutes.series_of("task", name)), name) for name in undecided]
-    limit_scan = MAX_SCANNED if query.is_descending else len(names) + SCAN
-    before, scanned, kept = after if query.is_descending else None, 0, 0
-    while scanned < limit_scan and (kept <= limit or not query.is_descending):
-        some = await asyncio.to_thread(services.store.recently_used, SCAN, before)
-        chosen = set(select([name for _, name in some if name in allowed]))
-        more = [key for key in some if key[1] in chosen]
-        found, scanned, kept = [*found, *more], scanned + len(some), kept + len(more)
-        if len(some) < SCAN:
-            break
-        before = some[-1]
-    if query.is_descending:
-        ordered = sorted((key for key in found if after is None or key < after), reverse=True)
-    else:
-        ordered = sorted(key for key in found if after is None or key > after)
-    return _page(ordered[: limit + 1], limit, None)
+    share, found = LoopShare(), list[SortKey]()
+    for name in undecided:
+        found.append((_last_minute(services.minutes.series_of("task", name)), name))
+        await share.give_way()
+
+    def select_stored() -> SelectedTasks:
+        is_reversed = query.is_descending
+        limit_scan = MAX_SCANNED if is_reversed else len(names) + SCAN
+        before, best = after if is_reversed else None, _first_keys(found, after, limit, is_reversed)
+        scanned, kept = 0, 0
+        while scanned < limit_scan and (kept <= limit or not is_reversed):
+            some = services.store.recently_used(SCAN, before)
+            chosen = set(select([name for _, name in some if name in allowed]))
+            more = [key for key in some if key[1] in chosen]
+            best = _first_keys([*best, *more], after, limit, is_reversed)
+            scanned, kept = scanned + len(some), kept + len(more)
+            if len(some) < SCAN:
+                break
+            before = some[-1]
+        return _page(best, limit, None)
+
+    return await asyncio.to_thread(select_stored)
+
+
+def _first_keys(keys: Iterable[SortKey], after: SortKey | None, limit: int, is_reversed: bool) -> list[SortKey]:
+    """Return the first keys behind one, for a page and whether there is another. is_reversed: the greatest first."""
+    left = [key for key in keys if after is None or (key < after if is_reversed else key > after)]
+    return sorted(left, reverse=is_reversed)[: limit + 1]
 
 
 def _split_names(services: Services, names: Sequence[str], select: Filter) -> tuple[Sequence[str], Container[str]]:
@@ -260,10 +272,7 @@ def _page(keys: Sequence[SortKey], limit: int, total: int | None) -> SelectedTas
 
 
 async def _plain_rows(services: Services, names: Sequence[str]) -> list[msgspec.Raw]:
-    share, defaults, rows = LoopShare(), default_tasks(services), []
-    for name in names:
-        await share.give_way()
-        decision = services.table.decision_of(name)
-        if decision is not None:
-            rows.append(encode_row({**task_summary(name, decision), **task_facts(name, services, defaults)}))
-    return rows
+    defaults = default_tasks(services)
+    # A generator: a task may be forgotten meanwhile.
+    decided = ((name, decision) for name in names if (decision := services.table.decision_of(name)) is not None)
+    return await encode_rows(decided, lambda one: {**task_summary(*one), **task_facts(one[0], services, defaults)})

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 
 from gateway.api.dependencies import ClientPrincipal, Given, Operator, TaskOfKey
-from gateway.api.pagination import MAX_LIMIT, Paging, json_response, page_of_sorted, page_to_json
+from gateway.api.pagination import MAX_LIMIT, Paging, encode_rows, json_response, page_of_sorted, page_to_json
 from gateway.api.services import Services, sees_usage_of, task_not_found
 from gateway.api.task_lists import list_decided, list_detailed, summarise_tasks
 from gateway.api.task_order import TaskQuery, list_sorted, recent_requests, traffic_by_kind
@@ -25,6 +25,7 @@ from gateway.errors import InvalidRequest, ScorerUnavailable
 from gateway.keys.auth import Principal
 from gateway.state.store import Store, TaskFilter
 from gateway.tasks.decision_feed import DecisionEvent
+from gateway.tasks.eviction_log import NumberedEviction
 from gateway.usage.ledger import to_json as usage_to_json
 from gateway.vocabulary import TaskFilterKind, TaskSort
 
@@ -127,7 +128,7 @@ async def stream_decisions(
     last = rows[-1].number if has_more else feed.last_number
     if client.tasks is not None and not has_more:  # how many decisions others' tasks had is not told
         last = found[-1].number if found else min(begin, last)
-    shown = page_to_json([_to_json(one) for one in rows], "decisions", last if has_more else None)
+    shown = page_to_json(await encode_rows(rows, _to_json), "decisions", last if has_more else None)
     return json_response({**shown, "last": last})
 
 
@@ -141,16 +142,7 @@ async def list_evictions(services: Given, client: Operator, page: Paging) -> Res
     found = [one for one in services.evictions.latest() if client.can_use_task(one.eviction.task)]
     total = services.evictions.counts if client.tasks is None else Counter(one.eviction.reason for one in found)
     rows, last = page_of_sorted(found, lambda one: one.number, page, "evictions")
-    data = [
-        {
-            "object": "eviction",
-            "number": one.number,
-            "task": one.eviction.task,
-            "reason": one.eviction.reason,
-            "at": _time(one.eviction.at),
-        }
-        for one in rows
-    ]
+    data = await encode_rows(rows, _eviction_to_json)
     return json_response(page_to_json(data, "evictions", last, total=dict(total)))
 
 
@@ -161,11 +153,11 @@ async def get_overview(services: Given, client: Operator, limit: Annotated[int, 
     undecided = await asyncio.to_thread(_undecided_of, services, list(requests))
     if client.tasks is None:
         decided = len(services.table)
-        models, reasons = services.table.count_routes(undecided)
+        models, reasons = await services.table.count_routes(undecided)
     else:  # few, and looked up by name
         own = [name for name in client.tasks if services.table.decision_of(name) is not None]
         decided = len(own)
-        models, reasons = services.table.count_routes_of([*own, *undecided])
+        models, reasons = await services.table.count_routes_of([*own, *undecided])
     busiest = await asyncio.to_thread(_busiest_of, requests, limit)
     if len(busiest) < limit:
         others = await list_decided(services, client, TaskFilter(limit=limit))
@@ -226,6 +218,12 @@ def _read_stored(store: Store, task: str) -> tuple[ExplainedDecision | None, Seq
 
 def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _eviction_to_json(one: NumberedEviction) -> dict[str, Any]:
+    evicted = one.eviction
+    at = _time(evicted.at)
+    return {"object": "eviction", "number": one.number, "task": evicted.task, "reason": evicted.reason, "at": at}
 
 
 def _to_json(event: DecisionEvent) -> dict[str, Any]:

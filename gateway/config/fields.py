@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -22,6 +22,10 @@ class ConfigSection(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, json_schema_extra=add_descriptions
     )
+
+    def mask_secrets(self) -> dict[str, Any]:
+        """Return the settings for printing, without secrets."""
+        return self.model_dump(mode="json")
 
 
 def _http_url(url: str) -> str:

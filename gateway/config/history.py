@@ -15,7 +15,7 @@ from typing import Literal
 
 from gateway.config import Config, parse_config, read_config_text
 from gateway.errors import ConfigError, Conflict, GatewayError, NotFound, ScorerUnavailable
-from gateway.offload import offload
+from gateway.offload import offload, release
 
 log = logging.getLogger("benchroute")
 
@@ -174,7 +174,7 @@ class ConfigHistory:
             await self._apply(config)
             self.seen = digest if is_file else self.seen
             version = ConfigVersion(self.current_version.number + 1, self._clock(), "worker", digest, config, text=text)
-            self._versions.append(version)
+            self._append(version)
         log.info("configuration version %d, of another worker, is active", version.number)
 
     def file_note(self) -> str:
@@ -187,9 +187,18 @@ class ConfigHistory:
         self, by: ChangedBy, sha256: str | None, config: Config, text: str, of: int | None = None
     ) -> ConfigVersion:
         version = ConfigVersion(self.current_version.number + 1, self._clock(), by, sha256, config, of, text)
-        self._versions.append(version)
+        self._append(version)
         self.announce(version)
         return version
+
+    def _append(self, version: ConfigVersion) -> None:
+        """Append a version, and give up the oldest one's settings beside the event loop."""
+        if len(self._versions) == MAX_VERSIONS:
+            config = self._versions.popleft().config
+            gone = [*config.tasks.values(), *config.models, *config.keys]
+            del config
+            asyncio.get_running_loop().run_in_executor(None, release, gone)
+        self._versions.append(version)
 
 
 class ConfigWatcher:

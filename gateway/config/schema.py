@@ -1,7 +1,6 @@
 """config.yaml as a whole: models, routing and tasks here, the other sections in gateway.config.service."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import Field, PrivateAttr
 
@@ -263,7 +262,3 @@ class Config(ConfigSection):
     def locate_error(self, error: ConfigError) -> ConfigError:
         """Return an error about these settings with the file and the lines that they were read from."""
         return ConfigError(self._source, error.faults, self._lines) if self._source else error
-
-    def mask_secrets(self) -> dict[str, Any]:
-        """Return the configuration for printing, without secrets."""
-        return self.model_dump(mode="json")

@@ -20,8 +20,7 @@ from gateway.distributed.shared_limits import RedisLimits
 from gateway.distributed.state_copy import StateCopy, read_revocations
 from gateway.distributed.store import RedisStore
 from gateway.errors import GatewayError
-from gateway.keys.client_keys import NO_KEYS, to_client_keys
-from gateway.keys.key_records import ClientKey
+from gateway.keys.client_keys import to_client_keys
 from gateway.sharing.changes import ChangeHandlers, SharedSettings
 from gateway.sharing.limits import LocalState, SharedLimits
 from gateway.sharing.node import SharedParts
@@ -106,7 +105,6 @@ class GatewayNode:
         self._handlers = handlers
         self._changes: tuple[str, Mapping[bytes, bytes]] | None = None
         self._manifest: Manifest | None = None
-        self._created: Mapping[str, ClientKey] = NO_KEYS
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start_jobs(self, parts: SharedParts) -> None:
@@ -151,7 +149,7 @@ class GatewayNode:
             return
         keys, policies, manifest = self._own.created_keys(), self._own.current_policies(), self._read_manifest()
         entries = self._own.task_entries()
-        created = self._created = to_client_keys(keys, self._created)
+        created = to_client_keys(keys, self._handlers.known_keys())
         revoked = read_revocations(self._client)
         if self._copy.follow_life(self._client) != life:
             return  # emptied while it was read

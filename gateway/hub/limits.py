@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as CallTimeout
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ from gateway.state.sqlite import SqliteStore
 from gateway.usage.ledger import UsageRows
 
 MAX_UNREAD = 20_000
+MAX_EXCHANGED = 500
+"""Keys of one message: both event loops are held while it is read and written."""
 
 
 class ParentLimits:
@@ -51,8 +54,13 @@ class ParentLimits:
         self, gateway: str, gateways: int, usages: Mapping[str, QuotaUsage]
     ) -> Mapping[str, QuotaShare]:
         """Take from the common buckets what a worker has given out. Return its shares of what is left, by key."""
-        found = self._call(lambda number: ExchangeQuotas(number, gateway, usages))
-        return msgspec.convert(found["shares"], dict[str, QuotaShare])
+        shares: dict[str, QuotaShare] = {}
+        rows = list(usages.items())
+        for start in range(0, len(rows), MAX_EXCHANGED):
+            some = dict(rows[start : start + MAX_EXCHANGED])
+            found = self._call(partial(ExchangeQuotas, gateway=gateway, usages=some))
+            shares |= msgspec.convert(found["shares"], dict[str, QuotaShare])
+        return shares
 
     def publish_event(self, event: LimitEvent) -> None:
         """Tell the other workers of changes."""

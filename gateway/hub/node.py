@@ -17,8 +17,7 @@ from gateway.hub.limits import ParentLimits
 from gateway.hub.link import CALL_S, ParentLink
 from gateway.hub.messages import ConfigChanged
 from gateway.hub.scorer import ScorerHandlers, WorkerScorerClient
-from gateway.keys.client_keys import NO_KEYS, to_client_keys
-from gateway.keys.key_records import ClientKey
+from gateway.keys.client_keys import to_client_keys
 from gateway.request_log.sqlite import SqliteRequestStore, log_path
 from gateway.scorer.messages import Configure
 from gateway.sharing.changes import ChangeHandlers, SharedSettings
@@ -60,7 +59,6 @@ class WorkerNode:
         self._thread: threading.Thread | None = None
         # Before anything is read of what they count.
         self._changes: Mapping[str, int] = self.store.change_numbers()
-        self._created: Mapping[str, ClientKey] = NO_KEYS
         self._fault = ""
         self._is_serving = asyncio.Event()
         self._announce_start: Callable[[], None] = lambda: None
@@ -135,8 +133,8 @@ class WorkerNode:
         changes = self.store.change_numbers()
         if changes == self._changes:
             return
-        self._created = to_client_keys(self.store.created_keys(), self._created)
-        settings = SharedSettings(self._created, self.store.task_entries(), self.store.current_policies())
+        created = to_client_keys(self.store.created_keys(), self._handlers.known_keys())
+        settings = SharedSettings(created, self.store.task_entries(), self.store.current_policies())
         asyncio.run_coroutine_threadsafe(settings.apply(self._handlers), loop)
         self._changes = changes
 

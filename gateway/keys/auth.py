@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from gateway.config import AdminKeyConfig, KeyConfig
 from gateway.errors import Forbidden, Unauthenticated
@@ -59,6 +60,7 @@ class Principal:
 
 
 ANONYMOUS = Principal()
+NO_PRINCIPALS: Mapping[bytes | None, Principal] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,11 @@ class Authenticator:
                 self._clients.pop(digest, None)
         if after is not None:
             self._clients.update(_by_secret(after, _client(after)))
+
+    @property
+    def clients(self) -> Mapping[bytes | None, Principal]:
+        """Clients' principals by the SHA-256 of each secret; threads may look single ones up."""
+        return self._clients
 
     @property
     def is_open(self) -> bool:
@@ -163,10 +170,18 @@ class Authenticator:
         raise Unauthenticated(message, code="expired_api_key")
 
 
-def index_keys(clients: Iterable[KeyConfig], admins: Iterable[AdminKeyConfig]) -> Principals:
-    """Return who has these keys: of 10,000, 50 ms of work for a thread."""
+def index_keys(
+    clients: Iterable[KeyConfig],
+    admins: Iterable[AdminKeyConfig],
+    known: Mapping[bytes | None, Principal] = NO_PRINCIPALS,
+) -> Principals:
+    """Return who has these keys: of 10,000, 50 ms of work for a thread.
+
+    known: clients' principals of before, of which the unchanged ones are taken: to free them takes the event loop 2 ms.
+    """
+    found = (pair for key in clients for pair in _by_secret(key, _client(key)))
     return Principals(
-        {digest: one for key in clients for digest, one in _by_secret(key, _client(key))},
+        {digest: before if (before := known.get(digest)) == one else one for digest, one in found},
         {digest: one for key in admins for digest, one in _by_secret(key, _admin(key))},
     )
 

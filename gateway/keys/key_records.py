@@ -1,6 +1,6 @@
 """A client's key as the gateway uses it, read from the configuration or from the state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -27,6 +27,11 @@ class ClientKey:
     secrets: tuple[StoredSecret, ...]
     created_at: float | None = None
     stored: StoredKey | None = None
+    place: str = field(init=False, repr=False, compare=False)
+    """What keys are listed by."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", f"{self.created_at or 0.0:020.6f} {self.key.name}")
 
 
 def from_config(key: KeyConfig) -> ClientKey:

@@ -13,7 +13,7 @@ class KeySet:
     def __init__(self, keys: Iterable[ClientKey]) -> None:
         """keys: of different names."""
         self._by_name = {one.key.name: one for one in keys}
-        self._by_place = {place_of(one): one for one in self._by_name.values()}
+        self._by_place = {one.place: one for one in self._by_name.values()}
         self._order = SortedNames(self._by_place)
         self._default_tasks = Counter(one.key.default_task for one in self._by_name.values())
 
@@ -24,7 +24,7 @@ class KeySet:
     def put(self, key: ClientKey) -> ClientKey | None:
         """Add a key in place of the one of its name, which is returned."""
         before = self.remove(key.key.name)
-        place = place_of(key)
+        place = key.place
         self._by_name[key.key.name] = self._by_place[place] = key
         self._order.add(place)
         self._default_tasks[key.key.default_task] += 1
@@ -34,8 +34,8 @@ class KeySet:
         """Remove a key and return it, None where there is none of that name."""
         gone = self._by_name.pop(name, None)
         if gone is not None:
-            del self._by_place[place_of(gone)]
-            self._order.discard(place_of(gone))
+            del self._by_place[gone.place]
+            self._order.discard(gone.place)
             self._default_tasks -= Counter([gone.key.default_task])  # without zeros
         return gone
 
@@ -51,8 +51,3 @@ class KeySet:
     def default_tasks(self) -> Collection[str]:
         """The tasks of requests that name none, of all keys."""
         return [task for task in self._default_tasks if task is not None]
-
-
-def place_of(key: ClientKey) -> str:
-    """Return what keys are listed by."""
-    return f"{key.created_at or 0.0:020.6f} {key.key.name}"

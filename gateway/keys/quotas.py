@@ -112,10 +112,11 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class QuotaPlan:
-    """The limits of all keys that have any, and the quotas of those whose limits stay."""
+    """The limits of all keys that have any, the quotas of those whose limits stay, and new ones of the others."""
 
     limits: dict[str, Limits]
     unchanged: dict[str, Quota]
+    changed: dict[str, Quota]
 
 
 class Quotas:
@@ -129,20 +130,30 @@ class Quotas:
         self._quotas: dict[str, Quota] = {}
         self._used: dict[str, QuotaUsage] = {}
         self._gateways = 1
+        self._unshared: dict[str, None] = {}
+        """Keys whose limits are new since the last `drain_unshared`."""
         self.replace_all(self.plan_keys(keys))
 
     def plan_keys(self, keys: Iterable[KeyTerms]) -> QuotaPlan:
         """Return the quotas of other keys, for `replace_all`. Threads may call it while no key is changed."""
-        limits = {key.name: found for key in keys if (found := _limits_of(key)) is not None}
         before, now = self._limits, self._quotas
-        return QuotaPlan(limits, {name: now[name] for name, found in limits.items() if before.get(name) == found})
+        limits: dict[str, Limits] = {}
+        for key in keys:
+            if (found := _limits_of(key)) is not None:
+                # The same object where it is equal: to free 10,000 takes the event loop milliseconds.
+                old = before.get(key.name)
+                limits[key.name] = old if old is not None and old == found else found
+        unchanged = {name: now[name] for name, found in limits.items() if before.get(name) == found}
+        changed = {name: _new_quota(found, None) for name, found in limits.items() if name not in unchanged}
+        return QuotaPlan(limits, unchanged, changed)
 
     def replace_all(self, plan: QuotaPlan) -> None:
         """Replace all keys. A key whose limits are unchanged keeps its usage."""
-        quotas = plan.unchanged
-        for name in plan.limits.keys() - quotas.keys():
-            quotas[name] = _new_quota(plan.limits[name], self._quotas.get(name))
-        self._limits, self._quotas = plan.limits, quotas
+        for name, quota in plan.changed.items():
+            if (before := self._quotas.get(name)) is not None:
+                quota.in_flight = before.in_flight
+        self._unshared |= dict.fromkeys(plan.changed)
+        self._limits, self._quotas = plan.limits, plan.unchanged | plan.changed
 
     def replace_key(self, name: str, after: KeyTerms | None) -> None:
         """Replace a key, or remove it. One whose limits are unchanged keeps its usage."""
@@ -152,6 +163,7 @@ class Quotas:
             self._quotas.pop(name, None)
         elif self._limits.get(name) != limits:
             self._limits[name], self._quotas[name] = limits, _new_quota(limits, before)
+            self._unshared[name] = None
 
     def admit_request(self, key: str | None) -> None:
         """Count a request. Raises RateLimited, BudgetExceeded."""
@@ -279,21 +291,36 @@ class Quotas:
         return QuotaUsage() if quota is None else _zero_usage(quota)
 
     def rate_limited_keys(self) -> Sequence[str]:
-        """Return the keys that have a rate limit."""
-        return [name for name, quota in self._quotas.items() if quota.requests or quota.tokens]
+        """Return the keys that have a rate limit. Threads may call it."""
+        return [name for name, quota in list(self._quotas.items()) if quota.requests or quota.tokens]
 
     def budgeted_keys(self) -> Sequence[str]:
-        """Return the keys that have a budget."""
-        return [name for name, (_, _, day, month, _) in self._limits.items() if day is not None or month is not None]
+        """Return the keys that have a budget. Threads may call it."""
+        return [
+            name for name, (_, _, day, month, _) in list(self._limits.items()) if day is not None or month is not None
+        ]
 
-    def rebalance(self, parts: Mapping[str, QuotaShare], gateways: int) -> None:
+    def drain_unshared(self, gateways: int) -> Sequence[str]:
+        """Return the keys to `rebalance` although none of them was used: new ones, all where the number is another one.
+
+        gateways: number of gateways that share from now on.
+        """
+        if gateways != self._gateways:
+            self._gateways, self._unshared = gateways, dict.fromkeys(self._quotas)
+            self.invalidate_budgets(self._quotas)
+        drained, self._unshared = list(self._unshared), {}
+        return drained
+
+    def rebalance(self, shares: Mapping[str, QuotaShare | None]) -> None:
         """Set this gateway's shares of what all gateways have left, less what was used here since.
 
-        gateways: number of gateways that share. A key without a share has not been used lately: its bucket is full.
+        shares: by key; None for a key that has not been used lately: its bucket is full.
         """
-        now, self._gateways = self._clock(), gateways
-        for name, quota in self._quotas.items():
-            share, since = parts.get(name), self._used.get(name) or QuotaUsage()
+        now, gateways = self._clock(), self._gateways
+        for name, share in shares.items():
+            quota, since = self._quotas.get(name), self._used.get(name) or QuotaUsage()
+            if quota is None:  # removed meanwhile
+                continue
             for bucket, level, used in (
                 (quota.requests, share.requests if share else None, since.requests),
                 (quota.tokens, share.tokens if share else None, since.tokens),
@@ -304,10 +331,11 @@ class Quotas:
                 bucket.take_share(1.0 / gateways)
                 bucket.level = min(bucket.level, bucket.most) if level is None else level - used
 
-    def invalidate_budgets(self) -> None:
-        """Read what was spent from the ledger again: other gateways' usage has arrived there."""
-        for quota in self._quotas.values():
-            quota.today = ""
+    def invalidate_budgets(self, keys: Iterable[str]) -> None:
+        """Read what keys have spent from the ledger again: other gateways' usage has arrived there."""
+        for key in keys:
+            if (quota := self._quotas.get(key)) is not None:
+                quota.today = ""
 
     def _usage(self, key: str, quota: Quota) -> QuotaUsage:
         used = self._used.get(key)

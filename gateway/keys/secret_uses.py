@@ -14,21 +14,24 @@ class SecretUses:
         self._clock = clock
         self._used: dict[str, float] = {}
         self._stored: dict[str, float] = {}
+        self._due: set[str] = set()
+        """Secrets whose last use is to be stored: to look at all of 10,000 every second takes the event loop 3 ms."""
 
     def observe_requests(self, secrets: Iterable[str | None]) -> None:
         """Note that requests have ended. secrets: SHA-256 of that of each, None without a key."""
         now = self._clock()
         # Most requests of a batch have the same few secrets.
-        self._used.update((secret, now) for secret in set(secrets) if secret is not None)
+        for secret in set(secrets):
+            if secret is not None:
+                self._used[secret] = now
+                if now - self._stored.get(secret, float("-inf")) >= RESOLUTION_S:
+                    self._due.add(secret)
 
     def drain_unsaved(self, is_final: bool = False) -> Mapping[str, float]:
         """Return what is to be stored: uses a minute after the last stored one, all of them at the end."""
-        least_s = 0.0 if is_final else RESOLUTION_S
-        drained = {
-            secret: at
-            for secret, at in self._used.items()
-            if at > (before := self._stored.get(secret, float("-inf"))) and at - before >= least_s
-        }
+        due, self._due = self._used if is_final else self._due, set()
+        used, before = self._used, self._stored
+        drained = {secret: used[secret] for secret in due if used[secret] > before.get(secret, float("-inf"))}
         self._stored |= drained
         return drained
 
@@ -36,6 +39,8 @@ class SecretUses:
         """Take back what could not be stored."""
         for secret in used:
             self._stored.pop(secret, None)
+            if secret in self._used:  # else revoked meanwhile
+                self._due.add(secret)
 
     def merge_stored(self, secrets: Sequence[str], stored: Mapping[str, float]) -> Mapping[str, float]:
         """Return the last use of these secrets, here or at another gateway. stored: as the store has it."""
@@ -46,4 +51,5 @@ class SecretUses:
         """Forget secrets that no key has any more."""
         for one in secrets:
             self._used.pop(one, None)
+            self._due.discard(one)
             self._stored.pop(one, None)

@@ -3,14 +3,14 @@
 Clients cannot create label values, except task IDs up to `metrics.max_tasks`: see gateway.observability.task_labels.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import Counter as PlainCounter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import accumulate
-from typing import Any
+from itertools import accumulate, groupby, islice
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -20,10 +20,40 @@ from prometheus_client.utils import floatToGoString
 from gateway.observability.task_labels import MetricTasks
 
 DURATIONS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
-MAX_SAMPLES = 500
-"""Samples encoded at once, in a few milliseconds."""
+MAX_SAMPLES = 100
+"""Samples encoded at once, in a millisecond."""
+
+Family = TypeVar("Family", bound=Metric)
+Row = TypeVar("Row")
 
 OVERHEADS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+
+
+def split_family(
+    make: Callable[[], Family], rows: Sequence[Row], add: Callable[[Family, Row], None], size: int = MAX_SAMPLES
+) -> Iterator[Family]:
+    """Yield a family in parts of at most so many rows, one without any: see `Metrics.render_parts`."""
+    for start in range(0, max(1, len(rows)), size):
+        part = make()
+        for row in rows[start : start + size]:
+            add(part, row)
+        yield part
+
+
+class SplitCounter(Counter):
+    """A counter that is read in parts: one of 1,000 models has 10,000 samples."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics, in families of at most MAX_SAMPLES."""
+        samples = iter(self._samples())
+        part = list(islice(samples, MAX_SAMPLES))
+        while True:
+            family = self._get_metric()  # type: ignore[no-untyped-call]  # prometheus_client has no type for it
+            for suffix, *rest in part:
+                family.add_sample(self._name + suffix, *rest)
+            yield family
+            if not (part := list(islice(samples, MAX_SAMPLES))):
+                return
 
 
 class BulkHistogram(Collector):
@@ -55,11 +85,16 @@ class BulkHistogram(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
-        shown = HistogramMetricFamily(self._name, self._about, labels=self._labels)
         names = [*map(floatToGoString, self._bounds), "+Inf"]
-        for labels, counts in self._counts.items():
-            shown.add_metric(labels, list(zip(names, accumulate(counts), strict=True)), self._sums[labels])
-        yield shown
+
+        def add(shown: HistogramMetricFamily, labels: tuple[str, ...]) -> None:
+            counts = accumulate(self._counts[labels])
+            shown.add_metric(labels, list(zip(names, counts, strict=True)), self._sums[labels])
+
+        most = MAX_SAMPLES // (len(names) + 2)
+        yield from split_family(
+            lambda: HistogramMetricFamily(self._name, self._about, labels=self._labels), list(self._counts), add, most
+        )
 
 
 class Metrics:
@@ -69,13 +104,13 @@ class Metrics:
         """tasks: the labels of tasks; by default all tasks are labelled `other`."""
         self.tasks = tasks or MetricTasks(0)
         self.registry = CollectorRegistry()
-        self._requests = Counter(
+        self._requests = SplitCounter(
             "benchroute_requests",
             "Requests served, by model, reason for its choice, and status sent to the client.",
             ["model", "reason", "status"],
             registry=self.registry,
         )
-        self._attempts = Counter(
+        self._attempts = SplitCounter(
             "benchroute_upstream_attempts",
             "Backend attempts, by backend and outcome.",
             ["backend", "outcome"],
@@ -99,34 +134,34 @@ class Metrics:
         """Number of requests in flight."""
         in_flight = Gauge("benchroute_requests_in_flight", "Requests in flight.", registry=self.registry)
         in_flight.set_function(lambda: self.in_flight)
-        self._tokens = Counter(
+        self._tokens = SplitCounter(
             "benchroute_tokens",
             "Tokens as reported by responses, by model and direction.",
             ["model", "direction"],
             registry=self.registry,
         )
-        self._estimated_usage = Counter(
+        self._estimated_usage = SplitCounter(
             "benchroute_estimated_usage",
             "Responses whose tokens were estimated because the backend reported none, by model.",
             ["model"],
             registry=self.registry,
         )
-        self._cost_usd = Counter(
+        self._cost_usd = SplitCounter(
             "benchroute_cost_usd", "Cost of responses in US dollars, by model.", ["model"], registry=self.registry
         )
-        self._shadow = Counter(
+        self._shadow = SplitCounter(
             "benchroute_shadow_requests",
             "Requests in shadow mode, by the model that answered and the model routing would have chosen.",
             ["model", "shadow_model"],
             registry=self.registry,
         )
-        self._cache_hits = Counter(
+        self._cache_hits = SplitCounter(
             "benchroute_cache_hits",
             "Responses served from the response cache, by model.",
             ["model"],
             registry=self.registry,
         )
-        self._feedback = Counter(
+        self._feedback = SplitCounter(
             "benchroute_feedback",
             "Feedback scores received, by the response's model.",
             ["model"],
@@ -147,20 +182,27 @@ class Metrics:
         self.estimated_usage = cache(lambda model: self._estimated_usage.labels(model))
 
     def render_parts(self) -> Iterator[bytes]:
-        """Yield all metrics in Prometheus text format, in parts of at most MAX_SAMPLES: other requests come between."""
-        shown = set[bytes]()
-        for family in self.registry.collect():
-            for start in range(0, max(1, len(family.samples)), MAX_SAMPLES):
-                part = copy(family)
-                part.samples = family.samples[start : start + MAX_SAMPLES]
-                lines = generate_latest(_OneFamily(part)).splitlines(keepends=True)
-                # The comments of a family come once, before its samples.
-                yield b"".join(line for line in lines if line not in shown)
-                shown.update(line for line in lines if line.startswith(b"#"))
+        """Yield all metrics in Prometheus text format, in parts of about MAX_SAMPLES: other requests come between."""
+        for _, parts in groupby(self.registry.collect(), key=lambda family: family.name):
+            # The comments of a family come once, before its samples; the times of counters' start behind all of them.
+            shown, started = set[bytes](), list[bytes]()
+            for part in parts:
+                lines, *times = re.split(rb"^(?=# HELP )", generate_latest(_OneFamily(part)), flags=re.MULTILINE)[1:]
+                yield _without_comments(lines, shown)
+                started += [_without_comments(one, shown) for one in times]
+            yield from started
 
     def render_text(self) -> bytes:
         """Return all metrics in Prometheus text format."""
         return b"".join(self.render_parts())
+
+
+def _without_comments(text: bytes, shown: set[bytes]) -> bytes:
+    """Return lines without the comments that were shown before."""
+    lines = text.splitlines(keepends=True)
+    left = b"".join([line for line in lines if line not in shown])
+    shown.update(line for line in lines if line.startswith(b"#"))
+    return left
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +246,16 @@ class TaskRequestCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, in families of at most MAX_SAMPLES."""
-        rows = list(self._tasks.counts())
-        for start in range(0, max(1, len(rows)), MAX_SAMPLES):
-            requests = CounterMetricFamily(
+        yield from split_family(
+            lambda: CounterMetricFamily(
                 "benchroute_task_requests",
                 "Requests served, by task and model. The busiest tasks have labels of their own, up to "
                 "metrics.max_tasks; all others are labelled other.",
                 labels=["task", "model"],
-            )
-            for labels, count in rows[start : start + MAX_SAMPLES]:
-                requests.add_metric(labels, count)
-            yield requests
+            ),
+            list(self._tasks.counts()),
+            lambda requests, row: requests.add_metric(*row),
+        )
 
 
 class BreakerCollector(Collector):
@@ -225,14 +266,15 @@ class BreakerCollector(Collector):
         self._states = states
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics."""
-        gauge = GaugeMetricFamily(
-            "benchroute_breaker_open", "Circuit breaker state: 0 closed, 0.5 half-open, 1 open.", labels=["backend"]
-        )
+        """Yield the metrics, in families of at most MAX_SAMPLES."""
         values = {"closed": 0.0, "half-open": 0.5, "open": 1.0}
-        for backend, state in self._states().items():
-            gauge.add_metric([backend], values[state])
-        yield gauge
+        yield from split_family(
+            lambda: GaugeMetricFamily(
+                "benchroute_breaker_open", "Circuit breaker state: 0 closed, 0.5 half-open, 1 open.", labels=["backend"]
+            ),
+            list(self._states().items()),
+            lambda gauge, row: gauge.add_metric([row[0]], values[row[1]]),
+        )
 
 
 class ScorerCollector(Collector):

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -37,6 +37,8 @@ MAX_BATCH = 400
 MAX_GROUPS = 40
 """Groups of records that are counted at once. Each takes 40 us, however few are in it: as many tasks as requests would
 hold up the others for 16 ms."""
+MAX_LINES = 20
+"""Records that are logged and traced at once: each line and each span takes up to 100 us."""
 NO_USD = Decimal(0)
 OK = "ok"
 T = TypeVar("T")
@@ -148,6 +150,8 @@ class Accounting:
         self._records: list[RequestRecord] = []
         self._groups: deque[tuple[BatchKey, RecordGroup]] = deque()
         """Of ended requests that are not counted yet."""
+        self._lines: deque[RequestRecord] = deque()
+        """Those that are not logged and traced yet."""
         self._timer: asyncio.Handle | None = None
 
     def check_quota(self, record: RequestRecord) -> None:
@@ -219,14 +223,16 @@ class Accounting:
         if of is not None:
             self._groups.extend(group_records(of))
         # Counts before lines and spans: what a log handler or an exporter does wrong must not lose money.
-        for _ in range(min(MAX_GROUPS, len(self._groups))):
+        for _ in range(_part_of(self._groups, MAX_GROUPS)):
             key, group = self._groups.popleft()
             self._count_group(key, to_batch(*group))
-        if self._groups:
-            self._timer = asyncio.get_running_loop().call_soon(self.flush_some)
         if of is not None:
             self._observe(of)
-        return bool(self._groups)
+        has_more = bool(self._groups) or len(self._lines) > MAX_LINES
+        if has_more:
+            self._timer = asyncio.get_running_loop().call_soon(self.flush_some)
+        self._write_lines()
+        return has_more
 
     def _count_group(self, key: BatchKey, batch: Batch) -> None:
         self._count(key, batch)
@@ -238,10 +244,14 @@ class Accounting:
     def _observe(self, of: RecordColumns) -> None:
         for observe in self._observers:
             observe(of)
-        records = of.records
-        is_logged, tracing = is_enabled(), self._tracing
         # Only unusual ones have faults, which are always logged.
-        for record in records if is_logged or tracing is not None else [records[place] for place in of.unusual]:
+        has_lines = is_enabled() or self._tracing is not None
+        self._lines.extend(of.records if has_lines else [of.records[place] for place in of.unusual])
+
+    def _write_lines(self) -> None:
+        is_logged, tracing = is_enabled(), self._tracing
+        for _ in range(_part_of(self._lines, MAX_LINES)):
+            record = self._lines.popleft()
             if is_logged or record.has_faults:
                 log_request(record)
             if tracing is not None:
@@ -300,6 +310,11 @@ class Accounting:
             faults=key.failed_backends,
         )
         self._minutes.add_sample(sample)
+
+
+def _part_of(waiting: Sized, most: int) -> int:
+    """Return how many to do in this turn of the event loop; more of a thousand, which long turns would else add to."""
+    return min(len(waiting), max(most, len(waiting) // 20))
 
 
 def group_records(of: RecordColumns) -> list[tuple[BatchKey, RecordGroup]]:

@@ -6,10 +6,13 @@ leaving it 0.03 µs, and no deadline here has to be exact to the millisecond.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 CHECK_INTERVAL_S = 0.05
+SLICE_S = 0.001
+"""Time after which other requests have their turn: where a backend hangs, hundreds are due at once."""
 
 
 class HasDeadline(Protocol):
@@ -35,6 +38,7 @@ class DeadlineTimer:
         """clock: seconds, monotonic."""
         self.clock = clock
         self._watched: set[HasDeadline] = set()
+        self._due: deque[HasDeadline] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, one: HasDeadline) -> None:
@@ -54,15 +58,23 @@ class DeadlineTimer:
             one.abort()
         return len(aborted)
 
-    def check_deadlines(self) -> None:
-        """Call on_deadline of those whose deadline has passed."""
-        now = self.clock()
-        # A list first: on_deadline may end its request, and so change the set.
-        for one in [one for one in self._watched if one.due <= now]:
-            one.on_deadline(now)
+    def check_deadlines(self) -> bool:
+        """Call on_deadline of those whose deadline has passed, for a slice of time. Return whether there are more."""
+        now, due = self.clock(), self._due
+        if not due:
+            # A list first: on_deadline may end its request, and so change the set.
+            due.extend([one for one in self._watched if one.due <= now])
+        while due:
+            one = due.popleft()
+            if one in self._watched and one.due <= now:
+                one.on_deadline(now)
+                if self.clock() - now >= SLICE_S:
+                    break
+        return bool(due)
 
     def _check_again(self) -> None:
         self._timer = None
-        self.check_deadlines()
+        has_more = self.check_deadlines()
         if self._watched and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(CHECK_INTERVAL_S, self._check_again)
+            wait_s = 0.0 if has_more else CHECK_INTERVAL_S
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._check_again)

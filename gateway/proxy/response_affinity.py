@@ -7,7 +7,9 @@ and with a shared state what the others have seen; it is bounded, and entries ex
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
+EVICTED_AT_ONCE = 4
 MAX_OBJECTS = 100_000
 MAX_PENDING_UPDATES = 10_000
 MAX_ID_LENGTH = 256
@@ -63,8 +65,11 @@ class ResponseAffinity:
         """Note who made an object that another gateway has seen."""
         now = self._clock()
         _, by_key = self._found.pop(made.object_id, (0.0, {}))
-        while self._found and (len(self._found) >= self._max_objects or next(iter(self._found.values()))[0] <= now):
-            del self._found[next(iter(self._found))]
+        # A few for each new one: after a quiet hour 100,000 have expired.
+        for oldest in list(islice(self._found, EVICTED_AT_ONCE)):
+            if len(self._found) < self._max_objects and self._found[oldest][0] > now:
+                break
+            del self._found[oldest]
         self._found[made.object_id] = now + self.ttl_s, {**by_key, made.key: made}
 
     def find_maker(self, key: str | None, object_id: str) -> MadeObject | None:

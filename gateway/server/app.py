@@ -67,7 +67,6 @@ from gateway.state.store import Eviction, Store
 from gateway.tasks.decision_feed import DecisionFeed
 from gateway.tasks.decision_table import DecisionTable
 from gateway.tasks.eviction_log import EvictionLog
-from gateway.tasks.policies import build_prices
 from gateway.tasks.prompt_templates import PromptTemplates
 from gateway.tasks.resolved_config import ResolvedConfig, resolve_config
 from gateway.tasks.task_directory import TaskDirectory
@@ -102,7 +101,7 @@ class Gateway:
         self._prompt_tasks = PromptTasks(self._templates)
         self._responses = ResponseAffinity(config.routing.response_ttl_s, time.monotonic)
         self._sessions = SessionAffinity(config.routing.session_ttl_s, time.monotonic)
-        self._ledger = Ledger(build_prices(config, resolved.manifest), time.time)
+        self._ledger = Ledger(resolved.prices, time.time)
         self._authenticator = Authenticator(config.keys, config.admin.keys)
         self._quotas = Quotas(config.keys, self._ledger, time.monotonic)
         self._secret_uses = SecretUses(time.time)
@@ -292,6 +291,7 @@ class Gateway:
 
     def _node_handlers(self) -> NodeHandlers:
         changes = ChangeHandlers(
+            lambda: self._client_keys.created_keys,
             lambda created: self._client_keys.replace_created(created),
             lambda policies, manifest: self.runtime.apply_shared_state(policies, manifest),
             lambda entries: self._task_manager.apply_entries(entries),

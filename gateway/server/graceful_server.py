@@ -21,6 +21,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from gateway.config import Config
 from gateway.http.strict_protocol import StrictHttpProtocol
+from gateway.loop_share import LoopShare
 from gateway.processes.service_manager import READY, STOPPING, notify_service_manager
 from gateway.proxy.protocol import ProxyProtocol
 from gateway.server.app import Gateway
@@ -140,6 +141,9 @@ class Server(uvicorn.Server):
         notify_service_manager(STOPPING)
         abort = asyncio.get_running_loop().call_later(self._grace_s, self._gateway.abort_requests)
         forced = asyncio.create_task(self._abort_when_forced())
+        for listener in self.servers:
+            listener.close()
+        await self._close_idle_connections()
         await super().shutdown(sockets)
         abort.cancel()
         if not self.force_exit:
@@ -148,6 +152,13 @@ class Server(uvicorn.Server):
         await forced
         # uvicorn leaves this out: what was spent must be saved, however great the hurry.
         await self.lifespan.shutdown()
+
+    async def _close_idle_connections(self) -> None:
+        """Close connections without a request while requests go on. uvicorn does it in one piece: 10,000 take 0.2 s."""
+        share = LoopShare()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+            await share.give_way()
 
     async def _abort_when_forced(self) -> None:
         while not self.force_exit:  # noqa: ASYNC110 - set by a signal handler, which must not touch the loop

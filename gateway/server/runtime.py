@@ -12,13 +12,13 @@ from gateway.api.services import Services
 from gateway.config import Config, KeyTerms
 from gateway.errors import Conflict, InvalidRequest, ScorerUnavailable
 from gateway.keys.client_keys import ClientKeys
-from gateway.offload import offload
+from gateway.offload import offload, release
 from gateway.proxy.exchange import ExchangeContext
 from gateway.proxy.passthrough.answer import Passthrough
 from gateway.scorer.client import ScorerClient
 from gateway.state.store import Store, StoredPolicy
 from gateway.tasks.decision_table import DecisionTable, Policies
-from gateway.tasks.policies import build_prices, models_not_in_pack
+from gateway.tasks.policies import models_not_in_pack
 from gateway.tasks.resolved_config import ResolvedConfig, check_reloadable, resolve_config, task_policy
 from gateway.upstream.load_balancer import BackendState
 from gateway.usage.ledger import Ledger
@@ -69,7 +69,7 @@ class Runtime:
     ) -> None:
         """config: as the file has it, without overrides. resolved: the same, with pack and policies.
 
-        build: makes what answers requests by a resolved configuration; changes nothing that is in use.
+        build: makes what answers requests by a resolved configuration, in a thread; changes nothing that is in use.
         """
         self.resolved = resolved
         self.serving: Serving | None = None
@@ -101,19 +101,21 @@ class Runtime:
             policies = await asyncio.to_thread(store.current_policies)
             resolved = await offload(resolve_config, config, policies, self._manifest)
             change = await offload(parts.table.plan_policies, resolved.policies)
-            following = self._build(resolved, store)
+            following = await offload(self._build, resolved, store)
             # Last of what may refuse: from here on every step succeeds, so a reload is applied whole or not at all.
             if parts.scorer is not None and resolved.start is not None:
                 await parts.scorer.reload(resolved.start)
             await serving.flush_in_slices()
             serving.flush_counts()  # priced by the configuration they were answered with
-            self._config, self.resolved = config, resolved
+            gone = [*serving.services.backends.all_backends(), *self.resolved.policies.tasks.values()]
+            self._config, self.resolved, serving = config, resolved, following
             parts.client_keys.use_keys(keys)
             parts.table.set_policies(change)
-            parts.ledger.set_prices(build_prices(config, resolved.manifest))
+            parts.ledger.set_prices(resolved.prices)
             self._serve(following)
             await parts.table.settle()
-        warn_of_gaps(resolved)
+            await asyncio.to_thread(release, gone)
+        await offload(warn_of_gaps, resolved)
 
     async def set_policy(self, policy: StoredPolicy) -> None:
         """Set or remove a task's policy override.
@@ -134,8 +136,10 @@ class Runtime:
                 before = await offload(resolve_config, self._config, stored, self._manifest)
                 await self._push_policy(task, before.policies)
                 raise Conflict(f"The policy of task {task!r} was changed meanwhile: read it again.")
+            gone = list(self.resolved.policies.tasks.values())
             self._apply(resolved)
             self._parts.table.set_policy(task, resolved.policies)
+            await asyncio.to_thread(release, gone)
         if task in resolved.unknown_datasets:
             log.warning("%s", resolved.unknown_datasets[task])
         settings = policy.settings_json or "override removed"
@@ -150,11 +154,13 @@ class Runtime:
             resolved = await offload(resolve_config, self._config, policies, manifest)
             change = await offload(self._parts.table.plan_policies, resolved.policies)
             is_other = resolved.unknown_datasets != self.resolved.unknown_datasets
+            gone = list(self.resolved.policies.tasks.values())
             self._manifest = manifest
             self._apply(resolved)
             self._parts.table.set_policies(change)
-            self._parts.ledger.set_prices(build_prices(resolved.config, resolved.manifest))
+            self._parts.ledger.set_prices(resolved.prices)
             await self._parts.table.settle()
+            await asyncio.to_thread(release, gone)
         if is_other:
             warn_of_datasets(resolved)
 
@@ -247,10 +253,11 @@ def warn_of_gaps(resolved: ResolvedConfig) -> None:
     elif unknown := models_not_in_pack(config, resolved.manifest):
         log.warning("not in the pack, and therefore never chosen by score: %s", ", ".join(unknown))
     warn_of_datasets(resolved)
-    priced = build_prices(config, resolved.manifest)
+    unpriced_models = [model.name for model in config.models if model.name not in resolved.prices]
     for key in config.keys:
-        unpriced = [model.name for model in config.models if model.name not in priced and _may_use(key, model.name)]
-        if unpriced and (key.budget_usd_per_day is not None or key.budget_usd_per_month is not None):
+        if key.budget_usd_per_day is None and key.budget_usd_per_month is None:
+            continue
+        if unpriced := [model for model in unpriced_models if _may_use(key, model)]:
             log.warning(
                 "key %s has a budget, and %s no price: what they cost is unknown and is not counted; "
                 "`benchroute config prices` looks prices up",

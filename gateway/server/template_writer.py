@@ -12,7 +12,7 @@ from gateway.errors import StateError
 from gateway.loop_share import LoopShare
 from gateway.state.store import Store
 from gateway.task_records import TemplatePlace
-from gateway.tasks.prompt_templates import PREFIX, PromptTemplates, TwinTemplates
+from gateway.tasks.prompt_templates import PREFIX, PromptTemplates, TemplateChanges, TwinTemplates
 from gateway.usage.timeseries import MinuteSeries
 
 log = logging.getLogger("benchroute")
@@ -20,9 +20,9 @@ log = logging.getLogger("benchroute")
 INTERVAL_S, SHARED_INTERVAL_S = 1.0, 0.3
 USE_MINUTES = 2
 TICKS_BETWEEN_USES = 30
-NO_PLACE = TemplatePlace()
-APPLIED_AT_ONCE = 100
-"""Templates taken in before requests have their turn: a few milliseconds."""
+NO_PLACE, NO_CHANGES = TemplatePlace(), TemplateChanges([], [])
+STORED_AT_ONCE = 50
+"""Templates encoded and written before requests have their turn."""
 
 OnTwins = Callable[[Sequence[TwinTemplates]], Awaitable[None]]
 
@@ -52,8 +52,7 @@ class TemplateWriter:
 
     async def sync(self) -> None:
         """Store what has changed, and take in what others have stored. Raises StateError."""
-        changes = self.templates.drain_changes()
-        if changes.changed or changes.removed:
+        while (changes := self.templates.drain_changes(STORED_AT_ONCE)) != NO_CHANGES:
             try:
                 await asyncio.to_thread(self.store.put_templates, changes.changed, changes.removed)
             except BaseException:
@@ -75,10 +74,10 @@ class TemplateWriter:
         found, place = await asyncio.to_thread(self.store.read_templates, self.place)
         if not self.is_shared:  # nobody else makes templates: none is another's twin
             found, place = [msgspec.structs.replace(one, born=0) for one in found], NO_PLACE
-        twins: list[TwinTemplates] = []
-        for start in range(0, len(found), APPLIED_AT_ONCE):
-            twins += templates.apply_stored(found[start : start + APPLIED_AT_ONCE])
-            await asyncio.sleep(0)
+        share, twins = LoopShare(), list[TwinTemplates]()
+        for one in found:
+            twins += templates.apply_stored([one])
+            await share.give_way()
         if self.place.life not in ("", place.life):
             templates.share_again()  # the store was emptied
         self.place, templates.revision = place, place.revision

@@ -15,8 +15,13 @@ log = logging.getLogger("benchroute")
 
 @dataclass(frozen=True, slots=True)
 class ChangeHandlers:
-    """Handlers of changes. Called in the event loop."""
+    """Handlers of changes. Called in the event loop, but for `known_keys`.
 
+    Attributes:
+        known_keys: returns the created keys that this gateway has, by name; in a thread.
+    """
+
+    known_keys: Callable[[], Mapping[str, ClientKey]]
     keys: Callable[[Mapping[str, ClientKey]], Awaitable[None]]
     policies: Callable[[Sequence[StoredPolicy], Manifest | None], Awaitable[None]]
     tasks: Callable[[Sequence[TaskEntry]], Awaitable[None]]

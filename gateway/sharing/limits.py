@@ -19,8 +19,8 @@ from gateway.proxy.session_affinity import SessionAffinity, SessionPin
 from gateway.upstream.load_balancer import BackendState
 from gateway.usage.ledger import Ledger, UsageRows
 
-MAX_MERGED = 500
-"""Rows of usage merged at once."""
+MAX_MERGED, MAX_REBALANCED = 100, 200
+"""Rows of usage merged, and keys rebalanced, at once: in a millisecond. Their number grows with tasks and keys."""
 
 USAGE_SYNC_S = 1.0
 FULL_USAGE_SYNC_S = 15.0
@@ -102,6 +102,8 @@ class SharedLimits:
         self._in_loop = in_loop
         self._open_breakers: set[str] = set()
         self._divided_by = 1
+        self._shared: Collection[str] = ()
+        """Keys with a share at the last sync."""
         self._budgets_at = self._all_usage_at = float("-inf")
 
     def sync(self) -> None:
@@ -122,23 +124,31 @@ class SharedLimits:
         """Take from the common buckets what was used here, and this gateway's share of what is left."""
         quotas, count = self._local.quotas, self._local.gateways()
         # Most deployments limit no rate, and then no call is made; budgets are divided all the same.
-        if not quotas.rate_limited_keys():
+        names = quotas.rate_limited_keys()
+        if not names:
             if count != self._divided_by:
-                self._in_loop(lambda: quotas.rebalance({}, count))
-                self._divided_by = count
+                self._rebalance({}, count)
             return
         used: Mapping[str, QuotaUsage] = self._in_loop(quotas.drain_usage)  # type: ignore[assignment]
-        limited = set(self._backend.active_keys(list(used))) & set(quotas.rate_limited_keys())
+        limited = set(self._backend.active_keys(list(used))) & set(names)
         # Keys without recent requests anywhere cost no call: their buckets fill up by themselves.
         usages = {name: used.get(name) or quotas.zero_usage(name) for name in sorted(limited)}
         shares = self._backend.exchange_quotas(self._local.name, count, usages)
-        self._in_loop(lambda: quotas.rebalance(shares, count))
-        self._divided_by = count
+        self._rebalance(shares, count)
+
+    def _rebalance(self, shares: Mapping[str, QuotaShare], count: int) -> None:
+        """Apply shares. Keys that were not used lately stay as they are, unless they are new or gateways come or go."""
+        quotas = self._local.quotas
+        unshared: Sequence[str] = self._in_loop(lambda: quotas.drain_unshared(count))  # type: ignore[assignment]
+        rows = [(name, shares.get(name)) for name in dict.fromkeys((*shares, *self._shared, *unshared))]
+        self._shared, self._divided_by = tuple(shares), count
+        for start in range(0, len(rows), MAX_REBALANCED):
+            self._in_loop(partial(quotas.rebalance, dict(rows[start : start + MAX_REBALANCED])))
 
     def _merge_usage(self, rows: UsageRows) -> None:
         def merge(some: UsageRows) -> None:
             self._local.ledger.merge_remote(some)
-            self._local.quotas.invalidate_budgets()
+            self._local.quotas.invalidate_budgets(name for kind, name, _ in some if kind == "key")
 
         # In parts: requests wait for the event loop while it merges, and there can be 100,000 tasks.
         items = list(rows.items())

@@ -16,6 +16,10 @@ MAX_TASKS = 200_000
 first, and come back with their next input."""
 
 
+MAX_COMPLETED = 200
+"""Rankings that a policy remembers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Settings of a task on the request path, and of its scoring.
@@ -32,7 +36,6 @@ class Policy:
         response_cache: None for no caching.
         exploration: share of requests that go to another candidate.
         embedding_model: of embeddings with `auto`, None where none is configured.
-        undecided: the route without a decision.
     """
 
     candidates: tuple[str, ...]
@@ -52,12 +55,31 @@ class Policy:
     keep_texts: bool = False
     dataset: str | None = None
     embedding_model: str | None = None
+    allowed: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The candidates: a tuple of 1,000 would be searched a thousand times for every decision."""
+    _completed: dict[tuple[str, ...], tuple[str, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
     undecided: "Route" = field(init=False, repr=False, compare=False)
+    """The route without a decision: without a pack no task has one, and every request would make its own."""
 
     def __post_init__(self) -> None:
-        # Once, and not with every request: without a pack no task has a decision.
+        object.__setattr__(self, "allowed", frozenset(self.candidates))
         route = Route(self.ranking, self.reason, 0, exploration=self.exploration)
         object.__setattr__(self, "undecided", route)
+
+    def complete_ranking(self, chosen: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the candidates among some models, each once, and all others behind them, as they are ranked here."""
+        found = self._completed.get(chosen)
+        if found is None:
+            names = dict.fromkeys((*chosen, *self.ranking))
+            found = tuple([name for name in names if name in self.allowed])
+            # Most tasks have one of a few rankings: of 1,000 models, those of 100,000 tasks would be 800 MB.
+            if len(self._completed) >= MAX_COMPLETED:
+                self._completed.clear()
+            self._completed[chosen] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +201,7 @@ class DecisionTable:
         get = self._decisions.get
         return [get(task) for task in tasks]
 
-    def count_routes(self, undecided: Iterable[str] = ()) -> tuple[Counter[str], Counter[str]]:
+    async def count_routes(self, undecided: Iterable[str] = ()) -> tuple[Counter[str], Counter[str]]:
         """Count the tasks with a decision, and those in `undecided`, by the model and the reason of their route.
 
         Looks at `undecided` and at the tasks with a policy of their own, however many decisions there are.
@@ -195,15 +217,16 @@ class DecisionTable:
         for (model, reason), count in placed.items():
             models[model] += count
             reasons[reason if works else outage] += count
-        more = self.count_routes_of((*own, *(task for task in undecided if task not in self._decisions)))
+        more = await self.count_routes_of((*own, *(task for task in undecided if task not in self._decisions)))
         return models + more[0], reasons + more[1]  # without zeros
 
-    def count_routes_of(self, tasks: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
-        """Count these tasks by the model and the reason of their route."""
-        models, reasons = Counter[str](), Counter[str]()
+    async def count_routes_of(self, tasks: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
+        """Count these tasks by the model and the reason of their route, while requests go on."""
+        share, models, reasons = LoopShare(), Counter[str](), Counter[str]()
         for route in map(self.route_task, tasks):
             models[route.ranking[0]] += 1
             reasons[route.reason] += 1
+            await share.give_way()
         return models, reasons
 
     def forget_task(self, task: str) -> None:
@@ -251,14 +274,12 @@ class DecisionTable:
         """Derive a task's route. One whose model is no candidate any more is cold until its next input."""
         self._drop_route(decision.task)
         policy = self._policies.policy_of(decision.task)
-        if (policy.pin and not policy.shadow) or decision.model not in policy.candidates:
+        if (policy.pin and not policy.shadow) or decision.model not in policy.allowed:
             return
         first = (decision.model, *policy.fallbacks) if policy.fallbacks else decision.ranking
-        ranking = dict.fromkeys(
-            name for name in (*first, *decision.ranking, *policy.ranking) if name in policy.candidates
-        )
+        ranking = policy.complete_ranking((*first, *decision.ranking))
         # The decision's own tuple where it is the same: of 100,000 tasks the copies are 10 MB.
-        models = decision.ranking if tuple(ranking) == decision.ranking else tuple(ranking)
+        models = decision.ranking if ranking == decision.ranking else ranking
         route = Route(models, decision.reason, decision.version, exploration=policy.exploration)
         self._routes[decision.task] = route
         self._placed[route.ranking[0], route.reason] += 1

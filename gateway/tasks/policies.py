@@ -64,11 +64,12 @@ def _policy(
     sizes: Mapping[str, float | None],
     prices: Mapping[str, Price],
 ) -> Policy:
+    wanted = None if task.candidates is None else frozenset(task.candidates)
     candidates = tuple(
         model.name
         for model in config.models
         if model.kind == "chat"
-        and (task.candidates is None or model.name in task.candidates)
+        and (wanted is None or model.name in wanted)
         and _fits_size(sizes[model.name], task.max_params_b)
         and _fits_price(prices.get(model.name), task)
     )
@@ -146,8 +147,8 @@ def _costs(
 
 
 def _rank(candidates: Sequence[str], on_average: Sequence[str]) -> tuple[str, ...]:
-    known = [name for name in on_average if name in candidates]
-    return (*known, *(name for name in candidates if name not in known))
+    listed = frozenset(candidates)
+    return tuple(dict.fromkeys((*(name for name in on_average if name in listed), *candidates)))
 
 
 def _fits_size(size: float | None, limit: float | None) -> bool:

@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from gateway.task_records import StoredTemplate
 from gateway.tasks.prompt_template import (
@@ -139,11 +140,13 @@ class PromptTemplates:
         found = sorted(((own.similarity_to_template(one), one.task) for one in others), reverse=True)
         return [(name, similarity) for similarity, name in found[:limit]]
 
-    def drain_changes(self) -> TemplateChanges:
-        """Return what is to be stored since the last call."""
-        changed, removed = self._changed, self._removed
-        self._changed, self._removed = {}, {}
-        return TemplateChanges([one.to_stored() for one in changed.values()], list(removed))
+    def drain_changes(self, limit: int | None = None) -> TemplateChanges:
+        """Return what is to be stored since the last call, of both kinds so many at most."""
+        changed = [self._changed.pop(task).to_stored() for task in list(islice(self._changed, limit))]
+        removed = list(islice(self._removed, limit))
+        for task in removed:
+            del self._removed[task]
+        return TemplateChanges(changed, removed)
 
     def restore_changes(self, changes: TemplateChanges) -> None:
         """Put back changes that could not be stored."""

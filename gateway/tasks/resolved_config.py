@@ -19,8 +19,9 @@ from gateway.scorer.evidence import match_evidence
 from gateway.scorer.messages import Configure, EvictionLimits, ModelNames, ScoreSettings, TaskPolicy
 from gateway.state.store import StoredPolicy
 from gateway.tasks.decision_table import Policies, Policy
-from gateway.tasks.policies import build_policies, unknown_datasets
+from gateway.tasks.policies import build_policies, build_prices, unknown_datasets
 from gateway.upstream.timeouts import Timeouts
+from gateway.usage.prices import Price
 from routing.catalogue.evidence import EvidenceMatch, rename_models
 from routing.errors import PackMismatch, RoutingError
 from routing.manifest import Manifest, read_manifest
@@ -44,6 +45,7 @@ class ResolvedConfig:
         policies: of all tasks.
         start: the scorer's first message, None without a pack.
         timeouts: by model.
+        prices: of every model that has one.
         errors: by task, why its override was skipped.
         unknown_datasets: by task, why the dataset that it names has no effect.
         evidence: whose outcomes in the pack every configured model has; none without a pack.
@@ -54,6 +56,7 @@ class ResolvedConfig:
     policies: Policies
     start: Configure | None
     timeouts: dict[str, Timeouts]
+    prices: Mapping[str, Price]
     errors: Mapping[str, str]
     unknown_datasets: Mapping[str, str]
     evidence: Sequence[EvidenceMatch] = ()
@@ -91,7 +94,8 @@ def _resolve(config: Config, overrides: Sequence[StoredPolicy], manifest: Manife
     timeouts = {model.name: general.overridden_by(model.timeouts) for model in config.models}
     start = _first_message(config, policies) if manifest else None
     unknown = unknown_datasets(config, manifest)
-    return ResolvedConfig(config, manifest, policies, start, timeouts, overridden.errors, unknown, matches)
+    prices = build_prices(config, manifest)
+    return ResolvedConfig(config, manifest, policies, start, timeouts, prices, overridden.errors, unknown, matches)
 
 
 def check_reloadable(old: Config, new: Config) -> None:

@@ -44,10 +44,10 @@ NOT_HTTP = "answered what is no HTTP"
 class Connection(RequestSender):
     """A connection, with a request or without."""
 
-    def __init__(self, free: Callable[["Connection"], None], lost: Callable[["Connection"], None]) -> None:
-        """free: called when another request can be sent; lost: when the connection is gone."""
+    def __init__(self, free: Callable[["Connection"], None]) -> None:
+        """free: called when another request can be sent."""
         self.idle_since = 0.0
-        self._free, self._lost = free, lost
+        self._free = free
         super().__init__()
         self._parser = httptools.HttpResponseParser(self)
         self._is_used = self._ends_with_connection = False
@@ -153,7 +153,6 @@ class Connection(RequestSender):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the handler, unless the connection's end is that of the response (RFC 9112, 6.3)."""
         state = self._state
-        self._lost(self)
         self.resume_writing()
         if self._handler is None:
             return

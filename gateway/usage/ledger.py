@@ -300,7 +300,9 @@ class Ledger:
 
     def restore_unsaved(self, rows: UsageRows) -> None:
         """Put back drained rows that could not be written."""
-        for place, total in rows.items():
+        # What came since is added to them: an hour without a store makes them many, and a second's are few.
+        since, self._unsaved = self._unsaved, dict(rows)
+        for place, total in since.items():
             self._unsaved[place] = self._unsaved.get(place, NO_USAGE) + total
 
     def current_day(self) -> str:

@@ -82,7 +82,7 @@ def serving_gateway(
         server, loop = uvicorn.Server(config), loop or asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_until_complete, args=(server.serve([listening]),), daemon=True)
         thread.start()
-        eventually(lambda: server.started or not thread.is_alive(), 10)
+        eventually(lambda: server.started or not thread.is_alive(), 60)
         assert thread.is_alive()
         try:
             yield Serving(f"http://127.0.0.1:{listening.getsockname()[1]}", gateway, loop)

@@ -44,7 +44,7 @@ from gateway.state.sqlite import open_store
 from gateway.state.store import Store
 from routing.errors import RoutingError
 
-TASKS_AT_ONCE = 100
+TASKS_AT_ONCE = 50
 """Decisions or evictions of one message: the gateway applies it at once, in about a millisecond."""
 
 log = logging.getLogger("benchroute.scorer")

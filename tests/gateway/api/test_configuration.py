@@ -1,5 +1,6 @@
 """Configurations read again, listed and put back by API."""
 
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.config import load_config
 from gateway.config.history import MAX_VERSIONS
 from tests.gateway.api.test_keys import JSON, LOOKER, ROOT, code, text
 from tests.gateway.asking import ask
@@ -50,6 +52,18 @@ def test_the_configuration_in_force_is_shown_without_its_secrets(url: str, file:
     root = {name: value for name, value in told["config"]["admin"]["keys"][0].items() if value is not None}
     assert root == {"name": "root", "sha256": "**********", "read_only": False}
     assert told["config"]["server"]["shutdown_grace_s"] == 30
+
+
+def test_the_configuration_is_shown_item_by_item_as_it_is_dumped_in_one_piece(url: str, file: Path) -> None:
+    keys = [{"name": "client", "sha256": sha256(b"client").hexdigest(), "budget_usd_per_day": 0.25}]
+    change(file, tasks={"a": {"pin": "other"}, "b/c": {"exploration": 0.000001}}, keys=keys)
+    assert post(url, "reload").status == 200
+    told = ask(url, "/v1/config", **LOOKER).json["config"]
+    masked = load_config(file).mask_secrets()
+    for name in ("host", "port"):  # of the test's own socket
+        told["server"].pop(name), masked["server"].pop(name)
+    assert told == json.loads(json.dumps(masked))
+    assert list(told) == list(masked)
 
 
 def test_a_changed_file_is_taken_over_and_put_back_in_one_call(url: str, file: Path) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gateway.keys.client_keys import to_client_keys
 from gateway.keys.key_records import ClientKey
-from gateway.keys.key_set import KeySet, place_of
+from gateway.keys.key_set import KeySet
 from gateway.state.store import StoredKey
 
 
@@ -37,7 +37,7 @@ def test_a_set_of_keys_knows_them_by_name_in_order_and_by_default_task() -> None
     assert list(keys.default_tasks) == ["t"]
     first = keys.find("key-01")
     assert first is not None
-    assert [one.key.name for one in keys.keys_after(place_of(first))] == ["key-02", "key-03"]
+    assert [one.key.name for one in keys.keys_after(first.place)] == ["key-02", "key-03"]
     before = keys.put(client_keys(2, default_task="u")[0])
     assert before is not None
     assert (before.key.default_task, list(keys.default_tasks)) == ("t", ["u"])

@@ -1,11 +1,15 @@
 """Which tasks are told apart, and that no counter ever falls."""
 
+from types import SimpleNamespace
+
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.observability.metrics import MAX_SAMPLES, Metrics
-from gateway.observability.task_labels import CANDIDATES, OTHER, MetricTasks
+from gateway.observability.metrics import MAX_SAMPLES, BreakerCollector, Metrics
+from gateway.observability.task_labels import CANDIDATES, HALF_LIFE, OTHER, MetricTasks
 
 NAMES = st.sampled_from("abcdefghij")
 
@@ -48,6 +52,28 @@ def test_many_series_are_rendered_in_parts_that_make_one_text() -> None:
     found = {family.name: family for family in text_string_to_metric_families(text)}
     assert len(found["benchroute_task_requests"].samples) == 3 * MAX_SAMPLES + 7
     assert {"benchroute_requests", "benchroute_retries", "benchroute_request_seconds"} <= set(found)
+
+
+def merged(metrics: Metrics) -> bytes:
+    """All metrics by prometheus_client alone, each family in one piece."""
+    families = dict[str, Metric]()
+    for part in metrics.registry.collect():
+        known = families.setdefault(part.name, part)
+        if known is not part:
+            known.samples += part.samples
+    return generate_latest(SimpleNamespace(collect=families.values))
+
+
+@given(st.lists(st.tuples(NAMES, NAMES, st.integers(1, 5)), max_size=30), st.sampled_from([1, 3, MAX_SAMPLES]))
+def test_parts_are_the_text_of_prometheus_client(requests: list[tuple[str, str, int]], repeated: int) -> None:
+    metrics = Metrics(MetricTasks(200))
+    for model, reason, count in requests:
+        for number in range(repeated):
+            metrics.requests(f"{model}{number}", reason, "200").inc(count)
+            metrics.duration.add_values((f"{model}{number}",), (0.1 * count,))
+            metrics.tasks.count_requests(f"{reason}{number}", model, count)
+    metrics.registry.register(BreakerCollector(lambda: {f"{model}/{place}": "open" for model, place, _ in requests}))
+    assert metrics.render_text() == merged(metrics)
 
 
 def test_a_busy_task_takes_the_label_of_one_that_nobody_uses_any_more() -> None:
@@ -105,3 +131,25 @@ def test_labels_are_bounded_and_a_counter_rises_until_its_series_ends(most: int,
             assert grown == (count if series == (label, "m") else 0)
         before = now
     assert sum(before.values()) <= total
+
+
+class AllLookedAt(MetricTasks):
+    """Looks at all labels for the least busy one."""
+
+    def _least_busy(self) -> str:
+        free = (name for name in self._activity if name not in self._fixed)
+        return min(free, key=self._activity.__getitem__, default="")
+
+
+@given(
+    st.lists(st.tuples(NAMES, st.sampled_from([1, 2, 3, 7, HALF_LIFE // 2])), max_size=60),
+    st.integers(0, 4),
+    st.lists(NAMES, max_size=2, unique=True),
+)
+def test_labels_are_taken_from_the_least_busy_task(
+    requests: list[tuple[str, int]], most: int, configured: list[str]
+) -> None:
+    labels, slow = MetricTasks(most, configured), AllLookedAt(most, configured)
+    for task, count in requests:
+        assert labels.count_requests(task, "m", count) == slow.count_requests(task, "m", count)
+    assert list(labels.counts()) == list(slow.counts())

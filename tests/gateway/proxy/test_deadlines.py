@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from gateway.observability.metrics import BulkHistogram
-from gateway.proxy.deadlines import CHECK_INTERVAL_S, DeadlineTimer
+from gateway.proxy.deadlines import CHECK_INTERVAL_S, SLICE_S, DeadlineTimer
 
 
 @dataclass
@@ -47,6 +47,29 @@ def test_those_whose_deadline_has_passed_are_called_and_no_others() -> None:
 
     asyncio.run(run())
     assert (soon.called_at, later.called_at, gone.called_at, again.called_at) == ((101.0,), (), (), (101.0, 102.5))
+
+
+def test_many_that_are_due_at_once_are_called_in_slices_each_once() -> None:
+    clock = Clock()
+
+    class Slow(Due):
+        def on_deadline(self, now: float) -> None:
+            super().on_deadline(now)
+            clock.now += 0.3 * SLICE_S
+            self.due = now  # still due: the others have their turn first
+
+    all_due, left = [Slow(100) for _ in range(10)], []
+
+    async def run() -> None:
+        timer = DeadlineTimer(clock)
+        for one in all_due:
+            timer.watch(one)
+        while timer.check_deadlines():
+            left.append(sum(not one.called_at for one in all_due))
+
+    asyncio.run(run())
+    assert left == [6, 2]
+    assert [len(one.called_at) for one in all_due] == [1] * 10
 
 
 def test_a_deadline_may_end_another_request_and_begin_one() -> None:

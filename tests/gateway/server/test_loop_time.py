@@ -8,7 +8,7 @@ import gc
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -18,11 +18,17 @@ import pytest
 
 from gateway.decision import Decision
 from gateway.keys.client_keys import to_client_keys
-from gateway.sharing.changes import ChangeHandlers, SharedSettings
+from gateway.keys.quotas import QuotaShare, QuotaUsage
+from gateway.server.template_writer import TemplateWriter
+from gateway.sharing.buckets import CommonBuckets
+from gateway.sharing.changes import SharedSettings
+from gateway.sharing.event_loop import run_in_loop
+from gateway.sharing.limits import LimitEvent, LocalState, SharedLimits
 from gateway.state.sqlite import SqliteStore
 from gateway.state.store import Eviction, StoredKey, StoredPolicy
 from gateway.task_records import TaskEntry
-from gateway.usage.ledger import UsageTotals
+from gateway.tasks.prompt_templates import PromptTemplates
+from gateway.usage.ledger import NO_USAGE, UsageRows, UsageTotals
 from gateway.usage.timeseries import RequestSample, sum_times
 from tests.gateway.api.many_tasks import store_tasks
 from tests.gateway.asking import ask
@@ -30,7 +36,9 @@ from tests.gateway.fake_upstream import Upstream
 from tests.gateway.loop_time import MeasuredLoop
 from tests.gateway.serving import Serving, configuration, serving_gateway
 
-TASKS, BUSY, CONFIGURED, KEYS, ENTRIES = 30_000, 3_000, 600, 3_000, 3_000
+TASKS, BUSY, CONFIGURED, KEYS, ENTRIES = 30_000, 2_000, 1_000, 10_000, 3_000
+UNDECIDED = [f"undecided-{number}" for number in range(1_500)]
+MODELS = [f"model-{number:03}" for number in range(500)]
 LIMIT_S = 0.01
 """CPU time of the longest callback: five slices of LoopShare, and half of what one look at all tasks takes here."""
 
@@ -71,6 +79,7 @@ class Loaded:
         for attempt in attempts:
             self.loop.restart()
             attempt()
+            self.run(lambda: None)  # a callback that sends a response ends after the client has it
             found.append(self.loop.restart())
             if found[-1].cpu_s < LIMIT_S:
                 return
@@ -103,9 +112,22 @@ def add_minutes(serving: Serving) -> None:
     clock = minutes._clock
     for age in range(60, -1, -1):
         minutes._clock = lambda age=age: now - 60 * age  # type: ignore[misc]
-        for name in NAMES[:BUSY]:
+        for name in (*NAMES[:BUSY], *UNDECIDED):
             minutes.add_sample(RequestSample(name, "good/1", 200, False, 1, *times, 0.001, 0.002))
+        for model in MODELS:
+            minutes.add_sample(RequestSample(None, f"{model}/1", 200, False, 1, *times, 0.0, 0.0))
     minutes._clock = clock
+
+
+def add_counts(serving: Serving) -> None:
+    """Let all models have had requests."""
+    metrics = serving.gateway._metrics
+    for name in MODELS:
+        for reason in ("score", "requested"):
+            metrics.requests(name, reason, "200").inc()
+        metrics.attempts(f"{name}/1", "ok").inc()
+        metrics.tokens(name, "input").inc()
+        metrics.duration.add_values((name,), (0.1,))
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +140,11 @@ def loaded(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) 
         "state": {"url": f"sqlite:///{folder}/state.db"},
         "admin": {"keys": [{"name": "root", "sha256": hashlib.sha256(b"admin").hexdigest()}]},
     }
-    text = configuration(shared_upstream.base_url, ["good", "other"], tasks=tasks, **sections)
+    text = configuration(shared_upstream.base_url, ["good", "other", *MODELS], tasks=tasks, **sections)
     loop, file = MeasuredLoop(), folder / "config.yaml"
     with serving_gateway(text, file, loop) as serving:
         add_minutes(serving)
+        add_counts(serving)
         ask(serving.url, "/v1/me", **ADMIN)  # builds the management API
         gc.collect()
         gc.freeze()  # the objects of all other tests are not this gateway's
@@ -144,7 +167,8 @@ READS = (
     ),
     *("/v1/overview?limit=100", "/v1/usage?by=task&limit=1000", "/v1/usage?by=task&period=2020", "/v1/usage?by=key"),
     *("/v1/keys", "/v1/keys?limit=1000", "/v1/config", "/v1/decisions?limit=1000", "/v1/evictions?limit=1000"),
-    *("/v1/activity", f"/v1/activity?task={TASK}", "/v1/models", "/v1/backends", "/v1/packs", "/metrics"),
+    *("/v1/activity", f"/v1/activity?task={TASK}", "/v1/packs", "/metrics"),
+    *("/v1/models", "/v1/models/model-400", "/v1/backends?limit=1000", "/v1/tasks?sort=used&order=asc"),
     *("/v1/requests?limit=1000", "/v1/requests/export?format=json&limit=100000"),
 )
 
@@ -201,13 +225,86 @@ def adopt_settings(loaded: Loaded) -> None:
     """Apply keys, policies and entries that another gateway has changed."""
     gateway = loaded.serving.gateway
     store = gateway.runtime.serving.services.store  # type: ignore[union-attr]  # it serves
-    known = gateway._client_keys._created
-    keys = to_client_keys(store.created_keys(), known)
+    handlers = gateway._node_handlers().changes
+    keys = to_client_keys(store.created_keys(), handlers.known_keys())
     settings = SharedSettings(keys, store.task_entries(), store.current_policies())
-    handlers = ChangeHandlers(
-        gateway._client_keys.replace_created, gateway.runtime.apply_shared_state, gateway._task_manager.apply_entries
-    )
     loaded.run(lambda: settings.apply(handlers))
+
+
+def adopt_other_keys(loaded: Loaded) -> None:
+    """Apply keys of which all are others, as the first ones that a gateway on Redis gets."""
+    gateway = loaded.serving.gateway
+    store = gateway.runtime.serving.services.store  # type: ignore[union-attr]  # it serves
+    keys = to_client_keys(store.created_keys())
+    loaded.run(lambda: gateway._client_keys.replace_created(keys))
+
+
+class OtherGateways:
+    """What two gateways have in common: all keys are in use, and many tasks have other usage."""
+
+    def __init__(self) -> None:
+        self._buckets, self._keys = CommonBuckets(), [f"key-{number:05}" for number in range(KEYS)]
+        self._spent = UsageTotals(5, 10, 1, Decimal("0.01"), Decimal("0.02"), compared_usd=Decimal(0))
+
+    def active_keys(self, used: Sequence[str]) -> Collection[str]:
+        return self._keys
+
+    def exchange_quotas(
+        self, gateway: str, gateways: int, usages: Mapping[str, QuotaUsage]
+    ) -> Mapping[str, QuotaShare]:
+        return self._buckets.exchange_quotas(gateway, gateways, usages, 1000 * time.monotonic())
+
+    def publish_event(self, event: LimitEvent) -> None:
+        pass
+
+    def read_events(self, ttl_s: float) -> Iterable[LimitEvent]:
+        return ()
+
+    def usage_of(self, who: Sequence[tuple[str, str]]) -> UsageRows:
+        return {(*one, "2026-11-01"): self._spent for one in who}
+
+    def read_usage(self) -> UsageRows:
+        return {("task", name, "2026-11-01"): self._spent for name in NAMES[:3000]}
+
+
+def share_limits(loaded: Loaded) -> None:
+    """Sync rate limits and usage with the other gateways, which become two, and one again."""
+    gateway, counts = loaded.serving.gateway, iter((2, 1))
+    parts = gateway._shared_parts()
+    local = LocalState(
+        *("own", parts.quotas, parts.ledger, parts.sessions, parts.responses, parts.backends), lambda: next(counts)
+    )
+    shared = SharedLimits(OtherGateways(), local, lambda work: run_in_loop(loaded.serving.loop, work))
+    shared.sync()
+    shared.sync()
+
+
+def keep_usage(loaded: Loaded) -> None:
+    """Keep the usage of an hour that the store could not take."""
+    ledger = loaded.serving.gateway._ledger
+    rows = {("task", name, "2026-11-01"): NO_USAGE for name in NAMES}
+
+    def restore() -> None:
+        ledger.restore_unsaved(rows)
+        ledger._unsaved = {}
+
+    loaded.run(restore)
+
+
+def store_templates(loaded: Loaded) -> None:
+    """Store all templates again, since Redis was emptied, and take in others' templates."""
+    gateway, templates = loaded.serving.gateway, PromptTemplates()
+    store = gateway.runtime.serving.services.store  # type: ignore[union-attr]  # it serves
+    for number in range(2000):
+        words = (hashlib.sha256(f"{number} {place}".encode()).hexdigest() for place in range(40))
+        templates.find_task(f"key-{number % 20}", " ".join(word.translate(LETTERS) for word in words))
+    writer = TemplateWriter(templates, store, gateway._minutes, gateway._task_manager.merge_twins, is_shared=False)
+    loaded.run(writer.sync)
+    loaded.run(TemplateWriter(PromptTemplates(), store, gateway._minutes, writer.on_twins, is_shared=True).load)
+
+
+LETTERS = str.maketrans("0123456789", "ghijklmnop")
+"""Words with digits count as values, which are masked."""
 
 
 def add_names(loaded: Loaded) -> None:
@@ -229,7 +326,10 @@ def apply_news(loaded: Loaded) -> None:
     loaded.run(lambda: gateway._on_evicted([Eviction(name, "max_tasks", 1.0) for name in NAMES[9000:9100]]))
 
 
-@pytest.mark.parametrize("job", [adopt_settings, add_names, apply_news])
+JOBS = (adopt_settings, adopt_other_keys, share_limits, keep_usage, store_templates, add_names, apply_news)
+
+
+@pytest.mark.parametrize("job", JOBS)
 def test_a_job_does_not_hold_the_loop(loaded: Loaded, job: Callable[[Loaded], None]) -> None:
     loaded.assert_short(*[lambda: job(loaded)] * 3)
 

@@ -130,7 +130,7 @@ def test_policies_hold_at_once_and_counts_once_they_are_settled(changes: list[tu
     for decision in known.values():
         fresh.apply_decision(decision)
     asyncio.run(decided.settle())
-    assert decided.count_routes() == fresh.count_routes()
+    assert asyncio.run(decided.count_routes()) == asyncio.run(fresh.count_routes())
     assert [decided.route_task(task) for task in TASKS] == [fresh.route_task(task) for task in TASKS]
 
 
@@ -174,3 +174,17 @@ def test_fallbacks_come_after_the_chosen_model_in_their_own_order() -> None:
     decided = DecisionTable(Policies(policy, {}), lambda: True)
     decided.apply_decision(choice())
     assert decided.route_task("t").ranking == ("c", "d", "a", "b")
+
+
+@given(POLICIES, st.permutations("abc"), st.integers(1, 3))
+def test_a_route_is_the_decision_then_the_policy_without_what_is_no_candidate(
+    policies: Policies, ranking: list[str], count: int
+) -> None:
+    table, order = DecisionTable(policies, lambda: True), tuple(ranking[:count])
+    for task in TASKS:
+        table.apply_decision(Decision(task, 1, 1, order[0], "score", order, 1.5))
+        policy = policies.policy_of(task)
+        first = (order[0], *policy.fallbacks) if policy.fallbacks else order
+        names = dict.fromkeys(one for one in (*first, *order, *policy.ranking) if one in policy.candidates)
+        is_used = order[0] in policy.candidates and not policy.pin and not policy.shadow
+        assert not is_used or table.route_task(task).ranking == tuple(names)

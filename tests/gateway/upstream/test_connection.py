@@ -289,13 +289,13 @@ def test_chunks_are_the_same_however_they_are_cut(
         [head, *(b"".join(written for _, written in some) for some in batched(chunks)), end],
         [whole[a:b] for a, b in pairwise(places)],
     ):
-        connection, reader = Connection(lambda one: None, lambda one: None), Told()
+        connection, reader = Connection(lambda one: None), Told()
         connection.connection_made(Nowhere())
         connection.send_request([HEAD, BODY], reader)
         for piece in pieces:
             connection.data_received(piece)
         told.append((b"".join(reader.pieces), reader.end))
-        connection, of_chunks = Connection(lambda one: None, lambda one: None), ToldChunks()
+        connection, of_chunks = Connection(lambda one: None), ToldChunks()
         connection.connection_made(Nowhere())
         connection.send_request([HEAD, BODY], of_chunks)
         connection.set_handler(of_chunks)
@@ -412,7 +412,7 @@ def test_who_aborts_while_connecting_is_told_nothing() -> None:
 
 def test_a_new_handler_receives_the_rest() -> None:
     first, second = Told(), Told()
-    connection = Connection(lambda one: None, lambda one: None)
+    connection = Connection(lambda one: None)
     connection.connection_made(Nowhere())
     connection.send_request([HEAD, BODY], first)
     connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab")
@@ -423,7 +423,7 @@ def test_a_new_handler_receives_the_rest() -> None:
 
 def test_a_handler_of_chunks_receives_whole_ones_as_they_came() -> None:
     first, second = Told(), ToldChunks()
-    connection = Connection(lambda one: None, lambda one: None)
+    connection = Connection(lambda one: None)
     connection.connection_made(Nowhere())
     connection.send_request([HEAD, BODY], first)
     connection.data_received(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n")
@@ -437,7 +437,7 @@ def test_a_handler_of_chunks_receives_whole_ones_as_they_came() -> None:
 
 def test_chunks_that_come_together_go_on_together() -> None:
     reader = ToldChunks()
-    connection = Connection(lambda one: None, lambda one: None)
+    connection = Connection(lambda one: None)
     connection.connection_made(Nowhere())
     connection.send_request([HEAD, BODY], reader)
     connection.set_handler(reader)
@@ -450,7 +450,7 @@ def test_chunks_that_come_together_go_on_together() -> None:
 
 def test_a_handler_of_chunks_is_not_called_for_the_next_response() -> None:
     chunked, plain = ToldChunks(), Told()
-    connection = Connection(lambda one: None, lambda one: None)
+    connection = Connection(lambda one: None)
     connection.connection_made(Nowhere())
     connection.send_request([HEAD, BODY], Told())
     connection.set_handler(chunked)
